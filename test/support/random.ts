@@ -1,0 +1,12 @@
+// Chance that can be repeated: mulberry32 (Tommy Ettinger, 2017, public domain), 32 bits of state.
+
+/** A function like Math.random whose numbers follow from `seed`. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

@@ -1,0 +1,39 @@
+// Bounded waits: for an event, or for a condition that only asking again can tell.
+
+import type { EventEmitter } from 'node:events'
+
+/** Resolves with the event's arguments. Rejects after `timeoutMs`, or on 'error' unless that is what is waited for. */
+export function untilEvent(emitter: EventEmitter, event: string, timeoutMs = 5_000): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      emitter.off(event, onEvent)
+      emitter.off('error', onError)
+    }
+    const onEvent = (...values: unknown[]): void => {
+      end()
+      resolve(values)
+    }
+    const onError = (error: unknown): void => {
+      end()
+      reject(error)
+    }
+    const timer = setTimeout(() => {
+      end()
+      reject(new Error(`no '${event}' within ${timeoutMs} ms`))
+    }, timeoutMs)
+    emitter.on(event, onEvent)
+    if (event !== 'error') emitter.on('error', onError)
+  })
+}
+
+/** Asks every 10 ms until the answer is truthy, and resolves with it. What the condition throws goes through. */
+export async function until<T>(condition: () => T | Promise<T>, timeoutMs = 5_000, what = 'condition'): Promise<NonNullable<T>> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const answer = await condition()
+    if (answer) return answer as NonNullable<T>
+    if (performance.now() > deadline) throw new Error(`${what}: not so within ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
