@@ -1,1 +1,24 @@
-export {}
+// Everything that other packages and configs may import from routing.
+
+export { type ClientAddressOptions, clientAddress } from './client-address.ts'
+export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
+export type { Load } from './load.ts'
+export { patternFault } from './path-pattern.ts'
+export { leastInFlight } from './policies/least-in-flight.ts'
+export { policyNamed, policyNames } from './policies/named.ts'
+export { roundRobin } from './policies/round-robin.ts'
+export { type ByHash, type ByTicket, hash, type StickyBy, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
+export { type TicketOptions, ticketSettings } from './policies/ticket-options.ts'
+export {
+  bindPolicy,
+  type Candidate,
+  fromFunction,
+  type Home,
+  type Policy,
+  type PolicyContext,
+  type PolicyErrorListener,
+  type PolicyFunction,
+} from './policy.ts'
+export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './request-head.ts'
+export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
+export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'

@@ -1,7 +1,9 @@
 // The seam at which a worker is chosen. A policy sees only candidates: ready, with room. It has no clock, no chance and no I/O of its own.
 
 import type { Load } from './load.ts'
+import type { TicketOptions } from './policies/ticket-options.ts'
 import type { RequestHead } from './request-head.ts'
+import type { Seat, TicketSeal } from './ticket.ts'
 
 /** What a policy may know of a worker. */
 export interface Candidate {
@@ -12,14 +14,70 @@ export interface Candidate {
   readonly load: Load
 }
 
+/** What the owner of a route gives to its policy. */
+export interface PolicyContext {
+  readonly pool: string
+  readonly seal: TicketSeal
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** All seats of the pool, for `stays` in a process that doesn't pick. Left out: the seats of the last pick. */
+  readonly seats?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
+  /** Is told what a user's own function has thrown. Must not throw. */
+  readonly onError?: PolicyErrorListener
+}
+
+/** Hears of errors in a user's own function. `policy` is the policy's name. */
+export type PolicyErrorListener = (error: unknown, policy: string) => void
+
+/** The seat that a head is bound to. `firm`: what it wants exists nowhere else (a session id), so it is better to wait for the worker than to go elsewhere. */
+export interface Home extends Seat {
+  readonly firm: boolean
+}
+
 /** Chooses a worker, or nobody for now: then the connection waits. Synchronous, total, never throws; candidates are ready and have room. */
 export interface Policy {
   /** The name that `balancer explain`, configs in JSON and metrics use, such as `least-in-flight`. */
   readonly name: string
+  /** How the worker runtime should set tickets for this policy's routes, as plain data. Left out: it sets none. Bound policies have every option filled in. */
+  readonly ticket?: TicketOptions
   pick(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
   /** May a later request on this connection stay with the worker that holds it? Left out: yes. */
   stays?(worker: Candidate, head: RequestHead): boolean
+  /** The policy that is really used on one route: the owner calls this once per route and picks with the result. Left out: the policy itself. */
+  bind?(context: PolicyContext): Policy
+  /** The seat the head's ticket names, so that the owner can tell *full* from *gone*. Left out or `undefined`: none. */
+  home?(head: RequestHead): Home | undefined
+  /** One line on what `pick` would choose and why, for people. Changes no state. */
+  explain?(candidates: readonly Candidate[], head: RequestHead): string
 }
 
 /** A policy as a plain function. */
 export type PolicyFunction = (candidates: readonly Candidate[], head: RequestHead) => Candidate | undefined
+
+/**
+ * Makes a policy of a plain function. When it throws, or gives something that is not one of the candidates, nobody is chosen and
+ * `onError` (or else the context's, once bound) is told.
+ */
+export function fromFunction(choose: PolicyFunction, name: string = choose.name || 'own', onError?: PolicyErrorListener): Policy {
+  return {
+    name,
+    pick(candidates, head) {
+      try {
+        const chosen: unknown = choose(candidates, head)
+        if (chosen === undefined || chosen === null) return undefined
+        if (candidates.includes(chosen as Candidate)) return chosen as Candidate
+        onError?.(new TypeError(`policy '${name}' gave something that is not one of the candidates`), name)
+      } catch (error) {
+        onError?.(error, name)
+      }
+      return undefined
+    },
+    bind: (context) => fromFunction(choose, name, onError ?? context.onError),
+  }
+}
+
+/** The policy that is really used on a route: bound if it can be, made of a function if it is one. */
+export function bindPolicy(policy: Policy | PolicyFunction, context: PolicyContext): Policy {
+  const whole = typeof policy === 'function' ? fromFunction(policy) : policy
+  return whole.bind?.(context) ?? whole
+}

@@ -1,0 +1,234 @@
+// One pass over the raw bytes of a request head: where it ends, where its parts are, and whether it has traits that smuggle.
+// It makes no strings and throws nothing. The grammar is RFC 9112's, without its leniencies; the worker's own parser stays the authority.
+
+/** What the bytes are so far. `not-http`: they can't become an HTTP/1 head, see `protocol`. */
+export type HeadOutcome = 'complete' | 'incomplete' | 'too-large' | 'not-http'
+
+/** What the peer speaks, as far as its first bytes tell. */
+export type HeadProtocol = 'http/1' | 'http/2' | 'tls' | 'unknown'
+
+/** Where the parts of a head are. Offsets are from the first byte that was given to the scan. */
+export interface HeadScan {
+  outcome: HeadOutcome
+  protocol: HeadProtocol
+  ambiguous: boolean
+  methodStart: number
+  methodEnd: number
+  targetStart: number
+  targetEnd: number
+  /** Start and colon of each field line, in pairs; a line ends two bytes before the next one starts. */
+  readonly fields: number[]
+  /** Bytes of the head with the final CRLFCRLF; 0 unless complete. */
+  byteLength: number
+}
+
+const TOKEN = 1
+const VALUE = 2
+const TARGET = 4
+const CLASS = new Uint8Array(256)
+for (let byte = 0; byte < 256; byte++) {
+  if (byte === 0x09 || (byte >= 0x20 && byte !== 0x7f)) CLASS[byte] = VALUE
+  if (byte > 0x20 && byte !== 0x7f) CLASS[byte] = VALUE | TARGET
+  if (/[\w!#$%&'*+.^`|~-]/.test(String.fromCharCode(byte))) CLASS[byte] = VALUE | TARGET | TOKEN
+}
+
+const CR = 0x0d
+const LF = 0x0a
+const SPACE = 0x20
+const COLON = 0x3a
+const MAX_METHOD_BYTES = 32
+const MAX_LEADING_LINES = 2
+const VERSION = Buffer.from('HTTP/1.')
+const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+
+/** An empty scan, to be filled in. */
+export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan {
+  return {
+    outcome,
+    protocol,
+    ambiguous: false,
+    methodStart: 0,
+    methodEnd: 0,
+    targetStart: 0,
+    targetEnd: 0,
+    fields: [],
+    byteLength: 0,
+  }
+}
+
+/**
+ * Scans the first `end` bytes for a request head. `end` must not be more than `bytes.length`. The outcome is never `too-large`: the limit is the caller's.
+ */
+export function scanHead(bytes: Uint8Array, end: number): HeadScan {
+  const scan = newScan('incomplete', 'unknown')
+  if (end === 0) return scan
+  if (bytes[0] === 0x16) return scanClientHello(bytes, end, scan)
+  if (bytes[0] === 0x50) {
+    const same = commonLength(bytes, 0, end, HTTP2_PREFACE)
+    if (same === HTTP2_PREFACE.length) return ended(scan, 'not-http', 'http/2')
+    if (same === end) return scan
+  }
+
+  let at = 0
+  for (let line = 0; line < MAX_LEADING_LINES && at < end && bytes[at] === CR; line++, at += 2) {
+    if (at + 1 === end) return scan
+    if (bytes[at + 1] !== LF) return ended(scan, 'not-http', 'unknown')
+  }
+  at = scanRequestLine(bytes, at, end, scan)
+  if (at === 0) return scan
+  scan.protocol = 'http/1'
+  at = scanFields(bytes, at, end, scan)
+  if (at === 0) return scan
+  if (!isPlainTarget(bytes, scan)) scan.ambiguous = true
+  scan.byteLength = at
+  return ended(scan, 'complete', 'http/1')
+}
+
+function ended(scan: HeadScan, outcome: HeadOutcome, protocol: HeadProtocol): HeadScan {
+  scan.outcome = outcome
+  scan.protocol = protocol
+  return scan
+}
+
+function commonLength(bytes: Uint8Array, from: number, end: number, wanted: Uint8Array): number {
+  const most = Math.min(end - from, wanted.length)
+  let same = 0
+  while (same < most && bytes[from + same] === wanted[same]) same++
+  return same
+}
+
+/** A TLS record (RFC 8446 §5.1) of type handshake, version 3.0 to 3.4, whose first message is a ClientHello. */
+function scanClientHello(bytes: Uint8Array, end: number, scan: HeadScan): HeadScan {
+  if (end > 1 && bytes[1] !== 3) return ended(scan, 'not-http', 'unknown')
+  if (end > 2 && (bytes[2] as number) > 4) return ended(scan, 'not-http', 'unknown')
+  if (end < 6) return scan
+  return ended(scan, 'not-http', bytes[5] === 1 ? 'tls' : 'unknown')
+}
+
+/** Gives the offset after the line, or 0 when there is none; then `outcome` says whether it may still come. */
+function scanRequestLine(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
+  let at = from
+  const methodLimit = Math.min(end, from + MAX_METHOD_BYTES)
+  while (at < methodLimit && ((CLASS[bytes[at] as number] as number) & TOKEN) !== 0) at++
+  if (at === end) return 0
+  if (at === from || bytes[at] !== SPACE) return notHttp(scan)
+  scan.methodStart = from
+  scan.methodEnd = at
+  scan.targetStart = ++at
+  while (at < end && ((CLASS[bytes[at] as number] as number) & TARGET) !== 0) at++
+  if (at === end) return 0
+  if (at === scan.targetStart || bytes[at] !== SPACE) return notHttp(scan)
+  scan.targetEnd = at
+  at++
+  const same = commonLength(bytes, at, end, VERSION)
+  at += same
+  if (same < VERSION.length) return at === end ? 0 : notHttp(scan)
+  if (at === end) return 0
+  const minor = bytes[at] as number
+  if (minor < 0x30 || minor > 0x39) return notHttp(scan)
+  if (++at === end) return 0
+  if (bytes[at] === LF) {
+    scan.ambiguous = true
+    return at + 1
+  }
+  if (bytes[at] !== CR) return notHttp(scan)
+  if (++at === end) return 0
+  return bytes[at] === LF ? at + 1 : notHttp(scan)
+}
+
+function notHttp(scan: HeadScan): 0 {
+  scan.outcome = 'not-http'
+  return 0
+}
+
+/** Gives the offset after the empty line, or 0 while there is none. What is wrong with a line makes the head ambiguous and is read over. */
+function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
+  let at = from
+  let host = -1
+  while (at < end) {
+    const first = bytes[at] as number
+    if (first === LF) {
+      scan.ambiguous = true
+      return at + 1
+    }
+    if (first === CR) {
+      if (at + 1 === end) return 0
+      if (bytes[at + 1] === LF) return at + 2
+    }
+    const start = at
+    while (at < end && ((CLASS[bytes[at] as number] as number) & TOKEN) !== 0) at++
+    const colon = at
+    // No name, a space before the colon, no colon, or a folded line: RFC 9112 §5.1 and §5.2.
+    if (at < end && (at === start || bytes[at] !== COLON)) scan.ambiguous = true
+    at = scanLineEnd(bytes, at, end, scan)
+    if (at === 0) return 0
+    scan.fields.push(start, colon)
+    if (colon - start === 4 && isHostName(bytes, start)) {
+      if (host === -1) host = scan.fields.length - 2
+      else if (!sameValue(bytes, scan.fields[host + 1] as number, colon)) scan.ambiguous = true
+    }
+  }
+  return 0
+}
+
+/** Gives the offset after the line's end, or 0 while there is none. Bare CR, bare LF and control bytes make the head ambiguous. */
+function scanLineEnd(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
+  let at = from
+  for (;;) {
+    while (at < end && ((CLASS[bytes[at] as number] as number) & VALUE) !== 0) at++
+    if (at === end) return 0
+    const byte = bytes[at++]
+    if (byte === CR) {
+      if (at === end) return 0
+      if (bytes[at] === LF) return at + 1
+    }
+    scan.ambiguous = true
+    if (byte === LF) return at
+  }
+}
+
+function isHostName(bytes: Uint8Array, at: number): boolean {
+  return (
+    ((bytes[at] as number) | 0x20) === 0x68 &&
+    ((bytes[at + 1] as number) | 0x20) === 0x6f &&
+    ((bytes[at + 2] as number) | 0x20) === 0x73 &&
+    ((bytes[at + 3] as number) | 0x20) === 0x74
+  )
+}
+
+/** Are the values after these two colons the same, but for white space around them? Both lines are known to have ended. */
+function sameValue(bytes: Uint8Array, firstColon: number, secondColon: number): boolean {
+  let first = skipSpace(bytes, firstColon + 1)
+  let second = skipSpace(bytes, secondColon + 1)
+  while (bytes[first] === bytes[second] && bytes[first] !== CR && bytes[first] !== LF) {
+    first++
+    second++
+  }
+  return isLineEnd(bytes[skipSpace(bytes, first)]) && isLineEnd(bytes[skipSpace(bytes, second)])
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (bytes[at] === SPACE || bytes[at] === 0x09) at++
+  return at
+}
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === CR || byte === LF
+}
+
+/** Origin-form; or authority-form for CONNECT; or `*` for OPTIONS (RFC 9112 §3.2). Absolute-form is not: its host can differ from Host. */
+function isPlainTarget(bytes: Uint8Array, scan: HeadScan): boolean {
+  const first = bytes[scan.targetStart]
+  if (methodIs(bytes, scan, 'CONNECT')) return first !== 0x2f && first !== 0x2a
+  if (first === 0x2f) return true
+  return first === 0x2a && scan.targetEnd - scan.targetStart === 1 && methodIs(bytes, scan, 'OPTIONS')
+}
+
+function methodIs(bytes: Uint8Array, scan: HeadScan, method: string): boolean {
+  if (scan.methodEnd - scan.methodStart !== method.length) return false
+  for (let index = 0; index < method.length; index++) {
+    if (bytes[scan.methodStart + index] !== method.charCodeAt(index)) return false
+  }
+  return true
+}

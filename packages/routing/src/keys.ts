@@ -1,0 +1,63 @@
+// Where the key of a request comes from: what makes two requests belong together. Keys of clients are bounded and never trusted.
+
+import type { RequestHead } from './request-head.ts'
+
+/** Finds the key in a head; `undefined` when there is none. Never throws. */
+export interface KeySource {
+  /** For people, such as `cookie connect.sid`. */
+  readonly name: string
+  of(head: RequestHead): string | undefined
+}
+
+/** A key source as a plain function. */
+export type PolicyKeyFunction = (head: RequestHead) => string | undefined
+
+/** Longer keys are no keys. */
+export const MAX_KEY_LENGTH = 1024
+
+/** The value of a cookie, not decoded. */
+export function cookie(name: string): KeySource {
+  return keySource(`cookie ${name}`, (head) => head.cookie(name))
+}
+
+/** The value of a header field. */
+export function header(name: string): KeySource {
+  return keySource(`header ${name}`, (head) => head.header(name))
+}
+
+/** The first value of a query parameter, decoded. */
+export function query(name: string): KeySource {
+  return keySource(`query ${name}`, (head) => head.queryParameter(name))
+}
+
+/** One segment of the path as sent, counted from 0: `pathSegment(1)` of `/cart/42/items` is `42`. Empty segments don't count. Throws RangeError when `index` is no whole number. */
+export function pathSegment(index: number): KeySource {
+  if (!Number.isInteger(index) || index < 0) throw new RangeError(`path segment: expected a whole number from 0, got ${index}`)
+  return keySource(`path segment ${index}`, (head) => segmentOf(head.path ?? '', index))
+}
+
+/** Makes a key source: keys that are empty or longer than 1,024 characters count as none, and so does one that throws. */
+export function keySource(name: string, find: PolicyKeyFunction): KeySource {
+  return {
+    name,
+    of(head) {
+      try {
+        const key: unknown = find(head)
+        return typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY_LENGTH ? key : undefined
+      } catch {
+        return undefined
+      }
+    },
+  }
+}
+
+function segmentOf(path: string, index: number): string | undefined {
+  let left = index
+  for (let start = 0; start < path.length; ) {
+    let end = path.indexOf('/', start)
+    if (end === -1) end = path.length
+    if (end > start && left-- === 0) return path.slice(start, end)
+    start = end + 1
+  }
+  return undefined
+}

@@ -1,0 +1,8 @@
+// A candidate's weight as policies count it.
+
+import type { Candidate } from '../policy.ts'
+
+/** The weight, made positive: a candidate of weight 0 is taken when there is no other. */
+export function weightOf(candidate: Pick<Candidate, 'weight'>): number {
+  return candidate.weight > 0 ? candidate.weight : 1e-9
+}

@@ -1,0 +1,68 @@
+// Keyed rendezvous hashing: each key ranks all slots, and the highest that is there has it. When a slot leaves, exactly its own keys move, and come back
+// with its replacement. Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998); weights by the logarithmic method of
+// Schindelhauer and Schomaker (2005). FNV-1a in two lanes with Murmur3's finaliser: fast and even, but no cryptography. The seed makes it harder
+// to aim keys at one slot, not impossible; what guards a slot is the bound on its load.
+
+/** A key's hash, two lanes of 32 bits. */
+export interface KeyHash {
+  readonly low: number
+  readonly high: number
+}
+
+/** Hashes a key under a seed. */
+export function hashKey(key: string, seed: string): KeyHash {
+  let low = 0x811c9dc5
+  let high = 0x9e3779b9
+  for (const text of [seed, '\0', key]) {
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      low = Math.imul(low ^ code, 0x01000193)
+      high = Math.imul(high ^ code, 0x85ebca6b)
+      high ^= high >>> 13
+    }
+  }
+  return { low: mix(low), high: mix(high) }
+}
+
+/** How much a key wants a slot; the highest wins. Between 0 and infinity, shares of keys are in proportion to `weight`. */
+export function affinity(key: KeyHash, slot: number, weight: number): number {
+  const low = mix(key.low ^ mix(slot + 0x7f4a7c15))
+  const high = mix(key.high ^ low ^ Math.imul(slot + 1, 0x9e3779b1))
+  // 53 bits, never 0 and never 1.
+  const share = ((high >>> 0) * 0x200000 + (low >>> 11) + 0.5) / 0x20000000000000
+  return -(weight > 0 ? weight : Number.MIN_VALUE) / Math.log(share)
+}
+
+/** The seat a key maps to, of those that `allowed` lets through; of two with one slot the newer generation. `undefined` when there is none. */
+export function rendezvous<S extends { readonly slot: number; readonly weight: number; readonly generation?: number }>(
+  key: KeyHash,
+  seats: readonly S[],
+  allowed?: (seat: S) => boolean,
+): S | undefined {
+  let best: S | undefined
+  let most = -1
+  for (const seat of seats) {
+    if (allowed !== undefined && !allowed(seat)) continue
+    const wanted = affinity(key, seat.slot, seat.weight)
+    if (wanted > most || (wanted === most && best !== undefined && isBefore(seat, best))) {
+      best = seat
+      most = wanted
+    }
+  }
+  return best
+}
+
+function isBefore(
+  seat: { readonly slot: number; readonly generation?: number },
+  other: { readonly slot: number; readonly generation?: number },
+): boolean {
+  return seat.slot === other.slot ? (seat.generation ?? 0) > (other.generation ?? 0) : seat.slot < other.slot
+}
+
+/** Murmur3's 32-bit finaliser (Appleby). */
+function mix(value: number): number {
+  let mixed = value
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
+}

@@ -1,0 +1,266 @@
+// The head of a request as routing sees it: lazy accessors over raw bytes. Strings are made only when somebody asks.
+// A head that is not complete, or that has traits that smuggle, answers `undefined` to everything: it is never a key.
+
+import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
+
+export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
+
+/** Parts of a head that is already parsed, as Node's `IncomingMessage` has them. */
+export interface HeadParts {
+  readonly method?: string
+  readonly target: string
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
+}
+
+const NO_HEADERS: NonNullable<HeadParts['headers']> = {}
+
+export class RequestHead {
+  readonly outcome: HeadOutcome
+  readonly protocol: HeadProtocol
+  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, two different Hosts, absolute-form. */
+  readonly ambiguous: boolean
+  /** Bytes of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
+  readonly byteLength: number
+
+  private readonly readable: boolean
+  private readonly scan: HeadScan
+  private bytes: Buffer | undefined
+  private readonly headers: NonNullable<HeadParts['headers']> | undefined
+  private methodText: string | undefined
+  private targetText: string | undefined
+  private address: string | undefined
+  private askAddress: (() => string | undefined) | undefined
+
+  private constructor(scan: HeadScan, bytes: Buffer | undefined, parts: HeadParts | undefined) {
+    this.outcome = scan.outcome
+    this.protocol = scan.protocol
+    this.ambiguous = scan.ambiguous
+    this.byteLength = scan.byteLength
+    this.readable = scan.outcome === 'complete' && !scan.ambiguous
+    this.scan = scan
+    this.bytes = bytes
+    this.headers = parts === undefined ? undefined : (parts.headers ?? NO_HEADERS)
+    this.methodText = parts === undefined ? undefined : (parts.method ?? 'GET')
+    this.targetText = parts?.target
+    this.address = undefined
+    this.askAddress = undefined
+  }
+
+  /**
+   * Reads a head from the first `length` of `bytes`; never throws, never guesses. Only the first `maxBytes` count: `too-large` when no head ends within them.
+   * The head looks into `bytes` for as long as it is used; call `keep()` before the buffer is used again.
+   */
+  static read(bytes: Buffer, length: number, maxBytes: number): RequestHead {
+    const end = Math.min(length, maxBytes, bytes.length)
+    const scan = scanHead(bytes, end)
+    if (scan.outcome === 'incomplete' && end >= maxBytes) scan.outcome = 'too-large'
+    return new RequestHead(scan, bytes, undefined)
+  }
+
+  /** The head of a connection that is routed by its address alone: nothing was read, every accessor answers `undefined`. */
+  static addressOnly(): RequestHead {
+    return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
+  }
+
+  /** A head from parts that some parser has already accepted; `method` is GET when left out. Header names may be in any case. */
+  static of(parts: HeadParts): RequestHead {
+    const scan = newScan('complete', 'http/1')
+    scan.ambiguous = !isPlainTarget(parts.method, parts.target)
+    return new RequestHead(scan, undefined, parts)
+  }
+
+  /** Takes a copy of the bytes, so that the head outlives the buffer it was read from; gives itself. */
+  keep(): this {
+    if (this.bytes !== undefined) this.bytes = Buffer.from(this.bytes.subarray(0, this.byteLength))
+    return this
+  }
+
+  /** The method as sent; methods are case-sensitive. */
+  get method(): string | undefined {
+    if (!this.readable) return undefined
+    this.methodText ??= this.text(this.scan.methodStart, this.scan.methodEnd)
+    return this.methodText
+  }
+
+  /** The target as sent, such as `/cart?id=1`; `*` or an authority for OPTIONS and CONNECT. */
+  get target(): string | undefined {
+    if (!this.readable) return undefined
+    this.targetText ??= this.text(this.scan.targetStart, this.scan.targetEnd)
+    return this.targetText
+  }
+
+  /** The path as sent, before `?` and `#`, not decoded. `undefined` for CONNECT, which has none. */
+  get path(): string | undefined {
+    const target = this.target
+    if (target === undefined || (target.charCodeAt(0) !== 0x2f && target !== '*')) return undefined
+    return target.slice(0, pathEnd(target))
+  }
+
+  /** The query as sent, without `?` and not decoded; `undefined` when there is no `?`. */
+  get query(): string | undefined {
+    const target = this.target
+    if (target === undefined || target.charCodeAt(0) !== 0x2f) return undefined
+    const end = pathEnd(target)
+    if (target.charCodeAt(end) !== 0x3f) return undefined
+    const hash = target.indexOf('#', end)
+    return target.slice(end + 1, hash === -1 ? target.length : hash)
+  }
+
+  /** The Host field in lower case, without port and final dot; `undefined` when left out or not a host. */
+  get host(): string | undefined {
+    const match = /^(\[[\da-f:.]+\]|[^\s:@/\\,?#[\]]+?)\.?(?::\d*)?$/.exec(this.header('host')?.toLowerCase() ?? '')
+    return match?.[1]
+  }
+
+  /** The value of a header field, of several the values joined by `, ` (cookies by `; `). `name` in any case. Bytes are read as latin1. */
+  header(name: string): string | undefined {
+    if (!this.readable) return undefined
+    const values = this.headers === undefined ? this.valuesInBytes(name) : this.valuesInParts(name, this.headers)
+    if (typeof values !== 'object') return values
+    return values.join(name.length === 6 && name.toLowerCase() === 'cookie' ? '; ' : ', ')
+  }
+
+  /** The first value of a query parameter, decoded; as sent when its encoding is broken. */
+  queryParameter(name: string): string | undefined {
+    const query = this.query
+    if (query === undefined) return undefined
+    for (let start = 0; start <= query.length; ) {
+      let end = query.indexOf('&', start)
+      if (end === -1) end = query.length
+      let equals = query.indexOf('=', start)
+      if (equals === -1 || equals > end) equals = end
+      if (isFormText(query, start, equals, name)) return equals === end ? '' : decodeForm(query.slice(equals + 1, end))
+      start = end + 1
+    }
+    return undefined
+  }
+
+  /** The first value of a cookie (RFC 6265 §5.4), without quotes around it, not decoded. Names are case-sensitive. */
+  cookie(name: string): string | undefined {
+    const cookies = this.header('cookie')
+    if (cookies === undefined) return undefined
+    for (let start = 0; start < cookies.length; ) {
+      let end = cookies.indexOf(';', start)
+      if (end === -1) end = cookies.length
+      while (start < end && isSpace(cookies, start)) start++
+      let after = start + name.length
+      if (cookies.startsWith(name, start)) {
+        while (after < end && isSpace(cookies, after)) after++
+        if (after < end && cookies.charCodeAt(after) === 0x3d) return unquote(cookies.slice(after + 1, end).trim())
+      }
+      start = end + 1
+    }
+    return undefined
+  }
+
+  /** The address of the peer, as its listener sees it; `undefined` for a unix socket or when not filled in. */
+  get remoteAddress(): string | undefined {
+    if (this.askAddress !== undefined) {
+      this.address = this.askAddress()
+      this.askAddress = undefined
+    }
+    return this.address
+  }
+
+  set remoteAddress(address: string | undefined) {
+    this.address = address
+    this.askAddress = undefined
+  }
+
+  /** Tells how to find the address; asked at most once, when somebody wants it. */
+  setRemoteAddress(ask: () => string | undefined): void {
+    this.askAddress = ask
+  }
+
+  private text(start: number, end: number): string | undefined {
+    return this.bytes?.toString('latin1', start, end)
+  }
+
+  private valuesInBytes(name: string): string | string[] | undefined {
+    const { bytes, scan } = this
+    if (bytes === undefined) return undefined
+    const { fields } = scan
+    let found: string | string[] | undefined
+    for (let index = 0; index < fields.length; index += 2) {
+      const start = fields[index] as number
+      const colon = fields[index + 1] as number
+      if (colon - start !== name.length || !isName(bytes, start, name)) continue
+      const end = (index + 2 < fields.length ? (fields[index + 2] as number) : scan.byteLength - 2) - 2
+      const value = trimSpace(bytes.toString('latin1', colon + 1, end))
+      if (found === undefined) found = value
+      else if (typeof found === 'string') found = [found, value]
+      else found.push(value)
+    }
+    return found
+  }
+
+  private valuesInParts(name: string, headers: NonNullable<HeadParts['headers']>): string | readonly string[] | undefined {
+    if (Object.hasOwn(headers, name)) return headers[name]
+    const wanted = name.toLowerCase()
+    for (const key of Object.keys(headers)) {
+      if (key.length === wanted.length && key.toLowerCase() === wanted) return headers[key]
+    }
+    return undefined
+  }
+}
+
+function isPlainTarget(method: string | undefined, target: string): boolean {
+  if (method === 'CONNECT') return target !== '' && target[0] !== '/' && target[0] !== '*'
+  return target.charCodeAt(0) === 0x2f || (target === '*' && method === 'OPTIONS')
+}
+
+function pathEnd(target: string): number {
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at)
+    if (code === 0x3f || code === 0x23) return at
+  }
+  return target.length
+}
+
+function isName(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let index = 0; index < name.length; index++) {
+    const byte = bytes[start + index] as number
+    const code = name.charCodeAt(index)
+    if (byte !== code && (lowerCase(byte) !== lowerCase(code) || code > 0x7f)) return false
+  }
+  return true
+}
+
+function lowerCase(code: number): number {
+  return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
+}
+
+function isSpace(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code === 0x20 || code === 0x09
+}
+
+function trimSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text, start)) start++
+  while (end > start && isSpace(text, end - 1)) end--
+  return text.slice(start, end)
+}
+
+function unquote(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
+}
+
+/** Is this stretch of a form-encoded text the encoding of `wanted`? */
+function isFormText(text: string, start: number, end: number, wanted: string): boolean {
+  if (end - start === wanted.length && text.startsWith(wanted, start)) return true
+  if (end - start <= wanted.length) return false
+  const name = text.slice(start, end)
+  return name.includes('%') && decodeForm(name) === wanted
+}
+
+function decodeForm(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
+  if (!spaced.includes('%')) return spaced
+  try {
+    return decodeURIComponent(spaced)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,158 @@
+// The table of routes: which pool and policy a head belongs to. The first route that matches wins.
+
+import { comparedPath, matchesEveryPath, type PathTest, pathTest } from './path-pattern.ts'
+import type { Policy } from './policy.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** What a head must be. What is left out may be anything. */
+export interface RouteMatch {
+  /** A pattern, see `pathTest`; compared without regard to case. */
+  readonly path?: string
+  /** One of these methods, exactly: GET does not mean HEAD. */
+  readonly method?: string | readonly string[]
+  /** A host without port, or `*.example.com` for every host below it. */
+  readonly host?: string
+  /** Fields that must be there (`true`) or have exactly this value. */
+  readonly header?: Readonly<Record<string, string | true>>
+}
+
+/** A route as plain data. */
+export interface RouteData extends RouteMatch {
+  readonly name?: string
+  readonly pool: string
+}
+
+export interface Route<P = Policy> {
+  readonly match: RouteMatch
+  readonly pool: string
+  readonly policy: P
+  /** What people call it, such as `POST api.example.com/v2/*`. */
+  readonly name: string
+}
+
+/** Why a head went where it went. `tried` ends with the route that was taken. */
+export interface RouteExplanation<P = Policy> {
+  readonly route: Route<P>
+  readonly tried: readonly { readonly route: Route<P>; readonly why: string }[]
+}
+
+interface CompiledRoute<P> {
+  readonly route: Route<P>
+  readonly path: PathTest | undefined
+  readonly methods: readonly string[] | undefined
+  readonly host: string | undefined
+  readonly domain: string | undefined
+  readonly header: readonly (readonly [string, string | true])[]
+}
+
+export class RouteTable<P = Policy> {
+  readonly routes: readonly Route<P>[]
+  readonly fallback: Route<P>
+  private readonly compiled: readonly CompiledRoute<P>[]
+  private readonly unread: Route<P>
+
+  /** `fallback` is taken when no route matches; its own match is not looked at. Throws TypeError when a path pattern is not one. */
+  constructor(routes: readonly Route<P>[], fallback: Route<P>) {
+    this.routes = routes
+    this.fallback = fallback
+    this.compiled = routes.map(compile)
+    this.unread = this.compiled.find(matchesEverything)?.route ?? fallback
+  }
+
+  /**
+   * Finds the route of a head. A head that says nothing (ambiguous, or routed by address alone) gets the first route that matches
+   * everything, or else the fallback.
+   */
+  find(head: RequestHead): Route<P> {
+    if (saysNothing(head)) return this.unread
+    const path = pathOf(head)
+    for (const compiled of this.compiled) {
+      if (matches(compiled, head, path)) return compiled.route
+    }
+    return this.fallback
+  }
+
+  /** Finds the route as `find` does and tells for each route that was tried why it was taken or not. */
+  explain(head: RequestHead): RouteExplanation<P> {
+    const tried: { route: Route<P>; why: string }[] = []
+    const nothing = saysNothing(head)
+    const path = pathOf(head)
+    for (const compiled of this.compiled) {
+      const { route } = compiled
+      const miss = nothing ? (matchesEverything(compiled) ? undefined : 'the head can’t be a key') : missOf(compiled, head, path)
+      tried.push({ route, why: miss ?? 'matches' })
+      if (miss === undefined) return { route, tried }
+    }
+    tried.push({ route: this.fallback, why: 'no route matches' })
+    return { route: this.fallback, tried }
+  }
+}
+
+/** The name of a route without a name of its own, such as `POST api.example.com/v2/*`. */
+export function routeName(match: RouteMatch): string {
+  const methods = match.method === undefined ? '' : `${[match.method].flat().join('|').toUpperCase()} `
+  const header = Object.entries(match.header ?? {}).map(([name, value]) => ` [${name}${value === true ? '' : `: ${value}`}]`)
+  return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}`
+}
+
+function compile<P>(route: Route<P>): CompiledRoute<P> {
+  const { path, method, host, header } = route.match
+  const name = host?.toLowerCase()
+  const isDomain = name?.startsWith('*.') === true
+  return {
+    route,
+    path: path === undefined || matchesEveryPath(path) ? undefined : pathTest(path),
+    methods: method === undefined ? undefined : [method].flat().map((one) => one.toUpperCase()),
+    host: isDomain || name === '*' ? undefined : name,
+    domain: isDomain ? name?.slice(1) : undefined,
+    header: Object.entries(header ?? {}),
+  }
+}
+
+function saysNothing(head: RequestHead): boolean {
+  return head.ambiguous || head.outcome !== 'complete'
+}
+
+function matchesEverything(compiled: CompiledRoute<unknown>): boolean {
+  const { path, methods, host, domain, header } = compiled
+  return path === undefined && methods === undefined && host === undefined && domain === undefined && header.length === 0
+}
+
+function pathOf(head: RequestHead): string | undefined {
+  const path = head.path
+  return path === undefined ? undefined : comparedPath(path)
+}
+
+function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): boolean {
+  return (
+    (compiled.path === undefined || (path !== undefined && compiled.path(path))) &&
+    (compiled.methods === undefined || compiled.methods.includes(head.method ?? '')) &&
+    (compiled.host === undefined || head.host === compiled.host) &&
+    (compiled.domain === undefined || isBelow(head.host, compiled.domain)) &&
+    (compiled.header.length === 0 || compiled.header.every(([name, value]) => hasField(head, name, value)))
+  )
+}
+
+/** The first condition that this head does not meet, for people; `undefined` when it meets all. */
+function missOf(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): string | undefined {
+  const { match } = compiled.route
+  if (compiled.path !== undefined && (path === undefined || !compiled.path(path))) return `path ${path ?? 'unknown'} is not ${match.path}`
+  if (compiled.methods !== undefined && !compiled.methods.includes(head.method ?? '')) {
+    return `method ${head.method} is not ${compiled.methods.join(' or ')}`
+  }
+  if (compiled.host !== undefined && head.host !== compiled.host) return `host ${head.host ?? 'unknown'} is not ${match.host}`
+  if (compiled.domain !== undefined && !isBelow(head.host, compiled.domain)) return `host ${head.host ?? 'unknown'} is not ${match.host}`
+  const field = compiled.header.find(([name, value]) => !hasField(head, name, value))
+  if (field === undefined) return undefined
+  const [name, value] = field
+  return value === true ? `header ${name} is not there` : `header ${name} is not ${value}`
+}
+
+function isBelow(host: string | undefined, domain: string): boolean {
+  return host !== undefined && host.length > domain.length && host.endsWith(domain)
+}
+
+function hasField(head: RequestHead, name: string, value: string | true): boolean {
+  const actual = head.header(name)
+  return value === true ? actual !== undefined : actual === value
+}
