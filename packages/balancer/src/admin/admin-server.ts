@@ -1,0 +1,102 @@
+// The admin page: what Prometheus, an orchestrator or a person asks of the balancer. It only reads; delete it and the way of a connection is unchanged.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { formatAddress } from '../config/listen.ts'
+import type { Settings } from '../config/settings.ts'
+import { BalancerError } from '../errors.ts'
+import type { BalancerStatus } from '../status.ts'
+import { Metrics } from './metrics.ts'
+import { unreadyReasons } from './readiness.ts'
+
+/** What the page needs of a balancer. */
+export interface StatusSource {
+  status(): BalancerStatus
+}
+
+/** A page that is up, or why there is none. */
+export type AdminResult = { url: string; warning?: undefined; close(): Promise<void> } | { url?: undefined; warning: string; close(): Promise<void> }
+
+type Answer = { status: number; type: string; body: string }
+type Page = () => Answer | Promise<Answer>
+
+const maxConnections = 64
+
+/**
+ * Serves `/metrics`, `/livez`, `/readyz` and `/status` on the address of the settings.
+ * When the port is in use: ERR_ADDRESS_IN_USE if the user asked for this address, else a result with a warning and no page.
+ */
+export async function startAdmin(address: NonNullable<Settings['admin']>, source: StatusSource): Promise<AdminResult> {
+  const pages = pagesOf(source)
+  const server = createServer((request, response) => void answer(pages, request, response))
+  server.maxConnections = maxConnections
+  try {
+    await listen(server, address)
+  } catch (error) {
+    return failed(address, error)
+  }
+  const { address: host, port } = server.address() as AddressInfo
+  return { url: `http://${formatAddress({ host, port })}`, close: () => close(server) }
+}
+
+function pagesOf(source: StatusSource): Map<string, Page> {
+  const metrics = new Metrics(source)
+  return new Map<string, Page>([
+    ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
+    ['/livez', () => text(200, 'ok')],
+    ['/readyz', () => readyz(source.status())],
+    ['/status', () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(source.status(), null, 2)}\n` })],
+  ])
+}
+
+function readyz(status: BalancerStatus): Answer {
+  const reasons = unreadyReasons(status)
+  return reasons.length === 0 ? text(200, 'ok') : text(503, reasons.join('\n'))
+}
+
+async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, type, body } = await answerOf(pages, request)
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', ...(status === 405 && { Allow: 'GET, HEAD' }) })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+async function answerOf(pages: ReadonlyMap<string, Page>, { method, url = '/' }: IncomingMessage): Promise<Answer> {
+  const page = pages.get(url.split('?', 1)[0] as string)
+  if (page === undefined) return text(404, `not found; there are ${[...pages.keys()].join(' ')}`)
+  if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD')
+  try {
+    return await page()
+  } catch (error) {
+    return text(500, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function text(status: number, line: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` }
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    // exclusive: the page belongs to the primary alone, whatever a cluster would do with the port.
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function failed(address: NonNullable<Settings['admin']>, cause: unknown): AdminResult {
+  const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  const where = formatAddress(address)
+  const why = inUse ? 'another process listens there' : (cause as Error).message
+  if (!address.explicit) return { warning: `no admin page and no metrics: ${where} can't be used, ${why} (option admin)`, close: async () => {} }
+  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}`, { source: 'system', retryable: inUse, cause })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}

@@ -1,0 +1,104 @@
+// The balancer's numbers for Prometheus, read from its status at each scrape: nothing is counted twice and nothing on the way of a connection knows of it.
+
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
+import type { StatusSource } from './admin-server.ts'
+import { SlotTotals } from './slot-totals.ts'
+
+type Row = { labels: Record<string, string | number>; value: number }
+type Read = (status: BalancerStatus) => Row[]
+
+interface MetricDefinition {
+  name: string
+  help: string
+  type: 'counter' | 'gauge'
+  labels?: string[]
+  read: Read
+}
+
+const only = (value: number): Row[] => [{ labels: {}, value }]
+const byKey = (label: string, values: Readonly<Record<string, number>>): Row[] => Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
+
+/** Every metric of our own; docs/metrics.md lists each. `totals` remembers what replaced workers had counted. */
+export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
+  return [
+    { name: 'switchyard_connections_accepted_total', help: 'Connections accepted', type: 'counter', read: ({ connections }) => only(connections.accepted) },
+    { name: 'switchyard_connections_handed_off_total', help: 'Connections handed to a worker that claimed them', type: 'counter', read: ({ connections }) => only(connections.handedOff) },
+    { name: 'switchyard_connections_refused_total', help: 'Connections that the primary answered itself', type: 'counter', labels: ['reason'], read: ({ connections }) => byKey('reason', connections.refused) },
+    { name: 'switchyard_connections_closed_total', help: 'Connections that ended before a worker had them', type: 'counter', read: ({ connections }) => only(connections.closed) },
+    { name: 'switchyard_hand_offs_taken_back_total', help: 'Offers taken back from a worker that died or stuck', type: 'counter', read: ({ handOffs }) => only(handOffs.takenBack) },
+    { name: 'switchyard_descriptors', help: 'Connections held by the primary, by state', type: 'gauge', labels: ['state'], read: ({ connections }) => byKey('state', connections.waiting) },
+    { name: 'switchyard_accepting', help: '1 while connections are accepted', type: 'gauge', read: ({ accepting }) => only(accepting ? 1 : 0) },
+    { name: 'switchyard_workers', help: 'Workers by pool and state', type: 'gauge', labels: ['pool', 'state'], read: ({ pools }) => pools.flatMap(workerStates) },
+    { name: 'switchyard_workers_desired', help: 'Workers that the config asks for', type: 'gauge', labels: ['pool'], read: ({ pools }) => pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })) },
+    perSlot('switchyard_worker_in_flight', 'Requests begun and not finished', sumOf(({ load }) => load.inFlight)),
+    perSlot('switchyard_worker_connections', 'Open connections of the worker', sumOf(({ load }) => load.connections)),
+    perSlot('switchyard_worker_loop_lag_seconds', "How late the worker's event loop was at its last report", mostOf(({ load }) => load.loopLagMs / 1000)),
+    perSlot('switchyard_worker_utilisation', "Share of time the worker's event loop was busy, 0 to 1", mostOf(({ load }) => load.utilisation)),
+    perSlot('switchyard_worker_memory_bytes', 'Resident memory of the worker', sumOf(({ load }) => load.memoryBytes)),
+    perSlotTotal('switchyard_worker_hand_offs_total', 'Connections handed to this seat', totals, 'handOffs'),
+    perSlotTotal('switchyard_worker_restarts_total', 'How often this seat was filled again', totals, 'restarts'),
+  ]
+}
+
+/** A registry of its own: the metrics above and those of the process. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #source: StatusSource
+  readonly #metrics: { fill(status: BalancerStatus): void }[]
+
+  constructor(source: StatusSource) {
+    this.#source = source
+    collectDefaultMetrics({ register: this.#registry })
+    this.#metrics = metricDefinitions(new SlotTotals()).map((definition) => register(definition, this.#registry))
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** All metrics of one moment, so that the sums among them hold. */
+  text(): Promise<string> {
+    const status = this.#source.status()
+    for (const metric of this.#metrics) metric.fill(status)
+    return this.#registry.metrics()
+  }
+}
+
+function register({ name, help, type, labels = [], read }: MetricDefinition, registry: Registry) {
+  const options = { name, help, labelNames: labels, registers: [registry] }
+  const metric = type === 'gauge' ? new Gauge(options) : new Counter(options)
+  return {
+    fill(status: BalancerStatus) {
+      // Rows of workers that are gone must not stay; the totals of counters come whole from the status.
+      metric.reset()
+      for (const row of read(status)) metric.inc(row.labels, row.value)
+    },
+  }
+}
+
+function workerStates({ name, workers }: PoolStatus): Row[] {
+  return (['starting', 'ready', 'draining'] as const).map((state) => ({ labels: { pool: name, state }, value: workers.filter((worker) => worker.state === state).length }))
+}
+
+function perSlot(name: string, help: string, merge: (workers: readonly WorkerStatus[]) => number): MetricDefinition {
+  const read: Read = ({ pools }) =>
+    pools.flatMap((pool) => {
+      const present = pool.workers.filter(({ state }) => state !== 'gone')
+      return [...new Set(present.map(({ slot }) => slot))].map((slot) => ({ labels: { pool: pool.name, slot }, value: merge(present.filter((worker) => worker.slot === slot)) }))
+    })
+  return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
+}
+
+function perSlotTotal(name: string, help: string, totals: SlotTotals, field: 'handOffs' | 'restarts'): MetricDefinition {
+  const read: Read = ({ pools }) => totals.update(pools).map(({ pool, slot, [field]: value }) => ({ labels: { pool, slot }, value }))
+  return { name, help, type: 'counter', labels: ['pool', 'slot'], read }
+}
+
+function sumOf(read: (worker: WorkerStatus) => number) {
+  return (workers: readonly WorkerStatus[]): number => workers.reduce((sum, worker) => sum + read(worker), 0)
+}
+
+function mostOf(read: (worker: WorkerStatus) => number) {
+  return (workers: readonly WorkerStatus[]): number => Math.max(...workers.map(read))
+}

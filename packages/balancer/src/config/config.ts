@@ -1,0 +1,109 @@
+// What a user may write in balancer.config.ts. Only types and `defineConfig`; docs/configuration.md tells the defaults.
+
+import type { Policy, PolicyFunction, RouteMatch, TicketOptions } from '@switchyard/routing'
+import type { LimitSettings } from './settings.ts'
+
+/** An address in full. Either `path`, or `port` with or without `host`. */
+export interface ListenOptions {
+  /** Left out: every address, IPv6 and IPv4. */
+  host?: string | undefined
+  /** 0: the kernel chooses. */
+  port?: number | undefined
+  /** Path of a unix socket. */
+  path?: string | undefined
+  /** Do not take IPv4 on an IPv6 address. Default false. */
+  ipv6Only?: boolean | undefined
+  /** Connections that the kernel keeps until they are accepted. Default 511. */
+  backlog?: number | undefined
+  /** false: route by address alone, for servers that speak first. Default true. */
+  peek?: boolean | undefined
+}
+
+/** A port, `'host:port'`, the path of a unix socket (`'/run/app.sock'` or `'unix:app.sock'`), or the address in full. */
+export type ListenConfig = number | string | ListenOptions
+
+export interface QueueConfig {
+  /** Connections that may wait for a worker of this pool. Default 1024. */
+  limit?: number | undefined
+  /** How long one may wait. Default 5000. */
+  timeoutMs?: number | undefined
+}
+
+/** A named set of workers that run one app. */
+export interface PoolConfig {
+  /** How many workers. `'max'`: one for each core that this process may use. Default `'max'`. */
+  workers?: number | 'max' | undefined
+  /** Entry file; left out: the app of the config. */
+  app?: string | undefined
+  /** Arguments of the app. */
+  args?: readonly string[] | undefined
+  /** Options of Node itself, such as `--max-old-space-size=512`. */
+  execArgv?: readonly string[] | undefined
+  /** Working directory of the workers. Default: the folder of the config file. */
+  cwd?: string | undefined
+  /** Added to the environment of the balancer. */
+  env?: Readonly<Record<string, string | undefined>> | undefined
+  queue?: QueueConfig | undefined
+}
+
+export type PolicyName = 'least-in-flight' | 'round-robin'
+
+/** What a sticky policy takes for a client's key, as JSON. */
+export type KeyConfig =
+  | 'client-address'
+  | { cookie: string }
+  | { header: string }
+  | { query: string }
+  | { 'path-segment': number }
+  | { 'client-address': Record<string, never> }
+  | { ticket: TicketOptions }
+
+/** A sticky policy as JSON. `{ ticket: {} }` remembers by a signed cookie, every other key by its hash. */
+export interface StickyConfig {
+  sticky: {
+    by: 'ticket' | KeyConfig
+    otherwise?: NamedPolicy | undefined
+    breakAt?: number | undefined
+  }
+}
+
+/** A policy that JSON can say. */
+export type NamedPolicy = PolicyName | StickyConfig
+
+/** A policy, a plain function `(candidates, head) => candidate`, or a name. */
+export type PolicyConfig = Policy | PolicyFunction | NamedPolicy
+
+/** Which requests, and where they go. Left out: every request, the first pool, the policy of the config. */
+export interface RouteConfig extends RouteMatch {
+  pool?: string | undefined
+  policy?: PolicyConfig | undefined
+  /** For logs and `balancer explain`. Default: what it matches. */
+  name?: string | undefined
+}
+
+/** The limits, flat and all optional. */
+export type LimitConfig = { [Name in keyof LimitSettings]?: LimitSettings[Name] | undefined }
+
+export interface BalancerConfig extends LimitConfig {
+  /** Entry file of every pool that names none. Relative to the folder of the config file. */
+  app?: string | undefined
+  /** Left out: where the app asks to listen. */
+  listen?: ListenConfig | readonly ListenConfig[] | undefined
+  /** The first is the default one. Left out: one pool, `web`. */
+  pools?: Readonly<Record<string, PoolConfig>> | undefined
+  /** The first that matches wins; what none matches goes to the first pool. */
+  routes?: readonly RouteConfig[] | undefined
+  /** Policy of the routes that name none. Default `leastInFlight()`. */
+  policy?: PolicyConfig | undefined
+  /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
+  admin?: number | string | false | undefined
+  /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a new one at each start. */
+  secret?: string | readonly [current: string, previous?: string] | undefined
+  /** Addresses (CIDR) of proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: readonly string[] | undefined
+}
+
+/** Gives the config back as it is, with its types checked and completed by the editor. */
+export function defineConfig(config: BalancerConfig): BalancerConfig {
+  return config
+}

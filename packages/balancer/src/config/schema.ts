@@ -1,0 +1,170 @@
+// The shape of a config, as valibot schemas: every fault at once, each with its path. What one part says of another is in checks.ts.
+
+import { patternFault } from '@switchyard/routing'
+import * as v from 'valibot'
+import { didYouMean, type Fault, formatPath, show } from './faults.ts'
+
+const maxTimerMs = 2 ** 31 - 1
+
+/** Says in one phrase what is expected, whatever rule of the schema fails. */
+function expected<T extends v.GenericSchema>(schema: T, phrase: string): T {
+  return v.config(schema, { message: phrase, abortPipeEarly: true })
+}
+
+/** An object whose every key is optional; a key that it does not know is a fault. */
+function shape<const E extends v.ObjectEntries>(entries: E, phrase = 'an object') {
+  const object = v.pipe(
+    v.looseObject(entries, phrase),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const input: unknown = dataset.value
+      if (typeof input !== 'object' || input === null) return
+      for (const [key, value] of Object.entries(input)) {
+        if (Object.hasOwn(entries, key)) continue
+        addIssue({ message: `unknown option${didYouMean(key, Object.keys(entries))}`, path: [{ type: 'object', origin: 'key', input: input as Record<string, unknown>, key, value }] })
+      }
+    }),
+  )
+  return v.lazy((input) => (Array.isArray(input) ? v.never(phrase) : object))
+}
+
+function whole(least: number, most: number, phrase: string) {
+  return v.optional(expected(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), phrase))
+}
+
+const text = expected(v.pipe(v.string(), v.minLength(1)), 'a text')
+const texts = v.optional(v.array(text, 'a list of texts'))
+const positive = (phrase = 'a positive integer') => whole(1, Number.MAX_SAFE_INTEGER, phrase)
+const countFromZero = whole(0, Number.MAX_SAFE_INTEGER, 'an integer from 0')
+const milliseconds = (least: 0 | 1) => whole(least, maxTimerMs, `milliseconds from ${least} to ${maxTimerMs}`)
+
+const port = whole(0, 65535, 'a port from 0 to 65535')
+const flag = v.optional(v.boolean('true or false'))
+const listenEntries = { host: v.optional(text), port, path: v.optional(text), ipv6Only: flag, backlog: positive(), peek: flag }
+const listenOptions = shape(listenEntries)
+const listenOne = v.lazy((input) =>
+  typeof input === 'object' && input !== null && !Array.isArray(input)
+    ? listenOptions
+    : expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string()]), "a port from 0 to 65535, 'host:port', the path of a socket or an object"),
+)
+const listen = v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(listenOne), v.nonEmpty('at least one address')) : listenOne))
+
+const policyPhrase = "a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }"
+const policyName = v.picklist(['least-in-flight', 'round-robin'], policyPhrase)
+const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }"
+const ticketOptions = shape({
+  cookie: v.optional(text),
+  query: v.optional(text),
+  maxAgeMs: whole(1, Number.MAX_SAFE_INTEGER, 'a positive number of milliseconds'),
+  sameSite: v.optional(v.picklist(['Lax', 'Strict', 'None'], "'Lax', 'Strict' or 'None'")),
+  secure: v.optional(v.union([v.boolean(), v.literal('auto')], "true, false or 'auto'")),
+  path: v.optional(text),
+})
+const keyOptions = v.pipe(
+  shape({
+    ticket: v.optional(ticketOptions),
+    cookie: v.optional(text),
+    header: v.optional(text),
+    query: v.optional(text),
+    'path-segment': countFromZero,
+    'client-address': v.optional(shape({})),
+  }),
+  v.check((input) => Object.keys(input).length === 1, keyPhrase),
+)
+const key = v.lazy((input) => (typeof input === 'object' && input !== null ? keyOptions : v.picklist(['ticket', 'client-address'], keyPhrase)))
+const namedPolicy: v.GenericSchema = v.lazy((input) => (typeof input === 'object' && input !== null ? stickyPolicy : policyName))
+const stickyPolicy = shape({
+  sticky: shape({
+    by: key,
+    otherwise: v.optional(namedPolicy),
+    breakAt: v.optional(expected(v.pipe(v.number(), v.finite(), v.minValue(1)), 'a number from 1')),
+  }),
+})
+/** A policy made by code is taken as it is: its `pick` is all that can be told from outside. */
+const codedPolicy = v.custom((input) => typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input && typeof input.pick === 'function'), policyPhrase)
+const policy = v.optional(v.lazy((input) => (typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input) ? codedPolicy : namedPolicy)))
+
+const pathPattern = v.pipe(
+  v.string('a path pattern'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = typeof dataset.value === 'string' ? patternFault(dataset.value) : undefined
+    if (fault !== undefined) addIssue({ message: `${fault}, got ${show(dataset.value)}` })
+  }),
+)
+const method = expected(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), "a method such as 'GET'")
+const routeEntries = {
+  path: v.optional(pathPattern),
+  method: v.optional(v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(method), v.nonEmpty('at least one method')) : method))),
+  host: v.optional(text),
+  header: v.optional(v.record(v.string(), v.union([v.string(), v.literal(true)], 'a text, or true for any value'), 'an object of header names and values')),
+  pool: v.optional(text),
+  policy,
+  name: v.optional(text),
+}
+
+const poolEntries = {
+  workers: v.optional(expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal('max')]), "a positive integer or 'max'")),
+  app: v.optional(text),
+  args: v.optional(v.array(v.string('a text'), 'a list of texts')),
+  execArgv: texts,
+  cwd: v.optional(text),
+  env: v.optional(v.record(v.string(), v.optional(v.string('a text')), 'an object of names and texts')),
+  queue: v.optional(shape({ limit: countFromZero, timeoutMs: milliseconds(0) })),
+}
+
+/** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */
+const poolName = expected(v.pipe(v.string(), v.regex(/^[A-Za-z][\w-]{0,62}$/)), 'a pool name: a letter, then letters, digits, - or _')
+
+const secretPhrase = 'a text of at least 16 characters'
+const secret = expected(v.pipe(v.string(), v.minLength(16)), secretPhrase)
+const secrets = v.lazy((input) => (Array.isArray(input) ? expected(v.pipe(v.array(secret), v.minLength(1), v.maxLength(2)), 'one or two secrets: [current, previous]') : secret))
+
+/** Every key that a config may have; docs/configuration.md tells each (tested). */
+export const configEntries = {
+  app: v.optional(text),
+  listen: v.optional(listen),
+  pools: v.optional(v.pipe(v.record(poolName, shape(poolEntries), 'an object of pools'), v.check((pools) => Object.keys(pools).length > 0, 'at least one pool'))),
+  routes: v.optional(v.array(shape(routeEntries), 'a list of routes')),
+  policy,
+  admin: v.optional(expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string(), v.literal(false)]), "a port, 'host:port' or false")),
+  secret: v.optional(secrets),
+  trustedProxies: texts,
+  maxHeadBytes: whole(64, 1_048_576, 'bytes from 64 to 1048576'),
+  headTimeoutMs: milliseconds(1),
+  maxUnrouted: positive(),
+  maxUnroutedPerAddress: positive(),
+  descriptorShare: v.optional(expected(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 'a share above 0, at most 1')),
+  lingerTimeoutMs: milliseconds(0),
+  startTimeoutMs: milliseconds(1),
+  drainTimeoutMs: milliseconds(0),
+  restartDelayMs: milliseconds(0),
+  maxRestartDelayMs: milliseconds(0),
+}
+
+/** The parts inside, by the path that docs and faults use. */
+export const nestedEntries = { pools: poolEntries, routes: routeEntries, listen: listenEntries }
+
+const config = shape(configEntries, 'an object (is there an `export default`?)')
+
+/** Every fault in the shape of a config; none: it may be read as `BalancerConfig`. */
+export function shapeFaults(input: unknown): Fault[] {
+  const { issues = [] } = v.safeParse(config, input)
+  return issues.map((issue) => {
+    const path = formatPath((issue.path ?? []).map((item: { key: unknown }) => item.key))
+    return { path, message: messageOf(issue, path) }
+  })
+}
+
+function messageOf(issue: v.BaseIssue<unknown>, path: string): string {
+  if (issue.type === 'raw_check') return issue.message
+  if (issue.kind === 'schema' && issue.input === undefined && path !== '') return 'is missing'
+  return `expected ${issue.message}, got ${isSecret(path) ? hide(issue.input) : show(issue.input)}`
+}
+
+/** Secrets and environments must not end up in a log because of a fault in them. */
+function isSecret(path: string): boolean {
+  return path.startsWith('secret') || /\.env\b/.test(path)
+}
+
+function hide(value: unknown): string {
+  return typeof value === 'string' ? `one of ${value.length}` : `a ${Array.isArray(value) ? 'list' : typeof value}`
+}

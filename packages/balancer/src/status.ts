@@ -1,0 +1,51 @@
+// What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
+
+import type { Load } from '@switchyard/routing'
+import type { RefusalReason } from './events.ts'
+
+export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
+
+/** One process in one seat. While a worker is replaced, two of these may share a slot. */
+export interface WorkerStatus {
+  slot: number
+  generation: number
+  pid: number
+  state: WorkerState
+  /** How often this seat was filled again since the balancer started; the same for every process in the seat. */
+  restarts: number
+  load: Load
+  /** Hand-offs that this process received; a replacement begins at 0. */
+  handOffs: number
+}
+
+export interface PoolStatus {
+  name: string
+  /** Workers that take connections now. */
+  ready: number
+  /** Workers that the config asks for. */
+  desired: number
+  workers: WorkerStatus[]
+}
+
+/** `accepted = handedOff + sum of refused + closed + sum of waiting`, at every moment. */
+export interface ConnectionStatus {
+  accepted: number
+  handedOff: number
+  refused: Record<RefusalReason, number>
+  /** Ended by the client before a worker had them. */
+  closed: number
+  /** In the primary now: whose head is not complete, who waits for a worker, who is offered and not claimed yet. */
+  waiting: { head: number; queue: number; offered: number }
+}
+
+export interface BalancerStatus {
+  /** As bound, such as `127.0.0.1:3000`, `[::]:3000` or `/run/app.sock`. */
+  addresses: string[]
+  accepting: boolean
+  connections: ConnectionStatus
+  handOffs: {
+    /** Offers that a worker had not claimed when it died or stuck. */
+    takenBack: number
+  }
+  pools: PoolStatus[]
+}
