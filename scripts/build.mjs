@@ -1,0 +1,5 @@
+// npm run build
+
+import { build } from './workspace.mjs'
+
+process.exitCode = await build()

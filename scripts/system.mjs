@@ -1,0 +1,55 @@
+// What the tests need of the machine beside Node: installed on Debian when missing, asked for elsewhere, never skipped.
+
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { run } from './workspace.mjs'
+
+const needs = [
+  { commands: ['c++', 'g++', 'clang++'], debian: 'g++', why: 'builds the native module' },
+  { commands: ['make'], debian: 'make', why: 'builds the native module' },
+  { commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
+  { commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium', why: 'the browser that opens the example pages' },
+]
+
+// No service of an installed package is started; a policy that is there already is left as it is.
+const INSTALL = `set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+apt-get update
+apt-get install -y --no-install-recommends "$@"`
+
+function isInstalled(command) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+const missing = () => needs.filter((need) => !need.commands.some(isInstalled))
+
+/** True when everything is there, if need be after installing it. */
+export async function ensureSystem() {
+  const wanted = missing()
+  if (wanted.length === 0) return true
+  for (const { commands, why } of wanted) console.log(`missing: ${commands[0]} (${why})`)
+  const packages = wanted.map((need) => need.debian)
+  if (existsSync('/etc/debian_version')) {
+    const shell = process.getuid?.() === 0 ? ['sh'] : ['sudo', '-n', 'sh']
+    const [command, ...args] = [...shell, '-c', INSTALL, 'sh', ...packages]
+    await run(command, args)
+  }
+  const still = missing()
+  if (still.length === 0) return true
+  console.error(`The tests need: ${still.map((need) => need.commands[0]).join(', ')}.`)
+  console.error(`On Debian: sudo apt-get install ${still.map((need) => need.debian).join(' ')}. Elsewhere: the packages of the same names.`)
+  return false
+}

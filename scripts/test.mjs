@@ -1,0 +1,64 @@
+// npm test [-- name…]: builds, checks the style, and runs every test file in a process of its own. Its last line is the result.
+
+import { ensureSystem } from './system.mjs'
+import { faultOf, findTestFiles } from './test-files.mjs'
+import { killTestProcesses, runTestFile } from './test-process.mjs'
+import { build, run } from './workspace.mjs'
+
+const FILE_TIMEOUT_MS = 180_000
+// Tests without sockets, processes or clocks: two of them may share the machine.
+const PURE = /^packages\/routing\//
+
+const names = process.argv.slice(2)
+const result = { passed: 0, failed: 0 }
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    killTestProcesses()
+    process.exit(130)
+  })
+}
+
+await main()
+console.log(`${result.passed} passed, ${result.failed} failed`)
+process.exitCode = result.failed > 0 ? 1 : 0
+
+async function main() {
+  if (!(await step('machine', ensureSystem))) return
+  if (!(await step('build', async () => (await build()) === 0))) return
+  if (names.length === 0)
+    await step('style', async () => (await run(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])) === 0)
+
+  const files = findTestFiles('test', names)
+  if (files.length === 0) {
+    console.log(`no test file is named like: ${names.join(' ')}`)
+    result.failed += 1
+  }
+  const pure = files.filter((file) => PURE.test(file))
+  const lanes = [pure.filter((_, index) => index % 2 === 0), pure.filter((_, index) => index % 2 === 1)]
+  await Promise.all(lanes.map(runInTurn))
+  await runInTurn(files.filter((file) => !PURE.test(file)))
+}
+
+async function step(title, body) {
+  if (await body()) return true
+  console.log(`FAIL  ${title}`)
+  result.failed += 1
+  return false
+}
+
+async function runInTurn(files) {
+  for (const file of files) {
+    const fault = faultOf(file)
+    if (fault) {
+      console.log(`FAIL  ${file}  ${fault}`)
+      result.failed += 1
+      continue
+    }
+    const { passed, failed, faults, output, seconds } = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS })
+    result.passed += passed
+    result.failed += failed
+    if (failed > 0) console.log(output)
+    console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${[file, ...faults].join('  ')}  ${passed}/${passed + failed}  ${seconds.toFixed(1)} s`)
+  }
+}
