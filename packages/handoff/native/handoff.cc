@@ -1,0 +1,793 @@
+// Accepts connections, peeks at their first bytes, passes their descriptors to another process and keeps the claims
+// by which exactly one process ends up with each. No policy and no HTTP live here: JavaScript decides, this file carries out.
+//
+// Built against Node-API and libuv's stable ABI: one build serves Node 20 to 26. Linux only.
+
+#define NAPI_VERSION 8
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <node_api.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+// ---- Node-API in fewer words ---------------------------------------------------------------------------------------
+
+template <size_t N>
+struct Args {
+  napi_value at[N];
+  size_t count = N;
+  Args(napi_env env, napi_callback_info info) { napi_get_cb_info(env, info, &count, at, nullptr, nullptr); }
+};
+
+int32_t toInt(napi_env env, napi_value value) {
+  int32_t out = 0;
+  napi_get_value_int32(env, value, &out);
+  return out;
+}
+
+bool toBool(napi_env env, napi_value value) {
+  bool out = false;
+  napi_get_value_bool(env, value, &out);
+  return out;
+}
+
+std::string toString(napi_env env, napi_value value) {
+  size_t length = 0;
+  napi_get_value_string_utf8(env, value, nullptr, 0, &length);
+  std::string out(length, '\0');
+  napi_get_value_string_utf8(env, value, out.data(), length + 1, &length);
+  return out;
+}
+
+napi_value fromInt(napi_env env, int32_t value) {
+  napi_value out;
+  napi_create_int32(env, value, &out);
+  return out;
+}
+
+napi_value fromBool(napi_env env, bool value) {
+  napi_value out;
+  napi_get_boolean(env, value, &out);
+  return out;
+}
+
+// Throws an Error with Node's own code for `error` (EADDRINUSE, ...) and the system call's name.
+napi_value throwSystemError(napi_env env, int error, const char* syscall) {
+  std::string message = std::string(syscall) + " " + uv_err_name(-error) + ": " + uv_strerror(-error);
+  napi_throw_error(env, uv_err_name(-error), message.c_str());
+  return nullptr;
+}
+
+void setNamed(napi_env env, napi_value object, const char* name, napi_value value) {
+  napi_set_named_property(env, object, name, value);
+}
+
+// A JavaScript function that the loop calls. Node-API wants an object as receiver; without one the call fails silently.
+class Callback {
+ public:
+  Callback(napi_env env, napi_value receiver, napi_value function) : env_(env) {
+    napi_create_reference(env, receiver, 1, &receiver_);
+    napi_create_reference(env, function, 1, &function_);
+    napi_value name;
+    napi_create_string_utf8(env, "switchyard", NAPI_AUTO_LENGTH, &name);
+    napi_async_init(env, receiver, name, &context_);
+  }
+  ~Callback() {
+    napi_async_destroy(env_, context_);
+    napi_delete_reference(env_, receiver_);
+    napi_delete_reference(env_, function_);
+  }
+  template <size_t N>
+  void call(const int32_t (&values)[N]) {
+    napi_handle_scope scope;
+    napi_open_handle_scope(env_, &scope);
+    napi_value receiver, function, arguments[N];
+    napi_get_reference_value(env_, receiver_, &receiver);
+    napi_get_reference_value(env_, function_, &function);
+    for (size_t i = 0; i < N; i++) napi_create_int32(env_, values[i], &arguments[i]);
+    if (napi_make_callback(env_, context_, receiver, function, N, arguments, nullptr) == napi_pending_exception) {
+      napi_value error;
+      napi_get_and_clear_last_exception(env_, &error);
+      napi_fatal_exception(env_, error);
+    }
+    napi_close_handle_scope(env_, scope);
+  }
+
+ private:
+  napi_env env_;
+  napi_ref receiver_, function_;
+  napi_async_context context_;
+};
+
+// One uv_poll with an owner. libuv frees it when it has let go of it.
+struct Poll {
+  uv_poll_t handle;
+  void* owner;
+  static Poll* open(uv_loop_t* loop, int fd, void* owner) {
+    Poll* poll = new Poll;
+    poll->owner = owner;
+    poll->handle.data = poll;
+    uv_poll_init(loop, &poll->handle, fd);
+    return poll;
+  }
+  void close() {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) { delete static_cast<Poll*>(closed->data); });
+  }
+};
+
+uv_loop_t* loopOf(napi_env env) {
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  return loop;
+}
+
+// ---- The primary's door: listeners, and connections whose time has not come ----------------------------------------------
+
+constexpr int kRecordInts = 4;  // fd, tag, offset, length
+constexpr int kTagWoken = -1;   // a watched descriptor has news
+constexpr int kTagEnded = -2;   // a watched descriptor has news, and its other side will send no more
+constexpr int kTagLingered = -3;  // a refused connection is gone
+
+enum Watch : uint32_t { kWatchHead = 0, kWatchLinger = 1 };
+
+struct Listener {
+  int fd;
+  int id;
+  bool peek;
+  bool running;
+  Poll* poll;
+};
+
+struct Door {
+  napi_env env;
+  uv_loop_t* loop;
+  int epoll;
+  Poll* poll;
+  int32_t* records;
+  int capacity;
+  char* bytes;
+  int byteCapacity;
+  int headBytes;
+  int filled = 0;
+  int used = 0;
+  std::unique_ptr<Callback> onBatch;
+  std::vector<Listener*> listeners;
+
+  bool full() const { return filled == capacity || byteCapacity - used < headBytes; }
+  // Peeks and writes one record. A peek leaves the bytes in the kernel for the worker.
+  void record(int fd, int tag, bool peek) {
+    ssize_t length = 0;
+    if (peek) {
+      length = recv(fd, bytes + used, headBytes, MSG_PEEK | MSG_DONTWAIT);
+      if (length == 0) tag = kTagEnded;
+      if (length < 0) {
+        if (errno != EAGAIN && errno != EINTR) tag = kTagEnded;
+        length = 0;
+      }
+    }
+    int32_t* at = records + filled * kRecordInts;
+    at[0] = fd;
+    at[1] = tag;
+    at[2] = used;
+    at[3] = static_cast<int32_t>(length);
+    used += static_cast<int>(length);
+    filled++;
+  }
+  void deliver() {
+    if (filled == 0) return;
+    int32_t count = filled;
+    filled = used = 0;
+    onBatch->call({count, 0});
+  }
+};
+
+Door* theDoor = nullptr;  // one primary in a process, on its main thread
+
+void acceptReady(uv_poll_t* handle, int, int) {
+  Listener* listener = static_cast<Listener*>(static_cast<Poll*>(handle->data)->owner);
+  Door* door = theDoor;
+  int failure = 0;
+  while (!door->full()) {
+    int fd = accept4(listener->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno != EAGAIN) failure = errno;
+      break;
+    }
+    door->record(fd, listener->id, listener->peek);
+  }
+  int32_t count = door->filled;
+  door->filled = door->used = 0;
+  if (count > 0 || failure != 0) door->onBatch->call({count, failure});
+}
+
+void watchedReady(uv_poll_t*, int, int) {
+  Door* door = theDoor;
+  struct epoll_event events[64];
+  int count = epoll_wait(door->epoll, events, 64, 0);
+  for (int i = 0; i < count; i++) {
+    int fd = static_cast<int>(events[i].data.u64 & 0xffffffff);
+    bool ended = events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    if (events[i].data.u64 >> 32 == kWatchHead) {
+      if (door->full()) door->deliver();
+      door->record(fd, ended ? kTagEnded : kTagWoken, true);
+      continue;
+    }
+    // A refused connection: what still comes in is thrown away, so that closing does not reset the answer off the wire.
+    char waste[16384];
+    ssize_t length;
+    int rounds = 0;
+    while ((length = recv(fd, waste, sizeof waste, MSG_DONTWAIT)) > 0 && ++rounds < 64) {}
+    if (length > 0 || (length < 0 && (errno == EAGAIN || errno == EINTR))) {
+      if (length > 0) {  // more than a fair share: ask again in the next turn
+        struct epoll_event again = {EPOLLIN | EPOLLRDHUP | EPOLLET, {.u64 = events[i].data.u64}};
+        epoll_ctl(door->epoll, EPOLL_CTL_MOD, fd, &again);
+      }
+      continue;
+    }
+    if (door->full()) door->deliver();
+    door->record(fd, kTagLingered, false);
+  }
+  door->deliver();
+}
+
+bool watchWith(int fd, Watch kind) {
+  struct epoll_event event = {};
+  // Edge-triggered: one wake for each piece that arrives, although a peek leaves it readable; none at end of stream but the first.
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = static_cast<uint64_t>(kind) << 32 | static_cast<uint32_t>(fd);
+  if (epoll_ctl(theDoor->epoll, EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  return errno == EEXIST && epoll_ctl(theDoor->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+// openDoor(records: Int32Array, bytes: Uint8Array, headBytes, receiver, onBatch(count, errno))
+napi_value openDoor(napi_env env, napi_callback_info info) {
+  Args<5> args(env, info);
+  if (theDoor != nullptr) {
+    napi_throw_error(env, "ERR_DOOR_OPEN", "This process has a door already");
+    return nullptr;
+  }
+  Door* door = new Door;
+  size_t length = 0;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, args.at[0], nullptr, &length, &data, nullptr, nullptr);
+  door->records = static_cast<int32_t*>(data);
+  door->capacity = static_cast<int>(length / kRecordInts);
+  napi_get_typedarray_info(env, args.at[1], nullptr, &length, &data, nullptr, nullptr);
+  door->bytes = static_cast<char*>(data);
+  door->byteCapacity = static_cast<int>(length);
+  door->headBytes = toInt(env, args.at[2]);
+  door->env = env;
+  door->loop = loopOf(env);
+  door->onBatch = std::make_unique<Callback>(env, args.at[3], args.at[4]);
+  door->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (door->epoll < 0) {
+    int error = errno;
+    delete door;
+    return throwSystemError(env, error, "epoll_create1");
+  }
+  theDoor = door;
+  door->poll = Poll::open(door->loop, door->epoll, door);
+  uv_poll_start(&door->poll->handle, UV_READABLE, watchedReady);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&door->poll->handle));
+  return nullptr;
+}
+
+// closeDoor(): closes every listener; watched descriptors are the caller's.
+napi_value closeDoor(napi_env, napi_callback_info) {
+  Door* door = theDoor;
+  if (door == nullptr) return nullptr;
+  for (Listener* listener : door->listeners) {
+    listener->poll->close();
+    close(listener->fd);
+    delete listener;
+  }
+  door->poll->close();
+  close(door->epoll);
+  theDoor = nullptr;
+  delete door;
+  return nullptr;
+}
+
+napi_value bindAndListen(napi_env env, int fd, const struct sockaddr* address, socklen_t length, int backlog) {
+  const char* syscall = "bind";
+  if (bind(fd, address, length) == 0) {
+    syscall = "listen";
+    if (listen(fd, backlog) == 0) return fromInt(env, fd);
+  }
+  int error = errno;
+  close(fd);
+  return throwSystemError(env, error, syscall);
+}
+
+// listenTcp(address, port, ipv6Only, backlog, deferSeconds) -> fd. An address with ':' is IPv6. Throws with Node's error codes.
+napi_value listenTcp(napi_env env, napi_callback_info info) {
+  Args<5> args(env, info);
+  std::string host = toString(env, args.at[0]);
+  uint16_t port = htons(static_cast<uint16_t>(toInt(env, args.at[1])));
+  bool six = host.find(':') != std::string::npos;
+  struct sockaddr_in6 six_address = {};
+  struct sockaddr_in four_address = {};
+  int parsed;
+  if (six) {
+    struct sockaddr_in6 scoped = {};
+    parsed = uv_ip6_addr(host.c_str(), ntohs(port), &scoped) == 0;
+    six_address = scoped;
+  } else {
+    four_address.sin_family = AF_INET;
+    four_address.sin_port = port;
+    parsed = inet_pton(AF_INET, host.c_str(), &four_address.sin_addr);
+  }
+  if (parsed != 1) return throwSystemError(env, EINVAL, "bind");
+  int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return throwSystemError(env, errno, "socket");
+  int on = 1, off = 0;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (six) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, toBool(env, args.at[2]) ? &on : &off, sizeof on);
+  int defer = toInt(env, args.at[4]);
+  if (defer > 0) setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);
+  const struct sockaddr* address =
+      six ? reinterpret_cast<struct sockaddr*>(&six_address) : reinterpret_cast<struct sockaddr*>(&four_address);
+  return bindAndListen(env, fd, address, six ? sizeof six_address : sizeof four_address, toInt(env, args.at[3]));
+}
+
+// listenUnix(path, backlog) -> fd.
+napi_value listenUnix(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  std::string path = toString(env, args.at[0]);
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return throwSystemError(env, ENAMETOOLONG, "bind");
+  memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return throwSystemError(env, errno, "socket");
+  return bindAndListen(env, fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address, toInt(env, args.at[1]));
+}
+
+// boundPort(fd) -> port, 0 for a unix socket.
+napi_value boundPort(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  struct sockaddr_in6 address = {};  // sin_port and sin6_port share their place
+  socklen_t length = sizeof address;
+  if (getsockname(toInt(env, args.at[0]), reinterpret_cast<struct sockaddr*>(&address), &length) != 0) return fromInt(env, 0);
+  return fromInt(env, address.sin6_family == AF_UNIX ? 0 : ntohs(address.sin6_port));
+}
+
+// addListener(fd, id, peek): from now on the door owns the listening descriptor. It accepts once resumeListener is called.
+napi_value addListener(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info);
+  Listener* listener = new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), false, nullptr};
+  listener->poll = Poll::open(theDoor->loop, listener->fd, listener);
+  theDoor->listeners.push_back(listener);
+  return nullptr;
+}
+
+napi_value resumeListeners(napi_env, napi_callback_info) {
+  for (Listener* listener : theDoor->listeners) uv_poll_start(&listener->poll->handle, UV_READABLE, acceptReady);
+  return nullptr;
+}
+
+napi_value pauseListeners(napi_env, napi_callback_info) {
+  for (Listener* listener : theDoor->listeners) uv_poll_stop(&listener->poll->handle);
+  return nullptr;
+}
+
+// closeListeners(): new connections are refused by the kernel from here on.
+napi_value closeListeners(napi_env, napi_callback_info) {
+  for (Listener* listener : theDoor->listeners) {
+    listener->poll->close();
+    close(listener->fd);
+    delete listener;
+  }
+  theDoor->listeners.clear();
+  return nullptr;
+}
+
+// watch(fd) -> false when the kernel says no: news of the descriptor comes as a record with tag -1 or -2.
+napi_value watch(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  return fromBool(env, watchWith(toInt(env, args.at[0]), kWatchHead));
+}
+
+napi_value unwatch(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  epoll_ctl(theDoor->epoll, EPOLL_CTL_DEL, toInt(env, args.at[0]), nullptr);
+  return nullptr;
+}
+
+// peek(fd) -> bytes peeked into the door's byte buffer at offset 0; -1 when the connection is broken or has ended.
+napi_value peek(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  ssize_t length = recv(toInt(env, args.at[0]), theDoor->bytes, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
+  if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) return fromInt(env, -1);
+  return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
+}
+
+// refuse(fd, answer: Uint8Array) -> true: the answer is on its way and the descriptor lingers (a record with tag -3 will end it).
+napi_value refuse(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  int fd = toInt(env, args.at[0]);
+  void* data = nullptr;
+  size_t length = 0;
+  napi_get_typedarray_info(env, args.at[1], nullptr, &length, &data, nullptr, nullptr);
+  bool sent = send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(length);
+  if (sent && shutdown(fd, SHUT_WR) == 0 && watchWith(fd, kWatchLinger)) return fromBool(env, true);
+  return fromBool(env, false);
+}
+
+napi_value closeDescriptor(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  close(toInt(env, args.at[0]));
+  return nullptr;
+}
+
+// peerAddress(fd) -> text of the client's address; undefined for a unix socket or a broken connection.
+napi_value peerAddress(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  struct sockaddr_storage address = {};
+  socklen_t length = sizeof address;
+  char text[INET6_ADDRSTRLEN] = "";
+  napi_value out;
+  napi_get_undefined(env, &out);
+  if (getpeername(toInt(env, args.at[0]), reinterpret_cast<struct sockaddr*>(&address), &length) != 0) return out;
+  if (address.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<struct sockaddr_in*>(&address)->sin_addr, text, sizeof text);
+  } else if (address.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<struct sockaddr_in6*>(&address)->sin6_addr, text, sizeof text);
+  } else {
+    return out;
+  }
+  napi_create_string_latin1(env, text, NAPI_AUTO_LENGTH, &out);
+  return out;
+}
+
+napi_value descriptorLimit(napi_env env, napi_callback_info) {
+  struct rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return fromInt(env, limit.rlim_cur > INT32_MAX ? INT32_MAX : static_cast<int32_t>(limit.rlim_cur));
+}
+
+// ---- The channel: descriptors and their claims ---------------------------------------------------------------------------
+
+// A claim is one word of shared memory: sequence << 2 | state. The sequence keeps an old hand-off's word from being taken for a new one's.
+enum Claim : uint32_t { kFree = 0, kOffered = 1, kClaimed = 2, kTakenBack = 3 };
+constexpr uint32_t kStateMask = 3;
+constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
+constexpr size_t kClaimsOffset = 64;     // a cache line for what else the page will carry
+
+using Word = std::atomic<uint32_t>;
+static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
+
+struct Item {  // what a hand-off says of its descriptor
+  uint32_t index;
+  uint32_t word;
+  int32_t tag;
+};
+
+size_t pageBytes(int window) { return kClaimsOffset + static_cast<size_t>(window) * sizeof(Word); }
+
+// The primary's end. Keeps a copy of each descriptor until the worker has claimed it.
+struct Channel {
+  int socket = -1;
+  int remote = -1;
+  int memory = -1;
+  int window = 0;
+  Word* claims = nullptr;
+  void* page = nullptr;
+  std::vector<int> descriptors;      // by claim index
+  std::vector<uint32_t> words;       // what was offered, by claim index: the shared copy may lie
+  std::vector<uint32_t> free;
+  std::vector<uint32_t> outstanding;  // claim indices offered and not settled
+  std::vector<Item> unsent;
+
+  ~Channel() {
+    if (page != nullptr) munmap(page, pageBytes(window));
+    for (int fd : {socket, remote, memory})
+      if (fd >= 0) close(fd);
+  }
+  void release(size_t position) {
+    uint32_t index = outstanding[position];
+    outstanding[position] = outstanding.back();
+    outstanding.pop_back();
+    descriptors[index] = -1;
+    free.push_back(index);
+  }
+};
+
+Channel* toChannel(napi_env env, napi_value value) {
+  void* out = nullptr;
+  napi_get_value_external(env, value, &out);
+  return static_cast<Channel*>(out);
+}
+
+// openChannel(window) -> { channel, remote, memory }: the two descriptors are for the worker's stdio.
+napi_value openChannel(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  auto channel = std::make_unique<Channel>();
+  channel->window = toInt(env, args.at[0]);
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return throwSystemError(env, errno, "socketpair");
+  channel->socket = pair[0];
+  channel->remote = pair[1];
+  channel->memory = memfd_create("switchyard-claims", MFD_CLOEXEC);
+  if (channel->memory < 0 || ftruncate(channel->memory, static_cast<off_t>(pageBytes(channel->window))) != 0) return throwSystemError(env, errno, "memfd_create");
+  void* page = mmap(nullptr, pageBytes(channel->window), PROT_READ | PROT_WRITE, MAP_SHARED, channel->memory, 0);
+  if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
+  channel->page = page;
+  channel->claims = reinterpret_cast<Word*>(static_cast<char*>(page) + kClaimsOffset);
+  channel->descriptors.assign(channel->window, -1);
+  channel->words.assign(channel->window, 0);
+  for (int i = channel->window - 1; i >= 0; i--) channel->free.push_back(static_cast<uint32_t>(i));
+  napi_value out, external;
+  napi_create_object(env, &out);
+  setNamed(env, out, "remote", fromInt(env, channel->remote));
+  setNamed(env, out, "memory", fromInt(env, channel->memory));
+  napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
+  setNamed(env, out, "channel", external);
+  return out;
+}
+
+// channelStarted(channel): the worker has its ends; the primary lets go of them, so that the worker's death closes the pair.
+napi_value channelStarted(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  for (int* fd : {&channel->remote, &channel->memory}) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+  }
+  return nullptr;
+}
+
+// offer(channel, fd, tag) -> false when the window is full. The descriptor is the channel's until it is claimed or taken back.
+napi_value offer(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  if (channel->free.empty()) return fromBool(env, false);
+  uint32_t index = channel->free.back();
+  channel->free.pop_back();
+  uint32_t word = ((channel->words[index] & ~kStateMask) + (1u << 2)) | kOffered;
+  channel->words[index] = word;
+  channel->descriptors[index] = toInt(env, args.at[1]);
+  channel->claims[index].store(word, std::memory_order_release);
+  channel->outstanding.push_back(index);
+  channel->unsent.push_back({index, word, toInt(env, args.at[2])});
+  return fromBool(env, true);
+}
+
+// flush(channel) -> how many hand-offs are still unsent: the kernel has no room for now, or the worker is gone.
+napi_value flush(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  size_t sent = 0;
+  while (sent < channel->unsent.size()) {
+    size_t count = channel->unsent.size() - sent;
+    if (count > kMessageDescriptors) count = kMessageDescriptors;
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
+    struct iovec body = {&channel->unsent[sent], count * sizeof(Item)};
+    struct msghdr message = {};
+    message.msg_iov = &body;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    int* descriptors = reinterpret_cast<int*>(CMSG_DATA(header));
+    for (size_t i = 0; i < count; i++) descriptors[i] = channel->descriptors[channel->unsent[sent + i].index];
+    if (sendmsg(channel->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+      if (errno == EINTR) continue;
+      break;
+    }
+    sent += count;
+  }
+  channel->unsent.erase(channel->unsent.begin(), channel->unsent.begin() + static_cast<long>(sent));
+  return fromInt(env, static_cast<int32_t>(channel->unsent.size()));
+}
+
+// settle(channel, returned: Int32Array) -> { outstanding << 8 | returned }: closes the copies of claimed descriptors; those that the
+// worker could not receive are written to `returned` and are the caller's again.
+napi_value settle(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  void* data = nullptr;
+  size_t capacity = 0, returned = 0;
+  napi_get_typedarray_info(env, args.at[1], nullptr, &capacity, &data, nullptr, nullptr);
+  int32_t* out = static_cast<int32_t*>(data);
+  if (capacity > 255) capacity = 255;
+  for (size_t i = channel->outstanding.size(); i-- > 0;) {
+    uint32_t index = channel->outstanding[i];
+    uint32_t state = channel->claims[index].load(std::memory_order_acquire) & kStateMask;
+    if (state == kOffered) continue;
+    if (state == kTakenBack && returned == capacity) continue;
+    if (state == kTakenBack) {
+      out[returned++] = channel->descriptors[index];
+    } else {
+      close(channel->descriptors[index]);
+    }
+    channel->release(i);
+  }
+  return fromInt(env, static_cast<int32_t>(channel->outstanding.size() << 8 | returned));
+}
+
+// takeBack(channel) -> Int32Array of descriptors that the worker had not claimed and now never can; the claimed ones are closed.
+napi_value takeBack(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  std::vector<int32_t> kept;
+  for (uint32_t index : channel->outstanding) {
+    uint32_t expected = channel->words[index];
+    uint32_t back = (expected & ~kStateMask) | kTakenBack;
+    bool ours = channel->claims[index].compare_exchange_strong(expected, back) || (expected & kStateMask) == kTakenBack;
+    if (ours) {
+      kept.push_back(channel->descriptors[index]);
+    } else {
+      close(channel->descriptors[index]);
+    }
+    channel->descriptors[index] = -1;
+    channel->free.push_back(index);
+  }
+  channel->outstanding.clear();
+  channel->unsent.clear();
+  napi_value buffer, out;
+  void* data = nullptr;
+  napi_create_arraybuffer(env, kept.size() * sizeof(int32_t), &data, &buffer);
+  if (!kept.empty()) memcpy(data, kept.data(), kept.size() * sizeof(int32_t));
+  napi_create_typedarray(env, napi_int32_array, kept.size(), buffer, 0, &out);
+  return out;
+}
+
+// closeChannel(channel): takeBack first. The worker sees the end of the channel.
+napi_value closeChannel(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  for (int* fd : {&channel->socket, &channel->remote, &channel->memory}) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+  }
+  return nullptr;
+}
+
+// ---- The worker's end --------------------------------------------------------------------------------------------------------
+
+struct Receiver {
+  int socket;
+  int window;
+  Word* claims;
+  char* bytes;
+  int byteCapacity;
+  Poll* poll;
+  std::unique_ptr<Callback> onReceived;
+};
+
+Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
+
+void returnOffer(const Item& item) {
+  if (item.index >= static_cast<uint32_t>(theReceiver->window)) return;
+  uint32_t expected = item.word;
+  theReceiver->claims[item.index].compare_exchange_strong(expected, (item.word & ~kStateMask) | kTakenBack);
+}
+
+void receiveReady(uv_poll_t*, int, int) {
+  Receiver* receiver = theReceiver;
+  Item items[kMessageDescriptors];
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
+  struct iovec body = {items, sizeof items};
+  struct msghdr message = {};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t length = recvmsg(receiver->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (length <= 0) {  // the primary is gone; IPC's disconnect ends this process
+    uv_poll_stop(&receiver->poll->handle);
+    return;
+  }
+  size_t count = static_cast<size_t>(length) / sizeof(Item), arrived = 0;
+  int descriptors[kMessageDescriptors];
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    arrived = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(descriptors, CMSG_DATA(header), arrived * sizeof(int));
+  }
+  // This process may be out of descriptors: the kernel then drops the rest, and the primary still holds its copies.
+  for (size_t i = arrived; i < count; i++) returnOffer(items[i]);
+  for (size_t i = 0; i < arrived && i < count; i++) {
+    receiver->onReceived->call({descriptors[i], static_cast<int32_t>(items[i].index), static_cast<int32_t>(items[i].word), items[i].tag});
+  }
+}
+
+// openReceiver(socket, memory, window, bytes: Uint8Array, receiver, onReceived(fd, index, word, tag))
+napi_value openReceiver(napi_env env, napi_callback_info info) {
+  Args<6> args(env, info);
+  auto receiver = std::make_unique<Receiver>();
+  receiver->socket = toInt(env, args.at[0]);
+  int memory = toInt(env, args.at[1]);
+  receiver->window = toInt(env, args.at[2]);
+  void* page = mmap(nullptr, pageBytes(receiver->window), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
+  close(memory);
+  receiver->claims = reinterpret_cast<Word*>(static_cast<char*>(page) + kClaimsOffset);
+  size_t length = 0;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, args.at[3], nullptr, &length, &data, nullptr, nullptr);
+  receiver->bytes = static_cast<char*>(data);
+  receiver->byteCapacity = static_cast<int>(length);
+  receiver->onReceived = std::make_unique<Callback>(env, args.at[4], args.at[5]);
+  fcntl(receiver->socket, F_SETFD, FD_CLOEXEC);
+  theReceiver = receiver.release();
+  theReceiver->poll = Poll::open(loopOf(env), theReceiver->socket, theReceiver);
+  uv_poll_start(&theReceiver->poll->handle, UV_READABLE, receiveReady);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->poll->handle));
+  return nullptr;
+}
+
+// peekReceived(fd) -> bytes peeked into the receiver's byte buffer, 0 when there are none.
+napi_value peekReceived(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  ssize_t length = recv(toInt(env, args.at[0]), theReceiver->bytes, theReceiver->byteCapacity, MSG_PEEK | MSG_DONTWAIT);
+  return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
+}
+
+// claim(fd, index, word, take) -> true: the hand-off is this worker's for good, and `take` peeked bytes are out of the kernel.
+// false: the primary has taken it back; nothing was taken.
+napi_value claim(napi_env env, napi_callback_info info) {
+  Args<4> args(env, info);
+  uint32_t index = static_cast<uint32_t>(toInt(env, args.at[1]));
+  uint32_t word = static_cast<uint32_t>(toInt(env, args.at[2]));
+  if (index >= static_cast<uint32_t>(theReceiver->window)) return fromBool(env, false);
+  uint32_t expected = word;
+  if (!theReceiver->claims[index].compare_exchange_strong(expected, (word & ~kStateMask) | kClaimed)) return fromBool(env, false);
+  int fd = toInt(env, args.at[0]);
+  for (int left = toInt(env, args.at[3]); left > 0;) {
+    char waste[65536];
+    ssize_t length = recv(fd, waste, left < static_cast<int>(sizeof waste) ? left : sizeof waste, MSG_DONTWAIT);
+    if (length <= 0 && errno != EINTR) break;
+    if (length > 0) left -= static_cast<int>(length);
+  }
+  return fromBool(env, true);
+}
+
+napi_value start(napi_env env, napi_value exports) {
+  struct {
+    const char* name;
+    napi_callback function;
+  } const functions[] = {
+      {"openDoor", openDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
+      {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
+      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"watch", watch}, {"unwatch", unwatch},
+      {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
+      {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
+      {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"closeChannel", closeChannel},
+      {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim},
+  };
+  for (auto& entry : functions) {
+    napi_value function;
+    napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function);
+    setNamed(env, exports, entry.name, function);
+  }
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(handoff, start)

@@ -1,0 +1,65 @@
+// A listening socket: from an address to a descriptor, with Node's own error codes.
+
+import { lookup } from 'node:dns/promises'
+import { connect } from 'node:net'
+import { rm, stat } from 'node:fs/promises'
+import { native } from './native.ts'
+
+/** Where to listen. Without `host` and `path`: dual-stack as Node does it. */
+export interface ListenerAddress {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+  readonly ipv6Only?: boolean
+  readonly backlog?: number
+  /** false: for servers that speak first. No deferred accept, no peek. */
+  readonly peek?: boolean
+}
+
+/** A listening descriptor, and the address it really has. */
+export interface BoundListener {
+  readonly fd: number
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: string | undefined
+}
+
+const DEFER_SECONDS = 1
+
+/**
+ * Binds and listens. A unix socket that nobody answers on any more is replaced.
+ * Throws an Error with `code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND, ...
+ */
+export async function listen(address: ListenerAddress): Promise<BoundListener> {
+  const backlog = address.backlog ?? 511
+  if (address.path !== undefined) {
+    await removeStale(address.path)
+    return { fd: native().listenUnix(address.path, backlog), host: undefined, port: undefined, path: address.path }
+  }
+  const port = address.port ?? 0
+  const defer = address.peek === false ? 0 : DEFER_SECONDS
+  const tcp = (host: string): BoundListener => {
+    const fd = native().listenTcp(host, port, address.ipv6Only ?? false, backlog, defer)
+    return { fd, host: address.host ?? host, port: native().boundPort(fd), path: undefined }
+  }
+  if (address.host !== undefined) return tcp((await lookup(address.host)).address)
+  try {
+    return tcp('::')
+  } catch (error) {
+    // A machine without IPv6.
+    if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return tcp('0.0.0.0')
+  }
+}
+
+/** A socket file that refuses connections was left by a process that is gone. */
+async function removeStale(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined || !found.isSocket()) return
+  const refused = await new Promise<boolean>((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => resolve((probe.destroy(), false)))
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+  })
+  if (refused) await rm(path, { force: true })
+}

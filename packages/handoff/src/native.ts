@@ -1,0 +1,74 @@
+// The native module's functions and their types. The only file that loads it.
+
+import { createRequire } from 'node:module'
+
+export interface NativeChannelHandle {
+  readonly __brand: 'channel'
+}
+
+/** What handoff.cc exports; its comments say what each does. */
+export interface Native {
+  openDoor(
+    records: Int32Array,
+    bytes: Uint8Array,
+    headBytes: number,
+    receiver: object,
+    onBatch: (count: number, failure: number) => void,
+  ): void
+  closeDoor(): void
+  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number): number
+  listenUnix(path: string, backlog: number): number
+  boundPort(fd: number): number
+  addListener(fd: number, id: number, peek: boolean): void
+  resumeListeners(): void
+  pauseListeners(): void
+  closeListeners(): void
+  watch(fd: number): boolean
+  unwatch(fd: number): void
+  peek(fd: number): number
+  refuse(fd: number, answer: Uint8Array): boolean
+  closeDescriptor(fd: number): void
+  peerAddress(fd: number): string | undefined
+  descriptorLimit(): number
+  openChannel(window: number): { channel: NativeChannelHandle; remote: number; memory: number }
+  channelStarted(channel: NativeChannelHandle): void
+  offer(channel: NativeChannelHandle, fd: number, tag: number): boolean
+  flush(channel: NativeChannelHandle): number
+  settle(channel: NativeChannelHandle, returned: Int32Array): number
+  takeBack(channel: NativeChannelHandle): Int32Array
+  closeChannel(channel: NativeChannelHandle): void
+  openReceiver(
+    socket: number,
+    memory: number,
+    window: number,
+    bytes: Uint8Array,
+    receiver: object,
+    onReceived: (fd: number, index: number, word: number, tag: number) => void,
+  ): void
+  peekReceived(fd: number): number
+  claim(fd: number, index: number, word: number, take: number): boolean
+}
+
+let loaded: Native | Error | undefined
+
+/** The native module. Throws what the loader said when it is not built. */
+export function native(): Native {
+  if (loaded === undefined) {
+    try {
+      loaded = createRequire(import.meta.url)('../build/handoff.node') as Native
+    } catch (error) {
+      loaded = error as Error
+    }
+  }
+  if (loaded instanceof Error) throw loaded
+  return loaded
+}
+
+/** Is the native module built for this machine? */
+export function hasNative(): boolean {
+  try {
+    return native() !== undefined
+  } catch {
+    return false
+  }
+}
