@@ -1,6 +1,8 @@
 // One pass over the raw bytes of a request head: where it ends, where its parts are, and whether it has traits that smuggle.
 // It makes no strings and throws nothing. The grammar is RFC 9112's, without its leniencies; the worker's own parser stays the authority.
 
+import { commonLength, otherProtocol } from './first-bytes.ts'
+
 /** What the bytes are so far. `not-http`: they can't become an HTTP/1 head, see `protocol`. */
 export type HeadOutcome = 'complete' | 'incomplete' | 'too-large' | 'not-http'
 
@@ -39,7 +41,6 @@ const COLON = 0x3a
 const MAX_METHOD_BYTES = 32
 const MAX_LEADING_LINES = 2
 const VERSION = Buffer.from('HTTP/1.')
-const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
 /** An empty scan, to be filled in. */
 export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan {
@@ -62,12 +63,9 @@ export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan 
 export function scanHead(bytes: Uint8Array, end: number): HeadScan {
   const scan = newScan('incomplete', 'unknown')
   if (end === 0) return scan
-  if (bytes[0] === 0x16) return scanClientHello(bytes, end, scan)
-  if (bytes[0] === 0x50) {
-    const same = commonLength(bytes, 0, end, HTTP2_PREFACE)
-    if (same === HTTP2_PREFACE.length) return ended(scan, 'not-http', 'http/2')
-    if (same === end) return scan
-  }
+  const other = otherProtocol(bytes, end)
+  if (other === 'undecided') return scan
+  if (other !== undefined) return ended(scan, 'not-http', other)
 
   let at = 0
   for (let line = 0; line < MAX_LEADING_LINES && at < end && bytes[at] === CR; line++, at += 2) {
@@ -88,21 +86,6 @@ function ended(scan: HeadScan, outcome: HeadOutcome, protocol: HeadProtocol): He
   scan.outcome = outcome
   scan.protocol = protocol
   return scan
-}
-
-function commonLength(bytes: Uint8Array, from: number, end: number, wanted: Uint8Array): number {
-  const most = Math.min(end - from, wanted.length)
-  let same = 0
-  while (same < most && bytes[from + same] === wanted[same]) same++
-  return same
-}
-
-/** A TLS record (RFC 8446 §5.1) of type handshake, version 3.0 to 3.4, whose first message is a ClientHello. */
-function scanClientHello(bytes: Uint8Array, end: number, scan: HeadScan): HeadScan {
-  if (end > 1 && bytes[1] !== 3) return ended(scan, 'not-http', 'unknown')
-  if (end > 2 && (bytes[2] as number) > 4) return ended(scan, 'not-http', 'unknown')
-  if (end < 6) return scan
-  return ended(scan, 'not-http', bytes[5] === 1 ? 'tls' : 'unknown')
 }
 
 /** Gives the offset after the line, or 0 when there is none; then `outcome` says whether it may still come. */

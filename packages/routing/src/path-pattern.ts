@@ -16,6 +16,7 @@ export function pathTest(pattern: string): PathTest {
   if (pattern === '/*' || pattern === '*') return () => true
   const isPrefix = pattern.endsWith('/*')
   const base = comparedPath(isPrefix ? pattern.slice(0, -2) : pattern)
+  if (isPrefix && base === '/') return () => true
   if (!base.includes('/:') && !base.includes('/*')) {
     if (!isPrefix) return (path) => path === base
     const below = `${base}/`

@@ -58,7 +58,7 @@ export type PolicyFunction = (candidates: readonly Candidate[], head: RequestHea
  * Makes a policy of a plain function. When it throws, or gives something that is not one of the candidates, nobody is chosen and
  * `onError` (or else the context's, once bound) is told.
  */
-export function fromFunction(choose: PolicyFunction, name: string = choose.name || 'own', onError?: PolicyErrorListener): Policy {
+export function fromFunction(choose: PolicyFunction, name: string = nameOf(choose), onError?: PolicyErrorListener): Policy {
   return {
     name,
     pick(candidates, head) {
@@ -80,4 +80,9 @@ export function fromFunction(choose: PolicyFunction, name: string = choose.name 
 export function bindPolicy(policy: Policy | PolicyFunction, context: PolicyContext): Policy {
   const whole = typeof policy === 'function' ? fromFunction(policy) : policy
   return whole.bind?.(context) ?? whole
+}
+
+function nameOf(choose: PolicyFunction): string {
+  // A function written in its place in the config is called after its property.
+  return choose.name === '' || choose.name === 'policy' || choose.name === 'otherwise' ? 'own' : choose.name
 }

@@ -2,6 +2,7 @@
 // A head that is not complete, or that has traits that smuggle, answers `undefined` to everything: it is never a key.
 
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
+import { cookieIn, hostIn, parameterIn, pathEnd, trimSpace } from './head-text.ts'
 
 export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
 
@@ -28,6 +29,8 @@ export class RequestHead {
   private readonly headers: NonNullable<HeadParts['headers']> | undefined
   private methodText: string | undefined
   private targetText: string | undefined
+  private hostText: string | undefined
+  private hostKnown: boolean
   private address: string | undefined
   private askAddress: (() => string | undefined) | undefined
 
@@ -42,6 +45,8 @@ export class RequestHead {
     this.headers = parts === undefined ? undefined : (parts.headers ?? NO_HEADERS)
     this.methodText = parts === undefined ? undefined : (parts.method ?? 'GET')
     this.targetText = parts?.target
+    this.hostText = undefined
+    this.hostKnown = false
     this.address = undefined
     this.askAddress = undefined
   }
@@ -108,8 +113,11 @@ export class RequestHead {
 
   /** The Host field in lower case, without port and final dot; `undefined` when left out or not a host. */
   get host(): string | undefined {
-    const match = /^(\[[\da-f:.]+\]|[^\s:@/\\,?#[\]]+?)\.?(?::\d*)?$/.exec(this.header('host')?.toLowerCase() ?? '')
-    return match?.[1]
+    if (!this.hostKnown) {
+      this.hostText = hostIn(this.header('host') ?? '')
+      this.hostKnown = true
+    }
+    return this.hostText
   }
 
   /** The value of a header field, of several the values joined by `, ` (cookies by `; `). `name` in any case. Bytes are read as latin1. */
@@ -123,34 +131,13 @@ export class RequestHead {
   /** The first value of a query parameter, decoded; as sent when its encoding is broken. */
   queryParameter(name: string): string | undefined {
     const query = this.query
-    if (query === undefined) return undefined
-    for (let start = 0; start <= query.length; ) {
-      let end = query.indexOf('&', start)
-      if (end === -1) end = query.length
-      let equals = query.indexOf('=', start)
-      if (equals === -1 || equals > end) equals = end
-      if (isFormText(query, start, equals, name)) return equals === end ? '' : decodeForm(query.slice(equals + 1, end))
-      start = end + 1
-    }
-    return undefined
+    return query === undefined ? undefined : parameterIn(query, name)
   }
 
   /** The first value of a cookie (RFC 6265 §5.4), without quotes around it, not decoded. Names are case-sensitive. */
   cookie(name: string): string | undefined {
     const cookies = this.header('cookie')
-    if (cookies === undefined) return undefined
-    for (let start = 0; start < cookies.length; ) {
-      let end = cookies.indexOf(';', start)
-      if (end === -1) end = cookies.length
-      while (start < end && isSpace(cookies, start)) start++
-      let after = start + name.length
-      if (cookies.startsWith(name, start)) {
-        while (after < end && isSpace(cookies, after)) after++
-        if (after < end && cookies.charCodeAt(after) === 0x3d) return unquote(cookies.slice(after + 1, end).trim())
-      }
-      start = end + 1
-    }
-    return undefined
+    return cookies === undefined ? undefined : cookieIn(cookies, name)
   }
 
   /** The address of the peer, as its listener sees it; `undefined` for a unix socket or when not filled in. */
@@ -209,14 +196,6 @@ function isPlainTarget(method: string | undefined, target: string): boolean {
   return target.charCodeAt(0) === 0x2f || (target === '*' && method === 'OPTIONS')
 }
 
-function pathEnd(target: string): number {
-  for (let at = 0; at < target.length; at++) {
-    const code = target.charCodeAt(at)
-    if (code === 0x3f || code === 0x23) return at
-  }
-  return target.length
-}
-
 function isName(bytes: Uint8Array, start: number, name: string): boolean {
   for (let index = 0; index < name.length; index++) {
     const byte = bytes[start + index] as number
@@ -228,39 +207,4 @@ function isName(bytes: Uint8Array, start: number, name: string): boolean {
 
 function lowerCase(code: number): number {
   return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
-}
-
-function isSpace(text: string, at: number): boolean {
-  const code = text.charCodeAt(at)
-  return code === 0x20 || code === 0x09
-}
-
-function trimSpace(text: string): string {
-  let start = 0
-  let end = text.length
-  while (start < end && isSpace(text, start)) start++
-  while (end > start && isSpace(text, end - 1)) end--
-  return text.slice(start, end)
-}
-
-function unquote(value: string): string {
-  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
-}
-
-/** Is this stretch of a form-encoded text the encoding of `wanted`? */
-function isFormText(text: string, start: number, end: number, wanted: string): boolean {
-  if (end - start === wanted.length && text.startsWith(wanted, start)) return true
-  if (end - start <= wanted.length) return false
-  const name = text.slice(start, end)
-  return name.includes('%') && decodeForm(name) === wanted
-}
-
-function decodeForm(text: string): string {
-  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
-  if (!spaced.includes('%')) return spaced
-  try {
-    return decodeURIComponent(spaced)
-  } catch {
-    return text
-  }
 }

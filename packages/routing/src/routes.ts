@@ -79,7 +79,11 @@ export class RouteTable<P = Policy> {
     const path = pathOf(head)
     for (const compiled of this.compiled) {
       const { route } = compiled
-      const miss = nothing ? (matchesEverything(compiled) ? undefined : 'the head can’t be a key') : missOf(compiled, head, path)
+      const miss = nothing
+        ? matchesEverything(compiled)
+          ? undefined
+          : 'the head says nothing that can be trusted'
+        : missOf(compiled, head, path)
       tried.push({ route, why: miss ?? 'matches' })
       if (miss === undefined) return { route, tried }
     }

@@ -1,0 +1,79 @@
+// The small grammars inside a head's texts: target, Host, cookies, query. Each takes what a client sent and never throws.
+
+/** Where the path of an origin-form target ends: before `?` or `#`. */
+export function pathEnd(target: string): number {
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at)
+    if (code === 0x3f || code === 0x23) return at
+  }
+  return target.length
+}
+
+/** The host of a Host field in lower case, without port and final dot; `undefined` when it is not a host (RFC 3986 §3.2.2, roughly). */
+export function hostIn(field: string): string | undefined {
+  return /^(\[[\da-f:.]+\]|[^\s:@/\\,?#[\]]+?)\.?(?::\d*)?$/.exec(field.toLowerCase())?.[1]
+}
+
+/** The first value of a cookie in a Cookie field, without quotes around it. */
+export function cookieIn(cookies: string, name: string): string | undefined {
+  for (let start = 0; start < cookies.length; ) {
+    let end = cookies.indexOf(';', start)
+    if (end === -1) end = cookies.length
+    while (start < end && isSpace(cookies, start)) start++
+    if (cookies.startsWith(name, start)) {
+      let after = start + name.length
+      while (after < end && isSpace(cookies, after)) after++
+      if (after < end && cookies.charCodeAt(after) === 0x3d) return unquote(trimSpace(cookies.slice(after + 1, end)))
+    }
+    start = end + 1
+  }
+  return undefined
+}
+
+/** The first value of a parameter in a form-encoded query, decoded; as sent when its encoding is broken. */
+export function parameterIn(query: string, name: string): string | undefined {
+  for (let start = 0; start < query.length; ) {
+    let end = query.indexOf('&', start)
+    if (end === -1) end = query.length
+    const equals = query.indexOf('=', start)
+    const nameEnd = equals === -1 || equals > end ? end : equals
+    if (isFormText(query, start, nameEnd, name)) return decodeForm(query.slice(nameEnd + 1, end))
+    start = end + 1
+  }
+  return undefined
+}
+
+/** The text without spaces and tabs around it. */
+export function trimSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text, start)) start++
+  while (end > start && isSpace(text, end - 1)) end--
+  return text.slice(start, end)
+}
+
+function isSpace(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code === 0x20 || code === 0x09
+}
+
+function unquote(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
+}
+
+/** Is this stretch of a query the encoding of `wanted`? */
+function isFormText(query: string, start: number, end: number, wanted: string): boolean {
+  if (end - start < wanted.length) return false
+  if (end - start === wanted.length && query.startsWith(wanted, start)) return true
+  return decodeForm(query.slice(start, end)) === wanted
+}
+
+function decodeForm(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
+  if (!spaced.includes('%')) return spaced
+  try {
+    return decodeURIComponent(spaced)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,35 @@
+// Candidates and heads for tables.
+
+import { type Candidate, RequestHead } from '../src/index.ts'
+
+/** A candidate of weight 1, generation 0, with so many requests in flight. */
+export function candidate(slot: number, inFlight = 0, more: { weight?: number; generation?: number } = {}): Candidate {
+  return {
+    slot,
+    generation: more.generation ?? 0,
+    weight: more.weight ?? 1,
+    load: { inFlight, connections: inFlight, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 },
+  }
+}
+
+/** Candidates of slots 0, 1, 2 … with these requests in flight. */
+export function candidates(...inFlight: number[]): Candidate[] {
+  return inFlight.map((count, slot) => candidate(slot, count))
+}
+
+/** Reads a head from its text; lines are written with `\n` here and become CRLF. */
+export function read(text: string, maxBytes = 16384): RequestHead {
+  return readRaw(text.replaceAll('\n', '\r\n'), maxBytes)
+}
+
+/** Reads a head from exactly these latin1 characters. */
+export function readRaw(text: string, maxBytes = 16384): RequestHead {
+  const bytes = Buffer.from(text, 'latin1')
+  return RequestHead.read(bytes, bytes.length, maxBytes)
+}
+
+/** All orders of a list. */
+export function permutations<T>(list: readonly T[]): T[][] {
+  if (list.length < 2) return [[...list]]
+  return list.flatMap((first, index) => permutations(list.toSpliced(index, 1)).map((rest) => [first, ...rest]))
+}
