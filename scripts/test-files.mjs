@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { withoutComments } from './source-text.mjs'
 import { root } from './workspace.mjs'
 
 const PASSED_OVER = new Set(['node_modules', 'dist', 'build', 'fixtures'])
@@ -29,9 +30,4 @@ export function faultOf(file) {
   if (suites.length === 0) return 'has no `const … = suite(…)`'
   const idle = suites.find((name) => !source.includes(`${name}.run()`))
   return idle && `never calls ${idle}.run()`
-}
-
-/** Source text without comments; strings that look like comments are rare enough to go too. */
-export function withoutComments(source) {
-  return source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[\s;{}(,])\/\/.*$/gm, '$1')
 }

@@ -1,0 +1,107 @@
+// Who may import whom, as data, and the check that holds sources to it. Imports point one way, so each part can be read without those above it.
+
+import { posix } from 'node:path'
+import { importsOf, withoutComments } from '../scripts/source-text.mjs'
+
+export interface Source {
+  /** Path from the root of the checkout, with `/`. */
+  readonly file: string
+  readonly text: string
+}
+
+/** Each package with those of ours that it may import. */
+const PACKAGES: Record<string, readonly string[]> = {
+  routing: [],
+  handoff: ['routing'],
+  'worker-runtime': ['handoff', 'routing'],
+  balancer: ['worker-runtime', 'handoff', 'routing'],
+  bench: ['balancer', 'worker-runtime', 'handoff', 'routing'],
+  examples: ['balancer', 'worker-runtime', 'handoff', 'routing'],
+}
+
+/** Inside balancer/src, from the floor up; the first pattern that matches gives a file its floor. A file imports its own floor and those below. */
+const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = [
+  // Plain data and types that every floor speaks of.
+  [1, /^(events|errors|status|settings)\.ts$/],
+  [1, /^config\/settings\.ts$/],
+  [2, /^(supervisor|pool)\//],
+  [3, /^balancer\.ts$/],
+  [4, /^(config|admin|dashboard)\//],
+  [5, /^cli\//],
+  [5, /^index\.ts$/],
+]
+
+/** Modules that belong to some files only. */
+const OWNED_MODULES: readonly { module: RegExp; by: RegExp; why: string }[] = [
+  {
+    module: /^(node:)?cluster$/,
+    by: /^packages\/(balancer\/src\/supervisor\/spawn\.ts$|examples\/)|^bench\//,
+    why: 'only supervisor/spawn.ts imports node:cluster',
+  },
+]
+
+/** Modules that one file at most, anywhere, imports. */
+const SINGLE_IMPORTER = ['ioredis', 'http-proxy']
+
+/** Words that may not stand in the code of some packages. */
+const FORBIDDEN_WORDS: readonly { word: RegExp; where: RegExp; why: string }[] = [
+  { word: /\b_handle\b/, where: /^packages\/(?!handoff\/)|^bench\//, why: "only handoff touches a socket's private handle" },
+  {
+    word: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b|\bMath\.random\b/,
+    where: /^packages\/routing\/src\//,
+    why: 'routing has no clock and no chance of its own',
+  },
+]
+
+const IMPURE =
+  /^(node:)?(net|tls|dgram|dns|http|https|http2|fs|fs\/promises|child_process|cluster|process|worker_threads|timers|timers\/promises)$/
+
+/** Every breach of the table, each as one line. */
+export function breaches(sources: readonly Source[]): string[] {
+  const found: string[] = []
+  const importers = new Map<string, string[]>()
+  for (const { file, text } of sources) {
+    const code = withoutComments(text)
+    const say = (why: string): number => found.push(`${file}: ${why}`)
+    const here = packageOf(file)
+    for (const { word, where, why } of FORBIDDEN_WORDS) if (where.test(file) && word.test(code)) say(why)
+    if (here === 'balancer' && floorOf(file) === undefined) say('has no floor in test/import-table.ts')
+    for (const specifier of importsOf(code)) {
+      const target = targetOf(file, specifier)
+      if (target.package !== undefined && target.package !== here && !PACKAGES[here]?.includes(target.package))
+        say(`${here} imports ${target.package}`)
+      if (target.file !== undefined && target.package !== here && !/^(bench|examples)$/.test(here))
+        say(`reaches into ${target.file} past its package's index`)
+      if (here === 'balancer' && target.file !== undefined && target.package === here) {
+        const [own, other] = [floorOf(file), floorOf(target.file)]
+        if (own !== undefined && other !== undefined && other > own) say(`imports ${target.file}, which is above it`)
+      }
+      if (here === 'routing' && IMPURE.test(specifier)) say(`routing is pure and imports ${specifier}`)
+      for (const { module, by, why } of OWNED_MODULES) if (module.test(specifier) && !by.test(file)) say(why)
+      if (SINGLE_IMPORTER.includes(specifier)) importers.set(specifier, [...(importers.get(specifier) ?? []), file])
+    }
+  }
+  for (const [module, files] of importers) {
+    const each = [...new Set(files)]
+    if (each.length > 1) found.push(`${module} is imported by ${each.join(' and ')}; one file owns it`)
+  }
+  return found
+}
+
+function packageOf(file: string): string {
+  return (file.startsWith('bench/') ? 'bench' : file.split('/')[1]) ?? ''
+}
+
+function floorOf(file: string): number | undefined {
+  const inside = file.replace('packages/balancer/src/', '')
+  return BALANCER_FLOORS.find(([, pattern]) => pattern.test(inside))?.[0]
+}
+
+function targetOf(file: string, specifier: string): { package?: string; file?: string } {
+  if (specifier.startsWith('.')) {
+    const target = posix.join(posix.dirname(file), specifier)
+    return /^(packages|bench)\//.test(target) ? { package: packageOf(target), file: target } : {}
+  }
+  const name = specifier.match(/^@switchyard\/([^/]+)/)?.[1]
+  return name === undefined ? {} : { package: name }
+}
