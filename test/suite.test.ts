@@ -25,7 +25,7 @@ test('a file without .run() fails, and is found without running it', async () =>
   const { failed, output } = await runFixture('no-run')
   assert.is(failed, 1)
   assert.match(output, 'forgotten: .run() was never called')
-  assert.match(faultOf('test/fixtures/no-run.fixture.ts'), 'never calls test.run()')
+  assert.match(faultOf('test/fixtures/no-run.fixture.ts') ?? '', 'never calls test.run()')
   assert.is(faultOf('test/fixtures/passes.fixture.ts'), undefined)
 })
 

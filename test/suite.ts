@@ -64,12 +64,12 @@ export function suite(name: string, options: Bound = {}): TestSuite {
 
   const test = ((title, body, bound) => add(inner, title, body, bound)) as TestSuite
   test.only = (title, body, bound) => add(inner.only, title, body, bound)
-  const beforeHook = ((body, bound) => before.push(bounded('before', body, bound))) as Hook
-  beforeHook.each = (body, bound) => inner.before.each(bounded('before each', body, bound))
-  const afterHook = ((body, bound) => after.push(bounded('after', body, bound))) as Hook
-  afterHook.each = (body, bound) => inner.after.each(() => noteFault(name, bounded('after each', body, bound)))
-  test.before = beforeHook
-  test.after = afterHook
+  test.before = Object.assign((body: Body, bound?: Bound) => void before.push(bounded('before', body, bound)), {
+    each: (body: Body, bound?: Bound) => inner.before.each(bounded('before each', body, bound)),
+  })
+  test.after = Object.assign((body: Body, bound?: Bound) => void after.push(bounded('after', body, bound)), {
+    each: (body: Body, bound?: Bound) => inner.after.each(() => noteFault(name, bounded('after each', body, bound))),
+  })
 
   test.run = () => {
     waitingForRun.delete(name)
