@@ -17,6 +17,9 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
 
   return {
     name: 'sticky-hash',
+    // A head without key may carry the ticket of the policy inside.
+    ...(otherwise.ticket === undefined ? {} : { ticket: otherwise.ticket }),
+    home: (head) => (by.source.of(head) === undefined ? otherwise.home?.(head) : undefined),
     pick(candidates, head) {
       lastSeats = candidates
       const key = by.source.of(head)
