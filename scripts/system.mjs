@@ -1,14 +1,18 @@
-// What the tests need of the machine beside Node: installed on Debian when missing, asked for elsewhere, never skipped.
+// What the build and the tests need of the machine beside Node: installed on Debian when missing, asked for elsewhere, never skipped.
 
 import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { run } from './workspace.mjs'
 
 const needs = [
-  { commands: ['c++', 'g++', 'clang++'], debian: 'g++', why: 'builds the native module' },
-  { commands: ['make'], debian: 'make', why: 'builds the native module' },
-  { commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
-  { commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium', why: 'the browser that opens the example pages' },
+  { for: 'build', commands: [process.env.CXX ?? 'g++'], debian: 'g++', why: 'compiles the native module' },
+  { for: 'test', commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
+  {
+    for: 'test',
+    commands: ['chromium', 'chromium-browser', 'google-chrome'],
+    debian: 'chromium',
+    why: 'the browser that opens the example pages',
+  },
 ]
 
 // No service of an installed package is started; a policy that is there already is left as it is.
@@ -24,6 +28,7 @@ apt-get update
 apt-get install -y --no-install-recommends "$@"`
 
 function isInstalled(command) {
+  if (isAbsolute(command)) return existsSync(command)
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK)
@@ -34,22 +39,22 @@ function isInstalled(command) {
   })
 }
 
-const missing = () => needs.filter((need) => !need.commands.some(isInstalled))
+const missing = (purposes) => needs.filter((need) => purposes.includes(need.for) && !need.commands.some(isInstalled))
 
-/** True when everything is there, if need be after installing it. */
-export async function ensureSystem() {
-  const wanted = missing()
+/** True when everything for these purposes ('build', 'test') is there, if need be after installing it. */
+export async function ensureSystem(...purposes) {
+  const wanted = missing(purposes)
   if (wanted.length === 0) return true
-  for (const { commands, why } of wanted) console.log(`missing: ${commands[0]} (${why})`)
-  const packages = wanted.map((need) => need.debian)
+  for (const { commands, why } of wanted) console.log(`not on this machine: ${commands[0]} (${why})`)
   if (existsSync('/etc/debian_version')) {
     const shell = process.getuid?.() === 0 ? ['sh'] : ['sudo', '-n', 'sh']
-    const [command, ...args] = [...shell, '-c', INSTALL, 'sh', ...packages]
+    const [command, ...args] = [...shell, '-c', INSTALL, 'sh', ...wanted.map((need) => need.debian)]
     await run(command, args)
   }
-  const still = missing()
+  const still = missing(purposes)
   if (still.length === 0) return true
-  console.error(`The tests need: ${still.map((need) => need.commands[0]).join(', ')}.`)
-  console.error(`On Debian: sudo apt-get install ${still.map((need) => need.debian).join(' ')}. Elsewhere: the packages of the same names.`)
+  console.error(
+    `Please install ${still.map((need) => need.commands[0]).join(', ')}. On Debian: sudo apt-get install ${still.map((need) => need.debian).join(' ')}`,
+  )
   return false
 }

@@ -24,7 +24,7 @@ console.log(`${result.passed} passed, ${result.failed} failed`)
 process.exitCode = result.failed > 0 ? 1 : 0
 
 async function main() {
-  if (!(await step('machine', ensureSystem))) return
+  if (!(await step('machine', () => ensureSystem('build', 'test')))) return
   // Files that are asked for by name run in any case: what does not build may be elsewhere.
   if (!(await step('build', async () => (await build()) === 0)) && names.length === 0) return
   await step(
