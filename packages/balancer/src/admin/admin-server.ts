@@ -15,7 +15,9 @@ export interface StatusSource {
 }
 
 /** A page that is up, or why there is none. */
-export type AdminResult = { url: string; warning?: undefined; close(): Promise<void> } | { url?: undefined; warning: string; close(): Promise<void> }
+export type AdminResult =
+  | { url: string; warning?: undefined; close(): Promise<void> }
+  | { url?: undefined; warning: string; close(): Promise<void> }
 
 type Answer = { status: number; type: string; body: string }
 type Page = () => Answer | Promise<Answer>
@@ -56,7 +58,12 @@ function readyz(status: BalancerStatus): Answer {
 
 async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { status, type, body } = await answerOf(pages, request)
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', ...(status === 405 && { Allow: 'GET, HEAD' }) })
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    ...(status === 405 && { Allow: 'GET, HEAD' }),
+  })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
@@ -90,8 +97,13 @@ function failed(address: NonNullable<Settings['admin']>, cause: unknown): AdminR
   const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
   const where = formatAddress(address)
   const why = inUse ? 'another process listens there' : (cause as Error).message
-  if (!address.explicit) return { warning: `no admin page and no metrics: ${where} can't be used, ${why} (option admin)`, close: async () => {} }
-  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}`, { source: 'system', retryable: inUse, cause })
+  if (!address.explicit)
+    return { warning: `no admin page and no metrics: ${where} can't be used, ${why} (option admin)`, close: async () => {} }
+  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}`, {
+    source: 'system',
+    retryable: inUse,
+    cause,
+  })
 }
 
 function close(server: Server): Promise<void> {

@@ -17,25 +17,95 @@ interface MetricDefinition {
 }
 
 const only = (value: number): Row[] => [{ labels: {}, value }]
-const byKey = (label: string, values: Readonly<Record<string, number>>): Row[] => Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
+const byKey = (label: string, values: Readonly<Record<string, number>>): Row[] =>
+  Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
 
 /** Every metric of our own; docs/metrics.md lists each. `totals` remembers what replaced workers had counted. */
 export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
   return [
-    { name: 'switchyard_connections_accepted_total', help: 'Connections accepted', type: 'counter', read: ({ connections }) => only(connections.accepted) },
-    { name: 'switchyard_connections_handed_off_total', help: 'Connections handed to a worker that claimed them', type: 'counter', read: ({ connections }) => only(connections.handedOff) },
-    { name: 'switchyard_connections_refused_total', help: 'Connections that the primary answered itself', type: 'counter', labels: ['reason'], read: ({ connections }) => byKey('reason', connections.refused) },
-    { name: 'switchyard_connections_closed_total', help: 'Connections that ended before a worker had them', type: 'counter', read: ({ connections }) => only(connections.closed) },
-    { name: 'switchyard_hand_offs_taken_back_total', help: 'Offers taken back from a worker that died or stuck', type: 'counter', read: ({ handOffs }) => only(handOffs.takenBack) },
-    { name: 'switchyard_descriptors', help: 'Connections held by the primary, by state', type: 'gauge', labels: ['state'], read: ({ connections }) => byKey('state', connections.waiting) },
-    { name: 'switchyard_accepting', help: '1 while connections are accepted', type: 'gauge', read: ({ accepting }) => only(accepting ? 1 : 0) },
-    { name: 'switchyard_workers', help: 'Workers by pool and state', type: 'gauge', labels: ['pool', 'state'], read: ({ pools }) => pools.flatMap(workerStates) },
-    { name: 'switchyard_workers_desired', help: 'Workers that the config asks for', type: 'gauge', labels: ['pool'], read: ({ pools }) => pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })) },
-    perSlot('switchyard_worker_in_flight', 'Requests begun and not finished', sumOf(({ load }) => load.inFlight)),
-    perSlot('switchyard_worker_connections', 'Open connections of the worker', sumOf(({ load }) => load.connections)),
-    perSlot('switchyard_worker_loop_lag_seconds', "How late the worker's event loop was at its last report", mostOf(({ load }) => load.loopLagMs / 1000)),
-    perSlot('switchyard_worker_utilisation', "Share of time the worker's event loop was busy, 0 to 1", mostOf(({ load }) => load.utilisation)),
-    perSlot('switchyard_worker_memory_bytes', 'Resident memory of the worker', sumOf(({ load }) => load.memoryBytes)),
+    {
+      name: 'switchyard_connections_accepted_total',
+      help: 'Connections accepted',
+      type: 'counter',
+      read: ({ connections }) => only(connections.accepted),
+    },
+    {
+      name: 'switchyard_connections_handed_off_total',
+      help: 'Connections handed to a worker that claimed them',
+      type: 'counter',
+      read: ({ connections }) => only(connections.handedOff),
+    },
+    {
+      name: 'switchyard_connections_refused_total',
+      help: 'Connections that the primary answered itself',
+      type: 'counter',
+      labels: ['reason'],
+      read: ({ connections }) => byKey('reason', connections.refused),
+    },
+    {
+      name: 'switchyard_connections_closed_total',
+      help: 'Connections that ended before a worker had them',
+      type: 'counter',
+      read: ({ connections }) => only(connections.closed),
+    },
+    {
+      name: 'switchyard_hand_offs_taken_back_total',
+      help: 'Offers taken back from a worker that died or stuck',
+      type: 'counter',
+      read: ({ handOffs }) => only(handOffs.takenBack),
+    },
+    {
+      name: 'switchyard_descriptors',
+      help: 'Connections held by the primary, by state',
+      type: 'gauge',
+      labels: ['state'],
+      read: ({ connections }) => byKey('state', connections.waiting),
+    },
+    {
+      name: 'switchyard_accepting',
+      help: '1 while connections are accepted',
+      type: 'gauge',
+      read: ({ accepting }) => only(accepting ? 1 : 0),
+    },
+    {
+      name: 'switchyard_workers',
+      help: 'Workers by pool and state',
+      type: 'gauge',
+      labels: ['pool', 'state'],
+      read: ({ pools }) => pools.flatMap(workerStates),
+    },
+    {
+      name: 'switchyard_workers_desired',
+      help: 'Workers that the config asks for',
+      type: 'gauge',
+      labels: ['pool'],
+      read: ({ pools }) => pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })),
+    },
+    perSlot(
+      'switchyard_worker_in_flight',
+      'Requests begun and not finished',
+      sumOf(({ load }) => load.inFlight),
+    ),
+    perSlot(
+      'switchyard_worker_connections',
+      'Open connections of the worker',
+      sumOf(({ load }) => load.connections),
+    ),
+    perSlot(
+      'switchyard_worker_loop_lag_seconds',
+      "How late the worker's event loop was at its last report",
+      mostOf(({ load }) => load.loopLagMs / 1000),
+    ),
+    perSlot(
+      'switchyard_worker_utilisation',
+      "Share of time the worker's event loop was busy, 0 to 1",
+      mostOf(({ load }) => load.utilisation),
+    ),
+    perSlot(
+      'switchyard_worker_memory_bytes',
+      'Resident memory of the worker',
+      sumOf(({ load }) => load.memoryBytes),
+    ),
     perSlotTotal('switchyard_worker_hand_offs_total', 'Connections handed to this seat', totals, 'handOffs'),
     perSlotTotal('switchyard_worker_restarts_total', 'How often this seat was filled again', totals, 'restarts'),
   ]
@@ -78,14 +148,20 @@ function register({ name, help, type, labels = [], read }: MetricDefinition, reg
 }
 
 function workerStates({ name, workers }: PoolStatus): Row[] {
-  return (['starting', 'ready', 'draining'] as const).map((state) => ({ labels: { pool: name, state }, value: workers.filter((worker) => worker.state === state).length }))
+  return (['starting', 'ready', 'draining'] as const).map((state) => ({
+    labels: { pool: name, state },
+    value: workers.filter((worker) => worker.state === state).length,
+  }))
 }
 
 function perSlot(name: string, help: string, merge: (workers: readonly WorkerStatus[]) => number): MetricDefinition {
   const read: Read = ({ pools }) =>
     pools.flatMap((pool) => {
       const present = pool.workers.filter(({ state }) => state !== 'gone')
-      return [...new Set(present.map(({ slot }) => slot))].map((slot) => ({ labels: { pool: pool.name, slot }, value: merge(present.filter((worker) => worker.slot === slot)) }))
+      return [...new Set(present.map(({ slot }) => slot))].map((slot) => ({
+        labels: { pool: pool.name, slot },
+        value: merge(present.filter((worker) => worker.slot === slot)),
+      }))
     })
   return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
 }

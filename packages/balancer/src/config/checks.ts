@@ -17,7 +17,14 @@ type Loose = Readonly<Record<string, unknown>>
 /** Every fault of this kind, in the order of the config. */
 export function crossFaults(input: unknown, { folder, env }: CheckContext): Fault[] {
   const config = looseOf(input)
-  return [...listenFaults(config, folder), ...routeFaults(config), ...adminFaults(config), ...secretFaults(secretsOf(config.secret, env)), ...proxyFaults(config), ...limitFaults(config)]
+  return [
+    ...listenFaults(config, folder),
+    ...routeFaults(config),
+    ...adminFaults(config),
+    ...secretFaults(secretsOf(config.secret, env)),
+    ...proxyFaults(config),
+    ...limitFaults(config),
+  ]
 }
 
 function listenFaults({ listen }: Loose, folder: string): Fault[] {
@@ -64,13 +71,21 @@ function proxyFaults({ trustedProxies }: Loose): Fault[] {
 
 function limitFaults(config: Loose): Fault[] {
   const { restartDelayMs: least = defaultLimits.restartDelayMs, maxRestartDelayMs: most = defaultLimits.maxRestartDelayMs } = config
-  return typeof least === 'number' && typeof most === 'number' && least > most ? [{ path: 'maxRestartDelayMs', message: `expected at least restartDelayMs (${least}), got ${most}` }] : []
+  return typeof least === 'number' && typeof most === 'number' && least > most
+    ? [{ path: 'maxRestartDelayMs', message: `expected at least restartDelayMs (${least}), got ${most}` }]
+    : []
 }
 
 /** The shape of these is told by the schema; here only what it found good is looked at. */
 function isListenOptions(value: unknown): value is { port?: number } | { path?: string } {
   const { port, path, host } = looseOf(value)
-  return typeof value === 'object' && value !== null && (port === undefined || isWhole(port)) && (path === undefined || typeof path === 'string') && (host === undefined || typeof host === 'string')
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (port === undefined || isWhole(port)) &&
+    (path === undefined || typeof path === 'string') &&
+    (host === undefined || typeof host === 'string')
+  )
 }
 
 function isWhole(value: unknown): value is number {

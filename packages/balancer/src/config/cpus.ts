@@ -33,7 +33,11 @@ export function usableCpus(source: CpuSource = thisMachine): number {
     if (controllers === undefined || path === undefined) continue
     for (const folder of fromLeafToRoot(path)) {
       const quota =
-        controllers === '' ? quotaOfVersion2(source, join(cgroupRoot, folder)) : controllers.split(',').includes('cpu') ? quotaOfVersion1(source, controllers, folder) : undefined
+        controllers === ''
+          ? quotaOfVersion2(source, join(cgroupRoot, folder))
+          : controllers.split(',').includes('cpu')
+            ? quotaOfVersion1(source, controllers, folder)
+            : undefined
       if (quota !== undefined) quotas.push(Math.ceil(quota))
     }
   }

@@ -14,7 +14,9 @@ export interface Fault {
 export function configError(faults: readonly Fault[], file: string | undefined): BalancerError {
   const where = file === undefined ? 'The configuration' : file
   const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
-  return new BalancerError('ERR_CONFIG', [`${where} has ${count}:`, ...faults.map((fault) => `  ${describeFault(fault)}`)].join('\n'), { source: 'config' })
+  return new BalancerError('ERR_CONFIG', [`${where} has ${count}:`, ...faults.map((fault) => `  ${describeFault(fault)}`)].join('\n'), {
+    source: 'config',
+  })
 }
 
 export function describeFault({ path, message }: Fault): string {

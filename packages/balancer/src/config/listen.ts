@@ -27,13 +27,22 @@ export function parseListen(listen: ListenConfig, folder: string): Parsed<Listen
 export function parseHostPort(text: string): Parsed<{ host: string | undefined; port: number }> {
   const [, bracketed, plain, digits] = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text.trim()) ?? []
   const port = Number(digits)
-  if (digits === undefined || port > 65535) return { fault: `expected a port, 'host:port', '[::1]:port' or the path of a socket, got '${text}'` }
+  if (digits === undefined || port > 65535)
+    return { fault: `expected a port, 'host:port', '[::1]:port' or the path of a socket, got '${text}'` }
   const host = bracketed ?? plain
   return { value: { host: host === undefined || host === '' || host === '*' ? undefined : host, port } }
 }
 
 /** Writes an address so that `parseListen` reads it again. */
-export function formatAddress({ host, port, path }: { host?: string | undefined; port?: number | undefined; path?: string | undefined }): string {
+export function formatAddress({
+  host,
+  port,
+  path,
+}: {
+  host?: string | undefined
+  port?: number | undefined
+  path?: string | undefined
+}): string {
   if (path !== undefined) return path
   if (host === undefined) return `*:${port}`
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
@@ -49,6 +58,7 @@ function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddre
   if (path === '') return { fault: 'expected the path of a socket, got an empty one' }
   const socketPath = resolve(folder, path)
   const bytes = Buffer.byteLength(socketPath)
-  if (bytes > maxSocketPathBytes) return { fault: `expected a socket path of at most ${maxSocketPathBytes} bytes, got ${bytes}: ${socketPath}` }
+  if (bytes > maxSocketPathBytes)
+    return { fault: `expected a socket path of at most ${maxSocketPathBytes} bytes, got ${bytes}: ${socketPath}` }
   return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, peek } }
 }

@@ -1,6 +1,20 @@
 // Makes policies of what a config says of them: a policy, a plain function, or a name that JSON can write.
 
-import { clientAddress, cookie, fromFunction, hash, header, type KeySource, leastInFlight, pathSegment, policyNamed, type Policy, query, sticky, ticket } from '@switchyard/routing'
+import {
+  clientAddress,
+  cookie,
+  fromFunction,
+  hash,
+  header,
+  type KeySource,
+  leastInFlight,
+  type Policy,
+  pathSegment,
+  policyNamed,
+  query,
+  sticky,
+  ticket,
+} from '@switchyard/routing'
 import type { KeyConfig, PolicyConfig, StickyConfig } from './config.ts'
 
 export interface PolicyScope {

@@ -37,11 +37,16 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
 
   const config = input as BalancerConfig
   const trustedProxies = config.trustedProxies ?? []
-  const pools = Object.entries(poolsOf(config)).map(([name, pool]) => poolSettings(name, pool, apps.get(name)?.file as string, folder, cpus))
+  const pools = Object.entries(poolsOf(config)).map(([name, pool]) =>
+    poolSettings(name, pool, apps.get(name)?.file as string, folder, cpus),
+  )
   const policies = new Policies(config, trustedProxies)
   const firstPool = (pools[0] as PoolSettings).name
   return {
-    listen: config.listen === undefined ? undefined : [config.listen].flat().map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
+    listen:
+      config.listen === undefined
+        ? undefined
+        : [config.listen].flat().map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
     pools,
     routes: (config.routes ?? []).map((route) => routeSettings(route, firstPool, policies)),
     defaultPolicy: policies.of(undefined, firstPool),
@@ -49,7 +54,9 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
     ticketKeys: ticketKeysOf(secretsOf(config.secret, env)),
     trustedProxies,
     clientAddress: clientAddress({ trustedProxies }),
-    limits: Object.fromEntries(Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value])) as unknown as LimitSettings,
+    limits: Object.fromEntries(
+      Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value]),
+    ) as unknown as LimitSettings,
   }
 }
 
@@ -69,7 +76,10 @@ function* appsOf(input: unknown, folder: string): Generator<[string, FoundApp]> 
     if (app === undefined) yield [name, { fault: { path, message: "no app to run: name its entry file here or in 'app'" } }]
     if (typeof app !== 'string' || app === '') continue
     const file = findApp(app, folder)
-    yield [name, file === undefined ? { fault: { kind: 'app-not-found', path, message: `there is no app at ${resolve(folder, app)}` } } : { file }]
+    yield [
+      name,
+      file === undefined ? { fault: { kind: 'app-not-found', path, message: `there is no app at ${resolve(folder, app)}` } } : { file },
+    ]
   }
 }
 

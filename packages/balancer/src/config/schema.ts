@@ -20,7 +20,10 @@ function shape<const E extends v.ObjectEntries>(entries: E, phrase = 'an object'
       if (typeof input !== 'object' || input === null) return
       for (const [key, value] of Object.entries(input)) {
         if (Object.hasOwn(entries, key)) continue
-        addIssue({ message: `unknown option${didYouMean(key, Object.keys(entries))}`, path: [{ type: 'object', origin: 'key', input: input as Record<string, unknown>, key, value }] })
+        addIssue({
+          message: `unknown option${didYouMean(key, Object.keys(entries))}`,
+          path: [{ type: 'object', origin: 'key', input: input as Record<string, unknown>, key, value }],
+        })
       }
     }),
   )
@@ -44,7 +47,10 @@ const listenOptions = shape(listenEntries)
 const listenOne = v.lazy((input) =>
   typeof input === 'object' && input !== null && !Array.isArray(input)
     ? listenOptions
-    : expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string()]), "a port from 0 to 65535, 'host:port', the path of a socket or an object"),
+    : expected(
+        v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string()]),
+        "a port from 0 to 65535, 'host:port', the path of a socket or an object",
+      ),
 )
 const listen = v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(listenOne), v.nonEmpty('at least one address')) : listenOne))
 
@@ -70,7 +76,9 @@ const keyOptions = v.pipe(
   }),
   v.check((input) => Object.keys(input).length === 1, keyPhrase),
 )
-const key = v.lazy((input) => (typeof input === 'object' && input !== null ? keyOptions : v.picklist(['ticket', 'client-address'], keyPhrase)))
+const key = v.lazy((input) =>
+  typeof input === 'object' && input !== null ? keyOptions : v.picklist(['ticket', 'client-address'], keyPhrase),
+)
 const namedPolicy: v.GenericSchema = v.lazy((input) => (typeof input === 'object' && input !== null ? stickyPolicy : policyName))
 const stickyPolicy = shape({
   sticky: shape({
@@ -80,8 +88,16 @@ const stickyPolicy = shape({
   }),
 })
 /** A policy made by code is taken as it is: its `pick` is all that can be told from outside. */
-const codedPolicy = v.custom((input) => typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input && typeof input.pick === 'function'), policyPhrase)
-const policy = v.optional(v.lazy((input) => (typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input) ? codedPolicy : namedPolicy)))
+const codedPolicy = v.custom(
+  (input) =>
+    typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input && typeof input.pick === 'function'),
+  policyPhrase,
+)
+const policy = v.optional(
+  v.lazy((input) =>
+    typeof input === 'function' || (typeof input === 'object' && input !== null && 'pick' in input) ? codedPolicy : namedPolicy,
+  ),
+)
 
 const pathPattern = v.pipe(
   v.string('a path pattern'),
@@ -95,7 +111,9 @@ const routeEntries = {
   path: v.optional(pathPattern),
   method: v.optional(v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(method), v.nonEmpty('at least one method')) : method))),
   host: v.optional(text),
-  header: v.optional(v.record(v.string(), v.union([v.string(), v.literal(true)], 'a text, or true for any value'), 'an object of header names and values')),
+  header: v.optional(
+    v.record(v.string(), v.union([v.string(), v.literal(true)], 'a text, or true for any value'), 'an object of header names and values'),
+  ),
   pool: v.optional(text),
   policy,
   name: v.optional(text),
@@ -116,16 +134,30 @@ const poolName = expected(v.pipe(v.string(), v.regex(/^[A-Za-z][\w-]{0,62}$/)), 
 
 const secretPhrase = 'a text of at least 16 characters'
 const secret = expected(v.pipe(v.string(), v.minLength(16)), secretPhrase)
-const secrets = v.lazy((input) => (Array.isArray(input) ? expected(v.pipe(v.array(secret), v.minLength(1), v.maxLength(2)), 'one or two secrets: [current, previous]') : secret))
+const secrets = v.lazy((input) =>
+  Array.isArray(input)
+    ? expected(v.pipe(v.array(secret), v.minLength(1), v.maxLength(2)), 'one or two secrets: [current, previous]')
+    : secret,
+)
 
 /** Every key that a config may have; docs/configuration.md tells each (tested). */
 export const configEntries = {
   app: v.optional(text),
   listen: v.optional(listen),
-  pools: v.optional(v.pipe(v.record(poolName, shape(poolEntries), 'an object of pools'), v.check((pools) => Object.keys(pools).length > 0, 'at least one pool'))),
+  pools: v.optional(
+    v.pipe(
+      v.record(poolName, shape(poolEntries), 'an object of pools'),
+      v.check((pools) => Object.keys(pools).length > 0, 'at least one pool'),
+    ),
+  ),
   routes: v.optional(v.array(shape(routeEntries), 'a list of routes')),
   policy,
-  admin: v.optional(expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string(), v.literal(false)]), "a port, 'host:port' or false")),
+  admin: v.optional(
+    expected(
+      v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string(), v.literal(false)]),
+      "a port, 'host:port' or false",
+    ),
+  ),
   secret: v.optional(secrets),
   trustedProxies: texts,
   maxHeadBytes: whole(64, 1_048_576, 'bytes from 64 to 1048576'),

@@ -26,11 +26,18 @@ export function secretFaults({ path, secrets }: Secrets): Fault[] {
   const faults: Fault[] = []
   if (path === secretVariable) {
     if (secrets.length > 2) faults.push({ path, message: `expected one or two secrets with a comma between, got ${secrets.length}` })
-    if (secrets.some((secret) => secret.length < minSecretLength)) faults.push({ path, message: `expected secrets of at least ${minSecretLength} characters` })
+    if (secrets.some((secret) => secret.length < minSecretLength))
+      faults.push({ path, message: `expected secrets of at least ${minSecretLength} characters` })
   }
   const [current, previous] = secrets
   if (current !== undefined && previous !== undefined && keyId(current) === keyId(previous)) {
-    faults.push({ path, message: current === previous ? 'expected two different secrets' : 'the two secrets happen to have the same key id: choose another one for the first' })
+    faults.push({
+      path,
+      message:
+        current === previous
+          ? 'expected two different secrets'
+          : 'the two secrets happen to have the same key id: choose another one for the first',
+    })
   }
   return faults
 }

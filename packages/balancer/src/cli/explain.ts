@@ -1,0 +1,88 @@
+// `balancer explain`: takes a request through the route table and the policy as the primary would, and tells every step. Nothing runs; every worker is taken to be idle.
+
+import { bindPolicy, type Candidate, type Policy, RequestHead, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
+import { secretVariable } from '../config/secret.ts'
+import type { Settings } from '../config/settings.ts'
+import type { CliIo } from './io.ts'
+import { readSettings } from './settings.ts'
+import { table } from './table.ts'
+
+export interface ExplainOptions {
+  method: string
+  target: string
+  header?: readonly (readonly [name: string, value: string])[] | undefined
+  from: string
+  config?: string | undefined
+}
+
+/** Prints which routes were tried, which one was taken, and whom its policy would choose. */
+export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
+  const { settings, knowsSecret } = await readSettings(options, io)
+  const head = headOf(options, settings.limits.maxHeadBytes)
+  const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
+  io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
+  return 0
+}
+
+/** The head as bytes, read as the primary reads it: what smuggles is seen here too. */
+function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes: number): RequestHead {
+  const named = header.some(([name]) => name.toLowerCase() === 'host') ? header : [['Host', 'localhost'] as const, ...header]
+  const text = [`${method} ${target} HTTP/1.1`, ...named.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
+  const bytes = Buffer.from(text, 'latin1')
+  const head = RequestHead.read(bytes, bytes.length, maxBytes)
+  head.remoteAddress = from
+  return head
+}
+
+function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
+  const first = settings.pools[0]?.name ?? ''
+  const routes = new RouteTable(settings.routes, { match: {}, pool: first, policy: settings.defaultPolicy, name: '(everything else)' })
+  const { route, tried } = routes.explain(head)
+  const workers = settings.pools.find(({ name }) => name === route.pool)?.workers ?? 0
+  return [
+    table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),
+    '',
+    table([
+      ['route', route.name],
+      ['pool', `${route.pool} (${workers} ${workers === 1 ? 'worker' : 'workers'}, all taken to be idle)`],
+      ['policy', route.policy.name],
+      ['choice', choiceOf(route, workers, head, settings)],
+    ]),
+    ...notes(head, route.policy, knowsSecret),
+  ]
+}
+
+function choiceOf({ policy, pool }: Route, workers: number, head: RequestHead, settings: Settings): string {
+  const candidates = Array.from({ length: workers }, (_, slot) => idle(slot))
+  let fault: unknown
+  const seats = candidates.map(({ slot, weight }) => ({ slot, weight }))
+  const bound = bindPolicy(policy, {
+    pool,
+    seal: new TicketSeal(settings.ticketKeys),
+    now: Date.now,
+    seats: () => seats,
+    onError: (error) => (fault = error),
+  })
+  const told = bound.explain?.(candidates, head)
+  if (told !== undefined) return told
+  const chosen = bound.pick(candidates, head)
+  if (fault !== undefined) return `the policy failed: ${fault instanceof Error ? fault.message : String(fault)}`
+  return chosen === undefined ? 'nobody: the connection would wait' : `slot ${chosen.slot}`
+}
+
+function idle(slot: number): Candidate {
+  return {
+    slot,
+    generation: 0,
+    weight: 1,
+    load: { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 },
+  }
+}
+
+function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[] {
+  const found: string[] = []
+  if (head.ambiguous) found.push('This head could be read in more than one way: it is never a key.')
+  if (policy.ticket !== undefined && !knowsSecret)
+    found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a secret of its own.`)
+  return found.length === 0 ? [] : ['', ...found]
+}

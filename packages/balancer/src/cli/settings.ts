@@ -1,0 +1,75 @@
+// From a command line to settings: reads the config, lays the options over it, checks the whole.
+
+import { resolve } from 'node:path'
+import type { BalancerConfig } from '../config/config.ts'
+import { defaultPoolName } from '../config/defaults.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { resolveSettings } from '../config/resolve.ts'
+import { secretsOf } from '../config/secret.ts'
+import type { Settings } from '../config/settings.ts'
+import { BalancerError } from '../errors.ts'
+import type { CliIo } from './io.ts'
+
+/** What a command line may say of the config. All of it concerns the first pool or the whole. */
+export interface Overrides {
+  config?: string | undefined
+  app?: string | undefined
+  appArgs?: readonly string[] | undefined
+  instances?: number | 'max' | undefined
+  listen?: readonly string[] | undefined
+  admin?: string | false | undefined
+}
+
+export interface ReadSettings {
+  settings: Settings
+  /** The config file, if there is one. */
+  file: string | undefined
+  /** false: this start signs tickets with a secret that it made itself. */
+  knowsSecret: boolean
+}
+
+/** Settings of a command line. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
+export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
+  const loaded = await loadConfig({ file: overrides.config, folder: io.cwd })
+  if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
+  const config = withOverrides(loaded, overrides, io.cwd)
+  const settings = resolveSettings(config, { folder: loaded?.folder ?? io.cwd, file: loaded?.file, env: io.env })
+  return { settings, file: loaded?.file, knowsSecret: secretsOf((config as BalancerConfig).secret, io.env).secrets.length > 0 }
+}
+
+function nothingToRun(): BalancerError {
+  return new BalancerError(
+    'ERR_CONFIG',
+    "There is no app and no config here. Name the app, 'balancer start server.js', or write a balancer.config.ts",
+    { source: 'config' },
+  )
+}
+
+/** Lays the options over a config that is not checked yet: what is wrong in it stays in it, for the check. */
+function withOverrides(loaded: LoadedConfig | undefined, { app, appArgs = [], instances, listen, admin }: Overrides, cwd: string): unknown {
+  const input = loaded === undefined ? {} : loaded.config
+  if (!isObject(input)) return input
+  const config: BalancerConfig = { ...input }
+  const entry = app === undefined ? undefined : resolve(cwd, app)
+  if (entry !== undefined) config.app = entry
+  if (listen !== undefined)
+    config.listen = listen.map((address) => (address.startsWith('unix:') ? resolve(cwd, address.slice('unix:'.length)) : address))
+  if (admin !== undefined) config.admin = admin
+  const pools: unknown = config.pools ?? { [defaultPoolName]: {} }
+  const [name] = isObject(pools) ? Object.keys(pools) : []
+  const first = isObject(pools) && name !== undefined ? pools[name] : undefined
+  if (name !== undefined && isObject(first)) {
+    const changed = {
+      ...first,
+      ...(entry !== undefined && { app: entry }),
+      ...(instances !== undefined && { workers: instances }),
+      ...(appArgs.length > 0 && { args: appArgs }),
+    }
+    config.pools = { ...(pools as object), [name]: changed }
+  }
+  return config
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,162 @@
+// What is wrong with a config comes all at once, each fault with its path, what was expected and what came.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { didYouMean, formatPath } from '../src/config/faults.ts'
+import { resolveSettings } from '../src/config/resolve.ts'
+import { BalancerError } from '../src/errors.ts'
+
+const test = suite('config faults')
+const folder = mkdtempSync(join(tmpdir(), 'switchyard-config-'))
+writeFileSync(join(folder, 'server.js'), '')
+atSuiteEnd(() => rmSync(folder, { recursive: true }))
+
+function errorOf(config: unknown, env: NodeJS.ProcessEnv = {}): BalancerError {
+  try {
+    resolveSettings(config, { folder, env, cpus: () => 4 })
+  } catch (error) {
+    assert.instance(error, BalancerError)
+    return error as BalancerError
+  }
+  throw new Error('no fault was found')
+}
+
+const faultsOf = (config: object, env?: NodeJS.ProcessEnv) =>
+  errorOf({ app: 'server.js', ...config }, env)
+    .message.split('\n')
+    .slice(1)
+    .map((line) => line.trim())
+
+const table: [name: string, config: object, faults: string[]][] = [
+  ['workers', { pools: { web: { workers: 0 } } }, ["pools.web.workers: expected a positive integer or 'max', got 0"]],
+  ['half a worker', { pools: { web: { workers: 1.5 } } }, ["pools.web.workers: expected a positive integer or 'max', got 1.5"]],
+  [
+    'workers by another word',
+    { pools: { web: { workers: 'all' } } },
+    ["pools.web.workers: expected a positive integer or 'max', got 'all'"],
+  ],
+  [
+    'a pool that is not there',
+    { pools: { web: {}, heavy: {} }, routes: [{}, {}, { pool: 'heavi' }] },
+    ["routes[2].pool: there is no pool 'heavi' (did you mean 'heavy'?)"],
+  ],
+  ['a pool far from any', { routes: [{ pool: 'somewhere' }] }, ["routes[0].pool: there is no pool 'somewhere'"]],
+  ['an unknown option', { pool: {} }, ["pool: unknown option (did you mean 'pools'?)"]],
+  ['every unknown option', { abcdefg: 1, hijklmn: 2 }, ['abcdefg: unknown option', 'hijklmn: unknown option']],
+  [
+    'an unknown option inside',
+    { pools: { web: { queue: { limits: 3 } } } },
+    ["pools.web.queue.limits: unknown option (did you mean 'limit'?)"],
+  ],
+  ['no pools', { pools: {} }, ['pools: expected at least one pool, got an empty object']],
+  ['a pool that is a number', { pools: { web: 3 } }, ['pools.web: expected an object, got 3']],
+  [
+    'a pool with a bad name',
+    { pools: { '1a': {} } },
+    ['pools["1a"]: expected a pool name: a letter, then letters, digits, - or _, got \'1a\''],
+  ],
+  ['a port', { listen: 70000 }, ["listen: expected a port from 0 to 65535, 'host:port', the path of a socket or an object, got 70000"]],
+  [
+    'an address',
+    { listen: ['3000', 'localhost'] },
+    ["listen[1]: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'localhost'"],
+  ],
+  ['an address twice', { listen: [3000, '127.0.0.1:3000', '*:3000'] }, ['listen[2]: the same address as listen[0]']],
+  ['a path and a port', { listen: { port: 1, path: '/a' } }, ['listen: expected either a path or a host and port, got both']],
+  ['no address', { listen: [] }, ['listen: expected at least one address, got an empty list']],
+  ['a pattern', { routes: [{ path: 'cart' }] }, ["routes[0].path: expected it to start with /, got 'cart'"]],
+  [
+    'a policy by another name',
+    { policy: 'least' },
+    ["policy: expected a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }, got 'least'"],
+  ],
+  [
+    'a policy without pick',
+    { policy: { pick: 1 } },
+    ["policy: expected a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }, got an object"],
+  ],
+  ['sticky by nothing', { policy: { sticky: {} } }, ['policy.sticky.by: is missing']],
+  [
+    'sticky by two',
+    { policy: { sticky: { by: { cookie: 'a', query: 'b' } } } },
+    [
+      "policy.sticky.by: expected 'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }, got an object",
+    ],
+  ],
+  ['breakAt', { policy: { sticky: { by: 'ticket', breakAt: 0.5 } } }, ['policy.sticky.breakAt: expected a number from 1, got 0.5']],
+  ['admin', { admin: 'here' }, ["admin: expected a port, 'host:port' or false, got 'here'"]],
+  ['a share', { descriptorShare: 90 }, ['descriptorShare: expected a share above 0, at most 1, got 90']],
+  [
+    'a time too long for a timer',
+    { drainTimeoutMs: 1e12 },
+    ['drainTimeoutMs: expected milliseconds from 0 to 2147483647, got 1000000000000'],
+  ],
+  ['two limits together', { restartDelayMs: 60000 }, ['maxRestartDelayMs: expected at least restartDelayMs (60000), got 30000']],
+  [
+    'a proxy',
+    { trustedProxies: ['10.0.0.0/8', '10.0.0.0/99'] },
+    ["trustedProxies[1]: expected an address, a CIDR such as '10.0.0.0/8', or 'unix', got '10.0.0.0/99'"],
+  ],
+  ['equal secrets', { secret: ['0123456789abcdef', '0123456789abcdef'] }, ['secret: expected two different secrets']],
+]
+
+for (const [name, config, faults] of table) test(`fault: ${name}`, () => assert.equal(faultsOf(config), faults))
+
+test('faults of every part come together', () => {
+  const faults = faultsOf({ app: 'nowhere.js', listen: 'x', pools: { web: { workers: 0 } }, routes: [{ pool: 'wep' }], admin: 'x' })
+  assert.equal(faults, [
+    "pools.web.workers: expected a positive integer or 'max', got 0",
+    "listen: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'x'",
+    "routes[0].pool: there is no pool 'wep' (did you mean 'web'?)",
+    "admin: expected a port, 'host:port' or false, got 'x'",
+    `app: there is no app at ${join(folder, 'nowhere.js')}`,
+  ])
+})
+
+test('a missing app alone has its own code', () => {
+  const error = errorOf({ pools: { web: { app: './nowhere' } } })
+  assert.is(error.code, 'ERR_APP_NOT_FOUND')
+  assert.is(error.message, `pools.web.app: there is no app at ${join(folder, 'nowhere')}`)
+})
+
+test('a pool without an app is a fault', () => {
+  const error = errorOf({})
+  assert.is(error.code, 'ERR_CONFIG')
+  assert.match(error.message, "pools.web.app: no app to run: name its entry file here or in 'app'")
+})
+
+for (const config of [undefined, null, 3, 'text', []]) {
+  test(`no config at all: ${JSON.stringify(config)}`, () =>
+    assert.match(errorOf(config).message, 'expected an object (is there an `export default`?)'))
+}
+
+test('a secret is never shown', () => {
+  const message = errorOf({ app: 'server.js', secret: 'hunter2', pools: { web: { env: { PASSWORD: 4711 } } } }).message
+  assert.match(message, 'secret: expected a text of at least 16 characters, got one of 7')
+  assert.match(message, 'pools.web.env.PASSWORD: expected a text, got a number')
+  assert.not.match(message, 'hunter2')
+  assert.not.match(message, '4711')
+})
+
+test('secrets of the environment are checked too', () => {
+  assert.equal(faultsOf({}, { SWITCHYARD_SECRET: 'short' }), ['SWITCHYARD_SECRET: expected secrets of at least 16 characters'])
+  assert.equal(faultsOf({}, { SWITCHYARD_SECRET: '0123456789abcdef,1123456789abcdef,2123456789abcdef' }), [
+    'SWITCHYARD_SECRET: expected one or two secrets with a comma between, got 3',
+  ])
+})
+
+test('a guess is made for near words only', () => {
+  assert.is(didYouMean('wokrers', ['app', 'workers']), " (did you mean 'workers'?)")
+  assert.is(didYouMean('heavi', ['heavy', 'heave']), " (did you mean 'heavy'?)")
+  assert.is(didYouMean('x', ['app', 'workers']), '')
+  assert.is(didYouMean('', []), '')
+})
+
+test('a path reads like JavaScript', () => {
+  assert.is(formatPath(['pools', 'a b', 'env', 2, 'x-y']), 'pools["a b"].env[2].x-y')
+})
+
+test.run()

@@ -1,0 +1,146 @@
+// A config without faults becomes settings: every default filled in, every path absolute.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Policy, RequestHead, roundRobin, TicketSeal } from '@switchyard/routing'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import type { BalancerConfig } from '../src/config/config.ts'
+import { defaultLimits } from '../src/config/defaults.ts'
+import { resolveSettings } from '../src/config/resolve.ts'
+
+const test = suite('config settings')
+const folder = mkdtempSync(join(tmpdir(), 'switchyard-settings-'))
+writeFileSync(join(folder, 'server.js'), '')
+mkdirSync(join(folder, 'reports'))
+writeFileSync(join(folder, 'reports', 'index.mjs'), '')
+atSuiteEnd(() => rmSync(folder, { recursive: true }))
+
+const settingsOf = (config: BalancerConfig, env: NodeJS.ProcessEnv = {}) => resolveSettings(config, { folder, env, cpus: () => 6 })
+
+test('an app is enough', () => {
+  const settings = settingsOf({ app: './server' })
+  assert.equal(settings.pools, [
+    {
+      name: 'web',
+      app: join(folder, 'server.js'),
+      args: [],
+      execArgv: [],
+      cwd: folder,
+      env: {},
+      workers: 6,
+      queueLimit: 1024,
+      queueTimeoutMs: 5000,
+    },
+  ])
+  assert.is(settings.listen, undefined)
+  assert.equal(settings.routes, [])
+  assert.is(settings.defaultPolicy.name, 'least-in-flight')
+  assert.equal(settings.admin, { host: '127.0.0.1', port: 9400, explicit: false })
+  assert.equal(settings.limits, defaultLimits)
+  assert.is(settings.ticketKeys.length, 1)
+})
+
+test('pools keep their order and what they say', () => {
+  const { pools } = settingsOf({
+    app: 'server.js',
+    pools: {
+      web: { workers: 'max', env: { A: '1', B: undefined } },
+      heavy: { workers: 2, app: './reports', cwd: 'reports', args: ['-v'], execArgv: ['--no-warnings'], queue: { limit: 0 } },
+    },
+  })
+  assert.equal(
+    pools.map(({ name, workers, app, cwd, env, queueLimit, queueTimeoutMs }) => [name, workers, app, cwd, env, queueLimit, queueTimeoutMs]),
+    [
+      ['web', 6, join(folder, 'server.js'), folder, { A: '1' }, 1024, 5000],
+      ['heavy', 2, join(folder, 'reports', 'index.mjs'), join(folder, 'reports'), {}, 0, 5000],
+    ],
+  )
+  assert.equal([pools[1]?.args, pools[1]?.execArgv], [['-v'], ['--no-warnings']])
+})
+
+test('routes name what they leave out', () => {
+  const own = roundRobin()
+  const { routes, defaultPolicy } = settingsOf({
+    app: 'server.js',
+    pools: { web: {}, heavy: {} },
+    routes: [
+      { path: '/reports/*', pool: 'heavy' },
+      { method: 'POST', path: '/v2/*', policy: own },
+      { path: '/a', name: 'the a', policy: (candidates) => candidates[0] },
+      { path: '/*' },
+      { pool: 'heavy' },
+    ],
+  })
+  assert.equal(
+    routes.map(({ name, pool, match }) => [name, pool, match]),
+    [
+      ['/reports/*', 'heavy', { path: '/reports/*' }],
+      ['POST /v2/*', 'web', { method: 'POST', path: '/v2/*' }],
+      ['the a', 'web', { path: '/a' }],
+      ['/*', 'web', { path: '/*' }],
+      ['/*', 'heavy', {}],
+    ],
+  )
+  assert.is(routes[1]?.policy, own, 'a policy is taken as it is')
+  assert.is(routes[3]?.policy, defaultPolicy, 'routes of one pool share the default policy')
+  assert.is(routes[0]?.policy, routes[4]?.policy)
+  assert.is.not(routes[0]?.policy, defaultPolicy, 'and no other pool does')
+})
+
+const named: [policy: BalancerConfig['policy'], name: string][] = [
+  ['least-in-flight', 'least-in-flight'],
+  ['round-robin', 'round-robin'],
+  [{ sticky: { by: 'ticket' } }, 'sticky-ticket'],
+  [{ sticky: { by: { ticket: { cookie: 'seat' } }, otherwise: 'round-robin', breakAt: 2 } }, 'sticky-ticket'],
+  [{ sticky: { by: { cookie: 'connect.sid' } } }, 'sticky-hash'],
+  [{ sticky: { by: { header: 'x-user' }, otherwise: { sticky: { by: 'client-address' } } } }, 'sticky-hash'],
+  [{ sticky: { by: { query: 'id' } } }, 'sticky-hash'],
+  [{ sticky: { by: { 'path-segment': 1 } } }, 'sticky-hash'],
+  [{ sticky: { by: { 'client-address': {} } } }, 'sticky-hash'],
+]
+for (const [policy, name] of named) {
+  test(`a policy as JSON: ${JSON.stringify(policy)}`, () =>
+    assert.is(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(policy)) }).defaultPolicy.name, name))
+}
+
+test('the client address in JSON believes the trusted proxies', () => {
+  const { defaultPolicy, clientAddress } = settingsOf({
+    app: 'server.js',
+    trustedProxies: ['10.0.0.0/8'],
+    policy: { sticky: { by: 'client-address' } },
+  })
+  const head = RequestHead.of({ target: '/', headers: { 'x-forwarded-for': '203.0.113.7' } })
+  head.remoteAddress = '10.1.2.3'
+  assert.is(clientAddress.of(head), '203.0.113.7')
+  assert.match((defaultPolicy as Required<Policy>).explain([], head), '203.0.113.7')
+})
+
+const admins: [BalancerConfig['admin'], unknown][] = [
+  [false, undefined],
+  [9500, { host: '127.0.0.1', port: 9500, explicit: true }],
+  [':9500', { host: '127.0.0.1', port: 9500, explicit: true }],
+  ['0.0.0.0:9500', { host: '0.0.0.0', port: 9500, explicit: true }],
+  ['[::1]:0', { host: '::1', port: 0, explicit: true }],
+]
+for (const [admin, expected] of admins)
+  test(`admin ${JSON.stringify(admin)}`, () => assert.equal(settingsOf({ app: 'server.js', admin }).admin, expected))
+
+test('limits are taken over one by one', () => {
+  assert.equal(settingsOf({ app: 'server.js', drainTimeoutMs: 0, maxHeadBytes: undefined }).limits, { ...defaultLimits, drainTimeoutMs: 0 })
+})
+
+test('a ticket outlives a change of secret', () => {
+  const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
+  const contents = { slot: 3, generation: 1, pool: 'web', expiresAtMs: 2e12 }
+  const before = new TicketSeal(settingsOf({ app: 'server.js', secret: older }).ticketKeys).issue(contents)
+  const sealOf = (config: BalancerConfig, env?: NodeJS.ProcessEnv) =>
+    new TicketSeal(settingsOf({ app: 'server.js', ...config }, env).ticketKeys)
+  assert.equal(sealOf({ secret: [newer, older] }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
+  assert.equal(sealOf({}, { SWITCHYARD_SECRET: `${newer}, ${older}` }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
+  assert.is(sealOf({ secret: newer }).open(before, 'web', 1e12), undefined)
+  assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has its own')
+})
+
+test.run()
