@@ -59,7 +59,10 @@ export class StopWatch {
   }
 
   #take(signal: StopSignal): void {
-    if (!this.#stopping) return this.#stop(signal)
+    if (!this.#stopping) {
+      this.#stop(signal)
+      return
+    }
     this.#exitCode = 128 + signalNumbers[signal]
     this.#log.logger.warn(`${signal} again: stopping now`)
     this.#balancer.stopNow()

@@ -1,0 +1,175 @@
+// The admin page over a real socket, with a balancer that is nothing but its status.
+
+import { createServer } from 'node:net'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { type AdminResult, startAdmin } from '../src/admin/admin-server.ts'
+import { unreadyReasons } from '../src/admin/readiness.ts'
+import { SlotTotals } from '../src/admin/slot-totals.ts'
+import { BalancerError } from '../src/errors.ts'
+import { statusOf, workerOf } from './fake-balancer.ts'
+
+const test = suite('admin')
+
+async function adminOf(status: Parameters<typeof statusOf>[0] = {}): Promise<AdminResult & { url: string }> {
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, { status: () => statusOf(status) })
+  atSuiteEnd(() => admin.close())
+  assert.type(admin.url, 'string')
+  return admin as AdminResult & { url: string }
+}
+
+async function get(url: string, method = 'GET') {
+  const response = await fetch(url, { method, headers: { connection: 'close' } })
+  return { status: response.status, text: await response.text(), headers: response.headers }
+}
+
+test('livez and readyz say ok', async () => {
+  const { url } = await adminOf()
+  assert.equal([(await get(`${url}/livez`)).status, (await get(`${url}/livez`)).text], [200, 'ok\n'])
+  assert.equal([(await get(`${url}/readyz`)).status, (await get(`${url}/readyz?verbose`)).text], [200, 'ok\n'])
+})
+
+test('readyz tells what is missing', async () => {
+  const { url } = await adminOf({
+    accepting: false,
+    pools: [{ name: 'heavy', ready: 0, desired: 2, workers: [workerOf(0, { state: 'starting' }), workerOf(1, { state: 'gone' })] }],
+  })
+  const { status, text } = await get(`${url}/readyz`)
+  assert.is(status, 503)
+  assert.is(text, 'no connections are accepted\npool heavy: no worker is ready of 2 (1 starting)\n')
+})
+
+test('a pool with one ready worker of many is ready', () => {
+  assert.equal(unreadyReasons(statusOf({ pools: [{ name: 'web', ready: 1, desired: 8, workers: [workerOf(0)] }] })), [])
+})
+
+test('status is the balancer’s own, as JSON', async () => {
+  const { url } = await adminOf()
+  const { text, headers } = await get(`${url}/status`)
+  assert.is(headers.get('content-type'), 'application/json')
+  assert.equal(JSON.parse(text), statusOf())
+})
+
+test('metrics say what the status says', async () => {
+  const { url } = await adminOf({
+    connections: {
+      accepted: 100,
+      handedOff: 80,
+      closed: 3,
+      waiting: { head: 4, queue: 5, offered: 6 },
+      refused: { ...statusOf().connections.refused, 'queue-full': 2 },
+    },
+    pools: [
+      {
+        name: 'web',
+        ready: 1,
+        desired: 2,
+        workers: [
+          workerOf(0, {
+            restarts: 3,
+            handOffs: 80,
+            load: { inFlight: 7, connections: 9, loopLagMs: 250, utilisation: 0.5, latencyMs: 1, memoryBytes: 1000 },
+          }),
+          workerOf(1, { state: 'starting' }),
+        ],
+      },
+    ],
+  })
+  const { text, headers } = await get(`${url}/metrics`)
+  assert.match(headers.get('content-type') ?? '', 'text/plain')
+  for (const line of [
+    '# TYPE switchyard_connections_accepted_total counter',
+    'switchyard_connections_accepted_total 100',
+    'switchyard_connections_handed_off_total 80',
+    'switchyard_connections_refused_total{reason="queue-full"} 2',
+    'switchyard_connections_refused_total{reason="head-timeout"} 0',
+    'switchyard_connections_closed_total 3',
+    '# TYPE switchyard_descriptors gauge',
+    'switchyard_descriptors{state="head"} 4',
+    'switchyard_descriptors{state="queue"} 5',
+    'switchyard_descriptors{state="offered"} 6',
+    'switchyard_workers{pool="web",state="ready"} 1',
+    'switchyard_workers{pool="web",state="starting"} 1',
+    'switchyard_workers{pool="web",state="draining"} 0',
+    'switchyard_worker_in_flight{pool="web",slot="0"} 7',
+    'switchyard_worker_connections{pool="web",slot="0"} 9',
+    'switchyard_worker_loop_lag_seconds{pool="web",slot="0"} 0.25',
+    'switchyard_worker_utilisation{pool="web",slot="0"} 0.5',
+    'switchyard_worker_memory_bytes{pool="web",slot="0"} 1000',
+    '# TYPE switchyard_worker_hand_offs_total counter',
+    'switchyard_worker_hand_offs_total{pool="web",slot="0"} 80',
+    'switchyard_worker_restarts_total{pool="web",slot="0"} 3',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
+  }
+  assert.match(text, 'process_cpu_seconds_total')
+})
+
+test('a second scrape counts nothing twice, and workers that are gone are gone', async () => {
+  const pools = [{ name: 'web', ready: 2, desired: 2, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
+  const { url } = await adminOf({ pools })
+  await get(`${url}/metrics`)
+  pools[0]?.workers.pop()
+  const { text } = await get(`${url}/metrics`)
+  assert.match(text, '\nswitchyard_worker_hand_offs_total{pool="web",slot="0"} 5\n')
+  assert.match(text, 'switchyard_worker_in_flight{pool="web",slot="0"}')
+  assert.not.match(text, 'switchyard_worker_in_flight{pool="web",slot="1"}')
+  assert.match(text, 'switchyard_worker_hand_offs_total{pool="web",slot="1"}', 'a counter stays')
+})
+
+test('totals of a seat never fall when its worker is replaced', () => {
+  const totals = new SlotTotals()
+  const seat = (...workers: ReturnType<typeof workerOf>[]) => totals.update([{ name: 'web', ready: 1, desired: 1, workers }])[0]?.handOffs
+  assert.is(seat(workerOf(0, { pid: 1, handOffs: 10 })), 10)
+  assert.is(seat(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
+  assert.is(seat(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')
+  assert.is(seat(), 16, 'nobody in the seat')
+  assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+  assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+})
+
+test('what is not there is 404, what is not read is 405, HEAD has no body', async () => {
+  const { url } = await adminOf()
+  assert.is((await get(`${url}/`)).status, 404)
+  assert.is((await get(`${url}/metricsx`)).status, 404)
+  const posted = await get(`${url}/metrics`, 'POST')
+  assert.equal([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD'])
+  const head = await get(`${url}/status`, 'HEAD')
+  assert.equal([head.status, head.text], [200, ''])
+  assert.ok(Number(head.headers.get('content-length')) > 0)
+})
+
+test('a status that throws is 500 and nothing more', async () => {
+  const admin = await startAdmin(
+    { host: '127.0.0.1', port: 0, explicit: true },
+    {
+      status: () => {
+        throw new Error('not now')
+      },
+    },
+  )
+  atSuiteEnd(() => admin.close())
+  for (const page of ['/status', '/metrics', '/readyz']) assert.equal((await get(`${admin.url}${page}`)).status, 500)
+  assert.is((await get(`${admin.url}/livez`)).status, 200)
+})
+
+test('a port in use is an error when it was asked for, else a warning', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  atSuiteEnd(() => other.close())
+  const { port } = other.address() as { port: number }
+  const source = { status: () => statusOf() }
+  const { warning, url } = await startAdmin({ host: '127.0.0.1', port, explicit: false }, source)
+  assert.is(url, undefined)
+  assert.is(warning, `no admin page and no metrics: 127.0.0.1:${port} can't be used, another process listens there (option admin)`)
+  try {
+    await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
+    assert.unreachable()
+  } catch (error) {
+    assert.instance(error, BalancerError)
+    assert.equal([(error as BalancerError).code, (error as BalancerError).retryable], ['ERR_ADDRESS_IN_USE', true])
+    assert.is((error as Error).message, `The admin page can't listen on 127.0.0.1:${port}: another process listens there`)
+  }
+})
+
+test.run()

@@ -1,0 +1,237 @@
+// `balancer start` from its arguments to its exit code, around a balancer that does nothing.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { until } from '../../../test/support/until.ts'
+import { main } from '../src/cli/main.ts'
+import { summary } from '../src/cli/start.ts'
+import { BalancerError } from '../src/errors.ts'
+import { type FakeIo, fakeIo, statusOf } from './fake-balancer.ts'
+
+const test = suite('cli start')
+const bare = folderWith({ 'server.js': '' })
+const configured = folderWith({
+  'own.js': '',
+  'other.js': '',
+  'balancer.config.json':
+    '{ "app": "own.js", "listen": 3000, "admin": false, "pools": { "web": { "workers": 2 }, "heavy": { "workers": 1, "app": "other.js" } } }',
+})
+
+function folderWith(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-cli-'))
+  atSuiteEnd(() => rmSync(folder, { recursive: true }))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+/** Runs a start command to its end: it starts well, and one signal stops it. */
+async function settingsOf(args: string[], cwd: string, env: NodeJS.ProcessEnv = {}) {
+  const io = fakeIo(cwd, env)
+  const exit = main(['start', ...args], io)
+  const balancer = await Promise.race([io.balancer, exit.then((code) => Promise.reject(new Error(`exit code ${code}: ${io.stderr.text}`)))])
+  balancer.started.resolve()
+  balancer.stopped.resolve()
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  assert.is(await exit, 0)
+  return balancer.settings
+}
+
+/** A start command under way, with no admin page and readable lines. */
+async function running(args: string[] = []) {
+  const io = fakeIo(bare)
+  const exit = main(['start', 'server.js', '--admin', 'off', '--pretty', ...args], io)
+  const balancer = await io.balancer
+  await until(() => balancer.calls.includes('start'))
+  return { io, exit, balancer }
+}
+
+const has = (io: FakeIo, text: string) => until(() => io.stdout.text.includes(text), 2_000, `'${text}' in\n${io.stdout.text}`)
+
+test('an app and nothing else', async () => {
+  const settings = await settingsOf(['server.js', '--admin', '0'], bare)
+  assert.is(settings.pools.length, 1)
+  assert.is(settings.pools[0]?.app, join(bare, 'server.js'))
+  assert.ok((settings.pools[0]?.workers ?? 0) >= 1)
+  assert.is(settings.listen, undefined)
+})
+
+test('every option, and arguments of the app', async () => {
+  const settings = await settingsOf(
+    [
+      'server',
+      '-i',
+      '4',
+      '--listen',
+      '127.0.0.1:0',
+      '-l',
+      'unix:app.sock',
+      '--admin',
+      'off',
+      '--log-level',
+      'warn',
+      '--',
+      '--verbose',
+      '-i',
+      '9',
+    ],
+    bare,
+  )
+  assert.equal([settings.pools[0]?.workers, settings.pools[0]?.args], [4, ['--verbose', '-i', '9']])
+  assert.equal(
+    settings.listen?.map(({ host, port, path }) => [host, port, path]),
+    [
+      ['127.0.0.1', 0, undefined],
+      [undefined, undefined, join(bare, 'app.sock')],
+    ],
+  )
+  assert.is(settings.admin, undefined)
+})
+
+test('a config in the folder, and options over its first pool', async () => {
+  const plain = await settingsOf([], configured)
+  assert.equal(
+    plain.pools.map(({ name, workers, app }) => [name, workers, app]),
+    [
+      ['web', 2, join(configured, 'own.js')],
+      ['heavy', 1, join(configured, 'other.js')],
+    ],
+  )
+  const changed = await settingsOf(['other.js', '-i', '5', '-l', '4000', '--admin', '127.0.0.1:0'], configured)
+  assert.equal(
+    changed.pools.map(({ name, workers, app }) => [name, workers, app]),
+    [
+      ['web', 5, join(configured, 'other.js')],
+      ['heavy', 1, join(configured, 'other.js')],
+    ],
+  )
+  assert.equal([changed.listen?.[0]?.port, changed.admin?.explicit], [4000, true])
+})
+
+test('a config in another folder: its paths start there, the app of the command line here', async () => {
+  const settings = await settingsOf(['server.js', '--config', join(configured, 'balancer.config.json')], bare)
+  assert.equal(
+    settings.pools.map(({ app, cwd }) => [app, cwd]),
+    [
+      [join(bare, 'server.js'), configured],
+      [join(configured, 'other.js'), configured],
+    ],
+  )
+})
+
+const wrong: [name: string, args: string[], message: string | RegExp][] = [
+  [
+    'nothing to run',
+    ['start'],
+    "There is no app and no config here. Name the app, 'balancer start server.js', or write a balancer.config.ts (ERR_CONFIG)",
+  ],
+  ['no such app', ['start', 'sever.js'], /there is no app at \/.*sever\.js \(ERR_APP_NOT_FOUND\)/],
+  ['no such config', ['start', '--config', 'x.ts'], /There is no config file \/.*x\.ts \(ERR_CONFIG\)/],
+  ['no workers', ['start', 'server.js', '-i', '0'], "Expected a positive integer or 'max'."],
+  [
+    'no port',
+    ['start', 'server.js', '--listen', 'here'],
+    "Expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'here'.",
+  ],
+  ['no admin port', ['start', 'server.js', '--admin', 'here'], "Expected a port, 'host:port' or 'off'."],
+  ['a level', ['start', 'server.js', '--log-level', 'loud'], 'Allowed choices are trace, debug'],
+  ['an unknown option', ['start', '--instence', '3'], 'Did you mean --instances?'],
+  ['an unknown command', ['strat'], 'Did you mean start?'],
+  ['two apps', ['start', 'a.js', 'b.js'], 'too many arguments'],
+  ['no command', [], 'Usage: balancer'],
+]
+for (const [name, args, message] of wrong) {
+  test(`exit code 2: ${name}`, async () => {
+    const io = fakeIo(bare)
+    assert.is(await main(args, io), 2)
+    assert.match(io.stderr.text, message)
+    assert.is(io.stdout.text, '')
+  })
+}
+
+test('it says where it is ready, and stops after a signal with exit code 0', async () => {
+  const { io, exit, balancer } = await running()
+  balancer.started.resolve()
+  await has(io, 'ready: http://127.0.0.1:3000 · web 2 workers')
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  await has(io, 'SIGTERM: stopping; waiting for 0 requests on 2 workers; once more to stop now')
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+  assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
+  assert.is(io.signals.eventNames().length, 0, 'no listener is left')
+})
+
+for (const [first, second, code] of [
+  ['SIGINT', 'SIGINT', 130],
+  ['SIGTERM', 'SIGTERM', 143],
+  ['SIGINT', 'SIGTERM', 143],
+] as const) {
+  test(`${first}, then ${second}: exit code ${code}`, async () => {
+    const { io, exit, balancer } = await running()
+    balancer.started.resolve()
+    await has(io, 'ready:')
+    io.signals.emit(first, first)
+    io.signals.emit(second, second)
+    assert.is(await exit, code)
+    assert.equal(balancer.calls, ['start', `stop ${first}`, 'stopNow'])
+  })
+}
+
+test('a signal while it starts stops it too', async () => {
+  const { io, exit, balancer } = await running()
+  io.signals.emit('SIGINT', 'SIGINT')
+  balancer.started.reject(new Error('stopped before it was ready'))
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+  assert.is(io.stderr.text, '')
+  assert.not.match(io.stdout.text, 'ready:')
+})
+
+test('a start that fails is one clear line and the exit code of its error', async () => {
+  const { io, exit, balancer } = await running()
+  const error = new BalancerError('ERR_APP_FAILED', 'pool web: the app exits with code 1', { source: 'app' })
+  balancer.events.emit('failed', { error })
+  balancer.started.reject(error)
+  assert.is(await exit, 4)
+  assert.is(io.stderr.text, 'balancer: pool web: the app exits with code 1 (ERR_APP_FAILED)\n')
+  assert.equal(balancer.calls, ['start', 'stopNow'])
+})
+
+test('a failure later on stops it with the exit code of its error', async () => {
+  const { io, exit, balancer } = await running()
+  balancer.started.resolve()
+  await has(io, 'ready:')
+  balancer.events.emit('failed', { error: new BalancerError('ERR_LISTEN', 'the address is gone', { source: 'system' }) })
+  balancer.stopped.resolve()
+  assert.is(await exit, 3)
+  assert.match(io.stdout.text, 'the address is gone')
+})
+
+test('an admin port in use is an error when it was asked for', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  atSuiteEnd(() => other.close())
+  const io = fakeIo(bare)
+  const { port } = other.address() as { port: number }
+  assert.is(await main(['start', 'server.js', '--admin', String(port)], io), 3)
+  assert.match(io.stderr.text, `The admin page can't listen on 127.0.0.1:${port}: another process listens there (ERR_ADDRESS_IN_USE)`)
+  assert.equal((await io.balancer).calls, [])
+})
+
+test('the summary names what a browser can open', () => {
+  const { pools } = statusOf()
+  const heavy = { name: 'heavy', ready: 1, desired: 1, workers: [] }
+  assert.is(
+    summary({ addresses: ['[::]:3000', '/run/app.sock'], pools: [...pools, heavy] }, 'http://127.0.0.1:9400/metrics'),
+    'ready: http://localhost:3000 /run/app.sock · web 2 workers · heavy 1 worker · metrics http://127.0.0.1:9400/metrics',
+  )
+  assert.is(
+    summary({ addresses: ['[::1]:80', '0.0.0.0:81', 'example.com:82'], pools: [] }, undefined),
+    'ready: http://[::1]:80 http://localhost:81 http://example.com:82',
+  )
+})
+
+test.run()

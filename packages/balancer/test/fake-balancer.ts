@@ -1,0 +1,120 @@
+// A balancer without workers and sockets: what its status says is made up, and a test ends its start and stop.
+
+import { EventEmitter } from 'node:events'
+import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.ts'
+import type { Settings } from '../src/config/settings.ts'
+import { BalancerEmitter } from '../src/events.ts'
+import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
+
+const idle = { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 }
+
+export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
+  return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idle, handOffs: 0, ...changes }
+}
+
+/** A balancer that is well, but for the changes. */
+export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus {
+  return {
+    addresses: ['127.0.0.1:3000'],
+    accepting: true,
+    connections: {
+      accepted: 0,
+      handedOff: 0,
+      refused: {
+        'head-too-large': 0,
+        'head-timeout': 0,
+        'not-http': 0,
+        'too-many-unrouted': 0,
+        'too-many-unrouted-per-address': 0,
+        'no-worker': 0,
+        'queue-full': 0,
+        'queue-timeout': 0,
+      },
+      closed: 0,
+      waiting: { head: 0, queue: 0, offered: 0 },
+    },
+    handOffs: { takenBack: 0 },
+    pools: [{ name: 'web', ready: 2, desired: 2, workers: [workerOf(0), workerOf(1)] }],
+    ...changes,
+  }
+}
+
+interface Deferred<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(error: Error): void
+}
+
+function deferred<T>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, 'promise'> | undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { promise, ...(settle as unknown as Omit<Deferred<T>, 'promise'>) }
+}
+
+/** Records what is asked of it; a test settles `started` and `stopped`. */
+export class FakeBalancer implements RunningBalancer {
+  readonly events = new BalancerEmitter()
+  readonly calls: string[] = []
+  readonly settings: Settings
+  started = deferred<void>()
+  stopped = deferred<void>()
+
+  constructor(settings: Settings) {
+    this.settings = settings
+  }
+
+  start(): Promise<void> {
+    this.calls.push('start')
+    return this.started.promise
+  }
+
+  stop(reason: string): Promise<void> {
+    this.calls.push(`stop ${reason}`)
+    return this.stopped.promise
+  }
+
+  stopNow(): void {
+    this.calls.push('stopNow')
+    this.stopped.resolve()
+  }
+
+  status(): BalancerStatus {
+    return statusOf()
+  }
+}
+
+export class FakeOutput implements TextOutput {
+  text = ''
+  isTTY = false
+
+  write(text: string): void {
+    this.text += text
+  }
+}
+
+export interface FakeIo extends CliIo {
+  stdout: FakeOutput
+  stderr: FakeOutput
+  signals: Signals & EventEmitter
+  /** The balancer of the command, once it has made one. */
+  balancer: Promise<FakeBalancer>
+}
+
+export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
+  const made = deferred<FakeBalancer>()
+  return {
+    stdout: new FakeOutput(),
+    stderr: new FakeOutput(),
+    env,
+    cwd,
+    signals: new EventEmitter(),
+    balancer: made.promise,
+    async createBalancer(settings) {
+      const balancer = new FakeBalancer(settings)
+      made.resolve(balancer)
+      return balancer
+    },
+  }
+}
