@@ -25,6 +25,7 @@ const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = 
   [1, /^(events|errors|status|settings)\.ts$/],
   [1, /^config\/settings\.ts$/],
   [2, /^(supervisor|pool)\//],
+  [2, /^listeners\.ts$/],
   [3, /^balancer\.ts$/],
   [4, /^(config|admin|dashboard)\//],
   [5, /^cli\//],

@@ -10,23 +10,16 @@ export interface Seat {
   pid: number
 }
 
-/** Why the primary answered a connection itself. */
-export type RefusalReason =
-  | 'head-too-large'
-  | 'head-timeout'
-  | 'not-http'
-  | 'too-many-unrouted'
-  | 'too-many-unrouted-per-address'
-  | 'no-worker'
-  | 'queue-full'
-  | 'queue-timeout'
+export type { RefusalReason } from '@switchyard/handoff'
 
 /** Every event with its payload. */
 export interface BalancerEvents {
   listening: [{ address: string }]
   workerStarted: [Seat]
   workerReady: [Seat & { startMs: number }]
-  workerExited: [Seat & { code: number | null; signal: string | null; expected: boolean; everReady: boolean; restartInMs: number | undefined }]
+  workerExited: [
+    Seat & { code: number | null; signal: string | null; expected: boolean; everReady: boolean; restartInMs: number | undefined },
+  ]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
   ready: [{ workers: number }]

@@ -191,11 +191,10 @@ struct Door {
     used += static_cast<int>(length);
     filled++;
   }
-  void deliver() {
-    if (filled == 0) return;
+  void deliver(int failure = 0) {
     int32_t count = filled;
     filled = used = 0;
-    onBatch->call({count, 0});
+    if (count > 0 || failure != 0) onBatch->call({count, failure});
   }
 };
 
@@ -214,9 +213,7 @@ void acceptReady(uv_poll_t* handle, int, int) {
     }
     door->record(fd, listener->id, listener->peek);
   }
-  int32_t count = door->filled;
-  door->filled = door->used = 0;
-  if (count > 0 || failure != 0) door->onBatch->call({count, failure});
+  door->deliver(failure);
 }
 
 void watchedReady(uv_poll_t*, int, int) {
@@ -275,6 +272,7 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   door->bytes = static_cast<char*>(data);
   door->byteCapacity = static_cast<int>(length);
   door->headBytes = toInt(env, args.at[2]);
+  door->byteCapacity -= door->headBytes;  // the last part is peek()'s own: it may be called while a batch is being read
   door->env = env;
   door->loop = loopOf(env);
   door->onBatch = std::make_unique<Callback>(env, args.at[3], args.at[4]);
@@ -413,10 +411,10 @@ napi_value unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// peek(fd) -> bytes peeked into the door's byte buffer at offset 0; -1 when the connection is broken or has ended.
+// peek(fd) -> bytes peeked into the last `headBytes` of the door's byte buffer; -1 when the connection is broken or has ended.
 napi_value peek(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  ssize_t length = recv(toInt(env, args.at[0]), theDoor->bytes, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
+  ssize_t length = recv(toInt(env, args.at[0]), theDoor->bytes + theDoor->byteCapacity, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
   if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) return fromInt(env, -1);
   return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
 }

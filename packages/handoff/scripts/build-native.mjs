@@ -29,6 +29,10 @@ if (include === undefined) without('the headers of Node are not installed (set N
 
 mkdirSync(dirname(target), { recursive: true })
 const fresh = `${target}.${process.pid}`
-execFileSync(compiler, ['-std=c++20', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden', `-I${include}`, source, '-o', fresh], { stdio: 'inherit' })
+execFileSync(
+  compiler,
+  ['-std=c++20', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden', `-I${include}`, source, '-o', fresh],
+  { stdio: 'inherit' },
+)
 renameSync(fresh, target)
 console.log('native channel: built')

@@ -1,7 +1,7 @@
 // Makes a socket of a descriptor and gives it to a server as if the server had accepted it itself.
 // The one file that knows the private fields of net.Server and net.Socket.
 
-import { Socket, type Server } from 'node:net'
+import { type Server, Socket } from 'node:net'
 
 interface PrivateServer {
   _connections: number
@@ -27,7 +27,9 @@ export function adoptDescriptor(server: Server, fd: number): Socket | undefined 
     pauseOnCreate: inner.pauseOnConnect,
     readable: true,
     writable: true,
-    ...(inner.highWaterMark === undefined ? {} : { readableHighWaterMark: inner.highWaterMark, writableHighWaterMark: inner.highWaterMark }),
+    ...(inner.highWaterMark === undefined
+      ? {}
+      : { readableHighWaterMark: inner.highWaterMark, writableHighWaterMark: inner.highWaterMark }),
   }
   const socket = new Socket(options)
   if (server.maxConnections && inner._connections >= server.maxConnections) {

@@ -4,11 +4,12 @@
 import { RequestHead } from '@switchyard/routing'
 import { type Native, native } from './native.ts'
 import { type RefusalReason, refusalAnswer, refusals } from './refusal.ts'
-import { packTag } from './tag.ts'
+import { listenerOf, packTag } from './tag.ts'
 
 const RECORD_INTS = 4
 const RECORDS = 64
 const BUFFER_BYTES = 1 << 20
+const BUFFER_HEADS = 4
 const WOKEN = -1
 const LINGERED = -3
 const SWEEP_MS = 250
@@ -76,7 +77,8 @@ export class Door {
   private readonly options: DoorOptions
   private readonly native: Native = native()
   private readonly records = new Int32Array(RECORDS * RECORD_INTS)
-  private readonly bytes = Buffer.alloc(BUFFER_BYTES)
+  private readonly bytes: Buffer
+  private readonly spare: Buffer
   private readonly listeners: Listener[] = []
   // Both in order of arrival, so that a sweep stops at the first that is young enough.
   private readonly unrouted = new Map<number, Unrouted>()
@@ -91,7 +93,10 @@ export class Door {
     this.options = options
     this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
     // One byte more than a head may have tells *too large* from *just fits*.
-    this.native.openDoor(this.records, this.bytes, options.maxHeadBytes + 1, this, this.onBatch)
+    const headBytes = options.maxHeadBytes + 1
+    this.bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
+    this.spare = this.bytes.subarray(this.bytes.length - headBytes)
+    this.native.openDoor(this.records, this.bytes, headBytes, this, this.onBatch)
   }
 
   /** Takes a listening descriptor. Nothing is accepted before `accept()`. */
@@ -133,7 +138,7 @@ export class Door {
   readmit(fd: number, tag: number): void {
     const length = this.native.peek(fd)
     if (length < 0) this.drop(fd)
-    else this.examine(fd, tag & 0xff, this.bytes, length, false)
+    else this.examine(fd, listenerOf(tag), this.spare, length, false)
   }
 
   /** Answers a connection from here. The descriptor is the door's again. */

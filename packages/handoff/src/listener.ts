@@ -1,8 +1,8 @@
 // A listening socket: from an address to a descriptor, with Node's own error codes.
 
 import { lookup } from 'node:dns/promises'
-import { connect } from 'node:net'
 import { rm, stat } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { native } from './native.ts'
 
 /** Where to listen. Without `host` and `path`: dual-stack as Node does it. */
@@ -58,7 +58,10 @@ async function removeStale(path: string): Promise<void> {
   if (found === undefined || !found.isSocket()) return
   const refused = await new Promise<boolean>((resolve) => {
     const probe = connect(path)
-    probe.once('connect', () => resolve((probe.destroy(), false)))
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(false)
+    })
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
   })
   if (refused) await rm(path, { force: true })

@@ -30,6 +30,11 @@ export class Offer {
   claim(bytes: number): boolean {
     return native().claim(this.fd, this.index, this.word, bytes)
   }
+
+  /** Lets go of a connection that could not be claimed and that no socket was made of. */
+  release(): void {
+    native().closeDescriptor(this.fd)
+  }
 }
 
 const peeked = Buffer.alloc(PEEK_BYTES)

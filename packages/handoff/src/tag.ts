@@ -11,3 +11,7 @@ export function packTag(listener: number, headComplete: boolean): number {
 export function isHeadComplete(tag: number): boolean {
   return (tag & HEAD_COMPLETE) !== 0
 }
+
+export function listenerOf(tag: number): number {
+  return tag & (HEAD_COMPLETE - 1)
+}

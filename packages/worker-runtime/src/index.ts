@@ -1,1 +1,14 @@
-export {}
+// What an app may import, and what the balancer needs to speak with its workers.
+
+export { onDrain } from './drain.ts'
+export {
+  readFromWorker,
+  type ServerAddress,
+  START_VARIABLE,
+  type TicketRoute,
+  type ToPrimary,
+  type ToWorker,
+  type WorkerStart,
+} from './protocol.ts'
+export { type SessionIdSource, stickyIds } from './sticky-ids.ts'
+export { worker } from './worker.ts'

@@ -1,0 +1,69 @@
+// A pool: the workers that run one app, which of them are candidates now, and who waits for one.
+
+import type { RequestHead } from '@switchyard/routing'
+import type { PoolSettings } from '../config/settings.ts'
+import { PoolWorker } from './pool-worker.ts'
+import { Queue } from './queue.ts'
+
+/** What `choose` found. `wait`: somebody will come free. `nobody`: no worker is there, and none is coming up. */
+export type Choice = PoolWorker | 'wait' | 'nobody'
+
+/** What a pool needs of a policy. */
+export interface PoolPolicy {
+  pick(candidates: readonly PoolWorker[], head: RequestHead): unknown
+  home?(head: RequestHead): { slot: number; firm: boolean } | undefined
+}
+
+export class Pool {
+  readonly settings: PoolSettings
+  readonly queue: Queue
+  /** Every process of this pool that is not gone. */
+  readonly workers = new Set<PoolWorker>()
+  /** The next start of a worker, if one is due: what a refused client is told to wait for. */
+  nextStartMs: number | undefined
+  private candidates: PoolWorker[] = []
+  private ready: PoolWorker[] = []
+
+  constructor(settings: PoolSettings) {
+    this.settings = settings
+    this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs)
+  }
+
+  get readyCount(): number {
+    return this.ready.length
+  }
+
+  add(worker: PoolWorker): void {
+    this.workers.add(worker)
+  }
+
+  remove(worker: PoolWorker): void {
+    this.workers.delete(worker)
+    this.refresh()
+  }
+
+  /** A worker's state has changed, or its channel has filled or emptied. */
+  refresh(): void {
+    this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
+    this.candidates = this.ready.filter((worker) => worker.channel.hasRoom)
+  }
+
+  /** Who should have this request: the policy's choice among the candidates, or why there is none. */
+  choose(policy: PoolPolicy, head: RequestHead): Choice {
+    const { candidates, ready } = this
+    if (candidates.length !== ready.length && policy.home !== undefined) {
+      // Somebody is full. What a session id names exists nowhere else, so it is waited for.
+      const home = policy.home(head)
+      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !worker.channel.hasRoom)) return 'wait'
+    }
+    const chosen = policy.pick(candidates, head)
+    if (chosen instanceof PoolWorker) return chosen
+    if (ready.length > 0) return 'wait'
+    return this.hasStarting() ? 'wait' : 'nobody'
+  }
+
+  private hasStarting(): boolean {
+    for (const worker of this.workers) if (worker.state === 'starting') return true
+    return false
+  }
+}

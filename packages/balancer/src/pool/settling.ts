@@ -1,0 +1,76 @@
+// Flushes hand-offs, and lets go of those that have been claimed. A claim is a word in shared memory that tells nobody, so somebody must look:
+// soon while hand-offs are out, less often when a worker is slow to claim, never when there is none.
+
+import type { PoolWorker } from './pool-worker.ts'
+
+const FIRST_LOOK_MS = 1
+const LAST_LOOK_MS = 16
+
+export interface SettlingOptions {
+  /** The worker could not receive this one. */
+  readonly onReturned: (fd: number, tag: number) => void
+  /** The worker had no room and has some now. */
+  readonly onRoom: (worker: PoolWorker) => void
+}
+
+export class Settling {
+  private readonly options: SettlingOptions
+  private readonly touched = new Set<PoolWorker>()
+  private readonly open = new Set<PoolWorker>()
+  private timer: NodeJS.Timeout | undefined
+  private waitMs = FIRST_LOOK_MS
+
+  constructor(options: SettlingOptions) {
+    this.options = options
+  }
+
+  /** Something was offered to this worker. */
+  touch(worker: PoolWorker): void {
+    this.touched.add(worker)
+  }
+
+  /** Sends what has been offered since the last call. */
+  flush(): void {
+    if (this.touched.size === 0) return
+    for (const worker of this.touched) {
+      worker.channel.flush()
+      this.open.add(worker)
+    }
+    this.touched.clear()
+    this.waitMs = FIRST_LOOK_MS
+    if (this.timer === undefined) this.timer = setTimeout(this.look, FIRST_LOOK_MS)
+  }
+
+  /** Looks at one worker now. */
+  settle(worker: PoolWorker): void {
+    const { channel } = worker
+    const hadRoom = channel.hasRoom
+    channel.settle((fd, tag) => {
+      worker.load.uncountHandoff()
+      this.options.onReturned(fd, tag)
+    })
+    if (!hadRoom && channel.hasRoom) this.options.onRoom(worker)
+  }
+
+  /** The worker is gone. */
+  forget(worker: PoolWorker): void {
+    this.touched.delete(worker)
+    this.open.delete(worker)
+  }
+
+  stop(): void {
+    clearTimeout(this.timer)
+  }
+
+  private readonly look = (): void => {
+    this.timer = undefined
+    for (const worker of this.open) {
+      this.settle(worker)
+      if (worker.channel.outstanding === 0) this.open.delete(worker)
+    }
+    this.flush()
+    if (this.open.size === 0 || this.timer !== undefined) return
+    this.timer = setTimeout(this.look, this.waitMs)
+    this.waitMs = Math.min(this.waitMs * 2, LAST_LOOK_MS)
+  }
+}

@@ -1,0 +1,96 @@
+// Starts a worker's process. The only file that knows node:cluster.
+
+import cluster, { type Worker as ClusterWorker } from 'node:cluster'
+import { createRequire } from 'node:module'
+import { extname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  readFromWorker,
+  type ServerAddress,
+  START_VARIABLE,
+  type ToPrimary,
+  type ToWorker,
+  type WorkerStart,
+} from '@switchyard/worker-runtime'
+import { readLines } from './lines.ts'
+
+// The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
+cluster.schedulingPolicy = cluster.SCHED_NONE
+
+/** Where the worker finds its ends of the channel: behind stdin, stdout, stderr and IPC. */
+const SOCKET_FD = 4
+const MEMORY_FD = 5
+const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
+
+const resolve = createRequire(import.meta.url).resolve
+const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
+
+export interface SpawnOptions {
+  readonly app: string
+  readonly args: readonly string[]
+  readonly execArgv: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly ends: { readonly socket: number; readonly memory: number; readonly window: number }
+  readonly start: Omit<WorkerStart, 'ends'>
+  readonly onMessage: (message: ToPrimary) => void
+  readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
+  /** The process is gone, or could not be started. */
+  readonly onExit: (code: number | null, signal: string | null) => void
+}
+
+/** A running process. */
+export interface SpawnedProcess {
+  readonly pid: number
+  send(message: ToWorker): void
+  kill(signal: NodeJS.Signals): void
+}
+
+export type { ServerAddress }
+
+/** Starts `app` with the worker runtime preloaded. What goes wrong is told by `onExit`; throws nothing. */
+export function spawnWorker(options: SpawnOptions): SpawnedProcess {
+  const { ends } = options
+  cluster.setupPrimary({
+    exec: options.app,
+    args: [...options.args],
+    execArgv: [...typescriptLoader(options.app), '--import', registerUrl, ...options.execArgv],
+    cwd: options.cwd,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ends.socket, ends.memory],
+  })
+  const start: WorkerStart = { ...options.start, ends: { socket: SOCKET_FD, memory: MEMORY_FD, window: ends.window } }
+  const worker = cluster.fork({ ...options.env, [START_VARIABLE]: JSON.stringify(start) })
+  const child = worker.process
+  if (child.stdout !== null) readLines(child.stdout, (line) => options.onLine('stdout', line))
+  if (child.stderr !== null) readLines(child.stderr, (line) => options.onLine('stderr', line))
+  let gone = false
+  const exit = (code: number | null, signal: string | null) => {
+    if (gone) return
+    gone = true
+    options.onExit(code, signal)
+  }
+  child.once('exit', exit)
+  worker.on('error', () => {
+    // EPIPE to a worker that has just died, or a process that never came to be.
+    if (child.pid === undefined) exit(null, null)
+  })
+  worker.on('message', (message: unknown) => {
+    const ours = readFromWorker(message)
+    if (ours !== undefined) options.onMessage(ours)
+  })
+  return {
+    pid: child.pid ?? 0,
+    send: (message) => sendTo(worker, message),
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+function sendTo(worker: ClusterWorker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message, () => {})
+}
+
+/** Node strips types itself from 22.18 on; before that jiti does. */
+function typescriptLoader(app: string): string[] {
+  if (!TYPESCRIPT.has(extname(app)) || ('typescript' in process.features && process.features.typescript)) return []
+  return ['--import', pathToFileURL(resolve('jiti/register')).href]
+}

@@ -1,0 +1,114 @@
+// Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
+
+import type { LoadReport } from '@switchyard/handoff'
+import type { RouteMatch, TicketOptions } from '@switchyard/routing'
+
+/** An address as an app asks for it or the primary has it. */
+export interface ServerAddress {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+}
+
+/** A route whose policy sets tickets, or none: what a worker must know to put a cookie on the right responses. */
+export interface TicketRoute {
+  readonly name: string
+  readonly match: RouteMatch
+  readonly pool: string
+  readonly ticket: TicketOptions | undefined
+}
+
+/** What a worker is told at its start, in the environment variable SWITCHYARD_WORKER. */
+export interface WorkerStart {
+  readonly pool: string
+  readonly slot: number
+  readonly generation: number
+  readonly ends: { readonly socket: number; readonly memory: number; readonly window: number }
+  /** Where the primary listens; undefined: where the app asks to. */
+  readonly listen: readonly ServerAddress[] | undefined
+  /** The port for an app that asks for port 0. */
+  readonly freePort: number
+  /** The unix socket, in a folder of mode 0700, on which the app's server really listens. */
+  readonly privateSocket: string
+  readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
+  readonly routes: readonly TicketRoute[]
+}
+
+/** Primary to worker. */
+export type ToWorker =
+  /** Take nothing new, let the old finish. */
+  { readonly switchyard: 'drain' }
+
+/** Worker to primary. */
+export type ToPrimary =
+  /** The app's server listens and can be handed connections. */
+  | { readonly switchyard: 'listening'; readonly address: ServerAddress }
+  /** The worker's load. */
+  | { readonly switchyard: 'report'; readonly load: LoadReport }
+  /** A sentence for the log. */
+  | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
+  /** Drained: no connection is left. */
+  | { readonly switchyard: 'drained' }
+
+export const START_VARIABLE = 'SWITCHYARD_WORKER'
+
+const MAX_NOTICE = 2000
+
+/** A message from a worker if it is one of ours and makes sense, else undefined: a worker may lie, and an app may send messages of its own. */
+export function readFromWorker(message: unknown): ToPrimary | undefined {
+  if (!isRecord(message)) return undefined
+  switch (message.switchyard) {
+    case 'drained':
+      return { switchyard: 'drained' }
+    case 'listening':
+      return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
+    case 'notice':
+      if (typeof message.message !== 'string') return undefined
+      return {
+        switchyard: 'notice',
+        level: message.level === 'warn' ? 'warn' : 'info',
+        message: message.message.slice(0, MAX_NOTICE),
+      }
+    case 'report':
+      return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
+    default:
+      return undefined
+  }
+}
+
+/** A message from the primary, else undefined. */
+export function readFromPrimary(message: unknown): ToWorker | undefined {
+  return isRecord(message) && message.switchyard === 'drain' ? { switchyard: 'drain' } : undefined
+}
+
+function readAddress(from: Record<string, unknown>): ServerAddress {
+  return {
+    host: typeof from.host === 'string' ? from.host : undefined,
+    port: typeof from.port === 'number' && from.port >= 0 && from.port <= 65535 ? from.port : undefined,
+    path: typeof from.path === 'string' ? from.path : undefined,
+  }
+}
+
+function readLoad(from: Record<string, unknown>): LoadReport {
+  return {
+    inFlight: count(from.inFlight),
+    connections: count(from.connections),
+    received: count(from.received),
+    loopLagMs: amount(from.loopLagMs),
+    utilisation: Math.min(1, amount(from.utilisation)),
+    latencyMs: amount(from.latencyMs),
+    memoryBytes: amount(from.memoryBytes),
+  }
+}
+
+function amount(value: unknown): number {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0
+}
+
+function count(value: unknown): number {
+  return Math.floor(amount(value))
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

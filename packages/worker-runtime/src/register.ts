@@ -1,0 +1,36 @@
+// The preload (`node --import`): whatever listens in this process joins the pool. The app needs no change.
+
+import type { Server } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+import { receiveOffers } from '@switchyard/handoff'
+import { drain } from './drain.ts'
+import { InFlight } from './in-flight.ts'
+import { joinOnListen } from './join.ts'
+import { Reception } from './receive.ts'
+import { startReports } from './report.ts'
+import { openRuntime, ticketRoutes } from './runtime.ts'
+import { TicketCookies } from './ticket-cookie.ts'
+
+const runtime = isMainThread ? openRuntime(process.env) : undefined
+
+if (runtime !== undefined) {
+  const inFlight = new InFlight()
+  const routes = ticketRoutes(runtime.start)
+  const cookies = routes === undefined ? undefined : new TicketCookies(runtime, routes)
+  let serving: { server: Server; reception: Reception } | undefined
+
+  // Ctrl-C on a terminal reaches the whole process group; the primary decides what becomes of the workers.
+  process.on('SIGINT', () => {})
+  runtime.onMessage(() => {
+    if (serving === undefined) runtime.send({ switchyard: 'drained' })
+    else drain(runtime, serving.server, serving.reception)
+  })
+  joinOnListen(runtime, (server, address) => {
+    const first = serving === undefined
+    serving = { server, reception: new Reception(server, inFlight, cookies) }
+    if (!first) return
+    receiveOffers(runtime.start.ends, (offer) => serving?.reception.receive(offer))
+    startReports(runtime, inFlight, () => serving?.server as Server)
+    runtime.send({ switchyard: 'listening', address })
+  })
+}

@@ -1,0 +1,50 @@
+// Who this process is: its seat, its seal and its line to the primary. One per process; absent outside a pool.
+
+import { RouteTable, TicketSeal } from '@switchyard/routing'
+import { readFromPrimary, START_VARIABLE, type TicketRoute, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
+
+export interface Runtime {
+  readonly start: WorkerStart
+  readonly seal: TicketSeal
+  send(message: ToPrimary): void
+  onMessage(listener: (message: ToWorker) => void): void
+}
+
+let runtime: Runtime | undefined
+
+/** The runtime of this worker; undefined outside a pool. */
+export function currentRuntime(): Runtime | undefined {
+  return runtime
+}
+
+/** Reads the start data once and removes it from the environment, so that the app's own children are nobody's workers. */
+export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
+  const text = env[START_VARIABLE]
+  if (text === undefined || process.send === undefined) return undefined
+  delete env[START_VARIABLE]
+  const start = JSON.parse(text) as WorkerStart
+  runtime = {
+    start,
+    seal: new TicketSeal(start.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))),
+    send(message) {
+      if (process.connected) process.send?.(message, undefined, {}, ignoreGone)
+    },
+    onMessage(listener) {
+      process.on('message', (message) => {
+        const ours = readFromPrimary(message)
+        if (ours !== undefined) listener(ours)
+      })
+    },
+  }
+  return runtime
+}
+
+/** The routes as far as a worker needs them, or undefined when none sets tickets. */
+export function ticketRoutes(start: WorkerStart): RouteTable<TicketRoute['ticket']> | undefined {
+  if (start.routes.every((route) => route.ticket === undefined)) return undefined
+  const routes = start.routes.map((route) => ({ name: route.name, match: route.match, pool: route.pool, policy: route.ticket }))
+  return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as (typeof routes)[number])
+}
+
+// A primary that is gone ends this process by IPC's own disconnect.
+function ignoreGone(): void {}

@@ -1,0 +1,29 @@
+// socket.io and engine.io: a ticket inside each session id, so that polling and websocket clients, browsers or not, with or without cookies,
+// reach the worker that knows them.
+
+import { randomBytes } from 'node:crypto'
+import { issueSessionId } from '@switchyard/routing'
+import { currentRuntime } from './runtime.ts'
+
+const RANDOM_BYTES = 15
+const LIFETIME_MS = 30 * 86_400_000
+
+/** What this needs of an engine.io server. */
+export interface SessionIdSource {
+  // biome-ignore lint/suspicious/noExplicitAny: engine.io's own type
+  generateId(...args: any[]): any
+}
+
+/**
+ * Makes the session ids of an engine.io server sticky: `stickyIds(io.engine)`. The route needs `sticky({ by: ticket() })`.
+ * Outside a pool it changes nothing. A session id is good for 30 days.
+ */
+export function stickyIds(engine: SessionIdSource): void {
+  const runtime = currentRuntime()
+  if (runtime === undefined) return
+  const { start, seal } = runtime
+  engine.generateId = () => {
+    const seat = { slot: start.slot, generation: start.generation, pool: start.pool, expiresAtMs: Date.now() + LIFETIME_MS }
+    return issueSessionId(seal, seat, randomBytes(RANDOM_BYTES).toString('base64url'))
+  }
+}
