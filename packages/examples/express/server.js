@@ -1,0 +1,23 @@
+// An Express app as anybody would write it for one process. It knows nothing of workers.
+
+const express = require('express')
+
+const app = express()
+app.use(express.json())
+
+app.get('/', (_request, response) => {
+  response.json({ hello: 'world', pid: process.pid })
+})
+
+app.post('/orders', (request, response) => {
+  response.status(201).json({ accepted: request.body, pid: process.pid })
+})
+
+app.get('/address', (_request, response) => {
+  response.json(server.address())
+})
+
+const server = app.listen(process.env.PORT || 3000, '127.0.0.1', () => {
+  const { address, port } = server.address()
+  console.log(`listening on http://${address}:${port}`)
+})

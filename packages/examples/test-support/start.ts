@@ -1,0 +1,116 @@
+// Starts an example the way its README says, on a port of the kernel's choice, and asks it questions.
+
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { assert } from '../../../test/suite.ts'
+import { type LoggedChild, spawnLogged } from '../../../test/support/spawn.ts'
+
+const examples = fileURLToPath(new URL('..', import.meta.url))
+const command = fileURLToPath(new URL('../../balancer/bin/balancer.js', import.meta.url))
+
+/** An example that runs. */
+export interface RunningExample {
+  /** As the balancer prints it, such as `127.0.0.1:41234`. */
+  readonly address: string
+  readonly port: number
+  readonly url: string
+  readonly child: LoggedChild
+  /** SIGTERM, and expects that it ends in order. */
+  stop(): Promise<void>
+}
+
+export interface StartOptions {
+  /** How many workers to wait for, over all pools: the balancer serves from the first one on. */
+  readonly workers: number
+  /** Arguments after `balancer start`. Left out: on a free port of 127.0.0.1. */
+  readonly args?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** `balancer start …` in the folder of an example; resolves when all its workers are ready. */
+export async function startExample(name: string, options: StartOptions): Promise<RunningExample> {
+  const { workers, args = ['--listen', '127.0.0.1:0'], env = {} } = options
+  const child = spawnLogged(process.execPath, [command, 'start', ...args, '--admin', 'off', '--no-pretty'], {
+    cwd: join(examples, name),
+    env: { ...process.env, ...env },
+  })
+  const [, address = ''] = await child.untilOutput(/"addresses":\["([^"]+)"/, 20_000)
+  await child.untilOutput(new RegExp(`(?: ready after [^]*){${workers}}`), 20_000)
+  const port = Number(address.slice(address.lastIndexOf(':') + 1))
+  return {
+    address,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    child,
+    async stop() {
+      await child.stop(10_000)
+      assert.equal(await child.ended, { code: 0, signal: null }, child.output())
+    },
+  }
+}
+
+/** The output of a command such as `explain`, run in the folder of an example. */
+export async function runCommand(name: string, args: readonly string[]): Promise<string> {
+  const child = spawnLogged(process.execPath, [command, ...args], { cwd: join(examples, name) })
+  await child.ended
+  return child.stdout()
+}
+
+export interface Question {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Buffer
+  /** Left out: a connection of its own. */
+  readonly agent?: import('node:http').Agent
+  readonly timeoutMs?: number
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows its example
+  readonly json: any
+}
+
+/** One request, its whole answer. Rejects after `timeoutMs`, default 10,000. */
+export function ask(example: RunningExample, path: string, { method = 'GET', headers = {}, body, agent, timeoutMs = 10_000 }: Question = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port: example.port, path, method, headers: { ...headers }, agent: agent ?? false })
+    const timer = setTimeout(() => asked.destroy(new Error(`${method} ${path}: no answer within ${timeoutMs} ms`)), timeoutMs)
+    asked.once('close', () => clearTimeout(timer))
+    asked.once('error', reject)
+    asked.once('response', (response) => {
+      const pieces: Buffer[] = []
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.once('error', reject)
+      response.once('end', () => {
+        const whole = Buffer.concat(pieces)
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: whole,
+          get text() {
+            return whole.toString()
+          },
+          get json() {
+            return JSON.parse(whole.toString())
+          },
+        })
+      })
+    })
+    asked.end(body)
+  })
+}
+
+/** `count` answers, each over a connection of its own, all under way at once. */
+export function askAtOnce(example: RunningExample, count: number, path: string, question: Question = {}): Promise<Answer[]> {
+  return Promise.all(Array.from({ length: count }, () => ask(example, path, question)))
+}
+
+/** What is given more than once is kept once. */
+export function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)]
+}
