@@ -1,7 +1,7 @@
 // Makes a socket of a descriptor and gives it to a server as if the server had accepted it itself.
 // The one file that knows the private fields of net.Server and net.Socket.
 
-import { type Server, Socket } from 'node:net'
+import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
 
 interface PrivateServer {
   _connections: number
@@ -13,38 +13,61 @@ interface PrivateServer {
   keepAliveInitialDelay: number
 }
 
+interface Handle {
+  open(fd: number): number
+}
+
+type HandleClass = new (type: number) => Handle
+
 interface PrivateSocket {
+  _handle: Handle
   server: Server
   _server: Server
 }
 
-/** A socket with the server's own options, counted by the server; undefined when `maxConnections` is reached or the descriptor is dead. It is not announced. */
-export function adoptDescriptor(server: Server, fd: number): Socket | undefined {
+/** TCP.constants.SOCKET and Pipe.constants.SOCKET. */
+const SOCKET_TYPE = 0
+
+// Asking the kernel what kind of descriptor it is takes four system calls; all connections of one listener are of one kind.
+const handleClasses = new Map<number, HandleClass>()
+
+/**
+ * A socket with the server's own options, counted by the server; undefined when `maxConnections` is reached or the descriptor is dead.
+ * It is not announced. `listener`: number of the listener that accepted it.
+ */
+export function adoptDescriptor(server: Server, fd: number, listener: number): Socket | undefined {
   const inner = server as unknown as PrivateServer
   const options = {
-    fd,
     allowHalfOpen: inner.allowHalfOpen,
     pauseOnCreate: inner.pauseOnConnect,
     readable: true,
     writable: true,
-    ...(inner.highWaterMark === undefined
-      ? {}
-      : { readableHighWaterMark: inner.highWaterMark, writableHighWaterMark: inner.highWaterMark }),
+    readableHighWaterMark: inner.highWaterMark,
+    writableHighWaterMark: inner.highWaterMark,
   }
-  const socket = new Socket(options)
+  const socket = openSocket(fd, listener, options as SocketConstructorOpts)
   if (server.maxConnections && inner._connections >= server.maxConnections) {
-    server.emit('drop', {
-      localAddress: socket.localAddress,
-      localPort: socket.localPort,
-      remoteAddress: socket.remoteAddress,
-      remotePort: socket.remotePort,
-    })
+    const { localAddress, localPort, remoteAddress, remotePort } = socket
+    server.emit('drop', { localAddress, localPort, remoteAddress, remotePort })
     socket.destroy()
     return undefined
   }
   if (inner.noDelay) socket.setNoDelay(true)
   if (inner.keepAlive) socket.setKeepAlive(true, inner.keepAliveInitialDelay)
   inner._connections++
-  Object.assign(socket as unknown as PrivateSocket, { server, _server: server })
+  const own = socket as unknown as PrivateSocket
+  own.server = server
+  own._server = server
+  return socket
+}
+
+function openSocket(fd: number, listener: number, options: SocketConstructorOpts): Socket {
+  const known = handleClasses.get(listener)
+  if (known !== undefined) {
+    const handle = new known(SOCKET_TYPE)
+    if (handle.open(fd) === 0) return new Socket({ ...options, handle } as SocketConstructorOpts)
+  }
+  const socket = new Socket({ ...options, fd })
+  handleClasses.set(listener, (socket as unknown as PrivateSocket)._handle.constructor as HandleClass)
   return socket
 }

@@ -12,6 +12,7 @@ export function isHeadComplete(tag: number): boolean {
   return (tag & HEAD_COMPLETE) !== 0
 }
 
+/** The number of the listener that accepted the connection. */
 export function listenerOf(tag: number): number {
   return tag & (HEAD_COMPLETE - 1)
 }

@@ -1,6 +1,6 @@
 // Counts what has begun and is not finished in this worker, and how long it took.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 const begun = Symbol('switchyard.begun')
@@ -35,7 +35,7 @@ export class InFlight {
   }
 
   /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
-  beginRequest(_request: IncomingMessage, response: Counted): void {
+  beginRequest(response: Counted): void {
     if (response[begun] !== undefined) return
     response[begun] = performance.now()
     response.on('close', this.responseClosed)

@@ -6,7 +6,7 @@
 
 import { Server as HttpServer } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { adoptDescriptor, isHeadComplete, type Offer } from '@switchyard/handoff'
+import { adoptDescriptor, isHeadComplete, listenerOf, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 import type { TicketCookies } from './ticket-cookie.ts'
 
@@ -42,7 +42,7 @@ export class Reception {
     // More listeners than Node's own may look at the bytes themselves: they get a connection as they know it.
     const beginsHere = isHeadComplete(offer.tag) && this.server instanceof HttpServer && this.server.listenerCount('connection') === 1
     if (!beginsHere && !offer.claim(0)) return offer.release()
-    const socket = adoptDescriptor(this.server, offer.fd)
+    const socket = adoptDescriptor(this.server, offer.fd, listenerOf(offer.tag))
     if (socket === undefined) {
       if (beginsHere) offer.claim(0)
       return
@@ -79,24 +79,25 @@ export class Reception {
     const { server, inFlight } = this
     const reception = this
     const emit = server.emit
-    // biome-ignore lint/suspicious/noExplicitAny: emit's own type
-    server.emit = function (this: Server, event: string | symbol, ...values: any[]): boolean {
+    server.emit = function (this: Server, event: string | symbol): boolean {
+      // biome-ignore lint/complexity/noArguments: a rest parameter would be one more array for each request
+      const values = arguments
       const { beginning } = reception
       if (beginning !== undefined && event !== 'connection' && !reception.mayBegin(beginning)) return true
       switch (event) {
         case 'request':
         case 'checkContinue':
         case 'checkExpectation':
-          inFlight.beginRequest(values[0], values[1])
-          reception.cookies?.prepare(values[0], values[1])
-          if (reception.draining) values[1].shouldKeepAlive = false
+          inFlight.beginRequest(values[2])
+          reception.cookies?.prepare(values[1], values[2])
+          if (reception.draining) values[2].shouldKeepAlive = false
           break
         case 'upgrade':
         case 'connect':
-          inFlight.beginUpgrade(values[1])
+          inFlight.beginUpgrade(values[2])
           break
       }
-      return Reflect.apply(emit, this, [event, ...values])
+      return Reflect.apply(emit, this, values)
     } as typeof server.emit
   }
 }
