@@ -1,0 +1,188 @@
+// A client that writes bytes as it likes and reads HTTP/1 answers: the bad input of these tests is nothing that a library would send.
+
+import { connect, type NetConnectOpts, type Socket } from 'node:net'
+
+export interface Answer {
+  readonly status: number
+  /** Names in lower case; every value of a field, in order. */
+  readonly headers: ReadonlyMap<string, readonly string[]>
+  readonly body: Buffer
+}
+
+/** Where a client connects to: a port on 127.0.0.1, or options of `net.connect`. */
+export type Target = number | NetConnectOpts
+
+const WAIT_MS = 10_000
+
+export class RawClient {
+  readonly socket: Socket
+  /** The error that ended the connection, if one did. */
+  error: NodeJS.ErrnoException | undefined
+  private received = Buffer.alloc(0)
+  private ended = false
+  private closed = false
+  private readonly listeners = new Set<() => void>()
+
+  constructor(target: Target) {
+    const options = typeof target === 'number' ? { port: target, host: '127.0.0.1' } : target
+    this.socket = connect({ allowHalfOpen: true, ...options })
+    this.socket.setNoDelay(true)
+    this.socket.on('data', (bytes) => {
+      this.received = this.received.length === 0 ? bytes : Buffer.concat([this.received, bytes])
+      this.changed()
+    })
+    this.socket.on('error', (error) => {
+      this.error = error
+      this.changed()
+    })
+    this.socket.on('end', () => {
+      this.ended = true
+      this.changed()
+    })
+    this.socket.on('close', () => {
+      this.closed = true
+      this.changed()
+    })
+  }
+
+  /** Resolves when connected; rejects when refused. */
+  async connected(timeoutMs = WAIT_MS): Promise<this> {
+    await this.until(() => !this.socket.connecting || this.closed, timeoutMs, 'a connection')
+    if (this.closed) throw this.error ?? new Error('closed before it was connected')
+    return this
+  }
+
+  write(bytes: string | Buffer): this {
+    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    return this
+  }
+
+  /** The next answer in full. Without Content-Length and chunks the body ends with the connection. */
+  async answer(timeoutMs = WAIT_MS): Promise<Answer> {
+    let taken: { answer: Answer; bytes: number } | undefined
+    await this.until(
+      () => {
+        taken = readAnswer(this.received, this.isOver)
+        return taken !== undefined || this.isOver
+      },
+      timeoutMs,
+      'an answer',
+    )
+    if (taken === undefined) throw new Error(`${this.error?.message ?? 'the connection ended'} before an answer: ${this.peek()}`)
+    this.received = this.received.subarray(taken.bytes)
+    return taken.answer
+  }
+
+  /** Resolves with `bytes` bytes. */
+  async bytes(count: number, timeoutMs = WAIT_MS): Promise<Buffer> {
+    await this.until(() => this.received.length >= count || this.isOver, timeoutMs, `${count} bytes`)
+    if (this.received.length < count) throw new Error(`the connection ended before ${count} bytes: ${this.peek()}`)
+    const taken = this.received.subarray(0, count)
+    this.received = this.received.subarray(count)
+    return taken
+  }
+
+  /** Resolves when the other side has ended or broken the connection. */
+  async over(timeoutMs = WAIT_MS): Promise<void> {
+    await this.until(() => this.isOver, timeoutMs, 'the end of the connection')
+  }
+
+  get isOver(): boolean {
+    return this.ended || this.closed
+  }
+
+  /** How many bytes have come that nobody took. */
+  get unread(): number {
+    return this.received.length
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private peek(): string {
+    return JSON.stringify(this.received.subarray(0, 200).toString('latin1'))
+  }
+
+  private changed(): void {
+    for (const listener of [...this.listeners]) listener()
+  }
+
+  private until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!condition()) return
+        end()
+        resolve()
+      }
+      const end = (): void => {
+        clearTimeout(timer)
+        this.listeners.delete(look)
+      }
+      const timer = setTimeout(() => {
+        end()
+        reject(new Error(`${what}: not within ${timeoutMs} ms; received ${this.peek()}`))
+      }, timeoutMs)
+      this.listeners.add(look)
+      look()
+    })
+  }
+}
+
+/** One request on a connection of its own. */
+export async function exchange(target: Target, bytes: string | Buffer, timeoutMs?: number): Promise<Answer> {
+  const client = new RawClient(target)
+  try {
+    return await client.write(bytes).answer(timeoutMs)
+  } finally {
+    client.destroy()
+  }
+}
+
+/** A GET with `Connection: close`, unless `headers` say otherwise. */
+export function get(target: string, headers: Record<string, string> = {}): string {
+  const fields = { Host: 'test', Connection: 'close', ...headers }
+  return `GET ${target} HTTP/1.1\r\n${Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n`
+}
+
+export function json<T>(answer: Answer): T {
+  return JSON.parse(answer.body.toString('utf8')) as T
+}
+
+function readAnswer(bytes: Buffer, over: boolean): { answer: Answer; bytes: number } | undefined {
+  const end = bytes.indexOf('\r\n\r\n')
+  if (end === -1) return undefined
+  const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(first)?.[1])
+  if (Number.isNaN(status)) throw new Error(`no status line: ${JSON.stringify(first)}`)
+  const headers = new Map<string, string[]>()
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    const name = line.slice(0, colon).toLowerCase()
+    headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()])
+  }
+  const start = end + 4
+  const length = headers.get('content-length')?.[0]
+  if (length === undefined && status >= 200 && status !== 304) {
+    if (headers.has('transfer-encoding')) return readChunked(bytes, start, status, headers)
+    return over ? { answer: { status, headers, body: bytes.subarray(start) }, bytes: bytes.length } : undefined
+  }
+  const whole = start + Number(length ?? 0)
+  return bytes.length < whole ? undefined : { answer: { status, headers, body: bytes.subarray(start, whole) }, bytes: whole }
+}
+
+function readChunked(bytes: Buffer, start: number, status: number, headers: Map<string, string[]>) {
+  const parts: Buffer[] = []
+  for (let at = start; ; ) {
+    const line = bytes.indexOf('\r\n', at)
+    if (line === -1) return undefined
+    const size = Number.parseInt(bytes.toString('latin1', at, line), 16)
+    const next = line + 2 + size + 2
+    if (bytes.length < next) return undefined
+    if (size === 0) return { answer: { status, headers, body: Buffer.concat(parts) }, bytes: next }
+    parts.push(bytes.subarray(line + 2, line + 2 + size))
+    at = next
+  }
+}

@@ -1,0 +1,211 @@
+// The real command line in a process of its own, as the tests of whole ways see it: by its log, its admin page and its sockets.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { atSuiteEnd } from '../../../../../test/suite.ts'
+import { openDescriptors } from '../../../../../test/support/descriptors.ts'
+import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn.ts'
+import { until } from '../../../../../test/support/until.ts'
+import type { BalancerConfig } from '../../../src/config/config.ts'
+import type { BalancerStatus } from '../../../src/status.ts'
+
+const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
+const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url))
+
+/** The absolute path of a fixture. */
+export function fixture(name: string): string {
+  return join(FIXTURES, name)
+}
+
+export interface StartOptions {
+  /** Written to a JSON file. `app` may be the name of a fixture. Listens on 127.0.0.1:0 unless it says otherwise; `listen: undefined` leaves it to the app. */
+  readonly config?: BalancerConfig
+  /** A config file instead. */
+  readonly configFile?: string
+  /** More arguments of `balancer start`. */
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Descriptors that the balancer and its workers may have. */
+  readonly descriptorLimit?: number
+  /** Wait for the ready line. Default true. */
+  readonly wait?: boolean
+}
+
+export interface LogLine {
+  readonly level: number
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+/** A folder that is gone after the suite. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'balancer-e2e-'))
+  atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export class RunningBalancer {
+  readonly child: LoggedChild
+  /** What the balancer takes for the folder of temporary files: what it leaves there is seen. */
+  readonly temporary: string
+
+  constructor(child: LoggedChild, temporary: string) {
+    this.child = child
+    this.temporary = temporary
+  }
+
+  get pid(): number {
+    return this.child.process.pid ?? 0
+  }
+
+  get lines(): LogLine[] {
+    return this.child
+      .stdout()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => (line.startsWith('{') ? (JSON.parse(line) as LogLine) : { level: 0, msg: line }))
+  }
+
+  /** Resolves with the first log line that the condition is true of. */
+  async untilLine(condition: (line: LogLine) => boolean, what: string, timeoutMs = 10_000): Promise<LogLine> {
+    let over = false
+    void this.child.ended.then(() => {
+      over = true
+    })
+    try {
+      return await until(
+        () => {
+          const line = this.lines.find(condition)
+          if (line === undefined && over) throw new Error('the balancer ended')
+          return line
+        },
+        timeoutMs,
+        what,
+      )
+    } catch (error) {
+      throw new Error(`${what}: ${(error as Error).message}\n${this.child.output()}`)
+    }
+  }
+
+  async untilReady(timeoutMs?: number): Promise<this> {
+    await this.untilLine(({ msg }) => msg.startsWith('ready:'), 'ready', timeoutMs)
+    return this
+  }
+
+  get addresses(): string[] {
+    return this.lines.filter(({ msg }) => msg.startsWith('listening on ')).map((line) => line.address as string)
+  }
+
+  /** The port of the first TCP address. */
+  get port(): number {
+    return portOf(this.addresses[0] ?? '')
+  }
+
+  private get adminUrl(): string {
+    const line = this.lines.find(({ msg }) => msg.startsWith('ready:'))
+    return String(line?.metrics).replace(/\/metrics$/, '')
+  }
+
+  /** What the balancer says of itself. Fails when connections are not accounted for. */
+  async status(): Promise<BalancerStatus> {
+    const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(10_000) })
+    const status = (await response.json()) as BalancerStatus
+    const fault = accountFault(status)
+    if (fault !== undefined) throw new Error(fault)
+    return status
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`${this.adminUrl}/metrics`, { signal: AbortSignal.timeout(10_000) })).text()
+  }
+
+  async untilStatus(condition: (status: BalancerStatus) => boolean, what: string, timeoutMs = 10_000): Promise<BalancerStatus> {
+    let last: BalancerStatus | undefined
+    try {
+      return await until(
+        async () => {
+          last = await this.status()
+          return condition(last) ? last : undefined
+        },
+        timeoutMs,
+        what,
+      )
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`)
+    }
+  }
+
+  /** Resolves when every worker of every pool is ready. */
+  async untilAllReady(timeoutMs?: number): Promise<BalancerStatus> {
+    const all = ({ pools }: BalancerStatus): boolean => pools.every(({ ready, desired, workers }) => ready === desired && workers.length === desired)
+    return this.untilStatus(all, 'every worker ready', timeoutMs)
+  }
+
+  get descriptors(): number {
+    return openDescriptors(this.pid)
+  }
+
+  /** Resolves when the primary holds no more than `count` descriptors. */
+  async untilDescriptors(count: number, timeoutMs = 10_000): Promise<void> {
+    await until(() => this.descriptors <= count, timeoutMs, `at most ${count} descriptors`).catch((error) => {
+      throw new Error(`${error.message}: ${this.descriptors}`)
+    })
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(timeoutMs = 15_000): Promise<number | null> {
+    this.child.process.kill('SIGTERM')
+    return this.ended(timeoutMs)
+  }
+
+  /** Resolves with the exit code when the process has ended. */
+  async ended(timeoutMs = 15_000): Promise<number | null> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`the balancer runs on after ${timeoutMs} ms:\n${this.child.output()}`)), timeoutMs)
+    })
+    try {
+      return (await Promise.race([this.child.ended, late])).code
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** `accepted = handed off + refused + closed + waiting`, or what is wrong with it. */
+export function accountFault({ connections }: BalancerStatus): string | undefined {
+  const { accepted, handedOff, refused, closed, waiting } = connections
+  const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
+  const known = handedOff + sum(refused) + closed + sum(waiting)
+  return accepted === known ? undefined : `${accepted} connections were accepted and ${known} are accounted for: ${JSON.stringify(connections)}`
+}
+
+/** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */
+export async function startBalancer(options: StartOptions): Promise<RunningBalancer> {
+  const { config, args = [], env = {}, descriptorLimit, wait = true } = options
+  const folder = temporaryFolder()
+  const file = options.configFile ?? join(folder, 'balancer.config.json')
+  if (config !== undefined) writeFileSync(file, JSON.stringify(withFixtures({ listen: '127.0.0.1:0', ...config })))
+  const all = [BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
+  const [command, commandArgs]: [string, string[]] =
+    descriptorLimit === undefined ? [process.execPath, all] : ['sh', ['-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh', process.execPath, ...all]]
+  const child = spawnLogged(command, commandArgs, { cwd: folder, env: { ...process.env, ...env, TMPDIR: folder } })
+  const running = new RunningBalancer(child, folder)
+  if (wait) await running.untilReady()
+  return running
+}
+
+function withFixtures({ app, pools, ...rest }: BalancerConfig): BalancerConfig {
+  const whole = (name: string | undefined): string | undefined => (name === undefined || name.startsWith('/') ? name : fixture(name))
+  return {
+    ...rest,
+    app: whole(app),
+    ...(pools && { pools: Object.fromEntries(Object.entries(pools).map(([name, pool]) => [name, { ...pool, app: whole(pool.app) }])) }),
+  }
+}
+
+export function portOf(address: string): number {
+  return Number(/:(\d+)$/.exec(address)?.[1])
+}
