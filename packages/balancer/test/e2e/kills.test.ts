@@ -1,0 +1,15 @@
+// A worker that dies loses nothing that it had not begun.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { killUnderLoad } from './support/kills.ts'
+
+const test = suite('kills', { timeoutMs: 60_000 })
+
+test('12 workers killed with hand-offs on their way: nothing is lost that had not begun, nothing begins twice, no descriptor leaks', async () => {
+  const { kills, takenBack, faults } = await killUnderLoad(12, 7)
+  assert.equal(faults, [])
+  assert.is(kills, 12)
+  assert.ok(takenBack > 0, 'no hand-off was on its way')
+})
+
+test.run()

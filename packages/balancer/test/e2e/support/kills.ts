@@ -1,0 +1,138 @@
+// Workers are killed while hand-offs are on their way to them. What no worker had begun must be answered by another, and nothing may begin twice.
+
+import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom } from '../../../../../test/support/random.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { exchange, get } from './raw-client.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+
+const WORKERS = 4
+const CLIENTS = 48
+const BLOCK_MS = 400
+
+export interface KillTotals {
+  kills: number
+  requests: number
+  /** Ended without an answer after some worker had begun them: they died with it. */
+  lostWithWorker: number
+  /** Connections that were on their way to a worker when it died. */
+  takenBack: number
+  /** Kills at any moment may hit the microseconds between a claim and the app's first line; those seen. */
+  hitBetween: number
+  faults: string[]
+}
+
+/** Kills `kills` workers, one after the other, each under load. */
+export async function killUnderLoad(kills: number, seed: number): Promise<KillTotals> {
+  const random = seededRandom(seed)
+  const begunFile = join(temporaryFolder(), 'begun')
+  closeSync(openSync(begunFile, 'w'))
+  const balancer = await startBalancer({
+    config: { app: 'begun-app.mjs', policy: 'round-robin', pools: { web: { workers: WORKERS } }, restartDelayMs: 10, maxRestartDelayMs: 50 },
+    env: { BEGUN_FILE: begunFile },
+  })
+  await balancer.untilAllReady()
+  const descriptors = balancer.descriptors
+  const begun = new Begun(begunFile)
+  const totals: KillTotals = { kills: 0, requests: 0, lostWithWorker: 0, takenBack: 0, hitBetween: 0, faults: [] }
+  let id = 0
+
+  for (let round = 0; round < kills; round++) {
+    // Three of four hit a worker that is known to be inside a request; the fourth hits anywhere.
+    const aimed = random() < 0.75
+    const unanswered = new Map<string, string>()
+    let killed = false
+    const send = async (path: string, name: string): Promise<void> => {
+      totals.requests++
+      try {
+        const { status, body } = await exchange(balancer.port, get(path), 15_000)
+        if (status !== 200 || body.toString() !== name) totals.faults.push(`kill ${round}: ${name} was answered ${status} ${body}`)
+      } catch (error) {
+        unanswered.set(name, (error as Error).message)
+      }
+    }
+    const client = async (): Promise<void> => {
+      while (!killed) {
+        const name = `r${id++}`
+        await send(`/${name}`, name)
+      }
+      const last = `r${id++}`
+      await send(`/${last}`, last)
+    }
+    const clients = Array.from({ length: CLIENTS }, client)
+    if (aimed) {
+      const name = `blocked${round}`
+      clients.push(send(`/${name}?block=${BLOCK_MS}`, name))
+      const pid = await until(() => begun.pidOf(name), 15_000, `${name} to begin`)
+      await until(async () => waitingFor(await balancer.status()) > 0, BLOCK_MS, 'a hand-off on its way').catch(() => {})
+      process.kill(pid, 'SIGKILL')
+    } else {
+      const { pools } = await balancer.status()
+      const ready = pools.flatMap(({ workers }) => workers).filter(({ state }) => state === 'ready')
+      await new Promise((resolve) => setTimeout(resolve, random() * 20))
+      process.kill((ready[Math.floor(random() * ready.length)] as { pid: number }).pid, 'SIGKILL')
+    }
+    totals.kills++
+    killed = true
+    await Promise.all(clients)
+
+    begun.read()
+    const lost = [...unanswered].filter(([name]) => begun.pidOf(name) === undefined)
+    totals.lostWithWorker += unanswered.size - lost.length
+    if (!aimed && lost.length === 1) totals.hitBetween++
+    else if (lost.length > 0) totals.faults.push(`kill ${round}: never begun and lost: ${lost.map((one) => one.join(': ')).join(' | ')}`)
+    await balancer.untilAllReady()
+  }
+
+  totals.faults.push(...begun.twice.map((name) => `${name} began twice`))
+  totals.takenBack = (await balancer.status()).handOffs.takenBack
+  await balancer.untilDescriptors(descriptors).catch((error) => totals.faults.push(error.message))
+  await endOf(balancer, totals)
+  return totals
+}
+
+async function endOf(balancer: RunningBalancer, totals: KillTotals): Promise<void> {
+  const code = await balancer.stop()
+  if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)
+}
+
+function waitingFor({ connections }: Awaited<ReturnType<RunningBalancer['status']>>): number {
+  return connections.waiting.offered
+}
+
+/** The file in which workers write down what they begin. */
+class Begun {
+  readonly twice: string[] = []
+  private readonly file: string
+  private readonly pids = new Map<string, number>()
+  private offset = 0
+  private rest = ''
+
+  constructor(file: string) {
+    this.file = file
+  }
+
+  pidOf(name: string): number | undefined {
+    this.read()
+    return this.pids.get(name)
+  }
+
+  read(): void {
+    const file = openSync(this.file, 'r')
+    const bytes = Buffer.alloc(65_536)
+    for (;;) {
+      const length = readSync(file, bytes, 0, bytes.length, this.offset)
+      if (length === 0) break
+      this.offset += length
+      const lines = (this.rest + bytes.toString('latin1', 0, length)).split('\n')
+      this.rest = lines.pop() as string
+      for (const line of lines) {
+        const [name = '', pid] = line.split(' ')
+        if (this.pids.has(name)) this.twice.push(name)
+        this.pids.set(name, Number(pid))
+      }
+    }
+    closeSync(file)
+  }
+}
