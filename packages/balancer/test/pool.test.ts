@@ -1,0 +1,89 @@
+// A pool's choice and its queue, with workers that are only said to be there.
+
+import { RequestHead } from '@switchyard/routing'
+import { assert, suite } from '../../../test/suite.ts'
+import { Pool } from '../src/pool/pool.ts'
+import { PoolWorker } from '../src/pool/pool-worker.ts'
+import { Queue } from '../src/pool/queue.ts'
+
+const test = suite('pool')
+const head = RequestHead.of({ target: '/' })
+const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
+
+function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorker[] } {
+  const settings = {
+    name: 'web',
+    app: '',
+    args: [],
+    execArgv: [],
+    cwd: '',
+    env: {},
+    workers: states.length,
+    queueLimit: 2,
+    queueTimeoutMs: 100,
+  }
+  const pool = new Pool(settings)
+  const workers = states.map((state, slot) => {
+    const worker = new PoolWorker('web', slot, 0, 0)
+    worker.state = state
+    pool.add(worker)
+    return worker
+  })
+  pool.refresh()
+  return { pool, workers }
+}
+
+const closed = (workers: PoolWorker[]) => {
+  for (const worker of workers) worker.channel.close()
+}
+
+for (const [states, choice] of [
+  [['ready'], 0],
+  [['starting', 'ready'], 1],
+  [['draining', 'ready'], 1],
+  [['starting'], 'wait'],
+  [['draining'], 'nobody'],
+  [[], 'nobody'],
+] as [PoolWorker['state'][], number | 'wait' | 'nobody'][]) {
+  test(`of ${states.join(', ') || 'no worker'} the choice is ${choice}`, () => {
+    const { pool, workers } = poolOf(states)
+    const chosen = pool.choose(first, head)
+    assert.is(chosen instanceof PoolWorker ? chosen.slot : chosen, choice)
+    closed(workers)
+  })
+}
+
+test('a policy that chooses nobody makes the connection wait', () => {
+  const { pool, workers } = poolOf(['ready'])
+  assert.is(pool.choose({ pick: () => undefined }, head), 'wait')
+  closed(workers)
+})
+
+test('a full worker is no candidate; what a session id names is waited for', () => {
+  const { pool, workers } = poolOf(['ready', 'ready'])
+  const full = workers[0] as PoolWorker
+  full.channel.outstanding = Number.POSITIVE_INFINITY
+  pool.refresh()
+  assert.is(pool.choose(first, head), workers[1])
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: true }) }, head), 'wait')
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: false }) }, head), workers[1])
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 7, firm: true }) }, head), workers[1])
+  full.channel.outstanding = 0
+  closed(workers)
+})
+
+test('the queue is bounded, first in first out, and patience ends', () => {
+  const queue = new Queue(2, 100)
+  queue.add(11, 1, 0)
+  queue.add(12, 2, 50)
+  assert.ok(queue.isFull)
+  assert.equal(queue.takeExpired(100), [11])
+  queue.add(13, 3, 120)
+  assert.equal(
+    queue.takeAll().map(({ fd }) => fd),
+    [12, 13],
+  )
+  assert.is(queue.length, 0)
+})
+
+test.run()
