@@ -92,5 +92,6 @@ function sendTo(worker: ClusterWorker, message: ToWorker): void {
 /** Node strips types itself from 22.18 on; before that jiti does. */
 function typescriptLoader(app: string): string[] {
   if (!TYPESCRIPT.has(extname(app)) || ('typescript' in process.features && process.features.typescript)) return []
-  return ['--import', pathToFileURL(resolve('jiti/register')).href]
+  // Exported for import only, so require.resolve does not find it.
+  return ['--import', import.meta.resolve('jiti/register')]
 }
