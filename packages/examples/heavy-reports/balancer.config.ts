@@ -1,0 +1,11 @@
+import { defineConfig } from '@switchyard/balancer'
+
+export default defineConfig({
+  app: './server.ts',
+  listen: 3000,
+  pools: {
+    web: { workers: 2 },
+    heavy: { workers: 2, queue: { limit: 100, timeoutMs: 30_000 } },
+  },
+  routes: [{ path: '/reports/*', pool: 'heavy' }, { path: '/*' }],
+})

@@ -1,0 +1,62 @@
+// Reports block the workers of their own pool; light requests never meet them. What is asserted is who answered, and in which order.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { type Answer, ask, askAtOnce, distinct, type RunningExample, runCommand, startExample } from '../../test-support/start.ts'
+
+const test = suite('example heavy-reports', { timeoutMs: 30_000 })
+let example: RunningExample
+
+test.before(async () => {
+  example = await startExample('heavy-reports', { workers: 4 })
+})
+test.after(() => example.stop())
+
+const poolsOf = (answers: readonly Answer[]): string[] => distinct(answers.map(({ json }) => json.pool))
+
+test('while reports block, both web workers answer light requests, and nobody else does', async () => {
+  const order: string[] = []
+  const reports = Promise.all(
+    Array.from({ length: 4 }, async (_, index) => {
+      const answer = await ask(example, `/reports/${index}?ms=400`, { timeoutMs: 20_000 })
+      order.push('report')
+      return answer
+    }),
+  )
+  const light: Answer[] = []
+  for (let count = 0; count < 50; count++) {
+    light.push(...(await askAtOnce(example, 4, `/light/${count}`)))
+    order.push('light')
+  }
+  const heavy = await reports
+
+  assert.equal(poolsOf(heavy), ['heavy'])
+  assert.is(distinct(heavy.map(({ json }) => json.pid)).length, 2, 'both workers of the heavy pool computed')
+  assert.ok(heavy.every(({ json }) => json.report.primes > 0 && json.report.tookMs >= 400))
+
+  assert.ok(light.every(({ status }) => status === 200))
+  assert.equal(poolsOf(light), ['web'])
+  assert.is(distinct(light.map(({ json }) => json.pid)).length, 2)
+  assert.ok(order.indexOf('light') < order.indexOf('report'), 'a light request was answered while all reports were under way')
+})
+
+test('light requests that come after the reports were sent overtake all of them', async () => {
+  const finished: string[] = []
+  const reports = Promise.all(
+    Array.from({ length: 4 }, async (_, index) => {
+      await ask(example, `/reports/${index}?ms=400`, { timeoutMs: 20_000 })
+      finished.push('report')
+    }),
+  )
+  await askAtOnce(example, 20, '/')
+  finished.push('twenty light')
+  await reports
+  assert.is(finished[0], 'twenty light')
+})
+
+test('explain says why', async () => {
+  const told = await runCommand('heavy-reports', ['explain', 'GET', '/reports/7'])
+  assert.match(told, /pool +heavy \(2 workers/)
+  assert.match(await runCommand('heavy-reports', ['explain', 'GET', '/light']), /pool +web \(2 workers/)
+})
+
+test.run()
