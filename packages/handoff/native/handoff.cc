@@ -145,6 +145,7 @@ constexpr int kRecordInts = 4;  // fd, tag, offset, length
 constexpr int kTagWoken = -1;   // a watched descriptor has news
 constexpr int kTagEnded = -2;   // a watched descriptor has news, and its other side will send no more
 constexpr int kTagLingered = -3;  // a refused connection is gone
+constexpr int kLastBatches = 64;  // accepted at most when a listener closes
 
 enum Watch : uint32_t { kWatchHead = 0, kWatchLinger = 1 };
 
@@ -152,7 +153,6 @@ struct Listener {
   int fd;
   int id;
   bool peek;
-  bool running;
   Poll* poll;
 };
 
@@ -200,21 +200,24 @@ struct Door {
 
 Door* theDoor = nullptr;  // one primary in a process, on its main thread
 
-void acceptReady(uv_poll_t* handle, int, int) {
-  Listener* listener = static_cast<Listener*>(static_cast<Poll*>(handle->data)->owner);
+// Accepts one batch. False: nobody is left in the kernel's queue, or accept failed.
+bool acceptBatch(Listener* listener) {
   Door* door = theDoor;
   int failure = 0;
   while (!door->full()) {
     int fd = accept4(listener->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
-      if (errno != EAGAIN) failure = errno;
+      failure = errno;
       break;
     }
     door->record(fd, listener->id, listener->peek);
   }
-  door->deliver(failure);
+  door->deliver(failure == EAGAIN ? 0 : failure);
+  return failure == 0;
 }
+
+void acceptReady(uv_poll_t* handle, int, int) { acceptBatch(static_cast<Listener*>(static_cast<Poll*>(handle->data)->owner)); }
 
 void watchedReady(uv_poll_t*, int, int) {
   Door* door = theDoor;
@@ -289,15 +292,26 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// closeDoor(): closes every listener; watched descriptors are the caller's.
-napi_value closeDoor(napi_env, napi_callback_info) {
-  Door* door = theDoor;
-  if (door == nullptr) return nullptr;
+// Clients that the kernel has accepted already are taken in before their listener closes: closing would reset them.
+void releaseListeners(Door* door) {
   for (Listener* listener : door->listeners) {
+    for (int batches = 0; batches < kLastBatches && acceptBatch(listener); batches++) {}
     listener->poll->close();
     close(listener->fd);
     delete listener;
   }
+  door->listeners.clear();
+}
+
+// closeListeners(): new connections are refused by the kernel from here on.
+napi_value closeListeners(napi_env, napi_callback_info) {
+  releaseListeners(theDoor);
+  return nullptr;
+}
+
+// closeDoor(): after closeListeners(); watched descriptors are the caller's.
+napi_value closeDoor(napi_env, napi_callback_info) {
+  Door* door = theDoor;
   door->poll->close();
   close(door->epoll);
   theDoor = nullptr;
@@ -372,7 +386,7 @@ napi_value boundPort(napi_env env, napi_callback_info info) {
 // addListener(fd, id, peek): from now on the door owns the listening descriptor. It accepts once resumeListener is called.
 napi_value addListener(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
-  Listener* listener = new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), false, nullptr};
+  Listener* listener = new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), nullptr};
   listener->poll = Poll::open(theDoor->loop, listener->fd, listener);
   theDoor->listeners.push_back(listener);
   return nullptr;
@@ -385,17 +399,6 @@ napi_value resumeListeners(napi_env, napi_callback_info) {
 
 napi_value pauseListeners(napi_env, napi_callback_info) {
   for (Listener* listener : theDoor->listeners) uv_poll_stop(&listener->poll->handle);
-  return nullptr;
-}
-
-// closeListeners(): new connections are refused by the kernel from here on.
-napi_value closeListeners(napi_env, napi_callback_info) {
-  for (Listener* listener : theDoor->listeners) {
-    listener->poll->close();
-    close(listener->fd);
-    delete listener;
-  }
-  theDoor->listeners.clear();
   return nullptr;
 }
 

@@ -116,8 +116,8 @@ export class Door {
 
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void {
-    this.accepting = false
     clearTimeout(this.paused)
+    this.accepting = false
     this.native.closeListeners()
   }
 
