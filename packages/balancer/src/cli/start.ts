@@ -2,7 +2,7 @@
 
 import { type AdminResult, startAdmin } from '../admin/admin-server.ts'
 import { formatAddress, parseHostPort } from '../config/listen.ts'
-import type { BalancerStatus } from '../status.ts'
+import type { BalancerStatus, PoolStatus } from '../status.ts'
 import { followEvents } from './events.ts'
 import type { CliIo, RunningBalancer } from './io.ts'
 import { createLog, type Log } from './log.ts'
@@ -47,12 +47,13 @@ function announce(log: Log, balancer: RunningBalancer, admin: AdminResult | unde
 
 /** One line for a person who wants to know where to point the browser. */
 export function summary({ addresses, pools }: Pick<BalancerStatus, 'addresses' | 'pools'>, metrics: string | undefined): string {
-  const parts = [
-    addresses.map(urlOf).join(' '),
-    ...pools.map(({ name, ready }) => `${name} ${ready} ${ready === 1 ? 'worker' : 'workers'}`),
-    ...(metrics === undefined ? [] : [`metrics ${metrics}`]),
-  ]
+  const parts = [addresses.map(urlOf).join(' '), ...pools.map(workersOf), ...(metrics === undefined ? [] : [`metrics ${metrics}`])]
   return `ready: ${parts.filter((part) => part !== '').join(' · ')}`
+}
+
+/** The others may still be starting: one ready worker in each pool is enough to begin. */
+function workersOf({ name, ready, desired }: PoolStatus): string {
+  return `${name} ${ready < desired ? `${ready} of ` : ''}${desired} ${desired === 1 ? 'worker' : 'workers'}`
 }
 
 /** Where to find an address that means all of this machine's: on localhost. */
