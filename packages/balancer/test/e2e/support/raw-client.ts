@@ -35,6 +35,7 @@ export class RawClient {
       this.error = error
       this.changed()
     })
+    this.socket.on('connect', () => this.changed())
     this.socket.on('end', () => {
       this.ended = true
       this.changed()

@@ -1,0 +1,80 @@
+// Clients that send half a head and then nothing: they must cost the others nothing, and each must be told 408 in time.
+
+import { exchange, get, RawClient } from './raw-client.ts'
+import { startBalancer } from './running-balancer.ts'
+
+const DEADLINE_SLACK_MS = 1_000
+const CONNECTING_AT_ONCE = 100
+
+export interface HalfHeadTotals {
+  answered: number
+  /** From the last moment before it connected to the answer: the longest, and the shortest from when it was connected. */
+  longestMs: number
+  shortestMs: number
+  /** Other clients that were served meanwhile, and the longest that one of them waited. */
+  served: number
+  slowestServedMs: number
+  faults: string[]
+}
+
+export async function holdHalfHeads(count: number, headTimeoutMs: number): Promise<HalfHeadTotals> {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs } })
+  await balancer.untilAllReady()
+  const descriptors = balancer.descriptors
+  const totals: HalfHeadTotals = { answered: 0, longestMs: 0, shortestMs: Number.POSITIVE_INFINITY, served: 0, slowestServedMs: 0, faults: [] }
+  const held: Promise<void>[] = []
+
+  async function hold(number: number): Promise<void> {
+    const startedAt = performance.now()
+    const client = await new RawClient(balancer.port).connected()
+    // Some stop inside the request line, some inside a field, some before the last empty line.
+    const whole = get(`/half/${number}`, { 'X-Field': 'v'.repeat(number % 200) })
+    client.write(whole.slice(0, 1 + (number * 7919) % (whole.length - 1)))
+    const sentAt = performance.now()
+    held.push(told(client, startedAt, sentAt, number))
+  }
+
+  async function told(client: RawClient, startedAt: number, sentAt: number, number: number): Promise<void> {
+    try {
+      const { status } = await client.answer(headTimeoutMs + 10_000)
+      const now = performance.now()
+      if (status !== 408) totals.faults.push(`client ${number} was answered ${status}`)
+      else totals.answered++
+      totals.longestMs = Math.max(totals.longestMs, now - startedAt)
+      totals.shortestMs = Math.min(totals.shortestMs, now - sentAt)
+      await client.over()
+    } catch (error) {
+      totals.faults.push(`client ${number}: ${(error as Error).message}`)
+    } finally {
+      client.destroy()
+    }
+  }
+
+  for (let from = 0; from < count; from += CONNECTING_AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - from) }, (_, index) => hold(from + index)))
+  }
+  const { connections } = await balancer.untilStatus(({ connections }) => connections.accepted >= count, 'all of them accepted', headTimeoutMs)
+  if (connections.waiting.head < count * 0.9) totals.faults.push(`only ${connections.waiting.head} were held: the deadline is too short for this machine`)
+
+  let over = false
+  const ended = Promise.all(held).then(() => {
+    over = true
+  })
+  while (!over && totals.faults.length === 0) {
+    const startedAt = performance.now()
+    const { status } = await exchange(balancer.port, get('/'), 5_000)
+    totals.slowestServedMs = Math.max(totals.slowestServedMs, performance.now() - startedAt)
+    if (status !== 200) totals.faults.push(`another client was answered ${status}`)
+    totals.served++
+    // One after the other, so that the wait of each is its own.
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await ended
+  if (totals.longestMs > headTimeoutMs + DEADLINE_SLACK_MS) totals.faults.push(`one was answered after ${Math.round(totals.longestMs)} ms`)
+  const status = await balancer.status()
+  if (status.connections.refused['head-timeout'] !== count) totals.faults.push(`${status.connections.refused['head-timeout']} were counted as head-timeout`)
+  await balancer.untilDescriptors(descriptors).catch((error) => totals.faults.push(error.message))
+  const code = await balancer.stop()
+  if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)
+  return totals
+}
