@@ -23,9 +23,8 @@ const PACKAGES: Record<string, readonly string[]> = {
 const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = [
   // Plain data and types that every floor speaks of.
   [1, /^(events|errors|status|settings)\.ts$/],
-  [1, /^config\/settings\.ts$/],
   [2, /^(supervisor|pool)\//],
-  [2, /^listeners\.ts$/],
+  [2, /^(listeners|route-table)\.ts$/],
   [3, /^balancer\.ts$/],
   [4, /^(config|admin|dashboard)\//],
   [5, /^cli\//],

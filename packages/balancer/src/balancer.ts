@@ -2,15 +2,16 @@
 
 import { rmSync } from 'node:fs'
 import { type Arrival, type BoundListener, Door, hasNative } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
-import type { ListenAddress, Settings } from './config/settings.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { addressText, openListener } from './listeners.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Settling } from './pool/settling.ts'
+import { routeTable } from './route-table.ts'
+import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
 import { findFreePort, PrivateFolder, ticketKeys, ticketRoutes } from './supervisor/worker-start.ts'
@@ -52,7 +53,7 @@ export class Balancer {
     }
     this.settings = settings
     this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
-    this.routes = this.routeTable()
+    this.routes = this.bindRoutes()
     this.door = new Door({
       ...settings.limits,
       onArrival: this.place,
@@ -250,23 +251,12 @@ export class Balancer {
     return this.addresses.length === 0 ? undefined : this.addresses.map(({ host, port, path }) => ({ host, port, path }))
   }
 
-  private routeTable(): RouteTable<Destination> {
-    const { settings } = this
-    const seal = new TicketSeal(settings.ticketKeys)
-    const bound = (name: string, pool: string, policy: Policy): Destination => ({
-      pool: this.pools.get(pool) as Pool,
-      policy: bindPolicy(policy, {
-        pool,
-        seal,
-        now: Date.now,
-        onError: (error) => this.events.emit('policyFailed', { route: name, error }),
-      }),
+  private bindRoutes(): RouteTable<Destination> {
+    const seal = new TicketSeal(this.settings.ticketKeys)
+    return routeTable(this.settings, (policy, pool, route) => {
+      const onError = (error: unknown) => this.events.emit('policyFailed', { route, error })
+      return { pool: this.pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, onError }) }
     })
-    const routes = settings.routes.map(
-      ({ name, match, pool, policy }): Route<Destination> => ({ name, match, pool, policy: bound(name, pool, policy) }),
-    )
-    const first = (settings.pools[0] as { name: string }).name
-    return new RouteTable(routes, { name: 'default', match: {}, pool: first, policy: bound('default', first, settings.defaultPolicy) })
   }
 
   /** Everything that can be told of this moment. */

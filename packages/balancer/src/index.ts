@@ -4,22 +4,35 @@ export {
   type Candidate,
   clientAddress,
   cookie,
+  fromFunction,
   hash,
   header,
+  type KeySource,
+  keySource,
   leastInFlight,
   type Policy,
   type PolicyFunction,
   pathSegment,
   query,
   type RequestHead,
+  type RouteMatch,
   roundRobin,
   sticky,
   ticket,
 } from '@switchyard/routing'
 export { Balancer } from './balancer.ts'
-export { type BalancerConfig, defineConfig } from './config/config.ts'
+export {
+  type BalancerConfig,
+  defineConfig,
+  type ListenConfig,
+  type PolicyConfig,
+  type PoolConfig,
+  type RouteConfig,
+} from './config/config.ts'
+export { usableCpus } from './config/cpus.ts'
+export { loadConfig } from './config/load.ts'
 export { resolveSettings } from './config/resolve.ts'
-export type { Settings } from './config/settings.ts'
 export { BalancerError, type ErrorCode, errorCodes } from './errors.ts'
 export { BalancerEmitter, type BalancerEvents, type RefusalReason, type Seat } from './events.ts'
+export type { Settings } from './settings.ts'
 export type { BalancerStatus, ConnectionStatus, PoolStatus, WorkerStatus } from './status.ts'

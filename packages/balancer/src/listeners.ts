@@ -1,8 +1,8 @@
 // Opens the listening sockets, with errors that a person can act on, and says their addresses as people write them.
 
 import { type BoundListener, listen } from '@switchyard/handoff'
-import type { ListenAddress } from './config/settings.ts'
 import { BalancerError } from './errors.ts'
+import type { ListenAddress } from './settings.ts'
 
 /** Opens one listening socket. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
 export async function openListener(address: ListenAddress): Promise<BoundListener> {

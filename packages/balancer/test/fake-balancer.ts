@@ -2,8 +2,8 @@
 
 import { EventEmitter } from 'node:events'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.ts'
-import type { Settings } from '../src/config/settings.ts'
 import { BalancerEmitter } from '../src/events.ts'
+import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 
 const idle = { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 }

@@ -33,7 +33,7 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   state: 'ready',
   sinceMs: NOW - 1000,
   drained: false,
-  terminatedMs: undefined,
+  leavingMs: undefined,
   ...changes,
 })
 const actual = (workers: PlannedWorker[], history: Record<number, SeatHistory> = {}, proven = ['web']): Actual => ({
@@ -54,7 +54,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   {
     name: 'a worker that does not listen in time is killed',
     actual: actual(both({ state: 'starting', sinceMs: NOW - 10_000 })),
-    actions: [{ do: 'terminate', id: 1, signal: 'SIGKILL', why: 'it did not listen within 10000 ms' }],
+    actions: [{ do: 'kill', id: 1, why: 'it did not listen within 10000 ms' }],
   },
   { name: 'a worker that starts is given its time', actual: actual(both({ state: 'starting' })), actions: [], nextMs: NOW + 9000 },
   {
@@ -80,29 +80,26 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actual: actual([worker(), worker({ id: 2, slot: 1, state: 'starting' })]),
     actions: [
       { do: 'drain', id: 1 },
-      { do: 'terminate', id: 2, signal: 'SIGTERM', why: 'stopping' },
+      { do: 'leave', id: 2 },
     ],
   },
   {
     name: 'a drained worker is asked to leave',
     desired: desired({ stopping: true }),
     actual: actual([worker({ state: 'draining', drained: true })]),
-    actions: [{ do: 'terminate', id: 1, signal: 'SIGTERM', why: 'drained' }],
+    actions: [{ do: 'leave', id: 1 }],
   },
   {
     name: 'a drain has a deadline',
     desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
     actual: actual([worker({ state: 'draining' })]),
-    actions: [{ do: 'terminate', id: 1, signal: 'SIGKILL', why: 'it had not drained within 1000 ms' }],
+    actions: [{ do: 'kill', id: 1, why: 'it had not drained within 1000 ms' }],
   },
   {
     name: 'a worker that was asked to leave is waited for, then killed',
     desired: desired({ stopping: true }),
-    actual: actual([
-      worker({ state: 'draining', terminatedMs: NOW - LEAVE_MS }),
-      worker({ id: 2, state: 'draining', terminatedMs: NOW - 1 }),
-    ]),
-    actions: [{ do: 'terminate', id: 1, signal: 'SIGKILL', why: `it did not leave within ${LEAVE_MS} ms` }],
+    actual: actual([worker({ state: 'draining', leavingMs: NOW - LEAVE_MS }), worker({ id: 2, state: 'draining', leavingMs: NOW - 1 })]),
+    actions: [{ do: 'kill', id: 1, why: `it did not leave within ${LEAVE_MS} ms` }],
     nextMs: NOW - 1 + LEAVE_MS,
   },
 ]
@@ -122,7 +119,7 @@ const anyWorker = fc.record({
   state: fc.constantFrom('starting' as const, 'ready' as const, 'draining' as const),
   sinceMs: fc.integer({ min: 0, max: NOW }),
   drained: fc.boolean(),
-  terminatedMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
 
 test('whatever is there: no seat is filled twice, nobody is acted on twice, time goes on', () => {

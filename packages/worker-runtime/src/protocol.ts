@@ -37,7 +37,9 @@ export interface WorkerStart {
 /** Primary to worker. */
 export type ToWorker =
   /** Take nothing new, let the old finish. */
-  { readonly switchyard: 'drain' }
+  | { readonly switchyard: 'drain' }
+  /** Nothing is left for you here: end as on SIGTERM. */
+  | { readonly switchyard: 'leave' }
 
 /** Worker to primary. */
 export type ToPrimary =
@@ -78,7 +80,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
 
 /** A message from the primary, else undefined. */
 export function readFromPrimary(message: unknown): ToWorker | undefined {
-  return isRecord(message) && message.switchyard === 'drain' ? { switchyard: 'drain' } : undefined
+  if (!isRecord(message)) return undefined
+  return message.switchyard === 'drain' || message.switchyard === 'leave' ? { switchyard: message.switchyard } : undefined
 }
 
 function readAddress(from: Record<string, unknown>): ServerAddress {

@@ -11,6 +11,8 @@ import { startReports } from './report.ts'
 import { openRuntime, ticketRoutes } from './runtime.ts'
 import { TicketCookies } from './ticket-cookie.ts'
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 
 if (runtime !== undefined) {
@@ -19,10 +21,14 @@ if (runtime !== undefined) {
   const cookies = routes === undefined ? undefined : new TicketCookies(runtime, routes)
   let serving: { server: Server; reception: Reception } | undefined
 
-  // Ctrl-C on a terminal reaches the whole process group; the primary decides what becomes of the workers.
-  process.on('SIGINT', () => {})
-  runtime.onMessage(() => {
-    if (serving === undefined) runtime.send({ switchyard: 'drained' })
+  // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves.
+  const ignore = () => {}
+  for (const signal of SIGNALS) process.on(signal, ignore)
+  runtime.onMessage(({ switchyard }) => {
+    if (switchyard === 'leave') {
+      for (const signal of SIGNALS) process.off(signal, ignore)
+      process.kill(process.pid, 'SIGTERM')
+    } else if (serving === undefined) runtime.send({ switchyard: 'drained' })
     else drain(runtime, serving.server, serving.reception)
   })
   joinOnListen(runtime, (server, address) => {

@@ -2,7 +2,8 @@
 
 import { relative } from 'node:path'
 import { formatAddress } from '../config/listen.ts'
-import type { Settings } from '../config/settings.ts'
+import { FALLBACK_ROUTE } from '../route-table.ts'
+import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
 import { readSettings } from './settings.ts'
 import { table } from './table.ts'
@@ -35,7 +36,7 @@ function poolTable({ pools }: Settings, cwd: string): string {
 
 function routeTable({ routes, pools, defaultPolicy }: Settings): string {
   const rows = routes.map(({ name, pool, policy }, index) => [String(index), name, pool, policy.name])
-  return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', '(everything else)', pools[0]?.name ?? '', defaultPolicy.name]])
+  return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', FALLBACK_ROUTE, pools[0]?.name ?? '', defaultPolicy.name]])
 }
 
 function nearest(path: string, cwd: string): string {

@@ -1,8 +1,9 @@
 // `balancer explain`: takes a request through the route table and the policy as the primary would, and tells every step. Nothing runs; every worker is taken to be idle.
 
-import { bindPolicy, type Candidate, type Policy, RequestHead, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type Candidate, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../config/secret.ts'
-import type { Settings } from '../config/settings.ts'
+import { routeTable } from '../route-table.ts'
+import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
 import { readSettings } from './settings.ts'
 import { table } from './table.ts'
@@ -35,9 +36,7 @@ function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes:
 }
 
 function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
-  const first = settings.pools[0]?.name ?? ''
-  const routes = new RouteTable(settings.routes, { match: {}, pool: first, policy: settings.defaultPolicy, name: '(everything else)' })
-  const { route, tried } = routes.explain(head)
+  const { route, tried } = routeTable(settings, (policy) => policy).explain(head)
   const workers = settings.pools.find(({ name }) => name === route.pool)?.workers ?? 0
   return [
     table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),

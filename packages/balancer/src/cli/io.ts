@@ -1,7 +1,7 @@
 // What the command line touches of the world. Passed in, so that tests run commands without a process of their own.
 
-import type { Settings } from '../config/settings.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { Settings } from '../settings.ts'
 import type { BalancerStatus } from '../status.ts'
 
 /** The balancer as the command line sees it. */

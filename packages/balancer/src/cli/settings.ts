@@ -6,8 +6,8 @@ import { defaultPoolName } from '../config/defaults.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { secretsOf } from '../config/secret.ts'
-import type { Settings } from '../config/settings.ts'
 import { BalancerError } from '../errors.ts'
+import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
 
 /** What a command line may say of the config. All of it concerns the first pool or the whole. */

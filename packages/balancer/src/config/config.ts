@@ -1,7 +1,7 @@
 // What a user may write in balancer.config.ts. Only types and `defineConfig`; docs/configuration.md tells the defaults.
 
 import type { Policy, PolicyFunction, RouteMatch, TicketOptions } from '@switchyard/routing'
-import type { LimitSettings } from './settings.ts'
+import type { LimitSettings } from '../settings.ts'
 
 /** An address in full. Either `path`, or `port` with or without `host`. */
 export interface ListenOptions {

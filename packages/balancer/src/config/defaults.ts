@@ -1,6 +1,6 @@
 // The numbers a config may leave out. docs/configuration.md gives the reason of each.
 
-import type { LimitSettings } from './settings.ts'
+import type { LimitSettings } from '../settings.ts'
 
 export const defaultLimits: LimitSettings = {
   maxHeadBytes: 16_384,

@@ -1,8 +1,8 @@
 // Where to listen, as people write it: 3000, '127.0.0.1:3000', '[::1]:3000', '/run/app.sock', 'unix:app.sock', or an object.
 
 import { resolve } from 'node:path'
+import type { ListenAddress } from '../settings.ts'
 import type { ListenConfig, ListenOptions } from './config.ts'
-import type { ListenAddress } from './settings.ts'
 
 /** What an address was expected to be, or the address. */
 export type Parsed<T> = { value: T } | { fault: string }

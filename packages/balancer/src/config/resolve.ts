@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { clientAddress, type Policy, type RouteMatch, routeName } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
+import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from '../settings.ts'
 import { findApp } from './app.ts'
 import { crossFaults } from './checks.ts'
 import type { BalancerConfig, PoolConfig, RouteConfig } from './config.ts'
@@ -13,7 +14,6 @@ import { parseHostPort, parseListen } from './listen.ts'
 import { policyOf } from './policies.ts'
 import { shapeFaults } from './schema.ts'
 import { secretsOf, ticketKeysOf } from './secret.ts'
-import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from './settings.ts'
 
 export interface ResolveContext {
   /** What relative paths in the config start from. */

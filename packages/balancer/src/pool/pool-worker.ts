@@ -22,7 +22,7 @@ export class PoolWorker implements Candidate {
   everReady = false
   drained = false
   sinceMs: number
-  terminatedMs: number | undefined
+  leavingMs: number | undefined
   process: SpawnedProcess | undefined
 
   constructor(pool: string, slot: number, generation: number, nowMs: number) {

@@ -1,7 +1,7 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
 import type { RequestHead } from '@switchyard/routing'
-import type { PoolSettings } from '../config/settings.ts'
+import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue } from './queue.ts'
 

@@ -16,7 +16,7 @@ export interface PlannedWorker extends PlannedSeat {
   /** It has said that nothing is left in it. */
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
-  readonly terminatedMs: number | undefined
+  readonly leavingMs: number | undefined
 }
 
 /** What is remembered of a seat while its processes come and go. */
@@ -44,7 +44,8 @@ export interface Actual {
 export type Action =
   | { readonly do: 'start'; readonly seat: PlannedSeat }
   | { readonly do: 'drain'; readonly id: number }
-  | { readonly do: 'terminate'; readonly id: number; readonly signal: 'SIGTERM' | 'SIGKILL'; readonly why: string }
+  | { readonly do: 'leave'; readonly id: number }
+  | { readonly do: 'kill'; readonly id: number; readonly why: string }
   | { readonly do: 'give-up'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
@@ -68,15 +69,15 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   }
 
   for (const worker of actual.workers) {
-    if (worker.terminatedMs !== undefined) {
-      if (isDue(worker.terminatedMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
+    if (worker.leavingMs !== undefined) {
+      if (isDue(worker.leavingMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
     } else if (worker.state === 'draining') {
-      if (worker.drained) actions.push({ do: 'terminate', id: worker.id, signal: 'SIGTERM', why: 'drained' })
+      if (worker.drained) actions.push({ do: 'leave', id: worker.id })
       else if (isDue(worker.sinceMs + desired.drainTimeoutMs))
         actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
     } else if (desired.stopping) {
       if (worker.state === 'ready') actions.push({ do: 'drain', id: worker.id })
-      else actions.push({ do: 'terminate', id: worker.id, signal: 'SIGTERM', why: 'stopping' })
+      else actions.push({ do: 'leave', id: worker.id })
     } else if (worker.state === 'starting' && isDue(worker.sinceMs + desired.startTimeoutMs)) {
       actions.push(kill(worker, `it did not listen within ${desired.startTimeoutMs} ms`))
     }
@@ -105,7 +106,7 @@ function lostPools(desired: Desired, actual: Actual): string[] {
 }
 
 function kill(worker: PlannedWorker, why: string): Action {
-  return { do: 'terminate', id: worker.id, signal: 'SIGKILL', why }
+  return { do: 'kill', id: worker.id, why }
 }
 
 /**

@@ -1,17 +1,17 @@
 // Keeps the workers as they should be: asks the plan, carries its actions out, and asks again when something happens or time is up.
 
 import type { ServerAddress, ToPrimary, WorkerStart } from '@switchyard/worker-runtime'
-import type { Settings } from '../config/settings.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
 import { PoolWorker } from '../pool/pool-worker.ts'
+import type { Settings } from '../settings.ts'
 import { type Action, type PlannedSeat, plan, restartDelayMs, type SeatHistory } from './plan.ts'
 import { spawnWorker } from './spawn.ts'
 
 /** A worker that was ready for this long was well: its exit is no failure in a row. */
 const WELL_MS = 5000
-const LAST_LINES = 5
+const LAST_LINES = 50
 
 export interface SupervisorOptions {
   readonly settings: Settings
@@ -111,14 +111,17 @@ export class Supervisor {
         return this.giveUp(action.pool)
       case 'drain':
         return this.withWorker(action.id, (worker) => this.drain(worker, now))
-      case 'terminate':
+      case 'leave':
         return this.withWorker(action.id, (worker) => {
-          if (action.signal === 'SIGKILL') {
-            this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${action.why}` })
-            this.remember(worker, action.why)
-          }
-          worker.terminatedMs = now
-          worker.process?.kill(action.signal)
+          worker.leavingMs = now
+          worker.process?.send({ switchyard: 'leave' })
+        })
+      case 'kill':
+        return this.withWorker(action.id, (worker) => {
+          this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${action.why}` })
+          this.remember(worker, action.why)
+          worker.leavingMs = now
+          worker.process?.kill('SIGKILL')
         })
     }
   }
@@ -214,10 +217,12 @@ export class Supervisor {
   private giveUp(pool: string): void {
     this.stopping = true
     const seat = this.seats.find((candidate) => candidate.pool === pool) as PlannedSeat
-    const said = this.lastWords.get(keyOf(seat)) ?? []
+    const lines = this.lastWords.get(keyOf(seat)) ?? []
+    // Of an error with its stack the first line says it; then how it ended.
+    const said = [lines.find((line) => /\b\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined)
     const { app } = (this.options.pools.get(pool) as Pool).settings
     this.options.onFailed(
-      new BalancerError('ERR_APP_FAILED', `no worker of pool '${pool}' came up (${app}): ${said.join(' | ') || 'it said nothing'}`, {
+      new BalancerError('ERR_APP_FAILED', `no worker of pool '${pool}' came up (${app}): ${said.join('; ') || 'it said nothing'}`, {
         source: 'app',
       }),
     )
@@ -235,6 +240,6 @@ function keyOf(seat: PlannedSeat): string {
 }
 
 function planned(worker: PoolWorker) {
-  const { id, pool, slot, sinceMs, drained, terminatedMs } = worker
-  return { id, pool, slot, sinceMs, terminatedMs, drained, state: worker.state === 'gone' ? ('draining' as const) : worker.state }
+  const { id, pool, slot, sinceMs, drained, leavingMs } = worker
+  return { id, pool, slot, sinceMs, leavingMs, drained, state: worker.state === 'gone' ? ('draining' as const) : worker.state }
 }

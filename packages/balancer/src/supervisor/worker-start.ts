@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Policy, Route } from '@switchyard/routing'
 import type { TicketRoute } from '@switchyard/worker-runtime'
-import type { Settings } from '../config/settings.ts'
+import type { Settings } from '../settings.ts'
 
 /** A folder of mode 0700 for the workers' private sockets. */
 export class PrivateFolder {
