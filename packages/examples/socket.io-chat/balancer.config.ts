@@ -1,0 +1,13 @@
+import { setupPrimary } from '@socket.io/cluster-adapter'
+import { defineConfig, leastInFlight, sticky, ticket } from '@switchyard/balancer'
+
+// socket.io's own adapter: carries what is said in a room to the sockets of the other workers.
+setupPrimary()
+
+export default defineConfig({
+  app: './server.ts',
+  listen: 3000,
+  pools: { web: { workers: 4 } },
+  routes: [{ path: '/socket.io/*', policy: sticky({ by: ticket(), otherwise: leastInFlight() }) }, { path: '/*' }],
+  drainTimeoutMs: 2_000,
+})

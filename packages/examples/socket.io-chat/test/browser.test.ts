@@ -1,0 +1,51 @@
+// The chat's page in Chromium. The long form is in soak/.
+
+import type { Browser } from 'playwright-core'
+import { assert, suite } from '../../../../test/suite.ts'
+import { openBrowser } from '../../test-support/browser.ts'
+import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+import { modes } from './chat-clients.ts'
+import { pageRun } from './chat-pages.ts'
+
+const test = suite('example socket.io-chat in a browser', { timeoutMs: 40_000 })
+let example: RunningExample
+let browser: Browser
+
+test.before(async () => {
+  example = await startExample('socket.io-chat', { workers: 4 })
+  browser = await openBrowser()
+})
+test.after(() => example.stop())
+test.after(() => browser.close())
+
+for (const [name, transports] of modes) {
+  test(`5 pages, 20 round trips each: ${name}`, async () => {
+    const reports = await pageRun(browser, example, { pages: 5, roundTrips: 20, transports, timeoutMs: 20_000 })
+    assert.equal(distinct(reports.flatMap(({ faults, httpErrors }) => [...faults, ...httpErrors])), [])
+    assert.ok(reports.every(({ pids }) => pids.length === 1), 'each session stayed in its worker')
+    assert.ok(reports.every(({ lastTransport }) => lastTransport === transports.at(-1)))
+  })
+}
+
+test('what is typed on one page is read on another', async () => {
+  const context = await browser.newContext()
+  try {
+    const [ada, bob] = await Promise.all(
+      ['Ada', 'Bob'].map(async (name) => {
+        const page = await context.newPage()
+        await page.goto(`${example.url}/?room=two&name=${name}`)
+        await page.locator('#state', { hasText: 'over websocket' }).waitFor({ timeout: 10_000 })
+        return page
+      }),
+    )
+    await ada?.fill('#text', 'is this thing on?')
+    await ada?.click('button')
+    const entry = bob?.locator('#log li')
+    await entry?.waitFor({ timeout: 10_000 })
+    assert.match((await entry?.innerText()) ?? '', /^Ada\s*is this thing on\?\s*worker \d$/)
+  } finally {
+    await context.close()
+  }
+})
+
+test.run()

@@ -1,0 +1,57 @@
+// socket.io clients of Node, and everything the README says of the chat. The browser is in browser.test.ts, the long form in soak/.
+
+import { io } from 'socket.io-client'
+import { assert, suite } from '../../../../test/suite.ts'
+import { untilEvent } from '../../../../test/support/until.ts'
+import { ask, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+import { chatRun, modes } from './chat-clients.ts'
+
+const test = suite('example socket.io-chat', { timeoutMs: 30_000 })
+interface Seat {
+  readonly slot: number
+  readonly pid: number
+}
+
+let example: RunningExample
+
+test.before(async () => {
+  example = await startExample('socket.io-chat', { workers: 4 })
+})
+test.after(() => example.stop())
+
+test('what is said in a room is heard in every worker', async () => {
+  const sockets = Array.from({ length: 8 }, (_, index) =>
+    io(example.url, { transports: ['websocket'], forceNew: true, auth: { room: 'all', name: `guest ${index}` } }),
+  )
+  try {
+    const seats = await Promise.all(sockets.map(async (socket) => (await untilEvent(socket as never, 'welcome'))[0] as Seat))
+    assert.is(distinct(seats.map(({ pid }) => pid)).length, 4)
+    const heard = Promise.all(sockets.map((socket) => untilEvent(socket as never, 'said')))
+    sockets[0]?.emit('say', 'all aboard')
+    for (const [message] of await heard) assert.equal(message, { from: 'guest 0', text: 'all aboard', worker: seats[0] })
+  } finally {
+    for (const socket of sockets) socket.close()
+  }
+})
+
+for (const [name, transports] of modes) {
+  test(`60 clients, 20 round trips each: ${name}`, async () => {
+    const reports = await chatRun(example, { clients: 60, roundTrips: 20, transports, timeoutMs: 25_000 })
+    assert.equal(distinct(reports.flatMap(({ faults }) => faults)), [])
+    assert.ok(reports.every(({ roundTrips }) => roundTrips === 20))
+    assert.ok(reports.every(({ pids }) => pids.length === 1), 'each session stayed in its worker')
+    assert.ok(reports.every(({ lastTransport }) => lastTransport === transports.at(-1)))
+    assert.is(distinct(reports.flatMap(({ pids }) => pids)).length, 4, 'all four workers had sessions')
+  })
+}
+
+test('the app serves its page', async () => {
+  const { status, headers, text } = await ask(example, '/?name=Ada')
+  assert.is(status, 200)
+  assert.is(headers['content-type'], 'text/html; charset=utf-8')
+  assert.match(text, '<title>Chat on four workers</title>')
+  assert.is((await ask(example, '/socket.io/socket.io.js')).status, 200)
+  assert.is((await ask(example, '/nothing')).status, 404)
+})
+
+test.run()
