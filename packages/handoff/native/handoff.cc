@@ -141,7 +141,7 @@ uv_loop_t* loopOf(napi_env env) {
 
 // ---- The primary's door: listeners, and connections whose time has not come ----------------------------------------------
 
-constexpr int kRecordInts = 4;  // fd, tag, offset, length
+constexpr int kRecordInts = 4;  // fd, tag, offset, length (-1: a new connection that has ended already)
 constexpr int kTagWoken = -1;   // a watched descriptor has news
 constexpr int kTagEnded = -2;   // a watched descriptor has news, and its other side will send no more
 constexpr int kTagLingered = -3;  // a refused connection is gone
@@ -175,19 +175,19 @@ struct Door {
   // Peeks and writes one record. A peek leaves the bytes in the kernel for the worker.
   void record(int fd, int tag, bool peek) {
     ssize_t length = 0;
+    bool ended = false;
     if (peek) {
       length = recv(fd, bytes + used, headBytes, MSG_PEEK | MSG_DONTWAIT);
-      if (length == 0) tag = kTagEnded;
-      if (length < 0) {
-        if (errno != EAGAIN && errno != EINTR) tag = kTagEnded;
-        length = 0;
-      }
+      ended = length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR);
+      if (length < 0) length = 0;
     }
+    if (ended && tag == kTagWoken) tag = kTagEnded;
     int32_t* at = records + filled * kRecordInts;
     at[0] = fd;
     at[1] = tag;
     at[2] = used;
-    at[3] = static_cast<int32_t>(length);
+    // A new connection keeps its listener's tag: that its client has left already is told by the length.
+    at[3] = ended && tag >= 0 ? -1 : static_cast<int32_t>(length);
     used += static_cast<int>(length);
     filled++;
   }

@@ -170,7 +170,8 @@ export class Door {
       if (origin >= 0) {
         this.counts.accepted++
         if (fd > highest) highest = fd
-        this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false)
+        if (length < 0) this.drop(fd)
+        else this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false)
       } else if (origin === LINGERED) {
         this.endLingering(fd)
       } else {
