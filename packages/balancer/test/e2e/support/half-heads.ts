@@ -21,7 +21,14 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number): Promi
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs } })
   await balancer.untilAllReady()
   const descriptors = balancer.descriptors
-  const totals: HalfHeadTotals = { answered: 0, longestMs: 0, shortestMs: Number.POSITIVE_INFINITY, served: 0, slowestServedMs: 0, faults: [] }
+  const totals: HalfHeadTotals = {
+    answered: 0,
+    longestMs: 0,
+    shortestMs: Number.POSITIVE_INFINITY,
+    served: 0,
+    slowestServedMs: 0,
+    faults: [],
+  }
   const held: Promise<void>[] = []
 
   async function hold(number: number): Promise<void> {
@@ -29,7 +36,7 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number): Promi
     const client = await new RawClient(balancer.port).connected()
     // Some stop inside the request line, some inside a field, some before the last empty line.
     const whole = get(`/half/${number}`, { 'X-Field': 'v'.repeat(number % 200) })
-    client.write(whole.slice(0, 1 + (number * 7919) % (whole.length - 1)))
+    client.write(whole.slice(0, 1 + ((number * 7919) % (whole.length - 1))))
     const sentAt = performance.now()
     held.push(told(client, startedAt, sentAt, number))
   }
@@ -53,8 +60,13 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number): Promi
   for (let from = 0; from < count; from += CONNECTING_AT_ONCE) {
     await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - from) }, (_, index) => hold(from + index)))
   }
-  const { connections } = await balancer.untilStatus(({ connections }) => connections.accepted >= count, 'all of them accepted', headTimeoutMs)
-  if (connections.waiting.head < count * 0.9) totals.faults.push(`only ${connections.waiting.head} were held: the deadline is too short for this machine`)
+  const { connections } = await balancer.untilStatus(
+    ({ connections }) => connections.accepted >= count,
+    'all of them accepted',
+    headTimeoutMs,
+  )
+  if (connections.waiting.head < count * 0.9)
+    totals.faults.push(`only ${connections.waiting.head} were held: the deadline is too short for this machine`)
 
   let over = false
   const ended = Promise.all(held).then(() => {
@@ -72,7 +84,8 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number): Promi
   await ended
   if (totals.longestMs > headTimeoutMs + DEADLINE_SLACK_MS) totals.faults.push(`one was answered after ${Math.round(totals.longestMs)} ms`)
   const status = await balancer.status()
-  if (status.connections.refused['head-timeout'] !== count) totals.faults.push(`${status.connections.refused['head-timeout']} were counted as head-timeout`)
+  if (status.connections.refused['head-timeout'] !== count)
+    totals.faults.push(`${status.connections.refused['head-timeout']} were counted as head-timeout`)
   await balancer.untilDescriptors(descriptors).catch((error) => totals.faults.push(error.message))
   const code = await balancer.stop()
   if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)

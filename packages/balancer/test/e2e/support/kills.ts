@@ -29,7 +29,13 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
   const begunFile = join(temporaryFolder(), 'begun')
   closeSync(openSync(begunFile, 'w'))
   const balancer = await startBalancer({
-    config: { app: 'begun-app.mjs', policy: 'round-robin', pools: { web: { workers: WORKERS } }, restartDelayMs: 10, maxRestartDelayMs: 50 },
+    config: {
+      app: 'begun-app.mjs',
+      policy: 'round-robin',
+      pools: { web: { workers: WORKERS } },
+      restartDelayMs: 10,
+      maxRestartDelayMs: 50,
+    },
     env: { BEGUN_FILE: begunFile },
   })
   await balancer.untilAllReady()

@@ -139,7 +139,8 @@ export class RunningBalancer {
 
   /** Resolves when every worker of every pool is ready. */
   async untilAllReady(timeoutMs?: number): Promise<BalancerStatus> {
-    const all = ({ pools }: BalancerStatus): boolean => pools.every(({ ready, desired, workers }) => ready === desired && workers.length === desired)
+    const all = ({ pools }: BalancerStatus): boolean =>
+      pools.every(({ ready, desired, workers }) => ready === desired && workers.length === desired)
     return this.untilStatus(all, 'every worker ready', timeoutMs)
   }
 
@@ -179,7 +180,9 @@ export function accountFault({ connections }: BalancerStatus): string | undefine
   const { accepted, handedOff, refused, closed, waiting } = connections
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
   const known = handedOff + sum(refused) + closed + sum(waiting)
-  return accepted === known ? undefined : `${accepted} connections were accepted and ${known} are accounted for: ${JSON.stringify(connections)}`
+  return accepted === known
+    ? undefined
+    : `${accepted} connections were accepted and ${known} are accounted for: ${JSON.stringify(connections)}`
 }
 
 /** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */
@@ -190,7 +193,9 @@ export async function startBalancer(options: StartOptions): Promise<RunningBalan
   if (config !== undefined) writeFileSync(file, JSON.stringify(withFixtures({ listen: '127.0.0.1:0', ...config })))
   const all = [BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
   const [command, commandArgs]: [string, string[]] =
-    descriptorLimit === undefined ? [process.execPath, all] : ['sh', ['-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh', process.execPath, ...all]]
+    descriptorLimit === undefined
+      ? [process.execPath, all]
+      : ['sh', ['-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh', process.execPath, ...all]]
   const child = spawnLogged(command, commandArgs, { cwd: folder, env: { ...process.env, ...env, TMPDIR: folder } })
   const running = new RunningBalancer(child, folder)
   if (wait) await running.untilReady()

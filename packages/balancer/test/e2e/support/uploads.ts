@@ -58,7 +58,8 @@ export async function upload(target: Target, count: number, seed: number): Promi
       await turnOfTheLoop()
     }
     const { status, body: said } = await connection.answer(30_000)
-    if (status !== 200 || said.toString() !== expected) throw new Error(`upload ${number} (${size} bytes): ${status} ${said.subarray(0, 80)}`)
+    if (status !== 200 || said.toString() !== expected)
+      throw new Error(`upload ${number} (${size} bytes): ${status} ${said.subarray(0, 80)}`)
     totals.bytes += size
   }
 
