@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <node_api.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -166,6 +167,7 @@ struct Door {
   char* bytes;
   int byteCapacity;
   int headBytes;
+  int lastDescriptor;
   int filled = 0;
   int used = 0;
   std::unique_ptr<Callback> onBatch;
@@ -212,6 +214,8 @@ bool acceptBatch(Listener* listener) {
       break;
     }
     door->record(fd, listener->id, listener->peek);
+    // The kernel gives out the lowest free descriptor, so a high one tells how full the table is.
+    if (fd >= door->lastDescriptor) break;
   }
   door->deliver(failure == EAGAIN ? 0 : failure);
   return failure == 0;
@@ -258,9 +262,10 @@ bool watchWith(int fd, Watch kind) {
   return errno == EEXIST && epoll_ctl(theDoor->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
-// openDoor(records: Int32Array, bytes: Uint8Array, headBytes, receiver, onBatch(count, errno))
+// openDoor(records: Int32Array, bytes: Uint8Array, headBytes, lastDescriptor, receiver, onBatch(count, errno)): a batch ends with the first
+// descriptor that is not below `lastDescriptor`.
 napi_value openDoor(napi_env env, napi_callback_info info) {
-  Args<5> args(env, info);
+  Args<6> args(env, info);
   if (theDoor != nullptr) {
     napi_throw_error(env, "ERR_DOOR_OPEN", "This process has a door already");
     return nullptr;
@@ -275,10 +280,11 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   door->bytes = static_cast<char*>(data);
   door->byteCapacity = static_cast<int>(length);
   door->headBytes = toInt(env, args.at[2]);
+  door->lastDescriptor = toInt(env, args.at[3]);
   door->byteCapacity -= door->headBytes;  // the last part is peek()'s own: it may be called while a batch is being read
   door->env = env;
   door->loop = loopOf(env);
-  door->onBatch = std::make_unique<Callback>(env, args.at[3], args.at[4]);
+  door->onBatch = std::make_unique<Callback>(env, args.at[4], args.at[5]);
   door->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (door->epoll < 0) {
     int error = errno;
@@ -402,6 +408,14 @@ napi_value pauseListeners(napi_env, napi_callback_info) {
   return nullptr;
 }
 
+// nextDescriptor() -> the number that the next new descriptor would have; INT32_MAX when there can be none.
+napi_value nextDescriptor(napi_env env, napi_callback_info) {
+  int fd = fcntl(theDoor->epoll, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return fromInt(env, INT32_MAX);
+  close(fd);
+  return fromInt(env, fd);
+}
+
 // watch(fd) -> false when the kernel says no: news of the descriptor comes as a record with tag -1 or -2.
 napi_value watch(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
@@ -417,7 +431,11 @@ napi_value unwatch(napi_env env, napi_callback_info info) {
 // peek(fd) -> bytes peeked into the last `headBytes` of the door's byte buffer; -1 when the connection is broken or has ended.
 napi_value peek(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  ssize_t length = recv(toInt(env, args.at[0]), theDoor->bytes + theDoor->byteCapacity, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
+  int fd = toInt(env, args.at[0]);
+  // Bytes stay readable after a reset, so they do not tell whether anybody is there to be answered.
+  struct pollfd state = {fd, POLLIN, 0};
+  if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) return fromInt(env, -1);
+  ssize_t length = recv(fd, theDoor->bytes + theDoor->byteCapacity, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
   if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) return fromInt(env, -1);
   return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
 }
@@ -775,7 +793,7 @@ napi_value start(napi_env env, napi_value exports) {
   } const functions[] = {
       {"openDoor", openDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
       {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
-      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"watch", watch}, {"unwatch", unwatch},
+      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"unwatch", unwatch},
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
       {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"closeChannel", closeChannel},

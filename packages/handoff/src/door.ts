@@ -96,7 +96,7 @@ export class Door {
     const headBytes = options.maxHeadBytes + 1
     this.bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
     this.spare = this.bytes.subarray(this.bytes.length - headBytes)
-    this.native.openDoor(this.records, this.bytes, headBytes, this, this.onBatch)
+    this.native.openDoor(this.records, this.bytes, headBytes, this.lastDescriptor, this, this.onBatch)
   }
 
   /** Takes a listening descriptor. Nothing is accepted before `accept()`. */
@@ -116,7 +116,7 @@ export class Door {
 
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void {
-    clearTimeout(this.paused)
+    clearInterval(this.paused)
     this.accepting = false
     this.native.closeListeners()
   }
@@ -179,7 +179,6 @@ export class Door {
       }
     }
     this.options.onBatchEnd()
-    // The kernel gives out the lowest free descriptor, so a high one tells how full the table is.
     if (highest >= this.lastDescriptor || failure !== 0) this.pause(failure)
   }
 
@@ -277,9 +276,10 @@ export class Door {
     const said = failure !== 0 ? `accept failed with errno ${failure}` : `${this.lastDescriptor} descriptors are in use`
     this.native.pauseListeners()
     this.options.onPause?.(said)
-    this.paused = setTimeout(() => {
+    this.paused = setInterval(() => {
+      if (this.native.nextDescriptor() >= this.lastDescriptor) return
+      clearInterval(this.paused)
       this.paused = undefined
-      if (!this.accepting) return
       this.options.onPause?.(undefined)
       this.native.resumeListeners()
     }, PAUSE_MS)

@@ -12,6 +12,7 @@ export interface Native {
     records: Int32Array,
     bytes: Uint8Array,
     headBytes: number,
+    lastDescriptor: number,
     receiver: object,
     onBatch: (count: number, failure: number) => void,
   ): void
@@ -23,6 +24,7 @@ export interface Native {
   resumeListeners(): void
   pauseListeners(): void
   closeListeners(): void
+  nextDescriptor(): number
   watch(fd: number): boolean
   unwatch(fd: number): void
   peek(fd: number): number
