@@ -1,0 +1,158 @@
+// Every bound on what may wait in the primary: who is over it is told so at once, and the others are served.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { exchange, get, RawClient } from './support/raw-client.ts'
+import { fixture, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+
+const test = suite('limits', { timeoutMs: 25_000 })
+
+async function inTime<T>(promise: Promise<T>, limitMs: number): Promise<T> {
+  const startedAt = performance.now()
+  const value = await promise
+  assert.ok(performance.now() - startedAt < limitMs, `it took ${performance.now() - startedAt} ms`)
+  return value
+}
+
+function pidsOf(balancer: RunningBalancer): Promise<number[]> {
+  return balancer.status().then(({ pools }) => pools.flatMap(({ workers }) => workers.map(({ pid }) => pid)))
+}
+
+test('nobody ready: 503 with Retry-After, and served again when a worker is back', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, restartDelayMs: 1_500, maxRestartDelayMs: 1_500 },
+  })
+  const [pid] = await pidsOf(balancer)
+  process.kill(pid as number, 'SIGKILL')
+  await balancer.untilStatus(({ pools }) => pools[0]?.ready === 0, 'no worker')
+  const refused = await inTime(exchange(balancer.port, get('/')), 1_000)
+  assert.is(refused.status, 503)
+  const retryAfterS = Number(refused.headers.get('retry-after')?.[0])
+  assert.ok(retryAfterS >= 1 && retryAfterS <= 2, `Retry-After: ${retryAfterS}`)
+  await balancer.untilAllReady()
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  const { connections } = await balancer.status()
+  assert.is(connections.refused['no-worker'], 1)
+  assert.match(await balancer.metrics(), 'switchyard_connections_refused_total{reason="no-worker"} 1')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a policy that answers nobody: the queue fills, is bounded in length and in time, and others are served', async () => {
+  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs') })
+  const waiting = Array.from({ length: 5 }, () => new RawClient(balancer.port).write(get('/nobody')))
+  const startedAt = performance.now()
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 5, 'five in the queue')
+  const full = await inTime(exchange(balancer.port, get('/nobody')), 500)
+  assert.is(full.status, 503)
+  assert.ok(Number(full.headers.get('retry-after')?.[0]) >= 1)
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  // One loses patience itself: it is let go when its turn to be looked at comes, or answered into the void.
+  for (const client of waiting) assert.is((await client.answer()).status, 503)
+  const tookMs = performance.now() - startedAt
+  assert.ok(tookMs > 900 && tookMs < 2_500, `they waited ${tookMs} ms`)
+  const { connections } = await balancer.status()
+  assert.is(connections.refused['queue-full'], 1)
+  assert.is(connections.refused['queue-timeout'], 5)
+  for (const client of waiting) client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('connections that wait for a busy worker are all served by it, in order, when it comes free', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } } } })
+  const blocker = exchange(balancer.port, get('/block?ms=1500&id=a'))
+  await balancer.untilLine(({ msg }) => msg === 'block a begun', 'the block')
+  // More than the window of one worker holds.
+  const clients = Array.from({ length: 200 }, (_, index) => new RawClient(balancer.port).write(get(`/${index}`)))
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue > 0, 'somebody in the queue', 1_400)
+  for (const client of clients) assert.is((await client.answer()).status, 200)
+  assert.is((await blocker).status, 200)
+  for (const client of clients) client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('clients that leave the queue are let go', async () => {
+  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs') })
+  const descriptors = balancer.descriptors
+  const client = new RawClient(balancer.port).write(get('/nobody'))
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 1, 'one in the queue')
+  client.socket.resetAndDestroy()
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 0 && connections.closed === 1, 'nobody in the queue', 900)
+  await balancer.untilDescriptors(descriptors)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('un-routed connections are capped in all: 503', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnrouted: 20, headTimeoutMs: 5_000 },
+  })
+  const held = Array.from({ length: 20 }, () => new RawClient(balancer.port).write('GET / HT'))
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 20, '20 held')
+  const refused = await inTime(exchange(balancer.port, 'GET / HT'), 500)
+  assert.is(refused.status, 503)
+  assert.ok(refused.headers.has('retry-after'))
+  // A whole head waits for nobody.
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  const [first] = held
+  first?.write('TP/1.1\r\nHost: test\r\n\r\n')
+  assert.is((await (first as RawClient).answer()).status, 200)
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 19, '19 held')
+  const again = new RawClient(balancer.port).write('GET / HT')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 20, '20 held again')
+  assert.is((await balancer.status()).connections.refused['too-many-unrouted'], 1)
+  for (const client of [...held, again]) client.destroy()
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 0, 'nobody held')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('un-routed connections are capped per address: 429, and another address is served', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnroutedPerAddress: 10, headTimeoutMs: 5_000 },
+  })
+  const { port } = balancer
+  const from = (localAddress: string) => new RawClient({ port, host: '127.0.0.1', localAddress }).write('GET / HT')
+  const held = Array.from({ length: 10 }, () => from('127.0.0.2'))
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten held')
+  const refused = from('127.0.0.2')
+  const answer = await inTime(refused.answer(), 500)
+  assert.is(answer.status, 429)
+  assert.ok(answer.headers.has('retry-after'))
+  const other = from('127.0.0.3').write('TP/1.1\r\nHost: test\r\n\r\n')
+  assert.is((await other.answer()).status, 200)
+  held[0]?.destroy()
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 9, 'nine held')
+  held.push(from('127.0.0.2'))
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten held again')
+  for (const client of [...held, refused, other]) client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('accepting pauses at 90 % of the descriptors, goes on after, and a worker that dies meanwhile is replaced', async () => {
+  const limit = 160
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs: 4_000, restartDelayMs: 50 },
+    descriptorLimit: limit,
+  })
+  await balancer.untilAllReady()
+  const before = balancer.descriptors
+  const held = Array.from({ length: 250 }, () => new RawClient(balancer.port).write('GET / HT'))
+  await balancer.untilLine(({ msg }) => msg.startsWith('no connections are accepted for now'), 'the pause')
+  // It must stay below the limit: for ten rounds of the pause's own clock nothing may go over.
+  const startedAt = performance.now()
+  let most = 0
+  await until(() => {
+    most = Math.max(most, balancer.descriptors)
+    return performance.now() - startedAt > 800
+  })
+  assert.ok(most <= Math.ceil(limit * 0.9) + 2, `${most} descriptors of ${limit}`)
+  const workers = balancer.lines.filter(({ msg }) => /ready after/.test(msg))
+  process.kill(workers[0]?.pid as unknown as number, 'SIGKILL')
+  await balancer.untilLine(({ msg }) => /was ended by SIGKILL/.test(msg), 'the exit')
+  for (const client of held) client.destroy()
+  await balancer.untilLine(({ msg }) => msg === 'connections are accepted again', 'the end of the pause')
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  await balancer.untilAllReady()
+  await balancer.untilDescriptors(before)
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
