@@ -1,0 +1,31 @@
+// autocannon in a process of its own: autocannon-load.js <url> <connections> <seconds> <keep|reconnect>. Reports as wrk-report.lua does.
+// It counts answers itself: with `reconnectRate: 1` autocannon 9 leaves out of its counts every answer after which it reconnects, so all of them.
+
+import autocannon from 'autocannon'
+
+const [url, connections, seconds, manner] = process.argv.slice(2)
+let answered = 0
+let wrong = 0
+
+const result = await autocannon({
+  url,
+  connections: Number(connections),
+  duration: Number(seconds),
+  // The clock is looked at once per sample.
+  sampleInt: 100,
+  ...(manner === 'reconnect' && { reconnectRate: 1 }),
+  setupClient: (client) =>
+    client.on('headers', ({ statusCode }) => {
+      answered += 1
+      if (statusCode < 200 || statusCode > 299) wrong += 1
+    }),
+})
+
+const faults = {
+  'answers other than 2xx': wrong,
+  'socket errors': result.errors - result.timeouts,
+  timeouts: result.timeouts,
+  // Each connection may be in the middle of one when time is up.
+  unanswered: Math.max(0, result.requests.sent - answered - Number(connections)),
+}
+console.log(`report: ${JSON.stringify({ requests: answered, seconds: result.duration, faults })}`)

@@ -1,0 +1,64 @@
+// What sends the requests: wrk where it is installed, and autocannon, which always is. Both give one outcome.
+
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { startChild } from './children.ts'
+import type { Scenario } from './scenarios.ts'
+
+export interface LoadOutcome {
+  /** Requests that were answered. */
+  readonly requests: number
+  readonly seconds: number
+  /** What must not happen, with how often it did; empty when all is well. */
+  readonly faults: Readonly<Record<string, number>>
+}
+
+export interface Load {
+  readonly name: string
+  /** `undefined`: it is not installed. */
+  version(): string | undefined
+  run(url: string, scenario: Scenario, seconds: number): Promise<LoadOutcome>
+}
+
+const GRACE_MS = 15_000
+
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+const wrk: Load = {
+  name: 'wrk',
+  version: () => /^wrk (?:debian\/)?([\w.]+)/.exec(spawnSync('wrk', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1],
+  run(url, { connections, reconnect }, seconds) {
+    // It knows whole seconds only; a shorter time ends by SIGINT, after which it reports as always.
+    const flags = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', fromHere('wrk-report.lua')]
+    return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url], seconds, 'SIGINT')
+  },
+}
+
+const autocannon: Load = {
+  name: 'autocannon',
+  version: () => JSON.parse(readFileSync(createRequire(import.meta.url).resolve('autocannon/package.json'), 'utf8')).version,
+  run(url, { connections, reconnect }, seconds) {
+    const args = [fromHere('autocannon-load.js'), url, `${connections}`, `${seconds}`, reconnect ? 'reconnect' : 'keep']
+    return outcomeOf(process.execPath, args, seconds)
+  },
+}
+
+/** In order of preference. */
+export const loads: readonly Load[] = [wrk, autocannon]
+
+/** Runs to the end and reads the report; `endSignal` is sent after `seconds` when they are not whole. */
+async function outcomeOf(command: string, args: readonly string[], seconds: number, endSignal?: NodeJS.Signals): Promise<LoadOutcome> {
+  const child = startChild(command, args)
+  const end =
+    endSignal === undefined || Number.isInteger(seconds) ? undefined : setTimeout(() => child.process.kill(endSignal), seconds * 1000)
+  const bound = setTimeout(() => child.process.kill('SIGKILL'), seconds * 1000 + GRACE_MS)
+  await child.ended
+  clearTimeout(end)
+  clearTimeout(bound)
+  const report = /^report: (.*)$/m.exec(child.output())?.[1]
+  if (report === undefined) throw new Error(`the load gave no report:\n${child.output()}`)
+  const { requests, seconds: took, faults } = JSON.parse(report) as LoadOutcome
+  return { requests, seconds: took, faults: Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0)) }
+}

@@ -1,0 +1,140 @@
+// From samples to rows, verdicts and tables. Pure.
+
+import type { Target } from './scenarios.ts'
+import type { Sample } from './turn.ts'
+
+/** The rounds of one contender in one scenario. Costs are CPU microseconds per request or new connection. */
+export interface Row {
+  readonly load: string
+  readonly scenario: string
+  readonly contender: string
+  readonly rounds: number
+  /** Median of the rounds. */
+  readonly cpuUs: number
+  readonly cpuUsLowest: number
+  readonly cpuUsHighest: number
+  /** The primary's part; median of the rounds. */
+  readonly primaryUs: number
+  readonly requestsPerSecond: number
+  /** `cpuUs` over that of each reference that took part, by its name. */
+  readonly against: Readonly<Record<string, number>>
+}
+
+export interface Verdict extends Target {
+  readonly load: string
+  readonly ratio: number
+  readonly met: boolean
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  const middle = Math.floor(sorted.length / 2)
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+}
+
+/** One row for each load, scenario and contender, in order of appearance; within a scenario in the order of `contenders`. */
+export function rowsOf(samples: readonly Sample[], contenders: readonly string[], references: readonly string[]): readonly Row[] {
+  const rows: Row[] = []
+  for (const of of groups(samples, ({ load, scenario }) => `${load}\n${scenario}`)) {
+    const costs = new Map<string, readonly number[]>()
+    for (const contender of contenders) {
+      const mine = of.filter((sample) => sample.contender === contender)
+      if (mine.length > 0)
+        costs.set(
+          contender,
+          mine.map(({ cpuMs, requests }) => (cpuMs * 1000) / requests),
+        )
+    }
+    const known = references.filter((reference) => costs.has(reference))
+    for (const [contender, cpuUs] of costs) {
+      const mine = of.filter((sample) => sample.contender === contender)
+      const [{ load, scenario }] = mine as [Sample]
+      const cost = median(cpuUs)
+      rows.push({
+        load,
+        scenario,
+        contender,
+        rounds: mine.length,
+        cpuUs: cost,
+        cpuUsLowest: Math.min(...cpuUs),
+        cpuUsHighest: Math.max(...cpuUs),
+        primaryUs: median(mine.map(({ primaryCpuMs, requests }) => (primaryCpuMs * 1000) / requests)),
+        requestsPerSecond: median(mine.map(({ requests, seconds }) => requests / seconds)),
+        against: Object.fromEntries(known.map((reference) => [reference, cost / median(costs.get(reference) ?? [])])),
+      })
+    }
+  }
+  return rows
+}
+
+/** Each target with what was measured, once for each load; left out where the scenario or one of the two was not run. */
+export function verdictsOf(rows: readonly Row[], targets: readonly Target[]): readonly Verdict[] {
+  return rows.flatMap((row) =>
+    targets.flatMap((target) => {
+      const ratio = target.scenario === row.scenario && target.contender === row.contender ? row.against[target.against] : undefined
+      return ratio === undefined ? [] : [{ ...target, load: row.load, ratio, met: ratio <= target.atMost }]
+    }),
+  )
+}
+
+/** A Markdown table; numbers stand to the right. */
+export function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const isNumber = head.map((_, column) => lines.every((line) => /^[\d.,–  ]*$/.test(line[column] ?? '')))
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...lines].map((line) => (line[column] ?? '').length)))
+  const pad = (cell: string, column: number): string =>
+    isNumber[column] === true ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
+  const written = (line: readonly string[]): string => `| ${line.map(pad).join(' | ')} |`
+  const rule = widths.map((width, column) => (isNumber[column] === true ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))
+  return [written(head), written(rule), ...lines.map(written)].join('\n')
+}
+
+export function rowTable(rows: readonly Row[], references: readonly { readonly contender: string; readonly column: string }[]): string {
+  const head = [
+    'scenario',
+    'load',
+    'contender',
+    'CPU µs',
+    'lowest–highest',
+    'primary µs',
+    ...references.map(({ column }) => column),
+    'requests/s',
+  ]
+  return markdown(
+    head,
+    rows.map((row) => [
+      row.scenario,
+      row.load,
+      row.contender,
+      row.cpuUs.toFixed(1),
+      `${row.cpuUsLowest.toFixed(1)}–${row.cpuUsHighest.toFixed(1)}`,
+      row.primaryUs.toFixed(1),
+      ...references.map(({ contender }) => row.against[contender]?.toFixed(2) ?? ''),
+      Math.round(row.requestsPerSecond).toLocaleString('en'),
+    ]),
+  )
+}
+
+export function verdictTable(verdicts: readonly Verdict[]): string {
+  return markdown(
+    ['target', 'load', 'at most', 'measured', ''],
+    verdicts.map(({ scenario, contender, against, load, atMost, ratio, met }) => [
+      `${scenario}: ${contender} / ${against}`,
+      load,
+      atMost.toFixed(2),
+      ratio.toFixed(2),
+      met ? 'met' : 'MISSED',
+    ]),
+  )
+}
+
+function groups<T>(items: readonly T[], keyOf: (item: T) => string): readonly (readonly T[])[] {
+  const found = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = found.get(key)
+    if (group === undefined) found.set(key, [item])
+    else group.push(item)
+  }
+  return [...found.values()]
+}

@@ -1,0 +1,38 @@
+// A contender that runs.
+
+import { startChild } from './children.ts'
+import type { Contender } from './contenders.ts'
+
+export interface RunningServer {
+  readonly pid: number
+  readonly port: number
+  stop(): Promise<void>
+}
+
+const READY = /ready: http:\/\/127\.0\.0\.1:(\d+)/
+const START_MS = 20_000
+
+/** Starts a contender and resolves when it says where it listens. Rejects with its output when it doesn't. */
+export async function startServer({ name, args }: Contender): Promise<RunningServer> {
+  const child = startChild(process.execPath, args, { PORT: '0' })
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      const fail = (why: string): void => {
+        clearTimeout(timer)
+        reject(new Error(`${name} ${why}:\n${child.output()}`))
+      }
+      const timer = setTimeout(() => fail('does not say that it is ready'), START_MS)
+      void child.ended.then((code) => fail(`ended with ${code} while starting`))
+      child.process.stdout?.on('data', () => {
+        const match = READY.exec(child.output())
+        if (match === null) return
+        clearTimeout(timer)
+        resolve(Number(match[1]))
+      })
+    })
+    return { pid: child.pid, port, stop: child.stop }
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}

@@ -1,0 +1,99 @@
+// The whole script, for the blink of an eye: who takes part, what it refuses to time, how it ends. No figure is asserted.
+
+import { fileURLToPath } from 'node:url'
+import { assert, suite } from '../../test/suite.ts'
+import { type LoggedChild, spawnLogged } from '../../test/support/spawn.ts'
+import type { Row, Verdict } from '../src/report.ts'
+import type { Sample } from '../src/turn.ts'
+
+const test = suite('bench', { timeoutMs: 60_000 })
+
+const script = fileURLToPath(new URL('../src/bench.ts', import.meta.url))
+const BLINK = ['--seconds', '0.3', '--warm-up', '0.1', '--rounds', '1']
+
+function start(...args: string[]): LoggedChild {
+  return spawnLogged(process.execPath, ['--import', 'tsx', script, ...BLINK, ...args])
+}
+
+function startWith(fixture: string, ...args: string[]): LoggedChild {
+  return start('--contenders', fileURLToPath(new URL(`fixtures/${fixture}.js`, import.meta.url)), '--load', 'autocannon', ...args)
+}
+
+async function dataOf(run: LoggedChild): Promise<{ rows: Row[]; verdicts: Verdict[]; samples: Sample[] }> {
+  const { code } = await run.ended
+  assert.is(code, 0, run.output())
+  return JSON.parse(run.stdout())
+}
+
+test('every contender is measured in every scenario, and every target has its verdict', async () => {
+  const run = start('--json')
+  const { rows, verdicts, samples } = await dataOf(run)
+  assert.equal(
+    rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
+    ['kept-alive', 'new-connections'].flatMap((scenario) =>
+      ['SCHED_NONE', 'node:cluster', 'switchyard'].map((contender) => `${scenario} ${contender}`),
+    ),
+  )
+  for (const sample of samples) {
+    assert.ok(sample.requests > 0, JSON.stringify(sample))
+    assert.is(sample.workerCpuMs.length, 2)
+  }
+  assert.equal(
+    verdicts.map(({ scenario, against }) => `${scenario} ${against}`),
+    ['kept-alive SCHED_NONE', 'new-connections SCHED_NONE', 'new-connections node:cluster'],
+  )
+  assert.match(run.output(), /\| new-connections +\| \w+ +\| switchyard +\|/)
+})
+
+test('autocannon opens a connection for every request and counts the answers', async () => {
+  const { rows, samples } = await dataOf(start('--json', '--load', 'autocannon', '--only', 'new-connections'))
+  assert.equal([...new Set(rows.map(({ load }) => load))], ['autocannon'])
+  assert.is(rows.length, 3)
+  for (const { requests } of samples) assert.ok(requests > 64, `${requests} answers on 64 connections`)
+})
+
+test('one that answers wrong is never timed', async () => {
+  const run = startWith('wrong-body')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), 'bench: wrong answers "Hello wolrd\\n" where "Hello world\\n" is right')
+  assert.not.match(run.output(), '1/2')
+})
+
+test('one with a worker that never answers is never timed', async () => {
+  const run = startWith('one-of-two')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), 'bench: lonely has 2 workers, and 1 answered')
+})
+
+test('an answer other than 2xx while timed makes the run invalid', async () => {
+  const run = startWith('fails-later', '--only', 'kept-alive', '--warm-up', '0', '--seconds', '1')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), /bench: tired, kept-alive, autocannon: answers other than 2xx: \d+/)
+})
+
+test('--check fails when a target is missed, and only then', async () => {
+  const missed = startWith('costly', '--check', '--only', 'kept-alive')
+  assert.is((await missed.ended).code, 1, missed.output())
+  assert.match(missed.output(), 'MISSED')
+  const met = startWith('cheap', '--check', '--only', 'kept-alive')
+  assert.is((await met.ended).code, 0, met.output())
+  const unchecked = startWith('costly', '--only', 'kept-alive')
+  assert.is((await unchecked.ended).code, 0, unchecked.output())
+})
+
+test('SIGTERM ends it and everything that it started', async () => {
+  const run = start('--seconds', '60')
+  await run.untilOutput(/checking the answers of switchyard/)
+  run.process.kill('SIGTERM')
+  assert.is((await run.ended).code, 143)
+})
+
+test('a command line that makes no sense is refused with 2', async () => {
+  for (const args of [['--only', 'tea'], ['--rounds', '0'], ['--seconds', 'x'], ['--fast']]) {
+    const run = start(...args)
+    assert.is((await run.ended).code, 2, args.join(' '))
+    assert.is(run.stdout(), '')
+  }
+})
+
+test.run()

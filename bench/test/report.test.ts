@@ -1,0 +1,95 @@
+// The order of turns, and what becomes of samples.
+
+import { assert, suite } from '../../test/suite.ts'
+import { contenders } from '../src/contenders.ts'
+import { loads } from '../src/loads.ts'
+import { markdown, median, rowsOf, verdictsOf } from '../src/report.ts'
+import { scenarios } from '../src/scenarios.ts'
+import { type Sample, turnsOf } from '../src/turn.ts'
+
+const test = suite('bench report')
+
+function sample(contender: string, round: number, cpuMs: number): Sample {
+  const parts = { primaryCpuMs: cpuMs / 4, workerCpuMs: [cpuMs / 4, cpuMs / 2] }
+  return { load: 'wrk', scenario: 'new-connections', contender, round, requests: 10_000, seconds: 2, cpuMs, ...parts }
+}
+
+const samples = [
+  ...[500, 470, 480].map((cpuMs, round) => sample('kernel', round + 1, cpuMs)),
+  ...[528, 600, 505].map((cpuMs, round) => sample('ours', round + 1, cpuMs)),
+]
+
+test('contenders take turns, and another one is first in each round', () => {
+  const turns = turnsOf(contenders, scenarios.slice(0, 1), loads.slice(0, 1), 3)
+  const [a, b, c] = contenders.map(({ name }) => name)
+  assert.equal(
+    turns.map(({ contender }) => contender.name),
+    [a, b, c, b, c, a, c, a, b],
+  )
+  assert.equal(
+    turns.map(({ round }) => round),
+    [1, 1, 1, 2, 2, 2, 3, 3, 3],
+  )
+})
+
+test('every load runs every scenario', () => {
+  assert.is(turnsOf(contenders, scenarios, loads, 2).length, contenders.length * scenarios.length * loads.length * 2)
+})
+
+test('the median of an even number lies between the middle two', () => {
+  assert.is(median([9, 1, 5]), 5)
+  assert.is(median([9, 1, 5, 4]), 4.5)
+  assert.ok(Number.isNaN(median([])))
+})
+
+test('a row has the medians of its rounds and compares them with the references', () => {
+  const [kernel, ours] = rowsOf(samples, ['kernel', 'ours'], ['kernel', 'nobody'])
+  assert.is(kernel?.cpuUs, 48)
+  assert.equal(kernel?.against, { kernel: 1 })
+  assert.equal(ours, {
+    load: 'wrk',
+    scenario: 'new-connections',
+    contender: 'ours',
+    rounds: 3,
+    cpuUs: 52.8,
+    cpuUsLowest: 50.5,
+    cpuUsHighest: 60,
+    primaryUs: 13.2,
+    requestsPerSecond: 5000,
+    against: { kernel: 52.8 / 48 },
+  })
+})
+
+test('a target is met up to its ratio; what was not run has no verdict', () => {
+  const rows = rowsOf(samples, ['kernel', 'ours'], ['kernel'])
+  const target = { scenario: 'new-connections', contender: 'ours', against: 'kernel', atMost: 1.1 }
+  const verdicts = verdictsOf(rows, [
+    target,
+    { ...target, atMost: 1.09 },
+    { ...target, against: 'nobody' },
+    { ...target, scenario: 'kept-alive' },
+    { ...target, contender: 'theirs' },
+  ])
+  assert.equal(
+    verdicts.map(({ atMost, met }) => [atMost, met]),
+    [
+      [1.1, true],
+      [1.09, false],
+    ],
+  )
+})
+
+test('a table is Markdown with its numbers to the right', () => {
+  assert.is(
+    markdown(
+      ['who', 'µs'],
+      [
+        ['kernel', '48.0'],
+        ['ours', '152.8'],
+      ],
+    ),
+    ['| who    |    µs |', '| ------ | ----: |', '| kernel |  48.0 |', '| ours   | 152.8 |'].join('\n'),
+  )
+})
+
+test.run()
