@@ -1,15 +1,16 @@
 // The one page: listen → peek → route → pick → hand off. Everything else is behind one of these words.
 
-import { rmSync } from 'node:fs'
-import { type Arrival, type BoundListener, Door, hasNative } from '@switchyard/handoff'
+import { type Arrival, Door, hasNative } from '@switchyard/handoff'
 import { bindPolicy, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
-import { addressText, openListener } from './listeners.ts'
+import { Listeners } from './listeners.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Settling } from './pool/settling.ts'
+import { Waiting } from './pool/waiting.ts'
+import { readStatus } from './read-status.ts'
 import { routeTable } from './route-table.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
@@ -22,8 +23,6 @@ interface Destination {
   readonly policy: Policy
 }
 
-const QUEUE_LOOK_MS = 50
-
 /** A load balancer in this process; there can be one. */
 export class Balancer {
   readonly events = new BalancerEmitter()
@@ -34,13 +33,9 @@ export class Balancer {
   private readonly settling: Settling
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder()
-  private readonly addresses: BoundListener[] = []
+  private readonly listeners = new Listeners()
+  private readonly waiting: Waiting
   private freePort = 0
-  private handedOff = 0
-  private takenBack = 0
-  /** Since when the connection that is being placed has waited, if it has. */
-  private waitingSinceMs: number | undefined
-  private queueTimer: NodeJS.Timeout | undefined
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
@@ -64,13 +59,19 @@ export class Balancer {
       onReturned: (fd, tag) => this.door.readmit(fd, tag),
       onRoom: (worker) => this.hasRoom(worker),
     })
+    this.waiting = new Waiting({
+      pools: () => this.pools.values(),
+      refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
+      place: (fd, tag) => this.door.readmit(fd, tag),
+      flush: () => this.settling.flush(),
+    })
     this.supervisor = new Supervisor({
       settings,
       pools: this.pools,
       events: this.events,
       chance: Math.random,
       startData: (worker) => ({
-        listen: this.listenData(),
+        listen: this.listeners.addresses,
         freePort: this.freePort,
         privateSocket: this.folder.socketOf(worker.id),
         ticketKeys: ticketKeys(settings),
@@ -116,40 +117,9 @@ export class Balancer {
     const { pool, policy } = this.routes.find(head).policy
     const choice = pool.choose(policy, head)
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
-    if (choice === 'wait' || !choice.handOff(fd, tag)) return this.wait(pool, fd, tag)
+    if (choice === 'wait' || !choice.handOff(fd, tag)) return this.waiting.add(pool, fd, tag)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
-  }
-
-  // ---- Waiting for a worker ----
-
-  private wait(pool: Pool, fd: number, tag: number): void {
-    if (pool.queue.isFull) return this.door.refuse(fd, 'queue-full', this.retryAfterS(pool))
-    pool.queue.add(fd, tag, this.waitingSinceMs ?? Date.now())
-    this.queueTimer ??= setInterval(() => this.lookAtQueues(), QUEUE_LOOK_MS)
-  }
-
-  private lookAtQueues(): void {
-    let waiting = 0
-    for (const pool of this.pools.values()) {
-      for (const fd of pool.queue.takeExpired(Date.now())) this.door.refuse(fd, 'queue-timeout', this.retryAfterS(pool))
-      this.placeQueued(pool)
-      waiting += pool.queue.length
-    }
-    if (waiting > 0) return
-    clearInterval(this.queueTimer)
-    this.queueTimer = undefined
-  }
-
-  /** Something may have changed: whoever waits is placed afresh, in order, and waits on if there is still nobody. */
-  private placeQueued(pool: Pool): void {
-    if (pool.queue.length === 0) return
-    for (const { fd, tag, sinceMs } of pool.queue.takeAll()) {
-      this.waitingSinceMs = sinceMs
-      this.door.readmit(fd, tag)
-    }
-    this.waitingSinceMs = undefined
-    this.settling.flush()
   }
 
   /** The window of a worker is full: perhaps it has only not been looked at. */
@@ -162,7 +132,7 @@ export class Balancer {
   private hasRoom(worker: PoolWorker): void {
     const pool = this.pools.get(worker.pool) as Pool
     pool.refresh()
-    this.placeQueued(pool)
+    this.waiting.place(pool)
   }
 
   private retryAfterS(pool: Pool): number {
@@ -174,7 +144,7 @@ export class Balancer {
   private workerReady(worker: PoolWorker, address: ServerAddress): void {
     const pool = this.pools.get(worker.pool) as Pool
     pool.refresh()
-    this.placeQueued(pool)
+    this.waiting.place(pool)
     const isDefault = worker.pool === this.settings.pools[0]?.name
     if (this.settings.listen === undefined && isDefault && this.listening === undefined) {
       const { host, port, path } = address
@@ -192,7 +162,7 @@ export class Balancer {
     } catch (error) {
       return this.fail(error as Error)
     }
-    if (this.addresses.length === 0 || this.door.isAccepting || this.stopped !== undefined) return
+    if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
     this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
@@ -200,13 +170,14 @@ export class Balancer {
 
   /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. */
   private workerGone(worker: PoolWorker): void {
+    const { past } = this.pools.get(worker.pool) as Pool
     this.settling.forget(worker)
     const back: [number, number][] = []
     worker.channel.takeBack((fd, tag) => back.push([fd, tag]))
     worker.channel.close()
     this.folder.removeSocketOf(worker.id)
-    this.handedOff += worker.channel.claimed
-    this.takenBack += back.length
+    past.claimed += worker.channel.claimed
+    past.takenBack += back.length
     for (const [fd, tag] of back) this.door.readmit(fd, tag)
     this.settling.flush()
   }
@@ -220,12 +191,7 @@ export class Balancer {
   // ---- Start and stop ----
 
   private async listen(addresses: readonly ListenAddress[]): Promise<void> {
-    for (const address of addresses) {
-      const bound = await openListener(address)
-      this.door.addListener(bound.fd, address.peek)
-      this.addresses.push(bound)
-      this.events.emit('listening', { address: addressText(bound) })
-    }
+    await this.listeners.open(addresses, this.door, (address) => this.events.emit('listening', { address }))
   }
 
   private async drain(reason: string): Promise<void> {
@@ -238,17 +204,12 @@ export class Balancer {
   }
 
   private close(): void {
-    clearInterval(this.queueTimer)
+    this.waiting.stop()
     for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
     this.door.close()
-    for (const { path } of this.addresses) if (path !== undefined) rmSync(path, { force: true })
+    this.listeners.removeFiles()
     this.folder.remove()
-  }
-
-  /** The addresses as bound, so that an app that asks for port 0 is told the real one. */
-  private listenData(): readonly ServerAddress[] | undefined {
-    return this.addresses.length === 0 ? undefined : this.addresses.map(({ host, port, path }) => ({ host, port, path }))
   }
 
   private bindRoutes(): RouteTable<Destination> {
@@ -261,34 +222,6 @@ export class Balancer {
 
   /** Everything that can be told of this moment. */
   status(): BalancerStatus {
-    const { accepted, refused, closed, waiting } = this.door.counts
-    let { handedOff } = this
-    let [queue, offered] = [0, 0]
-    const pools = [...this.pools.values()].map((pool) => {
-      queue += pool.queue.length
-      const workers = [...pool.workers].map((worker) => {
-        handedOff += worker.channel.claimed
-        offered += worker.channel.outstanding
-        const { slot, generation, state, load } = worker
-        const { inFlight, connections, loopLagMs, utilisation, latencyMs, memoryBytes } = load
-        return {
-          slot,
-          generation,
-          state,
-          pid: worker.process?.pid ?? 0,
-          restarts: this.supervisor.restarts(worker.pool, slot),
-          load: { inFlight, connections, loopLagMs, utilisation, latencyMs, memoryBytes },
-          handOffs: load.handedOff,
-        }
-      })
-      return { name: pool.settings.name, ready: pool.readyCount, desired: pool.settings.workers, workers }
-    })
-    return {
-      addresses: this.addresses.map(addressText),
-      accepting: this.door.isAccepting,
-      connections: { accepted, handedOff, refused: { ...refused }, closed, waiting: { head: waiting, queue, offered } },
-      handOffs: { takenBack: this.takenBack },
-      pools,
-    }
+    return readStatus({ door: this.door, pools: this.pools.values(), addresses: this.listeners.texts, restarts: this.supervisor })
   }
 }

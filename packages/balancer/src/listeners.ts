@@ -1,11 +1,42 @@
-// Opens the listening sockets, with errors that a person can act on, and says their addresses as people write them.
+// The listening sockets: opened with errors that a person can act on, and their addresses as people write them.
 
-import { type BoundListener, listen } from '@switchyard/handoff'
+import { rmSync } from 'node:fs'
+import { type BoundListener, type Door, listen } from '@switchyard/handoff'
+import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import type { ListenAddress } from './settings.ts'
 
+/** What the primary listens on. */
+export class Listeners {
+  private readonly bound: BoundListener[] = []
+
+  /** Opens each address and gives it to the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
+  async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
+    for (const address of addresses) {
+      const listener = await openListener(address)
+      door.addListener(listener.fd, address.peek)
+      this.bound.push(listener)
+      onOpen(addressText(listener))
+    }
+  }
+
+  /** The addresses as bound; undefined while there is none. */
+  get addresses(): readonly ServerAddress[] | undefined {
+    return this.bound.length === 0 ? undefined : this.bound.map(({ host, port, path }) => ({ host, port, path }))
+  }
+
+  get texts(): string[] {
+    return this.bound.map(addressText)
+  }
+
+  /** Removes the files of unix sockets. */
+  removeFiles(): void {
+    for (const { path } of this.bound) if (path !== undefined) rmSync(path, { force: true })
+  }
+}
+
 /** Opens one listening socket. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
-export async function openListener(address: ListenAddress): Promise<BoundListener> {
+async function openListener(address: ListenAddress): Promise<BoundListener> {
   try {
     return await listen(address)
   } catch (error) {
@@ -24,7 +55,7 @@ export async function openListener(address: ListenAddress): Promise<BoundListene
 }
 
 /** `127.0.0.1:3000`, `[::]:3000` or a path. */
-export function addressText(address: { host?: string | undefined; port?: number | undefined; path?: string | undefined }): string {
+function addressText(address: { host?: string | undefined; port?: number | undefined; path?: string | undefined }): string {
   if (address.path !== undefined) return address.path
   const host = address.host ?? '::'
   return `${host.includes(':') ? `[${host}]` : host}:${address.port ?? 0}`

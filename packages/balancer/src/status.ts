@@ -38,6 +38,11 @@ export interface ConnectionStatus {
   waiting: { head: number; queue: number; offered: number }
 }
 
+/** Whoever can tell it: the balancer. */
+export interface StatusSource {
+  status(): BalancerStatus
+}
+
 export interface BalancerStatus {
   /** As bound, such as `127.0.0.1:3000`, `[::]:3000` or `/run/app.sock`. */
   addresses: string[]

@@ -7,7 +7,8 @@ export { patternFault } from './path-pattern.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
-export { type ByHash, type ByTicket, hash, type StickyBy, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
+export { hash, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
+export type { ByHash, ByTicket, StickyBy } from './policies/sticky-by.ts'
 export { type TicketOptions, ticketSettings } from './policies/ticket-options.ts'
 export {
   bindPolicy,

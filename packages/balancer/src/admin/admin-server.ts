@@ -5,14 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../config/listen.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import type { BalancerStatus } from '../status.ts'
+import type { BalancerStatus, StatusSource } from '../status.ts'
 import { Metrics } from './metrics.ts'
 import { unreadyReasons } from './readiness.ts'
-
-/** What the page needs of a balancer. */
-export interface StatusSource {
-  status(): BalancerStatus
-}
 
 /** A page that is up, or why there is none. */
 export type AdminResult =

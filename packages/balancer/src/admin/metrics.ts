@@ -1,8 +1,7 @@
 // The balancer's numbers for Prometheus, read from its status at each scrape: nothing is counted twice and nothing on the way of a connection knows of it.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
-import type { StatusSource } from './admin-server.ts'
+import type { BalancerStatus, PoolStatus, StatusSource, WorkerStatus } from '../status.ts'
 import { SlotTotals } from './slot-totals.ts'
 
 type Row = { labels: Record<string, string | number>; value: number }

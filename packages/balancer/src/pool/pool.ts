@@ -21,6 +21,8 @@ export class Pool {
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
   nextStartMs: number | undefined
+  /** Connections that workers claimed, and that were taken back from them, counting those that are gone. */
+  readonly past = { claimed: 0, takenBack: 0 }
   private candidates: PoolWorker[] = []
   private ready: PoolWorker[] = []
 

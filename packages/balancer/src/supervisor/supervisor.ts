@@ -219,7 +219,7 @@ export class Supervisor {
     const seat = this.seats.find((candidate) => candidate.pool === pool) as PlannedSeat
     const lines = this.lastWords.get(keyOf(seat)) ?? []
     // Of an error with its stack the first line says it; then how it ended.
-    const said = [lines.find((line) => /\b\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined)
+    const said = [lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined)
     const { app } = (this.options.pools.get(pool) as Pool).settings
     this.options.onFailed(
       new BalancerError('ERR_APP_FAILED', `no worker of pool '${pool}' came up (${app}): ${said.join('; ') || 'it said nothing'}`, {

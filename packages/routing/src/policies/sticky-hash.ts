@@ -5,7 +5,7 @@ import { hashKey, rendezvous } from '../rendezvous.ts'
 import type { RequestHead } from '../request-head.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import { explanationOf } from './explanation.ts'
-import type { ByHash } from './sticky.ts'
+import type { ByHash } from './sticky-by.ts'
 
 /** Makes the policy; `otherwise` is bound already. */
 export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, context: PolicyContext | undefined): Policy {

@@ -6,7 +6,7 @@ import type { RequestHead } from '../request-head.ts'
 import { type Seat, ticketOf } from '../ticket.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import { explanationOf } from './explanation.ts'
-import type { ByTicket } from './sticky.ts'
+import type { ByTicket } from './sticky-by.ts'
 import { ticketSettings } from './ticket-options.ts'
 
 /** Makes the policy; `otherwise` is bound already. Without a context there are no tickets. */

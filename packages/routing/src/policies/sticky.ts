@@ -5,24 +5,10 @@ import { type KeySource, keySource, type PolicyKeyFunction } from '../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../policy.ts'
 import type { LoadBound } from './bounded-load.ts'
 import { leastInFlight } from './least-in-flight.ts'
+import type { ByHash, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
 import type { TicketOptions } from './ticket-options.ts'
-
-/** Sticky by a ticket. */
-export interface ByTicket {
-  readonly kind: 'ticket'
-  readonly options: TicketOptions
-}
-
-/** Sticky by the hash of a key. */
-export interface ByHash {
-  readonly kind: 'hash'
-  readonly source: KeySource
-  readonly seed: string
-}
-
-export type StickyBy = ByTicket | ByHash
 
 export interface StickyOptions {
   readonly by: StickyBy

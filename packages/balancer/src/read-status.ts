@@ -1,0 +1,57 @@
+// Reads the status of this moment off the parts that own it.
+
+import type { Door } from '@switchyard/handoff'
+import type { Pool } from './pool/pool.ts'
+import type { PoolWorker } from './pool/pool-worker.ts'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
+
+export interface StatusParts {
+  readonly door: Door
+  readonly pools: Iterable<Pool>
+  readonly addresses: string[]
+  readonly restarts: { restarts(pool: string, slot: number): number }
+}
+
+/** Everything that can be told of this moment. */
+export function readStatus({ door, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
+  const pools = [...all]
+  const workers = pools.flatMap((pool) => [...pool.workers])
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+  const { accepted, refused, closed, waiting } = door.counts
+  return {
+    addresses,
+    accepting: door.isAccepting,
+    connections: {
+      accepted,
+      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)),
+      refused: { ...refused },
+      closed,
+      waiting: {
+        head: waiting,
+        queue: sum(pools.map(({ queue }) => queue.length)),
+        offered: sum(workers.map(({ channel }) => channel.outstanding)),
+      },
+    },
+    handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) },
+    pools: pools.map((pool) => poolStatus(pool, restarts)),
+  }
+}
+
+function poolStatus(pool: Pool, restarts: StatusParts['restarts']): PoolStatus {
+  const { name, workers: desired } = pool.settings
+  const workers = [...pool.workers].map((worker) => workerStatus(worker, restarts.restarts(name, worker.slot)))
+  return { name, ready: pool.readyCount, desired, workers }
+}
+
+function workerStatus({ slot, generation, state, load, process }: PoolWorker, restarts: number): WorkerStatus {
+  const { inFlight, connections, loopLagMs, utilisation, latencyMs, memoryBytes } = load
+  return {
+    slot,
+    generation,
+    state,
+    pid: process?.pid ?? 0,
+    restarts,
+    load: { inFlight, connections, loopLagMs, utilisation, latencyMs, memoryBytes },
+    handOffs: load.handedOff,
+  }
+}
