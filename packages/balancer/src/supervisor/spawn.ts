@@ -61,8 +61,9 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const start: WorkerStart = { ...options.start, ends: { socket: SOCKET_FD, memory: MEMORY_FD, window: ends.window } }
   const worker = cluster.fork({ ...options.env, [START_VARIABLE]: JSON.stringify(start) })
   const child = worker.process
-  if (child.stdout !== null) readLines(child.stdout, (line) => options.onLine('stdout', line))
-  if (child.stderr !== null) readLines(child.stderr, (line) => options.onLine('stderr', line))
+  // Without a descriptor left there are no pipes and no process; the error comes as an event.
+  if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
+  if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
   let gone = false
   const exit = (code: number | null, signal: string | null) => {
     if (gone) return

@@ -133,8 +133,17 @@ export class Supervisor {
   private startWorker(seat: PlannedSeat, now: number): void {
     const pool = this.options.pools.get(seat.pool) as Pool
     const { app, args, execArgv, cwd, env } = pool.settings
-    const worker = new PoolWorker(seat.pool, seat.slot, 0, now)
     const { events } = this.options
+    let worker: PoolWorker
+    try {
+      worker = new PoolWorker(seat.pool, seat.slot, 0, now)
+    } catch (error) {
+      // Out of descriptors: the others serve on, and this seat is filled when there are some again.
+      this.postpone(seat, now)
+      const message = `could not be started: ${(error as Error).message}`
+      events.emit('workerNoticed', { ...seat, generation: 0, pid: 0, level: 'warn', message })
+      return
+    }
     pool.add(worker)
     if (this.history.has(keyOf(seat))) this.restarted.set(keyOf(seat), this.restarts(seat.pool, seat.slot) + 1)
     worker.process = spawnWorker({
@@ -191,16 +200,12 @@ export class Supervisor {
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
     const pool = this.options.pools.get(worker.pool) as Pool
-    const { limits } = this.options.settings
     const now = Date.now()
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
     const expected = this.stopping || worker.state === 'draining'
-    const before = this.history.get(keyOf(worker))?.failures ?? 0
-    const delayMs = restartDelayMs(wasWell ? 0 : before, this.options.chance(), limits.restartDelayMs, limits.maxRestartDelayMs)
-    this.history.set(keyOf(worker), { failures: wasWell ? 0 : before + 1, startAtMs: now + delayMs })
+    const delayMs = this.postpone(worker, now, wasWell)
     worker.state = 'gone'
     pool.remove(worker)
-    pool.nextStartMs = now + delayMs
     this.options.events.emit('workerExited', {
       ...worker.seat,
       code,
@@ -212,6 +217,17 @@ export class Supervisor {
     if (!worker.everReady) this.remember(worker, signal === null ? `exit code ${code}` : `killed by ${signal}`)
     this.options.onGone(worker)
     this.turn()
+  }
+
+  /** Sets when the seat may be filled again; answers in how many milliseconds. */
+  private postpone(seat: PlannedSeat, now: number, wasWell = false): number {
+    const { restartDelayMs: first, maxRestartDelayMs: longest } = this.options.settings.limits
+    const before = wasWell ? 0 : (this.history.get(keyOf(seat))?.failures ?? 0)
+    const delayMs = restartDelayMs(before, this.options.chance(), first, longest)
+    this.history.set(keyOf(seat), { failures: wasWell ? 0 : before + 1, startAtMs: now + delayMs })
+    const pool = this.options.pools.get(seat.pool) as Pool
+    pool.nextStartMs = now + delayMs
+    return delayMs
   }
 
   private giveUp(pool: string): void {
