@@ -76,7 +76,11 @@ export interface Answer {
 }
 
 /** One request, its whole answer. Rejects after `timeoutMs`, default 10,000. */
-export function ask(example: RunningExample, path: string, { method = 'GET', headers = {}, body, agent, timeoutMs = 10_000 }: Question = {}): Promise<Answer> {
+export function ask(
+  example: RunningExample,
+  path: string,
+  { method = 'GET', headers = {}, body, agent, timeoutMs = 10_000 }: Question = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port: example.port, path, method, headers: { ...headers }, agent: agent ?? false })
     const timer = setTimeout(() => asked.destroy(new Error(`${method} ${path}: no answer within ${timeoutMs} ms`)), timeoutMs)

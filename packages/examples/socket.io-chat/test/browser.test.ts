@@ -22,7 +22,10 @@ for (const [name, transports] of modes) {
   test(`5 pages, 20 round trips each: ${name}`, async () => {
     const reports = await pageRun(browser, example, { pages: 5, roundTrips: 20, transports, timeoutMs: 20_000 })
     assert.equal(distinct(reports.flatMap(({ faults, httpErrors }) => [...faults, ...httpErrors])), [])
-    assert.ok(reports.every(({ pids }) => pids.length === 1), 'each session stayed in its worker')
+    assert.ok(
+      reports.every(({ pids }) => pids.length === 1),
+      'each session stayed in its worker',
+    )
     assert.ok(reports.every(({ lastTransport }) => lastTransport === transports.at(-1)))
   })
 }
@@ -42,7 +45,7 @@ test('what is typed on one page is read on another', async () => {
     await ada?.click('button')
     const entry = bob?.locator('#log li')
     await entry?.waitFor({ timeout: 10_000 })
-    assert.match((await entry?.innerText()) ?? '', /^Ada\s*is this thing on\?\s*worker \d$/)
+    assert.match((await entry?.textContent()) ?? '', /^Ada\s*is this thing on\?\s*worker \d$/)
   } finally {
     await context.close()
   }

@@ -1,0 +1,22 @@
+import { setupPrimary } from '@socket.io/cluster-adapter'
+import { defineConfig, leastInFlight, sticky, ticket } from '@switchyard/balancer'
+
+// socket.io's own adapter: carries what is said in the chat to the sockets of the other workers.
+setupPrimary()
+
+const workers = { web: 4, heavy: 2 }
+
+export default defineConfig({
+  app: './server.ts',
+  listen: Number(process.env.PORT ?? 3000),
+  pools: {
+    web: { workers: workers.web, env: { DEMO_WORKERS: JSON.stringify(workers) } },
+    heavy: { workers: workers.heavy, queue: { limit: 100, timeoutMs: 30_000 } },
+  },
+  routes: [
+    { path: '/reports/*', pool: 'heavy' },
+    { path: '/socket.io/*', policy: sticky({ by: ticket(), otherwise: leastInFlight() }) },
+    { path: '/*' },
+  ],
+  drainTimeoutMs: 2_000,
+})

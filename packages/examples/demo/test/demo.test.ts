@@ -1,0 +1,88 @@
+// What `npm start` shows: the page, who answers what, and the chat beside it; in Chromium, as a visitor would use it.
+
+import type { Browser, Page } from 'playwright-core'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { openBrowser } from '../../test-support/browser.ts'
+import { ask, askAtOnce, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+
+const test = suite('demo', { timeoutMs: 40_000 })
+let example: RunningExample
+let browser: Browser
+
+test.before(async () => {
+  example = await startExample('demo', { workers: 6 })
+  browser = await openBrowser()
+})
+test.after(() => example.stop())
+test.after(() => browser.close())
+
+async function withPage(body: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext()
+  try {
+    const page = await context.newPage()
+    page.setDefaultTimeout(15_000)
+    const errors: string[] = []
+    page.on('pageerror', (error) => errors.push(error.message))
+    page.on('response', (response) => response.status() >= 400 && errors.push(`${response.status()} ${response.url()}`))
+    await page.goto(`${example.url}/?name=Ada`)
+    await page.locator('#state', { hasText: 'websocket' }).waitFor()
+    await body(page)
+    assert.equal(errors, [])
+    assert.is(await page.textContent('#fault-count'), '0')
+  } finally {
+    await context.close()
+  }
+}
+
+/** Answers that the picture shows for each worker of a pool. */
+async function countsOf(page: Page, pool: string): Promise<number[]> {
+  const texts = await page.locator(`#yard g.${pool} .count`).allTextContents()
+  return texts.map(Number)
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
+
+test('light requests go to the four web workers, reports to the two heavy ones', async () => {
+  const light = await askAtOnce(example, 24, '/light')
+  assert.equal(distinct(light.map(({ json }) => json.pool)), ['web'])
+  assert.equal(distinct(light.map(({ json }) => json.slot as number)).sort(), [0, 1, 2, 3])
+  const heavy = await askAtOnce(example, 4, '/reports/1?ms=50')
+  assert.equal(distinct(heavy.map(({ json }) => json.pool)), ['heavy'])
+  assert.equal(distinct(heavy.map(({ json }) => json.slot as number)).sort(), [0, 1])
+  assert.is((await ask(example, '/nothing')).status, 404)
+})
+
+test('the page shows which worker answered each light request', () =>
+  withPage(async (page) => {
+    await page.click('#light')
+    await until(async () => (await page.textContent('#light-count')) === '10', 10_000, 'ten answers')
+    const counts = await countsOf(page, 'web')
+    assert.is(counts.length, 4)
+    assert.is(sum(counts), 10)
+    assert.equal(await countsOf(page, 'heavy'), [0, 0])
+  }))
+
+test('while reports block the heavy workers, the page goes on getting light answers', () =>
+  withPage(async (page) => {
+    for (let count = 0; count < 2; count++) await page.click('#report')
+    await page.click('#light')
+    await until(async () => (await page.textContent('#light-count')) === '10', 10_000, 'ten answers')
+    assert.is(await page.textContent('#report-count'), '0', 'all ten were there before the first report')
+    await until(async () => (await page.textContent('#report-count')) === '2', 15_000, 'two reports')
+    assert.is(sum(await countsOf(page, 'web')), 10)
+    assert.is(sum(await countsOf(page, 'heavy')), 2)
+  }))
+
+test('the chat lives in one worker, which the picture marks', () =>
+  withPage(async (page) => {
+    const [, slot] = (await page.textContent('#state'))?.match(/worker (\d), websocket/) ?? []
+    await page.fill('#text', 'all aboard')
+    await page.press('#text', 'Enter')
+    const entry = page.locator('#log li')
+    await entry.waitFor()
+    assert.match((await entry.textContent()) ?? '', new RegExp(`^Ada\\s*worker ${slot}\\s*all aboard$`))
+    assert.is(await page.locator('#yard g.home').getAttribute('data-worker'), `web/${slot}`)
+  }))
+
+test.run()

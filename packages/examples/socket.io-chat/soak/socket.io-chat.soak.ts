@@ -1,0 +1,36 @@
+// 200 socket.io clients with 1,000 round trips each, in each way of transport; then pages in Chromium.
+
+import type { Browser } from 'playwright-core'
+import { assert, suite } from '../../../../test/suite.ts'
+import { openBrowser } from '../../test-support/browser.ts'
+import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+import { chatRun, modes } from '../test/chat-clients.ts'
+import { pageRun } from '../test/chat-pages.ts'
+
+const test = suite('example socket.io-chat, long', { timeoutMs: 900_000 })
+let example: RunningExample
+let browser: Browser
+
+test.before(async () => {
+  example = await startExample('socket.io-chat', { workers: 4 })
+  browser = await openBrowser()
+})
+test.after(() => example.stop())
+test.after(() => browser.close())
+
+for (const [name, transports] of modes) {
+  test(`200 clients, 1,000 round trips each: ${name}`, async () => {
+    const reports = await chatRun(example, { clients: 200, roundTrips: 1_000, transports, timeoutMs: 880_000 })
+    assert.equal(distinct(reports.flatMap(({ faults }) => faults)), [])
+    assert.ok(reports.every(({ roundTrips, pids }) => roundTrips === 1_000 && pids.length === 1))
+    assert.ok(distinct(reports.flatMap(({ pids }) => pids)).length > 1)
+  })
+
+  test(`10 pages, 1,000 round trips each: ${name}`, async () => {
+    const reports = await pageRun(browser, example, { pages: 10, roundTrips: 1_000, transports, timeoutMs: 600_000 })
+    assert.equal(distinct(reports.flatMap(({ faults, httpErrors }) => [...faults, ...httpErrors])), [])
+    assert.ok(reports.every(({ pids }) => pids.length === 1))
+  })
+}
+
+test.run()
