@@ -114,6 +114,8 @@ export class Supervisor {
       case 'leave':
         return this.withWorker(action.id, (worker) => {
           worker.leavingMs = now
+          // Until the runtime is loaded there is nobody to hear the message, and nobody to ignore the signal.
+          if (worker.state === 'starting') worker.process?.kill('SIGTERM')
           worker.process?.send({ switchyard: 'leave' })
         })
       case 'kill':
