@@ -48,8 +48,8 @@ export class RawClient {
 
   /** Resolves when connected; rejects when refused. */
   async connected(timeoutMs = WAIT_MS): Promise<this> {
-    await this.until(() => !this.socket.connecting || this.closed, timeoutMs, 'a connection')
-    if (this.closed) throw this.error ?? new Error('closed before it was connected')
+    await this.until(() => !this.socket.connecting || this.closed || this.error !== undefined, timeoutMs, 'a connection')
+    if (this.closed || this.error !== undefined) throw this.error ?? new Error('closed before it was connected')
     return this
   }
 

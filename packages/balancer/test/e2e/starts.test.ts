@@ -1,0 +1,220 @@
+// How the balancer starts, fails to start, and stops: what it says, its exit code, and what it leaves behind.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until, untilEvent } from '../../../../test/support/until.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
+
+const test = suite('starts', { timeoutMs: 20_000 })
+
+/** Runs a start that must fail within `limitMs`, with one line on stderr that matches and nothing left behind. */
+async function failsToStart(options: StartOptions, exitCode: number, line: RegExp, limitMs = 5_000): Promise<RunningBalancer> {
+  const balancer = await startBalancer({ ...options, wait: false })
+  assert.is(await balancer.ended(limitMs), exitCode, balancer.child.output())
+  const said = balancer.child.output().replace(balancer.child.stdout(), '')
+  assert.match(said, line)
+  const lines = balancer.child
+    .output()
+    .split('\n')
+    .filter((text) => text !== '' && !text.startsWith('{'))
+  assert.is(lines.length, 1, lines.join('\n'))
+  assert.equal(leftIn(balancer), [])
+  return balancer
+}
+
+/** What the balancer has left in its folder of temporary files, besides its config. */
+function leftIn({ temporary }: RunningBalancer): string[] {
+  return readdirSync(temporary).filter((name) => name.startsWith('switchyard'))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // A zombie is gone for all that matters here.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+async function pidsOf(balancer: RunningBalancer): Promise<number[]> {
+  const { pools } = await balancer.status()
+  return pools.flatMap(({ workers }) => workers.map(({ pid }) => pid))
+}
+
+test('a port in use: one line, exit code 3', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await untilEvent(other, 'listening')
+  const { port } = other.address() as { port: number }
+  try {
+    await failsToStart({ config: { app: 'echo-app.mjs', listen: `127.0.0.1:${port}` } }, 3, new RegExp(`127\\.0\\.0\\.1:${port} is in use`))
+    // Where the app asks for the port, nobody knows before it has started.
+    await failsToStart(
+      { config: { app: 'echo-app.mjs', listen: undefined, pools: { web: { workers: 2 } } }, env: { APP_PORT: String(port) } },
+      3,
+      new RegExp(`:${port} is in use`),
+    )
+  } finally {
+    other.close()
+  }
+})
+
+test('an address of another machine: one line, exit code 3', async () => {
+  await failsToStart({ config: { app: 'echo-app.mjs', listen: '192.0.2.1:0' } }, 3, /cannot listen on 192\.0\.2\.1:0.*EADDRNOTAVAIL/)
+})
+
+test('an app file that is missing: one line, exit code 2', async () => {
+  await failsToStart({ config: { app: 'nothing-here.mjs' } }, 2, /there is no app at .*nothing-here\.mjs/)
+})
+
+test('an app that throws while it starts: one line with its own words, exit code 4', async () => {
+  await failsToStart({ config: { app: 'throws-app.mjs', pools: { web: { workers: 3 } } } }, 4, /no worker of pool 'web' came up.*no database here/)
+})
+
+test('an app that never listens: one line, exit code 4, after the start deadline', async () => {
+  await failsToStart(
+    { config: { app: 'silent-app.mjs', pools: { web: { workers: 2 } }, startTimeoutMs: 800 } },
+    4,
+    /no worker of pool 'web' came up.*did not listen within 800 ms/,
+  )
+})
+
+test('one slot that crashes at its start: the others serve, and it is tried again later and later', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'throws-app.mjs', pools: { web: { workers: 3, env: { FAIL_SLOT: '1' } } }, restartDelayMs: 50, maxRestartDelayMs: 10_000 },
+  })
+  const exits = () => balancer.lines.filter(({ msg }) => /^web\/1 .*before it was ready/.test(msg))
+  await until(() => exits().length >= 4, 10_000, 'four exits')
+  const delays = exits().map(({ restartInMs }) => restartInMs as number)
+  for (let index = 0; index < 4; index++) {
+    const whole = 50 * 2 ** index
+    assert.ok((delays[index] ?? 0) >= whole / 2 && (delays[index] ?? 0) <= whole, `delay ${index}: ${delays[index]}`)
+  }
+  for (let turn = 0; turn < 10; turn++) assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  assert.is(await balancer.stop(), 0)
+  assert.equal(leftIn(balancer), [])
+})
+
+test('workers killed one after the other and all at once: the primary lives on and fills every seat', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } }, restartDelayMs: 20, maxRestartDelayMs: 100 } })
+  await balancer.untilAllReady()
+  const descriptors = balancer.descriptors
+  for (const signal of ['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const) {
+    const [pid] = await pidsOf(balancer)
+    process.kill(pid as number, signal)
+    await balancer.untilLine((line) => line.pid === pid && /ended by|exited/.test(line.msg), `the end by ${signal}`)
+    await balancer.untilAllReady()
+  }
+  const all = await pidsOf(balancer)
+  for (const pid of all) process.kill(pid, 'SIGKILL')
+  await until(() => all.every((pid) => !isAlive(pid)))
+  const answer = await exchange(balancer.port, get('/'))
+  assert.ok([200, 503].includes(answer.status))
+  await balancer.untilAllReady()
+  await exchange(balancer.port, get('/exit')).catch(() => {})
+  await balancer.untilLine(({ msg }) => /exited with code 1/.test(msg), 'the exit')
+  await balancer.untilAllReady()
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  await balancer.untilDescriptors(descriptors)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('SIGTERM drains: what is in flight is finished, nothing new is accepted, nothing is left behind', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } } })
+  const { port } = balancer
+  await balancer.untilAllReady()
+  const pids = await pidsOf(balancer)
+  const idle = new RawClient(port).write(get('/', { Connection: 'keep-alive' }))
+  await idle.answer()
+  const slow = new RawClient(port).write(get('/slow?ms=1200&id=s', { Connection: 'keep-alive' }))
+  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  const half = await new RawClient(port).connected()
+  half.write('GET /half HTTP')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
+  balancer.child.process.kill('SIGTERM')
+  await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
+  const late = new RawClient(port)
+  assert.is(await late.connected().then(() => 'accepted', (error) => error.code), 'ECONNREFUSED')
+  // Who had nothing going on is let go at once, who waits for an answer gets it, and it is the last.
+  await idle.over(1_000)
+  const answer = await slow.answer()
+  assert.is(answer.status, 200)
+  assert.is(json<{ url: string }>(answer).url, '/slow?ms=1200&id=s')
+  await slow.over()
+  assert.is(await balancer.ended(), 0)
+  await half.over()
+  assert.ok(pids.every((pid) => !isAlive(pid)))
+  assert.equal(leftIn(balancer), [])
+  for (const client of [idle, slow, half, late]) client.destroy()
+})
+
+test('a head that is complete only while the others drain is answered, by a worker or with 503', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } } } })
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=1000&id=s'))
+  const half = await new RawClient(balancer.port).connected()
+  half.write('GET /half HTTP')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
+  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  balancer.child.process.kill('SIGTERM')
+  await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
+  half.write('/1.1\r\nHost: test\r\nConnection: close\r\n\r\n')
+  assert.ok([200, 503].includes((await half.answer()).status))
+  assert.is((await slow.answer()).status, 200)
+  assert.is(await balancer.ended(), 0)
+  for (const client of [slow, half]) client.destroy()
+})
+
+test('a second signal stops now', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } } })
+  await balancer.untilAllReady()
+  const pids = await pidsOf(balancer)
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=60000&id=s'))
+  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  balancer.child.process.kill('SIGTERM')
+  await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
+  balancer.child.process.kill('SIGTERM')
+  assert.is(await balancer.ended(3_000), 143)
+  await slow.over()
+  slow.destroy()
+  assert.ok(pids.every((pid) => !isAlive(pid)))
+  assert.equal(leftIn(balancer), [])
+})
+
+test('the drain has a deadline', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 500 } })
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=60000&id=s'))
+  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  assert.is(await balancer.stop(4_000), 0)
+  await slow.over()
+  slow.destroy()
+})
+
+test('a worker that is blocked takes no longer to stop than the drain may', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 } })
+  const blocked = new RawClient(balancer.port).write(get('/block?ms=60000&id=b'))
+  await balancer.untilLine(({ msg }) => msg === 'block b begun', 'the block')
+  const waiting = new RawClient(balancer.port).write(get('/'))
+  await balancer.untilStatus(({ connections }) => connections.waiting.offered === 1, 'one on its way')
+  assert.is(await balancer.stop(4_000), 0)
+  await blocked.over()
+  await waiting.over()
+  for (const client of [blocked, waiting]) client.destroy()
+})
+
+test('signals while it starts', async () => {
+  const balancer = await startBalancer({ config: { app: 'silent-app.mjs', pools: { web: { workers: 2 } } }, wait: false })
+  await balancer.untilLine(({ msg }) => msg.startsWith('web/1 started'), 'the second start')
+  assert.is(await balancer.stop(8_000), 0)
+  assert.equal(leftIn(balancer), [])
+})
+
+test('workers end when the primary is killed', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } } } })
+  await balancer.untilAllReady()
+  const pids = await pidsOf(balancer)
+  balancer.child.process.kill('SIGKILL')
+  await until(() => pids.every((pid) => !isAlive(pid)), 5_000, 'the end of every worker')
+})
+
+test.run()
