@@ -1,0 +1,180 @@
+// Who belongs to a worker comes back to it: by the hash of a key over real connections, and by the balancer's own ticket.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { type Answer, exchange, get, json, RawClient } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+
+interface Said {
+  slot: number
+  pid: number
+}
+
+const KEYS = 320
+const test = suite('stickiness', { timeoutMs: 30_000 })
+
+async function slotsOf(balancer: RunningBalancer, keys: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>()
+  const rest = [...keys]
+  // A few at a time: more would break a bound of load and move keys for another reason.
+  const client = async (): Promise<void> => {
+    for (let key = rest.pop(); key !== undefined; key = rest.pop()) {
+      found.set(key, json<Said>(await exchange(balancer.port, get('/', { Cookie: `other=1; session=${key}` }))).slot)
+    }
+  }
+  await Promise.all([client(), client(), client(), client()])
+  return found
+}
+
+test('killing one of 8 workers moves exactly its own share of the keys, and its replacement gets them back', async () => {
+  const balancer = await startBalancer({
+    config: {
+      app: 'echo-app.mjs',
+      pools: { web: { workers: 8 } },
+      routes: [{ path: '/*', policy: { sticky: { by: { cookie: 'session' }, breakAt: 1_000 } } }],
+      restartDelayMs: 4_000,
+      maxRestartDelayMs: 4_000,
+    },
+  })
+  await balancer.untilAllReady(20_000)
+  const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`)
+  const before = await slotsOf(balancer, keys)
+  const shares = new Map<number, number>()
+  for (const slot of before.values()) shares.set(slot, (shares.get(slot) ?? 0) + 1)
+  assert.is(shares.size, 8)
+  for (const share of shares.values()) assert.ok(share > KEYS / 8 / 3 && share < (KEYS / 8) * 2, `a share of ${share}`)
+  assert.equal(await slotsOf(balancer, keys), before)
+
+  const killed = 3
+  const { pools } = await balancer.status()
+  process.kill(pools[0]?.workers.find(({ slot }) => slot === killed)?.pid as number, 'SIGKILL')
+  await balancer.untilStatus((status) => status.pools[0]?.ready === 7, 'seven ready')
+  const during = await slotsOf(balancer, keys)
+  assert.is((await balancer.status()).pools[0]?.ready, 7)
+  for (const key of keys) {
+    if (before.get(key) === killed) assert.is.not(during.get(key), killed)
+    else assert.is(during.get(key), before.get(key), `${key} moved from slot ${before.get(key)}, which is alive`)
+  }
+  const moved = keys.filter((key) => before.get(key) === killed).map((key) => during.get(key))
+  assert.ok(new Set(moved).size >= 4, 'the share of the dead goes to all, not to one')
+
+  await balancer.untilAllReady(15_000)
+  assert.equal(await slotsOf(balancer, keys), before)
+  assert.is(await balancer.stop(), 0)
+})
+
+function cookiesOf(answer: Answer): readonly string[] {
+  return answer.headers.get('set-cookie') ?? []
+}
+
+/** The ticket's cookie: how it was set, and `name=value` as the client sends it back. */
+function ticketOf(answer: Answer): { whole: string; pair: string } | undefined {
+  const whole = cookiesOf(answer).find((cookie) => !/^(one|two)=/.test(cookie))
+  return whole === undefined ? undefined : { whole, pair: whole.split(';')[0] as string }
+}
+
+function ticketed(balancer: RunningBalancer, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  return exchange(balancer.port, get(path, headers))
+}
+
+let balancer: RunningBalancer
+
+test('the ticket: set, honoured, not set again', async () => {
+  balancer = await startBalancer({
+    config: {
+      app: 'echo-app.mjs',
+      pools: { web: { workers: 4 } },
+      routes: [{ path: '/plain/*', policy: 'round-robin' }, { path: '/*', policy: { sticky: { by: 'ticket', otherwise: 'round-robin', breakAt: 1_000 } } }],
+      restartDelayMs: 20,
+    },
+  })
+  await balancer.untilAllReady()
+  const seen = new Set<number>()
+  for (let visitor = 0; visitor < 8; visitor++) {
+    const first = await ticketed(balancer, '/')
+    const { slot } = json<Said>(first)
+    seen.add(slot)
+    const ticket = ticketOf(first)
+    assert.ok(ticket, 'a ticket')
+    assert.match(ticket.whole, /; HttpOnly/)
+    assert.match(ticket.whole, /; SameSite=Lax/)
+    assert.match(ticket.whole, /; Path=\//)
+    assert.match(ticket.whole, /; Max-Age=\d+/)
+    assert.not.match(ticket.whole, /Secure/)
+    for (let visit = 0; visit < 5; visit++) {
+      const next = await ticketed(balancer, '/', { Cookie: `a=b; ${ticket.pair}` })
+      assert.is(json<Said>(next).slot, slot)
+      assert.equal(cookiesOf(next), [])
+    }
+  }
+  assert.is(seen.size, 4)
+  assert.equal(cookiesOf(await ticketed(balancer, '/plain/')), [])
+})
+
+test('behind TLS the ticket is Secure', async () => {
+  assert.match(ticketOf(await ticketed(balancer, '/', { 'X-Forwarded-Proto': 'https' }))?.whole ?? '', /; Secure/)
+  assert.not.match(ticketOf(await ticketed(balancer, '/', { 'X-Forwarded-Proto': 'http' }))?.whole ?? '', /Secure/)
+})
+
+test('a ticket with one bit changed, cut short, or made of garbage is ignored, and a new one is set', async () => {
+  const { pair } = ticketOf(await ticketed(balancer, '/')) ?? { pair: '' }
+  const [name, value] = pair.split('=') as [string, string]
+  const flipped = Buffer.from(value, 'base64url')
+  // The slot stands in bytes 2 and 3.
+  flipped[3] = (flipped[3] as number) ^ 1
+  const slots = new Set<number>()
+  for (const forged of [flipped.toString('base64url'), value.slice(0, -1), `${value}A`, 'garbage', '%00', '', 'A'.repeat(36), 'x'.repeat(3_000)]) {
+    for (let turn = 0; turn < 2; turn++) {
+      const answer = await ticketed(balancer, '/', { Cookie: `${name}=${forged}` })
+      assert.is(answer.status, 200)
+      slots.add(json<Said>(answer).slot)
+      assert.ok(ticketOf(answer), `no new ticket after ${forged.slice(0, 40)}`)
+    }
+  }
+  assert.is(slots.size, 4, 'they are placed as anybody without ticket')
+})
+
+const ownCookies: readonly [path: string, status: number, cookies: readonly string[]][] = [
+  ['/cookies/set', 200, ['one=1']],
+  ['/cookies/array', 200, ['one=1', 'two=2; Path=/']],
+  ['/cookies/head', 201, ['one=1', 'two=2']],
+  ['/cookies/raw', 201, ['one=1', 'two=2']],
+]
+
+for (const [path, status, cookies] of ownCookies) {
+  test(`the app's own cookies survive: ${path}`, async () => {
+    const answer = await ticketed(balancer, path)
+    assert.is(answer.status, status)
+    assert.equal(
+      cookiesOf(answer).filter((cookie) => cookie !== ticketOf(answer)?.whole),
+      cookies,
+    )
+    assert.ok(ticketOf(answer), 'and the ticket is there')
+    if (status === 201) assert.equal(answer.headers.get('x-app'), ['yes'])
+    const again = await ticketed(balancer, path, { Cookie: ticketOf(answer)?.pair ?? '' })
+    assert.equal(cookiesOf(again), cookies)
+  })
+}
+
+test('one ticket for a connection with several requests, and none where there is one already', async () => {
+  const client = new RawClient(balancer.port)
+  const first = await client.write(get('/', { Connection: 'keep-alive' })).answer()
+  const ticket = ticketOf(first)
+  assert.ok(ticket)
+  const second = await client.write(get('/', { Connection: 'keep-alive', Cookie: ticket.pair })).answer()
+  assert.equal(cookiesOf(second), [])
+  client.destroy()
+})
+
+test('a ticket leads to the replacement of a worker that died, in the same slot', async () => {
+  const first = await ticketed(balancer, '/')
+  const { slot, pid } = json<Said>(first)
+  process.kill(pid, 'SIGKILL')
+  await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+  await balancer.untilAllReady()
+  const again = json<Said>(await ticketed(balancer, '/', { Cookie: ticketOf(first)?.pair ?? '' }))
+  assert.is(again.slot, slot)
+  assert.is.not(again.pid, pid)
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
