@@ -69,7 +69,11 @@ test('an app file that is missing: one line, exit code 2', async () => {
 })
 
 test('an app that throws while it starts: one line with its own words, exit code 4', async () => {
-  await failsToStart({ config: { app: 'throws-app.mjs', pools: { web: { workers: 3 } } } }, 4, /no worker of pool 'web' came up.*no database here/)
+  await failsToStart(
+    { config: { app: 'throws-app.mjs', pools: { web: { workers: 3 } } } },
+    4,
+    /no worker of pool 'web' came up.*no database here/,
+  )
 })
 
 test('an app that never listens: one line, exit code 4, after the start deadline', async () => {
@@ -82,7 +86,12 @@ test('an app that never listens: one line, exit code 4, after the start deadline
 
 test('one slot that crashes at its start: the others serve, and it is tried again later and later', async () => {
   const balancer = await startBalancer({
-    config: { app: 'throws-app.mjs', pools: { web: { workers: 3, env: { FAIL_SLOT: '1' } } }, restartDelayMs: 50, maxRestartDelayMs: 10_000 },
+    config: {
+      app: 'throws-app.mjs',
+      pools: { web: { workers: 3, env: { FAIL_SLOT: '1' } } },
+      restartDelayMs: 50,
+      maxRestartDelayMs: 10_000,
+    },
   })
   const exits = () => balancer.lines.filter(({ msg }) => /^web\/1 .*before it was ready/.test(msg))
   await until(() => exits().length >= 4, 10_000, 'four exits')
@@ -97,7 +106,9 @@ test('one slot that crashes at its start: the others serve, and it is tried agai
 })
 
 test('workers killed one after the other and all at once: the primary lives on and fills every seat', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } }, restartDelayMs: 20, maxRestartDelayMs: 100 } })
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } }, restartDelayMs: 20, maxRestartDelayMs: 100 },
+  })
   await balancer.untilAllReady()
   const descriptors = balancer.descriptors
   for (const signal of ['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const) {
@@ -132,10 +143,17 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
   const half = await new RawClient(port).connected()
   half.write('GET /half HTTP')
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
-  balancer.child.process.kill('SIGTERM')
+  // As a supervisor does that signals every process of a group.
+  for (const pid of [balancer.pid, ...pids]) process.kill(pid, 'SIGTERM')
   await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
   const late = new RawClient(port)
-  assert.is(await late.connected().then(() => 'accepted', (error) => error.code), 'ECONNREFUSED')
+  assert.is(
+    await late.connected().then(
+      () => 'accepted',
+      (error) => error.code,
+    ),
+    'ECONNREFUSED',
+  )
   // Who had nothing going on is let go at once, who waits for an answer gets it, and it is the last.
   await idle.over(1_000)
   const answer = await slow.answer()

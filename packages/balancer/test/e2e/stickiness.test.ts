@@ -83,7 +83,10 @@ test('the ticket: set, honoured, not set again', async () => {
     config: {
       app: 'echo-app.mjs',
       pools: { web: { workers: 4 } },
-      routes: [{ path: '/plain/*', policy: 'round-robin' }, { path: '/*', policy: { sticky: { by: 'ticket', otherwise: 'round-robin', breakAt: 1_000 } } }],
+      routes: [
+        { path: '/plain/*', policy: 'round-robin' },
+        { path: '/*', policy: { sticky: { by: 'ticket', otherwise: 'round-robin', breakAt: 1_000 } } },
+      ],
       restartDelayMs: 20,
     },
   })
@@ -122,7 +125,16 @@ test('a ticket with one bit changed, cut short, or made of garbage is ignored, a
   // The slot stands in bytes 2 and 3.
   flipped[3] = (flipped[3] as number) ^ 1
   const slots = new Set<number>()
-  for (const forged of [flipped.toString('base64url'), value.slice(0, -1), `${value}A`, 'garbage', '%00', '', 'A'.repeat(36), 'x'.repeat(3_000)]) {
+  for (const forged of [
+    flipped.toString('base64url'),
+    value.slice(0, -1),
+    `${value}A`,
+    'garbage',
+    '%00',
+    '',
+    'A'.repeat(36),
+    'x'.repeat(3_000),
+  ]) {
     for (let turn = 0; turn < 2; turn++) {
       const answer = await ticketed(balancer, '/', { Cookie: `${name}=${forged}` })
       assert.is(answer.status, 200)

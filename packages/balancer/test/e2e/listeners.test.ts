@@ -1,0 +1,223 @@
+// Every kind of listener, and every kind of server behind it.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import { freePort } from '../../../../test/support/ports.ts'
+import { untilEvent } from '../../../../test/support/until.ts'
+import { exchange, get, json, RawClient, type Target } from './support/raw-client.ts'
+import { portOf, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+
+const test = suite('listeners', { timeoutMs: 20_000 })
+const one = { web: { workers: 1 } }
+
+async function statusAt(target: Target): Promise<number | string> {
+  return exchange(target, get('/')).then(
+    ({ status }) => status,
+    (error) => /ECONNREFUSED/.exec(error.message)?.[0] ?? error.message,
+  )
+}
+
+test('dual-stack, IPv4 only and IPv6 only, side by side', async () => {
+  const path = join(temporaryFolder(), 'app.sock')
+  const balancer = await startBalancer({
+    config: {
+      app: 'echo-app.mjs',
+      pools: one,
+      listen: [{ port: 0 }, '127.0.0.1:0', '[::1]:0', { host: '::', port: 0, ipv6Only: true }, path],
+    },
+  })
+  assert.is(balancer.addresses.length, 5)
+  const [dual, four, six, sixOnly] = balancer.addresses.map(portOf)
+  const at = (host: string, port: number | undefined) => statusAt({ host, port: port as number })
+  assert.is(await at('127.0.0.1', dual), 200)
+  assert.is(await at('::1', dual), 200)
+  assert.is(await at('127.0.0.1', four), 200)
+  assert.is(await at('::1', four), 'ECONNREFUSED')
+  assert.is(await at('::1', six), 200)
+  assert.is(await at('127.0.0.1', six), 'ECONNREFUSED')
+  assert.is(await at('::1', sixOnly), 200)
+  assert.is(await at('127.0.0.1', sixOnly), 'ECONNREFUSED')
+  assert.is(await statusAt({ path }), 200)
+  // Refusals go over every kind too.
+  assert.is((await exchange({ path }, 'nonsense\r\n\r\n')).status, 400)
+  assert.is(await balancer.stop(), 0)
+  assert.match(String(await statusAt({ path })), /ENOENT/)
+})
+
+test('a unix socket that a dead process left is taken over, one that is in use is not', async () => {
+  const path = join(temporaryFolder(), 'app.sock')
+  const first = await startBalancer({ config: { app: 'echo-app.mjs', pools: one, listen: path } })
+  const second = await startBalancer({ config: { app: 'echo-app.mjs', pools: one, listen: path }, wait: false })
+  assert.is(await second.ended(5_000), 3)
+  assert.match(second.child.output(), /in use/)
+  assert.is(await statusAt({ path }), 200)
+  first.child.process.kill('SIGKILL')
+  await first.ended()
+  const third = await startBalancer({ config: { app: 'echo-app.mjs', pools: one, listen: path } })
+  assert.is(await statusAt({ path }), 200)
+  assert.is(await third.stop(), 0)
+})
+
+test('a bare server that speaks first, behind a listener without peek', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen: { host: '127.0.0.1', port: 0, peek: false } },
+  })
+  const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
+  for (const client of clients) assert.is((await client.bytes(10)).toString(), '220 hello\n')
+  const sent = Buffer.alloc(50_000, 'echo')
+  for (const client of clients) client.write(sent)
+  for (const client of clients) assert.ok((await client.bytes(sent.length)).equals(sent))
+  for (const client of clients) client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a bare server behind a listener with peek gets what looks like HTTP or TLS', async () => {
+  const balancer = await startBalancer({ config: { app: 'greeter-app.mjs', pools: one } })
+  const client = new RawClient(balancer.port).write(get('/'))
+  assert.is((await client.bytes(10)).toString(), '220 hello\n')
+  assert.is((await client.bytes(get('/').length)).toString(), get('/'))
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('an https app', async () => {
+  const folder = temporaryFolder()
+  const file = (name: string) => join(folder, name)
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      '/CN=localhost',
+      '-keyout',
+      file('key'),
+      '-out',
+      file('cert'),
+    ],
+    { stdio: 'ignore' },
+  )
+  const balancer = await startBalancer({
+    config: { app: 'https-app.mjs', pools: { web: { workers: 2 } } },
+    env: { KEY: readFileSync(file('key'), 'utf8'), CERT: readFileSync(file('cert'), 'utf8') },
+  })
+  await balancer.untilAllReady()
+  for (let turn = 0; turn < 6; turn++) {
+    const sent = request({ host: '127.0.0.1', port: balancer.port, path: `/${turn}`, rejectUnauthorized: false, agent: false }).end()
+    const [response] = (await untilEvent(sent, 'response')) as [NodeJS.ReadableStream]
+    let text = ''
+    for await (const bytes of response) text += bytes
+    const { encrypted, url } = JSON.parse(text) as { encrypted: boolean; url: string }
+    assert.equal({ encrypted, url }, { encrypted: true, url: `/${turn}` })
+  }
+  // What is no TLS at all is closed by the worker, not kept.
+  const plain = new RawClient(balancer.port).write(get('/'))
+  await plain.over()
+  plain.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('an app that asks for any port and reads its address at once', async () => {
+  for (const listen of [undefined, '127.0.0.1:0']) {
+    const balancer = await startBalancer({ config: { app: 'free-port-app.mjs', listen, pools: { web: { workers: 2 } } } })
+    await balancer.untilAllReady()
+    const port = listen === undefined ? portOf(balancer.addresses[0] ?? '') : balancer.port
+    for (let turn = 0; turn < 4; turn++) {
+      const said = json<{ synchronous: { port: number }; listening: boolean; event: { port: number } }>(await exchange(port, get('/')))
+      assert.is(said.listening, true)
+      assert.is(said.synchronous.port, port)
+      assert.is(said.event.port, port)
+    }
+    assert.is(await balancer.stop(), 0)
+  }
+})
+
+test('two servers in one app: the first is balanced, or the one on the configured port; the other still serves', async () => {
+  const ports = [await freePort(), await freePort()] as const
+  const env = { PORTS: ports.join(',') }
+  const said = async (port: number) => (await exchange(port, get('/'))).body.toString()
+
+  const first = await startBalancer({ config: { app: 'two-servers-app.mjs', listen: undefined, pools: { web: { workers: 2 } } }, env })
+  await first.untilAllReady()
+  assert.is(first.port, ports[0])
+  assert.is(await said(ports[0]), 'one')
+  assert.is(await said(ports[1]), 'two')
+  await first.untilLine(({ msg }) => msg.includes(`port ${ports[1]} is not the one that is balanced`), 'the notice')
+  assert.is(await first.stop(), 0)
+
+  const second = await startBalancer({
+    config: { app: 'two-servers-app.mjs', listen: `127.0.0.1:${ports[1]}`, pools: { web: { workers: 2 } } },
+    env,
+  })
+  await second.untilAllReady()
+  assert.is(second.port, ports[1])
+  for (let turn = 0; turn < 6; turn++) assert.is(await said(ports[1]), 'two')
+  assert.is(await second.stop(), 0)
+})
+
+for (const [title, app, body] of [
+  ['CommonJS', 'commonjs-app.cjs', 'commonjs object'],
+  ['TypeScript', 'typescript-app.ts', 'typescript'],
+] as const) {
+  test(`a ${title} entry`, async () => {
+    const balancer = await startBalancer({ config: { app, pools: one } })
+    assert.is((await exchange(balancer.port, get('/'))).body.toString(), body)
+    assert.is(await balancer.stop(), 0)
+  })
+}
+
+test('getConnections counts what was handed off', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one } })
+  const clients = Array.from({ length: 7 }, () => new RawClient(balancer.port).write(get('/', { Connection: 'keep-alive' })))
+  for (const client of clients) await client.answer()
+  const [first] = clients
+  const { count } = json<{ count: number }>(await (first as RawClient).write(get('/connections', { Connection: 'keep-alive' })).answer())
+  assert.is(count, 7)
+  for (const client of clients) client.destroy()
+  await balancer.untilStatus(({ pools }) => pools[0]?.workers[0]?.load.connections === 0, 'no connections')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a second half-sent head on a kept-alive connection is answered 408 by the worker', async () => {
+  const options = JSON.stringify({ headersTimeout: 400, requestTimeout: 400, connectionsCheckingInterval: 100, keepAliveTimeout: 5_000 })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
+  const client = new RawClient(balancer.port).write(get('/', { Connection: 'keep-alive' }))
+  assert.is((await client.answer()).status, 200)
+  client.write('GET /second HT')
+  assert.is((await client.answer(3_000)).status, 408)
+  await client.over()
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('the app’s own keep-alive timeout and limit of requests hold', async () => {
+  const options = JSON.stringify({ keepAliveTimeout: 300 })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
+  const client = new RawClient(balancer.port)
+  for (let turn = 0; turn < 5; turn++) {
+    const answer = await client.write(get(`/${turn}`, { Connection: 'keep-alive' })).answer()
+    assert.equal(answer.headers.get('connection'), ['keep-alive'])
+  }
+  // Node adds a second of grace to its timeout in some versions.
+  await client.over(3_000)
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('server.close() in the app ends that worker’s serving, and the pool goes on', async () => {
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, restartDelayMs: 20 } })
+  await balancer.untilAllReady()
+  assert.is((await exchange(balancer.port, get('/close'))).status, 200)
+  for (let turn = 0; turn < 10; turn++) assert.is((await exchange(balancer.port, get(`/after/${turn}`))).status, 200)
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
