@@ -24,8 +24,9 @@ test.before(async () => {
       routes: [
         { path: '/keyed/*', pool: 'keyed' },
         { header: { 'x-key': 'yes' }, pool: 'keyed' },
-        { path: '/sticky/*', policy: { sticky: { by: { header: 'x-session' } } } },
+        { path: '/sticky/*', policy: { sticky: { by: { header: 'x-session' }, breakAt: 1_000 } } },
       ],
+      policy: 'round-robin',
       maxHeadBytes: MAX_HEAD,
       headTimeoutMs: 3_000,
     },
