@@ -89,6 +89,8 @@ export class Balancer {
     const ready = new Promise<void>((resolve, reject) => {
       this.settleStart = { resolve, reject }
     })
+    // A stop while the addresses are looked up rejects it before anybody waits for it.
+    ready.catch(() => {})
     try {
       if (listen === undefined) this.freePort = await findFreePort()
       else await this.listen(listen)
