@@ -3,9 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
+import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
-import { type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
+import { fixture, type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('starts', { timeoutMs: 20_000 })
 
@@ -225,6 +226,13 @@ test('signals while it starts', async () => {
   await balancer.untilLine(({ msg }) => msg.startsWith('web/1 started'), 'the second start')
   assert.is(await balancer.stop(8_000), 0)
   assert.equal(leftIn(balancer), [])
+})
+
+test('a stop before the address is looked up', async () => {
+  const child = spawnLogged(process.execPath, [fixture('early-stop.mjs')])
+  await child.untilOutput(/stopped\n/)
+  assert.equal(await child.ended, { code: 0, signal: null }, child.output())
+  assert.match(child.output(), /rejected: stopped while starting/)
 })
 
 test('workers end when the primary is killed', async () => {
