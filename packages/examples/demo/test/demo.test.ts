@@ -26,7 +26,7 @@ async function withPage(body: (page: Page) => Promise<void>): Promise<void> {
     page.on('pageerror', (error) => errors.push(error.message))
     page.on('response', (response) => response.status() >= 400 && errors.push(`${response.status()} ${response.url()}`))
     await page.goto(`${example.url}/?name=Ada`)
-    await page.locator('#state', { hasText: 'websocket' }).waitFor()
+    await page.locator('#state', { hasText: /worker \d, websocket/ }).waitFor()
     await body(page)
     assert.equal(errors, [])
     assert.is(await page.textContent('#fault-count'), '0')
