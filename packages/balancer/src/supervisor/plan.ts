@@ -90,6 +90,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   for (const seat of desired.seats) {
     if (lost.includes(seat.pool)) continue
     if (actual.workers.some((worker) => worker.pool === seat.pool && worker.slot === seat.slot)) continue
+    if (awaitsVerdict(seat, actual)) continue
     if (isDue(actual.history(seat)?.startAtMs ?? nowMs)) actions.push({ do: 'start', seat })
   }
   return { actions, nextMs }
@@ -103,6 +104,12 @@ function lostPools(desired: Desired, actual: Actual): string[] {
     if (actual.workers.some((worker) => worker.pool === pool)) return false
     return desired.seats.every((seat) => seat.pool !== pool || (actual.history(seat)?.failures ?? 0) > 0)
   })
+}
+
+/** A seat that has failed in a pool where nobody was ever ready: what becomes of the first starts of the others decides whether there is a second. */
+function awaitsVerdict(seat: PlannedSeat, actual: Actual): boolean {
+  if (actual.provenPools.has(seat.pool) || (actual.history(seat)?.failures ?? 0) === 0) return false
+  return actual.workers.some((worker) => worker.pool === seat.pool)
 }
 
 function kill(worker: PlannedWorker, why: string): Action {

@@ -177,7 +177,8 @@ export class Supervisor {
         this.lastWords.delete(keyOf(worker))
         this.options.events.emit('workerReady', { ...worker.seat, startMs: Date.now() - worker.sinceMs })
         worker.sinceMs = Date.now()
-        return this.options.onReady(worker, message.address)
+        this.options.onReady(worker, message.address)
+        return this.turn()
       case 'report':
         return worker.load.report(message.load)
       case 'notice':
