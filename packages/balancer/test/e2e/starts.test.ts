@@ -8,10 +8,10 @@ import { until, untilEvent } from '../../../../test/support/until.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { fixture, type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
 
-const test = suite('starts', { timeoutMs: 20_000 })
+const test = suite('starts', { timeoutMs: 30_000 })
 
 /** Runs a start that must fail within `limitMs`, with one line on stderr that matches and nothing left behind. */
-async function failsToStart(options: StartOptions, exitCode: number, line: RegExp, limitMs = 5_000): Promise<RunningBalancer> {
+async function failsToStart(options: StartOptions, exitCode: number, line: RegExp, limitMs = 12_000): Promise<RunningBalancer> {
   const balancer = await startBalancer({ ...options, wait: false })
   assert.is(await balancer.ended(limitMs), exitCode, balancer.child.output())
   const said = balancer.child.output().replace(balancer.child.stdout(), '')
