@@ -73,7 +73,7 @@ export class Balancer {
       startData: (worker) => ({
         listen: this.listeners.addresses,
         freePort: this.freePort,
-        privateSocket: this.folder.socketOf(worker.id),
+        privateSocket: this.folder.socketFor(worker.id),
         ticketKeys: ticketKeys(settings),
         routes: ticketRoutes([...this.routes.routes, this.routes.fallback]),
       }),
@@ -177,7 +177,7 @@ export class Balancer {
     const back: [number, number][] = []
     worker.channel.takeBack((fd, tag) => back.push([fd, tag]))
     worker.channel.close()
-    this.folder.removeSocketOf(worker.id)
+    this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
     past.takenBack += back.length
     for (const [fd, tag] of back) this.door.readmit(fd, tag)

@@ -69,6 +69,12 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     nextMs: NOW + 50,
   },
   {
+    name: 'a seat that has failed waits for the first starts of the others, for these decide whether there is a second',
+    actual: actual([worker({ state: 'starting' })], { 1: failed(NOW) }, []),
+    actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
     name: 'a pool that has been up is never given up',
     actual: actual([], { 0: failed(NOW + 9), 1: failed(NOW) }),
     actions: [start(1)],

@@ -490,7 +490,7 @@ napi_value descriptorLimit(napi_env env, napi_callback_info) {
 enum Claim : uint32_t { kFree = 0, kOffered = 1, kClaimed = 2, kTakenBack = 3 };
 constexpr uint32_t kStateMask = 3;
 constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
-constexpr size_t kClaimsOffset = 64;     // a cache line for what else the page will carry
+constexpr size_t kClaimsOffset = 64;     // the first cache line is the worker's row of the load board
 
 using Word = std::atomic<uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
@@ -537,7 +537,17 @@ Channel* toChannel(napi_env env, napi_value value) {
   return static_cast<Channel*>(out);
 }
 
-// openChannel(window) -> { channel, remote, memory }: the two descriptors are for the worker's stdio.
+// The worker's row of the load board, as an ArrayBuffer with a mapping of its own: it may outlive the channel.
+napi_value mapRow(napi_env env, int memory) {
+  void* page = mmap(nullptr, kClaimsOffset, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
+  napi_value out;
+  napi_create_external_arraybuffer(
+      env, page, kClaimsOffset, [](napi_env, void* data, void*) { munmap(data, kClaimsOffset); }, nullptr, &out);
+  return out;
+}
+
+// openChannel(window) -> { channel, remote, memory, row }: the two descriptors are for the worker's stdio.
 napi_value openChannel(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
   auto channel = std::make_unique<Channel>();
@@ -559,6 +569,9 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   napi_create_object(env, &out);
   setNamed(env, out, "remote", fromInt(env, channel->remote));
   setNamed(env, out, "memory", fromInt(env, channel->memory));
+  napi_value row = mapRow(env, channel->memory);
+  if (row == nullptr) return nullptr;
+  setNamed(env, out, "row", row);
   napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
   setNamed(env, out, "channel", external);
   return out;
@@ -735,7 +748,7 @@ void receiveReady(uv_poll_t*, int, int) {
   }
 }
 
-// openReceiver(socket, memory, window, bytes: Uint8Array, receiver, onReceived(fd, index, word, tag))
+// openReceiver(socket, memory, window, bytes: Uint8Array, receiver, onReceived(fd, index, word, tag)) -> the row of the load board
 napi_value openReceiver(napi_env env, napi_callback_info info) {
   Args<6> args(env, info);
   auto receiver = std::make_unique<Receiver>();
@@ -744,6 +757,7 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   receiver->window = toInt(env, args.at[2]);
   void* page = mmap(nullptr, pageBytes(receiver->window), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
   if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
+  napi_value row = mapRow(env, memory);
   close(memory);
   receiver->claims = reinterpret_cast<Word*>(static_cast<char*>(page) + kClaimsOffset);
   size_t length = 0;
@@ -757,7 +771,7 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   theReceiver->poll = Poll::open(loopOf(env), theReceiver->socket, theReceiver);
   uv_poll_start(&theReceiver->poll->handle, UV_READABLE, receiveReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->poll->handle));
-  return nullptr;
+  return row;
 }
 
 // peekReceived(fd) -> bytes peeked into the receiver's byte buffer, 0 when there are none.

@@ -12,7 +12,7 @@ const BUFFER_BYTES = 1 << 20
 const BUFFER_HEADS = 4
 const WOKEN = -1
 const LINGERED = -3
-const SWEEP_MS = 250
+const SWEEP_MS = 100
 const PAUSE_MS = 50
 
 /** A connection whose bytes are still in the kernel, with what is known of it. */

@@ -18,6 +18,8 @@ export class NativeChannel implements Channel {
   readonly ends: ChannelEnds
   outstanding = 0
   claimed = 0
+  /** The worker's row of the load board. */
+  readonly row: Int32Array
   private readonly window: number
   private readonly native: Native = native()
   private readonly handle: NativeChannelHandle
@@ -27,8 +29,9 @@ export class NativeChannel implements Channel {
 
   constructor(window: number = DEFAULT_WINDOW) {
     this.window = window
-    const { channel, remote, memory } = this.native.openChannel(window)
+    const { channel, remote, memory, row } = this.native.openChannel(window)
     this.handle = channel
+    this.row = new Int32Array(row)
     this.ends = { socket: remote, memory, window }
   }
 
@@ -60,7 +63,8 @@ export class NativeChannel implements Channel {
     const back = answer & 0xff
     this.outstanding = answer >> 8
     this.claimed += before - this.outstanding - back
-    for (let i = 0; i < back; i++) this.giveBack(this.returned[i] as number, returned)
+    // A copy: whoever takes one back may come here again.
+    for (const fd of this.returned.slice(0, back)) this.giveBack(fd, returned)
     if (this.outstanding === 0) this.tags.clear()
   }
 

@@ -32,7 +32,7 @@ export interface Native {
   closeDescriptor(fd: number): void
   peerAddress(fd: number): string | undefined
   descriptorLimit(): number
-  openChannel(window: number): { channel: NativeChannelHandle; remote: number; memory: number }
+  openChannel(window: number): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
   channelStarted(channel: NativeChannelHandle): void
   offer(channel: NativeChannelHandle, fd: number, tag: number): boolean
   flush(channel: NativeChannelHandle): number
@@ -46,7 +46,7 @@ export interface Native {
     bytes: Uint8Array,
     receiver: object,
     onReceived: (fd: number, index: number, word: number, tag: number) => void,
-  ): void
+  ): ArrayBuffer
   peekReceived(fd: number): number
   claim(fd: number, index: number, word: number, take: number): boolean
 }

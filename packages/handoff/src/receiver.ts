@@ -39,9 +39,10 @@ export class Offer {
 
 const peeked = Buffer.alloc(PEEK_BYTES)
 
-/** Starts to receive. `onOffer` owns the offer's descriptor. Keeps no process alive. */
-export function receiveOffers(ends: { socket: number; memory: number; window: number }, onOffer: (offer: Offer) => void): void {
-  native().openReceiver(ends.socket, ends.memory, ends.window, peeked, {}, (fd, index, word, tag) => {
+/** Starts to receive; gives this worker's row of the load board. `onOffer` owns the offer's descriptor. Keeps no process alive. */
+export function receiveOffers(ends: { socket: number; memory: number; window: number }, onOffer: (offer: Offer) => void): Int32Array {
+  const row = native().openReceiver(ends.socket, ends.memory, ends.window, peeked, {}, (fd, index, word, tag) => {
     onOffer(new Offer(fd, index, word, tag))
   })
+  return new Int32Array(row)
 }

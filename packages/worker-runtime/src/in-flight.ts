@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { rowWords } from '@switchyard/handoff'
 
 const begun = Symbol('switchyard.begun')
 const SMOOTHING = 0.1
@@ -12,9 +13,7 @@ interface Counted extends ServerResponse {
 
 /** Requests of one worker. An upgraded connection is in flight until it closes. */
 export class InFlight {
-  count = 0
-  /** Hand-offs received since the start. */
-  received = 0
+  private row: Int32Array = new Int32Array(Object.keys(rowWords).length)
   /** Exponential moving average. */
   latencyMs = 0
   /** Is called when the first request begins. */
@@ -27,11 +26,29 @@ export class InFlight {
     this.responseClosed = function () {
       const since = this[begun] as number
       owner.latencyMs += (performance.now() - since - owner.latencyMs) * SMOOTHING
-      owner.count--
+      owner.end()
     }
-    this.upgradeClosed = () => {
-      owner.count--
-    }
+    this.upgradeClosed = () => this.end()
+  }
+
+  /** From now on the counts are kept where the primary reads them. */
+  publish(row: Int32Array): void {
+    row.set(this.row)
+    this.row = row
+  }
+
+  /** Requests begun and not finished. */
+  get count(): number {
+    return this.row[rowWords.inFlight] as number
+  }
+
+  /** Hand-offs received since the start. */
+  get received(): number {
+    return this.row[rowWords.received] as number
+  }
+
+  countReceived(): void {
+    this.row[rowWords.received] = this.received + 1
   }
 
   /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
@@ -48,6 +65,12 @@ export class InFlight {
   }
 
   private begin(): void {
-    if (this.count++ === 0) this.onBusy()
+    const before = this.count
+    this.row[rowWords.inFlight] = before + 1
+    if (before === 0) this.onBusy()
+  }
+
+  private end(): void {
+    this.row[rowWords.inFlight] = this.count - 1
   }
 }

@@ -13,7 +13,7 @@ export type OnJoin = (server: Server, address: ServerAddress) => void
 export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
   const { start } = runtime
   const listen = Server.prototype.listen
-  let serving: { server: Server; configured: boolean } | undefined
+  let serving: { server: Server; configured: boolean; port: number | undefined } | undefined
   let joins = 0
 
   function takes(server: Server, request: ListenRequest): boolean {
@@ -28,9 +28,31 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
     )
   }
 
+  /** Frameworks open one server for each family of addresses, on one port: the primary listens on both for the first. */
+  function isTwin(server: Server, { port }: ListenRequest): boolean {
+    return (
+      serving !== undefined &&
+      serving.server !== server &&
+      serving.server.listening &&
+      port !== undefined &&
+      port !== 0 &&
+      port === serving.port
+    )
+  }
+
+  function listenPrivately(server: Server, request: ListenRequest): Server {
+    const address = servedAddress(runtime, request)
+    if (request.callback !== undefined) server.once('listening', request.callback)
+    const path = joins === 0 ? start.privateSocket : `${start.privateSocket}.${joins}`
+    joins++
+    server.address = () => (server.listening ? asNodeSays(address) : null)
+    return Reflect.apply(listen, server, [{ path, exclusive: true, backlog: request.backlog }])
+  }
+
   Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {
     const request = readListenArguments(args)
     if (request === undefined || this.listening) return Reflect.apply(listen, this, args)
+    if (isTwin(this, request)) return listenPrivately(this, request)
     if (!takes(this, request)) {
       runtime.send({
         switchyard: 'notice',
@@ -46,14 +68,9 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
         message: 'an earlier server gets no connections: this one has the configured port',
       })
     }
-    serving = { server: this, configured: start.listen !== undefined && isConfigured(request) }
-    const address = servedAddress(runtime, request)
-    if (request.callback !== undefined) this.once('listening', request.callback)
-    const privateSocket = joins === 0 ? start.privateSocket : `${start.privateSocket}.${joins}`
-    joins++
-    this.address = () => (this.listening ? asNodeSays(address) : null)
-    Reflect.apply(listen, this, [{ path: privateSocket, exclusive: true, backlog: request.backlog }])
-    this.once('listening', () => onJoin(this, address))
+    serving = { server: this, configured: start.listen !== undefined && isConfigured(request), port: request.port }
+    listenPrivately(this, request)
+    this.once('listening', () => onJoin(this, servedAddress(runtime, request)))
     return this
   } as typeof Server.prototype.listen
 }

@@ -38,7 +38,7 @@ export class Reception {
 
   /** Takes an offer, whatever becomes of it. */
   receive(offer: Offer): void {
-    this.inFlight.received++
+    this.inFlight.countReceived()
     // More listeners than Node's own may look at the bytes themselves: they get a connection as they know it.
     const beginsHere = isHeadComplete(offer.tag) && this.server instanceof HttpServer && this.server.listenerCount('connection') === 1
     if (!beginsHere && !offer.claim(0)) return offer.release()

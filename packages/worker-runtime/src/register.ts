@@ -35,7 +35,7 @@ if (runtime !== undefined) {
     const first = serving === undefined
     serving = { server, reception: new Reception(server, inFlight, cookies) }
     if (!first) return
-    receiveOffers(runtime.start.ends, (offer) => serving?.reception.receive(offer))
+    inFlight.publish(receiveOffers(runtime.start.ends, (offer) => serving?.reception.receive(offer)))
     startReports(runtime, inFlight, () => serving?.server as Server)
     runtime.send({ switchyard: 'listening', address })
   })

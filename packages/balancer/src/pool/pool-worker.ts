@@ -16,8 +16,8 @@ export class PoolWorker implements Candidate {
   readonly slot: number
   readonly generation: number
   readonly weight = 1
-  readonly load = new LoadRow()
-  readonly channel: NativeChannel
+  readonly channel = new NativeChannel()
+  readonly load = new LoadRow(this.channel.row)
   state: WorkerState = 'starting'
   everReady = false
   drained = false
@@ -30,7 +30,6 @@ export class PoolWorker implements Candidate {
     this.slot = slot
     this.generation = generation
     this.sinceMs = nowMs
-    this.channel = new NativeChannel()
   }
 
   get seat(): Seat {
@@ -40,7 +39,7 @@ export class PoolWorker implements Candidate {
   /** Hands a connection over; it leaves with the channel's next flush. False: no room. */
   handOff(fd: number, tag: number): boolean {
     if (!this.channel.offer(fd, tag)) return false
-    this.load.countHandoff()
+    this.load.handedOff++
     return true
   }
 }

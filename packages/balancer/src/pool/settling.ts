@@ -46,7 +46,7 @@ export class Settling {
     const { channel } = worker
     const hadRoom = channel.hasRoom
     channel.settle((fd, tag) => {
-      worker.load.uncountHandoff()
+      worker.load.handedOff--
       this.options.onReturned(fd, tag)
     })
     if (!hadRoom && channel.hasRoom) this.options.onRoom(worker)

@@ -1,6 +1,6 @@
 // What workers are told at their start, besides their seat: where they listen privately, and what they must know of routes.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,17 +12,23 @@ import type { Settings } from '../settings.ts'
 export class PrivateFolder {
   private readonly path = mkdtempSync(join(tmpdir(), 'switchyard-'))
 
-  socketOf(workerId: number): string {
-    return join(this.path, `${workerId}.sock`)
+  /** A path in a folder of the worker's own: its app may have several servers. */
+  socketFor(workerId: number): string {
+    mkdirSync(this.folderOf(workerId), { mode: 0o700 })
+    return join(this.folderOf(workerId), 'app.sock')
   }
 
   /** The worker is gone, and its sockets with it. */
-  removeSocketOf(workerId: number): void {
-    rmSync(this.socketOf(workerId), { force: true })
+  removeSocketsOf(workerId: number): void {
+    rmSync(this.folderOf(workerId), { recursive: true, force: true })
   }
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true })
+  }
+
+  private folderOf(workerId: number): string {
+    return join(this.path, String(workerId))
   }
 }
 

@@ -24,7 +24,7 @@ test.before(async () => {
       routes: [
         { path: '/keyed/*', pool: 'keyed' },
         { header: { 'x-key': 'yes' }, pool: 'keyed' },
-        { path: '/sticky/*', policy: { sticky: { by: { header: 'x-session' }, breakAt: 1_000 } } },
+        { path: '/sticky/*', policy: { sticky: { by: { header: 'x-session' } } } },
       ],
       policy: 'round-robin',
       maxHeadBytes: MAX_HEAD,
