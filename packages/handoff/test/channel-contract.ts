@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
-import { assert, suite } from '../../../test/suite.ts'
+import { assert, type suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { type Arrival, type Channel, Door, listen } from '../src/index.ts'
@@ -23,9 +23,8 @@ const LIMITS = {
   lingerTimeoutMs: 500,
 }
 
-/** Runs the contract over `open(window)`. */
-export function channelContract(name: string, open: (window: number) => Promise<ChannelUnderTest>): void {
-  const test = suite(`${name}: channel contract`)
+/** Adds the contract to a suite; `open(window)` makes a channel and the worker at its other end. */
+export function channelContract(test: ReturnType<typeof suite>, open: (window: number) => Promise<ChannelUnderTest>): void {
   const arrivals: Arrival[] = []
   let port = 0
   let door: Door
@@ -153,6 +152,4 @@ export function channelContract(name: string, open: (window: number) => Promise<
       assert.is(channel.claimed, 5)
     })
   })
-
-  test.run()
 }

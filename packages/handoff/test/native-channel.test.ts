@@ -2,13 +2,16 @@
 
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import { NativeChannel } from '../src/index.ts'
 import { channelContract } from './channel-contract.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
 
-channelContract('native', async (window) => {
+const test = suite('native: channel contract')
+
+channelContract(test, async (window) => {
   const channel = new NativeChannel(window)
   const { ends } = channel
   const worker = fork(fixture, [String(window)], {
@@ -28,3 +31,5 @@ channelContract('native', async (window) => {
     },
   }
 })
+
+test.run()
