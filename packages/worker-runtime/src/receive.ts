@@ -4,7 +4,7 @@
 // to call the app does the compare-and-swap decide; then the bytes are taken from the kernel. So a worker that is killed, or has lost the
 // claim, has done nothing that anybody could see, and the request begins in the same turn of the loop in which the connection came.
 
-import { Server as HttpServer } from 'node:http'
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { adoptDescriptor, isHeadComplete, listenerOf, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
@@ -76,28 +76,32 @@ export class Reception {
 
   /** Everything that a server tells its app goes through `emit`; what belongs to an unclaimed connection stops here. */
   private watch(): void {
-    const { server, inFlight } = this
+    const { server } = this
     const reception = this
-    const emit = server.emit
-    server.emit = function (this: Server, event: string | symbol): boolean {
-      // biome-ignore lint/complexity/noArguments: a rest parameter would be one more array for each request
-      const values = arguments
+    const emit = server.emit as (this: Server, event: string | symbol, ...values: unknown[]) => boolean
+    server.emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown): boolean {
       const { beginning } = reception
       if (beginning !== undefined && event !== 'connection' && !reception.mayBegin(beginning)) return true
-      switch (event) {
-        case 'request':
-        case 'checkContinue':
-        case 'checkExpectation':
-          inFlight.beginRequest(values[2])
-          reception.cookies?.prepare(values[1], values[2])
-          if (reception.draining) values[2].shouldKeepAlive = false
-          break
-        case 'upgrade':
-        case 'connect':
-          inFlight.beginUpgrade(values[2])
-          break
-      }
-      return Reflect.apply(emit, this, values)
+      reception.note(event, first, second)
+      // A request is what a worker sees most, and two values need no array.
+      if (event === 'request') return emit.call(this, event, first, second)
+      // biome-ignore lint/complexity/noArguments: any event with any number of values
+      return Reflect.apply(emit, this, arguments)
     } as typeof server.emit
+  }
+
+  private note(event: string | symbol, first: unknown, second: unknown): void {
+    switch (event) {
+      case 'request':
+      case 'checkContinue':
+      case 'checkExpectation':
+        this.inFlight.beginRequest(second as ServerResponse)
+        this.cookies?.prepare(first as IncomingMessage, second as ServerResponse)
+        if (this.draining) (second as ServerResponse).shouldKeepAlive = false
+        break
+      case 'upgrade':
+      case 'connect':
+        this.inFlight.beginUpgrade(second as Socket)
+    }
   }
 }
