@@ -158,7 +158,6 @@ struct Listener {
 };
 
 struct Door {
-  napi_env env;
   uv_loop_t* loop;
   int epoll;
   Poll* poll;
@@ -282,7 +281,6 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   door->headBytes = toInt(env, args.at[2]);
   door->lastDescriptor = toInt(env, args.at[3]);
   door->byteCapacity -= door->headBytes;  // the last part is peek()'s own: it may be called while a batch is being read
-  door->env = env;
   door->loop = loopOf(env);
   door->onBatch = std::make_unique<Callback>(env, args.at[4], args.at[5]);
   door->epoll = epoll_create1(EPOLL_CLOEXEC);
