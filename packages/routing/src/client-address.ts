@@ -1,7 +1,7 @@
 // The address of the client behind trusted proxies: the right-most hop of X-Forwarded-For that isn't a trusted proxy. Everything left of it is hearsay.
 
 import ipaddr from 'ipaddr.js'
-import { type KeySource, keySource } from './keys.ts'
+import { type KeySource, tellableKey } from './keys.ts'
 import type { RequestHead } from './request-head.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
@@ -32,7 +32,14 @@ export function clientAddress(options: ClientAddressOptions = {}): KeySource {
     return lastUntrusted(head.header(field) ?? '', ranges)?.toString() ?? address?.toString()
   }
 
-  return keySource('client address', find)
+  // In full: another process may have other proxies that it trusts.
+  const data = { trustedProxies: [...trusted], ...(options.header !== undefined && { header: options.header }) }
+  return tellableKey({ 'client-address': data }, 'client address', find)
+}
+
+/** What is wrong with a trusted proxy, or `undefined`. */
+export function trustedProxyFault(text: string): string | undefined {
+  return text === 'unix' || rangeIn(text) !== undefined ? undefined : "expected an address, a CIDR or 'unix'"
 }
 
 /** Walks the hops from the right; one that isn't an address ends the walk, as what stands left of it can't be believed. */
@@ -68,13 +75,16 @@ function parseAddress(text: string): Address | undefined {
 }
 
 function parseRange(text: string): Range {
+  const range = rangeIn(text)
+  if (range === undefined) throw new TypeError(`trusted proxy '${text}': ${trustedProxyFault(text)}`)
+  return range
+}
+
+function rangeIn(text: string): Range | undefined {
   const slash = text.indexOf('/')
   const address = parseAddress(slash === -1 ? text : text.slice(0, slash))
   const isMapped = address?.kind() === 'ipv4' && text.includes(':')
   const most = address?.kind() === 'ipv4' ? 32 : 128
   const bits = slash === -1 ? most : Number(text.slice(slash + 1)) - (isMapped ? 96 : 0)
-  if (address === undefined || !/^[^/]+(\/\d{1,3})?$/.test(text) || bits < 0 || bits > most) {
-    throw new TypeError(`trusted proxy '${text}': expected an address, a CIDR or 'unix'`)
-  }
-  return [address, bits]
+  return address === undefined || !/^[^/]+(\/\d{1,3})?$/.test(text) || bits < 0 || bits > most ? undefined : [address, bits]
 }

@@ -1,5 +1,10 @@
 // The small grammars inside a head's texts: target, Host, cookies, query. Each takes what a client sent and never throws.
 
+/** Is this an origin-form target, or the `*` of OPTIONS? CONNECT's has no path. */
+export function hasPath(target: string): boolean {
+  return target.charCodeAt(0) === 0x2f || target === '*'
+}
+
 /** Where the path of an origin-form target ends: before `?` or `#`. */
 export function pathEnd(target: string): number {
   for (let at = 0; at < target.length; at++) {

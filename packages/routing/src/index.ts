@@ -1,9 +1,10 @@
 // Everything that other packages and configs may import from routing.
 
-export { type ClientAddressOptions, clientAddress } from './client-address.ts'
+export { type ClientAddressOptions, clientAddress, trustedProxyFault } from './client-address.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
 export type { Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
+export { type DataScope, policyFromData } from './policies/from-data.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
@@ -20,6 +21,7 @@ export {
   type PolicyErrorListener,
   type PolicyFunction,
 } from './policy.ts'
+export type { KeyData, PolicyData, PolicyName, StickyData } from './policy-data.ts'
 export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './request-head.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'

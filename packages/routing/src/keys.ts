@@ -1,11 +1,14 @@
 // Where the key of a request comes from: what makes two requests belong together. Keys of clients are bounded and never trusted.
 
+import type { KeyData } from './policy-data.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Finds the key in a head; `undefined` when there is none. Never throws. */
 export interface KeySource {
   /** For people, such as `cookie connect.sid`. */
   readonly name: string
+  /** How JSON says it. Left out: it is the user's own code. */
+  readonly data?: KeyData
   of(head: RequestHead): string | undefined
 }
 
@@ -17,23 +20,23 @@ export const MAX_KEY_LENGTH = 1024
 
 /** The value of a cookie, not decoded. */
 export function cookie(name: string): KeySource {
-  return keySource(`cookie ${name}`, (head) => head.cookie(name))
+  return tellableKey({ cookie: name }, `cookie ${name}`, (head) => head.cookie(name))
 }
 
 /** The value of a header field. */
 export function header(name: string): KeySource {
-  return keySource(`header ${name}`, (head) => head.header(name))
+  return tellableKey({ header: name }, `header ${name}`, (head) => head.header(name))
 }
 
 /** The first value of a query parameter, decoded. */
 export function query(name: string): KeySource {
-  return keySource(`query ${name}`, (head) => head.queryParameter(name))
+  return tellableKey({ query: name }, `query ${name}`, (head) => head.queryParameter(name))
 }
 
 /** One segment of the path as sent, counted from 0: `pathSegment(1)` of `/cart/42/items` is `42`. Empty segments don't count. Throws RangeError when `index` is no whole number. */
 export function pathSegment(index: number): KeySource {
   if (!Number.isInteger(index) || index < 0) throw new RangeError(`path segment: expected a whole number from 0, got ${index}`)
-  return keySource(`path segment ${index}`, (head) => segmentOf(head.path ?? '', index))
+  return tellableKey({ 'path-segment': index }, `path segment ${index}`, (head) => segmentOf(head.path ?? '', index))
 }
 
 /** Makes a key source: keys that are empty or longer than 1,024 characters count as none, and so does one that throws. */
@@ -49,6 +52,11 @@ export function keySource(name: string, find: PolicyKeyFunction): KeySource {
       }
     },
   }
+}
+
+/** Makes a key source that data says in full. */
+export function tellableKey(data: KeyData, name: string, find: PolicyKeyFunction): KeySource {
+  return { ...keySource(name, find), data }
 }
 
 function segmentOf(path: string, index: number): string | undefined {

@@ -2,26 +2,50 @@
 // Comparison is generous, as frameworks are, so that a heavy route can't be reached around its pool by spelling its path another way.
 
 import { parse } from 'regexparam'
+import { pathEnd } from './head-text.ts'
 
 /** Does a path in compared form (see `comparedPath`) match? */
 export type PathTest = (path: string) => boolean
+
+export interface PathPattern {
+  readonly test: PathTest
+  /** The first segment of every path that matches, see `firstSegment`; `undefined`: they have different ones. */
+  readonly first: string | undefined
+}
+
+const SLASH = 0x2f
+const QUERY = 0x3f
+const FRAGMENT = 0x23
+const PERCENT = 0x25
+const EVERY_PATH: PathPattern = { test: () => true, first: undefined }
 
 /**
  * Compiles a pattern: `/literal`, `/prefix/*` (matches `/prefix` too and all below), `/*` (everything), `/users/:id`, `/users/:id?`, `/files/:name.json`, `/a/:any/b`.
  * Throws TypeError with `patternFault`'s text.
  */
-export function pathTest(pattern: string): PathTest {
+export function compilePattern(pattern: string): PathPattern {
   const fault = patternFault(pattern)
   if (fault !== undefined) throw new TypeError(`path '${pattern}': ${fault}`)
-  if (pattern === '/*' || pattern === '*') return () => true
+  if (matchesEveryPath(pattern)) return EVERY_PATH
   const isPrefix = pattern.endsWith('/*')
   const base = comparedPath(isPrefix ? pattern.slice(0, -2) : pattern)
-  if (isPrefix && base === '/') return () => true
-  if (!base.includes('/:') && !base.includes('/*')) {
-    if (!isPrefix) return (path) => path === base
-    const below = `${base}/`
-    return (path) => path.startsWith(base) && (path.length === base.length || path.startsWith(below))
-  }
+  if (isPrefix && base === '/') return EVERY_PATH
+  const first = firstSegment(base)
+  if (!base.includes('/:') && !base.includes('/*')) return { test: literalTest(base, isPrefix), first }
+  // Outside of ASCII a RegExp's own way of ignoring case takes more letters for the same than lower case does.
+  return { test: regexTest(base, isPrefix), first: /^[:*]|[^\0-\x7f]/.test(first) ? undefined : first }
+}
+
+function literalTest(base: string, isPrefix: boolean): PathTest {
+  if (!isPrefix) return (path) => path === base
+  const { length } = base
+  const last = base.charCodeAt(length - 1)
+  // Two characters tell most paths apart, without a call for each route of a table.
+  return (path) =>
+    path.charCodeAt(length - 1) === last && (path.length === length || path.charCodeAt(length) === SLASH) && path.startsWith(base)
+}
+
+function regexTest(base: string, isPrefix: boolean): PathTest {
   const segments = base.split('/').map((segment) => (/^[:*]/.test(segment) ? segment : segment.replace(/[.+^${}()|[\]\\?]/g, '\\$&')))
   const regex = parse(segments.join('/') + (isPrefix ? '/*' : '')).pattern
   return isPrefix ? (path) => regex.test(`${path}/`) : (path) => regex.test(path)
@@ -42,6 +66,27 @@ export function patternFault(pattern: string): string | undefined {
 /** Does this pattern match every path? */
 export function matchesEveryPath(pattern: string | undefined): boolean {
   return pattern === undefined || pattern === '/*' || pattern === '*'
+}
+
+/** The first segment of a path in compared form; empty for `/` and for the `*` of OPTIONS. */
+export function firstSegment(path: string): string {
+  const end = path.indexOf('/', 1)
+  return path.slice(1, end === -1 ? path.length : end)
+}
+
+/** The path of an origin-form target, or `*`, in the form that is compared. One pass, and no new text where the path is in that form already. */
+export function comparedPathOf(target: string): string {
+  let before = 0
+  let at = 0
+  for (; at < target.length; at++) {
+    const code = target.charCodeAt(at)
+    if (code === QUERY || code === FRAGMENT) break
+    if (code > 0x7e || code === PERCENT || (code >= 0x41 && code <= 0x5a) || (code === SLASH && before === SLASH)) {
+      return comparedPath(target.slice(0, pathEnd(target)))
+    }
+    before = code
+  }
+  return target.slice(0, before === SLASH && at > 1 ? at - 1 : at)
 }
 
 /** A path in the form that is compared: percent-encoding decoded (as sent when it is broken), repeated slashes folded, lower case, no slash at the end. */

@@ -2,6 +2,7 @@
 
 import type { Load } from './load.ts'
 import type { TicketOptions } from './policies/ticket-options.ts'
+import type { PolicyData } from './policy-data.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Seat, TicketSeal } from './ticket.ts'
 
@@ -20,7 +21,7 @@ export interface PolicyContext {
   readonly seal: TicketSeal
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** All seats of the pool, for `stays` in a process that doesn't pick. Left out: the seats of the last pick. */
+  /** The seats of the pool that some worker holds now, for `stays` in a process that doesn't pick. Left out: nothing is known of them but the last pick. */
   readonly seats?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
   /** Is told what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
@@ -40,8 +41,13 @@ export interface Policy {
   readonly name: string
   /** How the worker runtime should set tickets for this policy's routes, as plain data. Left out: it sets none. Bound policies have every option filled in. */
   readonly ticket?: TicketOptions
+  /**
+   * How JSON says it, in full: `policyFromData` makes of it one that picks and judges as this one does when new. Left out: a part of it is the user's own code.
+   * Whoever makes a policy out of a changed copy of another must leave it out.
+   */
+  readonly data?: PolicyData
   pick(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
-  /** May a later request on this connection stay with the worker that holds it? Left out: yes. */
+  /** May a later request on this connection stay with the worker that holds it? Left out: yes, always; there is nobody to ask. */
   stays?(worker: Candidate, head: RequestHead): boolean
   /** The policy that is really used on one route: the owner calls this once per route and picks with the result. Left out: the policy itself. */
   bind?(context: PolicyContext): Policy

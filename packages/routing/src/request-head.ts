@@ -2,7 +2,7 @@
 // A head that is not complete, or that has traits that smuggle, answers `undefined` to everything: it is never a key.
 
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
-import { cookieIn, hostIn, parameterIn, pathEnd, trimSpace } from './head-text.ts'
+import { cookieIn, hasPath, hostIn, parameterIn, pathEnd, trimSpace } from './head-text.ts'
 
 export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
 
@@ -10,21 +10,24 @@ export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
 export interface HeadParts {
   readonly method?: string
   readonly target: string
+  /** By their names in lower case. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
 const NO_HEADERS: NonNullable<HeadParts['headers']> = {}
 
-export class RequestHead {
-  readonly outcome: HeadOutcome
-  readonly protocol: HeadProtocol
-  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, two different Hosts, absolute-form. */
-  readonly ambiguous: boolean
-  /** Bytes of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
-  readonly byteLength: number
+// What a scan says of a head that was parsed elsewhere; shared, as no offset in it is ever looked at.
+const PARSED: Readonly<HeadScan> = newScan('complete', 'http/1')
+const PARSED_AMBIGUOUS: Readonly<HeadScan> = { ...PARSED, ambiguous: true }
 
+/** Knows the address of a peer. */
+export interface AddressSource {
+  readonly remoteAddress?: string | undefined
+}
+
+export class RequestHead {
   private readonly readable: boolean
-  private readonly scan: HeadScan
+  private readonly scan: Readonly<HeadScan>
   private bytes: Buffer | undefined
   private readonly headers: NonNullable<HeadParts['headers']> | undefined
   private methodText: string | undefined
@@ -32,13 +35,9 @@ export class RequestHead {
   private hostText: string | undefined
   private hostKnown: boolean
   private address: string | undefined
-  private askAddress: (() => string | undefined) | undefined
+  private addressSource: AddressSource | undefined
 
-  private constructor(scan: HeadScan, bytes: Buffer | undefined, parts: HeadParts | undefined) {
-    this.outcome = scan.outcome
-    this.protocol = scan.protocol
-    this.ambiguous = scan.ambiguous
-    this.byteLength = scan.byteLength
+  private constructor(scan: Readonly<HeadScan>, bytes: Buffer | undefined, parts: HeadParts | undefined) {
     this.readable = scan.outcome === 'complete' && !scan.ambiguous
     this.scan = scan
     this.bytes = bytes
@@ -48,7 +47,7 @@ export class RequestHead {
     this.hostText = undefined
     this.hostKnown = false
     this.address = undefined
-    this.askAddress = undefined
+    this.addressSource = undefined
   }
 
   /**
@@ -67,11 +66,27 @@ export class RequestHead {
     return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
   }
 
-  /** A head from parts that some parser has already accepted; `method` is GET when left out. Header names may be in any case. */
+  /** A head from parts that some parser has already accepted; `method` is GET when left out. */
   static of(parts: HeadParts): RequestHead {
-    const scan = newScan('complete', 'http/1')
-    scan.ambiguous = !isPlainTarget(parts.method, parts.target)
-    return new RequestHead(scan, undefined, parts)
+    return new RequestHead(isPlainTarget(parts.method, parts.target) ? PARSED : PARSED_AMBIGUOUS, undefined, parts)
+  }
+
+  get outcome(): HeadOutcome {
+    return this.scan.outcome
+  }
+
+  get protocol(): HeadProtocol {
+    return this.scan.protocol
+  }
+
+  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, two different Hosts, absolute-form. */
+  get ambiguous(): boolean {
+    return this.scan.ambiguous
+  }
+
+  /** Bytes of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
+  get byteLength(): number {
+    return this.scan.byteLength
   }
 
   /** Takes a copy of the bytes, so that the head outlives the buffer it was read from; gives itself. */
@@ -97,7 +112,7 @@ export class RequestHead {
   /** The path as sent, before `?` and `#`, not decoded. `undefined` for CONNECT, which has none. */
   get path(): string | undefined {
     const target = this.target
-    if (target === undefined || (target.charCodeAt(0) !== 0x2f && target !== '*')) return undefined
+    if (target === undefined || !hasPath(target)) return undefined
     return target.slice(0, pathEnd(target))
   }
 
@@ -123,7 +138,7 @@ export class RequestHead {
   /** The value of a header field, of several the values joined by `, ` (cookies by `; `). `name` in any case. Bytes are read as latin1. */
   header(name: string): string | undefined {
     if (!this.readable) return undefined
-    const values = this.headers === undefined ? this.valuesInBytes(name) : this.valuesInParts(name, this.headers)
+    const values = this.headers === undefined ? this.valuesInBytes(name) : valuesIn(this.headers, name)
     if (typeof values !== 'object') return values
     return values.join(name.length === 6 && name.toLowerCase() === 'cookie' ? '; ' : ', ')
   }
@@ -142,21 +157,21 @@ export class RequestHead {
 
   /** The address of the peer, as its listener sees it; `undefined` for a unix socket or when not filled in. */
   get remoteAddress(): string | undefined {
-    if (this.askAddress !== undefined) {
-      this.address = this.askAddress()
-      this.askAddress = undefined
+    if (this.addressSource !== undefined) {
+      this.address = this.addressSource.remoteAddress
+      this.addressSource = undefined
     }
     return this.address
   }
 
   set remoteAddress(address: string | undefined) {
     this.address = address
-    this.askAddress = undefined
+    this.addressSource = undefined
   }
 
-  /** Tells how to find the address; asked at most once, when somebody wants it. */
-  setRemoteAddress(ask: () => string | undefined): void {
-    this.askAddress = ask
+  /** Tells who knows the address; asked at most once, when somebody wants it. A socket is one. */
+  setAddressSource(source: AddressSource): void {
+    this.addressSource = source
   }
 
   private text(start: number, end: number): string | undefined {
@@ -180,15 +195,12 @@ export class RequestHead {
     }
     return found
   }
+}
 
-  private valuesInParts(name: string, headers: NonNullable<HeadParts['headers']>): string | readonly string[] | undefined {
-    if (Object.hasOwn(headers, name)) return headers[name]
-    const wanted = name.toLowerCase()
-    for (const key of Object.keys(headers)) {
-      if (key.length === wanted.length && key.toLowerCase() === wanted) return headers[key]
-    }
-    return undefined
-  }
+function valuesIn(headers: NonNullable<HeadParts['headers']>, name: string): string | readonly string[] | undefined {
+  const values: unknown = headers[name] ?? headers[name.toLowerCase()]
+  // What every object inherits is neither.
+  return typeof values === 'string' || Array.isArray(values) ? values : undefined
 }
 
 function isPlainTarget(method: string | undefined, target: string): boolean {

@@ -1,12 +1,13 @@
 // The table of routes: which pool and policy a head belongs to. The first route that matches wins.
 
-import { comparedPath, matchesEveryPath, type PathTest, pathTest } from './path-pattern.ts'
+import { hasPath } from './head-text.ts'
+import { comparedPathOf, compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** What a head must be. What is left out may be anything. */
 export interface RouteMatch {
-  /** A pattern, see `pathTest`; compared without regard to case. */
+  /** A pattern, see `compilePattern`; compared without regard to case. */
   readonly path?: string
   /** One of these methods, exactly: GET does not mean HEAD. */
   readonly method?: string | readonly string[]
@@ -39,6 +40,8 @@ export interface RouteExplanation<P = Policy> {
 interface CompiledRoute<P> {
   readonly route: Route<P>
   readonly path: PathTest | undefined
+  /** The first segment of every path that matches; `undefined`: it may be any. */
+  readonly first: string | undefined
   readonly methods: readonly string[] | undefined
   readonly host: string | undefined
   readonly domain: string | undefined
@@ -49,6 +52,10 @@ export class RouteTable<P = Policy> {
   readonly routes: readonly Route<P>[]
   readonly fallback: Route<P>
   private readonly compiled: readonly CompiledRoute<P>[]
+  /** The routes that can match a path with this first segment, in order. */
+  private readonly byFirst: ReadonlyMap<string, readonly CompiledRoute<P>[]>
+  /** Those that can match any other path, or none. */
+  private readonly elsewhere: readonly CompiledRoute<P>[]
   private readonly unread: Route<P>
 
   /** `fallback` is taken when no route matches; its own match is not looked at. Throws TypeError when a path pattern is not one. */
@@ -56,6 +63,10 @@ export class RouteTable<P = Policy> {
     this.routes = routes
     this.fallback = fallback
     this.compiled = routes.map(compile)
+    const firsts = new Set(this.compiled.map(({ first }) => first).filter((first) => first !== undefined))
+    const mayStart = (segment?: string) => this.compiled.filter(({ first }) => first === undefined || first === segment)
+    this.byFirst = new Map([...firsts].map((first) => [first, mayStart(first)]))
+    this.elsewhere = mayStart()
     this.unread = this.compiled.find(matchesEverything)?.route ?? fallback
   }
 
@@ -66,7 +77,8 @@ export class RouteTable<P = Policy> {
   find(head: RequestHead): Route<P> {
     if (saysNothing(head)) return this.unread
     const path = pathOf(head)
-    for (const compiled of this.compiled) {
+    const likely = (path === undefined ? undefined : this.byFirst.get(firstSegment(path))) ?? this.elsewhere
+    for (const compiled of likely) {
       if (matches(compiled, head, path)) return compiled.route
     }
     return this.fallback
@@ -101,11 +113,13 @@ export function routeName(match: RouteMatch): string {
 
 function compile<P>(route: Route<P>): CompiledRoute<P> {
   const { path, method, host, header } = route.match
+  const pattern = path === undefined || matchesEveryPath(path) ? undefined : compilePattern(path)
   const name = host?.toLowerCase()
   const isDomain = name?.startsWith('*.') === true
   return {
     route,
-    path: path === undefined || matchesEveryPath(path) ? undefined : pathTest(path),
+    path: pattern?.test,
+    first: pattern?.first,
     methods: method === undefined ? undefined : [method].flat().map((one) => one.toUpperCase()),
     host: isDomain || name === '*' ? undefined : name,
     domain: isDomain ? name?.slice(1) : undefined,
@@ -123,8 +137,8 @@ function matchesEverything(compiled: CompiledRoute<unknown>): boolean {
 }
 
 function pathOf(head: RequestHead): string | undefined {
-  const path = head.path
-  return path === undefined ? undefined : comparedPath(path)
+  const { target } = head
+  return target === undefined || !hasPath(target) ? undefined : comparedPathOf(target)
 }
 
 function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): boolean {

@@ -68,7 +68,7 @@ test('the client is the right-most hop that is no trusted proxy', () => {
     ['unix is no address', ['unix'], '1.2.3.4', '5.6.7.8', '1.2.3.4'],
   ]
   for (const [why, trustedProxies, from, hops, client] of cases) {
-    const asked = head({ headers: hops === undefined ? {} : { 'X-Forwarded-For': hops }, ...(from === undefined ? {} : { from }) })
+    const asked = head({ headers: hops === undefined ? {} : { 'x-forwarded-for': hops }, ...(from === undefined ? {} : { from }) })
     assert.is(clientAddress({ trustedProxies }).of(asked), client, why)
   }
 })

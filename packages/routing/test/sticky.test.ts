@@ -107,6 +107,30 @@ test('a later request stays with the worker its ticket or key names, and with an
   assert.is(keyed?.stays?.(here, RequestHead.addressOnly()), true)
 })
 
+test('a later request stays when nobody holds the seat that it wants', () => {
+  const here = candidate(1)
+  const keyed = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
+  for (const held of [[], [here]]) {
+    const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => held })
+    assert.is(tickets?.stays?.(here, withCookie(ticketFor(2))), true)
+    assert.is(tickets?.stays?.(here, withSession(2)), true)
+    assert.is(byHash({ seats: () => held })?.stays?.(here, keyed), true)
+  }
+  let held = [here, candidate(2)]
+  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => held })
+  assert.is(tickets?.stays?.(here, withSession(2)), false)
+  held = [here]
+  assert.is(tickets?.stays?.(here, withSession(2)), true, 'seats are asked for each time')
+})
+
+test('an empty list of seats is an answer: the last pick is not asked instead', () => {
+  const policy = byHash({ seats: () => [] })
+  const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
+  const list = candidates(0, 0, 0, 0)
+  policy?.pick(list, head)
+  for (const seat of list) assert.is(policy?.stays?.(seat, head), true)
+})
+
 test('keys come back to their slot, and keys of slots that have too much go on to the next of their own order', () => {
   const policy = byHash()
   const light = candidates(0, 0, 0, 0, 0, 0, 0, 0)

@@ -28,6 +28,7 @@ export function leastInFlight(): Policy {
 
   return {
     name: 'least-in-flight',
+    data: 'least-in-flight',
     pick(candidates) {
       const chosen = choose(candidates)
       if (chosen !== undefined) lastSlot = chosen.slot

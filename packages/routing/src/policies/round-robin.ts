@@ -24,6 +24,7 @@ export function roundRobin(): Policy {
 
   return {
     name: 'round-robin',
+    data: 'round-robin',
     pick(candidates) {
       picks++
       let best: Candidate | undefined

@@ -24,6 +24,11 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     return seat === undefined ? undefined : { slot: seat.slot, generation: seat.generation, firm: false }
   }
 
+  /** As far as is known; a seat that nobody holds has no worker to go to. */
+  function isHeld({ slot }: Seat): boolean {
+    return context?.seats?.().some((seat) => seat.slot === slot) ?? true
+  }
+
   function choose(candidates: readonly Candidate[], seat: Home): Candidate | undefined {
     const worker = workerAt(candidates, seat)
     return worker === undefined || seat.firm || loadBound(candidates, bound)(worker) ? worker : undefined
@@ -40,7 +45,8 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     },
     stays(worker, head) {
       const seat = home(head)
-      return seat === undefined ? (otherwise.stays?.(worker, head) ?? true) : seat.slot === worker.slot
+      if (seat === undefined) return otherwise.stays?.(worker, head) ?? true
+      return seat.slot === worker.slot || !isHeld(seat)
     },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
       const seat = home(head)

@@ -3,6 +3,7 @@
 
 import { type KeySource, keySource, type PolicyKeyFunction } from '../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../policy.ts'
+import type { StickyData } from '../policy-data.ts'
 import type { LoadBound } from './bounded-load.ts'
 import { leastInFlight } from './least-in-flight.ts'
 import type { ByHash, ByTicket, StickyBy } from './sticky-by.ts'
@@ -46,5 +47,19 @@ function assemble(by: StickyBy, otherwise: Policy | PolicyFunction, bound: LoadB
   const inner =
     context !== undefined ? bindPolicy(otherwise, context) : typeof otherwise === 'function' ? fromFunction(otherwise) : otherwise
   const policy = by.kind === 'hash' ? stickyByHash(by, inner, bound, context) : stickyByTicket(by, inner, bound, context)
-  return { ...policy, bind: (next) => assemble(by, otherwise, bound, next) }
+  const data = dataOf(by, inner, bound)
+  return { ...policy, ...(data !== undefined && { data }), bind: (next) => assemble(by, otherwise, bound, next) }
+}
+
+/** The policy as data, unless a part of it is the user's own code. */
+function dataOf(by: StickyBy, otherwise: Policy, { breakAt, breakFloor }: LoadBound): StickyData | undefined {
+  const told = by.kind === 'ticket' ? { ticket: by.options } : by.source.data
+  if (told === undefined || otherwise.data === undefined) return undefined
+  const seed = by.kind === 'hash' && by.seed !== '' && { seed: by.seed }
+  return { sticky: { by: told, ...seed, otherwise: otherwise.data, breakAt: finite(breakAt), breakFloor: finite(breakFloor) } }
+}
+
+/** JSON has no infinity; no load reaches this either. */
+function finite(bound: number): number {
+  return Math.min(bound, Number.MAX_VALUE)
 }

@@ -1,0 +1,45 @@
+// Makes policies and keys of the data that says them. The way back is their own `data`.
+
+import { clientAddress } from '../client-address.ts'
+import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
+import type { Policy } from '../policy.ts'
+import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
+import { policyNamed } from './named.ts'
+import { hash, sticky, ticket } from './sticky.ts'
+import type { StickyBy } from './sticky-by.ts'
+
+/** What data takes from where it stands. */
+export interface DataScope {
+  /** For a `client-address` that names none of its own. */
+  readonly trustedProxies: readonly string[]
+}
+
+/** Makes the policy that the data says; one of its own for each call. Throws RangeError or TypeError as the factories do. */
+export function policyFromData(data: PolicyData, scope: DataScope): Policy {
+  if (typeof data === 'string') return policyNamed(data)
+  const { otherwise, breakAt, breakFloor } = data.sticky
+  return sticky({
+    by: byFromData(data.sticky, scope),
+    ...(otherwise !== undefined && { otherwise: policyFromData(otherwise, scope) }),
+    ...(breakAt !== undefined && { breakAt }),
+    ...(breakFloor !== undefined && { breakFloor }),
+  })
+}
+
+function byFromData({ by, seed }: StickyData['sticky'], scope: DataScope): StickyBy {
+  if (by === 'ticket') return ticket()
+  if (typeof by === 'object' && 'ticket' in by) return ticket(by.ticket)
+  return hash(keyFromData(by, scope), seed === undefined ? {} : { seed })
+}
+
+function keyFromData(data: KeyData, scope: DataScope): KeySource {
+  if (data === 'client-address') return clientAddress(scope)
+  if ('client-address' in data) {
+    const { trustedProxies = scope.trustedProxies, header: field } = data['client-address']
+    return clientAddress({ trustedProxies, ...(field !== undefined && { header: field }) })
+  }
+  if ('cookie' in data) return cookie(data.cookie)
+  if ('header' in data) return header(data.header)
+  if ('query' in data) return query(data.query)
+  return pathSegment(data['path-segment'])
+}

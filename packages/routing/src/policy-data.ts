@@ -1,0 +1,30 @@
+// Policies and keys as plain data: how a config in JSON says them, and how another process is told to make the same.
+
+import type { ClientAddressOptions } from './client-address.ts'
+import type { TicketOptions } from './policies/ticket-options.ts'
+
+export type PolicyName = 'least-in-flight' | 'round-robin'
+
+/** A key source as JSON. Left out, the trusted proxies of `client-address` are those of the scope, see `policyFromData`. */
+export type KeyData =
+  | 'client-address'
+  | { readonly 'client-address': ClientAddressOptions }
+  | { readonly cookie: string }
+  | { readonly header: string }
+  | { readonly query: string }
+  | { readonly 'path-segment': number }
+
+/** A sticky policy as JSON: by a signed ticket, or by the hash of a key. What is left out is as in `sticky`. */
+export interface StickyData {
+  readonly sticky: {
+    readonly by: 'ticket' | { readonly ticket: TicketOptions } | KeyData
+    /** Of the hash; a ticket has none. */
+    readonly seed?: string | undefined
+    readonly otherwise?: PolicyData | undefined
+    readonly breakAt?: number | undefined
+    readonly breakFloor?: number | undefined
+  }
+}
+
+/** A policy as JSON. */
+export type PolicyData = PolicyName | StickyData
