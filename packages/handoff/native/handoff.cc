@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
@@ -358,6 +359,7 @@ napi_value listenTcp(napi_env env, napi_callback_info info) {
   int on = 1, off = 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (six) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, toBool(env, args.at[2]) ? &on : &off, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted connections inherit it
   int defer = toInt(env, args.at[4]);
   if (defer > 0) setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);
   const struct sockaddr* address =
@@ -426,13 +428,13 @@ napi_value unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// peek(fd) -> bytes peeked into the last `headBytes` of the door's byte buffer; -1 when the connection is broken or has ended.
+// peek(fd) -> bytes peeked into the last `headBytes` of the door's byte buffer; -1: its client sends nothing more, -2: it is broken.
 napi_value peek(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
   int fd = toInt(env, args.at[0]);
   // Bytes stay readable after a reset, so they do not tell whether anybody is there to be answered.
   struct pollfd state = {fd, POLLIN, 0};
-  if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) return fromInt(env, -1);
+  if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) return fromInt(env, -2);
   ssize_t length = recv(fd, theDoor->bytes + theDoor->byteCapacity, theDoor->headBytes, MSG_PEEK | MSG_DONTWAIT);
   if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) return fromInt(env, -1);
   return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
@@ -488,18 +490,125 @@ napi_value descriptorLimit(napi_env env, napi_callback_info) {
 enum Claim : uint32_t { kFree = 0, kOffered = 1, kClaimed = 2, kTakenBack = 3 };
 constexpr uint32_t kStateMask = 3;
 constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
-constexpr size_t kClaimsOffset = 64;     // the first cache line is the worker's row of the load board
+constexpr size_t kRowBytes = 128;        // two cache lines: the worker's row of the load board, and what the primary tells the worker
+constexpr size_t kClaimsOffset = kRowBytes;
+constexpr int kReturnsPerWake = 64;      // what one worker sends back may take so much of a turn of the loop
 
 using Word = std::atomic<uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
-struct Item {  // what a hand-off says of its descriptor
-  uint32_t index;
+struct Item {  // primary to worker: what a hand-off says of its descriptor
+  uint32_t index;  // kAnswer: no hand-off but the answer to a question; `word` is its id, `tag` what was said
   uint32_t word;
   int32_t tag;
+  uint32_t carried;  // how many of the message's bytes are its own: they were read off the connection before it came back
+};
+constexpr uint32_t kAnswer = UINT32_MAX;
+constexpr size_t kMaxUnsent = 8192;
+
+struct Return {  // worker to primary: a connection that is given back, or a question
+  uint32_t id;  // of a question; 0: a descriptor comes with it
+  int32_t tag;
+  int32_t reason;
+  uint32_t bytes;  // how many of the message's bytes are its own
+};
+
+// A message is its number of entries (Item or Return), the entries, and the bytes of each; descriptors beside it.
+constexpr size_t kMessageBytes = 65536;
+
+// A message that is being put together.
+template <typename Entry>
+struct Outgoing {
+  uint32_t count = 0;
+  size_t bytes = 0;
+  size_t descriptorCount = 0;
+  Entry entries[kMessageDescriptors];
+  struct iovec parts[kMessageDescriptors + 2];
+  int descriptors[kMessageDescriptors];
+
+  bool hasRoomFor(size_t length) const { return count == 0 || (count < kMessageDescriptors && bytes + length <= kMessageBytes); }
+  void add(const Entry& entry, int fd, const void* data, size_t length) {
+    parts[2 + count] = {const_cast<void*>(data), length};
+    entries[count++] = entry;
+    bytes += length;
+    if (fd >= 0) descriptors[descriptorCount++] = fd;
+  }
+  // False with errno: nothing was sent.
+  bool send(int socket) {
+    parts[0] = {&count, sizeof count};
+    parts[1] = {entries, count * sizeof(Entry)};
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
+    struct msghdr message = {};
+    message.msg_iov = parts;
+    message.msg_iovlen = bytes == 0 ? 2 : 2 + count;
+    if (descriptorCount > 0) {
+      message.msg_control = control;
+      message.msg_controllen = CMSG_SPACE(sizeof(int) * descriptorCount);
+      struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(sizeof(int) * descriptorCount);
+      memcpy(CMSG_DATA(header), descriptors, sizeof(int) * descriptorCount);
+    }
+    for (;;) {
+      if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+      if (errno != EINTR) return false;
+    }
+  }
+};
+
+// A message that was received, checked as far as its form goes: the other side may lie.
+template <typename Entry>
+struct Incoming {
+  uint32_t count = 0;
+  Entry entries[kMessageDescriptors];
+  size_t descriptorCount = 0;
+  int descriptors[kMessageDescriptors];
+
+  // Reads the bytes of the entries to `bytes`, one after the other. Gives what recvmsg gives. A message without sense has no entries, and
+  // its descriptors are closed.
+  ssize_t receive(int socket, char* bytes) {
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
+    char head[sizeof count + sizeof entries];
+    struct iovec parts[2] = {{head, sizeof count}, {bytes, kMessageBytes + sizeof entries}};
+    struct msghdr message = {};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    count = 0;
+    descriptorCount = 0;
+    ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (length <= 0) return length;
+    for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+      if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+      descriptorCount = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      memcpy(descriptors, CMSG_DATA(header), descriptorCount * sizeof(int));
+    }
+    size_t rest = static_cast<size_t>(length) - sizeof count;
+    memcpy(&count, head, sizeof count);
+    if (length < static_cast<ssize_t>(sizeof count) || count > kMessageDescriptors || rest < count * sizeof(Entry)) {
+      count = 0;
+      closeDescriptors();
+      return length;
+    }
+    memcpy(entries, bytes, count * sizeof(Entry));
+    return length;
+  }
+  // Where the bytes of the first entry begin in what was read to.
+  size_t start() const { return count * sizeof(Entry); }
+  void closeDescriptors() {
+    for (size_t i = 0; i < descriptorCount; i++) close(descriptors[i]);
+    descriptorCount = 0;
+  }
 };
 
 size_t pageBytes(int window) { return kClaimsOffset + static_cast<size_t>(window) * sizeof(Word); }
+
+struct Unsent {
+  Item item;
+  std::string carried;
+};
 
 // The primary's end. Keeps a copy of each descriptor until the worker has claimed it.
 struct Channel {
@@ -513,12 +622,20 @@ struct Channel {
   std::vector<uint32_t> words;       // what was offered, by claim index: the shared copy may lie
   std::vector<uint32_t> free;
   std::vector<uint32_t> outstanding;  // claim indices offered and not settled
-  std::vector<Item> unsent;
+  std::vector<Unsent> unsent;
+  char* bytes = nullptr;  // where what comes back is read to
+  Poll* poll = nullptr;
+  std::unique_ptr<Callback> onReturn;
 
   ~Channel() {
+    stopReading();
     if (page != nullptr) munmap(page, pageBytes(window));
     for (int fd : {socket, remote, memory})
       if (fd >= 0) close(fd);
+  }
+  void stopReading() {
+    if (poll != nullptr) poll->close();
+    poll = nullptr;
   }
   void release(size_t position) {
     uint32_t index = outstanding[position];
@@ -535,20 +652,65 @@ Channel* toChannel(napi_env env, napi_value value) {
   return static_cast<Channel*>(out);
 }
 
-// The worker's row of the load board, as an ArrayBuffer with a mapping of its own: it may outlive the channel.
+// The first words of the page, as an ArrayBuffer with a mapping of its own: it may outlive the channel.
 napi_value mapRow(napi_env env, int memory) {
-  void* page = mmap(nullptr, kClaimsOffset, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  void* page = mmap(nullptr, kRowBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
   if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
   napi_value out;
   napi_create_external_arraybuffer(
-      env, page, kClaimsOffset, [](napi_env, void* data, void*) { munmap(data, kClaimsOffset); }, nullptr, &out);
+      env, page, kRowBytes, [](napi_env, void* data, void*) { munmap(data, kRowBytes); }, nullptr, &out);
   return out;
 }
 
-// openChannel(window) -> { channel, remote, memory, row }: the two descriptors are for the worker's stdio.
+// Reads what the worker has sent. A worker may lie: what makes no sense is dropped with its descriptors.
+void readReturns(Channel* channel, int most) {
+  bool any = false;
+  for (int messages = 0; messages < most && channel->poll != nullptr; messages++) {
+    Incoming<Return> said;
+    ssize_t length = said.receive(channel->socket, channel->bytes);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
+    if (length <= 0) {  // the worker is gone; its exit tells the rest
+      channel->stopReading();
+      break;
+    }
+    size_t at = said.start(), end = static_cast<size_t>(length) - sizeof said.count, descriptor = 0;
+    for (uint32_t i = 0; i < said.count; i++) {
+      const Return& entry = said.entries[i];
+      if (entry.bytes == 0 || entry.bytes > end - at) break;
+      int fd = -1;
+      struct stat kind;
+      if (entry.id == 0) {
+        if (descriptor == said.descriptorCount) break;
+        fd = said.descriptors[descriptor++];
+        if (fstat(fd, &kind) != 0 || !S_ISSOCK(kind.st_mode)) {
+          close(fd);
+          at += entry.bytes;
+          continue;
+        }
+      }
+      channel->onReturn->call({fd, static_cast<int32_t>(entry.id), entry.tag, entry.reason, static_cast<int32_t>(at), static_cast<int32_t>(entry.bytes)});
+      at += entry.bytes;
+      any = true;
+    }
+    for (; descriptor < said.descriptorCount; descriptor++) close(said.descriptors[descriptor]);
+  }
+  if (any) channel->onReturn->call({-1, 0, 0, 0, 0, 0});
+}
+
+void returnReady(uv_poll_t* handle, int, int) {
+  readReturns(static_cast<Channel*>(static_cast<Poll*>(handle->data)->owner), kReturnsPerWake);
+}
+
+// openChannel(window, bytes: Uint8Array, receiver, onReturn(fd, id, tag, reason, offset, length)) -> { channel, remote, memory, row }: the
+// two descriptors are for the worker's stdio. What the worker sends is read to `bytes`, of `messageBytes()` bytes; fd -1: a question, or
+// with id 0 the end of a batch.
 napi_value openChannel(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
+  Args<4> args(env, info);
   auto channel = std::make_unique<Channel>();
+  size_t byteLength = 0;
+  void* byteData = nullptr;
+  napi_get_typedarray_info(env, args.at[1], nullptr, &byteLength, &byteData, nullptr, nullptr);
+  channel->bytes = static_cast<char*>(byteData);
   channel->window = toInt(env, args.at[0]);
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return throwSystemError(env, errno, "socketpair");
@@ -570,6 +732,10 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   napi_value row = mapRow(env, channel->memory);
   if (row == nullptr) return nullptr;
   setNamed(env, out, "row", row);
+  channel->onReturn = std::make_unique<Callback>(env, args.at[2], args.at[3]);
+  channel->poll = Poll::open(loopOf(env), channel->socket, channel.get());
+  uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&channel->poll->handle));
   napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
   setNamed(env, out, "channel", external);
   return out;
@@ -586,9 +752,10 @@ napi_value channelStarted(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// offer(channel, fd, tag) -> false when the window is full. The descriptor is the channel's until it is claimed or taken back.
+// offer(channel, fd, tag, carried?: Uint8Array) -> false when the window is full. The descriptor is the channel's until it is claimed or
+// taken back. `carried`: what was read off it before.
 napi_value offer(napi_env env, napi_callback_info info) {
-  Args<3> args(env, info);
+  Args<4> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
   if (channel->free.empty()) return fromBool(env, false);
   uint32_t index = channel->free.back();
@@ -598,36 +765,31 @@ napi_value offer(napi_env env, napi_callback_info info) {
   channel->descriptors[index] = toInt(env, args.at[1]);
   channel->claims[index].store(word, std::memory_order_release);
   channel->outstanding.push_back(index);
-  channel->unsent.push_back({index, word, toInt(env, args.at[2])});
+  channel->unsent.push_back({{index, word, toInt(env, args.at[2]), 0}, {}});
+  size_t length = 0;
+  void* data = nullptr;
+  if (args.count > 3 && napi_get_typedarray_info(env, args.at[3], nullptr, &length, &data, nullptr, nullptr) == napi_ok) {
+    channel->unsent.back().item.carried = static_cast<uint32_t>(length);
+    channel->unsent.back().carried.assign(static_cast<char*>(data), length);
+  }
   return fromBool(env, true);
 }
 
-// flush(channel) -> how many hand-offs are still unsent: the kernel has no room for now, or the worker is gone.
+// flush(channel) -> how many hand-offs and answers are still unsent: the kernel has no room for now, or the worker is gone.
 napi_value flush(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
   size_t sent = 0;
   while (sent < channel->unsent.size()) {
-    size_t count = channel->unsent.size() - sent;
-    if (count > kMessageDescriptors) count = kMessageDescriptors;
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
-    struct iovec body = {&channel->unsent[sent], count * sizeof(Item)};
-    struct msghdr message = {};
-    message.msg_iov = &body;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
-    int* descriptors = reinterpret_cast<int*>(CMSG_DATA(header));
-    for (size_t i = 0; i < count; i++) descriptors[i] = channel->descriptors[channel->unsent[sent + i].index];
-    if (sendmsg(channel->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-      if (errno == EINTR) continue;
-      break;
+    Outgoing<Item> message;
+    while (sent + message.count < channel->unsent.size()) {
+      const Unsent& next = channel->unsent[sent + message.count];
+      if (!message.hasRoomFor(next.carried.size())) break;
+      int fd = next.item.index == kAnswer ? -1 : channel->descriptors[next.item.index];
+      message.add(next.item, fd, next.carried.data(), next.carried.size());
     }
-    sent += count;
+    if (!message.send(channel->socket)) break;
+    sent += message.count;
   }
   channel->unsent.erase(channel->unsent.begin(), channel->unsent.begin() + static_cast<long>(sent));
   return fromInt(env, static_cast<int32_t>(channel->unsent.size()));
@@ -685,10 +847,27 @@ napi_value takeBack(napi_env env, napi_callback_info info) {
   return out;
 }
 
+// answer(channel, id, said): leaves with the next flush. A worker that asks and does not read gets no more than so many answers.
+napi_value answer(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  if (channel->unsent.size() >= kMaxUnsent) return nullptr;
+  channel->unsent.push_back({{kAnswer, static_cast<uint32_t>(toInt(env, args.at[1])), toInt(env, args.at[2]), 0}, {}});
+  return nullptr;
+}
+
+// readReturns(channel): everything that the worker has sent, now. For a worker that is gone.
+napi_value readAllReturns(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  readReturns(toChannel(env, args.at[0]), INT32_MAX);
+  return nullptr;
+}
+
 // closeChannel(channel): takeBack first. The worker sees the end of the channel.
 napi_value closeChannel(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
+  channel->stopReading();
   for (int* fd : {&channel->socket, &channel->remote, &channel->memory}) {
     if (*fd >= 0) close(*fd);
     *fd = -1;
@@ -702,7 +881,8 @@ struct Receiver {
   int socket;
   int window;
   Word* claims;
-  char* bytes;
+  char* bytes;  // where messages are read to
+  char* peeked;
   int byteCapacity;
   Poll* poll;
   std::unique_ptr<Callback> onReceived;
@@ -718,37 +898,34 @@ void returnOffer(const Item& item) {
 
 void receiveReady(uv_poll_t*, int, int) {
   Receiver* receiver = theReceiver;
-  Item items[kMessageDescriptors];
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
-  struct iovec body = {items, sizeof items};
-  struct msghdr message = {};
-  message.msg_iov = &body;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t length = recvmsg(receiver->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  Incoming<Item> message;
+  ssize_t length = message.receive(receiver->socket, receiver->bytes);
   if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (length <= 0) {  // the primary is gone; IPC's disconnect ends this process
     uv_poll_stop(&receiver->poll->handle);
     return;
   }
-  size_t count = static_cast<size_t>(length) / sizeof(Item), arrived = 0;
-  int descriptors[kMessageDescriptors];
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    arrived = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(descriptors, CMSG_DATA(header), arrived * sizeof(int));
-  }
-  // This process may be out of descriptors: the kernel then drops the rest, and the primary still holds its copies.
-  for (size_t i = arrived; i < count; i++) returnOffer(items[i]);
-  for (size_t i = 0; i < arrived && i < count; i++) {
-    receiver->onReceived->call({descriptors[i], static_cast<int32_t>(items[i].index), static_cast<int32_t>(items[i].word), items[i].tag});
+  // This process may be out of descriptors: the kernel then drops the last ones, and the primary still holds its copies.
+  size_t at = message.start(), descriptor = 0;
+  for (uint32_t i = 0; i < message.count; i++) {
+    const Item& item = message.entries[i];
+    if (item.index == kAnswer) {
+      receiver->onReceived->call({-1, 0, static_cast<int32_t>(item.word), item.tag, 0, 0});
+    } else if (descriptor == message.descriptorCount) {
+      returnOffer(item);
+    } else {
+      receiver->onReceived->call({message.descriptors[descriptor++], static_cast<int32_t>(item.index), static_cast<int32_t>(item.word), item.tag,
+                                  static_cast<int32_t>(at), static_cast<int32_t>(item.carried)});
+    }
+    at += item.carried;
   }
 }
 
-// openReceiver(socket, memory, window, bytes: Uint8Array, receiver, onReceived(fd, index, word, tag)) -> the row of the load board
+// openReceiver(socket, memory, window, bytes: Uint8Array, peeked: Uint8Array, receiver, onReceived(fd, index, word, tag, offset, carried)) ->
+// the words that it shares with the primary. What a connection carried is in `bytes`, of `messageBytes()` bytes, while it is called; fd -1:
+// the answer to question `word` is `tag`. `peeked` is for peekReceived.
 napi_value openReceiver(napi_env env, napi_callback_info info) {
-  Args<6> args(env, info);
+  Args<7> args(env, info);
   auto receiver = std::make_unique<Receiver>();
   receiver->socket = toInt(env, args.at[0]);
   int memory = toInt(env, args.at[1]);
@@ -762,8 +939,10 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_typedarray_info(env, args.at[3], nullptr, &length, &data, nullptr, nullptr);
   receiver->bytes = static_cast<char*>(data);
+  napi_get_typedarray_info(env, args.at[4], nullptr, &length, &data, nullptr, nullptr);
+  receiver->peeked = static_cast<char*>(data);
   receiver->byteCapacity = static_cast<int>(length);
-  receiver->onReceived = std::make_unique<Callback>(env, args.at[4], args.at[5]);
+  receiver->onReceived = std::make_unique<Callback>(env, args.at[5], args.at[6]);
   fcntl(receiver->socket, F_SETFD, FD_CLOEXEC);
   theReceiver = receiver.release();
   theReceiver->poll = Poll::open(loopOf(env), theReceiver->socket, theReceiver);
@@ -772,10 +951,10 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   return row;
 }
 
-// peekReceived(fd) -> bytes peeked into the receiver's byte buffer, 0 when there are none.
+// peekReceived(fd) -> bytes peeked into `peeked`, 0 when there are none.
 napi_value peekReceived(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  ssize_t length = recv(toInt(env, args.at[0]), theReceiver->bytes, theReceiver->byteCapacity, MSG_PEEK | MSG_DONTWAIT);
+  ssize_t length = recv(toInt(env, args.at[0]), theReceiver->peeked, theReceiver->byteCapacity, MSG_PEEK | MSG_DONTWAIT);
   return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
 }
 
@@ -798,6 +977,52 @@ napi_value claim(napi_env env, napi_callback_info info) {
   return fromBool(env, true);
 }
 
+// copyDescriptor(fd) -> another descriptor of the same connection; -1: there is none left.
+napi_value copyDescriptor(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  return fromInt(env, fcntl(toInt(env, args.at[0]), F_DUPFD_CLOEXEC, 0));
+}
+
+// sendReturns(records: Int32Array of fd, id, tag, reason, bytes: Uint8Array[]) -> how many of them went; id 0: a connection that is given
+// back, whose descriptor is closed here when it went. Fewer than all: the primary takes no more now; -1: it is gone.
+napi_value sendReturns(napi_env env, napi_callback_info info) {
+  constexpr size_t kInts = 4;
+  Args<2> args(env, info);
+  size_t length = 0, sent = 0;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, args.at[0], nullptr, &length, &data, nullptr, nullptr);
+  const int32_t* records = static_cast<int32_t*>(data);
+  size_t count = length / kInts;
+  while (sent < count) {
+    Outgoing<Return> message;
+    while (sent + message.count < count) {
+      size_t next = sent + message.count;
+      const int32_t* record = records + next * kInts;
+      napi_value element;
+      size_t bytes = 0;
+      void* start = nullptr;
+      napi_get_element(env, args.at[1], static_cast<uint32_t>(next), &element);
+      napi_get_typedarray_info(env, element, nullptr, &bytes, &start, nullptr, nullptr);
+      if (!message.hasRoomFor(bytes)) break;
+      Return entry = {static_cast<uint32_t>(record[1]), record[2], record[3], static_cast<uint32_t>(bytes)};
+      message.add(entry, entry.id == 0 ? record[0] : -1, start, bytes);
+    }
+    if (!message.send(theReceiver->socket)) {
+      if (errno != EAGAIN && errno != ENOBUFS && errno != ETOOMANYREFS) return fromInt(env, -1);
+      break;
+    }
+    sent += message.count;
+    for (size_t i = 0; i < message.descriptorCount; i++) close(message.descriptors[i]);
+  }
+  return fromInt(env, static_cast<int32_t>(sent));
+}
+
+// messageBytes() -> how large a buffer must be that messages are read to.
+napi_value messageBytes(napi_env env, napi_callback_info) {
+  return fromInt(env, static_cast<int32_t>(kMessageBytes + sizeof(Item) * kMessageDescriptors));
+}
+static_assert(sizeof(Item) == sizeof(Return), "one size of buffer for both ways");
+
 napi_value start(napi_env env, napi_value exports) {
   struct {
     const char* name;
@@ -810,6 +1035,7 @@ napi_value start(napi_env env, napi_value exports) {
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
       {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"closeChannel", closeChannel},
       {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim},
+      {"answer", answer}, {"readReturns", readAllReturns}, {"copyDescriptor", copyDescriptor}, {"sendReturns", sendReturns}, {"messageBytes", messageBytes},
   };
   for (auto& entry : functions) {
     napi_value function;

@@ -1,7 +1,8 @@
 // Makes a socket of a descriptor and gives it to a server as if the server had accepted it itself.
-// The one file that knows the private fields of net.Server and net.Socket.
+// This file, movable.ts and outbox.ts alone know private fields of Node's servers and sockets.
 
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
+import { listenerOf } from './tag.ts'
 
 interface PrivateServer {
   _connections: number
@@ -19,7 +20,25 @@ interface Handle {
 
 type HandleClass = new (type: number) => Handle
 
+const tagKey = Symbol('switchyard.tag')
+
+interface PrivateOptions {
+  readonly handle: Handle | undefined
+  fd: number | undefined
+  readonly allowHalfOpen: boolean
+  readonly readable: boolean
+  readonly writable: boolean
+  readonly pauseOnCreate: boolean
+  readonly readableHighWaterMark: number | undefined
+  readonly writableHighWaterMark: number | undefined
+  readonly noDelay: boolean
+  readonly emitClose: boolean
+  readonly autoDestroy: boolean
+  readonly decodeStrings: boolean
+}
+
 interface PrivateSocket {
+  [tagKey]: number
   _handle: Handle
   server: Server
   _server: Server
@@ -33,41 +52,55 @@ const handleClasses = new Map<number, HandleClass>()
 
 /**
  * A socket with the server's own options, counted by the server; undefined when `maxConnections` is reached or the descriptor is dead.
- * It is not announced. `listener`: number of the listener that accepted it.
+ * It is not announced. `tag`: the hand-off's.
  */
-export function adoptDescriptor(server: Server, fd: number, listener: number): Socket | undefined {
+export function adoptDescriptor(server: Server, fd: number, tag: number): Socket | undefined {
   const inner = server as unknown as PrivateServer
-  const options = {
+  const options: PrivateOptions = {
+    handle: openHandle(fd, listenerOf(tag)),
+    fd: undefined,
     allowHalfOpen: inner.allowHalfOpen,
     pauseOnCreate: inner.pauseOnConnect,
     readable: true,
     writable: true,
     readableHighWaterMark: inner.highWaterMark,
     writableHighWaterMark: inner.highWaterMark,
+    // The listener has set it already; this only tells the socket so.
+    noDelay: true,
+    // What net.Socket sets on its copy of the options. They are here so that the copy need not change its shape, which Node 20 takes 6 µs for.
+    emitClose: false,
+    autoDestroy: true,
+    decodeStrings: false,
   }
-  const socket = openSocket(fd, listener, options as SocketConstructorOpts)
+  if (options.handle === undefined) options.fd = fd
+  const socket = new Socket(options as SocketConstructorOpts)
+  if (options.handle === undefined)
+    handleClasses.set(listenerOf(tag), (socket as unknown as PrivateSocket)._handle.constructor as HandleClass)
   if (server.maxConnections && inner._connections >= server.maxConnections) {
     const { localAddress, localPort, remoteAddress, remotePort } = socket
     server.emit('drop', { localAddress, localPort, remoteAddress, remotePort })
     socket.destroy()
     return undefined
   }
-  if (inner.noDelay) socket.setNoDelay(true)
+  if (!inner.noDelay) socket.setNoDelay(false)
   if (inner.keepAlive) socket.setKeepAlive(true, inner.keepAliveInitialDelay)
   inner._connections++
   const own = socket as unknown as PrivateSocket
+  own[tagKey] = tag
   own.server = server
   own._server = server
   return socket
 }
 
-function openSocket(fd: number, listener: number, options: SocketConstructorOpts): Socket {
+/** The tag of the hand-off with which a connection came; undefined for one that did not come so. */
+export function tagOf(socket: Socket): number | undefined {
+  return (socket as unknown as PrivateSocket)[tagKey]
+}
+
+/** A handle of the class that fits the listener's connections; undefined while it is not known, or when the descriptor is dead. */
+function openHandle(fd: number, listener: number): Handle | undefined {
   const known = handleClasses.get(listener)
-  if (known !== undefined) {
-    const handle = new known(SOCKET_TYPE)
-    if (handle.open(fd) === 0) return new Socket({ ...options, handle } as SocketConstructorOpts)
-  }
-  const socket = new Socket({ ...options, fd })
-  handleClasses.set(listener, (socket as unknown as PrivateSocket)._handle.constructor as HandleClass)
-  return socket
+  if (known === undefined) return undefined
+  const handle = new known(SOCKET_TYPE)
+  return handle.open(fd) === 0 ? handle : undefined
 }

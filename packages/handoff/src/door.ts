@@ -2,8 +2,10 @@
 // Speaks from the primary's point of view. It knows heads and descriptors; whom a connection should go to is not its business.
 
 import { RequestHead } from '@switchyard/routing'
+import type { Connection } from './channel.ts'
 import { type Native, native } from './native.ts'
 import { type RefusalReason, refusalAnswer, refusals } from './refusal.ts'
+import { Resting } from './resting.ts'
 import { listenerOf, packTag } from './tag.ts'
 
 const RECORD_INTS = 4
@@ -11,22 +13,23 @@ const RECORDS = 64
 const BUFFER_BYTES = 1 << 20
 const BUFFER_HEADS = 4
 const WOKEN = -1
+const BROKEN = -2
 const LINGERED = -3
+const NOTHING = Buffer.alloc(0)
 const SWEEP_MS = 100
 const PAUSE_MS = 50
 
-/** A connection whose bytes are still in the kernel, with what is known of it. */
-export interface Arrival {
-  readonly fd: number
-  /** The word that goes with the hand-off. */
-  readonly tag: number
+/** A connection with what is known of it. */
+export interface Arrival extends Connection {
   /** Valid until the callback returns: it looks into a shared buffer. */
   readonly head: RequestHead
 }
 
-/** Where the connections are. `accepted = handedOff + refused + closed + waiting` at any moment; handed off is the channels' to count. */
+/** Where the connections are. `accepted + givenBack = handedOff + refused + closed + waiting` at any moment; handed off is the channels' to count. */
 export interface DoorCounts {
   accepted: number
+  /** Come back from a worker. */
+  givenBack: number
   /** Answered by the primary, by reason. */
   refused: Record<RefusalReason, number>
   /** Left by the client before anybody had them, or not even readable. */
@@ -47,6 +50,8 @@ export interface DoorOptions {
   /** Share of the descriptor limit at which accepting pauses. */
   readonly descriptorShare: number
   readonly lingerTimeoutMs: number
+  /** Idle connections that may rest here. */
+  readonly maxResting: number
   /** A connection has its head, or is routed by address alone. It is the callee's from here on. */
   readonly onArrival: (arrival: Arrival) => void
   /** A batch of arrivals is over: the moment to flush. */
@@ -65,10 +70,26 @@ interface Unrouted {
   readonly since: number
 }
 
+/** Asks the kernel for the address of a client, when somebody wants it. */
+class Peer {
+  private readonly native: Native
+  private readonly fd: number
+
+  constructor(native: Native, fd: number) {
+    this.native = native
+    this.fd = fd
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.native.peerAddress(this.fd)
+  }
+}
+
 /** Owns all listeners of this process; there can be one door in a process. */
 export class Door {
   readonly counts: DoorCounts = {
     accepted: 0,
+    givenBack: 0,
     refused: Object.fromEntries(Object.keys(refusals).map((reason) => [reason, 0])) as Record<RefusalReason, number>,
     closed: 0,
     waiting: 0,
@@ -83,6 +104,7 @@ export class Door {
   // Both in order of arrival, so that a sweep stops at the first that is young enough.
   private readonly unrouted = new Map<number, Unrouted>()
   private readonly lingering = new Map<number, number>()
+  private readonly resting: Resting
   private readonly perAddress = new Map<string, number>()
   private readonly lastDescriptor: number
   private sweeper: NodeJS.Timeout | undefined
@@ -91,6 +113,7 @@ export class Door {
 
   constructor(options: DoorOptions) {
     this.options = options
+    this.resting = new Resting(options.maxResting)
     this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
     // One byte more than a head may have tells *too large* from *just fits*.
     const headBytes = options.maxHeadBytes + 1
@@ -121,9 +144,29 @@ export class Door {
     this.native.closeListeners()
   }
 
+  /** Idle connections that rest here now. */
+  get restingCount(): number {
+    return this.resting.size
+  }
+
+  /** Takes in an idle connection until its client sends something, leaves, or has rested for `timeoutMs`; undefined: for as long as it likes. */
+  rest({ fd, tag }: Connection, timeoutMs: number | undefined): void {
+    this.counts.givenBack++
+    if (!this.native.watch(fd)) return this.drop(fd)
+    const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
+    if (evicted !== undefined) this.endRest(evicted)
+    this.startSweeper()
+  }
+
+  /** Ends all rest: these connections are idle, and their clients know that it may happen. */
+  closeResting(): void {
+    for (const fd of this.resting.takeAll()) this.endRest(fd)
+  }
+
   /** Closes everything that is still here. */
   close(): void {
     this.closeListeners()
+    this.closeResting()
     clearInterval(this.sweeper)
     for (const fd of this.unrouted.keys()) this.native.closeDescriptor(fd)
     for (const fd of this.lingering.keys()) this.native.closeDescriptor(fd)
@@ -134,11 +177,25 @@ export class Door {
     this.native.closeDoor()
   }
 
+  /** Takes in a connection that a worker gives back. A worker may lie: what it says it has read is examined like a client's bytes. */
+  takeIn({ fd, tag, carried }: Connection): void {
+    this.counts.givenBack++
+    this.examineCarried(fd, listenerOf(tag), carried ?? NOTHING)
+  }
+
   /** Looks again at a connection that came back or had to wait, and calls `onArrival`, or ends it if its client has left. */
-  readmit(fd: number, tag: number): void {
+  readmit({ fd, tag, carried }: Connection): void {
     const length = this.native.peek(fd)
-    if (length < 0) this.drop(fd)
-    else this.examine(fd, listenerOf(tag), this.spare, length, false)
+    const listener = listenerOf(tag)
+    if (length < 0 && (carried === undefined || length === BROKEN)) return this.drop(fd)
+    if (carried === undefined) this.examine(fd, listener, this.spare, length, false)
+    else this.examineCarried(fd, listener, carried)
+  }
+
+  private examineCarried(fd: number, listener: number, carried: Buffer): void {
+    const head = RequestHead.read(carried, carried.length, this.options.maxHeadBytes)
+    if (head.outcome === 'complete') this.arrive(fd, packTag(listener, true), head, carried)
+    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
   }
 
   /** Answers a connection from here. The descriptor is the door's again. */
@@ -183,6 +240,11 @@ export class Door {
   }
 
   private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): void {
+    const tag = this.resting.take(fd)
+    if (tag !== undefined) {
+      this.native.unwatch(fd)
+      return this.examine(fd, listenerOf(tag), bytes, length, ended)
+    }
     const entry = this.unrouted.get(fd)
     if (entry !== undefined) this.examine(fd, entry.listener, bytes, length, ended)
   }
@@ -205,10 +267,10 @@ export class Door {
     }
   }
 
-  private arrive(fd: number, tag: number, head: RequestHead): void {
+  private arrive(fd: number, tag: number, head: RequestHead, carried?: Buffer): void {
     this.forget(fd)
-    head.setRemoteAddress(() => this.native.peerAddress(fd))
-    this.options.onArrival({ fd, tag, head })
+    head.setAddressSource(new Peer(this.native, fd))
+    this.options.onArrival({ fd, tag, head, carried })
   }
 
   private wait(fd: number, listener: number): void {
@@ -245,6 +307,11 @@ export class Door {
     else this.perAddress.set(entry.address, same)
   }
 
+  private endRest(fd: number): void {
+    this.native.unwatch(fd)
+    this.drop(fd)
+  }
+
   private endLingering(fd: number): void {
     if (!this.lingering.delete(fd)) return
     this.counts.lingering--
@@ -265,7 +332,8 @@ export class Door {
       if (now - since < this.options.lingerTimeoutMs) break
       this.endLingering(fd)
     }
-    if (this.unrouted.size === 0 && this.lingering.size === 0) {
+    for (const fd of this.resting.takeExpired(now)) this.endRest(fd)
+    if (this.unrouted.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
       clearInterval(this.sweeper)
       this.sweeper = undefined
     }

@@ -1,9 +1,15 @@
 // Connections in batches over a socket pair, claims in shared memory: the native channel, the primary's end.
 
-import type { Channel } from './channel.ts'
+import type { Channel, ChannelListener, Connection } from './channel.ts'
 import { type Native, type NativeChannelHandle, native } from './native.ts'
+import { type Question, unpackQuestion, type Verdict } from './returns.ts'
 
 const DEFAULT_WINDOW = 128
+/** What a worker can have read off a connection that it gives back: no more than one read of libuv's. */
+export const MAX_CARRIED_BYTES = 65536
+
+// One for all channels: what comes is looked at before the next is read.
+let returned: Buffer | undefined
 
 /** Descriptors and numbers that a worker needs to open its end of the channel. */
 export interface ChannelEnds {
@@ -18,18 +24,22 @@ export class NativeChannel implements Channel {
   readonly ends: ChannelEnds
   outstanding = 0
   claimed = 0
+  private unsent = 0
   /** The worker's row of the load board. */
   readonly row: Int32Array
   private readonly window: number
   private readonly native: Native = native()
   private readonly handle: NativeChannelHandle
   private readonly returned = new Int32Array(64)
-  // The listener's tag by descriptor: what comes back is told with it.
-  private readonly tags = new Map<number, number>()
+  /** What is out, by descriptor. */
+  private readonly offered = new Map<number, Connection>()
+  private readonly listener: ChannelListener
 
-  constructor(window: number = DEFAULT_WINDOW) {
+  constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW) {
+    this.listener = listener
     this.window = window
-    const { channel, remote, memory, row } = this.native.openChannel(window)
+    returned ??= Buffer.allocUnsafeSlow(this.native.messageBytes())
+    const { channel, remote, memory, row } = this.native.openChannel(window, returned, this, this.onReturn)
     this.handle = channel
     this.row = new Int32Array(row)
     this.ends = { socket: remote, memory, window }
@@ -40,47 +50,64 @@ export class NativeChannel implements Channel {
     this.native.channelStarted(this.handle)
   }
 
+  get isSettled(): boolean {
+    return this.outstanding === 0 && this.unsent === 0
+  }
+
   get hasRoom(): boolean {
     return this.outstanding < this.window
   }
 
-  offer(fd: number, tag: number): boolean {
-    if (!this.native.offer(this.handle, fd, tag)) return false
+  offer(connection: Connection): boolean {
+    if (!this.native.offer(this.handle, connection.fd, connection.tag, connection.carried)) return false
     this.outstanding++
-    this.tags.set(fd, tag)
+    this.offered.set(connection.fd, connection)
     return true
   }
 
   flush(): void {
-    this.native.flush(this.handle)
+    this.unsent = this.native.flush(this.handle)
   }
 
-  settle(returned: (fd: number, tag: number) => void): void {
+  settle(returned: (connection: Connection) => void): void {
+    this.flush()
     if (this.outstanding === 0) return
     const before = this.outstanding
-    this.native.flush(this.handle)
     const answer = this.native.settle(this.handle, this.returned)
     const back = answer & 0xff
     this.outstanding = answer >> 8
     this.claimed += before - this.outstanding - back
     // A copy: whoever takes one back may come here again.
-    for (const fd of this.returned.slice(0, back)) this.giveBack(fd, returned)
-    if (this.outstanding === 0) this.tags.clear()
+    for (const fd of this.returned.slice(0, back)) returned(this.offered.get(fd) as Connection)
+    if (this.outstanding === 0) this.offered.clear()
   }
 
-  takeBack(taken: (fd: number, tag: number) => void): void {
+  takeBack(taken: (connection: Connection) => void): void {
     const descriptors = this.native.takeBack(this.handle)
     this.claimed += this.outstanding - descriptors.length
     this.outstanding = 0
-    for (const fd of descriptors) this.giveBack(fd, taken)
-    this.tags.clear()
+    const back = [...descriptors].map((fd) => this.offered.get(fd) as Connection)
+    this.offered.clear()
+    for (const connection of back) taken(connection)
+  }
+
+  answer(question: Question, verdict: Verdict): void {
+    this.native.answer(this.handle, question.id, verdict)
+  }
+
+  hearOut(): void {
+    this.native.readReturns(this.handle)
   }
 
   close(): void {
     this.native.closeChannel(this.handle)
   }
 
-  private giveBack(fd: number, to: (fd: number, tag: number) => void): void {
-    to(fd, this.tags.get(fd) ?? 0)
+  private readonly onReturn = (fd: number, id: number, tag: number, reason: number, offset: number, length: number): void => {
+    if (fd === -1 && id === 0) return this.listener.onBatchEnd()
+    const bytes = (returned as Buffer).subarray(offset, offset + length)
+    if (fd !== -1) return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
+    const question = unpackQuestion(id, tag, reason, bytes)
+    if (question !== undefined) this.listener.onAsked(question)
   }
 }

@@ -32,21 +32,32 @@ export interface Native {
   closeDescriptor(fd: number): void
   peerAddress(fd: number): string | undefined
   descriptorLimit(): number
-  openChannel(window: number): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
+  openChannel(
+    window: number,
+    bytes: Uint8Array,
+    receiver: object,
+    onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
+  ): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
   channelStarted(channel: NativeChannelHandle): void
-  offer(channel: NativeChannelHandle, fd: number, tag: number): boolean
+  offer(channel: NativeChannelHandle, fd: number, tag: number, carried?: Uint8Array): boolean
   flush(channel: NativeChannelHandle): number
   settle(channel: NativeChannelHandle, returned: Int32Array): number
   takeBack(channel: NativeChannelHandle): Int32Array
+  answer(channel: NativeChannelHandle, id: number, said: number): void
+  readReturns(channel: NativeChannelHandle): void
   closeChannel(channel: NativeChannelHandle): void
   openReceiver(
     socket: number,
     memory: number,
     window: number,
     bytes: Uint8Array,
+    peeked: Uint8Array,
     receiver: object,
-    onReceived: (fd: number, index: number, word: number, tag: number) => void,
+    onReceived: (fd: number, index: number, word: number, tag: number, offset: number, carried: number) => void,
   ): ArrayBuffer
+  copyDescriptor(fd: number): number
+  sendReturns(records: Int32Array, bytes: readonly Uint8Array[]): number
+  messageBytes(): number
   peekReceived(fd: number): number
   claim(fd: number, index: number, word: number, take: number): boolean
 }

@@ -1,6 +1,7 @@
 // The worker's end of the native channel: descriptors come in, and each is claimed in the moment its first request begins.
 
 import { native } from './native.ts'
+import type { Verdict } from './returns.ts'
 
 const PEEK_BYTES = 65536
 
@@ -8,14 +9,17 @@ const PEEK_BYTES = 65536
 export class Offer {
   readonly fd: number
   readonly tag: number
+  /** What another worker had read off the connection before it gave it back. */
+  readonly carried: Buffer | undefined
   private readonly index: number
   private readonly word: number
 
-  constructor(fd: number, index: number, word: number, tag: number) {
+  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined) {
     this.fd = fd
     this.index = index
     this.word = word
     this.tag = tag
+    this.carried = carried
   }
 
   /** A copy of what the client has sent so far, up to 64 KiB; the bytes stay in the kernel. */
@@ -39,10 +43,30 @@ export class Offer {
 
 const peeked = Buffer.alloc(PEEK_BYTES)
 
-/** Starts to receive; gives this worker's row of the load board. `onOffer` owns the offer's descriptor. Keeps no process alive. */
-export function receiveOffers(ends: { socket: number; memory: number; window: number }, onOffer: (offer: Offer) => void): Int32Array {
-  const row = native().openReceiver(ends.socket, ends.memory, ends.window, peeked, {}, (fd, index, word, tag) => {
-    onOffer(new Offer(fd, index, word, tag))
-  })
-  return new Int32Array(row)
+/** What a worker hears over its channel. */
+export interface OfferListener {
+  /** Owns the offer's descriptor. */
+  onOffer(offer: Offer): void
+  onAnswer(id: number, verdict: Verdict): void
+}
+
+/** Starts to receive; gives the words of memory that this worker shares with the primary. Keeps no process alive. */
+export function receiveOffers(ends: { socket: number; memory: number; window: number }, listener: OfferListener): Int32Array {
+  const received = Buffer.alloc(native().messageBytes())
+  const words = native().openReceiver(
+    ends.socket,
+    ends.memory,
+    ends.window,
+    received,
+    peeked,
+    {},
+    (fd, index, word, tag, offset, carried) => {
+      if (fd === -1) listener.onAnswer(word, tag)
+      else
+        listener.onOffer(
+          new Offer(fd, index, word, tag, carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))),
+        )
+    },
+  )
+  return new Int32Array(words)
 }

@@ -21,6 +21,7 @@ const LIMITS = {
   maxUnroutedPerAddress: 100,
   descriptorShare: 0.9,
   lingerTimeoutMs: 500,
+  maxResting: 10,
 }
 
 /** Adds the contract to a suite; `open(window)` makes a channel and the worker at its other end. */
@@ -58,7 +59,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     try {
       await body(under)
     } finally {
-      under.channel.takeBack((fd) => door.drop(fd))
+      under.channel.takeBack(({ fd }) => door.drop(fd))
       await under.close()
     }
   }
@@ -72,7 +73,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
   test('a claimed connection is the worker’s, with every byte and its tag', async () => {
     await withChannel(8, 'claim', async ({ channel }) => {
       const { socket, arrival, said } = await client()
-      assert.ok(channel.offer(arrival.fd, arrival.tag))
+      assert.ok(channel.offer(arrival))
       assert.is(channel.outstanding, 1)
       channel.flush()
       await until(() => said() !== '')
@@ -87,7 +88,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(2, 'hold', async ({ channel }) => {
       const clients = [await client(), await client(), await client()]
       assert.equal(
-        clients.map(({ arrival }) => channel.offer(arrival.fd, arrival.tag)),
+        clients.map(({ arrival }) => channel.offer(arrival)),
         [true, true, false],
       )
       assert.not.ok(channel.hasRoom)
@@ -99,17 +100,17 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
   test('what is taken back can’t be claimed any more, and is whole', async () => {
     await withChannel(8, 'hold', async ({ channel, worker }) => {
       const { socket, arrival, said } = await client()
-      channel.offer(arrival.fd, arrival.tag)
+      channel.offer(arrival)
       channel.flush()
       await untilEvent(worker, 'message')
       const back: number[][] = []
-      channel.takeBack((fd, tag) => back.push([fd, tag]))
+      channel.takeBack(({ fd, tag }) => back.push([fd, tag]))
       assert.equal(back, [[arrival.fd, arrival.tag]])
       worker.send('claim-held')
       const [answer] = await untilEvent(worker, 'message')
       assert.equal(answer, { claimed: false })
       const before = arrivals.length
-      door.readmit(arrival.fd, arrival.tag)
+      door.readmit(arrival)
       assert.is(arrivals.length, before + 1)
       assert.is(arrivals[before]?.head.byteLength, HEAD.length)
       assert.is(said(), '')
@@ -123,12 +124,12 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(64, 'hold', async ({ channel, worker }) => {
       const clients = await Promise.all(Array.from({ length: 1 }, client))
       for (let more = 0; more < 19; more++) clients.push(await client())
-      for (const { arrival } of clients) channel.offer(arrival.fd, arrival.tag)
+      for (const { arrival } of clients) channel.offer(arrival)
       channel.flush()
       worker.kill('SIGKILL')
       await untilEvent(worker, 'exit')
       const back = new Set<number>()
-      channel.takeBack((fd) => back.add(fd))
+      channel.takeBack(({ fd }) => back.add(fd))
       assert.equal([...back].sort(), clients.map(({ arrival }) => arrival.fd).sort())
       for (const fd of back) door.drop(fd)
       for (const { socket } of clients) {
@@ -143,7 +144,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(1, 'claim', async ({ channel }) => {
       for (let round = 0; round < 5; round++) {
         const { socket, arrival, said } = await client()
-        assert.ok(channel.offer(arrival.fd, arrival.tag), `round ${round}`)
+        assert.ok(channel.offer(arrival), `round ${round}`)
         channel.flush()
         await until(() => said() !== '')
         await settled(channel)

@@ -1,0 +1,55 @@
+// Which seats of a pool have a ready worker, as every worker of the pool sees it: words of the memory that it shares with the primary. The
+// primary writes them before it acts on a change, so nobody ever asks by an old list.
+
+/** Behind the worker's own row: a cache line that the primary alone writes. */
+const FIRST = 16
+const BITMAP_WORDS = 15
+const VERSION = FIRST + BITMAP_WORDS
+const BITS = 32
+
+/** Seats of a higher number are not told of. */
+export const MAX_TOLD_SEATS = BITMAP_WORDS * BITS
+
+/** Tells one worker which slots of its pool have a ready worker. */
+export function tellSeats(words: Int32Array, slots: readonly number[]): void {
+  const bitmap = new Int32Array(BITMAP_WORDS)
+  for (const slot of slots) {
+    if (slot < MAX_TOLD_SEATS) bitmap[(slot / BITS) | 0] = (bitmap[(slot / BITS) | 0] as number) | (1 << (slot % BITS))
+  }
+  words.set(bitmap, FIRST)
+  Atomics.add(words, VERSION, 1)
+}
+
+/** A seat as policies know it. */
+export interface ToldSeat {
+  readonly slot: number
+  readonly weight: number
+}
+
+/** Reads what the primary tells; the list is made anew only when something has changed. */
+export class ToldSeats {
+  private readonly words: Int32Array
+  private version = -1
+  private seats: readonly ToldSeat[] = []
+
+  constructor(words: Int32Array) {
+    this.words = words
+  }
+
+  get list(): readonly ToldSeat[] {
+    const version = Atomics.load(this.words, VERSION)
+    if (version !== this.version) {
+      this.version = version
+      this.seats = this.read()
+    }
+    return this.seats
+  }
+
+  private read(): ToldSeat[] {
+    const seats: ToldSeat[] = []
+    for (let slot = 0; slot < MAX_TOLD_SEATS; slot++) {
+      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) seats.push({ slot, weight: 1 })
+    }
+    return seats
+  }
+}
