@@ -9,6 +9,7 @@ const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
 const TIMED_EVERY = 8
 const NOT_TIMED = 0
+const OWN_WORDS = Object.keys(rowWords).length
 
 interface Counted extends ServerResponse {
   [begun]?: number
@@ -16,9 +17,11 @@ interface Counted extends ServerResponse {
 
 /** Requests of one worker. An upgraded connection is in flight until it closes. */
 export class InFlight {
-  private row: Int32Array = new Int32Array(Object.keys(rowWords).length)
+  private row: Int32Array = new Int32Array(OWN_WORDS)
   /** Exponential moving average. */
   latencyMs = 0
+  /** Since the start. */
+  ended = 0
   private untilTimed = 0
   /** Is called when the first request begins. */
   onBusy: () => void = () => {}
@@ -37,7 +40,7 @@ export class InFlight {
 
   /** From now on the counts are kept where the primary reads them. */
   publish(row: Int32Array): void {
-    row.set(this.row)
+    row.set(this.row.subarray(0, OWN_WORDS))
     this.row = row
   }
 
@@ -77,5 +80,6 @@ export class InFlight {
 
   private end(): void {
     this.row[rowWords.inFlight] = this.count - 1
+    this.ended++
   }
 }

@@ -2,12 +2,13 @@
 
 export { onDrain } from './drain.ts'
 export {
+  type RestMode,
   readFromWorker,
   type ServerAddress,
   START_VARIABLE,
-  type TicketRoute,
   type ToPrimary,
   type ToWorker,
+  type WorkerRoute,
   type WorkerStart,
 } from './protocol.ts'
 export { type SessionIdSource, stickyIds } from './sticky-ids.ts'

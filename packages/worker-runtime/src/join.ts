@@ -2,6 +2,7 @@
 // listening server has ('listening', timeouts, close()), and answers address() as if it listened where the primary does.
 
 import { isIPv6, Server } from 'node:net'
+import { nameServingSocket } from './asking.ts'
 import { type ListenRequest, readListenArguments } from './listen-arguments.ts'
 import type { ServerAddress } from './protocol.ts'
 import type { Runtime } from './runtime.ts'
@@ -40,11 +41,15 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
     )
   }
 
-  function listenPrivately(server: Server, request: ListenRequest): Server {
-    const address = servedAddress(runtime, request)
-    if (request.callback !== undefined) server.once('listening', request.callback)
+  function nextSocket(): string {
     const path = joins === 0 ? start.privateSocket : `${start.privateSocket}.${joins}`
     joins++
+    return path
+  }
+
+  function listenPrivately(server: Server, request: ListenRequest, path: string): Server {
+    const address = servedAddress(runtime, request)
+    if (request.callback !== undefined) server.once('listening', request.callback)
     server.address = () => (server.listening ? asNodeSays(address) : null)
     return Reflect.apply(listen, server, [{ path, exclusive: true, backlog: request.backlog }])
   }
@@ -52,7 +57,7 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
   Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {
     const request = readListenArguments(args)
     if (request === undefined || this.listening) return Reflect.apply(listen, this, args)
-    if (isTwin(this, request)) return listenPrivately(this, request)
+    if (isTwin(this, request)) return listenPrivately(this, request, nextSocket())
     if (!takes(this, request)) {
       runtime.send({
         switchyard: 'notice',
@@ -68,9 +73,13 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
         message: 'an earlier server gets no connections: this one has the configured port',
       })
     }
+    const path = nextSocket()
     serving = { server: this, configured: start.listen !== undefined && isConfigured(request), port: request.port }
-    listenPrivately(this, request)
-    this.once('listening', () => onJoin(this, servedAddress(runtime, request)))
+    listenPrivately(this, request, path)
+    this.once('listening', () => {
+      nameServingSocket(path)
+      onJoin(this, servedAddress(runtime, request))
+    })
     return this
   } as typeof Server.prototype.listen
 }

@@ -1,7 +1,7 @@
 // Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
 
 import type { LoadReport } from '@switchyard/handoff'
-import type { RouteMatch, TicketOptions } from '@switchyard/routing'
+import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 
 /** An address as an app asks for it or the primary has it. */
 export interface ServerAddress {
@@ -10,12 +10,23 @@ export interface ServerAddress {
   readonly path?: string | undefined
 }
 
-/** A route whose policy sets tickets, or none: what a worker must know to put a cookie on the right responses. */
-export interface TicketRoute {
+/** A route as a worker needs it: where a request belongs, whether it stays, and which responses get a ticket. */
+export interface WorkerRoute {
   readonly name: string
   readonly match: RouteMatch
   readonly pool: string
-  readonly ticket: TicketOptions | undefined
+  readonly ticket?: TicketOptions | undefined
+  /** A policy that has an opinion on later requests, as data. `own`: it is the user's own code, see `WorkerStart.ownPolicies`. Left out: none. */
+  readonly policy?: PolicyData | 'own' | undefined
+}
+
+/** When idle connections go back to the primary: when it pays, after every response, or never. */
+export type RestMode = 'auto' | 'always' | 'never'
+
+/** How a worker gets policies that are the user's own code: the module exports `loadPolicies(file)`, which gives them in the order of the routes. */
+export interface OwnPolicies {
+  readonly module: string
+  readonly file: string
 }
 
 /** What a worker is told at its start, in the environment variable SWITCHYARD_WORKER. */
@@ -31,7 +42,15 @@ export interface WorkerStart {
   /** The unix socket, in a folder of mode 0700, on which the app's server really listens. */
   readonly privateSocket: string
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
-  readonly routes: readonly TicketRoute[]
+  /** In order; the last is taken when no other matches. */
+  readonly routes: readonly WorkerRoute[]
+  readonly ownPolicies?: OwnPolicies | undefined
+  readonly trustedProxies: readonly string[]
+  /** Proves to another worker that a request was forwarded by one of us. */
+  readonly forwardToken: string
+  readonly rest: RestMode
+  /** How long a request that can't move may wait for a worker. */
+  readonly forwardTimeoutMs: number
 }
 
 /** Primary to worker. */

@@ -2,24 +2,32 @@
 
 import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { receiveOffers } from '@switchyard/handoff'
+import { Outbox, receiveOffers, ToldSeats } from '@switchyard/handoff'
+import { Asking } from './asking.ts'
 import { drain } from './drain.ts'
+import { ForwardedRequests } from './forward/forwarded.ts'
+import { Forwarder } from './forward/forwarder.ts'
+import { openGate } from './gate.ts'
 import { InFlight } from './in-flight.ts'
 import { joinOnListen } from './join.ts'
 import { Reception } from './receive.ts'
 import { startReports } from './report.ts'
-import { openRuntime, ticketRoutes } from './runtime.ts'
+import { Rest } from './rest.ts'
+import { openRuntime, type Runtime } from './runtime.ts'
+import { Steering } from './steer.ts'
 import { TicketCookies } from './ticket-cookie.ts'
+import { buildRoutes } from './worker-routes.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 
-if (runtime !== undefined) {
+if (runtime !== undefined) await register(runtime)
+
+async function register(runtime: Runtime): Promise<void> {
   const inFlight = new InFlight()
-  const routes = ticketRoutes(runtime.start)
-  const cookies = routes === undefined ? undefined : new TicketCookies(runtime, routes)
   let serving: { server: Server; reception: Reception } | undefined
+  let told: ToldSeats | undefined
 
   // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves.
   const ignore = () => {}
@@ -31,11 +39,36 @@ if (runtime !== undefined) {
     } else if (serving === undefined) runtime.send({ switchyard: 'drained' })
     else drain(runtime, serving.server, serving.reception)
   })
+
+  const table = await buildRoutes(runtime, () => told?.list ?? [])
+  const outbox = new Outbox()
+  const asking = new Asking(runtime, outbox)
+  const cookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
+  const forwarder = new Forwarder({ token: runtime.start.forwardToken })
+  const isSteered = Steering.isNeeded(table, runtime.start.pool)
+  const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox }) : undefined
+  const rest = new Rest(runtime.start.rest, table, outbox, inFlight, () => serving?.server as Server)
+
   joinOnListen(runtime, (server, address) => {
     const first = serving === undefined
-    serving = { server, reception: new Reception(server, inFlight, cookies) }
+    const reception = new Reception(server, inFlight)
+    serving = { server, reception }
+    openGate(server, {
+      reception,
+      inFlight,
+      cookies,
+      steering,
+      rest,
+      outbox,
+      forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
+    })
     if (!first) return
-    inFlight.publish(receiveOffers(runtime.start.ends, (offer) => serving?.reception.receive(offer)))
+    const words = receiveOffers(runtime.start.ends, {
+      onOffer: (offer) => serving?.reception.receive(offer),
+      onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
+    })
+    told = new ToldSeats(words)
+    inFlight.publish(words)
     startReports(runtime, inFlight, () => serving?.server as Server)
     runtime.send({ switchyard: 'listening', address })
   })

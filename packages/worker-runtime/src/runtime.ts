@@ -1,7 +1,7 @@
 // Who this process is: its seat, its seal and its line to the primary. One per process; absent outside a pool.
 
-import { RouteTable, TicketSeal } from '@switchyard/routing'
-import { readFromPrimary, START_VARIABLE, type TicketRoute, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
+import { TicketSeal } from '@switchyard/routing'
+import { readFromPrimary, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
 
 export interface Runtime {
   readonly start: WorkerStart
@@ -37,13 +37,6 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
     },
   }
   return runtime
-}
-
-/** The routes as far as a worker needs them, or undefined when none sets tickets. */
-export function ticketRoutes(start: WorkerStart): RouteTable<TicketRoute['ticket']> | undefined {
-  if (start.routes.every((route) => route.ticket === undefined)) return undefined
-  const routes = start.routes.map((route) => ({ name: route.name, match: route.match, pool: route.pool, policy: route.ticket }))
-  return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as (typeof routes)[number])
 }
 
 // A primary that is gone ends this process by IPC's own disconnect.

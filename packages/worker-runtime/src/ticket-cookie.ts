@@ -2,24 +2,32 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { RequestHead, type RouteTable, type TicketOptions } from '@switchyard/routing'
+import type { TicketOptions } from '@switchyard/routing'
 import onHeaders from 'on-headers'
 import type { Runtime } from './runtime.ts'
+import { headOf } from './steer.ts'
+import type { WorkerRouteTable } from './worker-routes.ts'
 
 /** Looks at every request of this worker, for the routes of `table`. */
 export class TicketCookies {
   private readonly runtime: Runtime
-  private readonly table: RouteTable<TicketOptions | undefined>
+  private readonly table: WorkerRouteTable
 
-  constructor(runtime: Runtime, table: RouteTable<TicketOptions | undefined>) {
+  constructor(runtime: Runtime, table: WorkerRouteTable) {
     this.runtime = runtime
     this.table = table
   }
 
+  /** Does any route set tickets? */
+  static areNeeded({ routes, fallback }: WorkerRouteTable): boolean {
+    return [...routes, fallback].some(({ policy }) => policy.ticket !== undefined)
+  }
+
   /** Arranges for the cookie to be set when the response's head is written. */
   prepare(request: IncomingMessage, response: ServerResponse): void {
-    const head = RequestHead.of({ method: request.method ?? 'GET', target: request.url ?? '/', headers: request.headers })
-    const { policy: options, pool } = this.table.find(head)
+    const head = headOf(request)
+    const { policy, pool } = this.table.find(head)
+    const options = policy.ticket
     const { start, seal } = this.runtime
     if (options?.cookie === undefined || pool !== start.pool) return
     const now = Date.now()

@@ -1,0 +1,141 @@
+// The field that a worker adds to a request which it forwards. It stands behind the client's own fields, so that all after them is what was
+// added on the way:
+//
+//   switchyard-forwarded: <token> request|tunnel <HTTP version> tls|plain <remote address> <port> <local address> <port>
+//   switchyard-withheld: <place among the client's fields> <name> <value>
+
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { beforeNodeEncodes, isField } from './raw-fields.ts'
+
+const FORWARDED = 'switchyard-forwarded'
+const WITHHELD = 'switchyard-withheld'
+const UNKNOWN = '-'
+
+/** A request of its own, or a connection that belongs to one client from now on. */
+export type ForwardKind = 'request' | 'tunnel'
+
+/** What the other worker is told of the client. */
+export interface ClientFacts {
+  /** As it came, for comparing. */
+  readonly text: string
+  readonly kind: ForwardKind
+  readonly httpVersion: string
+  readonly encrypted: boolean
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+}
+
+const addressesKey = Symbol('switchyard.addresses')
+
+interface ClientSocket extends Socket {
+  readonly encrypted?: boolean
+  /** The last four words of the field, the same for all requests of a connection. */
+  [addressesKey]?: string
+}
+
+/** The client's fields and ours, for a request that Node's own client writes. */
+export function fieldsOf(request: IncomingMessage, token: string): string[] {
+  const { headers, rawHeaders, method } = request
+  const fields = withheldFrom(request)
+  const added = fields === undefined ? [] : fields.withheld
+  // Node's client would add `Transfer-Encoding: chunked`, and the other server would refuse HTTP/1.1 without Host.
+  const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  if (!hasLength && method !== 'GET' && method !== 'HEAD') added.push('Content-Length', '0')
+  if (headers.host === undefined) added.push('Host', UNKNOWN)
+  const own = fields?.kept ?? rawHeaders
+  return (headers['content-disposition'] === undefined ? own : [...beforeNodeEncodes(own)]).concat(
+    FORWARDED,
+    fieldValue(request, token, 'request'),
+    added,
+  )
+}
+
+/** The whole head of a request for a tunnel. */
+export function headOf(request: IncomingMessage, token: string): string {
+  const { rawHeaders, method, url, httpVersion } = request
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let at = 0; at < rawHeaders.length; at += 2) head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`
+  return `${head}${FORWARDED}: ${fieldValue(request, token, 'tunnel')}\r\n\r\n`
+}
+
+/** The place of our field among the raw ones; -1: there is none. */
+export function placeOfField(rawHeaders: readonly string[]): number {
+  let at = rawHeaders.length - 2
+  while (at >= 0 && rawHeaders[at] !== FORWARDED) at -= 2
+  return at
+}
+
+/** What the field says; undefined: it has no right token. `last`: what the one before said, which is often the same. */
+export function readField(value: string, token: Buffer, last: ClientFacts | undefined): ClientFacts | undefined {
+  const given = Buffer.from(value.slice(0, token.length), 'latin1')
+  if (given.length !== token.length || !timingSafeEqual(given, token)) return undefined
+  const text = value.slice(token.length)
+  if (text === last?.text) return last
+  const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort] = text.split(' ')
+  if (gap !== '' || (kind !== 'request' && kind !== 'tunnel') || httpVersion === undefined || localPort === undefined) return undefined
+  return {
+    text,
+    kind,
+    httpVersion,
+    encrypted: security === 'tls',
+    remoteAddress: known(remoteAddress),
+    remotePort: portOf(remotePort),
+    localAddress: known(localAddress),
+    localPort: portOf(localPort),
+  }
+}
+
+/** Puts the fields back that were withheld, if any; `added`: all that came behind the client's fields. */
+export function restoreWithheld(rawHeaders: string[], added: readonly string[]): boolean {
+  let any = false
+  for (let at = 0; at < added.length; at += 2) {
+    if (added[at] !== WITHHELD) continue
+    const [, place = '', name = '', value = ''] = /^(\d+) (\S+) (.*)$/s.exec(added[at + 1] as string) ?? []
+    rawHeaders.splice(Number(place), 0, name, value)
+    any = true
+  }
+  return any
+}
+
+function fieldValue(request: IncomingMessage, token: string, kind: ForwardKind): string {
+  const socket = request.socket as ClientSocket
+  let addresses = socket[addressesKey]
+  if (addresses === undefined) {
+    const { encrypted, remoteAddress, remotePort, localAddress, localPort } = socket
+    const words = [remoteAddress, remotePort, localAddress, localPort].map((word) => word ?? UNKNOWN)
+    addresses = `${encrypted === true ? 'tls' : 'plain'} ${words.join(' ')}`
+    socket[addressesKey] = addresses
+  }
+  return `${token} ${kind} ${request.httpVersion} ${addresses}`
+}
+
+/**
+ * Fields that mean nothing where they stand, but would mean something between our own processes: `Expect` in HTTP/1.0, for which the other
+ * server would act, and `Trailer` without chunks, which Node's client refuses to send. Nearly always there are none.
+ */
+function withheldFrom({ headers, rawHeaders, httpVersion }: IncomingMessage): { kept: string[]; withheld: string[] } | undefined {
+  const expect = headers.expect !== undefined && httpVersion !== '1.1'
+  const trailer = headers.trailer !== undefined && !/\bchunked\b/i.test(headers['transfer-encoding'] ?? '')
+  if (!expect && !trailer) return undefined
+  const kept: string[] = []
+  const withheld: string[] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    const value = rawHeaders[at + 1] as string
+    if ((expect && isField(name, 'expect')) || (trailer && isField(name, 'trailer'))) withheld.push(WITHHELD, `${at} ${name} ${value}`)
+    else kept.push(name, value)
+  }
+  return { kept, withheld }
+}
+
+function known(word: string | undefined): string | undefined {
+  return word === UNKNOWN ? undefined : word
+}
+
+function portOf(word: string | undefined): number | undefined {
+  return word === UNKNOWN ? undefined : Number(word)
+}

@@ -1,0 +1,173 @@
+// The receiving side of a forward, from the point of view of the worker that shall serve: a request that came over its private socket looks to
+// the app as the client sent it to the other worker, and so does the socket it came on.
+
+import { type IncomingHttpHeaders, type IncomingMessage, maxHeaderSize } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
+import { isIPv6, type Server, Socket } from 'node:net'
+import { type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
+
+/** A head that the other worker's limits let through must pass here with what it added. */
+const HEAD_GROWTH = 4
+const ADDED_BYTES = 1024
+
+const factsKey = Symbol('switchyard.facts')
+
+/** A connection between two workers. It carries requests of one client after the other, one at a time. */
+interface PrivateSocket extends Socket {
+  /** Of the request that is on it, or was last; null before the first. Absent on other sockets. */
+  [factsKey]?: ClientFacts | null
+  /** Node's own: the response that is on it. */
+  readonly _httpMessage?: object | null
+}
+
+interface HeadLimits extends Server {
+  maxHeaderSize?: number | undefined
+  maxHeadersCount?: number | null | undefined
+}
+
+/** The forwarded requests of one server. */
+export class ForwardedRequests {
+  private readonly server: HeadLimits
+  private readonly token: Buffer
+
+  constructor(server: Server, token: string) {
+    this.server = server
+    this.token = Buffer.from(token, 'latin1')
+  }
+
+  /** Takes a connection that came over the private listener; `announce` must emit this event with it. */
+  accept(socket: Socket, announce: (event: 'connection' | 'secureConnection', socket: Socket) => boolean): boolean {
+    ;(socket as PrivateSocket)[factsKey] = null
+    Object.defineProperties(socket, asTheClients)
+    const { server } = this
+    const { maxHeaderSize: size, maxHeadersCount: count } = server
+    // The parser of a connection takes its limits when the connection is announced.
+    server.maxHeaderSize = (size || maxHeaderSize) * HEAD_GROWTH + ADDED_BYTES
+    server.maxHeadersCount = 0
+    try {
+      // Between our own processes there is no TLS.
+      return announce(server instanceof HttpsServer ? 'secureConnection' : 'connection', socket)
+    } finally {
+      server.maxHeaderSize = size
+      server.maxHeadersCount = count
+    }
+  }
+
+  /** Is it a forwarded one? Then makes it look as the client sent it. */
+  restore(request: IncomingMessage): boolean {
+    const socket = request.socket as PrivateSocket
+    const last = socket[factsKey]
+    if (last === undefined) return false
+    const { rawHeaders } = request
+    const place = placeOfField(rawHeaders)
+    const facts = place < 0 ? undefined : readField(rawHeaders[place + 1] as string, this.token, last ?? undefined)
+    if (facts === undefined) {
+      // After a tunnel's first request its client may send more, to a server that answered it as an ordinary one.
+      if (last?.kind === 'tunnel') return true
+      socket[factsKey] = null
+      return false
+    }
+    socket[factsKey] = facts
+    cutFields(request, place)
+    if (facts.httpVersion !== '1.1') setVersion(request, facts.httpVersion)
+    return true
+  }
+}
+
+function cutFields(request: IncomingMessage, place: number): void {
+  const { headers, rawHeaders } = request
+  const added = rawHeaders.splice(place)
+  // Backwards: an object whose last property is deleted stays a fast one.
+  for (let at = added.length - 2; at >= 0; at -= 2) restoreField(headers, rawHeaders, added[at] as string)
+  if (restoreWithheld(rawHeaders, added)) request.headers = inOrder(headers, rawHeaders)
+  Object.defineProperty(request, 'headersDistinct', distinctHeaders)
+}
+
+function restoreField(headers: IncomingHttpHeaders, rawHeaders: readonly string[], name: string): void {
+  const key = name.toLowerCase()
+  const own = valuesOf(rawHeaders, key)
+  if (own === undefined) delete headers[key]
+  else headers[key] = own
+}
+
+function inOrder(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): IncomingHttpHeaders {
+  const ordered: IncomingHttpHeaders = {}
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const key = (rawHeaders[at] as string).toLowerCase()
+    ordered[key] ??= headers[key] ?? valuesOf(rawHeaders, key)
+  }
+  return ordered
+}
+
+/** The client's own values of a field; only a client that guesses our names has some of those that were added. */
+function valuesOf(rawHeaders: readonly string[], name: string): string | undefined {
+  let values: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const own = rawHeaders[at] as string
+    if (own.length !== name.length || own.toLowerCase() !== name) continue
+    values = values === undefined ? rawHeaders[at + 1] : `${values}, ${rawHeaders[at + 1]}`
+  }
+  return values
+}
+
+function setVersion(request: IncomingMessage, version: string): void {
+  const [major, minor] = version.split('.')
+  request.httpVersion = version
+  request.httpVersionMajor = Number(major)
+  request.httpVersionMinor = Number(minor)
+}
+
+// Node counts the fields before we cut some off, and makes this object later.
+const distinctHeaders: PropertyDescriptor & ThisType<IncomingMessage> = {
+  configurable: true,
+  get() {
+    const distinct: Record<string, string[]> = Object.create(null)
+    const { rawHeaders } = this
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const name = (rawHeaders[at] as string).toLowerCase()
+      distinct[name] ??= []
+      distinct[name].push(rawHeaders[at + 1] as string)
+    }
+    Object.defineProperty(this, 'headersDistinct', { configurable: true, writable: true, value: distinct })
+    return distinct
+  },
+}
+
+const asTheClients: PropertyDescriptorMap & ThisType<PrivateSocket> = {
+  remoteAddress: { configurable: true, get: fact(({ remoteAddress }) => remoteAddress) },
+  remotePort: { configurable: true, get: fact(({ remotePort }) => remotePort) },
+  remoteFamily: { configurable: true, get: fact(({ remoteAddress }) => familyOf(remoteAddress)) },
+  localAddress: { configurable: true, get: fact(({ localAddress }) => localAddress) },
+  localPort: { configurable: true, get: fact(({ localPort }) => localPort) },
+  localFamily: { configurable: true, get: fact(({ localAddress }) => familyOf(localAddress)) },
+  encrypted: { configurable: true, get: fact(({ encrypted }) => encrypted || undefined) },
+  address: {
+    configurable: true,
+    writable: true,
+    value(this: PrivateSocket) {
+      const { localAddress: address, localFamily: family, localPort: port } = this
+      return address === undefined ? {} : { address, family, port }
+    },
+  },
+  // Who closes an idle connection may lose a request that is on its way, so only the worker that sends them does.
+  setTimeout: {
+    configurable: true,
+    writable: true,
+    value(this: PrivateSocket, timeoutMs: number, callback?: () => void) {
+      const isIdle = !this._httpMessage && this[factsKey]?.kind !== 'tunnel'
+      return Socket.prototype.setTimeout.call(this, isIdle ? 0 : timeoutMs, callback)
+    },
+  },
+}
+
+function fact<T>(of: (facts: ClientFacts) => T): (this: PrivateSocket) => T | undefined {
+  return function (this: PrivateSocket) {
+    const facts = this[factsKey]
+    return facts === null || facts === undefined ? undefined : of(facts)
+  }
+}
+
+function familyOf(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined
+  return isIPv6(address) ? 'IPv6' : 'IPv4'
+}

@@ -1,0 +1,41 @@
+// Header fields as they are on the wire: names and values in turn, in order, with their case and duplicates; each character is a byte.
+
+import type { OutgoingMessage } from 'node:http'
+
+const NOT_ASCII = /[\x80-\xff]/
+
+/**
+ * Node encodes the value of `Content-Disposition` once more when a `Content-Length` stands before it (nodejs/node#46528). These are the fields
+ * from which it then makes those that were given.
+ */
+export function beforeNodeEncodes(fields: readonly string[]): readonly string[] {
+  let changed: string[] | undefined
+  let length = 0
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] as string
+    const value = fields[at + 1] as string
+    if (isField(name, 'content-length')) length = Number(value)
+    else if (length > 0 && isField(name, 'content-disposition') && NOT_ASCII.test(value)) {
+      changed ??= [...fields]
+      changed[at + 1] = Buffer.from(value, 'utf8').toString('latin1')
+    }
+  }
+  return changed ?? fields
+}
+
+/** Is this the name of the field? `lowerCase`: in lower case. */
+export function isField(name: string, lowerCase: string): boolean {
+  return name.length === lowerCase.length && name.toLowerCase() === lowerCase
+}
+
+/** Adds trailers to a message that Node is writing. */
+export function addTrailers(message: OutgoingMessage, fields: readonly string[]): void {
+  if (fields.length === 0) return
+  const pairs: [name: string, value: string][] = []
+  for (let at = 0; at < fields.length; at += 2) pairs.push([fields[at] as string, fields[at + 1] as string])
+  try {
+    message.addTrailers(pairs)
+  } catch {
+    // A lenient parser takes characters that Node does not write; a message is whole without its trailers.
+  }
+}

@@ -1,0 +1,96 @@
+// Everything that a server tells its app goes through `emit`, and so through here: what belongs to an unclaimed connection stops, what belongs to
+// another worker goes there, and the rest is counted and passes.
+
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
+import type { Server, Socket } from 'node:net'
+import { type Outbox, tagOf } from '@switchyard/handoff'
+import type { ForwardedRequests } from './forward/forwarded.ts'
+import type { InFlight } from './in-flight.ts'
+import type { Reception } from './receive.ts'
+import type { Rest } from './rest.ts'
+import { noteRequest, type Steering } from './steer.ts'
+import type { TicketCookies } from './ticket-cookie.ts'
+
+export interface GateParts {
+  readonly reception: Reception
+  readonly forwarded: ForwardedRequests
+  readonly inFlight: InFlight
+  readonly cookies: TicketCookies | undefined
+  /** Undefined: every request stays where it comes. */
+  readonly steering: Steering | undefined
+  readonly rest: Rest
+  readonly outbox: Outbox
+}
+
+type Emit = (this: Server, event: string | symbol, ...values: unknown[]) => boolean
+
+/** The events with which a server hands a request over: all have the request first. */
+type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade' | 'connect'
+
+/** Opens the gate in front of the app of one server. */
+export function openGate(server: Server, parts: GateParts): void {
+  const { reception, steering, forwarded, rest: resting, outbox } = parts
+  const emit = server.emit as Emit
+
+  function begin(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, rest: Buffer | undefined): boolean {
+    if (!reception.mayTell() || steering?.hasLeft(request.socket) === true) return true
+    const response = event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse)
+    if (reception.draining && response !== undefined) response.shouldKeepAlive = false
+    if (forwarded.restore(request)) return pass(event, request, second, rest)
+    if (steering === undefined || event === 'connect') noteRequest(request)
+    else {
+      const move = steering.judge(request, reception.draining)
+      if (move !== undefined) {
+        steering.move(move, request, response, rest, () => void pass(event, request, second, rest))
+        return true
+      }
+    }
+    if (resting.isOn && response !== undefined) resting.begin(request, response)
+    return pass(event, request, second, rest)
+  }
+
+  function pass(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, rest: Buffer | undefined): boolean {
+    // The app is about to run: whoever leaves goes first.
+    outbox.flushLeaving()
+    if (event === 'upgrade' || event === 'connect') {
+      parts.inFlight.beginUpgrade(second as Socket)
+      return emit.call(server, event, request, second, rest)
+    }
+    const response = second as ServerResponse
+    parts.inFlight.beginRequest(response)
+    parts.cookies?.prepare(request, response)
+    if (event !== 'checkContinue' || server.listenerCount(event) > 1) return emit.call(server, event, request, response)
+    // Nobody but us listens: what Node does then.
+    response.writeContinue()
+    return emit.call(server, 'request', request, response)
+  }
+
+  const announce = (event: string, socket: Socket): boolean => emit.call(server, event, socket)
+
+  function connect(socket: Socket): boolean {
+    // What the server accepted by itself came over its private socket.
+    const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
+    return isPrivate ? forwarded.accept(socket, announce) : announce('connection', socket)
+  }
+
+  server.emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {
+    switch (event) {
+      case 'request':
+      case 'checkContinue':
+      case 'checkExpectation':
+      case 'upgrade':
+      case 'connect':
+        return begin(event, first as IncomingMessage, second as ServerResponse | Socket, third as Buffer | undefined)
+      case 'connection':
+        return connect(first as Socket)
+      case 'clientError':
+        if (steering?.hasLeft(second as Socket) === true) return true
+    }
+    if (!reception.mayTell()) return true
+    // biome-ignore lint/complexity/noArguments: any event with any number of values
+    return Reflect.apply(emit, this, arguments)
+  } as typeof server.emit
+  // Without a listener Node says 100 Continue by itself, before anybody knows whose the request is.
+  if (server instanceof HttpServer || server instanceof HttpsServer) server.on('checkContinue', () => {})
+}

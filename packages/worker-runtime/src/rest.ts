@@ -1,0 +1,80 @@
+// Rest: after a response an idle kept-alive connection goes back to the primary, so that its next request is picked afresh and does not wait for
+// this worker's loop. It costs about as much as a hand-off, so it is on only while requests keep the loop so busy that it pays.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { endOf, giveBackReasons, type Outbox, packRest, tagOf } from '@switchyard/handoff'
+import type { InFlight } from './in-flight.ts'
+import type { RestMode } from './protocol.ts'
+import { headOf, lastRequestOn, packReason } from './steer.ts'
+import type { WorkerRouteTable } from './worker-routes.ts'
+
+/** Of loop time per request, on the average. To rest and to be handed off again costs a tenth of a millisecond or so. */
+const PAYS_FROM_MS = 2
+const PAYS_NO_MORE_MS = 1
+const LOOK_MS = 100
+const SMOOTHING = 0.3
+/** In a quiet time the average says nothing. */
+const ENOUGH_REQUESTS = 2
+
+interface KeepAliveServer extends Server {
+  readonly keepAliveTimeout?: number
+}
+
+/** Sends the idle connections of one worker to rest, or lets them be. */
+export class Rest {
+  private readonly outbox: Outbox
+  private readonly inFlight: InFlight
+  private readonly table: WorkerRouteTable
+  private readonly server: () => KeepAliveServer
+  private on: boolean
+  private msPerRequest = 0
+  private ended = 0
+  private utilisation = performance.eventLoopUtilization()
+
+  constructor(mode: RestMode, table: WorkerRouteTable, outbox: Outbox, inFlight: InFlight, server: () => Server) {
+    this.table = table
+    this.outbox = outbox
+    this.inFlight = inFlight
+    this.server = server
+    this.on = mode === 'always'
+    if (mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
+  }
+
+  get isOn(): boolean {
+    return this.on
+  }
+
+  /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    const tag = tagOf(request.socket)
+    if (tag === undefined) return
+    const { policy } = this.table.find(headOf(request))
+    const end = policy.policy === undefined ? endOf(request) : undefined
+    if (end !== undefined) response.once('close', () => this.leave(request, end, tag, policy.index))
+  }
+
+  /** Everything on the connection is said and read, and nothing has come behind it. */
+  private leave(request: IncomingMessage, end: number, tag: number, route: number): void {
+    const { socket } = request
+    if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
+    if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
+    const timeoutMs = this.server().keepAliveTimeout ?? 0
+    this.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
+  }
+
+  private look(): void {
+    const now = performance.eventLoopUtilization()
+    const { active } = performance.eventLoopUtilization(now, this.utilisation)
+    const requests = this.inFlight.ended - this.ended
+    if (requests < ENOUGH_REQUESTS && active < LOOK_MS) return
+    const isFirst = this.ended === 0
+    this.utilisation = now
+    this.ended = this.inFlight.ended
+    // The start of the app, and code that is not warm yet, are no measure.
+    if (isFirst) return
+    this.msPerRequest += (active / Math.max(1, requests) - this.msPerRequest) * SMOOTHING
+    this.on = this.msPerRequest >= (this.on ? PAYS_NO_MORE_MS : PAYS_FROM_MS)
+  }
+}
