@@ -1,11 +1,23 @@
 // The one page: listen → peek → route → pick → hand off. Everything else is behind one of these words.
 
-import { type Arrival, Door, hasNative } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
+import {
+  type Arrival,
+  type Connection,
+  Door,
+  HERE,
+  hasNative,
+  LATER,
+  NOBODY,
+  type Question,
+  unpackRest,
+  type Verdict,
+} from '@switchyard/handoff'
+import { bindPolicy, type Policy, RequestHead, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { Listeners } from './listeners.ts'
+import { Moves } from './moves.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Settling } from './pool/settling.ts'
@@ -15,7 +27,7 @@ import { routeTable } from './route-table.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
-import { findFreePort, PrivateFolder, ticketKeys, ticketRoutes } from './supervisor/worker-start.ts'
+import { findFreePort, PrivateFolder, type SharedStart, sharedStart } from './supervisor/worker-start.ts'
 
 /** Where a route leads. */
 interface Destination {
@@ -33,6 +45,8 @@ export class Balancer {
   private readonly settling: Settling
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder()
+  private readonly moves: Moves
+  private readonly shared: SharedStart
   private readonly listeners = new Listeners()
   private readonly waiting: Waiting
   private freePort = 0
@@ -49,6 +63,9 @@ export class Balancer {
     this.settings = settings
     this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
     this.routes = this.bindRoutes()
+    const routes = [...this.routes.routes, this.routes.fallback]
+    this.moves = new Moves(routes.map(({ name }) => name))
+    this.shared = sharedStart(settings, routes)
     this.door = new Door({
       ...settings.limits,
       onArrival: this.place,
@@ -56,13 +73,13 @@ export class Balancer {
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
     this.settling = new Settling({
-      onReturned: (fd, tag) => this.door.readmit(fd, tag),
+      onReturned: (connection) => this.door.readmit(connection),
       onRoom: (worker) => this.hasRoom(worker),
     })
     this.waiting = new Waiting({
       pools: () => this.pools.values(),
       refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
-      place: (fd, tag) => this.door.readmit(fd, tag),
+      place: (connection) => this.door.readmit(connection),
       flush: () => this.settling.flush(),
     })
     this.supervisor = new Supervisor({
@@ -74,9 +91,20 @@ export class Balancer {
         listen: this.listeners.addresses,
         freePort: this.freePort,
         privateSocket: this.folder.socketFor(worker.id),
-        ticketKeys: ticketKeys(settings),
-        routes: ticketRoutes([...this.routes.routes, this.routes.fallback]),
+        ...this.shared,
       }),
+      returns: {
+        onGivenBack: (_worker, connection, reason) => {
+          if (this.moves.countGivenBack(reason) === 'rest') this.door.rest(connection, unpackRest(connection.carried))
+          else this.door.takeIn(connection)
+        },
+        onAsked: (worker, question) => {
+          this.moves.countForwarded(question.reason)
+          worker.channel.answer(question, this.judge(worker, question))
+          this.settling.touch(worker)
+        },
+        onBatchEnd: () => this.settling.flush(),
+      },
       onReady: (worker, address) => this.workerReady(worker, address),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
@@ -115,13 +143,25 @@ export class Balancer {
 
   // ---- The way of a connection. listen and peek are the door's; here it is routed, a worker is picked, and it is handed off. ----
 
-  private readonly place = ({ fd, tag, head }: Arrival): void => {
-    const { pool, policy } = this.routes.find(head).policy
-    const choice = pool.choose(policy, head)
-    if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
-    if (choice === 'wait' || !choice.handOff(fd, tag)) return this.waiting.add(pool, fd, tag)
+  private readonly place = (arrival: Arrival): void => {
+    const { pool, policy } = this.routes.find(arrival.head).policy
+    const choice = pool.choose(policy, arrival.head)
+    if (choice === 'nobody') return this.door.refuse(arrival.fd, 'no-worker', this.retryAfterS(pool))
+    if (choice === 'wait' || !choice.handOff(arrival)) return this.waiting.add(pool, arrival)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
+  }
+
+  /** Who should have a request whose connection can't move: the same route and policy, but the worker that asks forwards it. */
+  private judge(asker: PoolWorker, { head: bytes, address, avoid }: Question): Verdict {
+    const head = RequestHead.read(bytes, bytes.length, bytes.length)
+    if (head.outcome !== 'complete') return HERE
+    head.remoteAddress = address === '' ? undefined : address
+    const { pool, policy } = this.routes.find(head).policy
+    const choice = pool.choose(policy, head)
+    if (choice === 'nobody') return NOBODY
+    if (choice === 'wait' || choice.id === avoid) return LATER
+    return choice === asker ? HERE : choice.id
   }
 
   /** The window of a worker is full: perhaps it has only not been looked at. */
@@ -174,13 +214,14 @@ export class Balancer {
   private workerGone(worker: PoolWorker): void {
     const { past } = this.pools.get(worker.pool) as Pool
     this.settling.forget(worker)
-    const back: [number, number][] = []
-    worker.channel.takeBack((fd, tag) => back.push([fd, tag]))
+    const back: Connection[] = []
+    worker.channel.hearOut()
+    worker.channel.takeBack((connection) => back.push(connection))
     worker.channel.close()
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
     past.takenBack += back.length
-    for (const [fd, tag] of back) this.door.readmit(fd, tag)
+    for (const connection of back) this.door.readmit(connection)
     this.settling.flush()
   }
 
@@ -200,6 +241,7 @@ export class Balancer {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
     this.door.closeListeners()
+    this.door.closeResting()
     await this.supervisor.stop()
     this.close()
     this.events.emit('stopped')
@@ -207,7 +249,7 @@ export class Balancer {
 
   private close(): void {
     this.waiting.stop()
-    for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
+    for (const pool of this.pools.values()) for (const { connection } of pool.queue.takeAll()) this.door.drop(connection.fd)
     this.settling.stop()
     this.door.close()
     this.listeners.removeFiles()
@@ -224,6 +266,12 @@ export class Balancer {
 
   /** Everything that can be told of this moment. */
   status(): BalancerStatus {
-    return readStatus({ door: this.door, pools: this.pools.values(), addresses: this.listeners.texts, restarts: this.supervisor })
+    return readStatus({
+      door: this.door,
+      pools: this.pools.values(),
+      moves: this.moves,
+      addresses: this.listeners.texts,
+      restarts: this.supervisor,
+    })
   }
 }

@@ -1,38 +1,43 @@
 // Reads the status of this moment off the parts that own it.
 
 import type { Door } from '@switchyard/handoff'
+import type { Moves } from './moves.ts'
 import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
 
 export interface StatusParts {
   readonly door: Door
+  readonly moves: Moves
   readonly pools: Iterable<Pool>
   readonly addresses: string[]
   readonly restarts: { restarts(pool: string, slot: number): number }
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ door, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
+export function readStatus({ door, moves, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
-  const { accepted, refused, closed, waiting } = door.counts
+  const { accepted, givenBack, refused, closed, waiting } = door.counts
   return {
     addresses,
     accepting: door.isAccepting,
     connections: {
       accepted,
+      givenBack,
       handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)),
       refused: { ...refused },
       closed,
       waiting: {
         head: waiting,
+        resting: door.restingCount,
         queue: sum(pools.map(({ queue }) => queue.length)),
         offered: sum(workers.map(({ channel }) => channel.outstanding)),
       },
     },
     handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) },
+    moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     pools: pools.map((pool) => poolStatus(pool, restarts)),
   }
 }

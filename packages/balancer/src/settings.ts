@@ -1,6 +1,7 @@
 // What a config says once its faults are gone and its defaults are filled in. Everything below the config speaks of settings only.
 
 import type { KeySource, Policy, RouteMatch, TicketKey } from '@switchyard/routing'
+import type { RestMode } from '@switchyard/worker-runtime'
 
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
 export interface ListenAddress {
@@ -27,6 +28,8 @@ export interface PoolSettings {
   workers: number
   queueLimit: number
   queueTimeoutMs: number
+  /** When idle connections of its workers rest in the primary. */
+  rest: RestMode
 }
 
 export interface RouteSettings {
@@ -44,6 +47,9 @@ export interface LimitSettings {
   /** Share of the descriptor limit (0 to 1) at which accepting pauses. */
   descriptorShare: number
   lingerTimeoutMs: number
+  maxResting: number
+  /** How long a request that must be forwarded waits for a worker. */
+  forwardTimeoutMs: number
   startTimeoutMs: number
   drainTimeoutMs: number
   restartDelayMs: number
@@ -51,6 +57,8 @@ export interface LimitSettings {
 }
 
 export interface Settings {
+  /** The config file, if there is one. */
+  file: string | undefined
   /** undefined: listen where the app asks to listen. */
   listen: readonly ListenAddress[] | undefined
   /** The first is the default one. */

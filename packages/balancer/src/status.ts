@@ -1,5 +1,6 @@
 // What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
 
+import type { ForwardReason, GiveBackReason } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
 import type { RefusalReason } from './events.ts'
 
@@ -27,15 +28,24 @@ export interface PoolStatus {
   workers: WorkerStatus[]
 }
 
-/** `accepted = handedOff + sum of refused + closed + sum of waiting`, at every moment. */
+/** `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`, at every moment. */
 export interface ConnectionStatus {
   accepted: number
+  /** Come back from a worker, because the next request belongs elsewhere. */
+  givenBack: number
   handedOff: number
   refused: Record<RefusalReason, number>
   /** Ended by the client before a worker had them. */
   closed: number
-  /** In the primary now: whose head is not complete, who waits for a worker, who is offered and not claimed yet. */
-  waiting: { head: number; queue: number; offered: number }
+  /** In the primary now: whose head is not complete, who is idle and rests, who waits for a worker, who is offered and not claimed yet. */
+  waiting: { head: number; resting: number; queue: number; offered: number }
+}
+
+/** How often requests of one route did not stay with the worker that held their connection, for one reason. */
+export interface MoveStatus<Reason extends string> {
+  route: string
+  reason: Reason
+  count: number
 }
 
 /** Whoever can tell it: the balancer. */
@@ -51,6 +61,12 @@ export interface BalancerStatus {
   handOffs: {
     /** Offers that a worker had not claimed when it died or stuck. */
     takenBack: number
+  }
+  moves: {
+    /** Connections that went back to the primary with their request. */
+    givenBack: MoveStatus<GiveBackReason>[]
+    /** Single requests of connections that could not move. */
+    forwarded: MoveStatus<ForwardReason>[]
   }
   pools: PoolStatus[]
 }

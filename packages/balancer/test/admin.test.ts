@@ -54,10 +54,15 @@ test('metrics say what the status says', async () => {
   const { url } = await adminOf({
     connections: {
       accepted: 100,
+      givenBack: 7,
       handedOff: 80,
       closed: 3,
-      waiting: { head: 4, queue: 5, offered: 6 },
+      waiting: { head: 4, resting: 8, queue: 5, offered: 6 },
       refused: { ...statusOf().connections.refused, 'queue-full': 2 },
+    },
+    moves: {
+      givenBack: [{ route: '/a', reason: 'pool', count: 7 }],
+      forwarded: [{ route: '/b', reason: 'pipelined', count: 2 }],
     },
     pools: [
       {
@@ -84,8 +89,11 @@ test('metrics say what the status says', async () => {
     'switchyard_connections_refused_total{reason="queue-full"} 2',
     'switchyard_connections_refused_total{reason="head-timeout"} 0',
     'switchyard_connections_closed_total 3',
+    'switchyard_connections_given_back_total{route="/a",reason="pool"} 7',
+    'switchyard_requests_forwarded_total{route="/b",reason="pipelined"} 2',
     '# TYPE switchyard_descriptors gauge',
     'switchyard_descriptors{state="head"} 4',
+    'switchyard_descriptors{state="resting"} 8',
     'switchyard_descriptors{state="queue"} 5',
     'switchyard_descriptors{state="offered"} 6',
     'switchyard_workers{pool="web",state="ready"} 1',

@@ -87,6 +87,21 @@ const table: [name: string, config: object, faults: string[]][] = [
     ],
   ],
   ['breakAt', { policy: { sticky: { by: 'ticket', breakAt: 0.5 } } }, ['policy.sticky.breakAt: expected a number from 1, got 0.5']],
+  ['breakFloor', { policy: { sticky: { by: 'ticket', breakFloor: -1 } } }, ['policy.sticky.breakFloor: expected a number from 0, got -1']],
+  [
+    'a seed for tickets',
+    { policy: { sticky: { by: { cookie: 'a' }, otherwise: { sticky: { by: 'ticket', seed: 'a' } } } } },
+    ['policy.sticky.otherwise.sticky.seed: only keys that are hashed have one, a ticket has not'],
+  ],
+  [
+    'a proxy of a key',
+    { policy: { sticky: { by: { 'client-address': { trustedProxies: ['10.0.0.0/8', 'nginx', ''], from: 1 } } } } },
+    [
+      "policy.sticky.by.client-address.trustedProxies[1]: expected an address, a CIDR such as '10.0.0.0/8', or 'unix', got 'nginx'",
+      "policy.sticky.by.client-address.trustedProxies[2]: expected an address, a CIDR such as '10.0.0.0/8', or 'unix', got ''",
+      'policy.sticky.by.client-address.from: unknown option',
+    ],
+  ],
   ['admin', { admin: 'here' }, ["admin: expected a port, 'host:port' or false, got 'here'"]],
   ['a share', { descriptorShare: 90 }, ['descriptorShare: expected a share above 0, at most 1, got 90']],
   [

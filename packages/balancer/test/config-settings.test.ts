@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Policy, RequestHead, roundRobin, TicketSeal } from '@switchyard/routing'
+import { clientAddress, cookie, hash, type Policy, RequestHead, roundRobin, sticky, TicketSeal, ticket } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import type { BalancerConfig } from '../src/config/config.ts'
@@ -32,6 +32,7 @@ test('an app is enough', () => {
       workers: 6,
       queueLimit: 1024,
       queueTimeoutMs: 5000,
+      rest: 'auto',
     },
   ])
   assert.is(settings.listen, undefined)
@@ -99,6 +100,7 @@ const named: [policy: BalancerConfig['policy'], name: string][] = [
   [{ sticky: { by: { query: 'id' } } }, 'sticky-hash'],
   [{ sticky: { by: { 'path-segment': 1 } } }, 'sticky-hash'],
   [{ sticky: { by: { 'client-address': {} } } }, 'sticky-hash'],
+  [{ sticky: { by: { 'client-address': { trustedProxies: ['unix'], header: 'x-real-ip' } }, seed: 'a', breakFloor: 0 } }, 'sticky-hash'],
 ]
 for (const [policy, name] of named) {
   test(`a policy as JSON: ${JSON.stringify(policy)}`, () =>
@@ -115,6 +117,18 @@ test('the client address in JSON believes the trusted proxies', () => {
   head.remoteAddress = '10.1.2.3'
   assert.is(clientAddress.of(head), '203.0.113.7')
   assert.match((defaultPolicy as Required<Policy>).explain([], head), '203.0.113.7')
+})
+
+test('a policy made by code is told as data that a config may write', () => {
+  const policies = [sticky({ by: ticket({ cookie: 'seat' }), breakAt: 2 }), sticky({ by: hash(cookie('a'), { seed: 's' }), breakFloor: 3 })]
+  for (const policy of [
+    ...policies,
+    roundRobin(),
+    sticky({ by: hash(clientAddress({ header: 'x-real-ip' })), otherwise: policies[0] as Policy }),
+  ]) {
+    const { data } = policy
+    assert.equal(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(data)) }).defaultPolicy.data, data)
+  }
 })
 
 const admins: [BalancerConfig['admin'], unknown][] = [

@@ -19,6 +19,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     accepting: true,
     connections: {
       accepted: 0,
+      givenBack: 0,
       handedOff: 0,
       refused: {
         'head-too-large': 0,
@@ -31,9 +32,10 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
         'queue-timeout': 0,
       },
       closed: 0,
-      waiting: { head: 0, queue: 0, offered: 0 },
+      waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
     },
     handOffs: { takenBack: 0 },
+    moves: { givenBack: [], forwarded: [] },
     pools: [{ name: 'web', ready: 2, desired: 2, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }

@@ -6,6 +6,7 @@ import { Pool } from '../src/pool/pool.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import { Queue } from '../src/pool/queue.ts'
 
+const connection = (fd: number) => ({ fd, tag: 0, carried: undefined })
 const test = suite('pool')
 const head = RequestHead.of({ target: '/' })
 const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
@@ -20,11 +21,12 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
     env: {},
     workers: states.length,
     queueLimit: 2,
+    rest: 'auto' as const,
     queueTimeoutMs: 100,
   }
   const pool = new Pool(settings)
   const workers = states.map((state, slot) => {
-    const worker = new PoolWorker('web', slot, 0, 0)
+    const worker = new PoolWorker('web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onBatchEnd() {} })
     worker.state = state
     pool.add(worker)
     return worker
@@ -74,13 +76,16 @@ test('a full worker is no candidate; what a session id names is waited for', () 
 
 test('the queue is bounded, first in first out, and patience ends', () => {
   const queue = new Queue(2, 100)
-  queue.add(11, 1, 0)
-  queue.add(12, 2, 50)
+  queue.add(connection(11), 0)
+  queue.add(connection(12), 50)
   assert.ok(queue.isFull)
-  assert.equal(queue.takeExpired(100), [11])
-  queue.add(13, 3, 120)
   assert.equal(
-    queue.takeAll().map(({ fd }) => fd),
+    queue.takeExpired(100).map(({ fd }) => fd),
+    [11],
+  )
+  queue.add(connection(13), 120)
+  assert.equal(
+    queue.takeAll().map(({ connection: { fd } }) => fd),
     [12, 13],
   )
   assert.is(queue.length, 0)

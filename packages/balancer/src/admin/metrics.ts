@@ -1,7 +1,7 @@
 // The balancer's numbers for Prometheus, read from its status at each scrape: nothing is counted twice and nothing on the way of a connection knows of it.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { BalancerStatus, PoolStatus, StatusSource, WorkerStatus } from '../status.ts'
+import type { BalancerStatus, MoveStatus, PoolStatus, StatusSource, WorkerStatus } from '../status.ts'
 import { SlotTotals } from './slot-totals.ts'
 
 type Row = { labels: Record<string, string | number>; value: number }
@@ -52,6 +52,20 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       help: 'Offers taken back from a worker that died or stuck',
       type: 'counter',
       read: ({ handOffs }) => only(handOffs.takenBack),
+    },
+    {
+      name: 'switchyard_connections_given_back_total',
+      help: 'Connections that a worker gave back because their next request belongs elsewhere',
+      type: 'counter',
+      labels: ['route', 'reason'],
+      read: ({ moves }) => moves.givenBack.map(moveRow),
+    },
+    {
+      name: 'switchyard_requests_forwarded_total',
+      help: 'Requests forwarded to another worker because their connection could not move, with the reason why it could not',
+      type: 'counter',
+      labels: ['route', 'reason'],
+      read: ({ moves }) => moves.forwarded.map(moveRow),
     },
     {
       name: 'switchyard_descriptors',
@@ -144,6 +158,10 @@ function register({ name, help, type, labels = [], read }: MetricDefinition, reg
       for (const row of read(status)) metric.inc(row.labels, row.value)
     },
   }
+}
+
+function moveRow({ route, reason, count }: MoveStatus<string>): Row {
+  return { labels: { route, reason }, value: count }
 }
 
 function workerStates({ name, workers }: PoolStatus): Row[] {

@@ -10,8 +10,10 @@ import { table } from './table.ts'
 
 /** Prints pools and routes; throws ERR_CONFIG with every fault. */
 export async function check(options: { config?: string | undefined }, io: CliIo): Promise<number> {
-  const { settings, file } = await readSettings(options, io)
-  io.stdout.write(`${[`${file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)].join('\n\n')}\n`)
+  const { settings } = await readSettings(options, io)
+  io.stdout.write(
+    `${[`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)].join('\n\n')}\n`,
+  )
   return 0
 }
 

@@ -45,13 +45,14 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
       ['route', route.name],
       ['pool', `${route.pool} (${workers} ${workers === 1 ? 'worker' : 'workers'}, all taken to be idle)`],
       ['policy', route.policy.name],
-      ['choice', choiceOf(route, workers, head, settings)],
+      ...choiceOf(route, workers, head, settings),
     ]),
     ...notes(head, route.policy, knowsSecret),
   ]
 }
 
-function choiceOf({ policy, pool }: Route, workers: number, head: RequestHead, settings: Settings): string {
+/** Whom the policy chooses, and what becomes of such a request on a connection that some worker holds already. */
+function choiceOf({ policy, pool }: Route, workers: number, head: RequestHead, settings: Settings): string[][] {
   const candidates = Array.from({ length: workers }, (_, slot) => idle(slot))
   let fault: unknown
   const seats = candidates.map(({ slot, weight }) => ({ slot, weight }))
@@ -62,11 +63,25 @@ function choiceOf({ policy, pool }: Route, workers: number, head: RequestHead, s
     seats: () => seats,
     onError: (error) => (fault = error),
   })
-  const told = bound.explain?.(candidates, head)
-  if (told !== undefined) return told
-  const chosen = bound.pick(candidates, head)
-  if (fault !== undefined) return `the policy failed: ${fault instanceof Error ? fault.message : String(fault)}`
+  const choice = bound.explain?.(candidates, head) ?? picked(bound, candidates, head)
+  const failed = fault instanceof Error ? fault.message : String(fault)
+  return [
+    ['choice', fault === undefined ? choice : `the policy failed: ${failed}`],
+    ['later', later(bound, candidates, head, pool)],
+  ]
+}
+
+function picked(policy: Policy, candidates: readonly Candidate[], head: RequestHead): string {
+  const chosen = policy.pick(candidates, head)
   return chosen === undefined ? 'nobody: the connection would wait' : `slot ${chosen.slot}`
+}
+
+/** What a worker does with this request when it is not the first on its connection. */
+function later(policy: Policy, candidates: readonly Candidate[], head: RequestHead, pool: string): string {
+  const homes = candidates.filter((worker) => policy.stays?.(worker, head) ?? true).map(({ slot }) => slot)
+  const every = homes.length === candidates.length
+  const where = every ? `any worker of ${pool}` : homes.length === 0 ? 'nobody' : homes.map((slot) => `${pool}/${slot}`).join(', ')
+  return `stays with ${where}; elsewhere its connection is given back to the primary, or if that can't move the request is forwarded`
 }
 
 function idle(slot: number): Candidate {

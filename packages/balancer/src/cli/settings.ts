@@ -22,8 +22,6 @@ export interface Overrides {
 
 export interface ReadSettings {
   settings: Settings
-  /** The config file, if there is one. */
-  file: string | undefined
   /** false: this start signs tickets with a secret that it made itself. */
   knowsSecret: boolean
 }
@@ -34,7 +32,7 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
   if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
   const config = withOverrides(loaded, overrides, io.cwd)
   const settings = resolveSettings(config, { folder: loaded?.folder ?? io.cwd, file: loaded?.file, env: io.env })
-  return { settings, file: loaded?.file, knowsSecret: secretsOf((config as BalancerConfig).secret, io.env).secrets.length > 0 }
+  return { settings, knowsSecret: secretsOf((config as BalancerConfig).secret, io.env).secrets.length > 0 }
 }
 
 function nothingToRun(): BalancerError {

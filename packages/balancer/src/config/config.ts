@@ -1,6 +1,7 @@
 // What a user may write in balancer.config.ts. Only types and `defineConfig`; docs/configuration.md tells the defaults.
 
-import type { Policy, PolicyFunction, RouteMatch, TicketOptions } from '@switchyard/routing'
+import type { Policy, PolicyData, PolicyFunction, RouteMatch } from '@switchyard/routing'
+import type { RestMode } from '@switchyard/worker-runtime'
 import type { LimitSettings } from '../settings.ts'
 
 /** An address in full. Either `path`, or `port` with or without `host`. */
@@ -44,34 +45,12 @@ export interface PoolConfig {
   /** Added to the environment of the balancer. */
   env?: Readonly<Record<string, string | undefined>> | undefined
   queue?: QueueConfig | undefined
+  /** When idle kept-alive connections go back to the primary, to be routed afresh: when requests are so heavy that it pays, always, or never. Default `'auto'`. */
+  rest?: RestMode | undefined
 }
 
-export type PolicyName = 'least-in-flight' | 'round-robin'
-
-/** What a sticky policy takes for a client's key, as JSON. */
-export type KeyConfig =
-  | 'client-address'
-  | { cookie: string }
-  | { header: string }
-  | { query: string }
-  | { 'path-segment': number }
-  | { 'client-address': Record<string, never> }
-  | { ticket: TicketOptions }
-
-/** A sticky policy as JSON. `{ ticket: {} }` remembers by a signed cookie, every other key by its hash. */
-export interface StickyConfig {
-  sticky: {
-    by: 'ticket' | KeyConfig
-    otherwise?: NamedPolicy | undefined
-    breakAt?: number | undefined
-  }
-}
-
-/** A policy that JSON can say. */
-export type NamedPolicy = PolicyName | StickyConfig
-
-/** A policy, a plain function `(candidates, head) => candidate`, or a name. */
-export type PolicyConfig = Policy | PolicyFunction | NamedPolicy
+/** A policy, a plain function `(candidates, head) => candidate`, or how JSON says one. */
+export type PolicyConfig = Policy | PolicyFunction | PolicyData
 
 /** Which requests, and where they go. Left out: every request, the first pool, the policy of the config. */
 export interface RouteConfig extends RouteMatch {

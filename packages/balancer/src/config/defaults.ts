@@ -9,6 +9,8 @@ export const defaultLimits: LimitSettings = {
   maxUnroutedPerAddress: 4_096,
   descriptorShare: 0.9,
   lingerTimeoutMs: 2_000,
+  maxResting: 10_000,
+  forwardTimeoutMs: 5_000,
   startTimeoutMs: 10_000,
   drainTimeoutMs: 30_000,
   restartDelayMs: 100,

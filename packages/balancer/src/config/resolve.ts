@@ -18,7 +18,7 @@ import { secretsOf, ticketKeysOf } from './secret.ts'
 export interface ResolveContext {
   /** What relative paths in the config start from. */
   folder: string
-  /** Name of the config file, for faults. */
+  /** The config file: for faults, and for workers that must load it. */
   file?: string | undefined
   env?: NodeJS.ProcessEnv | undefined
   /** What `'max'` stands for. */
@@ -43,6 +43,7 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
   const policies = new Policies(config, trustedProxies)
   const firstPool = (pools[0] as PoolSettings).name
   return {
+    file,
     listen:
       config.listen === undefined
         ? undefined
@@ -98,6 +99,7 @@ function poolSettings(name: string, pool: PoolConfig, app: string, folder: strin
     env: Object.fromEntries(env),
     workers: pool.workers === undefined || pool.workers === 'max' ? cpus() : pool.workers,
     queueLimit: pool.queue?.limit ?? defaultQueue.limit,
+    rest: pool.rest ?? 'auto',
     queueTimeoutMs: pool.queue?.timeoutMs ?? defaultQueue.timeoutMs,
   }
 }
@@ -126,6 +128,14 @@ class Policies {
     this.#defaults.set(pool, shared)
     return shared
   }
+}
+
+/** The policies of a checked config: one for each route, then the default one. */
+export function resolvePolicies(input: unknown): Policy[] {
+  const config = input as BalancerConfig
+  const policies = new Policies(config, config.trustedProxies ?? [])
+  const firstPool = Object.keys(poolsOf(config))[0] as string
+  return [...(config.routes ?? []), {}].map(({ policy, pool }: RouteConfig) => policies.of(policy, pool ?? firstPool))
 }
 
 function adminOf(admin: BalancerConfig['admin']): Settings['admin'] {

@@ -1,6 +1,6 @@
 // The shape of a config, as valibot schemas: every fault at once, each with its path. What one part says of another is in checks.ts.
 
-import { patternFault } from '@switchyard/routing'
+import { patternFault, trustedProxyFault } from '@switchyard/routing'
 import * as v from 'valibot'
 import { didYouMean, type Fault, formatPath, show } from './faults.ts'
 
@@ -54,6 +54,11 @@ const listenOne = v.lazy((input) =>
 )
 const listen = v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(listenOne), v.nonEmpty('at least one address')) : listenOne))
 
+const proxy = v.pipe(
+  v.string('a text'),
+  v.check((input) => trustedProxyFault(input) === undefined, "an address, a CIDR such as '10.0.0.0/8', or 'unix'"),
+)
+
 const policyPhrase = "a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }"
 const policyName = v.picklist(['least-in-flight', 'round-robin'], policyPhrase)
 const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }"
@@ -72,7 +77,7 @@ const keyOptions = v.pipe(
     header: v.optional(text),
     query: v.optional(text),
     'path-segment': countFromZero,
-    'client-address': v.optional(shape({})),
+    'client-address': v.optional(shape({ trustedProxies: v.optional(v.array(proxy, 'a list of texts')), header: v.optional(text) })),
   }),
   v.check((input) => Object.keys(input).length === 1, keyPhrase),
 )
@@ -81,11 +86,23 @@ const key = v.lazy((input) =>
 )
 const namedPolicy: v.GenericSchema = v.lazy((input) => (typeof input === 'object' && input !== null ? stickyPolicy : policyName))
 const stickyPolicy = shape({
-  sticky: shape({
-    by: key,
-    otherwise: v.optional(namedPolicy),
-    breakAt: v.optional(expected(v.pipe(v.number(), v.finite(), v.minValue(1)), 'a number from 1')),
-  }),
+  sticky: v.pipe(
+    shape({
+      by: key,
+      seed: v.optional(text),
+      otherwise: v.optional(namedPolicy),
+      breakAt: v.optional(expected(v.pipe(v.number(), v.finite(), v.minValue(1)), 'a number from 1')),
+      breakFloor: v.optional(expected(v.pipe(v.number(), v.finite(), v.minValue(0)), 'a number from 0')),
+    }),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return
+      const { by, seed } = dataset.value as { by: unknown; seed?: unknown }
+      const isTicket = by === 'ticket' || (typeof by === 'object' && by !== null && 'ticket' in by)
+      if (!isTicket || seed === undefined) return
+      const path = { type: 'object', origin: 'value', input: dataset.value as Record<string, unknown>, key: 'seed', value: seed } as const
+      addIssue({ message: 'only keys that are hashed have one, a ticket has not', path: [path] })
+    }),
+  ),
 })
 /** A policy made by code is taken as it is: its `pick` is all that can be told from outside. */
 const codedPolicy = v.custom(
@@ -126,6 +143,7 @@ const poolEntries = {
   execArgv: texts,
   cwd: v.optional(text),
   env: v.optional(v.record(v.string(), v.optional(v.string('a text')), 'an object of names and texts')),
+  rest: v.optional(v.picklist(['auto', 'always', 'never'], "'auto', 'always' or 'never'")),
   queue: v.optional(shape({ limit: countFromZero, timeoutMs: milliseconds(0) })),
 }
 
@@ -166,6 +184,8 @@ export const configEntries = {
   maxUnroutedPerAddress: positive(),
   descriptorShare: v.optional(expected(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 'a share above 0, at most 1')),
   lingerTimeoutMs: milliseconds(0),
+  maxResting: positive(),
+  forwardTimeoutMs: milliseconds(0),
   startTimeoutMs: milliseconds(1),
   drainTimeoutMs: milliseconds(0),
   restartDelayMs: milliseconds(0),

@@ -1,11 +1,18 @@
 // One worker as its pool sees it: a seat, a process behind it, the channel to it, and its row of the load board. A policy sees it as a candidate.
 
-import { LoadRow, NativeChannel } from '@switchyard/handoff'
+import { type Connection, LoadRow, NativeChannel, type Question } from '@switchyard/handoff'
 import type { Candidate } from '@switchyard/routing'
 import type { Seat } from '../events.ts'
 import type { SpawnedProcess } from '../supervisor/spawn.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
+
+/** What workers send back. */
+export interface WorkerReturns {
+  onGivenBack(worker: PoolWorker, connection: Connection, reason: number): void
+  onAsked(worker: PoolWorker, question: Question): void
+  onBatchEnd(): void
+}
 
 let lastId = 0
 
@@ -16,8 +23,8 @@ export class PoolWorker implements Candidate {
   readonly slot: number
   readonly generation: number
   readonly weight = 1
-  readonly channel = new NativeChannel()
-  readonly load = new LoadRow(this.channel.row)
+  readonly channel: NativeChannel
+  readonly load: LoadRow
   state: WorkerState = 'starting'
   everReady = false
   drained = false
@@ -25,7 +32,13 @@ export class PoolWorker implements Candidate {
   leavingMs: number | undefined
   process: SpawnedProcess | undefined
 
-  constructor(pool: string, slot: number, generation: number, nowMs: number) {
+  constructor(pool: string, slot: number, generation: number, nowMs: number, returns: WorkerReturns) {
+    this.channel = new NativeChannel({
+      onGivenBack: (connection, reason) => returns.onGivenBack(this, connection, reason),
+      onAsked: (question) => returns.onAsked(this, question),
+      onBatchEnd: () => returns.onBatchEnd(),
+    })
+    this.load = new LoadRow(this.channel.row)
     this.pool = pool
     this.slot = slot
     this.generation = generation
@@ -37,8 +50,8 @@ export class PoolWorker implements Candidate {
   }
 
   /** Hands a connection over; it leaves with the channel's next flush. False: no room. */
-  handOff(fd: number, tag: number): boolean {
-    if (!this.channel.offer(fd, tag)) return false
+  handOff(connection: Connection): boolean {
+    if (!this.channel.offer(connection)) return false
     this.load.handedOff++
     return true
   }

@@ -1,5 +1,6 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
+import { tellSeats } from '@switchyard/handoff'
 import type { RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
@@ -25,6 +26,7 @@ export class Pool {
   readonly past = { claimed: 0, takenBack: 0 }
   private candidates: PoolWorker[] = []
   private ready: PoolWorker[] = []
+  private slots: number[] = []
 
   constructor(settings: PoolSettings) {
     this.settings = settings
@@ -37,6 +39,7 @@ export class Pool {
 
   add(worker: PoolWorker): void {
     this.workers.add(worker)
+    tellSeats(worker.channel.row, this.slots)
   }
 
   remove(worker: PoolWorker): void {
@@ -48,6 +51,11 @@ export class Pool {
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
     this.candidates = this.ready.filter((worker) => worker.channel.hasRoom)
+    const slots = [...new Set(this.ready.map(({ slot }) => slot))]
+    if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
+    this.slots = slots
+    // Before anybody is chosen by the new list, every worker judges by it.
+    for (const worker of this.workers) tellSeats(worker.channel.row, slots)
   }
 
   /** Who should have this request: the policy's choice among the candidates, or why there is none. */

@@ -1,14 +1,17 @@
-// Connections of one pool that wait for a worker, first in first out. Their bytes are still in the kernel: an entry is a descriptor and a time.
+// Connections of one pool that wait for a worker, first in first out. Their bytes are still in the kernel, but for what another worker had read.
 
-interface Waiting {
-  readonly tag: number
+import type { Connection } from '@switchyard/handoff'
+
+/** A connection that waits. */
+export interface Queued {
+  readonly connection: Connection
   readonly sinceMs: number
 }
 
 export class Queue {
   private readonly limit: number
   private readonly timeoutMs: number
-  private readonly entries = new Map<number, Waiting>()
+  private readonly entries = new Set<Queued>()
 
   constructor(limit: number, timeoutMs: number) {
     this.limit = limit
@@ -23,24 +26,21 @@ export class Queue {
     return this.entries.size >= this.limit
   }
 
-  add(fd: number, tag: number, sinceMs: number): void {
-    this.entries.set(fd, { tag, sinceMs })
+  add(connection: Connection, sinceMs: number): void {
+    this.entries.add({ connection, sinceMs })
   }
 
   /** Empties the queue, in order. */
-  takeAll(): { fd: number; tag: number; sinceMs: number }[] {
-    const all = [...this.entries].map(([fd, { tag, sinceMs }]) => ({ fd, tag, sinceMs }))
+  takeAll(): Queued[] {
+    const all = [...this.entries]
     this.entries.clear()
     return all
   }
 
   /** Removes those whose patience is over at `nowMs`. */
-  takeExpired(nowMs: number): number[] {
-    const expired: number[] = []
-    for (const [fd, { sinceMs }] of this.entries) {
-      if (nowMs - sinceMs >= this.timeoutMs) expired.push(fd)
-    }
-    for (const fd of expired) this.entries.delete(fd)
-    return expired
+  takeExpired(nowMs: number): Connection[] {
+    const expired = [...this.entries].filter(({ sinceMs }) => nowMs - sinceMs >= this.timeoutMs)
+    for (const entry of expired) this.entries.delete(entry)
+    return expired.map(({ connection }) => connection)
   }
 }

@@ -1,6 +1,7 @@
 // Flushes hand-offs, and lets go of those that have been claimed. A claim is a word in shared memory that tells nobody, so somebody must look:
 // soon while hand-offs are out, less often when a worker is slow to claim, never when there is none.
 
+import type { Connection } from '@switchyard/handoff'
 import type { PoolWorker } from './pool-worker.ts'
 
 const FIRST_LOOK_MS = 1
@@ -8,7 +9,7 @@ const LAST_LOOK_MS = 16
 
 export interface SettlingOptions {
   /** The worker could not receive this one. */
-  readonly onReturned: (fd: number, tag: number) => void
+  readonly onReturned: (connection: Connection) => void
   /** The worker had no room and has some now. */
   readonly onRoom: (worker: PoolWorker) => void
 }
@@ -45,9 +46,9 @@ export class Settling {
   settle(worker: PoolWorker): void {
     const { channel } = worker
     const hadRoom = channel.hasRoom
-    channel.settle((fd, tag) => {
+    channel.settle((connection) => {
       worker.load.handedOff--
-      this.options.onReturned(fd, tag)
+      this.options.onReturned(connection)
     })
     if (!hadRoom && channel.hasRoom) this.options.onRoom(worker)
   }
@@ -66,7 +67,7 @@ export class Settling {
     this.timer = undefined
     for (const worker of this.open) {
       this.settle(worker)
-      if (worker.channel.outstanding === 0) this.open.delete(worker)
+      if (worker.channel.isSettled) this.open.delete(worker)
     }
     this.flush()
     if (this.open.size === 0 || this.timer !== undefined) return

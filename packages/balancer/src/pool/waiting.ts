@@ -1,5 +1,6 @@
 // Connections that wait for a worker, of all pools: who may wait, for how long, and when they are placed again.
 
+import type { Connection } from '@switchyard/handoff'
 import type { RefusalReason } from '../events.ts'
 import type { Pool } from './pool.ts'
 
@@ -9,7 +10,7 @@ export interface WaitingOptions {
   readonly pools: () => Iterable<Pool>
   readonly refuse: (pool: Pool, fd: number, reason: RefusalReason) => void
   /** Places a connection afresh: it is routed again, by the load of this moment, and may come back here. */
-  readonly place: (fd: number, tag: number) => void
+  readonly place: (connection: Connection) => void
   readonly flush: () => void
 }
 
@@ -23,18 +24,18 @@ export class Waiting {
     this.options = options
   }
 
-  add(pool: Pool, fd: number, tag: number): void {
-    if (pool.queue.isFull) return this.options.refuse(pool, fd, 'queue-full')
-    pool.queue.add(fd, tag, this.sinceMs ?? Date.now())
+  add(pool: Pool, connection: Connection): void {
+    if (pool.queue.isFull) return this.options.refuse(pool, connection.fd, 'queue-full')
+    pool.queue.add(connection, this.sinceMs ?? Date.now())
     this.timer ??= setInterval(() => this.look(), LOOK_MS)
   }
 
   /** Something has changed for the better: whoever waits is placed, in order, and waits on if there is still nobody. */
   place(pool: Pool): void {
     if (pool.queue.length === 0) return
-    for (const { fd, tag, sinceMs } of pool.queue.takeAll()) {
+    for (const { connection, sinceMs } of pool.queue.takeAll()) {
       this.sinceMs = sinceMs
-      this.options.place(fd, tag)
+      this.options.place(connection)
     }
     this.sinceMs = undefined
     this.options.flush()
@@ -47,7 +48,7 @@ export class Waiting {
   private look(): void {
     let waiting = 0
     for (const pool of this.options.pools()) {
-      for (const fd of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, fd, 'queue-timeout')
+      for (const { fd } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, fd, 'queue-timeout')
       this.place(pool)
       waiting += pool.queue.length
     }

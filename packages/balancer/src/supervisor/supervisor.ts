@@ -4,7 +4,7 @@ import type { ServerAddress, ToPrimary, WorkerStart } from '@switchyard/worker-r
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
-import { PoolWorker } from '../pool/pool-worker.ts'
+import { PoolWorker, type WorkerReturns } from '../pool/pool-worker.ts'
 import type { Settings } from '../settings.ts'
 import { type Action, type PlannedSeat, plan, restartDelayMs, type SeatHistory } from './plan.ts'
 import { spawnWorker } from './spawn.ts'
@@ -18,7 +18,8 @@ export interface SupervisorOptions {
   readonly pools: ReadonlyMap<string, Pool>
   readonly events: BalancerEmitter
   /** What every worker is told, besides its seat. */
-  readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation'>
+  readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation' | 'rest'>
+  readonly returns: WorkerReturns
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
   /** The process is gone; its channel has still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
@@ -138,7 +139,7 @@ export class Supervisor {
     const { events } = this.options
     let worker: PoolWorker
     try {
-      worker = new PoolWorker(seat.pool, seat.slot, 0, now)
+      worker = new PoolWorker(seat.pool, seat.slot, 0, now, this.options.returns)
     } catch (error) {
       // Out of descriptors: the others serve on, and this seat is filled when there are some again.
       this.postpone(seat, now)
@@ -155,7 +156,13 @@ export class Supervisor {
       cwd,
       env,
       ends: worker.channel.ends,
-      start: { pool: seat.pool, slot: seat.slot, generation: worker.generation, ...this.options.startData(worker) },
+      start: {
+        pool: seat.pool,
+        slot: seat.slot,
+        generation: worker.generation,
+        rest: pool.settings.rest,
+        ...this.options.startData(worker),
+      },
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
         if (stream === 'stderr' && line.trim() !== '') this.remember(worker, line)

@@ -1,11 +1,12 @@
 // What workers are told at their start, besides their seat: where they listen privately, and what they must know of routes.
 
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Policy, Route } from '@switchyard/routing'
-import type { TicketRoute } from '@switchyard/worker-runtime'
+import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../settings.ts'
 
 /** A folder of mode 0700 for the workers' private sockets. */
@@ -41,12 +42,28 @@ export async function findFreePort(): Promise<number> {
   return port
 }
 
-/** The routes as plain data; the last is the one that is taken when no other matches. */
-export function ticketRoutes(routes: readonly Route<{ readonly policy: Policy }>[]): TicketRoute[] {
-  return routes.map(({ name, match, pool, policy }) => ({ name, match, pool, ticket: policy.policy.ticket }))
+const TOKEN_BYTES = 24
+
+/** What is the same for all workers. */
+export type SharedStart = Pick<
+  WorkerStart,
+  'ticketKeys' | 'routes' | 'ownPolicies' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs'
+>
+
+/** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
+export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[]): SharedStart {
+  return {
+    ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
+    routes: routes.map(workerRoute),
+    ownPolicies: settings.file === undefined ? undefined : { module: ownPoliciesModule, file: settings.file },
+    trustedProxies: settings.trustedProxies,
+    forwardToken: randomBytes(TOKEN_BYTES).toString('base64url'),
+    forwardTimeoutMs: settings.limits.forwardTimeoutMs,
+  }
 }
 
-/** The keys of the tickets, as text. */
-export function ticketKeys(settings: Settings): { id: number; secret: string }[] {
-  return settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') }))
+const ownPoliciesModule = new URL(`../config/own-policies${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
+
+function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
+  return { name, match, pool, ticket: policy.ticket, ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }) }
 }

@@ -1,12 +1,11 @@
 // Every kind of listener, and every kind of server behind it.
 
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
+import { certificate } from './support/certificate.ts'
 import { exchange, get, json, RawClient, type Target } from './support/raw-client.ts'
 import { portOf, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 
@@ -84,30 +83,9 @@ test('a bare server behind a listener with peek gets what looks like HTTP or TLS
 })
 
 test('an https app', async () => {
-  const folder = temporaryFolder()
-  const file = (name: string) => join(folder, name)
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-subj',
-      '/CN=localhost',
-      '-keyout',
-      file('key'),
-      '-out',
-      file('cert'),
-    ],
-    { stdio: 'ignore' },
-  )
   const balancer = await startBalancer({
     config: { app: 'https-app.mjs', pools: { web: { workers: 2 } } },
-    env: { KEY: readFileSync(file('key'), 'utf8'), CERT: readFileSync(file('cert'), 'utf8') },
+    env: certificate(),
   })
   await balancer.untilAllReady()
   for (let turn = 0; turn < 6; turn++) {

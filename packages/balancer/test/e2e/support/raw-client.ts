@@ -58,12 +58,12 @@ export class RawClient {
     return this
   }
 
-  /** The next answer in full. Without Content-Length and chunks the body ends with the connection. */
-  async answer(timeoutMs = WAIT_MS): Promise<Answer> {
+  /** The next answer in full. Without Content-Length and chunks the body ends with the connection. `method`: that of the request; HEAD has no body. */
+  async answer(timeoutMs = WAIT_MS, method = 'GET'): Promise<Answer> {
     let taken: { answer: Answer; bytes: number } | undefined
     await this.until(
       () => {
-        taken = readAnswer(this.received, this.isOver)
+        taken = readAnswer(this.received, this.isOver, method)
         return taken !== undefined || this.isOver
       },
       timeoutMs,
@@ -152,7 +152,7 @@ export function json<T>(answer: Answer): T {
   return JSON.parse(answer.body.toString('utf8')) as T
 }
 
-function readAnswer(bytes: Buffer, over: boolean): { answer: Answer; bytes: number } | undefined {
+function readAnswer(bytes: Buffer, over: boolean, method: string): { answer: Answer; bytes: number } | undefined {
   const end = bytes.indexOf('\r\n\r\n')
   if (end === -1) return undefined
   const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
@@ -165,8 +165,9 @@ function readAnswer(bytes: Buffer, over: boolean): { answer: Answer; bytes: numb
     headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()])
   }
   const start = end + 4
+  if (method === 'HEAD') return { answer: { status, headers, body: Buffer.alloc(0) }, bytes: start }
   const length = headers.get('content-length')?.[0]
-  if (length === undefined && status >= 200 && status !== 304) {
+  if (length === undefined && status >= 200 && status !== 204 && status !== 304) {
     if (headers.has('transfer-encoding')) return readChunked(bytes, start, status, headers)
     return over ? { answer: { status, headers, body: bytes.subarray(start) }, bytes: bytes.length } : undefined
   }
@@ -180,9 +181,16 @@ function readChunked(bytes: Buffer, start: number, status: number, headers: Map<
     const line = bytes.indexOf('\r\n', at)
     if (line === -1) return undefined
     const size = Number.parseInt(bytes.toString('latin1', at, line), 16)
+    if (size === 0) {
+      // Trailers come behind the last chunk, with the fields of the head.
+      const end = bytes.indexOf('\r\n\r\n', line)
+      if (end === -1) return undefined
+      const trailers = bytes.toString('latin1', line + 2, end)
+      if (trailers !== '') headers.set('trailers', [trailers])
+      return { answer: { status, headers, body: Buffer.concat(parts) }, bytes: end + 4 }
+    }
     const next = line + 2 + size + 2
     if (bytes.length < next) return undefined
-    if (size === 0) return { answer: { status, headers, body: Buffer.concat(parts) }, bytes: next }
     parts.push(bytes.subarray(line + 2, line + 2 + size))
     at = next
   }

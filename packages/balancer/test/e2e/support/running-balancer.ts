@@ -175,14 +175,14 @@ export class RunningBalancer {
   }
 }
 
-/** `accepted = handed off + refused + closed + waiting`, or what is wrong with it. */
+/** `accepted + given back = handed off + refused + closed + waiting`, or what is wrong with it. */
 export function accountFault({ connections }: BalancerStatus): string | undefined {
-  const { accepted, handedOff, refused, closed, waiting } = connections
+  const { accepted, givenBack, handedOff, refused, closed, waiting } = connections
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
   const known = handedOff + sum(refused) + closed + sum(waiting)
-  return accepted === known
+  return accepted + givenBack === known
     ? undefined
-    : `${accepted} connections were accepted and ${known} are accounted for: ${JSON.stringify(connections)}`
+    : `${accepted} connections were accepted, ${givenBack} given back, and ${known} are accounted for: ${JSON.stringify(connections)}`
 }
 
 /** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */

@@ -15,8 +15,8 @@ export interface UploadTotals {
   faults: string[]
 }
 
-/** Sends `count` uploads from clients side by side. */
-export async function upload(target: Target, count: number, seed: number): Promise<UploadTotals> {
+/** Sends `count` uploads from clients side by side, each connection's by turns to `folders`. */
+export async function upload(target: Target, count: number, seed: number, folders: readonly string[] = ['/upload']): Promise<UploadTotals> {
   const random = seededRandom(seed)
   // One random block; a body is a slice of it with a number in front.
   const block = Buffer.alloc(MAX_BODY_BYTES)
@@ -30,7 +30,7 @@ export async function upload(target: Target, count: number, seed: number): Promi
       try {
         for (let turn = 0; turn < REQUESTS_PER_CONNECTION && next < count; turn++) {
           const number = next++
-          await oneUpload(connection, number)
+          await oneUpload(connection, number, folders[turn % folders.length] as string)
           totals.uploads++
         }
       } catch (error) {
@@ -41,7 +41,7 @@ export async function upload(target: Target, count: number, seed: number): Promi
     }
   }
 
-  async function oneUpload(connection: RawClient, number: number): Promise<void> {
+  async function oneUpload(connection: RawClient, number: number, folder: string): Promise<void> {
     // Small bodies and none at all are as likely as large ones.
     const size = random() < 0.2 ? Math.floor(random() * 3) : Math.floor(random() * MAX_BODY_BYTES)
     const body = Buffer.from(block.subarray(0, size))
@@ -49,7 +49,7 @@ export async function upload(target: Target, count: number, seed: number): Promi
     const chunked = random() < 0.3
     const length = chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${size}`
     const padding = `X-Padding: ${'p'.repeat(Math.floor(random() * 500))}`
-    const head = Buffer.from(`POST /upload/${number} HTTP/1.1\r\nHost: test\r\n${length}\r\n${padding}\r\n\r\n`)
+    const head = Buffer.from(`POST ${folder}/${number} HTTP/1.1\r\nHost: test\r\n${length}\r\n${padding}\r\n\r\n`)
     const sent = Buffer.concat([head, chunked ? chunks(body) : body])
     const expected = createHash('sha256').update(body).digest('hex')
     for (const piece of pieces(sent, head.length)) {

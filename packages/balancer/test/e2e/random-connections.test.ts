@@ -1,0 +1,16 @@
+// Random testing: the balanced app says what the bare app says.
+
+import { suite } from '../../../../test/suite.ts'
+import { compareConnections } from './support/compared.ts'
+
+const test = suite('random connections', { timeoutMs: 120_000 })
+
+test('600 random connections: every answer is that of the bare app, in its order', async () => {
+  await compareConnections({ count: 600, seed: 42 })
+})
+
+test('300 random connections that rest in the primary after each answer', async () => {
+  await compareConnections({ count: 300, seed: 43, rest: 'always' })
+})
+
+test.run()

@@ -1,0 +1,119 @@
+// Idle kept-alive connections that go back to the primary after a response: the next request is routed afresh.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { get, RawClient } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+
+const test = suite('rest', { timeoutMs: 40_000 })
+const KEEP = { Connection: 'keep-alive' }
+
+function start(more: object = {}, env: Record<string, string> = {}): Promise<RunningBalancer> {
+  const config = { app: 'expect-app.mjs', pools: { web: { workers: 2, rest: 'always' as const } }, policy: 'round-robin' as const, ...more }
+  return startBalancer({ config, env })
+}
+
+const resting = (balancer: RunningBalancer, count: number) =>
+  balancer.untilStatus(({ connections }) => connections.waiting.resting === count, `${count} at rest`)
+
+const workerOf = async (client: RawClient, url = '/') => (await client.write(get(url, KEEP)).answer()).headers.get('x-worker')?.[0]
+
+test('an idle connection rests in the primary; its next request is picked afresh', async () => {
+  const balancer = await start()
+  await balancer.untilAllReady()
+  const client = new RawClient(balancer.port)
+  const seen: (string | undefined)[] = []
+  for (let turn = 0; turn < 4; turn++) {
+    seen.push(await workerOf(client))
+    await resting(balancer, 1)
+  }
+  assert.equal(seen.sort(), ['web/0', 'web/0', 'web/1', 'web/1'])
+  client.write('GET / HTTP/1.1\r\nHo')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'half a head')
+  assert.is((await client.write('st: a\r\n\r\n').answer()).status, 200)
+  await resting(balancer, 1)
+  client.destroy()
+  await resting(balancer, 0)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('rest ends with the app’s keepAliveTimeout', async () => {
+  const balancer = await start({}, { KEEP_ALIVE_MS: '400' })
+  const client = new RawClient(balancer.port)
+  const begun = performance.now()
+  await workerOf(client)
+  await client.over(3_000)
+  const ms = performance.now() - begun
+  assert.ok(ms >= 390 && ms < 2_000, `${ms} ms`)
+  assert.is(client.unread, 0)
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('rest is bounded: the one that has rested longest goes', async () => {
+  const balancer = await start({ maxResting: 2 })
+  const clients = [new RawClient(balancer.port), new RawClient(balancer.port), new RawClient(balancer.port)]
+  for (const [index, client] of clients.entries()) {
+    await workerOf(client)
+    await resting(balancer, Math.min(index + 1, 2))
+  }
+  await clients[0]?.over(3_000)
+  assert.equal(
+    clients.map(({ isOver }) => isOver),
+    [true, false, false],
+  )
+  for (const client of clients) client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('the death of the worker that it left does not touch it', async () => {
+  const balancer = await start({ pools: { web: { workers: 1, rest: 'always' } } })
+  const client = new RawClient(balancer.port)
+  await workerOf(client)
+  const { pools } = await resting(balancer, 1)
+  process.kill(pools[0]?.workers[0]?.pid as number, 'SIGKILL')
+  await balancer.untilStatus(({ pools }) => (pools[0]?.workers[0]?.restarts ?? 0) > 0 && pools[0]?.ready === 1, 'another')
+  assert.is(await workerOf(client), 'web/0')
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('by itself it begins when requests are heavy, and ends when they are light', async () => {
+  const balancer = await start({ pools: { web: { workers: 1 } } })
+  const client = new RawClient(balancer.port)
+  for (let turn = 0; turn < 20; turn++) await workerOf(client)
+  assert.is((await balancer.status()).connections.waiting.resting, 0)
+  await until(
+    async () => {
+      for (let turn = 0; turn < 5; turn++) await workerOf(client, '/block?ms=20')
+      return (await balancer.status()).connections.waiting.resting === 1
+    },
+    10_000,
+    'rest',
+  )
+  await until(
+    async () => {
+      for (let turn = 0; turn < 200; turn++) await workerOf(client)
+      return (await balancer.status()).connections.waiting.resting === 0
+    },
+    10_000,
+    'no rest',
+  )
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test('who is bound to a worker does not rest', async () => {
+  const balancer = await start({ routes: [{ path: '/*', policy: { sticky: { by: { query: 'session' } } } }] })
+  // Else the second seat of the two may come in between, and be this key's home.
+  await balancer.untilAllReady()
+  const client = new RawClient(balancer.port)
+  await workerOf(client, '/?session=a')
+  await workerOf(client, '/?session=a')
+  const { moves } = await balancer.status()
+  assert.equal(moves.givenBack, [])
+  client.destroy()
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()

@@ -1,0 +1,52 @@
+// Holds the same random connections with the balanced app and with the bare one, and compares what each says.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { RestMode } from '@switchyard/worker-runtime'
+import fc from 'fast-check'
+import { assert } from '../../../../../test/suite.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import { hold, type RandomConnection, randomConnection } from './random-connections.ts'
+import { fixture, startBalancer } from './running-balancer.ts'
+import { sumOf } from './steered.ts'
+
+const AT_ONCE = 16
+const CHUNK = 1_000
+
+/** `count` connections, `AT_ONCE` side by side. Fails with the first that differ. */
+export async function compareConnections({ count, seed, rest = 'auto' }: { count: number; seed: number; rest?: RestMode }): Promise<void> {
+  const faults: string[] = []
+  const env = { MIRROR_APP: '1' }
+  const bare = spawnLogged(process.execPath, [fixture('mirror-bare.mjs')])
+  const port = Number((await bare.untilOutput(/port (\d+)/))[1])
+  const balancer = await startBalancer({
+    config: {
+      app: 'mirror-app.mjs',
+      pools: { light: { workers: 2, rest }, heavy: { workers: 1, rest } },
+      routes: [
+        { path: '/heavy/*', pool: 'heavy' },
+        { path: '/session/*', policy: { sticky: { by: { query: 'session' }, breakAt: 1000 } } },
+      ],
+    },
+    env,
+  })
+  await balancer.untilAllReady()
+  const before = balancer.descriptors
+  const compare = async (connection: RandomConnection): Promise<void> => {
+    const [balanced, expected] = await Promise.all([hold(balancer.port, connection), hold(port, connection)])
+    if (isDeepStrictEqual(balanced, expected)) return
+    faults.push(`${JSON.stringify(connection)}\n  bare app:\n    ${expected.join('\n    ')}\n  balanced:\n    ${balanced.join('\n    ')}`)
+  }
+  for (let done = 0; done < count && faults.length === 0; done += CHUNK) {
+    const connections = fc.sample(randomConnection, { numRuns: Math.min(CHUNK, count - done), seed: seed + done })
+    const client = async (): Promise<void> => {
+      for (let next = connections.pop(); next !== undefined && faults.length === 0; next = connections.pop()) await compare(next)
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, client))
+  }
+  assert.is(faults.slice(0, 3).join('\n'), '')
+  const { moves } = await balancer.status()
+  assert.ok(sumOf(moves.givenBack) > count / 10 && sumOf(moves.forwarded) > count / 10, JSON.stringify(moves))
+  await balancer.untilDescriptors(before)
+  assert.is(await balancer.stop(), 0)
+  await bare.stop()
+}
