@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   })
 }
 
-if (!(await ensureSystem('build', 'test')) || (await build()) !== 0) process.exit(1)
+if (!(await ensureSystem('build', 'test', 'soak')) || (await build()) !== 0) process.exit(1)
 const files = findTestFiles('soak', positionals)
 let passed = 0
 let failed = files.length === 0 ? 1 : 0

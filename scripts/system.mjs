@@ -6,6 +6,11 @@ import { run } from './workspace.mjs'
 
 const needs = [
   { for: 'build', commands: [process.env.CXX ?? 'g++'], debian: 'g++', why: 'compiles the native module' },
+  { for: 'test', commands: ['nginx'], debian: 'nginx-light', why: 'a proxy that the balancer is tested behind' },
+  { for: 'test', commands: ['haproxy'], debian: 'haproxy', why: 'a proxy that the balancer is tested behind' },
+  { for: 'soak', commands: ['wrk'], debian: 'wrk', why: 'sends requests' },
+  { for: 'soak', commands: ['ab'], debian: 'apache2-utils', why: 'sends requests' },
+  { for: 'soak', commands: ['h2load'], debian: 'nghttp2-client', why: 'sends requests over HTTP/2' },
   { for: 'test', commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
   {
     for: 'test',
@@ -27,9 +32,10 @@ export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update
 apt-get install -y --no-install-recommends "$@"`
 
-function isInstalled(command) {
+/** Is there such a command? Debian's servers are where only root looks. */
+export function isInstalled(command) {
   if (isAbsolute(command)) return existsSync(command)
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK)
       return true
@@ -41,7 +47,7 @@ function isInstalled(command) {
 
 const missing = (purposes) => needs.filter((need) => purposes.includes(need.for) && !need.commands.some(isInstalled))
 
-/** True when everything for these purposes ('build', 'test') is there, if need be after installing it. */
+/** True when everything for these purposes ('build', 'test', 'soak') is there, if need be after installing it. */
 export async function ensureSystem(...purposes) {
   const wanted = missing(purposes)
   if (wanted.length === 0) return true

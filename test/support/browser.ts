@@ -1,0 +1,38 @@
+// The browser: a client as people have it.
+
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+
+const names = ['chromium', 'chromium-browser', 'google-chrome']
+// Chromium of a distribution, as root, and silent: it asks nobody for anything but the page.
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Starts it with an empty profile. Throws how to install it when there is none. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: findBrowser(), args })
+}
+
+function findBrowser(): string {
+  for (const folder of ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)]) {
+    for (const name of names) {
+      const path = join(folder, name)
+      try {
+        accessSync(path, constants.X_OK)
+        return path
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  throw new Error('this test needs Chromium. On Debian: sudo apt-get install chromium')
+}
