@@ -16,9 +16,6 @@ const server = createServer((request, response) => {
   response.end(found ? page : 'not found\n')
 })
 
-// A browser keeps connections and uses them for any session; a connection stays with its worker. So each request gets a connection of its own.
-server.maxRequestsPerSocket = 1
-
 const io: ChatServer = new Server(server, { adapter: createAdapter() })
 stickyIds(io.engine)
 serveChat(io)

@@ -2,8 +2,8 @@
 
 import type { Browser, Page } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'
+import { openBrowser } from '../../../../test/support/browser.ts'
 import { until } from '../../../../test/support/until.ts'
-import { openBrowser } from '../../test-support/browser.ts'
 import { ask, askAtOnce, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 
 const test = suite('demo', { timeoutMs: 40_000 })

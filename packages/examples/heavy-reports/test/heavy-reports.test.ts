@@ -1,5 +1,6 @@
 // Reports block the workers of their own pool; light requests never meet them. What is asserted is who answered, and in which order.
 
+import { Agent } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
 import { type Answer, ask, askAtOnce, distinct, type RunningExample, runCommand, startExample } from '../../test-support/start.ts'
 
@@ -51,6 +52,20 @@ test('light requests that come after the reports were sent overtake all of them'
   finished.push('twenty light')
   await reports
   assert.is(finished[0], 'twenty light')
+})
+
+test('one kept-alive connection carries both kinds', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  try {
+    const answers: Answer[] = []
+    for (let turn = 0; turn < 6; turn++) answers.push(await ask(example, turn % 2 === 0 ? '/light' : '/reports/1?ms=1', { agent }))
+    assert.equal(
+      answers.map(({ json }) => json.pool),
+      ['web', 'heavy', 'web', 'heavy', 'web', 'heavy'],
+    )
+  } finally {
+    agent.destroy()
+  }
 })
 
 test('explain says why', async () => {

@@ -2,7 +2,7 @@
 
 import type { Browser } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'
-import { openBrowser } from '../../test-support/browser.ts'
+import { openBrowser } from '../../../../test/support/browser.ts'
 import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 import { modes } from './chat-clients.ts'
 import { pageRun } from './chat-pages.ts'

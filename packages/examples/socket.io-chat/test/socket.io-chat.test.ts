@@ -3,6 +3,7 @@
 import { Agent } from 'node:http'
 import { io } from 'socket.io-client'
 import { assert, suite } from '../../../../test/suite.ts'
+import { type Front, startNginx } from '../../../../test/support/fronts.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 import { ask, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 import { chatRun, modes } from './chat-clients.ts'
@@ -14,9 +15,11 @@ interface Seat {
 }
 
 let example: RunningExample
+let nginx: Front
 
 test.before(async () => {
   example = await startExample('socket.io-chat', { workers: 4 })
+  nginx = await startNginx(example.port)
 })
 test.after(() => example.stop())
 
@@ -49,20 +52,33 @@ for (const [name, transports] of modes) {
   })
 }
 
-test('a client that keeps connections alive reaches each of its sessions', async () => {
+test('several sessions on one kept-alive connection: each is reached, again and again', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   try {
+    const sids: string[] = []
     for (let count = 0; count < 8; count++) {
-      await ask(example, '/', { agent })
-      const opened = await ask(example, '/socket.io/?EIO=4&transport=polling')
-      const { sid } = JSON.parse(opened.text.slice(1))
-      const answer = await ask(example, `/socket.io/?EIO=4&transport=polling&sid=${sid}`, { agent, method: 'POST', body: '1' })
-      assert.equal([answer.status, answer.text], [200, 'ok'])
+      const opened = await ask(example, '/socket.io/?EIO=4&transport=polling', { agent })
+      sids.push(JSON.parse(opened.text.slice(1)).sid)
+    }
+    for (let turn = 0; turn < 5; turn++) {
+      for (const sid of sids) {
+        // A message of type 'pong', which any session may send.
+        const answer = await ask(example, `/socket.io/?EIO=4&transport=polling&sid=${sid}`, { agent, method: 'POST', body: '3' })
+        assert.equal([answer.status, answer.text], [200, 'ok'], `turn ${turn}`)
+      }
     }
   } finally {
     agent.destroy()
   }
 })
+
+for (const [name, transports] of modes) {
+  test(`behind nginx with kept-alive connections, 40 clients: ${name}`, async () => {
+    const reports = await chatRun({ ...example, url: nginx.url }, { clients: 40, roundTrips: 10, transports, timeoutMs: 25_000 })
+    assert.equal(distinct(reports.flatMap(({ faults }) => faults)), [])
+    assert.ok(reports.every(({ roundTrips, pids }) => roundTrips === 10 && pids.length === 1))
+  })
+}
 
 test('the app serves its page', async () => {
   const { status, headers, text } = await ask(example, '/?name=Ada')
