@@ -1,7 +1,11 @@
-// Does a contender answer what it should, on new connections and on kept ones, and do all of its workers? Asked before anything is timed.
+// Does a contender answer what it should, on new connections and on kept ones, and does the right process answer? Asked before anything is timed.
 
-import { Agent, get } from 'node:http'
+import { Agent, request as openRequest } from 'node:http'
+import { poolOf } from '../apps/pool-of.js'
+import { type Answer, askTogether } from './ask-together.ts'
+import type { Contender } from './contenders.ts'
 import { cpuTimes } from './cpu.ts'
+import type { Scenario } from './scenarios.ts'
 import type { RunningServer } from './server.ts'
 
 const BODY = 'Hello world\n'
@@ -9,48 +13,61 @@ const AT_ONCE = 32
 const REQUEST_MS = 5_000
 const ALL_WORKERS_MS = 5_000
 
-interface Answer {
-  readonly status: number
-  readonly body: string
-  readonly worker: string | undefined
-  readonly onKeptConnection: boolean
-}
+/** What of a scenario an answer depends on. */
+export type Questions = Pick<Scenario, 'groups' | 'order' | 'bodyBytes'>
 
 /** Rejects with the first thing that is wrong. */
-export async function checkAnswers(name: string, server: RunningServer, workers: number): Promise<void> {
+export async function checkAnswers(contender: Contender, server: RunningServer, questions: Questions): Promise<void> {
+  const { name, workers } = contender
+  const { groups, order, bodyBytes } = questions
+  const paths = groups.flat()
+  const seen = new Set<string>()
+  const judge = (path: string, { status, body, pool, worker }: Answer): void => {
+    if (status !== 200) throw new Error(`${name} answers ${status}`)
+    if (body !== BODY) throw new Error(`${name} answers ${JSON.stringify(body)} where ${JSON.stringify(BODY)} is right`)
+    if (contender.routed === true && pool !== poolOf(path)) throw new Error(`${name} has ${path} answered by pool '${pool}'`)
+    seen.add(worker ?? '')
+  }
+
+  // On one connection all paths are later requests of one another.
   const kept = new Agent({ keepAlive: true, maxSockets: 1 })
   try {
-    for (const isLater of [false, true]) {
-      const answer = await ask(server.port, kept)
-      judge(name, answer)
-      if (answer.onKeptConnection !== isLater) throw new Error(`${name} does not keep connections`)
+    for (const [index, path] of [...paths, ...paths].entries()) {
+      const { onKeptConnection, ...answer } = await ask(server.port, path, bodyBytes, kept)
+      judge(path, answer)
+      if (onKeptConnection !== index > 0) throw new Error(`${name} does not keep connections`)
     }
   } finally {
     kept.destroy()
   }
 
-  const seen = new Set<string>()
+  if (order === 'together') {
+    for (const group of groups)
+      for (const [index, answer] of (await askTogether(server.port, [...group, ...group], bodyBytes, REQUEST_MS)).entries())
+        judge(group[index % group.length] as string, answer)
+  }
+
   const deadline = performance.now() + ALL_WORKERS_MS
   // The kernel shares a listening socket as it likes: a few at once bring every worker in.
   while (seen.size < workers) {
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${seen.size} answered`)
-    for (const answer of await Promise.all(Array.from({ length: AT_ONCE }, () => ask(server.port, false)))) {
-      judge(name, answer)
-      seen.add(answer.worker ?? '')
-    }
+    const some = Array.from({ length: AT_ONCE }, (_, index) => paths[index % paths.length] as string)
+    for (const [index, answer] of (await Promise.all(some.map((path) => ask(server.port, path, bodyBytes, false)))).entries())
+      judge(some[index] as string, answer)
   }
   const below = new Set([...cpuTimes(server.pid).keys()].map(String))
   for (const worker of seen) if (!below.has(worker)) throw new Error(`${name} was answered by '${worker}', which is none of its processes`)
 }
 
-function judge(name: string, { status, body }: Answer): void {
-  if (status !== 200) throw new Error(`${name} answers ${status}`)
-  if (body !== BODY) throw new Error(`${name} answers ${JSON.stringify(body)} where ${JSON.stringify(BODY)} is right`)
-}
-
-function ask(port: number, agent: Agent | false): Promise<Answer> {
+function ask(
+  port: number,
+  path: string,
+  bodyBytes: number,
+  agent: Agent | false,
+): Promise<Answer & { readonly onKeptConnection: boolean }> {
   return new Promise((resolve, reject) => {
-    const request = get({ host: '127.0.0.1', port, agent, timeout: REQUEST_MS }, (response) => {
+    const method = bodyBytes > 0 ? 'POST' : 'GET'
+    const request = openRequest({ host: '127.0.0.1', port, path, method, agent, timeout: REQUEST_MS }, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text
@@ -58,10 +75,12 @@ function ask(port: number, agent: Agent | false): Promise<Answer> {
       response.once('error', reject)
       response.once('end', () => {
         const { statusCode = 0, headers } = response
-        resolve({ status: statusCode, body, worker: headers.worker?.toString(), onKeptConnection: request.reusedSocket })
+        const [worker, pool] = [headers.worker?.toString(), headers.pool?.toString()]
+        resolve({ status: statusCode, body, worker, pool, onKeptConnection: request.reusedSocket })
       })
     })
     request.once('timeout', () => request.destroy(new Error(`no answer within ${REQUEST_MS} ms`)))
     request.once('error', reject)
+    request.end(bodyBytes > 0 ? 'x'.repeat(bodyBytes) : undefined)
   })
 }

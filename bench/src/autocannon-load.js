@@ -1,9 +1,12 @@
-// autocannon in a process of its own: autocannon-load.js <url> <connections> <seconds> <keep|reconnect>. Reports as wrk-report.lua does.
+// autocannon in a process of its own: autocannon-load.js <url> <connections> <seconds> <keep | reconnect> <path,path…>…. Each connection asks the
+// paths of one group in turn. Reports as wrk-report.lua does.
 // It counts answers itself: with `reconnectRate: 1` autocannon 9 leaves out of its counts every answer after which it reconnects, so all of them.
 
 import autocannon from 'autocannon'
 
-const [url, connections, seconds, manner] = process.argv.slice(2)
+const [url, connections, seconds, manner, ...texts] = process.argv.slice(2)
+const groups = texts.map((text) => text.split(',').map((path) => ({ path })))
+let opened = 0
 let answered = 0
 let wrong = 0
 
@@ -14,11 +17,14 @@ const result = await autocannon({
   // The clock is looked at once per sample.
   sampleInt: 100,
   ...(manner === 'reconnect' && { reconnectRate: 1 }),
-  setupClient: (client) =>
+  setupClient: (client) => {
+    // A path alone stays as autocannon makes it by itself.
+    if (groups.flat().length > 1) client.setRequests(groups[opened++ % groups.length])
     client.on('headers', ({ statusCode }) => {
       answered += 1
       if (statusCode < 200 || statusCode > 299) wrong += 1
-    }),
+    })
+  },
 })
 
 const faults = {

@@ -1,14 +1,16 @@
-// npm run bench: everybody is checked, then timed in turn, then compared. Exit code 0, 1 when the run says nothing or (with --check) a target is
+// npm run bench: everybody is checked, then measured in turn, then compared. Exit code 0, 1 when the run says nothing or (with --check) a target is
 // missed, 2 when the command line makes no sense.
 
 import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
 import { references } from './contenders.ts'
+import { measureCosts } from './costs.ts'
+import { measureMixed, mixedLoad } from './mixed.ts'
+import { mixedRows, mixedTable, mixedVerdicts } from './mixed-report.ts'
 import { help, type Options, readOptions, UsageError } from './options.ts'
 import { measureCases, microTable } from './pick.ts'
-import { rowsOf, rowTable, verdictsOf, verdictTable } from './report.ts'
+import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
 import { targets } from './scenarios.ts'
-import { type Sample, take, tryOut, turnsOf } from './turn.ts'
 
 let interrupted = false
 for (const [signal, exitCode] of [
@@ -23,7 +25,7 @@ for (const [signal, exitCode] of [
 
 try {
   const options = await readOptions(process.argv.slice(2))
-  process.exitCode = options.help ? printHelp() : options.micro ? micro(options) : await bench(options)
+  process.exitCode = await run(options)
 } catch (error) {
   // What was interrupted has an error too.
   if (!interrupted) console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
@@ -32,56 +34,77 @@ try {
   await stopChildren()
 }
 
-async function bench(options: Options): Promise<number> {
+async function run(options: Options): Promise<number> {
+  if (options.help) return printHelp()
+  if (options.micro) return micro(options)
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: this needs Linux')
-  const { contenders, scenarios, loads, rounds, seconds, warmUpSeconds } = options
-  for (const contender of contenders) {
-    progress(`checking the answers of ${contender.name}`)
-    await tryOut(contender)
-  }
+  return options.mixed ? mixed(options) : costs(options)
+}
 
-  const samples: Sample[] = []
-  const turns = turnsOf(contenders, scenarios, loads, rounds)
-  for (const [index, turn] of turns.entries()) {
-    const sample = await take(turn, seconds, warmUpSeconds)
-    samples.push(sample)
-    const { contender, scenario, load, round } = turn
-    const cost = `${((sample.cpuMs * 1000) / sample.requests).toFixed(1)} µs per ${scenario.unit}`
-    progress(`${index + 1}/${turns.length}  ${load.name}  ${scenario.name}  round ${round}  ${contender.name}  ${cost}`)
-  }
-
-  const names = contenders.map(({ name }) => name)
+async function costs(options: Options): Promise<number> {
+  const { loads, rounds, seconds, warmUpSeconds } = options
+  const { samples, scenarios, contenders } = await measureCosts(options, progress)
   const rows = rowsOf(
     samples,
-    names,
+    contenders,
     references.map(({ contender }) => contender),
   )
   const verdicts = verdictsOf(rows, targets)
-  const machine = {
-    node: process.version,
-    system: `${process.platform} ${process.arch}`,
-    cores: cpus().length,
-    loads: Object.fromEntries(loads.map((load) => [load.name, load.version()])),
-  }
+  const versions = Object.fromEntries(loads.map((load) => [load.name, load.version()]))
+  const generators = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const units = scenarios.map(({ name, unit }) => `${name}: per ${unit}`).join(', ')
-  const generators = Object.entries(machine.loads).map(([name, version]) => `${name} ${version}`)
   print(options, [
-    `Node ${machine.node.slice(1)}, ${machine.system}, ${machine.cores} cores, ${generators.join(', ')}; ${rounds} × ${seconds} s each`,
+    `${machineText()}, ${generators.join(', ')}; ${rounds} × ${seconds} s each`,
     `CPU time of all server processes together (${units}); medians of the rounds`,
     '',
     rowTable(rows, references),
-    ...(verdicts.length > 0 ? ['', verdictTable(verdicts)] : []),
+    ...told(verdicts),
   ])
-  if (options.json) console.log(JSON.stringify({ machine, seconds, rounds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
-  if (options.check && verdicts.length === 0) throw new Error('--check: nothing that has a target was measured')
-  return options.check && verdicts.some(({ met }) => !met) ? 1 : 0
+  const data = { machine: { ...machine(), loads: versions }, seconds, rounds, warmUpSeconds, rows, verdicts, samples }
+  if (options.json) console.log(JSON.stringify(data, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function mixed(options: Options): Promise<number> {
+  const { rounds, seconds, warmUpSeconds } = options
+  const samples = await measureMixed(options, progress)
+  const rows = mixedRows(samples)
+  const verdicts = mixedVerdicts(rows)
+  print(options, [
+    `${machineText()}; ${rounds} traces of ${seconds} s each`,
+    `${mixedLoad()}; medians of the traces`,
+    '',
+    mixedTable(rows),
+    ...told(verdicts),
+  ])
+  const data = { machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }
+  if (options.json) console.log(JSON.stringify(data, undefined, 2))
+  return options.check ? checked(verdicts) : 0
 }
 
 function micro(options: Options): number {
   const rows = measureCases(options.seconds, (name) => progress(name))
-  print(options, [`Node ${process.version.slice(1)}, ${process.platform} ${process.arch}; medians`, '', microTable(rows)])
-  if (options.json) console.log(JSON.stringify({ machine: { node: process.version }, rows }, undefined, 2))
+  print(options, [`${machineText()}; medians`, '', microTable(rows)])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rows }, undefined, 2))
   return 0
+}
+
+function checked(verdicts: readonly Verdict[]): number {
+  if (verdicts.length === 0) throw new Error('--check: nothing that has a target was measured')
+  return verdicts.some(({ met }) => !met) ? 1 : 0
+}
+
+function told(verdicts: readonly Verdict[]): readonly string[] {
+  return verdicts.length > 0 ? ['', verdictTable(verdicts)] : []
+}
+
+function machine(): { readonly node: string; readonly system: string; readonly cores: number } {
+  return { node: process.version, system: `${process.platform} ${process.arch}`, cores: cpus().length }
+}
+
+function machineText(): string {
+  const { node, system, cores } = machine()
+  return `Node ${node.slice(1)}, ${system}, ${cores} cores`
 }
 
 function printHelp(): number {

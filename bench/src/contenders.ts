@@ -1,6 +1,7 @@
-// Who takes part, as data. All run the same app, on a port of their own, with the same number of workers.
+// Who takes part, as data. All in one scenario run the same app, on a port of their own, with the same number of workers.
 
 import { fileURLToPath } from 'node:url'
+import { plainScenarios, type Scenario } from './scenarios.ts'
 
 export interface Contender {
   readonly name: string
@@ -8,32 +9,72 @@ export interface Contender {
   readonly args: readonly string[]
   /** How many processes must be seen to answer before anything is timed. */
   readonly workers: number
+  /** Left out: `kept-alive` and `new-connections`. */
+  readonly scenarios?: readonly string[]
+  /** Every answer must come from the pool that its path belongs to. */
+  readonly routed?: boolean
+  /** A command that it can't run without. */
+  readonly needs?: string
+}
+
+export interface MixedContender extends Contender {
+  /** It is given the trace without its heavy requests. */
+  readonly withoutHeavy?: boolean
 }
 
 const WORKERS = 2
 
 const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const app = fromHere('../apps/hello.js')
+const hello = fromHere('../apps/hello.js')
+const pooled = fromHere('../apps/pooled.js')
 const clusterPrimary = fromHere('../apps/cluster-primary.js')
+const proxied = fromHere('../apps/proxied.js')
+const httpProxyPrimary = fromHere('../apps/http-proxy-primary.js')
 const balancer = fromHere('../../packages/balancer/bin/balancer.js')
+
+/** As a user starts it; the admin page is there too. */
+const start = (...args: readonly string[]): readonly string[] => [
+  ...[balancer, 'start', ...args, '--listen', '127.0.0.1:0'],
+  ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
+]
+const configured = (config: string): readonly string[] => start('--config', fromHere(`../apps/${config}.config.js`))
 
 export const contenders: readonly Contender[] = [
   // The kernel shares the listening socket: the least that several processes can cost.
-  { name: 'SCHED_NONE', args: [clusterPrimary, 'none', `${WORKERS}`, app], workers: WORKERS },
-  { name: 'node:cluster', args: [clusterPrimary, 'rr', `${WORKERS}`, app], workers: WORKERS },
-  // As a user starts it, without a config; the admin page is there too.
-  {
-    name: 'switchyard',
-    args: [
-      ...[balancer, 'start', app, '-i', `${WORKERS}`, '--listen', '127.0.0.1:0'],
-      ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
-    ],
-    workers: WORKERS,
-  },
+  { name: 'SCHED_NONE', args: [clusterPrimary, 'none', `${WORKERS}`, hello], workers: WORKERS },
+  { name: 'node:cluster', args: [clusterPrimary, 'rr', `${WORKERS}`, hello], workers: WORKERS },
+  // Without a config.
+  { name: 'switchyard', args: start(hello, '-i', `${WORKERS}`), workers: WORKERS },
+
+  { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '2', pooled], workers: 2, scenarios: ['kept-alive-steered'] },
+  { name: 'switchyard', args: configured('fifty-routes'), workers: 2, scenarios: ['kept-alive-steered'], routed: true },
+
+  { name: 'nginx', args: [proxied, 'nginx', 'a=1', 'b=1'], workers: 2, scenarios: ['every-request-moves'], routed: true, needs: 'nginx' },
+  { name: 'http-proxy', args: [httpProxyPrimary, 'a=1', 'b=1'], workers: 2, scenarios: ['every-request-moves'], routed: true },
+  // Pool a is the primary itself, so that it answers one request of a pair and passes the other on, as a worker that forwards does.
+  { name: 'http-proxy', args: [httpProxyPrimary, 'a=0', 'b=1'], workers: 2, scenarios: ['forwarded-post'], routed: true },
+  { name: 'switchyard', args: configured('two-pools'), workers: 2, scenarios: ['every-request-moves', 'forwarded-post'], routed: true },
 ]
+
+/** Who takes part in `mixed`: the same workers, and the same trace for all but the last. */
+export const mixedContenders: readonly MixedContender[] = [
+  { name: 'cluster round robin', args: [clusterPrimary, 'rr', '4', pooled], workers: 4 },
+  { name: 'nginx least_conn', args: [proxied, 'nginx', 'all=4'], workers: 4, needs: 'nginx' },
+  { name: 'nginx, heavy apart', args: [proxied, 'nginx', 'web=3', 'heavy=1'], workers: 4, routed: true, needs: 'nginx' },
+  { name: 'HAProxy leastconn', args: [proxied, 'haproxy', 'all=4'], workers: 4, needs: 'haproxy' },
+  { name: 'switchyard', args: configured('heavy-apart'), workers: 4, routed: true },
+  { name: 'switchyard, no heavy', args: configured('heavy-apart'), workers: 4, routed: true, withoutHeavy: true },
+]
+
+/** Those of `all` that take part in a scenario. */
+export function entrants<T extends Contender>(all: readonly T[], { name }: Scenario): readonly T[] {
+  return all.filter(({ scenarios = plainScenarios }) => scenarios.includes(name))
+}
 
 /** Those that the others are compared with, each with its column in the table. */
 export const references: readonly { readonly contender: string; readonly column: string }[] = [
   { contender: 'SCHED_NONE', column: '× SCHED_NONE' },
   { contender: 'node:cluster', column: '× round robin' },
+  { contender: 'nginx', column: '× nginx' },
+  { contender: 'http-proxy', column: '× http-proxy' },
 ]

@@ -19,6 +19,8 @@ export interface Load {
   readonly name: string
   /** `undefined`: it is not installed. */
   version(): string | undefined
+  /** Can it ask what the scenario wants? */
+  can(scenario: Scenario): boolean
   run(url: string, scenario: Scenario, seconds: number): Promise<LoadOutcome>
 }
 
@@ -29,19 +31,25 @@ const fromHere = (path: string): string => fileURLToPath(new URL(path, import.me
 const wrk: Load = {
   name: 'wrk',
   version: () => /^wrk (?:debian\/)?([\w.]+)/.exec(spawnSync('wrk', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1],
-  run(url, { connections, reconnect }, seconds) {
+  can: () => true,
+  run(url, { connections, reconnect, groups, order, bodyBytes }, seconds) {
+    const asks = order !== 'any' || bodyBytes > 0 || groups.flat().length > 1
+    const script = fromHere(asks ? 'wrk-paths.lua' : 'wrk-report.lua')
     // It knows whole seconds only; a shorter time ends by SIGINT, after which it reports as always.
-    const flags = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', fromHere('wrk-report.lua')]
-    return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url], seconds, 'SIGINT')
+    const flags = [`-t${groups.length}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', script]
+    const more = asks ? ['--', order, `${bodyBytes}`, ...groups.map((paths) => paths.join())] : []
+    return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url, ...more], seconds, 'SIGINT')
   },
 }
 
 const autocannon: Load = {
   name: 'autocannon',
   version: () => JSON.parse(readFileSync(createRequire(import.meta.url).resolve('autocannon/package.json'), 'utf8')).version,
-  run(url, { connections, reconnect }, seconds) {
-    const args = [fromHere('autocannon-load.js'), url, `${connections}`, `${seconds}`, reconnect ? 'reconnect' : 'keep']
-    return outcomeOf(process.execPath, args, seconds)
+  // It pipelines, but writes each request by itself.
+  can: ({ order, bodyBytes }) => order !== 'together' && bodyBytes === 0,
+  run(url, { connections, reconnect, groups }, seconds) {
+    const args = [url, `${connections}`, `${seconds}`, reconnect ? 'reconnect' : 'keep', ...groups.map((paths) => paths.join())]
+    return outcomeOf(process.execPath, [fromHere('autocannon-load.js'), ...args], seconds)
   },
 }
 

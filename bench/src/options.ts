@@ -9,14 +9,16 @@ import { type Scenario, scenarios } from './scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each turn is timed (5); with --micro, each case (1)
-  --rounds N         turns of each contender in each scenario (5)
+  --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed each trace (10)
+  --rounds N         turns of each contender in each scenario (5); with --mixed seeds (3)
   --warm-up S        load before the timing (half of the seconds, at most 2)
-  --only SCENARIO    ${scenarios.map(({ name }) => name).join(' or ')}; may be given more than once
+  --only SCENARIO    may be given more than once; one of
+                     ${scenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
   --contenders FILE  others instead of the usual ones: a module that exports 'contenders' (see src/contenders.ts)
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
+  --mixed            latencies instead: light requests beside some that block their worker, on the same connections
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -32,6 +34,7 @@ export interface Options {
   readonly contenders: readonly Contender[]
   readonly check: boolean
   readonly json: boolean
+  readonly mixed: boolean
   readonly micro: boolean
   readonly help: boolean
 }
@@ -42,8 +45,13 @@ const MAX_ROUNDS = 100
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
   const { values } = parsed(argv)
-  const seconds = numberIn('--seconds', values.seconds ?? (values.micro === true ? '1' : '5'), 0.05, MAX_SECONDS)
-  const rounds = numberIn('--rounds', values.rounds ?? '5', 1, MAX_ROUNDS)
+  const seconds = numberIn(
+    '--seconds',
+    values.seconds ?? (values.micro === true ? '1' : values.mixed === true ? '10' : '5'),
+    0.05,
+    MAX_SECONDS,
+  )
+  const rounds = numberIn('--rounds', values.rounds ?? (values.mixed === true ? '3' : '5'), 1, MAX_ROUNDS)
   if (!Number.isInteger(rounds)) throw new UsageError(`--rounds: expected a whole number, got '${values.rounds}'`)
   const installed = loads.filter((load) => load.version() !== undefined)
   return {
@@ -55,6 +63,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     contenders: values.contenders === undefined ? contenders : await contendersIn(values.contenders),
     check: values.check === true,
     json: values.json === true,
+    mixed: values.mixed === true,
     micro: values.micro === true,
     help: values.help === true,
   }
@@ -73,6 +82,7 @@ function parsed(argv: readonly string[]) {
         contenders: { type: 'string' },
         check: { type: 'boolean' },
         json: { type: 'boolean' },
+        mixed: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -9,6 +9,8 @@ export interface MicroRow {
   /** Nanoseconds for one, median of the batches. */
   readonly nsPerOp: number
   readonly batches: number
+  /** Reading the head from its bytes is a part of it. */
+  readonly reads: boolean
 }
 
 const MAX_HEAD_BYTES = 16_384
@@ -71,25 +73,42 @@ export function decision(routes: number, workers: number): { table: RouteTable; 
   return { table, decide }
 }
 
-const cases: readonly { readonly name: string; readonly run: () => unknown }[] = [
-  { name: `read a head of ${browserHead.length} bytes`, run: readHead },
+/** What a worker does for a later request of a connection, as Node has parsed it, when it stays. */
+export function steering(routes: number): { table: RouteTable; steer: () => Route } {
+  const table = routeTable(routes)
+  const { method, target } = readHead()
+  const request = { method: method as string, url: target as string, headers: parsedHeaders() }
+  const steer = () => table.find(RequestHead.of({ method: request.method, target: request.url, headers: request.headers }))
+  return { table, steer }
+}
+
+/** The fields as `IncomingMessage` has them: names in lower case. */
+function parsedHeaders(): Record<string, string> {
+  const lines = browserHead.toString('latin1').trimEnd().split('\r\n').slice(1)
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]))
+}
+
+const cases: readonly { readonly name: string; readonly reads: boolean; readonly run: () => unknown }[] = [
+  { name: `read a head of ${browserHead.length} bytes`, reads: true, run: readHead },
   ...[1, 50].flatMap((routes) =>
     [4, 64].map((workers) => ({
       name: `read it, route (${routes}) and pick (${workers} candidates)`,
+      reads: true,
       run: decision(routes, workers).decide,
     })),
   ),
+  { name: 'RequestHead.of + find (50 routes)', reads: false, run: steering(50).steer },
 ]
 
 /** Runs every case for about `seconds`, after half of that to warm up. */
 export function measureCases(seconds: number, onCase: (name: string) => void = () => {}): readonly MicroRow[] {
-  return cases.map(({ name, run }) => {
+  return cases.map(({ name, reads, run }) => {
     onCase(name)
     const size = batchSize(run, seconds * 500)
     const times: number[] = []
     const deadline = performance.now() + seconds * 1000
     while (performance.now() < deadline || times.length < LEAST_BATCHES) times.push((timeMs(run, size) * 1e6) / size)
-    return { name, nsPerOp: median(times), batches: times.length }
+    return { name, nsPerOp: median(times), batches: times.length, reads }
   })
 }
 
@@ -97,7 +116,7 @@ export function microTable(rows: readonly MicroRow[]): string {
   const read = rows[0]?.nsPerOp ?? 0
   return markdown(
     ['what', 'ns', 'without reading, ns'],
-    rows.map(({ name, nsPerOp }, index) => [name, nsPerOp.toFixed(0), index === 0 ? '' : (nsPerOp - read).toFixed(0)]),
+    rows.map(({ name, nsPerOp, reads }, index) => [name, nsPerOp.toFixed(0), index === 0 || !reads ? '' : (nsPerOp - read).toFixed(0)]),
   )
 }
 

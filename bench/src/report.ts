@@ -3,7 +3,7 @@
 import type { Target } from './scenarios.ts'
 import type { Sample } from './turn.ts'
 
-/** The rounds of one contender in one scenario. Costs are CPU microseconds per request or new connection. */
+/** The rounds of one contender in one scenario. Costs are CPU microseconds per unit of the scenario. */
 export interface Row {
   readonly load: string
   readonly scenario: string
@@ -43,7 +43,7 @@ export function rowsOf(samples: readonly Sample[], contenders: readonly string[]
       if (mine.length > 0)
         costs.set(
           contender,
-          mine.map(({ cpuMs, requests }) => (cpuMs * 1000) / requests),
+          mine.map(({ cpuMs, units }) => (cpuMs * 1000) / units),
         )
     }
     const known = references.filter((reference) => costs.has(reference))
@@ -59,7 +59,7 @@ export function rowsOf(samples: readonly Sample[], contenders: readonly string[]
         cpuUs: cost,
         cpuUsLowest: Math.min(...cpuUs),
         cpuUsHighest: Math.max(...cpuUs),
-        primaryUs: median(mine.map(({ primaryCpuMs, requests }) => (primaryCpuMs * 1000) / requests)),
+        primaryUs: median(mine.map(({ primaryCpuMs, units }) => (primaryCpuMs * 1000) / units)),
         requestsPerSecond: median(mine.map(({ requests, seconds }) => requests / seconds)),
         against: Object.fromEntries(known.map((reference) => [reference, cost / median(costs.get(reference) ?? [])])),
       })
@@ -89,7 +89,9 @@ export function markdown(head: readonly string[], lines: readonly (readonly stri
   return [written(head), written(rule), ...lines.map(written)].join('\n')
 }
 
-export function rowTable(rows: readonly Row[], references: readonly { readonly contender: string; readonly column: string }[]): string {
+/** The references that nothing was compared with have no column. */
+export function rowTable(rows: readonly Row[], all: readonly { readonly contender: string; readonly column: string }[]): string {
+  const references = all.filter(({ contender }) => rows.some(({ against }) => contender in against))
   const head = [
     'scenario',
     'load',

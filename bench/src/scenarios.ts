@@ -4,12 +4,30 @@ export interface Scenario {
   readonly name: string
   /** What the cost is counted for. */
   readonly unit: string
+  readonly requestsPerUnit: number
   readonly connections: number
   /** A connection serves one request only. */
   readonly reconnect: boolean
+  /** Paths. A connection asks those of one group, over and over; as many connections have the one group as the other. */
+  readonly groups: readonly (readonly string[])[]
+  /**
+   * `any`: whatever path of its group, one at a time. `in-turn`: strictly one after the other, each of another pool. `together`: the whole group in
+   * one write, pipelined.
+   */
+  readonly order: 'any' | 'in-turn' | 'together'
+  /** Above 0: every request is a POST with a body of so many bytes. */
+  readonly bodyBytes: number
+  /** How many of the requests a balancer that steers must have moved, and in which way: a share from 0 to 1. Left out: nothing is steered. */
+  readonly moves?: Moves
 }
 
-/** The CPU time of `contender` over that of `against`, in the same run. */
+/** Connections given back with a request, and requests forwarded. */
+export interface Moves {
+  readonly givenBack: number
+  readonly forwarded: number
+}
+
+/** The cost of `contender` over that of `against`, in the same run. */
 export interface Target {
   readonly scenario: string
   readonly contender: string
@@ -17,13 +35,49 @@ export interface Target {
   readonly atMost: number
 }
 
+const hello = {
+  unit: 'request',
+  requestsPerUnit: 1,
+  connections: 64,
+  reconnect: false,
+  groups: [['/']],
+  order: 'any',
+  bodyBytes: 0,
+} as const
+
+const routed = Array.from({ length: 50 }, (_, index) => `/${index % 2 === 0 ? 'a' : 'b'}-${index + 1}/items`)
+
 export const scenarios: readonly Scenario[] = [
-  { name: 'kept-alive', unit: 'request', connections: 64, reconnect: false },
-  { name: 'new-connections', unit: 'new connection', connections: 64, reconnect: true },
+  { ...hello, name: 'kept-alive' },
+  { ...hello, name: 'new-connections', unit: 'new connection', reconnect: true },
+  {
+    ...hello,
+    name: 'kept-alive-steered',
+    groups: [routed.filter((path) => path.startsWith('/a')), routed.filter((path) => path.startsWith('/b'))],
+    moves: { givenBack: 0, forwarded: 0 },
+  },
+  { ...hello, name: 'every-request-moves', groups: [['/a', '/b']], order: 'in-turn', moves: { givenBack: 1, forwarded: 0 } },
+  {
+    ...hello,
+    name: 'forwarded-post',
+    unit: 'forwarded request',
+    requestsPerUnit: 2,
+    groups: [['/a', '/b']],
+    order: 'together',
+    bodyBytes: 1_000,
+    moves: { givenBack: 0, forwarded: 0.5 },
+  },
 ]
+
+/** Where a contender takes part that names no scenario. */
+export const plainScenarios: readonly string[] = ['kept-alive', 'new-connections']
 
 export const targets: readonly Target[] = [
   { scenario: 'kept-alive', contender: 'switchyard', against: 'SCHED_NONE', atMost: 1.05 },
   { scenario: 'new-connections', contender: 'switchyard', against: 'SCHED_NONE', atMost: 1.1 },
   { scenario: 'new-connections', contender: 'switchyard', against: 'node:cluster', atMost: 0.5 },
+  { scenario: 'kept-alive-steered', contender: 'switchyard', against: 'SCHED_NONE', atMost: 1.05 },
+  { scenario: 'every-request-moves', contender: 'switchyard', against: 'nginx', atMost: 2.2 },
+  { scenario: 'every-request-moves', contender: 'switchyard', against: 'http-proxy', atMost: 0.5 },
+  { scenario: 'forwarded-post', contender: 'switchyard', against: 'http-proxy', atMost: 1.2 },
 ]

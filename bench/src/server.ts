@@ -6,10 +6,13 @@ import type { Contender } from './contenders.ts'
 export interface RunningServer {
   readonly pid: number
   readonly port: number
+  /** Where it tells of itself, if it does. */
+  readonly adminUrl: string | undefined
   stop(): Promise<void>
 }
 
 const READY = /ready: http:\/\/127\.0\.0\.1:(\d+)/
+const ADMIN = /"metrics":"(http:[^"]+)\/metrics"/
 const START_MS = 20_000
 
 /** Starts a contender and resolves when it says where it listens. Rejects with its output when it doesn't. */
@@ -30,7 +33,7 @@ export async function startServer({ name, args }: Contender): Promise<RunningSer
         resolve(Number(match[1]))
       })
     })
-    return { pid: child.pid, port, stop: child.stop }
+    return { pid: child.pid, port, adminUrl: ADMIN.exec(child.output())?.[1], stop: child.stop }
   } catch (error) {
     await child.stop()
     throw error

@@ -1,9 +1,10 @@
 // One contender in one scenario, once: started afresh, checked, warmed up, timed, stopped.
 
-import { checkAnswers } from './answers.ts'
-import type { Contender } from './contenders.ts'
+import { checkAnswers, type Questions } from './answers.ts'
+import { type Contender, entrants } from './contenders.ts'
 import { type CpuTimes, cpuTimes } from './cpu.ts'
 import type { Load, LoadOutcome } from './loads.ts'
+import { movesFault, movesOf } from './moves.ts'
 import type { Scenario } from './scenarios.ts'
 import { startServer } from './server.ts'
 
@@ -21,6 +22,8 @@ export interface Sample {
   readonly contender: string
   readonly round: number
   readonly requests: number
+  /** What the cost is counted for: requests, connections, or what else the scenario names. */
+  readonly units: number
   readonly seconds: number
   /** User and system time of all server processes while the load ran. */
   readonly cpuMs: number
@@ -30,7 +33,7 @@ export interface Sample {
   readonly workerCpuMs: readonly number[]
 }
 
-/** All turns of a run: contenders take turns, and another one is first in each round. */
+/** All turns of a run: those who take part in a scenario take turns, and another one is first in each round. */
 export function turnsOf(
   contenders: readonly Contender[],
   scenarios: readonly Scenario[],
@@ -39,22 +42,26 @@ export function turnsOf(
 ): readonly Turn[] {
   const turns: Turn[] = []
   for (const load of loads) {
-    for (const scenario of scenarios) {
-      for (let round = 1; round <= rounds; round += 1) {
-        const first = (round - 1) % contenders.length
-        const order = [...contenders.slice(first), ...contenders.slice(0, first)]
-        for (const contender of order) turns.push({ contender, scenario, load, round })
-      }
+    for (const scenario of scenarios.filter((one) => load.can(one))) {
+      const taking = entrants(contenders, scenario)
+      for (let round = 1; round <= rounds; round += 1)
+        for (const contender of inTurn(taking, round)) turns.push({ contender, scenario, load, round })
     }
   }
   return turns
 }
 
+/** The order of a round, counted from 1: another one is first in each. */
+export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
+  const first = (round - 1) % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
+}
+
 /** Starts a contender, checks its answers and stops it. Rejects when something is wrong. */
-export async function tryOut(contender: Contender): Promise<void> {
+export async function tryOut(contender: Contender, questions: Questions): Promise<void> {
   const server = await startServer(contender)
   try {
-    await checkAnswers(contender.name, server, contender.workers)
+    await checkAnswers(contender, server, questions)
   } finally {
     await server.stop()
   }
@@ -62,25 +69,34 @@ export async function tryOut(contender: Contender): Promise<void> {
 
 /** Takes one turn. Rejects when a single request was not answered as it should be: then the whole run says nothing. */
 export async function take({ contender, scenario, load, round }: Turn, seconds: number, warmUpSeconds: number): Promise<Sample> {
-  const { name, workers } = contender
+  const { name } = contender
+  const fail = (why: string): never => {
+    throw new Error(`${name}, ${scenario.name}, ${load.name}: ${why}`)
+  }
   const server = await startServer(contender)
   try {
-    await checkAnswers(name, server, workers)
-    const url = `http://127.0.0.1:${server.port}/`
+    await checkAnswers(contender, server, scenario)
     const run = async (duration: number): Promise<LoadOutcome> => {
-      const outcome = await load.run(url, scenario, duration)
+      const outcome = await load.run(`http://127.0.0.1:${server.port}/`, scenario, duration)
       const faults = Object.entries(outcome.faults).map(([fault, count]) => `${fault}: ${count}`)
-      if (faults.length > 0) throw new Error(`${name}, ${scenario.name}, ${load.name}: ${faults.join(', ')}`)
-      if (outcome.requests === 0) throw new Error(`${name}, ${scenario.name}, ${load.name}: no answers`)
+      if (faults.length > 0) fail(faults.join(', '))
+      if (outcome.requests === 0) fail('no answers')
       return outcome
     }
     if (warmUpSeconds > 0) await run(warmUpSeconds)
-    const before = cpuTimes(server.pid)
+    const [moved, before] = [await movesOf(server), cpuTimes(server.pid)]
     const { requests, seconds: took } = await run(seconds)
-    const used = difference(name, before, cpuTimes(server.pid))
+    const [after, movedThen] = [cpuTimes(server.pid), await movesOf(server)]
+    if (moved !== undefined && movedThen !== undefined) {
+      const fault = movesFault(scenario, requests, moved, movedThen)
+      if (fault !== undefined) fail(fault)
+    }
+    const used = difference(name, before, after)
     const [primaryCpuMs = 0, ...workerCpuMs] = used
     const cpuMs = used.reduce((sum, one) => sum + one, 0)
-    return { load: load.name, scenario: scenario.name, contender: name, round, requests, seconds: took, cpuMs, primaryCpuMs, workerCpuMs }
+    const units = requests / scenario.requestsPerUnit
+    const cost = { requests, units, seconds: took, cpuMs, primaryCpuMs, workerCpuMs }
+    return { load: load.name, scenario: scenario.name, contender: name, round, ...cost }
   } finally {
     await server.stop()
   }

@@ -1,33 +1,23 @@
 // The whole script, for the blink of an eye: who takes part, what it refuses to time, how it ends. No figure is asserted.
 
-import { fileURLToPath } from 'node:url'
 import { assert, suite } from '../../test/suite.ts'
-import { type LoggedChild, spawnLogged } from '../../test/support/spawn.ts'
 import type { Row, Verdict } from '../src/report.ts'
 import type { Sample } from '../src/turn.ts'
+import { dataOf, start, startWith } from './run.ts'
+
+interface Data {
+  readonly rows: Row[]
+  readonly verdicts: Verdict[]
+  readonly samples: Sample[]
+}
 
 const test = suite('bench', { timeoutMs: 60_000 })
 
-const script = fileURLToPath(new URL('../src/bench.ts', import.meta.url))
-const BLINK = ['--seconds', '0.3', '--warm-up', '0.1', '--rounds', '1']
+const PLAIN = ['--only', 'kept-alive', '--only', 'new-connections']
 
-function start(...args: string[]): LoggedChild {
-  return spawnLogged(process.execPath, ['--import', 'tsx', script, ...BLINK, ...args])
-}
-
-function startWith(fixture: string, ...args: string[]): LoggedChild {
-  return start('--contenders', fileURLToPath(new URL(`fixtures/${fixture}.js`, import.meta.url)), '--load', 'autocannon', ...args)
-}
-
-async function dataOf(run: LoggedChild): Promise<{ rows: Row[]; verdicts: Verdict[]; samples: Sample[] }> {
-  const { code } = await run.ended
-  assert.is(code, 0, run.output())
-  return JSON.parse(run.stdout())
-}
-
-test('every contender is measured in every scenario, and every target has its verdict', async () => {
-  const run = start('--json')
-  const { rows, verdicts, samples } = await dataOf(run)
+test('every contender is measured in every scenario without routes, and every target has its verdict', async () => {
+  const run = start('--json', ...PLAIN)
+  const { rows, verdicts, samples } = await dataOf<Data>(run)
   assert.equal(
     rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
     ['kept-alive', 'new-connections'].flatMap((scenario) =>
@@ -46,7 +36,7 @@ test('every contender is measured in every scenario, and every target has its ve
 })
 
 test('autocannon opens a connection for every request and counts the answers', async () => {
-  const { rows, samples } = await dataOf(start('--json', '--load', 'autocannon', '--only', 'new-connections'))
+  const { rows, samples } = await dataOf<Data>(start('--json', '--load', 'autocannon', '--only', 'new-connections'))
   assert.equal([...new Set(rows.map(({ load }) => load))], ['autocannon'])
   assert.is(rows.length, 3)
   for (const { requests } of samples) assert.ok(requests > 64, `${requests} answers on 64 connections`)
@@ -86,6 +76,22 @@ test('SIGTERM ends it and everything that it started', async () => {
   await run.untilOutput(/checking the answers of switchyard/)
   run.process.kill('SIGTERM')
   assert.is((await run.ended).code, 143)
+})
+
+test('one that answers from the wrong pool is never timed', async () => {
+  const run = startWith('wrong-pool')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), "bench: astray has /a answered by pool 'b'")
+})
+
+test('one that needs what is not installed is left out, in one line', async () => {
+  const run = startWith('needs-more', '--only', 'kept-alive', '--json')
+  const { rows } = await dataOf<Data>(run)
+  assert.equal(
+    rows.map(({ contender }) => contender),
+    ['frugal'],
+  )
+  assert.match(run.output(), "no-such-command is not installed: 'demanding' is left out\n")
 })
 
 test('a command line that makes no sense is refused with 2', async () => {

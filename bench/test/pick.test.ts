@@ -1,7 +1,7 @@
 // The cases of --micro do what their names say. No figure is asserted.
 
 import { assert, suite } from '../../test/suite.ts'
-import { decision, measureCases, microTable, readHead } from '../src/pick.ts'
+import { decision, measureCases, microTable, readHead, steering } from '../src/pick.ts'
 
 const test = suite('bench pick')
 
@@ -21,11 +21,16 @@ test('a decision tries all routes and chooses a worker', () => {
   }
 })
 
+test('a request that stays finds the same route by its parsed parts', () => {
+  const { table, steer } = steering(50)
+  assert.is(steer(), table.routes.at(-1))
+})
+
 test('every case is measured', () => {
   const rows = measureCases(0.02)
-  assert.is(rows.length, 5)
+  assert.is(rows.length, 6)
   for (const { name, nsPerOp } of rows) assert.ok(nsPerOp > 0, name)
-  assert.is(microTable(rows).split('\n').length, 7)
+  assert.is(microTable(rows).split('\n').length, 8)
 })
 
 test.run()

@@ -1,17 +1,17 @@
 // The order of turns, and what becomes of samples.
 
 import { assert, suite } from '../../test/suite.ts'
-import { contenders } from '../src/contenders.ts'
+import { contenders, entrants } from '../src/contenders.ts'
 import { loads } from '../src/loads.ts'
 import { markdown, median, rowsOf, verdictsOf } from '../src/report.ts'
-import { scenarios } from '../src/scenarios.ts'
+import { scenarios, targets } from '../src/scenarios.ts'
 import { type Sample, turnsOf } from '../src/turn.ts'
 
 const test = suite('bench report')
 
 function sample(contender: string, round: number, cpuMs: number): Sample {
   const parts = { primaryCpuMs: cpuMs / 4, workerCpuMs: [cpuMs / 4, cpuMs / 2] }
-  return { load: 'wrk', scenario: 'new-connections', contender, round, requests: 10_000, seconds: 2, cpuMs, ...parts }
+  return { load: 'wrk', scenario: 'new-connections', contender, round, requests: 10_000, units: 10_000, seconds: 2, cpuMs, ...parts }
 }
 
 const samples = [
@@ -21,10 +21,9 @@ const samples = [
 
 test('contenders take turns, and another one is first in each round', () => {
   const turns = turnsOf(contenders, scenarios.slice(0, 1), loads.slice(0, 1), 3)
-  const [a, b, c] = contenders.map(({ name }) => name)
   assert.equal(
     turns.map(({ contender }) => contender.name),
-    [a, b, c, b, c, a, c, a, b],
+    ['SCHED_NONE', 'node:cluster', 'switchyard', 'node:cluster', 'switchyard', 'SCHED_NONE', 'switchyard', 'SCHED_NONE', 'node:cluster'],
   )
   assert.equal(
     turns.map(({ round }) => round),
@@ -32,8 +31,29 @@ test('contenders take turns, and another one is first in each round', () => {
   )
 })
 
-test('every load runs every scenario', () => {
-  assert.is(turnsOf(contenders, scenarios, loads, 2).length, contenders.length * scenarios.length * loads.length * 2)
+test('every load runs every scenario that it can, with those who take part in it', () => {
+  for (const load of loads) {
+    for (const scenario of scenarios) {
+      const turns = turnsOf(contenders, [scenario], [load], 2)
+      assert.is(turns.length, load.can(scenario) ? entrants(contenders, scenario).length * 2 : 0)
+    }
+  }
+})
+
+test('every target is of two who take part in its scenario', () => {
+  for (const { scenario, contender, against } of targets) {
+    const [found] = scenarios.filter(({ name }) => name === scenario)
+    assert.ok(found, scenario)
+    const names = entrants(contenders, found).map(({ name }) => name)
+    assert.ok(names.includes(contender) && names.includes(against), `${scenario}: ${names}`)
+    assert.is(new Set(names).size, names.length)
+  }
+})
+
+test('a cost is counted per unit, not per request', () => {
+  const [row] = rowsOf([{ ...sample('ours', 1, 500), units: 5_000 }], ['ours'], [])
+  assert.is(row?.cpuUs, 100)
+  assert.is(row?.requestsPerSecond, 5_000)
 })
 
 test('the median of an even number lies between the middle two', () => {

@@ -1,0 +1,39 @@
+// What the apps with pools answer. They refuse what belongs to another pool, so that a request that ends in the wrong place is a fault and not a figure.
+
+import { poolOf } from './pool-of.js'
+
+const HEAVY_MS = 50
+
+const BODY = 'Hello world\n'
+const nobody = new Int32Array(new SharedArrayBuffer(4))
+
+/** The request handler of a member of `pool`; undefined: of a server that takes every path. */
+export function answerAs(pool) {
+  return (request, response) => {
+    response.setHeader('content-type', 'text/plain')
+    response.setHeader('worker', process.pid)
+    if (pool !== undefined) response.setHeader('pool', pool)
+    const wanted = poolOf(request.url)
+    if (pool !== undefined && wanted !== pool) {
+      response.statusCode = 421
+      response.end(`${request.url} is not for ${pool}\n`)
+    } else if (request.method === 'POST') {
+      receive(request, response)
+    } else {
+      // Occupies the loop as work does, and burns nothing: many cores' worth fits on a few.
+      if (wanted === 'heavy') Atomics.wait(nobody, 0, 0, HEAVY_MS)
+      response.end(BODY)
+    }
+  }
+}
+
+function receive(request, response) {
+  let bytes = 0
+  request.on('data', (part) => {
+    bytes += part.length
+  })
+  request.on('end', () => {
+    if (bytes !== Number(request.headers['content-length'])) response.statusCode = 400
+    response.end(BODY)
+  })
+}

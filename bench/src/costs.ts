@@ -1,0 +1,51 @@
+// The timed run: who takes part is checked, then timed in turn.
+
+import { type Contender, entrants } from './contenders.ts'
+import { ableOf } from './installed.ts'
+import type { Options } from './options.ts'
+import type { Scenario } from './scenarios.ts'
+import { type Sample, take, tryOut, turnsOf } from './turn.ts'
+
+export interface Costs {
+  readonly samples: readonly Sample[]
+  /** Those that were measured. */
+  readonly scenarios: readonly Scenario[]
+  /** Their names, each once. */
+  readonly contenders: readonly string[]
+}
+
+/** Measures what the options ask for. Rejects when anybody answers a single request as it should not. `progress` is told what goes on, and what can't. */
+export async function measureCosts(options: Options, progress: (line: string) => void): Promise<Costs> {
+  const { loads, rounds, seconds, warmUpSeconds } = options
+  const contenders = ableOf(options.contenders, progress)
+  const scenarios = options.scenarios.filter((scenario) => entrants(contenders, scenario).length > 0)
+  for (const load of loads)
+    for (const scenario of scenarios) if (!load.can(scenario)) progress(`${load.name} can't ask what '${scenario.name}' asks: left out`)
+  await tryAll(contenders, scenarios, progress)
+
+  const samples: Sample[] = []
+  const turns = turnsOf(contenders, scenarios, loads, rounds)
+  for (const [index, turn] of turns.entries()) {
+    const sample = await take(turn, seconds, warmUpSeconds)
+    samples.push(sample)
+    const { contender, scenario, load, round } = turn
+    const cost = `${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs per ${scenario.unit}`
+    progress(`${index + 1}/${turns.length}  ${load.name}  ${scenario.name}  round ${round}  ${contender.name}  ${cost}`)
+  }
+  if (samples.length === 0) throw new Error('there was nothing to measure')
+  return { samples, scenarios, contenders: [...new Set(contenders.map(({ name }) => name))] }
+}
+
+/** Before anything is timed: a fault of the last one should not take minutes to be found. */
+async function tryAll(contenders: readonly Contender[], scenarios: readonly Scenario[], progress: (line: string) => void): Promise<void> {
+  const tried = new Map<Contender, Scenario['groups']>()
+  for (const scenario of scenarios) {
+    for (const contender of entrants(contenders, scenario)) {
+      // The same questions as in another scenario.
+      if (tried.get(contender) === scenario.groups) continue
+      tried.set(contender, scenario.groups)
+      progress(`checking the answers of ${contender.name}: ${scenario.name}`)
+      await tryOut(contender, scenario)
+    }
+  }
+}

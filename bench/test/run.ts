@@ -1,0 +1,23 @@
+// The whole script in a process of its own, for the blink of an eye.
+
+import { fileURLToPath } from 'node:url'
+import { assert } from '../../test/suite.ts'
+import { type LoggedChild, spawnLogged } from '../../test/support/spawn.ts'
+
+const script = fileURLToPath(new URL('../src/bench.ts', import.meta.url))
+const BLINK = ['--seconds', '0.3', '--warm-up', '0.1', '--rounds', '1']
+
+export function start(...args: string[]): LoggedChild {
+  return spawnLogged(process.execPath, ['--import', 'tsx', script, ...BLINK, ...args])
+}
+
+export function startWith(fixture: string, ...args: string[]): LoggedChild {
+  return start('--contenders', fileURLToPath(new URL(`fixtures/${fixture}.js`, import.meta.url)), '--load', 'autocannon', ...args)
+}
+
+/** What it says as JSON, once it has ended well. */
+export async function dataOf<T>(run: LoggedChild): Promise<T> {
+  const { code } = await run.ended
+  assert.is(code, 0, run.output())
+  return JSON.parse(run.stdout()) as T
+}
