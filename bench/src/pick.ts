@@ -1,7 +1,7 @@
 // What a decision costs inside the primary: reading a head, finding its route, picking a worker. One process, no sockets.
 // The built packages are measured, as they run.
 
-import { type Candidate, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
+import { type Candidate, idleLoad, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
 import { markdown, median } from './report.ts'
 
 export interface MicroRow {
@@ -54,7 +54,7 @@ function candidateList(count: number): readonly Candidate[] {
     generation: 1,
     weight: 1,
     // Several share the least, as in life: ties are part of the cost.
-    load: { inFlight: (slot * 7) % 4, connections: slot, loopLagMs: 0, utilisation: 0.3, latencyMs: 2, memoryBytes: 5e7 },
+    load: { ...idleLoad, inFlight: (slot * 7) % 4, connections: slot, utilisation: 0.3, latencyMs: 2, memoryBytes: 5e7 },
   }))
 }
 

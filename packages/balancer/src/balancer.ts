@@ -103,6 +103,7 @@ export class Balancer {
           worker.channel.answer(question, this.judge(worker, question))
           this.settling.touch(worker)
         },
+        onTurned: () => {},
         onBatchEnd: () => this.settling.flush(),
       },
       onReady: (worker, address) => this.workerReady(worker, address),
@@ -147,7 +148,7 @@ export class Balancer {
     const { pool, policy } = this.routes.find(arrival.head).policy
     const choice = pool.choose(policy, arrival.head)
     if (choice === 'nobody') return this.door.refuse(arrival.fd, 'no-worker', this.retryAfterS(pool))
-    if (choice === 'wait' || !choice.handOff(arrival)) return this.waiting.add(pool, arrival)
+    if (choice === 'wait' || !choice.handOff(arrival, false)) return this.waiting.add(pool, arrival)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
   }

@@ -1,6 +1,7 @@
 // The admin page over a real socket, with a balancer that is nothing but its status.
 
 import { createServer } from 'node:net'
+import { idleLoad } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import { type AdminResult, startAdmin } from '../src/admin/admin-server.ts'
@@ -73,7 +74,7 @@ test('metrics say what the status says', async () => {
           workerOf(0, {
             restarts: 3,
             handOffs: 80,
-            load: { inFlight: 7, connections: 9, loopLagMs: 250, utilisation: 0.5, latencyMs: 1, memoryBytes: 1000 },
+            load: { ...idleLoad, inFlight: 7, connections: 9, loopLagMs: 250, utilisation: 0.5, latencyMs: 1, memoryBytes: 1000 },
           }),
           workerOf(1, { state: 'starting' }),
         ],

@@ -1,15 +1,14 @@
 // A balancer without workers and sockets: what its status says is made up, and a test ends its start and stop.
 
 import { EventEmitter } from 'node:events'
+import { idleLoad } from '@switchyard/routing'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.ts'
 import { BalancerEmitter } from '../src/events.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 
-const idle = { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 }
-
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
-  return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idle, handOffs: 0, ...changes }
+  return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idleLoad, handOffs: 0, ...changes }
 }
 
 /** A balancer that is well, but for the changes. */

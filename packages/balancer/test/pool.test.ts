@@ -26,7 +26,7 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
   }
   const pool = new Pool(settings)
   const workers = states.map((state, slot) => {
-    const worker = new PoolWorker('web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onBatchEnd() {} })
+    const worker = new PoolWorker('web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} })
     worker.state = state
     pool.add(worker)
     return worker

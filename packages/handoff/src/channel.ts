@@ -21,13 +21,18 @@ export interface Channel {
   readonly isSettled: boolean
   /** May another be offered? The window bounds what waits in front of one worker. */
   readonly hasRoom: boolean
-  /** Offers a connection; it leaves with the next `flush()`. False: no room, the connection is still the caller's. */
-  offer(connection: Connection): boolean
+  /**
+   * Offers a connection; it leaves with the next `flush()`. False: no room, the connection is still the caller's.
+   * `bound`: what it wants is nowhere else, so that only the worker's death brings it back.
+   */
+  offer(connection: Connection, bound: boolean): boolean
   flush(): void
   /** Lets go of what has been claimed. Connections that the worker could not receive go to `returned` and are the caller's again. */
   settle(returned: (connection: Connection) => void): void
   /** Takes back all that the worker has not claimed, and now never can. For a worker that is gone. */
   takeBack(taken: (connection: Connection) => void): void
+  /** Takes back at most `most` of those that are not bound and have been out for `olderThanMs`, the oldest first: the worker's loop is stuck. */
+  recall(most: number, olderThanMs: number, taken: (connection: Connection) => void): void
   /** Answers a question of the worker; the answer leaves with the next `flush()`. */
   answer(question: Question, verdict: Verdict): void
   /** Hears everything that the worker has said. For a worker that is gone. */
@@ -42,6 +47,8 @@ export interface ChannelListener {
   onGivenBack(connection: Connection, reason: number): void
   /** The worker can't give the connection back and asks who should have this one request. */
   onAsked(question: Question): void
+  /** The loop has turned, as `LoadRow.want` asked to be told. */
+  onTurned(): void
   /** A batch of these is over: the moment to flush. */
   onBatchEnd(): void
 }

@@ -58,7 +58,7 @@ export class NativeChannel implements Channel {
     return this.outstanding < this.window
   }
 
-  offer(connection: Connection): boolean {
+  offer(connection: Connection, _bound: boolean): boolean {
     if (!this.native.offer(this.handle, connection.fd, connection.tag, connection.carried)) return false
     this.outstanding++
     this.offered.set(connection.fd, connection)
@@ -90,6 +90,8 @@ export class NativeChannel implements Channel {
     this.offered.clear()
     for (const connection of back) taken(connection)
   }
+
+  recall(_most: number, _olderThanMs: number, _taken: (connection: Connection) => void): void {}
 
   answer(question: Question, verdict: Verdict): void {
     this.native.answer(this.handle, question.id, verdict)

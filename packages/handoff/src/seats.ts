@@ -3,8 +3,8 @@
 
 /** Behind the worker's own row: a cache line that the primary alone writes. */
 const FIRST = 16
-const BITMAP_WORDS = 15
-const VERSION = FIRST + BITMAP_WORDS
+const BITMAP_WORDS = 14
+const VERSION = 31
 const BITS = 32
 
 /** Seats of a higher number are not told of. */

@@ -73,7 +73,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
   test('a claimed connection is the worker’s, with every byte and its tag', async () => {
     await withChannel(8, 'claim', async ({ channel }) => {
       const { socket, arrival, said } = await client()
-      assert.ok(channel.offer(arrival))
+      assert.ok(channel.offer(arrival, false))
       assert.is(channel.outstanding, 1)
       channel.flush()
       await until(() => said() !== '')
@@ -88,7 +88,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(2, 'hold', async ({ channel }) => {
       const clients = [await client(), await client(), await client()]
       assert.equal(
-        clients.map(({ arrival }) => channel.offer(arrival)),
+        clients.map(({ arrival }) => channel.offer(arrival, false)),
         [true, true, false],
       )
       assert.not.ok(channel.hasRoom)
@@ -100,7 +100,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
   test('what is taken back can’t be claimed any more, and is whole', async () => {
     await withChannel(8, 'hold', async ({ channel, worker }) => {
       const { socket, arrival, said } = await client()
-      channel.offer(arrival)
+      channel.offer(arrival, false)
       channel.flush()
       await untilEvent(worker, 'message')
       const back: number[][] = []
@@ -124,7 +124,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(64, 'hold', async ({ channel, worker }) => {
       const clients = await Promise.all(Array.from({ length: 1 }, client))
       for (let more = 0; more < 19; more++) clients.push(await client())
-      for (const { arrival } of clients) channel.offer(arrival)
+      for (const { arrival } of clients) channel.offer(arrival, false)
       channel.flush()
       worker.kill('SIGKILL')
       await untilEvent(worker, 'exit')
@@ -144,7 +144,7 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await withChannel(1, 'claim', async ({ channel }) => {
       for (let round = 0; round < 5; round++) {
         const { socket, arrival, said } = await client()
-        assert.ok(channel.offer(arrival), `round ${round}`)
+        assert.ok(channel.offer(arrival, false), `round ${round}`)
         channel.flush()
         await until(() => said() !== '')
         await settled(channel)

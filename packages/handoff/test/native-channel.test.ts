@@ -12,7 +12,7 @@ const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta
 const test = suite('native: channel contract')
 
 channelContract(test, async (window) => {
-  const channel = new NativeChannel({ onGivenBack: () => {}, onAsked: () => {}, onBatchEnd: () => {} }, window)
+  const channel = new NativeChannel({ onGivenBack: () => {}, onAsked: () => {}, onTurned: () => {}, onBatchEnd: () => {} }, window)
   const { ends } = channel
   const worker = fork(fixture, [String(window)], {
     execArgv: ['--import', 'tsx'],

@@ -2,7 +2,7 @@
 
 export { type ClientAddressOptions, clientAddress, trustedProxyFault } from './client-address.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
-export type { Load } from './load.ts'
+export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
 export { type DataScope, policyFromData } from './policies/from-data.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'

@@ -6,6 +6,12 @@ export interface Load {
   readonly inFlight: number
   /** Open connections. */
   readonly connections: number
+  /** Will the worker take work at once? Its loop waits in the kernel's poll, and it has received all that it was sent. */
+  readonly isFree: boolean
+  /** For how long the loop has been in its present turn; 0 while it waits. */
+  readonly busyMs: number
+  /** How long whoever finds the loop busy has to wait for the end of its turn, on the average. */
+  readonly turnWaitMs: number
   /** How late the worker's event loop was at its last report. */
   readonly loopLagMs: number
   /** Share of time the loop was busy, 0 to 1. */
@@ -15,3 +21,16 @@ export interface Load {
   /** Resident memory in bytes. */
   readonly memoryBytes: number
 }
+
+/** Load of a worker that has nothing to do, or of which nothing is known. */
+export const idleLoad: Load = Object.freeze({
+  inFlight: 0,
+  connections: 0,
+  isFree: true,
+  busyMs: 0,
+  turnWaitMs: 0,
+  loopLagMs: 0,
+  utilisation: 0,
+  latencyMs: 0,
+  memoryBytes: 0,
+})

@@ -1,6 +1,6 @@
 // Candidates and heads for tables.
 
-import { type Candidate, RequestHead } from '../src/index.ts'
+import { type Candidate, idleLoad, RequestHead } from '../src/index.ts'
 
 /** A candidate of weight 1, generation 0, with so many requests in flight. */
 export function candidate(slot: number, inFlight = 0, more: { weight?: number; generation?: number } = {}): Candidate {
@@ -8,7 +8,7 @@ export function candidate(slot: number, inFlight = 0, more: { weight?: number; g
     slot,
     generation: more.generation ?? 0,
     weight: more.weight ?? 1,
-    load: { inFlight, connections: inFlight, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 },
+    load: { ...idleLoad, inFlight, connections: inFlight },
   }
 }
 

@@ -16,7 +16,7 @@ import {
   type Outbox,
   tagOf,
 } from '@switchyard/handoff'
-import { type Candidate, type Policy, RequestHead } from '@switchyard/routing'
+import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Asking } from './asking.ts'
 import type { Forwarder } from './forward/forwarder.ts'
 import { ProxyWatch } from './proxy-watch.ts'
@@ -64,7 +64,7 @@ export class Steering {
     const { pool, slot, generation } = parts.runtime.start
     this.pool = pool
     this.watch = new ProxyWatch(parts.runtime)
-    this.me = { slot, generation, weight: 1, load: NO_LOAD }
+    this.me = { slot, generation, weight: 1, load: idleLoad }
   }
 
   /** Can any request belong elsewhere at all? */
@@ -132,7 +132,6 @@ export class Steering {
 }
 
 const NOTHING = Buffer.alloc(0)
-const NO_LOAD = { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 }
 
 /** Notes a request that is nobody's to question. */
 export function noteRequest(request: IncomingMessage): void {

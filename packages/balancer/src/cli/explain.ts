@@ -1,6 +1,6 @@
 // `balancer explain`: takes a request through the route table and the policy as the primary would, and tells every step. Nothing runs; every worker is taken to be idle.
 
-import { bindPolicy, type Candidate, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../config/secret.ts'
 import { routeTable } from '../route-table.ts'
 import type { Settings } from '../settings.ts'
@@ -89,7 +89,7 @@ function idle(slot: number): Candidate {
     slot,
     generation: 0,
     weight: 1,
-    load: { inFlight: 0, connections: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 },
+    load: idleLoad,
   }
 }
 

@@ -1,6 +1,6 @@
 // One worker as its pool sees it: a seat, a process behind it, the channel to it, and its row of the load board. A policy sees it as a candidate.
 
-import { type Connection, LoadRow, NativeChannel, type Question } from '@switchyard/handoff'
+import { type Connection, type LoadRow, NativeChannel, NativeLoadRow, type Question } from '@switchyard/handoff'
 import type { Candidate } from '@switchyard/routing'
 import type { Seat } from '../events.ts'
 import type { SpawnedProcess } from '../supervisor/spawn.ts'
@@ -11,6 +11,7 @@ export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
 export interface WorkerReturns {
   onGivenBack(worker: PoolWorker, connection: Connection, reason: number): void
   onAsked(worker: PoolWorker, question: Question): void
+  onTurned(worker: PoolWorker): void
   onBatchEnd(): void
 }
 
@@ -36,9 +37,10 @@ export class PoolWorker implements Candidate {
     this.channel = new NativeChannel({
       onGivenBack: (connection, reason) => returns.onGivenBack(this, connection, reason),
       onAsked: (question) => returns.onAsked(this, question),
+      onTurned: () => returns.onTurned(this),
       onBatchEnd: () => returns.onBatchEnd(),
     })
-    this.load = new LoadRow(this.channel.row)
+    this.load = new NativeLoadRow(this.channel.row)
     this.pool = pool
     this.slot = slot
     this.generation = generation
@@ -50,8 +52,8 @@ export class PoolWorker implements Candidate {
   }
 
   /** Hands a connection over; it leaves with the channel's next flush. False: no room. */
-  handOff(connection: Connection): boolean {
-    if (!this.channel.offer(connection)) return false
+  handOff(connection: Connection, bound: boolean): boolean {
+    if (!this.channel.offer(connection, bound)) return false
     this.load.handedOff++
     return true
   }

@@ -1,0 +1,113 @@
+// The row of a worker in shared memory: the worker alone writes it as things happen, the primary reads it at the moment of choice.
+
+import type { LoadReport, LoadRow } from './load-board.ts'
+
+/** Words of the row; times in µs of the machine's monotonic clock, as far as they fit into a word. */
+export const rowWords = {
+  /** Requests begun and not finished. */
+  inFlight: 0,
+  /** Hand-offs received since the worker's start. */
+  received: 1,
+  /** Open connections. */
+  connections: 2,
+  /** Moving average of response times in µs. */
+  latencyUs: 3,
+  /** Since when the loop has been in this turn; 0: it waits. From here on the native code writes. */
+  busySince: 4,
+  /** Turns of the loop since the start. */
+  turns: 5,
+  /** See `Load.turnWaitMs`. */
+  turnWaitUs: 6,
+  /** The last wish of the primary that was granted, see `want`. */
+  granted: 7,
+} as const
+/** Behind the worker's own words the primary's: see seats.ts. */
+export const WANTED_WORD = 30
+
+// What `busySince` counts from: the clock of performance.now() began later.
+const CLOCK_OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** The moment that rows are read at: one look at the clock is enough for all of them. */
+let nowUs = 0
+
+/** Looks at the clock; to be called before rows are compared. */
+export function lookAtClock(): void {
+  nowUs = ((performance.now() + CLOCK_OFFSET_MS) * 1000) | 0
+}
+
+export class NativeLoadRow implements LoadRow {
+  loopLagMs = 0
+  utilisation = 0
+  memoryBytes = 0
+  handedOff = 0
+  faults = 0
+  private readonly words: Int32Array
+
+  constructor(words: Int32Array) {
+    this.words = words
+  }
+
+  get inFlight(): number {
+    const begun = this.words[rowWords.inFlight] as number
+    return Math.max(begun, 0) + this.onTheWay
+  }
+
+  get connections(): number {
+    const open = this.words[rowWords.connections] as number
+    return Math.max(open, 0) + this.onTheWay
+  }
+
+  get isFree(): boolean {
+    const { words } = this
+    return words[rowWords.busySince] === 0 && (words[rowWords.received] as number) >= this.handedOff
+  }
+
+  get busyMs(): number {
+    const since = this.words[rowWords.busySince] as number
+    if (since === 0) return 0
+    const us = (nowUs - since) | 0
+    return us > 0 ? us / 1000 : 0
+  }
+
+  get turnWaitMs(): number {
+    const us = this.words[rowWords.turnWaitUs] as number
+    return us > 0 ? us / 1000 : 0
+  }
+
+  get latencyMs(): number {
+    const us = this.words[rowWords.latencyUs] as number
+    return us > 0 ? us / 1000 : 0
+  }
+
+  /** No more is received than was handed off, and no less than nothing. */
+  private get onTheWay(): number {
+    const received = this.words[rowWords.received] as number
+    const missing = this.handedOff - Math.max(received, 0)
+    return Math.max(missing, 0)
+  }
+
+  report({ loopLagMs, utilisation, memoryBytes }: LoadReport): void {
+    this.loopLagMs = loopLagMs
+    this.utilisation = utilisation
+    this.memoryBytes = memoryBytes
+    const { words } = this
+    const isNonsense =
+      (words[rowWords.inFlight] as number) < 0 ||
+      (words[rowWords.connections] as number) < 0 ||
+      (words[rowWords.latencyUs] as number) < 0 ||
+      (words[rowWords.turnWaitUs] as number) < 0 ||
+      (words[rowWords.received] as number) < 0 ||
+      (words[rowWords.received] as number) > this.handedOff
+    if (isNonsense) this.faults++
+  }
+
+  want(): void {
+    const granted = Atomics.load(this.words, rowWords.granted)
+    // One that is not granted yet stands.
+    if (Atomics.load(this.words, WANTED_WORD) === granted) Atomics.store(this.words, WANTED_WORD, (granted + 1) | 0)
+  }
+
+  unwant(): void {
+    Atomics.store(this.words, WANTED_WORD, Atomics.load(this.words, rowWords.granted))
+  }
+}
