@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -147,9 +148,10 @@ constexpr int kRecordInts = 4;  // fd, tag, offset, length (-1: a new connection
 constexpr int kTagWoken = -1;   // a watched descriptor has news
 constexpr int kTagEnded = -2;   // a watched descriptor has news, and its other side will send no more
 constexpr int kTagLingered = -3;  // a refused connection is gone
+constexpr int kTagLeft = -4;      // the client of a connection that waits for a worker is gone
 constexpr int kLastBatches = 64;  // accepted at most when a listener closes
 
-enum Watch : uint32_t { kWatchHead = 0, kWatchLinger = 1 };
+enum Watch : uint32_t { kWatchHead = 0, kWatchLinger = 1, kWatchLeaving = 2 };
 
 struct Listener {
   int fd;
@@ -235,6 +237,11 @@ void watchedReady(uv_poll_t*, int, int) {
       door->record(fd, ended ? kTagEnded : kTagWoken, true);
       continue;
     }
+    if (events[i].data.u64 >> 32 == kWatchLeaving) {
+      if (door->full()) door->deliver();
+      door->record(fd, kTagLeft, false);
+      continue;
+    }
     // A refused connection: what still comes in is thrown away, so that closing does not reset the answer off the wire.
     char waste[16384];
     ssize_t length;
@@ -256,7 +263,7 @@ void watchedReady(uv_poll_t*, int, int) {
 bool watchWith(int fd, Watch kind) {
   struct epoll_event event = {};
   // Edge-triggered: one wake for each piece that arrives, although a peek leaves it readable; none at end of stream but the first.
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  event.events = kind == kWatchLeaving ? EPOLLRDHUP | EPOLLET : EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.u64 = static_cast<uint64_t>(kind) << 32 | static_cast<uint32_t>(fd);
   if (epoll_ctl(theDoor->epoll, EPOLL_CTL_ADD, fd, &event) == 0) return true;
   return errno == EEXIST && epoll_ctl(theDoor->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
@@ -422,6 +429,12 @@ napi_value watch(napi_env env, napi_callback_info info) {
   return fromBool(env, watchWith(toInt(env, args.at[0]), kWatchHead));
 }
 
+// watchLeaving(fd): a record with tag -4 comes when its client sends no more, or is gone.
+napi_value watchLeaving(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  return fromBool(env, watchWith(toInt(env, args.at[0]), kWatchLeaving));
+}
+
 napi_value unwatch(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
   epoll_ctl(theDoor->epoll, EPOLL_CTL_DEL, toInt(env, args.at[0]), nullptr);
@@ -495,6 +508,9 @@ constexpr size_t kClaimsOffset = kRowBytes;
 constexpr int kReturnsPerWake = 64;      // what one worker sends back may take so much of a turn of the loop
 
 using Word = std::atomic<uint32_t>;
+// Words of the row that this file writes or reads; native-load-row.ts has them all.
+enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kWanted = 30 };
+
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
 struct Item {  // primary to worker: what a hand-off says of its descriptor
@@ -513,7 +529,8 @@ struct Return {  // worker to primary: a connection that is given back, or a que
   uint32_t bytes;  // how many of the message's bytes are its own
 };
 
-// A message is its number of entries (Item or Return), the entries, and the bytes of each; descriptors beside it.
+// A message is its number of entries (Item or Return), the entries, and the bytes of each; descriptors beside it. One without entries is a
+// worker's: its loop has turned, as the primary wanted to know.
 constexpr size_t kMessageBytes = 65536;
 
 // A message that is being put together.
@@ -605,6 +622,8 @@ struct Incoming {
 
 size_t pageBytes(int window) { return kClaimsOffset + static_cast<size_t>(window) * sizeof(Word); }
 
+constexpr uint64_t kBound = UINT64_MAX;
+
 struct Unsent {
   Item item;
   std::string carried;
@@ -620,6 +639,7 @@ struct Channel {
   void* page = nullptr;
   std::vector<int> descriptors;      // by claim index
   std::vector<uint32_t> words;       // what was offered, by claim index: the shared copy may lie
+  std::vector<uint64_t> offeredAt;   // in ns, by claim index; kBound: never to be recalled
   std::vector<uint32_t> free;
   std::vector<uint32_t> outstanding;  // claim indices offered and not settled
   std::vector<Unsent> unsent;
@@ -664,7 +684,7 @@ napi_value mapRow(napi_env env, int memory) {
 
 // Reads what the worker has sent. A worker may lie: what makes no sense is dropped with its descriptors.
 void readReturns(Channel* channel, int most) {
-  bool any = false;
+  bool any = false, turned = false;
   for (int messages = 0; messages < most && channel->poll != nullptr; messages++) {
     Incoming<Return> said;
     ssize_t length = said.receive(channel->socket, channel->bytes);
@@ -673,6 +693,7 @@ void readReturns(Channel* channel, int most) {
       channel->stopReading();
       break;
     }
+    turned = turned || said.count == 0;
     size_t at = said.start(), end = static_cast<size_t>(length) - sizeof said.count, descriptor = 0;
     for (uint32_t i = 0; i < said.count; i++) {
       const Return& entry = said.entries[i];
@@ -694,7 +715,8 @@ void readReturns(Channel* channel, int most) {
     }
     for (; descriptor < said.descriptorCount; descriptor++) close(said.descriptors[descriptor]);
   }
-  if (any) channel->onReturn->call({-1, 0, 0, 0, 0, 0});
+  if (turned) channel->onReturn->call({-1, -1, 0, 0, 0, 0});
+  if (any || turned) channel->onReturn->call({-1, 0, 0, 0, 0, 0});
 }
 
 void returnReady(uv_poll_t* handle, int, int) {
@@ -703,7 +725,7 @@ void returnReady(uv_poll_t* handle, int, int) {
 
 // openChannel(window, bytes: Uint8Array, receiver, onReturn(fd, id, tag, reason, offset, length)) -> { channel, remote, memory, row }: the
 // two descriptors are for the worker's stdio. What the worker sends is read to `bytes`, of `messageBytes()` bytes; fd -1: a question, or
-// with id 0 the end of a batch.
+// with id 0 the end of a batch, with id -1 the loop has turned.
 napi_value openChannel(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   auto channel = std::make_unique<Channel>();
@@ -724,6 +746,7 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   channel->claims = reinterpret_cast<Word*>(static_cast<char*>(page) + kClaimsOffset);
   channel->descriptors.assign(channel->window, -1);
   channel->words.assign(channel->window, 0);
+  channel->offeredAt.assign(channel->window, 0);
   for (int i = channel->window - 1; i >= 0; i--) channel->free.push_back(static_cast<uint32_t>(i));
   napi_value out, external;
   napi_create_object(env, &out);
@@ -752,10 +775,10 @@ napi_value channelStarted(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// offer(channel, fd, tag, carried?: Uint8Array) -> false when the window is full. The descriptor is the channel's until it is claimed or
-// taken back. `carried`: what was read off it before.
+// offer(channel, fd, tag, bound, carried?: Uint8Array) -> false when the window is full. The descriptor is the channel's until it is claimed
+// or taken back. `bound`: it can't be recalled. `carried`: what was read off it before.
 napi_value offer(napi_env env, napi_callback_info info) {
-  Args<4> args(env, info);
+  Args<5> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
   if (channel->free.empty()) return fromBool(env, false);
   uint32_t index = channel->free.back();
@@ -763,12 +786,13 @@ napi_value offer(napi_env env, napi_callback_info info) {
   uint32_t word = ((channel->words[index] & ~kStateMask) + (1u << 2)) | kOffered;
   channel->words[index] = word;
   channel->descriptors[index] = toInt(env, args.at[1]);
+  channel->offeredAt[index] = toBool(env, args.at[3]) ? kBound : uv_hrtime();
   channel->claims[index].store(word, std::memory_order_release);
   channel->outstanding.push_back(index);
   channel->unsent.push_back({{index, word, toInt(env, args.at[2]), 0}, {}});
   size_t length = 0;
   void* data = nullptr;
-  if (args.count > 3 && napi_get_typedarray_info(env, args.at[3], nullptr, &length, &data, nullptr, nullptr) == napi_ok) {
+  if (args.count > 4 && napi_get_typedarray_info(env, args.at[4], nullptr, &length, &data, nullptr, nullptr) == napi_ok) {
     channel->unsent.back().item.carried = static_cast<uint32_t>(length);
     channel->unsent.back().carried.assign(static_cast<char*>(data), length);
   }
@@ -847,6 +871,32 @@ napi_value takeBack(napi_env env, napi_callback_info info) {
   return out;
 }
 
+// recall(channel, most, olderThanUs, returned: Int32Array) -> how many descriptors were written to `returned`, the oldest first: the worker
+// had not claimed them and now never can, and they are the caller's again.
+napi_value recall(napi_env env, napi_callback_info info) {
+  Args<4> args(env, info);
+  Channel* channel = toChannel(env, args.at[0]);
+  size_t most = static_cast<size_t>(toInt(env, args.at[1])), capacity = 0, count = 0;
+  uint64_t offeredBefore = uv_hrtime() - static_cast<uint64_t>(toInt(env, args.at[2])) * 1000;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, args.at[3], nullptr, &capacity, &data, nullptr, nullptr);
+  int32_t* returned = static_cast<int32_t*>(data);
+  std::vector<uint32_t> old;
+  for (uint32_t index : channel->outstanding)
+    if (channel->offeredAt[index] <= offeredBefore) old.push_back(index);
+  std::sort(old.begin(), old.end(), [channel](uint32_t one, uint32_t other) { return channel->offeredAt[one] < channel->offeredAt[other]; });
+  for (uint32_t index : old) {
+    if (count == most || count == capacity) break;
+    uint32_t expected = channel->words[index];
+    if (!channel->claims[index].compare_exchange_strong(expected, (expected & ~kStateMask) | kTakenBack)) continue;
+    returned[count++] = channel->descriptors[index];
+    auto& unsent = channel->unsent;
+    unsent.erase(std::remove_if(unsent.begin(), unsent.end(), [index](const Unsent& one) { return one.item.index == index; }), unsent.end());
+    channel->release(static_cast<size_t>(std::find(channel->outstanding.begin(), channel->outstanding.end(), index) - channel->outstanding.begin()));
+  }
+  return fromInt(env, static_cast<int32_t>(count));
+}
+
 // answer(channel, id, said): leaves with the next flush. A worker that asks and does not read gets no more than so many answers.
 napi_value answer(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
@@ -880,15 +930,80 @@ napi_value closeChannel(napi_env env, napi_callback_info info) {
 struct Receiver {
   int socket;
   int window;
+  Word* row;
   Word* claims;
   char* bytes;  // where messages are read to
   char* peeked;
   int byteCapacity;
   Poll* poll;
   std::unique_ptr<Callback> onReceived;
+  uv_prepare_t beforePoll;
+  uv_check_t afterPoll;
+  bool holding;  // a connection was received whose first request begins with the next turn
+  double turnUs, turnSquareUs;  // moving averages
 };
 
 Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
+
+// ---- Is the loop waiting in the kernel's poll, or busy, and since when? The row says so. ----
+
+constexpr double kTurnSmoothing = 1.0 / 128;
+
+uint32_t microseconds() {
+  uint32_t now = static_cast<uint32_t>(uv_hrtime() / 1000);
+  return now == 0 ? 1 : now;  // 0 means waiting
+}
+
+// What the poll itself calls is the one kind of work that nothing in libuv announces: received connections and requests mark it here.
+void markBusy() {
+  Word& since = theReceiver->row[kBusySince];
+  if (since.load(std::memory_order_relaxed) == 0) since.store(microseconds(), std::memory_order_release);
+}
+
+// Whoever finds a loop busy finds a long turn sooner than a short one: the wait for its end is the mean square over twice the mean of the
+// turns' lengths (the inspection paradox of renewal theory).
+void countTurn(uint32_t us) {
+  Receiver* receiver = theReceiver;
+  double length = us;
+  receiver->turnUs += (length - receiver->turnUs) * kTurnSmoothing;
+  receiver->turnSquareUs += (length * length - receiver->turnSquareUs) * kTurnSmoothing;
+  double wait = receiver->turnUs < 1 ? 0 : receiver->turnSquareUs / (2 * receiver->turnUs);
+  receiver->row[kTurnWait].store(wait < INT32_MAX ? static_cast<uint32_t>(wait) : INT32_MAX, std::memory_order_relaxed);
+}
+
+void beforePoll(uv_prepare_t*) {
+  Receiver* receiver = theReceiver;
+  Word* row = receiver->row;
+  uint32_t since = row[kBusySince].load(std::memory_order_relaxed);
+  if (since != 0) countTurn(microseconds() - since);
+  row[kTurns].store(row[kTurns].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (receiver->holding) {  // its bytes are in the kernel: the poll will not wait
+    receiver->holding = false;
+    row[kBusySince].store(microseconds(), std::memory_order_release);
+    return;
+  }
+  // Either the primary sees that the loop waits, or it is seen here that the primary wants to know: both orders are sequential.
+  row[kBusySince].store(0);
+  uint32_t wanted = row[kWanted].load();
+  if (wanted == row[kGranted].load(std::memory_order_relaxed)) return;
+  Outgoing<Return> turned;
+  if (turned.send(receiver->socket)) row[kGranted].store(wanted);
+}
+
+// Immediates and timers come between the poll and the next.
+void afterPoll(uv_check_t*) { markBusy(); }
+
+// markBusy(): a request begins.
+napi_value markBusyNow(napi_env, napi_callback_info) {
+  markBusy();
+  return nullptr;
+}
+
+// holdBusy(): the loop does not say that it waits before it has turned once more.
+napi_value holdBusy(napi_env, napi_callback_info) {
+  theReceiver->holding = true;
+  return nullptr;
+}
 
 void returnOffer(const Item& item) {
   if (item.index >= static_cast<uint32_t>(theReceiver->window)) return;
@@ -905,6 +1020,7 @@ void receiveReady(uv_poll_t*, int, int) {
     uv_poll_stop(&receiver->poll->handle);
     return;
   }
+  markBusy();  // before the primary can see that these are received
   // This process may be out of descriptors: the kernel then drops the last ones, and the primary still holds its copies.
   size_t at = message.start(), descriptor = 0;
   for (uint32_t i = 0; i < message.count; i++) {
@@ -934,6 +1050,7 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
   napi_value row = mapRow(env, memory);
   close(memory);
+  receiver->row = static_cast<Word*>(page);
   receiver->claims = reinterpret_cast<Word*>(static_cast<char*>(page) + kClaimsOffset);
   size_t length = 0;
   void* data = nullptr;
@@ -948,6 +1065,14 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   theReceiver->poll = Poll::open(loopOf(env), theReceiver->socket, theReceiver);
   uv_poll_start(&theReceiver->poll->handle, UV_READABLE, receiveReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->poll->handle));
+  uv_loop_t* loop = loopOf(env);
+  uv_prepare_init(loop, &theReceiver->beforePoll);
+  uv_prepare_start(&theReceiver->beforePoll, beforePoll);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->beforePoll));
+  uv_check_init(loop, &theReceiver->afterPoll);
+  uv_check_start(&theReceiver->afterPoll, afterPoll);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->afterPoll));
+  markBusy();
   return row;
 }
 
@@ -1030,11 +1155,11 @@ napi_value start(napi_env env, napi_value exports) {
   } const functions[] = {
       {"openDoor", openDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
       {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
-      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"unwatch", unwatch},
+      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"watchLeaving", watchLeaving}, {"unwatch", unwatch},
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
-      {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"closeChannel", closeChannel},
-      {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim},
+      {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"recall", recall}, {"closeChannel", closeChannel},
+      {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim}, {"markBusy", markBusyNow}, {"holdBusy", holdBusy},
       {"answer", answer}, {"readReturns", readAllReturns}, {"copyDescriptor", copyDescriptor}, {"sendReturns", sendReturns}, {"messageBytes", messageBytes},
   };
   for (auto& entry : functions) {

@@ -1,6 +1,6 @@
 // Everything that other packages may import from handoff.
 
-export { adoptDescriptor, tagOf } from './adopt.ts'
+export { adoptDescriptor, publishConnections, tagOf } from './adopt.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { type Arrival, Door, type DoorCounts, type DoorOptions } from './door.ts'
 export { type BoundListener, type ListenerAddress, listen } from './listener.ts'
@@ -10,7 +10,7 @@ export { hasNative } from './native.ts'
 export { type ChannelEnds, NativeChannel } from './native-channel.ts'
 export { lookAtClock, NativeLoadRow, rowWords } from './native-load-row.ts'
 export { Outbox } from './outbox.ts'
-export { Offer, type OfferListener, receiveOffers } from './receiver.ts'
+export { loopIsBusy, loopStaysBusy, Offer, type OfferListener, receiveOffers } from './receiver.ts'
 export { type RefusalReason, refusals } from './refusal.ts'
 export {
   type ForwardReason,

@@ -58,10 +58,11 @@ export class NativeChannel implements Channel {
     return this.outstanding < this.window
   }
 
-  offer(connection: Connection, _bound: boolean): boolean {
-    if (!this.native.offer(this.handle, connection.fd, connection.tag, connection.carried)) return false
+  offer(connection: Connection, bound: boolean): boolean {
+    const { fd, tag, carried } = connection
+    if (!this.native.offer(this.handle, fd, tag, bound, carried)) return false
     this.outstanding++
-    this.offered.set(connection.fd, connection)
+    this.offered.set(fd, connection)
     return true
   }
 
@@ -91,7 +92,13 @@ export class NativeChannel implements Channel {
     for (const connection of back) taken(connection)
   }
 
-  recall(_most: number, _olderThanMs: number, _taken: (connection: Connection) => void): void {}
+  recall(most: number, olderThanMs: number, taken: (connection: Connection) => void): void {
+    const count = this.native.recall(this.handle, most, olderThanMs * 1000, this.returned)
+    this.outstanding -= count
+    // A copy: whoever takes one back may come here again.
+    for (const fd of this.returned.slice(0, count)) taken(this.offered.get(fd) as Connection)
+    if (this.outstanding === 0) this.offered.clear()
+  }
 
   answer(question: Question, verdict: Verdict): void {
     this.native.answer(this.handle, question.id, verdict)
@@ -107,6 +114,7 @@ export class NativeChannel implements Channel {
 
   private readonly onReturn = (fd: number, id: number, tag: number, reason: number, offset: number, length: number): void => {
     if (fd === -1 && id === 0) return this.listener.onBatchEnd()
+    if (fd === -1 && id === -1) return this.listener.onTurned()
     const bytes = (returned as Buffer).subarray(offset, offset + length)
     if (fd !== -1) return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
     const question = unpackQuestion(id, tag, reason, bytes)

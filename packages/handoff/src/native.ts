@@ -26,6 +26,7 @@ export interface Native {
   closeListeners(): void
   nextDescriptor(): number
   watch(fd: number): boolean
+  watchLeaving(fd: number): boolean
   unwatch(fd: number): void
   peek(fd: number): number
   refuse(fd: number, answer: Uint8Array): boolean
@@ -39,10 +40,11 @@ export interface Native {
     onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
   ): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
   channelStarted(channel: NativeChannelHandle): void
-  offer(channel: NativeChannelHandle, fd: number, tag: number, carried?: Uint8Array): boolean
+  offer(channel: NativeChannelHandle, fd: number, tag: number, bound: boolean, carried?: Uint8Array): boolean
   flush(channel: NativeChannelHandle): number
   settle(channel: NativeChannelHandle, returned: Int32Array): number
   takeBack(channel: NativeChannelHandle): Int32Array
+  recall(channel: NativeChannelHandle, most: number, olderThanUs: number, returned: Int32Array): number
   answer(channel: NativeChannelHandle, id: number, said: number): void
   readReturns(channel: NativeChannelHandle): void
   closeChannel(channel: NativeChannelHandle): void
@@ -60,6 +62,8 @@ export interface Native {
   messageBytes(): number
   peekReceived(fd: number): number
   claim(fd: number, index: number, word: number, take: number): boolean
+  markBusy(): void
+  holdBusy(): void
 }
 
 let loaded: Native | Error | undefined

@@ -70,3 +70,13 @@ export function receiveOffers(ends: { socket: number; memory: number; window: nu
   )
   return new Int32Array(words)
 }
+
+/** The loop has begun to work: a request begins. What this module's own native code receives says so by itself. */
+export function loopIsBusy(): void {
+  native().markBusy()
+}
+
+/** A connection was received whose first request comes with the next turn of the loop: until then it does not say that it waits. */
+export function loopStaysBusy(): void {
+  native().holdBusy()
+}

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { rowWords } from '@switchyard/handoff'
+import { loopIsBusy, rowWords } from '@switchyard/handoff'
 
 const begun = Symbol('switchyard.begun')
 const SMOOTHING = 0.1
@@ -10,6 +10,8 @@ const SMOOTHING = 0.1
 const TIMED_EVERY = 8
 const NOT_TIMED = 0
 const OWN_WORDS = Object.keys(rowWords).length
+const COUNTED = [rowWords.inFlight, rowWords.received]
+const MAX_WORD = 2 ** 31 - 1
 
 interface Counted extends ServerResponse {
   [begun]?: number
@@ -23,16 +25,16 @@ export class InFlight {
   /** Since the start. */
   ended = 0
   private untilTimed = 0
-  /** Is called when the first request begins. */
-  onBusy: () => void = () => {}
   private readonly responseClosed: (this: Counted) => void
   private readonly upgradeClosed: () => void
 
   constructor() {
     const owner = this
+    // Nobody reads this one.
+    this.row[rowWords.busySince] = 1
     this.responseClosed = function () {
       const since = this[begun] as number
-      if (since !== NOT_TIMED) owner.latencyMs += (performance.now() - since - owner.latencyMs) * SMOOTHING
+      if (since !== NOT_TIMED) owner.noteLatency(performance.now() - since)
       owner.end()
     }
     this.upgradeClosed = () => this.end()
@@ -40,8 +42,13 @@ export class InFlight {
 
   /** From now on the counts are kept where the primary reads them. */
   publish(row: Int32Array): void {
-    row.set(this.row.subarray(0, OWN_WORDS))
+    for (const word of COUNTED) row[word] = this.row[word] as number
     this.row = row
+  }
+
+  /** Nothing has ended for a while: what is known of the latency grows old. */
+  forgetLatency(): void {
+    this.noteLatency(0)
   }
 
   /** Requests begun and not finished. */
@@ -55,7 +62,8 @@ export class InFlight {
   }
 
   countReceived(): void {
-    this.row[rowWords.received] = this.received + 1
+    // Not before it can be seen that the loop is busy with it.
+    Atomics.store(this.row, rowWords.received, this.received + 1)
   }
 
   /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
@@ -73,9 +81,13 @@ export class InFlight {
   }
 
   private begin(): void {
-    const before = this.count
-    this.row[rowWords.inFlight] = before + 1
-    if (before === 0) this.onBusy()
+    this.row[rowWords.inFlight] = this.count + 1
+    if (this.row[rowWords.busySince] === 0) loopIsBusy()
+  }
+
+  private noteLatency(ms: number): void {
+    this.latencyMs += (ms - this.latencyMs) * SMOOTHING
+    this.row[rowWords.latencyUs] = Math.min(this.latencyMs * 1000, MAX_WORD)
   }
 
   private end(): void {

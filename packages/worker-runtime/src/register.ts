@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { Outbox, receiveOffers, ToldSeats } from '@switchyard/handoff'
+import { Outbox, publishConnections, receiveOffers, rowWords, ToldSeats } from '@switchyard/handoff'
 import { Asking } from './asking.ts'
 import { drain } from './drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
@@ -28,6 +28,7 @@ async function register(runtime: Runtime): Promise<void> {
   const inFlight = new InFlight()
   let serving: { server: Server; reception: Reception } | undefined
   let told: ToldSeats | undefined
+  let words: Int32Array | undefined
 
   // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves.
   const ignore = () => {}
@@ -62,11 +63,12 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
-    if (!first) return
-    const words = receiveOffers(runtime.start.ends, {
+    words ??= receiveOffers(runtime.start.ends, {
       onOffer: (offer) => serving?.reception.receive(offer),
       onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
     })
+    publishConnections(server, words, rowWords.connections)
+    if (!first) return
     told = new ToldSeats(words)
     inFlight.publish(words)
     startReports(runtime, inFlight, () => serving?.server as Server)

@@ -1,4 +1,4 @@
-// Tells the primary this worker's load: ten times a second while something changes, and at once when idle turns busy.
+// Tells the primary what the load board has no words for: ten times a second while something changes.
 
 import type { Server } from 'node:net'
 import { performance } from 'node:perf_hooks'
@@ -17,6 +17,7 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
   let last: LoadReport | undefined
   let silent = 0
   let connections = 0
+  let ended = 0
 
   function report(loopLagMs: number): void {
     const now = performance.eventLoopUtilization()
@@ -38,9 +39,6 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
     runtime.send({ switchyard: 'report', load })
   }
 
-  inFlight.onBusy = () => {
-    if (last?.inFlight === 0) report(0)
-  }
   setInterval(() => {
     const now = performance.now()
     const loopLagMs = Math.max(0, now - due)
@@ -48,6 +46,8 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
     server().getConnections((_error, count) => {
       connections = count ?? 0
     })
+    if (inFlight.ended === ended) inFlight.forgetLatency()
+    ended = inFlight.ended
     report(loopLagMs)
   }, INTERVAL_MS).unref()
 }
