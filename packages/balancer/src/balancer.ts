@@ -20,6 +20,7 @@ import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
+import { Recall } from './pool/recall.ts'
 import { Settling } from './pool/settling.ts'
 import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
@@ -35,6 +36,9 @@ interface Destination {
   readonly policy: Policy
 }
 
+/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
+type Origin = 'client' | 'returned' | 'recalled' | 'queue'
+
 /** A load balancer in this process; there can be one. */
 export class Balancer {
   readonly events = new BalancerEmitter()
@@ -49,6 +53,8 @@ export class Balancer {
   private readonly shared: SharedStart
   private readonly listeners = new Listeners()
   private readonly waiting: Waiting
+  private readonly recall: Recall
+  private origin: Origin = 'client'
   private freePort = 0
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
@@ -68,18 +74,25 @@ export class Balancer {
     this.shared = sharedStart(settings, routes)
     this.door = new Door({
       ...settings.limits,
-      onArrival: this.place,
+      onArrival: (arrival) => this.place(arrival),
+      onLeft: (fd) => {
+        if (this.waiting.left(fd)) this.door.drop(fd)
+      },
       onBatchEnd: () => this.settling.flush(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
     this.settling = new Settling({
-      onReturned: (connection) => this.door.readmit(connection),
+      onReturned: (connection) => this.readmit(connection, 'returned'),
       onRoom: (worker) => this.hasRoom(worker),
+      onUnclaimed: (worker) => this.recall.note(this.poolOf(worker), worker),
     })
+    this.recall = new Recall({ place: (connection) => this.readmit(connection, 'recalled') })
     this.waiting = new Waiting({
       pools: () => this.pools.values(),
       refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
-      place: (connection) => this.door.readmit(connection),
+      place: ({ connection, waitFor }) => this.readmit(connection, waitFor === 'recalled' ? 'recalled' : 'queue'),
+      watch: (fd) => this.door.watchLeaving(fd),
+      unwatch: (fd) => this.door.unwatchLeaving(fd),
       flush: () => this.settling.flush(),
     })
     this.supervisor = new Supervisor({
@@ -103,7 +116,7 @@ export class Balancer {
           worker.channel.answer(question, this.judge(worker, question))
           this.settling.touch(worker)
         },
-        onTurned: () => {},
+        onTurned: (worker) => this.turned(this.poolOf(worker)),
         onBatchEnd: () => this.settling.flush(),
       },
       onReady: (worker, address) => this.workerReady(worker, address),
@@ -144,13 +157,32 @@ export class Balancer {
 
   // ---- The way of a connection. listen and peek are the door's; here it is routed, a worker is picked, and it is handed off. ----
 
-  private readonly place = (arrival: Arrival): void => {
-    const { pool, policy } = this.routes.find(arrival.head).policy
-    const choice = pool.choose(policy, arrival.head)
-    if (choice === 'nobody') return this.door.refuse(arrival.fd, 'no-worker', this.retryAfterS(pool))
-    if (choice === 'wait' || !choice.handOff(arrival, false)) return this.waiting.add(pool, arrival)
+  private place(arrival: Arrival): void {
+    const { fd, head } = arrival
+    const { pool, policy } = this.routes.find(head).policy
+    // First in, first out: whoever waits goes before whoever comes.
+    if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
+    const choice = pool.choose(policy, head, this.origin === 'recalled')
+    if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
+    if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
+    this.waiting.found(fd)
+    choice.handOff(arrival, policy.binds === undefined ? policy.stays !== undefined : policy.binds(head))
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
+  }
+
+  /** Routes a connection again that has been here before; its head is read afresh. */
+  private readmit(connection: Connection, origin: Origin): void {
+    const before = this.origin
+    this.origin = origin
+    this.door.readmit(connection)
+    this.origin = before
+  }
+
+  /** The loop of a worker has turned, and somebody waits for that. */
+  private turned(pool: Pool): void {
+    this.recall.relieve(pool)
+    this.waiting.placeForLoop(pool)
   }
 
   /** Who should have a request whose connection can't move: the same route and policy, but the worker that asks forwards it. */
@@ -159,9 +191,9 @@ export class Balancer {
     if (head.outcome !== 'complete') return HERE
     head.remoteAddress = address === '' ? undefined : address
     const { pool, policy } = this.routes.find(head).policy
-    const choice = pool.choose(policy, head)
+    const choice = pool.chooseNow(policy, head)
     if (choice === 'nobody') return NOBODY
-    if (choice === 'wait' || choice.id === avoid) return LATER
+    if (typeof choice === 'string' || choice.id === avoid) return LATER
     return choice === asker ? HERE : choice.id
   }
 
@@ -172,8 +204,12 @@ export class Balancer {
     if (!worker.channel.hasRoom) pool.refresh()
   }
 
+  private poolOf(worker: PoolWorker): Pool {
+    return this.pools.get(worker.pool) as Pool
+  }
+
   private hasRoom(worker: PoolWorker): void {
-    const pool = this.pools.get(worker.pool) as Pool
+    const pool = this.poolOf(worker)
     pool.refresh()
     this.waiting.place(pool)
   }
@@ -185,7 +221,7 @@ export class Balancer {
   // ---- Workers come and go ----
 
   private workerReady(worker: PoolWorker, address: ServerAddress): void {
-    const pool = this.pools.get(worker.pool) as Pool
+    const pool = this.poolOf(worker)
     pool.refresh()
     this.waiting.place(pool)
     const isDefault = worker.pool === this.settings.pools[0]?.name
@@ -213,16 +249,18 @@ export class Balancer {
 
   /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. */
   private workerGone(worker: PoolWorker): void {
-    const { past } = this.pools.get(worker.pool) as Pool
+    const pool = this.poolOf(worker)
+    const { past } = pool
     this.settling.forget(worker)
+    this.recall.forget(pool, worker)
     const back: Connection[] = []
     worker.channel.hearOut()
     worker.channel.takeBack((connection) => back.push(connection))
     worker.channel.close()
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
-    past.takenBack += back.length
-    for (const connection of back) this.door.readmit(connection)
+    past.takenBack += back.length + worker.recalled
+    for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()
   }
 
@@ -250,7 +288,7 @@ export class Balancer {
 
   private close(): void {
     this.waiting.stop()
-    for (const pool of this.pools.values()) for (const { connection } of pool.queue.takeAll()) this.door.drop(connection.fd)
+    for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
     this.door.close()
     this.listeners.removeFiles()

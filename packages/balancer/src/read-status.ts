@@ -36,7 +36,7 @@ export function readStatus({ door, moves, pools: all, addresses, restarts }: Sta
         offered: sum(workers.map(({ channel }) => channel.outstanding)),
       },
     },
-    handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) },
+    handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     pools: pools.map((pool) => poolStatus(pool, restarts)),
   }

@@ -43,10 +43,10 @@ for (const [states, choice] of [
   [['ready'], 0],
   [['starting', 'ready'], 1],
   [['draining', 'ready'], 1],
-  [['starting'], 'wait'],
+  [['starting'], 'loop'],
   [['draining'], 'nobody'],
   [[], 'nobody'],
-] as [PoolWorker['state'][], number | 'wait' | 'nobody'][]) {
+] as [PoolWorker['state'][], number | 'loop' | 'nobody'][]) {
   test(`of ${states.join(', ') || 'no worker'} the choice is ${choice}`, () => {
     const { pool, workers } = poolOf(states)
     const chosen = pool.choose(first, head)
@@ -57,7 +57,8 @@ for (const [states, choice] of [
 
 test('a policy that chooses nobody makes the connection wait', () => {
   const { pool, workers } = poolOf(['ready'])
-  assert.is(pool.choose({ pick: () => undefined }, head), 'wait')
+  assert.is(pool.choose({ pick: () => undefined }, head), 'policy')
+  assert.is(pool.choose({ pick: () => undefined, waitsForLoop: true }, head), 'loop')
   closed(workers)
 })
 
@@ -67,7 +68,7 @@ test('a full worker is no candidate; what a session id names is waited for', () 
   full.channel.outstanding = Number.POSITIVE_INFINITY
   pool.refresh()
   assert.is(pool.choose(first, head), workers[1])
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: true }) }, head), 'wait')
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: true }) }, head), 'home')
   assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: false }) }, head), workers[1])
   assert.is(pool.choose({ ...first, home: () => ({ slot: 7, firm: true }) }, head), workers[1])
   full.channel.outstanding = 0
@@ -76,17 +77,24 @@ test('a full worker is no candidate; what a session id names is waited for', () 
 
 test('the queue is bounded, first in first out, and patience ends', () => {
   const queue = new Queue(2, 100)
-  queue.add(connection(11), 0)
-  queue.add(connection(12), 50)
+  queue.add(connection(11), 0, 'loop')
+  queue.add(connection(12), 50, 'policy')
   assert.ok(queue.isFull)
   assert.equal(
     queue.takeExpired(100).map(({ fd }) => fd),
     [11],
   )
-  queue.add(connection(13), 120)
+  queue.add(connection(13), 120, 'home')
+  queue.add(connection(14), 130, 'recalled')
   assert.equal(
-    queue.takeAll().map(({ connection: { fd } }) => fd),
-    [12, 13],
+    [...queue.eachForLoop()].map(({ connection: { fd } }) => fd),
+    [14, 12],
+  )
+  assert.ok(queue.remove(12))
+  assert.not.ok(queue.remove(12))
+  assert.equal(
+    queue.takeAll().map(({ fd }) => fd),
+    [14, 13],
   )
   assert.is(queue.length, 0)
 })

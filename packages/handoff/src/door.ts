@@ -15,6 +15,7 @@ const BUFFER_HEADS = 4
 const WOKEN = -1
 const BROKEN = -2
 const LINGERED = -3
+const LEFT = -4
 const NOTHING = Buffer.alloc(0)
 const SWEEP_MS = 100
 const PAUSE_MS = 50
@@ -54,6 +55,8 @@ export interface DoorOptions {
   readonly maxResting: number
   /** A connection has its head, or is routed by address alone. It is the callee's from here on. */
   readonly onArrival: (arrival: Arrival) => void
+  /** The client of a connection that `watchLeaving` was called for sends no more, or is gone. */
+  readonly onLeft: (fd: number) => void
   /** A batch of arrivals is over: the moment to flush. */
   readonly onBatchEnd: () => void
   /** Accepting has paused for want of descriptors (`reason`), or goes on (undefined). */
@@ -210,6 +213,15 @@ export class Door {
     }
   }
 
+  /** From now on `onLeft` tells when the client of a connection, which is the caller's, leaves. */
+  watchLeaving(fd: number): void {
+    this.native.watchLeaving(fd)
+  }
+
+  unwatchLeaving(fd: number): void {
+    this.native.unwatch(fd)
+  }
+
   /** Ends a connection that nobody answers. */
   drop(fd: number): void {
     this.counts.closed++
@@ -231,6 +243,8 @@ export class Door {
         else this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false)
       } else if (origin === LINGERED) {
         this.endLingering(fd)
+      } else if (origin === LEFT) {
+        this.options.onLeft(fd)
       } else {
         this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN)
       }

@@ -59,7 +59,7 @@ export class NativeLoadRow implements LoadRow {
 
   get isFree(): boolean {
     const { words } = this
-    return words[rowWords.busySince] === 0 && (words[rowWords.received] as number) >= this.handedOff
+    return Atomics.load(words, rowWords.busySince) === 0 && (words[rowWords.received] as number) >= this.handedOff
   }
 
   get busyMs(): number {

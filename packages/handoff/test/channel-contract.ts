@@ -22,6 +22,7 @@ const LIMITS = {
   descriptorShare: 0.9,
   lingerTimeoutMs: 500,
   maxResting: 10,
+  onLeft: () => {},
 }
 
 /** Adds the contract to a suite; `open(window)` makes a channel and the worker at its other end. */

@@ -29,6 +29,8 @@ export class PoolWorker implements Candidate {
   state: WorkerState = 'starting'
   everReady = false
   drained = false
+  /** Hand-offs that it left unclaimed for so long that others got them. */
+  recalled = 0
   sinceMs: number
   leavingMs: number | undefined
   process: SpawnedProcess | undefined

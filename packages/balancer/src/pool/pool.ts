@@ -1,16 +1,20 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
-import { tellSeats } from '@switchyard/handoff'
-import type { RequestHead } from '@switchyard/routing'
+import { lookAtClock, tellSeats } from '@switchyard/handoff'
+import { leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
-import { Queue } from './queue.ts'
+import { Queue, type WaitFor } from './queue.ts'
 
-/** What `choose` found. `wait`: somebody will come free. `nobody`: no worker is there, and none is coming up. */
-export type Choice = PoolWorker | 'wait' | 'nobody'
+/** A loop that has been in one turn for so long is stuck: what waits for it is better off elsewhere. */
+export const STUCK_MS = 2
+
+/** What `choose` found: a worker, what has to be waited for, or `nobody`: no worker is there, and none is coming up. */
+export type Choice = PoolWorker | WaitFor | 'nobody'
 
 /** What a pool needs of a policy. */
 export interface PoolPolicy {
+  readonly waitsForLoop?: true
   pick(candidates: readonly PoolWorker[], head: RequestHead): unknown
   home?(head: RequestHead): { slot: number; firm: boolean } | undefined
 }
@@ -27,6 +31,9 @@ export class Pool {
   private candidates: PoolWorker[] = []
   private ready: PoolWorker[] = []
   private slots: number[] = []
+  /** For what cannot wait: a request that another worker forwards. */
+  private readonly otherwise = leastInFlight()
+  private readonly wanting = new Set<object>()
 
   constructor(settings: PoolSettings) {
     this.settings = settings
@@ -58,18 +65,43 @@ export class Pool {
     for (const worker of this.workers) tellSeats(worker.channel.row, slots)
   }
 
-  /** Who should have this request: the policy's choice among the candidates, or why there is none. */
-  choose(policy: PoolPolicy, head: RequestHead): Choice {
-    const { candidates, ready } = this
-    if (candidates.length !== ready.length && policy.home !== undefined) {
+  /** Is there a candidate whose loop waits? */
+  get hasFree(): boolean {
+    return this.candidates.some(({ load }) => load.isFree)
+  }
+
+  /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. */
+  want(who: object): void {
+    this.wanting.add(who)
+    for (const { load } of this.ready) load.want()
+  }
+
+  unwant(who: object): void {
+    if (!this.wanting.delete(who) || this.wanting.size > 0) return
+    for (const { load } of this.ready) load.unwant()
+  }
+
+  /** Who should have this request: the policy's choice among the candidates, or why there is none. `recalled`: not one whose loop is stuck. */
+  choose(policy: PoolPolicy, head: RequestHead, recalled = false): Choice {
+    const { candidates: all, ready } = this
+    if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.
       const home = policy.home(head)
-      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !worker.channel.hasRoom)) return 'wait'
+      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !worker.channel.hasRoom)) return 'home'
     }
+    lookAtClock()
+    const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
     const chosen = policy.pick(candidates, head)
     if (chosen instanceof PoolWorker) return chosen
-    if (ready.length > 0) return 'wait'
-    return this.hasStarting() ? 'wait' : 'nobody'
+    if (recalled) return 'recalled'
+    if (candidates.length > 0 && policy.waitsForLoop !== true) return 'policy'
+    return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
+  }
+
+  /** The same for a request that can't wait in the queue: when all loops are busy, the worker with the fewest in flight. */
+  chooseNow(policy: PoolPolicy, head: RequestHead): Choice {
+    const choice = this.choose(policy, head)
+    return choice === 'loop' ? ((this.otherwise.pick(this.candidates, head) as PoolWorker | undefined) ?? choice) : choice
   }
 
   private hasStarting(): boolean {

@@ -2,16 +2,26 @@
 
 import type { Connection } from '@switchyard/handoff'
 
+/**
+ * What a connection waits for. `loop`: any worker whose loop turns free. `policy`: the route's policy wants none of those who could have it.
+ * `home`: the one worker that knows its session. `recalled`: as `loop`, but it had been chosen for a worker whose loop then stuck, so it goes first.
+ */
+export type WaitFor = 'loop' | 'policy' | 'home' | 'recalled'
+
 /** A connection that waits. */
 export interface Queued {
   readonly connection: Connection
   readonly sinceMs: number
+  readonly waitFor: WaitFor
 }
 
 export class Queue {
   private readonly limit: number
   private readonly timeoutMs: number
-  private readonly entries = new Set<Queued>()
+  // By descriptor, in order of arrival.
+  private readonly recalled = new Map<number, Queued>()
+  private readonly forLoop = new Map<number, Queued>()
+  private readonly forHome = new Map<number, Queued>()
 
   constructor(limit: number, timeoutMs: number) {
     this.limit = limit
@@ -19,28 +29,56 @@ export class Queue {
   }
 
   get length(): number {
-    return this.entries.size
+    return this.waitingForLoop + this.forHome.size
+  }
+
+  /** How many could go to any worker. */
+  get waitingForLoop(): number {
+    return this.recalled.size + this.forLoop.size
   }
 
   get isFull(): boolean {
-    return this.entries.size >= this.limit
+    return this.length >= this.limit
   }
 
-  add(connection: Connection, sinceMs: number): void {
-    this.entries.add({ connection, sinceMs })
+  add({ fd, tag, carried }: Connection, sinceMs: number, waitFor: WaitFor): void {
+    this.laneOf(waitFor).set(fd, { connection: { fd, tag, carried }, sinceMs, waitFor })
+  }
+
+  /** Removes one; gives whether it was here. */
+  remove(fd: number): boolean {
+    return this.recalled.delete(fd) || this.forLoop.delete(fd) || this.forHome.delete(fd)
+  }
+
+  /** Those who could go to any worker, in order; they may be removed meanwhile. */
+  *eachForLoop(): Generator<Queued> {
+    yield* this.recalled.values()
+    yield* this.forLoop.values()
+  }
+
+  /** Those who wait for one worker, in order; they may be removed meanwhile. */
+  eachForHome(): Iterable<Queued> {
+    return this.forHome.values()
   }
 
   /** Empties the queue, in order. */
-  takeAll(): Queued[] {
-    const all = [...this.entries]
-    this.entries.clear()
-    return all
+  takeAll(): Connection[] {
+    return this.take(() => true)
   }
 
   /** Removes those whose patience is over at `nowMs`. */
   takeExpired(nowMs: number): Connection[] {
-    const expired = [...this.entries].filter(({ sinceMs }) => nowMs - sinceMs >= this.timeoutMs)
-    for (const entry of expired) this.entries.delete(entry)
-    return expired.map(({ connection }) => connection)
+    return this.take(({ sinceMs }) => nowMs - sinceMs >= this.timeoutMs)
+  }
+
+  private take(isTaken: (entry: Queued) => boolean): Connection[] {
+    const taken = [...this.eachForLoop(), ...this.eachForHome()].filter(isTaken).map(({ connection }) => connection)
+    for (const { fd } of taken) this.remove(fd)
+    return taken
+  }
+
+  private laneOf(waitFor: WaitFor): Map<number, Queued> {
+    if (waitFor === 'recalled') return this.recalled
+    return waitFor === 'home' ? this.forHome : this.forLoop
   }
 }

@@ -12,6 +12,8 @@ export interface SettlingOptions {
   readonly onReturned: (connection: Connection) => void
   /** The worker had no room and has some now. */
   readonly onRoom: (worker: PoolWorker) => void
+  /** The worker has not claimed all that it was offered a while ago. */
+  readonly onUnclaimed: (worker: PoolWorker) => void
 }
 
 export class Settling {
@@ -67,6 +69,7 @@ export class Settling {
     this.timer = undefined
     for (const worker of this.open) {
       this.settle(worker)
+      if (worker.channel.outstanding > 0) this.options.onUnclaimed(worker)
       if (worker.channel.isSettled) this.open.delete(worker)
     }
     this.flush()

@@ -1,0 +1,75 @@
+// Hand-offs that their worker has not claimed because its loop has stuck are recalled as soon as somebody is free to have them.
+
+import { type Connection, lookAtClock } from '@switchyard/handoff'
+import { type Pool, STUCK_MS } from './pool.ts'
+import type { PoolWorker } from './pool-worker.ts'
+
+/**
+ * A loop that says it waits and claims nothing has not been given the processor, or runs what says nothing of itself (a callback of a file or a
+ * database): that takes longer to tell.
+ */
+const SILENT_MS = 8
+
+export interface RecallOptions {
+  /** Places what has come back, by the load of this moment. */
+  readonly place: (connection: Connection) => void
+}
+
+export class Recall {
+  private readonly options: RecallOptions
+  /** Workers with hand-offs that were not claimed at the last look. */
+  private readonly slow = new Map<Pool, Set<PoolWorker>>()
+
+  constructor(options: RecallOptions) {
+    this.options = options
+  }
+
+  /** This worker has not claimed all that it was offered. */
+  note(pool: Pool, worker: PoolWorker): void {
+    const slow = this.slow.get(pool) ?? new Set()
+    slow.add(worker)
+    this.slow.set(pool, slow)
+    this.relieve(pool)
+  }
+
+  /** A loop may have turned free: it gets what others have had for too long. */
+  relieve(pool: Pool): void {
+    const slow = this.slow.get(pool)
+    if (slow === undefined) return
+    this.recallFrom(slow, pool)
+    if (slow.size === 0) return this.end(pool)
+    pool.want(this)
+    // One may have turned between the look and the wish.
+    if (pool.hasFree) this.recallFrom(slow, pool)
+  }
+
+  /** The worker is gone, or has nothing unclaimed any more. */
+  forget(pool: Pool, worker: PoolWorker): void {
+    const slow = this.slow.get(pool)
+    if (slow?.delete(worker) === true && slow.size === 0) this.end(pool)
+  }
+
+  private recallFrom(slow: Set<PoolWorker>, pool: Pool): void {
+    lookAtClock()
+    for (const worker of slow) {
+      if (worker.channel.outstanding === 0) slow.delete(worker)
+      // One at a time: each takes somebody's freedom away.
+      else while (pool.hasFree && this.recallOne(worker)) {}
+    }
+  }
+
+  private recallOne(worker: PoolWorker): boolean {
+    let taken = false
+    worker.channel.recall(1, worker.load.busyMs >= STUCK_MS ? STUCK_MS : SILENT_MS, (connection) => {
+      taken = true
+      worker.recalled++
+      this.options.place(connection)
+    })
+    return taken
+  }
+
+  private end(pool: Pool): void {
+    this.slow.delete(pool)
+    pool.unwant(this)
+  }
+}
