@@ -259,6 +259,7 @@ export class Balancer {
     worker.channel.close()
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
+    past.boardFaults += worker.load.faults
     past.takenBack += back.length + worker.recalled
     for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()

@@ -1,6 +1,6 @@
 // Reads the status of this moment off the parts that own it.
 
-import type { Door } from '@switchyard/handoff'
+import { type Door, lookAtClock } from '@switchyard/handoff'
 import type { Moves } from './moves.ts'
 import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
@@ -16,6 +16,7 @@ export interface StatusParts {
 
 /** Everything that can be told of this moment. */
 export function readStatus({ door, moves, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
+  lookAtClock()
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
@@ -45,7 +46,8 @@ export function readStatus({ door, moves, pools: all, addresses, restarts }: Sta
 function poolStatus(pool: Pool, restarts: StatusParts['restarts']): PoolStatus {
   const { name, workers: desired } = pool.settings
   const workers = [...pool.workers].map((worker) => workerStatus(worker, restarts.restarts(name, worker.slot)))
-  return { name, ready: pool.readyCount, desired, workers }
+  const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
+  return { name, ready: pool.readyCount, desired, boardFaults, workers }
 }
 
 function workerStatus({ slot, generation, state, load, process }: PoolWorker, restarts: number): WorkerStatus {

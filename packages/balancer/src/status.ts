@@ -25,6 +25,8 @@ export interface PoolStatus {
   ready: number
   /** Workers that the config asks for. */
   desired: number
+  /** Looks at which a worker said of its load what can't be. */
+  boardFaults: number
   workers: WorkerStatus[]
 }
 

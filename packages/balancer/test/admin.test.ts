@@ -33,7 +33,15 @@ test('livez and readyz say ok', async () => {
 test('readyz tells what is missing', async () => {
   const { url } = await adminOf({
     accepting: false,
-    pools: [{ name: 'heavy', ready: 0, desired: 2, workers: [workerOf(0, { state: 'starting' }), workerOf(1, { state: 'gone' })] }],
+    pools: [
+      {
+        name: 'heavy',
+        ready: 0,
+        desired: 2,
+        boardFaults: 0,
+        workers: [workerOf(0, { state: 'starting' }), workerOf(1, { state: 'gone' })],
+      },
+    ],
   })
   const { status, text } = await get(`${url}/readyz`)
   assert.is(status, 503)
@@ -41,7 +49,7 @@ test('readyz tells what is missing', async () => {
 })
 
 test('a pool with one ready worker of many is ready', () => {
-  assert.equal(unreadyReasons(statusOf({ pools: [{ name: 'web', ready: 1, desired: 8, workers: [workerOf(0)] }] })), [])
+  assert.equal(unreadyReasons(statusOf({ pools: [{ name: 'web', ready: 1, desired: 8, boardFaults: 0, workers: [workerOf(0)] }] })), [])
 })
 
 test('status is the balancer’s own, as JSON', async () => {
@@ -70,11 +78,21 @@ test('metrics say what the status says', async () => {
         name: 'web',
         ready: 1,
         desired: 2,
+        boardFaults: 4,
         workers: [
           workerOf(0, {
             restarts: 3,
             handOffs: 80,
-            load: { ...idleLoad, inFlight: 7, connections: 9, loopLagMs: 250, utilisation: 0.5, latencyMs: 1, memoryBytes: 1000 },
+            load: {
+              ...idleLoad,
+              busyMs: 1500,
+              inFlight: 7,
+              connections: 9,
+              loopLagMs: 250,
+              utilisation: 0.5,
+              latencyMs: 1,
+              memoryBytes: 1000,
+            },
           }),
           workerOf(1, { state: 'starting' }),
         ],
@@ -102,6 +120,8 @@ test('metrics say what the status says', async () => {
     'switchyard_workers{pool="web",state="draining"} 0',
     'switchyard_worker_in_flight{pool="web",slot="0"} 7',
     'switchyard_worker_connections{pool="web",slot="0"} 9',
+    'switchyard_load_board_faults_total{pool="web"} 4',
+    'switchyard_worker_busy_seconds{pool="web",slot="0"} 1.5',
     'switchyard_worker_loop_lag_seconds{pool="web",slot="0"} 0.25',
     'switchyard_worker_utilisation{pool="web",slot="0"} 0.5',
     'switchyard_worker_memory_bytes{pool="web",slot="0"} 1000',
@@ -115,7 +135,7 @@ test('metrics say what the status says', async () => {
 })
 
 test('a second scrape counts nothing twice, and workers that are gone are gone', async () => {
-  const pools = [{ name: 'web', ready: 2, desired: 2, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
+  const pools = [{ name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
   const { url } = await adminOf({ pools })
   await get(`${url}/metrics`)
   pools[0]?.workers.pop()
@@ -128,7 +148,8 @@ test('a second scrape counts nothing twice, and workers that are gone are gone',
 
 test('totals of a seat never fall when its worker is replaced', () => {
   const totals = new SlotTotals()
-  const seat = (...workers: ReturnType<typeof workerOf>[]) => totals.update([{ name: 'web', ready: 1, desired: 1, workers }])[0]?.handOffs
+  const seat = (...workers: ReturnType<typeof workerOf>[]) =>
+    totals.update([{ name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
   assert.is(seat(workerOf(0, { pid: 1, handOffs: 10 })), 10)
   assert.is(seat(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
   assert.is(seat(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')

@@ -35,7 +35,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     },
     handOffs: { takenBack: 0 },
     moves: { givenBack: [], forwarded: [] },
-    pools: [{ name: 'web', ready: 2, desired: 2, workers: [workerOf(0), workerOf(1)] }],
+    pools: [{ name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }
 }

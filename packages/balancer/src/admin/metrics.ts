@@ -94,6 +94,13 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       labels: ['pool'],
       read: ({ pools }) => pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })),
     },
+    {
+      name: 'switchyard_load_board_faults_total',
+      help: 'Looks at which a worker said of its load what can not be; it was not believed',
+      type: 'counter',
+      labels: ['pool'],
+      read: ({ pools }) => pools.map(({ name, boardFaults }) => ({ labels: { pool: name }, value: boardFaults })),
+    },
     perSlot(
       'switchyard_worker_in_flight',
       'Requests begun and not finished',
@@ -103,6 +110,16 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       'switchyard_worker_connections',
       'Open connections of the worker',
       sumOf(({ load }) => load.connections),
+    ),
+    perSlot(
+      'switchyard_worker_busy_seconds',
+      'For how long the event loop has been in its present turn; 0 while it waits for work',
+      mostOf(({ load }) => load.busyMs / 1000),
+    ),
+    perSlot(
+      'switchyard_worker_latency_seconds',
+      'Moving average of response times',
+      mostOf(({ load }) => load.latencyMs / 1000),
     ),
     perSlot(
       'switchyard_worker_loop_lag_seconds',

@@ -26,8 +26,8 @@ export class Pool {
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
   nextStartMs: number | undefined
-  /** Connections that workers claimed, and that were taken back from them, counting those that are gone. */
-  readonly past = { claimed: 0, takenBack: 0 }
+  /** Of workers that are gone: connections that they claimed, and that were taken back from them, and what they said that can't be. */
+  readonly past = { claimed: 0, takenBack: 0, boardFaults: 0 }
   private candidates: PoolWorker[] = []
   private ready: PoolWorker[] = []
   private slots: number[] = []
