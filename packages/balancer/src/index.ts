@@ -9,6 +9,7 @@ export {
   header,
   type KeySource,
   keySource,
+  leastBusy,
   leastInFlight,
   type Policy,
   type PolicyFunction,

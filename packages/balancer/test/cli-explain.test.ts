@@ -110,6 +110,12 @@ test('explain without a key tells what happens instead', async () => {
   assert.match(fieldOf(out, 'choice') as string, 'no key from cookie connect.sid → otherwise: least in-flight: slot 0')
 })
 
+test('explain tells whom least busy takes of idle workers', async () => {
+  const { out } = await run(['explain', 'GET', '/'], folderWith('{ "app": "server.js", "policy": "least-busy" }'))
+  assert.is(fieldOf(out, 'policy'), 'least-busy')
+  assert.is(fieldOf(out, 'choice'), 'least busy: slot 0 with 0')
+})
+
 test('explain tells what no route matches', async () => {
   const { out } = await run(['explain', 'GET', '/'])
   assert.match(out, /^yes +\(everything else\) +no route matches$/m)

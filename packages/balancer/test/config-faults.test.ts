@@ -71,13 +71,27 @@ const table: [name: string, config: object, faults: string[]][] = [
   [
     'a policy by another name',
     { policy: 'least' },
-    ["policy: expected a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }, got 'least'"],
+    [
+      "policy: expected a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }, got 'least'",
+    ],
   ],
   [
     'a policy without pick',
     { policy: { pick: 1 } },
-    ["policy: expected a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }, got an object"],
+    [
+      "policy: expected a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }, got an object",
+    ],
   ],
+  [
+    'options of least busy',
+    { policy: { 'least-busy': { latency: 1, hotAt: 2, quick: true } } },
+    [
+      'policy.least-busy.latency: expected true or false, got 1',
+      'policy.least-busy.hotAt: expected a number from 0 to 1, got 2',
+      'policy.least-busy.quick: unknown option',
+    ],
+  ],
+  ['hotAt without latency', { policy: { 'least-busy': { hotAt: 0.5 } } }, ['policy.least-busy.hotAt: only with latency: true']],
   ['sticky by nothing', { policy: { sticky: {} } }, ['policy.sticky.by: is missing']],
   [
     'sticky by two',

@@ -3,7 +3,18 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { clientAddress, cookie, hash, type Policy, RequestHead, roundRobin, sticky, TicketSeal, ticket } from '@switchyard/routing'
+import {
+  clientAddress,
+  cookie,
+  hash,
+  leastBusy,
+  type Policy,
+  RequestHead,
+  roundRobin,
+  sticky,
+  TicketSeal,
+  ticket,
+} from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import type { BalancerConfig } from '../src/config/config.ts'
@@ -91,6 +102,10 @@ test('routes name what they leave out', () => {
 })
 
 const named: [policy: BalancerConfig['policy'], name: string][] = [
+  ['least-busy', 'least-busy'],
+  [{ 'least-busy': {} }, 'least-busy'],
+  [{ 'least-busy': { latency: true, hotAt: 0.9 } }, 'least-busy'],
+  [{ sticky: { by: 'ticket', otherwise: { 'least-busy': { latency: true } } } }, 'sticky-ticket'],
   ['least-in-flight', 'least-in-flight'],
   ['round-robin', 'round-robin'],
   [{ sticky: { by: 'ticket' } }, 'sticky-ticket'],
@@ -123,6 +138,8 @@ test('a policy made by code is told as data that a config may write', () => {
   const policies = [sticky({ by: ticket({ cookie: 'seat' }), breakAt: 2 }), sticky({ by: hash(cookie('a'), { seed: 's' }), breakFloor: 3 })]
   for (const policy of [
     ...policies,
+    leastBusy(),
+    leastBusy({ latency: true }),
     roundRobin(),
     sticky({ by: hash(clientAddress({ header: 'x-real-ip' })), otherwise: policies[0] as Policy }),
   ]) {

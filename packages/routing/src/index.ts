@@ -5,6 +5,7 @@ export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyK
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
 export { type DataScope, policyFromData } from './policies/from-data.ts'
+export { type LeastBusyOptions, leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
@@ -21,7 +22,7 @@ export {
   type PolicyErrorListener,
   type PolicyFunction,
 } from './policy.ts'
-export type { KeyData, PolicyData, PolicyName, StickyData } from './policy-data.ts'
+export type { KeyData, LeastBusyData, PolicyData, PolicyName, StickyData } from './policy-data.ts'
 export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './request-head.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'

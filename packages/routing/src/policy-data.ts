@@ -1,9 +1,10 @@
 // Policies and keys as plain data: how a config in JSON says them, and how another process is told to make the same.
 
 import type { ClientAddressOptions } from './client-address.ts'
+import type { LeastBusyOptions } from './policies/least-busy.ts'
 import type { TicketOptions } from './policies/ticket-options.ts'
 
-export type PolicyName = 'least-in-flight' | 'round-robin'
+export type PolicyName = 'least-busy' | 'least-in-flight' | 'round-robin'
 
 /** A key source as JSON. Left out, the trusted proxies of `client-address` are those of the scope, see `policyFromData`. */
 export type KeyData =
@@ -26,5 +27,10 @@ export interface StickyData {
   }
 }
 
+/** Least busy as JSON when it has options. */
+export interface LeastBusyData {
+  readonly 'least-busy': LeastBusyOptions
+}
+
 /** A policy as JSON. */
-export type PolicyData = PolicyName | StickyData
+export type PolicyData = PolicyName | LeastBusyData | StickyData

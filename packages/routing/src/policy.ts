@@ -46,6 +46,8 @@ export interface Policy {
    * Whoever makes a policy out of a changed copy of another must leave it out.
    */
   readonly data?: PolicyData
+  /** Gives nobody although candidates are there when all their loops are busy: who finds nobody waits for one that turns free. Left out: it always gives somebody. */
+  readonly waitsForLoop?: true
   pick(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
   /** May a later request on this connection stay with the worker that holds it? Left out: yes, always; there is nobody to ask. */
   stays?(worker: Candidate, head: RequestHead): boolean

@@ -1,14 +1,18 @@
 // Candidates and heads for tables.
 
-import { type Candidate, idleLoad, RequestHead } from '../src/index.ts'
+import { type Candidate, idleLoad, type Load, RequestHead } from '../src/index.ts'
 
-/** A candidate of weight 1, generation 0, with so many requests in flight. */
-export function candidate(slot: number, inFlight = 0, more: { weight?: number; generation?: number } = {}): Candidate {
+/** A candidate of weight 1, generation 0, with so many requests in flight, and idle otherwise. */
+export function candidate(
+  slot: number,
+  inFlight = 0,
+  more: { weight?: number; generation?: number; load?: Partial<Load> } = {},
+): Candidate {
   return {
     slot,
     generation: more.generation ?? 0,
     weight: more.weight ?? 1,
-    load: { ...idleLoad, inFlight, connections: inFlight },
+    load: { ...idleLoad, inFlight, connections: inFlight, ...more.load },
   }
 }
 
@@ -16,6 +20,14 @@ export function candidate(slot: number, inFlight = 0, more: { weight?: number; g
 export function candidates(...inFlight: number[]): Candidate[] {
   return inFlight.map((count, slot) => candidate(slot, count))
 }
+
+/** What the load says of a loop that has been in its turn for so long, in turns that take long on the average. */
+export function busy(busyMs: number): Partial<Load> {
+  return { isFree: false, busyMs, turnWaitMs: 25 }
+}
+
+/** What the load says of a loop that is hardly ever seen waiting, because its turns are many and short. */
+export const shortTurns: Partial<Load> = { isFree: false, busyMs: 0.1, turnWaitMs: 0.1 }
 
 /** Reads a head from its text; lines are written with `\n` here and become CRLF. */
 export function read(text: string, maxBytes = 16384): RequestHead {

@@ -5,6 +5,7 @@ import {
   cookie,
   fromFunction,
   hash,
+  leastBusy,
   leastInFlight,
   policyNamed,
   policyNames,
@@ -23,6 +24,8 @@ const context = { pool: 'web', seal: new TicketSeal([{ id: 1, secret: 'secret' }
 policyContract('round-robin', roundRobin, { takesTurns: true, leastLoaded: false })
 policyContract('round-robin, bound', () => bindPolicy(roundRobin(), context), { takesTurns: true, leastLoaded: false })
 policyContract('least-in-flight', leastInFlight, { takesTurns: true, leastLoaded: true })
+policyContract('least-busy', leastBusy, { takesTurns: true, leastLoaded: true })
+policyContract('least-busy by latency', () => leastBusy({ latency: true }), { takesTurns: true, leastLoaded: false })
 policyContract('a function', () => fromFunction((list) => list[0]), { takesTurns: false, leastLoaded: false })
 // For a head without key or ticket a sticky policy is what it contains.
 policyContract('sticky by ticket', () => sticky({ by: ticket() }), { takesTurns: true, leastLoaded: true })
@@ -36,6 +39,10 @@ policyContract(
     leastLoaded: false,
   },
 )
+policyContract('sticky, else least busy', () => bindPolicy(sticky({ by: ticket(), otherwise: leastBusy() }), context), {
+  takesTurns: true,
+  leastLoaded: true,
+})
 for (const name of policyNames) policyContract(`named ${name}`, () => policyNamed(name), { takesTurns: true, leastLoaded: false })
 
 const test = suite('policies')
@@ -86,7 +93,7 @@ test('leastInFlight takes turns among the tied ones only', () => {
 
 test('a candidate of weight 0 is taken when there is no other', () => {
   const idle = candidate(1, 0, { weight: 0 })
-  for (const policy of [roundRobin(), leastInFlight()]) {
+  for (const policy of [roundRobin(), leastInFlight(), leastBusy(), leastBusy({ latency: true })]) {
     for (let pick = 0; pick < 10; pick++) assert.is(policy.pick([idle, candidate(0, 50)], HEAD)?.slot, 0)
     assert.is(policy.pick([idle], HEAD), idle)
   }
@@ -133,9 +140,9 @@ test('a function is named after itself, or `own` when written in its place', () 
 })
 
 test('policies are found by name', () => {
-  assert.equal(policyNames, ['round-robin', 'least-in-flight'])
+  assert.equal(policyNames, ['least-busy', 'round-robin', 'least-in-flight'])
   for (const name of policyNames) assert.is(policyNamed(name).name, name)
-  assert.throws(() => policyNamed('fastest'), /expected one of round-robin, least-in-flight, got fastest/)
+  assert.throws(() => policyNamed('fastest'), /expected one of least-busy, round-robin, least-in-flight, got fastest/)
 })
 
 test.run()

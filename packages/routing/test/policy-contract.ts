@@ -3,8 +3,8 @@
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
-import { type Candidate, type Policy, RequestHead } from '../src/index.ts'
-import { candidate, candidates, permutations } from './fixtures.ts'
+import { type Candidate, type Load, type Policy, RequestHead } from '../src/index.ts'
+import { busy, candidate, candidates, permutations, shortTurns } from './fixtures.ts'
 
 export interface PolicyPromises {
   readonly takesTurns: boolean
@@ -17,13 +17,28 @@ const HEADS = [
   RequestHead.of({ target: '/a?sid=x', headers: { cookie: 'key=alice; switchyard-web=x' } }),
 ]
 
-/** Random candidates: slots in any order, at most one worker of a slot and generation. */
-export const tables: fc.Arbitrary<Candidate[]> = fc
-  .uniqueArray(
-    fc.record({ slot: fc.nat(15), generation: fc.nat(1), inFlight: fc.nat(200), weight: fc.constantFrom(0, 0.5, 1, 1, 1, 3, 100) }),
-    { maxLength: 16, selector: ({ slot, generation }) => `${slot}/${generation}` },
-  )
-  .map((rows) => rows.map(({ slot, inFlight, weight, generation }) => candidate(slot, inFlight, { weight, generation })))
+/** Random candidates: slots in any order, at most one worker of a slot and generation. Their loops are all free. */
+export const tables = tablesOf(fc.constant({}))
+
+/** The same, of loops that are free, busy, or busy by short turns, some of them quicker than others. */
+export const mixedTables = tablesOf(
+  fc
+    .tuple(fc.constantFrom({}, {}, busy(0.2), busy(5), busy(2000), shortTurns), fc.constantFrom(0, 0.3, 2, 3, 5, 200))
+    .map(([loop, latencyMs]) => ({ ...loop, latencyMs })),
+)
+
+function tablesOf(loads: fc.Arbitrary<Partial<Load>>): fc.Arbitrary<Candidate[]> {
+  const row = fc.record({
+    slot: fc.nat(15),
+    generation: fc.nat(1),
+    inFlight: fc.oneof(fc.nat(3), fc.nat(200)),
+    weight: fc.constantFrom(0, 0.5, 1, 1, 1, 3, 100),
+    load: loads,
+  })
+  return fc
+    .uniqueArray(row, { maxLength: 16, selector: ({ slot, generation }) => `${slot}/${generation}` })
+    .map((rows) => rows.map(({ slot, inFlight, ...more }) => candidate(slot, inFlight, more)))
+}
 
 export function policyContract(name: string, make: () => Policy, promises: PolicyPromises): void {
   const test = suite(`policy contract: ${name}`)
@@ -54,6 +69,20 @@ export function policyContract(name: string, make: () => Policy, promises: Polic
       }),
       { numRuns: 1000 },
     )
+  })
+
+  test('chooses nobody of somebody only if it says so, and only when no loop is free, on 1,000 random tables', () => {
+    const policy = make()
+    fc.assert(
+      fc.property(mixedTables, fc.constantFrom(...HEADS), (list, head) => {
+        const chosen = policy.pick(list, head)
+        if (chosen !== undefined) assert.ok(list.includes(chosen))
+        else assert.ok(list.length === 0 || (policy.waitsForLoop === true && list.every(({ load }) => !load.isFree)))
+      }),
+      { numRuns: 1000 },
+    )
+    const loops = [candidate(0, 1, { load: busy(50) }), candidate(1, 1, { load: busy(90) })]
+    assert.is(policy.pick(loops, HEADS[0] as RequestHead) === undefined, policy.waitsForLoop === true)
   })
 
   test('explaining changes nothing', () => {

@@ -11,6 +11,7 @@ import {
   header,
   issueSessionId,
   keySource,
+  leastBusy,
   leastInFlight,
   type Policy,
   type PolicyContext,
@@ -25,7 +26,7 @@ import {
   ticket,
 } from '../src/index.ts'
 import { candidate } from './fixtures.ts'
-import { tables } from './policy-contract.ts'
+import { mixedTables } from './policy-contract.ts'
 
 const NOW = 1_800_000_000_000
 const seal = new TicketSeal([{ id: 1, secret: 'secret' }])
@@ -34,6 +35,9 @@ const scope = { trustedProxies: ['192.0.2.0/24'] }
 
 const policies: [name: string, make: () => Policy][] = [
   ['least in-flight', leastInFlight],
+  ['least busy', leastBusy],
+  ['least busy by latency', () => leastBusy({ latency: true, hotAt: 0.5 })],
+  ['ticket, else least busy', () => sticky({ by: ticket(), otherwise: leastBusy({ latency: true }) })],
   ['round robin', roundRobin],
   ['ticket', () => sticky({ by: ticket() })],
   ['ticket, never broken', () => sticky({ by: ticket(), breakAt: Number.POSITIVE_INFINITY })],
@@ -121,7 +125,7 @@ for (const [name, make] of policies) {
   test(`${name}: its data makes one that picks and judges as it does`, () => {
     const verdicts = new Set<unknown>()
     fc.assert(
-      fc.property(seats, fc.array(fc.tuple(tables, head), { minLength: 1, maxLength: 8 }), (held, rounds) => {
+      fc.property(seats, fc.array(fc.tuple(mixedTables, head), { minLength: 1, maxLength: 8 }), (held, rounds) => {
         const context = contextOf(held)
         const [here, there] = [bindPolicy(make(), context), bindPolicy(rebuilt(make()), context)]
         for (const [list, asked] of rounds) {
@@ -146,12 +150,16 @@ for (const [name, make] of policies) {
     assert.equal(bindPolicy(make(), contextOf(undefined)).data, data)
     assert.equal(rebuilt(make()).data, data)
     assert.equal(bindPolicy(rebuilt(make()), contextOf([])).data, data)
+    assert.is(rebuilt(make()).waitsForLoop, make().waitsForLoop)
   })
 }
 
 test('is how JSON says the policy', () => {
   const told: [Policy, PolicyData][] = [
     [leastInFlight(), 'least-in-flight'],
+    [leastBusy(), 'least-busy'],
+    [leastBusy({ latency: false }), 'least-busy'],
+    [leastBusy({ latency: true }), { 'least-busy': { latency: true, hotAt: 0.75 } }],
     [sticky({ by: ticket() }), { sticky: { by: { ticket: {} }, otherwise: 'least-in-flight', breakAt: 1.5, breakFloor: 8 } }],
     [
       sticky({ by: hash(clientAddress({ header: 'x-real-ip' }), { seed: 's' }), otherwise: roundRobin() }),

@@ -1,6 +1,18 @@
 import { assert, suite } from '../../../test/suite.ts'
-import { cookie, fromFunction, hash, issueSessionId, type PolicyContext, RequestHead, sticky, TicketSeal, ticket } from '../src/index.ts'
-import { candidate, candidates } from './fixtures.ts'
+import {
+  bindPolicy,
+  cookie,
+  fromFunction,
+  hash,
+  issueSessionId,
+  type Policy,
+  type PolicyContext,
+  RequestHead,
+  sticky,
+  TicketSeal,
+  ticket,
+} from '../src/index.ts'
+import { busy, candidate, candidates } from './fixtures.ts'
 
 const test = suite('sticky')
 
@@ -188,6 +200,20 @@ test('tickets inside a policy by hash are for heads without a key', () => {
   assert.is(policy?.pick(candidates(0, 0, 0), withSession(1))?.slot, 1)
   assert.is(policy?.home?.(withSession(1))?.firm, true)
   assert.is(policy?.home?.(withSession(1, { cookie: 'key=alice' })), undefined)
+})
+
+test('waits for a loop as otherwise does, but not for the sake of whoever has a worker', () => {
+  const waiting: Policy = { name: 'waiting', waitsForLoop: true, pick: () => undefined }
+  for (const by of [ticket(), hash(cookie('key'))]) {
+    const policy = bindPolicy(sticky({ by, otherwise: waiting }), context)
+    assert.is(policy.waitsForLoop, true)
+    assert.is(sticky({ by, otherwise: policy }).waitsForLoop, true)
+    assert.not('waitsForLoop' in bindPolicy(sticky({ by, otherwise: last }), context))
+    const list = [candidate(0, 1, { load: busy(50) }), candidate(1, 1, { load: busy(50) })]
+    assert.is(policy.pick(list, RequestHead.of({ target: '/' })), undefined)
+    const bound = by.kind === 'ticket' ? withCookie(ticketFor(1)) : RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
+    assert.ok(policy.pick(list, bound) !== undefined)
+  }
 })
 
 test('explains itself', () => {

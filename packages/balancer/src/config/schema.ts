@@ -59,8 +59,8 @@ const proxy = v.pipe(
   v.check((input) => trustedProxyFault(input) === undefined, "an address, a CIDR such as '10.0.0.0/8', or 'unix'"),
 )
 
-const policyPhrase = "a policy, a function, 'least-in-flight', 'round-robin' or { sticky: … }"
-const policyName = v.picklist(['least-in-flight', 'round-robin'], policyPhrase)
+const policyPhrase = "a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }"
+const policyName = v.picklist(['least-busy', 'least-in-flight', 'round-robin'], policyPhrase)
 const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }"
 const ticketOptions = shape({
   cookie: v.optional(text),
@@ -84,7 +84,25 @@ const keyOptions = v.pipe(
 const key = v.lazy((input) =>
   typeof input === 'object' && input !== null ? keyOptions : v.picklist(['ticket', 'client-address'], keyPhrase),
 )
-const namedPolicy: v.GenericSchema = v.lazy((input) => (typeof input === 'object' && input !== null ? stickyPolicy : policyName))
+const namedPolicy: v.GenericSchema = v.lazy((input) => {
+  if (typeof input !== 'object' || input === null) return policyName
+  return 'least-busy' in input ? leastBusyPolicy : stickyPolicy
+})
+const leastBusyPolicy = shape({
+  'least-busy': v.pipe(
+    shape({
+      latency: flag,
+      hotAt: v.optional(expected(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 'a number from 0 to 1')),
+    }),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return
+      const { latency, hotAt } = dataset.value as { latency?: unknown; hotAt?: unknown }
+      if (hotAt === undefined || latency === true) return
+      const path = { type: 'object', origin: 'value', input: dataset.value as Record<string, unknown>, key: 'hotAt', value: hotAt } as const
+      addIssue({ message: 'only with latency: true', path: [path] })
+    }),
+  ),
+})
 const stickyPolicy = shape({
   sticky: v.pipe(
     shape({

@@ -4,6 +4,7 @@ import { clientAddress } from '../client-address.ts'
 import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
 import type { Policy } from '../policy.ts'
 import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
+import { leastBusy } from './least-busy.ts'
 import { policyNamed } from './named.ts'
 import { hash, sticky, ticket } from './sticky.ts'
 import type { StickyBy } from './sticky-by.ts'
@@ -17,6 +18,7 @@ export interface DataScope {
 /** Makes the policy that the data says; one of its own for each call. Throws RangeError or TypeError as the factories do. */
 export function policyFromData(data: PolicyData, scope: DataScope): Policy {
   if (typeof data === 'string') return policyNamed(data)
+  if ('least-busy' in data) return leastBusy(data['least-busy'])
   const { otherwise, breakAt, breakFloor } = data.sticky
   return sticky({
     by: byFromData(data.sticky, scope),

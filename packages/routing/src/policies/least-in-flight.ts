@@ -1,8 +1,9 @@
-// The candidate with the fewest requests begun and not finished, in proportion to weight. The best default: it needs no tuning, and a worker that is
-// slow or stuck gets less by itself. Ties are broken in turn, or else an idle pool would send everything to its first worker.
+// The candidate with the fewest requests begun and not finished, in proportion to weight. It needs no tuning, and a worker that is slow or stuck gets less
+// by itself. It never waits: what it gives to a busy worker stays behind what that one is at, even when another comes free.
 
 import type { Candidate, Policy } from '../policy.ts'
-import { weightOf } from './weight.ts'
+import { comesBefore } from './turn.ts'
+import { costOf } from './weight.ts'
 
 /** Makes a policy that compares `(inFlight + 1) / weight`. */
 export function leastInFlight(): Policy {
@@ -12,18 +13,13 @@ export function leastInFlight(): Policy {
     let best: Candidate | undefined
     let least = 0
     for (const candidate of candidates) {
-      const cost = (candidate.load.inFlight + 1) / weightOf(candidate)
-      if (best === undefined || cost < least || (cost === least && comesBefore(candidate.slot, best.slot))) {
+      const cost = costOf(candidate)
+      if (best === undefined || cost < least || (cost === least && comesBefore(candidate.slot, best.slot, lastSlot))) {
         best = candidate
         least = cost
       }
     }
     return best
-  }
-
-  /** In the circle of slots that starts after the last one chosen. */
-  function comesBefore(slot: number, other: number): boolean {
-    return slot > lastSlot === other > lastSlot ? slot < other : slot > lastSlot
   }
 
   return {

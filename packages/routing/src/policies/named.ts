@@ -1,10 +1,12 @@
 // Policies by name, for configs that are data.
 
 import type { Policy } from '../policy.ts'
+import { leastBusy } from './least-busy.ts'
 import { leastInFlight } from './least-in-flight.ts'
 import { roundRobin } from './round-robin.ts'
 
-const FACTORIES: ReadonlyMap<string, () => Policy> = new Map([
+const FACTORIES: ReadonlyMap<string, () => Policy> = new Map<string, () => Policy>([
+  ['least-busy', () => leastBusy()],
   ['round-robin', roundRobin],
   ['least-in-flight', leastInFlight],
 ])

@@ -48,7 +48,8 @@ function assemble(by: StickyBy, otherwise: Policy | PolicyFunction, bound: LoadB
     context !== undefined ? bindPolicy(otherwise, context) : typeof otherwise === 'function' ? fromFunction(otherwise) : otherwise
   const policy = by.kind === 'hash' ? stickyByHash(by, inner, bound, context) : stickyByTicket(by, inner, bound, context)
   const data = dataOf(by, inner, bound)
-  return { ...policy, ...(data !== undefined && { data }), bind: (next) => assemble(by, otherwise, bound, next) }
+  const waits = inner.waitsForLoop === true && { waitsForLoop: true as const }
+  return { ...policy, ...(data !== undefined && { data }), ...waits, bind: (next) => assemble(by, otherwise, bound, next) }
 }
 
 /** The policy as data, unless a part of it is the user's own code. */

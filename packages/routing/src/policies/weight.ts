@@ -6,3 +6,8 @@ import type { Candidate } from '../policy.ts'
 export function weightOf(candidate: Pick<Candidate, 'weight'>): number {
   return candidate.weight > 0 ? candidate.weight : 1e-9
 }
+
+/** How loaded the candidate would be with one more request, in proportion to its weight: `(inFlight + 1) / weight`. */
+export function costOf(candidate: Candidate): number {
+  return (candidate.load.inFlight + 1) / weightOf(candidate)
+}
