@@ -1,11 +1,11 @@
 // What the apps with pools answer. They refuse what belongs to another pool, so that a request that ends in the wrong place is a fault and not a figure.
 
+import { occupy, work } from './occupy.js'
 import { poolOf } from './pool-of.js'
 
 const HEAVY_MS = 50
 
 const BODY = 'Hello world\n'
-const nobody = new Int32Array(new SharedArrayBuffer(4))
 
 /** The request handler of a member of `pool`; undefined: of a server that takes every path. */
 export function answerAs(pool) {
@@ -19,9 +19,14 @@ export function answerAs(pool) {
       response.end(`${request.url} is not for ${pool}\n`)
     } else if (request.method === 'POST') {
       receive(request, response)
+    } else if (wanted === 'work') {
+      work(
+        request.url,
+        () => response.flushHeaders(),
+        () => response.end(BODY),
+      )
     } else {
-      // Occupies the loop as work does, and burns nothing: many cores' worth fits on a few.
-      if (wanted === 'heavy') Atomics.wait(nobody, 0, 0, HEAVY_MS)
+      if (wanted === 'heavy') occupy(HEAVY_MS)
       response.end(BODY)
     }
   }

@@ -1,13 +1,26 @@
 // HAProxy with connections to the servers that any client's request may use.
 
-export const haproxy = {
-  args: (file) => ['-db', '-f', file],
+/** Every request goes at once to the server that has the fewest. */
+export const haproxy = haproxyWith('')
 
-  config: (port, pools) => `global
+/** A server has one request at a time; all others wait in one queue. */
+export const haproxyOneEach = haproxyWith(' maxconn 1')
+
+function haproxyWith(perServer) {
+  const backend = (pool, sockets) =>
+    [`backend ${pool}`, '  balance leastconn', ...sockets.map((path, index) => `  server ${pool}-${index} unix@${path}${perServer}`)].join(
+      '\n',
+    )
+  return {
+    command: 'haproxy',
+    args: (file) => ['-db', '-f', file],
+
+    config: (port, pools) => `global
   maxconn 4096
 defaults
   mode http
   timeout connect 5s
+  timeout queue 60s
   timeout client 60s
   timeout server 60s
   http-reuse always
@@ -17,8 +30,5 @@ frontend in
 ${[...pools.keys()].map((pool) => `  use_backend ${pool}${pools.size > 1 ? ` if { path_beg /${pool} }` : ''}`).join('\n')}
 ${[...pools].map(([pool, sockets]) => backend(pool, sockets)).join('\n')}
 `,
-}
-
-function backend(pool, sockets) {
-  return [`backend ${pool}`, '  balance leastconn', ...sockets.map((path, index) => `  server ${pool}-${index} unix@${path}`)].join('\n')
+  }
 }

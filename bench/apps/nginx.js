@@ -4,6 +4,7 @@
 import { userInfo } from 'node:os'
 
 export const nginx = {
+  command: 'nginx',
   args: (file, folder) => ['-p', folder, '-c', file],
 
   config: (port, pools) => `${process.getuid() === 0 ? `user ${userInfo().username};` : ''}

@@ -1,18 +1,18 @@
-// A proxy in front of plain servers on unix sockets: proxied.js <nginx | haproxy> <pool>=<size>…. A path goes to the pool it belongs to; a single
-// pool takes them all.
+// A proxy in front of plain servers on unix sockets: proxied.js <nginx | haproxy | haproxy-one-each> <pool>=<size>…. A path goes to the pool it
+// belongs to; a single pool takes them all.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { folder, freePort, start, startPools, tellReady } from './family.js'
-import { haproxy } from './haproxy.js'
+import { haproxy, haproxyOneEach } from './haproxy.js'
 import { nginx } from './nginx.js'
 
 const [name, ...sizes] = process.argv.slice(2)
-const { config, args } = { nginx, haproxy }[name]
+const { command, config, args } = { nginx, haproxy, 'haproxy-one-each': haproxyOneEach }[name]
 
 const pools = await startPools(sizes)
 const port = await freePort()
 const file = join(folder, `${name}.conf`)
 writeFileSync(file, config(port, pools))
-start(name, args(file, folder))
+start(command, args(file, folder))
 await tellReady(port)

@@ -9,6 +9,11 @@ import { measureMixed, mixedLoad } from './mixed.ts'
 import { mixedRows, mixedTable, mixedVerdicts } from './mixed-report.ts'
 import { help, type Options, readOptions, UsageError } from './options.ts'
 import { measureCases, microTable } from './pick.ts'
+import { measurePinned, pinnedLoad } from './pinned.ts'
+import { pinnedRows, pinnedTable, pinnedVerdicts } from './pinned-report.ts'
+import { measureQueueing } from './queueing.ts'
+import { invalidity, queueingNotes, queueingRows, queueingTable, queueingVerdicts } from './queueing-report.ts'
+import { queueingTargets, scenarioText } from './queueing-scenarios.ts'
 import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
 import { targets } from './scenarios.ts'
 
@@ -35,10 +40,13 @@ try {
 }
 
 async function run(options: Options): Promise<number> {
-  if (options.help) return printHelp()
-  if (options.micro) return micro(options)
+  const { help: asksHelp, mode } = options
+  if (asksHelp) return printHelp()
+  if (mode === 'micro') return micro(options)
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: this needs Linux')
-  return options.mixed ? mixed(options) : costs(options)
+  if (mode === 'mixed') return mixed(options)
+  if (mode === 'queueing') return queueing(options)
+  return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
 async function costs(options: Options): Promise<number> {
@@ -66,8 +74,8 @@ async function costs(options: Options): Promise<number> {
 }
 
 async function mixed(options: Options): Promise<number> {
-  const { rounds, seconds, warmUpSeconds } = options
-  const samples = await measureMixed(options, progress)
+  const { rounds, seconds, seeds, warmUpSeconds } = options
+  const samples = await measureMixed({ seeds, seconds, warmUpSeconds }, progress)
   const rows = mixedRows(samples)
   const verdicts = mixedVerdicts(rows)
   print(options, [
@@ -79,6 +87,38 @@ async function mixed(options: Options): Promise<number> {
   ])
   const data = { machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function queueing(options: Options): Promise<number> {
+  const { requests, seeds, warmUpSeconds, contenders, queueingScenarios: scenarios } = options
+  const samples = await measureQueueing({ contenders, scenarios, seeds, requests, warmUpSeconds }, progress)
+  const rows = queueingRows(samples)
+  const verdicts = queueingVerdicts(samples, queueingTargets)
+  const invalid = invalidity(rows)
+  print(options, [
+    `${machineText()}; traces of about ${requests} requests, seeds ${seeds.join(', ')}; medians of the seeds`,
+    ...scenarios.map(scenarioText),
+    '',
+    queueingTable(rows),
+    ...told(verdicts),
+    '',
+    ...(invalid === undefined ? queueingNotes(rows) : [invalid]),
+  ])
+  const data = { machine: machine(), requests, seeds, warmUpSeconds, invalid, rows, verdicts, samples }
+  if (options.json) console.log(JSON.stringify(data, undefined, 2))
+  if (invalid !== undefined) return 1
+  return options.check ? checked(verdicts) : 0
+}
+
+async function pinned(options: Options): Promise<number> {
+  const { seeds, seconds, warmUpSeconds } = options
+  const samples = await measurePinned({ seeds, seconds, warmUpSeconds }, progress)
+  const rows = pinnedRows(samples)
+  const verdicts = pinnedVerdicts(rows)
+  print(options, [`${machineText()}; ${seeds.length} rounds, the worst of them`, ...pinnedLoad, '', pinnedTable(rows), ...told(verdicts)])
+  if (options.json)
+    console.log(JSON.stringify({ machine: machine(), seeds, seconds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

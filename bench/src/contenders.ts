@@ -1,6 +1,7 @@
 // Who takes part, as data. All in one scenario run the same app, on a port of their own, with the same number of workers.
 
 import { fileURLToPath } from 'node:url'
+import { NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
 import { plainScenarios, type Scenario } from './scenarios.ts'
 
 export interface Contender {
@@ -28,6 +29,7 @@ const fromHere = (path: string): string => fileURLToPath(new URL(path, import.me
 const hello = fromHere('../apps/hello.js')
 const pooled = fromHere('../apps/pooled.js')
 const clusterPrimary = fromHere('../apps/cluster-primary.js')
+const naivePrimary = fromHere('../apps/naive-primary.js')
 const proxied = fromHere('../apps/proxied.js')
 const httpProxyPrimary = fromHere('../apps/http-proxy-primary.js')
 const balancer = fromHere('../../packages/balancer/bin/balancer.js')
@@ -66,8 +68,31 @@ export const mixedContenders: readonly MixedContender[] = [
   { name: 'switchyard, no heavy', args: configured('heavy-apart'), workers: 4, routed: true, withoutHeavy: true },
 ]
 
+const everywhere = queueingScenarios.map(({ name }) => name)
+
+/** Who takes part in `queueing`. */
+export const queueingContenders: readonly Contender[] = [
+  // Without a config.
+  { name: 'switchyard', args: start(pooled, '-i', '4'), workers: 4, scenarios: everywhere },
+  { name: 'switchyard, least in-flight', args: configured('least-in-flight'), workers: 4, scenarios: everywhere },
+  { name: 'cluster round robin', args: [clusterPrimary, 'rr', '4', pooled], workers: 4, scenarios: everywhere },
+  { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '4', pooled], workers: 4, scenarios: everywhere },
+  { name: 'HAProxy leastconn', args: [proxied, 'haproxy', 'all=4'], workers: 4, scenarios: everywhere, needs: 'haproxy' },
+  // Not in the mixes with I/O: one at a time makes 42 requests of those a second, and 400 come.
+  { name: ONE_EACH, args: [proxied, 'haproxy-one-each', 'all=4'], workers: 4, needs: 'haproxy' },
+  { name: 'nginx least_conn', args: [proxied, 'nginx', 'all=4'], workers: 4, scenarios: everywhere, needs: 'nginx' },
+  { name: NAIVE, args: [naivePrimary, '4'], workers: 4, scenarios: everywhere },
+]
+
+/** Who takes part in `pinned`. */
+export const pinnedContenders: readonly Contender[] = [
+  { name: 'cluster round robin', args: [clusterPrimary, 'rr', '2', pooled], workers: 2 },
+  { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '2', pooled], workers: 2 },
+  { name: 'switchyard', args: start(pooled, '-i', '2'), workers: 2 },
+]
+
 /** Those of `all` that take part in a scenario. */
-export function entrants<T extends Contender>(all: readonly T[], { name }: Scenario): readonly T[] {
+export function entrants<T extends Contender>(all: readonly T[], { name }: Pick<Scenario, 'name'>): readonly T[] {
   return all.filter(({ scenarios = plainScenarios }) => scenarios.includes(name))
 }
 

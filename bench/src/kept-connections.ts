@@ -1,18 +1,18 @@
-// The connections of an open loop: each carries one request at a time and is never replaced.
+// The connections of an open loop that keeps them: each carries one request at a time and is never replaced.
 
-import { Agent, request as openRequest } from 'node:http'
-
-const REQUEST_MS = 30_000
-
-/** What was asked of a connection has come to an end. `fault`: not with the answer that it should have. */
-export type Done = (fault: string | undefined) => void
+import { Agent } from 'node:http'
+import { type Connections, type Done, exchange } from './exchange.ts'
 
 interface Waiting {
   readonly path: string
   readonly done: Done
 }
 
-export class KeptConnections {
+/** It was answered on a connection that had to be opened for it. */
+const LOST = 'connections lost'
+
+export class KeptConnections implements Connections {
+  waited = 0
   private readonly agents: readonly Agent[]
   private readonly busy: boolean[]
   private readonly port: number
@@ -29,15 +29,16 @@ export class KeptConnections {
   async open(path: string): Promise<void> {
     for (const index of this.agents.keys())
       await new Promise<void>((resolve, reject) => {
-        this.send(index, path, (fault) => (fault === undefined || fault === NEW ? resolve() : reject(new Error(fault))))
+        this.send(index, path, (fault) => (fault === undefined || fault === LOST ? resolve() : reject(new Error(fault))))
       })
   }
 
   /** Asks on connection `index`; where that is busy on the next one that is free; where none is, on the first that will be. */
   ask(index: number, path: string, done: Done): void {
     const free = this.nextFree(index)
-    if (free === undefined) this.waiting.push({ path, done })
-    else this.send(free, path, done)
+    if (free !== undefined) return this.send(free, path, done)
+    this.waiting.push({ path, done })
+    this.waited += 1
   }
 
   close(): void {
@@ -54,25 +55,11 @@ export class KeptConnections {
 
   private send(index: number, path: string, done: Done): void {
     this.busy[index] = true
-    let over = false
-    const end = (fault: string | undefined): void => {
-      if (over) return
-      over = true
-      done(fault)
+    exchange(this.port, path, this.agents[index] as Agent, (fault, reused) => {
+      done(fault ?? (reused ? undefined : LOST))
       // The agent takes the socket back in a tick of its own.
       setImmediate(() => this.free(index))
-    }
-    const agent = this.agents[index] as Agent
-    const request = openRequest({ host: '127.0.0.1', port: this.port, path, agent, timeout: REQUEST_MS }, (response) => {
-      response.resume()
-      response.once('end', () =>
-        end(response.statusCode === 200 ? (request.reusedSocket ? undefined : NEW) : `answers of ${response.statusCode}`),
-      )
-      response.once('error', () => end('answers cut short'))
     })
-    request.once('timeout', () => request.destroy(new Error('timeout')))
-    request.once('error', ({ message }) => end(message === 'timeout' ? 'timeouts' : 'socket errors'))
-    request.end()
   }
 
   private free(index: number): void {
@@ -81,6 +68,3 @@ export class KeptConnections {
     else this.send(index, next.path, next.done)
   }
 }
-
-/** It was answered on a connection that had to be opened for it. */
-const NEW = 'connections lost'

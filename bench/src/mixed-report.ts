@@ -51,8 +51,8 @@ export function mixedRows(samples: readonly MixedSample[]): readonly MixedRow[] 
 }
 
 export function mixedVerdicts(rows: readonly MixedRow[]): readonly Verdict[] {
-  const ratio = rows.find(({ contender }) => contender === mixedTarget.contender)?.againstBaseline
-  return ratio === undefined ? [] : [{ ...mixedTarget, load: 'open loop', ratio, met: ratio <= mixedTarget.atMost }]
+  const measured = rows.find(({ contender }) => contender === mixedTarget.contender)?.againstBaseline
+  return measured === undefined ? [] : [{ ...mixedTarget, load: 'open loop', measured, met: measured <= mixedTarget.atMost }]
 }
 
 export function mixedTable(rows: readonly MixedRow[]): string {

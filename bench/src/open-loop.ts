@@ -2,6 +2,8 @@
 // a latency counts from when its request was due. Prints `report: …`.
 
 import { Worker } from 'node:worker_threads'
+import type { Connections } from './exchange.ts'
+import { FreshConnections } from './fresh-connections.ts'
 import { KeptConnections } from './kept-connections.ts'
 import { quantile } from './quantile.ts'
 import { type TraceOptions, traceOf } from './trace.ts'
@@ -9,8 +11,10 @@ import { type TraceOptions, traceOf } from './trace.ts'
 export interface OpenLoopTask extends TraceOptions {
   /** The first part of the trace, in which nothing is counted. */
   readonly warmUpSeconds: number
-  readonly lightPath: string
-  readonly heavyPath: string
+  /** Every request has a connection of its own. */
+  readonly reconnect: boolean
+  /** Kept connections are opened with a request for this. */
+  readonly openPath: string
 }
 
 export interface Latencies {
@@ -21,10 +25,14 @@ export interface Latencies {
 }
 
 export interface OpenLoopReport {
-  readonly light: Latencies
-  readonly heavy: Latencies
+  readonly all: Latencies
+  /** By the stream's name. */
+  readonly streams: Readonly<Record<string, Latencies>>
   /** How late the generator itself was: 99 % of the requests were asked for within this of when they were due. */
   readonly lateP99Ms: number
+  readonly lateMaxMs: number
+  /** How many requests found no connection free. */
+  readonly waited: number
   /** What must not happen, with how often it did; empty when all is well. */
   readonly faults: Readonly<Record<string, number>>
 }
@@ -36,11 +44,11 @@ if (port !== undefined && taskText !== undefined) console.log(`report: ${JSON.st
 
 async function run(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {
   const trace = traceOf(task)
-  const latencies = { light: [] as number[], heavy: [] as number[] }
+  const latencies = new Map(task.streams.map(({ name }) => [name, [] as number[]]))
   const late: number[] = []
   const faults: Record<string, number> = {}
-  const connections = new KeptConnections(port, task.connections)
-  await connections.open(task.lightPath)
+  const connections: Connections = task.reconnect ? new FreshConnections(port) : new KeptConnections(port, task.connections)
+  await connections.open(task.openPath)
 
   const startsAtMs = nowMs() + START_MS
   const workerData = { startsAtMs, timesMs: trace.map(({ atMs }) => atMs) }
@@ -49,19 +57,28 @@ async function run(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {
     let sent = 0
     let done = 0
     pacer.once('error', reject)
+    // A trace of nothing.
+    pacer.once('exit', () => trace.length === 0 && resolve())
     pacer.on('message', () => {
-      const { atMs, heavy, connection } = trace[sent++] as (typeof trace)[number]
+      const { atMs, stream, connection } = trace[sent++] as (typeof trace)[number]
       const dueMs = startsAtMs + atMs
       late.push(nowMs() - dueMs)
-      connections.ask(connection, heavy ? task.heavyPath : task.lightPath, (fault) => {
+      connections.ask(connection, stream.path, (fault) => {
         if (fault !== undefined) faults[fault] = (faults[fault] ?? 0) + 1
-        else if (atMs >= task.warmUpSeconds * 1000) latencies[heavy ? 'heavy' : 'light'].push(nowMs() - dueMs)
+        else if (atMs >= task.warmUpSeconds * 1000) latencies.get(stream.name)?.push(nowMs() - dueMs)
         if (++done === trace.length) resolve()
       })
     })
   })
   connections.close()
-  return { light: summaryOf(latencies.light), heavy: summaryOf(latencies.heavy), lateP99Ms: quantile(late, 0.99), faults }
+  return {
+    all: summaryOf([...latencies.values()].flat()),
+    streams: Object.fromEntries([...latencies].map(([name, values]) => [name, summaryOf(values)])),
+    lateP99Ms: quantile(late, 0.99),
+    lateMaxMs: quantile(late, 1),
+    waited: connections.waited,
+    faults,
+  }
 }
 
 function summaryOf(values: readonly number[]): Latencies {

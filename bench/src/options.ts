@@ -3,22 +3,29 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Contender, contenders } from './contenders.ts'
+import { type Contender, contenders, queueingContenders } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
+import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed each trace (10)
-  --rounds N         turns of each contender in each scenario (5); with --mixed seeds (3)
+  --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed and --pinned each trace (10)
+  --rounds N         turns of each contender in each scenario (5); with --mixed, --queueing and --pinned seeds (3)
   --warm-up S        load before the timing (half of the seconds, at most 2)
+  --requests N       with --queueing: how many of a trace are counted, about (3000)
+  --seed N           with --mixed, --queueing and --pinned: the first seed (1)
   --only SCENARIO    may be given more than once; one of
-                     ${scenarios.map(({ name }) => name).join(', ')}
+                     ${scenarios.map(({ name }) => name).join(', ')};
+                     with --queueing of
+                     ${queueingScenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
   --contenders FILE  others instead of the usual ones: a module that exports 'contenders' (see src/contenders.ts)
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
+  --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
+  --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -32,39 +39,51 @@ export interface Options {
   readonly scenarios: readonly Scenario[]
   readonly loads: readonly Load[]
   readonly contenders: readonly Contender[]
+  readonly queueingScenarios: readonly QueueingScenario[]
+  readonly requests: number
+  /** As many as there are rounds. */
+  readonly seeds: readonly number[]
   readonly check: boolean
   readonly json: boolean
-  readonly mixed: boolean
-  readonly micro: boolean
+  readonly mode: Mode
   readonly help: boolean
 }
 
+const modes = ['mixed', 'queueing', 'pinned', 'micro'] as const
+/** What is measured. */
+export type Mode = 'costs' | (typeof modes)[number]
+
 const MAX_SECONDS = 600
 const MAX_ROUNDS = 100
+const MAX_REQUESTS = 1_000_000
+const MAX_SEED = 1_000_000
+
+const usualSeconds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '10', queueing: '5', pinned: '10', micro: '1' }
+const usualRounds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '3', queueing: '3', pinned: '3', micro: '5' }
 
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
   const { values } = parsed(argv)
-  const seconds = numberIn(
-    '--seconds',
-    values.seconds ?? (values.micro === true ? '1' : values.mixed === true ? '10' : '5'),
-    0.05,
-    MAX_SECONDS,
-  )
-  const rounds = numberIn('--rounds', values.rounds ?? (values.mixed === true ? '3' : '5'), 1, MAX_ROUNDS)
-  if (!Number.isInteger(rounds)) throw new UsageError(`--rounds: expected a whole number, got '${values.rounds}'`)
+  const [mode = 'costs', another] = modes.filter((name) => values[name] === true)
+  if (another !== undefined) throw new UsageError(`--${mode} and --${another} are two runs`)
+  const seconds = numberIn('--seconds', values.seconds ?? usualSeconds[mode], 0.05, MAX_SECONDS)
+  const rounds = wholeIn('--rounds', values.rounds ?? usualRounds[mode], 1, MAX_ROUNDS)
+  const firstSeed = wholeIn('--seed', values.seed ?? '1', 0, MAX_SEED)
   const installed = loads.filter((load) => load.version() !== undefined)
   return {
     seconds,
     rounds,
     warmUpSeconds: values['warm-up'] === undefined ? Math.min(2, seconds / 2) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: chosen('--only', scenarios, values.only) ?? scenarios,
+    scenarios: mode === 'queueing' ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
+    requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
+    seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
-    contenders: values.contenders === undefined ? contenders : await contendersIn(values.contenders),
+    contenders:
+      values.contenders !== undefined ? await contendersIn(values.contenders) : mode === 'queueing' ? queueingContenders : contenders,
     check: values.check === true,
     json: values.json === true,
-    mixed: values.mixed === true,
-    micro: values.micro === true,
+    mode,
     help: values.help === true,
   }
 }
@@ -82,7 +101,11 @@ function parsed(argv: readonly string[]) {
         contenders: { type: 'string' },
         check: { type: 'boolean' },
         json: { type: 'boolean' },
+        requests: { type: 'string' },
+        seed: { type: 'string' },
         mixed: { type: 'boolean' },
+        queueing: { type: 'boolean' },
+        pinned: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -96,6 +119,12 @@ function numberIn(option: string, text: string, least: number, most: number): nu
   const value = Number(text)
   if (text.trim() === '' || !(value >= least && value <= most))
     throw new UsageError(`${option}: expected a number from ${least} to ${most}, got '${text}'`)
+  return value
+}
+
+function wholeIn(option: string, text: string, least: number, most: number): number {
+  const value = numberIn(option, text, least, most)
+  if (!Number.isInteger(value)) throw new UsageError(`${option}: expected a whole number, got '${text}'`)
   return value
 }
 

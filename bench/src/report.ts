@@ -20,9 +20,12 @@ export interface Row {
   readonly against: Readonly<Record<string, number>>
 }
 
-export interface Verdict extends Target {
+/** What was measured of a target: a ratio, or where there is no `against`, so many of the unit. */
+export interface Verdict extends Omit<Target, 'against'> {
+  readonly against?: string
+  readonly unit?: string
   readonly load: string
-  readonly ratio: number
+  readonly measured: number
   readonly met: boolean
 }
 
@@ -72,8 +75,8 @@ export function rowsOf(samples: readonly Sample[], contenders: readonly string[]
 export function verdictsOf(rows: readonly Row[], targets: readonly Target[]): readonly Verdict[] {
   return rows.flatMap((row) =>
     targets.flatMap((target) => {
-      const ratio = target.scenario === row.scenario && target.contender === row.contender ? row.against[target.against] : undefined
-      return ratio === undefined ? [] : [{ ...target, load: row.load, ratio, met: ratio <= target.atMost }]
+      const measured = target.scenario === row.scenario && target.contender === row.contender ? row.against[target.against] : undefined
+      return measured === undefined ? [] : [{ ...target, load: row.load, measured, met: measured <= target.atMost }]
     }),
   )
 }
@@ -120,11 +123,11 @@ export function rowTable(rows: readonly Row[], all: readonly { readonly contende
 export function verdictTable(verdicts: readonly Verdict[]): string {
   return markdown(
     ['target', 'load', 'at most', 'measured', ''],
-    verdicts.map(({ scenario, contender, against, load, atMost, ratio, met }) => [
-      `${scenario}: ${contender} / ${against}`,
+    verdicts.map(({ scenario, contender, against, unit, load, atMost, measured, met }) => [
+      `${scenario}: ${contender}${against === undefined ? `, ${unit}` : ` / ${against}`}`,
       load,
       atMost.toFixed(2),
-      ratio.toFixed(2),
+      measured.toFixed(2),
       met ? 'met' : 'MISSED',
     ]),
   )

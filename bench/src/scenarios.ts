@@ -27,12 +27,17 @@ export interface Moves {
   readonly forwarded: number
 }
 
-/** The cost of `contender` over that of `against`, in the same run. */
+/** What `contender` has over what `against` has, in the same run. */
 export interface Target {
   readonly scenario: string
   readonly contender: string
   readonly against: string
   readonly atMost: number
+}
+
+/** What `contender` has, by itself. */
+export interface AbsoluteTarget extends Omit<Target, 'against'> {
+  readonly unit: string
 }
 
 const hello = {

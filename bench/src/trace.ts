@@ -1,33 +1,45 @@
-// What is asked in `mixed`, and when: Poisson arrivals of light and of heavy requests, the same for everybody by its seed. Pure.
+// What is asked in an open loop, and when: Poisson arrivals, one stream for each kind of request, the same for everybody by their seed. Pure.
 
 import { seededRandom } from '../../test/support/random.ts'
+
+/** Requests of one kind. */
+export interface Stream {
+  readonly name: string
+  readonly path: string
+  /** 0: none. */
+  readonly perSecond: number
+}
 
 export interface TraceOptions {
   readonly seed: number
   readonly seconds: number
   readonly connections: number
-  readonly lightPerSecond: number
-  readonly heavyPerSecond: number
+  readonly streams: readonly Stream[]
 }
 
-export interface Arrival {
+export interface Arrival<S extends Stream = Stream> {
   /** Since the beginning. */
   readonly atMs: number
-  readonly heavy: boolean
+  readonly stream: S
   /** On which connection, if it is free then. */
   readonly connection: number
 }
 
-/** In order of time. The light ones are the same whatever the heavy ones are. */
-export function traceOf({ seed, seconds, connections, lightPerSecond, heavyPerSecond }: TraceOptions): readonly Arrival[] {
-  const arrivals = (heavy: boolean, perSecond: number): Arrival[] => {
-    const random = seededRandom(seed * 2 + Number(heavy))
-    const found: Arrival[] = []
-    const gapMs = (): number => (-Math.log(1 - random()) * 1000) / perSecond
-    if (perSecond > 0)
+/** In order of time. What a stream brings does not depend on the rates of the others. */
+export function traceOf<S extends Stream>({
+  seed,
+  seconds,
+  connections,
+  streams,
+}: TraceOptions & { readonly streams: readonly S[] }): readonly Arrival<S>[] {
+  const arrivals = (stream: S, index: number): Arrival<S>[] => {
+    const random = seededRandom(seed * streams.length + index)
+    const found: Arrival<S>[] = []
+    const gapMs = (): number => (-Math.log(1 - random()) * 1000) / stream.perSecond
+    if (stream.perSecond > 0)
       for (let atMs = gapMs(); atMs < seconds * 1000; atMs += gapMs())
-        found.push({ atMs, heavy, connection: Math.floor(random() * connections) })
+        found.push({ atMs, stream, connection: Math.floor(random() * connections) })
     return found
   }
-  return [...arrivals(false, lightPerSecond), ...arrivals(true, heavyPerSecond)].sort((one, other) => one.atMs - other.atMs)
+  return streams.flatMap(arrivals).sort((one, other) => one.atMs - other.atMs)
 }

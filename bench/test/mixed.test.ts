@@ -14,22 +14,24 @@ import { traceOf } from '../src/trace.ts'
 import { dataOf, start } from './run.ts'
 
 const test = suite('bench mixed')
-const options = { seed: 3, seconds: 20, connections: 64, lightPerSecond: 1_000, heavyPerSecond: 16 }
+const light = { name: 'light', path: '/web', perSecond: 1_000 }
+const heavy = { name: 'heavy', path: '/heavy', perSecond: 16 }
+const options = { seed: 3, seconds: 20, connections: 64, streams: [light, heavy] }
 
 test('a trace follows from its seed, in order of time', () => {
   const trace = traceOf(options)
   assert.equal(trace, traceOf(options))
   assert.not.equal(trace, traceOf({ ...options, seed: 4 }))
   assert.ok(trace.every(({ atMs }, index) => atMs >= (trace[index - 1]?.atMs ?? 0) && atMs < 20_000))
-  const heavy = trace.filter((arrival) => arrival.heavy).length
-  assert.ok(heavy > 250 && heavy < 390, `${heavy} heavy ones`)
-  assert.ok(Math.abs(trace.length - heavy - 20_000) < 600, `${trace.length - heavy} light ones`)
+  const heavyOnes = trace.filter(({ stream }) => stream === heavy).length
+  assert.ok(heavyOnes > 250 && heavyOnes < 390, `${heavyOnes} heavy ones`)
+  assert.ok(Math.abs(trace.length - heavyOnes - 20_000) < 600, `${trace.length - heavyOnes} light ones`)
   assert.is(new Set(trace.map(({ connection }) => connection)).size, 64)
 })
 
 test('without the heavy ones the light ones are the same', () => {
-  const light = traceOf(options).filter(({ heavy }) => !heavy)
-  assert.equal(traceOf({ ...options, heavyPerSecond: 0 }), light)
+  const lightOnes = traceOf(options).filter(({ stream }) => stream === light)
+  assert.equal(traceOf({ ...options, streams: [light, { ...heavy, perSecond: 0 }] }), lightOnes)
 })
 
 test('a quantile is one of the values', () => {
@@ -71,7 +73,7 @@ test('a request whose connection is busy takes the next free one, or the first t
 
 function sample(contender: string, seed: number, p99Ms: number): MixedSample {
   const light = { count: 1_000, p50Ms: 0.5, p99Ms, maxMs: 90 }
-  return { contender, seed, light, heavy: { ...light, count: 16 }, lateP99Ms: 0.1, faults: {} }
+  return { contender, seed, light, heavy: { ...light, count: 16 }, lateP99Ms: 0.1 }
 }
 
 test('the medians of the seeds are compared with those of the run without heavy ones', () => {
@@ -88,7 +90,7 @@ test('the medians of the seeds are compared with those of the run without heavy 
     ],
   )
   assert.equal(
-    mixedVerdicts(rows).map(({ ratio, met }) => [ratio, met]),
+    mixedVerdicts(rows).map(({ measured, met }) => [measured, met]),
     [[1.5, true]],
   )
   assert.equal(mixedVerdicts(mixedRows(samples.slice(0, 3))), [])
