@@ -50,7 +50,9 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   if (options.hotAt !== undefined && !byLatency) throw new RangeError('hotAt: only with latency: true')
   if (!(hotAt >= 0 && hotAt <= 1)) throw new RangeError(`hotAt: expected a number from 0 to 1, got ${hotAt}`)
   const alike = byLatency ? ALIKE_BY_LATENCY : ALIKE
-  const costs = new Quantile()
+  const eligible = new Quantile()
+  // Loads are in memory that others write, so each is read once; and no choice allocates.
+  let noted = new Noted(64)
   let lastSlot = -1
   let lastRenewed = -1
   let byLatencySince = 0
@@ -59,65 +61,60 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   let isRenewal = false
 
   function choose(candidates: readonly Candidate[]): Candidate | undefined {
-    return chooseAmong(candidates, isFree) ?? chooseAmong(candidates, hasShortTurns)
+    return chooseAmong(candidates, false) ?? chooseAmong(candidates, true)
   }
 
-  function chooseAmong(candidates: readonly Candidate[], isEligible: (load: Load) => boolean): Candidate | undefined {
-    let limit = byLatency ? hotLimit(candidates, isEligible) : Number.POSITIVE_INFINITY
-    let best: Candidate | undefined
-    let least = Number.POSITIVE_INFINITY
-    let lowest = Number.POSITIVE_INFINITY
-    let highest = 0
+  function chooseAmong(candidates: readonly Candidate[], short: boolean): Candidate | undefined {
     latencyDecided = false
     isRenewal = false
-    for (const candidate of candidates) {
-      if (!isEligible(candidate.load)) continue
-      const cost = costOf(candidate)
-      if (cost > limit) continue
-      if (cost < least) {
-        best = candidate
-        least = cost
-        if (!byLatency) {
-          // Those before are out of the contest, and their latencies too.
-          limit = cost
-          lowest = Number.POSITIVE_INFINITY
-          highest = 0
-        }
-      } else if (cost === least && comesBefore(candidate.slot, (best as Candidate).slot, lastSlot)) best = candidate
+    if (noted.costs.length < candidates.length) noted = new Noted(candidates.length * 2)
+    const { costs, latencies } = noted
+    const limit = noteCosts(candidates, short, costs)
+    if (limit === Number.POSITIVE_INFINITY) return undefined
+    let best = -1
+    let lowest = Number.POSITIVE_INFINITY
+    let highest = 0
+    for (let index = 0; index < candidates.length; index++) {
+      if ((costs[index] as number) > limit) continue
+      const candidate = candidates[index] as Candidate
+      if (best === -1 || isBetter(candidates, costs, index, best, lastSlot)) best = index
       const { latencyMs } = candidate.load
+      latencies[index] = latencyMs
       // 0: nothing is known of it. That is no merit and no fault.
       if (latencyMs > 0 && latencyMs < lowest) lowest = latencyMs
       if (latencyMs > highest) highest = latencyMs
     }
     const bound = alike * Math.max(lowest, LEAST_LATENCY_MS)
-    if (best === undefined || highest < bound) return best
+    if (highest < bound) return candidates[best]
     latencyDecided = true
     isRenewal = byLatencySince + 1 >= RENEWED_EVERY
-    // The loads are in memory that others write: those of a moment ago may be gone.
-    return chooseBeside(candidates, isEligible, limit, bound) ?? best
-  }
-
-  /** Among the contenders on one side of the bound: the quick, or at a renewal the slow. */
-  function chooseBeside(candidates: readonly Candidate[], isEligible: (load: Load) => boolean, limit: number, bound: number) {
     const last = isRenewal ? lastRenewed : lastSlot
-    let best: Candidate | undefined
-    let least = Number.POSITIVE_INFINITY
-    for (const candidate of candidates) {
-      const { load } = candidate
-      if (!isEligible(load) || load.latencyMs < bound === isRenewal) continue
-      const cost = costOf(candidate)
-      if (cost > limit || cost > least) continue
-      if (best !== undefined && cost === least && !comesBefore(candidate.slot, best.slot, last)) continue
-      best = candidate
-      least = cost
+    best = -1
+    for (let index = 0; index < candidates.length; index++) {
+      if ((costs[index] as number) > limit || (latencies[index] as number) < bound === isRenewal) continue
+      if (best === -1 || isBetter(candidates, costs, index, best, last)) best = index
     }
-    return best
+    return candidates[best]
   }
 
-  function hotLimit(candidates: readonly Candidate[], isEligible: (load: Load) => boolean): number {
-    costs.clear()
-    for (const candidate of candidates) if (isEligible(candidate.load)) costs.add(costOf(candidate))
-    return costs.at(hotAt)
+  /** Notes the cost of each who is eligible, infinity for the others, and gives the highest that a contender may have; infinity when there is none. */
+  function noteCosts(candidates: readonly Candidate[], short: boolean, costs: Float64Array): number {
+    let least = Number.POSITIVE_INFINITY
+    for (let index = 0; index < candidates.length; index++) {
+      const candidate = candidates[index] as Candidate
+      const cost = isEligible(candidate.load, short) ? costOf(candidate) : Number.POSITIVE_INFINITY
+      costs[index] = cost
+      if (cost < least) least = cost
+    }
+    return byLatency && least !== Number.POSITIVE_INFINITY ? hotLimit(costs, candidates.length) : least
+  }
+
+  function hotLimit(costs: Float64Array, count: number): number {
+    eligible.clear()
+    for (let index = 0; index < count; index++) {
+      if (costs[index] !== Number.POSITIVE_INFINITY) eligible.add(costs[index] as number)
+    }
+    return eligible.at(hotAt)
   }
 
   return {
@@ -144,11 +141,28 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   }
 }
 
-function isFree(load: Load): boolean {
-  return load.isFree
+/** What a choice has read of the candidates, in their order. */
+class Noted {
+  readonly costs: Float64Array
+  readonly latencies: Float64Array
+
+  constructor(count: number) {
+    this.costs = new Float64Array(count)
+    this.latencies = new Float64Array(count)
+  }
 }
 
-function hasShortTurns(load: Load): boolean {
+/** Fewer in flight for its weight, or before it in turn. */
+function isBetter(candidates: readonly Candidate[], costs: Float64Array, index: number, best: number, last: number): boolean {
+  const cost = costs[index] as number
+  const least = costs[best] as number
+  if (cost !== least) return cost < least
+  return comesBefore((candidates[index] as Candidate).slot, (candidates[best] as Candidate).slot, last)
+}
+
+/** Free, or in the second round `short`: busy by short turns only. */
+function isEligible(load: Load, short: boolean): boolean {
+  if (!short) return load.isFree
   return load.turnWaitMs < SHORT_TURN_WAIT_MS && load.busyMs < SHORT_TURN_BUSY_MS
 }
 
