@@ -29,6 +29,7 @@ export {
   type PolicyConfig,
   type PoolConfig,
   type RouteConfig,
+  type SlowStartConfig,
 } from './config/config.ts'
 export { usableCpus } from './config/cpus.ts'
 export { loadConfig } from './config/load.ts'

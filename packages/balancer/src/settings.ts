@@ -1,6 +1,6 @@
 // What a config says once its faults are gone and its defaults are filled in. Everything below the config speaks of settings only.
 
-import type { KeySource, Policy, RouteMatch, TicketKey } from '@switchyard/routing'
+import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { RestMode } from '@switchyard/worker-runtime'
 
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
@@ -26,8 +26,14 @@ export interface PoolSettings {
   cwd: string
   env: Readonly<Record<string, string>>
   workers: number
+  /** The most requests in flight that a worker is given; Infinity: no limit. */
+  concurrency: number
   queueLimit: number
   queueTimeoutMs: number
+  /** By slot; a slot beyond the list has 1. */
+  weights: readonly number[]
+  /** undefined: a worker has its whole weight at once. */
+  slowStart: SlowStart | undefined
   /** When idle connections of its workers rest in the primary. */
   rest: RestMode
 }

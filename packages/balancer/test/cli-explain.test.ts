@@ -116,6 +116,12 @@ test('explain tells whom least busy takes of idle workers', async () => {
   assert.is(fieldOf(out, 'choice'), 'least busy: slot 0 with 0')
 })
 
+test('explain counts with the weights of the pool', async () => {
+  const text = '{ "app": "server.js", "policy": "least-busy", "pools": { "web": { "workers": 3, "weights": [1, 3] } } }'
+  const { out } = await run(['explain', 'GET', '/'], folderWith(text))
+  assert.is(fieldOf(out, 'choice'), 'least busy: slot 1 with 0')
+})
+
 test('explain tells what no route matches', async () => {
   const { out } = await run(['explain', 'GET', '/'])
   assert.match(out, /^yes +\(everything else\) +no route matches$/m)

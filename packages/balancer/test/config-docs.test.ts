@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../../test/suite.ts'
 import { metricDefinitions } from '../src/admin/metrics.ts'
 import { SlotTotals } from '../src/admin/slot-totals.ts'
-import { defaultLimits, defaultQueue } from '../src/config/defaults.ts'
+import { defaultLimits, defaultQueue, defaultSlowStart } from '../src/config/defaults.ts'
 import { configEntries, nestedEntries } from '../src/config/schema.ts'
 import { errorCodes } from '../src/errors.ts'
 
@@ -40,6 +40,9 @@ for (const [name, value] of Object.entries(defaultLimits))
 
 for (const [name, value] of Object.entries(defaultQueue))
   test(`default of queue.${name}`, () => assert.is(rowsOf(configuration).get(`queue.${name}`)?.[1], String(value)))
+
+for (const [name, value] of Object.entries(defaultSlowStart))
+  test(`default of slowStart.${name}`, () => assert.is(rowsOf(configuration).get(`slowStart.${name}`)?.[1], String(value)))
 
 for (const [code, { exitCode }] of Object.entries(errorCodes)) {
   test(`error ${code}`, () => assert.match(read('errors.md'), new RegExp(`^## ${code}\n\nExit code ${exitCode}\\b`, 'm')))

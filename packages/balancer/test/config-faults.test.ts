@@ -52,6 +52,40 @@ const table: [name: string, config: object, faults: string[]][] = [
     ["pools.web.queue.limits: unknown option (did you mean 'limit'?)"],
   ],
   ['no pools', { pools: {} }, ['pools: expected at least one pool, got an empty object']],
+  [
+    'weights',
+    { pools: { web: { weights: [1, 0, -1, 'much'] }, heavy: { weights: 2 } } },
+    [
+      'pools.web.weights[1]: expected a number above 0, got 0',
+      'pools.web.weights[2]: expected a number above 0, got -1',
+      "pools.web.weights[3]: expected a number above 0, got 'much'",
+      'pools.heavy.weights: expected a list of weights, got 2',
+    ],
+  ],
+  [
+    'concurrency',
+    { pools: { web: { concurrency: 0 }, heavy: { concurrency: 1.5 } } },
+    ['pools.web.concurrency: expected a positive integer, got 0', 'pools.heavy.concurrency: expected a positive integer, got 1.5'],
+  ],
+  [
+    'a slow start',
+    {
+      pools: {
+        web: { slowStart: { from: 0, aggression: 0 } },
+        heavy: { slowStart: { windowMs: 0, from: 2, steps: 3 } },
+        other: { slowStart: 5000 },
+      },
+    },
+    [
+      'pools.web.slowStart.windowMs: is missing',
+      'pools.web.slowStart.from: expected a part above 0, at most 1, got 0',
+      'pools.web.slowStart.aggression: expected a number above 0, got 0',
+      'pools.heavy.slowStart.windowMs: expected milliseconds from 1 to 2147483647, got 0',
+      'pools.heavy.slowStart.from: expected a part above 0, at most 1, got 2',
+      'pools.heavy.slowStart.steps: unknown option',
+      'pools.other.slowStart: expected an object, got 5000',
+    ],
+  ],
   ['a pool that is a number', { pools: { web: 3 } }, ['pools.web: expected an object, got 3']],
   [
     'a pool with a bad name',

@@ -43,6 +43,9 @@ test('an app is enough', () => {
       workers: 6,
       queueLimit: 1024,
       queueTimeoutMs: 5000,
+      concurrency: Number.POSITIVE_INFINITY,
+      weights: [],
+      slowStart: undefined,
       rest: 'auto',
     },
   ])
@@ -70,6 +73,23 @@ test('pools keep their order and what they say', () => {
     ],
   )
   assert.equal([pools[1]?.args, pools[1]?.execArgv], [['-v'], ['--no-warnings']])
+})
+
+test('pools say how work is shared among their workers', () => {
+  const { pools } = settingsOf({
+    app: 'server.js',
+    pools: {
+      web: { weights: [2, 0.5], concurrency: 1, slowStart: { windowMs: 5000 } },
+      heavy: { slowStart: { windowMs: 1, from: 1, aggression: 0.5 } },
+    },
+  })
+  assert.equal(
+    pools.map(({ weights, concurrency, slowStart }) => [weights, concurrency, slowStart]),
+    [
+      [[2, 0.5], 1, { windowMs: 5000, from: 0.1, aggression: 1 }],
+      [[], Number.POSITIVE_INFINITY, { windowMs: 1, from: 1, aggression: 0.5 }],
+    ],
+  )
 })
 
 test('routes name what they leave out', () => {

@@ -23,6 +23,9 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
     queueLimit: 2,
     rest: 'auto' as const,
     queueTimeoutMs: 100,
+    concurrency: Number.POSITIVE_INFINITY,
+    weights: [],
+    slowStart: undefined,
   }
   const pool = new Pool(settings)
   const workers = states.map((state, slot) => {

@@ -29,11 +29,14 @@ export interface ToldSeat {
 /** Reads what the primary tells; the list is made anew only when something has changed. */
 export class ToldSeats {
   private readonly words: Int32Array
+  private readonly weights: readonly number[]
   private version = -1
   private seats: readonly ToldSeat[] = []
 
-  constructor(words: Int32Array) {
+  /** `weights`: by slot; a slot beyond the list has 1. */
+  constructor(words: Int32Array, weights: readonly number[]) {
     this.words = words
+    this.weights = weights
   }
 
   get list(): readonly ToldSeat[] {
@@ -48,7 +51,7 @@ export class ToldSeats {
   private read(): ToldSeat[] {
     const seats: ToldSeat[] = []
     for (let slot = 0; slot < MAX_TOLD_SEATS; slot++) {
-      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) seats.push({ slot, weight: 1 })
+      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) seats.push({ slot, weight: this.weights[slot] ?? 1 })
     }
     return seats
   }

@@ -25,4 +25,5 @@ export {
 export type { KeyData, LeastBusyData, PolicyData, PolicyName, StickyData } from './policy-data.ts'
 export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './request-head.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
+export { type SlowStart, slowStartShare } from './slow-start.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'

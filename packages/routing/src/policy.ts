@@ -10,8 +10,10 @@ import type { Seat, TicketSeal } from './ticket.ts'
 export interface Candidate {
   readonly slot: number
   readonly generation: number
-  /** Share of the pool's requests this worker should have, relative to the others; 1 unless told otherwise. */
+  /** Share of the pool's requests this worker should have at this moment, relative to the others; 1 unless told otherwise, less while it starts slowly. */
   readonly weight: number
+  /** The weight of its seat, by which keys are hashed: so none moves because a worker starts slowly. Left out: `weight`. */
+  readonly seatWeight?: number
   readonly load: Load
 }
 

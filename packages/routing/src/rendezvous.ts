@@ -34,16 +34,14 @@ export function affinity(key: KeyHash, slot: number, weight: number): number {
 }
 
 /** The seat a key maps to, of those that `allowed` lets through; of two with one slot the newer generation. `undefined` when there is none. */
-export function rendezvous<S extends { readonly slot: number; readonly weight: number; readonly generation?: number }>(
-  key: KeyHash,
-  seats: readonly S[],
-  allowed?: (seat: S) => boolean,
-): S | undefined {
+export function rendezvous<
+  S extends { readonly slot: number; readonly weight: number; readonly seatWeight?: number; readonly generation?: number },
+>(key: KeyHash, seats: readonly S[], allowed?: (seat: S) => boolean): S | undefined {
   let best: S | undefined
   let most = -1
   for (const seat of seats) {
     if (allowed !== undefined && !allowed(seat)) continue
-    const wanted = affinity(key, seat.slot, seat.weight)
+    const wanted = affinity(key, seat.slot, seat.seatWeight ?? seat.weight)
     if (wanted > most || (wanted === most && best !== undefined && isBefore(seat, best))) {
       best = seat
       most = wanted

@@ -49,6 +49,8 @@ export interface WorkerStart {
   /** Proves to another worker that a request was forwarded by one of us. */
   readonly forwardToken: string
   readonly rest: RestMode
+  /** Of the pool's seats, by slot; a slot beyond the list has 1. */
+  readonly weights: readonly number[]
   /** How long a request that can't move may wait for a worker. */
   readonly forwardTimeoutMs: number
 }

@@ -69,7 +69,7 @@ async function register(runtime: Runtime): Promise<void> {
     })
     publishConnections(server, words, rowWords.connections)
     if (!first) return
-    told = new ToldSeats(words)
+    told = new ToldSeats(words, runtime.start.weights)
     inFlight.publish(words)
     startReports(runtime, inFlight, () => serving?.server as Server)
     runtime.send({ switchyard: 'listening', address })

@@ -61,10 +61,10 @@ export class Steering {
 
   constructor(parts: SteeringParts) {
     this.parts = parts
-    const { pool, slot, generation } = parts.runtime.start
+    const { pool, slot, generation, weights } = parts.runtime.start
     this.pool = pool
     this.watch = new ProxyWatch(parts.runtime)
-    this.me = { slot, generation, weight: 1, load: idleLoad }
+    this.me = { slot, generation, weight: weights[slot] ?? 1, load: idleLoad }
   }
 
   /** Can any request belong elsewhere at all? */

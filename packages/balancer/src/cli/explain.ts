@@ -3,7 +3,7 @@
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../config/secret.ts'
 import { routeTable } from '../route-table.ts'
-import type { Settings } from '../settings.ts'
+import type { PoolSettings, Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
 import { readSettings } from './settings.ts'
 import { table } from './table.ts'
@@ -37,7 +37,7 @@ function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes:
 
 function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
   const { route, tried } = routeTable(settings, (policy) => policy).explain(head)
-  const workers = settings.pools.find(({ name }) => name === route.pool)?.workers ?? 0
+  const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
   return [
     table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),
     '',
@@ -45,15 +45,19 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
       ['route', route.name],
       ['pool', `${route.pool} (${workers} ${workers === 1 ? 'worker' : 'workers'}, all taken to be idle)`],
       ['policy', route.policy.name],
-      ...choiceOf(route, workers, head, settings),
+      ...choiceOf(
+        route,
+        Array.from({ length: workers }, (_, slot) => idle(slot, weights[slot])),
+        head,
+        settings,
+      ),
     ]),
     ...notes(head, route.policy, knowsSecret),
   ]
 }
 
 /** Whom the policy chooses, and what becomes of such a request on a connection that some worker holds already. */
-function choiceOf({ policy, pool }: Route, workers: number, head: RequestHead, settings: Settings): string[][] {
-  const candidates = Array.from({ length: workers }, (_, slot) => idle(slot))
+function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], head: RequestHead, settings: Settings): string[][] {
   let fault: unknown
   const seats = candidates.map(({ slot, weight }) => ({ slot, weight }))
   const bound = bindPolicy(policy, {
@@ -84,11 +88,11 @@ function later(policy: Policy, candidates: readonly Candidate[], head: RequestHe
   return `stays with ${where}; elsewhere its connection is given back to the primary, or if that can't move the request is forwarded`
 }
 
-function idle(slot: number): Candidate {
+function idle(slot: number, weight = 1): Candidate {
   return {
     slot,
     generation: 0,
-    weight: 1,
+    weight,
     load: idleLoad,
   }
 }

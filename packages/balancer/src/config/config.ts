@@ -30,6 +30,16 @@ export interface QueueConfig {
   timeoutMs?: number | undefined
 }
 
+/** How a worker that has just come up gets its share little by little. */
+export interface SlowStartConfig {
+  /** For how long. */
+  windowMs: number
+  /** The part of its weight that it has at least, above 0, at most 1. Default 0.1. */
+  from?: number | undefined
+  /** 1: it grows evenly; more: quickly at first; less: slowly at first. Default 1. */
+  aggression?: number | undefined
+}
+
 /** A named set of workers that run one app. */
 export interface PoolConfig {
   /** How many workers. `'max'`: one for each core that this process may use. Default `'max'`. */
@@ -44,7 +54,13 @@ export interface PoolConfig {
   cwd?: string | undefined
   /** Added to the environment of the balancer. */
   env?: Readonly<Record<string, string | undefined>> | undefined
+  /** The most requests in flight that a worker is given; the others wait. Left out: no limit. */
+  concurrency?: number | undefined
   queue?: QueueConfig | undefined
+  /** The workers' shares relative to each other, by slot; slots beyond the list have 1. Default `[]`. */
+  weights?: readonly number[] | undefined
+  /** Left out: a worker has its whole share at once. */
+  slowStart?: SlowStartConfig | undefined
   /** When idle kept-alive connections go back to the primary, to be routed afresh: when requests are so heavy that it pays, always, or never. Default `'auto'`. */
   rest?: RestMode | undefined
 }

@@ -19,6 +19,9 @@ export const defaultLimits: LimitSettings = {
 
 export const defaultQueue = { limit: 1_024, timeoutMs: 5_000 }
 
+/** Of what a slow start leaves out. */
+export const defaultSlowStart = { from: 0.1, aggression: 1 }
+
 export const defaultAdmin = { host: '127.0.0.1', port: 9400 }
 
 /** Name of the pool when the config names none. */

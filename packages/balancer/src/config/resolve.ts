@@ -8,7 +8,7 @@ import { findApp } from './app.ts'
 import { crossFaults } from './checks.ts'
 import type { BalancerConfig, PoolConfig, RouteConfig } from './config.ts'
 import { usableCpus } from './cpus.ts'
-import { defaultAdmin, defaultLimits, defaultPoolName, defaultQueue } from './defaults.ts'
+import { defaultAdmin, defaultLimits, defaultPoolName, defaultQueue, defaultSlowStart } from './defaults.ts'
 import { configError, describeFault, type Fault, formatPath } from './faults.ts'
 import { parseHostPort, parseListen } from './listen.ts'
 import { policyOf } from './policies.ts'
@@ -98,10 +98,19 @@ function poolSettings(name: string, pool: PoolConfig, app: string, folder: strin
     cwd: resolve(folder, pool.cwd ?? '.'),
     env: Object.fromEntries(env),
     workers: pool.workers === undefined || pool.workers === 'max' ? cpus() : pool.workers,
+    concurrency: pool.concurrency ?? Number.POSITIVE_INFINITY,
     queueLimit: pool.queue?.limit ?? defaultQueue.limit,
     rest: pool.rest ?? 'auto',
     queueTimeoutMs: pool.queue?.timeoutMs ?? defaultQueue.timeoutMs,
+    weights: pool.weights ?? [],
+    slowStart: slowStartOf(pool.slowStart),
   }
+}
+
+function slowStartOf(config: PoolConfig['slowStart']): PoolSettings['slowStart'] {
+  if (config === undefined) return undefined
+  const { windowMs, from = defaultSlowStart.from, aggression = defaultSlowStart.aggression } = config
+  return { windowMs, from, aggression }
 }
 
 function routeSettings({ pool: poolName, policy, name, ...rest }: RouteConfig, firstPool: string, policies: Policies): RouteSettings {

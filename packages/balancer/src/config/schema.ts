@@ -154,6 +154,8 @@ const routeEntries = {
   name: v.optional(text),
 }
 
+const weight = expected(v.pipe(v.number(), v.finite(), v.gtValue(0)), 'a number above 0')
+
 const poolEntries = {
   workers: v.optional(expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal('max')]), "a positive integer or 'max'")),
   app: v.optional(text),
@@ -162,6 +164,15 @@ const poolEntries = {
   cwd: v.optional(text),
   env: v.optional(v.record(v.string(), v.optional(v.string('a text')), 'an object of names and texts')),
   rest: v.optional(v.picklist(['auto', 'always', 'never'], "'auto', 'always' or 'never'")),
+  concurrency: positive(),
+  weights: v.optional(v.array(weight, 'a list of weights')),
+  slowStart: v.optional(
+    shape({
+      windowMs: expected(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maxTimerMs)), `milliseconds from 1 to ${maxTimerMs}`),
+      from: v.optional(expected(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 'a part above 0, at most 1')),
+      aggression: v.optional(expected(v.pipe(v.number(), v.finite(), v.gtValue(0)), 'a number above 0')),
+    }),
+  ),
   queue: v.optional(shape({ limit: countFromZero, timeoutMs: milliseconds(0) })),
 }
 

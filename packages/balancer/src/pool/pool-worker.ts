@@ -1,8 +1,9 @@
 // One worker as its pool sees it: a seat, a process behind it, the channel to it, and its row of the load board. A policy sees it as a candidate.
 
 import { type Connection, type LoadRow, NativeChannel, NativeLoadRow, type Question } from '@switchyard/handoff'
-import type { Candidate } from '@switchyard/routing'
+import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
 import type { Seat } from '../events.ts'
+import type { PoolSettings } from '../settings.ts'
 import type { SpawnedProcess } from '../supervisor/spawn.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
@@ -23,7 +24,7 @@ export class PoolWorker implements Candidate {
   readonly pool: string
   readonly slot: number
   readonly generation: number
-  readonly weight = 1
+  readonly seatWeight: number
   readonly channel: NativeChannel
   readonly load: LoadRow
   state: WorkerState = 'starting'
@@ -35,7 +36,19 @@ export class PoolWorker implements Candidate {
   leavingMs: number | undefined
   process: SpawnedProcess | undefined
 
-  constructor(pool: string, slot: number, generation: number, nowMs: number, returns: WorkerReturns) {
+  /** While it starts slowly, its weight at a moment; undefined: it has the whole. */
+  private slowStart: SlowStart | undefined
+  private weighedAtMs = 0
+  private weighed = 0
+
+  constructor(
+    pool: string,
+    slot: number,
+    generation: number,
+    nowMs: number,
+    returns: WorkerReturns,
+    { weights, slowStart }: Pick<PoolSettings, 'weights' | 'slowStart'> = { weights: [], slowStart: undefined },
+  ) {
     this.channel = new NativeChannel({
       onGivenBack: (connection, reason) => returns.onGivenBack(this, connection, reason),
       onAsked: (question) => returns.onAsked(this, question),
@@ -47,6 +60,20 @@ export class PoolWorker implements Candidate {
     this.slot = slot
     this.generation = generation
     this.sinceMs = nowMs
+    this.seatWeight = weights[slot] ?? 1
+    this.slowStart = slowStart
+  }
+
+  /** Every pick asks each candidate, so it is reckoned once a millisecond at most, and never again when the start is over. */
+  get weight(): number {
+    if (this.slowStart === undefined || this.state !== 'ready') return this.seatWeight
+    const nowMs = Date.now()
+    if (nowMs === this.weighedAtMs) return this.weighed
+    const share = slowStartShare(nowMs - this.sinceMs, this.slowStart)
+    if (share === 1) this.slowStart = undefined
+    this.weighedAtMs = nowMs
+    this.weighed = this.seatWeight * share
+    return this.weighed
   }
 
   get seat(): Seat {

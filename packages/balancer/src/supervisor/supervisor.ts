@@ -18,7 +18,7 @@ export interface SupervisorOptions {
   readonly pools: ReadonlyMap<string, Pool>
   readonly events: BalancerEmitter
   /** What every worker is told, besides its seat. */
-  readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation' | 'rest'>
+  readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation' | 'rest' | 'weights'>
   readonly returns: WorkerReturns
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
   /** The process is gone; its channel has still to be taken back. */
@@ -139,7 +139,7 @@ export class Supervisor {
     const { events } = this.options
     let worker: PoolWorker
     try {
-      worker = new PoolWorker(seat.pool, seat.slot, 0, now, this.options.returns)
+      worker = new PoolWorker(seat.pool, seat.slot, 0, now, this.options.returns, pool.settings)
     } catch (error) {
       // Out of descriptors: the others serve on, and this seat is filled when there are some again.
       this.postpone(seat, now)
@@ -161,6 +161,7 @@ export class Supervisor {
         slot: seat.slot,
         generation: worker.generation,
         rest: pool.settings.rest,
+        weights: pool.settings.weights,
         ...this.options.startData(worker),
       },
       onMessage: (message) => this.hear(worker, message),

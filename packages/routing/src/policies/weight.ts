@@ -6,7 +6,7 @@ const LEAST_WEIGHT = 1e-9
 
 /** The weight, made positive: a candidate of weight 0 is taken when there is no other. */
 export function weightOf(candidate: Pick<Candidate, 'weight'>): number {
-  return candidate.weight > LEAST_WEIGHT ? candidate.weight : LEAST_WEIGHT
+  return Math.max(candidate.weight, LEAST_WEIGHT)
 }
 
 /** How loaded the candidate would be with one more request, in proportion to its weight: `(inFlight + 1) / weight`. */
