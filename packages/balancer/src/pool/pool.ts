@@ -67,7 +67,7 @@ export class Pool {
 
   /** Is there a candidate whose loop waits? */
   get hasFree(): boolean {
-    return this.candidates.some(({ load }) => load.isFree)
+    return this.open.some(({ load }) => load.isFree)
   }
 
   /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. */
@@ -83,11 +83,11 @@ export class Pool {
 
   /** Who should have this request: the policy's choice among the candidates, or why there is none. `recalled`: not one whose loop is stuck. */
   choose(policy: PoolPolicy, head: RequestHead, recalled = false): Choice {
-    const { candidates: all, ready } = this
+    const { open: all, ready } = this
     if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.
       const home = policy.home(head)
-      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !worker.channel.hasRoom)) return 'home'
+      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return 'home'
     }
     lookAtClock()
     const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
@@ -101,7 +101,13 @@ export class Pool {
   /** The same for a request that can't wait in the queue: when all loops are busy, the worker with the fewest in flight. */
   chooseNow(policy: PoolPolicy, head: RequestHead): Choice {
     const choice = this.choose(policy, head)
-    return choice === 'loop' ? ((this.otherwise.pick(this.candidates, head) as PoolWorker | undefined) ?? choice) : choice
+    return choice === 'loop' ? ((this.otherwise.pick(this.open, head) as PoolWorker | undefined) ?? choice) : choice
+  }
+
+  /** The candidates of this moment: those that may have one more. */
+  private get open(): readonly PoolWorker[] {
+    const { concurrency } = this.settings
+    return concurrency === Number.POSITIVE_INFINITY ? this.candidates : this.candidates.filter(({ load }) => load.inFlight < concurrency)
   }
 
   private hasStarting(): boolean {
