@@ -55,10 +55,12 @@ export function openGate(server: Server, parts: GateParts): void {
     outbox.flushLeaving()
     if (event === 'upgrade' || event === 'connect') {
       parts.inFlight.beginUpgrade(second as Socket)
+      reception.countReceived()
       return emit.call(server, event, request, second, rest)
     }
     const response = second as ServerResponse
     parts.inFlight.beginRequest(response)
+    reception.countReceived()
     parts.cookies?.prepare(request, response)
     if (event !== 'checkContinue' || server.listenerCount(event) > 1) return emit.call(server, event, request, response)
     // Nobody but us listens: what Node does then.

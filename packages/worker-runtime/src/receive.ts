@@ -26,6 +26,8 @@ export class Reception {
   private readonly server: Server
   private readonly inFlight: InFlight
   private beginning: Beginning | undefined
+  /** Is an offer in hand that is not counted as received yet? */
+  private isUncounted = false
 
   constructor(server: Server, inFlight: InFlight) {
     this.server = server
@@ -34,7 +36,22 @@ export class Reception {
 
   /** Takes an offer, whatever becomes of it. */
   receive(offer: Offer): void {
+    this.isUncounted = true
+    try {
+      this.take(offer)
+    } finally {
+      this.countReceived()
+    }
+  }
+
+  /** What has been received is in flight from here on, or will never be: the primary, which adds up both, must not find it in neither. */
+  countReceived(): void {
+    if (!this.isUncounted) return
+    this.isUncounted = false
     this.inFlight.countReceived()
+  }
+
+  private take(offer: Offer): void {
     // More listeners than Node's own may look at the bytes themselves: they get a connection as they know it.
     const beginsHere = isHeadComplete(offer.tag) && this.server instanceof HttpServer && this.server.listenerCount('connection') === 1
     if (!beginsHere && !offer.claim(0)) return offer.release()
