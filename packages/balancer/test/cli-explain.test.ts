@@ -63,12 +63,12 @@ web    4        1024 for 5000 ms  server.js
 heavy  1        1024 for 5000 ms  server.js
 
    ROUTE                      POOL   POLICY
-0  /reports/*                 heavy  least-in-flight
+0  /reports/*                 heavy  least-busy
 1  /socket.io/*               web    sticky-ticket
 2  /cart/*                    web    sticky-hash
 3  /ip                        web    sticky-hash
 4  POST api.example.com/v2/*  web    round-robin
-   (everything else)          web    least-in-flight
+   (everything else)          web    least-busy
 `,
   )
 })
@@ -107,7 +107,7 @@ test('explain tells the first route that matches and why the earlier ones do not
 
 test('explain without a key tells what happens instead', async () => {
   const { out } = await run(['explain', 'GET', '/cart/7'])
-  assert.match(fieldOf(out, 'choice') as string, 'no key from cookie connect.sid → otherwise: least in-flight: slot 0')
+  assert.match(fieldOf(out, 'choice') as string, 'no key from cookie connect.sid → otherwise: least busy: slot 0')
 })
 
 test('explain tells whom least busy takes of idle workers', async () => {

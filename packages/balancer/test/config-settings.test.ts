@@ -51,7 +51,7 @@ test('an app is enough', () => {
   ])
   assert.is(settings.listen, undefined)
   assert.equal(settings.routes, [])
-  assert.is(settings.defaultPolicy.name, 'least-in-flight')
+  assert.is(settings.defaultPolicy.name, 'least-busy')
   assert.equal(settings.admin, { host: '127.0.0.1', port: 9400, explicit: false })
   assert.equal(settings.limits, defaultLimits)
   assert.is(settings.ticketKeys.length, 1)

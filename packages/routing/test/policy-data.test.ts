@@ -160,7 +160,7 @@ test('is how JSON says the policy', () => {
     [leastBusy(), 'least-busy'],
     [leastBusy({ latency: false }), 'least-busy'],
     [leastBusy({ latency: true }), { 'least-busy': { latency: true, hotAt: 0.75 } }],
-    [sticky({ by: ticket() }), { sticky: { by: { ticket: {} }, otherwise: 'least-in-flight', breakAt: 1.5, breakFloor: 8 } }],
+    [sticky({ by: ticket() }), { sticky: { by: { ticket: {} }, otherwise: 'least-busy', breakAt: 1.5, breakFloor: 8 } }],
     [
       sticky({ by: hash(clientAddress({ header: 'x-real-ip' }), { seed: 's' }), otherwise: roundRobin() }),
       {

@@ -88,7 +88,7 @@ export interface BalancerConfig extends LimitConfig {
   pools?: Readonly<Record<string, PoolConfig>> | undefined
   /** The first that matches wins; what none matches goes to the first pool. */
   routes?: readonly RouteConfig[] | undefined
-  /** Policy of the routes that name none. Default `leastInFlight()`. */
+  /** Policy of the routes that name none. Default `leastBusy()`. */
   policy?: PolicyConfig | undefined
   /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
   admin?: number | string | false | undefined

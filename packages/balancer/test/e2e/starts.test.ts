@@ -210,7 +210,9 @@ test('the drain has a deadline', async () => {
 })
 
 test('a worker that is blocked takes no longer to stop than the drain may', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 } })
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', policy: 'least-in-flight', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 },
+  })
   const blocked = new RawClient(balancer.port).write(get('/block?ms=60000&id=b'))
   await balancer.untilLine(({ msg }) => msg === 'block b begun', 'the block')
   const waiting = new RawClient(balancer.port).write(get('/'))

@@ -5,7 +5,7 @@ import { type KeySource, keySource, type PolicyKeyFunction } from '../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../policy.ts'
 import type { StickyData } from '../policy-data.ts'
 import type { LoadBound } from './bounded-load.ts'
-import { leastInFlight } from './least-in-flight.ts'
+import { leastBusy } from './least-busy.ts'
 import type { ByHash, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
@@ -13,7 +13,7 @@ import type { TicketOptions } from './ticket-options.ts'
 
 export interface StickyOptions {
   readonly by: StickyBy
-  /** Chooses for heads that are bound to nobody, and when their worker has too much. Default `leastInFlight()`. */
+  /** Chooses for heads that are bound to nobody, and when their worker has too much. Default `leastBusy()`. */
   readonly otherwise?: Policy | PolicyFunction
   /** A worker has too much at this many times the mean of requests in flight. Default 1.5. */
   readonly breakAt?: number
@@ -40,7 +40,7 @@ export function sticky(options: StickyOptions): Policy {
   const { by, breakAt = 1.5, breakFloor = 8 } = options
   if (!(breakAt >= 1)) throw new RangeError(`breakAt: expected at least 1, got ${breakAt}`)
   if (!(breakFloor >= 0)) throw new RangeError(`breakFloor: expected at least 0, got ${breakFloor}`)
-  return assemble(by, options.otherwise ?? leastInFlight(), { breakAt, breakFloor }, undefined)
+  return assemble(by, options.otherwise ?? leastBusy(), { breakAt, breakFloor }, undefined)
 }
 
 function assemble(by: StickyBy, otherwise: Policy | PolicyFunction, bound: LoadBound, context: PolicyContext | undefined): Policy {
