@@ -11,6 +11,7 @@ import { help, type Options, readOptions, UsageError } from './options.ts'
 import { measureCases, microTable } from './pick.ts'
 import { measurePinned, pinnedLoad } from './pinned.ts'
 import { pinnedRows, pinnedTable, pinnedVerdicts } from './pinned-report.ts'
+import { pickVerdicts } from './policy-cases.ts'
 import { measureQueueing } from './queueing.ts'
 import { invalidity, queueingNotes, queueingRows, queueingTable, queueingVerdicts } from './queueing-report.ts'
 import { queueingTargets, scenarioText } from './queueing-scenarios.ts'
@@ -124,9 +125,10 @@ async function pinned(options: Options): Promise<number> {
 
 function micro(options: Options): number {
   const rows = measureCases(options.seconds, (name) => progress(name))
-  print(options, [`${machineText()}; medians`, '', microTable(rows)])
-  if (options.json) console.log(JSON.stringify({ machine: machine(), rows }, undefined, 2))
-  return 0
+  const verdicts = pickVerdicts(rows)
+  print(options, [`${machineText()}; medians`, '', microTable(rows), ...told(verdicts)])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rows, verdicts }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
 }
 
 function checked(verdicts: readonly Verdict[]): number {

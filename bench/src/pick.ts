@@ -2,6 +2,7 @@
 // The built packages are measured, as they run.
 
 import { type Candidate, idleLoad, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
+import { policyCases } from './policy-cases.ts'
 import { markdown, median } from './report.ts'
 
 export interface MicroRow {
@@ -88,7 +89,13 @@ function parsedHeaders(): Record<string, string> {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]))
 }
 
-const cases: readonly { readonly name: string; readonly reads: boolean; readonly run: () => unknown }[] = [
+export interface MicroCase {
+  readonly name: string
+  readonly reads: boolean
+  readonly run: () => unknown
+}
+
+const cases: readonly MicroCase[] = [
   { name: `read a head of ${browserHead.length} bytes`, reads: true, run: readHead },
   ...[1, 50].flatMap((routes) =>
     [4, 64].map((workers) => ({
@@ -98,6 +105,7 @@ const cases: readonly { readonly name: string; readonly reads: boolean; readonly
     })),
   ),
   { name: 'RequestHead.of + find (50 routes)', reads: false, run: steering(50).steer },
+  ...policyCases(readHead()),
 ]
 
 /** Runs every case for about `seconds`, after half of that to warm up. */

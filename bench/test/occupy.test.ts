@@ -1,0 +1,50 @@
+// The work that the measured app does.
+
+import { assert, suite } from '../../test/suite.ts'
+import { work } from '../apps/occupy.js'
+
+const test = suite('bench occupy')
+
+function ask(target: string): { readonly begunAt: () => number | undefined; readonly done: Promise<number> } {
+  let begunAt: number | undefined
+  const done = new Promise<number>((resolve) => {
+    work(
+      target,
+      () => {
+        begunAt = performance.now()
+      },
+      () => resolve(performance.now()),
+    )
+  })
+  return { begunAt: () => begunAt, done }
+}
+
+test('it occupies the loop for as long as it is asked to', async () => {
+  const startedAt = performance.now()
+  const { done } = ask('/work?ms=30')
+  // It was synchronous.
+  assert.ok(performance.now() - startedAt >= 29)
+  assert.ok((await done) - startedAt >= 29)
+})
+
+test('timers occupy nobody and run side by side', async () => {
+  const startedAt = performance.now()
+  const asked = Array.from({ length: 20 }, () => ask('/work?timer=60&ms=1'))
+  assert.ok(performance.now() - startedAt < 60, 'the loop was occupied')
+  for (const { done } of asked) {
+    const tookMs = (await done) - startedAt
+    assert.ok(tookMs >= 60 && tookMs < 20 * 60, `${tookMs} ms`)
+  }
+})
+
+test('after an I/O operation it begins in its callback, and tells just before', async () => {
+  const { begunAt, done } = ask('/work?after=io&ms=30&tell')
+  assert.is(begunAt(), undefined)
+  const endedAt = await done
+  assert.ok(endedAt - (begunAt() ?? Number.NaN) >= 29)
+  const silent = ask('/work?ms=1')
+  await silent.done
+  assert.is(silent.begunAt(), undefined)
+})
+
+test.run()

@@ -1,0 +1,207 @@
+// The traces of `queueing`, what becomes of their samples, and when a run is no good. One run of the whole, for the blink of an eye.
+
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { assert, suite } from '../../test/suite.ts'
+import { until } from '../../test/support/until.ts'
+import { entrants, queueingContenders } from '../src/contenders.ts'
+import { FreshConnections } from '../src/fresh-connections.ts'
+import { idealOf, type QueueingSample } from '../src/queueing.ts'
+import { invalidity, type QueueingRow, queueingNotes, queueingRows, queueingTable, queueingVerdicts } from '../src/queueing-report.ts'
+import { BEST_OTHER, IDEAL, NAIVE, ONE_EACH, queueingScenarios, queueingTargets, rateOf } from '../src/queueing-scenarios.ts'
+import type { Verdict } from '../src/report.ts'
+import { dataOf, start, startWith } from './run.ts'
+
+interface Data {
+  readonly invalid?: string
+  readonly rows: QueueingRow[]
+  readonly verdicts: Verdict[]
+  readonly samples: QueueingSample[]
+}
+
+const test = suite('bench queueing', { timeoutMs: 60_000 })
+
+function sample(contender: string, seed: number, p99Ms: number, more: Partial<QueueingSample> = {}): QueueingSample {
+  const all = { count: 3_000, p50Ms: 4, p99Ms, maxMs: 900 }
+  const ideal = { p50Ms: 2, p99Ms: 100 * seed }
+  return { scenario: 'new-connections', contender, seed, all, ideal, streams: {}, lateP99Ms: 1, lateMaxMs: 9, waited: 0, ...more }
+}
+
+const samples = [
+  ...[120, 220, 480].map((p99Ms, index) => sample('switchyard', index + 1, p99Ms)),
+  ...[150, 200, 300].map((p99Ms, index) => sample(ONE_EACH, index + 1, p99Ms)),
+  ...[310, 700, 900].map((p99Ms, index) => sample(NAIVE, index + 1, p99Ms)),
+]
+
+test('the blocking scenarios load four workers by 0.7, and the timers of the mix load nobody', () => {
+  const loads = queueingScenarios.map(({ streams }) =>
+    streams.reduce((sum, { perSecond, blockMs }) => sum + (perSecond * blockMs) / 4000, 0),
+  )
+  assert.equal(
+    loads.map((load) => load.toFixed(3)),
+    ['0.700', '0.700', '0.590', '0.590'],
+  )
+  assert.equal(
+    queueingScenarios.map((scenario) => rateOf(scenario).toFixed(1)),
+    ['237.3', '237.3', '400.0', '400.0'],
+  )
+})
+
+test('new and kept-alive connections are given the same trace', () => {
+  const [onNew, kept] = queueingScenarios
+  assert.equal(onNew?.streams, kept?.streams)
+  assert.is(onNew?.connections, kept?.connections)
+})
+
+test('the ideal counts what a contender is measured by: nothing of the warm-up, which queues all the same', () => {
+  const streams = [{ name: 'heavy', path: '/', perSecond: 400, timerMs: 0, blockMs: 20 }]
+  const task = { seed: 1, seconds: 2, warmUpSeconds: 0, connections: 1, reconnect: true, streams, openPath: '/' }
+  const whole = idealOf(task, 4)
+  const later = idealOf({ ...task, warmUpSeconds: 1 }, 4)
+  // Twice what four workers can do: the queue is as long at half time as it has grown until then.
+  assert.ok(whole.p50Ms > 500 && whole.p50Ms < 1_500, `${whole.p50Ms}`)
+  assert.ok(later.p50Ms > whole.p50Ms * 1.3, `${later.p50Ms} of ${whole.p50Ms}`)
+  assert.equal(idealOf(task, 4), whole)
+})
+
+test('a row has the ratios of its seeds, each to the same trace, and their medians', () => {
+  const [ideal, ours, oneEach, naive] = queueingRows(samples)
+  assert.equal([ideal?.contender, ideal?.p99Ms, ideal?.timesOneEach], [IDEAL, 200, 1])
+  assert.equal(ours?.timesIdealBySeed, [1.2, 1.1, 1.6])
+  assert.equal([ours?.timesIdeal, ours?.p99Ms, ours?.timesOneEach], [1.2, 220, 1.1])
+  assert.equal([oneEach?.timesIdeal, oneEach?.timesOneEach], [1, 1])
+  assert.is(naive?.timesIdeal, 3.1)
+  const table = queueingTable(queueingRows(samples))
+  assert.is(table.split('\n').length, 6)
+  assert.match(table, /switchyard +\| +4\.00 \| +220\.0 \| +1\.20 \| 1\.20 – 1\.10 – 1\.60 \| +1\.10 \|/)
+})
+
+test('targets are held against the medians; the best other is not one of ours', () => {
+  const mix = [
+    ...samples.map((one) => ({ ...one, scenario: 'io-mix' })),
+    sample('switchyard, least in-flight', 1, 90, { scenario: 'io-mix' }),
+    sample('slow', 1, 500, { scenario: 'io-mix' }),
+  ]
+  const target = { contender: 'switchyard', scenario: 'new-connections', against: IDEAL, atMost: 1.2 }
+  const verdicts = queueingVerdicts(
+    [...samples, ...mix],
+    [
+      target,
+      { ...target, atMost: 1.19 },
+      { ...target, against: ONE_EACH, atMost: 1.2 },
+      { ...target, scenario: 'io-mix', against: BEST_OTHER, atMost: 1 },
+      { ...target, scenario: 'kept-alive' },
+      { ...target, against: 'nobody' },
+    ],
+  )
+  assert.equal(
+    verdicts.map(({ scenario, against, measured, met }) => [scenario, against, measured.toFixed(2), met]),
+    [
+      ['new-connections', IDEAL, '1.20', true],
+      ['new-connections', IDEAL, '1.20', false],
+      ['new-connections', ONE_EACH, '1.10', true],
+      ['io-mix', ONE_EACH, '1.10', false],
+    ],
+  )
+})
+
+test('a run in which naive round robin does well is invalid', () => {
+  assert.is(invalidity(queueingRows(samples)), undefined)
+  const good = samples.map((one) => (one.contender === NAIVE ? { ...one, all: { ...one.all, p99Ms: 300 * one.seed } } : one))
+  assert.match(invalidity(queueingRows(good)) ?? '', /^INVALID: naive round robin has 3\.00 × the ideal where more than 3 × is due/)
+  // On kept-alive connections cluster round robin does no better.
+  assert.is(invalidity(queueingRows(good.map((one) => ({ ...one, scenario: 'kept-alive' })))), undefined)
+})
+
+test('what weakens a run is said', () => {
+  assert.equal(queueingNotes(queueingRows(samples)), [])
+  const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 })]))
+  assert.equal(notes, [
+    'new-connections, slow: 7 requests found no connection free and waited in the client',
+    'Not proven to queue: naive round robin on new connections took no part.',
+  ])
+})
+
+test('every target is of one who takes part in its scenario', () => {
+  for (const { scenario, contender, against } of queueingTargets) {
+    const names = entrants(queueingContenders, { name: scenario }).map(({ name }) => name)
+    assert.ok(names.includes(contender), scenario)
+    assert.ok([IDEAL, BEST_OTHER, ...names].includes(against), `${scenario}: ${against}`)
+  }
+})
+
+test('every request has a connection of its own, and what is not answered is a fault', async () => {
+  const clients = new Set<number | undefined>()
+  const server = createServer((request, response) => {
+    clients.add(request.socket.remotePort)
+    if (request.url === '/lost') request.socket.destroy()
+    else response.writeHead(request.url === '/right' ? 200 : 503).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const connections = new FreshConnections((server.address() as AddressInfo).port)
+  await connections.open()
+  const faults: (string | undefined)[] = []
+  for (const [index, path] of ['/right', '/wrong', '/lost', '/right'].entries()) {
+    connections.ask(0, path, (fault) => faults.push(fault))
+    await until(() => faults.length === index + 1)
+  }
+  assert.equal(faults, [undefined, 'answers of 503', 'socket errors', undefined])
+  assert.is(clients.size, 4)
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test(
+  'every contender is sent the same trace, its requests take the time they ask for, and all are answered',
+  async () => {
+    const only = ['new-connections', 'io-mix-kept-alive']
+    const run = start('--json', '--queueing', '--requests', '80', '--seed', '2', ...only.flatMap((name) => ['--only', name]))
+    const { code } = await run.ended
+    assert.ok(run.stdout().startsWith('{'), run.output())
+    const { rows, samples: taken, verdicts, invalid } = JSON.parse(run.stdout()) as Data
+    // So short a trace may go well by chance.
+    assert.is(code, invalid === undefined ? 0 : 1, run.output())
+    assert.equal(
+      rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
+      only.flatMap((name) => [IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`)),
+    )
+    for (const name of only) {
+      const here = taken.filter(({ scenario }) => scenario === name)
+      assert.is(new Set(here.map(({ all }) => all.count)).size, 1)
+      const [light, heavy] = queueingScenarios.find((scenario) => scenario.name === name)?.streams ?? []
+      for (const { contender, streams, seed } of here) {
+        assert.is(seed, 2)
+        const least = (light?.timerMs ?? 0) + (light?.blockMs ?? 0)
+        assert.ok((streams.light?.p50Ms ?? 0) >= least - 1, `${contender}: ${streams.light?.p50Ms} ms`)
+        assert.ok((streams.heavy?.p50Ms ?? 0) >= (heavy?.blockMs ?? 0) - 1, `${contender}: ${streams.heavy?.p50Ms} ms`)
+      }
+    }
+    assert.is(verdicts.length, 3)
+  },
+  { timeoutMs: 150_000 },
+)
+
+test('a run that is invalid says so and fails', async () => {
+  const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), /\nINVALID: naive round robin has 0\.\d\d × the ideal/)
+  assert.match((JSON.parse(run.stdout()) as Data).invalid ?? '', /^INVALID/)
+})
+
+test('an answer other than 200 while timed makes the run fail', async () => {
+  const run = startWith('fails-later', '--queueing', '--requests', '700', '--only', 'new-connections')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), /bench: tired: answers of 503: \d+/)
+})
+
+test('contenders of a module take part where they say; where none does, there is nothing to measure', async () => {
+  const { rows } = await dataOf<Data>(startWith('cheap', '--queueing', '--requests', '20', '--only', 'kept-alive', '--json'))
+  assert.equal(
+    rows.map(({ contender }) => contender),
+    [IDEAL, 'SCHED_NONE', 'switchyard'],
+  )
+  const none = startWith('cheap', '--queueing', '--only', 'io-mix')
+  assert.is((await none.ended).code, 1)
+  assert.match(none.output(), 'bench: there was nothing to measure')
+})
+
+test.run()
