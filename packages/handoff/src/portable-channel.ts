@@ -41,8 +41,9 @@ export class PortableChannel implements Channel {
   /** The hand-off that the worker has not answered. */
   private unanswered: number | undefined
   private lastNumber = 0
-  /** What `settle` has not told yet. */
+  /** Claims since the last `settle`: whoever looks for room finds it there and not in between. */
   private claimedSince = 0
+  /** What `settle` has not told yet. */
   private returned: Connection[] = []
   private worker: PortableWorker | undefined
 
@@ -65,11 +66,11 @@ export class PortableChannel implements Channel {
   }
 
   get isSettled(): boolean {
-    return this.outstanding === 0
+    return this.outstanding === 0 && this.claimedSince === 0
   }
 
   get hasRoom(): boolean {
-    return this.outstanding < this.window
+    return this.outstanding + this.claimedSince < this.window
   }
 
   offer(connection: Connection, bound: boolean): boolean {
@@ -85,7 +86,7 @@ export class PortableChannel implements Channel {
 
   settle(returned: (connection: Connection) => void): void {
     this.pump()
-    this.tellClaimed()
+    this.claimedSince = 0
     const back = this.returned
     this.returned = []
     this.outstanding -= back.length
@@ -94,7 +95,6 @@ export class PortableChannel implements Channel {
 
   /** The worker must be gone and all that it said be heard: what has been sent can't be called back. */
   takeBack(taken: (connection: Connection) => void): void {
-    this.tellClaimed()
     const back = [...this.returned, ...this.sent.values(), ...this.waiting.map(({ connection }) => connection)]
     this.returned = []
     this.sent.clear()
@@ -190,6 +190,8 @@ export class PortableChannel implements Channel {
     if (connection === undefined) return this.fault()
     this.sent.delete(number)
     this.held.close(connection.fd)
+    this.outstanding--
+    this.claimed++
     this.claimedSince++
   }
 
@@ -212,11 +214,5 @@ export class PortableChannel implements Channel {
 
   private fault(): void {
     this.row.faults++
-  }
-
-  private tellClaimed(): void {
-    this.claimed += this.claimedSince
-    this.outstanding -= this.claimedSince
-    this.claimedSince = 0
   }
 }

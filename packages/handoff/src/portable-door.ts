@@ -45,6 +45,7 @@ export class PortableDoor implements Door {
   private sweeper: NodeJS.Timeout | undefined
   private accepting = false
   private paused: NodeJS.Timeout | undefined
+  private closed = false
 
   /** `held`: shared with the channels. */
   constructor(options: DoorOptions, held: HeldSockets) {
@@ -60,11 +61,14 @@ export class PortableDoor implements Door {
 
   async listen({ host, port = 0, path, ipv6Only = false, backlog = 511, peek = true }: ListenerAddress): Promise<BoundListener> {
     if (path !== undefined) await removeStale(path)
+    if (this.closed) return { host, port, path }
     const number = this.listeners.length
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => this.onConnection(socket, number))
     this.listeners.push({ server, peek })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
+      // The door was closed meanwhile.
+      server.once('close', resolve)
       const where = path === undefined ? { port, ipv6Only, ...(host !== undefined && { host }) } : { path }
       server.listen({ ...where, backlog, exclusive: true }, () => {
         server.off('error', reject)
@@ -91,6 +95,7 @@ export class PortableDoor implements Door {
   closeListeners(): void {
     clearInterval(this.paused)
     this.accepting = false
+    this.closed = true
     for (const { server } of this.listeners.splice(0)) server.close()
   }
 
@@ -160,8 +165,10 @@ export class PortableDoor implements Door {
     const { fd, descriptor } = this.held.add(socket, this.onNews)
     if (descriptor >= this.lastDescriptor) this.pause(`${this.lastDescriptor} descriptors are in use`)
     if (this.paused !== undefined && descriptor >= this.lastDescriptor) this.turnAway(fd)
-    else if (this.accepting) this.letIn(fd, listener)
-    else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
+    else if (this.accepting) {
+      this.letIn(fd, listener)
+      this.options.onBatchEnd()
+    } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
     else {
       this.counts.waiting++
       this.early.set(fd, listener)
