@@ -1,4 +1,4 @@
-// npm run soak [-- --seed N name…]: the long forms of the tests, one file at a time. The seed is printed, and repeats the run.
+// npm run soak [-- --seed N --channel portable name…]: the long forms of the tests, one file at a time. The seed is printed, and repeats the run.
 
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -9,12 +9,13 @@ import { build } from './workspace.mjs'
 
 const FILE_TIMEOUT_MS = 30 * 60_000
 
-const { values, positionals } = parseArgs({ options: { seed: { type: 'string' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({ options: { seed: { type: 'string' }, channel: { type: 'string' } }, allowPositionals: true })
 const seed = Number(values.seed ?? randomInt(2 ** 31))
 if (!Number.isSafeInteger(seed)) {
   console.error(`--seed: expected a whole number, got ${values.seed}`)
   process.exit(2)
 }
+const channel = values.channel === undefined ? {} : { SWITCHYARD_CHANNEL: values.channel }
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     killTestProcesses()
@@ -34,7 +35,7 @@ for (const file of files) {
     failed += 1
     continue
   }
-  const outcome = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS, env: { SEED: String(seed) }, live: true })
+  const outcome = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS, env: { SEED: String(seed), ...channel }, live: true })
   passed += outcome.passed
   failed += outcome.failed
   console.log(

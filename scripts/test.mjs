@@ -8,6 +8,8 @@ import { build, run } from './workspace.mjs'
 const FILE_TIMEOUT_MS = 180_000
 // Tests without sockets, processes or clocks: two of them may share the machine.
 const PURE = /^packages\/routing\//
+// What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
+const BOTH_CHANNELS = /\/e2e\/(bad-input|half-heads|kills|late-binding|limits|listeners|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 const names = process.argv.slice(2)
 const result = { passed: 0, failed: 0 }
@@ -60,10 +62,17 @@ async function runInTurn(files) {
       result.failed += 1
       continue
     }
-    const { passed, failed, faults, output, seconds } = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS })
-    result.passed += passed
-    result.failed += failed
-    if (failed > 0) console.log(output)
-    console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${[file, ...faults].join('  ')}  ${passed}/${passed + failed}  ${seconds.toFixed(1)} s`)
+    await runOnce(file)
+    if (BOTH_CHANNELS.test(file) && process.env.SWITCHYARD_CHANNEL === undefined) await runOnce(file, 'portable')
   }
+}
+
+async function runOnce(file, channel) {
+  const env = channel === undefined ? {} : { SWITCHYARD_CHANNEL: channel }
+  const { passed, failed, faults, output, seconds } = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS, env })
+  result.passed += passed
+  result.failed += failed
+  if (failed > 0) console.log(output)
+  const what = [file, ...(channel === undefined ? [] : [`(${channel})`]), ...faults].join('  ')
+  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${what}  ${passed}/${passed + failed}  ${seconds.toFixed(1)} s`)
 }

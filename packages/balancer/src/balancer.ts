@@ -3,12 +3,12 @@
 import {
   type Arrival,
   type Connection,
-  Door,
+  type Door,
   HERE,
-  hasNative,
   LATER,
   NOBODY,
   type Question,
+  type Transport,
   unpackRest,
   type Verdict,
 } from '@switchyard/handoff'
@@ -29,6 +29,7 @@ import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
 import { findFreePort, PrivateFolder, type SharedStart, sharedStart } from './supervisor/worker-start.ts'
+import { chooseTransport, portableNotice } from './transport.ts'
 
 /** Where a route leads. */
 interface Destination {
@@ -43,6 +44,7 @@ type Origin = 'client' | 'returned' | 'recalled' | 'queue'
 export class Balancer {
   readonly events = new BalancerEmitter()
   private readonly settings: Settings
+  private readonly transport: Transport
   private readonly pools: Map<string, Pool>
   private readonly routes: RouteTable<Destination>
   private readonly door: Door
@@ -61,18 +63,14 @@ export class Balancer {
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(settings: Settings) {
-    if (!hasNative()) {
-      throw new BalancerError('ERR_NO_NATIVE', 'the native channel is not built: install a C++ compiler and run npm run build', {
-        source: 'system',
-      })
-    }
     this.settings = settings
+    this.transport = chooseTransport(process.env)
     this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
     this.routes = this.bindRoutes()
     const routes = [...this.routes.routes, this.routes.fallback]
     this.moves = new Moves(routes.map(({ name }) => name))
     this.shared = sharedStart(settings, routes)
-    this.door = new Door({
+    this.door = this.transport.openDoor({
       ...settings.limits,
       onArrival: (arrival) => this.place(arrival),
       onLeft: (fd) => {
@@ -97,6 +95,7 @@ export class Balancer {
     })
     this.supervisor = new Supervisor({
       settings,
+      transport: this.transport,
       pools: this.pools,
       events: this.events,
       chance: Math.random,
@@ -128,6 +127,7 @@ export class Balancer {
   /** Starts the workers and resolves when every pool has one and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
+    if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
     const ready = new Promise<void>((resolve, reject) => {
       this.settleStart = { resolve, reject }
     })
@@ -307,6 +307,7 @@ export class Balancer {
   /** Everything that can be told of this moment. */
   status(): BalancerStatus {
     return readStatus({
+      channel: this.transport.kind,
       door: this.door,
       pools: this.pools.values(),
       moves: this.moves,

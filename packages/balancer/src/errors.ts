@@ -7,7 +7,7 @@ export const errorCodes = {
   ERR_ADDRESS_IN_USE: { exitCode: 3, meaning: 'Another process listens on the address.' },
   ERR_LISTEN: { exitCode: 3, meaning: 'The address could not be bound.' },
   ERR_APP_FAILED: { exitCode: 4, meaning: 'No worker of a pool came up: the app exits, throws, or never listens.' },
-  ERR_NO_NATIVE: { exitCode: 5, meaning: 'The native module is missing and there is no other channel yet.' },
+  ERR_NO_NATIVE: { exitCode: 5, meaning: 'SWITCHYARD_CHANNEL=native insists on the native module, and it is not built.' },
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

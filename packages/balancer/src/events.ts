@@ -22,6 +22,8 @@ export interface BalancerEvents {
   ]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
+  /** There is no native channel, or it is not wanted. */
+  portableChosen: [{ message: string }]
   ready: [{ workers: number }]
   acceptPaused: [{ reason: string }]
   acceptResumed: []

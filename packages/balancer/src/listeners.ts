@@ -1,7 +1,7 @@
 // The listening sockets: opened with errors that a person can act on, and their addresses as people write them.
 
 import { rmSync } from 'node:fs'
-import { type BoundListener, type Door, listen } from '@switchyard/handoff'
+import type { BoundListener, Door } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import type { ListenAddress } from './settings.ts'
@@ -10,11 +10,10 @@ import type { ListenAddress } from './settings.ts'
 export class Listeners {
   private readonly bound: BoundListener[] = []
 
-  /** Opens each address and gives it to the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
+  /** Opens each address at the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
   async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
     for (const address of addresses) {
-      const listener = await openListener(address)
-      door.addListener(listener.fd, address.peek)
+      const listener = await openListener(address, door)
       this.bound.push(listener)
       onOpen(addressText(listener))
     }
@@ -36,9 +35,9 @@ export class Listeners {
 }
 
 /** Opens one listening socket. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
-async function openListener(address: ListenAddress): Promise<BoundListener> {
+async function openListener(address: ListenAddress, door: Door): Promise<BoundListener> {
   try {
-    return await listen(address)
+    return await door.listen(address)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const where = addressText(address)

@@ -1,12 +1,13 @@
 // Reads the status of this moment off the parts that own it.
 
-import { type Door, lookAtClock } from '@switchyard/handoff'
+import { type ChannelKind, type Door, lookAtClock } from '@switchyard/handoff'
 import type { Moves } from './moves.ts'
 import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
 
 export interface StatusParts {
+  readonly channel: ChannelKind
   readonly door: Door
   readonly moves: Moves
   readonly pools: Iterable<Pool>
@@ -15,7 +16,7 @@ export interface StatusParts {
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ door, moves, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
+export function readStatus({ channel, door, moves, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
   lookAtClock()
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
@@ -23,6 +24,7 @@ export function readStatus({ door, moves, pools: all, addresses, restarts }: Sta
   const { accepted, givenBack, refused, closed, waiting } = door.counts
   return {
     addresses,
+    channel,
     accepting: door.isAccepting,
     connections: {
       accepted,

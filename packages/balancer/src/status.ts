@@ -1,6 +1,6 @@
 // What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
 
-import type { ForwardReason, GiveBackReason } from '@switchyard/handoff'
+import type { ChannelKind, ForwardReason, GiveBackReason } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
 import type { RefusalReason } from './events.ts'
 
@@ -58,6 +58,8 @@ export interface StatusSource {
 export interface BalancerStatus {
   /** As bound, such as `127.0.0.1:3000`, `[::]:3000` or `/run/app.sock`. */
   addresses: string[]
+  /** How connections go to workers. */
+  channel: ChannelKind
   accepting: boolean
   connections: ConnectionStatus
   handOffs: {

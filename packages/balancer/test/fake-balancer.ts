@@ -15,6 +15,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
 export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus {
   return {
     addresses: ['127.0.0.1:3000'],
+    channel: 'native',
     accepting: true,
     connections: {
       accepted: 0,

@@ -1,5 +1,6 @@
 // The weight of a worker at a moment, with workers that are only said to be there.
 
+import { nativeTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import type { PoolSettings } from '../src/settings.ts'
@@ -14,7 +15,15 @@ atSuiteEnd(() => {
 })
 
 function workerAt(slot: number, settings?: Pick<PoolSettings, 'weights' | 'slowStart'>): PoolWorker {
-  const worker = new PoolWorker('web', slot, 0, nowMs, { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} }, settings)
+  const worker = new PoolWorker(
+    nativeTransport(),
+    'web',
+    slot,
+    0,
+    nowMs,
+    { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} },
+    settings,
+  )
   atSuiteEnd(() => worker.channel.close())
   return worker
 }

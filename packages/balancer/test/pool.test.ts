@@ -1,5 +1,6 @@
 // A pool's choice and its queue, with workers that are only said to be there.
 
+import { nativeTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
 import { Pool } from '../src/pool/pool.ts'
@@ -29,7 +30,7 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
   }
   const pool = new Pool(settings)
   const workers = states.map((state, slot) => {
-    const worker = new PoolWorker('web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} })
+    const worker = new PoolWorker(nativeTransport(), 'web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} })
     worker.state = state
     pool.add(worker)
     return worker
@@ -68,13 +69,14 @@ test('a policy that chooses nobody makes the connection wait', () => {
 test('a full worker is no candidate; what a session id names is waited for', () => {
   const { pool, workers } = poolOf(['ready', 'ready'])
   const full = workers[0] as PoolWorker
-  full.channel.outstanding = Number.POSITIVE_INFINITY
+  const channel = full.channel as { outstanding: number }
+  channel.outstanding = Number.POSITIVE_INFINITY
   pool.refresh()
   assert.is(pool.choose(first, head), workers[1])
   assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: true }) }, head), 'home')
   assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: false }) }, head), workers[1])
   assert.is(pool.choose({ ...first, home: () => ({ slot: 7, firm: true }) }, head), workers[1])
-  full.channel.outstanding = 0
+  channel.outstanding = 0
   closed(workers)
 })
 

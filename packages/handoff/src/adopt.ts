@@ -1,5 +1,5 @@
-// Makes a socket of a descriptor and gives it to a server as if the server had accepted it itself.
-// This file, movable.ts and outbox.ts alone know private fields of Node's servers and sockets.
+// Makes a socket of a descriptor or a handle and gives it to a server as if the server had accepted it itself.
+// This file, held-socket.ts, movable.ts and native-outbox.ts alone know private fields of Node's servers and sockets.
 
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { listenerOf } from './tag.ts'
@@ -14,8 +14,10 @@ interface PrivateServer {
   keepAliveInitialDelay: number
 }
 
-interface Handle {
+/** What a socket of Node's is made of. */
+export interface Handle {
   open(fd: number): number
+  close(): void
 }
 
 type HandleClass = new (type: number) => Handle
@@ -52,12 +54,12 @@ const handleClasses = new Map<number, HandleClass>()
 
 /**
  * A socket with the server's own options, counted by the server; undefined when `maxConnections` is reached or the descriptor is dead.
- * It is not announced. `tag`: the hand-off's.
+ * It is not announced. `from`: a descriptor, or a handle that has one. `tag`: the hand-off's.
  */
-export function adoptDescriptor(server: Server, fd: number, tag: number): Socket | undefined {
+export function adopt(server: Server, from: number | Handle, tag: number): Socket | undefined {
   const inner = server as unknown as PrivateServer
   const options: PrivateOptions = {
-    handle: openHandle(fd, listenerOf(tag)),
+    handle: typeof from === 'number' ? openHandle(from, listenerOf(tag)) : from,
     fd: undefined,
     allowHalfOpen: inner.allowHalfOpen,
     pauseOnCreate: inner.pauseOnConnect,
@@ -72,7 +74,7 @@ export function adoptDescriptor(server: Server, fd: number, tag: number): Socket
     autoDestroy: true,
     decodeStrings: false,
   }
-  if (options.handle === undefined) options.fd = fd
+  if (options.handle === undefined) options.fd = from as number
   const socket = new Socket(options as SocketConstructorOpts)
   if (options.handle === undefined)
     handleClasses.set(listenerOf(tag), (socket as unknown as PrivateSocket)._handle.constructor as HandleClass)

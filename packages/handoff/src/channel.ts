@@ -4,6 +4,7 @@ import type { Question, Verdict } from './returns.ts'
 
 /** A connection in the primary's hands. */
 export interface Connection {
+  /** Its descriptor; without the native module a number that the door and the channels know it by. */
   readonly fd: number
   /** The word that goes with the hand-off, see tag.ts. */
   readonly tag: number

@@ -1,16 +1,19 @@
 // Everything that other packages may import from handoff.
 
-export { adoptDescriptor, publishConnections, tagOf } from './adopt.ts'
+export { publishConnections, tagOf } from './adopt.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
-export { type Arrival, Door, type DoorCounts, type DoorOptions } from './door.ts'
-export { type BoundListener, type ListenerAddress, listen } from './listener.ts'
+export type { ControlPipe } from './control-pipe.ts'
+export type { Arrival, Door, DoorCounts, DoorOptions } from './door.ts'
+export type { ChannelEnds, ChannelKind } from './ends.ts'
+export type { Transport, WorkerLink } from './link.ts'
+export type { BoundListener, ListenerAddress } from './listener.ts'
 export type { LoadReport, LoadRow } from './load-board.ts'
 export { type BeginningRequest, canonicalHead, carriedBy, endOf } from './movable.ts'
 export { hasNative } from './native.ts'
-export { type ChannelEnds, NativeChannel } from './native-channel.ts'
+export { nativeTransport } from './native-link.ts'
 export { lookAtClock, NativeLoadRow, rowWords } from './native-load-row.ts'
-export { Outbox } from './outbox.ts'
-export { loopIsBusy, loopStaysBusy, Offer, type OfferListener, receiveOffers } from './receiver.ts'
+export { openWorkerEnd } from './open-end.ts'
+export { portableTransport } from './portable-link.ts'
 export { type RefusalReason, refusals } from './refusal.ts'
 export {
   type ForwardReason,
@@ -25,5 +28,6 @@ export {
   unpackRest,
   type Verdict,
 } from './returns.ts'
-export { ToldSeats, tellSeats } from './seats.ts'
+export { ToldSeats } from './seats.ts'
 export { isHeadComplete, listenerOf, packTag } from './tag.ts'
+export type { Offer, OfferListener, Outbox, WorkerEnd } from './worker-end.ts'

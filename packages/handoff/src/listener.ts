@@ -16,9 +16,8 @@ export interface ListenerAddress {
   readonly peek?: boolean
 }
 
-/** A listening descriptor, and the address it really has. */
+/** The address that a listener really has. */
 export interface BoundListener {
-  readonly fd: number
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
@@ -30,7 +29,7 @@ const DEFER_SECONDS = 1
  * Binds and listens. A unix socket that nobody answers on any more is replaced.
  * Throws an Error with `code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND, ...
  */
-export async function listen(address: ListenerAddress): Promise<BoundListener> {
+export async function listen(address: ListenerAddress): Promise<BoundListener & { readonly fd: number }> {
   const backlog = address.backlog ?? 511
   if (address.path !== undefined) {
     await removeStale(address.path)
@@ -38,7 +37,7 @@ export async function listen(address: ListenerAddress): Promise<BoundListener> {
   }
   const port = address.port ?? 0
   const defer = address.peek === false ? 0 : DEFER_SECONDS
-  const tcp = (host: string): BoundListener => {
+  const tcp = (host: string) => {
     const fd = native().listenTcp(host, port, address.ipv6Only ?? false, backlog, defer)
     return { fd, host: address.host ?? host, port: native().boundPort(fd), path: undefined }
   }
@@ -53,7 +52,7 @@ export async function listen(address: ListenerAddress): Promise<BoundListener> {
 }
 
 /** A socket file that refuses connections was left by a process that is gone. */
-async function removeStale(path: string): Promise<void> {
+export async function removeStale(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined || !found.isSocket()) return
   const refused = await new Promise<boolean>((resolve) => {

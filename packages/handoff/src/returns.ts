@@ -5,8 +5,8 @@
 export const giveBackReasons = ['pool', 'sticky', 'rest'] as const
 export type GiveBackReason = (typeof giveBackReasons)[number]
 
-/** Why a connection can't move with its request, by number. */
-export const forwardReasons = ['pipelined', 'head', 'writing', 'tls', 'descriptors'] as const
+/** Why a connection can't move with its request, by number; `channel`: no connection can, see `Outbox.movesConnections`. */
+export const forwardReasons = ['pipelined', 'head', 'writing', 'tls', 'descriptors', 'channel'] as const
 export type ForwardReason = (typeof forwardReasons)[number]
 
 /** What a connection carries that goes to rest: for how many ms; 0 for as long as it likes. */

@@ -1,67 +1,43 @@
-// What every channel promises, whatever moves the connections. A suite of an implementation calls it with a way to make one.
+// What every channel promises, whatever moves the connections. A suite of an implementation calls it with its transport.
 
-import type { ChildProcess } from 'node:child_process'
-import { connect, type Socket } from 'node:net'
+import { createHash, randomBytes } from 'node:crypto'
 import { assert, type suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type Arrival, type Channel, Door, listen } from '../src/index.ts'
+import type { Channel, Connection, Transport } from '../src/index.ts'
+import { type Client, ContractDoor, ContractWorker, HEAD } from './contract-worker.ts'
 
-export interface ChannelUnderTest {
-  channel: Channel
-  worker: ChildProcess
-  close(): Promise<void>
+export interface ChannelCases {
+  readonly transport: Transport
+  /** Cases that this channel can't do, each with the reason. */
+  readonly unable: { readonly takeBackFromLiving?: string }
 }
 
-const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
-const LIMITS = {
-  maxHeadBytes: 1024,
-  headTimeoutMs: 5000,
-  maxUnrouted: 100,
-  maxUnroutedPerAddress: 100,
-  descriptorShare: 0.9,
-  lingerTimeoutMs: 500,
-  maxResting: 10,
-  onLeft: () => {},
-}
+const UPLOADS = 60
 
-/** Adds the contract to a suite; `open(window)` makes a channel and the worker at its other end. */
-export function channelContract(test: ReturnType<typeof suite>, open: (window: number) => Promise<ChannelUnderTest>): void {
-  const arrivals: Arrival[] = []
-  let port = 0
-  let door: Door
+/** Adds the contract to a suite. */
+export function channelContract(test: ReturnType<typeof suite>, { transport, unable }: ChannelCases): void {
+  const entrance = new ContractDoor(transport)
+  const { door } = entrance
 
-  test.before(async () => {
-    door = new Door({ ...LIMITS, onArrival: (arrival) => arrivals.push(arrival), onBatchEnd: () => {} })
-    const bound = await listen({ host: '127.0.0.1', port: 0 })
-    door.addListener(bound.fd, true)
-    door.accept()
-    port = bound.port as number
-  })
+  test.before(() => entrance.open())
   test.after(() => door.close())
 
-  async function client(): Promise<{ socket: Socket; arrival: Arrival; said: () => string }> {
-    const before = arrivals.length
-    const socket = connect(port, '127.0.0.1')
-    let said = ''
-    socket.on('data', (chunk) => {
-      said += chunk
-    })
-    socket.on('error', () => {})
-    socket.write(HEAD)
-    await until(() => arrivals.length > before, 3000, 'an arrival')
-    return { socket, arrival: arrivals[arrivals.length - 1] as Arrival, said: () => said }
-  }
-
-  async function withChannel(window: number, mode: string, body: (under: ChannelUnderTest) => Promise<void>): Promise<void> {
-    const under = await open(window)
-    under.worker.send(mode)
-    await untilEvent(under.worker, 'message')
+  async function withWorker(
+    window: number,
+    mode: string,
+    body: (worker: ContractWorker, channel: Channel) => Promise<void>,
+  ): Promise<void> {
+    const worker = await new ContractWorker((listener) => transport.openLink(listener, window)).up(mode)
+    const { channel } = worker.link
     try {
-      await body(under)
+      await body(worker, channel)
     } finally {
-      under.channel.takeBack(({ fd }) => door.drop(fd))
-      await under.close()
+      worker.process.kill('SIGKILL')
+      await worker.exited
+      channel.hearOut()
+      channel.takeBack(({ fd }) => door.drop(fd))
+      await worker.close()
     }
   }
 
@@ -72,8 +48,8 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     })
 
   test('a claimed connection is the worker’s, with every byte and its tag', async () => {
-    await withChannel(8, 'claim', async ({ channel }) => {
-      const { socket, arrival, said } = await client()
+    await withWorker(8, 'claim', async (_worker, channel) => {
+      const { socket, arrival, said } = await entrance.client()
       assert.ok(channel.offer(arrival, false))
       assert.is(channel.outstanding, 1)
       channel.flush()
@@ -81,39 +57,88 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
       assert.is(said(), `claimed ${HEAD.length} tag ${arrival.tag}\n`)
       await settled(channel)
       assert.is(channel.claimed, 1)
+      assert.ok(channel.isSettled)
       socket.destroy()
     })
   })
 
+  test(`${UPLOADS} uploads in many writes, which go on while the connection moves: every SHA-256 is right`, async () => {
+    await withWorker(UPLOADS, 'hash', async (_worker, channel) => {
+      const bodies = Array.from({ length: UPLOADS }, (_, index) => randomBytes(3 + ((index * 7919) % 300_000)))
+      const uploads: (Client & { body: Buffer; first: number })[] = []
+      for (const [index, body] of bodies.entries()) {
+        const first = index % 3
+        uploads.push({ body, first, ...(await entrance.client(Buffer.concat([Buffer.from(HEAD), body.subarray(0, first)]))) })
+      }
+      const pause = () => new Promise((resolve) => setImmediate(resolve))
+      const send = async ({ body, first, socket, arrival, said }: Client & { body: Buffer; first: number }) => {
+        for (let at = first; at < body.length; at += 20_000) {
+          socket.write(body.subarray(at, at + 20_000))
+          await pause()
+          if (at !== first) continue
+          // More is on its way already, and more will come.
+          assert.ok(channel.offer(arrival, false))
+          channel.flush()
+        }
+        socket.end()
+        await until(() => said().length === 64, 8000, `the sum of ${body.length} bytes`)
+        assert.is(said(), createHash('sha256').update(HEAD).update(body).digest('hex'))
+      }
+      await Promise.all(uploads.map(send))
+    })
+  })
+
   test('the window bounds what is offered', async () => {
-    await withChannel(2, 'hold', async ({ channel }) => {
-      const clients = [await client(), await client(), await client()]
+    await withWorker(2, 'hold', async (_worker, channel) => {
+      const clients = [await entrance.client(), await entrance.client(), await entrance.client()]
       assert.equal(
         clients.map(({ arrival }) => channel.offer(arrival, false)),
         [true, true, false],
       )
       assert.not.ok(channel.hasRoom)
-      door.drop((clients[2] as { arrival: Arrival }).arrival.fd)
+      door.drop(clients[2]?.arrival.fd as number)
       for (const { socket } of clients) socket.destroy()
     })
   })
 
-  test('what is taken back can’t be claimed any more, and is whole', async () => {
-    await withChannel(8, 'hold', async ({ channel, worker }) => {
-      const { socket, arrival, said } = await client()
+  if (unable.takeBackFromLiving === undefined) {
+    test('what is taken back can’t be claimed any more, and is whole', async () => {
+      await withWorker(8, 'hold', async (worker, channel) => {
+        const { socket, arrival, said } = await entrance.client()
+        channel.offer(arrival, false)
+        channel.flush()
+        await untilEvent(worker.process, 'message')
+        const back: number[][] = []
+        channel.takeBack(({ fd, tag }) => back.push([fd, tag]))
+        assert.equal(back, [[arrival.fd, arrival.tag]])
+        worker.process.send('claim-held')
+        const [answer] = await untilEvent(worker.process, 'message')
+        assert.equal(answer, { claimed: false })
+        assert.is(said(), '')
+        door.drop(arrival.fd)
+        socket.destroy()
+      })
+    })
+  }
+
+  test('what is taken back from a worker that is gone is whole', async () => {
+    await withWorker(8, 'hold', async (worker, channel) => {
+      const { socket, arrival, said } = await entrance.client()
       channel.offer(arrival, false)
       channel.flush()
-      await untilEvent(worker, 'message')
-      const back: number[][] = []
-      channel.takeBack(({ fd, tag }) => back.push([fd, tag]))
-      assert.equal(back, [[arrival.fd, arrival.tag]])
-      worker.send('claim-held')
-      const [answer] = await untilEvent(worker, 'message')
-      assert.equal(answer, { claimed: false })
-      const before = arrivals.length
-      door.readmit(arrival)
-      assert.is(arrivals.length, before + 1)
-      assert.is(arrivals[before]?.head.byteLength, HEAD.length)
+      await untilEvent(worker.process, 'message')
+      worker.process.kill('SIGKILL')
+      await worker.exited
+      const back: Connection[] = []
+      channel.takeBack((connection) => back.push(connection))
+      assert.equal(
+        back.map(({ fd, tag }) => [fd, tag]),
+        [[arrival.fd, arrival.tag]],
+      )
+      const before = entrance.count
+      door.readmit(back[0] as Connection)
+      assert.is(entrance.count, before + 1)
+      assert.is(entrance.last.head.byteLength, HEAD.length)
       assert.is(said(), '')
       door.drop(arrival.fd)
       socket.destroy()
@@ -122,13 +147,14 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
 
   test('a worker killed with unclaimed connections loses none and leaves no descriptor', async () => {
     const before = openDescriptors()
-    await withChannel(64, 'hold', async ({ channel, worker }) => {
-      const clients = await Promise.all(Array.from({ length: 1 }, client))
-      for (let more = 0; more < 19; more++) clients.push(await client())
+    await withWorker(64, 'hold', async (worker, channel) => {
+      const clients = []
+      for (let more = 0; more < 20; more++) clients.push(await entrance.client())
       for (const { arrival } of clients) channel.offer(arrival, false)
       channel.flush()
-      worker.kill('SIGKILL')
-      await untilEvent(worker, 'exit')
+      worker.process.kill('SIGKILL')
+      await worker.exited
+      channel.hearOut()
       const back = new Set<number>()
       channel.takeBack(({ fd }) => back.add(fd))
       assert.equal([...back].sort(), clients.map(({ arrival }) => arrival.fd).sort())
@@ -141,10 +167,95 @@ export function channelContract(test: ReturnType<typeof suite>, open: (window: n
     await until(() => openDescriptors() <= before, 3000, 'descriptors as before')
   })
 
+  test('what a worker has claimed is not taken back, however soon it dies', async () => {
+    for (let round = 0; round < 5; round++) {
+      await withWorker(8, 'claim-and-die', async (worker, channel) => {
+        const clients = [await entrance.client(), await entrance.client()]
+        for (const { arrival } of clients) channel.offer(arrival, false)
+        channel.flush()
+        await worker.exited
+        channel.hearOut()
+        const back: number[] = []
+        channel.takeBack(({ fd }) => back.push(fd))
+        assert.equal(back, [clients[1]?.arrival.fd])
+        assert.is(channel.claimed, 1)
+        for (const fd of back) door.drop(fd)
+        for (const { socket } of clients) socket.destroy()
+      })
+    }
+  })
+
+  test('from a worker whose loop is stuck those that are not bound are recalled, the oldest first', async () => {
+    await withWorker(8, 'block', async (worker, channel) => {
+      const clients = [await entrance.client(), await entrance.client(), await entrance.client(), await entrance.client()]
+      const [stuck, second, third, bound] = clients.map(({ arrival }) => arrival) as Connection[] as [
+        Connection,
+        Connection,
+        Connection,
+        Connection,
+      ]
+      channel.offer(stuck, true)
+      channel.flush()
+      await untilEvent(worker.process, 'message')
+      for (const connection of [second, third]) channel.offer(connection, false)
+      channel.offer(bound, true)
+      channel.flush()
+      const recalled: number[] = []
+      const recall = (most: number, olderThanMs: number) => channel.recall(most, olderThanMs, ({ fd }) => recalled.push(fd))
+      recall(10, 100)
+      assert.equal(recalled, [], 'none is so old')
+      await until(() => {
+        recall(1, 20)
+        return recalled.length > 0
+      })
+      assert.equal(recalled, [second.fd])
+      recall(10, 0)
+      assert.equal(recalled, [second.fd, third.fd])
+      assert.is(channel.outstanding, 2)
+      for (const fd of recalled) door.drop(fd)
+      await until(async () => {
+        worker.process.send('claim-held')
+        channel.settle(() => {})
+        return channel.claimed === 2
+      })
+      for (const { socket } of clients) socket.destroy()
+    })
+  })
+
+  test('who waits is told once when the loop has turned', async () => {
+    await withWorker(8, 'claim', async (worker, channel) => {
+      const { load } = worker.link
+      const handOver = async () => {
+        const { socket, arrival, said } = await entrance.client()
+        channel.offer(arrival, false)
+        load.handedOff++
+        load.want()
+        channel.flush()
+        await until(() => said() !== '')
+        await settled(channel)
+        socket.destroy()
+      }
+      await handOver()
+      await until(() => worker.heard.turned === 1, 3000, 'the turn')
+      await handOver()
+      await until(() => worker.heard.turned === 2, 3000, 'the next turn')
+      load.want()
+      load.unwant()
+      const { socket, arrival, said } = await entrance.client()
+      channel.offer(arrival, false)
+      load.handedOff++
+      channel.flush()
+      await until(() => said() !== '')
+      await settled(channel)
+      assert.is(worker.heard.turned, 2)
+      socket.destroy()
+    })
+  })
+
   test('an index is used again only with a new word', async () => {
-    await withChannel(1, 'claim', async ({ channel }) => {
+    await withWorker(1, 'claim', async (_worker, channel) => {
       for (let round = 0; round < 5; round++) {
-        const { socket, arrival, said } = await client()
+        const { socket, arrival, said } = await entrance.client()
         assert.ok(channel.offer(arrival, false), `round ${round}`)
         channel.flush()
         await until(() => said() !== '')

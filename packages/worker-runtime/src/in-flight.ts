@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { loopIsBusy, rowWords } from '@switchyard/handoff'
+import { rowWords } from '@switchyard/handoff'
 
 const begun = Symbol('switchyard.begun')
 const SMOOTHING = 0.1
@@ -25,6 +25,7 @@ export class InFlight {
   /** Since the start. */
   ended = 0
   private untilTimed = 0
+  private loopIsBusy = () => {}
   private readonly responseClosed: (this: Counted) => void
   private readonly upgradeClosed: () => void
 
@@ -40,8 +41,9 @@ export class InFlight {
     this.upgradeClosed = () => this.end()
   }
 
-  /** From now on the counts are kept where the primary reads them. */
-  publish(row: Int32Array): void {
+  /** From now on the counts are kept where the primary reads them, and it is told when the loop begins to work. */
+  publish(row: Int32Array, loopIsBusy: () => void): void {
+    this.loopIsBusy = loopIsBusy
     for (const word of COUNTED) row[word] = this.row[word] as number
     this.row = row
   }
@@ -82,7 +84,7 @@ export class InFlight {
 
   private begin(): void {
     this.row[rowWords.inFlight] = this.count + 1
-    if (this.row[rowWords.busySince] === 0) loopIsBusy()
+    if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 
   private noteLatency(ms: number): void {

@@ -1,6 +1,6 @@
 // Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
 
-import type { LoadReport } from '@switchyard/handoff'
+import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
 import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 
 /** An address as an app asks for it or the primary has it. */
@@ -34,7 +34,7 @@ export interface WorkerStart {
   readonly pool: string
   readonly slot: number
   readonly generation: number
-  readonly ends: { readonly socket: number; readonly memory: number; readonly window: number }
+  readonly ends: ChannelEnds
   /** Where the primary listens; undefined: where the app asks to. */
   readonly listen: readonly ServerAddress[] | undefined
   /** The port for an app that asks for port 0. */

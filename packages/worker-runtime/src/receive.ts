@@ -6,7 +6,7 @@
 
 import { Server as HttpServer } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { adoptDescriptor, isHeadComplete, loopStaysBusy, type Offer } from '@switchyard/handoff'
+import { isHeadComplete, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 
 /** The one offer whose bytes are in the parser at the moment. */
@@ -55,8 +55,8 @@ export class Reception {
     // More listeners than Node's own may look at the bytes themselves: they get a connection as they know it.
     const beginsHere = isHeadComplete(offer.tag) && this.server instanceof HttpServer && this.server.listenerCount('connection') === 1
     if (!beginsHere && !offer.claim(0)) return offer.release()
-    if (!beginsHere && isHeadComplete(offer.tag)) loopStaysBusy()
-    const socket = adoptDescriptor(this.server, offer.fd, offer.tag)
+    if (!beginsHere && isHeadComplete(offer.tag)) offer.stayBusy()
+    const socket = offer.adopt(this.server)
     if (socket === undefined) {
       if (beginsHere) offer.claim(0)
     } else if (beginsHere) {

@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { Outbox, publishConnections, receiveOffers, rowWords, ToldSeats } from '@switchyard/handoff'
+import { publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
 import { Asking } from './asking.ts'
 import { drain } from './drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
@@ -42,7 +42,8 @@ async function register(runtime: Runtime): Promise<void> {
   })
 
   const table = await buildRoutes(runtime, () => told?.list ?? [])
-  const outbox = new Outbox()
+  const { end } = runtime
+  const { outbox } = end
   const asking = new Asking(runtime, outbox)
   const cookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
@@ -63,14 +64,14 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
-    words ??= receiveOffers(runtime.start.ends, {
+    words ??= end.receive({
       onOffer: (offer) => serving?.reception.receive(offer),
       onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
     })
     publishConnections(server, words, rowWords.connections)
     if (!first) return
     told = new ToldSeats(words, runtime.start.weights)
-    inFlight.publish(words)
+    inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, () => serving?.server as Server)
     runtime.send({ switchyard: 'listening', address })
   })

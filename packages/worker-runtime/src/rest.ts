@@ -38,8 +38,9 @@ export class Rest {
     this.outbox = outbox
     this.inFlight = inFlight
     this.server = server
-    this.on = mode === 'always'
-    if (mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
+    const may = outbox.movesConnections
+    this.on = may && mode === 'always'
+    if (may && mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
   }
 
   get isOn(): boolean {

@@ -1,11 +1,14 @@
 // Who this process is: its seat, its seal and its line to the primary. One per process; absent outside a pool.
 
+import { openWorkerEnd, type WorkerEnd } from '@switchyard/handoff'
 import { TicketSeal } from '@switchyard/routing'
 import { readFromPrimary, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
 
 export interface Runtime {
   readonly start: WorkerStart
   readonly seal: TicketSeal
+  /** This worker's end of its channel. */
+  readonly end: WorkerEnd
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
 }
@@ -23,17 +26,24 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
   if (text === undefined || process.send === undefined) return undefined
   delete env[START_VARIABLE]
   const start = JSON.parse(text) as WorkerStart
+  const end = openWorkerEnd(start.ends)
+  const { control } = end
   runtime = {
     start,
+    end,
     seal: new TicketSeal(start.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))),
     send(message) {
-      if (process.connected) process.send?.(message, undefined, {}, ignoreGone)
+      if (control !== undefined) control.send(message)
+      else if (process.connected) process.send?.(message, undefined, {}, ignoreGone)
     },
     onMessage(listener) {
-      process.on('message', (message) => {
+      const hear = (message: unknown): boolean => {
         const ours = readFromPrimary(message)
         if (ours !== undefined) listener(ours)
-      })
+        return ours !== undefined
+      }
+      if (control !== undefined) control.onFrame(hear)
+      else process.on('message', hear)
     },
   }
   return runtime

@@ -103,11 +103,13 @@ export class Steering {
     serve: () => void,
   ): void {
     const socket = request.socket as SteeredSocket
-    const carried = carriedBy({ request, response, rest, previous })
+    const { outbox } = this.parts
+    const found = carriedBy({ request, response, rest, previous })
+    const carried = outbox.movesConnections || typeof found === 'string' ? found : 'channel'
     if (typeof carried === 'string' || tag === undefined)
       return this.forward(carried as ForwardReason, route, request, response, rest, serve)
     const packed = packReason(route, giveBackReasons.indexOf(reason))
-    if (this.parts.outbox.leave(socket, tag, packed, carried, response)) socket[left] = true
+    if (outbox.leave(socket, tag, packed, carried, response)) socket[left] = true
     else this.forward('descriptors', route, request, response, rest, serve)
   }
 

@@ -23,6 +23,13 @@ const byKey = (label: string, values: Readonly<Record<string, number>>): Row[] =
 export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
   return [
     {
+      name: 'switchyard_info',
+      help: 'Always 1; the channel over which connections go to workers',
+      type: 'gauge',
+      labels: ['channel'],
+      read: ({ channel }) => [{ labels: { channel }, value: 1 }],
+    },
+    {
       name: 'switchyard_connections_accepted_total',
       help: 'Connections accepted',
       type: 'counter',

@@ -11,6 +11,7 @@ export function followEvents(events: BalancerEmitter, log: Log, now: () => numbe
   const { logger } = log
   const policyFaults = new PolicyFaults(now)
   events.on('listening', ({ address }) => logger.info({ address }, `listening on ${address}`))
+  events.on('portableChosen', ({ message }) => logger.warn({ channel: 'portable' }, message))
   events.on('workerStarted', (seat) => logger.debug(fields(seat), `${name(seat)} started (pid ${seat.pid})`))
   events.on('workerReady', ({ startMs, ...seat }) =>
     logger.info({ ...fields(seat), startMs }, `${name(seat)} ready after ${Math.round(startMs)} ms (pid ${seat.pid})`),

@@ -1,6 +1,6 @@
 // One worker as its pool sees it: a seat, a process behind it, the channel to it, and its row of the load board. A policy sees it as a candidate.
 
-import { type Connection, type LoadRow, NativeChannel, NativeLoadRow, type Question } from '@switchyard/handoff'
+import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
@@ -25,7 +25,8 @@ export class PoolWorker implements Candidate {
   readonly slot: number
   readonly generation: number
   readonly seatWeight: number
-  readonly channel: NativeChannel
+  readonly link: WorkerLink
+  readonly channel: Channel
   readonly load: LoadRow
   state: WorkerState = 'starting'
   everReady = false
@@ -42,6 +43,7 @@ export class PoolWorker implements Candidate {
   private weighed = 0
 
   constructor(
+    transport: Transport,
     pool: string,
     slot: number,
     generation: number,
@@ -49,13 +51,14 @@ export class PoolWorker implements Candidate {
     returns: WorkerReturns,
     { weights, slowStart }: Pick<PoolSettings, 'weights' | 'slowStart'> = { weights: [], slowStart: undefined },
   ) {
-    this.channel = new NativeChannel({
+    this.link = transport.openLink({
       onGivenBack: (connection, reason) => returns.onGivenBack(this, connection, reason),
       onAsked: (question) => returns.onAsked(this, question),
       onTurned: () => returns.onTurned(this),
       onBatchEnd: () => returns.onBatchEnd(),
     })
-    this.load = new NativeLoadRow(this.channel.row)
+    this.channel = this.link.channel
+    this.load = this.link.load
     this.pool = pool
     this.slot = slot
     this.generation = generation

@@ -1,6 +1,6 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
-import { lookAtClock, tellSeats } from '@switchyard/handoff'
+import { lookAtClock } from '@switchyard/handoff'
 import { leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
@@ -46,7 +46,7 @@ export class Pool {
 
   add(worker: PoolWorker): void {
     this.workers.add(worker)
-    tellSeats(worker.channel.row, this.slots)
+    worker.link.tellSeats(this.slots)
   }
 
   remove(worker: PoolWorker): void {
@@ -62,7 +62,7 @@ export class Pool {
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots
     // Before anybody is chosen by the new list, every worker judges by it.
-    for (const worker of this.workers) tellSeats(worker.channel.row, slots)
+    for (const worker of this.workers) worker.link.tellSeats(slots)
   }
 
   /** Is there a candidate whose loop waits? */

@@ -4,6 +4,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { WorkerLink } from '@switchyard/handoff'
 import {
   readFromWorker,
   type ServerAddress,
@@ -17,9 +18,6 @@ import { readLines } from './lines.ts'
 // The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
 cluster.schedulingPolicy = cluster.SCHED_NONE
 
-/** Where the worker finds its ends of the channel: behind stdin, stdout, stderr and IPC. */
-const SOCKET_FD = 4
-const MEMORY_FD = 5
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const resolve = createRequire(import.meta.url).resolve
@@ -31,7 +29,7 @@ export interface SpawnOptions {
   readonly execArgv: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
-  readonly ends: { readonly socket: number; readonly memory: number; readonly window: number }
+  readonly link: WorkerLink
   readonly start: Omit<WorkerStart, 'ends'>
   readonly onMessage: (message: ToPrimary) => void
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
@@ -50,17 +48,19 @@ export type { ServerAddress }
 
 /** Starts `app` with the worker runtime preloaded. What goes wrong is told by `onExit`; throws nothing. */
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
-  const { ends } = options
+  const { link } = options
   cluster.setupPrimary({
     exec: options.app,
     args: [...options.args],
     execArgv: [...typescriptLoader(options.app), '--import', registerUrl, ...options.execArgv],
     cwd: options.cwd,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ends.socket, ends.memory],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
   })
-  const start: WorkerStart = { ...options.start, ends: { socket: SOCKET_FD, memory: MEMORY_FD, window: ends.window } }
+  const start: WorkerStart = { ...options.start, ends: link.ends }
   const worker = cluster.fork({ ...options.env, [START_VARIABLE]: JSON.stringify(start) })
   const child = worker.process
+  link.started(child)
+  const { control } = link
   // Without a descriptor left there are no pipes and no process; the error comes as an event.
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
@@ -68,20 +68,23 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const exit = (code: number | null, signal: string | null) => {
     if (gone) return
     gone = true
-    options.onExit(code, signal)
+    link.afterExit(() => options.onExit(code, signal))
   }
   child.once('exit', exit)
   worker.on('error', () => {
     // EPIPE to a worker that has just died, or a process that never came to be.
     if (child.pid === undefined) exit(null, null)
   })
-  worker.on('message', (message: unknown) => {
+  const hear = (message: unknown): boolean => {
     const ours = readFromWorker(message)
     if (ours !== undefined) options.onMessage(ours)
-  })
+    return ours !== undefined
+  }
+  if (control !== undefined) control.onFrame(hear)
+  else worker.on('message', hear)
   return {
     pid: child.pid ?? 0,
-    send: (message) => sendTo(worker, message),
+    send: (message) => (control !== undefined ? control.send(message) : sendTo(worker, message)),
     kill: (signal) => void child.kill(signal),
   }
 }

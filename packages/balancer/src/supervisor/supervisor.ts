@@ -1,5 +1,6 @@
 // Keeps the workers as they should be: asks the plan, carries its actions out, and asks again when something happens or time is up.
 
+import type { Transport } from '@switchyard/handoff'
 import type { ServerAddress, ToPrimary, WorkerStart } from '@switchyard/worker-runtime'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
@@ -15,6 +16,7 @@ const LAST_LINES = 50
 
 export interface SupervisorOptions {
   readonly settings: Settings
+  readonly transport: Transport
   readonly pools: ReadonlyMap<string, Pool>
   readonly events: BalancerEmitter
   /** What every worker is told, besides its seat. */
@@ -139,7 +141,7 @@ export class Supervisor {
     const { events } = this.options
     let worker: PoolWorker
     try {
-      worker = new PoolWorker(seat.pool, seat.slot, 0, now, this.options.returns, pool.settings)
+      worker = new PoolWorker(this.options.transport, seat.pool, seat.slot, 0, now, this.options.returns, pool.settings)
     } catch (error) {
       // Out of descriptors: the others serve on, and this seat is filled when there are some again.
       this.postpone(seat, now)
@@ -155,7 +157,7 @@ export class Supervisor {
       execArgv,
       cwd,
       env,
-      ends: worker.channel.ends,
+      link: worker.link,
       start: {
         pool: seat.pool,
         slot: seat.slot,
@@ -171,7 +173,6 @@ export class Supervisor {
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
     })
-    worker.channel.started()
     events.emit('workerStarted', worker.seat)
   }
 

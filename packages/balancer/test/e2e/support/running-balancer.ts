@@ -19,6 +19,9 @@ export function fixture(name: string): string {
   return join(FIXTURES, name)
 }
 
+/** Do connections move between workers here? Not over the portable channel, which a run may ask for by SWITCHYARD_CHANNEL. */
+export const movesConnections = process.env.SWITCHYARD_CHANNEL !== 'portable'
+
 export interface StartOptions {
   /** Written to a JSON file. `app` may be the name of a fixture. Listens on 127.0.0.1:0 unless it says otherwise; `listen: undefined` leaves it to the app. */
   readonly config?: BalancerConfig

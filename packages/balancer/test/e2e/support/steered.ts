@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { RestMode } from '@switchyard/worker-runtime'
 import type { Browser } from 'playwright-core'
 import { seededRandom } from '../../../../../test/support/random.ts'
+import type { BalancerStatus } from '../../../src/status.ts'
 import { exchange, get, RawClient, type Target } from './raw-client.ts'
 import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
 
@@ -124,6 +125,13 @@ export async function askInPage(browser: Browser, origin: string, urls: readonly
   )
   await page.close()
   return { faults }
+}
+
+/** How many connections moved with their request, and how many requests were forwarded because theirs could not move at that moment. */
+export function movesOf({ givenBack, forwarded }: BalancerStatus['moves']): { moved: number; forwarded: number } {
+  // Where connections never move, these would have.
+  const stayed = forwarded.filter(({ reason }) => reason === 'channel')
+  return { moved: sumOf(givenBack) + sumOf(stayed), forwarded: sumOf(forwarded) - sumOf(stayed) }
 }
 
 /** All counts of one kind of move. */

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { native } from './native.ts'
 import { packQuestion } from './returns.ts'
+import type { Outbox } from './worker-end.ts'
 
 const BATCH = 32
 const AGAIN_MS = 1
@@ -24,16 +25,13 @@ interface Outgoing {
 }
 
 /** That of this worker. */
-export class Outbox {
+export class NativeOutbox implements Outbox {
+  readonly movesConnections = true
   private waiting: Outgoing[] = []
   private leaving = 0
   private planned = false
 
-  /**
-   * Lets a connection go. `tag`: of the hand-off with which it came. `reason` travels along. `carried`: from `carriedBy`, or `packRest`.
-   * `response`: what its server has made for the request that leaves with it, if one does.
-   * False: this process has no descriptor left for that, and nothing has happened.
-   */
+  /** False: this process has no descriptor left for that. */
   leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
     const fd = native().copyDescriptor((socket as unknown as PrivateSocket)._handle?.fd ?? NO_DESCRIPTOR)
     if (fd === NO_DESCRIPTOR) return false
@@ -46,12 +44,10 @@ export class Outbox {
     return true
   }
 
-  /** Asks who should have a request whose connection can't move (see `Question`). */
   ask(id: number, avoid: number, reason: number, address: string, head: string): void {
     this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(address, head) })
   }
 
-  /** Nobody who leaves waits for code of the worker that is left: to be called before the app runs. */
   flushLeaving(): void {
     if (this.leaving > 0) this.flush()
   }

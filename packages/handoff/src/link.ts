@@ -1,0 +1,35 @@
+// The seam of all that depends on the machine: the primary's door, and its line to each worker.
+
+import type { ChildProcess } from 'node:child_process'
+import type { Channel, ChannelListener } from './channel.ts'
+import type { ControlPipe } from './control-pipe.ts'
+import type { Door, DoorOptions } from './door.ts'
+import type { ChannelEnds, ChannelKind } from './ends.ts'
+import type { LoadRow } from './load-board.ts'
+
+/** All that goes between the primary and one worker. */
+export interface WorkerLink {
+  readonly channel: Channel
+  /** The worker's row of the load board. */
+  readonly load: LoadRow
+  /** For the worker's stdio, behind stdin, stdout, stderr and IPC. */
+  readonly stdio: readonly (number | 'pipe')[]
+  /** What the worker is told of its ends. */
+  readonly ends: ChannelEnds
+  /** Carries the messages of both sides once the worker has started; undefined: Node's own IPC does. */
+  readonly control: ControlPipe | undefined
+  /** Tells the worker which slots of its pool have a ready worker. */
+  tellSeats(slots: readonly number[]): void
+  /** The worker's process exists and holds its ends; without a pid it could not be made. */
+  started(child: ChildProcess): void
+  /** The process has ended: calls `then` when everything that it had said is heard. */
+  afterExit(then: () => void): void
+}
+
+/** One of the two ways of moving connections. One per process. */
+export interface Transport {
+  readonly kind: ChannelKind
+  openDoor(options: DoorOptions): Door
+  /** `window`: hand-offs that may be unclaimed at a time. Throws when the system has no descriptors left. */
+  openLink(listener: ChannelListener, window?: number): WorkerLink
+}

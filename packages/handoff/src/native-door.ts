@@ -1,0 +1,292 @@
+// The door over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
+
+import { RequestHead } from '@switchyard/routing'
+import type { Connection } from './channel.ts'
+import { type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { firstLook } from './first-look.ts'
+import { type BoundListener, type ListenerAddress, listen } from './listener.ts'
+import { type Native, native } from './native.ts'
+import { type RefusalReason, refusalAnswer } from './refusal.ts'
+import { Resting } from './resting.ts'
+import { listenerOf, packTag } from './tag.ts'
+import { Unrouted } from './unrouted.ts'
+
+const RECORD_INTS = 4
+const RECORDS = 64
+const BUFFER_BYTES = 1 << 20
+const BUFFER_HEADS = 4
+const WOKEN = -1
+const BROKEN = -2
+const LINGERED = -3
+const LEFT = -4
+const NOTHING = Buffer.alloc(0)
+const SWEEP_MS = 100
+const PAUSE_MS = 50
+
+interface Listener {
+  readonly peek: boolean
+}
+
+/** Asks the kernel for the address of a client, when somebody wants it. */
+class Peer {
+  private readonly native: Native
+  private readonly fd: number
+
+  constructor(native: Native, fd: number) {
+    this.native = native
+    this.fd = fd
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.native.peerAddress(this.fd)
+  }
+}
+
+/** There can be one in a process. */
+export class NativeDoor implements Door {
+  readonly counts = newDoorCounts()
+  private readonly options: DoorOptions
+  private readonly native: Native = native()
+  private readonly records = new Int32Array(RECORDS * RECORD_INTS)
+  private readonly bytes: Buffer
+  private readonly spare: Buffer
+  private readonly listeners: Listener[] = []
+  private readonly unrouted: Unrouted
+  // In order of time, so that a sweep stops at the first that is young enough.
+  private readonly lingering = new Map<number, number>()
+  private readonly resting: Resting
+  private readonly lastDescriptor: number
+  private sweeper: NodeJS.Timeout | undefined
+  private accepting = false
+  private paused: NodeJS.Timeout | undefined
+
+  constructor(options: DoorOptions) {
+    this.options = options
+    this.resting = new Resting(options.maxResting)
+    this.unrouted = new Unrouted(options)
+    this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
+    // One byte more than a head may have tells *too large* from *just fits*.
+    const headBytes = options.maxHeadBytes + 1
+    this.bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
+    this.spare = this.bytes.subarray(this.bytes.length - headBytes)
+    this.native.openDoor(this.records, this.bytes, headBytes, this.lastDescriptor, this, this.onBatch)
+  }
+
+  async listen(address: ListenerAddress): Promise<BoundListener> {
+    const { fd, ...bound } = await listen(address)
+    const peek = address.peek ?? true
+    this.native.addListener(fd, this.listeners.length, peek)
+    this.listeners.push({ peek })
+    return bound
+  }
+
+  accept(): void {
+    this.accepting = true
+    this.native.resumeListeners()
+  }
+
+  get isAccepting(): boolean {
+    return this.accepting
+  }
+
+  closeListeners(): void {
+    clearInterval(this.paused)
+    this.accepting = false
+    this.native.closeListeners()
+  }
+
+  get restingCount(): number {
+    return this.resting.size
+  }
+
+  rest({ fd, tag }: Connection, timeoutMs: number | undefined): void {
+    this.counts.givenBack++
+    if (!this.native.watch(fd)) return this.drop(fd)
+    const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
+    if (evicted !== undefined) this.endRest(evicted)
+    this.startSweeper()
+  }
+
+  closeResting(): void {
+    for (const fd of this.resting.takeAll()) this.endRest(fd)
+  }
+
+  close(): void {
+    this.closeListeners()
+    this.closeResting()
+    clearInterval(this.sweeper)
+    for (const fd of this.unrouted.keys()) this.native.closeDescriptor(fd)
+    for (const fd of this.lingering.keys()) this.native.closeDescriptor(fd)
+    this.counts.closed += this.unrouted.size
+    this.counts.waiting = this.counts.lingering = 0
+    this.unrouted.clear()
+    this.lingering.clear()
+    this.native.closeDoor()
+  }
+
+  takeIn({ fd, tag, carried }: Connection): void {
+    this.counts.givenBack++
+    this.examineCarried(fd, listenerOf(tag), carried ?? NOTHING)
+  }
+
+  readmit({ fd, tag, carried }: Connection): void {
+    const length = this.native.peek(fd)
+    const listener = listenerOf(tag)
+    if (length < 0 && (carried === undefined || length === BROKEN)) return this.drop(fd)
+    if (carried === undefined) this.examine(fd, listener, this.spare, length, false)
+    else this.examineCarried(fd, listener, carried)
+  }
+
+  private examineCarried(fd: number, listener: number, carried: Buffer): void {
+    const head = RequestHead.read(carried, carried.length, this.options.maxHeadBytes)
+    if (head.outcome === 'complete') this.arrive(fd, packTag(listener, true), head, carried)
+    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+  }
+
+  refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
+    this.counts.refused[reason]++
+    if (this.native.refuse(fd, refusalAnswer(reason, retryAfterS))) {
+      this.lingering.set(fd, performance.now())
+      this.counts.lingering++
+      this.startSweeper()
+    } else {
+      this.native.closeDescriptor(fd)
+    }
+  }
+
+  watchLeaving(fd: number): void {
+    this.native.watchLeaving(fd)
+  }
+
+  unwatchLeaving(fd: number): void {
+    this.native.unwatch(fd)
+  }
+
+  drop(fd: number): void {
+    this.counts.closed++
+    this.native.closeDescriptor(fd)
+  }
+
+  private readonly onBatch = (count: number, failure: number): void => {
+    const { records } = this
+    let highest = 0
+    for (let at = 0; at < count * RECORD_INTS; at += RECORD_INTS) {
+      const fd = records[at] as number
+      const origin = records[at + 1] as number
+      const offset = records[at + 2] as number
+      const length = records[at + 3] as number
+      if (origin >= 0) {
+        this.counts.accepted++
+        if (fd > highest) highest = fd
+        if (length < 0) this.drop(fd)
+        else this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false)
+      } else if (origin === LINGERED) {
+        this.endLingering(fd)
+      } else if (origin === LEFT) {
+        this.options.onLeft(fd)
+      } else {
+        this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN)
+      }
+    }
+    this.options.onBatchEnd()
+    if (highest >= this.lastDescriptor || failure !== 0) this.pause(failure)
+  }
+
+  private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): void {
+    const tag = this.resting.take(fd)
+    if (tag !== undefined) {
+      this.native.unwatch(fd)
+      return this.examine(fd, listenerOf(tag), bytes, length, ended)
+    }
+    const listener = this.unrouted.listenerOf(fd)
+    if (listener !== undefined) this.examine(fd, listener, bytes, length, ended)
+  }
+
+  /** One look at what has come so far. `ended`: the client will send no more. */
+  private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): void {
+    if (this.listeners[listener]?.peek === false) return this.arrive(fd, packTag(listener, false), RequestHead.addressOnly())
+    if (length === 0) return ended ? this.leave(fd) : this.wait(fd, listener)
+    const head = RequestHead.read(bytes, length, this.options.maxHeadBytes)
+    const look = firstLook(head, ended)
+    if (look === 'head' || look === 'protocol') this.arrive(fd, packTag(listener, look === 'head'), head)
+    else if (look === 'wait') this.wait(fd, listener)
+    else if (look === 'leave') this.leave(fd)
+    else this.refuseUnrouted(fd, look)
+  }
+
+  private arrive(fd: number, tag: number, head: RequestHead, carried?: Buffer): void {
+    this.forget(fd)
+    head.setAddressSource(new Peer(this.native, fd))
+    this.options.onArrival({ fd, tag, head, carried })
+  }
+
+  private wait(fd: number, listener: number): void {
+    if (this.unrouted.has(fd)) return
+    const address = this.native.peerAddress(fd) ?? ''
+    const refusal = this.unrouted.refusal(address)
+    if (refusal !== undefined) return this.refuse(fd, refusal)
+    if (!this.native.watch(fd)) return this.drop(fd)
+    this.unrouted.add(fd, listener, address, performance.now())
+    this.counts.waiting++
+    this.startSweeper()
+  }
+
+  private refuseUnrouted(fd: number, reason: RefusalReason): void {
+    this.forget(fd)
+    this.refuse(fd, reason)
+  }
+
+  private leave(fd: number): void {
+    this.forget(fd)
+    this.drop(fd)
+  }
+
+  private forget(fd: number): void {
+    if (!this.unrouted.delete(fd)) return
+    this.native.unwatch(fd)
+    this.counts.waiting--
+  }
+
+  private endRest(fd: number): void {
+    this.native.unwatch(fd)
+    this.drop(fd)
+  }
+
+  private endLingering(fd: number): void {
+    if (!this.lingering.delete(fd)) return
+    this.counts.lingering--
+    this.native.closeDescriptor(fd)
+  }
+
+  private startSweeper(): void {
+    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS)
+  }
+
+  private sweep(): void {
+    const now = performance.now()
+    for (const fd of this.unrouted.expired(now)) this.refuseUnrouted(fd, 'head-timeout')
+    for (const [fd, since] of this.lingering) {
+      if (now - since < this.options.lingerTimeoutMs) break
+      this.endLingering(fd)
+    }
+    for (const fd of this.resting.takeExpired(now)) this.endRest(fd)
+    if (this.unrouted.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
+      clearInterval(this.sweeper)
+      this.sweeper = undefined
+    }
+  }
+
+  private pause(failure: number): void {
+    if (this.paused !== undefined || !this.accepting) return
+    const said = failure !== 0 ? `accept failed with errno ${failure}` : `${this.lastDescriptor} descriptors are in use`
+    this.native.pauseListeners()
+    this.options.onPause?.(said)
+    this.paused = setInterval(() => {
+      if (this.native.nextDescriptor() >= this.lastDescriptor) return
+      clearInterval(this.paused)
+      this.paused = undefined
+      this.options.onPause?.(undefined)
+      this.native.resumeListeners()
+    }, PAUSE_MS)
+  }
+}

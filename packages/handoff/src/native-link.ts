@@ -1,0 +1,48 @@
+// The native line to a worker: a socket pair for descriptors and what goes with them, and memory that both sides see.
+
+import type { ChildProcess } from 'node:child_process'
+import type { ChannelListener } from './channel.ts'
+import { FIRST_END_FD, type NativeEnds } from './ends.ts'
+import type { Transport, WorkerLink } from './link.ts'
+import { NativeChannel } from './native-channel.ts'
+import { NativeDoor } from './native-door.ts'
+import { NativeLoadRow } from './native-load-row.ts'
+import { tellSeats } from './seats.ts'
+
+export class NativeLink implements WorkerLink {
+  readonly channel: NativeChannel
+  readonly load: NativeLoadRow
+  readonly stdio: readonly number[]
+  readonly ends: NativeEnds
+  readonly control = undefined
+
+  constructor(listener: ChannelListener, window?: number) {
+    this.channel = new NativeChannel(listener, window)
+    this.load = new NativeLoadRow(this.channel.row)
+    const { socket, memory } = this.channel.ends
+    this.stdio = [socket, memory]
+    this.ends = { kind: 'native', socket: FIRST_END_FD, memory: FIRST_END_FD + 1, window: this.channel.ends.window }
+  }
+
+  tellSeats(slots: readonly number[]): void {
+    tellSeats(this.channel.row, slots)
+  }
+
+  started(_child: ChildProcess): void {
+    this.channel.started()
+  }
+
+  /** What it had said is in the socket pair, for `hearOut`. */
+  afterExit(then: () => void): void {
+    then()
+  }
+}
+
+/** The way over the native module; see `hasNative`. */
+export function nativeTransport(): Transport {
+  return {
+    kind: 'native',
+    openDoor: (options) => new NativeDoor(options),
+    openLink: (listener, window) => new NativeLink(listener, window),
+  }
+}

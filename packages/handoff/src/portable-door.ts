@@ -1,0 +1,303 @@
+// The door over Node's own net.Server: the bytes of a head are really read, and travel with the hand-off.
+
+import { createServer, type Server, type Socket } from 'node:net'
+import { RequestHead } from '@switchyard/routing'
+import type { Connection } from './channel.ts'
+import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
+import { type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { firstLook } from './first-look.ts'
+import type { HeldSocket, HeldSockets } from './held-socket.ts'
+import { type BoundListener, type ListenerAddress, removeStale } from './listener.ts'
+import { type RefusalReason, refusalAnswer } from './refusal.ts'
+import { listenerOf, packTag } from './tag.ts'
+import { Unrouted } from './unrouted.ts'
+
+const SWEEP_MS = 100
+const PAUSE_MS = 50
+/** Nothing is held against a client whose first bytes are on their way. */
+const FRESH_MS = 100
+
+interface Listener {
+  readonly server: Server
+  readonly peek: boolean
+}
+
+interface Fresh {
+  readonly listener: number
+  readonly sinceMs: number
+}
+
+export class PortableDoor implements Door {
+  readonly counts = newDoorCounts()
+  /** Nothing comes back from a worker here. */
+  readonly restingCount = 0
+  private readonly options: DoorOptions
+  private readonly held: HeldSockets
+  private readonly listeners: Listener[] = []
+  /** Accepted before anybody may come in: Node accepts as soon as it listens. */
+  private readonly early = new Map<number, number>()
+  private readonly fresh = new Map<number, Fresh>()
+  private readonly unrouted: Unrouted
+  private readonly lingering = new Map<number, number>()
+  /** In somebody else's hands, who wants to know when their clients leave. */
+  private readonly leaving = new Set<number>()
+  private readonly lastDescriptor: number
+  private sweeper: NodeJS.Timeout | undefined
+  private accepting = false
+  private paused: NodeJS.Timeout | undefined
+  private closed = false
+
+  /** `held`: shared with the channels. */
+  constructor(options: DoorOptions, held: HeldSockets) {
+    this.options = options
+    this.held = held
+    this.unrouted = new Unrouted(options)
+    this.lastDescriptor = Math.floor(descriptorLimit() * options.descriptorShare)
+  }
+
+  get isAccepting(): boolean {
+    return this.accepting
+  }
+
+  async listen({ host, port = 0, path, ipv6Only = false, backlog = 511, peek = true }: ListenerAddress): Promise<BoundListener> {
+    if (path !== undefined) await removeStale(path)
+    if (this.closed) return { host, port, path }
+    const number = this.listeners.length
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => this.onConnection(socket, number))
+    this.listeners.push({ server, peek })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      // The door was closed meanwhile.
+      server.once('close', resolve)
+      const where = path === undefined ? { port, ipv6Only, ...(host !== undefined && { host }) } : { path }
+      server.listen({ ...where, backlog, exclusive: true }, () => {
+        server.off('error', reject)
+        // No descriptor for the next client.
+        server.on('error', ({ errno }: NodeJS.ErrnoException) => this.pause(`accept failed with errno ${errno}`))
+        resolve()
+      })
+    })
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') return { host: undefined, port: undefined, path }
+    return { host: host ?? bound.address, port: bound.port, path: undefined }
+  }
+
+  accept(): void {
+    this.accepting = true
+    for (const [fd, listener] of this.early) {
+      this.early.delete(fd)
+      this.counts.waiting--
+      this.letIn(fd, listener)
+    }
+    this.options.onBatchEnd()
+  }
+
+  closeListeners(): void {
+    clearInterval(this.paused)
+    this.accepting = false
+    this.closed = true
+    for (const { server } of this.listeners.splice(0)) server.close()
+  }
+
+  /** A worker of this channel gives nothing back. */
+  rest({ fd }: Connection): void {
+    this.counts.givenBack++
+    this.drop(fd)
+  }
+
+  closeResting(): void {}
+
+  /** See `rest`. */
+  takeIn(connection: Connection): void {
+    this.counts.givenBack++
+    this.readmit(connection)
+  }
+
+  close(): void {
+    this.closeListeners()
+    clearInterval(this.sweeper)
+    const unanswered = [...this.early.keys(), ...this.fresh.keys(), ...this.unrouted.keys()]
+    for (const fd of [...unanswered, ...this.lingering.keys()]) this.held.close(fd)
+    this.counts.closed += unanswered.length
+    this.counts.waiting = this.counts.lingering = 0
+    this.early.clear()
+    this.fresh.clear()
+    this.unrouted.clear()
+    this.lingering.clear()
+  }
+
+  readmit({ fd, tag }: Connection): void {
+    const socket = this.held.get(fd)
+    if (socket === undefined || socket.gone) return this.drop(fd)
+    // Who waits is watched: it may leave.
+    socket.watch()
+    this.examine(socket, listenerOf(tag))
+  }
+
+  refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
+    this.counts.refused[reason]++
+    const socket = this.held.get(fd)
+    if (socket === undefined || socket.gone) return this.held.close(fd)
+    socket.answer(refusalAnswer(reason, retryAfterS))
+    this.lingering.set(fd, performance.now())
+    this.counts.lingering++
+    this.startSweeper()
+  }
+
+  watchLeaving(fd: number): void {
+    this.leaving.add(fd)
+    this.held.get(fd)?.watch()
+    // Perhaps it has left already; the caller is told later in any case.
+    setImmediate(() => this.lookWhetherLeft(fd))
+  }
+
+  unwatchLeaving(fd: number): void {
+    this.leaving.delete(fd)
+  }
+
+  drop(fd: number): void {
+    this.counts.closed++
+    this.held.close(fd)
+  }
+
+  private onConnection(socket: Socket, listener: number): void {
+    this.counts.accepted++
+    const { fd, descriptor } = this.held.add(socket, this.onNews)
+    if (descriptor >= this.lastDescriptor) this.pause(`${this.lastDescriptor} descriptors are in use`)
+    if (this.paused !== undefined && descriptor >= this.lastDescriptor) this.turnAway(fd)
+    else if (this.accepting) {
+      this.letIn(fd, listener)
+      this.options.onBatchEnd()
+    } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
+    else {
+      this.counts.waiting++
+      this.early.set(fd, listener)
+    }
+  }
+
+  private letIn(fd: number, listener: number): void {
+    const socket = this.held.get(fd) as HeldSocket
+    if (socket.gone) return this.drop(fd)
+    if (this.listeners[listener]?.peek === false) this.arrive(socket, packTag(listener, false), RequestHead.addressOnly())
+    else {
+      this.counts.waiting++
+      this.fresh.set(fd, { listener, sinceMs: performance.now() })
+      this.startSweeper()
+    }
+    socket.read()
+  }
+
+  /** There is no descriptor to answer it at leisure. */
+  private turnAway(fd: number): void {
+    this.refuse(fd, 'too-many-unrouted')
+    this.endLingering(fd)
+  }
+
+  private readonly onNews = (fd: number): void => {
+    const socket = this.held.get(fd)
+    if (socket === undefined) return
+    const listener = this.fresh.get(fd)?.listener ?? this.unrouted.listenerOf(fd)
+    if (listener !== undefined) {
+      this.examine(socket, listener)
+      this.options.onBatchEnd()
+    } else if (this.leaving.has(fd)) this.lookWhetherLeft(fd)
+    else if (socket.gone) {
+      if (this.lingering.has(fd)) this.endLingering(fd)
+      else if (this.early.delete(fd)) {
+        this.counts.waiting--
+        this.drop(fd)
+      }
+    }
+  }
+
+  private lookWhetherLeft(fd: number): void {
+    const socket = this.held.get(fd)
+    if ((socket === undefined || socket.gone || socket.ended) && this.leaving.delete(fd)) this.options.onLeft(fd)
+  }
+
+  /** One look at what has come so far. */
+  private examine(socket: HeldSocket, listener: number): void {
+    const { fd, bytes, ended } = socket
+    if (socket.gone) return this.leave(fd)
+    if (this.listeners[listener]?.peek === false) return this.arrive(socket, packTag(listener, false), RequestHead.addressOnly())
+    if (bytes.length === 0) return ended ? this.leave(fd) : undefined
+    const head = RequestHead.read(bytes, bytes.length, this.options.maxHeadBytes)
+    const look = firstLook(head, ended)
+    if (look === 'head' || look === 'protocol') this.arrive(socket, packTag(listener, look === 'head'), head)
+    else if (look === 'wait') this.wait(socket, listener, performance.now())
+    else if (look === 'leave') this.leave(fd)
+    else this.refuseUnrouted(fd, look)
+  }
+
+  private arrive(socket: HeldSocket, tag: number, head: RequestHead): void {
+    this.forget(socket.fd)
+    head.setAddressSource(socket)
+    this.options.onArrival({ fd: socket.fd, tag, head, carried: undefined })
+  }
+
+  private wait(socket: HeldSocket, listener: number, sinceMs: number): void {
+    const { fd } = socket
+    if (!this.unrouted.has(fd)) {
+      this.forget(fd)
+      const address = socket.remoteAddress ?? ''
+      const refusal = this.unrouted.refusal(address)
+      if (refusal !== undefined) return this.refuse(fd, refusal)
+      this.unrouted.add(fd, listener, address, sinceMs)
+      this.counts.waiting++
+      this.startSweeper()
+    }
+    socket.read()
+  }
+
+  private refuseUnrouted(fd: number, reason: RefusalReason): void {
+    this.forget(fd)
+    this.refuse(fd, reason)
+  }
+
+  private leave(fd: number): void {
+    this.forget(fd)
+    this.drop(fd)
+  }
+
+  private forget(fd: number): void {
+    if (this.fresh.delete(fd) || this.unrouted.delete(fd)) this.counts.waiting--
+  }
+
+  private endLingering(fd: number): void {
+    if (!this.lingering.delete(fd)) return
+    this.counts.lingering--
+    this.held.close(fd)
+  }
+
+  private startSweeper(): void {
+    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS)
+  }
+
+  private sweep(): void {
+    const now = performance.now()
+    for (const [fd, { listener, sinceMs }] of this.fresh) {
+      if (now - sinceMs < FRESH_MS) break
+      this.wait(this.held.get(fd) as HeldSocket, listener, sinceMs)
+    }
+    for (const fd of this.unrouted.expired(now)) this.refuseUnrouted(fd, 'head-timeout')
+    for (const [fd, sinceMs] of this.lingering) {
+      if (now - sinceMs < this.options.lingerTimeoutMs) break
+      this.endLingering(fd)
+    }
+    if (this.fresh.size > 0 || this.unrouted.size > 0 || this.lingering.size > 0) return
+    clearInterval(this.sweeper)
+    this.sweeper = undefined
+  }
+
+  /** Node can't leave clients in the kernel: while it lasts, whoever comes without a descriptor to spare is turned away. */
+  private pause(said: string): void {
+    if (this.paused !== undefined || !this.accepting) return
+    this.options.onPause?.(said)
+    this.paused = setInterval(() => {
+      if (nextDescriptor() >= this.lastDescriptor) return
+      clearInterval(this.paused)
+      this.paused = undefined
+      this.options.onPause?.(undefined)
+    }, PAUSE_MS)
+  }
+}

@@ -1,0 +1,128 @@
+// The worker's end of the portable channel: handles come over Node's IPC with what the primary had read, and each is claimed by a record in a pipe in
+// the moment its first request begins. What is written there is in the kernel, whatever becomes of this process.
+
+import { writeSync } from 'node:fs'
+import { type Server, Socket } from 'node:net'
+import { adopt, type Handle } from './adopt.ts'
+import { ControlPipe } from './control-pipe.ts'
+import type { PortableEnds } from './ends.ts'
+import { rowWords } from './native-load-row.ts'
+import { PortableOutbox } from './portable-outbox.ts'
+import { RecordWriter, readHandOff, readToEnd, recordKinds } from './portable-protocol.ts'
+import { tellSeats } from './seats.ts'
+import type { Offer, OfferListener, WorkerEnd } from './worker-end.ts'
+
+/** As the native channel's memory. */
+const ROW_WORDS = 32
+const NOTHING = Buffer.alloc(0)
+/** A worker that turns from idle to busy says so at once, but not more often than this. */
+const QUICK_LOAD_MS = 100
+
+class PortableOffer implements Offer {
+  readonly tag: number
+  readonly carried: Buffer | undefined
+  private readonly handle: Handle
+  private readonly tell: () => boolean
+
+  constructor(handle: Handle, tag: number, carried: Buffer | undefined, tell: () => boolean) {
+    this.handle = handle
+    this.tag = tag
+    this.carried = carried
+    this.tell = tell
+  }
+
+  /** The primary has read what there was. */
+  peek(): Buffer {
+    return NOTHING
+  }
+
+  /** The primary takes nothing back that it has sent, so this fails only when there is no primary any more. */
+  claim(): boolean {
+    return this.tell()
+  }
+
+  adopt(server: Server): Socket | undefined {
+    return adopt(server, this.handle, this.tag)
+  }
+
+  /** The answer is due in any case when the turn is over. */
+  stayBusy(): void {}
+
+  release(): void {
+    this.handle.close()
+  }
+}
+
+export class PortableEnd implements WorkerEnd {
+  readonly control: ControlPipe
+  readonly outbox: PortableOutbox
+  private readonly claims: number
+  private readonly words = new Int32Array(ROW_WORDS)
+  private readonly writer = new RecordWriter()
+  private listener: OfferListener | undefined
+
+  constructor({ control, claims }: PortableEnds) {
+    this.claims = claims
+    this.control = new ControlPipe(new Socket({ fd: control, readable: true, writable: true }))
+    this.control.onFrame((frame) => this.hear(frame))
+    this.outbox = new PortableOutbox(this.control)
+  }
+
+  receive(listener: OfferListener): Int32Array {
+    this.listener = listener
+    const inner = process as unknown as {
+      on(event: 'internalMessage', listener: (message: unknown, handle: Handle | undefined) => void): void
+    }
+    inner.on('internalMessage', (message, handle) => {
+      const handOff = readHandOff(message)
+      if (handOff === undefined) return
+      const { number, tag, carried } = handOff
+      if (handle === undefined) return void this.say(recordKinds.empty, number)
+      // First, for the app may throw. All that came with this turn of the loop runs before it.
+      setImmediate(() => this.say(recordKinds.turned, number))
+      const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
+      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.say(recordKinds.claimed, number)))
+    })
+    return this.words
+  }
+
+  loopIsBusy(): void {
+    this.words[rowWords.busySince] = 1
+    this.say(recordKinds.load, 0)
+    setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+  }
+
+  private readonly mayBeIdle = (): void => {
+    if (this.words[rowWords.inFlight] === 0) this.words[rowWords.busySince] = 0
+    else setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+  }
+
+  private hear(frame: object): boolean {
+    const said = readToEnd(frame)
+    if (said === undefined) return false
+    if ('seats' in said) tellSeats(this.words, said.seats)
+    else if ('answer' in said) this.listener?.onAnswer(said.answer, said.verdict)
+    else setImmediate(() => this.say(recordKinds.turnedWhenAsked, 0))
+    return true
+  }
+
+  /** False: there is nobody to hear it. */
+  private say(kind: number, number: number): boolean {
+    const { words } = this
+    try {
+      // Never full: the primary waits for one answer before it sends the next hand-off.
+      writeSync(
+        this.claims,
+        this.writer.write(kind, number, {
+          inFlight: words[rowWords.inFlight] as number,
+          received: words[rowWords.received] as number,
+          connections: words[rowWords.connections] as number,
+          latencyUs: words[rowWords.latencyUs] as number,
+        }),
+      )
+      return true
+    } catch {
+      return false
+    }
+  }
+}

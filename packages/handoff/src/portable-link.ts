@@ -1,0 +1,82 @@
+// The portable line to a worker: Node's IPC for hand-offs, a pipe for claims, and a pipe for everything else.
+
+import type { ChildProcess } from 'node:child_process'
+import type { Duplex } from 'node:stream'
+import type { ChannelListener } from './channel.ts'
+import { ControlPipe } from './control-pipe.ts'
+import { FIRST_END_FD, type PortableEnds } from './ends.ts'
+import { HeldSockets } from './held-socket.ts'
+import type { Transport, WorkerLink } from './link.ts'
+import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
+import { PortableDoor } from './portable-door.ts'
+import { PortableLoadRow } from './portable-load-row.ts'
+import { readQuestion } from './portable-protocol.ts'
+
+/** Another process may hold the pipe of claims open; what the worker had written has been read by then. */
+const LAST_WORDS_MS = 200
+
+export class PortableLink implements WorkerLink {
+  readonly channel: PortableChannel
+  readonly load: PortableLoadRow
+  readonly stdio = ['pipe', 'pipe'] as const
+  readonly ends: PortableEnds = { kind: 'portable', control: FIRST_END_FD, claims: FIRST_END_FD + 1 }
+  control: ControlPipe | undefined
+  private readonly listener: ChannelListener
+  private claims: Duplex | undefined
+  private seats: readonly number[] = []
+
+  /** `held`: what the door holds. */
+  constructor(listener: ChannelListener, held: HeldSockets, window: number = DEFAULT_WINDOW) {
+    this.listener = listener
+    this.load = new PortableLoadRow(() => this.channel.askTurn())
+    this.channel = new PortableChannel(listener, held, this.load, window)
+  }
+
+  tellSeats(slots: readonly number[]): void {
+    this.seats = slots
+    this.control?.send({ seats: slots })
+  }
+
+  started(child: ChildProcess): void {
+    const control = child.stdio?.[FIRST_END_FD] as Duplex | null | undefined
+    const claims = child.stdio?.[FIRST_END_FD + 1] as Duplex | null | undefined
+    if (!control || !claims) return
+    this.claims = claims
+    this.control = new ControlPipe(control)
+    this.control.onFrame((frame) => this.hear(frame))
+    this.channel.started({ child, control: this.control, claims })
+    this.control.send({ seats: this.seats })
+  }
+
+  afterExit(then: () => void): void {
+    const { claims } = this
+    if (claims === undefined || claims.readableEnded || claims.destroyed) return then()
+    // Not before the poll that follows, however late the timer is.
+    const timer = setTimeout(() => setImmediate(() => claims.destroy()), LAST_WORDS_MS)
+    claims.once('close', () => {
+      clearTimeout(timer)
+      then()
+    })
+  }
+
+  private hear(frame: object): boolean {
+    const question = readQuestion(frame)
+    if (question === undefined) return false
+    if (question === 'fault') this.load.faults++
+    else {
+      this.listener.onAsked(question)
+      this.listener.onBatchEnd()
+    }
+    return true
+  }
+}
+
+/** The way that every machine has. */
+export function portableTransport(): Transport {
+  const held = new HeldSockets()
+  return {
+    kind: 'portable',
+    openDoor: (options) => new PortableDoor(options, held),
+    openLink: (listener, window) => new PortableLink(listener, held, window),
+  }
+}

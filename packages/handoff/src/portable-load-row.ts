@@ -1,0 +1,107 @@
+// The row of a worker on the portable board: what it said last, in records and reports, and on top of it what the primary knows of its own hand-offs.
+// A loop is known to be busy from the moment at which something that it must answer was sent.
+
+import type { LoadReport, LoadRow } from './load-board.ts'
+import type { ToldLoad } from './portable-protocol.ts'
+
+const SMOOTHING = 0.1
+const MAX_LATENCY_US = 2 ** 31 - 1
+
+export class PortableLoadRow implements LoadRow {
+  loopLagMs = 0
+  utilisation = 0
+  latencyMs = 0
+  memoryBytes = 0
+  handedOff = 0
+  faults = 0
+  turnWaitMs = 0
+  /** Somebody waits for the loop to turn. */
+  isWanted = false
+  private begun = 0
+  private open = 0
+  private received = 0
+  private answered = 0
+  private recalled = 0
+  private unansweredSinceMs: number | undefined
+  private readonly ask: () => void
+
+  /** `ask`: makes the worker say when its loop has turned, if nothing is on its way that would. */
+  constructor(ask: () => void) {
+    this.ask = ask
+  }
+
+  get inFlight(): number {
+    return this.begun + this.onTheWay
+  }
+
+  get connections(): number {
+    return this.open + this.onTheWay
+  }
+
+  get isFree(): boolean {
+    return this.unansweredSinceMs === undefined && this.sent <= this.answered
+  }
+
+  get busyMs(): number {
+    return this.unansweredSinceMs === undefined ? 0 : Math.max(0, performance.now() - this.unansweredSinceMs)
+  }
+
+  private get onTheWay(): number {
+    return Math.max(this.sent - this.received, 0)
+  }
+
+  /** Hand-offs that are the worker's, or on their way to it. */
+  private get sent(): number {
+    return this.handedOff - this.recalled
+  }
+
+  get isAnswered(): boolean {
+    return this.unansweredSinceMs === undefined
+  }
+
+  /** Hand-offs were recalled that the worker will never see. */
+  noteRecalled(count: number): void {
+    this.recalled += count
+  }
+
+  /** Something was sent that the worker answers when its loop has turned. */
+  noteSent(nowMs: number): void {
+    this.unansweredSinceMs ??= nowMs
+  }
+
+  /** The worker has answered. `isHandOff`: a hand-off, not a question. */
+  noteTurned(nowMs: number, isHandOff: boolean): void {
+    if (isHandOff) this.answered++
+    if (this.unansweredSinceMs === undefined) return
+    this.turnWaitMs += (nowMs - this.unansweredSinceMs - this.turnWaitMs) * SMOOTHING
+    this.unansweredSinceMs = undefined
+  }
+
+  /** What the worker says of itself, not checked yet. */
+  noteTold({ inFlight, received, connections, latencyUs }: ToldLoad): void {
+    const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.sent
+    if (isNonsense) this.faults++
+    this.begun = Math.max(inFlight, 0)
+    this.open = Math.max(connections, 0)
+    this.received = Math.min(Math.max(received, 0), this.sent)
+    this.latencyMs = Math.max(latencyUs, 0) / 1000
+  }
+
+  report({ inFlight, connections, received, loopLagMs, utilisation, latencyMs, memoryBytes }: LoadReport): void {
+    // A report comes by another way than records and may be older than they are.
+    const latencyUs = Math.min(latencyMs * 1000, MAX_LATENCY_US)
+    if (received >= this.received) this.noteTold({ inFlight, connections, received, latencyUs })
+    this.loopLagMs = loopLagMs
+    this.utilisation = utilisation
+    this.memoryBytes = memoryBytes
+  }
+
+  want(): void {
+    this.isWanted = true
+    this.ask()
+  }
+
+  unwant(): void {
+    this.isWanted = false
+  }
+}

@@ -1,0 +1,81 @@
+// The connections whose head is not complete: how many there may be, in all and from one address, and for how long.
+
+import type { RefusalReason } from './refusal.ts'
+
+export interface UnroutedLimits {
+  readonly headTimeoutMs: number
+  readonly maxUnrouted: number
+  readonly maxUnroutedPerAddress: number
+}
+
+interface Row {
+  readonly listener: number
+  readonly address: string
+  readonly sinceMs: number
+}
+
+/** By connection, in order of arrival. */
+export class Unrouted {
+  private readonly limits: UnroutedLimits
+  private readonly rows = new Map<number, Row>()
+  private readonly perAddress = new Map<string, number>()
+
+  constructor(limits: UnroutedLimits) {
+    this.limits = limits
+  }
+
+  get size(): number {
+    return this.rows.size
+  }
+
+  has(fd: number): boolean {
+    return this.rows.has(fd)
+  }
+
+  /** The listener that accepted it; undefined: it does not wait here. */
+  listenerOf(fd: number): number | undefined {
+    return this.rows.get(fd)?.listener
+  }
+
+  keys(): Iterable<number> {
+    return this.rows.keys()
+  }
+
+  /** Why one more may not wait; undefined: it may. An empty address is that of a unix socket, where all are one. */
+  refusal(address: string): RefusalReason | undefined {
+    if (this.rows.size >= this.limits.maxUnrouted) return 'too-many-unrouted'
+    const same = this.perAddress.get(address) ?? 0
+    return address !== '' && same >= this.limits.maxUnroutedPerAddress ? 'too-many-unrouted-per-address' : undefined
+  }
+
+  add(fd: number, listener: number, address: string, nowMs: number): void {
+    this.rows.set(fd, { listener, address, sinceMs: nowMs })
+    this.perAddress.set(address, (this.perAddress.get(address) ?? 0) + 1)
+  }
+
+  /** False: it did not wait here. */
+  delete(fd: number): boolean {
+    const row = this.rows.get(fd)
+    if (row === undefined) return false
+    this.rows.delete(fd)
+    const same = (this.perAddress.get(row.address) ?? 1) - 1
+    if (same === 0) this.perAddress.delete(row.address)
+    else this.perAddress.set(row.address, same)
+    return true
+  }
+
+  /** Those whose deadline is over at `nowMs`. They stay until they are deleted. */
+  expired(nowMs: number): number[] {
+    const expired: number[] = []
+    for (const [fd, { sinceMs }] of this.rows) {
+      if (nowMs - sinceMs < this.limits.headTimeoutMs) break
+      expired.push(fd)
+    }
+    return expired
+  }
+
+  clear(): void {
+    this.rows.clear()
+    this.perAddress.clear()
+  }
+}

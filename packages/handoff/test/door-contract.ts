@@ -1,0 +1,253 @@
+// What every door promises, whatever accepts the connections. A suite of an implementation calls it with its transport.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { assert, atSuiteEnd, type suite } from '../../../test/suite.ts'
+import { openDescriptors } from '../../../test/support/descriptors.ts'
+import { until, untilEvent } from '../../../test/support/until.ts'
+import { type Door, type DoorOptions, listenerOf, type Transport } from '../src/index.ts'
+import { HEAD, LIMITS } from './contract-worker.ts'
+
+interface Arrived {
+  readonly fd: number
+  readonly tag: number
+  readonly target: string
+  readonly address: string | undefined
+}
+
+interface Entrance {
+  readonly door: Door
+  readonly arrivals: Arrived[]
+  readonly left: number[]
+  readonly where: NetConnectOpts
+}
+
+/** Adds the contract to a suite. */
+export function doorContract(test: ReturnType<typeof suite>, transport: Transport): void {
+  async function withDoor(more: Partial<DoorOptions> & { early?: boolean; peek?: boolean }, body: (entrance: Entrance) => Promise<void>) {
+    const arrivals: Arrived[] = []
+    const left: number[] = []
+    const { early = false, peek = true, ...limits } = more
+    const door = transport.openDoor({
+      ...LIMITS,
+      onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
+      onLeft: (fd) => left.push(fd),
+      onBatchEnd: () => {},
+      ...limits,
+    })
+    const { port } = await door.listen({ host: '127.0.0.1', port: 0, peek })
+    if (!early) door.accept()
+    try {
+      await body({ door, arrivals, left, where: { port: port as number, host: '127.0.0.1' } })
+      const { accepted, givenBack, refused, closed, waiting } = door.counts
+      const gone = Object.values(refused).reduce((sum, count) => sum + count, 0) + closed + waiting
+      assert.is(accepted + givenBack, gone, 'every connection is accounted for')
+    } finally {
+      door.close()
+    }
+  }
+
+  function client(where: NetConnectOpts, first?: string): { socket: Socket; said: () => string } {
+    const socket = connect({ allowHalfOpen: true, ...where })
+    let said = ''
+    socket.on('data', (chunk) => {
+      said += chunk
+    })
+    socket.on('error', () => {})
+    if (first !== undefined) socket.write(first)
+    return { socket, said: () => said }
+  }
+
+  test('a whole head arrives, with the address of its client', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const { socket } = client(where, HEAD)
+      await until(() => arrivals.length === 1)
+      const [arrival] = arrivals as [Arrived]
+      assert.equal([arrival.target, arrival.address, listenerOf(arrival.tag)], ['/', '127.0.0.1', 0])
+      door.drop(arrival.fd)
+      // With or without an error: its bytes may be unread.
+      await until(() => socket.readableEnded || socket.destroyed)
+      socket.destroy()
+    })
+  })
+
+  test('a head in pieces waits, and arrives once', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const { socket } = client(where, HEAD.slice(0, 7))
+      await until(() => door.counts.waiting === 1)
+      for (const byte of HEAD.slice(7)) {
+        socket.write(byte)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      await until(() => arrivals.length > 0)
+      assert.is(door.counts.waiting, 0)
+      assert.is(arrivals.length, 1)
+      door.drop(arrivals[0]?.fd as number)
+      socket.destroy()
+    })
+  })
+
+  for (const [title, bytes, status, reason] of [
+    ['a head that is too large', `GET /${'a'.repeat(2000)}`, 431, 'head-too-large'],
+    ['what is no HTTP', 'hello there, is this a mail server?\r\n\r\n', 400, 'not-http'],
+    ['a head that does not end in time', 'GET / HTTP/1.1\r\nHo', 408, 'head-timeout'],
+    ['silence', undefined, 408, 'head-timeout'],
+  ] as const) {
+    test(`${title} is answered ${status}`, async () => {
+      await withDoor({ headTimeoutMs: 300 }, async ({ door, arrivals, where }) => {
+        const { socket, said } = client(where, bytes)
+        await until(() => said().includes('\r\n\r\n'), 5000, 'an answer')
+        assert.match(said(), new RegExp(`^HTTP/1.1 ${status} `))
+        assert.is(door.counts.refused[reason], 1)
+        assert.equal(arrivals, [])
+        socket.end()
+        await until(() => door.counts.lingering === 0)
+        socket.destroy()
+      })
+    })
+  }
+
+  test('a refusal arrives whole while its client sends on, and lingers no longer than it may', async () => {
+    await withDoor({}, async ({ door, where }) => {
+      const { socket, said } = client(where, `GET /${'a'.repeat(2000)}`)
+      const pump = setInterval(() => socket.write(Buffer.alloc(4096)), 2)
+      await until(() => said().includes('\r\n\r\n'))
+      await until(() => door.counts.lingering === 0, 3000, 'the end of its patience')
+      clearInterval(pump)
+      assert.match(said(), /^HTTP\/1.1 431 [\s\S]*\r\n\r\n431 /)
+      socket.destroy()
+    })
+  })
+
+  test('heads that are not complete are bounded, in all and from one address; a whole one is let in', async () => {
+    for (const [limits, status] of [
+      [{ maxUnrouted: 3 }, 503],
+      [{ maxUnroutedPerAddress: 3 }, 429],
+    ] as const) {
+      await withDoor(limits, async ({ door, arrivals, where }) => {
+        const held = [1, 2, 3].map(() => client(where, 'GET / HT'))
+        await until(() => door.counts.waiting === 3)
+        const over = client(where, 'GET / HT')
+        await until(() => over.said().includes('\r\n\r\n'))
+        assert.match(over.said(), new RegExp(`^HTTP/1.1 ${status} `))
+        const whole = client(where, HEAD)
+        await until(() => arrivals.length === 1)
+        door.drop(arrivals[0]?.fd as number)
+        for (const { socket } of [...held, over, whole]) socket.destroy()
+        await until(() => door.counts.waiting === 0)
+      })
+    }
+  })
+
+  test('without peek a connection arrives before its client has said anything', async () => {
+    await withDoor({ peek: false }, async ({ door, arrivals, where }) => {
+      const { socket } = client(where)
+      await until(() => arrivals.length === 1)
+      assert.is(arrivals[0]?.target, '')
+      door.drop(arrivals[0]?.fd as number)
+      socket.destroy()
+    })
+  })
+
+  test('who comes early waits until the door lets in', async () => {
+    await withDoor({ early: true }, async ({ door, arrivals, where }) => {
+      const { socket } = client(where, HEAD)
+      await untilEvent(socket, 'connect')
+      assert.not.ok(door.isAccepting)
+      assert.equal(arrivals, [])
+      door.accept()
+      await until(() => arrivals.length === 1)
+      assert.ok(door.isAccepting)
+      door.drop(arrivals[0]?.fd as number)
+      socket.destroy()
+    })
+  })
+
+  test('a unix socket; one that was left behind by another process is replaced', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+    atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
+    const path = join(folder, 'door.sock')
+    const code = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+    spawnSync(process.execPath, ['-e', code])
+    assert.ok(existsSync(path))
+    await withDoor({ early: true }, async ({ door, arrivals }) => {
+      assert.equal(await door.listen({ path }), { host: undefined, port: undefined, path })
+      door.accept()
+      const { socket } = client({ path }, HEAD)
+      await until(() => arrivals.length === 1)
+      assert.is(listenerOf(arrivals[0]?.tag as number), 1)
+      door.drop(arrivals[0]?.fd as number)
+      socket.destroy()
+    })
+  })
+
+  test('an address that is in use is an error with its code', async () => {
+    await withDoor({}, async ({ door, where }) => {
+      const { port } = where as { port: number }
+      const error = await door.listen({ host: '127.0.0.1', port }).then(
+        () => undefined,
+        (reason: NodeJS.ErrnoException) => reason,
+      )
+      assert.is(error?.code, 'EADDRINUSE')
+    })
+  })
+
+  test('who is let in again arrives again, and not when its client has left', async () => {
+    await withDoor({}, async ({ door, arrivals, left, where }) => {
+      const { socket } = client(where, HEAD)
+      await until(() => arrivals.length === 1)
+      const [{ fd, tag }] = arrivals as [Arrived]
+      door.readmit({ fd, tag, carried: undefined })
+      assert.equal(arrivals[1], arrivals[0])
+      door.watchLeaving(fd)
+      socket.resetAndDestroy()
+      await until(() => left.length === 1, 3000, 'word of its leaving')
+      assert.equal(left, [fd])
+      door.unwatchLeaving(fd)
+      door.readmit({ fd, tag, carried: undefined })
+      assert.is(arrivals.length, 2)
+      assert.is(door.counts.closed, 1)
+    })
+  })
+
+  test('nothing is told of a client that leaves when nobody asks any more', async () => {
+    await withDoor({}, async ({ door, arrivals, left, where }) => {
+      const { socket } = client(where, HEAD)
+      await until(() => arrivals.length === 1)
+      const fd = arrivals[0]?.fd as number
+      door.watchLeaving(fd)
+      door.unwatchLeaving(fd)
+      socket.destroy()
+      const other = client(where, HEAD)
+      await until(() => arrivals.length === 2)
+      assert.equal(left, [])
+      for (const { fd } of arrivals) door.drop(fd)
+      other.socket.destroy()
+    })
+  })
+
+  test('a client that ends its side in the middle of a head is let go', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const { socket } = client(where)
+      socket.end('GET / HT')
+      await until(() => door.counts.closed === 1)
+      assert.equal([arrivals.length, door.counts.waiting], [0, 0])
+      socket.destroy()
+    })
+  })
+
+  test('what is closed leaves no descriptor', async () => {
+    const before = openDescriptors()
+    const clients: { socket: Socket }[] = []
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      clients.push(client(where, 'GET / HT'), client(where, 'G'), client(where, 'noise\0\0\0\0'), client(where, HEAD))
+      await until(() => arrivals.length === 1 && door.counts.waiting === 2 && door.counts.lingering === 1)
+      door.drop(arrivals[0]?.fd as number)
+    })
+    for (const { socket } of clients) socket.destroy()
+    await until(() => openDescriptors() <= before, 3000, 'descriptors as before')
+  })
+}

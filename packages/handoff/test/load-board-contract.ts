@@ -1,0 +1,93 @@
+// What every load board promises of a worker's row, however the row comes to be known. A suite of an implementation calls it with its transport.
+
+import { assert, type suite } from '../../../test/suite.ts'
+import { until, untilEvent } from '../../../test/support/until.ts'
+import { type LoadRow, lookAtClock, type Transport } from '../src/index.ts'
+import { type Client, ContractDoor, ContractWorker } from './contract-worker.ts'
+
+const REPORT = { inFlight: 0, connections: 0, received: 0, loopLagMs: 3, utilisation: 0.5, latencyMs: 0, memoryBytes: 7 }
+
+/** Adds the contract to a suite. */
+export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): void {
+  const entrance = new ContractDoor(transport)
+  const { door } = entrance
+  test.before(() => entrance.open())
+  test.after(() => door.close())
+
+  async function withWorker(
+    mode: string,
+    body: (worker: ContractWorker, load: LoadRow, handOff: () => Promise<Client>) => Promise<void>,
+  ): Promise<void> {
+    const worker = await new ContractWorker((listener) => transport.openLink(listener)).up(mode)
+    const { channel, load } = worker.link
+    const handOff = async () => {
+      const client = await entrance.client()
+      assert.ok(channel.offer(client.arrival, false))
+      load.handedOff++
+      return client
+    }
+    try {
+      await body(worker, load, handOff)
+    } finally {
+      worker.process.kill('SIGKILL')
+      await worker.exited
+      channel.takeBack(({ fd }) => door.drop(fd))
+      await worker.close()
+    }
+  }
+
+  test('a worker is free, not from the moment on at which it is handed something, and again when its loop has turned', async () => {
+    await withWorker('claim', async (worker, load, handOff) => {
+      await until(() => load.isFree)
+      for (let round = 0; round < 3; round++) {
+        const { socket, said } = await handOff()
+        assert.equal([load.isFree, load.inFlight, load.connections], [false, 1, 1], 'what is on its way counts')
+        worker.link.channel.flush()
+        await until(() => said() !== '')
+        await until(() => load.isFree)
+        assert.equal([load.inFlight, load.connections], [0, 0])
+        worker.link.channel.settle(() => {})
+        socket.destroy()
+      }
+      assert.is(load.faults, 0)
+    })
+  })
+
+  test('a loop that is blocked shows for how long, at once', async () => {
+    await withWorker('block', async (worker, load, handOff) => {
+      const { socket } = await handOff()
+      worker.link.channel.flush()
+      await untilEvent(worker.process, 'message')
+      const busyMs = await until(() => {
+        lookAtClock()
+        return load.busyMs > 100 ? load.busyMs : undefined
+      })
+      assert.ok(busyMs < 5000, `${busyMs} ms`)
+      assert.not.ok(load.isFree)
+      await until(() => load.isFree, 3000, 'the end of the block')
+      assert.is(load.busyMs, 0)
+      socket.destroy()
+    })
+  })
+
+  test('nonsense is worth nothing, and is counted', async () => {
+    await withWorker('lie', async (worker, load, handOff) => {
+      const { socket, said } = await handOff()
+      worker.link.channel.flush()
+      await until(() => said() !== '')
+      await until(() => load.isFree)
+      load.report({ ...REPORT, received: 1 })
+      assert.ok(load.inFlight >= 0)
+      assert.ok(load.faults > 0)
+      socket.destroy()
+    })
+  })
+
+  test('a report tells what is slower', async () => {
+    await withWorker('claim', async (_worker, load) => {
+      load.report(REPORT)
+      assert.equal([load.loopLagMs, load.utilisation, load.memoryBytes], [3, 0.5, 7])
+      assert.is(load.faults, 0)
+    })
+  })
+}

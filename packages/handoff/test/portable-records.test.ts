@@ -1,0 +1,86 @@
+// What a worker of the portable channel says in its pipe of claims, when it lies: it can hurt only itself.
+
+import type { ChildProcess } from 'node:child_process'
+import { PassThrough } from 'node:stream'
+import { assert, suite } from '../../../test/suite.ts'
+import type { ControlPipe } from '../src/control-pipe.ts'
+import { HeldSockets } from '../src/held-socket.ts'
+import { PortableChannel } from '../src/portable-channel.ts'
+import { PortableLoadRow } from '../src/portable-load-row.ts'
+import { RecordReader, RecordWriter, recordKinds } from '../src/portable-protocol.ts'
+
+const test = suite('portable: records')
+const IDLE = { inFlight: 0, received: 0, connections: 0, latencyUs: 0 }
+
+function bytesOf(kind: number, number: number, load = IDLE): Buffer {
+  return Buffer.from(new RecordWriter().write(kind, number, load))
+}
+
+function channelWithLiar() {
+  const claims = new PassThrough()
+  const asked: object[] = []
+  let turned = 0
+  const row = new PortableLoadRow(() => channel.askTurn())
+  const listener = { onGivenBack: () => {}, onAsked: () => {}, onTurned: () => void turned++, onBatchEnd: () => {} }
+  const channel: PortableChannel = new PortableChannel(listener, new HeldSockets(), row, 8)
+  const control = { send: (frame: object) => asked.push(frame), close: () => {} } as unknown as ControlPipe
+  channel.started({ child: { connected: true } as ChildProcess, control, claims })
+  const say = async (bytes: Buffer) => {
+    claims.write(bytes)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { channel, row, asked, say, turned: () => turned }
+}
+
+test('records are whole in pieces of one byte', () => {
+  const reader = new RecordReader()
+  const all = Buffer.concat([bytesOf(1, 2, { inFlight: 3, received: 4, connections: 5, latencyUs: 6 }), bytesOf(4, 0)])
+  const read = [...all].flatMap((byte) => reader.read(Buffer.from([byte])))
+  assert.equal(read, [
+    { kind: 1, number: 2, inFlight: 3, received: 4, connections: 5, latencyUs: 6 },
+    { kind: 4, number: 0, ...IDLE },
+  ])
+})
+
+for (const [what, kind, number] of [
+  ['a claim of what was never sent', recordKinds.claimed, 1],
+  ['a turn after what was never sent', recordKinds.turned, 1],
+  ['word of a hand-off without connection that was never sent', recordKinds.empty, 1],
+  ['an unknown kind', 99, 0],
+] as const) {
+  test(`${what} is a fault, and changes nothing`, async () => {
+    const { channel, row, say } = channelWithLiar()
+    await say(bytesOf(kind, number))
+    assert.equal([row.faults, channel.claimed, channel.outstanding, row.isFree], [1, 0, 0, true])
+  })
+}
+
+test('loads that can’t be are clamped and counted', async () => {
+  const { row, say } = channelWithLiar()
+  await say(bytesOf(recordKinds.load, 0, { inFlight: -1, received: 9, connections: -7, latencyUs: -3 }))
+  assert.equal([row.faults, row.inFlight, row.connections, row.latencyMs], [1, 0, 0, 0])
+  row.handedOff = 1
+  assert.equal([row.inFlight, row.isFree], [1, false])
+})
+
+test('who waits for a loop that has nothing to answer asks it once, and until it answers it is not free', async () => {
+  const { row, asked, say, turned } = channelWithLiar()
+  row.want()
+  row.want()
+  assert.equal(asked, [{ turn: true }])
+  assert.equal([row.isFree, row.busyMs >= 0], [false, true])
+  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
+  assert.equal([row.isFree, row.busyMs, turned()], [true, 0, 1])
+  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
+  assert.is(turned(), 1, 'a second answer is none')
+})
+
+test('an old report does not overrule a newer record', async () => {
+  const { row, say } = channelWithLiar()
+  row.handedOff = 3
+  await say(bytesOf(recordKinds.load, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
+  row.report({ inFlight: 0, connections: 0, received: 1, loopLagMs: 4, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
+  assert.equal([row.inFlight, row.loopLagMs], [2, 4])
+})
+
+test.run()
