@@ -71,13 +71,18 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
     const { costs, latencies } = noted
     const limit = noteCosts(candidates, short, costs)
     if (limit === Number.POSITIVE_INFINITY) return undefined
-    let best = -1
+    let best: Candidate | undefined
+    let least = limit
     let lowest = Number.POSITIVE_INFINITY
     let highest = 0
     for (let index = 0; index < candidates.length; index++) {
-      if ((costs[index] as number) > limit) continue
+      const cost = costs[index] as number
+      if (cost > limit) continue
       const candidate = candidates[index] as Candidate
-      if (best === -1 || isBetter(candidates, costs, index, best, lastSlot)) best = index
+      if (best === undefined || cost < least || (cost === least && comesBefore(candidate.slot, best.slot, lastSlot))) {
+        best = candidate
+        least = cost
+      }
       const { latencyMs } = candidate.load
       latencies[index] = latencyMs
       // 0: nothing is known of it. That is no merit and no fault.
@@ -85,16 +90,30 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
       if (latencyMs > highest) highest = latencyMs
     }
     const bound = alike * Math.max(lowest, LEAST_LATENCY_MS)
-    if (highest < bound) return candidates[best]
+    if (highest < bound) return best
     latencyDecided = true
     isRenewal = byLatencySince + 1 >= RENEWED_EVERY
-    const last = isRenewal ? lastRenewed : lastSlot
-    best = -1
+    return isRenewal
+      ? fewest(candidates, limit, bound, Number.POSITIVE_INFINITY, lastRenewed)
+      : fewest(candidates, limit, 0, bound, lastSlot)
+  }
+
+  /** Of those up to the limit with a latency from `from` to below `below`: the fewest in flight for its weight, in turn after `last`. */
+  function fewest(candidates: readonly Candidate[], limit: number, from: number, below: number, last: number): Candidate | undefined {
+    const { costs, latencies } = noted
+    let best: Candidate | undefined
+    let least = limit
     for (let index = 0; index < candidates.length; index++) {
-      if ((costs[index] as number) > limit || (latencies[index] as number) < bound === isRenewal) continue
-      if (best === -1 || isBetter(candidates, costs, index, best, last)) best = index
+      const cost = costs[index] as number
+      if (cost > least) continue
+      const latencyMs = latencies[index] as number
+      if (latencyMs < from || latencyMs >= below) continue
+      const candidate = candidates[index] as Candidate
+      if (best !== undefined && cost === least && !comesBefore(candidate.slot, best.slot, last)) continue
+      best = candidate
+      least = cost
     }
-    return candidates[best]
+    return best
   }
 
   /** Notes the cost of each who is eligible, infinity for the others, and gives the highest that a contender may have; infinity when there is none. */
@@ -150,14 +169,6 @@ class Noted {
     this.costs = new Float64Array(count)
     this.latencies = new Float64Array(count)
   }
-}
-
-/** Fewer in flight for its weight, or before it in turn. */
-function isBetter(candidates: readonly Candidate[], costs: Float64Array, index: number, best: number, last: number): boolean {
-  const cost = costs[index] as number
-  const least = costs[best] as number
-  if (cost !== least) return cost < least
-  return comesBefore((candidates[index] as Candidate).slot, (candidates[best] as Candidate).slot, last)
 }
 
 /** Free, or in the second round `short`: busy by short turns only. */
