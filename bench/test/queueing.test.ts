@@ -187,6 +187,15 @@ test('a run that is invalid says so and fails', async () => {
   assert.match((JSON.parse(run.stdout()) as Data).invalid ?? '', /^INVALID/)
 })
 
+test('a trace whose generator was late is sent again, twice at most', async () => {
+  const run = startWith('naive', '--queueing', '--requests', '20', '--only', 'kept-alive', '--late', '0')
+  assert.is((await run.ended).code, 0, run.output())
+  assert.is(run.output().split(/naive round robin: the machine was busy, requests left up to \d+\.\d ms late; again\n/).length, 3)
+  const unworried = startWith('naive', '--queueing', '--requests', '20', '--only', 'kept-alive')
+  assert.is((await unworried.ended).code, 0, unworried.output())
+  assert.not.match(unworried.output(), 'again')
+})
+
 test('an answer other than 200 while timed makes the run fail', async () => {
   const run = startWith('fails-later', '--queueing', '--requests', '700', '--only', 'new-connections')
   assert.is((await run.ended).code, 1)
