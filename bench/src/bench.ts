@@ -104,7 +104,7 @@ async function queueing(options: Options): Promise<number> {
     queueingTable(rows),
     ...told(verdicts),
     '',
-    ...(invalid === undefined ? queueingNotes(rows) : [invalid]),
+    ...(invalid === undefined ? queueingNotes(rows, lateMs) : [invalid]),
   ])
   const data = { machine: machine(), requests, seeds, warmUpSeconds, invalid, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))

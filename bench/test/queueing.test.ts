@@ -114,9 +114,10 @@ test('a run in which naive round robin does well is invalid', () => {
 })
 
 test('what weakens a run is said', () => {
-  assert.equal(queueingNotes(queueingRows(samples)), [])
-  const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 })]))
+  assert.equal(queueingNotes(queueingRows(samples), 1), [])
+  const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 }), sample('slow', 2, 100, { lateP99Ms: 3.25 })]), 3)
   assert.equal(notes, [
+    'new-connections, slow: requests left up to 3.25 ms late, so the machine was measured too',
     'new-connections, slow: 7 requests found no connection free and waited in the client',
     'Not proven to queue: naive round robin on new connections took no part.',
   ])
