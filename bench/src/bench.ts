@@ -75,8 +75,8 @@ async function costs(options: Options): Promise<number> {
 }
 
 async function mixed(options: Options): Promise<number> {
-  const { rounds, seconds, seeds, warmUpSeconds } = options
-  const samples = await measureMixed({ seeds, seconds, warmUpSeconds }, progress)
+  const { rounds, seconds, seeds, warmUpSeconds, lateMs } = options
+  const samples = await measureMixed({ seeds, seconds, warmUpSeconds, lateMs }, progress)
   const rows = mixedRows(samples)
   const verdicts = mixedVerdicts(rows)
   print(options, [
@@ -92,8 +92,8 @@ async function mixed(options: Options): Promise<number> {
 }
 
 async function queueing(options: Options): Promise<number> {
-  const { requests, seeds, warmUpSeconds, contenders, queueingScenarios: scenarios } = options
-  const samples = await measureQueueing({ contenders, scenarios, seeds, requests, warmUpSeconds }, progress)
+  const { requests, seeds, warmUpSeconds, lateMs, contenders, queueingScenarios: scenarios } = options
+  const samples = await measureQueueing({ contenders, scenarios, seeds, requests, warmUpSeconds, lateMs }, progress)
   const rows = queueingRows(samples)
   const verdicts = queueingVerdicts(samples, queueingTargets)
   const invalid = invalidity(rows)
@@ -104,7 +104,7 @@ async function queueing(options: Options): Promise<number> {
     queueingTable(rows),
     ...told(verdicts),
     '',
-    ...(invalid === undefined ? queueingNotes(rows) : [invalid]),
+    ...(invalid === undefined ? queueingNotes(rows, lateMs) : [invalid]),
   ])
   const data = { machine: machine(), requests, seeds, warmUpSeconds, invalid, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))
@@ -113,8 +113,8 @@ async function queueing(options: Options): Promise<number> {
 }
 
 async function pinned(options: Options): Promise<number> {
-  const { seeds, seconds, warmUpSeconds } = options
-  const samples = await measurePinned({ seeds, seconds, warmUpSeconds }, progress)
+  const { seeds, seconds, warmUpSeconds, lateMs } = options
+  const samples = await measurePinned({ seeds, seconds, warmUpSeconds, lateMs }, progress)
   const rows = pinnedRows(samples)
   const verdicts = pinnedVerdicts(rows)
   print(options, [`${machineText()}; ${seeds.length} rounds, the worst of them`, ...pinnedLoad, '', pinnedTable(rows), ...told(verdicts)])

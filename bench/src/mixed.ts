@@ -11,13 +11,14 @@ import { inTurn } from './turn.ts'
 /** Four clients' worth of heavy requests, each asking every 250 ms: at 50 ms they fill 0.8 of one worker. */
 const load = { connections: 64, lightPerSecond: 1_000, heavyPerSecond: 16, lightPath: '/web', heavyPath: '/heavy' }
 const questions: Questions = { groups: [[load.lightPath, load.heavyPath]], order: 'any', bodyBytes: 0 }
-const LATE_MS = 5
 
 export interface MixedOptions {
   /** Traces, one for each seed. */
   readonly seeds: readonly number[]
   readonly seconds: number
   readonly warmUpSeconds: number
+  /** How late the generator may be, at the 99th percentile. */
+  readonly lateMs: number
 }
 
 export interface MixedSample {
@@ -30,7 +31,7 @@ export interface MixedSample {
 
 /** Sends every trace to every contender. Rejects when a single request was not answered as it should be. */
 export async function measureMixed(
-  { seeds, seconds, warmUpSeconds }: MixedOptions,
+  { seeds, seconds, warmUpSeconds, lateMs }: MixedOptions,
   progress: (line: string) => void,
 ): Promise<readonly MixedSample[]> {
   const contenders = ableOf(mixedContenders, progress)
@@ -43,7 +44,7 @@ export async function measureMixed(
         { name: 'heavy', path: heavyPath, perSecond: contender.withoutHeavy === true ? 0 : load.heavyPerSecond },
       ]
       const task = { seed, seconds: warmUpSeconds + seconds, warmUpSeconds, connections, streams, reconnect: false, openPath: lightPath }
-      const report = await sendTrace({ contender, questions, late: { p99Ms: LATE_MS } }, task, progress)
+      const report = await sendTrace({ contender, questions, late: { p99Ms: lateMs } }, task, progress)
       const [light, heavy] = [report.streams.light as Latencies, report.streams.heavy as Latencies]
       samples.push({ contender: contender.name, seed, light, heavy, lateP99Ms: report.lateP99Ms })
       const count = `${samples.length}/${seeds.length * contenders.length}`

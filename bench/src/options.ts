@@ -15,6 +15,7 @@ export const help = `npm run bench -- [options]
   --warm-up S        load before the timing (half of the seconds, at most 2)
   --requests N       with --queueing: how many of a trace are counted, about (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
+  --late MS          with --mixed, --queueing and --pinned: how late the generator may be before a trace is sent again (5, 3, 10)
   --only SCENARIO    may be given more than once; one of
                      ${scenarios.map(({ name }) => name).join(', ')};
                      with --queueing of
@@ -43,6 +44,8 @@ export interface Options {
   readonly requests: number
   /** As many as there are rounds. */
   readonly seeds: readonly number[]
+  /** How late the generator of an open loop may be. */
+  readonly lateMs: number
   readonly check: boolean
   readonly json: boolean
   readonly mode: Mode
@@ -57,8 +60,10 @@ const MAX_SECONDS = 600
 const MAX_ROUNDS = 100
 const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
+const MAX_LATE_MS = 10_000
 
 const usualSeconds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '10', queueing: '5', pinned: '10', micro: '1' }
+const usualLateMs: Readonly<Record<Mode, string>> = { costs: '0', mixed: '5', queueing: '3', pinned: '10', micro: '0' }
 const usualRounds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '3', queueing: '3', pinned: '3', micro: '5' }
 
 /** Reads the arguments after the script. Throws UsageError. */
@@ -78,6 +83,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
     requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
+    lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
       values.contenders !== undefined ? await contendersIn(values.contenders) : mode === 'queueing' ? queueingContenders : contenders,
@@ -103,6 +109,7 @@ function parsed(argv: readonly string[]) {
         json: { type: 'boolean' },
         requests: { type: 'string' },
         seed: { type: 'string' },
+        late: { type: 'string' },
         mixed: { type: 'boolean' },
         queueing: { type: 'boolean' },
         pinned: { type: 'boolean' },

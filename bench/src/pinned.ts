@@ -15,8 +15,6 @@ const PIN_MS = 3_000
 const AB = { requests: 80, atOnce: 4 }
 const AFTER_IO = { heavyMs: 300, lightPerSecond: 100 }
 const LIGHT_PATH = '/'
-/** One late request is enough to be the slowest. */
-const LATE_MS = 10
 const questions: Questions = { groups: [[LIGHT_PATH, '/work?ms=0', '/work?ms=0&after=io']], order: 'any', bodyBytes: 0 }
 
 export const pinnedParts = ['pinned', 'after-io'] as const
@@ -28,6 +26,8 @@ export interface PinnedOptions {
   readonly seconds: number
   /** Before it. */
   readonly warmUpSeconds: number
+  /** How late the generator may be with any request of it: one is enough to be the slowest. */
+  readonly lateMs: number
 }
 
 export interface PinnedSample {
@@ -73,12 +73,12 @@ async function besidePinned(contender: Contender): Promise<Pick<PinnedSample, 'p
 async function besideAfterIo(
   contender: Contender,
   seed: number,
-  { seconds, warmUpSeconds }: PinnedOptions,
+  { seconds, warmUpSeconds, lateMs }: PinnedOptions,
   progress: (line: string) => void,
 ): Promise<Pick<PinnedSample, 'p50Ms' | 'slowestMs'>> {
   const streams = [{ name: 'light', path: LIGHT_PATH, perSecond: AFTER_IO.lightPerSecond }]
   const task = { seed, seconds: warmUpSeconds + seconds, warmUpSeconds, connections: 1, reconnect: true, streams, openPath: LIGHT_PATH }
-  const turn = { contender, questions, late: { maxMs: LATE_MS }, beside: askHeavyOnes }
+  const turn = { contender, questions, late: { maxMs: lateMs }, beside: askHeavyOnes }
   const { all } = await sendTrace(turn, task, progress)
   return { p50Ms: all.p50Ms, slowestMs: all.maxMs }
 }

@@ -17,7 +17,9 @@ export interface QueueingRow {
   readonly timesIdeal: number
   /** p99 over that of HAProxy's on the same trace; median of the seeds. */
   readonly timesOneEach: number | undefined
+  /** How late the generator was: median of the seeds, and the worst. */
   readonly lateP99Ms: number
+  readonly lateP99HighestMs: number
   /** Requests that found no connection free; of all seeds. */
   readonly waited: number
 }
@@ -42,6 +44,7 @@ function rowOf(scenario: string, contender: string, here: readonly QueueingSampl
     timesIdeal: median(ratiosOf(here, contender, IDEAL)),
     timesOneEach: here.some((sample) => sample.contender === ONE_EACH) ? median(ratiosOf(here, contender, ONE_EACH)) : undefined,
     lateP99Ms: median(mine.map(({ lateP99Ms }) => lateP99Ms)),
+    lateP99HighestMs: Math.max(...mine.map(({ lateP99Ms }) => lateP99Ms)),
     waited: mine.reduce((sum, { waited }) => sum + waited, 0),
   }
 }
@@ -58,6 +61,7 @@ function idealRow(scenario: string, here: readonly QueueingSample[]): QueueingRo
     timesIdeal: 1,
     timesOneEach: oneEach.length > 0 ? median(oneEach.map((ratio) => 1 / ratio)) : undefined,
     lateP99Ms: 0,
+    lateP99HighestMs: 0,
     waited: 0,
   }
 }
@@ -98,14 +102,17 @@ export function invalidity(rows: readonly QueueingRow[]): string | undefined {
   return `INVALID: ${NAIVE} has ${naive.timesIdeal.toFixed(2)} × the ideal where more than ${NAIVE_LEAST} × is due: the requests did not queue as they should`
 }
 
-/** What should be known of a run that is valid. */
-export function queueingNotes(rows: readonly QueueingRow[]): readonly string[] {
-  const notes = rows
-    .filter(({ waited }) => waited > 0)
-    .map(
-      ({ scenario, contender, waited }) =>
-        `${scenario}, ${contender}: ${waited} requests found no connection free and waited in the client`,
-    )
+/** What should be known of a run that is valid. `lateMs`: how late the generator may be. */
+export function queueingNotes(rows: readonly QueueingRow[], lateMs: number): readonly string[] {
+  const notes = rows.flatMap(({ scenario, contender, waited, lateP99HighestMs }) => {
+    const who = `${scenario}, ${contender}`
+    return [
+      ...(lateP99HighestMs > lateMs
+        ? [`${who}: requests left up to ${ms(lateP99HighestMs)} ms late, so the machine was measured too`]
+        : []),
+      ...(waited > 0 ? [`${who}: ${waited} requests found no connection free and waited in the client`] : []),
+    ]
+  })
   const tried = rows.some(({ scenario, contender }) => scenario === 'new-connections' && contender === NAIVE)
   return tried ? notes : [...notes, `Not proven to queue: ${NAIVE} on new connections took no part.`]
 }

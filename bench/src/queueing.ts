@@ -13,7 +13,6 @@ import { traceOf } from './trace.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
 
-const LATE_MS = 3
 const IDLE_PATH = '/work?ms=0'
 
 export interface QueueingOptions {
@@ -24,6 +23,8 @@ export interface QueueingOptions {
   /** About so many of a trace are counted. */
   readonly requests: number
   readonly warmUpSeconds: number
+  /** How late the generator may be, at the 99th percentile. */
+  readonly lateMs: number
 }
 
 /** One contender and one trace. */
@@ -55,7 +56,7 @@ export async function measureQueueing(options: QueueingOptions, progress: (line:
     // The others differ in a number only, and many of them at once would take their time.
     const quickest = scenario.streams.slice(0, 1).map(({ path }) => path)
     const questions: Questions = { groups: [[IDLE_PATH, ...quickest]], order: 'any', bodyBytes: 0 }
-    const { faults: _, ...report } = await sendTrace({ contender, questions, late: { p99Ms: LATE_MS } }, task, progress)
+    const { faults: _, ...report } = await sendTrace({ contender, questions, late: { p99Ms: options.lateMs } }, task, progress)
     const ideal = idealOf(task, scenario.workers)
     samples.push({ scenario: scenario.name, contender: contender.name, seed, ideal, ...report })
     const { p50Ms, p99Ms, count } = report.all

@@ -95,7 +95,15 @@ test('one that needs what is not installed is left out, in one line', async () =
 })
 
 test('a command line that makes no sense is refused with 2', async () => {
-  for (const args of [['--only', 'tea'], ['--rounds', '0'], ['--seconds', 'x'], ['--fast']]) {
+  for (const args of [
+    ['--only', 'tea'],
+    ['--rounds', '0'],
+    ['--seconds', 'x'],
+    ['--fast'],
+    ['--queueing', '--only', 'every-request-moves'],
+    ['--queueing', '--requests', '2.5'],
+    ['--queueing', '--pinned'],
+  ]) {
     const run = start(...args)
     assert.is((await run.ended).code, 2, args.join(' '))
     assert.is(run.stdout(), '')

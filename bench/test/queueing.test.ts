@@ -114,9 +114,10 @@ test('a run in which naive round robin does well is invalid', () => {
 })
 
 test('what weakens a run is said', () => {
-  assert.equal(queueingNotes(queueingRows(samples)), [])
-  const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 })]))
+  assert.equal(queueingNotes(queueingRows(samples), 1), [])
+  const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 }), sample('slow', 2, 100, { lateP99Ms: 3.25 })]), 3)
   assert.equal(notes, [
+    'new-connections, slow: requests left up to 3.25 ms late, so the machine was measured too',
     'new-connections, slow: 7 requests found no connection free and waited in the client',
     'Not proven to queue: naive round robin on new connections took no part.',
   ])
@@ -185,6 +186,15 @@ test('a run that is invalid says so and fails', async () => {
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), /\nINVALID: naive round robin has 0\.\d\d × the ideal/)
   assert.match((JSON.parse(run.stdout()) as Data).invalid ?? '', /^INVALID/)
+})
+
+test('a trace whose generator was late is sent again, twice at most', async () => {
+  const run = startWith('naive', '--queueing', '--requests', '20', '--only', 'kept-alive', '--late', '0')
+  assert.is((await run.ended).code, 0, run.output())
+  assert.is(run.output().split(/naive round robin: the machine was busy, requests left up to \d+\.\d ms late; again\n/).length, 3)
+  const unworried = startWith('naive', '--queueing', '--requests', '20', '--only', 'kept-alive')
+  assert.is((await unworried.ended).code, 0, unworried.output())
+  assert.not.match(unworried.output(), 'again')
 })
 
 test('an answer other than 200 while timed makes the run fail', async () => {
