@@ -948,6 +948,8 @@ Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
 // ---- Is the loop waiting in the kernel's poll, or busy, and since when? The row says so. ----
 
 constexpr double kTurnSmoothing = 1.0 / 128;
+// Of a loop of which nothing is known: its turns are not taken for short ones before it has shown some hundreds.
+constexpr double kFirstTurnUs = 1000, kFirstTurnSquareUs = 20e6;
 
 uint32_t microseconds() {
   uint32_t now = static_cast<uint32_t>(uv_hrtime() / 1000);
@@ -1072,6 +1074,9 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   uv_check_init(loop, &theReceiver->afterPoll);
   uv_check_start(&theReceiver->afterPoll, afterPoll);
   uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->afterPoll));
+  theReceiver->turnUs = kFirstTurnUs;
+  theReceiver->turnSquareUs = kFirstTurnSquareUs;
+  countTurn(0);
   markBusy();
   return row;
 }

@@ -24,8 +24,11 @@ export interface LoadRow extends Load {
   readonly faults: number
   /** The worker reports. Its numbers are checked already. */
   report(report: LoadReport): void
-  /** Somebody waits: the listener of the channel is told when the loop has turned. Once; ask again for more. */
-  want(): void
+  /**
+   * Somebody waits: the listener of the channel is told when the loop has turned. Once; ask again for more.
+   * True: it is free already, and may have turned before it could see the wish.
+   */
+  want(): boolean
   /** Nobody waits any more. */
   unwant(): void
 }

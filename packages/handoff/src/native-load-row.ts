@@ -59,7 +59,7 @@ export class NativeLoadRow implements LoadRow {
 
   get isFree(): boolean {
     const { words } = this
-    return Atomics.load(words, rowWords.busySince) === 0 && (words[rowWords.received] as number) >= this.handedOff
+    return words[rowWords.busySince] === 0 && (words[rowWords.received] as number) >= this.handedOff
   }
 
   get busyMs(): number {
@@ -101,10 +101,12 @@ export class NativeLoadRow implements LoadRow {
     if (isNonsense) this.faults++
   }
 
-  want(): void {
+  want(): boolean {
     const granted = Atomics.load(this.words, rowWords.granted)
     // One that is not granted yet stands.
     if (Atomics.load(this.words, WANTED_WORD) === granted) Atomics.store(this.words, WANTED_WORD, (granted + 1) | 0)
+    // Either the loop sees the wish before it waits, or it is seen here that it waits: both orders are sequential.
+    return Atomics.load(this.words, rowWords.busySince) === 0 && this.isFree
   }
 
   unwant(): void {

@@ -96,9 +96,10 @@ export class PortableLoadRow implements LoadRow {
     this.memoryBytes = memoryBytes
   }
 
-  want(): void {
+  want(): boolean {
     this.isWanted = true
     this.ask()
+    return this.isFree
   }
 
   unwant(): void {

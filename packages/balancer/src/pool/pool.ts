@@ -70,10 +70,12 @@ export class Pool {
     return this.open.some(({ load }) => load.isFree)
   }
 
-  /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. */
-  want(who: object): void {
+  /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. True: one has turned already. */
+  want(who: object): boolean {
     this.wanting.add(who)
-    for (const { load } of this.ready) load.want()
+    let isFree = false
+    for (const { load } of this.ready) isFree = load.want() || isFree
+    return isFree
   }
 
   unwant(who: object): void {

@@ -38,9 +38,8 @@ export class Recall {
     if (slow === undefined) return
     this.recallFrom(slow, pool)
     if (slow.size === 0) return this.end(pool)
-    pool.want(this)
     // One may have turned between the look and the wish.
-    if (pool.hasFree) this.recallFrom(slow, pool)
+    if (pool.want(this)) this.recallFrom(slow, pool)
   }
 
   /** The worker is gone, or has nothing unclaimed any more. */

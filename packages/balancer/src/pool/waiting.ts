@@ -77,9 +77,8 @@ export class Waiting {
   /** Workers tell when their loops turn for as long as somebody waits for that. */
   private wish(pool: Pool): void {
     if (pool.queue.waitingForLoop === 0) return pool.unwant(this)
-    pool.want(this)
     // One may have turned between the look and the wish.
-    if (pool.hasFree) this.tryForLoop(pool)
+    if (pool.want(this)) this.tryForLoop(pool)
   }
 
   private tryForLoop(pool: Pool): void {
