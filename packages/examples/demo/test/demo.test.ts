@@ -3,6 +3,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'
 import { openBrowser } from '../../../../test/support/browser.ts'
+import { patience } from '../../../../test/support/patience.ts'
 import { until } from '../../../../test/support/until.ts'
 import { ask, askAtOnce, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 
@@ -21,7 +22,7 @@ async function withPage(body: (page: Page) => Promise<void>): Promise<void> {
   const context = await browser.newContext()
   try {
     const page = await context.newPage()
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(patience(15_000))
     const errors: string[] = []
     page.on('pageerror', (error) => errors.push(error.message))
     page.on('response', (response) => response.status() >= 400 && errors.push(`${response.status()} ${response.url()}`))
