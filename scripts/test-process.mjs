@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { root } from './workspace.mjs'
 
 const MARK = 'SWITCHYARD_TEST_RUN'
-const LEFT_GRACE_MS = 1_000
+const LEFT_GRACE_MS = 8_000
 
 const alive = new Map()
 
-/** Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. */
-export async function runTestFile(file, { timeoutMs, env = {}, live = false }) {
+/** Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. What it started may take `leftGraceMs` to end. */
+export async function runTestFile(file, { timeoutMs, env = {}, live = false, leftGraceMs = LEFT_GRACE_MS }) {
   const mark = randomUUID()
   const startedAt = performance.now()
   const child = spawn(process.execPath, ['--import', 'tsx', file], {
@@ -37,7 +37,7 @@ export async function runTestFile(file, { timeoutMs, env = {}, live = false }) {
   const ended = new Promise((resolve) => child.once('close', resolve))
   const [code, signal] = await new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
   clearTimeout(bound)
-  const left = await leftRunning(child.pid, mark)
+  const left = await leftRunning(child.pid, mark, leftGraceMs)
   if (left.length > 0 && faults.length === 0) faults.push(`left running: ${left.map((each) => each.command).join(' | ')}`)
   killAll(child.pid, mark)
   await ended
@@ -66,8 +66,8 @@ function readCounts(output) {
   return match && { total: Number(match[1]), passed: Number(match[2]), skipped: Number(match[3]) }
 }
 
-async function leftRunning(group, mark) {
-  const deadline = performance.now() + LEFT_GRACE_MS
+async function leftRunning(group, mark, graceMs) {
+  const deadline = performance.now() + graceMs
   for (;;) {
     const left = processesOf(group, mark)
     if (left.length === 0 || performance.now() > deadline) return left

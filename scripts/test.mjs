@@ -5,7 +5,7 @@ import { faultOf, findTestFiles } from './test-files.mjs'
 import { killTestProcesses, runTestFile } from './test-process.mjs'
 import { build, run } from './workspace.mjs'
 
-const FILE_TIMEOUT_MS = 180_000
+const FILE_TIMEOUT_MS = 15 * 60_000
 // Tests without sockets, processes or clocks: two of them may share the machine.
 const PURE = /^packages\/routing\//
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.

@@ -5,6 +5,7 @@ import { faultOf } from '../scripts/test-files.mjs'
 import { runTestFile } from '../scripts/test-process.mjs'
 import { assert, suite } from './suite.ts'
 import { openDescriptors } from './support/descriptors.ts'
+import { patience } from './support/patience.ts'
 import { freePort } from './support/ports.ts'
 import { seededRandom } from './support/random.ts'
 import { spawnLogged } from './support/spawn.ts'
@@ -12,8 +13,8 @@ import { until, untilEvent } from './support/until.ts'
 
 const test = suite('suite', { timeoutMs: 20_000 })
 
-function runFixture(name: string, env: Record<string, string> = {}, timeoutMs = 15_000) {
-  return runTestFile(`test/fixtures/${name}.fixture.ts`, { timeoutMs, env })
+function runFixture(name: string, env: Record<string, string> = {}, timeoutMs = patience(15_000)) {
+  return runTestFile(`test/fixtures/${name}.fixture.ts`, { timeoutMs, env: { EXIT_GRACE_MS: '1000', ...env }, leftGraceMs: 500 })
 }
 
 test('a file as it should be passes', async () => {
@@ -32,7 +33,7 @@ test('a file without .run() fails, and is found without running it', async () =>
 test('a test over its bound fails by name, and the next one runs', async () => {
   const { passed, failed, output } = await runFixture('over-bound')
   assert.equal({ passed, failed }, { passed: 1, failed: 1 })
-  assert.match(output, '"waits for ever" took longer than its bound of 50 ms')
+  assert.match(output, `"waits for ever" took longer than its bound of ${patience(50)} ms`)
 })
 
 test('a server left open fails the file and is named', async () => {
@@ -56,7 +57,7 @@ test('a child left behind after the exit fails the file, in its process group or
 })
 
 test('a file over its bound is ended and fails', async () => {
-  const { failed, faults } = await runFixture('child-held', {}, 1_000)
+  const { failed, faults } = await runFixture('child-held', { EXIT_GRACE_MS: '60000' }, 1_000)
   assert.is(failed, 1)
   assert.match(faults.join(), 'took longer than its bound of 1 s')
 })
@@ -85,10 +86,10 @@ test('waits are bounded and say what for', async () => {
   const server = createServer()
   await server.listen(await freePort(), '127.0.0.1')
   await untilEvent(server, 'listening')
-  await rejects(untilEvent(server, 'connection', 30), "no 'connection' within 30 ms")
+  await rejects(untilEvent(server, 'connection', 30), `no 'connection' within ${patience(30)} ms`)
   await rejects(
     until(() => false, 30, 'the moon'),
-    'the moon: not so within 30 ms',
+    `the moon: not so within ${patience(30)} ms`,
   )
   assert.is(await until(() => 7), 7)
   const before = openDescriptors()

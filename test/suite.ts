@@ -2,13 +2,14 @@
 // fails the file, an unhandled rejection fails the test that runs, and a file must end by itself: whatever it leaves behind is named.
 
 import { suite as uvuSuite } from 'uvu'
+import { patience } from './support/patience.ts'
 
 export * as assert from 'uvu/assert'
 
 type Body = () => unknown
 
 export interface Bound {
-  /** How long one test or hook may take. Default 10,000. */
+  /** How long one test or hook may take on a quiet machine. Default 10,000. */
   readonly timeoutMs?: number
 }
 
@@ -28,7 +29,7 @@ interface Hook {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-const EXIT_GRACE_MS = 2_000
+const EXIT_GRACE_MS = Number(process.env.EXIT_GRACE_MS ?? patience(2_000))
 
 const faults: string[] = []
 const cleanups: Body[] = []
@@ -51,7 +52,7 @@ export function suite(name: string, options: Bound = {}): TestSuite {
   let brokenBy: Error | undefined
   waitingForRun.add(name)
 
-  const bounded = (title: string, body: Body, bound?: Bound) => () => runBounded(title, body, bound?.timeoutMs ?? suiteTimeoutMs)
+  const bounded = (title: string, body: Body, bound?: Bound) => () => runBounded(title, body, patience(bound?.timeoutMs ?? suiteTimeoutMs))
   const add = (register: (title: string, handler: () => Promise<void>) => void, title: string, body: Body, bound?: Bound) =>
     register(title, async () => {
       if (brokenBy) throw brokenBy

@@ -3,6 +3,7 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
+import { patience } from './patience.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 // Chromium of a distribution, as root, and silent: it asks nobody for anything but the page.
@@ -19,7 +20,7 @@ const args = [
 
 /** Starts it with an empty profile. Throws how to install it when there is none. */
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findBrowser(), args })
+  return chromium.launch({ executablePath: findBrowser(), args, timeout: patience(30_000) })
 }
 
 function findBrowser(): string {

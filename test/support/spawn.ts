@@ -2,17 +2,18 @@
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { atSuiteEnd } from '../suite.ts'
+import { patience } from './patience.ts'
 
 export interface LoggedChild {
   readonly process: ChildProcess
   /** Everything written to stdout and stderr so far, in order of arrival. */
   output(): string
   stdout(): string
-  /** Resolves with the first match in the output; rejects after `timeoutMs` or when the child ends without it, showing the output. */
-  untilOutput(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>
+  /** Resolves with the first match in the output; rejects after `quietMs`, stretched, or when the child ends without it, showing the output. */
+  untilOutput(pattern: RegExp, quietMs?: number): Promise<RegExpMatchArray>
   /** Resolves when the process has ended and its output is complete. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  /** SIGTERM, after `graceMs` SIGKILL; resolves when it has ended. */
+  /** SIGTERM, after `graceMs`, stretched, SIGKILL; resolves when it has ended. */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -56,21 +57,22 @@ export function spawnLogged(command: string, args: readonly string[], options: S
   const stop = async (graceMs = 3_000): Promise<void> => {
     if (over) return
     child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+    const timer = setTimeout(() => child.kill('SIGKILL'), patience(graceMs))
     await exited
     clearTimeout(timer)
     // Its own children may still hold the pipes.
     const letGo = setTimeout(() => {
       child.stdout?.destroy()
       child.stderr?.destroy()
-    }, 500)
+    }, patience(500))
     await ended
     clearTimeout(letGo)
   }
   atSuiteEnd(() => stop())
 
-  const untilOutput = (pattern: RegExp, timeoutMs = 10_000): Promise<RegExpMatchArray> =>
+  const untilOutput = (pattern: RegExp, quietMs = 10_000): Promise<RegExpMatchArray> =>
     new Promise((resolve, reject) => {
+      const timeoutMs = patience(quietMs)
       const finish = (act: () => void): void => {
         clearTimeout(timer)
         listeners.delete(look)

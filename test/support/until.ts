@@ -1,9 +1,11 @@
-// Bounded waits: for an event, or for a condition that only asking again can tell.
+// Bounded waits: for an event, or for a condition that only asking again can tell. Bounds are those of a quiet machine.
 
 import type { EventEmitter } from 'node:events'
+import { patience } from './patience.ts'
 
-/** Resolves with the event's arguments. Rejects after `timeoutMs`, or on 'error' unless that is what is waited for. */
-export function untilEvent(emitter: EventEmitter, event: string, timeoutMs = 5_000): Promise<unknown[]> {
+/** Resolves with the event's arguments. Rejects after the bound, or on 'error' unless that is what is waited for. */
+export function untilEvent(emitter: EventEmitter, event: string, quietMs = 5_000): Promise<unknown[]> {
+  const timeoutMs = patience(quietMs)
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(timer)
@@ -28,7 +30,8 @@ export function untilEvent(emitter: EventEmitter, event: string, timeoutMs = 5_0
 }
 
 /** Asks every 10 ms until the answer is truthy, and resolves with it. What the condition throws goes through. */
-export async function until<T>(condition: () => T | Promise<T>, timeoutMs = 5_000, what = 'condition'): Promise<NonNullable<T>> {
+export async function until<T>(condition: () => T | Promise<T>, quietMs = 5_000, what = 'condition'): Promise<NonNullable<T>> {
+  const timeoutMs = patience(quietMs)
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const answer = await condition()

@@ -8,6 +8,8 @@ const workers = { web: 4, heavy: 2 }
 
 export default defineConfig({
   app: './server.ts',
+  // Its TypeScript is compiled in every worker, which takes a while on a small machine.
+  startTimeoutMs: 60_000,
   listen: Number(process.env.PORT ?? 3000),
   pools: {
     web: { workers: workers.web, env: { DEMO_WORKERS: JSON.stringify(workers) } },

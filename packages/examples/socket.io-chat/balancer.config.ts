@@ -6,6 +6,8 @@ setupPrimary()
 
 export default defineConfig({
   app: './server.ts',
+  // Its TypeScript is compiled in every worker, which takes a while on a small machine.
+  startTimeoutMs: 60_000,
   listen: 3000,
   pools: { web: { workers: 4 } },
   routes: [{ path: '/socket.io/*', policy: sticky({ by: ticket(), otherwise: leastInFlight() }) }, { path: '/*' }],

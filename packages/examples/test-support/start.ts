@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert } from '../../../test/suite.ts'
+import { patience } from '../../../test/support/patience.ts'
 import { type LoggedChild, spawnLogged } from '../../../test/support/spawn.ts'
 
 const examples = fileURLToPath(new URL('..', import.meta.url))
@@ -75,7 +76,7 @@ export interface Answer {
   readonly json: any
 }
 
-/** One request, its whole answer. Rejects after `timeoutMs`, default 10,000. */
+/** One request, its whole answer. Rejects after `timeoutMs`, default 10,000 on a quiet machine. */
 export function ask(
   example: RunningExample,
   path: string,
@@ -83,7 +84,8 @@ export function ask(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port: example.port, path, method, headers: { ...headers }, agent: agent ?? false })
-    const timer = setTimeout(() => asked.destroy(new Error(`${method} ${path}: no answer within ${timeoutMs} ms`)), timeoutMs)
+    const boundMs = patience(timeoutMs)
+    const timer = setTimeout(() => asked.destroy(new Error(`${method} ${path}: no answer within ${boundMs} ms`)), boundMs)
     asked.once('close', () => clearTimeout(timer))
     asked.once('error', reject)
     asked.once('response', (response) => {

@@ -1,32 +1,11 @@
 // Late binding: nobody waits behind a busy loop while another is free, and while all are busy everybody waits in one queue in the primary.
 
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
+import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
-import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('late binding', { timeoutMs: 40_000 })
-
-const folder = temporaryFolder()
-let holds = 0
-
-/** A file that holds requests for as long as it is there. */
-class Hold {
-  readonly file = join(folder, String(++holds))
-
-  constructor() {
-    writeFileSync(this.file, '')
-  }
-
-  request(path: string): string {
-    return get(`${path}?while=${encodeURIComponent(this.file)}`)
-  }
-
-  release(): void {
-    rmSync(this.file, { force: true })
-  }
-}
 
 async function start(more: object = {}): Promise<RunningBalancer> {
   const balancer = await startBalancer({
@@ -80,17 +59,28 @@ test('when all are busy everybody waits in the primary, and the first to come fr
   const blocked = block(balancer, 2)
   await busyWorkers(balancer, 2)
   const clients: RawClient[] = []
-  const order: number[] = []
+  const served: { index: number; worker: string; begun: number }[] = []
   for (let index = 0; index < 12; index++) {
     const client = new RawClient(balancer.port).write(get('/block?ms=20'))
     clients.push(client)
-    void client.answer().then(() => order.push(index))
+    void client.answer().then(({ headers }) => {
+      served.push({ index, worker: `${headers.get('x-worker')?.[0]}`, begun: Number(headers.get('x-begun')?.[0]) })
+    })
     await balancer.untilStatus(({ connections }) => connections.waiting.queue === index + 1, `${index + 1} in the queue`)
   }
   assert.equal((await blocked.end()).sort(), ['web/0', 'web/1'])
   for (const client of clients) await client.over()
-  // Two loops serve at a time, so that neighbours may change places.
-  for (const [place, index] of order.entries()) assert.ok(Math.abs(place - index) <= 1, `in order, but for neighbours: ${order}`)
+  assert.is(served.length, 12)
+  // Who is first in one queue is never behind a later one in the same worker.
+  for (const worker of ['web/0', 'web/1']) {
+    const mine = served.filter((one) => one.worker === worker).sort((one, other) => one.begun - other.begun)
+    const indices = mine.map(({ index }) => index)
+    assert.equal(
+      indices,
+      indices.toSorted((one, other) => one - other),
+      worker,
+    )
+  }
   assert.is(await balancer.stop(), 0)
 })
 

@@ -2,17 +2,11 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
+import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('limits', { timeoutMs: 25_000 })
-
-async function inTime<T>(promise: Promise<T>, limitMs: number): Promise<T> {
-  const startedAt = performance.now()
-  const value = await promise
-  assert.ok(performance.now() - startedAt < limitMs, `it took ${performance.now() - startedAt} ms`)
-  return value
-}
 
 function pidsOf(balancer: RunningBalancer): Promise<number[]> {
   return balancer.status().then(({ pools }) => pools.flatMap(({ workers }) => workers.map(({ pid }) => pid)))
@@ -20,15 +14,15 @@ function pidsOf(balancer: RunningBalancer): Promise<number[]> {
 
 test('nobody ready: 503 with Retry-After, and served again when a worker is back', async () => {
   const balancer = await startBalancer({
-    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, restartDelayMs: 1_500, maxRestartDelayMs: 1_500 },
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, restartDelayMs: 4_000, maxRestartDelayMs: 4_000 },
   })
   const [pid] = await pidsOf(balancer)
   process.kill(pid as number, 'SIGKILL')
   await balancer.untilStatus(({ pools }) => pools[0]?.ready === 0, 'no worker')
-  const refused = await inTime(exchange(balancer.port, get('/')), 1_000)
+  const refused = await exchange(balancer.port, get('/'))
   assert.is(refused.status, 503)
   const retryAfterS = Number(refused.headers.get('retry-after')?.[0])
-  assert.ok(retryAfterS >= 1 && retryAfterS <= 2, `Retry-After: ${retryAfterS}`)
+  assert.ok(retryAfterS >= 1 && retryAfterS <= 4, `Retry-After: ${retryAfterS}`)
   await balancer.untilAllReady()
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
   const { connections } = await balancer.status()
@@ -38,18 +32,17 @@ test('nobody ready: 503 with Retry-After, and served again when a worker is back
 })
 
 test('a policy that answers nobody: the queue fills, is bounded in length and in time, and others are served', async () => {
-  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs') })
+  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs'), env: { QUEUE_TIMEOUT_MS: '3000' } })
   const waiting = Array.from({ length: 5 }, () => new RawClient(balancer.port).write(get('/nobody')))
   const startedAt = performance.now()
   await balancer.untilStatus(({ connections }) => connections.waiting.queue === 5, 'five in the queue')
-  const full = await inTime(exchange(balancer.port, get('/nobody')), 500)
+  const full = await exchange(balancer.port, get('/nobody'))
   assert.is(full.status, 503)
   assert.ok(Number(full.headers.get('retry-after')?.[0]) >= 1)
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
-  // One loses patience itself: it is let go when its turn to be looked at comes, or answered into the void.
   for (const client of waiting) assert.is((await client.answer()).status, 503)
   const tookMs = performance.now() - startedAt
-  assert.ok(tookMs > 900 && tookMs < 2_500, `they waited ${tookMs} ms`)
+  assert.ok(tookMs > 2_900, `they waited ${tookMs} ms`)
   const { connections } = await balancer.status()
   assert.is(connections.refused['queue-full'], 1)
   assert.is(connections.refused['queue-timeout'], 5)
@@ -58,12 +51,15 @@ test('a policy that answers nobody: the queue fills, is bounded in length and in
 })
 
 test('connections that wait for a busy worker are all served by it, in order, when it comes free', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } } } })
-  const blocker = exchange(balancer.port, get('/block?ms=1500&id=a'))
-  await balancer.untilLine(({ msg }) => msg === 'block a begun', 'the block')
+  const pools = { web: { workers: 1, queue: { timeoutMs: 300_000 } } }
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools } })
+  const hold = new Hold()
+  const blocker = exchange(balancer.port, hold.request('/block'))
+  await balancer.untilLine(({ msg }) => msg === 'block  begun', 'the block')
   // More than the window of one worker holds.
   const clients = Array.from({ length: 200 }, (_, index) => new RawClient(balancer.port).write(get(`/${index}`)))
-  await balancer.untilStatus(({ connections }) => connections.waiting.queue > 0, 'somebody in the queue', 1_400)
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue > 0, 'somebody in the queue')
+  hold.release()
   for (const client of clients) assert.is((await client.answer()).status, 200)
   assert.is((await blocker).status, 200)
   for (const client of clients) client.destroy()
@@ -71,23 +67,23 @@ test('connections that wait for a busy worker are all served by it, in order, wh
 })
 
 test('clients that leave the queue are let go', async () => {
-  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs') })
+  const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs'), env: { QUEUE_TIMEOUT_MS: '300000' } })
   const descriptors = balancer.descriptors
   const client = new RawClient(balancer.port).write(get('/nobody'))
   await balancer.untilStatus(({ connections }) => connections.waiting.queue === 1, 'one in the queue')
   client.socket.resetAndDestroy()
-  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 0 && connections.closed === 1, 'nobody in the queue', 900)
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 0 && connections.closed === 1, 'nobody in the queue')
   await balancer.untilDescriptors(descriptors)
   assert.is(await balancer.stop(), 0)
 })
 
 test('un-routed connections are capped in all: 503', async () => {
   const balancer = await startBalancer({
-    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnrouted: 20, headTimeoutMs: 5_000 },
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnrouted: 20, headTimeoutMs: 300_000 },
   })
   const held = Array.from({ length: 20 }, () => new RawClient(balancer.port).write('GET / HT'))
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 20, '20 held')
-  const refused = await inTime(exchange(balancer.port, 'GET / HT'), 500)
+  const refused = await exchange(balancer.port, 'GET / HT')
   assert.is(refused.status, 503)
   assert.ok(refused.headers.has('retry-after'))
   // A whole head waits for nobody.
@@ -106,14 +102,14 @@ test('un-routed connections are capped in all: 503', async () => {
 
 test('un-routed connections are capped per address: 429, and another address is served', async () => {
   const balancer = await startBalancer({
-    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnroutedPerAddress: 10, headTimeoutMs: 5_000 },
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnroutedPerAddress: 10, headTimeoutMs: 300_000 },
   })
   const { port } = balancer
   const from = (localAddress: string) => new RawClient({ port, host: '127.0.0.1', localAddress }).write('GET / HT')
   const held = Array.from({ length: 10 }, () => from('127.0.0.2'))
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten held')
   const refused = from('127.0.0.2')
-  const answer = await inTime(refused.answer(), 500)
+  const answer = await refused.answer()
   assert.is(answer.status, 429)
   assert.ok(answer.headers.has('retry-after'))
   const other = from('127.0.0.3').write('TP/1.1\r\nHost: test\r\n\r\n')
@@ -129,7 +125,7 @@ test('un-routed connections are capped per address: 429, and another address is 
 test('accepting pauses at 90 % of the descriptors, goes on after, and a worker that dies meanwhile is replaced', async () => {
   const limit = 160
   const balancer = await startBalancer({
-    config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs: 4_000, restartDelayMs: 50 },
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs: 300_000, restartDelayMs: 50 },
     descriptorLimit: limit,
   })
   await balancer.untilAllReady()

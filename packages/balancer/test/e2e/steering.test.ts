@@ -256,7 +256,7 @@ test('when the worker of a session is gone, its requests are served by another, 
   await client.write(get(`/session/a?session=${other}&expect=${homes.get(other)}`, KEEP)).answer()
   const { pools } = await steered.status()
   process.kill(pools[0]?.workers.find((worker) => worker.slot === slot)?.pid as number, 'SIGKILL')
-  await steered.untilStatus((status) => status.pools[0]?.ready === 2, 'two ready')
+  await steered.untilLine(({ msg }) => msg.startsWith(`${home} was ended by SIGKILL`), 'its end')
   assert.is((await client.write(get(`/session/a?session=${session}&expect=light`, KEEP)).answer()).status, 200)
   await steered.untilAllReady()
   assert.is((await client.write(get(`/session/a?session=${session}&expect=${home}`, KEEP)).answer()).status, 200)

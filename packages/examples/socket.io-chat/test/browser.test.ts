@@ -3,6 +3,7 @@
 import type { Browser } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'
 import { openBrowser } from '../../../../test/support/browser.ts'
+import { patience } from '../../../../test/support/patience.ts'
 import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 import { modes } from './chat-clients.ts'
 import { pageRun } from './chat-pages.ts'
@@ -36,15 +37,16 @@ test('what is typed on one page is read on another', async () => {
     const [ada, bob] = await Promise.all(
       ['Ada', 'Bob'].map(async (name) => {
         const page = await context.newPage()
+        page.setDefaultTimeout(patience(10_000))
         await page.goto(`${example.url}/?room=two&name=${name}`)
-        await page.locator('#state', { hasText: 'over websocket' }).waitFor({ timeout: 10_000 })
+        await page.locator('#state', { hasText: 'over websocket' }).waitFor()
         return page
       }),
     )
     await ada?.fill('#text', 'is this thing on?')
     await ada?.click('button')
     const entry = bob?.locator('#log li')
-    await entry?.waitFor({ timeout: 10_000 })
+    await entry?.waitFor()
     assert.match((await entry?.textContent()) ?? '', /^Ada\s*is this thing on\?\s*worker \d$/)
   } finally {
     await context.close()

@@ -1,6 +1,7 @@
 // Many socket.io clients at once, without a cookie jar. Each says something in a room of its own, hears it, and is told who answered.
 
 import { io, type Socket } from 'socket.io-client'
+import { patience } from '../../../../test/support/patience.ts'
 import type { RunningExample } from '../../test-support/start.ts'
 
 export type Mode = readonly ('polling' | 'websocket')[]
@@ -43,9 +44,9 @@ async function chatClient({ url }: RunningExample, { roundTrips, transports, tim
   let leaving = false
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => {
-      faults.push(`${timeoutMs} ms went by after ${done} of ${roundTrips} round trips`)
+      faults.push(`${patience(timeoutMs)} ms went by after ${done} of ${roundTrips} round trips`)
       finish()
-    }, timeoutMs)
+    }, patience(timeoutMs))
     const finish = (): void => {
       leaving = true
       clearTimeout(timer)

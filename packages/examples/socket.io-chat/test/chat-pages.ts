@@ -1,6 +1,7 @@
 // The chat's page in a real browser: opened in several contexts of their own, so that none waits for another's connections.
 
 import type { Browser, Page } from 'playwright-core'
+import { patience } from '../../../../test/support/patience.ts'
 import type { RunningExample } from '../../test-support/start.ts'
 import type { ClientReport, Mode } from './chat-clients.ts'
 
@@ -22,7 +23,8 @@ export function pageRun(browser: Browser, example: RunningExample, run: PageRun)
 }
 
 async function onePage(browser: Browser, { url }: RunningExample, run: PageRun, index: number): Promise<PageReport> {
-  const { transports, roundTrips, timeoutMs } = run
+  const { transports, roundTrips } = run
+  const timeoutMs = patience(run.timeoutMs)
   const context = await browser.newContext()
   const httpErrors: string[] = []
   try {

@@ -2,6 +2,7 @@
 
 import { WebSocket } from 'ws'
 import { assert } from '../../../../test/suite.ts'
+import { patience } from '../../../../test/support/patience.ts'
 import { seededRandom } from '../../../../test/support/random.ts'
 import type { RunningExample } from '../../test-support/start.ts'
 
@@ -40,7 +41,7 @@ function echoClient(example: RunningExample, index: number, messages: number, me
       socket.terminate()
       reject(new Error(`client ${index}, after ${echoed} of ${messages} messages: ${why}`))
     }
-    const timer = setTimeout(() => fail(`${timeoutMs} ms went by`), timeoutMs)
+    const timer = setTimeout(() => fail(`${patience(timeoutMs)} ms went by`), patience(timeoutMs))
     const sendNext = (): void => {
       if (sent === messages) return
       const next = message()

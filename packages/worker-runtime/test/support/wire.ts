@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { patience } from '../../../../test/support/patience.ts'
 
 const WAIT_MS = 5_000
 
@@ -22,7 +23,7 @@ export class Wire {
   private readonly listeners = new Set<() => void>()
 
   constructor(port: number, { tls = false, timeoutMs = WAIT_MS }: WireOptions = {}) {
-    this.timeoutMs = timeoutMs
+    this.timeoutMs = patience(timeoutMs)
     const options = { port, host: '127.0.0.1', allowHalfOpen: true }
     this.socket = tls ? connectTls({ ...options, rejectUnauthorized: false }) : connect({ ...options, noDelay: true })
     this.socket.setEncoding('latin1')

@@ -9,7 +9,9 @@ import { type RunningBalancer, startBalancer, temporaryFolder } from './running-
 
 const WORKERS = 4
 const CLIENTS = 48
-const BLOCK_MS = 400
+/** Until it is killed. */
+const BLOCK_MS = 3_600_000
+const ON_THEIR_WAY_MS = 50
 
 export interface KillTotals {
   kills: number
@@ -32,7 +34,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
     config: {
       app: 'begun-app.mjs',
       policy: 'round-robin',
-      pools: { web: { workers: WORKERS } },
+      pools: { web: { workers: WORKERS, queue: { timeoutMs: 300_000 } } },
       restartDelayMs: 10,
       maxRestartDelayMs: 50,
     },
@@ -71,7 +73,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
       const name = `blocked${round}`
       clients.push(send(`/${name}?block=${BLOCK_MS}`, name))
       const pid = await until(() => begun.pidOf(name), 15_000, `${name} to begin`)
-      await until(async () => waitingFor(await balancer.status()) > 0, BLOCK_MS, 'a hand-off on its way').catch(() => {})
+      await until(async () => waitingFor(await balancer.status()) > 0, ON_THEIR_WAY_MS, 'a hand-off on its way').catch(() => {})
       process.kill(pid, 'SIGKILL')
     } else {
       const { pools } = await balancer.status()

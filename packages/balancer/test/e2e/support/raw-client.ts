@@ -1,6 +1,7 @@
 // A client that writes bytes as it likes and reads HTTP/1 answers: the bad input of these tests is nothing that a library would send.
 
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import { patience } from '../../../../../test/support/patience.ts'
 
 export interface Answer {
   readonly status: number
@@ -109,7 +110,8 @@ export class RawClient {
     for (const listener of [...this.listeners]) listener()
   }
 
-  private until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
+  private until(condition: () => boolean, quietMs: number, what: string): Promise<void> {
+    const timeoutMs = patience(quietMs)
     return new Promise((resolve, reject) => {
       const look = (): void => {
         if (!condition()) return

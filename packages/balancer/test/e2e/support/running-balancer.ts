@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { openDescriptors } from '../../../../../test/support/descriptors.ts'
+import { patience } from '../../../../../test/support/patience.ts'
 import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn.ts'
 import { until } from '../../../../../test/support/until.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
@@ -113,7 +114,7 @@ export class RunningBalancer {
 
   /** What the balancer says of itself. Fails when connections are not accounted for. */
   async status(): Promise<BalancerStatus> {
-    const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(10_000) })
+    const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(patience(10_000)) })
     const status = (await response.json()) as BalancerStatus
     const fault = accountFault(status)
     if (fault !== undefined) throw new Error(fault)
@@ -121,7 +122,7 @@ export class RunningBalancer {
   }
 
   async metrics(): Promise<string> {
-    return (await fetch(`${this.adminUrl}/metrics`, { signal: AbortSignal.timeout(10_000) })).text()
+    return (await fetch(`${this.adminUrl}/metrics`, { signal: AbortSignal.timeout(patience(10_000)) })).text()
   }
 
   async untilStatus(condition: (status: BalancerStatus) => boolean, what: string, timeoutMs = 10_000): Promise<BalancerStatus> {
@@ -165,7 +166,8 @@ export class RunningBalancer {
   }
 
   /** Resolves with the exit code when the process has ended. */
-  async ended(timeoutMs = 15_000): Promise<number | null> {
+  async ended(quietMs = 15_000): Promise<number | null> {
+    const timeoutMs = patience(quietMs)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Error(`the balancer runs on after ${timeoutMs} ms:\n${this.child.output()}`)), timeoutMs)

@@ -1,0 +1,27 @@
+// A file that holds requests for as long as it is there: a test decides when they end, however slow the machine is.
+
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { get } from './raw-client.ts'
+import { temporaryFolder } from './running-balancer.ts'
+
+export class Hold {
+  readonly file = join(temporaryFolder(), 'hold')
+
+  constructor() {
+    this.shut()
+  }
+
+  shut(): void {
+    writeFileSync(this.file, '')
+  }
+
+  /** A GET that an app ends when it is released. */
+  request(path: string, headers?: Record<string, string>): string {
+    return get(`${path}?while=${encodeURIComponent(this.file)}`, headers)
+  }
+
+  release(): void {
+    rmSync(this.file, { force: true })
+  }
+}
