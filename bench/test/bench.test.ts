@@ -36,7 +36,7 @@ test('every contender is measured in every scenario without routes, and every ta
 })
 
 test('autocannon opens a connection for every request and counts the answers', async () => {
-  const { rows, samples } = await dataOf<Data>(start('--json', '--load', 'autocannon', '--only', 'new-connections'))
+  const { rows, samples } = await dataOf<Data>(start('--json', '--load', 'autocannon', '--only', 'new-connections', '--seconds', '1.5'))
   assert.equal([...new Set(rows.map(({ load }) => load))], ['autocannon'])
   assert.is(rows.length, 3)
   for (const { requests } of samples) assert.ok(requests > 64, `${requests} answers on 64 connections`)

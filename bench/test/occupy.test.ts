@@ -29,11 +29,11 @@ test('it occupies the loop for as long as it is asked to', async () => {
 
 test('timers occupy nobody and run side by side', async () => {
   const startedAt = performance.now()
-  const asked = Array.from({ length: 20 }, () => ask('/work?timer=60&ms=1'))
-  assert.ok(performance.now() - startedAt < 60, 'the loop was occupied')
+  const asked = Array.from({ length: 20 }, () => ask('/work?timer=600&ms=1'))
+  assert.ok(performance.now() - startedAt < 600, 'the loop was occupied')
   for (const { done } of asked) {
     const tookMs = (await done) - startedAt
-    assert.ok(tookMs >= 60 && tookMs < 20 * 60, `${tookMs} ms`)
+    assert.ok(tookMs >= 600 && tookMs < 20 * 600, `${tookMs} ms`)
   }
 })
 

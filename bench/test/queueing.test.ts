@@ -3,6 +3,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { assert, suite } from '../../test/suite.ts'
+import { inOneAttempt } from '../../test/support/attempts.ts'
 import { until } from '../../test/support/until.ts'
 import { entrants, queueingContenders } from '../src/contenders.ts'
 import { FreshConnections } from '../src/fresh-connections.ts'
@@ -181,12 +182,18 @@ test(
   { timeoutMs: 150_000 },
 )
 
-test('a run that is invalid says so and fails', async () => {
-  const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
-  assert.is((await run.ended).code, 1)
-  assert.match(run.output(), /\nINVALID: naive round robin has 0\.\d\d × the ideal/)
-  assert.match((JSON.parse(run.stdout()) as Data).invalid ?? '', /^INVALID/)
-})
+test('a run that is invalid says so and fails', () =>
+  inOneAttempt(true, async () => {
+    const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
+    const { code } = await run.ended
+    const { invalid } = JSON.parse(run.stdout()) as Data
+    // Nobody waits here, unless the machine makes them wait.
+    if (invalid === undefined) return false
+    assert.is(code, 1)
+    assert.match(run.output(), /\nINVALID: naive round robin has \d\.\d\d × the ideal/)
+    assert.match(invalid, /^INVALID/)
+    return true
+  }))
 
 test('a trace whose generator was late is sent again, twice at most', async () => {
   const run = startWith('naive', '--queueing', '--requests', '20', '--only', 'kept-alive', '--late', '0')

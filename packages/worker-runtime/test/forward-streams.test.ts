@@ -364,7 +364,7 @@ test('connections between workers are used again, and kept open by the side that
       server.keepAliveTimeout = 1
       server.on('request', (_request: IncomingMessage, response: ServerResponse) => void response.end('x'))
     },
-    forwarder: { idleTimeoutMs: 2_500 },
+    forwarder: { idleTimeoutMs: 5_000 },
   })
   let accepted = 0
   pair.far.on('connection', () => accepted++)

@@ -1,6 +1,7 @@
 // Late binding: nobody waits behind a busy loop while another is free, and while all are busy everybody waits in one queue in the primary.
 
 import { assert, suite } from '../../../../test/suite.ts'
+import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
 import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
@@ -32,14 +33,20 @@ function block(balancer: RunningBalancer, count: number, path = '/block') {
   }
 }
 
-const busyWorkers = (balancer: RunningBalancer, count: number) =>
-  balancer.untilStatus(({ pools }) => pools[0]?.workers.filter(({ load }) => load.busyMs > 20).length === count, `${count} busy`)
+/** Longer than a loop that only gets no time from the system. */
+const BLOCKED_MS = 500
+
+const blockedIn = ({ pools }: BalancerStatus) => pools[0]?.workers.filter(({ load }) => load.busyMs > BLOCKED_MS) ?? []
+
+/** Resolves with the workers that are blocked when there are so many. */
+async function blockedWorkers(balancer: RunningBalancer, count: number): Promise<readonly WorkerStatus[]> {
+  return blockedIn(await balancer.untilStatus((status) => blockedIn(status).length === count, `${count} blocked`))
+}
 
 test('a blocked worker shows since when, and gets nothing new', async () => {
   const balancer = await start()
   const blocked = block(balancer, 1)
-  const { pools } = await busyWorkers(balancer, 1)
-  const busy = pools[0]?.workers.find(({ load }) => load.busyMs > 0)
+  const [busy] = await blockedWorkers(balancer, 1)
   assert.not.ok(busy?.load.isFree)
   for (let turn = 0; turn < 40; turn++) {
     const { status, headers } = await exchange(balancer.port, get('/'))
@@ -57,7 +64,7 @@ test('a blocked worker shows since when, and gets nothing new', async () => {
 test('when all are busy everybody waits in the primary, and the first to come free has the first that came', async () => {
   const balancer = await start()
   const blocked = block(balancer, 2)
-  await busyWorkers(balancer, 2)
+  await blockedWorkers(balancer, 2)
   const clients: RawClient[] = []
   const served: { index: number; worker: string; begun: number }[] = []
   for (let index = 0; index < 12; index++) {
@@ -87,7 +94,7 @@ test('when all are busy everybody waits in the primary, and the first to come fr
 test('a client that hangs up while it waits leaves at once', async () => {
   const balancer = await start()
   const blocked = block(balancer, 2)
-  await busyWorkers(balancer, 2)
+  await blockedWorkers(balancer, 2)
   const clients = [0, 1, 2].map(() => new RawClient(balancer.port).write(get('/')))
   await balancer.untilStatus(({ connections }) => connections.waiting.queue === 3, 'three in the queue')
   clients[0]?.socket.destroy()
@@ -113,8 +120,8 @@ test('any policy: what its worker’s loop is stuck for goes to one that is free
     routes: [{ path: '/mine', policy: { sticky: { by: { query: 'session' } } } }, { path: '/*' }],
   })
   const blocked = block(balancer, 1)
-  const { pools } = await busyWorkers(balancer, 1)
-  const slot = pools[0]?.workers.find(({ load }) => load.busyMs > 0)?.slot as number
+  const [busy] = await blockedWorkers(balancer, 1)
+  const slot = busy?.slot as number
   for (let turn = 0; turn < 8; turn++) {
     const { headers } = await exchange(balancer.port, get('/'))
     assert.is(headers.get('x-worker')?.[0], `web/${1 - slot}`)
