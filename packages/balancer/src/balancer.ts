@@ -166,7 +166,7 @@ export class Balancer {
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
     this.waiting.found(fd)
-    choice.handOff(arrival, policy.binds === undefined ? policy.stays !== undefined : policy.binds(head))
+    choice.handOff(arrival, policy.binds?.(head) ?? true)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
   }

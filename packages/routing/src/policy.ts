@@ -53,7 +53,7 @@ export interface Policy {
   pick(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
   /** May a later request on this connection stay with the worker that holds it? Left out: yes, always; there is nobody to ask. */
   stays?(worker: Candidate, head: RequestHead): boolean
-  /** Does this head belong to one worker, so that it is better off waiting for it than with another whose loop is free? Left out: if there is `stays`. */
+  /** Does this head belong to the worker that is picked, so that it is better off waiting for it than with another whose loop is free? Left out: yes. */
   binds?(head: RequestHead): boolean
   /** The policy that is really used on one route: the owner calls this once per route and picks with the result. Left out: the policy itself. */
   bind?(context: PolicyContext): Policy

@@ -5,14 +5,18 @@ import {
   fromFunction,
   hash,
   issueSessionId,
+  leastBusy,
+  leastInFlight,
   type Policy,
   type PolicyContext,
+  query,
   RequestHead,
+  roundRobin,
   sticky,
   TicketSeal,
   ticket,
 } from '../src/index.ts'
-import { busy, candidate, candidates } from './fixtures.ts'
+import { busy, candidate, candidates, read } from './fixtures.ts'
 
 const test = suite('sticky')
 
@@ -234,6 +238,15 @@ test('explains itself', () => {
 test('refuses bounds that make no sense', () => {
   for (const breakAt of [0.5, Number.NaN]) assert.throws(() => sticky({ by: ticket(), breakAt }), /breakAt: expected at least 1/)
   assert.throws(() => sticky({ by: ticket(), breakFloor: -1 }), /breakFloor: expected at least 0/)
+})
+
+test('what has a key belongs to its worker, what has none as the policy inside says; code of the user’s own binds', () => {
+  const policy = sticky({ by: hash(query('session')), otherwise: leastInFlight() })
+  assert.ok(policy.binds?.(read('GET /?session=a HTTP/1.1\nHost: a\n\n')))
+  assert.not.ok(policy.binds?.(read('GET / HTTP/1.1\nHost: a\n\n')))
+  const own = sticky({ by: hash(query('session')), otherwise: (candidates) => candidates[0] })
+  assert.ok(own.binds?.(read('GET / HTTP/1.1\nHost: a\n\n')))
+  for (const byLoad of [leastBusy(), leastInFlight(), roundRobin()]) assert.not.ok(byLoad.binds?.(read('GET / HTTP/1.1\nHost: a\n\n')))
 })
 
 test.run()

@@ -140,6 +140,7 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
     name: 'least-busy',
     data: dataOf(byLatency, hotAt),
     waitsForLoop: true,
+    binds: () => false,
     pick(candidates) {
       const chosen = choose(candidates)
       if (chosen === undefined) return undefined

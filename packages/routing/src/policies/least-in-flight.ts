@@ -25,6 +25,7 @@ export function leastInFlight(): Policy {
   return {
     name: 'least-in-flight',
     data: 'least-in-flight',
+    binds: () => false,
     pick(candidates) {
       const chosen = choose(candidates)
       if (chosen !== undefined) lastSlot = chosen.slot

@@ -25,6 +25,7 @@ export function roundRobin(): Policy {
   return {
     name: 'round-robin',
     data: 'round-robin',
+    binds: () => false,
     pick(candidates) {
       picks++
       let best: Candidate | undefined

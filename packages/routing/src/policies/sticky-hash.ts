@@ -20,7 +20,7 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
     // A head without key may carry the ticket of the policy inside.
     ...(otherwise.ticket === undefined ? {} : { ticket: otherwise.ticket }),
     home: (head) => (by.source.of(head) === undefined ? otherwise.home?.(head) : undefined),
-    binds: (head) => by.source.of(head) !== undefined || otherwise.binds?.(head) === true,
+    binds: (head) => by.source.of(head) !== undefined || (otherwise.binds?.(head) ?? true),
     pick(candidates, head) {
       lastSeats = candidates
       const key = by.source.of(head)

@@ -38,7 +38,7 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     name: 'sticky-ticket',
     ticket: settings ?? by.options,
     home,
-    binds: (head) => home(head) !== undefined || otherwise.binds?.(head) === true,
+    binds: (head) => home(head) !== undefined || (otherwise.binds?.(head) ?? true),
     pick(candidates, head) {
       const seat = home(head)
       const chosen = seat === undefined ? undefined : choose(candidates, seat)
