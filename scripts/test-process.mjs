@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { delimiter, dirname } from 'node:path'
 import { root } from './workspace.mjs'
 
 const MARK = 'SWITCHYARD_TEST_RUN'
@@ -10,15 +11,18 @@ const LEFT_GRACE_MS = 8_000
 
 const alive = new Map()
 
-/** Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. What it started may take `leftGraceMs` to end. */
-export async function runTestFile(file, { timeoutMs, env = {}, live = false, leftGraceMs = LEFT_GRACE_MS }) {
+/**
+ * Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. What it started may take `leftGraceMs` to end.
+ * `node`: the executable that runs it, and that it finds when it starts `node`.
+ */
+export async function runTestFile(file, { timeoutMs, env = {}, live = false, leftGraceMs = LEFT_GRACE_MS, node = process.execPath }) {
   const mark = randomUUID()
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+  const child = spawn(node, ['--import', 'tsx', file], {
     cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env, [MARK]: mark },
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, ...env, [MARK]: mark },
   })
   alive.set(child.pid, mark)
   let output = ''

@@ -1,0 +1,43 @@
+// Runs test files on one Node, each in a process of its own, and says how each went.
+
+import { faultOf } from './test-files.mjs'
+import { runTestFile } from './test-process.mjs'
+
+const FILE_TIMEOUT_MS = 15 * 60_000
+// Tests without sockets, processes or clocks: two of them may share the machine.
+const PURE = /^packages\/routing\//
+// What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
+const BOTH_CHANNELS = /\/e2e\/(bad-input|half-heads|kills|late-binding|limits|listeners|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+
+/** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
+export async function runTests(files, node) {
+  const result = { passed: 0, failed: 0 }
+  const inTurn = async (some) => {
+    for (const file of some) await runOne(file, node, result)
+  }
+  const pure = files.filter((file) => PURE.test(file))
+  await Promise.all([0, 1].map((lane) => inTurn(pure.filter((_, index) => index % 2 === lane))))
+  await inTurn(files.filter((file) => !PURE.test(file)))
+  return result
+}
+
+async function runOne(file, node, result) {
+  const fault = faultOf(file)
+  if (fault) {
+    console.log(`FAIL  ${file}  ${fault}`)
+    result.failed += 1
+    return
+  }
+  await runOnce(file, node, result)
+  if (BOTH_CHANNELS.test(file) && process.env.SWITCHYARD_CHANNEL === undefined) await runOnce(file, node, result, 'portable')
+}
+
+async function runOnce(file, node, result, channel) {
+  const env = channel === undefined ? {} : { SWITCHYARD_CHANNEL: channel }
+  const { passed, failed, faults, output, seconds } = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS, node, env })
+  result.passed += passed
+  result.failed += failed
+  if (failed > 0) console.log(output)
+  const what = [file, ...(channel === undefined ? [] : [`(${channel})`]), ...faults].join('  ')
+  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${what}  ${passed}/${passed + failed}  ${seconds.toFixed(1)} s`)
+}
