@@ -1,6 +1,6 @@
 // The weight of a worker at a moment, with workers that are only said to be there.
 
-import { nativeTransport } from '@switchyard/handoff'
+import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import type { PoolSettings } from '../src/settings.ts'
@@ -16,7 +16,7 @@ atSuiteEnd(() => {
 
 function workerAt(slot: number, settings?: Pick<PoolSettings, 'weights' | 'slowStart'>): PoolWorker {
   const worker = new PoolWorker(
-    nativeTransport(),
+    portableTransport(),
     'web',
     slot,
     0,

@@ -1,6 +1,6 @@
 // A pool's choice and its queue, with workers that are only said to be there.
 
-import { nativeTransport } from '@switchyard/handoff'
+import { portableTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
 import { Pool } from '../src/pool/pool.ts'
@@ -30,7 +30,12 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
   }
   const pool = new Pool(settings)
   const workers = states.map((state, slot) => {
-    const worker = new PoolWorker(nativeTransport(), 'web', slot, 0, 0, { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} })
+    const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, {
+      onGivenBack() {},
+      onAsked() {},
+      onTurned() {},
+      onBatchEnd() {},
+    })
     worker.state = state
     pool.add(worker)
     return worker

@@ -39,6 +39,7 @@ export class HeldSocket {
   private buffer = NOTHING
   private length = 0
   private isAnswered = false
+  private isTaken = false
 
   /** `socket` has not been read from. */
   constructor(fd: number, socket: Socket, onNews: HeldListener) {
@@ -81,7 +82,7 @@ export class HeldSocket {
   /** Reads, until `stop()` or until enough has come. */
   read(): void {
     const { _handle: handle } = this.inner
-    if (handle === null || this.gone || this.ended) return
+    if (handle === null || this.gone || this.ended || this.isTaken) return
     delete this.inner._read
     if (!handle.reading) {
       handle.reading = true
@@ -101,15 +102,22 @@ export class HeldSocket {
     handle.reading = false
   }
 
-  /** Stops reading and gives what can be passed to another process; undefined when it is gone. The connection stays open here too. */
+  /** Stops reading and gives what can be passed to another process; undefined when it is gone. The connection stays open here too, and is not read before it is `retaken`. */
   take(): Handle | undefined {
+    this.isTaken = true
     this.stop()
     return this.gone ? undefined : (this.inner._handle ?? undefined)
+  }
+
+  /** Nobody else has it, or nobody who has read from it. */
+  retake(): void {
+    this.isTaken = false
   }
 
   /** Sends a last answer and reads into the void until the client has closed: else what it sends on would make its system throw the answer away. */
   answer(bytes: Buffer): void {
     this.isAnswered = true
+    this.retake()
     this.read()
     this.socket.end(bytes)
   }

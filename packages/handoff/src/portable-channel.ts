@@ -178,8 +178,6 @@ export class PortableChannel implements Channel {
       case recordKinds.turnedWhenAsked:
         if (this.row.isAnswered || this.unanswered !== undefined) return
         return this.turned(false)
-      case recordKinds.load:
-        return
       default:
         this.fault()
     }

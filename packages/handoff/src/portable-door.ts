@@ -129,6 +129,7 @@ export class PortableDoor implements Door {
   readmit({ fd, tag }: Connection): void {
     const socket = this.held.get(fd)
     if (socket === undefined || socket.gone) return this.drop(fd)
+    socket.retake()
     // Who waits is watched: it may leave.
     socket.watch()
     this.examine(socket, listenerOf(tag))

@@ -8,7 +8,7 @@ import { ControlPipe } from './control-pipe.ts'
 import type { PortableEnds } from './ends.ts'
 import { rowWords } from './native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
-import { RecordWriter, readHandOff, readToEnd, recordKinds } from './portable-protocol.ts'
+import { loadFrame, RecordWriter, readHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
 import { tellSeats } from './seats.ts'
 import type { Offer, OfferListener, WorkerEnd } from './worker-end.ts'
 
@@ -88,7 +88,7 @@ export class PortableEnd implements WorkerEnd {
 
   loopIsBusy(): void {
     this.words[rowWords.busySince] = 1
-    this.say(recordKinds.load, 0)
+    this.control.send(loadFrame(this.load))
     setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
   }
 
@@ -106,20 +106,21 @@ export class PortableEnd implements WorkerEnd {
     return true
   }
 
+  private get load(): ToldLoad {
+    const word = (index: number) => this.words[index] as number
+    return {
+      inFlight: word(rowWords.inFlight),
+      received: word(rowWords.received),
+      connections: word(rowWords.connections),
+      latencyUs: word(rowWords.latencyUs),
+    }
+  }
+
   /** False: there is nobody to hear it. */
   private say(kind: number, number: number): boolean {
-    const { words } = this
     try {
       // Never full: the primary waits for one answer before it sends the next hand-off.
-      writeSync(
-        this.claims,
-        this.writer.write(kind, number, {
-          inFlight: words[rowWords.inFlight] as number,
-          received: words[rowWords.received] as number,
-          connections: words[rowWords.connections] as number,
-          latencyUs: words[rowWords.latencyUs] as number,
-        }),
-      )
+      writeSync(this.claims, this.writer.write(kind, number, this.load))
       return true
     } catch {
       return false

@@ -10,7 +10,7 @@ import type { Transport, WorkerLink } from './link.ts'
 import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
 import { PortableDoor } from './portable-door.ts'
 import { PortableLoadRow } from './portable-load-row.ts'
-import { readQuestion } from './portable-protocol.ts'
+import { readLoad, readQuestion } from './portable-protocol.ts'
 
 /** Another process may hold the pipe of claims open; what the worker had written has been read by then. */
 const LAST_WORDS_MS = 200
@@ -60,6 +60,11 @@ export class PortableLink implements WorkerLink {
   }
 
   private hear(frame: object): boolean {
+    const load = readLoad(frame)
+    if (load !== undefined) {
+      this.load.noteToldBeside(load)
+      return true
+    }
     const question = readQuestion(frame)
     if (question === undefined) return false
     if (question === 'fault') this.load.faults++

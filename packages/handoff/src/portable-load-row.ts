@@ -87,10 +87,13 @@ export class PortableLoadRow implements LoadRow {
     this.latencyMs = Math.max(latencyUs, 0) / 1000
   }
 
+  /** The same by another way than records: it may be older than they are. */
+  noteToldBeside(load: ToldLoad): void {
+    if (load.received < 0 || load.received >= this.received) this.noteTold(load)
+  }
+
   report({ inFlight, connections, received, loopLagMs, utilisation, latencyMs, memoryBytes }: LoadReport): void {
-    // A report comes by another way than records and may be older than they are.
-    const latencyUs = Math.min(latencyMs * 1000, MAX_LATENCY_US)
-    if (received >= this.received) this.noteTold({ inFlight, connections, received, latencyUs })
+    this.noteToldBeside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_LATENCY_US) })
     this.loopLagMs = loopLagMs
     this.utilisation = utilisation
     this.memoryBytes = memoryBytes

@@ -6,6 +6,8 @@ import type { Question, Verdict } from './returns.ts'
 /** Node keeps messages with a name like this from the app's 'message' listeners, and emits them as 'internalMessage': its own cluster lives so. */
 const HAND_OFF = 'NODE_SWITCHYARD'
 const MAX_ADDRESS_CHARS = 64
+const LOAD_WORDS = 4
+const NONSENSE = -1
 
 /** Goes with a handle. */
 export interface HandOff {
@@ -34,10 +36,8 @@ export const recordKinds = {
   turned: 2,
   /** The loop has turned since I was asked. */
   turnedWhenAsked: 3,
-  /** My load. */
-  load: 4,
   /** The hand-off came without a connection. */
-  empty: 5,
+  empty: 4,
 } as const
 
 /** 32-bit words of a record: kind, number, and these words of the worker's row of the load board. */
@@ -105,6 +105,18 @@ export function readQuestion(frame: object): Question | 'fault' | undefined {
   if (!isWord(ask) || ask === 0 || !isWord(avoid) || !isWord(reason)) return 'fault'
   if (typeof address !== 'string' || address.length > MAX_ADDRESS_CHARS || typeof head !== 'string') return 'fault'
   return { id: ask, avoid, reason, address, head: Buffer.from(head, 'latin1') }
+}
+
+/** A worker's load, said at once. Not in the pipe of claims: that one is never full only as long as hand-offs alone fill it. */
+export function loadFrame({ inFlight, received, connections, latencyUs }: ToldLoad): object {
+  return { load: [inFlight, received, connections, latencyUs] }
+}
+
+/** In the primary: undefined when a frame is no load. Numbers that are none are worth nothing, and make it nonsense. */
+export function readLoad(frame: object): ToldLoad | undefined {
+  if (!('load' in frame) || !Array.isArray(frame.load) || frame.load.length !== LOAD_WORDS) return undefined
+  const [inFlight, received, connections, latencyUs] = frame.load.map((value) => (isWord(value) ? value : NONSENSE))
+  return { inFlight, received, connections, latencyUs } as ToldLoad
 }
 
 function isWord(value: unknown): value is number {

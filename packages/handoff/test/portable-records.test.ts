@@ -7,7 +7,7 @@ import type { ControlPipe } from '../src/control-pipe.ts'
 import { HeldSockets } from '../src/held-socket.ts'
 import { PortableChannel } from '../src/portable-channel.ts'
 import { PortableLoadRow } from '../src/portable-load-row.ts'
-import { RecordReader, RecordWriter, recordKinds } from '../src/portable-protocol.ts'
+import { loadFrame, RecordReader, RecordWriter, readLoad, recordKinds } from '../src/portable-protocol.ts'
 
 const test = suite('portable: records')
 const IDLE = { inFlight: 0, received: 0, connections: 0, latencyUs: 0 }
@@ -57,7 +57,7 @@ for (const [what, kind, number] of [
 
 test('loads that can’t be are clamped and counted', async () => {
   const { row, say } = channelWithLiar()
-  await say(bytesOf(recordKinds.load, 0, { inFlight: -1, received: 9, connections: -7, latencyUs: -3 }))
+  await say(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: -1, received: 9, connections: -7, latencyUs: -3 }))
   assert.equal([row.faults, row.inFlight, row.connections, row.latencyMs], [1, 0, 0, 0])
   row.handedOff = 1
   assert.equal([row.inFlight, row.isFree], [1, false])
@@ -75,10 +75,18 @@ test('who waits for a loop that has nothing to answer asks it once, and until it
   assert.is(turned(), 1, 'a second answer is none')
 })
 
+test('a load that is said at once is checked', () => {
+  const load = { inFlight: 1, received: 2, connections: 3, latencyUs: 4 }
+  assert.equal(readLoad(JSON.parse(JSON.stringify(loadFrame(load)))), load)
+  assert.is(readLoad({ load: [1, 2, 3] }), undefined)
+  assert.is(readLoad({ load: 'high' }), undefined)
+  assert.equal(readLoad({ load: [1.5, -2, '3', null] }), { inFlight: -1, received: -1, connections: -1, latencyUs: -1 })
+})
+
 test('an old report does not overrule a newer record', async () => {
   const { row, say } = channelWithLiar()
   row.handedOff = 3
-  await say(bytesOf(recordKinds.load, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
+  await say(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
   row.report({ inFlight: 0, connections: 0, received: 1, loopLagMs: 4, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
   assert.equal([row.inFlight, row.loopLagMs], [2, 4])
 })

@@ -42,6 +42,10 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       outcome.exitCode = await start({ ...options, app, appArgs }, io)
     })
   startCommand.usage('[options] [app] [-- arguments of the app]')
+  startCommand.addHelpText(
+    'after',
+    "\nEnvironment:\n  SWITCHYARD_CHANNEL  how connections go to workers: 'native', or 'portable' where the native module is not built\n  SWITCHYARD_SECRET   signs tickets",
+  )
   addExamples(startCommand, [
     'balancer start server.js',
     'balancer start server.js -i 4 --listen 127.0.0.1:8080 -- --verbose',

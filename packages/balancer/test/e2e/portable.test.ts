@@ -1,5 +1,6 @@
 // What only the portable channel has: its notice, and Node's IPC shared with the app. All else is tested by running other files over it.
 
+import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { exchange, get, json } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
@@ -21,7 +22,13 @@ test('one line of the log says what is lost; status and metrics name the channel
   assert.is(await balancer.stop(), 0)
 })
 
-test('over the native channel nothing is said', async () => {
+test('over the native channel nothing is said; where it is not built, to insist on it is an error', async () => {
+  if (!hasNative()) {
+    const refused = await startBalancer({ config: { app: 'echo-app.mjs' }, env: { SWITCHYARD_CHANNEL: 'native' }, wait: false })
+    assert.is(await refused.ended(), 5)
+    assert.match(refused.child.output(), /the native channel is not built/)
+    return
+  }
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } } },
     env: { SWITCHYARD_CHANNEL: 'native' },
