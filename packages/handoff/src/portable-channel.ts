@@ -132,7 +132,7 @@ export class PortableChannel implements Channel {
   /** Makes the worker say when its loop has turned, unless an answer is due that says so. */
   readonly askTurn = (): void => {
     if (!this.row.isAnswered || this.worker === undefined) return
-    this.row.noteSent(performance.now())
+    this.row.noteSent(performance.now(), false)
     this.worker.control.send({ turn: true })
   }
 
@@ -154,7 +154,7 @@ export class PortableChannel implements Channel {
     this.lastNumber = (this.lastNumber % MAX_NUMBER) + 1
     this.unanswered = this.lastNumber
     this.sent.set(this.lastNumber, connection)
-    this.row.noteSent(performance.now())
+    this.row.noteSent(performance.now(), true)
     const number = this.lastNumber
     // Without IPC the end of the process is near.
     if (!child.connected) return

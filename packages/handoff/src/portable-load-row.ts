@@ -5,6 +5,8 @@ import type { LoadReport, LoadRow } from './load-board.ts'
 import type { ToldLoad } from './portable-protocol.ts'
 
 const SMOOTHING = 0.1
+/** A loop that waits answers within this. */
+const ANSWER_MS = 2
 const MAX_LATENCY_US = 2 ** 31 - 1
 
 export class PortableLoadRow implements LoadRow {
@@ -23,6 +25,7 @@ export class PortableLoadRow implements LoadRow {
   private answered = 0
   private recalled = 0
   private unansweredSinceMs: number | undefined
+  private isHandOffOut = false
   private readonly ask: () => void
 
   /** `ask`: makes the worker say when its loop has turned, if nothing is on its way that would. */
@@ -39,11 +42,14 @@ export class PortableLoadRow implements LoadRow {
   }
 
   get isFree(): boolean {
-    return this.unansweredSinceMs === undefined && this.sent <= this.answered
+    return this.sent <= this.answered && this.busyMs === 0
   }
 
   get busyMs(): number {
-    return this.unansweredSinceMs === undefined ? 0 : Math.max(0, performance.now() - this.unansweredSinceMs)
+    if (this.unansweredSinceMs === undefined) return 0
+    const ms = Math.max(0, performance.now() - this.unansweredSinceMs)
+    // A question alone says nothing of the loop before its answer could be here.
+    return this.isHandOffOut || ms >= ANSWER_MS ? ms : 0
   }
 
   private get onTheWay(): number {
@@ -65,8 +71,9 @@ export class PortableLoadRow implements LoadRow {
   }
 
   /** Something was sent that the worker answers when its loop has turned. */
-  noteSent(nowMs: number): void {
+  noteSent(nowMs: number, isHandOff: boolean): void {
     this.unansweredSinceMs ??= nowMs
+    this.isHandOffOut ||= isHandOff
   }
 
   /** The worker has answered. `isHandOff`: a hand-off, not a question. */
@@ -75,6 +82,7 @@ export class PortableLoadRow implements LoadRow {
     if (this.unansweredSinceMs === undefined) return
     this.turnWaitMs += (nowMs - this.unansweredSinceMs - this.turnWaitMs) * SMOOTHING
     this.unansweredSinceMs = undefined
+    this.isHandOffOut = false
   }
 
   /** What the worker says of itself, not checked yet. */
