@@ -7,9 +7,10 @@ const routes = Array.from({ length: 50 }, (_, index) => {
 
 export default {
   app: './pooled.js',
+  // A slow machine would find the requests heavy, and the moves that are measured would become rests.
   pools: {
-    a: { workers: 1, env: { POOL: 'a' } },
-    b: { workers: 1, env: { POOL: 'b' } },
+    a: { workers: 1, rest: 'never', env: { POOL: 'a' } },
+    b: { workers: 1, rest: 'never', env: { POOL: 'b' } },
   },
   routes,
 }
