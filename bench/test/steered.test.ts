@@ -17,7 +17,7 @@ for (const load of loads) {
     const able = steered.filter((scenario) => load.can(scenario))
     let run: LoggedChild | undefined
     // On a slow machine nothing may be answered in the blink of an eye.
-    for (const seconds of ['0.3', '3']) {
+    for (const seconds of ['0.3', '3', '15']) {
       run = start('--json', '--load', load.name, '--seconds', seconds, ...able.flatMap(({ name }) => ['--only', name]))
       await run.ended
       if (!/no answers/.test(run.output())) break
