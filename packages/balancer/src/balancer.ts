@@ -165,8 +165,8 @@ export class Balancer {
     const choice = pool.choose(policy, head, this.origin === 'recalled')
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
+    if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
     this.waiting.found(fd)
-    choice.handOff(arrival, policy.binds?.(head) ?? true)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
   }
