@@ -53,14 +53,14 @@ function poolStatus(pool: Pool, restarts: StatusParts['restarts']): PoolStatus {
 }
 
 function workerStatus({ slot, generation, state, load, process }: PoolWorker, restarts: number): WorkerStatus {
-  const { inFlight, connections, isFree, busyMs, turnWaitMs, loopLagMs, utilisation, latencyMs, memoryBytes } = load
+  const { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes } = load
   return {
     slot,
     generation,
     state,
     pid: process?.pid ?? 0,
     restarts,
-    load: { inFlight, connections, isFree, busyMs, turnWaitMs, loopLagMs, utilisation, latencyMs, memoryBytes },
+    load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
   }
 }

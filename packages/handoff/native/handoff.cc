@@ -509,7 +509,7 @@ constexpr int kReturnsPerWake = 64;      // what one worker sends back may take 
 
 using Word = std::atomic<uint32_t>;
 // Words of the row that this file writes or reads; native-load-row.ts has them all.
-enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kWanted = 30 };
+enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kWanted = 30 };
 
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
@@ -940,7 +940,8 @@ struct Receiver {
   uv_prepare_t beforePoll;
   uv_check_t afterPoll;
   bool holding;  // a connection was received whose first request begins with the next turn
-  double turnUs, turnSquareUs;  // moving averages
+  double turnUs, pieceUs, pieceSquareUs;  // moving averages
+  uint32_t begun;  // requests before this turn
 };
 
 Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
@@ -949,7 +950,7 @@ Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
 
 constexpr double kTurnSmoothing = 1.0 / 128;
 // Of a loop of which nothing is known: its turns are not taken for short ones before it has shown some hundreds.
-constexpr double kFirstTurnUs = 1000, kFirstTurnSquareUs = 20e6;
+constexpr double kFirstPieceUs = 1000, kFirstPieceSquareUs = 20e6;
 
 uint32_t microseconds() {
   uint32_t now = static_cast<uint32_t>(uv_hrtime() / 1000);
@@ -962,15 +963,23 @@ void markBusy() {
   if (since.load(std::memory_order_relaxed) == 0) since.store(microseconds(), std::memory_order_release);
 }
 
-// Whoever finds a loop busy finds a long turn sooner than a short one: the wait for its end is the mean square over twice the mean of the
-// turns' lengths (the inspection paradox of renewal theory).
+uint32_t wordOf(double us) { return us < INT32_MAX ? static_cast<uint32_t>(us) : INT32_MAX; }
+
+// Whoever finds a loop busy finds a long piece of work sooner than a short one: the wait for its end is the mean square over twice the mean of
+// their lengths (the inspection paradox of renewal theory). A turn that begins many requests is as many pieces: a loop is not taken for one that
+// computes because much comes at once.
 void countTurn(uint32_t us) {
   Receiver* receiver = theReceiver;
-  double length = us;
-  receiver->turnUs += (length - receiver->turnUs) * kTurnSmoothing;
-  receiver->turnSquareUs += (length * length - receiver->turnSquareUs) * kTurnSmoothing;
-  double wait = receiver->turnUs < 1 ? 0 : receiver->turnSquareUs / (2 * receiver->turnUs);
-  receiver->row[kTurnWait].store(wait < INT32_MAX ? static_cast<uint32_t>(wait) : INT32_MAX, std::memory_order_relaxed);
+  uint32_t begun = receiver->row[kBegun].load(std::memory_order_relaxed);
+  double pieces = begun - receiver->begun < 1 ? 1 : begun - receiver->begun;
+  receiver->begun = begun;
+  double length = us / pieces;
+  double share = pieces * kTurnSmoothing < 1 ? pieces * kTurnSmoothing : 1;
+  receiver->turnUs += (us - receiver->turnUs) * kTurnSmoothing;
+  receiver->pieceUs += (length - receiver->pieceUs) * share;
+  receiver->pieceSquareUs += (length * length - receiver->pieceSquareUs) * share;
+  receiver->row[kTurn].store(wordOf(receiver->turnUs), std::memory_order_relaxed);
+  receiver->row[kTurnWait].store(receiver->pieceUs < 1 ? 0 : wordOf(receiver->pieceSquareUs / (2 * receiver->pieceUs)), std::memory_order_relaxed);
 }
 
 void beforePoll(uv_prepare_t*) {
@@ -1074,8 +1083,8 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   uv_check_init(loop, &theReceiver->afterPoll);
   uv_check_start(&theReceiver->afterPoll, afterPoll);
   uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->afterPoll));
-  theReceiver->turnUs = kFirstTurnUs;
-  theReceiver->turnSquareUs = kFirstTurnSquareUs;
+  theReceiver->pieceUs = kFirstPieceUs;
+  theReceiver->pieceSquareUs = kFirstPieceSquareUs;
   countTurn(0);
   markBusy();
   return row;

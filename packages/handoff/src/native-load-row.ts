@@ -20,6 +20,10 @@ export const rowWords = {
   turnWaitUs: 6,
   /** The last wish of the primary that was granted, see `want`. */
   granted: 7,
+  /** Requests begun since the start; the worker's code writes it. */
+  begun: 8,
+  /** See `Load.turnMs`. */
+  turnUs: 9,
 } as const
 /** Behind the worker's own words the primary's: see seats.ts. */
 export const WANTED_WORD = 30
@@ -72,6 +76,10 @@ export class NativeLoadRow implements LoadRow {
   get turnWaitMs(): number {
     const us = this.words[rowWords.turnWaitUs] as number
     return us > 0 ? us / 1000 : 0
+  }
+
+  get turnMs(): number {
+    return Math.max(this.words[rowWords.turnUs] as number, 0) / 1000
   }
 
   get latencyMs(): number {

@@ -17,6 +17,7 @@ export class PortableLoadRow implements LoadRow {
   handedOff = 0
   faults = 0
   turnWaitMs = 0
+  turnMs = 0
   /** Somebody waits for the loop to turn. */
   isWanted = false
   private begun = 0

@@ -10,8 +10,10 @@ export interface Load {
   readonly isFree: boolean
   /** For how long the loop has been in its present turn; 0 while it waits. */
   readonly busyMs: number
-  /** How long whoever finds the loop busy has to wait for the end of its turn, on the average. */
+  /** How long whoever finds the loop busy has to wait for the end of what it does, on the average: of one request, where a turn begins several. */
   readonly turnWaitMs: number
+  /** Length of a turn, on the average. */
+  readonly turnMs: number
   /** How late the worker's event loop was at its last report. */
   readonly loopLagMs: number
   /** Share of time the loop was busy, 0 to 1. */
@@ -29,6 +31,7 @@ export const idleLoad: Load = Object.freeze({
   isFree: true,
   busyMs: 0,
   turnWaitMs: 0,
+  turnMs: 0,
   loopLagMs: 0,
   utilisation: 0,
   latencyMs: 0,

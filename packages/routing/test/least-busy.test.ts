@@ -40,6 +40,12 @@ const chosen: [why: string, list: Candidate[], slot: number | undefined][] = [
   ],
   ['a turn of short ones that goes on is no short one', [candidate(0, 9, { load: { ...shortTurns, busyMs: 1 } })], undefined],
   ['as short as they may be', [candidate(0, 9, { load: { isFree: false, busyMs: 0.99, turnWaitMs: 0.49 } })], 0],
+  [
+    'for longer when its turns are long, of many short requests',
+    [candidate(0, 9, { load: { isFree: false, busyMs: 8.9, turnMs: 2, turnWaitMs: 0.1 } })],
+    0,
+  ],
+  ['but not for much longer', [candidate(0, 9, { load: { isFree: false, busyMs: 9, turnMs: 2, turnWaitMs: 0.1 } })], undefined],
   ['and no longer', [candidate(0, 9, { load: { isFree: false, busyMs: 0.99, turnWaitMs: 0.5 } })], undefined],
   ['not received yet what it was sent, and long turns', [candidate(0, 1, { load: busy(0) })], undefined],
 ]

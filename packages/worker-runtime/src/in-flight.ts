@@ -84,6 +84,7 @@ export class InFlight {
 
   private begin(): void {
     this.row[rowWords.inFlight] = this.count + 1
+    this.row[rowWords.begun] = (this.row[rowWords.begun] as number) + 1
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 

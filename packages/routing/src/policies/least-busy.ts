@@ -19,8 +19,9 @@ export interface LeastBusyOptions {
 // would cost more than the turn. So they count as free, and nobody waits longer there than under least in-flight.
 /** Whoever finds the loop busy waits for less than this, on the average: less than a wait in the primary's queue and the wake-up from it cost when loops are many. */
 const SHORT_TURN_WAIT_MS = 0.5
-/** And its present turn is no exception: twice the average and more. */
+/** And its present turn is no exception: longer than this, and than a few average ones, which are long only where much comes at once. */
 const SHORT_TURN_BUSY_MS = 1
+const SHORT_TURN_BUSY_TURNS = 4
 
 /** Latencies up to so many times the lowest count as equal: else an idle pool would send everything to the one luckiest worker. */
 const ALIKE = 2
@@ -175,7 +176,7 @@ class Noted {
 /** Free, or in the second round `short`: busy by short turns only. */
 function isEligible(load: Load, short: boolean): boolean {
   if (!short) return load.isFree
-  return load.turnWaitMs < SHORT_TURN_WAIT_MS && load.busyMs < SHORT_TURN_BUSY_MS
+  return load.turnWaitMs < SHORT_TURN_WAIT_MS && load.busyMs < SHORT_TURN_BUSY_MS + SHORT_TURN_BUSY_TURNS * load.turnMs
 }
 
 function busyText(candidates: readonly Candidate[]): string {
