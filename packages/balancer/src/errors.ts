@@ -8,6 +8,13 @@ export const errorCodes = {
   ERR_LISTEN: { exitCode: 3, meaning: 'The address could not be bound.' },
   ERR_APP_FAILED: { exitCode: 4, meaning: 'No worker of a pool came up: the app exits, throws, or never listens.' },
   ERR_NO_NATIVE: { exitCode: 5, meaning: 'SWITCHYARD_CHANNEL=native insists on the native module, and it is not built.' },
+  ERR_RELOAD_FAILED: { exitCode: 6, meaning: 'The new workers of a reload did not come up; the old ones serve on.' },
+  ERR_BUSY: { exitCode: 7, meaning: 'Another reload or upgrade is under way.' },
+  ERR_NOT_RUNNING: { exitCode: 8, meaning: 'No balancer answers on the control socket.' },
+  ERR_NOTHING_TO_ROLL_BACK: { exitCode: 9, meaning: 'There has been no reload since the start, or it was rolled back already.' },
+  ERR_UPGRADE_FAILED: { exitCode: 10, meaning: 'The successor of the primary did not come up; everything is as before.' },
+  ERR_CONTROL: { exitCode: 11, meaning: "The control socket can't be opened, or another balancer answers on it." },
+  ERR_UNKNOWN_SEAT: { exitCode: 2, meaning: 'There is no such pool or slot.' },
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

@@ -22,6 +22,23 @@ export interface BalancerEvents {
   ]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
+  /** It is to be replaced, and serves until its successor is ready. */
+  workerRetiring: [Seat & { reason: string }]
+  /** It takes nothing new; told when that begins and every few seconds. `leftMs`: until the deadline. */
+  workerDraining: [Seat & { connections: number; inFlight: number; leftMs: number }]
+  /** Its loop has not turned for so long. */
+  workerHung: [Seat & { busyMs: number }]
+  /** Where a worker that hangs is in its code; undefined: it could not be told. */
+  workerStack: [Seat & { stack: string | undefined }]
+  /** It fails more than the others, and gets nothing for a while. */
+  workerEjected: [Seat & { reason: string; forMs: number }]
+  /** Its worker has failed too often: it stays empty until someone asks for it. */
+  seatBroken: [{ pool: string; slot: number; failures: number }]
+  scaled: [{ pool: string; from: number; to: number; reason: string }]
+  /** Something that an operator asked for; `pool` undefined: it concerns all. */
+  operationStarted: [{ name: string; pool: string | undefined }]
+  operationProgressed: [{ name: string; message: string }]
+  operationEnded: [{ name: string; message: string; error: Error | undefined }]
   /** There is no native channel, or it is not wanted. */
   portableChosen: [{ message: string }]
   ready: [{ workers: number }]
