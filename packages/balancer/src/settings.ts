@@ -60,11 +60,17 @@ export interface LimitSettings {
   drainTimeoutMs: number
   restartDelayMs: number
   maxRestartDelayMs: number
+  /** From the signal to stop until accepting ends; not ready meanwhile. */
+  shutdownDelayMs: number
 }
 
 export interface Settings {
   /** The config file, if there is one. */
   file: string | undefined
+  /** What logs and the control socket call this balancer by. */
+  name: string
+  /** Path of the control socket; false: none; undefined: nobody has said, the start chooses. */
+  control: string | false | undefined
   /** undefined: listen where the app asks to listen. */
   listen: readonly ListenAddress[] | undefined
   /** The first is the default one. */

@@ -92,6 +92,10 @@ export interface BalancerConfig extends LimitConfig {
   policy?: PolicyConfig | undefined
   /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
   admin?: number | string | false | undefined
+  /** Path of the unix socket over which the command line speaks with the balancer; false: none. Left out: one that goes by the config. */
+  control?: string | false | undefined
+  /** What logs and the control socket call this balancer by. Default: the name of the folder of the config. */
+  name?: string | undefined
   /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a new one at each start. */
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** Addresses (CIDR) of proxies whose `X-Forwarded-For` is believed. */

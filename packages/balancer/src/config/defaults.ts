@@ -15,6 +15,7 @@ export const defaultLimits: LimitSettings = {
   drainTimeoutMs: 30_000,
   restartDelayMs: 100,
   maxRestartDelayMs: 30_000,
+  shutdownDelayMs: 0,
 }
 
 export const defaultQueue = { limit: 1_024, timeoutMs: 5_000 }

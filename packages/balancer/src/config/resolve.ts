@@ -1,6 +1,6 @@
 // Turns a config into settings: looks for every fault first, then fills in the defaults. Below this nothing can be wrong with a setting.
 
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { clientAddress, type Policy, type RouteMatch, routeName } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
 import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from '../settings.ts'
@@ -44,6 +44,8 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
   const firstPool = (pools[0] as PoolSettings).name
   return {
     file,
+    name: config.name ?? nameOf(folder),
+    control: typeof config.control === 'string' ? resolve(folder, config.control) : config.control,
     listen:
       config.listen === undefined
         ? undefined
@@ -59,6 +61,13 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
       Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value]),
     ) as unknown as LimitSettings,
   }
+}
+
+function nameOf(folder: string): string {
+  const name = basename(folder)
+    .replaceAll(/[^\w.-]/g, '-')
+    .replace(/^[.-]+/, '')
+  return name.slice(0, 63) || 'balancer'
 }
 
 type FoundApp = { file: string; fault?: undefined } | { file?: undefined; fault: Fault }

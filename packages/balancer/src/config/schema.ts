@@ -179,6 +179,9 @@ const poolEntries = {
 /** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */
 const poolName = expected(v.pipe(v.string(), v.regex(/^[A-Za-z][\w-]{0,62}$/)), 'a pool name: a letter, then letters, digits, - or _')
 
+/** It stands in the path of the control socket. */
+const ownName = expected(v.pipe(v.string(), v.regex(/^\w[\w.-]{0,62}$/)), 'a name: letters, digits, ., - or _, at most 63')
+
 const secretPhrase = 'a text of at least 16 characters'
 const secret = expected(v.pipe(v.string(), v.minLength(16)), secretPhrase)
 const secrets = v.lazy((input) =>
@@ -205,6 +208,8 @@ export const configEntries = {
       "a port, 'host:port' or false",
     ),
   ),
+  control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
+  name: v.optional(ownName),
   secret: v.optional(secrets),
   trustedProxies: texts,
   maxHeadBytes: whole(64, 1_048_576, 'bytes from 64 to 1048576'),
@@ -219,6 +224,7 @@ export const configEntries = {
   drainTimeoutMs: milliseconds(0),
   restartDelayMs: milliseconds(0),
   maxRestartDelayMs: milliseconds(0),
+  shutdownDelayMs: milliseconds(0),
 }
 
 /** The parts inside, by the path that docs and faults use. */
