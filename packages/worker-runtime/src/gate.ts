@@ -61,6 +61,7 @@ export function openGate(server: Server, parts: GateParts): void {
     const response = second as ServerResponse
     parts.inFlight.beginRequest(response)
     reception.countReceived()
+    reception.noteResponse(response)
     parts.cookies?.prepare(request, response)
     if (event !== 'checkContinue' || server.listenerCount(event) > 1) return emit.call(server, event, request, response)
     // Nobody but us listens: what Node does then.

@@ -53,7 +53,7 @@ async function register(runtime: Runtime): Promise<void> {
 
   joinOnListen(runtime, (server, address) => {
     const first = serving === undefined
-    const reception = new Reception(server, inFlight)
+    const reception = new Reception(server, inFlight, () => end.loopIsFree())
     serving = { server, reception }
     openGate(server, {
       reception,
