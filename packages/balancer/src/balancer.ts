@@ -336,7 +336,7 @@ export class Balancer implements Operations {
     for (const [name, pool] of this.pools) {
       if (settings.pools.some((kept) => kept.name === name)) continue
       const wanted = this.supervisor.wanted.get(name)
-      if (wanted !== undefined) wanted.workers = 0
+      if (wanted !== undefined) wanted.scaleTo(0)
       for (const connection of pool.queue.takeAll()) this.readmit(connection, 'returned')
       if (pool.workers.size === 0) this.forgetPool(name)
     }

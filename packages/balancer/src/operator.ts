@@ -65,7 +65,7 @@ export class Operator {
     const to = 'to' in change ? change.to : from + change.by
     if (!Number.isInteger(to) || to < 1) throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
     return this.told('scale', pool, async () => {
-      wanted.workers = to
+      wanted.scaleTo(to)
       this.parts.events.emit('scaled', { pool, from, to, reason })
       const failedBefore = this.parts.supervisor.failures(pool)
       await this.parts.supervisor.pursue(

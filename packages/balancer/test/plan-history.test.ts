@@ -27,7 +27,7 @@ function run(events: readonly (typeof event extends fc.Arbitrary<infer E> ? E : 
     else if (one.do === 'crash') world.crash(one.index)
     else if (one.do === 'hang') world.hang(one.index)
     else if (one.do === 'retire') world.retire(one.index)
-    else if (one.do === 'scale') world.wanted.workers = one.workers
+    else if (one.do === 'scale') world.wanted.scaleTo(one.workers)
     else if (one.do === 'hold') world.wanted.held.add(one.slot)
     else if (one.do === 'release') world.wanted.held.delete(one.slot)
     else world.settle(one.forMs)

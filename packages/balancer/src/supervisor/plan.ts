@@ -127,7 +127,8 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
 
 function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
-  if (pool.previous !== undefined && pool.failure !== undefined) return [{ do: 'revert', pool: pool.name, why: pool.failure }]
+  const failure = pool.failure ?? hangOf(pool, workers)
+  if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
   if (isLost(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
@@ -199,7 +200,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       if (!isWanted(slot) || pool.broken.has(slot)) continue
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
-    return workers.every((worker) => worker.generation === pool.generation)
+    // Those who were admitted without a trial have it now.
+    return workers.every(
+      ({ generation, upMs, silentMs }) =>
+        generation === pool.generation && silentMs < AWAKE_MS && clock.isDue((upMs ?? Number.NEGATIVE_INFINITY) + pool.settleMs),
+    )
   }
 }
 
@@ -225,6 +230,12 @@ function seatsOf(live: readonly PlannedWorker[], wanted: number): Map<number, Pl
   const slots = new Set(live.map(({ slot }) => slot))
   for (let slot = 0; slot < wanted; slot++) slots.add(slot)
   return new Map([...slots].sort((one, other) => one - other).map((slot) => [slot, live.filter((worker) => worker.slot === slot)]))
+}
+
+/** A worker of the wanted generation hangs: that is a failure of it, whoever else is well. */
+function hangOf({ generation }: DesiredPool, workers: readonly PlannedWorker[]): string | undefined {
+  const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang')
+  return hung && `${hung.pool}/${hung.slot}: its loop hangs`
 }
 
 /** Every seat of the pool has failed before any worker was ever ready: trying again would only repeat it. */

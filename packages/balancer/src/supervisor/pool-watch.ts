@@ -29,7 +29,7 @@ export class PoolWatch {
     const workers = autoscaler.look(pool.workers, wanted.workers, nowMs)
     if (workers === wanted.workers) return
     this.events.emit('scaled', { pool: pool.settings.name, from: wanted.workers, to: workers, reason: 'load' })
-    wanted.workers = workers
+    wanted.scaleTo(workers)
   }
 
   private judge(outliers: OutlierWatch, pool: Pool, wanted: WantedPool, nowMs: number): void {

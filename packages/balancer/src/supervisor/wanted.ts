@@ -25,12 +25,14 @@ export class WantedPool implements DesiredPool {
   reverted: string | undefined
   private latest: number
   private workersBefore = 0
+  private workersAfter: number
   private readonly versions = new Map<number, PoolVersion>()
 
   /** `generation`: its first; a successor of another primary goes on where that was. */
   constructor(version: PoolVersion, generation = 0) {
     this.name = version.settings.name
     this.workers = version.settings.workers
+    this.workersAfter = this.workers
     this.generation = generation
     this.latest = generation
     this.versions.set(generation, version)
@@ -76,8 +78,17 @@ export class WantedPool implements DesiredPool {
     this.generation = this.latest
     this.versions.set(this.generation, version)
     for (const old of this.versions.keys()) if (this.versions.size > REMEMBERED_VERSIONS && old !== this.previous) this.versions.delete(old)
-    if (version.settings.workers !== before) this.workers = version.settings.workers
+    this.workersAfter = version.settings.workers === before ? this.workers : version.settings.workers
+    // Fewer only when it has succeeded.
+    this.workers = Math.max(this.workers, this.workersAfter)
     this.broken.clear()
+  }
+
+  /** Another number of workers, whatever becomes of a reload. */
+  scaleTo(workers: number): void {
+    this.workers = workers
+    this.workersBefore = workers
+    this.workersAfter = workers
   }
 
   /** The new generation has failed: the one before is wanted again, and numbers are never used twice. */
@@ -91,6 +102,7 @@ export class WantedPool implements DesiredPool {
   }
 
   complete(): void {
+    this.workers = this.workersAfter
     this.previous = undefined
     this.failure = undefined
   }
