@@ -205,7 +205,7 @@ export class Supervisor {
     this.options.pools.get(worker.pool)?.refresh()
     const tell = () => {
       if (worker.channel.outstanding > 0 && worker.state === 'draining') setTimeout(tell, 5)
-      else worker.process?.send({ switchyard: 'drain' })
+      else worker.process?.send({ switchyard: 'drain', last: true, spreadMs: 0 })
     }
     tell()
   }
