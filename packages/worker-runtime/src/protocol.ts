@@ -53,12 +53,17 @@ export interface WorkerStart {
   readonly weights: readonly number[]
   /** How long a request that can't move may wait for a worker. */
   readonly forwardTimeoutMs: number
+  /** Connections older than about this are let go; 0 or left out: none is. */
+  readonly maxConnectionAgeMs?: number | undefined
 }
 
 /** Primary to worker. */
 export type ToWorker =
-  /** Take nothing new, let the old finish. */
-  | { readonly switchyard: 'drain' }
+  /**
+   * Let go of what you have: connections move or end, websockets are closed one by one within `spreadMs`. `last`: nothing more will come; before that
+   * those whom only you know may still come to you.
+   */
+  | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
   /** Nothing is left for you here: end as on SIGTERM. */
   | { readonly switchyard: 'leave' }
 
@@ -70,7 +75,7 @@ export type ToPrimary =
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   /** A sentence for the log. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
-  /** Drained: no connection is left. */
+  /** No connection is left; said after a `drain`, and once more after the last one. */
   | { readonly switchyard: 'drained' }
 
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
@@ -105,7 +110,14 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
 /** A message from the primary, else undefined. */
 export function readFromPrimary(message: unknown): ToWorker | undefined {
   if (!isRecord(message)) return undefined
-  return message.switchyard === 'drain' || message.switchyard === 'leave' ? { switchyard: message.switchyard } : undefined
+  switch (message.switchyard) {
+    case 'drain':
+      return { switchyard: 'drain', last: message.last === true, spreadMs: amount(message.spreadMs) }
+    case 'leave':
+      return { switchyard: 'leave' }
+    default:
+      return undefined
+  }
 }
 
 function readAddress(from: Record<string, unknown>): ServerAddress {

@@ -23,8 +23,6 @@ interface Beginning {
 
 /** Stands between the channel and one server. */
 export class Reception {
-  /** While draining, every response says `Connection: close`. */
-  draining = false
   private readonly server: Server
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
