@@ -98,6 +98,7 @@ export class Balancer implements Operations {
         privateSocket: this.folder.socketFor(worker.id),
       }),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
+      forwardToken: this.forwardToken,
       returns: {
         onGivenBack: (worker, connection, reason) => {
           if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)

@@ -47,7 +47,9 @@ export class PoolWorker implements Candidate {
   drained = false
   /** Hand-offs that it left unclaimed for so long that others got them. */
   recalled = 0
+  /** When it came to its state. */
   sinceMs: number
+  readonly startedMs: number
   leavingMs: number | undefined
   process: SpawnedProcess | undefined
 
@@ -77,6 +79,7 @@ export class PoolWorker implements Candidate {
     this.slot = slot
     this.generation = generation
     this.sinceMs = nowMs
+    this.startedMs = nowMs
     this.settings = settings
     this.seatWeight = settings.weights[slot] ?? 1
     this.slowStart = settings.slowStart

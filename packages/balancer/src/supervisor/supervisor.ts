@@ -32,6 +32,7 @@ export interface SupervisorOptions {
   readonly startData: (worker: PoolWorker) => Pick<WorkerStart, 'listen' | 'freePort' | 'privateSocket'>
   /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
+  readonly forwardToken: string
   readonly returns: WorkerReturns
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
   /** It takes nothing new from here on. */
@@ -63,20 +64,24 @@ export class Supervisor {
     this.options = options
     this.limits = options.limits
     this.records = new SeatRecords(options.chance)
-    this.poolWatch = new PoolWatch(options.events)
+    this.poolWatch = new PoolWatch({
+      events: options.events,
+      retire: (worker, reason, why) => this.retire(worker, reason, why),
+      kill: (worker, why) => this.kill(worker, why),
+      chance: options.chance,
+    })
     this.watch = new WorkerWatch({
       events: options.events,
       limits: () => this.limits,
       workers: () => this.workers(),
       privateSocket: options.privateSocket,
+      token: options.forwardToken,
       onUp: (worker) => {
         worker.upMs = Date.now()
         this.turn()
       },
       retire: (worker, reason) => this.retire(worker, reason),
-      kill: (worker, why) => this.kill(worker, why),
       onLooked: () => this.lookAtPools(),
-      chance: options.chance,
     })
   }
 
@@ -117,10 +122,10 @@ export class Supervisor {
   }
 
   /** The worker serves on until another has taken its place. */
-  retire(worker: PoolWorker, reason: RetireReason): void {
+  retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
     if (worker.retiring !== undefined || worker.state !== 'ready') return
     worker.retiring = reason
-    this.options.events.emit('workerRetiring', { ...worker.seat, reason })
+    this.options.events.emit('workerRetiring', { ...worker.seat, reason: why ?? reason })
     this.poolOf(worker).refresh()
     this.turn()
   }

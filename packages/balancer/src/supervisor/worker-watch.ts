@@ -1,17 +1,13 @@
-// Watches workers while they live: does the loop turn, how large and how old are they, do their probes pass. What is found is told; the
-// supervisor acts on it.
+// Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
 
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { LimitSettings } from '../settings.ts'
-import { breachOf, drawLimits, residentBytes, type WorkerLimits } from './limits.ts'
 import type { RetireReason } from './plan.ts'
 import { Prober } from './probe.ts'
 import { captureStack, inspectorUrl } from './stack.ts'
 
 const LOOK_MS = 250
-/** Memory is asked of the system, so less often. */
-const MEMORY_EVERY = 4
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */
 const GAP_MS = 4 * LOOK_MS
 
@@ -19,15 +15,13 @@ export interface WorkerWatchOptions {
   readonly events: BalancerEmitter
   readonly limits: () => LimitSettings
   readonly workers: () => Iterable<PoolWorker>
-  /** Where a worker's server listens privately. */
+  /** Where a worker's server listens privately, and what proves there that it is we who ask. */
   readonly privateSocket: (worker: PoolWorker) => string
+  readonly token: string
   /** It listens, and has passed its probe if it has one. */
   readonly onUp: (worker: PoolWorker) => void
   readonly retire: (worker: PoolWorker, reason: RetireReason) => void
-  readonly kill: (worker: PoolWorker, why: string) => void
   readonly onLooked: () => void
-  /** 0 to 1. */
-  readonly chance: () => number
 }
 
 /** What is known of one worker. */
@@ -35,7 +29,6 @@ interface Watched {
   turns: number
   /** When its loop was last seen to have turned. */
   turnedMs: number
-  readonly limits: WorkerLimits
   prober: Prober | undefined
   inspector: ((url: string) => void) | undefined
 }
@@ -44,7 +37,6 @@ export class WorkerWatch {
   private readonly options: WorkerWatchOptions
   private readonly watched = new Map<PoolWorker, Watched>()
   private timer: NodeJS.Timeout | undefined
-  private looks = 0
   private lookedMs = 0
 
   constructor(options: WorkerWatchOptions) {
@@ -69,6 +61,7 @@ export class WorkerWatch {
     if (readyWhen === undefined && healthWhen === undefined) return this.options.onUp(worker)
     watched.prober = new Prober({
       socketPath: this.options.privateSocket(worker),
+      token: this.options.token,
       readyWhen,
       healthWhen,
       onReady: () => this.options.onUp(worker),
@@ -76,7 +69,9 @@ export class WorkerWatch {
         this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `its health probe fails: ${reason}` })
         this.options.retire(worker, 'health')
       },
+      onWell: () => {},
     })
+    watched.prober.start()
   }
 
   /** How long its loop has not turned. */
@@ -101,7 +96,6 @@ export class WorkerWatch {
     const now = performance.now()
     const slept = now - this.lookedMs > GAP_MS
     this.lookedMs = now
-    this.looks++
     for (const worker of this.options.workers()) {
       const watched = this.of(worker)
       const { turns } = worker.load
@@ -109,18 +103,9 @@ export class WorkerWatch {
         watched.turns = turns
         watched.turnedMs = now
       }
-      if (worker.state === 'ready') this.lookAtReady(worker, watched, now)
+      if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
     this.options.onLooked()
-  }
-
-  private lookAtReady(worker: PoolWorker, watched: Watched, now: number): void {
-    if (now - watched.turnedMs >= this.options.limits().hangTimeoutMs) return this.hangs(worker, watched, now)
-    const memoryBytes = this.looks % MEMORY_EVERY === 0 ? (residentBytes(worker.process?.pid ?? 0) ?? worker.load.memoryBytes) : 0
-    const breach = breachOf({ memoryBytes, begun: worker.load.begun, ageMs: Date.now() - worker.sinceMs }, watched.limits)
-    if (breach === undefined) return
-    if (breach.do === 'kill') this.options.kill(worker, breach.why)
-    else this.options.retire(worker, breach.reason)
   }
 
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {
@@ -145,14 +130,7 @@ export class WorkerWatch {
   private of(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
-    const { chance } = this.options
-    const watched: Watched = {
-      turns: -1,
-      turnedMs: performance.now(),
-      limits: drawLimits(worker.settings, chance),
-      prober: undefined,
-      inspector: undefined,
-    }
+    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, inspector: undefined }
     this.watched.set(worker, watched)
     return watched
   }
