@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events'
 import { idleLoad } from '@switchyard/routing'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.ts'
 import { BalancerEmitter } from '../src/events.ts'
+import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 
@@ -41,13 +42,13 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
   }
 }
 
-interface Deferred<T> {
+export interface Deferred<T> {
   promise: Promise<T>
   resolve(value: T): void
   reject(error: Error): void
 }
 
-function deferred<T>(): Deferred<T> {
+export function deferred<T>(): Deferred<T> {
   let settle: Omit<Deferred<T>, 'promise'> | undefined
   const promise = new Promise<T>((resolve, reject) => {
     settle = { resolve, reject }
@@ -55,11 +56,19 @@ function deferred<T>(): Deferred<T> {
   return { promise, ...(settle as unknown as Omit<Deferred<T>, 'promise'>) }
 }
 
-/** Records what is asked of it; a test settles `started` and `stopped`. */
+export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot' | 'upgrade'
+
+/** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
   readonly calls: string[] = []
   readonly settings: Settings
+  /** Those of each reload. */
+  readonly reloads: Settings[] = []
+  /** What becomes of operations; left out: they succeed at once. */
+  outcomes: { [Name in FakeOperation]?: () => Promise<OperationResult> } = {}
+  /** Of what the status says. */
+  changes: Partial<BalancerStatus> = {}
   started = deferred<void>()
   stopped = deferred<void>()
 
@@ -83,7 +92,37 @@ export class FakeBalancer implements RunningBalancer {
   }
 
   status(): BalancerStatus {
-    return statusOf()
+    return statusOf(this.changes)
+  }
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    this.reloads.push(settings)
+    return this.#operate('reload', pool ?? 'all')
+  }
+
+  rollback(): Promise<OperationResult> {
+    return this.#operate('rollback')
+  }
+
+  scale(pool: string, change: ScaleChange): Promise<OperationResult> {
+    return this.#operate('scale', pool, JSON.stringify(change))
+  }
+
+  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('drainSlot', `${pool}/${slot}`)
+  }
+
+  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('restartSlot', `${pool}/${slot}`)
+  }
+
+  upgrade(): Promise<OperationResult> {
+    return this.#operate('upgrade')
+  }
+
+  #operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+    this.calls.push([name, ...details].join(' '))
+    return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
   }
 }
 
@@ -100,6 +139,8 @@ export interface FakeIo extends CliIo {
   stdout: FakeOutput
   stderr: FakeOutput
   signals: Signals & EventEmitter
+  hasLostTerminal: () => boolean
+  isAlive: (pid: number) => boolean
   /** The balancer of the command, once it has made one. */
   balancer: Promise<FakeBalancer>
 }
@@ -109,9 +150,14 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
   return {
     stdout: new FakeOutput(),
     stderr: new FakeOutput(),
-    env,
+    // The control socket is in the folder of the test.
+    env: { TMPDIR: cwd, ...env },
     cwd,
     signals: new EventEmitter(),
+    isSuccessor: false,
+    hasLostTerminal: () => false,
+    endWithOutput() {},
+    isAlive: () => false,
     balancer: made.promise,
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
