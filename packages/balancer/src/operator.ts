@@ -3,7 +3,7 @@
 import { BalancerError } from './errors.ts'
 import type { BalancerEmitter } from './events.ts'
 import type { OperationResult, ScaleChange } from './operations.ts'
-import { fixedChanges, type Release } from './release.ts'
+import type { Release } from './release.ts'
 import type { PoolSettings, Settings } from './settings.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 import { WantedPool } from './supervisor/wanted.ts'
@@ -114,11 +114,6 @@ export class Operator {
     const { supervisor } = this.parts
     const before = this.parts.release().settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
-    const fixed = fixedChanges(before, after)
-    if (fixed.length > 0) {
-      const what = `${fixed.join(', ')}: can't change while the primary runs; 'balancer upgrade' starts another with them`
-      throw new BalancerError('ERR_CONFIG', what, { source: 'config' })
-    }
     const release = this.parts.prepare(after)
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     for (const name of names) this.begin(release, name)

@@ -35,24 +35,3 @@ export function makeRelease(settings: Settings, { poolOf, forwardToken, onPolicy
   })
   return { settings, routes, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
 }
-
-/** What a reload can't change: the primary has it for as long as it lives. */
-const FIXED = ['listen', 'admin', 'control'] as const
-const FIXED_LIMITS = [
-  'maxHeadBytes',
-  'headTimeoutMs',
-  'maxUnrouted',
-  'maxUnroutedPerAddress',
-  'descriptorShare',
-  'lingerTimeoutMs',
-  'maxResting',
-] as const
-
-/** Names of settings that differ and that only another primary can have. */
-export function fixedChanges(before: Settings, after: Settings): string[] {
-  const differs = (one: unknown, other: unknown): boolean => JSON.stringify(one) !== JSON.stringify(other)
-  return [
-    ...FIXED.filter((name) => differs(before[name], after[name])),
-    ...FIXED_LIMITS.filter((name) => differs(before.limits[name], after.limits[name])),
-  ]
-}
