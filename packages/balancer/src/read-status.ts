@@ -62,5 +62,8 @@ function workerStatus({ slot, generation, state, load, process }: PoolWorker, re
     restarts,
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
+    begun: load.begun,
+    failed: load.failed,
+    details: load.details ?? null,
   }
 }
