@@ -79,5 +79,8 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     drainLeftMs: state === 'draining' ? Math.max(0, supervisor.limits.drainTimeoutMs - inStateMs) : undefined,
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
+    begun: load.begun,
+    failed: load.failed,
+    details: load.details ?? null,
   }
 }

@@ -1,6 +1,6 @@
 // What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
 
-import type { ChannelKind, ForwardReason, GiveBackReason } from '@switchyard/handoff'
+import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
 import type { RefusalReason } from './events.ts'
 
@@ -25,6 +25,11 @@ export interface WorkerStatus {
   load: Load
   /** Hand-offs that this process received; a replacement begins at 0. */
   handOffs: number
+  /** Requests that this process began, and those of them that it failed: with a 5xx, or by breaking off. */
+  begun: number
+  failed: number
+  /** What it tells once a second; null: it has not yet. */
+  details: LoadDetails | null
 }
 
 export interface PoolStatus {
