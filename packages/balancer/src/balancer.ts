@@ -306,6 +306,10 @@ export class Balancer implements Operations {
     return this.operator.restartSlot(pool, slot)
   }
 
+  upgrade(): Promise<OperationResult> {
+    return Promise.reject(new BalancerError('ERR_UPGRADE_FAILED', 'not yet', { source: 'system' }))
+  }
+
   private get settings(): Settings {
     return this.release.settings
   }

@@ -112,7 +112,7 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
   if (!isRecord(message)) return undefined
   switch (message.switchyard) {
     case 'drain':
-      return { switchyard: 'drain', last: message.last === true, spreadMs: amount(message.spreadMs) }
+      return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
     case 'leave':
       return { switchyard: 'leave' }
     default:
