@@ -9,7 +9,19 @@ import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
-  return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idleLoad, handOffs: 0, ...changes }
+  return {
+    slot,
+    generation: 0,
+    pid: 1000 + slot,
+    state: 'ready',
+    restarts: 0,
+    load: idleLoad,
+    handOffs: 0,
+    begun: 0,
+    failed: 0,
+    details: null,
+    ...changes,
+  }
 }
 
 /** A balancer that is well, but for the changes. */
