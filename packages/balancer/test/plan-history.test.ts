@@ -56,7 +56,10 @@ for (const deploy of deploys.filter((one) => one !== 'good')) {
     for (let steps = 0; steps < 200; steps++) {
       world.nowMs += 100
       world.step()
-      assert.equal(world.ready.filter(({ generation }) => generation === 0).map(({ id }) => id), before)
+      assert.equal(
+        world.ready.filter(({ generation }) => generation === 0).map(({ id }) => id),
+        before,
+      )
     }
     assert.ok(world.wanted.reverted !== undefined)
     assert.ok(world.isAsWanted)

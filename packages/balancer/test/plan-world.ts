@@ -1,6 +1,6 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
-import { plan, restartDelayMs, type Action, type PlannedWorker, type SeatHistory } from '../src/supervisor/plan.ts'
+import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
 import { WantedPool } from '../src/supervisor/wanted.ts'
 import { poolSettings } from './pool-settings.ts'
 
@@ -53,7 +53,9 @@ export class World {
     const seats = Array.from({ length: workers }, (_, slot) => slot).filter((slot) => !held.has(slot))
     return (
       this.workers.length === seats.length &&
-      seats.every((slot) => this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined))
+      seats.every((slot) =>
+        this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined),
+      )
     )
   }
 
@@ -91,7 +93,11 @@ export class World {
     for (let rounds = 0; rounds < 10; rounds++) {
       const { actions } = plan(
         { pools: [this.wanted], stopping: false, ...limits },
-        { workers: this.workers.map((worker) => this.planned(worker)), history: ({ slot }) => this.histories.get(slot), provenPools: new Set(this.proven ? [POOL] : []) },
+        {
+          workers: this.workers.map((worker) => this.planned(worker)),
+          history: ({ slot }) => this.histories.get(slot),
+          provenPools: new Set(this.proven ? [POOL] : []),
+        },
         this.nowMs,
       )
       for (const action of actions) this.carryOut(action)
@@ -131,7 +137,14 @@ export class World {
       case 'start': {
         const { nowMs } = this
         this.workers.push({
-          ...{ id: ++this.lastId, slot: action.seat.slot, generation: action.generation, state: 'starting', sinceMs: nowMs, startedMs: nowMs },
+          ...{
+            id: ++this.lastId,
+            slot: action.seat.slot,
+            generation: action.generation,
+            state: 'starting',
+            sinceMs: nowMs,
+            startedMs: nowMs,
+          },
           ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, drained: false, leavingMs: undefined },
         })
         return
@@ -144,7 +157,8 @@ export class World {
         return
       case 'drain':
         if (worker === undefined) return
-        if (!this.mayGo(worker)) this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
+        if (!this.mayGo(worker))
+          this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
         worker.state = 'draining'
         worker.sinceMs = this.nowMs
         return

@@ -1,8 +1,8 @@
 // Settings of a pool as a config without options gives them, for tests that speak to the parts below the config.
 
+import { fileURLToPath } from 'node:url'
 import { resolveSettings } from '../src/config/resolve.ts'
 import type { PoolSettings } from '../src/settings.ts'
-import { fileURLToPath } from 'node:url'
 
 const app = fileURLToPath(import.meta.url)
 
