@@ -8,7 +8,7 @@ import { until } from '../../../test/support/until.ts'
 import { main } from '../src/cli/main.ts'
 import { parsePoolOrSeat, parseScale, parseSeat } from '../src/cli/seat.ts'
 import { BalancerError } from '../src/errors.ts'
-import { deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
+import { calmPool, deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
 
 const test = suite('cli control', { timeoutMs: 15_000 })
 
@@ -73,6 +73,7 @@ test('status as tables', async () => {
   balancer.changes = {
     pools: [
       {
+        ...calmPool,
         name: 'web',
         ready: 1,
         desired: 4,
@@ -242,7 +243,7 @@ test('whoever waits longer than a second is told for what', async () => {
   balancer.changes = {
     pools: [
       {
-        ...statusOf().pools[0],
+        ...calmPool,
         name: 'web',
         ready: 2,
         desired: 2,

@@ -224,7 +224,19 @@ export class Supervisor {
   private planned(worker: PoolWorker): PlannedWorker {
     const { id, pool, slot, generation, sinceMs, upMs, retiring, drained, leavingMs, state } = worker
     const silentMs = this.watch.silentMs(worker)
-    return { id, pool, slot, generation, sinceMs, upMs, silentMs, retiring, drained, leavingMs, state: state === 'gone' ? 'draining' : state }
+    return {
+      id,
+      pool,
+      slot,
+      generation,
+      sinceMs,
+      upMs,
+      silentMs,
+      retiring,
+      drained,
+      leavingMs,
+      state: state === 'gone' ? 'draining' : state,
+    }
   }
 
   private carryOut(action: Action, now: number): void {
