@@ -5,7 +5,7 @@ import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type Outbox, tagOf } from '@switchyard/handoff'
-import type { ForwardedRequests } from './forward/forwarded.ts'
+import { type ForwardedRequests, isProbe } from './forward/forwarded.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Reception } from './receive.ts'
 import type { Rest } from './rest.ts'
@@ -37,7 +37,10 @@ export function openGate(server: Server, parts: GateParts): void {
     if (!reception.mayTell() || steering?.hasLeft(request.socket) === true) return true
     const response = event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse)
     if (reception.draining && response !== undefined) response.shouldKeepAlive = false
-    if (forwarded.restore(request)) return pass(event, request, second, rest)
+    if (forwarded.restore(request)) {
+      // What the balancer itself asks is no request of a visitor, and counts as none.
+      return isProbe(request) ? emit.call(server, event, request, second, rest) : pass(event, request, second, rest)
+    }
     if (steering === undefined || event === 'connect') noteRequest(request)
     else {
       const move = steering.judge(request, reception.draining)

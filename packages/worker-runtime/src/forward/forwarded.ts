@@ -74,6 +74,11 @@ export class ForwardedRequests {
   }
 }
 
+/** Does the primary ask how this worker is? Of a request that was restored. */
+export function isProbe({ socket }: IncomingMessage): boolean {
+  return (socket as PrivateSocket)[factsKey]?.kind === 'probe'
+}
+
 function cutFields(request: IncomingMessage, place: number): void {
   const { headers, rawHeaders } = request
   const added = rawHeaders.splice(place)
