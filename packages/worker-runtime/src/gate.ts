@@ -5,7 +5,7 @@ import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type Outbox, tagOf } from '@switchyard/handoff'
-import { type ForwardedRequests, isProbe } from './forward/forwarded.ts'
+import { type ForwardedRequests, isProbe, isStranger } from './forward/forwarded.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Reception } from './receive.ts'
 import type { Rest } from './rest.ts'
@@ -41,6 +41,8 @@ export function openGate(server: Server, parts: GateParts): void {
       // What the balancer itself asks is no request of a visitor, and counts as none.
       return isProbe(request) ? emit.call(server, event, request, second, rest) : pass(event, request, second, rest)
     }
+    // The limits of the primary are no door if there is another beside it.
+    if (isStranger(request)) return turnAway(request.socket, response)
     if (steering === undefined || event === 'connect') noteRequest(request)
     else {
       const move = steering.judge(request, reception.draining)
@@ -69,6 +71,12 @@ export function openGate(server: Server, parts: GateParts): void {
     // Nobody but us listens: what Node does then.
     response.writeContinue()
     return emit.call(server, 'request', request, response)
+  }
+
+  function turnAway(socket: Socket, response: ServerResponse | undefined): true {
+    if (response === undefined) socket.destroy()
+    else response.writeHead(403, { Connection: 'close' }).end()
+    return true
   }
 
   const announce = (event: string, socket: Socket): boolean => emit.call(server, event, socket)
