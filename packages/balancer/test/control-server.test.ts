@@ -303,6 +303,7 @@ test('a slow reader loses lines and is told how many; the balancer keeps a bound
   answer.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
   })
+  answer.resume()
   const lines = (): LogLine[] =>
     text
       .split('\n')

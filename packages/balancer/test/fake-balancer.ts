@@ -176,6 +176,7 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     isSuccessor: false,
     hasLostTerminal: () => false,
     endWithOutput() {},
+    outliveOutput() {},
     isAlive: () => false,
     balancer: made.promise,
     async createBalancer(settings) {
