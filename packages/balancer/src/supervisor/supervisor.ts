@@ -304,8 +304,8 @@ export class Supervisor {
       },
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
+        if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
         if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
-        this.watch.hearLine(worker, line)
         events.emit('workerOutput', { ...worker.seat, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),

@@ -5,7 +5,7 @@ import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { LimitSettings } from '../settings.ts'
 import type { RetireReason } from './plan.ts'
 import { Prober } from './probe.ts'
-import { captureStack, inspectorUrl } from './stack.ts'
+import { StackReader } from './stack.ts'
 
 const LOOK_MS = 250
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */
@@ -30,7 +30,7 @@ interface Watched {
   /** When its loop was last seen to have turned. */
   turnedMs: number
   prober: Prober | undefined
-  inspector: ((url: string) => void) | undefined
+  stack: StackReader | undefined
 }
 
 export class WorkerWatch {
@@ -80,11 +80,9 @@ export class WorkerWatch {
     return watched === undefined ? 0 : Math.max(0, performance.now() - watched.turnedMs)
   }
 
-  /** A line that it has written: its inspector says there where it listens. */
-  hearLine(worker: PoolWorker, line: string): void {
-    const hear = this.watched.get(worker)?.inspector
-    const url = hear === undefined ? undefined : inspectorUrl(line)
-    if (url !== undefined) hear?.(url)
+  /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
+  hearLine(worker: PoolWorker, line: string): boolean {
+    return this.stackOf(worker)?.hear(line) ?? false
   }
 
   forget(worker: PoolWorker): void {
@@ -111,26 +109,28 @@ export class WorkerWatch {
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {
     if (worker.retiring === 'hang') return
     this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
-    void this.tellStack(worker, watched)
+    void this.tellStack(worker)
     // Whatever it was to be replaced for: now it is not waited for.
     worker.retiring = undefined
     this.options.retire(worker, 'hang')
   }
 
-  private async tellStack(worker: PoolWorker, watched: Watched): Promise<void> {
-    const pid = worker.process?.pid
-    if (pid === undefined) return
-    const stack = await captureStack(pid, (listener) => {
-      watched.inspector = listener
-    })
-    watched.inspector = undefined
+  private async tellStack(worker: PoolWorker): Promise<void> {
+    const stack = await this.stackOf(worker)?.read()
     this.options.events.emit('workerStack', { ...worker.seat, stack })
+  }
+
+  private stackOf(worker: PoolWorker): StackReader | undefined {
+    const watched = this.of(worker)
+    const pid = worker.process?.pid ?? 0
+    if (pid !== 0) watched.stack ??= new StackReader(pid)
+    return watched.stack
   }
 
   private of(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
-    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, inspector: undefined }
+    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, stack: undefined }
     this.watched.set(worker, watched)
     return watched
   }
