@@ -10,6 +10,8 @@ import { StackReader } from './stack.ts'
 const LOOK_MS = 250
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */
 const GAP_MS = 4 * LOOK_MS
+/** A worker that hangs is not killed before that. */
+const STACK_MS = 3000
 
 export interface WorkerWatchOptions {
   readonly events: BalancerEmitter
@@ -31,6 +33,8 @@ interface Watched {
   turnedMs: number
   prober: Prober | undefined
   stack: StackReader | undefined
+  /** Its stack is being read. */
+  reading: Promise<void> | undefined
 }
 
 export class WorkerWatch {
@@ -85,6 +89,11 @@ export class WorkerWatch {
     return this.stackOf(worker)?.hear(line) ?? false
   }
 
+  /** Resolves when the stack of a worker that hangs has been read, or can't be. */
+  async untilRead(worker: PoolWorker): Promise<void> {
+    await this.watched.get(worker)?.reading
+  }
+
   forget(worker: PoolWorker): void {
     this.watched.get(worker)?.prober?.stop()
     this.watched.delete(worker)
@@ -109,14 +118,14 @@ export class WorkerWatch {
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {
     if (worker.retiring === 'hang') return
     this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
-    void this.tellStack(worker)
+    watched.reading = this.tellStack(worker)
     // Whatever it was to be replaced for: now it is not waited for.
     worker.retiring = undefined
     this.options.retire(worker, 'hang')
   }
 
   private async tellStack(worker: PoolWorker): Promise<void> {
-    const stack = await this.stackOf(worker)?.read()
+    const stack = await this.stackOf(worker)?.read(STACK_MS)
     this.options.events.emit('workerStack', { ...worker.seat, stack })
   }
 
@@ -130,7 +139,7 @@ export class WorkerWatch {
   private of(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
-    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, stack: undefined }
+    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, stack: undefined, reading: undefined }
     this.watched.set(worker, watched)
     return watched
   }
