@@ -70,6 +70,8 @@ test('nor of one that is gone', async () => {
   assert.is(await new StackReader(child.pid as number).read(300), undefined)
 })
 
+test('nor of one that never came to be', async () => assert.is(await new StackReader(0).read(300), undefined))
+
 test('of a process whose inspector somebody else has opened the stack is told too, and its lines pass', () =>
   withHanging(
     'loop',

@@ -44,6 +44,8 @@ export class StackReader {
   private open(deadline: AbortSignal): Promise<string | undefined> {
     this.asked = true
     return new Promise((resolve) => {
+      // 0 would be all of us.
+      if (this.pid <= 0) return resolve(undefined)
       this.onUrl = resolve
       deadline.addEventListener('abort', () => resolve(undefined), { once: true })
       try {
