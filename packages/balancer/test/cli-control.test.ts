@@ -8,7 +8,7 @@ import { until } from '../../../test/support/until.ts'
 import { main } from '../src/cli/main.ts'
 import { parsePoolOrSeat, parseScale, parseSeat } from '../src/cli/seat.ts'
 import { BalancerError } from '../src/errors.ts'
-import { deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
+import { calmPool, deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
 
 const test = suite('cli control', { timeoutMs: 15_000 })
 
@@ -69,10 +69,11 @@ const jsonLines = (text: string): unknown[] =>
 test('status as tables', async () => {
   const { folder, balancer, end } = await running()
   const load = { ...workerOf(0).load, inFlight: 3, connections: 12, utilisation: 0.345, latencyMs: 1.26, memoryBytes: 85 * 1024 ** 2 }
-  const details = { inStateMs: 7_260_000, drainLeftMs: undefined, retiring: undefined }
+  const details = { inStateMs: 7_260_000, drainLeftMs: null, retiring: null }
   balancer.changes = {
     pools: [
       {
+        ...calmPool,
         name: 'web',
         ready: 1,
         desired: 4,
@@ -242,7 +243,7 @@ test('whoever waits longer than a second is told for what', async () => {
   balancer.changes = {
     pools: [
       {
-        ...statusOf().pools[0],
+        ...calmPool,
         name: 'web',
         ready: 2,
         desired: 2,
