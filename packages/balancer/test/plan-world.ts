@@ -26,7 +26,8 @@ const STEP_MS = 100
 const START_MS = 300
 const DRAIN_MS = 400
 const HANG_MS = 2000
-const limits = { startTimeoutMs: 3000, drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000 }
+const START_TIMEOUT_MS = 3000
+const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000 }
 
 export class World {
   nowMs = 1_000_000
@@ -40,7 +41,7 @@ export class World {
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new WantedPool({ settings: poolSettings({ name: POOL, workers }), shared: undefined as never })
+    this.wanted = new WantedPool({ settings: poolSettings({ name: POOL, workers }), startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never })
     this.settle(20_000)
   }
 
@@ -61,7 +62,7 @@ export class World {
   reload(deploy: Deploy, workers: number): boolean {
     const { generation } = this.wanted
     if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
-    this.wanted.beginReload({ settings: poolSettings({ name: POOL, workers }), shared: undefined as never })
+    this.wanted.beginReload({ settings: poolSettings({ name: POOL, workers }), startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never })
     this.deploys.set(this.wanted.generation, deploy)
     return true
   }
