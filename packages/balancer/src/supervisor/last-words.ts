@@ -22,7 +22,9 @@ export class LastWords {
   /** Of an error with its stack the first line says it; then how it ended. Empty: nothing was said. */
   of(seat: PlannedSeat): string {
     const lines = this.lines.get(keyOf(seat)) ?? []
-    return [lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined).join('; ')
+    return [lines.find((line) => /^(\w*Error\b|FATAL ERROR)/.test(line)) ?? lines.at(-2), lines.at(-1)]
+      .filter((line) => line !== undefined)
+      .join('; ')
   }
 
   /** Of the first slot of a pool that has said something. */
