@@ -331,7 +331,7 @@ export class Supervisor {
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
-    this.lastWords.forget(worker)
+    this.lastWords.cameUp(worker)
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker, worker.address as ServerAddress)
@@ -375,7 +375,7 @@ export class Supervisor {
 
   private kill(worker: PoolWorker, why: string): void {
     this.lastWords.add(worker, why)
-    this.failReload(worker, why)
+    this.failReload(worker)
     worker.leavingMs = Date.now()
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
@@ -390,8 +390,9 @@ export class Supervisor {
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
     const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    if (!worker.everReady && worker.leavingMs === undefined) this.lastWords.add(worker, how)
-    const failsReload = this.failReload(worker, how)
+    if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
+    if (!worker.everReady) this.lastWords.didNotComeUp(worker)
+    const failsReload = this.failReload(worker)
     // Of those who leave as they should nobody waits, and those of another generation say nothing of the one that comes.
     const isWaitedFor = !failsReload && worker.generation === wanted.generation && !(expected && worker.everReady)
     const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
@@ -411,10 +412,10 @@ export class Supervisor {
   }
 
   /** A worker of the new generation has ended, or must: with that the reload has failed. */
-  private failReload(worker: PoolWorker, how: string): boolean {
+  private failReload(worker: PoolWorker): boolean {
     const wanted = this.wanted.get(worker.pool) as WantedPool
     const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker) || how}`
+    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker)}`
     return isOfReload
   }
 

@@ -7,7 +7,9 @@ import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { Steady } from './support/steady.ts'
 
-const START_MS = 5000
+/** Of those that do not come up in time. */
+const START_MS = 1500
+const LATE = new RegExp(`web/0: it did not come up within ${START_MS} ms`)
 const test = suite('bad deploys', { timeoutMs: 60_000 })
 
 const app = join(temporaryFolder(), 'app.mjs')
@@ -15,6 +17,7 @@ let balancer: RunningBalancer
 let steady: Steady
 let version = 0
 let pids: string
+let descriptors = 0
 
 /** An app that answers with its version and its process. */
 const serves = (text: string | number, more = ''): string =>
@@ -25,8 +28,8 @@ createServer((request, response) => {
 }).listen(3000)
 `
 
-function config(pool: PoolConfig = {}): BalancerConfig {
-  return { app, pools: { web: { workers: 2, reload: { settleMs: 100 }, ...pool } }, startTimeoutMs: START_MS, restartDelayMs: 10 }
+function config({ pool = {}, limits = {} }: Pick<Deploy, 'pool' | 'limits'> = {}): BalancerConfig {
+  return { app, pools: { web: { workers: 2, reload: { settleMs: 100 }, ...pool } }, restartDelayMs: 10, ...limits }
 }
 
 async function pidsNow(): Promise<string> {
@@ -38,6 +41,7 @@ interface Deploy {
   /** The app's new source; undefined: its file is gone. */
   readonly source: string | undefined
   readonly pool?: PoolConfig
+  readonly limits?: Pick<BalancerConfig, 'startTimeoutMs'>
   readonly exitCode?: number
   readonly says: RegExp
 }
@@ -60,17 +64,19 @@ const deploys: Readonly<Record<string, Deploy>> = {
   },
   'one that never listens': {
     source: 'setInterval(() => {}, 1000)',
-    says: new RegExp(`web/0: it did not come up within ${START_MS} ms`),
+    limits: { startTimeoutMs: START_MS },
+    says: LATE,
   },
   'one that listens, and fails its probe': {
     source: serves('bad', `if (request.url === '/ready') return response.writeHead(500).end('no queue here')`),
     pool: { readyWhen: { path: '/ready', intervalMs: 50 } },
-    says: new RegExp(`web/0: .*did not come up within ${START_MS} ms`),
+    limits: { startTimeoutMs: START_MS },
+    says: LATE,
   },
-  'one that hangs before it listens': { source: 'while (true);', says: new RegExp(`web/0: it did not come up within ${START_MS} ms`) },
+  'one that hangs before it listens': { source: 'while (true);', limits: { startTimeoutMs: START_MS }, says: LATE },
   'one that hangs after it listens': {
     source: `${serves('bad')} setTimeout(() => { while (true); }, 50)`,
-    pool: { reload: { settleMs: 300 } },
+    limits: { startTimeoutMs: 3000 },
     says: /web\/0: its loop hangs/,
   },
   'one that eats memory up to its hard limit': {
@@ -95,6 +101,7 @@ test.before(async () => {
   writeFileSync(app, serves(version))
   balancer = await startBalancer({ config: config() })
   pids = await pidsNow()
+  descriptors = balancer.descriptors
   steady = new Steady({ target: balancer.port })
 })
 
@@ -112,38 +119,39 @@ async function fails(exitCode: number, says: RegExp): Promise<void> {
   for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
 }
 
-/** A deploy that is well: every worker is another, and nobody has noticed. */
-async function succeeds(): Promise<void> {
+for (const [name, deploy] of Object.entries(deploys)) {
+  const { source, exitCode = 6, says } = deploy
+  test(`${name}: exit code ${exitCode} and why, and the workers from before serve all`, async () => {
+    if (source === undefined) rmSync(app)
+    else writeFileSync(app, source)
+    balancer.configure(config(deploy))
+    await fails(exitCode, says)
+  })
+}
+
+test('a config with faults: exit code 2 and all of them, and nothing has changed', async () => {
+  balancer.configure({ ...config({ pool: { workers: 0 } }), drainTimeoutMs: -1 })
+  await fails(2, /pools\.web\.workers: .*\n(.*\n)*.*drainTimeoutMs: /)
+})
+
+test('after all that a good one succeeds: every worker is another, and nobody has noticed', async () => {
   version++
   writeFileSync(app, serves(version))
   balancer.configure(config())
   const { code, err } = await balancer.command('reload')
   assert.is(code, 0, err)
-  const now = await pidsNow()
-  assert.is.not(now, pids)
-  pids = now
-  assert.equal(steady.take().faults, [])
-}
-
-for (const [name, { source, pool, exitCode = 6, says }] of Object.entries(deploys)) {
-  test(`${name}: exit code ${exitCode} and why, the workers from before serve all; then a good one succeeds`, async () => {
-    if (source === undefined) rmSync(app)
-    else writeFileSync(app, source)
-    balancer.configure(config(pool))
-    await fails(exitCode, says)
-    await succeeds()
-  })
-}
-
-test('a config with faults: exit code 2 and all of them, and nothing has changed', async () => {
-  balancer.configure({ ...config({ workers: 0 }), drainTimeoutMs: -1 })
-  await fails(2, /pools\.web\.workers: .*\n(.*\n)*.*drainTimeoutMs: /)
-  await succeeds()
+  const before = pids
+  pids = await pidsNow()
+  assert.is.not(pids, before)
+  const { faults } = steady.take()
+  assert.equal(faults, [])
 })
 
-test('nothing is left of all that', async () => {
-  const { faults } = await steady.end()
+test('and nothing is left of them', async () => {
+  const { faults, bodies } = await steady.end()
   assert.equal(faults, [])
+  for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
+  await balancer.untilDescriptors(descriptors)
   assert.is(balancer.child.stderr(), '')
   assert.is(await balancer.stop(), 0)
 })

@@ -2,7 +2,7 @@
 
 import { get, RawClient, type Target } from './raw-client.ts'
 
-const PAUSE_MS = 4
+const PAUSE_MS = 15
 
 export interface SteadyOptions {
   readonly target: Target
