@@ -188,7 +188,7 @@ export class World {
         return
       case 'revert':
         return this.wanted.revert(action.why)
-      case 'complete':
+      case 'note-replaced':
         return this.wanted.complete()
     }
   }

@@ -22,6 +22,7 @@ const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
   workers: 2,
   generation: 0,
   previous: undefined,
+  replaced: false,
   failure: undefined,
   held: new Set(),
   broken: new Set(),
@@ -196,10 +197,16 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'drain', id: 1 }, start(1, 1)],
   },
   {
-    name: 'a reload is complete when all are replaced and the old ones are gone',
+    name: 'all are replaced when the new ones serve and the old ones are gone',
     desired: reloading(),
     actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
-    actions: [{ do: 'complete', pool: 'web' }],
+    actions: [{ do: 'note-replaced', pool: 'web' }],
+  },
+  {
+    name: 'which is noted once',
+    desired: reloading({ replaced: true }),
+    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
+    actions: [],
   },
   {
     name: 'and not while an old one drains',

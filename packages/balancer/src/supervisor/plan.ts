@@ -47,6 +47,8 @@ export interface DesiredPool {
   readonly generation: number
   /** While a reload is under way: the generation before, which is wanted again when the new one fails. */
   readonly previous: number | undefined
+  /** The new generation has taken the place of the one before; the reload is over when that is so of all its pools. */
+  readonly replaced: boolean
   /** Why the reload has failed, when it has. */
   readonly failure: string | undefined
   /** Slots that stay empty until somebody asks for them. */
@@ -87,8 +89,8 @@ export type Action =
   | { readonly do: 'give-up'; readonly pool: string }
   /** The reload has failed: the generation before is wanted again. */
   | { readonly do: 'revert'; readonly pool: string; readonly why: string }
-  /** The reload is complete: nobody of the generation before is left. */
-  | { readonly do: 'complete'; readonly pool: string }
+  /** Nobody of the generation before is left. */
+  | { readonly do: 'note-replaced'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
 export interface Plan {
@@ -185,7 +187,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
   }
 
-  if (pool.previous !== undefined && actions.length === 0 && isComplete()) actions.push({ do: 'complete', pool: pool.name })
+  if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced()) actions.push({ do: 'note-replaced', pool: pool.name })
   return actions
 
   /** What is due of a worker that starts; `old`: whose place it takes. */
@@ -199,7 +201,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
   }
 
-  function isComplete(): boolean {
+  function isReplaced(): boolean {
     for (let slot = 0; slot < pool.workers; slot++) {
       if (!isWanted(slot) || pool.broken.has(slot)) continue
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false

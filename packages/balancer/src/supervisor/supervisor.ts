@@ -137,7 +137,8 @@ export class Supervisor {
 
   /** Has every seat of the pool the worker that it should have, and nobody else? */
   isAsWanted(name: string): boolean {
-    const wanted = this.wanted.get(name) as WantedPool
+    const wanted = this.wanted.get(name)
+    if (wanted === undefined) return true
     const workers = [...this.workers()].filter(({ pool }) => pool === name)
     for (let slot = 0; slot < wanted.workers; slot++) {
       if (wanted.held.has(slot) || wanted.broken.has(slot)) continue
@@ -148,8 +149,8 @@ export class Supervisor {
 
   /** After a reload that failed: is every worker of the new generation gone, or can't the old one be started in its place? */
   isBackInPlace(name: string): boolean {
-    const wanted = this.wanted.get(name) as WantedPool
-    if (this.isAsWanted(name)) return true
+    const wanted = this.wanted.get(name)
+    if (wanted === undefined || this.isAsWanted(name)) return true
     for (let slot = 0; slot < wanted.workers; slot++) if ((this.records.history({ pool: name, slot })?.failures ?? 0) > 0) return true
     return false
   }
@@ -262,8 +263,11 @@ export class Supervisor {
         return this.giveUp(action.pool)
       case 'revert':
         return this.wanted.get(action.pool)?.revert(action.why)
-      case 'complete':
-        return this.wanted.get(action.pool)?.complete()
+      case 'note-replaced': {
+        const wanted = this.wanted.get(action.pool) as WantedPool
+        wanted.replaced = true
+        return
+      }
     }
   }
 

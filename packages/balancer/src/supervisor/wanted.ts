@@ -21,6 +21,7 @@ export class WantedPool implements DesiredPool {
   workers: number
   generation: number
   previous: number | undefined
+  replaced = false
   failure: string | undefined
   /** Why the last reload came to nothing; undefined: it did not, or another has begun. */
   reverted: string | undefined
@@ -78,6 +79,7 @@ export class WantedPool implements DesiredPool {
     this.workersBefore = this.workers
     this.previous = this.generation
     this.failure = undefined
+    this.replaced = false
     this.reverted = undefined
     this.latest++
     this.generation = this.latest
