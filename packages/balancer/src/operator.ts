@@ -141,7 +141,8 @@ export class Operator {
 
   private begin({ settings, shared }: Release, name: string): void {
     const { wanted } = this.parts.supervisor
-    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, shared }
+    const { startTimeoutMs } = settings.limits
+    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
     const known = wanted.get(name)
     if (known === undefined) wanted.set(name, WantedPool.added(version))
     else known.beginReload(version)

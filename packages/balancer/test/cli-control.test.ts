@@ -69,7 +69,7 @@ const jsonLines = (text: string): unknown[] =>
 test('status as tables', async () => {
   const { folder, balancer, end } = await running()
   const load = { ...workerOf(0).load, inFlight: 3, connections: 12, utilisation: 0.345, latencyMs: 1.26, memoryBytes: 85 * 1024 ** 2 }
-  const details = { inStateMs: 7_260_000, drainLeftMs: undefined, retiring: undefined }
+  const details = { inStateMs: 7_260_000, drainLeftMs: null, retiring: null }
   balancer.changes = {
     pools: [
       {

@@ -27,12 +27,12 @@ const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
   broken: new Set(),
   maxSurge: 1,
   settleMs: 1500,
+  startTimeoutMs: 10_000,
   ...changes,
 })
 const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = {}): Desired => ({
   pools: [pool(ofPool)],
   stopping: false,
-  startTimeoutMs: 10_000,
   drainTimeoutMs: 30_000,
   maxRestarts: 3,
   restartWindowMs: 60_000,
@@ -161,13 +161,27 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     desired: reloading(),
     actual: actual([...both(), next({ upMs: NOW - 1500, silentMs: 900 })]),
     actions: [],
-    nextMs: NOW - 1500 + 11_500,
+    nextMs: NOW + 100,
   },
   {
     name: 'one that hangs on trial is killed in the end',
     desired: reloading(),
     actual: actual([...both(), next({ upMs: NOW - 12_000, silentMs: 11_000 })]),
     actions: [{ do: 'kill', id: 3, why: 'its loop hangs' }],
+    nextMs: NOW + 100,
+  },
+  {
+    name: 'one whose loop was last seen to turn before its trial was over is looked at again',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 1600, silentMs: 101 })]),
+    actions: [],
+    nextMs: NOW + 100,
+  },
+  {
+    name: 'one that was killed while it came up is waited for, and counted, before the next',
+    actual: actual([worker(), second({ state: 'starting', leavingMs: NOW - 10 })]),
+    actions: [],
+    nextMs: NOW - 10 + LEAVE_MS,
   },
   {
     name: 'with nobody left who serves there is no trial',

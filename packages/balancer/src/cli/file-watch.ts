@@ -21,16 +21,26 @@ export interface FileWatch {
 }
 
 const debounceMs = 200
-/** Nobody wants to wait for the websockets of a page that is being written. */
+/** Nobody wants to wait for the websockets of a page that is being written, nor long for what is new. */
 const maxDrainMs = 1_000
+const maxSettleMs = 250
 
 /** What an app and its config are made of. What else lies there may be written by the app itself. */
 const codeExtensions = new Set(['.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx', '.json'])
 
-/** The settings as they are while files are watched: what is old leaves soon. */
+/** The settings as they are while files are watched: all workers are replaced together, and what is old leaves soon. */
 export function forDevelopment(settings: Settings): Settings {
-  const { limits } = settings
-  return { ...settings, limits: { ...limits, drainTimeoutMs: Math.min(limits.drainTimeoutMs, maxDrainMs) } }
+  const { limits, pools } = settings
+  const drainTimeoutMs = Math.min(limits.drainTimeoutMs, maxDrainMs)
+  return {
+    ...settings,
+    limits: { ...limits, drainTimeoutMs },
+    pools: pools.map((pool) => ({
+      ...pool,
+      reload: { maxSurge: pool.workers, settleMs: Math.min(pool.reload.settleMs, maxSettleMs) },
+      drainSpreadMs: Math.min(pool.drainSpreadMs, drainTimeoutMs),
+    })),
+  }
 }
 
 /** Asks for a reload whenever files have changed and then stayed as they are for a moment. The log says when every folder is looked at. */

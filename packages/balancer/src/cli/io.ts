@@ -63,7 +63,7 @@ export function processIo(): CliIo {
     isAlive,
     async createBalancer(settings) {
       const { Balancer } = await import('../balancer.ts')
-      return new Balancer(settings) as unknown as RunningBalancer
+      return new Balancer(settings)
     },
   }
 }

@@ -56,7 +56,7 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
       if (io.isSuccessor) control = await openControl()
       isUp = true
       announce(log, balancer, admin, control)
-      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
+      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })
       reloader.resume()
     }
     return await watch.stopped

@@ -19,7 +19,7 @@ export interface PlannedWorker extends PlannedSeat {
   readonly sinceMs: number
   /** While it starts: since when it listens and has passed its probe; undefined: not yet. */
   readonly upMs: number | undefined
-  /** For how long its loop has not turned. */
+  /** Its loop is known to have turned so long ago; perhaps it has since. */
   readonly silentMs: number
   readonly retiring: RetireReason | undefined
   /** It has said that nothing is left in it, and nothing can come any more. */
@@ -57,12 +57,13 @@ export interface DesiredPool {
   readonly maxSurge: number
   /** How long a worker that takes another's place must have been up before it is trusted. */
   readonly settleMs: number
+  /** How long a worker may take to come up. */
+  readonly startTimeoutMs: number
 }
 
 export interface Desired {
   readonly pools: readonly DesiredPool[]
   readonly stopping: boolean
-  readonly startTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly maxRestarts: number
   readonly restartWindowMs: number
@@ -97,8 +98,8 @@ export interface Plan {
 
 /** How long a worker that was asked to leave may take before it is killed. */
 export const LEAVE_MS = 5000
-/** Who is on trial must show that its loop turns. */
-const AWAKE_MS = 500
+/** Whose loop has not been seen to turn at the end of its trial is looked at again so soon. */
+const AGAIN_MS = 100
 
 /** The actions that bring `actual` nearer to `desired` at the moment `nowMs`. Changes nothing. */
 export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
@@ -164,6 +165,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     if (!isWanted(slot) || here.some((worker) => !isBehind(worker))) continue
     const seat = { pool: pool.name, slot }
     const old = here.find(({ state }) => state === 'ready')
+    // One that was killed while it came up: how that counts is known when its process is gone.
+    if (
+      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
+    )
+      continue
     if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
     const history = actual.history(seat)
     if (isBreaking(history, desired, clock.nowMs)) {
@@ -186,14 +192,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
   function comeUp(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
     const isTried = !nobodyServes && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
     if (worker.upMs === undefined) {
-      return clock.isDue(worker.sinceMs + desired.startTimeoutMs)
-        ? [kill(worker, `it did not come up within ${desired.startTimeoutMs} ms`)]
-        : []
+      return clock.isDue(worker.sinceMs + pool.startTimeoutMs) ? [kill(worker, `it did not come up within ${pool.startTimeoutMs} ms`)] : []
     }
     if (!isTried) return [{ do: 'admit', id: worker.id }]
-    if (!clock.isDue(worker.upMs + pool.settleMs)) return []
-    if (worker.silentMs < AWAKE_MS) return [{ do: 'admit', id: worker.id }]
-    return clock.isDue(worker.upMs + pool.settleMs + desired.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
+    if (hasSettled(worker)) return [{ do: 'admit', id: worker.id }]
+    return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
   }
 
   function isComplete(): boolean {
@@ -202,10 +205,13 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
     // Those who were admitted without a trial have it now.
-    return workers.every(
-      ({ generation, upMs, silentMs }) =>
-        generation === pool.generation && silentMs < AWAKE_MS && clock.isDue((upMs ?? Number.NEGATIVE_INFINITY) + pool.settleMs),
-    )
+    return workers.every((worker) => worker.generation === pool.generation && hasSettled(worker))
+  }
+
+  /** Is its trial over, and has its loop turned since? */
+  function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker): boolean {
+    const settledMs = upMs + pool.settleMs
+    return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
   }
 }
 

@@ -196,12 +196,11 @@ export class Supervisor {
     if (!this.running || this.turning) return
     this.turning = true
     const now = Date.now()
-    const { startTimeoutMs, drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
+    const { drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
     const { actions, nextMs } = plan(
       {
         pools: [...this.wanted.values()],
         stopping: this.stopping,
-        startTimeoutMs,
         drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
         maxRestarts,
         restartWindowMs,
@@ -332,7 +331,7 @@ export class Supervisor {
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
-    this.lastWords.forget(worker)
+    this.lastWords.cameUp(worker)
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker, worker.address as ServerAddress)
@@ -375,10 +374,14 @@ export class Supervisor {
   }
 
   private kill(worker: PoolWorker, why: string): void {
-    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
     this.lastWords.add(worker, why)
+    this.failReload(worker)
     worker.leavingMs = Date.now()
-    worker.process?.kill('SIGKILL')
+    void this.watch.untilRead(worker).then(() => {
+      if (worker.state === 'gone') return
+      this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
+      worker.process?.kill('SIGKILL')
+    })
   }
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
@@ -387,11 +390,12 @@ export class Supervisor {
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
     const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (!worker.everReady) this.lastWords.add(worker, how)
-    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker) || how}`
-    // Of those who leave as they should nobody waits.
-    const delayMs = isOfReload || (expected && worker.everReady) ? undefined : this.postpone(worker, now, wasWell)
+    if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
+    if (!worker.everReady) this.lastWords.didNotComeUp(worker)
+    const failsReload = this.failReload(worker)
+    // Of those who leave as they should nobody waits, and those of another generation say nothing of the one that comes.
+    const isWaitedFor = !failsReload && worker.generation === wanted.generation && !(expected && worker.everReady)
+    const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
     worker.state = 'gone'
     this.watch.forget(worker)
     this.poolOf(worker).remove(worker)
@@ -405,6 +409,14 @@ export class Supervisor {
     })
     this.options.onGone(worker)
     this.turn()
+  }
+
+  /** A worker of the new generation has ended, or must: with that the reload has failed. */
+  private failReload(worker: PoolWorker): boolean {
+    const wanted = this.wanted.get(worker.pool) as WantedPool
+    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
+    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker)}`
+    return isOfReload
   }
 
   /** Sets when the seat may be filled again; answers in how many milliseconds. */

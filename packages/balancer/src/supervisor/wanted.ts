@@ -7,6 +7,7 @@ import type { SharedStart } from './worker-start.ts'
 /** What the workers of one generation run, and what they are told of routes. */
 export interface PoolVersion {
   readonly settings: PoolSettings
+  readonly startTimeoutMs: number
   readonly shared: SharedStart
 }
 
@@ -61,6 +62,10 @@ export class WantedPool implements DesiredPool {
 
   get settleMs(): number {
     return this.version.settings.reload.settleMs
+  }
+
+  get startTimeoutMs(): number {
+    return this.version.startTimeoutMs
   }
 
   versionOf(generation: number): PoolVersion {
