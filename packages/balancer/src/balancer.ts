@@ -12,47 +12,45 @@ import {
   unpackRest,
   type Verdict,
 } from '@switchyard/handoff'
-import { bindPolicy, type Policy, RequestHead, type RouteTable, TicketSeal } from '@switchyard/routing'
+import { RequestHead } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
+import type { OperationResult, Operations, ScaleChange } from './operations.ts'
+import { Operator } from './operator.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Recall } from './pool/recall.ts'
 import { Settling } from './pool/settling.ts'
 import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
-import { routeTable } from './route-table.ts'
+import { makeRelease, type Release } from './release.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
+import { PrivateFolder } from './supervisor/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
-import { findFreePort, PrivateFolder, type SharedStart, sharedStart } from './supervisor/worker-start.ts'
+import { WantedPool } from './supervisor/wanted.ts'
+import { findFreePort, makeForwardToken } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
-
-/** Where a route leads. */
-interface Destination {
-  readonly pool: Pool
-  readonly policy: Policy
-}
 
 /** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
 type Origin = 'client' | 'returned' | 'recalled' | 'queue'
 
 /** A load balancer in this process; there can be one. */
-export class Balancer {
+export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
-  private readonly settings: Settings
   private readonly transport: Transport
-  private readonly pools: Map<string, Pool>
-  private readonly routes: RouteTable<Destination>
+  private readonly pools = new Map<string, Pool>()
+  private release: Release
   private readonly door: Door
   private readonly settling: Settling
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder()
   private readonly moves: Moves
-  private readonly shared: SharedStart
+  private readonly forwardToken = makeForwardToken()
+  private readonly operator: Operator
   private readonly listeners = new Listeners()
   private readonly waiting: Waiting
   private readonly recall: Recall
@@ -63,13 +61,9 @@ export class Balancer {
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(settings: Settings) {
-    this.settings = settings
     this.transport = chooseTransport(process.env)
-    this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
-    this.routes = this.bindRoutes()
-    const routes = [...this.routes.routes, this.routes.fallback]
-    this.moves = new Moves(routes.map(({ name }) => name))
-    this.shared = sharedStart(settings, routes)
+    this.release = this.prepare(settings)
+    this.moves = new Moves()
     this.door = this.transport.openDoor({
       ...settings.limits,
       onArrival: (arrival) => this.place(arrival),
@@ -94,7 +88,7 @@ export class Balancer {
       flush: () => this.settling.flush(),
     })
     this.supervisor = new Supervisor({
-      settings,
+      limits: settings.limits,
       transport: this.transport,
       pools: this.pools,
       events: this.events,
@@ -102,16 +96,17 @@ export class Balancer {
       startData: (worker) => ({
         listen: this.listeners.addresses,
         freePort: this.freePort,
-        privateSocket: this.folder.socketFor(worker.id),
-        ...this.shared,
+        privateSocket: this.folder.socketFor(worker.id, worker.settings),
       }),
+      privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
+      forwardToken: this.forwardToken,
       returns: {
-        onGivenBack: (_worker, connection, reason) => {
-          if (this.moves.countGivenBack(reason) === 'rest') this.door.rest(connection, unpackRest(connection.carried))
+        onGivenBack: (worker, connection, reason) => {
+          if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
           else this.door.takeIn(connection)
         },
         onAsked: (worker, question) => {
-          this.moves.countForwarded(question.reason)
+          this.moves.countForwarded(question.reason, worker.routeNames)
           worker.channel.answer(question, this.judge(worker, question))
           this.settling.touch(worker)
         },
@@ -119,8 +114,20 @@ export class Balancer {
         onBatchEnd: () => this.settling.flush(),
       },
       onReady: (worker, address) => this.workerReady(worker, address),
+      onDraining: (worker) => this.settling.settle(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
+    })
+    const { shared } = this.release
+    const { startTimeoutMs } = settings.limits
+    for (const pool of settings.pools) this.supervisor.wanted.set(pool.name, new WantedPool({ settings: pool, startTimeoutMs, shared }))
+    this.operator = new Operator({
+      supervisor: this.supervisor,
+      events: this.events,
+      release: () => this.release,
+      prepare: (changed) => this.prepare(changed),
+      adopt: (release) => this.adopt(release),
+      discard: () => this.removePoolsBut(this.release),
     })
   }
 
@@ -159,7 +166,7 @@ export class Balancer {
 
   private place(arrival: Arrival): void {
     const { fd, head } = arrival
-    const { pool, policy } = this.routes.find(head).policy
+    const { pool, policy } = this.release.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
     const choice = pool.choose(policy, head, this.origin === 'recalled')
@@ -169,6 +176,12 @@ export class Balancer {
     this.waiting.found(fd)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
+  }
+
+  /** An idle connection comes back. Who stops keeps none. */
+  private rest(connection: Connection): void {
+    this.door.rest(connection, unpackRest(connection.carried))
+    if (this.stopped !== undefined) this.door.closeResting()
   }
 
   /** Routes a connection again that has been here before; its head is read afresh. */
@@ -190,7 +203,7 @@ export class Balancer {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     if (head.outcome !== 'complete') return HERE
     head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.routes.find(head).policy
+    const { pool, policy } = this.release.routes.find(head).policy
     const choice = pool.chooseNow(policy, head)
     if (choice === 'nobody') return NOBODY
     if (typeof choice === 'string' || choice.id === avoid) return LATER
@@ -263,12 +276,81 @@ export class Balancer {
     past.takenBack += back.length + worker.recalled
     for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()
+    if (pool.workers.size === 0 && !this.settings.pools.some(({ name }) => name === pool.settings.name)) this.forgetPool(pool.settings.name)
   }
 
   private fail(error: Error): void {
     this.events.emit('failed', { error })
     this.settleStart?.reject(error)
     this.stopped ??= this.supervisor.stop().then(() => this.close())
+  }
+
+  // ---- What an operator asks for ----
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    return this.operator.reload(settings, pool)
+  }
+
+  rollback(): Promise<OperationResult> {
+    return this.operator.rollback()
+  }
+
+  scale(pool: string, change: ScaleChange): Promise<OperationResult> {
+    return this.operator.scale(pool, change)
+  }
+
+  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.operator.drainSlot(pool, slot)
+  }
+
+  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.operator.restartSlot(pool, slot)
+  }
+
+  upgrade(): Promise<OperationResult> {
+    return Promise.reject(new BalancerError('ERR_UPGRADE_FAILED', 'not yet', { source: 'system' }))
+  }
+
+  private get settings(): Settings {
+    return this.release.settings
+  }
+
+  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
+  private prepare(settings: Settings): Release {
+    return makeRelease(settings, {
+      forwardToken: this.forwardToken,
+      poolOf: (pool) => {
+        const known = this.pools.get(pool.name) ?? new Pool(pool)
+        this.pools.set(pool.name, known)
+        return known
+      },
+      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
+    })
+  }
+
+  private adopt(release: Release): void {
+    this.release = release
+    this.supervisor.limits = release.settings.limits
+    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    this.removePoolsBut(release)
+    // Whoever waits may find somebody by the new routes.
+    for (const pool of this.pools.values()) this.waiting.place(pool)
+  }
+
+  /** Pools that a release has not get no workers any more, and go with the last one. */
+  private removePoolsBut({ settings }: Release): void {
+    for (const [name, pool] of this.pools) {
+      if (settings.pools.some((kept) => kept.name === name)) continue
+      const wanted = this.supervisor.wanted.get(name)
+      if (wanted !== undefined) wanted.scaleTo(0)
+      for (const connection of pool.queue.takeAll()) this.readmit(connection, 'returned')
+      if (pool.workers.size === 0) this.forgetPool(name)
+    }
+  }
+
+  private forgetPool(name: string): void {
+    this.pools.delete(name)
+    this.supervisor.wanted.delete(name)
   }
 
   // ---- Start and stop ----
@@ -296,14 +378,6 @@ export class Balancer {
     this.folder.remove()
   }
 
-  private bindRoutes(): RouteTable<Destination> {
-    const seal = new TicketSeal(this.settings.ticketKeys)
-    return routeTable(this.settings, (policy, pool, route) => {
-      const onError = (error: unknown) => this.events.emit('policyFailed', { route, error })
-      return { pool: this.pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, onError }) }
-    })
-  }
-
   /** Everything that can be told of this moment. */
   status(): BalancerStatus {
     return readStatus({
@@ -312,7 +386,7 @@ export class Balancer {
       pools: this.pools.values(),
       moves: this.moves,
       addresses: this.listeners.texts,
-      restarts: this.supervisor,
+      supervisor: this.supervisor,
     })
   }
 }

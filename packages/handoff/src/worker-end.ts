@@ -59,4 +59,6 @@ export interface WorkerEnd {
   receive(listener: OfferListener): Int32Array
   /** The loop has begun to work: a request begins. What is received says so by itself. */
   loopIsBusy(): void
+  /** What the loop was handed last is answered, and what remains of the turn is putting things away: it takes the next at once. */
+  loopIsFree(): void
 }

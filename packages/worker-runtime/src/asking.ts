@@ -73,7 +73,8 @@ export class Asking {
   }
 }
 
-function servingSocket(folder: string): string {
+/** The name of the socket, in a worker's private folder, behind which its app serves. */
+export function servingSocket(folder: string): string {
   return join(folder, 'serving.sock')
 }
 

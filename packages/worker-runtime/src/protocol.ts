@@ -1,6 +1,6 @@
 // Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
 
-import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
+import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 
 /** An address as an app asks for it or the primary has it. */
@@ -109,7 +109,7 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
   if (!isRecord(message)) return undefined
   switch (message.switchyard) {
     case 'drain':
-      return { switchyard: 'drain', last: message.last === true, spreadMs: amount(message.spreadMs) }
+      return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
     case 'leave':
       return { switchyard: 'leave' }
     default:
@@ -126,23 +126,55 @@ function readAddress(from: Record<string, unknown>): ServerAddress {
 }
 
 function readLoad(from: Record<string, unknown>): LoadReport {
+  const checked = new Checked()
+  const load = {
+    inFlight: checked.count(from.inFlight),
+    connections: checked.count(from.connections),
+    received: checked.count(from.received),
+    begun: checked.count(from.begun),
+    failed: checked.count(from.failed),
+    loopLagMs: checked.amount(from.loopLagMs),
+    utilisation: Math.min(1, checked.amount(from.utilisation)),
+    latencyMs: checked.amount(from.latencyMs),
+    memoryBytes: checked.amount(from.memoryBytes),
+  }
+  const details = from.details === undefined ? undefined : readDetails(from.details, checked)
+  return { ...load, details, faults: checked.faults }
+}
+
+function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {
+  const { heapUsedBytes, heapLimitBytes, loopDelay, responses } = recordOf(from)
+  const { p50Ms, p99Ms, maxMs } = recordOf(loopDelay)
+  const { counts, sumMs } = recordOf(responses)
+  if (!Array.isArray(counts) || counts.length !== responseBoundsMs.length + 1) {
+    checked.faults++
+    return undefined
+  }
   return {
-    inFlight: count(from.inFlight),
-    connections: count(from.connections),
-    received: count(from.received),
-    loopLagMs: amount(from.loopLagMs),
-    utilisation: Math.min(1, amount(from.utilisation)),
-    latencyMs: amount(from.latencyMs),
-    memoryBytes: amount(from.memoryBytes),
+    heapUsedBytes: checked.amount(heapUsedBytes),
+    heapLimitBytes: checked.amount(heapLimitBytes),
+    loopDelay: { p50Ms: checked.amount(p50Ms), p99Ms: checked.amount(p99Ms), maxMs: checked.amount(maxMs) },
+    responses: { counts: Array.from(counts, (count) => checked.count(count)), sumMs: checked.amount(sumMs) },
   }
 }
 
-function amount(value: unknown): number {
-  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0
+/** Numbers of a worker: nonsense is worth nothing, and is counted. */
+class Checked {
+  faults = 0
+
+  amount(value: unknown): number {
+    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
+    this.faults++
+    return 0
+  }
+
+  count(value: unknown): number {
+    return Math.floor(this.amount(value))
+  }
 }
 
-function count(value: unknown): number {
-  return Math.floor(amount(value))
+function recordOf(value: unknown): Record<string, unknown> {
+  return isRecord(value) ? value : {}
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

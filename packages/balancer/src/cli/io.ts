@@ -1,28 +1,30 @@
 // What the command line touches of the world. Passed in, so that tests run commands without a process of their own.
 
+import { readFileSync, realpathSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
+import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
+import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { BalancerStatus } from '../status.ts'
 
 /** The balancer as the command line sees it. */
-export interface RunningBalancer {
+export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   start(): Promise<void>
-  stop(reason: string): Promise<void>
-  stopNow(): void
-  status(): BalancerStatus
 }
 
 export interface TextOutput {
   write(text: string): unknown
   isTTY?: boolean
+  columns?: number
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
+export type Signal = StopSignal | 'SIGHUP'
 
 export interface Signals {
-  on(signal: StopSignal, listener: (signal: StopSignal) => void): unknown
-  off(signal: StopSignal, listener: (signal: StopSignal) => void): unknown
+  on(signal: Signal, listener: (signal: Signal) => void): unknown
+  off(signal: Signal, listener: (signal: Signal) => void): unknown
 }
 
 export interface CliIo {
@@ -31,20 +33,64 @@ export interface CliIo {
   env: NodeJS.ProcessEnv
   cwd: string
   signals: Signals
+  /** Started by a balancer that runs, to take its place. */
+  isSuccessor: boolean
+  /** Has the terminal gone that the command wrote to? */
+  hasLostTerminal(): boolean
+  /** From now on the command ends when nobody can read any more what it prints. */
+  endWithOutput(): void
+  /** From now on the command goes on then. */
+  outliveOutput(): void
+  /** Is such a process there? */
+  isAlive(pid: number): boolean
   createBalancer(settings: Settings): Promise<RunningBalancer>
 }
 
-/** The real world. The balancer is loaded only when it is to run, so that `check` and `explain` need no native module. */
+/** The real world. The balancer is loaded only when it is to run, so that the other commands need no native module. */
 export function processIo(): CliIo {
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingFolder(),
     signals: process,
+    isSuccessor: false,
+    hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
+    endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
+    outliveOutput() {
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+    },
+    isAlive,
     async createBalancer(settings) {
       const { Balancer } = await import('../balancer.ts')
       return new Balancer(settings)
     },
+  }
+}
+
+/**
+ * The current folder as the shell names it. Where a deployment moves a link (`current → releases/42`), the name of the link is what a reload must read again,
+ * and not the release that it led to at the start.
+ */
+function workingFolder(): string {
+  const [real, named] = [process.cwd(), process.env.PWD]
+  try {
+    return named !== undefined && isAbsolute(named) && realpathSync(named) === real ? named : real
+  } catch {
+    return real
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  try {
+    // One that has ended, and that nobody has asked for its exit code.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return process.platform !== 'linux'
   }
 }

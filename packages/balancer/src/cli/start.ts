@@ -1,46 +1,80 @@
-// `balancer start`: brings the balancer and its admin page up, follows its events in the log, and ends them in order.
+// `balancer start`: brings the balancer, its admin page and its control socket up, follows its events in the log, and ends them in order.
 
 import { type AdminResult, startAdmin } from '../admin/admin-server.ts'
-import { formatAddress, parseHostPort } from '../config/listen.ts'
+import type { ControlServer } from '../admin/control-server.ts'
 import type { BalancerStatus, PoolStatus } from '../status.ts'
+import { startControl } from './control.ts'
 import { followEvents } from './events.ts'
+import { type FileWatch, forDevelopment, watchFiles } from './file-watch.ts'
+import { heedHangUp } from './hang-up.ts'
 import type { CliIo, RunningBalancer } from './io.ts'
 import { createLog, type Log } from './log.ts'
-import { type Overrides, readSettings } from './settings.ts'
+import { Reloader } from './reloader.ts'
+import { type Overrides, type ReadSettings, readSettings } from './settings.ts'
 import { StopWatch } from './stop-watch.ts'
+import { urlOf } from './url.ts'
 
 export interface StartOptions extends Overrides {
   logLevel: string
   /** Left out: when stdout is a terminal. */
   pretty?: boolean | undefined
+  /** Reload when a file changes. */
+  watch?: boolean | undefined
+  /** Where to look for changes; implies `watch`. Left out: the folders of the apps and of the config. */
+  watchPath?: readonly string[] | undefined
 }
 
 /** Runs until it is told to stop; resolves with the exit code. Throws what kept it from starting. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
-  const { settings } = await readSettings(options, io)
+  const watched = options.watch === true || options.watchPath !== undefined
+  const read = async (): Promise<ReadSettings> => {
+    const found = await readSettings(options, io)
+    return watched ? { ...found, settings: forDevelopment(found.settings) } : found
+  }
+  const started = await read()
+  const { settings } = started
+  io.outliveOutput()
   const balancer = await io.createBalancer(settings)
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
-  const watch = new StopWatch(balancer, io.signals, log)
+  const watch = new StopWatch(balancer, io.signals, log, settings.limits.shutdownDelayMs)
+  let isUp = false
+  const isBusy = (): string | undefined => (watch.stopping ? 'it is stopping' : isUp ? undefined : 'it is still starting')
+  const reloader = new Reloader({ balancer, read, started, log, isBusy })
+  const release = heedHangUp(io, { reload: () => reloader.request('SIGHUP'), stop: () => watch.stop('the terminal has gone') })
+  const openControl = () => startControl({ settings, balancer, reloader, watch, log, io, takeOver: io.isSuccessor })
   let admin: AdminResult | undefined
+  let control: ControlServer | undefined
+  let files: FileWatch | undefined
   try {
-    admin = settings.admin === undefined ? undefined : await startAdmin(settings.admin, balancer)
+    admin = settings.admin === undefined ? undefined : await startAdmin(settings.admin, balancer, () => watch.stopping)
     if (admin?.warning !== undefined) log.logger.warn(admin.warning)
+    // A successor takes the socket over when it serves: until then it is the predecessor that answers.
+    if (!io.isSuccessor) control = await openControl()
     await watch.orStopped(balancer.start())
-    if (!watch.stopping) announce(log, balancer, admin)
+    if (!watch.stopping) {
+      if (io.isSuccessor) control = await openControl()
+      isUp = true
+      announce(log, balancer, admin, control)
+      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })
+      reloader.resume()
+    }
     return await watch.stopped
   } finally {
+    release()
     watch.release()
+    await files?.close()
+    await control?.close()
     await admin?.close()
     await log.flush()
   }
 }
 
-function announce(log: Log, balancer: RunningBalancer, admin: AdminResult | undefined): void {
+function announce(log: Log, balancer: RunningBalancer, admin: AdminResult | undefined, control: ControlServer | undefined): void {
   const { addresses, pools } = balancer.status()
   const metrics = admin?.url === undefined ? undefined : `${admin.url}/metrics`
   log.logger.info(
-    { addresses, pools: Object.fromEntries(pools.map(({ name, ready }) => [name, ready])), metrics },
+    { addresses, pools: Object.fromEntries(pools.map(({ name, ready }) => [name, ready])), metrics, control: control?.path },
     summary({ addresses, pools }, metrics),
   )
 }
@@ -54,12 +88,4 @@ export function summary({ addresses, pools }: Pick<BalancerStatus, 'addresses' |
 /** The others may still be starting: one ready worker in each pool is enough to begin. */
 function workersOf({ name, ready, desired }: PoolStatus): string {
   return `${name} ${ready < desired ? `${ready} of ` : ''}${desired} ${desired === 1 ? 'worker' : 'workers'}`
-}
-
-/** Where to find an address that means all of this machine's: on localhost. */
-function urlOf(address: string): string {
-  const parsed = parseHostPort(address)
-  if ('fault' in parsed) return address
-  const { host, port } = parsed.value
-  return `http://${formatAddress({ host: host === undefined || host === '::' || host === '0.0.0.0' ? 'localhost' : host, port })}`
 }

@@ -2,12 +2,12 @@
 // no .env, no package.json, nothing of the user's home.
 
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadConfig as loadWithC12 } from 'c12'
 import { BalancerError } from '../errors.ts'
-
-const extensions = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'] as const
+import { findConfig } from './find.ts'
+import { freshJiti } from './fresh-jiti.ts'
 
 /** What a config file exports, unchecked, and the folder that its paths start from. */
 export interface LoadedConfig {
@@ -22,10 +22,6 @@ export async function loadConfig({ file, folder }: { file?: string | undefined; 
   if (path === undefined) return undefined
   if (!existsSync(path)) throw new BalancerError('ERR_CONFIG', `There is no config file ${path}`, { source: 'config' })
   return { config: await read(path), file: path, folder: dirname(path) }
-}
-
-function findConfig(folder: string): string | undefined {
-  return extensions.map((extension) => join(folder, `balancer.config.${extension}`)).find((path) => existsSync(path))
 }
 
 async function read(path: string): Promise<unknown> {
@@ -44,7 +40,11 @@ async function read(path: string): Promise<unknown> {
       extend: false,
       giget: false,
       envName: false,
-      jitiOptions: { fsCache: false, alias: { '@switchyard/balancer': own }, nativeModules: ['@switchyard/balancer'] },
+      jiti: freshJiti(path, [own], {
+        interopDefault: true,
+        alias: { '@switchyard/balancer': own },
+        nativeModules: ['@switchyard/balancer'],
+      }),
       // c12 would copy and merge; policies are kept as they are.
       merger: (...sources) => sources.find((source) => source !== undefined && source !== null) ?? {},
     })

@@ -1,37 +1,10 @@
-// What workers are told at their start, besides their seat: where they listen privately, and what they must know of routes.
+// What workers are told at their start, besides their seat: what they must know of routes, and of each other.
 
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Policy, Route } from '@switchyard/routing'
 import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../settings.ts'
-
-/** A folder of mode 0700 for the workers' private sockets. */
-export class PrivateFolder {
-  private readonly path = mkdtempSync(join(tmpdir(), 'switchyard-'))
-
-  /** A path in a folder of the worker's own: its app may have several servers. */
-  socketFor(workerId: number): string {
-    mkdirSync(this.folderOf(workerId), { mode: 0o700 })
-    return join(this.folderOf(workerId), 'app.sock')
-  }
-
-  /** The worker is gone, and its sockets with it. */
-  removeSocketsOf(workerId: number): void {
-    rmSync(this.folderOf(workerId), { recursive: true, force: true })
-  }
-
-  remove(): void {
-    rmSync(this.path, { recursive: true, force: true })
-  }
-
-  private folderOf(workerId: number): string {
-    return join(this.path, String(workerId))
-  }
-}
 
 /** A port that was free a moment ago, for apps that ask for port 0 while none is configured. */
 export async function findFreePort(): Promise<number> {
@@ -44,6 +17,11 @@ export async function findFreePort(): Promise<number> {
 
 const TOKEN_BYTES = 24
 
+/** What proves to a worker that a request was forwarded by another. */
+export function makeForwardToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url')
+}
+
 /** What is the same for all workers. */
 export type SharedStart = Pick<
   WorkerStart,
@@ -51,13 +29,13 @@ export type SharedStart = Pick<
 >
 
 /** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
-export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[]): SharedStart {
+export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
   return {
     ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
     routes: routes.map(workerRoute),
     ownPolicies: settings.file === undefined ? undefined : { module: ownPoliciesModule, file: settings.file },
     trustedProxies: settings.trustedProxies,
-    forwardToken: randomBytes(TOKEN_BYTES).toString('base64url'),
+    forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
   }
 }

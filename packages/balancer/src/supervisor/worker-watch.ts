@@ -1,0 +1,162 @@
+// Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
+
+import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { LimitSettings } from '../settings.ts'
+import type { RetireReason } from './plan.ts'
+import { Prober } from './probe.ts'
+import { StackReader } from './stack.ts'
+
+const LOOK_MS = 250
+/** The primary itself did not run for so long: what it missed says nothing of its workers. */
+const GAP_MS = 4 * LOOK_MS
+/** A worker that hangs is not killed before that. */
+const STACK_MS = 3000
+
+export interface WorkerWatchOptions {
+  readonly events: BalancerEmitter
+  readonly limits: () => LimitSettings
+  readonly workers: () => Iterable<PoolWorker>
+  /** Where a worker's server listens privately, and what proves there that it is we who ask. */
+  readonly privateSocket: (worker: PoolWorker) => string
+  readonly token: string
+  /** It listens, and has passed its probe if it has one. */
+  readonly onUp: (worker: PoolWorker) => void
+  readonly retire: (worker: PoolWorker, reason: RetireReason) => void
+  readonly onLooked: () => void
+}
+
+/** What is known of one worker. */
+interface Watched {
+  turns: number
+  /** When that was last looked at. */
+  lookedMs: number
+  /** When its loop was last seen to have turned, and the look before, after which it had. */
+  turnedMs: number
+  turnedAfterMs: number
+  prober: Prober | undefined
+  stack: StackReader | undefined
+  /** Its stack is being read. */
+  reading: Promise<void> | undefined
+}
+
+export class WorkerWatch {
+  private readonly options: WorkerWatchOptions
+  private readonly watched = new Map<PoolWorker, Watched>()
+  private timer: NodeJS.Timeout | undefined
+  private lookedMs = 0
+
+  constructor(options: WorkerWatchOptions) {
+    this.options = options
+  }
+
+  start(): void {
+    this.lookedMs = performance.now()
+    this.timer = setInterval(() => this.look(), LOOK_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+    for (const worker of this.watched.keys()) this.forget(worker)
+  }
+
+  /** Its app listens. */
+  listens(worker: PoolWorker): void {
+    const { readyWhen, healthWhen } = worker.settings
+    const watched = this.of(worker)
+    watched.turnedMs = performance.now()
+    if (readyWhen === undefined && healthWhen === undefined) return this.options.onUp(worker)
+    watched.prober = new Prober({
+      socketPath: this.options.privateSocket(worker),
+      token: this.options.token,
+      readyWhen,
+      healthWhen,
+      onReady: () => this.options.onUp(worker),
+      onSick: (reason) => {
+        this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `its health probe fails: ${reason}` })
+        this.options.retire(worker, 'health')
+      },
+      onWell: () => {},
+    })
+    watched.prober.start()
+  }
+
+  /** Its loop is known to have turned so long ago; perhaps it has since. */
+  silentMs(worker: PoolWorker): number {
+    const watched = this.watched.get(worker)
+    if (watched === undefined) return 0
+    const now = performance.now()
+    note(worker, watched, now)
+    return now - watched.turnedAfterMs
+  }
+
+  /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
+  hearLine(worker: PoolWorker, line: string): boolean {
+    return this.stackOf(worker)?.hear(line) ?? false
+  }
+
+  /** Resolves when the stack of a worker that hangs has been read, or can't be. */
+  async untilRead(worker: PoolWorker): Promise<void> {
+    await this.watched.get(worker)?.reading
+  }
+
+  forget(worker: PoolWorker): void {
+    this.watched.get(worker)?.prober?.stop()
+    this.watched.delete(worker)
+  }
+
+  private look(): void {
+    const now = performance.now()
+    const slept = now - this.lookedMs > GAP_MS
+    this.lookedMs = now
+    for (const worker of this.options.workers()) {
+      const watched = this.of(worker)
+      note(worker, watched, now)
+      if (slept || worker.address === undefined) watched.turnedMs = now
+      if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
+    }
+    this.options.onLooked()
+  }
+
+  private hangs(worker: PoolWorker, watched: Watched, now: number): void {
+    if (worker.retiring === 'hang') return
+    this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
+    watched.reading = this.tellStack(worker)
+    // Whatever it was to be replaced for: now it is not waited for.
+    worker.retiring = undefined
+    this.options.retire(worker, 'hang')
+  }
+
+  private async tellStack(worker: PoolWorker): Promise<void> {
+    const stack = await this.stackOf(worker)?.read(STACK_MS)
+    this.options.events.emit('workerStack', { ...worker.seat, stack })
+  }
+
+  private stackOf(worker: PoolWorker): StackReader | undefined {
+    const watched = this.of(worker)
+    const pid = worker.process?.pid ?? 0
+    if (pid !== 0) watched.stack ??= new StackReader(pid)
+    return watched.stack
+  }
+
+  private of(worker: PoolWorker): Watched {
+    const known = this.watched.get(worker)
+    if (known !== undefined) return known
+    const now = performance.now()
+    const watched: Watched = {
+      ...{ turns: 0, lookedMs: now, turnedMs: now, turnedAfterMs: now },
+      ...{ prober: undefined, stack: undefined, reading: undefined },
+    }
+    this.watched.set(worker, watched)
+    return watched
+  }
+}
+
+function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): void {
+  if (turns !== watched.turns) {
+    watched.turns = turns
+    watched.turnedMs = now
+    watched.turnedAfterMs = watched.lookedMs
+  }
+  watched.lookedMs = now
+}
