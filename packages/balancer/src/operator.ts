@@ -40,7 +40,10 @@ export class Operator {
 
   rollback(): Promise<OperationResult> {
     const { undo } = this
-    if (undo === undefined) return Promise.reject(operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'))
+    if (undo === undefined)
+      return Promise.reject(
+        operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'),
+      )
     return this.alone('rollback', undo.pool, async () => {
       const result = await this.replace(undo.settings, undo.pool)
       this.undo = undefined
@@ -63,7 +66,8 @@ export class Operator {
     const wanted = this.wantedOf(pool)
     const from = wanted.workers
     const to = 'to' in change ? change.to : from + change.by
-    if (!Number.isInteger(to) || to < 1) throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
+    if (!Number.isInteger(to) || to < 1)
+      throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
     return this.told('scale', pool, async () => {
       wanted.scaleTo(to)
       this.parts.events.emit('scaled', { pool, from, to, reason })
@@ -98,7 +102,9 @@ export class Operator {
       const failedBefore = supervisor.failures(pool)
       try {
         await supervisor.pursue(
-          () => supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) && old.every(({ state }) => state === 'gone'),
+          () =>
+            supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
+            old.every(({ state }) => state === 'gone'),
           () => this.failedSince(pool, failedBefore),
         )
       } catch (error) {
@@ -118,7 +124,7 @@ export class Operator {
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     for (const name of names) this.begin(release, name)
     const failure = () => names.map((name) => supervisor.wanted.get(name)?.reverted).find((why) => why !== undefined)
-    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.previous === undefined))
+    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.replaced === true))
     const why = failure()
     if (why !== undefined) {
       // Together or not at all.
@@ -127,6 +133,7 @@ export class Operator {
       await supervisor.pursue(() => names.every((name) => supervisor.isBackInPlace(name)))
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
     }
+    for (const name of names) supervisor.wanted.get(name)?.complete()
     this.parts.adopt(release)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
     const seats = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
@@ -135,7 +142,8 @@ export class Operator {
 
   private begin({ settings, shared }: Release, name: string): void {
     const { wanted } = this.parts.supervisor
-    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, shared }
+    const { startTimeoutMs } = settings.limits
+    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
     const known = wanted.get(name)
     if (known === undefined) wanted.set(name, WantedPool.added(version))
     else known.beginReload(version)
@@ -158,7 +166,10 @@ export class Operator {
   }
 
   private unknown(pool: string): BalancerError {
-    return operationError('ERR_UNKNOWN_SEAT', `there is no pool '${pool}'; there are ${[...this.parts.supervisor.wanted.keys()].join(', ')}`)
+    return operationError(
+      'ERR_UNKNOWN_SEAT',
+      `there is no pool '${pool}'; there are ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
+    )
   }
 
   private failedSince(pool: string, before: number): Error | undefined {
@@ -181,7 +192,11 @@ export class Operator {
   }
 }
 
-function operationError(code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED', message: string, retryable = false): BalancerError {
+function operationError(
+  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
+  message: string,
+  retryable = false,
+): BalancerError {
   return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
 }
 

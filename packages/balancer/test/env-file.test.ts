@@ -29,7 +29,7 @@ test('the environment has the last word, and quotes and comments are what they a
 
 test('the config sees its variables while it is read, workers get them under their own', async () => {
   writeFileSync(file, 'ENV_TEST_WORKERS=2\nOWN=file\n')
-  const read = () => readSettings({ envFile: 'production.env' }, { cwd: folder, env: process.env })
+  const read = () => readSettings({ environment: 'production.env' }, { cwd: folder, env: process.env })
   const { settings } = await read()
   assert.equal(
     settings.pools.map(({ workers, env }) => [workers, env]),
@@ -45,14 +45,14 @@ test('the config sees its variables while it is read, workers get them under the
 
 test('it may hold the secret', async () => {
   writeFileSync(file, `SWITCHYARD_SECRET=${'s'.repeat(20)}\n`)
-  const read = (envFile?: string) => readSettings({ envFile }, { cwd: folder, env: {} })
+  const read = (environment?: string) => readSettings({ environment }, { cwd: folder, env: {} })
   assert.equal([(await read()).knowsSecret, (await read('production.env')).knowsSecret], [false, true])
 })
 
 test('one that is not there is a fault of the configuration', async () => {
   const env = { BEFORE: '1' }
   try {
-    await readSettings({ envFile: 'no.env' }, { cwd: folder, env })
+    await readSettings({ environment: 'no.env' }, { cwd: folder, env })
     assert.unreachable()
   } catch (error) {
     assert.is((error as BalancerError).code, 'ERR_CONFIG')

@@ -65,7 +65,7 @@ async function watching(folder: string, args: string[]) {
   const exit = main(['start', '--admin', 'off', '--pretty', ...args], io)
   const balancer = await Promise.race([io.balancer, exit.then(() => Promise.reject(new Error(io.stderr.text)))])
   balancer.started.resolve()
-  await until(() => io.stdout.text.includes('ready:'), 5_000, io.stdout.text)
+  await until(() => io.stdout.text.includes('reloads when a file changes in '))
   const end = async (): Promise<void> => {
     balancer.stopped.resolve()
     io.signals.emit('SIGTERM', 'SIGTERM')
@@ -77,8 +77,12 @@ async function watching(folder: string, args: string[]) {
 test('changes in a moment are one reload; one that fails is told, and the next change tries again', async () => {
   const folder = newFolder({ 'server.js': '', 'lib/a.js': '', 'node_modules/x/index.js': '', 'data.txt': '' })
   const { io, balancer, end } = await watching(folder, ['--watch', 'server.js'])
-  assert.match(io.stdout.text, 'reloads when a file changes in ')
-  assert.is(balancer.settings.limits.drainTimeoutMs, 1_000, 'nobody waits for old pages')
+  const [{ reload, workers }] = balancer.settings.pools as [(typeof balancer.settings.pools)[0]]
+  assert.equal(
+    [balancer.settings.limits.drainTimeoutMs, reload],
+    [1_000, { maxSurge: workers, settleMs: 250 }],
+    'nobody waits for old pages',
+  )
   writeFileSync(join(folder, 'node_modules/x/index.js'), '//')
   writeFileSync(join(folder, 'data.txt'), 'of the app')
   writeFileSync(join(folder, 'lib/a.js'), '// 1')
@@ -98,7 +102,7 @@ test('the config and the environment file count wherever they are', async () => 
     newFolder({ 'server.js': '', 'conf/balancer.config.json': '{"app":"../server.js"}' }),
     newFolder({ '.env': 'A=1' }),
   ]
-  const { balancer, end } = await watching(folder, ['--watch', '-c', 'conf/balancer.config.json', '--env-file', join(elsewhere, '.env')])
+  const { balancer, end } = await watching(folder, ['--watch', '-c', 'conf/balancer.config.json', '--environment', join(elsewhere, '.env')])
   writeFileSync(join(elsewhere, '.env'), 'A=2')
   await until(() => balancer.reloads.length === 1)
   assert.is(balancer.reloads[0]?.pools[0]?.env.A, '2')

@@ -9,7 +9,7 @@ import { readSettings } from './settings.ts'
 import { table } from './table.ts'
 
 /** Prints pools and routes; throws ERR_CONFIG with every fault. */
-export async function check(options: { config?: string | undefined; envFile?: string | undefined }, io: CliIo): Promise<number> {
+export async function check(options: { config?: string | undefined; environment?: string | undefined }, io: CliIo): Promise<number> {
   const { settings } = await readSettings(options, io)
   io.stdout.write(
     `${[`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)].join('\n\n')}\n`,

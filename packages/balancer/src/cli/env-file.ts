@@ -1,4 +1,5 @@
-// A file of environment variables (`--env-file`), for the config and the workers. The environment itself has the last word, as with Node's own option of that name.
+// A file of environment variables (`--environment`), for the config and the workers. The environment itself has the last word, as with Node's `--env-file`: an option
+// that can't be called so here, because Node 20 heeds it after the script too.
 
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'

@@ -21,20 +21,30 @@ export interface FileWatch {
 }
 
 const debounceMs = 200
-/** Nobody wants to wait for the websockets of a page that is being written. */
+/** Nobody wants to wait for the websockets of a page that is being written, nor long for what is new. */
 const maxDrainMs = 1_000
+const maxSettleMs = 250
 
 /** What an app and its config are made of. What else lies there may be written by the app itself. */
 const codeExtensions = new Set(['.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx', '.json'])
 
-/** The settings as they are while files are watched: what is old leaves soon. */
+/** The settings as they are while files are watched: all workers are replaced together, and what is old leaves soon. */
 export function forDevelopment(settings: Settings): Settings {
-  const { limits } = settings
-  return { ...settings, limits: { ...limits, drainTimeoutMs: Math.min(limits.drainTimeoutMs, maxDrainMs) } }
+  const { limits, pools } = settings
+  const drainTimeoutMs = Math.min(limits.drainTimeoutMs, maxDrainMs)
+  return {
+    ...settings,
+    limits: { ...limits, drainTimeoutMs },
+    pools: pools.map((pool) => ({
+      ...pool,
+      reload: { maxSurge: pool.workers, settleMs: Math.min(pool.reload.settleMs, maxSettleMs) },
+      drainSpreadMs: Math.min(pool.drainSpreadMs, drainTimeoutMs),
+    })),
+  }
 }
 
-/** Asks for a reload whenever files have changed and then stayed as they are for a moment. Resolves when every folder is looked at. */
-export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> {
+/** Asks for a reload whenever files have changed and then stayed as they are for a moment. The log says when every folder is looked at. */
+export function watchFiles(options: FileWatchOptions): FileWatch {
   const { settings, paths, envFile, reloader, log, cwd } = options
   const single = [envFile, settings.file].flatMap((file) => (file === undefined ? [] : [resolve(cwd, file)]))
   const roots = [...new Set(paths === undefined ? defaultRoots(settings) : paths.map((path) => resolve(cwd, path)))]
@@ -60,8 +70,8 @@ export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> 
     told = true
     log.logger.warn({ err: error }, `not every file is watched: ${(error as Error).message} (--watch-path names fewer)`)
   })
-  await new Promise<void>((done) => watcher.once('ready', done))
-  log.logger.info({ paths: roots }, `reloads when a file changes in ${roots.map((root) => nearest(root, cwd)).join(', ')}`)
+  const where = roots.map((root) => nearest(root, cwd)).join(', ')
+  watcher.once('ready', () => log.logger.info({ paths: roots }, `reloads when a file changes in ${where}`))
   return {
     close: async () => {
       clearTimeout(timer)

@@ -34,7 +34,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
     .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
     .option('--control <path>', "path of the control socket, or 'off' (default: goes by folder and config)", parseControl)
-    .option('--env-file <file>', 'environment variables for the config and the workers; a reload reads it again')
+    .option('--environment <file>', 'environment variables for the config and the workers; a reload reads it again')
     .option('--watch', 'for development: reload when a file of the app or the config changes')
     .option('--watch-path <path>', 'look for changes there instead; may be given more than once', collect)
     .addOption(new Option('--log-level <level>', 'what to log from').choices(levels).default('info').env('LOG_LEVEL'))
@@ -60,7 +60,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .command('check')
     .description('print the pools and routes of the config, or everything that is wrong with it')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
-    .option('--env-file <file>', 'environment variables for the config')
+    .option('--environment <file>', 'environment variables for the config')
     .action(async (options) => {
       refuseAppArgs(checkCommand, appArgs)
       const { check } = await import('./check.ts')
@@ -76,7 +76,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('-H, --header <field>', "a header field, 'Name: value'; may be given more than once", collectHeader)
     .option('--from <address>', 'address of the client', parseAddress, '127.0.0.1')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
-    .option('--env-file <file>', 'environment variables for the config')
+    .option('--environment <file>', 'environment variables for the config')
     .action(async (method, target, options) => {
       refuseAppArgs(explainCommand, appArgs)
       const { explain } = await import('./explain.ts')

@@ -20,7 +20,7 @@ export interface Overrides {
   listen?: readonly string[] | undefined
   admin?: string | false | undefined
   control?: string | false | undefined
-  envFile?: string | undefined
+  environment?: string | undefined
 }
 
 export interface ReadSettings {
@@ -32,7 +32,7 @@ export interface ReadSettings {
 /** Settings of a command line, read afresh each time. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
 export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
   const { cwd, env } = io
-  const variables = overrides.envFile === undefined ? {} : readEnvFile(resolve(cwd, overrides.envFile), env)
+  const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
   return withVariables(variables, env, async () => {
     const loaded = await loadConfig({ file: overrides.config, folder: cwd })
     if (loaded === undefined && overrides.app === undefined) throw nothingToRun()

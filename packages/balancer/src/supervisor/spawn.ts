@@ -4,6 +4,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { createRequire } from 'node:module'
 import { setPriority } from 'node:os'
 import { extname } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import type { WorkerLink } from '@switchyard/handoff'
 import {
@@ -21,6 +22,8 @@ import { readLines } from './lines.ts'
 cluster.schedulingPolicy = cluster.SCHED_NONE
 
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
+
+const LAST_WORDS_MS = 100
 
 const resolve = createRequire(import.meta.url).resolve
 const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
@@ -48,10 +51,13 @@ export type { ServerAddress }
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const { link, settings } = options
   const { app, args, execArgv, cwd, env, uid, gid, nice } = settings
+  const isInspected = execArgv.some((option) => option.startsWith('--inspect'))
   cluster.setupPrimary({
     exec: app,
     args: [...args],
-    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...execArgv],
+    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...(isInspected ? [] : ['--inspect-port=0']), ...execArgv],
+    // Where its inspector opens if a worker hangs, see stack.ts; the port of one that the user wants is Node's to count up.
+    inspectPort: isInspected ? undefined : 0,
     cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
     // Left out, they would stay what they were for the pool before.
@@ -71,7 +77,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const exit = (code: number | null, signal: string | null) => {
     if (gone) return
     gone = true
-    link.afterExit(() => options.onExit(code, signal))
+    afterLastWords(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
   }
   child.once('exit', exit)
   worker.on('error', () => {
@@ -90,6 +96,18 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     send: (message) => (control !== undefined ? control.send(message) : sendTo(worker, message)),
     kill: (signal) => void child.kill(signal),
   }
+}
+
+/** What it said last may come after the news of its end; but its own children may hold the pipe. */
+function afterLastWords(stderr: Readable | null, then: () => void): void {
+  if (stderr === null || stderr.closed) return then()
+  const heard = () => {
+    clearTimeout(timer)
+    stderr.off('close', heard)
+    then()
+  }
+  const timer = setTimeout(heard, LAST_WORDS_MS)
+  stderr.once('close', heard)
 }
 
 function setNice(pid: number, nice: number, onLine: SpawnOptions['onLine']): void {

@@ -1,0 +1,178 @@
+// What an operator asks of a balancer that serves: another version, another number of workers, one worker less. Clients notice nothing but the new version.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import type { BalancerStatus } from '../../src/status.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+
+const test = suite('operations', { timeoutMs: 60_000 })
+
+const appOf = (version: string): string => `import { createServer } from 'node:http'
+createServer((_, response) => response.end('${version} ' + (process.env.GREETING ?? 'hello'))).listen(3000)
+`
+const configOf = (changes: object = {}): string =>
+  JSON.stringify({
+    app: 'server.mjs',
+    listen: '127.0.0.1:0',
+    pools: { web: { workers: 2, reload: { settleMs: 50 }, ...changes } },
+  })
+
+interface Site {
+  readonly folder: string
+  readonly balancer: RunningBalancer
+  write(name: string, text: string): void
+  /** What a visitor reads. */
+  visit(): Promise<string>
+  command(...args: string[]): ReturnType<typeof runCommand>
+}
+
+async function startSite(
+  options: { config?: string; configName?: string; files?: Record<string, string>; args?: (folder: string) => string[] } = {},
+): Promise<Site> {
+  const { config = configOf(), configName = 'balancer.config.json', files = {}, args = () => [] } = options
+  const folder = temporaryFolder()
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+  for (const [name, text] of Object.entries({ 'server.mjs': appOf('one'), [configName]: config, ...files })) write(name, text)
+  const configFile = join(folder, configName)
+  const balancer = await startBalancer({ configFile, args: args(folder) })
+  await balancer.untilAllReady()
+  return {
+    folder,
+    balancer,
+    write,
+    visit: async () => (await exchange(balancer.port, get('/'))).body.toString(),
+    command: (...words) => runCommand(balancer, [...words, '--config', configFile]),
+  }
+}
+
+const pidsOf = ({ pools }: BalancerStatus): number[] => pools.flatMap(({ workers }) => workers.map(({ pid }) => pid))
+
+test('a reload brings the new version, and no request of those that come meanwhile fails', async () => {
+  const { balancer, write, visit, command } = await startSite()
+  const before = pidsOf(await balancer.status())
+  assert.is(await visit(), 'one hello')
+  write('server.mjs', appOf('two'))
+  assert.is(await visit(), 'one hello')
+  let isOver = false
+  const seen = new Set<string>()
+  const visitors = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (!isOver) seen.add(await visit())
+    }),
+  )
+  const { code, out, err } = await command('reload')
+  isOver = true
+  await visitors
+  assert.equal([code, out], [0, '2 workers of web replaced\n'], err)
+  assert.match(err, /web\/0 ready after/)
+  assert.is(await visit(), 'two hello')
+  assert.equal(
+    [...seen].filter((answer) => answer !== 'one hello' && answer !== 'two hello'),
+    [],
+  )
+  const status = await balancer.untilAllReady()
+  assert.ok(pidsOf(status).every((pid) => !before.includes(pid)))
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a version that does not come up: the old one serves on, and the reason is told', async () => {
+  const { balancer, write, visit, command } = await startSite()
+  const before = pidsOf(await balancer.status())
+  write('server.mjs', 'const broken = ;\n')
+  const { code, out, err } = await command('reload')
+  assert.equal([code, out], [6, ''], err)
+  assert.match(err, /SyntaxError: Unexpected token/)
+  assert.match(err, /\(ERR_RELOAD_FAILED\)\n$/)
+  assert.is(await visit(), 'one hello')
+  assert.equal(pidsOf(await balancer.untilAllReady()), before)
+  write('server.mjs', appOf('two'))
+  assert.is((await command('reload')).code, 0)
+  assert.is(await visit(), 'two hello')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a config with faults changes nothing; a good one is taken, and rolled back', async () => {
+  const { balancer, write, visit, command } = await startSite()
+  write('balancer.config.json', configOf({ workers: -1, env: { GREETING: 5 } }))
+  const faulty = await command('reload')
+  assert.is(faulty.code, 2)
+  assert.match(faulty.err, 'has 2 faults:\n  pools.web.workers: ')
+  assert.is(await visit(), 'one hello')
+  write('balancer.config.json', configOf({ env: { GREETING: 'good day' } }))
+  assert.is((await command('reload', 'web')).code, 0)
+  assert.is(await visit(), 'one good day')
+  assert.is((await command('rollback')).code, 0)
+  assert.is(await visit(), 'one hello')
+  assert.is((await command('rollback')).code, 9)
+  assert.is((await command('reload', 'nowhere')).code, 2)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('SIGHUP reads the environment file and everything that the config imports again', async () => {
+  const files = {
+    'balancer.config.ts': `import { pools } from './pools.mjs'\nexport default { app: 'server.mjs', listen: '127.0.0.1:0', pools }`,
+    'pools.mjs': 'export const pools = { web: { workers: 1, reload: { settleMs: 50 } } }',
+    'site.env': 'GREETING=welcome\n',
+  }
+  const { balancer, write, visit, command } = await startSite({
+    configName: 'balancer.config.ts',
+    config: files['balancer.config.ts'],
+    files,
+    args: (folder) => ['--environment', join(folder, 'site.env')],
+  })
+  assert.is(await visit(), 'one welcome')
+  write('site.env', 'GREETING=goodbye\n')
+  write('pools.mjs', 'export const pools = { web: { workers: 2, reload: { settleMs: 50 } } }')
+  balancer.child.process.kill('SIGHUP')
+  await balancer.untilLine(({ msg }) => /^reload: .* replaced$/.test(msg), 'the reload')
+  assert.is(await visit(), 'one goodbye')
+  assert.is((await balancer.status()).pools[0]?.desired, 2)
+  write('pools.mjs', 'export const pools = { web: { workers: 0 } }')
+  balancer.child.process.kill('SIGHUP')
+  await balancer.untilLine(({ msg }) => /^not reloaded: .*has a fault:\n {2}pools\.web\.workers: /.test(msg), 'the fault')
+  assert.is(await visit(), 'one goodbye')
+  assert.is((await command('status')).code, 0)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('more workers and fewer, one out of service and back', async () => {
+  const { balancer, visit, command } = await startSite()
+  const pool = async () => (await balancer.status()).pools[0] as BalancerStatus['pools'][0]
+  assert.is((await command('scale', 'web', '+1')).code, 0)
+  assert.is((await pool()).ready, 3)
+  assert.is((await command('scale', '2')).code, 0)
+  assert.is((await pool()).workers.length, 2)
+  assert.is((await command('scale', '-2')).code, 2, 'one is the least')
+  assert.is((await command('drain', 'web/0')).code, 0)
+  const { held, ready, workers } = await pool()
+  assert.equal([held, ready, workers.map(({ slot }) => slot)], [[0], 1, [1]])
+  assert.is(await visit(), 'one hello')
+  assert.match((await command('status')).out, "'balancer restart web/0' brings it back")
+  assert.is((await command('restart', '0')).code, 0)
+  assert.equal([(await pool()).held, (await pool()).ready], [[], 2])
+  const [old] = (await pool()).workers.filter(({ slot }) => slot === 1)
+  assert.is((await command('restart', 'web/1')).code, 0)
+  assert.is.not((await pool()).workers.find(({ slot }) => slot === 1)?.pid, old?.pid)
+  assert.is((await command('drain', 'web/7')).code, 2)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('while somebody develops, a change of a file is enough', async () => {
+  const { balancer, write, visit } = await startSite({ args: () => ['--watch'] })
+  await balancer.untilLine(({ msg }) => msg.startsWith('reloads when a file changes in '), 'the watch')
+  write('server.mjs', appOf('two'))
+  await balancer.untilLine(({ msg }) => msg === 'reload: 2 workers of web replaced', 'the reload')
+  assert.is(await visit(), 'two hello')
+  write('server.mjs', 'throw new Error("not yet")')
+  await balancer.untilLine(({ msg }) => /^reload failed: .*not yet/s.test(msg), 'the failure')
+  assert.is(await visit(), 'two hello')
+  write('server.mjs', appOf('three'))
+  await until(async () => (await visit()) === 'three hello')
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
