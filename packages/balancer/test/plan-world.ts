@@ -16,6 +16,7 @@ interface WorldWorker {
   upMs: number | undefined
   hungSinceMs: number | undefined
   retiring: PlannedWorker['retiring']
+  sealed: boolean
   drained: boolean
   leavingMs: number | undefined
   readonly startedMs: number
@@ -138,9 +139,9 @@ export class World {
   }
 
   private planned(worker: WorldWorker): PlannedWorker {
-    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, drained, leavingMs } = worker
+    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
     const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
-    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, drained, leavingMs }
+    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs }
   }
 
   private carryOut(action: Action): void {
@@ -157,7 +158,7 @@ export class World {
             sinceMs: nowMs,
             startedMs: nowMs,
           },
-          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, drained: false, leavingMs: undefined },
+          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, sealed: false, drained: false, leavingMs: undefined },
         })
         return
       }
@@ -173,6 +174,9 @@ export class World {
           this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
         worker.state = 'draining'
         worker.sinceMs = this.nowMs
+        return
+      case 'seal':
+        if (worker !== undefined) worker.sealed = true
         return
       case 'leave':
       case 'kill':

@@ -51,6 +51,7 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   upMs: undefined,
   silentMs: 0,
   retiring: undefined,
+  sealed: false,
   drained: false,
   leavingMs: undefined,
   ...changes,
@@ -287,6 +288,26 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'leave', id: 1 }],
   },
   {
+    name: 'who drains may be come back to for half of its time',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1001 }),
+    actions: [],
+    nextMs: NOW + 0.5,
+  },
+  {
+    name: 'and for no longer: what is under way has the rest',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1000 }),
+    actions: [{ do: 'seal', id: 3 }],
+  },
+  {
+    name: 'once',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sealed: true, sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1000 }),
+    actions: [],
+    nextMs: NOW + 500,
+  },
+  {
     name: 'a drain has a deadline',
     desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
     actual: actual([worker({ state: 'draining' })]),
@@ -319,6 +340,7 @@ const anyWorker = fc.record({
   upMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
   silentMs: fc.nat(20_000),
   retiring: fc.option(fc.constantFrom('memory' as const, 'hang' as const, 'age' as const), { nil: undefined }),
+  sealed: fc.boolean(),
   drained: fc.boolean(),
   leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
@@ -357,7 +379,7 @@ test('whoever is done with is never acted on but to see it off', () => {
       for (const action of actions) {
         const one = 'id' in action ? workers.find(({ id }) => id === action.id) : undefined
         if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined))
-          assert.ok(action.do === 'leave' || action.do === 'kill')
+          assert.ok(['seal', 'leave', 'kill'].includes(action.do))
       }
     }),
   )

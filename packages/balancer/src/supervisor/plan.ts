@@ -22,6 +22,8 @@ export interface PlannedWorker extends PlannedSeat {
   /** Its loop is known to have turned so long ago; perhaps it has since. */
   readonly silentMs: number
   readonly retiring: RetireReason | undefined
+  /** While it drains: not even those whom only it knows come to it any more. */
+  readonly sealed: boolean
   /** It has said that nothing is left in it, and nothing can come any more. */
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
@@ -83,6 +85,8 @@ export type Action =
   /** It is up and trusted: it may have connections. */
   | { readonly do: 'admit'; readonly id: number }
   | { readonly do: 'drain'; readonly id: number }
+  /** It drains, and whoever has its ticket has come to it for long enough. */
+  | { readonly do: 'seal'; readonly id: number }
   | { readonly do: 'leave'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
   | { readonly do: 'break'; readonly seat: PlannedSeat }
@@ -100,6 +104,8 @@ export interface Plan {
 
 /** How long a worker that was asked to leave may take before it is killed. */
 export const LEAVE_MS = 5000
+/** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
+const TICKETS_SHARE = 0.5
 /** Whose loop has not been seen to turn at the end of its trial is looked at again so soon. */
 const AGAIN_MS = 100
 
@@ -125,6 +131,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
+    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE)) actions.push({ do: 'seal', id: worker.id })
   }
 }
 

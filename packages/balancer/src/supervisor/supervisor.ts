@@ -222,7 +222,7 @@ export class Supervisor {
   }
 
   private planned(worker: PoolWorker): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, drained, leavingMs, state } = worker
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, leavingMs, state } = worker
     const silentMs = this.watch.silentMs(worker)
     return {
       id,
@@ -233,6 +233,7 @@ export class Supervisor {
       upMs,
       silentMs,
       retiring,
+      sealed,
       drained,
       leavingMs,
       state: state === 'gone' ? 'draining' : state,
@@ -247,6 +248,8 @@ export class Supervisor {
         return this.withWorker(action.id, (worker) => this.admit(worker, now))
       case 'drain':
         return this.withWorker(action.id, (worker) => this.drain(worker, now))
+      case 'seal':
+        return this.withWorker(action.id, (worker) => this.seal(worker))
       case 'leave':
         return this.withWorker(action.id, (worker) => {
           worker.leavingMs = now
@@ -327,7 +330,7 @@ export class Supervisor {
       case 'notice':
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
-        return this.hasDrained(worker)
+        return this.hasDrained(worker, message.last)
     }
   }
 
@@ -361,12 +364,16 @@ export class Supervisor {
   }
 
   /** Nothing is left in it. It has to say so again when nothing can come any more. */
-  private hasDrained(worker: PoolWorker): void {
+  private hasDrained(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
-    if (worker.sealed) {
-      worker.drained = true
-      return this.turn()
-    }
+    if (!last) return this.seal(worker)
+    worker.drained = true
+    this.turn()
+  }
+
+  /** From here on nothing comes to it. */
+  private seal(worker: PoolWorker): void {
+    if (worker.sealed) return
     worker.sealed = true
     this.poolOf(worker).refresh()
     const tell = () => {
