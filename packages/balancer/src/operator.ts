@@ -40,7 +40,10 @@ export class Operator {
 
   rollback(): Promise<OperationResult> {
     const { undo } = this
-    if (undo === undefined) return Promise.reject(operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'))
+    if (undo === undefined)
+      return Promise.reject(
+        operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'),
+      )
     return this.alone('rollback', undo.pool, async () => {
       const result = await this.replace(undo.settings, undo.pool)
       this.undo = undefined
@@ -63,7 +66,8 @@ export class Operator {
     const wanted = this.wantedOf(pool)
     const from = wanted.workers
     const to = 'to' in change ? change.to : from + change.by
-    if (!Number.isInteger(to) || to < 1) throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
+    if (!Number.isInteger(to) || to < 1)
+      throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
     return this.told('scale', pool, async () => {
       wanted.scaleTo(to)
       this.parts.events.emit('scaled', { pool, from, to, reason })
@@ -98,7 +102,9 @@ export class Operator {
       const failedBefore = supervisor.failures(pool)
       try {
         await supervisor.pursue(
-          () => supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) && old.every(({ state }) => state === 'gone'),
+          () =>
+            supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
+            old.every(({ state }) => state === 'gone'),
           () => this.failedSince(pool, failedBefore),
         )
       } catch (error) {
@@ -159,7 +165,10 @@ export class Operator {
   }
 
   private unknown(pool: string): BalancerError {
-    return operationError('ERR_UNKNOWN_SEAT', `there is no pool '${pool}'; there are ${[...this.parts.supervisor.wanted.keys()].join(', ')}`)
+    return operationError(
+      'ERR_UNKNOWN_SEAT',
+      `there is no pool '${pool}'; there are ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
+    )
   }
 
   private failedSince(pool: string, before: number): Error | undefined {
@@ -182,7 +191,11 @@ export class Operator {
   }
 }
 
-function operationError(code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED', message: string, retryable = false): BalancerError {
+function operationError(
+  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
+  message: string,
+  retryable = false,
+): BalancerError {
   return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
 }
 

@@ -52,7 +52,7 @@ export interface HealthProbe extends Probe {
 export interface OutlierSettings {
   /** How often the workers are compared. */
   intervalMs: number
-  /** Who has ended fewer requests in an interval is not judged. */
+  /** Who has begun fewer requests in an interval is not judged. */
   minRequests: number
   /** An outlier is whose share of failed requests is so much above the median of the others. 0 to 1. */
   errorShare: number

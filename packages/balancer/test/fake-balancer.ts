@@ -8,6 +8,9 @@ import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 
+/** Of a pool to which nothing happens. */
+export const calmPool = { generation: 0, reloading: false, held: [], broken: [] }
+
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
     slot,
@@ -15,6 +18,10 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     pid: 1000 + slot,
     state: 'ready',
     restarts: 0,
+    retiring: null,
+    ejected: false,
+    inStateMs: 0,
+    drainLeftMs: null,
     load: idleLoad,
     handOffs: 0,
     begun: 0,
@@ -49,7 +56,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     },
     handOffs: { takenBack: 0 },
     moves: { givenBack: [], forwarded: [] },
-    pools: [{ name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
+    pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }
 }
@@ -169,6 +176,7 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     isSuccessor: false,
     hasLostTerminal: () => false,
     endWithOutput() {},
+    outliveOutput() {},
     isAlive: () => false,
     balancer: made.promise,
     async createBalancer(settings) {

@@ -27,8 +27,8 @@ function run(events: readonly (typeof event extends fc.Arbitrary<infer E> ? E : 
     else if (one.do === 'crash') world.crash(one.index)
     else if (one.do === 'hang') world.hang(one.index)
     else if (one.do === 'retire') world.retire(one.index)
-    else if (one.do === 'scale') world.wanted.scaleTo(one.workers)
-    else if (one.do === 'hold') world.wanted.held.add(one.slot)
+    else if (one.do === 'scale') world.scale(one.workers)
+    else if (one.do === 'hold') world.hold(one.slot)
     else if (one.do === 'release') world.wanted.held.delete(one.slot)
     else world.settle(one.forMs)
     world.step()
@@ -56,7 +56,10 @@ for (const deploy of deploys.filter((one) => one !== 'good')) {
     for (let steps = 0; steps < 200; steps++) {
       world.nowMs += 100
       world.step()
-      assert.equal(world.ready.filter(({ generation }) => generation === 0).map(({ id }) => id), before)
+      assert.equal(
+        world.ready.filter(({ generation }) => generation === 0).map(({ id }) => id),
+        before,
+      )
     }
     assert.ok(world.wanted.reverted !== undefined)
     assert.ok(world.isAsWanted)

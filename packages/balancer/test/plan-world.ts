@@ -1,8 +1,8 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
-import { plan, restartDelayMs, type Action, type PlannedWorker, type SeatHistory } from '../src/supervisor/plan.ts'
+import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
 import { WantedPool } from '../src/supervisor/wanted.ts'
-import { poolSettings } from './pool-settings.ts'
+import { plainPool } from './plain-pool.ts'
 
 /** What becomes of the workers of a generation. */
 export type Deploy = 'good' | 'crashes' | 'never listens' | 'exits soon' | 'hangs'
@@ -41,7 +41,11 @@ export class World {
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new WantedPool({ settings: poolSettings({ name: POOL, workers }), startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never })
+    this.wanted = new WantedPool({
+      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
+      startTimeoutMs: START_TIMEOUT_MS,
+      shared: undefined as never,
+    })
     this.settle(20_000)
   }
 
@@ -51,20 +55,37 @@ export class World {
 
   get isAsWanted(): boolean {
     const { workers, generation, held } = this.wanted
-    const seats = Array.from({ length: workers }, (_, slot) => slot).filter((slot) => !held.has(slot))
+    const wanted = seats(workers).filter((slot) => !held.has(slot))
     return (
-      this.workers.length === seats.length &&
-      seats.every((slot) => this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined))
+      this.workers.length === wanted.length &&
+      wanted.every((slot) =>
+        this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined),
+      )
     )
   }
 
   /** As an operator asks for it: not while another is under way, or its workers are still here. */
   reload(deploy: Deploy, workers: number): boolean {
-    const { generation } = this.wanted
+    const { generation, held } = this.wanted
+    if (seats(workers).every((slot) => held.has(slot))) return false
     if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
-    this.wanted.beginReload({ settings: poolSettings({ name: POOL, workers }), startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never })
+    this.wanted.beginReload({
+      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
+      startTimeoutMs: START_TIMEOUT_MS,
+      shared: undefined as never,
+    })
     this.deploys.set(this.wanted.generation, deploy)
     return true
+  }
+
+  /** Of a pool that has no seat left nothing can be said: a reload of it tries nobody. */
+  hold(slot: number): void {
+    const { held, workers } = this.wanted
+    if (seats(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
+  }
+
+  scale(workers: number): void {
+    if (seats(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
   }
 
   crash(index: number): void {
@@ -92,7 +113,11 @@ export class World {
     for (let rounds = 0; rounds < 10; rounds++) {
       const { actions } = plan(
         { pools: [this.wanted], stopping: false, ...limits },
-        { workers: this.workers.map((worker) => this.planned(worker)), history: ({ slot }) => this.histories.get(slot), provenPools: new Set(this.proven ? [POOL] : []) },
+        {
+          workers: this.workers.map((worker) => this.planned(worker)),
+          history: ({ slot }) => this.histories.get(slot),
+          provenPools: new Set(this.proven ? [POOL] : []),
+        },
         this.nowMs,
       )
       for (const action of actions) this.carryOut(action)
@@ -132,7 +157,14 @@ export class World {
       case 'start': {
         const { nowMs } = this
         this.workers.push({
-          ...{ id: ++this.lastId, slot: action.seat.slot, generation: action.generation, state: 'starting', sinceMs: nowMs, startedMs: nowMs },
+          ...{
+            id: ++this.lastId,
+            slot: action.seat.slot,
+            generation: action.generation,
+            state: 'starting',
+            sinceMs: nowMs,
+            startedMs: nowMs,
+          },
           ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, drained: false, leavingMs: undefined },
         })
         return
@@ -145,7 +177,8 @@ export class World {
         return
       case 'drain':
         if (worker === undefined) return
-        if (!this.mayGo(worker)) this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
+        if (!this.mayGo(worker))
+          this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
         worker.state = 'draining'
         worker.sinceMs = this.nowMs
         return
@@ -185,4 +218,8 @@ export class World {
     const failures = worker.state === 'ready' && nowMs - worker.sinceMs >= 5000 ? 0 : before + 1
     this.histories.set(worker.slot, { failures, startAtMs: nowMs + restartDelayMs(failures, 1, 100, 3000), failedMs: [nowMs] })
   }
+}
+
+function seats(workers: number): number[] {
+  return Array.from({ length: workers }, (_, slot) => slot)
 }

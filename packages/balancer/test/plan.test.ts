@@ -70,7 +70,12 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   { name: 'all seats are started at once', actual: actual([], {}, []), actions: [start(0), start(1)] },
   { name: 'nothing is done when all is well', actual: actual(both()), actions: [] },
   { name: 'an empty seat is filled', actual: actual([worker()]), actions: [start(1)] },
-  { name: 'an empty seat is filled while the one who left it drains', actual: actual([worker(), second({ state: 'draining' })]), actions: [start(1)], nextMs: NOW + 29_000 },
+  {
+    name: 'an empty seat is filled while the one who left it drains',
+    actual: actual([worker(), second({ state: 'draining' })]),
+    actions: [start(1)],
+    nextMs: NOW + 29_000,
+  },
   { name: 'a seat in back-off waits', actual: actual([worker()], { 1: failed(NOW + 400) }), actions: [], nextMs: NOW + 400 },
   { name: 'a back-off that is over ends', actual: actual([worker()], { 1: failed(NOW) }), actions: [start(1)] },
   {
@@ -84,7 +89,11 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [start(1)],
   },
   { name: 'a broken seat stays empty', desired: desired({}, { broken: new Set([1]) }), actual: actual([worker()]), actions: [] },
-  { name: 'who comes up with nobody to compare is admitted at once', actual: actual(both({ state: 'starting', upMs: NOW })), actions: [{ do: 'admit', id: 1 }] },
+  {
+    name: 'who comes up with nobody to compare is admitted at once',
+    actual: actual(both({ state: 'starting', upMs: NOW })),
+    actions: [{ do: 'admit', id: 1 }],
+  },
   {
     name: 'a worker that does not come up in time is killed',
     actual: actual(both({ state: 'starting', sinceMs: NOW - 10_000 })),
@@ -115,11 +124,38 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     nextMs: NOW + 9,
   },
 
-  { name: 'a reload starts a new worker beside the old one, one seat at a time', desired: reloading(), actual: actual(both()), actions: [start(0, 1)] },
-  { name: 'with a larger surge more at a time', desired: reloading({ maxSurge: 2 }), actual: actual(both()), actions: [start(0, 1), start(1, 1)] },
-  { name: 'while the new one starts the old one serves', desired: reloading(), actual: actual([...both(), next()]), actions: [], nextMs: NOW + 9000 },
-  { name: 'who is up is on trial', desired: reloading(), actual: actual([...both(), next({ upMs: NOW - 500 })]), actions: [], nextMs: NOW + 1000 },
-  { name: 'and is admitted after it', desired: reloading(), actual: actual([...both(), next({ upMs: NOW - 1500 })]), actions: [{ do: 'admit', id: 3 }] },
+  {
+    name: 'a reload starts a new worker beside the old one, one seat at a time',
+    desired: reloading(),
+    actual: actual(both()),
+    actions: [start(0, 1)],
+  },
+  {
+    name: 'with a larger surge more at a time',
+    desired: reloading({ maxSurge: 2 }),
+    actual: actual(both()),
+    actions: [start(0, 1), start(1, 1)],
+  },
+  {
+    name: 'while the new one starts the old one serves',
+    desired: reloading(),
+    actual: actual([...both(), next()]),
+    actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'who is up is on trial',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 500 })]),
+    actions: [],
+    nextMs: NOW + 1000,
+  },
+  {
+    name: 'and is admitted after it',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 1500 })]),
+    actions: [{ do: 'admit', id: 3 }],
+  },
   {
     name: 'but not when its loop does not turn',
     desired: reloading(),
@@ -147,7 +183,12 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [],
     nextMs: NOW - 10 + LEAVE_MS,
   },
-  { name: 'with nobody left who serves there is no trial', desired: reloading(), actual: actual([next({ upMs: NOW })]), actions: [{ do: 'admit', id: 3 }, start(1, 1)] },
+  {
+    name: 'with nobody left who serves there is no trial',
+    desired: reloading(),
+    actual: actual([next({ upMs: NOW })]),
+    actions: [{ do: 'admit', id: 3 }, start(1, 1)],
+  },
   {
     name: 'when the new one serves the old one drains, and the next seat has its turn',
     desired: reloading(),
@@ -209,9 +250,19 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'kill', id: 1, why: 'its loop hangs, and another has taken its place' }],
   },
 
-  { name: 'scaling down drains the highest slots', desired: desired({}, { workers: 1 }), actual: actual(both()), actions: [{ do: 'drain', id: 2 }] },
+  {
+    name: 'scaling down drains the highest slots',
+    desired: desired({}, { workers: 1 }),
+    actual: actual(both()),
+    actions: [{ do: 'drain', id: 2 }],
+  },
   { name: 'scaling up starts more', desired: desired({}, { workers: 3 }), actual: actual(both()), actions: [start(2)] },
-  { name: 'a seat that is held is drained and stays empty', desired: desired({}, { held: new Set([0]) }), actual: actual(both()), actions: [{ do: 'drain', id: 1 }] },
+  {
+    name: 'a seat that is held is drained and stays empty',
+    desired: desired({}, { held: new Set([0]) }),
+    actual: actual(both()),
+    actions: [{ do: 'drain', id: 1 }],
+  },
 
   {
     name: 'stopping drains who is ready and ends who starts',
@@ -298,7 +349,8 @@ test('whoever is done with is never acted on but to see it off', () => {
       const { actions } = plan(desired(), actual(workers), NOW)
       for (const action of actions) {
         const one = 'id' in action ? workers.find(({ id }) => id === action.id) : undefined
-        if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined)) assert.ok(action.do === 'leave' || action.do === 'kill')
+        if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined))
+          assert.ok(action.do === 'leave' || action.do === 'kill')
       }
     }),
   )

@@ -23,17 +23,20 @@ const DETAILS = {
   responses: { counts: [...responseBoundsMs.map(() => 1), 0], sumMs: 40 },
 }
 
-/** Adds the contract to a suite. */
-export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): void {
+/** Runs a body with a worker in a mode, of which nothing is left afterwards. */
+export type WithWorker = (
+  mode: string,
+  body: (worker: ContractWorker, load: LoadRow, handOff: () => Promise<Client>) => Promise<void>,
+) => Promise<void>
+
+/** Adds the contract to a suite. Gives what an implementation's own tests need. */
+export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): WithWorker {
   const entrance = new ContractDoor(transport)
   const { door } = entrance
   test.before(() => entrance.open())
   test.after(() => door.close())
 
-  async function withWorker(
-    mode: string,
-    body: (worker: ContractWorker, load: LoadRow, handOff: () => Promise<Client>) => Promise<void>,
-  ): Promise<void> {
+  const withWorker: WithWorker = async (mode, body) => {
     const worker = await new ContractWorker((listener) => transport.openLink(listener)).up(mode)
     const { channel, load } = worker.link
     const handOff = async () => {
@@ -148,4 +151,5 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
       other.socket.destroy()
     })
   })
+  return withWorker
 }

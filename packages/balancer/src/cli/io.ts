@@ -37,8 +37,10 @@ export interface CliIo {
   isSuccessor: boolean
   /** Has the terminal gone that the command wrote to? */
   hasLostTerminal(): boolean
-  /** From now on the command ends when nobody reads what it prints. */
+  /** From now on the command ends when nobody can read any more what it prints. */
   endWithOutput(): void
+  /** From now on the command goes on then. */
+  outliveOutput(): void
   /** Is such a process there? */
   isAlive(pid: number): boolean
   createBalancer(settings: Settings): Promise<RunningBalancer>
@@ -55,6 +57,9 @@ export function processIo(): CliIo {
     isSuccessor: false,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
     endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
+    outliveOutput() {
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+    },
     isAlive,
     async createBalancer(settings) {
       const { Balancer } = await import('../balancer.ts')

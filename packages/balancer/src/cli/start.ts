@@ -33,6 +33,7 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
   }
   const started = await read()
   const { settings } = started
+  io.outliveOutput()
   const balancer = await io.createBalancer(settings)
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
@@ -53,9 +54,9 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
     await watch.orStopped(balancer.start())
     if (!watch.stopping) {
       if (io.isSuccessor) control = await openControl()
-      if (watched) files = await watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
       isUp = true
       announce(log, balancer, admin, control)
+      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
       reloader.resume()
     }
     return await watch.stopped

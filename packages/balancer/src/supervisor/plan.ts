@@ -155,7 +155,8 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       else actions.push(...comeUp(worker, old))
     }
     if (old === undefined || next === undefined) continue
-    if (next.state === 'ready') actions.push(old.retiring === 'hang' ? kill(old, 'its loop hangs, and another has taken its place') : { do: 'drain', id: old.id })
+    if (next.state === 'ready')
+      actions.push(old.retiring === 'hang' ? kill(old, 'its loop hangs, and another has taken its place') : { do: 'drain', id: old.id })
     else if (old.retiring === undefined) surge++
     else if (old.retiring !== 'hang') limited = true
   }

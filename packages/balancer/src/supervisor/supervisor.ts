@@ -223,7 +223,19 @@ export class Supervisor {
   private planned(worker: PoolWorker): PlannedWorker {
     const { id, pool, slot, generation, sinceMs, upMs, retiring, drained, leavingMs, state } = worker
     const silentMs = this.watch.silentMs(worker)
-    return { id, pool, slot, generation, sinceMs, upMs, silentMs, retiring, drained, leavingMs, state: state === 'gone' ? 'draining' : state }
+    return {
+      id,
+      pool,
+      slot,
+      generation,
+      sinceMs,
+      upMs,
+      silentMs,
+      retiring,
+      drained,
+      leavingMs,
+      state: state === 'gone' ? 'draining' : state,
+    }
   }
 
   private carryOut(action: Action, now: number): void {
@@ -291,8 +303,8 @@ export class Supervisor {
       },
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
+        if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
         if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
-        this.watch.hearLine(worker, line)
         events.emit('workerOutput', { ...worker.seat, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
@@ -362,11 +374,14 @@ export class Supervisor {
   }
 
   private kill(worker: PoolWorker, why: string): void {
-    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
     this.lastWords.add(worker, why)
     this.failReload(worker)
     worker.leavingMs = Date.now()
-    worker.process?.kill('SIGKILL')
+    void this.watch.untilRead(worker).then(() => {
+      if (worker.state === 'gone') return
+      this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
+      worker.process?.kill('SIGKILL')
+    })
   }
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {

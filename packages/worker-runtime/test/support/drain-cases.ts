@@ -1,7 +1,7 @@
 // What a drain promises whatever moves the connections, and what each channel promises besides. A suite of a channel calls it with its transport.
 
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Transport } from '@switchyard/handoff'
 import { assert, type suite } from '../../../../test/suite.ts'
@@ -86,42 +86,45 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
     await Promise.all(workers.map((worker) => worker.kill()))
   }
 
-  test(moves ? 'an idle connection moves: its next request is answered elsewhere' : 'an idle connection on which nothing comes ends', async () => {
-    const { old, young, drain } = await pair()
-    const [client, silent] = [newClient(), newClient()]
-    assert.is((await client.ask(get('/'))).pid, old.pid)
-    await silent.ask(get('/'))
-    drain()
-    if (moves) {
-      await old.hears('drained')
-      assert.equal(
-        primary.restsOf(old).map(({ route, restMs }) => [route, restMs]),
-        [
-          [0, 5000],
-          [0, 5000],
-        ],
-      )
-      const next = await client.ask(get('/'))
-      assert.is(next.pid, young.pid)
-      assert.is(next.says, 'keep-alive')
-      assert.not.ok(client.wire.ended || silent.wire.ended)
-    } else {
-      const last = await client.ask(get('/'))
-      assert.is(last.pid, old.pid)
-      assert.is(last.says, 'close')
-      await silent.wire.untilEnd()
-      assert.is(silent.wire.error, undefined)
-      silent.wire.end()
-      client.wire.end()
-      await old.hears('drained')
-    }
-    assert.is(old.count('drained'), 1)
-    for (const { wire } of [client, silent]) wire.destroy()
-    await end(old, young)
-  })
+  test(
+    moves ? 'an idle connection moves: its next request is answered elsewhere' : 'an idle connection on which nothing comes ends',
+    async () => {
+      const { old, young, drain } = await pair()
+      const [client, silent] = [newClient(), newClient()]
+      assert.is((await client.ask(get('/'))).pid, old.pid)
+      await silent.ask(get('/'))
+      drain()
+      if (moves) {
+        await old.hears('drained')
+        assert.equal(
+          primary.restsOf(old).map(({ route, restMs }) => [route, restMs]),
+          [
+            [0, 5000],
+            [0, 5000],
+          ],
+        )
+        const next = await client.ask(get('/'))
+        assert.is(next.pid, young.pid)
+        assert.is(next.says, 'keep-alive')
+        assert.not.ok(client.wire.ended || silent.wire.ended)
+      } else {
+        const last = await client.ask(get('/'))
+        assert.is(last.pid, old.pid)
+        assert.is(last.says, 'close')
+        await silent.wire.untilEnd()
+        assert.is(silent.wire.error, undefined)
+        silent.wire.end()
+        client.wire.end()
+        await old.hears('drained')
+      }
+      assert.is(old.count('drained'), 1)
+      for (const { wire } of [client, silent]) wire.destroy()
+      await end(old, young)
+    },
+  )
 
   test('a request that is under way when the drain begins is answered; then its connection goes', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [held, begun] = [newClient(), newClient()]
     held.wire.write(get('/hold'))
     begun.wire.write(get('/stream'))
@@ -129,8 +132,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
     await old.untilTold('held /stream')
     await begun.wire.untilText('begun')
     drain()
-    // An idle one shows that the drain has begun.
-    await until(() => old.told.length >= 2)
+    await old.untilTold('drains')
     old.tell('release')
     const answer = await held.answer()
     assert.is(answer.pid, old.pid)
@@ -150,15 +152,16 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
   })
 
   test('pipelined requests that were read are answered here, all of them', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
     client.wire.write(get('/hold') + get('/hold') + get('/'))
     await until(() => old.told.filter((what) => what === 'held /hold').length === 2, 10_000, 'both')
     drain()
+    await old.untilTold('drains')
     old.tell('release')
-    const text = await client.wire.untilText(/(\r\n\r\nok[^]*){3}/)
+    const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(new RegExp(`x-pid: ${old.pid}`, 'g'))?.length, 3)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     else await client.wire.untilEnd()
@@ -168,20 +171,34 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
   })
 
   test('pipelined requests that come while it drains are answered, all of them', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
-    await client.ask('GET /hold HTTP/1.1\r\nHo', '').catch(() => {})
-    const holder = newClient()
+    client.wire.write(get('/hold'))
+    await old.untilTold('held /hold')
+    drain()
+    await old.untilTold('drains')
+    client.wire.write(get('/hold') + get('/hold'))
+    await until(() => old.told.filter((what) => what === 'held /hold').length === 3, 10_000, 'all')
+    old.tell('release')
+    const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
+    assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
+    client.wire.destroy()
+    await end(old, young)
+  })
+
+  test('of pipelined requests that are answered as they come only the last one says that it is', async () => {
+    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
+    const [client, holder] = [newClient(), newClient()]
     holder.wire.write(get('/hold'))
     await old.untilTold('held /hold')
     drain()
-    holder.wire.write(get('/hold') + get('/hold'))
-    await until(() => old.told.length === 3, 10_000, 'all')
-    old.tell('release')
-    const text = await holder.wire.untilText(/(\r\n\r\nok[^]*){3}/)
+    await old.untilTold('drains')
+    // As one with a ticket, for an idle connection would have moved.
+    primary.choose = () => old
+    client.wire.write(get('/at-once') + get('/at-once') + get('/at-once'))
+    const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
-    holder.wire.destroy()
-    client.wire.destroy()
+    for (const { wire } of [client, holder]) wire.destroy()
     await end(old, young)
   })
 
@@ -207,6 +224,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
     assert.is(answer.pid, old.pid)
     drain()
     client.wire.write('0123456789')
+    if (moves) await until(() => primary.restsOf(old).length === 1, 5000, 'it has moved')
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
     await old.hears('drained')
@@ -236,7 +254,6 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
   const odd: Record<string, string> = {
     chunked: 'POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n',
     'not canonical': 'GET / HTTP/1.1\r\nHost:test\r\nx:   y\r\n\r\n',
-    'of HTTP/1.0': 'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
     'with an empty line behind it': `${get('/')}\r\n`,
   }
   for (const [name, bytes] of Object.entries(odd)) {
@@ -307,7 +324,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
     const client = new Client(primary.port)
     await client.ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'Host: a')
     drain()
-    assert.is((await client.ask('more', 'more')).body, 'more')
+    await client.ask('more', 'more')
     assert.is(old.count('drained'), 0)
     client.wire.destroy()
     await old.hears('drained')
@@ -337,53 +354,58 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
     drain()
     old.drain({ last: true, spreadMs: 0 })
     await old.hears('drained')
-    assert.match(old.notices.join(), /onDrain: Error: not now/)
+    await until(() => old.notices.some((notice) => /^onDrain: Error: not now\n/.test(notice)))
+    await old.hears('drained', 2)
     await end(old, young)
   })
 
-  test(`no request is lost while worker after worker drains (seed ${seed}, ${rounds} rounds)`, async () => {
-    const random = seededRandom(seed)
-    let current = await start()
-    primary.choose = () => current
-    let over = false
-    let answered = 0
-    let movedAnswers = 0
-    const faults: string[] = []
-    const client = async (): Promise<void> => {
-      const options = { keepAlive: true, maxSockets: 1, rejectUnauthorized: false }
-      const agent = tls === undefined ? new Agent(options) : new HttpsAgent(options)
-      let last = ''
-      while (!over && faults.length < 5) {
-        const body = random() < 0.3 ? 'x'.repeat(Math.floor(random() * 100_000)) : undefined
-        try {
-          const { pid, reused } = await send(primary.port, agent, body)
-          answered++
-          if (reused && pid !== last) movedAnswers++
-          last = pid
-        } catch (error) {
-          faults.push(`${body === undefined ? 'GET' : `POST of ${body.length}`}: ${(error as Error).message}`)
+  test(
+    `no request is lost while worker after worker drains (seed ${seed}, ${rounds} rounds)`,
+    async () => {
+      const random = seededRandom(seed)
+      let current = await start()
+      primary.choose = () => current
+      let over = false
+      let answered = 0
+      let movedAnswers = 0
+      const faults: string[] = []
+      const client = async (): Promise<void> => {
+        const options = { keepAlive: true, maxSockets: 1, rejectUnauthorized: false }
+        const agent = tls === undefined ? new Agent(options) : new HttpsAgent(options)
+        let last = ''
+        while (!over && faults.length < 5) {
+          const body = random() < 0.3 ? 'x'.repeat(Math.floor(random() * 100_000)) : undefined
+          try {
+            const { pid, reused } = await send(primary.port, agent, body)
+            answered++
+            if (reused && pid !== last) movedAnswers++
+            last = pid
+          } catch (error) {
+            faults.push(`${body === undefined ? 'GET' : `POST of ${body.length}`}: ${(error as Error).message}`)
+          }
+          if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, random() * 30))
         }
-        if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, random() * 30))
+        agent.destroy()
       }
-      agent.destroy()
-    }
-    const clients = Array.from({ length: 12 }, client)
-    for (let round = 0; round < rounds && faults.length === 0; round++) {
-      const next = await start()
-      const old = current
-      await new Promise((resolve) => setTimeout(resolve, random() * 50))
-      current = next
-      await primary.retire(old)
-      const [before, deadline] = [answered, performance.now() + patience(5000)]
-      await until(() => answered > before + 50 || performance.now() > deadline)
-    }
-    over = true
-    await Promise.all(clients)
-    assert.equal(faults, [])
-    assert.ok(answered > rounds * 50, `${answered} answers`)
-    assert.is(movedAnswers > 0, moves)
-    await end(current)
-  }, { timeoutMs: 10_000 + rounds * 4_000 })
+      const clients = Array.from({ length: 12 }, client)
+      for (let round = 0; round < rounds && faults.length === 0; round++) {
+        const next = await start()
+        const old = current
+        await new Promise((resolve) => setTimeout(resolve, random() * 50))
+        current = next
+        await primary.retire(old)
+        const [before, deadline] = [answered, performance.now() + patience(5000)]
+        await until(() => answered > before + 50 || performance.now() > deadline)
+      }
+      over = true
+      await Promise.all(clients)
+      assert.equal(faults, [])
+      assert.ok(answered > rounds * 50, `${answered} answers`)
+      assert.is(movedAnswers > 0, moves)
+      await end(current)
+    },
+    { timeoutMs: 10_000 + rounds * 4_000 },
+  )
 
   function send(port: number, agent: Agent, body: string | undefined): Promise<{ pid: string; reused: boolean }> {
     return new Promise((resolve, reject) => {
