@@ -9,6 +9,7 @@ export interface LoggedChild {
   /** Everything written to stdout and stderr so far, in order of arrival. */
   output(): string
   stdout(): string
+  stderr(): string
   /** Resolves with the first match in the output; rejects after `quietMs`, stretched, or when the child ends without it, showing the output. */
   untilOutput(pattern: RegExp, quietMs?: number): Promise<RegExpMatchArray>
   /** Resolves when the process has ended and its output is complete. */
@@ -23,6 +24,7 @@ export function spawnLogged(command: string, args: readonly string[], options: S
   const child = spawn(command, [...args], { ...options, stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'] })
   let all = ''
   let out = ''
+  let err = ''
   let over = false
   const listeners = new Set<() => void>()
   const changed = (): void => {
@@ -35,6 +37,7 @@ export function spawnLogged(command: string, args: readonly string[], options: S
   })
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     all += text
+    err += text
     changed()
   })
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
@@ -89,5 +92,5 @@ export function spawnLogged(command: string, args: readonly string[], options: S
       look()
     })
 
-  return { process: child, output: () => all, stdout: () => out, untilOutput, ended, stop }
+  return { process: child, output: () => all, stdout: () => out, stderr: () => err, untilOutput, ended, stop }
 }

@@ -118,9 +118,9 @@ export class Balancer implements Operations {
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
     })
-    for (const pool of settings.pools) {
-      this.supervisor.wanted.set(pool.name, new WantedPool({ settings: pool, shared: this.release.shared }))
-    }
+    const { shared } = this.release
+    const { startTimeoutMs } = settings.limits
+    for (const pool of settings.pools) this.supervisor.wanted.set(pool.name, new WantedPool({ settings: pool, startTimeoutMs, shared }))
     this.operator = new Operator({
       supervisor: this.supervisor,
       events: this.events,

@@ -124,7 +124,7 @@ export class Operator {
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     for (const name of names) this.begin(release, name)
     const failure = () => names.map((name) => supervisor.wanted.get(name)?.reverted).find((why) => why !== undefined)
-    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.previous === undefined))
+    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.replaced === true))
     const why = failure()
     if (why !== undefined) {
       // Together or not at all.
@@ -133,6 +133,7 @@ export class Operator {
       await supervisor.pursue(() => names.every((name) => supervisor.isBackInPlace(name)))
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
     }
+    for (const name of names) supervisor.wanted.get(name)?.complete()
     this.parts.adopt(release)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
     const seats = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
@@ -141,7 +142,8 @@ export class Operator {
 
   private begin({ settings, shared }: Release, name: string): void {
     const { wanted } = this.parts.supervisor
-    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, shared }
+    const { startTimeoutMs } = settings.limits
+    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
     const known = wanted.get(name)
     if (known === undefined) wanted.set(name, WantedPool.added(version))
     else known.beginReload(version)

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { jitterOf, type LimitedWorker, limitsReached, residentBytes, type WorkerLimits } from '../src/supervisor/limits.ts'
+import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes, type WorkerLimits } from '../src/supervisor/limits.ts'
 
 const test = suite('limits')
 const MB = 2 ** 20
@@ -16,11 +16,13 @@ const none: WorkerLimits = {
 const limits: WorkerLimits = { memory: { softBytes: 500 * MB, hardBytes: 800 * MB }, maxRequests: 1000, maxAgeMs: 60_000 }
 const worker = (id: number, changes: Partial<LimitedWorker> = {}): LimitedWorker => ({
   id,
+  isComingUp: false,
   isRetiring: false,
   residentBytes: 100 * MB,
   begun: 10,
   ageMs: 1000,
   jitter: 1,
+  limits,
   ...changes,
 })
 
@@ -46,7 +48,7 @@ const table: [promise: string, workers: LimitedWorker[], retire: string | undefi
 ]
 for (const [promise, workers, retire, kill] of table) {
   test(promise, () => {
-    const reached = limitsReached(workers, limits)
+    const reached = limitsReached(workers)
     assert.is(reached.retire && `${reached.retire.id} ${reached.retire.reason}`, retire)
     assert.equal(
       reached.kill.map(({ id }) => id),
@@ -56,12 +58,37 @@ for (const [promise, workers, retire, kill] of table) {
 }
 
 test('without limits nobody is due', () => {
-  assert.equal(limitsReached([worker(1, { residentBytes: 1e12, begun: 1e9, ageMs: 1e12 })], none), { retire: undefined, kill: [] })
+  assert.equal(limitsReached([worker(1, { residentBytes: 1e12, begun: 1e9, ageMs: 1e12, limits: none })]), {
+    retire: undefined,
+    kill: [],
+    unfit: [],
+  })
+  assert.ok(isUnlimited(none))
+  assert.not(isUnlimited(limits))
+})
+
+test('who comes up is not replaced, and is unfit above its soft limit', () => {
+  const up = { isComingUp: true, begun: 5000, ageMs: 90_000 }
+  const reached = limitsReached([
+    worker(1, up),
+    worker(2, { ...up, residentBytes: 501 * MB }),
+    worker(3, { ...up, residentBytes: 801 * MB }),
+  ])
+  assert.is(reached.retire, undefined)
+  assert.equal(
+    [reached.unfit, reached.kill].map((due) => due.map(({ id }) => id)),
+    [[2], [3]],
+  )
+})
+
+test('each is held to the limits of its own generation', () => {
+  const old = worker(1, { residentBytes: 501 * MB, limits: none })
+  assert.equal(limitsReached([old, worker(2)]), { retire: undefined, kill: [], unfit: [] })
 })
 
 test('reasons are sentences', () => {
   const whyOf = (changes: Partial<LimitedWorker>) => {
-    const { retire, kill } = limitsReached([worker(1, changes)], limits)
+    const { retire, kill } = limitsReached([worker(1, changes)])
     return (retire ?? kill[0])?.why
   }
   assert.is(whyOf({ residentBytes: 600 * MB }), 'it has 600 MB, more than 500 MB (maxMemory.soft)')
@@ -73,23 +100,25 @@ test('reasons are sentences', () => {
 test('the order of the workers means nothing, and who is due is beyond a limit', () => {
   const any = fc.record({
     id: fc.nat(),
+    isComingUp: fc.constant(false),
     isRetiring: fc.constant(false),
     residentBytes: fc.nat(1000).map((size) => size * MB),
     begun: fc.nat(2000),
     ageMs: fc.nat(120_000),
     jitter: fc.double({ min: 0.9, max: 1.1, noNaN: true }),
+    limits: fc.constant(limits),
   })
   fc.assert(
     fc.property(
       fc.uniqueArray(any, { selector: ({ id }) => id, maxLength: 8 }),
       fc.infiniteStream(fc.double({ min: 0, max: 1 })),
       (workers, chances) => {
-        const { retire, kill } = limitsReached(workers, limits)
+        const { retire, kill } = limitsReached(workers)
         const shuffled = workers
           .map((one) => ({ one, at: chances.next().value as number }))
           .sort((a, b) => a.at - b.at)
           .map(({ one }) => one)
-        assert.equal(limitsReached(shuffled, limits).retire, retire)
+        assert.equal(limitsReached(shuffled).retire, retire)
         assert.is(kill.length, workers.filter((one) => one.residentBytes > limits.memory.hardBytes).length)
         const due = workers.find(({ id }) => id === retire?.id)
         const isBeyond = (one: LimitedWorker) =>

@@ -1,7 +1,7 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
 import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
-import { WantedPool } from '../src/supervisor/wanted.ts'
+import { type PoolVersion, WantedPool } from '../src/supervisor/wanted.ts'
 import { plainPool } from './plain-pool.ts'
 
 /** What becomes of the workers of a generation. */
@@ -16,6 +16,7 @@ interface WorldWorker {
   upMs: number | undefined
   hungSinceMs: number | undefined
   retiring: PlannedWorker['retiring']
+  sealed: boolean
   drained: boolean
   leavingMs: number | undefined
   readonly startedMs: number
@@ -26,7 +27,8 @@ const STEP_MS = 100
 const START_MS = 300
 const DRAIN_MS = 400
 const HANG_MS = 2000
-const limits = { startTimeoutMs: 3000, drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000 }
+const START_TIMEOUT_MS = 3000
+const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000 }
 
 export class World {
   nowMs = 1_000_000
@@ -40,10 +42,7 @@ export class World {
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new WantedPool({
-      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
-      shared: undefined as never,
-    })
+    this.wanted = new WantedPool(versionWith(workers))
     this.settle(20_000)
   }
 
@@ -67,10 +66,7 @@ export class World {
     const { generation, held } = this.wanted
     if (seats(workers).every((slot) => held.has(slot))) return false
     if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
-    this.wanted.beginReload({
-      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
-      shared: undefined as never,
-    })
+    this.wanted.beginReload(versionWith(workers))
     this.deploys.set(this.wanted.generation, deploy)
     return true
   }
@@ -143,9 +139,9 @@ export class World {
   }
 
   private planned(worker: WorldWorker): PlannedWorker {
-    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, drained, leavingMs } = worker
+    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
     const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
-    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, drained, leavingMs }
+    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs }
   }
 
   private carryOut(action: Action): void {
@@ -162,7 +158,7 @@ export class World {
             sinceMs: nowMs,
             startedMs: nowMs,
           },
-          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, drained: false, leavingMs: undefined },
+          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, sealed: false, drained: false, leavingMs: undefined },
         })
         return
       }
@@ -179,6 +175,9 @@ export class World {
         worker.state = 'draining'
         worker.sinceMs = this.nowMs
         return
+      case 'seal':
+        if (worker !== undefined) worker.sealed = true
+        return
       case 'leave':
       case 'kill':
         if (worker === undefined) return
@@ -193,7 +192,7 @@ export class World {
         return
       case 'revert':
         return this.wanted.revert(action.why)
-      case 'complete':
+      case 'note-replaced':
         return this.wanted.complete()
     }
   }
@@ -219,4 +218,9 @@ export class World {
 
 function seats(workers: number): number[] {
   return Array.from({ length: workers }, (_, slot) => slot)
+}
+
+function versionWith(workers: number): PoolVersion {
+  const settings = plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } })
+  return { settings, startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never }
 }

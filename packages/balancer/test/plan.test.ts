@@ -22,17 +22,18 @@ const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
   workers: 2,
   generation: 0,
   previous: undefined,
+  replaced: false,
   failure: undefined,
   held: new Set(),
   broken: new Set(),
   maxSurge: 1,
   settleMs: 1500,
+  startTimeoutMs: 10_000,
   ...changes,
 })
 const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = {}): Desired => ({
   pools: [pool(ofPool)],
   stopping: false,
-  startTimeoutMs: 10_000,
   drainTimeoutMs: 30_000,
   maxRestarts: 3,
   restartWindowMs: 60_000,
@@ -50,6 +51,7 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   upMs: undefined,
   silentMs: 0,
   retiring: undefined,
+  sealed: false,
   drained: false,
   leavingMs: undefined,
   ...changes,
@@ -161,13 +163,27 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     desired: reloading(),
     actual: actual([...both(), next({ upMs: NOW - 1500, silentMs: 900 })]),
     actions: [],
-    nextMs: NOW - 1500 + 11_500,
+    nextMs: NOW + 100,
   },
   {
     name: 'one that hangs on trial is killed in the end',
     desired: reloading(),
     actual: actual([...both(), next({ upMs: NOW - 12_000, silentMs: 11_000 })]),
     actions: [{ do: 'kill', id: 3, why: 'its loop hangs' }],
+    nextMs: NOW + 100,
+  },
+  {
+    name: 'one whose loop was last seen to turn before its trial was over is looked at again',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 1600, silentMs: 101 })]),
+    actions: [],
+    nextMs: NOW + 100,
+  },
+  {
+    name: 'one that was killed while it came up is waited for, and counted, before the next',
+    actual: actual([worker(), second({ state: 'starting', leavingMs: NOW - 10 })]),
+    actions: [],
+    nextMs: NOW - 10 + LEAVE_MS,
   },
   {
     name: 'with nobody left who serves there is no trial',
@@ -182,10 +198,16 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'drain', id: 1 }, start(1, 1)],
   },
   {
-    name: 'a reload is complete when all are replaced and the old ones are gone',
+    name: 'all are replaced when the new ones serve and the old ones are gone',
     desired: reloading(),
     actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
-    actions: [{ do: 'complete', pool: 'web' }],
+    actions: [{ do: 'note-replaced', pool: 'web' }],
+  },
+  {
+    name: 'which is noted once',
+    desired: reloading({ replaced: true }),
+    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
+    actions: [],
   },
   {
     name: 'and not while an old one drains',
@@ -266,6 +288,26 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'leave', id: 1 }],
   },
   {
+    name: 'who drains may be come back to for half of its time',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1001 }),
+    actions: [],
+    nextMs: NOW + 0.5,
+  },
+  {
+    name: 'and for no longer: what is under way has the rest',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1000 }),
+    actions: [{ do: 'seal', id: 3 }],
+  },
+  {
+    name: 'once',
+    actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sealed: true, sinceMs: NOW - 500 })]),
+    desired: desired({ drainTimeoutMs: 1000 }),
+    actions: [],
+    nextMs: NOW + 500,
+  },
+  {
     name: 'a drain has a deadline',
     desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
     actual: actual([worker({ state: 'draining' })]),
@@ -298,6 +340,7 @@ const anyWorker = fc.record({
   upMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
   silentMs: fc.nat(20_000),
   retiring: fc.option(fc.constantFrom('memory' as const, 'hang' as const, 'age' as const), { nil: undefined }),
+  sealed: fc.boolean(),
   drained: fc.boolean(),
   leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
@@ -336,7 +379,7 @@ test('whoever is done with is never acted on but to see it off', () => {
       for (const action of actions) {
         const one = 'id' in action ? workers.find(({ id }) => id === action.id) : undefined
         if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined))
-          assert.ok(action.do === 'leave' || action.do === 'kill')
+          assert.ok(['seal', 'leave', 'kill'].includes(action.do))
       }
     }),
   )

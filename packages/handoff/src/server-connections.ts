@@ -57,10 +57,11 @@ export function responseOn(socket: Socket): ServerResponse | undefined {
 
 /**
  * Is a connection between two requests? Everything that was read off it belongs to requests that have been answered, and what was answered is with the
- * system. Undefined: it can't be told. Before the first request: false.
+ * system. Undefined: it can't be told. Before the first request: false. So it is for one that ends with its last response.
  */
 export function isBetweenRequests(socket: Socket): boolean | undefined {
   const { parser } = socket as unknown as PrivateSocket
   if (typeof parser?.duration !== 'function') return undefined
-  return parser.duration() === 0 && responseOn(socket) === undefined && socket.writableLength === 0 && socket.readableLength === 0
+  if (!socket.writable || responseOn(socket) !== undefined) return false
+  return parser.duration() === 0 && socket.writableLength === 0 && socket.readableLength === 0
 }

@@ -158,6 +158,6 @@ export class Drain {
   private say(what: 'drained' | 'drained at last'): void {
     if (this.said === what) return
     this.said = what
-    this.parts.runtime.send({ switchyard: 'drained' })
+    this.parts.runtime.send({ switchyard: 'drained', last: what === 'drained at last' })
   }
 }

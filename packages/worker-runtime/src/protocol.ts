@@ -75,8 +75,8 @@ export type ToPrimary =
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   /** A sentence for the log. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
-  /** No connection is left; said after a `drain`, and once more after the last one. */
-  | { readonly switchyard: 'drained' }
+  /** No connection is left; said after a `drain`, and once more, with `last`, after the last one. */
+  | { readonly switchyard: 'drained'; readonly last: boolean }
 
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
 
@@ -87,7 +87,7 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
   if (!isRecord(message)) return undefined
   switch (message.switchyard) {
     case 'drained':
-      return { switchyard: 'drained' }
+      return { switchyard: 'drained', last: message.last === true }
     case 'listening':
       return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
     case 'notice':

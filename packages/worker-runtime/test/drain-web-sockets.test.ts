@@ -87,8 +87,8 @@ test('what the app sends until then comes whole, and nothing comes behind the cl
   const [old, young] = await pair({ app: { webSockets: true, listener: 'quick' } })
   const sockets = await Promise.all(Array.from({ length: 10 }, connect))
   primary.choose = () => young
-  const long = 'x'.repeat(300_000)
-  const talk = setInterval(() => old.process.connected && old.tell('broadcast', { text: long }), 5)
+  const long = 'x'.repeat(100_000)
+  const talk = setInterval(() => old.process.connected && old.tell('broadcast', { text: long }), 20)
   old.drain({ last: false, spreadMs: 500 })
   const ends = await Promise.all(sockets.map(({ ended }) => ended))
   clearInterval(talk)
@@ -147,6 +147,7 @@ for (const transport of ['polling', 'websocket'] as const) {
     assert.ok(performance.now() - begun >= 1000, 'a moment after the last')
     assert.equal(String(await chat.emitWithAck('who')), young.pid)
     chat.disconnect()
+    await young.untilTold('session over: client namespace disconnect')
     await end(old, young)
   })
 }

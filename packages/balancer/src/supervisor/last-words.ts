@@ -1,4 +1,4 @@
-// What workers said before they were ready, kept for the sentence that tells why they did not come up.
+// What workers said before they ended, kept for the sentence that tells why they did not come up.
 
 import type { PlannedSeat } from './plan.ts'
 import { keyOf } from './seat-records.ts'
@@ -7,29 +7,37 @@ const MAX_LINES = 50
 const MAX_LINE = 200
 
 export class LastWords {
-  private readonly lines = new Map<string, string[]>()
+  /** Of each process for itself: two may share a seat. */
+  private readonly lines = new WeakMap<PlannedSeat, string[]>()
+  /** Of the last process of a seat that did not come up. */
+  private readonly failed = new Map<string, string>()
 
-  add(seat: PlannedSeat, line: string): void {
-    const lines = this.lines.get(keyOf(seat)) ?? []
-    lines.push(line.trim().slice(0, MAX_LINE))
-    this.lines.set(keyOf(seat), lines.slice(-MAX_LINES))
-  }
-
-  forget(seat: PlannedSeat): void {
-    this.lines.delete(keyOf(seat))
+  add(worker: PlannedSeat, line: string): void {
+    this.lines.set(worker, [...(this.lines.get(worker) ?? []), line.trim().slice(0, MAX_LINE)].slice(-MAX_LINES))
   }
 
   /** Of an error with its stack the first line says it; then how it ended. Empty: nothing was said. */
-  of(seat: PlannedSeat): string {
-    const lines = this.lines.get(keyOf(seat)) ?? []
-    return [lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined).join('; ')
+  of(worker: PlannedSeat): string {
+    const lines = this.lines.get(worker) ?? []
+    return [lines.find((line) => /^(\w*Error\b|FATAL ERROR)/.test(line)) ?? lines.at(-2), lines.at(-1)]
+      .filter((line) => line !== undefined)
+      .join('; ')
   }
 
-  /** Of the first slot of a pool that has said something. */
+  /** It serves: what it said so far is no reason for anything. */
+  cameUp(worker: PlannedSeat): void {
+    this.lines.delete(worker)
+    this.failed.delete(keyOf(worker))
+  }
+
+  /** It is gone and has never served. */
+  didNotComeUp(worker: PlannedSeat): void {
+    this.failed.set(keyOf(worker), this.of(worker))
+  }
+
+  /** Of the seat of a pool that failed first. */
   ofPool(pool: string): string {
-    for (const key of this.lines.keys()) {
-      if (key.startsWith(`${pool}/`)) return this.of({ pool, slot: Number(key.slice(pool.length + 1)) })
-    }
+    for (const [key, words] of this.failed) if (key.startsWith(`${pool}/`) && words !== '') return words
     return ''
   }
 }

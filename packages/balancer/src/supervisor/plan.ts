@@ -19,9 +19,11 @@ export interface PlannedWorker extends PlannedSeat {
   readonly sinceMs: number
   /** While it starts: since when it listens and has passed its probe; undefined: not yet. */
   readonly upMs: number | undefined
-  /** For how long its loop has not turned. */
+  /** Its loop is known to have turned so long ago; perhaps it has since. */
   readonly silentMs: number
   readonly retiring: RetireReason | undefined
+  /** While it drains: not even those whom only it knows come to it any more. */
+  readonly sealed: boolean
   /** It has said that nothing is left in it, and nothing can come any more. */
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
@@ -47,6 +49,8 @@ export interface DesiredPool {
   readonly generation: number
   /** While a reload is under way: the generation before, which is wanted again when the new one fails. */
   readonly previous: number | undefined
+  /** The new generation has taken the place of the one before; the reload is over when that is so of all its pools. */
+  readonly replaced: boolean
   /** Why the reload has failed, when it has. */
   readonly failure: string | undefined
   /** Slots that stay empty until somebody asks for them. */
@@ -57,12 +61,13 @@ export interface DesiredPool {
   readonly maxSurge: number
   /** How long a worker that takes another's place must have been up before it is trusted. */
   readonly settleMs: number
+  /** How long a worker may take to come up. */
+  readonly startTimeoutMs: number
 }
 
 export interface Desired {
   readonly pools: readonly DesiredPool[]
   readonly stopping: boolean
-  readonly startTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly maxRestarts: number
   readonly restartWindowMs: number
@@ -80,14 +85,16 @@ export type Action =
   /** It is up and trusted: it may have connections. */
   | { readonly do: 'admit'; readonly id: number }
   | { readonly do: 'drain'; readonly id: number }
+  /** It drains, and whoever has its ticket has come to it for long enough. */
+  | { readonly do: 'seal'; readonly id: number }
   | { readonly do: 'leave'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
   | { readonly do: 'break'; readonly seat: PlannedSeat }
   | { readonly do: 'give-up'; readonly pool: string }
   /** The reload has failed: the generation before is wanted again. */
   | { readonly do: 'revert'; readonly pool: string; readonly why: string }
-  /** The reload is complete: nobody of the generation before is left. */
-  | { readonly do: 'complete'; readonly pool: string }
+  /** Nobody of the generation before is left. */
+  | { readonly do: 'note-replaced'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
 export interface Plan {
@@ -97,8 +104,10 @@ export interface Plan {
 
 /** How long a worker that was asked to leave may take before it is killed. */
 export const LEAVE_MS = 5000
-/** Who is on trial must show that its loop turns. */
-const AWAKE_MS = 500
+/** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
+const TICKETS_SHARE = 0.5
+/** Whose loop has not been seen to turn at the end of its trial is looked at again so soon. */
+const AGAIN_MS = 100
 
 /** The actions that bring `actual` nearer to `desired` at the moment `nowMs`. Changes nothing. */
 export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
@@ -122,6 +131,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
+    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE)) actions.push({ do: 'seal', id: worker.id })
   }
 }
 
@@ -164,6 +174,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     if (!isWanted(slot) || here.some((worker) => !isBehind(worker))) continue
     const seat = { pool: pool.name, slot }
     const old = here.find(({ state }) => state === 'ready')
+    // One that was killed while it came up: how that counts is known when its process is gone.
+    if (
+      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
+    )
+      continue
     if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
     const history = actual.history(seat)
     if (isBreaking(history, desired, clock.nowMs)) {
@@ -179,33 +194,33 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
   }
 
-  if (pool.previous !== undefined && actions.length === 0 && isComplete()) actions.push({ do: 'complete', pool: pool.name })
+  if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced()) actions.push({ do: 'note-replaced', pool: pool.name })
   return actions
 
   /** What is due of a worker that starts; `old`: whose place it takes. */
   function comeUp(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
     const isTried = !nobodyServes && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
     if (worker.upMs === undefined) {
-      return clock.isDue(worker.sinceMs + desired.startTimeoutMs)
-        ? [kill(worker, `it did not come up within ${desired.startTimeoutMs} ms`)]
-        : []
+      return clock.isDue(worker.sinceMs + pool.startTimeoutMs) ? [kill(worker, `it did not come up within ${pool.startTimeoutMs} ms`)] : []
     }
     if (!isTried) return [{ do: 'admit', id: worker.id }]
-    if (!clock.isDue(worker.upMs + pool.settleMs)) return []
-    if (worker.silentMs < AWAKE_MS) return [{ do: 'admit', id: worker.id }]
-    return clock.isDue(worker.upMs + pool.settleMs + desired.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
+    if (hasSettled(worker)) return [{ do: 'admit', id: worker.id }]
+    return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
   }
 
-  function isComplete(): boolean {
+  function isReplaced(): boolean {
     for (let slot = 0; slot < pool.workers; slot++) {
       if (!isWanted(slot) || pool.broken.has(slot)) continue
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
     // Those who were admitted without a trial have it now.
-    return workers.every(
-      ({ generation, upMs, silentMs }) =>
-        generation === pool.generation && silentMs < AWAKE_MS && clock.isDue((upMs ?? Number.NEGATIVE_INFINITY) + pool.settleMs),
-    )
+    return workers.every((worker) => worker.generation === pool.generation && hasSettled(worker))
+  }
+
+  /** Is its trial over, and has its loop turned since? */
+  function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker): boolean {
+    const settledMs = upMs + pool.settleMs
+    return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
   }
 }
 

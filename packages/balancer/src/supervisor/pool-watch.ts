@@ -7,7 +7,7 @@ import type { Pool } from '../pool/pool.ts'
 import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
-import { jitterOf, limitsReached, residentBytes } from './limits.ts'
+import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './limits.ts'
 import type { RetireReason } from './plan.ts'
 import type { WantedPool } from './wanted.ts'
 
@@ -30,6 +30,8 @@ export interface PoolWatchOptions {
 export class PoolWatch {
   private readonly options: PoolWatchOptions
   private readonly jitters = new WeakMap<PoolWorker, number>()
+  /** Who was above its soft limit when it came up. */
+  private readonly large = new WeakSet<PoolWorker>()
   private readonly limitsMs = new WeakMap<Pool, number>()
   /** By the settings of its generation: a reload starts afresh. */
   private readonly watched = new WeakMap<PoolSettings, Watched>()
@@ -41,7 +43,7 @@ export class PoolWatch {
   /** To be called several times a second. */
   look(pool: Pool, wanted: WantedPool, nowMs: number): void {
     const { outliers, autoscaler } = this.of(pool.settings)
-    if (nowMs - (this.limitsMs.get(pool) ?? 0) >= LIMITS_EVERY_MS) this.holdToLimits(pool, nowMs)
+    if (nowMs - (this.limitsMs.get(pool) ?? 0) >= LIMITS_EVERY_MS) this.holdToLimits(pool, wanted, nowMs)
     if (outliers !== undefined) this.judge(outliers, pool, wanted, nowMs)
     if (autoscaler === undefined || wanted.previous !== undefined) return
     const workers = autoscaler.look(pool.workers, wanted.workers, nowMs)
@@ -59,25 +61,37 @@ export class PoolWatch {
     pool.eject(new Set(ready.filter(({ id }) => outliers.isEjected(id))))
   }
 
-  private holdToLimits(pool: Pool, nowMs: number): void {
+  private holdToLimits(pool: Pool, wanted: WantedPool, nowMs: number): void {
     this.limitsMs.set(pool, nowMs)
-    const { memory, maxRequests, maxAgeMs } = pool.settings
-    if ([memory.softBytes, memory.hardBytes, maxRequests, maxAgeMs].every((limit) => limit === Number.POSITIVE_INFINITY)) return
-    const workers = [...pool.workers].filter(({ state }) => state !== 'draining')
-    const reached = limitsReached(
-      workers.map((worker) => ({
-        id: worker.id,
-        isRetiring: worker.retiring !== undefined,
-        residentBytes: residentBytes(worker.process?.pid ?? 0) ?? worker.load.memoryBytes,
-        begun: worker.load.begun,
-        ageMs: nowMs - worker.startedMs,
-        jitter: this.jitterOf(worker),
-      })),
-      pool.settings,
-    )
+    const workers = [...pool.workers].filter((worker) => worker.state !== 'draining' && worker.leavingMs === undefined)
+    if (workers.every(({ settings }) => isUnlimited(settings))) return
+    const { kill, retire, unfit } = limitsReached(workers.map((worker) => this.limited(worker, nowMs)))
     const find = (id: number) => workers.find((worker) => worker.id === id) as PoolWorker
-    for (const { id, why } of reached.kill) this.options.kill(find(id), why)
-    if (reached.retire !== undefined) this.options.retire(find(reached.retire.id), reached.retire.reason, reached.retire.why)
+    for (const { id, why } of kill) this.options.kill(find(id), why)
+    for (const { id, why } of unfit) this.judgeUnfit(find(id), why, wanted)
+    if (retire !== undefined) this.options.retire(find(retire.id), retire.reason, retire.why)
+  }
+
+  private limited(worker: PoolWorker, nowMs: number): LimitedWorker {
+    const { id, load, process, settings, startedMs, state } = worker
+    return {
+      id,
+      isComingUp: state === 'starting',
+      isRetiring: worker.retiring !== undefined,
+      residentBytes: residentBytes(process?.pid ?? 0) ?? load.memoryBytes,
+      begun: load.begun,
+      ageMs: nowMs - startedMs,
+      jitter: this.jitterOf(worker),
+      limits: this.large.has(worker) ? { ...settings, memory: { ...settings.memory, softBytes: Number.POSITIVE_INFINITY } } : settings,
+    }
+  }
+
+  /** A deploy fails with it. Otherwise it serves: another would be no smaller. */
+  private judgeUnfit(worker: PoolWorker, why: string, { previous, generation }: WantedPool): void {
+    if (previous !== undefined && worker.generation === generation) return this.options.kill(worker, why)
+    this.large.add(worker)
+    const message = `${why} from its start on: it is not replaced for that`
+    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message })
   }
 
   private jitterOf(worker: PoolWorker): number {

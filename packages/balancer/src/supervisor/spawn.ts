@@ -4,6 +4,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { createRequire } from 'node:module'
 import { setPriority } from 'node:os'
 import { extname } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import type { WorkerLink } from '@switchyard/handoff'
 import {
@@ -21,6 +22,8 @@ import { readLines } from './lines.ts'
 cluster.schedulingPolicy = cluster.SCHED_NONE
 
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
+
+const LAST_WORDS_MS = 100
 
 const resolve = createRequire(import.meta.url).resolve
 const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
@@ -74,7 +77,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const exit = (code: number | null, signal: string | null) => {
     if (gone) return
     gone = true
-    link.afterExit(() => options.onExit(code, signal))
+    afterLastWords(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
   }
   child.once('exit', exit)
   worker.on('error', () => {
@@ -93,6 +96,18 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     send: (message) => (control !== undefined ? control.send(message) : sendTo(worker, message)),
     kill: (signal) => void child.kill(signal),
   }
+}
+
+/** What it said last may come after the news of its end; but its own children may hold the pipe. */
+function afterLastWords(stderr: Readable | null, then: () => void): void {
+  if (stderr === null || stderr.closed) return then()
+  const heard = () => {
+    clearTimeout(timer)
+    stderr.off('close', heard)
+    then()
+  }
+  const timer = setTimeout(heard, LAST_WORDS_MS)
+  stderr.once('close', heard)
 }
 
 function setNice(pid: number, nice: number, onLine: SpawnOptions['onLine']): void {

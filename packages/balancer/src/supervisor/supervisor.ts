@@ -137,7 +137,8 @@ export class Supervisor {
 
   /** Has every seat of the pool the worker that it should have, and nobody else? */
   isAsWanted(name: string): boolean {
-    const wanted = this.wanted.get(name) as WantedPool
+    const wanted = this.wanted.get(name)
+    if (wanted === undefined) return true
     const workers = [...this.workers()].filter(({ pool }) => pool === name)
     for (let slot = 0; slot < wanted.workers; slot++) {
       if (wanted.held.has(slot) || wanted.broken.has(slot)) continue
@@ -148,8 +149,8 @@ export class Supervisor {
 
   /** After a reload that failed: is every worker of the new generation gone, or can't the old one be started in its place? */
   isBackInPlace(name: string): boolean {
-    const wanted = this.wanted.get(name) as WantedPool
-    if (this.isAsWanted(name)) return true
+    const wanted = this.wanted.get(name)
+    if (wanted === undefined || this.isAsWanted(name)) return true
     for (let slot = 0; slot < wanted.workers; slot++) if ((this.records.history({ pool: name, slot })?.failures ?? 0) > 0) return true
     return false
   }
@@ -196,12 +197,11 @@ export class Supervisor {
     if (!this.running || this.turning) return
     this.turning = true
     const now = Date.now()
-    const { startTimeoutMs, drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
+    const { drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
     const { actions, nextMs } = plan(
       {
         pools: [...this.wanted.values()],
         stopping: this.stopping,
-        startTimeoutMs,
         drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
         maxRestarts,
         restartWindowMs,
@@ -222,7 +222,7 @@ export class Supervisor {
   }
 
   private planned(worker: PoolWorker): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, drained, leavingMs, state } = worker
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, leavingMs, state } = worker
     const silentMs = this.watch.silentMs(worker)
     return {
       id,
@@ -233,6 +233,7 @@ export class Supervisor {
       upMs,
       silentMs,
       retiring,
+      sealed,
       drained,
       leavingMs,
       state: state === 'gone' ? 'draining' : state,
@@ -247,6 +248,8 @@ export class Supervisor {
         return this.withWorker(action.id, (worker) => this.admit(worker, now))
       case 'drain':
         return this.withWorker(action.id, (worker) => this.drain(worker, now))
+      case 'seal':
+        return this.withWorker(action.id, (worker) => this.seal(worker))
       case 'leave':
         return this.withWorker(action.id, (worker) => {
           worker.leavingMs = now
@@ -263,8 +266,11 @@ export class Supervisor {
         return this.giveUp(action.pool)
       case 'revert':
         return this.wanted.get(action.pool)?.revert(action.why)
-      case 'complete':
-        return this.wanted.get(action.pool)?.complete()
+      case 'note-replaced': {
+        const wanted = this.wanted.get(action.pool) as WantedPool
+        wanted.replaced = true
+        return
+      }
     }
   }
 
@@ -324,7 +330,7 @@ export class Supervisor {
       case 'notice':
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
-        return this.hasDrained(worker)
+        return this.hasDrained(worker, message.last)
     }
   }
 
@@ -332,7 +338,7 @@ export class Supervisor {
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
-    this.lastWords.forget(worker)
+    this.lastWords.cameUp(worker)
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker, worker.address as ServerAddress)
@@ -358,12 +364,16 @@ export class Supervisor {
   }
 
   /** Nothing is left in it. It has to say so again when nothing can come any more. */
-  private hasDrained(worker: PoolWorker): void {
+  private hasDrained(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
-    if (worker.sealed) {
-      worker.drained = true
-      return this.turn()
-    }
+    if (!last) return this.seal(worker)
+    worker.drained = true
+    this.turn()
+  }
+
+  /** From here on nothing comes to it. */
+  private seal(worker: PoolWorker): void {
+    if (worker.sealed) return
     worker.sealed = true
     this.poolOf(worker).refresh()
     const tell = () => {
@@ -376,6 +386,7 @@ export class Supervisor {
 
   private kill(worker: PoolWorker, why: string): void {
     this.lastWords.add(worker, why)
+    this.failReload(worker)
     worker.leavingMs = Date.now()
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
@@ -390,11 +401,12 @@ export class Supervisor {
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
     const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (!worker.everReady) this.lastWords.add(worker, how)
-    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker) || how}`
-    // Of those who leave as they should nobody waits.
-    const delayMs = isOfReload || (expected && worker.everReady) ? undefined : this.postpone(worker, now, wasWell)
+    if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
+    if (!worker.everReady) this.lastWords.didNotComeUp(worker)
+    const failsReload = this.failReload(worker)
+    // Of those who leave as they should nobody waits, and those of another generation say nothing of the one that comes.
+    const isWaitedFor = !failsReload && worker.generation === wanted.generation && !(expected && worker.everReady)
+    const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
     worker.state = 'gone'
     this.watch.forget(worker)
     this.poolOf(worker).remove(worker)
@@ -408,6 +420,14 @@ export class Supervisor {
     })
     this.options.onGone(worker)
     this.turn()
+  }
+
+  /** A worker of the new generation has ended, or must: with that the reload has failed. */
+  private failReload(worker: PoolWorker): boolean {
+    const wanted = this.wanted.get(worker.pool) as WantedPool
+    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
+    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker)}`
+    return isOfReload
   }
 
   /** Sets when the seat may be filled again; answers in how many milliseconds. */

@@ -7,6 +7,7 @@ import type { SharedStart } from './worker-start.ts'
 /** What the workers of one generation run, and what they are told of routes. */
 export interface PoolVersion {
   readonly settings: PoolSettings
+  readonly startTimeoutMs: number
   readonly shared: SharedStart
 }
 
@@ -20,6 +21,7 @@ export class WantedPool implements DesiredPool {
   workers: number
   generation: number
   previous: number | undefined
+  replaced = false
   failure: string | undefined
   /** Why the last reload came to nothing; undefined: it did not, or another has begun. */
   reverted: string | undefined
@@ -63,6 +65,10 @@ export class WantedPool implements DesiredPool {
     return this.version.settings.reload.settleMs
   }
 
+  get startTimeoutMs(): number {
+    return this.version.startTimeoutMs
+  }
+
   versionOf(generation: number): PoolVersion {
     return this.versions.get(generation) ?? (this.versions.get(this.latest) as PoolVersion)
   }
@@ -73,6 +79,7 @@ export class WantedPool implements DesiredPool {
     this.workersBefore = this.workers
     this.previous = this.generation
     this.failure = undefined
+    this.replaced = false
     this.reverted = undefined
     this.latest++
     this.generation = this.latest

@@ -29,8 +29,11 @@ export interface WorkerWatchOptions {
 /** What is known of one worker. */
 interface Watched {
   turns: number
-  /** When its loop was last seen to have turned. */
+  /** When that was last looked at. */
+  lookedMs: number
+  /** When its loop was last seen to have turned, and the look before, after which it had. */
   turnedMs: number
+  turnedAfterMs: number
   prober: Prober | undefined
   stack: StackReader | undefined
   /** Its stack is being read. */
@@ -78,10 +81,13 @@ export class WorkerWatch {
     watched.prober.start()
   }
 
-  /** How long its loop has not turned. */
+  /** Its loop is known to have turned so long ago; perhaps it has since. */
   silentMs(worker: PoolWorker): number {
     const watched = this.watched.get(worker)
-    return watched === undefined ? 0 : Math.max(0, performance.now() - watched.turnedMs)
+    if (watched === undefined) return 0
+    const now = performance.now()
+    note(worker, watched, now)
+    return now - watched.turnedAfterMs
   }
 
   /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
@@ -105,11 +111,8 @@ export class WorkerWatch {
     this.lookedMs = now
     for (const worker of this.options.workers()) {
       const watched = this.of(worker)
-      const { turns } = worker.load
-      if (turns !== watched.turns || slept || worker.address === undefined) {
-        watched.turns = turns
-        watched.turnedMs = now
-      }
+      note(worker, watched, now)
+      if (slept || worker.address === undefined) watched.turnedMs = now
       if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
     this.options.onLooked()
@@ -139,8 +142,21 @@ export class WorkerWatch {
   private of(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
-    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, stack: undefined, reading: undefined }
+    const now = performance.now()
+    const watched: Watched = {
+      ...{ turns: 0, lookedMs: now, turnedMs: now, turnedAfterMs: now },
+      ...{ prober: undefined, stack: undefined, reading: undefined },
+    }
     this.watched.set(worker, watched)
     return watched
   }
+}
+
+function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): void {
+  if (turns !== watched.turns) {
+    watched.turns = turns
+    watched.turnedMs = now
+    watched.turnedAfterMs = watched.lookedMs
+  }
+  watched.lookedMs = now
 }

@@ -35,6 +35,11 @@ export class Client {
     this.wire = new Wire(port, { tls })
   }
 
+  write(bytes: string | Buffer): this {
+    this.wire.write(bytes)
+    return this
+  }
+
   /** Sends this and resolves with what comes back until it matches. */
   async ask(bytes: string | Buffer, until: RegExp | string = OK): Promise<Asked> {
     this.wire.text = ''
@@ -269,6 +274,22 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
       await end(old, young)
     })
   }
+
+  test('a connection that ends with its last response ends, and goes nowhere', async () => {
+    const { old, young, drain } = await pair()
+    const asked = ['GET /hold HTTP/1.0\r\n\r\n', 'GET /hold HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n']
+    const clients = asked.map((bytes) => newClient().write(bytes))
+    await until(() => old.told.length === asked.length, 10_000, 'all')
+    drain()
+    old.tell('release')
+    for (const { wire } of clients) {
+      assert.match(await wire.untilEnd(), /Connection: close[^]*\r\n\r\nok$/)
+      wire.destroy()
+    }
+    await old.hears('drained')
+    assert.equal(primary.restsOf(old), [])
+    await end(old, young)
+  })
 
   test('who comes while it drains is served; when nobody is left it says so once, and once more when nobody may come', async () => {
     const { old, young, drain } = await pair()

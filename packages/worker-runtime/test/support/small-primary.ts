@@ -140,7 +140,7 @@ export class SmallPrimary {
 
   private place(arrival: Arrival): void {
     const worker = this.choose(arrival)
-    if (worker === undefined || !worker.link.channel.offer(arrival, true)) this.waiting.push(arrival)
+    if (worker === undefined || !this.workers.includes(worker) || !worker.link.channel.offer(arrival, true)) this.waiting.push(arrival)
   }
 
   private settle(): void {

@@ -13,6 +13,7 @@ import type { BalancerConfig } from '../../../src/config/config.ts'
 import type { BalancerStatus } from '../../../src/status.ts'
 
 const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
+const CONFIG = 'balancer.config.json'
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url))
 
 /** The absolute path of a fixture. */
@@ -37,6 +38,13 @@ export interface StartOptions {
   readonly wait?: boolean
 }
 
+/** What a command of the command line has come to. */
+export interface CommandResult {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
 export interface LogLine {
   readonly level: number
   readonly msg: string
@@ -52,12 +60,27 @@ export function temporaryFolder(): string {
 
 export class RunningBalancer {
   readonly child: LoggedChild
-  /** What the balancer takes for the folder of temporary files: what it leaves there is seen. */
+  /** What the balancer takes for the folder of temporary files: what it leaves there is seen. Its config file is there too, unless another was named. */
   readonly temporary: string
 
   constructor(child: LoggedChild, temporary: string) {
     this.child = child
     this.temporary = temporary
+  }
+
+  /** Writes the config that the next reload reads. */
+  configure(config: BalancerConfig): void {
+    writeConfig(this.temporary, config)
+  }
+
+  /** Runs `balancer …` where this one was started; resolves when that has ended. */
+  async command(...args: readonly string[]): Promise<CommandResult> {
+    const child = spawnLogged(process.execPath, [BIN, ...args], {
+      cwd: this.temporary,
+      env: { ...process.env, TMPDIR: this.temporary },
+    })
+    const { code } = await child.ended
+    return { code, out: child.stdout(), err: child.stderr() }
   }
 
   get pid(): number {
@@ -194,8 +217,8 @@ export function accountFault({ connections }: BalancerStatus): string | undefine
 export async function startBalancer(options: StartOptions): Promise<RunningBalancer> {
   const { config, args = [], env = {}, descriptorLimit, wait = true } = options
   const folder = temporaryFolder()
-  const file = options.configFile ?? join(folder, 'balancer.config.json')
-  if (config !== undefined) writeFileSync(file, JSON.stringify(withFixtures({ listen: '127.0.0.1:0', ...config })))
+  const file = options.configFile ?? join(folder, CONFIG)
+  if (config !== undefined) writeConfig(folder, config)
   const all = [BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
   const [command, commandArgs]: [string, string[]] =
     descriptorLimit === undefined
@@ -205,6 +228,10 @@ export async function startBalancer(options: StartOptions): Promise<RunningBalan
   const running = new RunningBalancer(child, folder)
   if (wait) await running.untilReady()
   return running
+}
+
+function writeConfig(folder: string, config: BalancerConfig): void {
+  writeFileSync(join(folder, CONFIG), JSON.stringify(withFixtures({ listen: '127.0.0.1:0', ...config })))
 }
 
 function withFixtures({ app, pools, ...rest }: BalancerConfig): BalancerConfig {

@@ -1,0 +1,159 @@
+// Deploys that go wrong: the workers from before serve every request, the very same ones, and the command says why.
+
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { Steady } from './support/steady.ts'
+
+/** Of those that do not come up in time. */
+const START_MS = 1500
+const LATE = new RegExp(`web/0: it did not come up within ${START_MS} ms`)
+const test = suite('bad deploys', { timeoutMs: 60_000 })
+
+const app = join(temporaryFolder(), 'app.mjs')
+let balancer: RunningBalancer
+let steady: Steady
+let version = 0
+let pids: string
+let descriptors = 0
+
+/** An app that answers with its version and its process. */
+const serves = (text: string | number, more = ''): string =>
+  `import { createServer } from 'node:http'
+createServer((request, response) => {
+  ${more}
+  response.end('${text} ' + process.pid)
+}).listen(3000)
+`
+
+function config({ pool = {}, limits = {} }: Pick<Deploy, 'pool' | 'limits'> = {}): BalancerConfig {
+  return { app, pools: { web: { workers: 2, reload: { settleMs: 100 }, ...pool } }, restartDelayMs: 10, ...limits }
+}
+
+async function pidsNow(): Promise<string> {
+  const { pools } = await balancer.untilAllReady()
+  return pools.flatMap(({ workers }) => workers.map(({ slot, pid }) => `${slot}: ${pid}`)).join(', ')
+}
+
+interface Deploy {
+  /** The app's new source; undefined: its file is gone. */
+  readonly source: string | undefined
+  readonly pool?: PoolConfig
+  readonly limits?: Pick<BalancerConfig, 'startTimeoutMs'>
+  readonly exitCode?: number
+  readonly says: RegExp
+}
+
+const deploys: Readonly<Record<string, Deploy>> = {
+  'a syntax error': { source: 'const = 1', says: /web\/0: SyntaxError: Unexpected token '='; exit code 1/ },
+  'one that throws at its start': {
+    source: `throw new TypeError('no database here')`,
+    says: /web\/0: TypeError: no database here; exit code 1/,
+  },
+  'one that rejects at its start': {
+    source: `await Promise.reject(new Error('no cache here'))`,
+    says: /web\/0: Error: no cache here; exit code 1/,
+  },
+  'one that ends at once, without a word': { source: 'process.exit(0)', says: /web\/0: exit code 0/ },
+  'one that listens, serves, and exits after a second': {
+    source: `${serves('bad')} setTimeout(() => { console.error('lost my lease'); process.exit(3) }, 1000)`,
+    pool: { reload: { settleMs: 10_000 } },
+    says: /web\/0: lost my lease; exit code 3/,
+  },
+  'one that never listens': {
+    source: 'setInterval(() => {}, 1000)',
+    limits: { startTimeoutMs: START_MS },
+    says: LATE,
+  },
+  'one that listens, and fails its probe': {
+    source: serves('bad', `if (request.url === '/ready') return response.writeHead(500).end('no queue here')`),
+    pool: { readyWhen: { path: '/ready', intervalMs: 50 } },
+    limits: { startTimeoutMs: START_MS },
+    says: LATE,
+  },
+  'one that hangs before it listens': { source: 'while (true);', limits: { startTimeoutMs: START_MS }, says: LATE },
+  'one that hangs after it listens': {
+    source: `${serves('bad')} setTimeout(() => { while (true); }, 50)`,
+    limits: { startTimeoutMs: 3000 },
+    says: /web\/0: its loop hangs/,
+  },
+  'one that eats memory up to its hard limit': {
+    source: `${serves('bad')} setTimeout(() => { globalThis.eaten = Buffer.alloc(300e6, 1) }, 50)`,
+    pool: { maxMemory: { hard: '250M' }, reload: { settleMs: 10_000 } },
+    says: /web\/0: it has \d+ MB, more than 250 MB \(maxMemory\.hard\)/,
+  },
+  'one that starts above its soft limit': {
+    source: `globalThis.eaten = Buffer.alloc(200e6, 1)\n${serves('bad')}`,
+    pool: { maxMemory: { soft: '150M' }, reload: { settleMs: 10_000 } },
+    says: /web\/0: it has \d+ MB, more than 150 MB \(maxMemory\.soft\)/,
+  },
+  'one that comes to the limit of its heap': {
+    source: `const eaten = []\nfor (;;) eaten.push(new Array(1000).fill(eaten.length))`,
+    pool: { execArgv: ['--max-old-space-size=30'] },
+    says: /web\/0: FATAL ERROR: .*heap out of memory; killed by SIGABRT/,
+  },
+  'one whose file is missing': { source: undefined, exitCode: 2, says: /there is no app at .*app\.mjs/i },
+}
+
+test.before(async () => {
+  writeFileSync(app, serves(version))
+  balancer = await startBalancer({ config: config() })
+  pids = await pidsNow()
+  descriptors = balancer.descriptors
+  steady = new Steady({ target: balancer.port })
+})
+
+test.after(() => steady.end())
+
+/** Reloads; nothing may have changed, and nobody may have noticed. */
+async function fails(exitCode: number, says: RegExp): Promise<void> {
+  const { code, err } = await balancer.command('reload')
+  assert.is(code, exitCode, err)
+  assert.match(err, says)
+  assert.is(await pidsNow(), pids, 'not the workers from before')
+  const { count, faults, bodies } = steady.take()
+  assert.equal(faults, [])
+  assert.ok(count > 0, 'nobody asked meanwhile')
+  for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
+}
+
+for (const [name, deploy] of Object.entries(deploys)) {
+  const { source, exitCode = 6, says } = deploy
+  test(`${name}: exit code ${exitCode} and why, and the workers from before serve all`, async () => {
+    if (source === undefined) rmSync(app)
+    else writeFileSync(app, source)
+    balancer.configure(config(deploy))
+    await fails(exitCode, says)
+  })
+}
+
+test('a config with faults: exit code 2 and all of them, and nothing has changed', async () => {
+  balancer.configure({ ...config({ pool: { workers: 0 } }), drainTimeoutMs: -1 })
+  await fails(2, /pools\.web\.workers: .*\n(.*\n)*.*drainTimeoutMs: /)
+})
+
+test('after all that a good one succeeds: every worker is another, and nobody has noticed', async () => {
+  version++
+  writeFileSync(app, serves(version))
+  balancer.configure(config())
+  const { code, err } = await balancer.command('reload')
+  assert.is(code, 0, err)
+  const before = pids
+  pids = await pidsNow()
+  assert.is.not(pids, before)
+  const { faults } = steady.take()
+  assert.equal(faults, [])
+})
+
+test('and nothing is left of them', async () => {
+  const { faults, bodies } = await steady.end()
+  assert.equal(faults, [])
+  for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
+  await balancer.untilDescriptors(descriptors)
+  assert.is(balancer.child.stderr(), '')
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()

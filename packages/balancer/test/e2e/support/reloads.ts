@@ -1,0 +1,114 @@
+// A balancer that is reloaded again and again without a pause, each time with another release in its config and its environment file.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { patience } from '../../../../../test/support/patience.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import { ControlClient } from '../../../src/admin/control-client.ts'
+import type { Answer } from './raw-client.ts'
+import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+
+const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
+/** Every so many reloads the command line is used, and its exit code looked at; the others speak over its socket. */
+const BY_COMMAND_EVERY = 4
+
+export interface ReloadedOptions {
+  readonly workers: number
+  readonly maxSurge: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** One that serves reload-app.mjs, and what is known of its releases. */
+export class ReloadedBalancer {
+  readonly balancer: RunningBalancer
+  /** The latest release that a reload has been asked for, and the latest that every worker is of. */
+  begun = 0
+  done = 0
+  private readonly folder: string
+  private readonly options: ReloadedOptions
+  private readonly control: string
+
+  private constructor(balancer: RunningBalancer, folder: string, options: ReloadedOptions) {
+    this.balancer = balancer
+    this.folder = folder
+    this.options = options
+    this.control = String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.control)
+  }
+
+  static async start(options: ReloadedOptions): Promise<ReloadedBalancer> {
+    const folder = temporaryFolder()
+    writeRelease(folder, 0, options)
+    const balancer = await startBalancer({
+      configFile: configIn(folder),
+      args: ['--env-file', join(folder, 'env'), '--log-level', 'info'],
+      env: options.env ?? {},
+    })
+    await balancer.untilAllReady(20_000)
+    return new ReloadedBalancer(balancer, folder, options)
+  }
+
+  get port(): number {
+    return this.balancer.port
+  }
+
+  /** One reload. Rejects when it is not told to have succeeded. */
+  async reload(): Promise<void> {
+    const release = this.begun + 1
+    writeRelease(this.folder, release, this.options)
+    this.begun = release
+    if (release % BY_COMMAND_EVERY === 1) await this.reloadByCommand()
+    else await this.reloadBySocket()
+    this.done = release
+  }
+
+  /** What is wrong with the release that an answer is of; `doneBefore`: that of `done` when its request was sent. */
+  releaseFault({ headers }: Pick<Answer, 'headers'>, doneBefore: number): string | undefined {
+    const [release, name] = (headers.get('x-release')?.[0] ?? '').split(' ')
+    if (release !== name) return `release ${release} of the config with ${name} of the environment file`
+    return this.numberFault(Number(release), doneBefore)
+  }
+
+  numberFault(release: number, doneBefore: number): string | undefined {
+    return release >= doneBefore && release <= this.begun ? undefined : `an answer of release ${release}, not ${doneBefore} to ${this.begun}`
+  }
+
+  private async reloadByCommand(): Promise<void> {
+    const command = spawnLogged(process.execPath, [BIN, 'reload', '--control', this.control])
+    const timer = setTimeout(() => command.process.kill('SIGKILL'), patience(60_000))
+    const { code } = await command.ended
+    clearTimeout(timer)
+    if (code !== 0) throw new Error(`balancer reload ended with ${code}: ${command.output()}`)
+  }
+
+  private async reloadBySocket(): Promise<void> {
+    for await (const line of new ControlClient(this.control).operate('reload', {})) {
+      if ('result' in line) return
+      if ('error' in line) throw new Error(`reload: ${line.error.message}`)
+    }
+    throw new Error('reload: the answer broke off')
+  }
+}
+
+function configIn(folder: string): string {
+  return join(folder, 'balancer.config.json')
+}
+
+function writeRelease(folder: string, release: number, { workers, maxSurge }: ReloadedOptions): void {
+  const pool = { workers, env: { RELEASE: `${release}` }, reload: { maxSurge, settleMs: 100 }, drainSpreadMs: 300 }
+  const ticket = { sticky: { by: 'ticket' } }
+  const config = {
+    app: fixture('reload-app.mjs'),
+    listen: '127.0.0.1:0',
+    pools: { web: pool, heavy: { ...pool, workers: 1 } },
+    routes: [
+      { path: '/socket.io/*', policy: ticket },
+      { path: '/heavy/*', pool: 'heavy' },
+      { path: '/ticket/*', policy: ticket },
+      { path: '/key/*', policy: { sticky: { by: { query: 'key' } } } },
+    ],
+  }
+  // As code, which has to be loaded afresh too.
+  writeFileSync(configIn(folder), JSON.stringify(config))
+  writeFileSync(join(folder, 'env'), `RELEASE_NAME=${release}\n`)
+}
