@@ -1,5 +1,6 @@
 // The one page: listen → peek → route → pick → hand off. Everything else is behind one of these words.
 
+import { setTimeout } from 'node:timers/promises'
 import {
   type Arrival,
   type Connection,
@@ -7,6 +8,7 @@ import {
   HERE,
   LATER,
   NOBODY,
+  type Passed,
   type Question,
   type Transport,
   unpackRest,
@@ -18,6 +20,7 @@ import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
+import type { OperationResult } from './operations.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Recall } from './pool/recall.ts'
@@ -30,6 +33,11 @@ import type { BalancerStatus } from './status.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
 import { findFreePort, PrivateFolder, type SharedStart, sharedStart } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
+import { Accession } from './upgrade/accession.ts'
+import { Estate } from './upgrade/estate.ts'
+import type { Inheritance } from './upgrade/inheritance.ts'
+import { legacyOf } from './upgrade/legacy.ts'
+import { Succession } from './upgrade/succession.ts'
 
 /** Where a route leads. */
 interface Destination {
@@ -37,8 +45,12 @@ interface Destination {
   readonly policy: Policy
 }
 
-/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
-type Origin = 'client' | 'returned' | 'recalled' | 'queue'
+/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, from the queue, or from the primary before. */
+type Origin = 'client' | 'returned' | 'recalled' | 'queue' | 'predecessor'
+
+/** For how long the workers of a successor have to stay up before it takes over. */
+const SETTLE_MS = 1500
+const BEGUN_LOOK_MS = 20
 
 /** A load balancer in this process; there can be one. */
 export class Balancer {
@@ -53,7 +65,12 @@ export class Balancer {
   private readonly folder = new PrivateFolder()
   private readonly moves: Moves
   private readonly shared: SharedStart
-  private readonly listeners = new Listeners()
+  /** What goes to a successor beside the listeners. */
+  readonly estate = new Estate()
+  private readonly listeners: Listeners
+  private readonly succession: Succession
+  /** While this is a successor, and its predecessor is there. */
+  private readonly accession: Accession | undefined
   private readonly waiting: Waiting
   private readonly recall: Recall
   private origin: Origin = 'client'
@@ -62,8 +79,10 @@ export class Balancer {
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  constructor(settings: Settings) {
+  /** `inheritance`: what this process was started with, when somebody has looked. */
+  constructor(settings: Settings, inheritance?: Inheritance) {
     this.settings = settings
+    this.listeners = new Listeners(inheritance?.sockets)
     this.transport = chooseTransport(process.env)
     this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
     this.routes = this.bindRoutes()
@@ -105,9 +124,10 @@ export class Balancer {
         privateSocket: this.folder.socketFor(worker.id),
         ...this.shared,
       }),
+      generationOf: (pool) => this.accession?.generationOf(pool) ?? 0,
       returns: {
         onGivenBack: (_worker, connection, reason) => {
-          if (this.moves.countGivenBack(reason) === 'rest') this.door.rest(connection, unpackRest(connection.carried))
+          if (this.moves.countGivenBack(reason) === 'rest') this.rest(connection, unpackRest(connection.carried))
           else this.door.takeIn(connection)
         },
         onAsked: (worker, question) => {
@@ -122,9 +142,35 @@ export class Balancer {
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
     })
+    const shared = {
+      transport: this.transport,
+      door: this.door,
+      events: this.events,
+      pools: () => this.pools.values(),
+      takeIn: (passed: Passed) => this.takePassed(passed),
+      onBatchEnd: () => this.settling.flush(),
+    }
+    const { predecessor, sockets } = inheritance ?? {}
+    if (predecessor !== undefined && sockets !== undefined) {
+      const { startTimeoutMs } = settings.limits
+      this.accession = new Accession({ ...shared, predecessor, sockets, startTimeoutMs, settleMs: SETTLE_MS })
+      this.freePort = predecessor.bequest.freePort
+    }
+    this.succession = new Succession({
+      ...shared,
+      estate: this.estate,
+      sockets: () => this.listeners.bequeathed(this.door),
+      legacy: () => legacyOf(this.settings, this.pools.values(), this.freePort, this.accession),
+      startTimeoutMs: () => this.settings.limits.startTimeoutMs,
+      obstacle: () => this.obstacle(),
+      onTaken: (numbers) => this.listeners.keepFiles(numbers),
+      leave: () => {
+        this.stopped ??= this.drain('upgrade')
+      },
+    })
   }
 
-  /** Starts the workers and resolves when every pool has one and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /** Starts the workers and resolves when every pool has one (a successor: all of them) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
@@ -134,8 +180,8 @@ export class Balancer {
     // A stop while the addresses are looked up rejects it before anybody waits for it.
     ready.catch(() => {})
     try {
-      if (listen === undefined) this.freePort = await findFreePort()
-      else await this.listen(listen)
+      if (listen !== undefined) await this.listen(listen)
+      else if (this.freePort === 0) this.freePort = await findFreePort()
     } catch (error) {
       this.close()
       throw error
@@ -146,8 +192,14 @@ export class Balancer {
 
   /** Stops accepting, drains the workers, and resolves when all of them are gone. */
   stop(reason: string): Promise<void> {
+    this.succession.cancel()
     this.stopped ??= this.drain(reason)
     return this.stopped
+  }
+
+  /** Starts a successor of this primary and leaves when that serves. Rejects with ERR_UPGRADE_FAILED (everything is as before) or ERR_BUSY. */
+  upgrade(): Promise<OperationResult> {
+    return this.succession.upgrade()
   }
 
   /** Ends the drain: kills what is left. */
@@ -162,13 +214,43 @@ export class Balancer {
     const { pool, policy } = this.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
+    if (this.accession?.isSharing === true && this.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, this.origin === 'recalled')
+    if (this.succession.isPassing && typeof choice === 'string' && choice !== 'home') return this.passOn(arrival)
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
     if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
     this.waiting.found(fd)
     this.settling.touch(choice)
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
+  }
+
+  /** An idle connection comes back from a worker. */
+  private rest(connection: Connection, timeoutMs: number | undefined): void {
+    if (!this.succession.isPassing) return this.door.rest(connection, timeoutMs)
+    this.door.counts.givenBack++
+    this.succession.pass({ connection, rest: { timeoutMs } })
+  }
+
+  /** Is it of a visitor whom a worker of the predecessor knows? Then it goes there. */
+  private passBack(arrival: Arrival, pool: Pool, policy: Policy): boolean {
+    if (this.origin !== 'client') return false
+    return this.accession?.passBack(arrival, pool.settings.name, policy.home?.(arrival.head)?.generation) ?? false
+  }
+
+  /** Nobody here is to have it: the successor is. */
+  private passOn({ fd, tag, carried }: Connection): void {
+    this.waiting.found(fd)
+    this.succession.pass({ connection: { fd, tag, carried }, isFinal: true })
+  }
+
+  /** Another primary passes a connection to this one. */
+  private takePassed({ connection, rest, isFinal = false }: Passed): void {
+    if (rest !== undefined) return this.rest(connection, rest.timeoutMs)
+    const before = this.origin
+    if (isFinal) this.origin = 'predecessor'
+    this.door.takeIn(connection)
+    this.origin = before
   }
 
   /** Routes a connection again that has been here before; its head is read afresh. */
@@ -238,13 +320,22 @@ export class Balancer {
     if ([...this.pools.values()].some((pool) => pool.readyCount === 0)) return
     try {
       await this.listening
+      if (this.listeners.addresses !== undefined) await this.accession?.admission()
     } catch (error) {
       return this.fail(error as Error)
     }
     if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
+    this.accession?.begun(this.listeners.numbers)
     this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
+  }
+
+  /** Why there can be no upgrade at this moment. */
+  private obstacle(): string | undefined {
+    if (this.stopped !== undefined) return 'this primary stops'
+    if (!this.door.isAccepting) return 'this primary is still starting'
+    return this.accession?.isUnderWay ? 'the primary before this one has not left yet' : undefined
   }
 
   /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. */
@@ -280,14 +371,36 @@ export class Balancer {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    this.door.closeListeners()
-    this.door.closeResting()
-    await this.supervisor.stop()
+    if (this.succession.isPassing) await this.leave()
+    else {
+      this.door.closeListeners()
+      this.door.closeResting()
+      if (this.succession.hasSuccessor) await this.untilBegun()
+      await this.supervisor.stop()
+    }
     this.close()
     this.events.emit('stopped')
   }
 
+  /** The successor gets what has not begun, and what is idle. What has begun ends here. */
+  private async leave(): Promise<void> {
+    const gone = this.supervisor.stop()
+    this.door.closeListeners()
+    this.succession.passAll()
+    for (const pool of this.pools.values()) for (const worker of pool.workers) this.recall.all(worker)
+    await gone
+    await this.succession.end()
+  }
+
+  /** No connection can be passed on: workers take what is here already before they drain, or until the deadline. */
+  private async untilBegun(): Promise<void> {
+    const deadline = Date.now() + this.settings.limits.drainTimeoutMs
+    const isWaiting = ({ head, queue, offered }: BalancerStatus['connections']['waiting']) => head + queue + offered > 0
+    while (isWaiting(this.status().connections.waiting) && Date.now() < deadline) await setTimeout(BEGUN_LOOK_MS)
+  }
+
   private close(): void {
+    this.accession?.end()
     this.waiting.stop()
     for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
@@ -313,6 +426,7 @@ export class Balancer {
       moves: this.moves,
       addresses: this.listeners.texts,
       restarts: this.supervisor,
+      passed: this.succession.passedOn + (this.accession?.passedBack ?? 0),
     })
   }
 }

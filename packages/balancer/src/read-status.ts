@@ -13,10 +13,12 @@ export interface StatusParts {
   readonly pools: Iterable<Pool>
   readonly addresses: string[]
   readonly restarts: { restarts(pool: string, slot: number): number }
+  /** Connections that went to another primary. */
+  readonly passed: number
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ channel, door, moves, pools: all, addresses, restarts }: StatusParts): BalancerStatus {
+export function readStatus({ channel, door, moves, pools: all, addresses, restarts, passed }: StatusParts): BalancerStatus {
   lookAtClock()
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
@@ -29,7 +31,7 @@ export function readStatus({ channel, door, moves, pools: all, addresses, restar
     connections: {
       accepted,
       givenBack,
-      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)),
+      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)) + passed,
       refused: { ...refused },
       closed,
       waiting: {

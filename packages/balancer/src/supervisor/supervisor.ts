@@ -21,6 +21,8 @@ export interface SupervisorOptions {
   readonly events: BalancerEmitter
   /** What every worker is told, besides its seat. */
   readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation' | 'rest' | 'weights'>
+  /** Of a pool's workers: 0, or where another primary left off. */
+  readonly generationOf: (pool: string) => number
   readonly returns: WorkerReturns
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
   /** The process is gone; its channel has still to be taken back. */
@@ -138,10 +140,10 @@ export class Supervisor {
   private startWorker(seat: PlannedSeat, now: number): void {
     const pool = this.options.pools.get(seat.pool) as Pool
     const { app, args, execArgv, cwd, env } = pool.settings
-    const { events } = this.options
+    const { events, transport, generationOf, returns } = this.options
     let worker: PoolWorker
     try {
-      worker = new PoolWorker(this.options.transport, seat.pool, seat.slot, 0, now, this.options.returns, pool.settings)
+      worker = new PoolWorker(transport, seat.pool, seat.slot, generationOf(seat.pool), now, returns, pool.settings)
     } catch (error) {
       // Out of descriptors: the others serve on, and this seat is filled when there are some again.
       this.postpone(seat, now)

@@ -1,0 +1,59 @@
+// What this primary was started with: listening sockets, and perhaps an old primary whose successor it is.
+
+import type { Settings } from '../settings.ts'
+import { addressOf, takeActivation } from './activation.ts'
+import { InheritedSockets } from './inherited-sockets.ts'
+import { Predecessor } from './predecessor.ts'
+import { UPGRADE_VARIABLE } from './talk.ts'
+
+/** Settings as a config says them. `knowsSecret`: it says how tickets are signed. */
+export interface FreshSettings {
+  readonly settings: Settings
+  readonly knowsSecret: boolean
+}
+
+export class Inheritance {
+  readonly sockets: InheritedSockets
+  readonly predecessor: Predecessor | undefined
+  /** One sentence each, for the log. */
+  readonly warnings: readonly string[]
+  private readonly isActivated: boolean
+
+  constructor(sockets: InheritedSockets, predecessor?: Predecessor, warnings: readonly string[] = []) {
+    this.sockets = sockets
+    this.predecessor = predecessor
+    this.warnings = warnings
+    this.isActivated = predecessor === undefined && sockets.left.length > 0
+  }
+
+  /** The settings with which this primary goes on where its predecessor stops, and listens where the service manager does. */
+  applyTo({ settings, knowsSecret }: FreshSettings): Settings {
+    if (this.isActivated && settings.listen === undefined) return { ...settings, listen: this.sockets.left.map(addressOf) }
+    if (this.predecessor === undefined) return settings
+    const { ticketKeys, workers } = this.predecessor.bequest
+    const old = ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
+    const [first] = settings.ticketKeys
+    const keys = knowsSecret ? [...settings.ticketKeys, ...old].slice(0, 2) : old
+    return {
+      ...settings,
+      ticketKeys: keys.length === 0 || keys[1]?.id === first?.id ? settings.ticketKeys : keys,
+      pools: settings.pools.map((pool) => ({ ...pool, workers: workers[pool.name] ?? pool.workers })),
+    }
+  }
+
+  /** The start has failed: whoever waits for it is told why. */
+  fail(error: unknown): void {
+    this.predecessor?.fail(error)
+  }
+}
+
+/** Takes it, and removes from `env` what says so: nobody else is to take it for his. Throws BalancerError ERR_UPGRADE_FAILED. */
+export async function inherit(env: NodeJS.ProcessEnv, pid: number): Promise<Inheritance> {
+  const pipe = env[UPGRADE_VARIABLE]
+  delete env[UPGRADE_VARIABLE]
+  const { sockets, warnings } = takeActivation(env, pid)
+  if (pipe === undefined) return new Inheritance(new InheritedSockets(sockets), undefined, warnings)
+  const predecessor = await Predecessor.meet(Number(pipe))
+  const bequeathed = predecessor.bequest.sockets.map(({ number, ...socket }) => ({ ...socket, number }))
+  return new Inheritance(new InheritedSockets(bequeathed), predecessor)
+}
