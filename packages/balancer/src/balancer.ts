@@ -165,7 +165,8 @@ export class Balancer {
       obstacle: () => this.obstacle(),
       onTaken: (numbers) => this.listeners.keepFiles(numbers),
       leave: () => {
-        this.stopped ??= this.drain('upgrade')
+        // Who hears of the drain may ask for it again at once.
+        this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
       },
     })
   }

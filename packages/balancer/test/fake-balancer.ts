@@ -6,6 +6,9 @@ import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.
 import { BalancerEmitter } from '../src/events.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
+import { Estate } from '../src/upgrade/estate.ts'
+import { Inheritance } from '../src/upgrade/inheritance.ts'
+import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idleLoad, handOffs: 0, ...changes }
@@ -58,6 +61,7 @@ function deferred<T>(): Deferred<T> {
 /** Records what is asked of it; a test settles `started` and `stopped`. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
+  readonly estate = new Estate()
   readonly calls: string[] = []
   readonly settings: Settings
   started = deferred<void>()
@@ -113,6 +117,7 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     cwd,
     signals: new EventEmitter(),
     balancer: made.promise,
+    inherit: async () => new Inheritance(new InheritedSockets([])),
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
       made.resolve(balancer)

@@ -35,6 +35,7 @@ export function followEvents(events: BalancerEmitter, log: Log, now: () => numbe
   events.on('draining', ({ reason, timeoutMs }) =>
     logger.info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
   )
+  events.on('handedOver', ({ pid }) => logger.info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`))
   events.on('stopped', () => logger.info('stopped'))
 }
 

@@ -3,10 +3,13 @@
 import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus } from '../status.ts'
+import type { Estate } from '../upgrade/estate.ts'
+import type { Inheritance } from '../upgrade/inheritance.ts'
 
 /** The balancer as the command line sees it. */
 export interface RunningBalancer {
   readonly events: BalancerEmitter
+  readonly estate: Estate
   start(): Promise<void>
   stop(reason: string): Promise<void>
   stopNow(): void
@@ -31,7 +34,9 @@ export interface CliIo {
   env: NodeJS.ProcessEnv
   cwd: string
   signals: Signals
-  createBalancer(settings: Settings): Promise<RunningBalancer>
+  /** What this process was started with. */
+  inherit(): Promise<Inheritance>
+  createBalancer(settings: Settings, inheritance: Inheritance): Promise<RunningBalancer>
 }
 
 /** The real world. The balancer is loaded only when it is to run, so that `check` and `explain` need no native module. */
@@ -42,9 +47,13 @@ export function processIo(): CliIo {
     env: process.env,
     cwd: process.cwd(),
     signals: process,
-    async createBalancer(settings) {
+    async inherit() {
+      const { inherit } = await import('../upgrade/inheritance.ts')
+      return inherit(process.env, process.pid)
+    },
+    async createBalancer(settings, inheritance) {
       const { Balancer } = await import('../balancer.ts')
-      return new Balancer(settings)
+      return new Balancer(settings, inheritance)
     },
   }
 }

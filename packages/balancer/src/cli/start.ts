@@ -1,8 +1,10 @@
 // `balancer start`: brings the balancer and its admin page up, follows its events in the log, and ends them in order.
 
-import { type AdminResult, startAdmin } from '../admin/admin-server.ts'
 import { formatAddress, parseHostPort } from '../config/listen.ts'
 import type { BalancerStatus, PoolStatus } from '../status.ts'
+import { SystemDuties } from '../system/duties.ts'
+import type { Inheritance } from '../upgrade/inheritance.ts'
+import { AdminPage } from './admin-page.ts'
 import { followEvents } from './events.ts'
 import type { CliIo, RunningBalancer } from './io.ts'
 import { createLog, type Log } from './log.ts'
@@ -17,28 +19,53 @@ export interface StartOptions extends Overrides {
 
 /** Runs until it is told to stop; resolves with the exit code. Throws what kept it from starting. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
-  const { settings } = await readSettings(options, io)
-  const balancer = await io.createBalancer(settings)
+  const inheritance = await io.inherit()
+  try {
+    return await startFrom(inheritance, options, io)
+  } catch (error) {
+    inheritance.fail(error)
+    throw error
+  }
+}
+
+async function startFrom(inheritance: Inheritance, options: StartOptions, io: CliIo): Promise<number> {
+  const settings = inheritance.applyTo(await readSettings(options, io))
+  const balancer = await io.createBalancer(settings, inheritance)
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
+  for (const warning of inheritance.warnings) log.logger.warn(warning)
+  const duties = new SystemDuties({
+    events: balancer.events,
+    estate: balancer.estate,
+    status: () => balancer.status(),
+    predecessor: inheritance.predecessor,
+    drainTimeoutMs: settings.limits.drainTimeoutMs,
+    env: io.env,
+    pid: process.pid,
+    warn: (message) => log.logger.warn(message),
+  })
   const watch = new StopWatch(balancer, io.signals, log)
-  let admin: AdminResult | undefined
+  const admin = new AdminPage(settings.admin, balancer, log.logger, inheritance.sockets)
   try {
-    admin = settings.admin === undefined ? undefined : await startAdmin(settings.admin, balancer)
-    if (admin?.warning !== undefined) log.logger.warn(admin.warning)
+    await admin.open()
     await watch.orStopped(balancer.start())
-    if (!watch.stopping) announce(log, balancer, admin)
+    if (!watch.stopping) {
+      await admin.openInherited()
+      for (const left of inheritance.leaveRest()) log.logger.warn(left)
+      announce(log, balancer, admin.url)
+    }
     return await watch.stopped
   } finally {
     watch.release()
-    await admin?.close()
+    duties.end()
+    await admin.close()
     await log.flush()
   }
 }
 
-function announce(log: Log, balancer: RunningBalancer, admin: AdminResult | undefined): void {
+function announce(log: Log, balancer: RunningBalancer, adminUrl: string | undefined): void {
   const { addresses, pools } = balancer.status()
-  const metrics = admin?.url === undefined ? undefined : `${admin.url}/metrics`
+  const metrics = adminUrl === undefined ? undefined : `${adminUrl}/metrics`
   log.logger.info(
     { addresses, pools: Object.fromEntries(pools.map(({ name, ready }) => [name, ready])), metrics },
     summary({ addresses, pools }, metrics),

@@ -17,8 +17,13 @@ export class StopWatch {
   readonly #resolve: (exitCode: number) => void
   readonly #onSignal = (signal: StopSignal): void => this.#take(signal)
   readonly #onFailed = ({ error }: { error: Error }): void => this.#fail(error)
+  readonly #onDraining = ({ reason }: { reason: string }): void => {
+    if (!this.#stopping) this.#stop(reason)
+  }
   #started = false
   #stopping = false
+  /** Has somebody asked for it from outside? A balancer may also stop of its own accord, when its successor serves. */
+  #isAsked = false
   #exitCode = 0
   #reminder: NodeJS.Timeout | undefined
 
@@ -34,6 +39,7 @@ export class StopWatch {
     signals.on('SIGINT', this.#onSignal)
     signals.on('SIGTERM', this.#onSignal)
     balancer.events.on('failed', this.#onFailed)
+    balancer.events.on('draining', this.#onDraining)
   }
 
   get stopping(): boolean {
@@ -56,11 +62,14 @@ export class StopWatch {
     this.#signals.off('SIGINT', this.#onSignal)
     this.#signals.off('SIGTERM', this.#onSignal)
     this.#balancer.events.off('failed', this.#onFailed)
+    this.#balancer.events.off('draining', this.#onDraining)
   }
 
   #take(signal: StopSignal): void {
-    if (!this.#stopping) {
-      this.#stop(signal)
+    if (!this.#isAsked) {
+      this.#isAsked = true
+      if (!this.#stopping) this.#stop(signal)
+      else this.#log.logger.info(`${signal}: is stopping already; once more to stop now`)
       return
     }
     this.#exitCode = 128 + signalNumbers[signal]
@@ -73,6 +82,7 @@ export class StopWatch {
     if (!this.#started || this.#stopping) return
     this.#log.logger.error({ err: error }, error.message)
     this.#exitCode = error instanceof BalancerError ? errorCodes[error.code].exitCode : 1
+    this.#isAsked = true
     this.#stop('failure')
   }
 

@@ -41,6 +41,14 @@ export class Inheritance {
     }
   }
 
+  /** Lets go of sockets that nobody wants; gives one sentence for each that a service manager keeps open. */
+  leaveRest(): string[] {
+    return this.sockets.closeLeft().flatMap(({ isManaged, host, port, path }) => {
+      const where = path ?? `${host?.includes(':') ? `[${host}]` : host}:${port}`
+      return isManaged ? [`the service manager listens on ${where}, and the config does not: nobody answers there`] : []
+    })
+  }
+
   /** The start has failed: whoever waits for it is told why. */
   fail(error: unknown): void {
     this.predecessor?.fail(error)

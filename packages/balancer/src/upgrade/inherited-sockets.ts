@@ -17,7 +17,7 @@ export interface InheritedSocket extends InheritedListener {
 }
 
 /** What is asked for. */
-export type WantedAddress = Pick<ListenAddress, 'host' | 'port' | 'path'> & { readonly ipv6Only?: boolean }
+export type WantedAddress = Partial<Pick<ListenAddress, 'host' | 'port' | 'path' | 'ipv6Only'>>
 
 const ANY = ['::', '0.0.0.0']
 

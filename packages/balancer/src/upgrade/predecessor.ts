@@ -15,11 +15,9 @@ export class Predecessor {
   readonly leaving: Promise<void>
   /** Resolves when the old one is gone. */
   readonly left: Promise<void>
-  private readonly stream: Socket
   private readonly pipe: ControlPipe
 
   private constructor(stream: Socket, pipe: ControlPipe, hears: Hearing, bequest: Bequest) {
-    this.stream = stream
     this.pipe = pipe
     this.bequest = bequest
     this.left = hears.end
@@ -40,7 +38,8 @@ export class Predecessor {
     const pipe = new ControlPipe(stream)
     const hears = new Hearing(stream, pipe)
     const first = await Promise.race([hears.of('bequest'), hears.end])
-    if (first === undefined) throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one is gone', { source: 'system' })
+    if (first === undefined)
+      throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one is gone', { source: 'system' })
     const { bequest } = first
     const predecessor = new Predecessor(stream, pipe, hears, bequest)
     if (bequest.version === TALK_VERSION) return predecessor
@@ -70,10 +69,6 @@ export class Predecessor {
   /** Answers `leaving`. */
   closed(): void {
     this.say({ talk: 'closed' })
-  }
-
-  close(): void {
-    this.stream.destroy()
   }
 
   private say(message: ToPredecessor): void {
