@@ -51,8 +51,9 @@ export class Accession {
     predecessor.starts(2 * startTimeoutMs + settleMs)
   }
 
-  /** Resolves when connections may be accepted. Rejects with a BalancerError when they never may. */
+  /** To be called whenever a worker has come up. Resolves when connections may be accepted; rejects with a BalancerError when they never may. */
   admission(): Promise<void> {
+    this.trial.look()
     this.isLetIn ??= this.beLetIn()
     return this.isLetIn
   }

@@ -28,20 +28,20 @@ export class Trial {
     })
     this.verdict.catch(() => {})
     const { events } = options
-    events.on('workerReady', this.onReady)
     events.on('workerExited', this.onExited)
     events.on('workerOutput', this.onOutput)
+  }
+
+  /** A worker has come up. */
+  look(): void {
+    const { pools, settleMs } = this.options
+    if ([...pools()].some(({ readyCount, settings }) => readyCount < settings.workers)) return
+    this.timer ??= setTimeout(() => this.judge(), settleMs)
   }
 
   /** Resolves when it is passed. Rejects with BalancerError ERR_APP_FAILED as soon as it can't be. */
   async passed(): Promise<void> {
     await this.verdict
-  }
-
-  private readonly onReady = (): void => {
-    const { pools, settleMs } = this.options
-    if ([...pools()].some(({ readyCount, settings }) => readyCount < settings.workers)) return
-    this.timer ??= setTimeout(() => this.judge(), settleMs)
   }
 
   private readonly onExited = ({ pool, slot, code, signal }: BalancerEvents['workerExited'][0]): void => {
@@ -76,7 +76,6 @@ export class Trial {
   end(): void {
     clearTimeout(this.timer)
     const { events } = this.options
-    events.off('workerReady', this.onReady)
     events.off('workerExited', this.onExited)
     events.off('workerOutput', this.onOutput)
   }
