@@ -22,7 +22,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 /** Inside balancer/src, from the floor up; the first pattern that matches gives a file its floor. A file imports its own floor and those below. */
 const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = [
   // Plain data and types that every floor speaks of.
-  [1, /^(events|errors|status|settings|operations)\.ts$/],
+  [1, /^(events|errors|operations|status|settings)\.ts$/],
   [2, /^(supervisor|pool|upgrade|system)\//],
   [2, /^(listeners|moves|read-status|route-table|transport)\.ts$/],
   [3, /^balancer\.ts$/],

@@ -1,6 +1,5 @@
 // The one page: listen → peek → route → pick → hand off. Everything else is behind one of these words.
 
-import { setTimeout } from 'node:timers/promises'
 import {
   type Arrival,
   type Connection,
@@ -8,87 +7,72 @@ import {
   HERE,
   LATER,
   NOBODY,
-  type Passed,
   type Question,
   type Transport,
   unpackRest,
   type Verdict,
 } from '@switchyard/handoff'
-import { bindPolicy, type Policy, RequestHead, type RouteTable, TicketSeal } from '@switchyard/routing'
+import { RequestHead } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
-import type { OperationResult } from './operations.ts'
+import type { OperationResult, Operations, ScaleChange } from './operations.ts'
+import { Operator } from './operator.ts'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Recall } from './pool/recall.ts'
 import { Settling } from './pool/settling.ts'
 import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
-import { routeTable } from './route-table.ts'
+import { makeRelease, type Release } from './release.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
-import { findFreePort, PrivateFolder, type SharedStart, sharedStart } from './supervisor/worker-start.ts'
+import { WantedPool } from './supervisor/wanted.ts'
+import { findFreePort, makeForwardToken, PrivateFolder } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
-import { Accession } from './upgrade/accession.ts'
 import { Estate } from './upgrade/estate.ts'
 import type { Inheritance } from './upgrade/inheritance.ts'
-import { legacyOf } from './upgrade/legacy.ts'
-import { Succession } from './upgrade/succession.ts'
+import { Neighbours } from './upgrade/neighbours.ts'
 
-/** Where a route leads. */
-interface Destination {
-  readonly pool: Pool
-  readonly policy: Policy
-}
-
-/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, from the queue, or from the primary before. */
-type Origin = 'client' | 'returned' | 'recalled' | 'queue' | 'predecessor'
-
-/** For how long the workers of a successor have to stay up before it takes over. */
-const SETTLE_MS = 1500
-const BEGUN_LOOK_MS = 20
+/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
+type Origin = 'client' | 'returned' | 'recalled' | 'queue'
 
 /** A load balancer in this process; there can be one. */
-export class Balancer {
+export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
-  private readonly settings: Settings
+  /** What goes to a successor beside the listeners. */
+  readonly estate = new Estate()
   private readonly transport: Transport
-  private readonly pools: Map<string, Pool>
-  private readonly routes: RouteTable<Destination>
+  private readonly pools = new Map<string, Pool>()
+  private release: Release
   private readonly door: Door
   private readonly settling: Settling
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder()
   private readonly moves: Moves
-  private readonly shared: SharedStart
-  /** What goes to a successor beside the listeners. */
-  readonly estate = new Estate()
+  private readonly forwardToken = makeForwardToken()
+  private readonly operator: Operator
   private readonly listeners: Listeners
-  private readonly succession: Succession
-  /** While this is a successor, and its predecessor is there. */
-  private readonly accession: Accession | undefined
+  private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
   private origin: Origin = 'client'
-  private freePort = 0
+  private freePort: number
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  /** `inheritance`: what this process was started with, when somebody has looked. */
+  /** `inheritance`: what this process was started with, if somebody has looked. */
   constructor(settings: Settings, inheritance?: Inheritance) {
-    this.settings = settings
+    const bequest = inheritance?.predecessor?.bequest
     this.listeners = new Listeners(inheritance?.sockets)
+    this.freePort = bequest?.freePort ?? 0
     this.transport = chooseTransport(process.env)
-    this.pools = new Map(settings.pools.map((pool) => [pool.name, new Pool(pool)]))
-    this.routes = this.bindRoutes()
-    const routes = [...this.routes.routes, this.routes.fallback]
-    this.moves = new Moves(routes.map(({ name }) => name))
-    this.shared = sharedStart(settings, routes)
+    this.release = this.prepare(settings)
+    this.moves = new Moves()
     this.door = this.transport.openDoor({
       ...settings.limits,
       onArrival: (arrival) => this.place(arrival),
@@ -113,7 +97,7 @@ export class Balancer {
       flush: () => this.settling.flush(),
     })
     this.supervisor = new Supervisor({
-      settings,
+      limits: settings.limits,
       transport: this.transport,
       pools: this.pools,
       events: this.events,
@@ -122,16 +106,16 @@ export class Balancer {
         listen: this.listeners.addresses,
         freePort: this.freePort,
         privateSocket: this.folder.socketFor(worker.id),
-        ...this.shared,
       }),
-      generationOf: (pool) => this.accession?.generationOf(pool) ?? 0,
+      privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
+      forwardToken: this.forwardToken,
       returns: {
-        onGivenBack: (_worker, connection, reason) => {
-          if (this.moves.countGivenBack(reason) === 'rest') this.rest(connection, unpackRest(connection.carried))
+        onGivenBack: (worker, connection, reason) => {
+          if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
           else this.door.takeIn(connection)
         },
         onAsked: (worker, question) => {
-          this.moves.countForwarded(question.reason)
+          this.moves.countForwarded(question.reason, worker.routeNames)
           worker.channel.answer(question, this.judge(worker, question))
           this.settling.touch(worker)
         },
@@ -139,39 +123,47 @@ export class Balancer {
         onBatchEnd: () => this.settling.flush(),
       },
       onReady: (worker, address) => this.workerReady(worker, address),
+      onDraining: (worker) => this.settling.settle(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
     })
-    const shared = {
-      transport: this.transport,
-      door: this.door,
+    for (const pool of settings.pools) {
+      const wanted = new WantedPool({ settings: pool, shared: this.release.shared }, bequest?.generations[pool.name])
+      wanted.scaleTo(bequest?.workers[pool.name] ?? pool.workers)
+      this.supervisor.wanted.set(pool.name, wanted)
+    }
+    this.operator = new Operator({
+      supervisor: this.supervisor,
       events: this.events,
-      pools: () => this.pools.values(),
-      takeIn: (passed: Passed) => this.takePassed(passed),
-      onBatchEnd: () => this.settling.flush(),
-    }
-    const { predecessor, sockets } = inheritance ?? {}
-    if (predecessor !== undefined && sockets !== undefined) {
-      const { startTimeoutMs } = settings.limits
-      this.accession = new Accession({ ...shared, predecessor, sockets, startTimeoutMs, settleMs: SETTLE_MS })
-      this.freePort = predecessor.bequest.freePort
-    }
-    this.succession = new Succession({
-      ...shared,
-      estate: this.estate,
-      sockets: () => this.listeners.bequeathed(this.door),
-      legacy: () => legacyOf(this.settings, this.pools.values(), this.freePort, this.accession),
-      startTimeoutMs: () => this.settings.limits.startTimeoutMs,
-      obstacle: () => this.obstacle(),
-      onTaken: (numbers) => this.listeners.keepFiles(numbers),
-      leave: () => {
-        // Who hears of the drain may ask for it again at once.
-        this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
-      },
+      release: () => this.release,
+      prepare: (changed) => this.prepare(changed),
+      adopt: (release) => this.adopt(release),
+      discard: () => this.removePoolsBut(this.release),
     })
+    this.neighbours = new Neighbours(
+      {
+        transport: this.transport,
+        door: this.door,
+        events: this.events,
+        estate: this.estate,
+        listeners: this.listeners,
+        supervisor: this.supervisor,
+        pools: this.pools,
+        waiting: this.waiting,
+        recall: this.recall,
+        settings: () => this.settings,
+        freePort: () => this.freePort,
+        leave: () => {
+          // Who hears of the drain may ask for it again at once.
+          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
+        },
+        flush: () => this.settling.flush(),
+      },
+      inheritance,
+    )
   }
 
-  /** Starts the workers and resolves when every pool has one (a successor: all of them) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /** Starts the workers and resolves when every pool has one (of a successor: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
@@ -193,14 +185,9 @@ export class Balancer {
 
   /** Stops accepting, drains the workers, and resolves when all of them are gone. */
   stop(reason: string): Promise<void> {
-    this.succession.cancel()
+    this.neighbours.cancel()
     this.stopped ??= this.drain(reason)
     return this.stopped
-  }
-
-  /** Starts a successor of this primary and leaves when that serves. Rejects with ERR_UPGRADE_FAILED (everything is as before) or ERR_BUSY. */
-  upgrade(): Promise<OperationResult> {
-    return this.succession.upgrade()
   }
 
   /** Ends the drain: kills what is left. */
@@ -212,12 +199,12 @@ export class Balancer {
 
   private place(arrival: Arrival): void {
     const { fd, head } = arrival
-    const { pool, policy } = this.routes.find(head).policy
+    const { pool, policy } = this.release.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
-    if (this.accession?.isSharing === true && this.passBack(arrival, pool, policy)) return
+    if (this.origin === 'client' && this.neighbours.isSharing && this.neighbours.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, this.origin === 'recalled')
-    if (this.succession.isPassing && typeof choice === 'string' && choice !== 'home') return this.passOn(arrival)
+    if (this.neighbours.isPassing && typeof choice === 'string' && choice !== 'home') return this.neighbours.passOn(arrival)
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
     if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
@@ -226,32 +213,11 @@ export class Balancer {
     if (!choice.channel.hasRoom) this.settleFull(choice, pool)
   }
 
-  /** An idle connection comes back from a worker. */
-  private rest(connection: Connection, timeoutMs: number | undefined): void {
-    if (!this.succession.isPassing) return this.door.rest(connection, timeoutMs)
-    this.door.counts.givenBack++
-    this.succession.pass({ connection, rest: { timeoutMs } })
-  }
-
-  /** Is it of a visitor whom a worker of the predecessor knows? Then it goes there. */
-  private passBack(arrival: Arrival, pool: Pool, policy: Policy): boolean {
-    if (this.origin !== 'client') return false
-    return this.accession?.passBack(arrival, pool.settings.name, policy.home?.(arrival.head)?.generation) ?? false
-  }
-
-  /** Nobody here is to have it: the successor is. */
-  private passOn({ fd, tag, carried }: Connection): void {
-    this.waiting.found(fd)
-    this.succession.pass({ connection: { fd, tag, carried }, isFinal: true })
-  }
-
-  /** Another primary passes a connection to this one. */
-  private takePassed({ connection, rest, isFinal = false }: Passed): void {
-    if (rest !== undefined) return this.rest(connection, rest.timeoutMs)
-    const before = this.origin
-    if (isFinal) this.origin = 'predecessor'
-    this.door.takeIn(connection)
-    this.origin = before
+  /** An idle connection comes back. Who stops keeps none. */
+  private rest(connection: Connection): void {
+    if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
+    this.door.rest(connection, unpackRest(connection.carried))
+    if (this.stopped !== undefined) this.door.closeResting()
   }
 
   /** Routes a connection again that has been here before; its head is read afresh. */
@@ -273,7 +239,7 @@ export class Balancer {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     if (head.outcome !== 'complete') return HERE
     head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.routes.find(head).policy
+    const { pool, policy } = this.release.routes.find(head).policy
     const choice = pool.chooseNow(policy, head)
     if (choice === 'nobody') return NOBODY
     if (typeof choice === 'string' || choice.id === avoid) return LATER
@@ -321,22 +287,15 @@ export class Balancer {
     if ([...this.pools.values()].some((pool) => pool.readyCount === 0)) return
     try {
       await this.listening
-      if (this.listeners.addresses !== undefined) await this.accession?.admission()
+      if (this.listeners.addresses !== undefined) await this.neighbours.admission()
     } catch (error) {
       return this.fail(error as Error)
     }
     if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
-    this.accession?.begun(this.listeners.numbers)
+    this.neighbours.begun()
     this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
-  }
-
-  /** Why there can be no upgrade at this moment. */
-  private obstacle(): string | undefined {
-    if (this.stopped !== undefined) return 'this primary stops'
-    if (!this.door.isAccepting) return 'this primary is still starting'
-    return this.accession?.isUnderWay ? 'the primary before this one has not left yet' : undefined
   }
 
   /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. */
@@ -355,12 +314,81 @@ export class Balancer {
     past.takenBack += back.length + worker.recalled
     for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()
+    if (pool.workers.size === 0 && !this.settings.pools.some(({ name }) => name === pool.settings.name)) this.forgetPool(pool.settings.name)
   }
 
   private fail(error: Error): void {
     this.events.emit('failed', { error })
     this.settleStart?.reject(error)
     this.stopped ??= this.supervisor.stop().then(() => this.close())
+  }
+
+  // ---- What an operator asks for ----
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    return this.operator.reload(settings, pool)
+  }
+
+  rollback(): Promise<OperationResult> {
+    return this.operator.rollback()
+  }
+
+  scale(pool: string, change: ScaleChange): Promise<OperationResult> {
+    return this.operator.scale(pool, change)
+  }
+
+  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.operator.drainSlot(pool, slot)
+  }
+
+  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.operator.restartSlot(pool, slot)
+  }
+
+  upgrade(): Promise<OperationResult> {
+    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.neighbours.upgrade() }))
+  }
+
+  private get settings(): Settings {
+    return this.release.settings
+  }
+
+  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
+  private prepare(settings: Settings): Release {
+    return makeRelease(settings, {
+      forwardToken: this.forwardToken,
+      poolOf: (pool) => {
+        const known = this.pools.get(pool.name) ?? new Pool(pool)
+        this.pools.set(pool.name, known)
+        return known
+      },
+      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
+    })
+  }
+
+  private adopt(release: Release): void {
+    this.release = release
+    this.supervisor.limits = release.settings.limits
+    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    this.removePoolsBut(release)
+    // Whoever waits may find somebody by the new routes.
+    for (const pool of this.pools.values()) this.waiting.place(pool)
+  }
+
+  /** Pools that a release has not get no workers any more, and go with the last one. */
+  private removePoolsBut({ settings }: Release): void {
+    for (const [name, pool] of this.pools) {
+      if (settings.pools.some((kept) => kept.name === name)) continue
+      const wanted = this.supervisor.wanted.get(name)
+      if (wanted !== undefined) wanted.scaleTo(0)
+      for (const connection of pool.queue.takeAll()) this.readmit(connection, 'returned')
+      if (pool.workers.size === 0) this.forgetPool(name)
+    }
+  }
+
+  private forgetPool(name: string): void {
+    this.pools.delete(name)
+    this.supervisor.wanted.delete(name)
   }
 
   // ---- Start and stop ----
@@ -372,50 +400,25 @@ export class Balancer {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    if (this.succession.isPassing) await this.leave()
+    if (this.neighbours.isPassing) await this.neighbours.leave()
     else {
       this.door.closeListeners()
       this.door.closeResting()
-      if (this.succession.hasSuccessor) await this.untilBegun()
+      await this.neighbours.untilBegun(this.settings.limits)
       await this.supervisor.stop()
     }
     this.close()
     this.events.emit('stopped')
   }
 
-  /** The successor gets what has not begun, and what is idle. What has begun ends here. */
-  private async leave(): Promise<void> {
-    const gone = this.supervisor.stop()
-    this.door.closeListeners()
-    this.succession.passAll()
-    for (const pool of this.pools.values()) for (const worker of pool.workers) this.recall.all(worker)
-    await gone
-    await this.succession.end()
-  }
-
-  /** No connection can be passed on: workers take what is here already before they drain, or until the deadline. */
-  private async untilBegun(): Promise<void> {
-    const deadline = Date.now() + this.settings.limits.drainTimeoutMs
-    const isWaiting = ({ head, queue, offered }: BalancerStatus['connections']['waiting']) => head + queue + offered > 0
-    while (isWaiting(this.status().connections.waiting) && Date.now() < deadline) await setTimeout(BEGUN_LOOK_MS)
-  }
-
   private close(): void {
-    this.accession?.end()
+    this.neighbours.end()
     this.waiting.stop()
     for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
     this.door.close()
     this.listeners.removeFiles()
     this.folder.remove()
-  }
-
-  private bindRoutes(): RouteTable<Destination> {
-    const seal = new TicketSeal(this.settings.ticketKeys)
-    return routeTable(this.settings, (policy, pool, route) => {
-      const onError = (error: unknown) => this.events.emit('policyFailed', { route, error })
-      return { pool: this.pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, onError }) }
-    })
   }
 
   /** Everything that can be told of this moment. */
@@ -426,8 +429,8 @@ export class Balancer {
       pools: this.pools.values(),
       moves: this.moves,
       addresses: this.listeners.texts,
-      restarts: this.supervisor,
-      passed: this.succession.passedOn + (this.accession?.passedBack ?? 0),
+      supervisor: this.supervisor,
+      passed: this.neighbours.passed,
     })
   }
 }

@@ -23,11 +23,17 @@ export {
 } from '@switchyard/routing'
 export { Balancer } from './balancer.ts'
 export {
+  type AutoscaleConfig,
   type BalancerConfig,
   defineConfig,
+  type HealthProbeConfig,
   type ListenConfig,
+  type MemoryConfig,
+  type OutlierConfig,
   type PolicyConfig,
   type PoolConfig,
+  type ProbeConfig,
+  type ReloadConfig,
   type RouteConfig,
   type SlowStartConfig,
 } from './config/config.ts'

@@ -5,21 +5,16 @@ import type { MoveStatus } from './status.ts'
 
 /** Both ways of moving: the connection itself, and one request of a connection that can't move. */
 export class Moves {
-  private readonly givenBackBy: MoveTable<GiveBackReason>
-  private readonly forwardedBy: MoveTable<ForwardReason>
+  private readonly givenBackBy = new MoveTable<GiveBackReason>(giveBackReasons)
+  private readonly forwardedBy = new MoveTable<ForwardReason>(forwardReasons)
 
-  constructor(routes: readonly string[]) {
-    this.givenBackBy = new MoveTable(routes, giveBackReasons)
-    this.forwardedBy = new MoveTable(routes, forwardReasons)
+  /** `packed`: reason, and above its low byte the number of the route, as the worker says it; `routes`: as that worker numbers them. Gives the reason. */
+  countGivenBack(packed: number, routes: readonly string[]): GiveBackReason {
+    return this.givenBackBy.count(packed, routes)
   }
 
-  /** `packed`: reason, and above its low byte the number of the route, as the worker says it. Gives the reason. */
-  countGivenBack(packed: number): GiveBackReason {
-    return this.givenBackBy.count(packed)
-  }
-
-  countForwarded(packed: number): ForwardReason {
-    return this.forwardedBy.count(packed)
+  countForwarded(packed: number, routes: readonly string[]): ForwardReason {
+    return this.forwardedBy.count(packed, routes)
   }
 
   get givenBack(): MoveStatus<GiveBackReason>[] {
@@ -32,31 +27,39 @@ export class Moves {
 }
 
 class MoveTable<R extends string> {
-  private readonly routes: readonly string[]
   private readonly reasons: readonly R[]
-  private readonly counts: number[]
+  /** By route, a count for each reason. Reloads may bring other routes; beyond a bound those count as one. */
+  private readonly counts = new Map<string, number[]>()
 
-  constructor(routes: readonly string[], reasons: readonly R[]) {
-    this.routes = routes
+  constructor(reasons: readonly R[]) {
     this.reasons = reasons
-    this.counts = Array.from({ length: routes.length * reasons.length }, () => 0)
   }
 
   /** A worker may lie: what is not in the table counts for its last route and first reason. */
-  count(packed: number): R {
-    const route = packed >> 8
+  count(packed: number, routes: readonly string[]): R {
+    const number = packed >> 8
     const reason = packed & 0xff
-    const row = route >= 0 && route < this.routes.length ? route : this.routes.length - 1
+    const row = this.rowOf(routes[number >= 0 && number < routes.length ? number : routes.length - 1] ?? OTHER_ROUTES)
     const column = reason < this.reasons.length ? reason : 0
-    const at = row * this.reasons.length + column
-    this.counts[at] = (this.counts[at] as number) + 1
+    row[column] = (row[column] as number) + 1
     return this.reasons[column] as R
   }
 
   list(): MoveStatus<R>[] {
-    return this.counts.flatMap((count, at) => {
-      const route = this.routes[Math.floor(at / this.reasons.length)] as string
-      return count === 0 ? [] : [{ route, reason: this.reasons[at % this.reasons.length] as R, count }]
-    })
+    return [...this.counts].flatMap(([route, row]) =>
+      row.flatMap((count, column) => (count === 0 ? [] : [{ route, reason: this.reasons[column] as R, count }])),
+    )
+  }
+
+  private rowOf(route: string): number[] {
+    const known = this.counts.get(route)
+    if (known !== undefined) return known
+    if (this.counts.size >= MAX_ROUTES && route !== OTHER_ROUTES) return this.rowOf(OTHER_ROUTES)
+    const row = this.reasons.map(() => 0)
+    this.counts.set(route, row)
+    return row
   }
 }
+
+const MAX_ROUTES = 10_000
+const OTHER_ROUTES = '(others)'

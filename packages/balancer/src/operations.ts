@@ -16,7 +16,7 @@ export interface Operations {
   /** Everything that can be told of this moment. */
   status(): BalancerStatus
   /**
-   * Replaces the workers of one pool, or of all, by ones of `settings`. ERR_RELOAD_FAILED: the new ones did not come up, the old ones serve on.
+   * Replaces the workers of one pool, or of all, by ones of `settings`; what the primary itself has, such as its sockets, stays. ERR_RELOAD_FAILED: the new ones did not come up, the old ones serve on.
    * ERR_BUSY: another reload or upgrade is under way. ERR_UNKNOWN_SEAT: there is no such pool.
    */
   reload(settings: Settings, pool?: string): Promise<OperationResult>

@@ -5,6 +5,7 @@ import type { Moves } from './moves.ts'
 import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
+import type { Supervisor } from './supervisor/supervisor.ts'
 
 export interface StatusParts {
   readonly channel: ChannelKind
@@ -12,13 +13,13 @@ export interface StatusParts {
   readonly moves: Moves
   readonly pools: Iterable<Pool>
   readonly addresses: string[]
-  readonly restarts: { restarts(pool: string, slot: number): number }
+  readonly supervisor: Supervisor
   /** Connections that went to another primary. */
   readonly passed: number
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ channel, door, moves, pools: all, addresses, restarts, passed }: StatusParts): BalancerStatus {
+export function readStatus({ channel, door, moves, pools: all, addresses, supervisor, passed }: StatusParts): BalancerStatus {
   lookAtClock()
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
@@ -43,26 +44,45 @@ export function readStatus({ channel, door, moves, pools: all, addresses, restar
     },
     handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
-    pools: pools.map((pool) => poolStatus(pool, restarts)),
+    pools: pools.map((pool) => poolStatus(pool, supervisor)),
   }
 }
 
-function poolStatus(pool: Pool, restarts: StatusParts['restarts']): PoolStatus {
-  const { name, workers: desired } = pool.settings
-  const workers = [...pool.workers].map((worker) => workerStatus(worker, restarts.restarts(name, worker.slot)))
+function poolStatus(pool: Pool, supervisor: Supervisor): PoolStatus {
+  const { name } = pool.settings
+  const wanted = supervisor.wanted.get(name)
   const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
-  return { name, ready: pool.readyCount, desired, boardFaults, workers }
+  return {
+    name,
+    ready: pool.readyCount,
+    desired: wanted?.workers ?? 0,
+    generation: wanted?.generation ?? 0,
+    reloading: wanted?.previous !== undefined,
+    held: [...(wanted?.held ?? [])],
+    broken: [...(wanted?.broken ?? [])],
+    boardFaults,
+    workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),
+  }
 }
 
-function workerStatus({ slot, generation, state, load, process }: PoolWorker, restarts: number): WorkerStatus {
+function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): WorkerStatus {
+  const { slot, generation, state, retiring, load, process, sinceMs } = worker
   const { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes } = load
+  const inStateMs = Math.max(0, Date.now() - sinceMs)
   return {
     slot,
     generation,
     state,
     pid: process?.pid ?? 0,
-    restarts,
+    restarts: supervisor.restarts(worker.pool, slot),
+    retiring,
+    ejected: pool.isEjected(worker),
+    inStateMs,
+    drainLeftMs: state === 'draining' ? Math.max(0, supervisor.limits.drainTimeoutMs - inStateMs) : undefined,
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
+    begun: load.begun,
+    failed: load.failed,
+    details: load.details ?? null,
   }
 }

@@ -16,6 +16,71 @@ export interface ListenAddress {
   peek: boolean
 }
 
+/** How new workers take the place of old ones. */
+export interface ReloadSettings {
+  /** So many seats are replaced at a time. */
+  maxSurge: number
+  /** How long a new worker that listens must stay up before it counts as ready. */
+  settleMs: number
+}
+
+/** What a worker may have resident; Infinity: no limit. */
+export interface MemorySettings {
+  /** Above it the worker is replaced. */
+  softBytes: number
+  /** Above it the worker is killed. */
+  hardBytes: number
+}
+
+/** A request of the balancer's own that a worker must answer. */
+export interface Probe {
+  path: string
+  /** Answers from the one to the other, both included, are good. */
+  status: readonly [from: number, to: number]
+  /** From the end of one to the begin of the next. */
+  intervalMs: number
+  timeoutMs: number
+  headers: Readonly<Record<string, string>>
+}
+
+export interface HealthProbe extends Probe {
+  /** So many failures in a row make a worker sick. */
+  failures: number
+}
+
+/** When a worker that does worse than the others gets nothing for a while. The words are Envoy's. */
+export interface OutlierSettings {
+  /** How often the workers are compared. */
+  intervalMs: number
+  /** Who has ended fewer requests in an interval is not judged. */
+  minRequests: number
+  /** An outlier is whose share of failed requests is so much above the median of the others. 0 to 1. */
+  errorShare: number
+  /** And whose latency is so many times the median of the others; Infinity: latency does not count. */
+  latencyFactor: number
+  /** Below it nobody is slow. */
+  latencyFloorMs: number
+  /** The first ejection; each further one of the same worker is longer by this. */
+  baseEjectionMs: number
+  maxEjectionMs: number
+  /** Share of the pool that may be ejected at a time; one worker in any case. */
+  maxEjectedShare: number
+  /** When less than this share of the pool would be left, nobody counts as ejected. */
+  panicThreshold: number
+}
+
+/** How many workers a pool has, by what its loops have to do. */
+export interface AutoscaleSettings {
+  min: number
+  max: number
+  /** Utilisation of the loops that is aimed at, 0 to 1. */
+  target: number
+  /** Load that has lasted so long brings more workers. */
+  upAfterMs: number
+  /** And so long without it takes one away. */
+  downAfterMs: number
+}
+
 /** A named set of workers that run one app. */
 export interface PoolSettings {
   name: string
@@ -25,6 +90,7 @@ export interface PoolSettings {
   execArgv: readonly string[]
   cwd: string
   env: Readonly<Record<string, string>>
+  /** With `autoscale`: at the start. */
   workers: number
   /** The most requests in flight that a worker is given; Infinity: no limit. */
   concurrency: number
@@ -36,6 +102,29 @@ export interface PoolSettings {
   slowStart: SlowStart | undefined
   /** When idle connections of its workers rest in the primary. */
   rest: RestMode
+  reload: ReloadSettings
+  memory: MemorySettings
+  /** Requests after which a worker is replaced, give or take a jitter; Infinity: never. */
+  maxRequests: number
+  /** Age at which a worker is replaced, give or take a jitter; Infinity: never. */
+  maxAgeMs: number
+  /** -20 (first served) to 19; undefined: that of the primary. */
+  nice: number | undefined
+  /** Whose the workers are; undefined: the primary's own user and group. */
+  uid: number | undefined
+  gid: number | undefined
+  /** undefined: a worker is ready when its app listens. */
+  readyWhen: Probe | undefined
+  /** undefined: a worker that runs is well. */
+  healthWhen: HealthProbe | undefined
+  /** undefined: nobody is ejected. */
+  outliers: OutlierSettings | undefined
+  /** undefined: the number of workers stays. */
+  autoscale: AutoscaleSettings | undefined
+  /** Age at which a connection moves to a worker that is chosen afresh, or ends, give or take a jitter; Infinity: never. */
+  maxConnectionAgeMs: number
+  /** How long the goodbyes to websockets are spread over when a worker drains. */
+  drainSpreadMs: number
 }
 
 export interface RouteSettings {
@@ -60,11 +149,22 @@ export interface LimitSettings {
   drainTimeoutMs: number
   restartDelayMs: number
   maxRestartDelayMs: number
+  /** Restarts of a seat within `restartWindowMs` after which it is broken. */
+  maxRestarts: number
+  restartWindowMs: number
+  /** A worker whose loop has not turned for so long is replaced; Infinity: it is not. */
+  hangTimeoutMs: number
+  /** From the signal to stop until connections are no longer accepted; `/readyz` says no from the begin. */
+  shutdownDelayMs: number
 }
 
 export interface Settings {
   /** The config file, if there is one. */
   file: string | undefined
+  /** What logs and the control socket call this balancer by. */
+  name: string
+  /** Path of the control socket; false: none; undefined: nobody has said, the start chooses. */
+  control: string | false | undefined
   /** undefined: listen where the app asks to listen. */
   listen: readonly ListenAddress[] | undefined
   /** The first is the default one. */

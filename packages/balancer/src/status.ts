@@ -1,6 +1,6 @@
 // What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
 
-import type { ChannelKind, ForwardReason, GiveBackReason } from '@switchyard/handoff'
+import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
 import type { RefusalReason } from './events.ts'
 
@@ -14,17 +14,38 @@ export interface WorkerStatus {
   state: WorkerState
   /** How often this seat was filled again since the balancer started; the same for every process in the seat. */
   restarts: number
+  /** Why another is to take its place; undefined: none is. */
+  retiring: string | undefined
+  /** It fails more than the others, and gets nothing for a while. */
+  ejected: boolean
+  /** For how long it has been in this state. */
+  inStateMs: number
+  /** While it drains: until it is cut off. */
+  drainLeftMs: number | undefined
   load: Load
   /** Hand-offs that this process received; a replacement begins at 0. */
   handOffs: number
+  /** Requests that this process began, and those of them that it failed: with a 5xx, or by breaking off. */
+  begun: number
+  failed: number
+  /** What it tells once a second; null: it has not yet. */
+  details: LoadDetails | null
 }
 
 export interface PoolStatus {
   name: string
   /** Workers that take connections now. */
   ready: number
-  /** Workers that the config asks for. */
+  /** Workers that are wanted: what the config says, or `scale` or `autoscale` since. */
   desired: number
+  /** The generation that is wanted. */
+  generation: number
+  /** Is a reload under way? */
+  reloading: boolean
+  /** Slots that stay empty until somebody asks for them. */
+  held: number[]
+  /** Slots whose workers have failed too often. */
+  broken: number[]
   /** Looks at which a worker said of its load what can't be. */
   boardFaults: number
   workers: WorkerStatus[]

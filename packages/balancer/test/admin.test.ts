@@ -1,6 +1,7 @@
 // The admin page over a real socket, with a balancer that is nothing but its status.
 
 import { createServer } from 'node:net'
+import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
@@ -83,6 +84,14 @@ test('metrics say what the status says', async () => {
           workerOf(0, {
             restarts: 3,
             handOffs: 80,
+            begun: 90,
+            failed: 2,
+            details: {
+              heapUsedBytes: 5,
+              heapLimitBytes: 6,
+              loopDelay: { p50Ms: 1, p99Ms: 20, maxMs: 300 },
+              responses: { counts: [...responseBoundsMs.map((_, index) => (index === 1 ? 3 : 0)), 2], sumMs: 20_500 },
+            },
             load: {
               ...idleLoad,
               busyMs: 1500,
@@ -128,6 +137,20 @@ test('metrics say what the status says', async () => {
     '# TYPE switchyard_worker_hand_offs_total counter',
     'switchyard_worker_hand_offs_total{pool="web",slot="0"} 80',
     'switchyard_worker_restarts_total{pool="web",slot="0"} 3',
+    'switchyard_worker_requests_total{pool="web",slot="0"} 90',
+    'switchyard_worker_failed_total{pool="web",slot="0"} 2',
+    'switchyard_worker_heap_used_bytes{pool="web",slot="0"} 5',
+    'switchyard_worker_heap_limit_bytes{pool="web",slot="0"} 6',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="0.5"} 0.001',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="0.99"} 0.02',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="1"} 0.3',
+    '# TYPE switchyard_worker_response_seconds histogram',
+    'switchyard_worker_response_seconds_bucket{le="0.001",pool="web",slot="0"} 0',
+    'switchyard_worker_response_seconds_bucket{le="0.0025",pool="web",slot="0"} 3',
+    'switchyard_worker_response_seconds_bucket{le="10",pool="web",slot="0"} 3',
+    'switchyard_worker_response_seconds_bucket{le="+Inf",pool="web",slot="0"} 5',
+    'switchyard_worker_response_seconds_sum{pool="web",slot="0"} 20.5',
+    'switchyard_worker_response_seconds_count{pool="web",slot="0"} 5',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
   }
@@ -156,6 +179,24 @@ test('totals of a seat never fall when its worker is replaced', () => {
   assert.is(seat(), 16, 'nobody in the seat')
   assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
   assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+})
+
+test('nor do their response times', () => {
+  const totals = new SlotTotals()
+  const details = (count: number) => ({
+    heapUsedBytes: 0,
+    heapLimitBytes: 0,
+    loopDelay: { p50Ms: 0, p99Ms: 0, maxMs: 0 },
+    responses: { counts: responseBoundsMs.map(() => count).concat(count), sumMs: count * 10 },
+  })
+  const seat = (...workers: ReturnType<typeof workerOf>[]) => {
+    const [total] = totals.update([{ name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
+    return [total?.responses[0], total?.responses.at(-1), total?.responseSumMs, total?.begun, total?.failed]
+  }
+  assert.equal(seat(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing told yet')
+  assert.equal(seat(workerOf(0, { pid: 1, begun: 8, failed: 1, details: details(2) })), [2, 2, 20, 8, 1])
+  assert.equal(seat(workerOf(0, { pid: 2 })), [2, 2, 20, 8, 1])
+  assert.equal(seat(workerOf(0, { pid: 2, begun: 1, details: details(1) })), [3, 3, 30, 9, 1])
 })
 
 test('what is not there is 404, what is not read is 405, HEAD has no body', async () => {

@@ -2,6 +2,7 @@
 
 import * as assert from 'uvu/assert'
 import { suite } from '../../../test/suite.ts'
+import { duration, memory } from '../src/cli/duration.ts'
 import { followEvents } from '../src/cli/events.ts'
 import { createLog } from '../src/cli/log.ts'
 import { BalancerEmitter } from '../src/events.ts'
@@ -101,19 +102,82 @@ test('every event but the last word has a line', () => {
   const { events, json } = logOf({ level: 'trace' })
   events.emit('workerStarted', seat)
   events.emit('workerNoticed', { ...seat, level: 'warn', message: 'listens on a second port' })
+  events.emit('workerRetiring', { ...seat, reason: 'memory' })
+  events.emit('workerDraining', { ...seat, connections: 1, inFlight: 2, leftMs: 65_000 })
+  events.emit('workerHung', { ...seat, busyMs: 30_400 })
+  events.emit('workerStack', { ...seat, stack: 'at spin (app.js:3:1)\nat handle (app.js:9:1)' })
+  events.emit('workerStack', { ...seat, stack: undefined })
+  events.emit('workerEjected', { ...seat, reason: '60 % of its requests fail', forMs: 30_000 })
+  events.emit('seatBroken', { pool: 'web', slot: 0, failures: 30 })
+  events.emit('scaled', { pool: 'web', from: 4, to: 1, reason: 'asked for' })
+  events.emit('operationStarted', { name: 'reload', pool: undefined })
+  events.emit('operationStarted', { name: 'scale', pool: 'web' })
+  events.emit('operationProgressed', { name: 'reload', message: '1 of 4' })
+  events.emit('operationEnded', { name: 'reload', message: '4 workers replaced', error: undefined })
+  events.emit('operationEnded', { name: 'reload', message: 'web/0 exited', error: new Error('web/0 exited') })
+  events.emit('ready', { workers: 4 })
   events.emit('acceptPaused', { reason: '900 of 1000 descriptors' })
   events.emit('acceptResumed')
   events.emit('stopped')
   assert.equal(
-    json().map(({ msg }) => msg),
+    json().map(({ level, msg }) => `${level} ${msg}`),
     [
-      'web/0 started (pid 4711)',
-      'web/0: listens on a second port',
-      'no connections are accepted for now: 900 of 1000 descriptors',
-      'connections are accepted again',
-      'stopped',
+      '20 web/0 started (pid 4711)',
+      '40 web/0: listens on a second port',
+      '30 web/0 is to be replaced: memory (pid 4711)',
+      '30 web/0 drains: 1 connection, 2 requests, 1 min 5 s left (pid 4711)',
+      '40 web/0 hangs: its event loop has not turned for 30 s (pid 4711)',
+      '40 web/0 hangs here:\nat spin (app.js:3:1)\nat handle (app.js:9:1)',
+      "40 web/0: where it hangs can't be told",
+      '40 web/0 gets nothing for 30 s: 60 % of its requests fail (pid 4711)',
+      "50 web/0 is broken: it failed 30 times, and is not started again ('balancer restart web/0' does)",
+      '30 web goes from 4 to 1 worker: asked for',
+      '30 reload begins',
+      '30 scale of web begins',
+      '30 reload: 1 of 4',
+      '30 reload: 4 workers replaced',
+      '50 reload failed: web/0 exited',
+      '20 connections are accepted, with 4 workers',
+      '40 no connections are accepted for now: 900 of 1000 descriptors',
+      '30 connections are accepted again',
+      '30 stopped',
     ],
   )
+})
+
+for (const pretty of [true, false]) {
+  test(`the ring has what the log has, ${pretty ? 'readable' : 'JSON'}`, () => {
+    const { events, log } = logOf({ pretty })
+    events.emit('workerStarted', seat)
+    events.emit('workerReady', { ...seat, startMs: 1 })
+    events.emit('workerOutput', { ...seat, stream: 'stderr', line: 'oh' })
+    const entries = log.ring.last(10)
+    assert.equal(
+      entries.map(({ level, msg, pool, slot, stream }) => [level, msg, pool, slot, stream]),
+      [
+        [30, 'web/0 ready after 1 ms (pid 4711)', 'web', 0, undefined],
+        [30, 'oh', 'web', 0, 'stderr'],
+      ],
+    )
+    assert.ok(entries.every(({ time }) => typeof time === 'number'))
+  })
+}
+
+test('time and memory are read as people write them', () => {
+  assert.equal([0, 12.4, 999, 1_000, 59_999, 60_000, 61_500, 3_600_000, 7_500_000, 90_000_000, Number.POSITIVE_INFINITY].map(duration), [
+    '0 ms',
+    '12 ms',
+    '999 ms',
+    '1 s',
+    '59 s',
+    '1 min',
+    '1 min 1 s',
+    '1 h',
+    '2 h 5 min',
+    '1 d 1 h',
+    'no end',
+  ])
+  assert.equal([0, 85.4 * 1024 ** 2, 1.44 * 1024 ** 3].map(memory), ['0 MiB', '85 MiB', '1.4 GiB'])
 })
 
 test.run()

@@ -180,6 +180,57 @@ for (const [first, second, code] of [
   })
 }
 
+const delayed = folderWith({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "admin": 0, "shutdownDelayMs": 600000 }' })
+
+/** A start command with a shutdown delay that is up, and where its admin page is. */
+async function runningWithDelay() {
+  const io = fakeIo(delayed)
+  const exit = main(['start', '--no-pretty'], io)
+  const balancer = await io.balancer
+  balancer.started.resolve()
+  await has(io, 'ready:')
+  const ready = (): Promise<Response> =>
+    fetch(`${/http:\/\/127\.0\.0\.1:\d+\/(?=metrics)/.exec(io.stdout.text)}readyz`, { headers: { connection: 'close' } })
+  return { io, exit, balancer, ready }
+}
+
+test('with a shutdown delay SIGTERM says not ready at once, and drains later', async () => {
+  const { io, exit, balancer, ready } = await runningWithDelay()
+  assert.is((await ready()).status, 200)
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  const answer = await ready()
+  assert.equal([answer.status, await answer.text()], [503, 'it is stopping\n'])
+  await has(io, 'SIGTERM: not ready any more, and accepting for another 600 s; once more to stop now')
+  assert.equal(balancer.calls, ['start'])
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  assert.is(await exit, 143)
+  assert.equal(balancer.calls, ['start', 'stop SIGTERM', 'stopNow'])
+})
+
+test('the delay is over after its time', async () => {
+  const io = fakeIo(
+    folderWith({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "admin": false, "shutdownDelayMs": 20 }' }),
+  )
+  const exit = main(['start', '--pretty'], io)
+  const balancer = await io.balancer
+  balancer.started.resolve()
+  await has(io, 'ready:')
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  assert.equal(balancer.calls, ['start'])
+  await until(() => balancer.calls.length > 1)
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+  assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
+})
+
+test('who presses Ctrl-C does not wait for the delay', async () => {
+  const { io, exit, balancer } = await runningWithDelay()
+  io.signals.emit('SIGINT', 'SIGINT')
+  assert.equal(balancer.calls, ['start', 'stop SIGINT'])
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+})
+
 test('a signal while it starts stops it too', async () => {
   const { io, exit, balancer } = await running()
   io.signals.emit('SIGINT', 'SIGINT')

@@ -5,8 +5,17 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../../test/suite.ts'
 import { metricDefinitions } from '../src/admin/metrics.ts'
 import { SlotTotals } from '../src/admin/slot-totals.ts'
-import { defaultLimits, defaultQueue, defaultSlowStart } from '../src/config/defaults.ts'
-import { configEntries, nestedEntries } from '../src/config/schema.ts'
+import {
+  defaultAutoscale,
+  defaultHealthWhen,
+  defaultLimits,
+  defaultOutliers,
+  defaultQueue,
+  defaultReadyWhen,
+  defaultReload,
+  defaultSlowStart,
+} from '../src/config/defaults.ts'
+import { configEntries, nestedEntries, poolParts } from '../src/config/schema.ts'
 import { errorCodes } from '../src/errors.ts'
 
 const test = suite('config docs')
@@ -38,11 +47,23 @@ for (const [part, entries] of Object.entries(nestedEntries)) {
 for (const [name, value] of Object.entries(defaultLimits))
   test(`default of ${name}`, () => assert.is(rowsOf(configuration).get(name)?.[1], String(value)))
 
-for (const [name, value] of Object.entries(defaultQueue))
-  test(`default of queue.${name}`, () => assert.is(rowsOf(configuration).get(`queue.${name}`)?.[1], String(value)))
+for (const [part, entries] of Object.entries(poolParts)) {
+  for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
+}
 
-for (const [name, value] of Object.entries(defaultSlowStart))
-  test(`default of slowStart.${name}`, () => assert.is(rowsOf(configuration).get(`slowStart.${name}`)?.[1], String(value)))
+const parts = {
+  queue: defaultQueue,
+  slowStart: defaultSlowStart,
+  reload: defaultReload,
+  readyWhen: defaultReadyWhen,
+  healthWhen: defaultHealthWhen,
+  outliers: defaultOutliers,
+  autoscale: defaultAutoscale,
+}
+for (const [part, defaults] of Object.entries(parts)) {
+  for (const [name, value] of Object.entries(defaults))
+    test(`default of ${part}.${name}`, () => assert.is(rowsOf(configuration).get(`${part}.${name}`)?.[1], String(value)))
+}
 
 for (const [code, { exitCode }] of Object.entries(errorCodes)) {
   test(`error ${code}`, () => assert.match(read('errors.md'), new RegExp(`^## ${code}\n\nExit code ${exitCode}\\b`, 'm')))

@@ -14,9 +14,16 @@ const folder = mkdtempSync(join(tmpdir(), 'switchyard-config-'))
 writeFileSync(join(folder, 'server.js'), '')
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
-function errorOf(config: unknown, env: NodeJS.ProcessEnv = {}): BalancerError {
+/** A machine with two users, of which root runs this unless told otherwise. */
+const machine: Record<string, string> = {
+  '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/bin/sh\n',
+  '/etc/group': 'root:x:0:\n',
+}
+
+function errorOf(config: unknown, env: NodeJS.ProcessEnv = {}, user = 0): BalancerError {
   try {
-    resolveSettings(config, { folder, env, cpus: () => 4 })
+    const users = { own: () => user, read: (path: string) => machine[path] }
+    resolveSettings(config, { folder, env, cpus: () => 4, users })
   } catch (error) {
     assert.instance(error, BalancerError)
     return error as BalancerError
@@ -84,6 +91,150 @@ const table: [name: string, config: object, faults: string[]][] = [
       'pools.heavy.slowStart.from: expected a part above 0, at most 1, got 2',
       'pools.heavy.slowStart.steps: unknown option',
       'pools.other.slowStart: expected an object, got 5000',
+    ],
+  ],
+  [
+    'a reload',
+    { pools: { web: { reload: { maxSurge: 0, settleMs: -1, surge: 2 } }, heavy: { reload: 2 } } },
+    [
+      'pools.web.reload.maxSurge: expected a positive integer, got 0',
+      'pools.web.reload.settleMs: expected milliseconds from 0 to 2147483647, got -1',
+      'pools.web.reload.surge: unknown option',
+      'pools.heavy.reload: expected an object, got 2',
+    ],
+  ],
+  [
+    'sizes',
+    {
+      pools: {
+        web: { maxMemory: { soft: '512', hard: 512 } },
+        heavy: { maxMemory: { soft: 'much', hard: true } },
+        other: { maxMemory: '512M' },
+      },
+    },
+    [
+      "pools.web.maxMemory.soft: expected bytes from 1048576, or a text such as '512M' or '1.5G', got '512'",
+      "pools.web.maxMemory.hard: expected bytes from 1048576, or a text such as '512M' or '1.5G', got 512",
+      "pools.heavy.maxMemory.soft: expected bytes from 1048576, or a text such as '512M' or '1.5G', got 'much'",
+      "pools.heavy.maxMemory.hard: expected bytes from 1048576, or a text such as '512M' or '1.5G', got true",
+      "pools.other.maxMemory: expected an object, got '512M'",
+    ],
+  ],
+  [
+    'a hard limit below the soft one',
+    { pools: { web: { maxMemory: { soft: '1G', hard: '512M' } } } },
+    ['pools.web.maxMemory.hard: expected at least soft (1G), got 512M'],
+  ],
+  [
+    'limits of a worker',
+    { pools: { web: { maxRequests: 0, maxAgeMs: 0, nice: -21, maxConnectionAgeMs: 0 }, heavy: { maxAgeMs: 1e12, nice: 1.5 } } },
+    [
+      'pools.web.maxRequests: expected a positive integer, got 0',
+      'pools.web.maxAgeMs: expected milliseconds from 1 to 2147483647, got 0',
+      'pools.web.nice: expected an integer from -20 to 19, got -21',
+      'pools.web.maxConnectionAgeMs: expected milliseconds from 1 to 2147483647, got 0',
+      'pools.heavy.maxAgeMs: expected milliseconds from 1 to 2147483647, got 1000000000000',
+      'pools.heavy.nice: expected an integer from -20 to 19, got 1.5',
+    ],
+  ],
+  [
+    'probes',
+    {
+      pools: {
+        web: { readyWhen: 'healthz', healthWhen: { status: [400, 200], failures: 0 } },
+        heavy: {
+          readyWhen: { path: '/a b', status: 99, failures: 3 },
+          healthWhen: { path: '/', headers: { 'a b': 'c', d: 'e\nf', g: 1 } },
+        },
+        other: { readyWhen: 3, healthWhen: { path: '/', status: [200, 300, 400], intervalMs: 0, timeoutMs: 0 } },
+      },
+    },
+    [
+      "pools.web.readyWhen: expected a path such as /healthz, percent-encoded, got 'healthz'",
+      'pools.web.healthWhen.path: is missing',
+      'pools.web.healthWhen.status: expected a status from 100 to 599, or the first and the last: [200, 399], got a list',
+      'pools.web.healthWhen.failures: expected a positive integer, got 0',
+      "pools.heavy.readyWhen.path: expected a path such as /healthz, percent-encoded, got '/a b'",
+      'pools.heavy.readyWhen.status: expected a status from 100 to 599, or the first and the last: [200, 399], got 99',
+      'pools.heavy.readyWhen.failures: unknown option',
+      'pools.heavy.healthWhen.headers["a b"]: expected the name of a header field, got one of 3',
+      'pools.heavy.healthWhen.headers.d: expected a text that a header field may have, got one of 3',
+      'pools.heavy.healthWhen.headers.g: expected a text, got a number',
+      'pools.other.readyWhen: expected a path or an object, got 3',
+      'pools.other.healthWhen.status: expected a status from 100 to 599, or the first and the last: [200, 399], got a list',
+      'pools.other.healthWhen.intervalMs: expected milliseconds from 1 to 2147483647, got 0',
+      'pools.other.healthWhen.timeoutMs: expected milliseconds from 1 to 2147483647, got 0',
+    ],
+  ],
+  [
+    'outliers',
+    {
+      pools: {
+        web: { outliers: { errorShare: 0, latencyFactor: 1, maxEjectedShare: 2, panicThreshold: -1, minRequests: 0 } },
+        heavy: { outliers: 1 },
+        other: { outliers: { baseEjectionMs: 600000 } },
+      },
+    },
+    [
+      'pools.web.outliers.minRequests: expected a positive integer, got 0',
+      'pools.web.outliers.errorShare: expected a share above 0, at most 1, got 0',
+      'pools.web.outliers.latencyFactor: expected a number above 1, got 1',
+      'pools.web.outliers.maxEjectedShare: expected a share above 0, at most 1, got 2',
+      'pools.web.outliers.panicThreshold: expected a share from 0 to 1, got -1',
+      'pools.heavy.outliers: expected true, false or an object, got 1',
+      'pools.other.outliers.maxEjectionMs: expected at least baseEjectionMs (600000), got 300000',
+    ],
+  ],
+  [
+    'autoscale',
+    {
+      pools: {
+        web: { autoscale: { min: 0, max: 'all', target: 1.5, upAfterMs: 0 } },
+        heavy: { autoscale: { min: 3, max: 2 }, workers: 9 },
+        other: { autoscale: { min: 3, max: 5 }, workers: 2 },
+        more: { autoscale: { min: 3 }, workers: 2 },
+      },
+    },
+    [
+      'pools.web.autoscale.min: expected a positive integer, got 0',
+      "pools.web.autoscale.max: expected a positive integer or 'max', got 'all'",
+      'pools.web.autoscale.target: expected a share above 0, at most 1, got 1.5',
+      'pools.web.autoscale.upAfterMs: expected milliseconds from 1 to 2147483647, got 0',
+      'pools.heavy.autoscale.max: expected at least min (3), got 2',
+      'pools.other.workers: expected from 3 to 5, as autoscale says, got 2',
+      'pools.more.workers: expected at least 3, as autoscale says, got 2',
+    ],
+  ],
+  [
+    'a spread longer than the drain',
+    { drainTimeoutMs: 1000, pools: { web: { drainSpreadMs: 2000 }, heavy: {} } },
+    ['pools.web.drainSpreadMs: expected at most drainTimeoutMs (1000), got 2000'],
+  ],
+  [
+    'users that make no sense',
+    { pools: { web: { uid: -1, gid: true }, heavy: { uid: '' } } },
+    [
+      'pools.web.uid: expected a number or the name of a user, got -1',
+      'pools.web.gid: expected a number or the name of a group, got true',
+      "pools.heavy.uid: expected a number or the name of a user, got ''",
+    ],
+  ],
+  [
+    'control and name',
+    { control: true, name: 'a b' },
+    [
+      'control: expected the path of a socket or false, got true',
+      "name: expected a name: letters, digits, ., - or _, at most 63, got 'a b'",
+    ],
+  ],
+  [
+    'the limits of supervision',
+    { maxRestarts: -1, restartWindowMs: 0, hangTimeoutMs: -1, shutdownDelayMs: 1e12 },
+    [
+      'maxRestarts: expected an integer from 0, got -1',
+      'restartWindowMs: expected milliseconds from 1 to 2147483647, got 0',
+      'hangTimeoutMs: expected milliseconds from 0 to 2147483647, got -1',
+      'shutdownDelayMs: expected milliseconds from 0 to 2147483647, got 1000000000000',
     ],
   ],
   ['a pool that is a number', { pools: { web: 3 } }, ['pools.web: expected an object, got 3']],
@@ -168,6 +319,30 @@ const table: [name: string, config: object, faults: string[]][] = [
 
 for (const [name, config, faults] of table) test(`fault: ${name}`, () => assert.equal(faultsOf(config), faults))
 
+test('a control socket with too long a path', () => {
+  const [fault] = faultsOf({ control: 'x'.repeat(200) })
+  assert.match(fault as string, /^control: expected a socket path of at most 107 bytes, got \d+: /)
+})
+
+test('users and groups that are not there', () => {
+  assert.equal(
+    faultsOf({ pools: { web: { uid: 'wwww' }, heavy: { uid: 4711 }, other: { uid: 'www', gid: 'wwww' }, more: { uid: 4711, gid: 4711 } } }),
+    [
+      "pools.web.uid: there is no user 'wwww' in /etc/passwd",
+      'pools.heavy.gid: is missing: the user 4711 is not in /etc/passwd, which would tell its group',
+      "pools.other.gid: there is no group 'wwww' in /etc/group",
+    ],
+  )
+})
+
+test('only root starts workers as somebody else', () => {
+  const config = { app: 'server.js', pools: { web: { uid: 'www' }, heavy: { uid: 0 }, other: { gid: 0 } } }
+  assert.equal(errorOf(config, {}, 33).message.split('\n').slice(1), [
+    '  pools.heavy.uid: only root may start workers as another user',
+    '  pools.other.gid: only root may start workers as another user',
+  ])
+})
+
 test('faults of every part come together', () => {
   const faults = faultsOf({ app: 'nowhere.js', listen: 'x', pools: { web: { workers: 0 } }, routes: [{ pool: 'wep' }], admin: 'x' })
   assert.equal(faults, [
@@ -195,6 +370,11 @@ for (const config of [undefined, null, 3, 'text', []]) {
   test(`no config at all: ${JSON.stringify(config)}`, () =>
     assert.match(errorOf(config).message, 'expected an object (is there an `export default`?)'))
 }
+
+test('a header field of a probe may be a secret', () => {
+  const probe = { path: '/', headers: { authorization: 'Bearer\nhunter2' } }
+  assert.not.match(errorOf({ app: 'server.js', pools: { web: { readyWhen: probe } } }).message, 'hunter2')
+})
 
 test('a secret is never shown', () => {
   const message = errorOf({ app: 'server.js', secret: 'hunter2', pools: { web: { env: { PASSWORD: 4711 } } } }).message

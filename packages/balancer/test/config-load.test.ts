@@ -74,6 +74,57 @@ test('nothing beside the config is read', async () => {
   assert.is(process.env.SWITCHYARD_TEST_ENV, undefined)
 })
 
+/** Reads a config, changes the file, and reads it again. */
+async function readTwice(files: Record<string, string>, changed: Record<string, string>): Promise<unknown[]> {
+  const folder = folderWith(files)
+  const first = (await loadConfig({ folder }))?.config
+  for (const [name, text] of Object.entries(changed)) writeFileSync(join(folder, name), text)
+  return [first, (await loadConfig({ folder }))?.config]
+}
+
+for (const [file, text] of languages) {
+  test(`read afresh: ${file}`, async () => {
+    assert.equal(await readTwice({ [file]: text }, { [file]: text.replaceAll('"x"', '"y"') }), [{ app: 'x' }, { app: 'y' }])
+  })
+}
+
+const imported: [file: string, importer: string, before: string, after: string][] = [
+  ['other.ts', "import app from './other.ts'\nexport default { app }", "export default 'x' as string", "export default 'y' as string"],
+  ['other.mjs', "import { app } from './other.mjs'\nexport default { app }", "export const app = 'x'", "export const app = 'y'"],
+  ['other.cjs', "import { app } from './other.cjs'\nexport default { app }", "exports.app = 'x'", "exports.app = 'y'"],
+  ['other.json', "import { app } from './other.json'\nexport default { app }", '{"app":"x"}', '{"app":"y"}'],
+  [
+    'deep/er.js',
+    "const { app } = await import('./deep/er.js')\nexport default { app }",
+    "export const app = 'x'",
+    "export const app = 'y'",
+  ],
+]
+for (const [file, importer, before, after] of imported) {
+  for (const config of ['balancer.config.ts', 'balancer.config.mjs']) {
+    test(`read afresh: ${file}, which ${config} imports`, async () => {
+      assert.equal(await readTwice({ [config]: importer, [file]: before }, { [file]: after }), [{ app: 'x' }, { app: 'y' }])
+    })
+  }
+}
+
+test('read afresh: what a file that is imported imports', async () => {
+  const files = {
+    'balancer.config.ts': "import { app } from './one.ts'\nexport default { app }",
+    'one.ts': "export { app } from './two.ts'",
+    'two.ts': "import data from './data.json'\nexport const app: string = data.app",
+    'data.json': '{"app":"x"}',
+  }
+  assert.equal(await readTwice(files, { 'data.json': '{"app":"y"}' }), [{ app: 'x' }, { app: 'y' }])
+})
+
+test('a faulty one is told, and read again when it is mended', async () => {
+  const folder = folderWith({ 'balancer.config.ts': 'export default {' })
+  assert.is(await loadConfig({ folder }).catch(({ code }) => code), 'ERR_CONFIG')
+  writeFileSync(join(folder, 'balancer.config.ts'), 'export default { app: "x" }')
+  assert.equal((await loadConfig({ folder }))?.config, { app: 'x' })
+})
+
 async function errorOf(files: Record<string, string>, file?: string): Promise<BalancerError> {
   try {
     await loadConfig({ folder: folderWith(files), file })

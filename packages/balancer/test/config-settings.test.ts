@@ -2,7 +2,7 @@
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   clientAddress,
   cookie,
@@ -17,9 +17,10 @@ import {
 } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
-import type { BalancerConfig } from '../src/config/config.ts'
-import { defaultLimits } from '../src/config/defaults.ts'
+import type { BalancerConfig, PoolConfig, SizeConfig } from '../src/config/config.ts'
+import { defaultAutoscale, defaultLimits, defaultOutliers } from '../src/config/defaults.ts'
 import { resolveSettings } from '../src/config/resolve.ts'
+import type { PoolSettings } from '../src/settings.ts'
 
 const test = suite('config settings')
 const folder = mkdtempSync(join(tmpdir(), 'switchyard-settings-'))
@@ -47,8 +48,23 @@ test('an app is enough', () => {
       weights: [],
       slowStart: undefined,
       rest: 'auto',
+      reload: { maxSurge: 1, settleMs: 1500 },
+      memory: { softBytes: Number.POSITIVE_INFINITY, hardBytes: Number.POSITIVE_INFINITY },
+      maxRequests: Number.POSITIVE_INFINITY,
+      maxAgeMs: Number.POSITIVE_INFINITY,
+      nice: undefined,
+      uid: undefined,
+      gid: undefined,
+      readyWhen: undefined,
+      healthWhen: undefined,
+      outliers: undefined,
+      autoscale: undefined,
+      maxConnectionAgeMs: Number.POSITIVE_INFINITY,
+      drainSpreadMs: 5000,
     },
   ])
+  assert.is(settings.control, undefined)
+  assert.is(settings.name, basename(folder))
   assert.is(settings.listen, undefined)
   assert.equal(settings.routes, [])
   assert.is(settings.defaultPolicy.name, 'least-busy')
@@ -90,6 +106,112 @@ test('pools say how work is shared among their workers', () => {
       [[], Number.POSITIVE_INFINITY, { windowMs: 1, from: 1, aggression: 0.5 }],
     ],
   )
+})
+
+/** A pool of a config that has come as JSON. */
+const poolOf = (pool: PoolConfig, rest: Omit<BalancerConfig, 'pools'> = {}) =>
+  settingsOf(JSON.parse(JSON.stringify({ app: 'server.js', ...rest, pools: { web: pool } }))).pools[0] as PoolSettings
+
+test('a path alone is a probe, and a probe fills in what is left out', () => {
+  const path = '/healthz'
+  assert.equal(poolOf({ readyWhen: path }).readyWhen, { path, status: [200, 399], intervalMs: 250, timeoutMs: 1000, headers: {} })
+  assert.equal(poolOf({ healthWhen: path }).healthWhen, {
+    path,
+    status: [200, 399],
+    intervalMs: 10_000,
+    timeoutMs: 5000,
+    headers: {},
+    failures: 3,
+  })
+  const own = { path: '/a?b=c', status: 204, intervalMs: 1, timeoutMs: 2, headers: { host: 'a.example' }, failures: 1 }
+  assert.equal(poolOf({ healthWhen: own }).healthWhen, { ...own, status: [204, 204] })
+  assert.equal(poolOf({ readyWhen: { path, status: [200, 204] } }).readyWhen?.status, [200, 204])
+})
+
+const sizes: [SizeConfig, number][] = [
+  [1_048_576, 1_048_576],
+  ['512M', 536_870_912],
+  ['512 MB', 536_870_912],
+  ['512MiB', 536_870_912],
+  ['1.5g', 1_610_612_736],
+  ['2048K', 2_097_152],
+  ['1T', 1_099_511_627_776],
+]
+for (const [size, bytes] of sizes)
+  test(`a size: ${size}`, () =>
+    assert.equal(poolOf({ maxMemory: { soft: size } }).memory, { softBytes: bytes, hardBytes: Number.POSITIVE_INFINITY }))
+
+test('outliers are left alone unless they are asked for', () => {
+  assert.is(poolOf({ outliers: false }).outliers, undefined)
+  assert.equal(poolOf({ outliers: true }).outliers, defaultOutliers)
+  assert.equal(poolOf({ outliers: { errorShare: 0.5 } }).outliers, { ...defaultOutliers, errorShare: 0.5 })
+})
+
+test('a pool that scales begins with the fewest, or as it says', () => {
+  assert.equal(poolOf({ autoscale: {} }).autoscale, { ...defaultAutoscale, min: 1, max: 6 })
+  assert.equal(poolOf({ autoscale: { min: 8 } }).autoscale?.max, 8, 'never below the least')
+  assert.is(poolOf({ autoscale: { min: 2 } }).workers, 2)
+  assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 'max' }).workers, 4)
+  assert.is(poolOf({ autoscale: { min: 8, max: 9 }, workers: 'max' }).workers, 8)
+  assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 3 }).workers, 3)
+})
+
+test('what is replaced, and when', () => {
+  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs } = poolOf({
+    reload: { maxSurge: 2 },
+    maxRequests: 10,
+    maxAgeMs: 20,
+    nice: -5,
+    maxConnectionAgeMs: 30,
+    drainSpreadMs: 0,
+  })
+  assert.equal(
+    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs],
+    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0],
+  )
+  assert.is(poolOf({}, { drainTimeoutMs: 700 }).drainSpreadMs, 700, 'no longer than the drain')
+})
+
+test('a user goes with its group, by name or number', () => {
+  const users = { own: () => 0, read: (path: string) => files[path] }
+  const files: Record<string, string> = {
+    '/etc/passwd': '# users\nroot:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/bin/sh\n+@cluster\n',
+    '/etc/group': 'root:x:0:\nwww:x:34:\nadm:x:4:www\n',
+  }
+  const ownerOf = ({ uid, gid }: PoolConfig) => {
+    const config = { app: 'server.js', pools: { web: { uid, gid } } }
+    const [pool] = resolveSettings(config, { folder, env: {}, cpus: () => 6, users }).pools
+    return [pool?.uid, pool?.gid]
+  }
+  assert.equal(ownerOf({ uid: 'www' }), [33, 34])
+  assert.equal(ownerOf({ uid: 33 }), [33, 34])
+  assert.equal(ownerOf({ uid: 'www', gid: 'adm' }), [33, 4])
+  assert.equal(ownerOf({ uid: 4711, gid: 4712 }), [4711, 4712])
+  assert.equal(ownerOf({ gid: 'adm' }), [undefined, 4])
+  assert.equal(ownerOf({}), [undefined, undefined])
+})
+
+test('a control socket is a path from the folder of the config, or none', () => {
+  const controlOf = (control: BalancerConfig['control']) => settingsOf({ app: 'server.js', control }).control
+  assert.is(controlOf('run/control.sock'), join(folder, 'run/control.sock'))
+  assert.is(controlOf('/run/control.sock'), '/run/control.sock')
+  assert.is(controlOf(false), false)
+  assert.is(controlOf(undefined), undefined)
+})
+
+test('a name is taken as it is, and else that of the folder', () => {
+  assert.is(settingsOf({ app: 'server.js', name: 'shop-1.eu' }).name, 'shop-1.eu')
+  const nameIn = (name: string) => {
+    mkdirSync(join(folder, name), { recursive: true })
+    writeFileSync(join(folder, name, 'server.js'), '')
+    return resolveSettings({ app: 'server.js' }, { folder: join(folder, name), env: {} }).name
+  }
+  assert.is(nameIn('.my shop (1)'), 'my-shop--1-')
+  assert.is(nameIn('...'), 'balancer')
+})
+
+test('a hang timeout of 0 is none', () => {
+  assert.is(settingsOf({ app: 'server.js', hangTimeoutMs: 0 }).limits.hangTimeoutMs, Number.POSITIVE_INFINITY)
 })
 
 test('routes name what they leave out', () => {

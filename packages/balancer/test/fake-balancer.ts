@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events'
 import { idleLoad } from '@switchyard/routing'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../src/cli/io.ts'
 import { BalancerEmitter } from '../src/events.ts'
+import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
 import { Estate } from '../src/upgrade/estate.ts'
@@ -11,7 +12,19 @@ import { Inheritance } from '../src/upgrade/inheritance.ts'
 import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
-  return { slot, generation: 0, pid: 1000 + slot, state: 'ready', restarts: 0, load: idleLoad, handOffs: 0, ...changes }
+  return {
+    slot,
+    generation: 0,
+    pid: 1000 + slot,
+    state: 'ready',
+    restarts: 0,
+    load: idleLoad,
+    handOffs: 0,
+    begun: 0,
+    failed: 0,
+    details: null,
+    ...changes,
+  }
 }
 
 /** A balancer that is well, but for the changes. */
@@ -44,13 +57,13 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
   }
 }
 
-interface Deferred<T> {
+export interface Deferred<T> {
   promise: Promise<T>
   resolve(value: T): void
   reject(error: Error): void
 }
 
-function deferred<T>(): Deferred<T> {
+export function deferred<T>(): Deferred<T> {
   let settle: Omit<Deferred<T>, 'promise'> | undefined
   const promise = new Promise<T>((resolve, reject) => {
     settle = { resolve, reject }
@@ -58,12 +71,20 @@ function deferred<T>(): Deferred<T> {
   return { promise, ...(settle as unknown as Omit<Deferred<T>, 'promise'>) }
 }
 
-/** Records what is asked of it; a test settles `started` and `stopped`. */
+export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot' | 'upgrade'
+
+/** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
   readonly estate = new Estate()
   readonly calls: string[] = []
   readonly settings: Settings
+  /** Those of each reload. */
+  readonly reloads: Settings[] = []
+  /** What becomes of operations; left out: they succeed at once. */
+  outcomes: { [Name in FakeOperation]?: () => Promise<OperationResult> } = {}
+  /** Of what the status says. */
+  changes: Partial<BalancerStatus> = {}
   started = deferred<void>()
   stopped = deferred<void>()
 
@@ -87,7 +108,37 @@ export class FakeBalancer implements RunningBalancer {
   }
 
   status(): BalancerStatus {
-    return statusOf()
+    return statusOf(this.changes)
+  }
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    this.reloads.push(settings)
+    return this.#operate('reload', pool ?? 'all')
+  }
+
+  rollback(): Promise<OperationResult> {
+    return this.#operate('rollback')
+  }
+
+  scale(pool: string, change: ScaleChange): Promise<OperationResult> {
+    return this.#operate('scale', pool, JSON.stringify(change))
+  }
+
+  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('drainSlot', `${pool}/${slot}`)
+  }
+
+  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('restartSlot', `${pool}/${slot}`)
+  }
+
+  upgrade(): Promise<OperationResult> {
+    return this.#operate('upgrade')
+  }
+
+  #operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+    this.calls.push([name, ...details].join(' '))
+    return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
   }
 }
 
@@ -104,6 +155,8 @@ export interface FakeIo extends CliIo {
   stdout: FakeOutput
   stderr: FakeOutput
   signals: Signals & EventEmitter
+  hasLostTerminal: () => boolean
+  isAlive: (pid: number) => boolean
   /** The balancer of the command, once it has made one. */
   balancer: Promise<FakeBalancer>
 }
@@ -113,9 +166,14 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
   return {
     stdout: new FakeOutput(),
     stderr: new FakeOutput(),
-    env,
+    // The control socket is in the folder of the test.
+    env: { TMPDIR: cwd, ...env },
     cwd,
     signals: new EventEmitter(),
+    isSuccessor: false,
+    hasLostTerminal: () => false,
+    endWithOutput() {},
+    isAlive: () => false,
     balancer: made.promise,
     inherit: async () => new Inheritance(new InheritedSockets([])),
     async createBalancer(settings) {

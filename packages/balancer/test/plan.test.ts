@@ -6,6 +6,7 @@ import {
   type Action,
   type Actual,
   type Desired,
+  type DesiredPool,
   LEAVE_MS,
   type PlannedWorker,
   plan,
@@ -16,45 +17,87 @@ import {
 const test = suite('plan')
 const NOW = 100_000
 
-const desired = (changes: Partial<Desired> = {}): Desired => ({
-  seats: [
-    { pool: 'web', slot: 0 },
-    { pool: 'web', slot: 1 },
-  ],
+const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
+  name: 'web',
+  workers: 2,
+  generation: 0,
+  previous: undefined,
+  failure: undefined,
+  held: new Set(),
+  broken: new Set(),
+  maxSurge: 1,
+  settleMs: 1500,
+  ...changes,
+})
+const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = {}): Desired => ({
+  pools: [pool(ofPool)],
   stopping: false,
   startTimeoutMs: 10_000,
   drainTimeoutMs: 30_000,
+  maxRestarts: 3,
+  restartWindowMs: 60_000,
   ...changes,
 })
+/** Generation 1 takes the place of generation 0. */
+const reloading = (changes: Partial<DesiredPool> = {}) => desired({}, { generation: 1, previous: 0, ...changes })
 const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   id: 1,
   pool: 'web',
   slot: 0,
+  generation: 0,
   state: 'ready',
   sinceMs: NOW - 1000,
+  upMs: undefined,
+  silentMs: 0,
+  retiring: undefined,
   drained: false,
   leavingMs: undefined,
   ...changes,
 })
+const second = (changes: Partial<PlannedWorker> = {}) => worker({ id: 2, slot: 1, ...changes })
+/** Of generation 1, in slot 0. */
+const next = (changes: Partial<PlannedWorker> = {}) => worker({ id: 3, generation: 1, state: 'starting', ...changes })
 const actual = (workers: PlannedWorker[], history: Record<number, SeatHistory> = {}, proven = ['web']): Actual => ({
   workers,
   history: ({ slot }) => history[slot],
   provenPools: new Set(proven),
 })
-const both = (changes: Partial<PlannedWorker> = {}) => [worker(changes), worker({ id: 2, slot: 1 })]
-const start = (slot: number): Action => ({ do: 'start', seat: { pool: 'web', slot } })
-const failed = (startAtMs: number): SeatHistory => ({ failures: 1, startAtMs })
+const both = (changes: Partial<PlannedWorker> = {}) => [worker(changes), second()]
+const start = (slot: number, generation = 0): Action => ({ do: 'start', seat: { pool: 'web', slot }, generation })
+const failed = (startAtMs: number): SeatHistory => ({ failures: 1, startAtMs, failedMs: [NOW - 10] })
 
 const table: { name: string; desired?: Desired; actual: Actual; actions: Action[]; nextMs?: number }[] = [
   { name: 'all seats are started at once', actual: actual([], {}, []), actions: [start(0), start(1)] },
   { name: 'nothing is done when all is well', actual: actual(both()), actions: [] },
   { name: 'an empty seat is filled', actual: actual([worker()]), actions: [start(1)] },
+  {
+    name: 'an empty seat is filled while the one who left it drains',
+    actual: actual([worker(), second({ state: 'draining' })]),
+    actions: [start(1)],
+    nextMs: NOW + 29_000,
+  },
   { name: 'a seat in back-off waits', actual: actual([worker()], { 1: failed(NOW + 400) }), actions: [], nextMs: NOW + 400 },
   { name: 'a back-off that is over ends', actual: actual([worker()], { 1: failed(NOW) }), actions: [start(1)] },
   {
-    name: 'a worker that does not listen in time is killed',
+    name: 'a seat whose workers fail too often is broken',
+    actual: actual([worker()], { 1: { failures: 4, startAtMs: NOW, failedMs: [1, 2, 3, 4].map((ago) => NOW - ago * 1000) } }),
+    actions: [{ do: 'break', seat: { pool: 'web', slot: 1 } }],
+  },
+  {
+    name: 'failures of long ago break nothing',
+    actual: actual([worker()], { 1: { failures: 4, startAtMs: NOW, failedMs: [1, 2, 3, 99].map((ago) => NOW - ago * 1000) } }),
+    actions: [start(1)],
+  },
+  { name: 'a broken seat stays empty', desired: desired({}, { broken: new Set([1]) }), actual: actual([worker()]), actions: [] },
+  {
+    name: 'who comes up with nobody to compare is admitted at once',
+    actual: actual(both({ state: 'starting', upMs: NOW })),
+    actions: [{ do: 'admit', id: 1 }],
+  },
+  {
+    name: 'a worker that does not come up in time is killed',
     actual: actual(both({ state: 'starting', sinceMs: NOW - 10_000 })),
-    actions: [{ do: 'kill', id: 1, why: 'it did not listen within 10000 ms' }],
+    actions: [{ do: 'kill', id: 1, why: 'it did not come up within 10000 ms' }],
   },
   { name: 'a worker that starts is given its time', actual: actual(both({ state: 'starting' })), actions: [], nextMs: NOW + 9000 },
   {
@@ -80,10 +123,137 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [start(1)],
     nextMs: NOW + 9,
   },
+
+  {
+    name: 'a reload starts a new worker beside the old one, one seat at a time',
+    desired: reloading(),
+    actual: actual(both()),
+    actions: [start(0, 1)],
+  },
+  {
+    name: 'with a larger surge more at a time',
+    desired: reloading({ maxSurge: 2 }),
+    actual: actual(both()),
+    actions: [start(0, 1), start(1, 1)],
+  },
+  {
+    name: 'while the new one starts the old one serves',
+    desired: reloading(),
+    actual: actual([...both(), next()]),
+    actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'who is up is on trial',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 500 })]),
+    actions: [],
+    nextMs: NOW + 1000,
+  },
+  {
+    name: 'and is admitted after it',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 1500 })]),
+    actions: [{ do: 'admit', id: 3 }],
+  },
+  {
+    name: 'but not when its loop does not turn',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 1500, silentMs: 900 })]),
+    actions: [],
+    nextMs: NOW - 1500 + 11_500,
+  },
+  {
+    name: 'one that hangs on trial is killed in the end',
+    desired: reloading(),
+    actual: actual([...both(), next({ upMs: NOW - 12_000, silentMs: 11_000 })]),
+    actions: [{ do: 'kill', id: 3, why: 'its loop hangs' }],
+  },
+  {
+    name: 'with nobody left who serves there is no trial',
+    desired: reloading(),
+    actual: actual([next({ upMs: NOW })]),
+    actions: [{ do: 'admit', id: 3 }, start(1, 1)],
+  },
+  {
+    name: 'when the new one serves the old one drains, and the next seat has its turn',
+    desired: reloading(),
+    actual: actual([...both(), next({ state: 'ready' })]),
+    actions: [{ do: 'drain', id: 1 }, start(1, 1)],
+  },
+  {
+    name: 'a reload is complete when all are replaced and the old ones are gone',
+    desired: reloading(),
+    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
+    actions: [{ do: 'complete', pool: 'web' }],
+  },
+  {
+    name: 'and not while an old one drains',
+    desired: reloading(),
+    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' }), worker({ state: 'draining' })]),
+    actions: [],
+    nextMs: NOW + 29_000,
+  },
+  {
+    name: 'a reload that has failed is taken back before anything else is done',
+    desired: reloading({ failure: 'exit code 1' }),
+    actual: actual([...both(), next({ upMs: NOW - 5000 })]),
+    actions: [{ do: 'revert', pool: 'web', why: 'exit code 1' }],
+  },
+  { name: 'what was starting for it leaves', actual: actual([...both(), next()]), actions: [{ do: 'leave', id: 3 }] },
+  {
+    name: 'what had come up is replaced by the generation before, new ones first',
+    actual: actual([next({ state: 'ready' }), second()]),
+    actions: [start(0, 0)],
+  },
+
+  { name: 'a worker that retires is replaced', actual: actual(both({ retiring: 'memory' })), actions: [start(0)] },
+  {
+    name: 'two that retire are never replaced at once',
+    desired: desired({}, { maxSurge: 2 }),
+    actual: actual([worker({ retiring: 'memory' }), second({ retiring: 'memory' })]),
+    actions: [start(0)],
+  },
+  {
+    name: 'and the second waits while the first drains',
+    actual: actual([worker({ retiring: 'memory', state: 'draining' }), worker({ id: 3 }), second({ retiring: 'age' })]),
+    actions: [],
+    nextMs: NOW + 29_000,
+  },
+  {
+    name: 'those that hang are replaced all at once',
+    actual: actual([worker({ retiring: 'hang' }), second({ retiring: 'hang' })]),
+    actions: [start(0), start(1)],
+  },
+  {
+    name: 'who takes the place of one that hangs is admitted at once',
+    actual: actual([worker({ retiring: 'hang' }), worker({ id: 3, state: 'starting', upMs: NOW }), second()]),
+    actions: [{ do: 'admit', id: 3 }],
+  },
+  {
+    name: 'and then that one is killed, for it can not drain',
+    actual: actual([worker({ retiring: 'hang' }), worker({ id: 3 }), second()]),
+    actions: [{ do: 'kill', id: 1, why: 'its loop hangs, and another has taken its place' }],
+  },
+
+  {
+    name: 'scaling down drains the highest slots',
+    desired: desired({}, { workers: 1 }),
+    actual: actual(both()),
+    actions: [{ do: 'drain', id: 2 }],
+  },
+  { name: 'scaling up starts more', desired: desired({}, { workers: 3 }), actual: actual(both()), actions: [start(2)] },
+  {
+    name: 'a seat that is held is drained and stays empty',
+    desired: desired({}, { held: new Set([0]) }),
+    actual: actual(both()),
+    actions: [{ do: 'drain', id: 1 }],
+  },
+
   {
     name: 'stopping drains who is ready and ends who starts',
     desired: desired({ stopping: true }),
-    actual: actual([worker(), worker({ id: 2, slot: 1, state: 'starting' })]),
+    actual: actual([worker(), second({ state: 'starting' })]),
     actions: [
       { do: 'drain', id: 1 },
       { do: 'leave', id: 2 },
@@ -122,8 +292,12 @@ const anyWorker = fc.record({
   id: fc.integer({ min: 1, max: 9 }),
   pool: fc.constant('web'),
   slot: fc.integer({ min: 0, max: 1 }),
+  generation: fc.integer({ min: 0, max: 1 }),
   state: fc.constantFrom('starting' as const, 'ready' as const, 'draining' as const),
   sinceMs: fc.integer({ min: 0, max: NOW }),
+  upMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  silentMs: fc.nat(20_000),
+  retiring: fc.option(fc.constantFrom('memory' as const, 'hang' as const, 'age' as const), { nil: undefined }),
   drained: fc.boolean(),
   leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
@@ -136,7 +310,9 @@ test('whatever is there: no seat is filled twice, nobody is acted on twice, time
       const slots = actions.flatMap((action) => (action.do === 'start' ? [action.seat.slot] : []))
       assert.is(new Set(ids).size, ids.length)
       assert.is(new Set(slots).size, slots.length)
-      for (const slot of slots) assert.not.ok(workers.some((one) => one.slot === slot))
+      const isBehind = (one: PlannedWorker) => one.generation !== 0 || one.retiring !== undefined
+      for (const slot of slots)
+        assert.not.ok(workers.some((one) => one.slot === slot && one.state !== 'draining' && one.leavingMs === undefined && !isBehind(one)))
       if (stopping) assert.is(slots.length, 0)
       assert.ok(nextMs > NOW)
     }),
@@ -149,6 +325,19 @@ test('stopping always ends: every worker has an action or a moment', () => {
     fc.property(fc.uniqueArray(anyWorker, { selector: ({ id }) => id, minLength: 1 }), (workers) => {
       const { actions, nextMs } = plan(desired({ stopping: true }), actual(workers), NOW)
       assert.ok(actions.length > 0 || nextMs !== Number.POSITIVE_INFINITY)
+    }),
+  )
+})
+
+test('whoever is done with is never acted on but to see it off', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(anyWorker, { selector: ({ id }) => id }), (workers) => {
+      const { actions } = plan(desired(), actual(workers), NOW)
+      for (const action of actions) {
+        const one = 'id' in action ? workers.find(({ id }) => id === action.id) : undefined
+        if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined))
+          assert.ok(action.do === 'leave' || action.do === 'kill')
+      }
     }),
   )
 })

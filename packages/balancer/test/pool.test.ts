@@ -6,6 +6,7 @@ import { assert, suite } from '../../../test/suite.ts'
 import { Pool } from '../src/pool/pool.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import { Queue } from '../src/pool/queue.ts'
+import { plainPool } from './plain-pool.ts'
 
 const connection = (fd: number) => ({ fd, tag: 0, carried: undefined })
 const test = suite('pool')
@@ -13,22 +14,7 @@ const head = RequestHead.of({ target: '/' })
 const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
 
 function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorker[] } {
-  const settings = {
-    name: 'web',
-    app: '',
-    args: [],
-    execArgv: [],
-    cwd: '',
-    env: {},
-    workers: states.length,
-    queueLimit: 2,
-    rest: 'auto' as const,
-    queueTimeoutMs: 100,
-    concurrency: Number.POSITIVE_INFINITY,
-    weights: [],
-    slowStart: undefined,
-  }
-  const pool = new Pool(settings)
+  const pool = new Pool(plainPool({ workers: states.length }))
   const workers = states.map((state, slot) => {
     const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, {
       onGivenBack() {},

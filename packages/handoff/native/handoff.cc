@@ -1027,6 +1027,8 @@ struct Receiver {
   uv_prepare_t beforePoll;
   uv_check_t afterPoll;
   bool holding;  // a connection was received whose first request begins with the next turn
+  bool freed;    // the loop is about to turn, which it has said already
+  uint32_t toCome;  // hand-offs of the message that is being read, behind the one that is called
   double turnUs, pieceUs, pieceSquareUs;  // moving averages
   uint32_t begun;  // requests before this turn
 };
@@ -1069,9 +1071,20 @@ void countTurn(uint32_t us) {
   receiver->row[kTurnWait].store(receiver->pieceUs < 1 ? 0 : wordOf(receiver->pieceSquareUs / (2 * receiver->pieceUs)), std::memory_order_relaxed);
 }
 
+void sayWaiting() {
+  Word* row = theReceiver->row;
+  // Either the primary sees that the loop waits, or it is seen here that the primary wants to know: both orders are sequential.
+  row[kBusySince].store(0);
+  uint32_t wanted = row[kWanted].load();
+  if (wanted == row[kGranted].load(std::memory_order_relaxed)) return;
+  Outgoing<Return> turned;
+  if (turned.send(theReceiver->socket)) row[kGranted].store(wanted);
+}
+
 void beforePoll(uv_prepare_t*) {
   Receiver* receiver = theReceiver;
   Word* row = receiver->row;
+  receiver->freed = false;
   uint32_t since = row[kBusySince].load(std::memory_order_relaxed);
   if (since != 0) countTurn(microseconds() - since);
   row[kTurns].store(row[kTurns].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -1080,16 +1093,25 @@ void beforePoll(uv_prepare_t*) {
     row[kBusySince].store(microseconds(), std::memory_order_release);
     return;
   }
-  // Either the primary sees that the loop waits, or it is seen here that the primary wants to know: both orders are sequential.
-  row[kBusySince].store(0);
-  uint32_t wanted = row[kWanted].load();
-  if (wanted == row[kGranted].load(std::memory_order_relaxed)) return;
-  Outgoing<Return> turned;
-  if (turned.send(receiver->socket)) row[kGranted].store(wanted);
+  sayWaiting();
 }
 
 // Immediates and timers come between the poll and the next.
-void afterPoll(uv_check_t*) { markBusy(); }
+void afterPoll(uv_check_t*) {
+  if (!theReceiver->freed) markBusy();
+}
+
+// markFree(): the one request that the loop was busy with is answered, and what remains of the turn is putting things away. Said before that
+// is done, so that the next hand-off is here when the loop looks.
+napi_value markFree(napi_env, napi_callback_info) {
+  Receiver* receiver = theReceiver;
+  uint32_t since = receiver->row[kBusySince].load(std::memory_order_relaxed);
+  if (since == 0 || receiver->holding || receiver->toCome > 0) return nullptr;
+  countTurn(microseconds() - since);
+  receiver->freed = true;
+  sayWaiting();
+  return nullptr;
+}
 
 // markBusy(): a request begins.
 napi_value markBusyNow(napi_env, napi_callback_info) {
@@ -1123,6 +1145,7 @@ void receiveReady(uv_poll_t*, int, int) {
   size_t at = message.start(), descriptor = 0;
   for (uint32_t i = 0; i < message.count; i++) {
     const Item& item = message.entries[i];
+    receiver->toCome = message.count - i - 1;
     if (item.index == kAnswer) {
       receiver->onReceived->call({-1, 0, static_cast<int32_t>(item.word), item.tag, 0, 0});
     } else if (descriptor == message.descriptorCount) {
@@ -1296,7 +1319,7 @@ napi_value start(napi_env env, napi_value exports) {
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
       {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"recall", recall}, {"closeChannel", closeChannel},
-      {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim}, {"markBusy", markBusyNow}, {"holdBusy", holdBusy},
+      {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim}, {"markBusy", markBusyNow}, {"markFree", markFree}, {"holdBusy", holdBusy},
       {"answer", answer}, {"readReturns", readAllReturns}, {"copyDescriptor", copyDescriptor}, {"sendReturns", sendReturns}, {"messageBytes", messageBytes},
       {"describeListener", describeListener}, {"takeListener", takeListener}, {"openPassage", openPassage}, {"joinPassage", joinPassage},
       {"sendDatagram", sendDatagram}, {"hasZombie", hasZombie}, {"reap", reap},

@@ -1,5 +1,5 @@
 // Makes a socket of a descriptor or a handle and gives it to a server as if the server had accepted it itself.
-// This file, held-socket.ts, movable.ts and native-outbox.ts alone know private fields of Node's servers and sockets.
+// This file, held-socket.ts, movable.ts, native-outbox.ts and server-connections.ts alone know private fields of Node's servers and sockets.
 
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { listenerOf } from './tag.ts'

@@ -3,6 +3,7 @@
 // know yet.
 
 import type { Load } from '@switchyard/routing'
+import type { LoadDetails } from './load-details.ts'
 
 /** A worker's own account of its load, sent now and then. Counts are whole numbers, times milliseconds. */
 export interface LoadReport {
@@ -10,16 +11,31 @@ export interface LoadReport {
   readonly connections: number
   /** Hand-offs received since the worker's start. */
   readonly received: number
+  /** Requests begun since then, and those of them that failed. */
+  readonly begun: number
+  readonly failed: number
   readonly loopLagMs: number
   readonly utilisation: number
   readonly latencyMs: number
   readonly memoryBytes: number
+  /** Not in every report. */
+  readonly details?: LoadDetails | undefined
+  /** How much of what came made no sense; by whoever has checked it. */
+  readonly faults?: number | undefined
 }
 
 /** One worker's row, as the primary has it: what the worker says, and what is on its way to it. A worker may lie; nonsense is worth nothing. */
 export interface LoadRow extends Load {
   /** Hand-offs since the worker's start: the primary's own count. */
   handedOff: number
+  /** Stands still while the loop does. Not what it counts, only that it changes, means the same on every board. */
+  readonly turns: number
+  /** Requests begun since the worker's start; goes on from 0 after 2^32. */
+  readonly begun: number
+  /** Those of them that the app answered with 5xx or broke off. The same. */
+  readonly failed: number
+  /** What the worker tells of itself once a second; undefined: it has not yet. */
+  readonly details: LoadDetails | undefined
   /** How often the worker has said what can't be. */
   readonly faults: number
   /** The worker reports. Its numbers are checked already. */

@@ -71,4 +71,8 @@ export class NativeEnd implements WorkerEnd {
   loopIsBusy(): void {
     native().markBusy()
   }
+
+  loopIsFree(): void {
+    native().markFree()
+  }
 }

@@ -1,6 +1,7 @@
 // The row of a worker in shared memory: the worker alone writes it as things happen, the primary reads it at the moment of choice.
 
 import type { LoadReport, LoadRow } from './load-board.ts'
+import { haveFallen, type LoadDetails } from './load-details.ts'
 
 /** Words of the row; times in µs of the machine's monotonic clock, as far as they fit into a word. */
 export const rowWords = {
@@ -24,6 +25,8 @@ export const rowWords = {
   begun: 8,
   /** See `Load.turnMs`. */
   turnUs: 9,
+  /** Requests that the app failed, since the start; the worker's code writes it. */
+  failed: 10,
 } as const
 /** Behind the worker's own words the primary's: see seats.ts. */
 export const WANTED_WORD = 30
@@ -45,6 +48,7 @@ export class NativeLoadRow implements LoadRow {
   memoryBytes = 0
   handedOff = 0
   faults = 0
+  details: LoadDetails | undefined
   private readonly words: Int32Array
 
   constructor(words: Int32Array) {
@@ -87,6 +91,18 @@ export class NativeLoadRow implements LoadRow {
     return us > 0 ? us / 1000 : 0
   }
 
+  get turns(): number {
+    return (this.words[rowWords.turns] as number) >>> 0
+  }
+
+  get begun(): number {
+    return (this.words[rowWords.begun] as number) >>> 0
+  }
+
+  get failed(): number {
+    return (this.words[rowWords.failed] as number) >>> 0
+  }
+
   /** No more is received than was handed off, and no less than nothing. */
   private get onTheWay(): number {
     const received = this.words[rowWords.received] as number
@@ -94,7 +110,10 @@ export class NativeLoadRow implements LoadRow {
     return Math.max(missing, 0)
   }
 
-  report({ loopLagMs, utilisation, memoryBytes }: LoadReport): void {
+  report({ loopLagMs, utilisation, memoryBytes, details, faults = 0 }: LoadReport): void {
+    this.faults += faults
+    if (details !== undefined && haveFallen(details.responses, this.details?.responses)) this.faults++
+    else this.details = details ?? this.details
     this.loopLagMs = loopLagMs
     this.utilisation = utilisation
     this.memoryBytes = memoryBytes

@@ -28,8 +28,13 @@ interface Outgoing {
 export class NativeOutbox implements Outbox {
   readonly movesConnections = true
   private waiting: Outgoing[] = []
-  private leaving = 0
+  /** Connections among them that nothing has been tried for yet. */
+  private fresh = 0
   private planned = false
+
+  get leaving(): number {
+    return this.waiting.filter(({ fd }) => fd !== NO_DESCRIPTOR).length
+  }
 
   /** False: this process has no descriptor left for that. */
   leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
@@ -39,7 +44,7 @@ export class NativeOutbox implements Outbox {
     response?.emit('finish')
     // At once, or what comes next would be read here. It closes without a shutdown: the client notices nothing, and to the app it has left after its last answer.
     socket.destroy()
-    this.leaving++
+    this.fresh++
     this.add({ fd, id: 0, tag, reason, bytes: carried })
     return true
   }
@@ -49,7 +54,7 @@ export class NativeOutbox implements Outbox {
   }
 
   flushLeaving(): void {
-    if (this.leaving > 0) this.flush()
+    if (this.fresh > 0) this.flush()
   }
 
   private add(outgoing: Outgoing): void {
@@ -64,7 +69,7 @@ export class NativeOutbox implements Outbox {
   /** What the primary does not take now is sent a little later. */
   private readonly flush = (): void => {
     this.planned = false
-    this.leaving = 0
+    this.fresh = 0
     if (this.waiting.length === 0) return
     const records = Int32Array.from(this.waiting.flatMap(({ fd, id, tag, reason }) => [fd, id, tag, reason]))
     const sent = native().sendReturns(

@@ -63,6 +63,7 @@ export interface Native {
   peekReceived(fd: number): number
   claim(fd: number, index: number, word: number, take: number): boolean
   markBusy(): void
+  markFree(): void
   holdBusy(): void
   describeListener(fd: number): (NativeAddress & { ipv6Only: boolean }) | undefined
   takeListener(fd: number, backlog: number, deferSeconds: number): void

@@ -92,6 +92,9 @@ export class PortableEnd implements WorkerEnd {
     setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
   }
 
+  /** Its answer to the hand-off, when the loop has turned, says so. */
+  loopIsFree(): void {}
+
   private readonly mayBeIdle = (): void => {
     if (this.words[rowWords.inFlight] === 0) this.words[rowWords.busySince] = 0
     else setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()

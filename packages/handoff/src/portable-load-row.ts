@@ -2,6 +2,7 @@
 // A loop is known to be busy from the moment at which something that it must answer was sent.
 
 import type { LoadReport, LoadRow } from './load-board.ts'
+import { haveFallen, type LoadDetails } from './load-details.ts'
 import type { ToldLoad } from './portable-protocol.ts'
 
 const SMOOTHING = 0.1
@@ -16,11 +17,16 @@ export class PortableLoadRow implements LoadRow {
   memoryBytes = 0
   handedOff = 0
   faults = 0
+  /** Records and reports that came. */
+  turns = 0
+  begun = 0
+  failed = 0
+  details: LoadDetails | undefined
   turnWaitMs = 0
   turnMs = 0
   /** Somebody waits for the loop to turn. */
   isWanted = false
-  private begun = 0
+  private unfinished = 0
   private open = 0
   private received = 0
   private answered = 0
@@ -35,7 +41,7 @@ export class PortableLoadRow implements LoadRow {
   }
 
   get inFlight(): number {
-    return this.begun + this.onTheWay
+    return this.unfinished + this.onTheWay
   }
 
   get connections(): number {
@@ -87,25 +93,36 @@ export class PortableLoadRow implements LoadRow {
   }
 
   /** What the worker says of itself, not checked yet. */
-  noteTold({ inFlight, received, connections, latencyUs }: ToldLoad): void {
+  noteTold(load: ToldLoad): void {
+    this.turns++
+    this.take(load)
+  }
+
+  /** The same by another way than records: it may be older than they are. */
+  noteToldBeside(load: ToldLoad): void {
+    this.turns++
+    if (load.received < 0 || load.received >= this.received) this.take(load)
+  }
+
+  private take({ inFlight, received, connections, latencyUs }: ToldLoad): void {
     const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.sent
     if (isNonsense) this.faults++
-    this.begun = Math.max(inFlight, 0)
+    this.unfinished = Math.max(inFlight, 0)
     this.open = Math.max(connections, 0)
     this.received = Math.min(Math.max(received, 0), this.sent)
     this.latencyMs = Math.max(latencyUs, 0) / 1000
   }
 
-  /** The same by another way than records: it may be older than they are. */
-  noteToldBeside(load: ToldLoad): void {
-    if (load.received < 0 || load.received >= this.received) this.noteTold(load)
-  }
-
-  report({ inFlight, connections, received, loopLagMs, utilisation, latencyMs, memoryBytes }: LoadReport): void {
+  report({ inFlight, connections, received, latencyMs, details, faults = 0, ...slower }: LoadReport): void {
+    this.faults += faults
+    if (details !== undefined && haveFallen(details.responses, this.details?.responses)) this.faults++
+    else this.details = details ?? this.details
+    this.begun = slower.begun
+    this.failed = slower.failed
     this.noteToldBeside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_LATENCY_US) })
-    this.loopLagMs = loopLagMs
-    this.utilisation = utilisation
-    this.memoryBytes = memoryBytes
+    this.loopLagMs = slower.loopLagMs
+    this.utilisation = slower.utilisation
+    this.memoryBytes = slower.memoryBytes
   }
 
   want(): boolean {

@@ -7,6 +7,7 @@ import type { Outbox } from './worker-end.ts'
 
 export class PortableOutbox implements Outbox {
   readonly movesConnections = false
+  readonly leaving = 0
   private readonly control: ControlPipe
 
   constructor(control: ControlPipe) {

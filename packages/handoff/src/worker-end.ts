@@ -42,6 +42,8 @@ export interface Outbox {
    * False: it can't leave, and nothing has happened.
    */
   leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
+  /** Connections that have left their server and are not with the primary yet. */
+  readonly leaving: number
   /** Asks who should have a request whose connection can't move (see `Question`). */
   ask(id: number, avoid: number, reason: number, address: string, head: string): void
   /** Nobody who leaves waits for code of the worker that is left: to be called before the app runs. */
@@ -57,4 +59,6 @@ export interface WorkerEnd {
   receive(listener: OfferListener): Int32Array
   /** The loop has begun to work: a request begins. What is received says so by itself. */
   loopIsBusy(): void
+  /** What the loop was handed last is answered, and what remains of the turn is putting things away: it takes the next at once. */
+  loopIsFree(): void
 }

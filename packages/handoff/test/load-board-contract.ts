@@ -2,10 +2,26 @@
 
 import { assert, type suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type LoadRow, lookAtClock, type Transport } from '../src/index.ts'
+import { type LoadRow, lookAtClock, responseBoundsMs, type Transport } from '../src/index.ts'
 import { type Client, ContractDoor, ContractWorker } from './contract-worker.ts'
 
-const REPORT = { inFlight: 0, connections: 0, received: 0, loopLagMs: 3, utilisation: 0.5, latencyMs: 0, memoryBytes: 7 }
+const REPORT = {
+  inFlight: 0,
+  connections: 0,
+  received: 0,
+  begun: 6,
+  failed: 2,
+  loopLagMs: 3,
+  utilisation: 0.5,
+  latencyMs: 0,
+  memoryBytes: 7,
+}
+const DETAILS = {
+  heapUsedBytes: 1,
+  heapLimitBytes: 2,
+  loopDelay: { p50Ms: 1, p99Ms: 2, maxMs: 3 },
+  responses: { counts: [...responseBoundsMs.map(() => 1), 0], sumMs: 40 },
+}
 
 /** Adds the contract to a suite. */
 export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): void {
@@ -87,7 +103,49 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     await withWorker('claim', async (_worker, load) => {
       load.report(REPORT)
       assert.equal([load.loopLagMs, load.utilisation, load.memoryBytes], [3, 0.5, 7])
+      assert.is(load.details, undefined)
+      load.report({ ...REPORT, details: DETAILS })
+      load.report(REPORT)
+      assert.equal(load.details, DETAILS, 'what is told seldom stays')
       assert.is(load.faults, 0)
+    })
+  })
+
+  test('response times that fall are not believed, and neither they nor other nonsense of a report passes uncounted', async () => {
+    await withWorker('claim', async (_worker, load) => {
+      load.report({ ...REPORT, details: DETAILS })
+      const fewer = { ...DETAILS.responses, counts: DETAILS.responses.counts.map(() => 0) }
+      load.report({ ...REPORT, details: { ...DETAILS, responses: fewer } })
+      load.report({ ...REPORT, details: { ...DETAILS, responses: { ...DETAILS.responses, sumMs: 39 } } })
+      assert.equal([load.details, load.faults], [DETAILS, 2])
+      load.report({ ...REPORT, faults: 3 })
+      assert.is(load.faults, 5)
+    })
+  })
+
+  test('requests that begin and fail are counted, and the turns of the loop go on until it is blocked', async () => {
+    await withWorker('claim', async (worker, load, handOff) => {
+      assert.equal([load.begun, load.failed], [0, 0])
+      const before = load.turns
+      const { socket } = await handOff()
+      worker.link.channel.flush()
+      await until(() => load.turns !== before, 3000, 'a turn')
+      await worker.mode('count')
+      load.report(REPORT)
+      assert.equal([load.begun, load.failed], [6, 2])
+      await worker.mode('block')
+      const other = await handOff()
+      worker.link.channel.flush()
+      await untilEvent(worker.process, 'message')
+      const blocked = load.turns
+      await until(() => {
+        lookAtClock()
+        return load.busyMs > 100
+      })
+      assert.is(load.turns, blocked)
+      await until(() => load.turns !== blocked, 3000, 'the end of the block')
+      socket.destroy()
+      other.socket.destroy()
     })
   })
 }

@@ -5,7 +5,17 @@ import { lookAtClock, NativeLoadRow, rowWords } from '../src/index.ts'
 import { WANTED_WORD } from '../src/native-load-row.ts'
 
 const test = suite('native load row')
-const REPORT = { inFlight: 0, connections: 0, received: 0, loopLagMs: 1, utilisation: 0.5, latencyMs: 0, memoryBytes: 7 }
+const REPORT = {
+  inFlight: 0,
+  connections: 0,
+  received: 0,
+  begun: 0,
+  failed: 0,
+  loopLagMs: 1,
+  utilisation: 0.5,
+  latencyMs: 0,
+  memoryBytes: 7,
+}
 
 function rowOf(words: Partial<Record<keyof typeof rowWords, number>> = {}) {
   const memory = new Int32Array(32)
@@ -57,6 +67,11 @@ for (const [what, words, handedOff] of [
     assert.is(row.faults, 2)
   })
 }
+
+test('counts since the start are never below 0, however far they have come', () => {
+  const { row } = rowOf({ turns: -1, begun: 5, failed: -2 })
+  assert.equal([row.turns, row.begun, row.failed], [2 ** 32 - 1, 5, 2 ** 32 - 2])
+})
 
 test('a turn that begins in the future has lasted for no time', () => {
   const { row } = rowOf({ busySince: (nowUs() + 5_000_000) | 0 })

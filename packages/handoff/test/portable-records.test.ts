@@ -90,8 +90,20 @@ test('an old report does not overrule a newer record', async () => {
   const { row, say } = channelWithLiar()
   row.handedOff = 3
   await say(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
-  row.report({ inFlight: 0, connections: 0, received: 1, loopLagMs: 4, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
-  assert.equal([row.inFlight, row.loopLagMs], [2, 4])
+  const slower = { loopLagMs: 4, utilisation: 0, latencyMs: 0, memoryBytes: 0 }
+  row.report({ inFlight: 0, connections: 0, received: 1, begun: 9, failed: 8, ...slower })
+  assert.equal([row.inFlight, row.loopLagMs, row.begun, row.failed], [2, 4, 9, 8])
+})
+
+test('whatever a worker says shows that its loop turns', async () => {
+  const { row, say } = channelWithLiar()
+  assert.is(row.turns, 0)
+  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
+  assert.is(row.turns, 1)
+  row.noteToldBeside(IDLE)
+  assert.is(row.turns, 2)
+  row.report({ ...IDLE, begun: 0, failed: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
+  assert.is(row.turns, 3)
 })
 
 test.run()

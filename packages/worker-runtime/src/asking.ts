@@ -4,6 +4,7 @@ import { renameSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HERE, LATER, type Outbox, type Verdict } from '@switchyard/handoff'
 import type { Target } from './forward/forwarder.ts'
+import { SERVING_SOCKET } from './protocol.ts'
 import type { Runtime } from './runtime.ts'
 
 const MAX_OPEN = 4096
@@ -74,7 +75,7 @@ export class Asking {
 }
 
 function servingSocket(folder: string): string {
-  return join(folder, 'serving.sock')
+  return join(folder, SERVING_SOCKET)
 }
 
 /** Other workers find the server that serves by a name that stays, whichever of an app's servers that is. */

@@ -2,15 +2,19 @@
 // another worker goes there, and the rest is counted and passes.
 
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type Outbox, tagOf } from '@switchyard/handoff'
+import type { Departures } from './departures.ts'
 import type { ForwardedRequests } from './forward/forwarded.ts'
+import type { Http2Sessions } from './http2-sessions.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Reception } from './receive.ts'
 import type { Rest } from './rest.ts'
 import { noteRequest, type Steering } from './steer.ts'
 import type { TicketCookies } from './ticket-cookie.ts'
+import type { Upgraded } from './upgraded.ts'
 
 export interface GateParts {
   readonly reception: Reception
@@ -20,6 +24,9 @@ export interface GateParts {
   /** Undefined: every request stays where it comes. */
   readonly steering: Steering | undefined
   readonly rest: Rest
+  readonly departures: Departures
+  readonly upgraded: Upgraded
+  readonly sessions: Http2Sessions
   readonly outbox: Outbox
 }
 
@@ -30,23 +37,25 @@ type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade'
 
 /** Opens the gate in front of the app of one server. */
 export function openGate(server: Server, parts: GateParts): void {
-  const { reception, steering, forwarded, rest: resting, outbox } = parts
+  const { reception, steering, forwarded, rest: resting, departures, upgraded, outbox } = parts
   const emit = server.emit as Emit
 
   function begin(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, rest: Buffer | undefined): boolean {
     if (!reception.mayTell() || steering?.hasLeft(request.socket) === true) return true
     const response = event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse)
-    if (reception.draining && response !== undefined) response.shouldKeepAlive = false
+    if (departures.isOn && departures.hasEnded(request.socket)) return true
+    const departs = response !== undefined && departures.isOn && departures.begin(request, response)
+    if (event === 'upgrade') upgraded.add(request, second as Socket)
     if (forwarded.restore(request)) return pass(event, request, second, rest)
     if (steering === undefined || event === 'connect') noteRequest(request)
     else {
-      const move = steering.judge(request, reception.draining)
+      const move = steering.judge(request, departures.isDraining)
       if (move !== undefined) {
         steering.move(move, request, response, rest, () => void pass(event, request, second, rest))
         return true
       }
     }
-    if (resting.isOn && response !== undefined) resting.begin(request, response)
+    if (!departs && resting.isOn && response !== undefined) resting.begin(request, response)
     return pass(event, request, second, rest)
   }
 
@@ -61,6 +70,7 @@ export function openGate(server: Server, parts: GateParts): void {
     const response = second as ServerResponse
     parts.inFlight.beginRequest(response)
     reception.countReceived()
+    reception.noteResponse(response)
     parts.cookies?.prepare(request, response)
     if (event !== 'checkContinue' || server.listenerCount(event) > 1) return emit.call(server, event, request, response)
     // Nobody but us listens: what Node does then.
@@ -88,6 +98,9 @@ export function openGate(server: Server, parts: GateParts): void {
         return connect(first as Socket)
       case 'clientError':
         if (steering?.hasLeft(second as Socket) === true) return true
+        break
+      case 'session':
+        parts.sessions.add(first as ServerHttp2Session)
     }
     if (!reception.mayTell()) return true
     // biome-ignore lint/complexity/noArguments: any event with any number of values

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { rowWords } from '@switchyard/handoff'
+import { type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 
 const begun = Symbol('switchyard.begun')
 const SMOOTHING = 0.1
@@ -24,6 +24,8 @@ export class InFlight {
   latencyMs = 0
   /** Since the start. */
   ended = 0
+  private readonly counts: number[] = new Array(responseBoundsMs.length + 1).fill(0)
+  private sumMs = 0
   private untilTimed = 0
   private loopIsBusy = () => {}
   private readonly responseClosed: (this: Counted) => void
@@ -35,7 +37,8 @@ export class InFlight {
     this.row[rowWords.busySince] = 1
     this.responseClosed = function () {
       const since = this[begun] as number
-      if (since !== NOT_TIMED) owner.noteLatency(performance.now() - since)
+      if (since !== NOT_TIMED) owner.noteResponse(performance.now() - since)
+      if (this.statusCode >= 500 || !this.writableEnded) owner.noteFailure(this)
       owner.end()
     }
     this.upgradeClosed = () => this.end()
@@ -46,6 +49,11 @@ export class InFlight {
     this.loopIsBusy = loopIsBusy
     for (const word of COUNTED) row[word] = this.row[word] as number
     this.row = row
+  }
+
+  /** Response times since the start. */
+  get responses(): ResponseTimes {
+    return { counts: [...this.counts], sumMs: this.sumMs }
   }
 
   /** Nothing has ended for a while: what is known of the latency grows old. */
@@ -61,6 +69,16 @@ export class InFlight {
   /** Hand-offs received since the start. */
   get received(): number {
     return this.row[rowWords.received] as number
+  }
+
+  /** Requests begun since the start. */
+  get begun(): number {
+    return (this.row[rowWords.begun] as number) >>> 0
+  }
+
+  /** Those of them that the app failed. */
+  get failed(): number {
+    return (this.row[rowWords.failed] as number) >>> 0
   }
 
   countReceived(): void {
@@ -86,6 +104,20 @@ export class InFlight {
     this.row[rowWords.inFlight] = this.count + 1
     this.row[rowWords.begun] = (this.row[rowWords.begun] as number) + 1
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
+  }
+
+  private noteResponse(ms: number): void {
+    let bucket = 0
+    while (bucket < responseBoundsMs.length && ms > (responseBoundsMs[bucket] as number)) bucket++
+    this.counts[bucket] = (this.counts[bucket] as number) + 1
+    this.sumMs += ms
+    this.noteLatency(ms)
+  }
+
+  /** It was answered with 5xx, or its answer was broken off: by the app, unless its client has left or the line failed. */
+  private noteFailure({ statusCode, writableEnded, socket }: Counted): void {
+    if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
+    this.row[rowWords.failed] = this.failed + 1
   }
 
   private noteLatency(ms: number): void {

@@ -4,6 +4,7 @@ export { onDrain } from './drain.ts'
 export {
   type RestMode,
   readFromWorker,
+  SERVING_SOCKET,
   type ServerAddress,
   START_VARIABLE,
   type ToPrimary,

@@ -1,6 +1,6 @@
 // Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
 
-import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
+import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 
 /** An address as an app asks for it or the primary has it. */
@@ -53,12 +53,17 @@ export interface WorkerStart {
   readonly weights: readonly number[]
   /** How long a request that can't move may wait for a worker. */
   readonly forwardTimeoutMs: number
+  /** Connections older than about this are let go; 0 or left out: none is. */
+  readonly maxConnectionAgeMs?: number | undefined
 }
 
 /** Primary to worker. */
 export type ToWorker =
-  /** Take nothing new, let the old finish. */
-  | { readonly switchyard: 'drain' }
+  /**
+   * Let go of what you have: connections move or end, websockets are closed one by one within `spreadMs`. `last`: nothing more will come; before that
+   * those whom only you know may still come to you.
+   */
+  | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
   /** Nothing is left for you here: end as on SIGTERM. */
   | { readonly switchyard: 'leave' }
 
@@ -70,10 +75,13 @@ export type ToPrimary =
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   /** A sentence for the log. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
-  /** Drained: no connection is left. */
+  /** No connection is left; said after a `drain`, and once more after the last one. */
   | { readonly switchyard: 'drained' }
 
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
+
+/** The name of the server that serves, in a worker's private folder: whichever of an app's servers that is. */
+export const SERVING_SOCKET = 'serving.sock'
 
 const MAX_NOTICE = 2000
 
@@ -102,7 +110,14 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
 /** A message from the primary, else undefined. */
 export function readFromPrimary(message: unknown): ToWorker | undefined {
   if (!isRecord(message)) return undefined
-  return message.switchyard === 'drain' || message.switchyard === 'leave' ? { switchyard: message.switchyard } : undefined
+  switch (message.switchyard) {
+    case 'drain':
+      return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
+    case 'leave':
+      return { switchyard: 'leave' }
+    default:
+      return undefined
+  }
 }
 
 function readAddress(from: Record<string, unknown>): ServerAddress {
@@ -114,23 +129,55 @@ function readAddress(from: Record<string, unknown>): ServerAddress {
 }
 
 function readLoad(from: Record<string, unknown>): LoadReport {
+  const checked = new Checked()
+  const load = {
+    inFlight: checked.count(from.inFlight),
+    connections: checked.count(from.connections),
+    received: checked.count(from.received),
+    begun: checked.count(from.begun),
+    failed: checked.count(from.failed),
+    loopLagMs: checked.amount(from.loopLagMs),
+    utilisation: Math.min(1, checked.amount(from.utilisation)),
+    latencyMs: checked.amount(from.latencyMs),
+    memoryBytes: checked.amount(from.memoryBytes),
+  }
+  const details = from.details === undefined ? undefined : readDetails(from.details, checked)
+  return { ...load, details, faults: checked.faults }
+}
+
+function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {
+  const { heapUsedBytes, heapLimitBytes, loopDelay, responses } = recordOf(from)
+  const { p50Ms, p99Ms, maxMs } = recordOf(loopDelay)
+  const { counts, sumMs } = recordOf(responses)
+  if (!Array.isArray(counts) || counts.length !== responseBoundsMs.length + 1) {
+    checked.faults++
+    return undefined
+  }
   return {
-    inFlight: count(from.inFlight),
-    connections: count(from.connections),
-    received: count(from.received),
-    loopLagMs: amount(from.loopLagMs),
-    utilisation: Math.min(1, amount(from.utilisation)),
-    latencyMs: amount(from.latencyMs),
-    memoryBytes: amount(from.memoryBytes),
+    heapUsedBytes: checked.amount(heapUsedBytes),
+    heapLimitBytes: checked.amount(heapLimitBytes),
+    loopDelay: { p50Ms: checked.amount(p50Ms), p99Ms: checked.amount(p99Ms), maxMs: checked.amount(maxMs) },
+    responses: { counts: Array.from(counts, (count) => checked.count(count)), sumMs: checked.amount(sumMs) },
   }
 }
 
-function amount(value: unknown): number {
-  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0
+/** Numbers of a worker: nonsense is worth nothing, and is counted. */
+class Checked {
+  faults = 0
+
+  amount(value: unknown): number {
+    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
+    this.faults++
+    return 0
+  }
+
+  count(value: unknown): number {
+    return Math.floor(this.amount(value))
+  }
 }
 
-function count(value: unknown): number {
-  return Math.floor(amount(value))
+function recordOf(value: unknown): Record<string, unknown> {
+  return isRecord(value) ? value : {}
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -4,7 +4,7 @@
 // to call the app does the compare-and-swap decide; then the bytes are taken from the kernel. So a worker that is killed, or has lost the
 // claim, has done nothing that anybody could see, and the request begins in the same turn of the loop in which the connection came.
 
-import { Server as HttpServer } from 'node:http'
+import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { isHeadComplete, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
@@ -17,21 +17,24 @@ interface Beginning {
   readonly peeked: number
   claimed: boolean
   lost: boolean
+  /** Of its first request, once the app has that. */
+  response: ServerResponse | undefined
 }
 
 /** Stands between the channel and one server. */
 export class Reception {
-  /** While draining, every response says `Connection: close`. */
-  draining = false
   private readonly server: Server
   private readonly inFlight: InFlight
+  private readonly loopIsFree: () => void
   private beginning: Beginning | undefined
   /** Is an offer in hand that is not counted as received yet? */
   private isUncounted = false
 
-  constructor(server: Server, inFlight: InFlight) {
+  /** `loopIsFree`: is told when a connection's first request was answered in the call that brought it. */
+  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void) {
     this.server = server
     this.inFlight = inFlight
+    this.loopIsFree = loopIsFree
   }
 
   /** Takes an offer, whatever becomes of it. */
@@ -72,10 +75,15 @@ export class Reception {
     return this.beginning === undefined || this.mayBegin(this.beginning)
   }
 
+  /** The app is about to have the request that this answers. */
+  noteResponse(response: ServerResponse): void {
+    if (this.beginning !== undefined) this.beginning.response = response
+  }
+
   private begin(offer: Offer, socket: Socket): void {
     const bytes = offer.carried ?? offer.peek()
     const peeked = offer.carried === undefined ? bytes.length : 0
-    const beginning: Beginning = { offer, socket, peeked, claimed: false, lost: false }
+    const beginning: Beginning = { offer, socket, peeked, claimed: false, lost: false, response: undefined }
     this.beginning = beginning
     try {
       this.server.emit('connection', socket)
@@ -85,6 +93,7 @@ export class Reception {
       this.mayBegin(beginning)
       this.beginning = undefined
     }
+    if (beginning.response?.writableEnded === true) this.loopIsFree()
   }
 
   private mayBegin(beginning: Beginning): boolean {

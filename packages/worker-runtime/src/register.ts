@@ -4,10 +4,13 @@ import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
 import { Asking } from './asking.ts'
-import { drain } from './drain.ts'
+import { ConnectionAges } from './connection-ages.ts'
+import { Departures } from './departures.ts'
+import { Drain } from './drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
 import { openGate } from './gate.ts'
+import { Http2Sessions } from './http2-sessions.ts'
 import { InFlight } from './in-flight.ts'
 import { joinOnListen } from './join.ts'
 import { Reception } from './receive.ts'
@@ -16,6 +19,7 @@ import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { Steering } from './steer.ts'
 import { TicketCookies } from './ticket-cookie.ts'
+import { Upgraded } from './upgraded.ts'
 import { buildRoutes } from './worker-routes.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
@@ -27,18 +31,20 @@ if (runtime !== undefined) await register(runtime)
 async function register(runtime: Runtime): Promise<void> {
   const inFlight = new InFlight()
   let serving: { server: Server; reception: Reception } | undefined
+  const served: Server[] = []
+  let drain: Drain | undefined
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
 
   // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves.
   const ignore = () => {}
   for (const signal of SIGNALS) process.on(signal, ignore)
-  runtime.onMessage(({ switchyard }) => {
-    if (switchyard === 'leave') {
+  runtime.onMessage((message) => {
+    if (message.switchyard === 'leave') {
       for (const signal of SIGNALS) process.off(signal, ignore)
       process.kill(process.pid, 'SIGTERM')
-    } else if (serving === undefined) runtime.send({ switchyard: 'drained' })
-    else drain(runtime, serving.server, serving.reception)
+    } else if (drain === undefined) runtime.send({ switchyard: 'drained' })
+    else drain.order(message)
   })
 
   const table = await buildRoutes(runtime, () => told?.list ?? [])
@@ -49,18 +55,27 @@ async function register(runtime: Runtime): Promise<void> {
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
   const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox }) : undefined
+  const departures = new Departures(table, outbox)
+  const upgraded = new Upgraded()
+  const sessions = new Http2Sessions()
+  const whoGoes = { servers: () => served, departures, upgraded, sessions, chance: Math.random }
+  drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
   const rest = new Rest(runtime.start.rest, table, outbox, inFlight, () => serving?.server as Server)
 
   joinOnListen(runtime, (server, address) => {
     const first = serving === undefined
-    const reception = new Reception(server, inFlight)
+    const reception = new Reception(server, inFlight, () => end.loopIsFree())
     serving = { server, reception }
+    if (!served.includes(server)) served.push(server)
     openGate(server, {
       reception,
       inFlight,
       cookies,
       steering,
       rest,
+      departures,
+      upgraded,
+      sessions,
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
@@ -73,6 +88,8 @@ async function register(runtime: Runtime): Promise<void> {
     told = new ToldSeats(words, runtime.start.weights)
     inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, () => serving?.server as Server)
+    const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
+    if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
     runtime.send({ switchyard: 'listening', address })
   })
 }

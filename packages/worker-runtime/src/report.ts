@@ -2,20 +2,23 @@
 
 import type { Server } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import type { LoadReport } from '@switchyard/handoff'
+import { getHeapStatistics } from 'node:v8'
+import type { LoadDetails, LoadReport } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
+import { Lateness } from './lateness.ts'
 import type { Runtime } from './runtime.ts'
 
 const INTERVAL_MS = 100
-/** A worker where nothing changes says so once a second. */
-const SILENT_ROUNDS = 10
+/** Once a second it tells more, and a worker where nothing changes says nothing in between. */
+const DETAILED_ROUND = 10
 
 /** Starts to report. Keeps no process alive. */
 export function startReports(runtime: Runtime, inFlight: InFlight, server: () => Server): void {
   let utilisation = performance.eventLoopUtilization()
   let due = performance.now() + INTERVAL_MS
   let last: LoadReport | undefined
-  let silent = 0
+  let round = 0
+  const lateness = new Lateness()
   let connections = 0
   let ended = 0
 
@@ -25,6 +28,8 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
       inFlight: inFlight.count,
       connections,
       received: inFlight.received,
+      begun: inFlight.begun,
+      failed: inFlight.failed,
       loopLagMs,
       utilisation: performance.eventLoopUtilization(now, utilisation).utilization,
       latencyMs: inFlight.latencyMs,
@@ -33,16 +38,22 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
     utilisation = now
     const same =
       last !== undefined && load.inFlight === last.inFlight && load.received === last.received && load.connections === last.connections
-    if (same && load.utilisation < 0.05 && ++silent < SILENT_ROUNDS) return
-    silent = 0
+    const isDetailed = ++round % DETAILED_ROUND === 0
+    if (same && load.utilisation < 0.05 && !isDetailed) return
     last = load
-    runtime.send({ switchyard: 'report', load })
+    runtime.send({ switchyard: 'report', load: isDetailed ? { ...load, details: details() } : load })
+  }
+
+  function details(): LoadDetails {
+    const { used_heap_size: heapUsedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics()
+    return { heapUsedBytes, heapLimitBytes, loopDelay: lateness.read(), responses: inFlight.responses }
   }
 
   setInterval(() => {
     const now = performance.now()
     const loopLagMs = Math.max(0, now - due)
     due = now + INTERVAL_MS
+    lateness.note(loopLagMs)
     server().getConnections((_error, count) => {
       connections = count ?? 0
     })

@@ -1,8 +1,9 @@
 // What a worker says is checked on arrival: it may lie, and an app may send messages of its own.
 
+import { responseBoundsMs } from '@switchyard/handoff'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
-import { readFromPrimary, readFromWorker } from '../src/protocol.ts'
+import { readFromPrimary, readFromWorker, type ToPrimary } from '../src/protocol.ts'
 
 const test = suite('protocol')
 
@@ -17,9 +18,61 @@ test('nonsense in a report becomes 0, and a share stays a share', () => {
   const load = { inFlight: -3, connections: '9', received: 2.7, loopLagMs: Number.NaN, utilisation: 7, latencyMs: Number.POSITIVE_INFINITY }
   assert.equal(readFromWorker({ switchyard: 'report', load }), {
     switchyard: 'report',
-    load: { inFlight: 0, connections: 0, received: 2, loopLagMs: 0, utilisation: 1, latencyMs: 0, memoryBytes: 0 },
+    load: {
+      inFlight: 0,
+      connections: 0,
+      received: 2,
+      begun: 0,
+      failed: 0,
+      loopLagMs: 0,
+      utilisation: 1,
+      latencyMs: 0,
+      memoryBytes: 0,
+      details: undefined,
+      faults: 7,
+    },
   })
 })
+
+const DETAILS = {
+  heapUsedBytes: 1,
+  heapLimitBytes: 2,
+  loopDelay: { p50Ms: 3, p99Ms: 4, maxMs: 5 },
+  responses: { counts: responseBoundsMs.map(() => 1).concat(1), sumMs: 6 },
+}
+const LOAD = {
+  inFlight: 1,
+  connections: 2,
+  received: 3,
+  begun: 4,
+  failed: 5,
+  loopLagMs: 6,
+  utilisation: 0.5,
+  latencyMs: 7,
+  memoryBytes: 8,
+}
+const readReport = (load: object) => (readFromWorker({ switchyard: 'report', load }) as Extract<ToPrimary, { switchyard: 'report' }>).load
+
+test('a report comes as it was sent', () => {
+  assert.equal(readReport({ ...LOAD, details: DETAILS }), { ...LOAD, details: DETAILS, faults: 0 })
+  assert.equal(readReport(LOAD), { ...LOAD, details: undefined, faults: 0 })
+})
+
+const lies: [what: string, said: unknown, read: unknown, faults: number][] = [
+  ['no object', 'much', undefined, 1],
+  ['too few buckets', { ...DETAILS, responses: { counts: [1], sumMs: 1 } }, undefined, 1],
+  ['an object of buckets', { ...DETAILS, responses: { counts: { length: 14 }, sumMs: 1 } }, undefined, 1],
+  ['a heap that is none', { ...DETAILS, heapUsedBytes: -1, heapLimitBytes: '2' }, { ...DETAILS, heapUsedBytes: 0, heapLimitBytes: 0 }, 2],
+  ['delays that are none', { ...DETAILS, loopDelay: null }, { ...DETAILS, loopDelay: { p50Ms: 0, p99Ms: 0, maxMs: 0 } }, 3],
+  [
+    'a bucket below 0',
+    { ...DETAILS, responses: { counts: [-1, ...DETAILS.responses.counts.slice(1)], sumMs: Number.NaN } },
+    { ...DETAILS, responses: { counts: [0, ...DETAILS.responses.counts.slice(1)], sumMs: 0 } },
+    2,
+  ],
+]
+for (const [what, said, details, faults] of lies)
+  test(`details that lie: ${what}`, () => assert.equal(readReport({ ...LOAD, details: said }), { ...LOAD, details, faults }))
 
 test('an address is a port, a host or a path, or nothing', () => {
   const read = (address: unknown) => readFromWorker({ switchyard: 'listening', address })

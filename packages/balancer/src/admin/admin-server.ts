@@ -21,11 +21,17 @@ const maxConnections = 64
 const CLOSE_MS = 500
 
 /**
- * Serves `/metrics`, `/livez`, `/readyz` and `/status` on the address of the settings. `fd`: a socket that listens there already.
+ * Serves `/metrics`, `/livez`, `/readyz` and `/status` on the address of the settings. While `isStopping`, it is not ready, whatever it still serves.
+ * `fd`: a socket that listens there already.
  * When the port is in use: ERR_ADDRESS_IN_USE if the user asked for this address, else a result with a warning and no page.
  */
-export async function startAdmin(address: NonNullable<Settings['admin']>, source: StatusSource, fd?: number): Promise<AdminResult> {
-  const pages = pagesOf(source)
+export async function startAdmin(
+  address: NonNullable<Settings['admin']>,
+  source: StatusSource,
+  isStopping: () => boolean = () => false,
+  fd?: number,
+): Promise<AdminResult> {
+  const pages = pagesOf(source, isStopping)
   const server = createServer((request, response) => void answer(pages, request, response))
   server.maxConnections = maxConnections
   try {
@@ -37,18 +43,18 @@ export async function startAdmin(address: NonNullable<Settings['admin']>, source
   return { url: `http://${formatAddress({ host, port })}`, server, close: () => close(server) }
 }
 
-function pagesOf(source: StatusSource): Map<string, Page> {
+function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, Page> {
   const metrics = new Metrics(source)
   return new Map<string, Page>([
     ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
     ['/livez', () => text(200, 'ok')],
-    ['/readyz', () => readyz(source.status())],
+    ['/readyz', () => readyz(source.status(), isStopping())],
     ['/status', () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(source.status(), null, 2)}\n` })],
   ])
 }
 
-function readyz(status: BalancerStatus): Answer {
-  const reasons = unreadyReasons(status)
+function readyz(status: BalancerStatus, stopping: boolean): Answer {
+  const reasons = [...(stopping ? ['it is stopping'] : []), ...unreadyReasons(status)]
   return reasons.length === 0 ? text(200, 'ok') : text(503, reasons.join('\n'))
 }
 

@@ -1,19 +1,32 @@
 // The balancer's numbers for Prometheus, read from its status at each scrape: nothing is counted twice and nothing on the way of a connection knows of it.
 
+import { type LoadDetails, responseBoundsMs } from '@switchyard/handoff'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { BalancerStatus, MoveStatus, PoolStatus, StatusSource, WorkerStatus } from '../status.ts'
+import { FilledHistogram, type HistogramRow } from './filled-histogram.ts'
 import { SlotTotals } from './slot-totals.ts'
 
 type Row = { labels: Record<string, string | number>; value: number }
 type Read = (status: BalancerStatus) => Row[]
 
-interface MetricDefinition {
+interface NumberDefinition {
   name: string
   help: string
   type: 'counter' | 'gauge'
   labels?: string[]
   read: Read
 }
+
+interface HistogramDefinition {
+  name: string
+  help: string
+  type: 'histogram'
+  labels: string[]
+  buckets: number[]
+  read: (status: BalancerStatus) => HistogramRow[]
+}
+
+type MetricDefinition = NumberDefinition | HistogramDefinition
 
 const only = (value: number): Row[] => [{ labels: {}, value }]
 const byKey = (label: string, values: Readonly<Record<string, number>>): Row[] =>
@@ -143,6 +156,38 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       'Resident memory of the worker',
       sumOf(({ load }) => load.memoryBytes),
     ),
+    perSlot(
+      'switchyard_worker_heap_used_bytes',
+      'Memory that JavaScript uses in the worker',
+      sumOf(({ details }) => details?.heapUsedBytes ?? 0),
+    ),
+    perSlot(
+      'switchyard_worker_heap_limit_bytes',
+      'How much of it the worker may use before it ends',
+      sumOf(({ details }) => details?.heapLimitBytes ?? 0),
+    ),
+    {
+      name: 'switchyard_worker_loop_delay_seconds',
+      help: 'How late the event loop of the worker was in the last ten seconds: a quantile, 1 is the longest',
+      type: 'gauge',
+      labels: ['pool', 'slot', 'quantile'],
+      read: ({ pools }) => pools.flatMap(loopDelays),
+    },
+    {
+      name: 'switchyard_worker_response_seconds',
+      help: 'Response times of one request in eight, from its head until its answer is written out',
+      type: 'histogram',
+      labels: ['pool', 'slot'],
+      buckets: responseBoundsMs.map((ms) => ms / 1000),
+      read: ({ pools }) =>
+        totals.update(pools).map(({ pool, slot, responses, responseSumMs }) => ({
+          labels: { pool, slot },
+          counts: responses,
+          sum: responseSumMs / 1000,
+        })),
+    },
+    perSlotTotal('switchyard_worker_requests_total', 'Requests that workers in this seat began', totals, 'begun'),
+    perSlotTotal('switchyard_worker_failed_total', 'Those of them that were answered with 5xx or broken off by the app', totals, 'failed'),
     perSlotTotal('switchyard_worker_hand_offs_total', 'Connections handed to this seat', totals, 'handOffs'),
     perSlotTotal('switchyard_worker_restarts_total', 'How often this seat was filled again', totals, 'restarts'),
   ]
@@ -172,7 +217,10 @@ export class Metrics {
   }
 }
 
-function register({ name, help, type, labels = [], read }: MetricDefinition, registry: Registry) {
+function register(definition: MetricDefinition, registry: Registry) {
+  const { name, help, type, labels = [] } = definition
+  if (type === 'histogram') return new FilledHistogram(definition, registry)
+  const { read } = definition
   const options = { name, help, labelNames: labels, registers: [registry] }
   const metric = type === 'gauge' ? new Gauge(options) : new Counter(options)
   return {
@@ -195,19 +243,35 @@ function workerStates({ name, workers }: PoolStatus): Row[] {
   }))
 }
 
+function loopDelays({ name, workers }: PoolStatus): Row[] {
+  return presentSlots(workers).flatMap(([slot, present]) => {
+    const most = (read: (delay: LoadDetails['loopDelay']) => number) =>
+      Math.max(...present.map(({ details }) => (details === null ? 0 : read(details.loopDelay) / 1000)))
+    return [
+      { labels: { pool: name, slot, quantile: '0.5' }, value: most(({ p50Ms }) => p50Ms) },
+      { labels: { pool: name, slot, quantile: '0.99' }, value: most(({ p99Ms }) => p99Ms) },
+      { labels: { pool: name, slot, quantile: '1' }, value: most(({ maxMs }) => maxMs) },
+    ]
+  })
+}
+
+/** Each slot with the processes that share it now. */
+function presentSlots(workers: readonly WorkerStatus[]): [slot: number, present: WorkerStatus[]][] {
+  const present = workers.filter(({ state }) => state !== 'gone')
+  return [...new Set(present.map(({ slot }) => slot))].map((slot) => [slot, present.filter((worker) => worker.slot === slot)])
+}
+
 function perSlot(name: string, help: string, merge: (workers: readonly WorkerStatus[]) => number): MetricDefinition {
   const read: Read = ({ pools }) =>
-    pools.flatMap((pool) => {
-      const present = pool.workers.filter(({ state }) => state !== 'gone')
-      return [...new Set(present.map(({ slot }) => slot))].map((slot) => ({
-        labels: { pool: pool.name, slot },
-        value: merge(present.filter((worker) => worker.slot === slot)),
-      }))
-    })
+    pools.flatMap((pool) =>
+      presentSlots(pool.workers).map(([slot, present]) => ({ labels: { pool: pool.name, slot }, value: merge(present) })),
+    )
   return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
 }
 
-function perSlotTotal(name: string, help: string, totals: SlotTotals, field: 'handOffs' | 'restarts'): MetricDefinition {
+type CountField = 'handOffs' | 'restarts' | 'begun' | 'failed'
+
+function perSlotTotal(name: string, help: string, totals: SlotTotals, field: CountField): MetricDefinition {
   const read: Read = ({ pools }) => totals.update(pools).map(({ pool, slot, [field]: value }) => ({ labels: { pool, slot }, value }))
   return { name, help, type: 'counter', labels: ['pool', 'slot'], read }
 }

@@ -5,21 +5,24 @@ import type { Settings } from '../settings.ts'
 import type { InheritedSocket, InheritedSockets } from '../upgrade/inherited-sockets.ts'
 import type { RunningBalancer } from './io.ts'
 
+export interface AdminPageOptions {
+  /** undefined: there is to be none. */
+  readonly address: Settings['admin']
+  readonly balancer: RunningBalancer
+  readonly sockets: InheritedSockets
+  /** While it is so, the balancer is not ready. */
+  readonly isStopping: () => boolean
+  readonly warn: (message: string) => void
+}
+
 export class AdminPage {
-  readonly #address: Settings['admin']
-  readonly #balancer: RunningBalancer
-  readonly #logger: { warn(message: string): void }
-  readonly #sockets: InheritedSockets
+  readonly #options: AdminPageOptions
   #inherited: InheritedSocket | undefined
   #page: AdminResult | undefined
 
-  /** `address` undefined: there is to be none. */
-  constructor(address: Settings['admin'], balancer: RunningBalancer, logger: { warn(message: string): void }, sockets: InheritedSockets) {
-    this.#address = address
-    this.#balancer = balancer
-    this.#logger = logger
-    this.#sockets = sockets
-    balancer.events.once('handedOver', () => void this.close())
+  constructor(options: AdminPageOptions) {
+    this.#options = options
+    options.balancer.events.once('handedOver', () => void this.close())
   }
 
   get url(): string | undefined {
@@ -28,8 +31,9 @@ export class AdminPage {
 
   /** Opens it, unless its socket listens already: then somebody else answers there. Throws as `startAdmin`. */
   async open(): Promise<void> {
-    if (this.#address === undefined) return
-    this.#inherited = await this.#sockets.take(this.#address)
+    const { address, sockets } = this.#options
+    if (address === undefined) return
+    this.#inherited = await sockets.take(address)
     if (this.#inherited === undefined) await this.#start()
   }
 
@@ -39,7 +43,7 @@ export class AdminPage {
     try {
       await this.#start(this.#inherited.fd)
     } catch (error) {
-      this.#logger.warn(`no admin page: ${(error as Error).message}`)
+      this.#options.warn(`no admin page: ${(error as Error).message}`)
     }
   }
 
@@ -48,10 +52,11 @@ export class AdminPage {
   }
 
   async #start(fd?: number): Promise<void> {
-    const address = this.#address as NonNullable<Settings['admin']>
-    const page = await startAdmin(address, this.#balancer, fd)
+    const { balancer, isStopping, warn } = this.#options
+    const address = this.#options.address as NonNullable<Settings['admin']>
+    const page = await startAdmin(address, balancer, isStopping, fd)
     this.#page = page
-    if (page.server === undefined) this.#logger.warn(page.warning)
-    else this.#balancer.estate.lend({ server: page.server, askedPort: address.port })
+    if (page.server === undefined) warn(page.warning)
+    else balancer.estate.lend({ server: page.server, askedPort: address.port })
   }
 }

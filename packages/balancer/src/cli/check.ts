@@ -9,7 +9,7 @@ import { readSettings } from './settings.ts'
 import { table } from './table.ts'
 
 /** Prints pools and routes; throws ERR_CONFIG with every fault. */
-export async function check(options: { config?: string | undefined }, io: CliIo): Promise<number> {
+export async function check(options: { config?: string | undefined; envFile?: string | undefined }, io: CliIo): Promise<number> {
   const { settings } = await readSettings(options, io)
   io.stdout.write(
     `${[`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)].join('\n\n')}\n`,
@@ -17,10 +17,11 @@ export async function check(options: { config?: string | undefined }, io: CliIo)
   return 0
 }
 
-function listenLines({ listen, admin }: Settings): string {
+function listenLines({ listen, admin, control }: Settings): string {
   return table([
     ['listen', listen === undefined ? 'where the app asks to' : listen.map(formatAddress).join(', ')],
     ['admin', admin === undefined ? 'off' : formatAddress(admin)],
+    ['control', control === false ? 'off' : (control ?? 'goes by folder and config')],
   ])
 }
 

@@ -1,6 +1,7 @@
-// What is said of each event. A listener only: the log knows the balancer by its events and nothing else.
+// The log's view of the balancer: it knows it by its events and nothing else.
 
-import type { BalancerEmitter, BalancerEvents, Seat } from '../events.ts'
+import type { BalancerEmitter } from '../events.ts'
+import { type EventLine, eventLines } from './event-lines.ts'
 import type { Log } from './log.ts'
 
 /** A policy of the user's that fails may do so on every request: one line for each route in this time. */
@@ -10,20 +11,8 @@ const policyQuietMs = 10_000
 export function followEvents(events: BalancerEmitter, log: Log, now: () => number = Date.now): void {
   const { logger } = log
   const policyFaults = new PolicyFaults(now)
-  events.on('listening', ({ address }) => logger.info({ address }, `listening on ${address}`))
-  events.on('portableChosen', ({ message }) => logger.warn({ channel: 'portable' }, message))
-  events.on('workerStarted', (seat) => logger.debug(fields(seat), `${name(seat)} started (pid ${seat.pid})`))
-  events.on('workerReady', ({ startMs, ...seat }) =>
-    logger.info({ ...fields(seat), startMs }, `${name(seat)} ready after ${Math.round(startMs)} ms (pid ${seat.pid})`),
-  )
-  events.on('workerExited', (exit) => {
-    const { code, signal, restartInMs } = exit
-    logger[exit.expected ? 'info' : 'warn']({ ...fields(exit), code, signal, restartInMs }, describeExit(exit))
-  })
+  followLines(events, ({ level, fields, text }) => logger[level](fields, text))
   events.on('workerOutput', (output) => log.output(output))
-  events.on('workerNoticed', ({ level, message, ...seat }) => logger[level](fields(seat), `${name(seat)}: ${message}`))
-  events.on('acceptPaused', ({ reason }) => logger.warn({ reason }, `no connections are accepted for now: ${reason}`))
-  events.on('acceptResumed', () => logger.info('connections are accepted again'))
   events.on('policyFailed', ({ route, error }) => {
     const count = policyFaults.countToTell(route)
     if (count > 0)
@@ -32,27 +21,22 @@ export function followEvents(events: BalancerEmitter, log: Log, now: () => numbe
         `the policy of route ${route} failed${count === 1 ? '' : ` ${count} times`}: ${messageOf(error)}`,
       )
   })
-  events.on('draining', ({ reason, timeoutMs }) =>
-    logger.info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
-  )
-  events.on('handedOver', ({ pid }) => logger.info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`))
-  events.on('stopped', () => logger.info('stopped'))
 }
 
-function name({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
-  return `${pool}/${slot}`
-}
-
-function fields({ pool, slot, generation, pid }: Seat) {
-  return { pool, slot, generation, pid }
-}
-
-function describeExit(exit: BalancerEvents['workerExited'][0]): string {
-  const { pid, code, signal, expected, everReady, restartInMs } = exit
-  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
-  const when = expected || everReady ? '' : ' before it was ready'
-  const next = restartInMs === undefined ? '' : `; starts again in ${Math.round(restartInMs)} ms`
-  return `${name(exit)} ${how}${when} (pid ${pid})${next}`
+/** Calls back with the line of each event that has one, until the returned function is called. */
+export function followLines(
+  events: BalancerEmitter,
+  listener: (line: EventLine, name: keyof typeof eventLines) => void,
+  names: readonly (keyof typeof eventLines)[] = Object.keys(eventLines) as (keyof typeof eventLines)[],
+): () => void {
+  const listeners = names.map((name) => {
+    const describe = eventLines[name] as (...payload: unknown[]) => EventLine
+    return [name, (...payload: unknown[]) => listener(describe(...payload), name)] as const
+  })
+  for (const [name, heard] of listeners) events.on(name, heard as never)
+  return () => {
+    for (const [name, heard] of listeners) events.off(name, heard as never)
+  }
 }
 
 function messageOf(error: unknown): string {

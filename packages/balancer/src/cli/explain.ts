@@ -14,6 +14,7 @@ export interface ExplainOptions {
   header?: readonly (readonly [name: string, value: string])[] | undefined
   from: string
   config?: string | undefined
+  envFile?: string | undefined
 }
 
 /** Prints which routes were tried, which one was taken, and whom its policy would choose. */

@@ -1,31 +1,34 @@
 // What the command line touches of the world. Passed in, so that tests run commands without a process of their own.
 
+import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
+import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { BalancerStatus } from '../status.ts'
 import type { Estate } from '../upgrade/estate.ts'
 import type { Inheritance } from '../upgrade/inheritance.ts'
+import { folderAsWritten } from '../upgrade/own-command.ts'
+import { UPGRADE_VARIABLE } from '../upgrade/talk.ts'
 
 /** The balancer as the command line sees it. */
-export interface RunningBalancer {
+export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   readonly estate: Estate
   start(): Promise<void>
-  stop(reason: string): Promise<void>
-  stopNow(): void
-  status(): BalancerStatus
 }
 
 export interface TextOutput {
   write(text: string): unknown
   isTTY?: boolean
+  columns?: number
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
+export type Signal = StopSignal | 'SIGHUP'
 
 export interface Signals {
-  on(signal: StopSignal, listener: (signal: StopSignal) => void): unknown
-  off(signal: StopSignal, listener: (signal: StopSignal) => void): unknown
+  on(signal: Signal, listener: (signal: Signal) => void): unknown
+  off(signal: Signal, listener: (signal: Signal) => void): unknown
 }
 
 export interface CliIo {
@@ -34,19 +37,32 @@ export interface CliIo {
   env: NodeJS.ProcessEnv
   cwd: string
   signals: Signals
+  /** Started by a balancer that runs, to take its place. */
+  isSuccessor: boolean
+  /** Has the terminal gone that the command wrote to? */
+  hasLostTerminal(): boolean
+  /** From now on the command ends when nobody reads what it prints. */
+  endWithOutput(): void
+  /** Is such a process there? */
+  isAlive(pid: number): boolean
   /** What this process was started with. */
   inherit(): Promise<Inheritance>
   createBalancer(settings: Settings, inheritance: Inheritance): Promise<RunningBalancer>
 }
 
-/** The real world. The balancer is loaded only when it is to run, so that `check` and `explain` need no native module. */
+/** The real world. The balancer is loaded only when it is to run, so that the other commands need no native module. */
 export function processIo(): CliIo {
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    // A reload reads again what stands behind the name of a link, and not what did at the start.
+    cwd: folderAsWritten(process.env.PWD, process.cwd()),
     signals: process,
+    isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
+    hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
+    endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
+    isAlive,
     async inherit() {
       const { inherit } = await import('../upgrade/inheritance.ts')
       return inherit(process.env, process.pid)
@@ -55,5 +71,19 @@ export function processIo(): CliIo {
       const { Balancer } = await import('../balancer.ts')
       return new Balancer(settings, inheritance)
     },
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  try {
+    // One that has ended, and that nobody has asked for its exit code.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return process.platform !== 'linux'
   }
 }

@@ -1,7 +1,10 @@
-// Where log lines go: readable on a terminal, JSON otherwise. What workers print is passed on whatever the level, with its seat in front.
+// Where log lines go: readable on a terminal, JSON otherwise. What workers print is passed on whatever the level, with its seat in front. The newest lines are kept in
+// a ring besides, for `balancer logs`.
 
 import { type Logger, pino } from 'pino'
 import { PinoPretty } from 'pino-pretty'
+import type { LogEntry } from '../admin/control-protocol.ts'
+import { LogRing } from '../admin/log-ring.ts'
 import type { TextOutput } from './io.ts'
 
 export interface LogOptions {
@@ -21,6 +24,8 @@ export interface OutputLine {
 export interface Log {
   logger: Logger
   output(line: OutputLine): void
+  /** The newest lines, whatever becomes of the others. */
+  ring: LogRing
   /** Resolves when everything is written, or after a second. */
   flush(): Promise<void>
 }
@@ -28,6 +33,7 @@ export interface Log {
 /** Beyond this much that nobody reads, JSON lines are dropped rather than kept. */
 const maxUnwrittenBytes = 16 * 1024 * 1024
 const flushTimeoutMs = 1_000
+const infoLevel = 30
 
 /** Makes the log of a command. */
 export function createLog(options: LogOptions): Log {
@@ -35,29 +41,66 @@ export function createLog(options: LogOptions): Log {
 }
 
 function readableLog({ output, level }: LogOptions): Log {
-  const colour = output.isTTY === true
-  const format = PinoPretty.prettyFactory({ colorize: colour, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', hideObject: true })
+  const ring = new LogRing()
+  const format = lineFormat(output.isTTY === true)
   // Formatted at once and not in a stream: lines of the log and of the workers keep their order.
-  const logger = pino({ level }, { write: (line: string) => output.write(format(line)) })
+  const logger = pino(
+    { level },
+    {
+      write(line: string) {
+        const entry = JSON.parse(line) as LogEntry
+        output.write(format(entry))
+        ring.push(entry)
+      },
+    },
+  )
   return {
     logger,
-    output({ pool, slot, stream, line }) {
+    ring,
+    output(line) {
       if (level === 'silent') return
-      const seat = `${pool}/${slot} | `
-      output.write(`${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${seat}\x1b[0m` : seat}${line}\n`)
+      const entry = entryOf(line)
+      output.write(format(entry))
+      ring.push(entry)
     },
     flush: async () => {},
   }
 }
 
+/** How a line reads on a terminal, with its end: of the log with time and level, of a worker with its seat. */
+export function lineFormat(colour: boolean): (entry: LogEntry) => string {
+  const format = PinoPretty.prettyFactory({ colorize: colour, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', hideObject: true })
+  return (entry) => {
+    const { pool, slot, stream, msg } = entry
+    if (stream === undefined) return format(entry)
+    const seat = `${pool}/${slot} | `
+    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${seat}\x1b[0m` : seat}${msg}\n`
+  }
+}
+
 function jsonLog({ output, level }: LogOptions): Log {
+  const ring = new LogRing()
   // A reader that stands still must not stop the primary, as writing to a pipe at once would.
   const file = output === process.stdout ? pino.destination({ dest: 1, sync: false, maxLength: maxUnwrittenBytes }) : undefined
-  const logger = pino({ level, base: null }, file ?? output)
-  const workers = logger.child({}, { level: level === 'silent' ? 'silent' : 'info' })
+  const destination = file ?? output
+  const logger = pino(
+    { level, base: null },
+    {
+      write(line: string) {
+        destination.write(line)
+        ring.push(JSON.parse(line) as LogEntry)
+      },
+    },
+  )
+  const workers = pino({ level: level === 'silent' ? 'silent' : 'info', base: null }, destination)
   return {
     logger,
-    output: ({ pool, slot, stream, line }) => workers.info({ pool, slot, stream }, line),
+    ring,
+    output(line) {
+      const { pool, slot, stream, line: msg } = line
+      workers.info({ pool, slot, stream }, msg)
+      if (level !== 'silent') ring.push(entryOf(line))
+    },
     flush: () =>
       new Promise((resolve) => {
         if (file === undefined) return resolve()
@@ -68,4 +111,8 @@ function jsonLog({ output, level }: LogOptions): Log {
         })
       }),
   }
+}
+
+function entryOf({ pool, slot, stream, line }: OutputLine): LogEntry {
+  return { time: Date.now(), level: infoLevel, msg: line, pool, slot, stream }
 }

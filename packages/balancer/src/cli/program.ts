@@ -1,13 +1,11 @@
 // The commands with their options, help and examples. What a command does stands in the file of its name.
 
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../config/listen.ts'
-import { check } from './check.ts'
-import { explain } from './explain.ts'
+import { addControlCommands } from './control-commands.ts'
 import type { CliIo } from './io.ts'
-import { start } from './start.ts'
+import { ownVersion } from './version.ts'
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
@@ -25,7 +23,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       getErrHasColors: () => false,
     })
     .showHelpAfterError("Run 'balancer --help' for what there is.")
-  addExamples(program, ['balancer start server.js', 'balancer check', "balancer explain GET /cart -H 'Cookie: connect.sid=s%3A1'"])
+  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
 
   const startCommand = program
     .command('start')
@@ -35,10 +33,15 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be given more than once", collectListen)
     .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
     .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
+    .option('--control <path>', "path of the control socket, or 'off' (default: goes by folder and config)", parseControl)
+    .option('--env-file <file>', 'environment variables for the config and the workers; a reload reads it again')
+    .option('--watch', 'for development: reload when a file of the app or the config changes')
+    .option('--watch-path <path>', 'look for changes there instead; may be given more than once', collect)
     .addOption(new Option('--log-level <level>', 'what to log from').choices(levels).default('info').env('LOG_LEVEL'))
     .option('--pretty', 'log lines for people (default: on a terminal)')
     .option('--no-pretty', 'log JSON')
     .action(async (app, options) => {
+      const { start } = await import('./start.ts')
       outcome.exitCode = await start({ ...options, app, appArgs }, io)
     })
   startCommand.usage('[options] [app] [-- arguments of the app]')
@@ -50,14 +53,17 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     'balancer start server.js',
     'balancer start server.js -i 4 --listen 127.0.0.1:8080 -- --verbose',
     'balancer start --config production.config.ts --admin off',
+    'balancer start --watch server.ts',
   ])
 
   const checkCommand = program
     .command('check')
     .description('print the pools and routes of the config, or everything that is wrong with it')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
+    .option('--env-file <file>', 'environment variables for the config')
     .action(async (options) => {
       refuseAppArgs(checkCommand, appArgs)
+      const { check } = await import('./check.ts')
       outcome.exitCode = await check(options, io)
     })
   addExamples(checkCommand, ['balancer check', 'balancer check --config production.config.ts'])
@@ -70,8 +76,10 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('-H, --header <field>', "a header field, 'Name: value'; may be given more than once", collectHeader)
     .option('--from <address>', 'address of the client', parseAddress, '127.0.0.1')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
+    .option('--env-file <file>', 'environment variables for the config')
     .action(async (method, target, options) => {
       refuseAppArgs(explainCommand, appArgs)
+      const { explain } = await import('./explain.ts')
       outcome.exitCode = await explain({ ...options, method, target }, io)
     })
   addExamples(explainCommand, [
@@ -79,15 +87,23 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     "balancer explain GET /cart -H 'Cookie: connect.sid=s%3A1' -H 'Host: shop.example.com'",
     'balancer explain POST /v2/orders --from 203.0.113.7',
   ])
+
+  addControlCommands({
+    io,
+    add(name, description, run) {
+      const command = program.command(name).description(description)
+      return command.action(async () => {
+        refuseAppArgs(command, appArgs)
+        outcome.exitCode = await run(command.processedArgs as never, command.opts() as never, command)
+      })
+    },
+    addExamples,
+  })
   return program
 }
 
 function addExamples(command: Command, examples: readonly string[]): void {
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
-}
-
-function ownVersion(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 function refuseAppArgs(command: Command, appArgs: readonly string[]): void {
@@ -98,6 +114,14 @@ function parseWorkers(text: string): number | 'max' {
   if (text === 'max') return text
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a positive integer or 'max'.")
   return Number(text)
+}
+
+function collect(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text]
+}
+
+function parseControl(text: string): string | false {
+  return text === 'off' ? false : text
 }
 
 function collectListen(text: string, earlier: string[] = []): string[] {

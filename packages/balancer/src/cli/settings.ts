@@ -8,6 +8,7 @@ import { resolveSettings } from '../config/resolve.ts'
 import { secretsOf } from '../config/secret.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
+import { readEnvFile, withVariables } from './env-file.ts'
 import type { CliIo } from './io.ts'
 
 /** What a command line may say of the config. All of it concerns the first pool or the whole. */
@@ -18,6 +19,8 @@ export interface Overrides {
   instances?: number | 'max' | undefined
   listen?: readonly string[] | undefined
   admin?: string | false | undefined
+  control?: string | false | undefined
+  envFile?: string | undefined
 }
 
 export interface ReadSettings {
@@ -26,13 +29,24 @@ export interface ReadSettings {
   knowsSecret: boolean
 }
 
-/** Settings of a command line. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
+/** Settings of a command line, read afresh each time. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
 export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
-  const loaded = await loadConfig({ file: overrides.config, folder: io.cwd })
-  if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
-  const config = withOverrides(loaded, overrides, io.cwd)
-  const settings = resolveSettings(config, { folder: loaded?.folder ?? io.cwd, file: loaded?.file, env: io.env })
-  return { settings, knowsSecret: secretsOf((config as BalancerConfig).secret, io.env).secrets.length > 0 }
+  const { cwd, env } = io
+  const variables = overrides.envFile === undefined ? {} : readEnvFile(resolve(cwd, overrides.envFile), env)
+  return withVariables(variables, env, async () => {
+    const loaded = await loadConfig({ file: overrides.config, folder: cwd })
+    if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
+    const config = withOverrides(loaded, overrides, cwd)
+    const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
+    const knowsSecret = secretsOf((config as BalancerConfig).secret, env).secrets.length > 0
+    return { settings: withEnvironment(settings, variables), knowsSecret }
+  })
+}
+
+/** Workers have the variables of the file under their pool's own. */
+function withEnvironment(settings: Settings, variables: Record<string, string>): Settings {
+  if (Object.keys(variables).length === 0) return settings
+  return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...variables, ...pool.env } })) }
 }
 
 function nothingToRun(): BalancerError {
@@ -44,7 +58,8 @@ function nothingToRun(): BalancerError {
 }
 
 /** Lays the options over a config that is not checked yet: what is wrong in it stays in it, for the check. */
-function withOverrides(loaded: LoadedConfig | undefined, { app, appArgs = [], instances, listen, admin }: Overrides, cwd: string): unknown {
+function withOverrides(loaded: LoadedConfig | undefined, overrides: Overrides, cwd: string): unknown {
+  const { app, appArgs = [], instances, listen, admin, control } = overrides
   const input = loaded === undefined ? {} : loaded.config
   if (!isObject(input)) return input
   const config: BalancerConfig = { ...input }
@@ -53,6 +68,7 @@ function withOverrides(loaded: LoadedConfig | undefined, { app, appArgs = [], in
   if (listen !== undefined)
     config.listen = listen.map((address) => (address.startsWith('unix:') ? resolve(cwd, address.slice('unix:'.length)) : address))
   if (admin !== undefined) config.admin = admin
+  if (control !== undefined) config.control = control === false ? false : resolve(cwd, control)
   const pools: unknown = config.pools ?? { [defaultPoolName]: {} }
   const [name] = isObject(pools) ? Object.keys(pools) : []
   const first = isObject(pools) && name !== undefined ? pools[name] : undefined

@@ -1,7 +1,9 @@
-// When and how a running balancer ends: the first signal drains it, the second ends it at once, a failure ends it with the error's exit code.
+// When and how a running balancer ends: the first signal drains it, the second ends it at once, a failure ends it with the error's exit code. An operator's
+// `balancer stop` counts as a signal.
 
 import { BalancerError, errorCodes } from '../errors.ts'
-import type { RunningBalancer, Signals, StopSignal } from './io.ts'
+import { counted } from './event-lines.ts'
+import type { RunningBalancer, Signal, Signals, StopSignal } from './io.ts'
 import type { Log } from './log.ts'
 
 const signalNumbers: Record<StopSignal, number> = { SIGINT: 2, SIGTERM: 15 }
@@ -14,23 +16,30 @@ export class StopWatch {
   readonly #balancer: RunningBalancer
   readonly #signals: Signals
   readonly #log: Log
+  readonly #shutdownDelayMs: number
   readonly #resolve: (exitCode: number) => void
-  readonly #onSignal = (signal: StopSignal): void => this.#take(signal)
+  readonly #onSignal = (signal: Signal): void => this.#take(signal as StopSignal)
   readonly #onFailed = ({ error }: { error: Error }): void => this.#fail(error)
   readonly #onDraining = ({ reason }: { reason: string }): void => {
-    if (!this.#stopping) this.#stop(reason)
+    if (this.#stopping) return
+    this.#isOwnWish = true
+    this.#stop(reason, 0, '')
   }
   #started = false
   #stopping = false
-  /** Has somebody asked for it from outside? A balancer may also stop of its own accord, when its successor serves. */
-  #isAsked = false
+  /** The balancer stops of its own accord, for its successor serves: nobody outside has asked for it yet. */
+  #isOwnWish = false
   #exitCode = 0
   #reminder: NodeJS.Timeout | undefined
+  /** Begins to drain, when that waits for the shutdown delay. */
+  #endDelay: (() => void) | undefined
 
-  constructor(balancer: RunningBalancer, signals: Signals, log: Log) {
+  /** `shutdownDelayMs`: how long a balancer that has started accepts on after SIGTERM, until whoever sends it clients has noticed. */
+  constructor(balancer: RunningBalancer, signals: Signals, log: Log, shutdownDelayMs = 0) {
     this.#balancer = balancer
     this.#signals = signals
     this.#log = log
+    this.#shutdownDelayMs = shutdownDelayMs
     let resolve: (exitCode: number) => void = () => {}
     this.stopped = new Promise((done) => {
       resolve = done
@@ -57,6 +66,19 @@ export class StopWatch {
     this.#started = true
   }
 
+  /** Drains and stops, as on SIGTERM; if it does so already, nothing more. */
+  stop(reason: string): void {
+    if (!this.#stopping) this.#stop(reason, this.#shutdownDelayMs, '')
+  }
+
+  /** Stops without waiting for anything. */
+  stopNow(reason: string): void {
+    if (!this.#stopping) this.#stop(reason, 0, '')
+    this.#log.logger.warn(`${reason}: stopping now`)
+    this.#endDelay?.()
+    this.#balancer.stopNow()
+  }
+
   release(): void {
     clearInterval(this.#reminder)
     this.#signals.off('SIGINT', this.#onSignal)
@@ -66,15 +88,14 @@ export class StopWatch {
   }
 
   #take(signal: StopSignal): void {
-    if (!this.#isAsked) {
-      this.#isAsked = true
-      if (!this.#stopping) this.#stop(signal)
-      else this.#log.logger.info(`${signal}: is stopping already; once more to stop now`)
+    if (!this.#stopping) return this.#stop(signal, signal === 'SIGTERM' ? this.#shutdownDelayMs : 0, '; once more to stop now')
+    if (this.#isOwnWish) {
+      this.#isOwnWish = false
+      this.#log.logger.info(`${signal}: is stopping already; once more to stop now`)
       return
     }
     this.#exitCode = 128 + signalNumbers[signal]
-    this.#log.logger.warn(`${signal} again: stopping now`)
-    this.#balancer.stopNow()
+    this.stopNow(`${signal} again`)
   }
 
   /** While it starts, the rejected start tells of the failure. */
@@ -82,13 +103,23 @@ export class StopWatch {
     if (!this.#started || this.#stopping) return
     this.#log.logger.error({ err: error }, error.message)
     this.#exitCode = error instanceof BalancerError ? errorCodes[error.code].exitCode : 1
-    this.#isAsked = true
-    this.#stop('failure')
+    this.#stop('failure', 0, '')
   }
 
-  #stop(reason: string): void {
+  #stop(reason: string, delayMs: number, hint: string): void {
     this.#stopping = true
-    this.#log.logger.info(`${reason}: stopping; ${this.#waitingFor()}; once more to stop now`)
+    if (delayMs === 0 || !this.#started) return this.#drain(reason, hint)
+    this.#log.logger.info(`${reason}: not ready any more, and accepting for another ${delayMs / 1000} s${hint}`)
+    const timer = setTimeout(() => this.#endDelay?.(), delayMs)
+    this.#endDelay = () => {
+      clearTimeout(timer)
+      this.#endDelay = undefined
+      this.#drain(reason, hint)
+    }
+  }
+
+  #drain(reason: string, hint: string): void {
+    this.#log.logger.info(`${reason}: stopping; ${this.#waitingFor()}${hint}`)
     this.#reminder = setInterval(() => this.#log.logger.info(`still stopping; ${this.#waitingFor()}`), remindEveryMs)
     this.#balancer.stop(reason).then(
       () => this.#resolve(this.#exitCode),
@@ -106,8 +137,4 @@ export class StopWatch {
     const waiting = connections.waiting.head + connections.waiting.queue + connections.waiting.offered
     return `waiting for ${counted(inFlight + waiting, 'request')} on ${counted(workers.length, 'worker')}`
   }
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -2,25 +2,30 @@
 // have other faults too, so it believes nothing of their shape.
 
 import { clientAddress } from '@switchyard/routing'
-import { defaultLimits, defaultPoolName } from './defaults.ts'
+import { defaultAutoscale, defaultLimits, defaultOutliers, defaultPoolName } from './defaults.ts'
 import { didYouMean, type Fault, formatPath } from './faults.ts'
 import { formatAddress, parseHostPort, parseListen } from './listen.ts'
 import { secretFaults, secretsOf } from './secret.ts'
+import { bytesOf } from './sizes.ts'
+import { findGroup, findUser, type UserSource } from './users.ts'
 
 export interface CheckContext {
   folder: string
   env: NodeJS.ProcessEnv
+  users: UserSource
 }
 
 type Loose = Readonly<Record<string, unknown>>
 
 /** Every fault of this kind, in the order of the config. */
-export function crossFaults(input: unknown, { folder, env }: CheckContext): Fault[] {
+export function crossFaults(input: unknown, { folder, env, users }: CheckContext): Fault[] {
   const config = looseOf(input)
   return [
     ...listenFaults(config, folder),
+    ...poolFaults(config, users),
     ...routeFaults(config),
     ...adminFaults(config),
+    ...controlFaults(config, folder),
     ...secretFaults(secretsOf(config.secret, env)),
     ...proxyFaults(config),
     ...limitFaults(config),
@@ -41,6 +46,69 @@ function listenFaults({ listen }: Loose, folder: string): Fault[] {
   })
 }
 
+function poolFaults({ pools, drainTimeoutMs = defaultLimits.drainTimeoutMs }: Loose, users: UserSource): Fault[] {
+  return Object.entries(looseOf(pools)).flatMap(([name, value]) => {
+    const pool = looseOf(value)
+    const at = (...keys: string[]) => formatPath(['pools', name, ...keys])
+    const { soft, hard } = looseOf(pool.maxMemory)
+    return [
+      ...inOrder(at('maxMemory', 'hard'), 'soft', [bytesOf(soft), soft], [bytesOf(hard), hard]),
+      ...userFaults(pool, at, users),
+      ...outlierFaults(looseOf(pool.outliers), at),
+      ...autoscaleFaults(pool, at),
+      ...atMost(at('drainSpreadMs'), 'drainTimeoutMs', pool.drainSpreadMs, drainTimeoutMs),
+    ]
+  })
+}
+
+function userFaults({ uid, gid }: Loose, at: (key: string) => string, users: UserSource): Fault[] {
+  const faults: Fault[] = []
+  const [user, group] = [uid, gid].map((id) => (typeof id === 'number' || (typeof id === 'string' && id !== '') ? id : undefined))
+  const number = typeof user === 'string' ? findUser(user, users)?.uid : user
+  if (users.own() !== 0) {
+    const message = 'only root may start workers as another user'
+    if (number !== undefined && number !== users.own()) faults.push({ path: at('uid'), message })
+    if (group !== undefined) faults.push({ path: at('gid'), message })
+  }
+  const isKnown = user === undefined || findUser(user, users) !== undefined
+  if (!isKnown && typeof user === 'string') faults.push({ path: at('uid'), message: `there is no user '${user}' in /etc/passwd` })
+  // Root's own group would go along in silence.
+  if (!isKnown && typeof user === 'number' && gid === undefined)
+    faults.push({ path: at('gid'), message: `is missing: the user ${user} is not in /etc/passwd, which would tell its group` })
+  if (typeof group === 'string' && findGroup(group, users) === undefined)
+    faults.push({ path: at('gid'), message: `there is no group '${group}' in /etc/group` })
+  return faults
+}
+
+function outlierFaults(outliers: Loose, at: (...keys: string[]) => string): Fault[] {
+  const { baseEjectionMs: least = defaultOutliers.baseEjectionMs, maxEjectionMs: most = defaultOutliers.maxEjectionMs } = outliers
+  return inOrder(at('outliers', 'maxEjectionMs'), 'baseEjectionMs', [least, least], [most, most])
+}
+
+function autoscaleFaults({ autoscale, workers }: Loose, at: (...keys: string[]) => string): Fault[] {
+  if (typeof autoscale !== 'object' || autoscale === null) return []
+  const { min = defaultAutoscale.min, max } = looseOf(autoscale)
+  const [least, most] = [min, max].map((count) => (typeof count === 'number' ? count : undefined))
+  const faults = inOrder(at('autoscale', 'max'), 'min', [least, min], [most, max])
+  if (faults.length > 0 || typeof workers !== 'number') return faults
+  if (workers >= (least ?? 1) && workers <= (most ?? Number.POSITIVE_INFINITY)) return []
+  const range = most === undefined ? `at least ${least}` : `from ${least} to ${most}`
+  return [{ path: at('workers'), message: `expected ${range}, as autoscale says, got ${workers}` }]
+}
+
+/** Each as a number, if it is one, and as it is written. */
+function inOrder(path: string, lessName: string, [less, lessText]: [unknown, unknown], [more, moreText]: [unknown, unknown]): Fault[] {
+  return typeof less === 'number' && typeof more === 'number' && less > more
+    ? [{ path, message: `expected at least ${lessName} (${lessText}), got ${moreText}` }]
+    : []
+}
+
+function atMost(path: string, boundName: string, value: unknown, bound: unknown): Fault[] {
+  return typeof value === 'number' && typeof bound === 'number' && value > bound
+    ? [{ path, message: `expected at most ${boundName} (${bound}), got ${value}` }]
+    : []
+}
+
 function routeFaults({ pools, routes }: Loose): Fault[] {
   const names = pools === undefined ? undefined : Object.keys(looseOf(pools))
   const known = names ?? [defaultPoolName]
@@ -57,6 +125,12 @@ function adminFaults({ admin }: Loose): Fault[] {
   return 'fault' in parsed ? [{ path: 'admin', message: `expected a port, 'host:port' or false, got '${admin}'` }] : []
 }
 
+function controlFaults({ control }: Loose, folder: string): Fault[] {
+  if (typeof control !== 'string' || control === '') return []
+  const parsed = parseListen({ path: control }, folder)
+  return 'fault' in parsed ? [{ path: 'control', message: parsed.fault }] : []
+}
+
 function proxyFaults({ trustedProxies }: Loose): Fault[] {
   return listOf(trustedProxies).flatMap((proxy, index) => {
     if (typeof proxy !== 'string' || proxy === '') return []
@@ -71,9 +145,7 @@ function proxyFaults({ trustedProxies }: Loose): Fault[] {
 
 function limitFaults(config: Loose): Fault[] {
   const { restartDelayMs: least = defaultLimits.restartDelayMs, maxRestartDelayMs: most = defaultLimits.maxRestartDelayMs } = config
-  return typeof least === 'number' && typeof most === 'number' && least > most
-    ? [{ path: 'maxRestartDelayMs', message: `expected at least restartDelayMs (${least}), got ${most}` }]
-    : []
+  return inOrder('maxRestartDelayMs', 'restartDelayMs', [least, least], [most, most])
 }
 
 /** The shape of these is told by the schema; here only what it found good is looked at. */

@@ -2,7 +2,7 @@
 
 import type { Policy, PolicyData, PolicyFunction, RouteMatch } from '@switchyard/routing'
 import type { RestMode } from '@switchyard/worker-runtime'
-import type { LimitSettings } from '../settings.ts'
+import type { LimitSettings, OutlierSettings } from '../settings.ts'
 
 /** An address in full. Either `path`, or `port` with or without `host`. */
 export interface ListenOptions {
@@ -40,9 +40,62 @@ export interface SlowStartConfig {
   aggression?: number | undefined
 }
 
+/** How new workers take the place of old ones. */
+export interface ReloadConfig {
+  /** So many workers of a pool are replaced at a time. Default 1. */
+  maxSurge?: number | undefined
+  /** How long a new worker that listens must stay up before it counts as ready. Default 1500. */
+  settleMs?: number | undefined
+}
+
+/** Bytes, or a text such as `'512M'` or `'1.5G'`. */
+export type SizeConfig = number | string
+
+/** What a worker may have resident. Left out: no limit. */
+export interface MemoryConfig {
+  /** Above it the worker is replaced, one at a time. */
+  soft?: SizeConfig | undefined
+  /** Above it the worker is killed. */
+  hard?: SizeConfig | undefined
+}
+
+/** A request of the balancer's own that a worker must answer. */
+export interface ProbeConfig {
+  path: string
+  /** One status, or the first and the last that are good. Default `[200, 399]`. */
+  status?: number | readonly [from: number, to: number] | undefined
+  /** From the end of one to the begin of the next. Default 250 for `readyWhen`, 10000 for `healthWhen`. */
+  intervalMs?: number | undefined
+  /** Default 1000 for `readyWhen`, 5000 for `healthWhen`. */
+  timeoutMs?: number | undefined
+  headers?: Readonly<Record<string, string>> | undefined
+}
+
+export interface HealthProbeConfig extends ProbeConfig {
+  /** So many failures in a row, and the worker is replaced. Default 3. */
+  failures?: number | undefined
+}
+
+/** When a worker that does worse than the others gets nothing for a while; docs/configuration.md tells each default. */
+export type OutlierConfig = { [Name in keyof OutlierSettings]?: OutlierSettings[Name] | undefined }
+
+/** How many workers a pool has, by what its loops have to do. */
+export interface AutoscaleConfig {
+  /** Default 1. */
+  min?: number | undefined
+  /** `'max'`: one for each core that this process may use. Default `'max'`. */
+  max?: number | 'max' | undefined
+  /** Utilisation of the loops that is aimed at, above 0, at most 1. Default 0.7. */
+  target?: number | undefined
+  /** Load that has lasted so long brings more workers. Default 5000. */
+  upAfterMs?: number | undefined
+  /** And so long without it takes one away. Default 60000. */
+  downAfterMs?: number | undefined
+}
+
 /** A named set of workers that run one app. */
 export interface PoolConfig {
-  /** How many workers. `'max'`: one for each core that this process may use. Default `'max'`. */
+  /** How many workers. `'max'`: one for each core that this process may use. Default `'max'`; with `autoscale` its `min`. */
   workers?: number | 'max' | undefined
   /** Entry file; left out: the app of the config. */
   app?: string | undefined
@@ -63,6 +116,30 @@ export interface PoolConfig {
   slowStart?: SlowStartConfig | undefined
   /** When idle kept-alive connections go back to the primary, to be routed afresh: when requests are so heavy that it pays, always, or never. Default `'auto'`. */
   rest?: RestMode | undefined
+  reload?: ReloadConfig | undefined
+  maxMemory?: MemoryConfig | undefined
+  /** Requests after which a worker is replaced, give or take a tenth. Left out: never. */
+  maxRequests?: number | undefined
+  /** Age at which a worker is replaced, give or take a tenth. Left out: never. */
+  maxAgeMs?: number | undefined
+  /** -20 (first served) to 19. Left out: as the balancer itself. */
+  nice?: number | undefined
+  /** The user whose the workers are, by number or name; the balancer must be root. Left out: as the balancer itself. */
+  uid?: number | string | undefined
+  /** Their group. Default: the group of that user. */
+  gid?: number | string | undefined
+  /** A new worker is ready when it answers this, a path or more. Left out: when its app listens. */
+  readyWhen?: string | ProbeConfig | undefined
+  /** A worker that no longer answers this is replaced. Left out: it is not asked. */
+  healthWhen?: string | HealthProbeConfig | undefined
+  /** Workers that do worse than the others get nothing for a while. Default false. */
+  outliers?: boolean | OutlierConfig | undefined
+  /** Left out: the number of workers stays. */
+  autoscale?: AutoscaleConfig | undefined
+  /** Age at which a connection moves to a worker that is chosen afresh, or ends, give or take a tenth. Left out: never. */
+  maxConnectionAgeMs?: number | undefined
+  /** How long the goodbyes to websockets are spread over when a worker drains. Default 5000, or `drainTimeoutMs` if that is less. */
+  drainSpreadMs?: number | undefined
 }
 
 /** A policy, a plain function `(candidates, head) => candidate`, or how JSON says one. */
@@ -92,6 +169,10 @@ export interface BalancerConfig extends LimitConfig {
   policy?: PolicyConfig | undefined
   /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
   admin?: number | string | false | undefined
+  /** Path of the unix socket over which the command line speaks with the balancer; false: none. Left out: one that goes by the config. */
+  control?: string | false | undefined
+  /** What logs and the control socket call this balancer by. Default: the name of the folder of the config. */
+  name?: string | undefined
   /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a new one at each start. */
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** Addresses (CIDR) of proxies whose `X-Forwarded-For` is believed. */

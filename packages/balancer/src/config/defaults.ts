@@ -1,6 +1,6 @@
 // The numbers a config may leave out. docs/configuration.md gives the reason of each.
 
-import type { LimitSettings } from '../settings.ts'
+import type { AutoscaleSettings, LimitSettings, OutlierSettings, ReloadSettings } from '../settings.ts'
 
 export const defaultLimits: LimitSettings = {
   maxHeadBytes: 16_384,
@@ -15,12 +15,44 @@ export const defaultLimits: LimitSettings = {
   drainTimeoutMs: 30_000,
   restartDelayMs: 100,
   maxRestartDelayMs: 30_000,
+  maxRestarts: 30,
+  restartWindowMs: 900_000,
+  hangTimeoutMs: 30_000,
+  shutdownDelayMs: 0,
 }
 
 export const defaultQueue = { limit: 1_024, timeoutMs: 5_000 }
 
 /** Of what a slow start leaves out. */
 export const defaultSlowStart = { from: 0.1, aggression: 1 }
+
+export const defaultReload: ReloadSettings = { maxSurge: 1, settleMs: 1_500 }
+
+/** Of what a probe leaves out besides its `status`. */
+export const defaultReadyWhen = { intervalMs: 250, timeoutMs: 1_000 }
+
+/** It is patient: a worker that computes for seconds is busy, not sick. */
+export const defaultHealthWhen = { intervalMs: 10_000, timeoutMs: 5_000, failures: 3 }
+
+export const defaultStatus: readonly [number, number] = [200, 399]
+
+export const defaultOutliers: OutlierSettings = {
+  intervalMs: 10_000,
+  minRequests: 50,
+  errorShare: 0.2,
+  latencyFactor: 5,
+  latencyFloorMs: 100,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  maxEjectedShare: 0.3,
+  panicThreshold: 0.5,
+}
+
+/** `max` is what the machine has. */
+export const defaultAutoscale: Omit<AutoscaleSettings, 'max'> = { min: 1, target: 0.7, upAfterMs: 5_000, downAfterMs: 60_000 }
+
+/** Or `drainTimeoutMs`, if that is less. */
+export const defaultDrainSpreadMs = 5_000
 
 export const defaultAdmin = { host: '127.0.0.1', port: 9400 }
 

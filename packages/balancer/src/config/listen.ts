@@ -9,7 +9,7 @@ export type Parsed<T> = { value: T } | { fault: string }
 
 const defaultBacklog = 511
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
-const maxSocketPathBytes = 107
+export const maxSocketPathBytes = 107
 
 /** Reads one address; `folder` is what a relative socket path starts from. */
 export function parseListen(listen: ListenConfig, folder: string): Parsed<ListenAddress> {

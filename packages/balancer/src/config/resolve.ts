@@ -1,6 +1,6 @@
 // Turns a config into settings: looks for every fault first, then fills in the defaults. Below this nothing can be wrong with a setting.
 
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { clientAddress, type Policy, type RouteMatch, routeName } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
 import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from '../settings.ts'
@@ -8,12 +8,14 @@ import { findApp } from './app.ts'
 import { crossFaults } from './checks.ts'
 import type { BalancerConfig, PoolConfig, RouteConfig } from './config.ts'
 import { usableCpus } from './cpus.ts'
-import { defaultAdmin, defaultLimits, defaultPoolName, defaultQueue, defaultSlowStart } from './defaults.ts'
+import { defaultAdmin, defaultLimits, defaultPoolName } from './defaults.ts'
 import { configError, describeFault, type Fault, formatPath } from './faults.ts'
 import { parseHostPort, parseListen } from './listen.ts'
 import { policyOf } from './policies.ts'
+import { poolSettings } from './pool-settings.ts'
 import { shapeFaults } from './schema.ts'
 import { secretsOf, ticketKeysOf } from './secret.ts'
+import { thisMachinesUsers, type UserSource } from './users.ts'
 
 export interface ResolveContext {
   /** What relative paths in the config start from. */
@@ -23,11 +25,15 @@ export interface ResolveContext {
   env?: NodeJS.ProcessEnv | undefined
   /** What `'max'` stands for. */
   cpus?: (() => number) | undefined
+  users?: UserSource | undefined
 }
 
 /** Settings of a config, with every default filled in. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only apps are missing. */
-export function resolveSettings(input: unknown, { folder, file, env = process.env, cpus = usableCpus }: ResolveContext): Settings {
-  const faults = [...shapeFaults(input), ...crossFaults(input, { folder, env })]
+export function resolveSettings(
+  input: unknown,
+  { folder, file, env = process.env, cpus = usableCpus, users = thisMachinesUsers }: ResolveContext,
+): Settings {
+  const faults = [...shapeFaults(input), ...crossFaults(input, { folder, env, users })]
   const apps = new Map(appsOf(input, folder))
   const missing = [...apps.values()].filter((app) => 'fault' in app).map(({ fault }) => fault as Fault)
   if (faults.length > 0) throw configError([...faults, ...missing], file)
@@ -37,13 +43,16 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
 
   const config = input as BalancerConfig
   const trustedProxies = config.trustedProxies ?? []
+  const limits = limitsOf(config)
   const pools = Object.entries(poolsOf(config)).map(([name, pool]) =>
-    poolSettings(name, pool, apps.get(name)?.file as string, folder, cpus),
+    poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
   )
   const policies = new Policies(config, trustedProxies)
   const firstPool = (pools[0] as PoolSettings).name
   return {
     file,
+    name: config.name ?? nameOf(folder),
+    control: typeof config.control === 'string' ? resolve(folder, config.control) : config.control,
     listen:
       config.listen === undefined
         ? undefined
@@ -55,10 +64,22 @@ export function resolveSettings(input: unknown, { folder, file, env = process.en
     ticketKeys: ticketKeysOf(secretsOf(config.secret, env)),
     trustedProxies,
     clientAddress: clientAddress({ trustedProxies }),
-    limits: Object.fromEntries(
-      Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value]),
-    ) as unknown as LimitSettings,
+    limits,
   }
+}
+
+function limitsOf(config: BalancerConfig): LimitSettings {
+  const limits = Object.fromEntries(
+    Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value]),
+  ) as unknown as LimitSettings
+  return { ...limits, hangTimeoutMs: limits.hangTimeoutMs || Number.POSITIVE_INFINITY }
+}
+
+function nameOf(folder: string): string {
+  const name = basename(folder)
+    .replaceAll(/[^\w.-]/g, '-')
+    .replace(/^[.-]+/, '')
+  return name.slice(0, 63) || 'balancer'
 }
 
 type FoundApp = { file: string; fault?: undefined } | { file?: undefined; fault: Fault }
@@ -86,31 +107,6 @@ function* appsOf(input: unknown, folder: string): Generator<[string, FoundApp]> 
 
 function poolsOf(config: BalancerConfig): Readonly<Record<string, PoolConfig>> {
   return config.pools ?? { [defaultPoolName]: {} }
-}
-
-function poolSettings(name: string, pool: PoolConfig, app: string, folder: string, cpus: () => number): PoolSettings {
-  const env = Object.entries(pool.env ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return {
-    name,
-    app,
-    args: pool.args ?? [],
-    execArgv: pool.execArgv ?? [],
-    cwd: resolve(folder, pool.cwd ?? '.'),
-    env: Object.fromEntries(env),
-    workers: pool.workers === undefined || pool.workers === 'max' ? cpus() : pool.workers,
-    concurrency: pool.concurrency ?? Number.POSITIVE_INFINITY,
-    queueLimit: pool.queue?.limit ?? defaultQueue.limit,
-    rest: pool.rest ?? 'auto',
-    queueTimeoutMs: pool.queue?.timeoutMs ?? defaultQueue.timeoutMs,
-    weights: pool.weights ?? [],
-    slowStart: slowStartOf(pool.slowStart),
-  }
-}
-
-function slowStartOf(config: PoolConfig['slowStart']): PoolSettings['slowStart'] {
-  if (config === undefined) return undefined
-  const { windowMs, from = defaultSlowStart.from, aggression = defaultSlowStart.aggression } = config
-  return { windowMs, from, aggression }
 }
 
 function routeSettings({ pool: poolName, policy, name, ...rest }: RouteConfig, firstPool: string, policies: Policies): RouteSettings {

@@ -1,8 +1,10 @@
 // The shape of a config, as valibot schemas: every fault at once, each with its path. What one part says of another is in checks.ts.
 
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { patternFault, trustedProxyFault } from '@switchyard/routing'
 import * as v from 'valibot'
 import { didYouMean, type Fault, formatPath, show } from './faults.ts'
+import { bytesOf } from './sizes.ts'
 
 const maxTimerMs = 2 ** 31 - 1
 
@@ -154,10 +156,105 @@ const routeEntries = {
   name: v.optional(text),
 }
 
+const share = expected(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 'a share above 0, at most 1')
+
+const statusPhrase = 'a status from 100 to 599, or the first and the last: [200, 399]'
+const statusCode = v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(599))
+const status = v.optional(
+  expected(
+    v.union([
+      statusCode,
+      v.pipe(
+        v.strictTuple([statusCode, statusCode]),
+        v.check(([from, to]) => from <= to),
+      ),
+    ]),
+    statusPhrase,
+  ),
+)
+const headerFields = v.record(
+  v.pipe(v.string(), v.check(passes(validateHeaderName), 'the name of a header field')),
+  v.pipe(
+    v.string('a text'),
+    v.check(
+      passes((text: string) => validateHeaderValue('x', text)),
+      'a text that a header field may have',
+    ),
+  ),
+  'an object of header names and texts',
+)
+const requestPath = expected(v.pipe(v.string(), v.regex(/^\/[\x21-\x7e]*$/)), 'a path such as /healthz, percent-encoded')
+const probeEntries = {
+  path: requestPath,
+  status,
+  intervalMs: milliseconds(1),
+  timeoutMs: milliseconds(1),
+  headers: v.optional(headerFields),
+}
+const healthEntries = { ...probeEntries, failures: positive() }
+
+/** A path alone stands for a probe. */
+function probe(entries: typeof probeEntries) {
+  const full = shape(entries, 'a path or an object')
+  return v.optional(v.lazy((input) => (typeof input === 'string' ? requestPath : full)))
+}
+
+function passes(validate: (text: string) => void): (text: string) => boolean {
+  return (text) => {
+    try {
+      validate(text)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+/** Less is a slip of the pen: no worker starts with it. */
+const leastSize = 2 ** 20
+const size = v.optional(
+  v.custom((input) => (bytesOf(input) ?? 0) >= leastSize, `bytes from ${leastSize}, or a text such as '512M' or '1.5G'`),
+)
+
+/** The last number means nobody. */
+const account = (phrase: string) =>
+  v.optional(
+    expected(
+      v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 2)), v.pipe(v.string(), v.minLength(1))]),
+      phrase,
+    ),
+  )
+
+const outlierEntries = {
+  intervalMs: milliseconds(1),
+  minRequests: positive(),
+  errorShare: v.optional(share),
+  latencyFactor: v.optional(expected(v.pipe(v.number(), v.gtValue(1)), 'a number above 1')),
+  latencyFloorMs: milliseconds(0),
+  baseEjectionMs: milliseconds(1),
+  maxEjectionMs: milliseconds(1),
+  maxEjectedShare: v.optional(share),
+  panicThreshold: v.optional(expected(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 'a share from 0 to 1')),
+}
+const outlierOptions = shape(outlierEntries, 'true, false or an object')
+
+const countOrMax = v.optional(
+  expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal('max')]), "a positive integer or 'max'"),
+)
+const autoscaleEntries = {
+  min: positive(),
+  max: countOrMax,
+  target: v.optional(share),
+  upAfterMs: milliseconds(1),
+  downAfterMs: milliseconds(1),
+}
+const reloadEntries = { maxSurge: positive(), settleMs: milliseconds(0) }
+const memoryEntries = { soft: size, hard: size }
+
 const weight = expected(v.pipe(v.number(), v.finite(), v.gtValue(0)), 'a number above 0')
 
 const poolEntries = {
-  workers: v.optional(expected(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal('max')]), "a positive integer or 'max'")),
+  workers: countOrMax,
   app: v.optional(text),
   args: v.optional(v.array(v.string('a text'), 'a list of texts')),
   execArgv: texts,
@@ -174,10 +271,26 @@ const poolEntries = {
     }),
   ),
   queue: v.optional(shape({ limit: countFromZero, timeoutMs: milliseconds(0) })),
+  reload: v.optional(shape(reloadEntries)),
+  maxMemory: v.optional(shape(memoryEntries)),
+  maxRequests: positive(),
+  maxAgeMs: milliseconds(1),
+  nice: whole(-20, 19, 'an integer from -20 to 19'),
+  uid: account('a number or the name of a user'),
+  gid: account('a number or the name of a group'),
+  readyWhen: probe(probeEntries),
+  healthWhen: probe(healthEntries),
+  outliers: v.optional(v.lazy((input) => (typeof input === 'boolean' ? v.boolean() : outlierOptions))),
+  autoscale: v.optional(shape(autoscaleEntries)),
+  maxConnectionAgeMs: milliseconds(1),
+  drainSpreadMs: milliseconds(0),
 }
 
 /** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */
 const poolName = expected(v.pipe(v.string(), v.regex(/^[A-Za-z][\w-]{0,62}$/)), 'a pool name: a letter, then letters, digits, - or _')
+
+/** It stands in the path of the control socket. */
+const ownName = expected(v.pipe(v.string(), v.regex(/^\w[\w.-]{0,62}$/)), 'a name: letters, digits, ., - or _, at most 63')
 
 const secretPhrase = 'a text of at least 16 characters'
 const secret = expected(v.pipe(v.string(), v.minLength(16)), secretPhrase)
@@ -205,6 +318,8 @@ export const configEntries = {
       "a port, 'host:port' or false",
     ),
   ),
+  control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
+  name: v.optional(ownName),
   secret: v.optional(secrets),
   trustedProxies: texts,
   maxHeadBytes: whole(64, 1_048_576, 'bytes from 64 to 1048576'),
@@ -219,10 +334,24 @@ export const configEntries = {
   drainTimeoutMs: milliseconds(0),
   restartDelayMs: milliseconds(0),
   maxRestartDelayMs: milliseconds(0),
+  maxRestarts: countFromZero,
+  restartWindowMs: milliseconds(1),
+  hangTimeoutMs: milliseconds(0),
+  shutdownDelayMs: milliseconds(0),
 }
 
 /** The parts inside, by the path that docs and faults use. */
 export const nestedEntries = { pools: poolEntries, routes: routeEntries, listen: listenEntries }
+
+/** And the parts inside a pool. */
+export const poolParts = {
+  reload: reloadEntries,
+  maxMemory: memoryEntries,
+  readyWhen: probeEntries,
+  healthWhen: healthEntries,
+  outliers: outlierEntries,
+  autoscale: autoscaleEntries,
+}
 
 const config = shape(configEntries, 'an object (is there an `export default`?)')
 
@@ -243,7 +372,7 @@ function messageOf(issue: v.BaseIssue<unknown>, path: string): string {
 
 /** Secrets and environments must not end up in a log because of a fault in them. */
 function isSecret(path: string): boolean {
-  return path.startsWith('secret') || /\.env\b/.test(path)
+  return path.startsWith('secret') || /\.(env|headers)\b/.test(path)
 }
 
 function hide(value: unknown): string {

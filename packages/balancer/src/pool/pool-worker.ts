@@ -4,8 +4,10 @@ import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } fr
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
-import type { SpawnedProcess } from '../supervisor/spawn.ts'
+import type { RetireReason } from '../supervisor/plan.ts'
+import type { ServerAddress, SpawnedProcess } from '../supervisor/spawn.ts'
 
+/** `starting` until it is up and trusted; `ready`: it may have connections; `draining`: it finishes what it has. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
 
 /** What workers send back. */
@@ -25,15 +27,29 @@ export class PoolWorker implements Candidate {
   readonly slot: number
   readonly generation: number
   readonly seatWeight: number
+  /** Of its pool when it was started. */
+  readonly settings: PoolSettings
+  /** As this worker numbers them. */
+  routeNames: readonly string[] = []
   readonly link: WorkerLink
   readonly channel: Channel
   readonly load: LoadRow
   state: WorkerState = 'starting'
   everReady = false
+  /** Where its app listens, once it does. */
+  address: ServerAddress | undefined
+  /** While it starts: since when it listens and has passed its probe. */
+  upMs: number | undefined
+  /** It serves, but another is to take its place. */
+  retiring: RetireReason | undefined
+  /** While it drains: not even what carries a ticket of its own comes to it any more. */
+  sealed = false
   drained = false
   /** Hand-offs that it left unclaimed for so long that others got them. */
   recalled = 0
+  /** When it came to its state. */
   sinceMs: number
+  readonly startedMs: number
   leavingMs: number | undefined
   process: SpawnedProcess | undefined
 
@@ -49,7 +65,7 @@ export class PoolWorker implements Candidate {
     generation: number,
     nowMs: number,
     returns: WorkerReturns,
-    { weights, slowStart }: Pick<PoolSettings, 'weights' | 'slowStart'> = { weights: [], slowStart: undefined },
+    settings: PoolSettings,
   ) {
     this.link = transport.openLink({
       onGivenBack: (connection, reason) => returns.onGivenBack(this, connection, reason),
@@ -63,8 +79,10 @@ export class PoolWorker implements Candidate {
     this.slot = slot
     this.generation = generation
     this.sinceMs = nowMs
-    this.seatWeight = weights[slot] ?? 1
-    this.slowStart = slowStart
+    this.startedMs = nowMs
+    this.settings = settings
+    this.seatWeight = settings.weights[slot] ?? 1
+    this.slowStart = settings.slowStart
   }
 
   /** Every pick asks each candidate, so it is reckoned once a millisecond at most, and never again when the start is over. */

@@ -16,11 +16,11 @@ export type Choice = PoolWorker | WaitFor | 'nobody'
 export interface PoolPolicy {
   readonly waitsForLoop?: true
   pick(candidates: readonly PoolWorker[], head: RequestHead): unknown
-  home?(head: RequestHead): { slot: number; firm: boolean } | undefined
+  home?(head: RequestHead): { slot: number; generation: number; firm: boolean } | undefined
 }
 
 export class Pool {
-  readonly settings: PoolSettings
+  settings: PoolSettings
   readonly queue: Queue
   /** Every process of this pool that is not gone. */
   readonly workers = new Set<PoolWorker>()
@@ -30,6 +30,9 @@ export class Pool {
   readonly past = { claimed: 0, takenBack: 0, boardFaults: 0 }
   private candidates: PoolWorker[] = []
   private ready: PoolWorker[] = []
+  /** Who drains and still gets what carries a ticket of its own. */
+  private leaving: PoolWorker[] = []
+  private ejected: ReadonlySet<PoolWorker> = new Set()
   private slots: number[] = []
   /** For what cannot wait: a request that another worker forwards. */
   private readonly otherwise = leastInFlight()
@@ -42,6 +45,12 @@ export class Pool {
 
   get readyCount(): number {
     return this.ready.length
+  }
+
+  /** A reload has brought other settings. */
+  configure(settings: PoolSettings): void {
+    this.settings = settings
+    this.queue.configure(settings.queueLimit, settings.queueTimeoutMs)
   }
 
   add(worker: PoolWorker): void {
@@ -57,12 +66,25 @@ export class Pool {
   /** A worker's state has changed, or its channel has filled or emptied. */
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
-    this.candidates = this.ready.filter((worker) => worker.channel.hasRoom)
+    this.candidates = this.ready.filter((worker) => worker.channel.hasRoom && worker.retiring !== 'hang' && !this.ejected.has(worker))
+    this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed)
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots
     // Before anybody is chosen by the new list, every worker judges by it.
     for (const worker of this.workers) worker.link.tellSeats(slots)
+  }
+
+  /** Does it get nothing for a while, because it fails more than the others? */
+  isEjected(worker: PoolWorker): boolean {
+    return this.ejected.has(worker)
+  }
+
+  /** From now on these get nothing new. */
+  eject(workers: ReadonlySet<PoolWorker>): void {
+    if (workers.size === this.ejected.size && [...workers].every((worker) => this.ejected.has(worker))) return
+    this.ejected = workers
+    this.refresh()
   }
 
   /** Is there a candidate whose loop waits? */
@@ -85,7 +107,13 @@ export class Pool {
 
   /** Who should have this request: the policy's choice among the candidates, or why there is none. `recalled`: not one whose loop is stuck. */
   choose(policy: PoolPolicy, head: RequestHead, recalled = false): Choice {
-    const { open: all, ready } = this
+    const { open: all, ready, leaving } = this
+    if (leaving.length > 0 && policy.home !== undefined) {
+      // Visitors of the generation before are known by their ticket, and stay with their worker to its end.
+      const home = policy.home(head)
+      const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
+      if (worker !== undefined) return worker.channel.hasRoom ? worker : 'home'
+    }
     if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.
       const home = policy.home(head)

@@ -16,14 +16,20 @@ export interface Queued {
 }
 
 export class Queue {
-  private readonly limit: number
-  private readonly timeoutMs: number
+  private limit: number
+  private timeoutMs: number
   // By descriptor, in order of arrival.
   private readonly recalled = new Map<number, Queued>()
   private readonly forLoop = new Map<number, Queued>()
   private readonly forHome = new Map<number, Queued>()
 
   constructor(limit: number, timeoutMs: number) {
+    this.limit = limit
+    this.timeoutMs = timeoutMs
+  }
+
+  /** Other bounds, for whoever comes and for whoever waits. */
+  configure(limit: number, timeoutMs: number): void {
     this.limit = limit
     this.timeoutMs = timeoutMs
   }

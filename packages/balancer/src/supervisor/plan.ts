@@ -7,13 +7,22 @@ export interface PlannedSeat {
   readonly slot: number
 }
 
+/** Why a worker is to be replaced though its generation is the wanted one. */
+export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang'
+
 /** A worker's process as far as the plan needs it. */
 export interface PlannedWorker extends PlannedSeat {
   readonly id: number
+  readonly generation: number
   readonly state: 'starting' | 'ready' | 'draining'
-  /** When it was started; while draining, when that began. */
+  /** When it came to this state. */
   readonly sinceMs: number
-  /** It has said that nothing is left in it. */
+  /** While it starts: since when it listens and has passed its probe; undefined: not yet. */
+  readonly upMs: number | undefined
+  /** For how long its loop has not turned. */
+  readonly silentMs: number
+  readonly retiring: RetireReason | undefined
+  /** It has said that nothing is left in it, and nothing can come any more. */
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
   readonly leavingMs: number | undefined
@@ -25,13 +34,38 @@ export interface SeatHistory {
   readonly failures: number
   /** Not before this moment may the next process start. */
   readonly startAtMs: number
+  /** When its workers failed, oldest first; at least those of the last `restartWindowMs`. */
+  readonly failedMs: readonly number[]
+}
+
+/** What is wanted of one pool. */
+export interface DesiredPool {
+  readonly name: string
+  /** Slots 0 to workers − 1 should have a worker each. */
+  readonly workers: number
+  /** Every worker should be of this one. */
+  readonly generation: number
+  /** While a reload is under way: the generation before, which is wanted again when the new one fails. */
+  readonly previous: number | undefined
+  /** Why the reload has failed, when it has. */
+  readonly failure: string | undefined
+  /** Slots that stay empty until somebody asks for them. */
+  readonly held: ReadonlySet<number>
+  /** Slots whose workers have failed too often. */
+  readonly broken: ReadonlySet<number>
+  /** So many seats may have a second worker that comes up. */
+  readonly maxSurge: number
+  /** How long a worker that takes another's place must have been up before it is trusted. */
+  readonly settleMs: number
 }
 
 export interface Desired {
-  readonly seats: readonly PlannedSeat[]
+  readonly pools: readonly DesiredPool[]
   readonly stopping: boolean
   readonly startTimeoutMs: number
   readonly drainTimeoutMs: number
+  readonly maxRestarts: number
+  readonly restartWindowMs: number
 }
 
 export interface Actual {
@@ -42,11 +76,18 @@ export interface Actual {
 }
 
 export type Action =
-  | { readonly do: 'start'; readonly seat: PlannedSeat }
+  | { readonly do: 'start'; readonly seat: PlannedSeat; readonly generation: number }
+  /** It is up and trusted: it may have connections. */
+  | { readonly do: 'admit'; readonly id: number }
   | { readonly do: 'drain'; readonly id: number }
   | { readonly do: 'leave'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
+  | { readonly do: 'break'; readonly seat: PlannedSeat }
   | { readonly do: 'give-up'; readonly pool: string }
+  /** The reload has failed: the generation before is wanted again. */
+  | { readonly do: 'revert'; readonly pool: string; readonly why: string }
+  /** The reload is complete: nobody of the generation before is left. */
+  | { readonly do: 'complete'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
 export interface Plan {
@@ -56,60 +97,162 @@ export interface Plan {
 
 /** How long a worker that was asked to leave may take before it is killed. */
 export const LEAVE_MS = 5000
+/** Who is on trial must show that its loop turns. */
+const AWAKE_MS = 500
 
 /** The actions that bring `actual` nearer to `desired` at the moment `nowMs`. Changes nothing. */
 export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   const actions: Action[] = []
-  let nextMs = Number.POSITIVE_INFINITY
-  /** Is the moment here? Else remember it. */
-  const isDue = (atMs: number): boolean => {
-    if (nowMs >= atMs) return true
-    nextMs = Math.min(nextMs, atMs)
-    return false
-  }
-
-  for (const worker of actual.workers) {
-    if (worker.leavingMs !== undefined) {
-      if (isDue(worker.leavingMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
-    } else if (worker.state === 'draining') {
-      if (worker.drained) actions.push({ do: 'leave', id: worker.id })
-      else if (isDue(worker.sinceMs + desired.drainTimeoutMs))
-        actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
-    } else if (desired.stopping) {
-      if (worker.state === 'ready') actions.push({ do: 'drain', id: worker.id })
-      else actions.push({ do: 'leave', id: worker.id })
-    } else if (worker.state === 'starting' && isDue(worker.sinceMs + desired.startTimeoutMs)) {
-      actions.push(kill(worker, `it did not listen within ${desired.startTimeoutMs} ms`))
+  const clock = new Clock(nowMs)
+  for (const worker of actual.workers) if (worker.state === 'draining' || worker.leavingMs !== undefined) see(worker)
+  if (desired.stopping) {
+    for (const { id, state, leavingMs } of actual.workers) {
+      if (state === 'draining' || leavingMs !== undefined) continue
+      actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     }
+  } else {
+    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock))
   }
+  return { actions, nextMs: clock.nextMs }
 
-  if (desired.stopping) return { actions, nextMs }
-
-  const lost = lostPools(desired, actual)
-  for (const pool of lost) actions.push({ do: 'give-up', pool })
-  for (const seat of desired.seats) {
-    if (lost.includes(seat.pool)) continue
-    if (actual.workers.some((worker) => worker.pool === seat.pool && worker.slot === seat.slot)) continue
-    if (awaitsVerdict(seat, actual)) continue
-    if (isDue(actual.history(seat)?.startAtMs ?? nowMs)) actions.push({ do: 'start', seat })
+  /** Sees a worker off. */
+  function see(worker: PlannedWorker): void {
+    if (worker.leavingMs !== undefined) {
+      if (clock.isDue(worker.leavingMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
+    } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
+    else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
+      actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
   }
-  return { actions, nextMs }
 }
 
-/** Pools whose every seat has failed before any worker was ever ready: trying again would only repeat it. */
-function lostPools(desired: Desired, actual: Actual): string[] {
-  const pools = new Set(desired.seats.map((seat) => seat.pool))
-  return [...pools].filter((pool) => {
-    if (actual.provenPools.has(pool)) return false
-    if (actual.workers.some((worker) => worker.pool === pool)) return false
-    return desired.seats.every((seat) => seat.pool !== pool || (actual.history(seat)?.failures ?? 0) > 0)
-  })
+function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock): Action[] {
+  const workers = actual.workers.filter((worker) => worker.pool === pool.name)
+  const failure = pool.failure ?? hangOf(pool, workers)
+  if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
+  if (isLost(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
+
+  const actions: Action[] = []
+  const live = workers.filter(({ state, leavingMs }) => state !== 'draining' && leavingMs === undefined)
+  const isWanted = (slot: number) => slot < pool.workers && !pool.held.has(slot)
+  const isBehind = (worker: PlannedWorker) => worker.generation !== pool.generation || worker.retiring !== undefined
+  const nobodyServes = !live.some(({ state }) => state === 'ready')
+  /** Seats with a worker that comes up beside one that serves. */
+  let surge = 0
+  let limited = workers.some(({ retiring, state }) => retiring !== undefined && state === 'draining')
+
+  const seats = seatsOf(live, pool.workers)
+  for (const [slot, here] of seats) {
+    const old = here.find((worker) => worker.state === 'ready' && isBehind(worker))
+    const next = here.find((worker) => !isBehind(worker))
+    if (!isWanted(slot)) {
+      for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+      continue
+    }
+    for (const worker of here) {
+      if (worker.state !== 'starting') continue
+      if (isBehind(worker)) actions.push({ do: 'leave', id: worker.id })
+      else actions.push(...comeUp(worker, old))
+    }
+    if (old === undefined || next === undefined) continue
+    if (next.state === 'ready')
+      actions.push(old.retiring === 'hang' ? kill(old, 'its loop hangs, and another has taken its place') : { do: 'drain', id: old.id })
+    else if (old.retiring === undefined) surge++
+    else if (old.retiring !== 'hang') limited = true
+  }
+
+  for (const [slot, here] of seats) {
+    if (!isWanted(slot) || here.some((worker) => !isBehind(worker))) continue
+    const seat = { pool: pool.name, slot }
+    const old = here.find(({ state }) => state === 'ready')
+    if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
+    const history = actual.history(seat)
+    if (isBreaking(history, desired, clock.nowMs)) {
+      actions.push({ do: 'break', seat })
+      continue
+    }
+    const isReload = old !== undefined && old.retiring === undefined
+    if (isReload && surge >= pool.maxSurge) continue
+    if (old?.retiring !== undefined && old.retiring !== 'hang' && limited) continue
+    if (!clock.isDue(history?.startAtMs ?? clock.nowMs)) continue
+    actions.push({ do: 'start', seat, generation: pool.generation })
+    if (isReload) surge++
+    else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
+  }
+
+  if (pool.previous !== undefined && actions.length === 0 && isComplete()) actions.push({ do: 'complete', pool: pool.name })
+  return actions
+
+  /** What is due of a worker that starts; `old`: whose place it takes. */
+  function comeUp(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
+    const isTried = !nobodyServes && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
+    if (worker.upMs === undefined) {
+      return clock.isDue(worker.sinceMs + desired.startTimeoutMs)
+        ? [kill(worker, `it did not come up within ${desired.startTimeoutMs} ms`)]
+        : []
+    }
+    if (!isTried) return [{ do: 'admit', id: worker.id }]
+    if (!clock.isDue(worker.upMs + pool.settleMs)) return []
+    if (worker.silentMs < AWAKE_MS) return [{ do: 'admit', id: worker.id }]
+    return clock.isDue(worker.upMs + pool.settleMs + desired.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
+  }
+
+  function isComplete(): boolean {
+    for (let slot = 0; slot < pool.workers; slot++) {
+      if (!isWanted(slot) || pool.broken.has(slot)) continue
+      if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
+    }
+    // Those who were admitted without a trial have it now.
+    return workers.every(
+      ({ generation, upMs, silentMs }) =>
+        generation === pool.generation && silentMs < AWAKE_MS && clock.isDue((upMs ?? Number.NEGATIVE_INFINITY) + pool.settleMs),
+    )
+  }
+}
+
+/** The moment of a plan, and the next that matters. */
+class Clock {
+  readonly nowMs: number
+  nextMs = Number.POSITIVE_INFINITY
+
+  constructor(nowMs: number) {
+    this.nowMs = nowMs
+  }
+
+  /** Is the moment here? Else it is remembered. */
+  isDue(atMs: number): boolean {
+    if (this.nowMs >= atMs) return true
+    this.nextMs = Math.min(this.nextMs, atMs)
+    return false
+  }
+}
+
+/** Who is in each seat, in order of slots: of those that are wanted, and of those that somebody still holds. */
+function seatsOf(live: readonly PlannedWorker[], wanted: number): Map<number, PlannedWorker[]> {
+  const slots = new Set(live.map(({ slot }) => slot))
+  for (let slot = 0; slot < wanted; slot++) slots.add(slot)
+  return new Map([...slots].sort((one, other) => one - other).map((slot) => [slot, live.filter((worker) => worker.slot === slot)]))
+}
+
+/** A worker of the wanted generation hangs: that is a failure of it, whoever else is well. */
+function hangOf({ generation }: DesiredPool, workers: readonly PlannedWorker[]): string | undefined {
+  const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang')
+  return hung && `${hung.pool}/${hung.slot}: its loop hangs`
+}
+
+/** Every seat of the pool has failed before any worker was ever ready: trying again would only repeat it. */
+function isLost({ name, workers: wanted }: DesiredPool, workers: readonly PlannedWorker[], actual: Actual): boolean {
+  if (wanted === 0 || actual.provenPools.has(name) || workers.length > 0) return false
+  for (let slot = 0; slot < wanted; slot++) if ((actual.history({ pool: name, slot })?.failures ?? 0) === 0) return false
+  return true
 }
 
 /** A seat that has failed in a pool where nobody was ever ready: what becomes of the first starts of the others decides whether there is a second. */
-function awaitsVerdict(seat: PlannedSeat, actual: Actual): boolean {
-  if (actual.provenPools.has(seat.pool) || (actual.history(seat)?.failures ?? 0) === 0) return false
-  return actual.workers.some((worker) => worker.pool === seat.pool)
+function awaitsVerdict(seat: PlannedSeat, workers: readonly PlannedWorker[], actual: Actual): boolean {
+  return !actual.provenPools.has(seat.pool) && workers.length > 0 && (actual.history(seat)?.failures ?? 0) > 0
+}
+
+function isBreaking(history: SeatHistory | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
+  return (history?.failedMs.filter((atMs) => nowMs - atMs < restartWindowMs).length ?? 0) > maxRestarts
 }
 
 function kill(worker: PlannedWorker, why: string): Action {

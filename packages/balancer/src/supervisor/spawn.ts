@@ -2,6 +2,7 @@
 
 import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { createRequire } from 'node:module'
+import { setPriority } from 'node:os'
 import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { WorkerLink } from '@switchyard/handoff'
@@ -13,6 +14,7 @@ import {
   type ToWorker,
   type WorkerStart,
 } from '@switchyard/worker-runtime'
+import type { PoolSettings } from '../settings.ts'
 import { readLines } from './lines.ts'
 
 // The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
@@ -24,11 +26,7 @@ const resolve = createRequire(import.meta.url).resolve
 const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
 
 export interface SpawnOptions {
-  readonly app: string
-  readonly args: readonly string[]
-  readonly execArgv: readonly string[]
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
+  readonly settings: PoolSettings
   readonly link: WorkerLink
   readonly start: Omit<WorkerStart, 'ends'>
   readonly onMessage: (message: ToPrimary) => void
@@ -48,18 +46,23 @@ export type { ServerAddress }
 
 /** Starts `app` with the worker runtime preloaded. What goes wrong is told by `onExit`; throws nothing. */
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
-  const { link } = options
+  const { link, settings } = options
+  const { app, args, execArgv, cwd, env, uid, gid, nice } = settings
   cluster.setupPrimary({
-    exec: options.app,
-    args: [...options.args],
-    execArgv: [...typescriptLoader(options.app), '--import', registerUrl, ...options.execArgv],
-    cwd: options.cwd,
+    exec: app,
+    args: [...args],
+    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...execArgv],
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
+    // Left out, they would stay what they were for the pool before.
+    uid: uid as number,
+    gid: gid as number,
   })
   const start: WorkerStart = { ...options.start, ends: link.ends }
-  const worker = cluster.fork({ ...options.env, [START_VARIABLE]: JSON.stringify(start) })
+  const worker = cluster.fork({ ...env, [START_VARIABLE]: JSON.stringify(start) })
   const child = worker.process
   link.started(child)
+  if (nice !== undefined && child.pid !== undefined) setNice(child.pid, nice, options.onLine)
   const { control } = link
   // Without a descriptor left there are no pipes and no process; the error comes as an event.
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
@@ -86,6 +89,15 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     pid: child.pid ?? 0,
     send: (message) => (control !== undefined ? control.send(message) : sendTo(worker, message)),
     kill: (signal) => void child.kill(signal),
+  }
+}
+
+function setNice(pid: number, nice: number, onLine: SpawnOptions['onLine']): void {
+  try {
+    setPriority(pid, nice)
+  } catch (error) {
+    // Only root may ask for more than others have; or the process is gone already.
+    onLine('stderr', `nice ${nice}: ${(error as Error).message}`)
   }
 }
 

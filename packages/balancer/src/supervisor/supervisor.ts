@@ -6,25 +6,37 @@ import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
 import { PoolWorker, type WorkerReturns } from '../pool/pool-worker.ts'
-import type { Settings } from '../settings.ts'
-import { type Action, type PlannedSeat, plan, restartDelayMs, type SeatHistory } from './plan.ts'
+import type { LimitSettings } from '../settings.ts'
+import { Goals } from './goals.ts'
+import { LastWords } from './last-words.ts'
+import { type Action, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
+import { PoolWatch } from './pool-watch.ts'
+import { SeatRecords } from './seat-records.ts'
 import { spawnWorker } from './spawn.ts'
+import type { WantedPool } from './wanted.ts'
+import { WorkerWatch } from './worker-watch.ts'
 
 /** A worker that was ready for this long was well: its exit is no failure in a row. */
 const WELL_MS = 5000
-const LAST_LINES = 50
+const DRAIN_NEWS_MS = 5000
+const SEAL_LOOK_MS = 5
+/** After actions time alone may matter. */
+const SOON_MS = 20
 
 export interface SupervisorOptions {
-  readonly settings: Settings
+  readonly limits: LimitSettings
   readonly transport: Transport
   readonly pools: ReadonlyMap<string, Pool>
   readonly events: BalancerEmitter
-  /** What every worker is told, besides its seat. */
-  readonly startData: (worker: PoolWorker) => Omit<WorkerStart, 'ends' | 'pool' | 'slot' | 'generation' | 'rest' | 'weights'>
-  /** Of a pool's workers: 0, or where another primary left off. */
-  readonly generationOf: (pool: string) => number
+  /** What every worker is told, besides its seat and what its pool's version says. */
+  readonly startData: (worker: PoolWorker) => Pick<WorkerStart, 'listen' | 'freePort' | 'privateSocket'>
+  /** Where a worker's server listens privately. */
+  readonly privateSocket: (worker: PoolWorker) => string
+  readonly forwardToken: string
   readonly returns: WorkerReturns
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
+  /** It takes nothing new from here on. */
+  readonly onDraining: (worker: PoolWorker) => void
   /** The process is gone; its channel has still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
   readonly onFailed: (error: BalancerError) => void
@@ -33,87 +45,206 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor {
+  readonly wanted = new Map<string, WantedPool>()
+  limits: LimitSettings
   private readonly options: SupervisorOptions
-  private readonly seats: PlannedSeat[] = []
-  private readonly history = new Map<string, SeatHistory>()
-  private readonly restarted = new Map<string, number>()
+  private readonly records: SeatRecords
   private readonly proven = new Set<string>()
-  private readonly lastWords = new Map<string, string[]>()
+  private readonly lastWords = new LastWords()
+  private readonly goals = new Goals()
+  private readonly watch: WorkerWatch
+  private readonly poolWatch: PoolWatch
   private timer: NodeJS.Timeout | undefined
+  private turning = false
   private running = false
   private stopping = false
-  private drainTimeoutMs: number
-  private onStopped: (() => void) | undefined
+  private killsAtOnce = false
 
   constructor(options: SupervisorOptions) {
     this.options = options
-    this.drainTimeoutMs = options.settings.limits.drainTimeoutMs
-    for (const { name, workers } of options.settings.pools) {
-      for (let slot = 0; slot < workers; slot++) this.seats.push({ pool: name, slot })
-    }
+    this.limits = options.limits
+    this.records = new SeatRecords(options.chance)
+    this.poolWatch = new PoolWatch({
+      events: options.events,
+      retire: (worker, reason, why) => this.retire(worker, reason, why),
+      kill: (worker, why) => this.kill(worker, why),
+      chance: options.chance,
+    })
+    this.watch = new WorkerWatch({
+      events: options.events,
+      limits: () => this.limits,
+      workers: () => this.workers(),
+      privateSocket: options.privateSocket,
+      token: options.forwardToken,
+      onUp: (worker) => {
+        worker.upMs = Date.now()
+        this.turn()
+      },
+      retire: (worker, reason) => this.retire(worker, reason),
+      onLooked: () => this.lookAtPools(),
+    })
   }
 
   start(): void {
     this.running = true
+    this.watch.start()
     this.turn()
   }
 
   /** Drains every worker; resolves when all processes are gone. */
   async stop(): Promise<void> {
     this.stopping = true
-    await new Promise<void>((resolve) => {
-      this.onStopped = resolve
-      this.turn()
-    })
+    const stopped = this.goals.add({ isReached: () => !this.hasWorkers() })
+    this.turn()
+    await stopped
+    this.running = false
+    this.watch.stop()
   }
 
   /** Ends what is left without waiting for it. */
   stopNow(): void {
     this.stopping = true
-    this.drainTimeoutMs = 0
+    this.killsAtOnce = true
     for (const worker of this.workers()) worker.process?.kill('SIGKILL')
     this.turn()
   }
 
   /** How often the seat was filled again. */
   restarts(pool: string, slot: number): number {
-    return this.restarted.get(keyOf({ pool, slot })) ?? 0
+    return this.records.restarts({ pool, slot })
   }
 
-  private *workers(): Generator<PoolWorker> {
+  /** Something that is wanted has changed. Resolves when `isReached`; rejects as soon as `failure` gives a reason. */
+  pursue(isReached: () => boolean, failure: () => Error | undefined = () => undefined): Promise<void> {
+    const reached = this.goals.add({ isReached, failure })
+    this.turn()
+    return reached
+  }
+
+  /** The worker serves on until another has taken its place. */
+  retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
+    if (worker.retiring !== undefined || worker.state !== 'ready') return
+    worker.retiring = reason
+    this.options.events.emit('workerRetiring', { ...worker.seat, reason: why ?? reason })
+    this.poolOf(worker).refresh()
+    this.turn()
+  }
+
+  /** Processes of a seat that are not gone. */
+  inSeat({ pool, slot }: PlannedSeat): PoolWorker[] {
+    return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
+  }
+
+  /** Has every seat of the pool the worker that it should have, and nobody else? */
+  isAsWanted(name: string): boolean {
+    const wanted = this.wanted.get(name) as WantedPool
+    const workers = [...this.workers()].filter(({ pool }) => pool === name)
+    for (let slot = 0; slot < wanted.workers; slot++) {
+      if (wanted.held.has(slot) || wanted.broken.has(slot)) continue
+      if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
+    }
+    return workers.every(({ slot, generation }) => slot < wanted.workers && generation === wanted.generation)
+  }
+
+  /** After a reload that failed: is every worker of the new generation gone, or can't the old one be started in its place? */
+  isBackInPlace(name: string): boolean {
+    const wanted = this.wanted.get(name) as WantedPool
+    if (this.isAsWanted(name)) return true
+    for (let slot = 0; slot < wanted.workers; slot++) if ((this.records.history({ pool: name, slot })?.failures ?? 0) > 0) return true
+    return false
+  }
+
+  /** Workers of pools that nobody wants any more. */
+  superfluous(): PoolWorker[] {
+    return [...this.workers()].filter(({ pool }) => this.wanted.get(pool)?.workers === 0)
+  }
+
+  /** How many starts of a pool's workers have failed. */
+  failures(pool: string): number {
+    return this.records.failuresOf(pool)
+  }
+
+  lastWordsOf(pool: string): string {
+    return this.lastWords.ofPool(pool) || 'it said nothing'
+  }
+
+  forgive(seat: PlannedSeat): void {
+    this.records.forgive(seat)
+    this.turn()
+  }
+
+  *workers(): Generator<PoolWorker> {
     for (const pool of this.options.pools.values()) yield* pool.workers
   }
 
-  private turn(): void {
-    if (!this.running) return
+  private lookAtPools(): void {
     const now = Date.now()
-    const { limits } = this.options.settings
+    if (!this.stopping) for (const [name, wanted] of this.wanted) this.poolWatch.look(this.poolOf({ pool: name }), wanted, now)
+    this.turn()
+  }
+
+  private hasWorkers(): boolean {
+    return this.workers().next().done !== true
+  }
+
+  private poolOf(seat: { readonly pool: string }): Pool {
+    return this.options.pools.get(seat.pool) as Pool
+  }
+
+  /** Asks the plan and does what it says. What is done may call for a turn of its own: that comes with the next. */
+  private turn(): void {
+    if (!this.running || this.turning) return
+    this.turning = true
+    const now = Date.now()
+    const { startTimeoutMs, drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
     const { actions, nextMs } = plan(
-      { seats: this.seats, stopping: this.stopping, startTimeoutMs: limits.startTimeoutMs, drainTimeoutMs: this.drainTimeoutMs },
       {
-        workers: [...this.workers()].map(planned),
-        history: (seat) => this.history.get(keyOf(seat)),
+        pools: [...this.wanted.values()],
+        stopping: this.stopping,
+        startTimeoutMs,
+        drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
+        maxRestarts,
+        restartWindowMs,
+      },
+      {
+        workers: [...this.workers()].map((worker) => this.planned(worker)),
+        history: (seat) => this.records.history(seat),
         provenPools: this.proven,
       },
       now,
     )
     for (const action of actions) this.carryOut(action, now)
+    this.turning = false
+    this.goals.look()
     clearTimeout(this.timer)
-    if (this.stopping && this.workers().next().done === true) {
-      this.running = false
-      this.onStopped?.()
-    } else if (actions.length > 0 || nextMs !== Number.POSITIVE_INFINITY) {
-      // An action may have made time alone matter: look again soon.
-      this.timer = setTimeout(() => this.turn(), actions.length > 0 ? 20 : nextMs - now)
+    if (actions.length > 0) this.timer = setTimeout(() => this.turn(), SOON_MS)
+    else if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.turn(), Math.max(nextMs - now, 1))
+  }
+
+  private planned(worker: PoolWorker): PlannedWorker {
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, drained, leavingMs, state } = worker
+    const silentMs = this.watch.silentMs(worker)
+    return {
+      id,
+      pool,
+      slot,
+      generation,
+      sinceMs,
+      upMs,
+      silentMs,
+      retiring,
+      drained,
+      leavingMs,
+      state: state === 'gone' ? 'draining' : state,
     }
   }
 
   private carryOut(action: Action, now: number): void {
     switch (action.do) {
       case 'start':
-        return this.startWorker(action.seat, now)
-      case 'give-up':
-        return this.giveUp(action.pool)
+        return this.startWorker(action.seat, action.generation, now)
+      case 'admit':
+        return this.withWorker(action.id, (worker) => this.admit(worker, now))
       case 'drain':
         return this.withWorker(action.id, (worker) => this.drain(worker, now))
       case 'leave':
@@ -124,12 +255,16 @@ export class Supervisor {
           worker.process?.send({ switchyard: 'leave' })
         })
       case 'kill':
-        return this.withWorker(action.id, (worker) => {
-          this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${action.why}` })
-          this.remember(worker, action.why)
-          worker.leavingMs = now
-          worker.process?.kill('SIGKILL')
-        })
+        return this.withWorker(action.id, (worker) => this.kill(worker, action.why))
+      case 'break':
+        this.wanted.get(action.seat.pool)?.broken.add(action.seat.slot)
+        return void this.options.events.emit('seatBroken', { ...action.seat, failures: this.records.history(action.seat)?.failures ?? 0 })
+      case 'give-up':
+        return this.giveUp(action.pool)
+      case 'revert':
+        return this.wanted.get(action.pool)?.revert(action.why)
+      case 'complete':
+        return this.wanted.get(action.pool)?.complete()
     }
   }
 
@@ -137,40 +272,40 @@ export class Supervisor {
     for (const worker of this.workers()) if (worker.id === id) return then(worker)
   }
 
-  private startWorker(seat: PlannedSeat, now: number): void {
-    const pool = this.options.pools.get(seat.pool) as Pool
-    const { app, args, execArgv, cwd, env } = pool.settings
-    const { events, transport, generationOf, returns } = this.options
+  private startWorker(seat: PlannedSeat, generation: number, now: number): void {
+    const { events, returns, transport } = this.options
+    const pool = this.poolOf(seat)
+    const { settings, shared } = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
     let worker: PoolWorker
     try {
-      worker = new PoolWorker(transport, seat.pool, seat.slot, generationOf(seat.pool), now, returns, pool.settings)
+      worker = new PoolWorker(transport, seat.pool, seat.slot, generation, now, returns, settings)
     } catch (error) {
       // Out of descriptors: the others serve on, and this seat is filled when there are some again.
       this.postpone(seat, now)
       const message = `could not be started: ${(error as Error).message}`
-      events.emit('workerNoticed', { ...seat, generation: 0, pid: 0, level: 'warn', message })
+      events.emit('workerNoticed', { ...seat, generation, pid: 0, level: 'warn', message })
       return
     }
+    worker.routeNames = shared.routes.map(({ name }) => name)
     pool.add(worker)
-    if (this.history.has(keyOf(seat))) this.restarted.set(keyOf(seat), this.restarts(seat.pool, seat.slot) + 1)
+    this.records.countStart(seat)
     worker.process = spawnWorker({
-      app,
-      args,
-      execArgv,
-      cwd,
-      env,
+      settings,
       link: worker.link,
       start: {
         pool: seat.pool,
         slot: seat.slot,
-        generation: worker.generation,
-        rest: pool.settings.rest,
-        weights: pool.settings.weights,
+        generation,
+        rest: settings.rest,
+        weights: settings.weights,
+        maxConnectionAgeMs: settings.maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : settings.maxConnectionAgeMs,
+        ...shared,
         ...this.options.startData(worker),
       },
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
-        if (stream === 'stderr' && line.trim() !== '') this.remember(worker, line)
+        if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
+        this.watch.hearLine(worker, line)
         events.emit('workerOutput', { ...worker.seat, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
@@ -181,45 +316,85 @@ export class Supervisor {
   private hear(worker: PoolWorker, message: ToPrimary): void {
     switch (message.switchyard) {
       case 'listening':
-        if (worker.state !== 'starting' || this.stopping) return
-        worker.state = 'ready'
-        worker.everReady = true
-        this.proven.add(worker.pool)
-        this.lastWords.delete(keyOf(worker))
-        this.options.events.emit('workerReady', { ...worker.seat, startMs: Date.now() - worker.sinceMs })
-        worker.sinceMs = Date.now()
-        this.options.onReady(worker, message.address)
-        return this.turn()
+        if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
+        worker.address = message.address
+        return this.watch.listens(worker)
       case 'report':
         return worker.load.report(message.load)
       case 'notice':
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
-        worker.drained = true
-        return this.turn()
+        return this.hasDrained(worker)
     }
   }
 
-  /** The worker is told once everything that was offered to it is claimed, so that nothing comes after the drain. */
+  private admit(worker: PoolWorker, now: number): void {
+    worker.state = 'ready'
+    worker.everReady = true
+    this.proven.add(worker.pool)
+    this.lastWords.forget(worker)
+    this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
+    worker.sinceMs = now
+    this.options.onReady(worker, worker.address as ServerAddress)
+  }
+
+  /** From here on only what carries a ticket of its own comes to it. */
   private drain(worker: PoolWorker, now: number): void {
     worker.state = 'draining'
     worker.sinceMs = now
-    this.options.pools.get(worker.pool)?.refresh()
+    const pool = this.poolOf(worker)
+    pool.refresh()
+    this.options.onDraining(worker)
+    const { drainSpreadMs } = worker.settings
+    worker.process?.send({ switchyard: 'drain', last: false, spreadMs: this.killsAtOnce ? 0 : drainSpreadMs })
     const tell = () => {
-      if (worker.channel.outstanding > 0 && worker.state === 'draining') setTimeout(tell, 5)
-      else worker.process?.send({ switchyard: 'drain' })
+      const { load, seat } = worker
+      if (worker.state !== 'draining') return clearInterval(news)
+      const leftMs = Math.max(0, worker.sinceMs + this.limits.drainTimeoutMs - Date.now())
+      this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
+    }
+    const news = setInterval(tell, DRAIN_NEWS_MS)
+    tell()
+  }
+
+  /** Nothing is left in it. It has to say so again when nothing can come any more. */
+  private hasDrained(worker: PoolWorker): void {
+    if (worker.state !== 'draining') return
+    if (worker.sealed) {
+      worker.drained = true
+      return this.turn()
+    }
+    worker.sealed = true
+    this.poolOf(worker).refresh()
+    const tell = () => {
+      if (worker.state !== 'draining') return
+      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
+      else worker.process?.send({ switchyard: 'drain', last: true, spreadMs: 0 })
     }
     tell()
   }
 
+  private kill(worker: PoolWorker, why: string): void {
+    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
+    this.lastWords.add(worker, why)
+    worker.leavingMs = Date.now()
+    worker.process?.kill('SIGKILL')
+  }
+
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
-    const pool = this.options.pools.get(worker.pool) as Pool
     const now = Date.now()
+    const wanted = this.wanted.get(worker.pool) as WantedPool
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
-    const expected = this.stopping || worker.state === 'draining'
-    const delayMs = this.postpone(worker, now, wasWell)
+    const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
+    const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
+    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
+    if (!worker.everReady) this.lastWords.add(worker, how)
+    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker) || how}`
+    // Of those who leave as they should nobody waits.
+    const delayMs = isOfReload || (expected && worker.everReady) ? undefined : this.postpone(worker, now, wasWell)
     worker.state = 'gone'
-    pool.remove(worker)
+    this.watch.forget(worker)
+    this.poolOf(worker).remove(worker)
     this.options.events.emit('workerExited', {
       ...worker.seat,
       code,
@@ -228,48 +403,22 @@ export class Supervisor {
       everReady: worker.everReady,
       restartInMs: expected ? undefined : delayMs,
     })
-    if (!worker.everReady) this.remember(worker, signal === null ? `exit code ${code}` : `killed by ${signal}`)
     this.options.onGone(worker)
     this.turn()
   }
 
   /** Sets when the seat may be filled again; answers in how many milliseconds. */
   private postpone(seat: PlannedSeat, now: number, wasWell = false): number {
-    const { restartDelayMs: first, maxRestartDelayMs: longest } = this.options.settings.limits
-    const before = wasWell ? 0 : (this.history.get(keyOf(seat))?.failures ?? 0)
-    const delayMs = restartDelayMs(before, this.options.chance(), first, longest)
-    this.history.set(keyOf(seat), { failures: wasWell ? 0 : before + 1, startAtMs: now + delayMs })
-    const pool = this.options.pools.get(seat.pool) as Pool
-    pool.nextStartMs = now + delayMs
+    const { restartDelayMs: first, maxRestartDelayMs: longest, restartWindowMs } = this.limits
+    const delayMs = this.records.postpone(seat, now, { wasWell, first, longest, windowMs: restartWindowMs })
+    this.poolOf(seat).nextStartMs = now + delayMs
     return delayMs
   }
 
   private giveUp(pool: string): void {
     this.stopping = true
-    const seat = this.seats.find((candidate) => candidate.pool === pool) as PlannedSeat
-    const lines = this.lastWords.get(keyOf(seat)) ?? []
-    // Of an error with its stack the first line says it; then how it ended.
-    const said = [lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-2), lines.at(-1)].filter((line) => line !== undefined)
-    const { app } = (this.options.pools.get(pool) as Pool).settings
-    this.options.onFailed(
-      new BalancerError('ERR_APP_FAILED', `no worker of pool '${pool}' came up (${app}): ${said.join('; ') || 'it said nothing'}`, {
-        source: 'app',
-      }),
-    )
+    const { app } = (this.wanted.get(pool) as WantedPool).version.settings
+    const message = `no worker of pool '${pool}' came up (${app}): ${this.lastWordsOf(pool)}`
+    this.options.onFailed(new BalancerError('ERR_APP_FAILED', message, { source: 'app' }))
   }
-
-  private remember(worker: PoolWorker, line: string): void {
-    const lines = this.lastWords.get(keyOf(worker)) ?? []
-    lines.push(line.trim().slice(0, 200))
-    this.lastWords.set(keyOf(worker), lines.slice(-LAST_LINES))
-  }
-}
-
-function keyOf(seat: PlannedSeat): string {
-  return `${seat.pool}/${seat.slot}`
-}
-
-function planned(worker: PoolWorker) {
-  const { id, pool, slot, sinceMs, drained, leavingMs } = worker
-  return { id, pool, slot, sinceMs, leavingMs, drained, state: worker.state === 'gone' ? ('draining' as const) : worker.state }
 }

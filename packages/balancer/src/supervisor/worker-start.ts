@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Policy, Route } from '@switchyard/routing'
-import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
+import { SERVING_SOCKET, type WorkerRoute, type WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../settings.ts'
 
 /** A folder of mode 0700 for the workers' private sockets. */
@@ -17,6 +17,11 @@ export class PrivateFolder {
   socketFor(workerId: number): string {
     mkdirSync(this.folderOf(workerId), { mode: 0o700 })
     return join(this.folderOf(workerId), 'app.sock')
+  }
+
+  /** The name that its serving server has there. */
+  servingSocketOf(workerId: number): string {
+    return join(this.folderOf(workerId), SERVING_SOCKET)
   }
 
   /** The worker is gone, and its sockets with it. */
@@ -44,6 +49,11 @@ export async function findFreePort(): Promise<number> {
 
 const TOKEN_BYTES = 24
 
+/** What proves to a worker that a request was forwarded by another. */
+export function makeForwardToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url')
+}
+
 /** What is the same for all workers. */
 export type SharedStart = Pick<
   WorkerStart,
@@ -51,13 +61,13 @@ export type SharedStart = Pick<
 >
 
 /** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
-export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[]): SharedStart {
+export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
   return {
     ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
     routes: routes.map(workerRoute),
     ownPolicies: settings.file === undefined ? undefined : { module: ownPoliciesModule, file: settings.file },
     trustedProxies: settings.trustedProxies,
-    forwardToken: randomBytes(TOKEN_BYTES).toString('base64url'),
+    forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Connection, type Door, listenerOf, type Passage, type Passed, packTag, type Transport } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { InheritedSockets } from './inherited-sockets.ts'
 import type { Predecessor } from './predecessor.ts'
 import { Trial } from './trial.ts'
@@ -16,7 +16,9 @@ export interface AccessionOptions {
   readonly transport: Transport
   readonly door: Door
   readonly events: BalancerEmitter
-  readonly pools: () => Iterable<Pool>
+  readonly workers: () => Iterable<PoolWorker>
+  /** Has every seat its worker? */
+  readonly isComplete: () => boolean
   readonly startTimeoutMs: number
   readonly settleMs: number
   /** The old primary passes a connection on; its tag names a listener of ours. */
@@ -42,8 +44,8 @@ export class Accession {
   /** The workers are about to be started. */
   constructor(options: AccessionOptions) {
     this.options = options
-    const { predecessor, events, pools, settleMs, startTimeoutMs, transport } = options
-    this.trial = new Trial({ events, pools, settleMs })
+    const { predecessor, events, workers, isComplete, settleMs, startTimeoutMs, transport } = options
+    this.trial = new Trial({ events, workers, isComplete, settleMs })
     const { passage: fd } = predecessor.bequest
     const onPassed = (passed: Passed) => options.takeIn({ ...passed, connection: this.asOwn(passed.connection) })
     this.passage = fd === undefined ? undefined : transport.passages?.join(fd, { onPassed, onBatchEnd: options.onBatchEnd })
@@ -73,7 +75,7 @@ export class Accession {
 
   /** Passes a connection to the old primary if what it wants is there: `generation` is that of its ticket. False: it is still the caller's. */
   passBack(connection: Connection, pool: string, generation: number | undefined): boolean {
-    if (generation === undefined || generation >= this.generationOf(pool)) return false
+    if (generation === undefined || generation >= (this.options.predecessor.bequest.generations[pool] ?? 0)) return false
     const number = this.old.get(listenerOf(connection.tag))
     if (number === undefined) return false
     const { fd, carried } = connection
@@ -91,16 +93,10 @@ export class Accession {
     this.passage = undefined
   }
 
-  /** The first generation of a pool's workers. */
-  generationOf(pool: string): number {
-    return this.options.predecessor.bequest.generations[pool] ?? 0
-  }
-
   private async beLetIn(): Promise<void> {
-    const { predecessor, pools } = this.options
+    const { predecessor, workers } = this.options
     await this.trial.passed()
-    const workers = [...pools()].reduce((sum, { readyCount }) => sum + readyCount, 0)
-    predecessor.tell({ talk: 'ready', workers, takes: this.passage !== undefined })
+    predecessor.tell({ talk: 'ready', workers: [...workers()].length, takes: this.passage !== undefined })
     await predecessor.go
   }
 

@@ -1,6 +1,6 @@
 // What this primary was started with: listening sockets, and perhaps an old primary whose successor it is.
 
-import type { Settings } from '../settings.ts'
+import type { ListenAddress, Settings } from '../settings.ts'
 import { addressOf, takeActivation } from './activation.ts'
 import { InheritedSockets } from './inherited-sockets.ts'
 import { Predecessor } from './predecessor.ts'
@@ -17,28 +17,25 @@ export class Inheritance {
   readonly predecessor: Predecessor | undefined
   /** One sentence each, for the log. */
   readonly warnings: readonly string[]
-  private readonly isActivated: boolean
+  /** Where the service manager listens for this process; undefined: it does not. */
+  private readonly activated: readonly ListenAddress[] | undefined
 
   constructor(sockets: InheritedSockets, predecessor?: Predecessor, warnings: readonly string[] = []) {
     this.sockets = sockets
     this.predecessor = predecessor
     this.warnings = warnings
-    this.isActivated = predecessor === undefined && sockets.left.length > 0
+    const managed = sockets.left.filter(({ isManaged }) => isManaged)
+    this.activated = managed.length === 0 ? undefined : managed.map(addressOf)
   }
 
-  /** The settings with which this primary goes on where its predecessor stops, and listens where the service manager does. */
+  /** The settings with which this primary reads the tickets of its predecessor, and listens where the service manager does. */
   applyTo({ settings, knowsSecret }: FreshSettings): Settings {
-    if (this.isActivated && settings.listen === undefined) return { ...settings, listen: this.sockets.left.map(addressOf) }
-    if (this.predecessor === undefined) return settings
-    const { ticketKeys, workers } = this.predecessor.bequest
-    const old = ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
-    const [first] = settings.ticketKeys
-    const keys = knowsSecret ? [...settings.ticketKeys, ...old].slice(0, 2) : old
-    return {
-      ...settings,
-      ticketKeys: keys.length === 0 || keys[1]?.id === first?.id ? settings.ticketKeys : keys,
-      pools: settings.pools.map((pool) => ({ ...pool, workers: workers[pool.name] ?? pool.workers })),
-    }
+    const listen = settings.listen ?? this.activated
+    if (this.predecessor === undefined) return { ...settings, listen }
+    const old = this.predecessor.bequest.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
+    const own = knowsSecret || old.length === 0 ? settings.ticketKeys : []
+    const more = old.filter(({ id }) => own.every((key) => key.id !== id))
+    return { ...settings, listen, ticketKeys: [...own, ...more].slice(0, 2) }
   }
 
   /** Lets go of sockets that nobody wants; gives one sentence for each that a service manager keeps open. */

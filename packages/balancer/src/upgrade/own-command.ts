@@ -21,7 +21,10 @@ export interface StartedProcess {
   readonly argv: readonly string[]
 }
 
-/** The folder in which a shell was, as it said it: the system knows it without its links. `pwd`: the variable PWD. */
+/**
+ * The current folder as the shell names it; the system knows it without its links. Where a deployment moves a link (`current → releases/42`), it is the
+ * link that has to be followed again, and not the release that it led to at the start. `pwd`: the variable PWD.
+ */
 export function folderAsWritten(pwd: string | undefined, cwd: string): string {
   if (pwd === undefined || !isAbsolute(pwd)) return cwd
   try {

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net'
 import { type Door, listeningDescriptor, type Passage, type Passed, type Transport } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { OperationResult } from '../operations.ts'
 import type { Pool } from '../pool/pool.ts'
 import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
 import type { Estate } from './estate.ts'
@@ -31,8 +30,6 @@ export interface SuccessionOptions {
   readonly sockets: () => readonly OwnSocket[]
   readonly legacy: () => Legacy
   readonly startTimeoutMs: () => number
-  /** Why there can be no upgrade at this moment; undefined: there can. */
-  readonly obstacle: () => string | undefined
   /** These listeners live on in the successor. */
   readonly onTaken: (numbers: readonly number[]) => void
   /** The successor serves: this primary drains and leaves. */
@@ -49,7 +46,6 @@ export class Succession {
   /** From start to the end of this process. */
   private successor: Successor | undefined
   private passage: Passage | undefined
-  private isUnderWay = false
   private serves = false
 
   constructor(options: SuccessionOptions) {
@@ -66,25 +62,21 @@ export class Succession {
     return this.serves
   }
 
-  /** Starts a successor and resolves when it serves. Rejects with BalancerError ERR_UPGRADE_FAILED or ERR_BUSY; then everything is as before. */
-  async upgrade(): Promise<OperationResult> {
-    const { events, obstacle } = this.options
-    const busy = this.isUnderWay || this.serves ? 'an upgrade is under way' : obstacle()
-    if (busy !== undefined) throw new BalancerError('ERR_BUSY', `no upgrade now: ${busy}`, { source: 'system', retryable: true })
-    this.isUnderWay = true
-    events.emit('operationStarted', { name: 'upgrade', pool: undefined })
+  /**
+   * Starts a successor and resolves with a sentence when it serves. Rejects with BalancerError ERR_UPGRADE_FAILED, and everything is as before, or with
+   * ERR_BUSY. `obstacle`: why there can be no upgrade now.
+   */
+  async upgrade(obstacle: string | undefined): Promise<string> {
+    const why = this.serves ? 'a successor serves already' : this.options.door.isAccepting ? obstacle : 'this primary does not serve'
+    if (why !== undefined) throw new BalancerError('ERR_BUSY', `no upgrade now: ${why}`, { source: 'system', retryable: true })
     try {
-      const message = await this.succeed()
-      events.emit('operationEnded', { name: 'upgrade', message, error: undefined })
-      this.options.leave()
-      return { message }
+      return await this.succeed()
     } catch (cause) {
-      const message = `the upgrade has failed, everything is as before: ${cause instanceof Error ? cause.message : String(cause)}`
-      const error = new BalancerError('ERR_UPGRADE_FAILED', message, { source: 'system', cause })
-      events.emit('operationEnded', { name: 'upgrade', message, error })
-      throw error
-    } finally {
-      this.isUnderWay = false
+      const said = cause instanceof Error ? cause.message : String(cause)
+      throw new BalancerError('ERR_UPGRADE_FAILED', `the successor did not come up, everything is as before: ${said}`, {
+        source: 'system',
+        cause,
+      })
     }
   }
 
@@ -144,6 +136,7 @@ export class Succession {
       onTaken(taken)
       events.emit('handedOver', { pid: successor.pid })
       successor.recognise()
+      this.options.leave()
       return `pid ${successor.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
     } catch (error) {
       opened?.passage.close()

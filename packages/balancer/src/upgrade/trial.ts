@@ -2,13 +2,15 @@
 
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter, BalancerEvents } from '../events.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { PoolWorker } from '../pool/pool-worker.ts'
 
 const LAST_LINES = 50
 
 export interface TrialOptions {
   readonly events: BalancerEmitter
-  readonly pools: () => Iterable<Pool>
+  readonly workers: () => Iterable<PoolWorker>
+  /** Has every seat its worker? */
+  readonly isComplete: () => boolean
   /** For how long the last that came up has to stay. */
   readonly settleMs: number
 }
@@ -34,9 +36,8 @@ export class Trial {
 
   /** A worker has come up. */
   look(): void {
-    const { pools, settleMs } = this.options
-    if ([...pools()].some(({ readyCount, settings }) => readyCount < settings.workers)) return
-    this.timer ??= setTimeout(() => this.judge(), settleMs)
+    const { isComplete, settleMs } = this.options
+    if (isComplete()) this.timer ??= setTimeout(() => this.judge(), settleMs)
   }
 
   /** Resolves when it is passed. Rejects with BalancerError ERR_APP_FAILED as soon as it can't be. */
@@ -59,9 +60,8 @@ export class Trial {
 
   /** One that hangs has been busy since it was let alone. */
   private judge(): void {
-    const { pools, settleMs } = this.options
-    const workers = [...pools()].flatMap((pool) => [...pool.workers])
-    const hung = workers.find(({ load }) => !load.isFree && load.busyMs >= settleMs)
+    const { workers, settleMs } = this.options
+    const hung = [...workers()].find(({ load }) => !load.isFree && load.busyMs >= settleMs)
     if (hung !== undefined) return this.fail(`worker ${hung.pool}/${hung.slot} listens, and then its loop hangs`)
     this.end()
     this.settle.resolve()

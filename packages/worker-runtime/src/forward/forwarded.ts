@@ -20,6 +20,11 @@ interface PrivateSocket extends Socket {
   readonly _httpMessage?: object | null
 }
 
+/** Does a connection belong to another worker, which sends requests of its clients over it? */
+export function isBetweenWorkers(socket: Socket): boolean {
+  return (socket as PrivateSocket)[factsKey] !== undefined
+}
+
 interface HeadLimits extends Server {
   maxHeaderSize?: number | undefined
   maxHeadersCount?: number | null | undefined

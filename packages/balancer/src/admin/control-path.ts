@@ -1,0 +1,74 @@
+// Where the control socket of a balancer is when nobody says otherwise: one for each folder or config file, in a folder of the user's own. The command line looks
+// for it by the same rule, so that it finds the balancer that was started here.
+
+import { createHash } from 'node:crypto'
+import { realpathSync, statSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { findConfig } from '../config/find.ts'
+
+/** What a balancer is known by: its config file, if it has one, and the folder that its paths start from. */
+export interface Place {
+  file?: string | undefined
+  folder: string
+}
+
+/** How the default folder is named before the number of its user. */
+export const folderPrefix = 'switchyard-'
+
+const hashLength = 10
+const maxNameLength = 24
+
+/** The path that a balancer opens. It may be too long for a socket; whoever opens it says so. */
+export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string {
+  return join(basesOf(env)[0] as string, folderName(), socketName(keyOf(place)))
+}
+
+/** Where the socket of such a balancer may be: its environment need not be that of the command (a service has no XDG_RUNTIME_DIR, a shell no real path). */
+export function controlPathsOf(place: Place, env: NodeJS.ProcessEnv): string[] {
+  const keys = new Set([keyOf(place), keyOf({ file: place.file && realPath(place.file), folder: realPath(place.folder) })])
+  const bases = new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])
+  return [...keys].flatMap((key) => [...bases].map((base) => join(base, folderName(), socketName(key))))
+}
+
+/** Of this user alone. */
+function folderName(): string {
+  return `${folderPrefix}${userId()}`
+}
+
+function userId(): number | string {
+  return process.getuid?.() ?? userInfo().username
+}
+
+/** The folder that a login session has for such files, else that of temporary files. */
+function basesOf(env: NodeJS.ProcessEnv): string[] {
+  const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = env
+  return [
+    ...(runtime !== undefined && isAbsolute(runtime) && isFolder(runtime) ? [runtime] : []),
+    temporary !== undefined && isAbsolute(temporary) ? temporary : tmpdir(),
+  ]
+}
+
+/** `--config balancer.config.ts` means the same balancer as none in its folder. */
+function keyOf({ file, folder }: Place): string {
+  if (file === undefined) return folder
+  return findConfig(dirname(file)) === file ? dirname(file) : file
+}
+
+/** The name is for people, the hash tells two folders of one name apart. */
+function socketName(key: string): string {
+  const name = basename(key).replaceAll(/[^\w.-]/g, '_')
+  return `${name.slice(0, maxNameLength)}-${createHash('sha256').update(key).digest('hex').slice(0, hashLength)}.sock`
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}

@@ -1,0 +1,68 @@
+// Opens the control socket of a balancer that starts, and ties it to those who can do what is asked.
+
+import { dirname } from 'node:path'
+import { defaultControlPath } from '../admin/control-path.ts'
+import { type Controlled, type ControlServer, openControl } from '../admin/control-server.ts'
+import { BalancerError } from '../errors.ts'
+import type { Settings } from '../settings.ts'
+import type { CliIo, RunningBalancer } from './io.ts'
+import type { Log } from './log.ts'
+import { ProgressTeller } from './progress.ts'
+import type { Reloader } from './reloader.ts'
+import type { StopWatch } from './stop-watch.ts'
+import { ownVersion } from './version.ts'
+
+export interface ControlParts {
+  settings: Settings
+  balancer: RunningBalancer
+  reloader: Reloader
+  watch: StopWatch
+  log: Log
+  io: Pick<CliIo, 'cwd' | 'env'>
+  /** Replace the socket of a predecessor. */
+  takeOver: boolean
+}
+
+/** undefined: there is none. Throws ERR_CONTROL when the path was asked for and can't be had; the default one is done without, with a warning. */
+export async function startControl(parts: ControlParts): Promise<ControlServer | undefined> {
+  const { settings, io, log, balancer, takeOver } = parts
+  const { control, file, name } = settings
+  if (control === false) return undefined
+  const path = control ?? defaultControlPath({ file, folder: file === undefined ? io.cwd : dirname(file) }, io.env)
+  const teller = new ProgressTeller(balancer)
+  try {
+    return await openControl({
+      path,
+      takeOver,
+      name,
+      version: ownVersion(),
+      controlled: controlledOf(parts),
+      watchProgress: (pool, say) => teller.watch(pool, say),
+      logs: log.ring,
+    })
+  } catch (error) {
+    if (control !== undefined || !(error instanceof BalancerError)) throw error
+    log.logger.warn(
+      `no control socket, so 'balancer status' and 'balancer reload' can't reach this balancer: ${error.message} (option control)`,
+    )
+    return undefined
+  }
+}
+
+function controlledOf({ balancer, reloader, watch }: ControlParts): Controlled {
+  return {
+    status: () => balancer.status(),
+    reload: (pool) => reloader.reload(pool),
+    rollback: () => reloader.rollback(),
+    scale: async (pool, change) => balancer.scale(pool, change),
+    drainSlot: async (pool, slot) => balancer.drainSlot(pool, slot),
+    restartSlot: async (pool, slot) => balancer.restartSlot(pool, slot),
+    upgrade: async () => balancer.upgrade(),
+    async stop(now) {
+      if (now) watch.stopNow("'balancer stop --now'")
+      else watch.stop("'balancer stop'")
+      await watch.stopped
+      return { message: 'the balancer has stopped' }
+    },
+  }
+}

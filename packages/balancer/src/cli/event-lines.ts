@@ -1,0 +1,105 @@
+// What is said of each event, for the log and for whoever waits for an operation.
+
+import type { BalancerEvents, Seat } from '../events.ts'
+import { duration } from './duration.ts'
+
+/** A line for people, and its fields for machines. */
+export interface EventLine {
+  level: 'debug' | 'info' | 'warn' | 'error'
+  fields: object
+  text: string
+}
+
+/** Events that are told otherwise: `failed` ends the command, what workers print is passed on as it is, and of policies that fail not every one is told. */
+type Told = Exclude<keyof BalancerEvents, 'failed' | 'workerOutput' | 'policyFailed'>
+
+type Lines = { readonly [Name in Told]: (...payload: BalancerEvents[Name]) => EventLine }
+
+export const eventLines: Lines = {
+  listening: ({ address }) => info({ address }, `listening on ${address}`),
+  portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
+  workerStarted: (seat) => ({ level: 'debug', fields: fields(seat), text: `${nameOf(seat)} started (pid ${seat.pid})` }),
+  workerReady: ({ startMs, ...seat }) =>
+    info({ ...fields(seat), startMs }, `${nameOf(seat)} ready after ${Math.round(startMs)} ms (pid ${seat.pid})`),
+  workerExited: (exit) => {
+    const { code, signal, restartInMs, expected } = exit
+    return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
+  },
+  workerNoticed: ({ level, message, ...seat }) => ({ level, fields: fields(seat), text: `${nameOf(seat)}: ${message}` }),
+  workerRetiring: ({ reason, ...seat }) =>
+    info({ ...fields(seat), reason }, `${nameOf(seat)} is to be replaced: ${reason} (pid ${seat.pid})`),
+  workerDraining: ({ connections, inFlight, leftMs, ...seat }) =>
+    info(
+      { ...fields(seat), connections, inFlight, leftMs },
+      `${nameOf(seat)} drains: ${draining(connections, inFlight, leftMs)} (pid ${seat.pid})`,
+    ),
+  workerHung: ({ busyMs, ...seat }) =>
+    warn({ ...fields(seat), busyMs }, `${nameOf(seat)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${seat.pid})`),
+  workerStack: ({ stack, ...seat }) =>
+    warn(
+      { ...fields(seat), stack },
+      stack === undefined ? `${nameOf(seat)}: where it hangs can't be told` : `${nameOf(seat)} hangs here:\n${stack}`,
+    ),
+  workerEjected: ({ reason, forMs, ...seat }) =>
+    warn({ ...fields(seat), reason, forMs }, `${nameOf(seat)} gets nothing for ${duration(forMs)}: ${reason} (pid ${seat.pid})`),
+  seatBroken: ({ pool, slot, failures }) => ({
+    level: 'error',
+    fields: { pool, slot, failures },
+    text: `${pool}/${slot} is broken: it failed ${failures} times, and is not started again ('balancer restart ${pool}/${slot}' does)`,
+  }),
+  scaled: ({ pool, from, to, reason }) => info({ pool, from, to, reason }, `${pool} goes from ${from} to ${workers(to)}: ${reason}`),
+  operationStarted: ({ name, pool }) => info({ operation: name, pool }, `${name}${pool === undefined ? '' : ` of ${pool}`} begins`),
+  operationProgressed: ({ name, message }) => info({ operation: name }, `${name}: ${message}`),
+  operationEnded: ({ name, message, error }) =>
+    error === undefined
+      ? info({ operation: name }, `${name}: ${message}`)
+      : failure({ operation: name, err: error }, `${name} failed: ${message}`),
+  ready: ({ workers: count }) => ({ level: 'debug', fields: { workers: count }, text: `connections are accepted, with ${workers(count)}` }),
+  acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
+  acceptResumed: () => info({}, 'connections are accepted again'),
+  draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
+  handedOver: ({ pid }) => info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`),
+  stopped: () => info({}, 'stopped'),
+}
+
+/** As people and the command line write a seat: `web/0`. */
+export function nameOf({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
+  return `${pool}/${slot}`
+}
+
+/** What a worker that takes nothing new still has, and how long it may. */
+export function draining(connections: number, inFlight: number, leftMs: number): string {
+  return `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}, ${duration(leftMs)} left`
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function workers(count: number): string {
+  return counted(count, 'worker')
+}
+
+function fields({ pool, slot, generation, pid }: Seat) {
+  return { pool, slot, generation, pid }
+}
+
+function info(given: object, text: string): EventLine {
+  return { level: 'info', fields: given, text }
+}
+
+function warn(given: object, text: string): EventLine {
+  return { level: 'warn', fields: given, text }
+}
+
+function failure(given: object, text: string): EventLine {
+  return { level: 'error', fields: given, text }
+}
+
+function describeExit(exit: BalancerEvents['workerExited'][0]): string {
+  const { pid, code, signal, expected, everReady, restartInMs } = exit
+  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+  const when = expected || everReady ? '' : ' before it was ready'
+  const next = restartInMs === undefined ? '' : `; starts again in ${Math.round(restartInMs)} ms`
+  return `${nameOf(exit)} ${how}${when} (pid ${pid})${next}`
+}

@@ -1,0 +1,17 @@
+// What is told of workers beyond what every balancer says: one that runs may be older than the command that asks it.
+
+import type { PoolStatus, WorkerStatus } from '../status.ts'
+
+export type WorkerDetails = WorkerStatus & {
+  retiring?: string | undefined
+  ejected?: boolean | undefined
+  inStateMs?: number | undefined
+  drainLeftMs?: number | undefined
+}
+
+export type PoolDetails = Omit<PoolStatus, 'workers'> & {
+  generation?: number | undefined
+  held?: number[] | undefined
+  broken?: number[] | undefined
+  workers: WorkerDetails[]
+}

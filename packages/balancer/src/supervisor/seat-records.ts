@@ -1,0 +1,63 @@
+// What is remembered of seats while their processes come and go: starts, failures, and when the next start is due.
+
+import { type PlannedSeat, restartDelayMs, type SeatHistory } from './plan.ts'
+
+const MAX_REMEMBERED = 1000
+
+export interface PostponeOptions {
+  /** Its worker had been ready for a while. */
+  readonly wasWell: boolean
+  readonly first: number
+  readonly longest: number
+  /** For how long a failure is remembered. */
+  readonly windowMs: number
+}
+
+export class SeatRecords {
+  private readonly histories = new Map<string, SeatHistory>()
+  private readonly starts = new Map<string, number>()
+  private readonly failed = new Map<string, number>()
+  private readonly chance: () => number
+
+  constructor(chance: () => number) {
+    this.chance = chance
+  }
+
+  history(seat: PlannedSeat): SeatHistory | undefined {
+    return this.histories.get(keyOf(seat))
+  }
+
+  countStart(seat: PlannedSeat): void {
+    this.starts.set(keyOf(seat), (this.starts.get(keyOf(seat)) ?? 0) + 1)
+  }
+
+  /** How often the seat was filled again. */
+  restarts(seat: PlannedSeat): number {
+    return Math.max(0, (this.starts.get(keyOf(seat)) ?? 0) - 1)
+  }
+
+  /** A worker has failed: sets when its seat may be filled again; gives in how many milliseconds. */
+  postpone(seat: PlannedSeat, nowMs: number, { wasWell, first, longest, windowMs }: PostponeOptions): number {
+    const before = this.histories.get(keyOf(seat))
+    this.failed.set(seat.pool, this.failuresOf(seat.pool) + 1)
+    const failures = wasWell ? 0 : (before?.failures ?? 0)
+    const delayMs = restartDelayMs(failures, this.chance(), first, longest)
+    const failedMs = [...(before?.failedMs ?? []).filter((atMs) => nowMs - atMs < windowMs), nowMs].slice(-MAX_REMEMBERED)
+    this.histories.set(keyOf(seat), { failures: wasWell ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
+    return delayMs
+  }
+
+  /** How often workers of a pool have failed, since the start. */
+  failuresOf(pool: string): number {
+    return this.failed.get(pool) ?? 0
+  }
+
+  /** Somebody asks for the seat: what was before counts no more. */
+  forgive(seat: PlannedSeat): void {
+    this.histories.delete(keyOf(seat))
+  }
+}
+
+export function keyOf({ pool, slot }: PlannedSeat): string {
+  return `${pool}/${slot}`
+}

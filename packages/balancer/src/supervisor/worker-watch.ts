@@ -1,0 +1,137 @@
+// Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
+
+import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { LimitSettings } from '../settings.ts'
+import type { RetireReason } from './plan.ts'
+import { Prober } from './probe.ts'
+import { captureStack, inspectorUrl } from './stack.ts'
+
+const LOOK_MS = 250
+/** The primary itself did not run for so long: what it missed says nothing of its workers. */
+const GAP_MS = 4 * LOOK_MS
+
+export interface WorkerWatchOptions {
+  readonly events: BalancerEmitter
+  readonly limits: () => LimitSettings
+  readonly workers: () => Iterable<PoolWorker>
+  /** Where a worker's server listens privately, and what proves there that it is we who ask. */
+  readonly privateSocket: (worker: PoolWorker) => string
+  readonly token: string
+  /** It listens, and has passed its probe if it has one. */
+  readonly onUp: (worker: PoolWorker) => void
+  readonly retire: (worker: PoolWorker, reason: RetireReason) => void
+  readonly onLooked: () => void
+}
+
+/** What is known of one worker. */
+interface Watched {
+  turns: number
+  /** When its loop was last seen to have turned. */
+  turnedMs: number
+  prober: Prober | undefined
+  inspector: ((url: string) => void) | undefined
+}
+
+export class WorkerWatch {
+  private readonly options: WorkerWatchOptions
+  private readonly watched = new Map<PoolWorker, Watched>()
+  private timer: NodeJS.Timeout | undefined
+  private lookedMs = 0
+
+  constructor(options: WorkerWatchOptions) {
+    this.options = options
+  }
+
+  start(): void {
+    this.lookedMs = performance.now()
+    this.timer = setInterval(() => this.look(), LOOK_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+    for (const worker of this.watched.keys()) this.forget(worker)
+  }
+
+  /** Its app listens. */
+  listens(worker: PoolWorker): void {
+    const { readyWhen, healthWhen } = worker.settings
+    const watched = this.of(worker)
+    watched.turnedMs = performance.now()
+    if (readyWhen === undefined && healthWhen === undefined) return this.options.onUp(worker)
+    watched.prober = new Prober({
+      socketPath: this.options.privateSocket(worker),
+      token: this.options.token,
+      readyWhen,
+      healthWhen,
+      onReady: () => this.options.onUp(worker),
+      onSick: (reason) => {
+        this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `its health probe fails: ${reason}` })
+        this.options.retire(worker, 'health')
+      },
+      onWell: () => {},
+    })
+    watched.prober.start()
+  }
+
+  /** How long its loop has not turned. */
+  silentMs(worker: PoolWorker): number {
+    const watched = this.watched.get(worker)
+    return watched === undefined ? 0 : Math.max(0, performance.now() - watched.turnedMs)
+  }
+
+  /** A line that it has written: its inspector says there where it listens. */
+  hearLine(worker: PoolWorker, line: string): void {
+    const hear = this.watched.get(worker)?.inspector
+    const url = hear === undefined ? undefined : inspectorUrl(line)
+    if (url !== undefined) hear?.(url)
+  }
+
+  forget(worker: PoolWorker): void {
+    this.watched.get(worker)?.prober?.stop()
+    this.watched.delete(worker)
+  }
+
+  private look(): void {
+    const now = performance.now()
+    const slept = now - this.lookedMs > GAP_MS
+    this.lookedMs = now
+    for (const worker of this.options.workers()) {
+      const watched = this.of(worker)
+      const { turns } = worker.load
+      if (turns !== watched.turns || slept || worker.address === undefined) {
+        watched.turns = turns
+        watched.turnedMs = now
+      }
+      if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
+    }
+    this.options.onLooked()
+  }
+
+  private hangs(worker: PoolWorker, watched: Watched, now: number): void {
+    if (worker.retiring === 'hang') return
+    this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
+    void this.tellStack(worker, watched)
+    // Whatever it was to be replaced for: now it is not waited for.
+    worker.retiring = undefined
+    this.options.retire(worker, 'hang')
+  }
+
+  private async tellStack(worker: PoolWorker, watched: Watched): Promise<void> {
+    const pid = worker.process?.pid
+    if (pid === undefined) return
+    const stack = await captureStack(pid, (listener) => {
+      watched.inspector = listener
+    })
+    watched.inspector = undefined
+    this.options.events.emit('workerStack', { ...worker.seat, stack })
+  }
+
+  private of(worker: PoolWorker): Watched {
+    const known = this.watched.get(worker)
+    if (known !== undefined) return known
+    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, inspector: undefined }
+    this.watched.set(worker, watched)
+    return watched
+  }
+}

@@ -1,0 +1,43 @@
+// What workers tell of themselves arrives on the pages of the balancer, over both channels.
+
+import { hasNative } from '@switchyard/handoff'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { get, RawClient } from './support/raw-client.ts'
+import { startBalancer } from './support/running-balancer.ts'
+
+const test = suite('reports', { timeoutMs: 30_000 })
+
+for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
+  test(`${channel}: requests, failures, response times, heap and delays are told`, async () => {
+    const balancer = await startBalancer({
+      config: { app: 'failing-app.mjs', pools: { web: { workers: 1 } } },
+      env: { SWITCHYARD_CHANNEL: channel },
+    })
+    // The first of each eight is timed.
+    for (const path of ['/slow/30', '/status/500', '/status/503', '/break', '/status/404', '/', '/', '/', '/']) {
+      const client = await new RawClient(balancer.port).connected()
+      client.write(get(path))
+      if (path === '/break') await client.over()
+      else await client.answer()
+      client.socket.destroy()
+    }
+    const text = await until(async () => {
+      const metrics = await balancer.metrics()
+      return /^switchyard_worker_response_seconds_count\{pool="web",slot="0"\} 2$/m.test(metrics) ? metrics : undefined
+    })
+    const metric = (name: string): number => Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1])
+    assert.is(metric('switchyard_worker_requests_total'), 9)
+    assert.is(metric('switchyard_worker_failed_total'), 3)
+    assert.ok(metric('switchyard_worker_response_seconds_sum') >= 0.029, text)
+    const used = metric('switchyard_worker_heap_used_bytes')
+    assert.ok(used > 1e6 && used < metric('switchyard_worker_heap_limit_bytes'), `${used}`)
+    assert.match(text, /^switchyard_worker_loop_delay_seconds\{pool="web",slot="0",quantile="0.99"\} \d/m)
+    const [worker] = (await balancer.status()).pools[0]?.workers ?? []
+    assert.equal([worker?.begun, worker?.failed], [9, 3])
+    assert.match(text, /^switchyard_load_board_faults_total\{pool="web"\} 0$/m)
+    assert.is(await balancer.stop(), 0)
+  })
+}
+
+test.run()

@@ -1,0 +1,274 @@
+// As much of a primary as workers need that drain: a door, and workers in processes of their own; each connection goes to whom the test says.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import {
+  type Arrival,
+  type Connection,
+  type Door,
+  type GiveBackReason,
+  giveBackReasons,
+  HERE,
+  type Transport,
+  unpackRest,
+  type Verdict,
+  type WorkerLink,
+} from '@switchyard/handoff'
+import { atSuiteEnd } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { readFromWorker, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
+import { privateFolder } from './forward-pair.ts'
+
+const APP = fileURLToPath(new URL('../fixtures/drain-app.mjs', import.meta.url))
+// What a balancer preloads: the one of which the app imports the rest.
+const REGISTER = pathToFileURL(fileURLToPath(new URL('../../dist/register.js', import.meta.url))).href
+const TOKEN = 'a-token-that-nobody-guesses-0123456789'
+const SETTLE_MS = 5
+
+export interface WorkerOptions {
+  /** What the fixture shall be, see there. */
+  readonly app?: object
+  readonly pool?: string
+  readonly routes?: readonly WorkerRoute[]
+  readonly start?: Partial<WorkerStart>
+}
+
+export const WEB: WorkerRoute = { name: '/*', match: {}, pool: 'web' }
+
+/** Where a connection goes; undefined: it waits until the test knows. */
+export type Choose = (arrival: Arrival) => SmallWorker | undefined
+
+export interface GivenBack {
+  readonly from: SmallWorker
+  readonly reason: GiveBackReason
+  readonly route: number
+  readonly restMs: number | undefined
+}
+
+export class SmallPrimary {
+  readonly door: Door
+  readonly workers: SmallWorker[] = []
+  readonly givenBack: GivenBack[] = []
+  /** Questions of workers, and what they are answered. */
+  verdict: (asker: SmallWorker) => Verdict = () => HERE
+  choose: Choose = () => this.workers[0]
+  port = 0
+  private readonly transport: Transport
+  private readonly folder = privateFolder()
+  private readonly waiting: Connection[] = []
+  private settler: NodeJS.Timeout | undefined
+  private lastId = 0
+
+  constructor(transport: Transport) {
+    this.transport = transport
+    this.door = transport.openDoor({
+      maxHeadBytes: 16_384,
+      headTimeoutMs: 600_000,
+      maxUnrouted: 10_000,
+      maxUnroutedPerAddress: 10_000,
+      descriptorShare: 0.9,
+      lingerTimeoutMs: 500,
+      maxResting: 10_000,
+      onLeft: () => {},
+      onArrival: (arrival) => this.place(arrival),
+      onBatchEnd: () => this.flush(),
+    })
+    atSuiteEnd(() => this.close())
+  }
+
+  async open(): Promise<this> {
+    this.port = (await this.door.listen({ host: '127.0.0.1', port: 0 })).port as number
+    this.door.accept()
+    this.settler = setInterval(() => this.settle(), SETTLE_MS)
+    return this
+  }
+
+  /** Resolves when the app listens, unless it never does. */
+  async start(options: WorkerOptions = {}): Promise<SmallWorker> {
+    const worker = new SmallWorker(this, this.transport, this.folder, ++this.lastId, options)
+    this.workers.push(worker)
+    if ((options.app as { none?: true } | undefined)?.none !== true) await worker.hears('listening')
+    return worker
+  }
+
+  /** Connections that a worker has let go, idle. */
+  restsOf(worker: SmallWorker): GivenBack[] {
+    return this.givenBack.filter(({ from, reason }) => from === worker && reason === 'rest')
+  }
+
+  /** Places those that nobody was chosen for before. */
+  placeWaiting(): void {
+    for (const connection of this.waiting.splice(0)) this.door.readmit(connection)
+    this.flush()
+  }
+
+  /** As a balancer replaces a worker: nothing new, then nothing at all, then the end. Nobody may choose it any more. */
+  async retire(worker: SmallWorker, spreadMs = 0): Promise<void> {
+    worker.drain({ last: false, spreadMs })
+    await worker.hears('drained')
+    worker.drain({ last: true, spreadMs })
+    await worker.hears('drained', 2)
+    worker.send({ switchyard: 'leave' })
+    await worker.exited
+  }
+
+  back(worker: SmallWorker, connection: Connection, packed: number): void {
+    const reason = giveBackReasons[packed & 0xff] as GiveBackReason
+    const restMs = unpackRest(connection.carried)
+    this.givenBack.push({ from: worker, reason, route: packed >> 8, restMs })
+    if (reason === 'rest') this.door.rest(connection, restMs)
+    else this.door.takeIn(connection)
+  }
+
+  flush(): void {
+    for (const { link } of this.workers) link.channel.flush()
+  }
+
+  readmit(connection: Connection): void {
+    this.door.readmit(connection)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.settler)
+    await Promise.all(this.workers.map((worker) => worker.kill()))
+    this.door.close()
+    for (const { fd } of this.waiting.splice(0)) this.door.drop(fd)
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  private place(arrival: Arrival): void {
+    const worker = this.choose(arrival)
+    if (worker === undefined || !worker.link.channel.offer(arrival, true)) this.waiting.push(arrival)
+  }
+
+  private settle(): void {
+    for (const { link } of this.workers) link.channel.settle((connection) => this.door.readmit(connection))
+    if (this.waiting.length > 0) this.placeWaiting()
+  }
+}
+
+export class SmallWorker {
+  readonly link: WorkerLink
+  readonly process: ChildProcess
+  readonly exited: Promise<void>
+  readonly privateSocket: string
+  /** By which forwards name it. */
+  readonly id: number
+  /** What its app has told. */
+  readonly told: string[] = []
+  private readonly heard: ToPrimary[] = []
+  private isOver = false
+
+  constructor(primary: SmallPrimary, transport: Transport, folder: string, id: number, options: WorkerOptions) {
+    const { app = {}, pool = 'web', routes = [WEB], start = {} } = options
+    this.id = id
+    this.link = transport.openLink({
+      onGivenBack: (connection, packed) => primary.back(this, connection, packed),
+      onAsked: (question) => {
+        this.link.channel.answer(question, primary.verdict(this))
+        this.link.channel.flush()
+      },
+      onTurned: () => {},
+      onBatchEnd: () => primary.flush(),
+    })
+    mkdirSync(join(folder, String(this.id)))
+    this.privateSocket = join(folder, String(this.id), 'app.sock')
+    const data: WorkerStart = {
+      pool,
+      slot: id,
+      generation: 0,
+      ends: this.link.ends,
+      listen: undefined,
+      freePort: 3000,
+      privateSocket: this.privateSocket,
+      ticketKeys: [{ id: 1, secret: Buffer.alloc(32, 1).toString('base64') }],
+      routes,
+      trustedProxies: [],
+      forwardToken: TOKEN,
+      rest: 'never',
+      weights: [],
+      forwardTimeoutMs: 60_000,
+      ...start,
+    }
+    this.process = fork(APP, [], {
+      execArgv: ['--import', REGISTER],
+      env: { ...process.env, [START_VARIABLE]: JSON.stringify(data), APP: JSON.stringify(app) },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio],
+    })
+    this.link.started(this.process)
+    this.link.control?.onFrame((frame) => this.hear(frame))
+    this.process.on('message', (message: { app?: string }) => {
+      if (typeof message.app === 'string') this.told.push(message.app)
+      else if (this.link.control === undefined) this.hear(message)
+    })
+    this.exited = new Promise((resolve) =>
+      this.process.once('exit', () =>
+        this.link.afterExit(() => {
+          this.isOver = true
+          primary.workers.splice(primary.workers.indexOf(this), 1)
+          this.link.channel.hearOut()
+          this.link.channel.takeBack((connection) => primary.readmit(connection))
+          this.link.channel.close()
+          resolve()
+        }),
+      ),
+    )
+  }
+
+  get pid(): string {
+    return String(this.process.pid)
+  }
+
+  send(message: ToWorker): void {
+    if (this.link.control !== undefined) this.link.control.send(message)
+    else this.process.send(message)
+  }
+
+  drain(order: { last: boolean; spreadMs: number }): void {
+    this.send({ switchyard: 'drain', ...order })
+  }
+
+  /** Tells the app what its message handler knows. */
+  tell(test: string, more: object = {}): void {
+    this.process.send({ test, ...more })
+  }
+
+  /** Says in which order things were heard. */
+  count(kind: ToPrimary['switchyard']): number {
+    return this.heard.filter(({ switchyard }) => switchyard === kind).length
+  }
+
+  /** Resolves when it has said something so often. */
+  async hears(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
+    await until(
+      () => {
+        if (this.isOver) throw new Error(`the worker ended before it said '${kind}'`)
+        return this.count(kind) >= times
+      },
+      10_000,
+      `'${kind}' × ${times}`,
+    )
+  }
+
+  /** Resolves when its app has told this. */
+  async untilTold(what: string): Promise<void> {
+    await until(() => this.told.includes(what), 10_000, `the app's "${what}" among ${this.told}`)
+  }
+
+  get notices(): string[] {
+    return this.heard.flatMap((message) => (message.switchyard === 'notice' ? [message.message] : []))
+  }
+
+  async kill(): Promise<void> {
+    if (!this.isOver) this.process.kill('SIGKILL')
+    await this.exited
+  }
+
+  private hear(message: unknown): boolean {
+    const ours = readFromWorker(message)
+    if (ours !== undefined) this.heard.push(ours)
+    return ours !== undefined
+  }
+}
