@@ -29,9 +29,10 @@ import { readStatus } from './read-status.ts'
 import { makeRelease, type Release } from './release.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
+import { PrivateFolder } from './supervisor/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
 import { WantedPool } from './supervisor/wanted.ts'
-import { findFreePort, makeForwardToken, PrivateFolder } from './supervisor/worker-start.ts'
+import { findFreePort, makeForwardToken } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
 import { Estate } from './upgrade/estate.ts'
 import type { Inheritance } from './upgrade/inheritance.ts'
@@ -105,7 +106,7 @@ export class Balancer implements Operations {
       startData: (worker) => ({
         listen: this.listeners.addresses,
         freePort: this.freePort,
-        privateSocket: this.folder.socketFor(worker.id),
+        privateSocket: this.folder.socketFor(worker.id, worker.settings),
       }),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,

@@ -14,14 +14,14 @@ export interface WorkerStatus {
   state: WorkerState
   /** How often this seat was filled again since the balancer started; the same for every process in the seat. */
   restarts: number
-  /** Why another is to take its place; undefined: none is. */
-  retiring: string | undefined
+  /** Why another is to take its place; null: none is. */
+  retiring: string | null
   /** It fails more than the others, and gets nothing for a while. */
   ejected: boolean
   /** For how long it has been in this state. */
   inStateMs: number
   /** While it drains: until it is cut off. */
-  drainLeftMs: number | undefined
+  drainLeftMs: number | null
   load: Load
   /** Hand-offs that this process received; a replacement begins at 0. */
   handOffs: number

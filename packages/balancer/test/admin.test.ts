@@ -9,7 +9,7 @@ import { type AdminResult, startAdmin } from '../src/admin/admin-server.ts'
 import { unreadyReasons } from '../src/admin/readiness.ts'
 import { SlotTotals } from '../src/admin/slot-totals.ts'
 import { BalancerError } from '../src/errors.ts'
-import { statusOf, workerOf } from './fake-balancer.ts'
+import { calmPool, statusOf, workerOf } from './fake-balancer.ts'
 
 const test = suite('admin')
 
@@ -36,6 +36,7 @@ test('readyz tells what is missing', async () => {
     accepting: false,
     pools: [
       {
+        ...calmPool,
         name: 'heavy',
         ready: 0,
         desired: 2,
@@ -50,7 +51,10 @@ test('readyz tells what is missing', async () => {
 })
 
 test('a pool with one ready worker of many is ready', () => {
-  assert.equal(unreadyReasons(statusOf({ pools: [{ name: 'web', ready: 1, desired: 8, boardFaults: 0, workers: [workerOf(0)] }] })), [])
+  assert.equal(
+    unreadyReasons(statusOf({ pools: [{ ...calmPool, name: 'web', ready: 1, desired: 8, boardFaults: 0, workers: [workerOf(0)] }] })),
+    [],
+  )
 })
 
 test('status is the balancer’s own, as JSON', async () => {
@@ -76,6 +80,7 @@ test('metrics say what the status says', async () => {
     },
     pools: [
       {
+        ...calmPool,
         name: 'web',
         ready: 1,
         desired: 2,
@@ -158,7 +163,7 @@ test('metrics say what the status says', async () => {
 })
 
 test('a second scrape counts nothing twice, and workers that are gone are gone', async () => {
-  const pools = [{ name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
+  const pools = [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
   const { url } = await adminOf({ pools })
   await get(`${url}/metrics`)
   pools[0]?.workers.pop()
@@ -172,7 +177,7 @@ test('a second scrape counts nothing twice, and workers that are gone are gone',
 test('totals of a seat never fall when its worker is replaced', () => {
   const totals = new SlotTotals()
   const seat = (...workers: ReturnType<typeof workerOf>[]) =>
-    totals.update([{ name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
+    totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
   assert.is(seat(workerOf(0, { pid: 1, handOffs: 10 })), 10)
   assert.is(seat(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
   assert.is(seat(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')
@@ -190,7 +195,7 @@ test('nor do their response times', () => {
     responses: { counts: responseBoundsMs.map(() => count).concat(count), sumMs: count * 10 },
   })
   const seat = (...workers: ReturnType<typeof workerOf>[]) => {
-    const [total] = totals.update([{ name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
+    const [total] = totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
     return [total?.responses[0], total?.responses.at(-1), total?.responseSumMs, total?.begun, total?.failed]
   }
   assert.equal(seat(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing told yet')

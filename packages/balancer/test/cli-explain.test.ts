@@ -55,8 +55,9 @@ test('check prints pools and routes', async () => {
     out,
     `${join(folder, 'balancer.config.json')} has no faults.
 
-listen  *:3000
-admin   127.0.0.1:9400
+listen   *:3000
+admin    127.0.0.1:9400
+control  goes by folder and config
 
 POOL   WORKERS  QUEUE             APP
 web    4        1024 for 5000 ms  server.js

@@ -10,7 +10,7 @@ import { until } from '../../../test/support/until.ts'
 import { main } from '../src/cli/main.ts'
 import { summary } from '../src/cli/start.ts'
 import { BalancerError } from '../src/errors.ts'
-import { type FakeIo, fakeIo, statusOf } from './fake-balancer.ts'
+import { calmPool, type FakeIo, fakeIo, statusOf } from './fake-balancer.ts'
 
 const test = suite('cli start')
 const bare = folderWith({ 'server.js': '' })
@@ -274,8 +274,8 @@ test('an admin port in use is an error when it was asked for', async () => {
 
 test('the summary names what a browser can open', () => {
   const { pools } = statusOf()
-  const heavy = { name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [] }
-  const slow = { name: 'slow', ready: 1, desired: 3, boardFaults: 0, workers: [] }
+  const heavy = { ...calmPool, name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [] }
+  const slow = { ...calmPool, name: 'slow', ready: 1, desired: 3, boardFaults: 0, workers: [] }
   assert.is(
     summary({ addresses: ['[::]:3000', '/run/app.sock'], pools: [...pools, heavy, slow] }, 'http://127.0.0.1:9400/metrics'),
     'ready: http://localhost:3000 /run/app.sock · web 2 workers · heavy 1 worker · slow 1 of 3 workers · metrics http://127.0.0.1:9400/metrics',

@@ -13,7 +13,7 @@ import { type Controlled, type ControlOptions, type ControlServer, openControl }
 import { LogRing } from '../src/admin/log-ring.ts'
 import { BalancerError } from '../src/errors.ts'
 import type { OperationResult } from '../src/operations.ts'
-import { deferred, statusOf, workerOf } from './fake-balancer.ts'
+import { calmPool, deferred, statusOf, workerOf } from './fake-balancer.ts'
 
 const test = suite('control server')
 const folder = mkdtempSync(join(tmpdir(), 'control-'))
@@ -121,7 +121,7 @@ test('each operation is passed on, with the pool that is meant', async () => {
 })
 
 test('with several pools the one to scale is named', async () => {
-  const pools = [...statusOf().pools, { name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [workerOf(0)] }]
+  const pools = [...statusOf().pools, { ...calmPool, name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [workerOf(0)] }]
   const { client, calls } = await opened(undefined, {
     controlled: { status: () => statusOf({ pools }), scale: async () => ({ message: 'never' }) } as unknown as Controlled,
   })
@@ -303,6 +303,7 @@ test('a slow reader loses lines and is told how many; the balancer keeps a bound
   answer.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
   })
+  answer.resume()
   const lines = (): LogLine[] =>
     text
       .split('\n')

@@ -11,6 +11,9 @@ import { Estate } from '../src/upgrade/estate.ts'
 import { Inheritance } from '../src/upgrade/inheritance.ts'
 import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
+/** Of a pool to which nothing happens. */
+export const calmPool = { generation: 0, reloading: false, held: [], broken: [] }
+
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
     slot,
@@ -18,6 +21,10 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     pid: 1000 + slot,
     state: 'ready',
     restarts: 0,
+    retiring: null,
+    ejected: false,
+    inStateMs: 0,
+    drainLeftMs: null,
     load: idleLoad,
     handOffs: 0,
     begun: 0,
@@ -52,7 +59,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     },
     handOffs: { takenBack: 0 },
     moves: { givenBack: [], forwarded: [] },
-    pools: [{ name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
+    pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }
 }
@@ -173,6 +180,7 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     isSuccessor: false,
     hasLostTerminal: () => false,
     endWithOutput() {},
+    outliveOutput() {},
     isAlive: () => false,
     balancer: made.promise,
     inherit: async () => new Inheritance(new InheritedSockets([])),

@@ -2,7 +2,7 @@
 
 import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
 import { WantedPool } from '../src/supervisor/wanted.ts'
-import { poolSettings } from './pool-settings.ts'
+import { plainPool } from './plain-pool.ts'
 
 /** What becomes of the workers of a generation. */
 export type Deploy = 'good' | 'crashes' | 'never listens' | 'exits soon' | 'hangs'
@@ -40,7 +40,10 @@ export class World {
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new WantedPool({ settings: poolSettings({ name: POOL, workers }), shared: undefined as never })
+    this.wanted = new WantedPool({
+      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
+      shared: undefined as never,
+    })
     this.settle(20_000)
   }
 
@@ -50,10 +53,10 @@ export class World {
 
   get isAsWanted(): boolean {
     const { workers, generation, held } = this.wanted
-    const seats = Array.from({ length: workers }, (_, slot) => slot).filter((slot) => !held.has(slot))
+    const wanted = seats(workers).filter((slot) => !held.has(slot))
     return (
-      this.workers.length === seats.length &&
-      seats.every((slot) =>
+      this.workers.length === wanted.length &&
+      wanted.every((slot) =>
         this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined),
       )
     )
@@ -61,11 +64,25 @@ export class World {
 
   /** As an operator asks for it: not while another is under way, or its workers are still here. */
   reload(deploy: Deploy, workers: number): boolean {
-    const { generation } = this.wanted
+    const { generation, held } = this.wanted
+    if (seats(workers).every((slot) => held.has(slot))) return false
     if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
-    this.wanted.beginReload({ settings: poolSettings({ name: POOL, workers }), shared: undefined as never })
+    this.wanted.beginReload({
+      settings: plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } }),
+      shared: undefined as never,
+    })
     this.deploys.set(this.wanted.generation, deploy)
     return true
+  }
+
+  /** Of a pool that has no seat left nothing can be said: a reload of it tries nobody. */
+  hold(slot: number): void {
+    const { held, workers } = this.wanted
+    if (seats(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
+  }
+
+  scale(workers: number): void {
+    if (seats(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
   }
 
   crash(index: number): void {
@@ -198,4 +215,8 @@ export class World {
     const failures = worker.state === 'ready' && nowMs - worker.sinceMs >= 5000 ? 0 : before + 1
     this.histories.set(worker.slot, { failures, startAtMs: nowMs + restartDelayMs(failures, 1, 100, 3000), failedMs: [nowMs] })
   }
+}
+
+function seats(workers: number): number[] {
+  return Array.from({ length: workers }, (_, slot) => slot)
 }

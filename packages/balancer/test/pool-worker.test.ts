@@ -4,6 +4,7 @@ import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import type { PoolSettings } from '../src/settings.ts'
+import { plainPool } from './plain-pool.ts'
 
 const test = suite('pool worker')
 const slowStart = { windowMs: 10_000, from: 0.1, aggression: 1 }
@@ -14,7 +15,7 @@ atSuiteEnd(() => {
   Date.now = now
 })
 
-function workerAt(slot: number, settings?: Pick<PoolSettings, 'weights' | 'slowStart'>): PoolWorker {
+function workerAt(slot: number, changes: Partial<PoolSettings> = {}): PoolWorker {
   const worker = new PoolWorker(
     portableTransport(),
     'web',
@@ -22,7 +23,7 @@ function workerAt(slot: number, settings?: Pick<PoolSettings, 'weights' | 'slowS
     0,
     nowMs,
     { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} },
-    settings,
+    plainPool(changes),
   )
   atSuiteEnd(() => worker.channel.close())
   return worker

@@ -14,14 +14,11 @@ const head = RequestHead.of({ target: '/' })
 const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
 
 function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorker[] } {
-  const pool = new Pool(plainPool({ workers: states.length }))
+  const settings = plainPool({ workers: states.length })
+  const pool = new Pool(settings)
   const workers = states.map((state, slot) => {
-    const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, {
-      onGivenBack() {},
-      onAsked() {},
-      onTurned() {},
-      onBatchEnd() {},
-    })
+    const returns = { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} }
+    const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, returns, settings)
     worker.state = state
     pool.add(worker)
     return worker
@@ -64,10 +61,36 @@ test('a full worker is no candidate; what a session id names is waited for', () 
   channel.outstanding = Number.POSITIVE_INFINITY
   pool.refresh()
   assert.is(pool.choose(first, head), workers[1])
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: true }) }, head), 'home')
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, firm: false }) }, head), workers[1])
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 7, firm: true }) }, head), workers[1])
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: true }) }, head), 'home')
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: false }) }, head), workers[1])
+  assert.is(pool.choose({ ...first, home: () => ({ slot: 7, generation: 0, firm: true }) }, head), workers[1])
   channel.outstanding = 0
+  closed(workers)
+})
+
+test('who drains gets what carries a ticket of its own generation, and nothing else', () => {
+  const { pool, workers } = poolOf(['draining', 'ready'])
+  const ticketOf = (generation: number) => ({ ...first, home: () => ({ slot: 0, generation, firm: false }) })
+  assert.is(pool.choose(ticketOf(0), head), workers[0])
+  assert.is(pool.choose(ticketOf(1), head), workers[1])
+  assert.is(pool.choose(first, head), workers[1])
+  const leaving = workers[0] as PoolWorker
+  leaving.sealed = true
+  pool.refresh()
+  assert.is(pool.choose(ticketOf(0), head), workers[1])
+  closed(workers)
+})
+
+test('who hangs and who is ejected is no candidate', () => {
+  const { pool, workers } = poolOf(['ready', 'ready', 'ready'])
+  const [one, other, third] = workers as [PoolWorker, PoolWorker, PoolWorker]
+  one.retiring = 'hang'
+  pool.refresh()
+  pool.eject(new Set([other]))
+  assert.is(pool.choose(first, head), third)
+  assert.ok(pool.isEjected(other))
+  pool.eject(new Set())
+  assert.is(pool.choose(first, head), other)
   closed(workers)
 })
 

@@ -3,6 +3,7 @@
 // in all of Node 20 to 26.)
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { MAX_CARRIED_BYTES } from './native-channel.ts'
 import type { ForwardReason } from './returns.ts'
@@ -53,6 +54,28 @@ export function endOf(request: IncomingMessage): number | undefined {
   if (read === undefined || read.toString('latin1', 0, head.length) !== head) return undefined
   const end = socket.bytesRead - read.length + head.length + Number(headers['content-length'] ?? 0)
   return Number.isSafeInteger(end) ? end : undefined
+}
+
+interface Place {
+  readonly bytesRead: number
+  /** Where in the parser's buffer the next request begins. */
+  readonly next: number
+}
+
+const places = new WeakMap<Socket, Place>()
+
+/** Has something that comes behind a request been read together with it? To be asked of each request on a connection, in the moment in which it begins. */
+export function isMoreBehind(request: IncomingMessage): boolean {
+  const { socket, headers } = request
+  const read = (socket as unknown as PrivateSocket).parser?.getCurrentBuffer?.()
+  if (read === undefined || headers['transfer-encoding'] !== undefined) return false
+  const head = canonicalHead(request)
+  const last = places.get(socket)
+  const start = last?.bytesRead === socket.bytesRead ? last.next : 0
+  if (read.toString('latin1', start, start + head.length) !== head) return false
+  const next = start + head.length + Number(headers['content-length'] ?? 0)
+  places.set(socket, { bytesRead: socket.bytesRead, next })
+  return read.length > next
 }
 
 /** A head as most clients write it: `method SP target SP version CRLF`, `name: value CRLF` …, `CRLF`. As latin1. */

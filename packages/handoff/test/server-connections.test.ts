@@ -14,7 +14,12 @@ let answers: (() => void)[] = []
 
 test.before(async () => {
   server = createServer((_request, response) => answers.push(() => response.end('ok')))
-  server.on('upgrade', (_request, socket: Socket) => socket.on('error', () => {}).write('HTTP/1.1 101 Switching Protocols\r\n\r\n'))
+  server.on('upgrade', (_request, socket: Socket) =>
+    socket
+      .on('end', () => socket.end())
+      .resume()
+      .write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
 test.before.each(async () => {
@@ -90,9 +95,10 @@ test('all connections are found but those that are upgraded', async () => {
 test('they are found as well where the server keeps no list', async () => {
   const { socket, own } = await client()
   const listless: Server = Object.create(server, { closeIdleConnections: { value: () => {} } })
-  own.server = listless
+  const owned = own as Socket & { server: Server }
+  owned.server = listless
   assert.equal(httpConnectionsOf(listless), [own])
-  own.server = server
+  owned.server = server
   socket.destroy()
 })
 

@@ -4,7 +4,6 @@ import { renameSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HERE, LATER, type Outbox, type Verdict } from '@switchyard/handoff'
 import type { Target } from './forward/forwarder.ts'
-import { SERVING_SOCKET } from './protocol.ts'
 import type { Runtime } from './runtime.ts'
 
 const MAX_OPEN = 4096
@@ -74,8 +73,9 @@ export class Asking {
   }
 }
 
-function servingSocket(folder: string): string {
-  return join(folder, SERVING_SOCKET)
+/** The name of the socket, in a worker's private folder, behind which its app serves. */
+export function servingSocket(folder: string): string {
+  return join(folder, 'serving.sock')
 }
 
 /** Other workers find the server that serves by a name that stays, whichever of an app's servers that is. */

@@ -3,7 +3,16 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { endOf, giveBackReasons, isBetweenRequests, isHeadComplete, type Outbox, packRest, responseOn, tagOf } from '@switchyard/handoff'
+import {
+  giveBackReasons,
+  isBetweenRequests,
+  isHeadComplete,
+  isMoreBehind,
+  type Outbox,
+  packRest,
+  responseOn,
+  tagOf,
+} from '@switchyard/handoff'
 import { isBetweenWorkers } from './forward/forwarded.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
@@ -153,10 +162,4 @@ export function isQuiet(socket: Socket): boolean {
   const tag = tagOf(socket)
   // What comes with a whole head reaches the parser without being counted as read.
   return lastRequestOn(socket) === undefined && socket.bytesRead === 0 && (tag === undefined || !isHeadComplete(tag))
-}
-
-/** Has something behind a request been read together with it? */
-function isMoreBehind(request: IncomingMessage): boolean {
-  const end = endOf(request)
-  return end !== undefined && request.socket.bytesRead > end
 }

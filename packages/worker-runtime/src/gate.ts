@@ -7,7 +7,7 @@ import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { Departures } from './departures.ts'
-import type { ForwardedRequests } from './forward/forwarded.ts'
+import { type ForwardedRequests, isProbe, isStranger } from './forward/forwarded.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Reception } from './receive.ts'
@@ -46,7 +46,12 @@ export function openGate(server: Server, parts: GateParts): void {
     if (departures.isOn && departures.hasEnded(request.socket)) return true
     const departs = response !== undefined && departures.isOn && departures.begin(request, response)
     if (event === 'upgrade') upgraded.add(request, second as Socket)
-    if (forwarded.restore(request)) return pass(event, request, second, rest)
+    if (forwarded.restore(request)) {
+      // What the balancer itself asks is no request of a visitor, and counts as none.
+      return isProbe(request) ? emit.call(server, event, request, second, rest) : pass(event, request, second, rest)
+    }
+    // The limits of the primary are no door if there is another beside it.
+    if (isStranger(request)) return turnAway(request.socket, response)
     if (steering === undefined || event === 'connect') noteRequest(request)
     else {
       const move = steering.judge(request, departures.isDraining)
@@ -76,6 +81,12 @@ export function openGate(server: Server, parts: GateParts): void {
     // Nobody but us listens: what Node does then.
     response.writeContinue()
     return emit.call(server, 'request', request, response)
+  }
+
+  function turnAway(socket: Socket, response: ServerResponse | undefined): true {
+    if (response === undefined) socket.destroy()
+    else response.writeHead(403, { Connection: 'close' }).end()
+    return true
   }
 
   const announce = (event: string, socket: Socket): boolean => emit.call(server, event, socket)

@@ -1,10 +1,11 @@
 // What an app may import, and what the balancer needs to speak with its workers.
 
+export { servingSocket } from './asking.ts'
 export { onDrain } from './drain.ts'
+export { probeField } from './forward/forwarded-field.ts'
 export {
   type RestMode,
   readFromWorker,
-  SERVING_SOCKET,
   type ServerAddress,
   START_VARIABLE,
   type ToPrimary,

@@ -51,7 +51,8 @@ export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
     const address = servedAddress(runtime, request)
     if (request.callback !== undefined) server.once('listening', request.callback)
     server.address = () => (server.listening ? asNodeSays(address) : null)
-    return Reflect.apply(listen, server, [{ path, exclusive: true, backlog: request.backlog }])
+    // Who may come in is said by the mode of the folder: workers of other users, where there are some.
+    return Reflect.apply(listen, server, [{ path, exclusive: true, backlog: request.backlog, writableAll: true }])
   }
 
   Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {

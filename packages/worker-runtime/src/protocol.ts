@@ -80,9 +80,6 @@ export type ToPrimary =
 
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
 
-/** The name of the server that serves, in a worker's private folder: whichever of an app's servers that is. */
-export const SERVING_SOCKET = 'serving.sock'
-
 const MAX_NOTICE = 2000
 
 /** A message from a worker if it is one of ours and makes sense, else undefined: a worker may lie, and an app may send messages of its own. */

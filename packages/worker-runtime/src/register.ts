@@ -26,7 +26,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 
-if (runtime !== undefined) await register(runtime)
+if (runtime !== undefined) {
+  // The primary may have to ask where this process hangs: its inspector, when it is opened, must not need the port that another's has.
+  if (!process.execArgv.some((argument) => /^--(inspect|debug)/.test(argument))) process.debugPort = 0
+  await register(runtime)
+}
 
 async function register(runtime: Runtime): Promise<void> {
   const inFlight = new InFlight()

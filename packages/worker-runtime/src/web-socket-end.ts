@@ -119,6 +119,7 @@ export function judge(chunk: Uint8Array): Chunk {
     const content = at + 2 + extra
     // Many write the head and the content one after the other.
     if (content === chunk.length) break
+    if (content > chunk.length) return 'part'
     at = content + lengthOf(chunk, at + 2, extra, second)
     if (at > chunk.length) return 'part'
   }

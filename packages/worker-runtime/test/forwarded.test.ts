@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { ForwardedRequests } from '../src/forward/forwarded.ts'
-import { readField } from '../src/forward/forwarded-field.ts'
+import { probeField, readField } from '../src/forward/forwarded-field.ts'
 import { answersApp } from './support/answers-app.ts'
 import { certificate } from './support/certificate.ts'
 import { forwardAll, type Pair, startPair, TOKEN } from './support/forward-pair.ts'
@@ -72,6 +72,27 @@ test('one connection between the workers, many clients: each request has its own
   }
   assert.is(pair.privateSockets.size, 1)
   for (const wire of wires) wire.destroy()
+  await pair.stop()
+})
+
+test('a probe of the primary comes from this machine, and its app sees nothing of how it is told', async () => {
+  const { pair, seen, headers } = await pairOfFacts()
+  const fields = ['host', 'a', ...probeField(TOKEN)]
+  const request = httpRequest({ socketPath: pair.socketPath, headers: fields, agent: false }).end()
+  const [response] = (await untilEvent(request, 'response')) as [IncomingMessage]
+  response.resume()
+  await untilEvent(response, 'end')
+  assert.equal(seen, [
+    {
+      ...NO_FACTS,
+      remoteAddress: '127.0.0.1',
+      remoteFamily: 'IPv4',
+      localAddress: '127.0.0.1',
+      localFamily: 'IPv4',
+      address: { address: '127.0.0.1', family: 'IPv4', port: undefined },
+    },
+  ])
+  assert.equal(headers, [['host', 'a']])
   await pair.stop()
 })
 

@@ -44,7 +44,7 @@ function userId(): number | string {
 function basesOf(env: NodeJS.ProcessEnv): string[] {
   const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = env
   return [
-    ...(runtime !== undefined && isAbsolute(runtime) && isFolder(runtime) ? [runtime] : []),
+    ...(runtime !== undefined && isAbsolute(runtime) && isOwnFolder(runtime) ? [runtime] : []),
     temporary !== undefined && isAbsolute(temporary) ? temporary : tmpdir(),
   ]
 }
@@ -61,8 +61,10 @@ function socketName(key: string): string {
   return `${name.slice(0, maxNameLength)}-${createHash('sha256').update(key).digest('hex').slice(0, hashLength)}.sock`
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+/** Not so after `sudo -E`: then it is another user's. */
+function isOwnFolder(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats?.isDirectory() === true && stats.uid === process.getuid?.()
 }
 
 function realPath(path: string): string {

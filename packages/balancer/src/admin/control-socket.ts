@@ -29,7 +29,7 @@ const probeTimeoutMs = 2_000
 const touchEveryMs = 3_600_000
 const attempts = 3
 
-/** Lets the server listen at the path. Throws ERR_CONTROL. */
+/** Lets the server listen at the path. Throws ERR_CONTROL, and then it listens nowhere. */
 export async function placeSocket(server: Server, { path, takeOver = false }: SocketPlace): Promise<PlacedSocket> {
   if (process.platform === 'win32') throw refusal('there are no control sockets on Windows')
   // Bound under another name and then moved: nobody finds it half made, a successor can replace it at once, and libuv, which removes the name that it
@@ -45,6 +45,7 @@ export async function placeSocket(server: Server, { path, takeOver = false }: So
     return placed(path, madeFolder || basename(folder).startsWith(folderPrefix))
   } catch (error) {
     remove(unplaced)
+    server.close()
     throw error
   }
 }

@@ -41,7 +41,9 @@ export async function startControl(parts: ControlParts): Promise<ControlServer |
       logs: log.ring,
     })
   } catch (error) {
-    if (control !== undefined || !(error instanceof BalancerError)) throw error
+    // A successor that serves already does not end for it.
+    const isNeeded = control !== undefined && !takeOver
+    if (isNeeded || !(error instanceof BalancerError)) throw error
     log.logger.warn(
       `no control socket, so 'balancer status' and 'balancer reload' can't reach this balancer: ${error.message} (option control)`,
     )

@@ -33,8 +33,8 @@ export function forDevelopment(settings: Settings): Settings {
   return { ...settings, limits: { ...limits, drainTimeoutMs: Math.min(limits.drainTimeoutMs, maxDrainMs) } }
 }
 
-/** Asks for a reload whenever files have changed and then stayed as they are for a moment. Resolves when every folder is looked at. */
-export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> {
+/** Asks for a reload whenever files have changed and then stayed as they are for a moment. The log says when every folder is looked at. */
+export function watchFiles(options: FileWatchOptions): FileWatch {
   const { settings, paths, envFile, reloader, log, cwd } = options
   const single = [envFile, settings.file].flatMap((file) => (file === undefined ? [] : [resolve(cwd, file)]))
   const roots = [...new Set(paths === undefined ? defaultRoots(settings) : paths.map((path) => resolve(cwd, path)))]
@@ -60,8 +60,8 @@ export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> 
     told = true
     log.logger.warn({ err: error }, `not every file is watched: ${(error as Error).message} (--watch-path names fewer)`)
   })
-  await new Promise<void>((done) => watcher.once('ready', done))
-  log.logger.info({ paths: roots }, `reloads when a file changes in ${roots.map((root) => nearest(root, cwd)).join(', ')}`)
+  const where = roots.map((root) => nearest(root, cwd)).join(', ')
+  watcher.once('ready', () => log.logger.info({ paths: roots }, `reloads when a file changes in ${where}`))
   return {
     close: async () => {
       clearTimeout(timer)

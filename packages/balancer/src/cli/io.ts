@@ -41,8 +41,10 @@ export interface CliIo {
   isSuccessor: boolean
   /** Has the terminal gone that the command wrote to? */
   hasLostTerminal(): boolean
-  /** From now on the command ends when nobody reads what it prints. */
+  /** From now on the command ends when nobody can read any more what it prints. */
   endWithOutput(): void
+  /** From now on the command goes on then. */
+  outliveOutput(): void
   /** Is such a process there? */
   isAlive(pid: number): boolean
   /** What this process was started with. */
@@ -62,6 +64,9 @@ export function processIo(): CliIo {
     isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
     endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
+    outliveOutput() {
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+    },
     isAlive,
     async inherit() {
       const { inherit } = await import('../upgrade/inheritance.ts')

@@ -52,7 +52,7 @@ const waitingEveryMs = 5_000
 
 class ShownProgress {
   readonly #output: TextOutput
-  #shownAt = Date.now()
+  #shownAt = Number.NEGATIVE_INFINITY
   #isWaitingShown = false
 
   constructor(output: TextOutput) {

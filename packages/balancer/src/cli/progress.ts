@@ -137,6 +137,6 @@ function describePool({ name, ready, desired, workers, held = [], broken = [] }:
 function drainOf(workers: readonly WorkerDetails[]): string {
   const sum = (read: (worker: WorkerDetails) => number): number => workers.reduce((total, worker) => total + read(worker), 0)
   const [connections, inFlight] = [sum(({ load }) => load.connections), sum(({ load }) => load.inFlight)]
-  const left = Math.max(...workers.map(({ drainLeftMs = -1 }) => drainLeftMs))
+  const left = Math.max(...workers.map(({ drainLeftMs }) => drainLeftMs ?? -1))
   return left < 0 ? `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}` : draining(connections, inFlight, left)
 }

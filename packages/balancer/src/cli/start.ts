@@ -46,6 +46,7 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
   }
   const started = await read()
   const { settings } = started
+  io.outliveOutput()
   const balancer = await io.createBalancer(settings, inheritance)
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
@@ -78,10 +79,10 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
     if (!watch.stopping) {
       await admin.openInherited()
       if (io.isSuccessor) control = await openControl()
-      if (watched) files = await watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
       isUp = true
       inheritance.leaveRest().forEach(warn)
       announce(log, balancer, admin.url, control)
+      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
       reloader.resume()
     }
     return await watch.stopped

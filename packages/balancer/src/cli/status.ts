@@ -95,8 +95,8 @@ const notableBusyMs = 1_000
 
 function remarks({ state, retiring, ejected, drainLeftMs, load }: WorkerDetails): string {
   return [
-    ...(state === 'draining' && drainLeftMs !== undefined ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
-    ...(state !== 'draining' && retiring !== undefined ? [`to be replaced: ${retiring}`] : []),
+    ...(state === 'draining' && drainLeftMs != null ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
+    ...(state !== 'draining' && retiring != null ? [`to be replaced: ${retiring}`] : []),
     ...(ejected === true ? ['ejected'] : []),
     ...(load.busyMs >= notableBusyMs ? [`in one turn for ${duration(load.busyMs)}`] : []),
   ].join('; ')

@@ -3,10 +3,10 @@
 import type { PoolStatus, WorkerStatus } from '../status.ts'
 
 export type WorkerDetails = WorkerStatus & {
-  retiring?: string | undefined
+  retiring?: string | null | undefined
   ejected?: boolean | undefined
   inStateMs?: number | undefined
-  drainLeftMs?: number | undefined
+  drainLeftMs?: number | null | undefined
 }
 
 export type PoolDetails = Omit<PoolStatus, 'workers'> & {

@@ -2,12 +2,12 @@
 // no .env, no package.json, nothing of the user's home.
 
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, extname, resolve, sep } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadConfig as loadWithC12 } from 'c12'
 import { BalancerError } from '../errors.ts'
 import { findConfig } from './find.ts'
+import { freshJiti } from './fresh-jiti.ts'
 
 /** What a config file exports, unchecked, and the folder that its paths start from. */
 export interface LoadedConfig {
@@ -25,7 +25,6 @@ export async function loadConfig({ file, folder }: { file?: string | undefined; 
 }
 
 async function read(path: string): Promise<unknown> {
-  forgetData()
   // The config gets the very balancer that reads it, wherever that is installed: `import … from '@switchyard/balancer'` works without an installation beside it.
   const own = fileURLToPath(new URL(`../index${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
   try {
@@ -41,21 +40,17 @@ async function read(path: string): Promise<unknown> {
       extend: false,
       giget: false,
       envName: false,
-      jitiOptions: { fsCache: false, alias: { '@switchyard/balancer': own }, nativeModules: ['@switchyard/balancer'] },
+      jiti: freshJiti(path, [own], {
+        interopDefault: true,
+        alias: { '@switchyard/balancer': own },
+        nativeModules: ['@switchyard/balancer'],
+      }),
       // c12 would copy and merge; policies are kept as they are.
       merger: (...sources) => sources.find((source) => source !== undefined && source !== null) ?? {},
     })
     return config
   } catch (cause) {
     throw new BalancerError('ERR_CONFIG', `${path} can't be read: ${reasonOf(cause)}`, { source: 'config', cause })
-  }
-}
-
-/** jiti reads everything anew each time but JSON, which it leaves to Node, and Node remembers. What belongs to packages may be remembered. */
-function forgetData(): void {
-  const { cache } = createRequire(import.meta.url)
-  for (const file of Object.keys(cache)) {
-    if (extname(file) === '.json' && !file.includes(`${sep}node_modules${sep}`)) delete cache[file]
   }
 }
 

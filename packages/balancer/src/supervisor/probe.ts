@@ -1,9 +1,7 @@
 // Asks a worker how it is: a request over its private socket, and who repeats it. Speaks from the primary's point of view.
 
 import { type ClientRequest, type IncomingMessage, request as sendRequest } from 'node:http'
-
-const probeField = (token: string): [string, string] => ['x-stub', token]
-
+import { probeField } from '@switchyard/worker-runtime'
 import type { HealthProbe, Probe } from '../settings.ts'
 
 /** More of a body than this is not read: the status is what counts. */

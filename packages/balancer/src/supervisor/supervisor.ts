@@ -304,8 +304,8 @@ export class Supervisor {
       },
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
+        if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
         if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
-        this.watch.hearLine(worker, line)
         events.emit('workerOutput', { ...worker.seat, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
@@ -375,10 +375,13 @@ export class Supervisor {
   }
 
   private kill(worker: PoolWorker, why: string): void {
-    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
     this.lastWords.add(worker, why)
     worker.leavingMs = Date.now()
-    worker.process?.kill('SIGKILL')
+    void this.watch.untilRead(worker).then(() => {
+      if (worker.state === 'gone') return
+      this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
+      worker.process?.kill('SIGKILL')
+    })
   }
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {

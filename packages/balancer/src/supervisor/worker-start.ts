@@ -1,42 +1,10 @@
-// What workers are told at their start, besides their seat: where they listen privately, and what they must know of routes.
+// What workers are told at their start, besides their seat: what they must know of routes, and of each other.
 
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Policy, Route } from '@switchyard/routing'
-import { SERVING_SOCKET, type WorkerRoute, type WorkerStart } from '@switchyard/worker-runtime'
+import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../settings.ts'
-
-/** A folder of mode 0700 for the workers' private sockets. */
-export class PrivateFolder {
-  private readonly path = mkdtempSync(join(tmpdir(), 'switchyard-'))
-
-  /** A path in a folder of the worker's own: its app may have several servers. */
-  socketFor(workerId: number): string {
-    mkdirSync(this.folderOf(workerId), { mode: 0o700 })
-    return join(this.folderOf(workerId), 'app.sock')
-  }
-
-  /** The name that its serving server has there. */
-  servingSocketOf(workerId: number): string {
-    return join(this.folderOf(workerId), SERVING_SOCKET)
-  }
-
-  /** The worker is gone, and its sockets with it. */
-  removeSocketsOf(workerId: number): void {
-    rmSync(this.folderOf(workerId), { recursive: true, force: true })
-  }
-
-  remove(): void {
-    rmSync(this.path, { recursive: true, force: true })
-  }
-
-  private folderOf(workerId: number): string {
-    return join(this.path, String(workerId))
-  }
-}
 
 /** A port that was free a moment ago, for apps that ask for port 0 while none is configured. */
 export async function findFreePort(): Promise<number> {

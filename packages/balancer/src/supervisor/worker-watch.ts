@@ -5,11 +5,13 @@ import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { LimitSettings } from '../settings.ts'
 import type { RetireReason } from './plan.ts'
 import { Prober } from './probe.ts'
-import { captureStack, inspectorUrl } from './stack.ts'
+import { StackReader } from './stack.ts'
 
 const LOOK_MS = 250
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */
 const GAP_MS = 4 * LOOK_MS
+/** A worker that hangs is not killed before that. */
+const STACK_MS = 3000
 
 export interface WorkerWatchOptions {
   readonly events: BalancerEmitter
@@ -30,7 +32,9 @@ interface Watched {
   /** When its loop was last seen to have turned. */
   turnedMs: number
   prober: Prober | undefined
-  inspector: ((url: string) => void) | undefined
+  stack: StackReader | undefined
+  /** Its stack is being read. */
+  reading: Promise<void> | undefined
 }
 
 export class WorkerWatch {
@@ -80,11 +84,14 @@ export class WorkerWatch {
     return watched === undefined ? 0 : Math.max(0, performance.now() - watched.turnedMs)
   }
 
-  /** A line that it has written: its inspector says there where it listens. */
-  hearLine(worker: PoolWorker, line: string): void {
-    const hear = this.watched.get(worker)?.inspector
-    const url = hear === undefined ? undefined : inspectorUrl(line)
-    if (url !== undefined) hear?.(url)
+  /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
+  hearLine(worker: PoolWorker, line: string): boolean {
+    return this.stackOf(worker)?.hear(line) ?? false
+  }
+
+  /** Resolves when the stack of a worker that hangs has been read, or can't be. */
+  async untilRead(worker: PoolWorker): Promise<void> {
+    await this.watched.get(worker)?.reading
   }
 
   forget(worker: PoolWorker): void {
@@ -111,26 +118,28 @@ export class WorkerWatch {
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {
     if (worker.retiring === 'hang') return
     this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
-    void this.tellStack(worker, watched)
+    watched.reading = this.tellStack(worker)
     // Whatever it was to be replaced for: now it is not waited for.
     worker.retiring = undefined
     this.options.retire(worker, 'hang')
   }
 
-  private async tellStack(worker: PoolWorker, watched: Watched): Promise<void> {
-    const pid = worker.process?.pid
-    if (pid === undefined) return
-    const stack = await captureStack(pid, (listener) => {
-      watched.inspector = listener
-    })
-    watched.inspector = undefined
+  private async tellStack(worker: PoolWorker): Promise<void> {
+    const stack = await this.stackOf(worker)?.read(STACK_MS)
     this.options.events.emit('workerStack', { ...worker.seat, stack })
+  }
+
+  private stackOf(worker: PoolWorker): StackReader | undefined {
+    const watched = this.of(worker)
+    const pid = worker.process?.pid ?? 0
+    if (pid !== 0) watched.stack ??= new StackReader(pid)
+    return watched.stack
   }
 
   private of(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
-    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, inspector: undefined }
+    const watched: Watched = { turns: -1, turnedMs: performance.now(), prober: undefined, stack: undefined, reading: undefined }
     this.watched.set(worker, watched)
     return watched
   }

@@ -192,6 +192,23 @@ test('a head that is complete only while the others drain is answered, by a work
   for (const client of [slow, half]) client.destroy()
 })
 
+test('with a shutdown delay it is not ready after SIGTERM, and accepts on for that time', async () => {
+  const balancer = await startBalancer({
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, shutdownDelayMs: 600_000, drainTimeoutMs: 300_000 },
+  })
+  const readyz = (): Promise<Response> =>
+    fetch(new URL('/readyz', String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.metrics)))
+  assert.is((await readyz()).status, 200)
+  balancer.child.process.kill('SIGTERM')
+  await balancer.untilLine(({ msg }) => msg.startsWith('SIGTERM: not ready any more'), 'the delay')
+  const answer = await readyz()
+  assert.equal([answer.status, await answer.text()], [503, 'it is stopping\n'])
+  assert.is((await exchange(balancer.port, get('/'))).status, 200)
+  balancer.child.process.kill('SIGTERM')
+  assert.is(await balancer.ended(), 143)
+  assert.equal(leftIn(balancer), [])
+})
+
 test('a second signal stops now', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 } })
   await balancer.untilAllReady()

@@ -1,7 +1,7 @@
 // The field that a worker adds to a request which it forwards. It stands behind the client's own fields, so that all after them is what was
 // added on the way:
 //
-//   switchyard-forwarded: <token> request|tunnel <HTTP version> tls|plain <remote address> <port> <local address> <port>
+//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port>
 //   switchyard-withheld: <place among the client's fields> <name> <value>
 
 import { timingSafeEqual } from 'node:crypto'
@@ -13,8 +13,8 @@ const FORWARDED = 'switchyard-forwarded'
 const WITHHELD = 'switchyard-withheld'
 const UNKNOWN = '-'
 
-/** A request of its own, or a connection that belongs to one client from now on. */
-export type ForwardKind = 'request' | 'tunnel'
+/** A request of its own, a connection that belongs to one client from now on, or a question of the primary, which is nobody's client. */
+export type ForwardKind = 'request' | 'tunnel' | 'probe'
 
 /** What the other worker is told of the client. */
 export interface ClientFacts {
@@ -62,6 +62,11 @@ export function headOf(request: IncomingMessage, token: string): string {
   return `${head}${FORWARDED}: ${fieldValue(request, token, 'tunnel')}\r\n\r\n`
 }
 
+/** The field of a probe, which the primary sends last. The app sees a client on this machine. */
+export function probeField(token: string): [name: string, value: string] {
+  return [FORWARDED, `${token} probe 1.1 plain 127.0.0.1 ${UNKNOWN} 127.0.0.1 ${UNKNOWN}`]
+}
+
 /** The place of our field among the raw ones; -1: there is none. */
 export function placeOfField(rawHeaders: readonly string[]): number {
   let at = rawHeaders.length - 2
@@ -76,7 +81,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
   const text = value.slice(token.length)
   if (text === last?.text) return last
   const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort] = text.split(' ')
-  if (gap !== '' || (kind !== 'request' && kind !== 'tunnel') || httpVersion === undefined || localPort === undefined) return undefined
+  if (gap !== '' || !isKind(kind) || httpVersion === undefined || localPort === undefined) return undefined
   return {
     text,
     kind,
@@ -130,6 +135,10 @@ function withheldFrom({ headers, rawHeaders, httpVersion }: IncomingMessage): { 
     else kept.push(name, value)
   }
   return { kept, withheld }
+}
+
+function isKind(word: string | undefined): word is ForwardKind {
+  return word === 'request' || word === 'tunnel' || word === 'probe'
 }
 
 function known(word: string | undefined): string | undefined {

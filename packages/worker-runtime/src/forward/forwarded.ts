@@ -79,6 +79,16 @@ export class ForwardedRequests {
   }
 }
 
+/** Does the primary ask how this worker is? Of a request that was restored. */
+export function isProbe({ socket }: IncomingMessage): boolean {
+  return (socket as PrivateSocket)[factsKey]?.kind === 'probe'
+}
+
+/** Did it come over the private socket without proof that it is one of ours who sends it? Of a request that was not restored. */
+export function isStranger({ socket }: IncomingMessage): boolean {
+  return (socket as PrivateSocket)[factsKey] === null
+}
+
 function cutFields(request: IncomingMessage, place: number): void {
   const { headers, rawHeaders } = request
   const added = rawHeaders.splice(place)

@@ -201,7 +201,7 @@ export async function startBalancer(options: StartOptions): Promise<RunningBalan
     descriptorLimit === undefined
       ? [process.execPath, all]
       : ['sh', ['-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh', process.execPath, ...all]]
-  const child = spawnLogged(command, commandArgs, { cwd: folder, env: { ...process.env, ...env, TMPDIR: folder } })
+  const child = spawnLogged(command, commandArgs, { cwd: folder, env: { ...process.env, ...env, TMPDIR: folder, XDG_RUNTIME_DIR: '' } })
   const running = new RunningBalancer(child, folder)
   if (wait) await running.untilReady()
   return running

@@ -1,0 +1,122 @@
+// An operator at another shell: what runs, what it said, and how it is stopped.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import type { ControlStatus } from '../../src/admin/control-protocol.ts'
+import { runCommand, startCommand } from './support/commands.ts'
+import { Hold } from './support/hold.ts'
+import { exchange, get, RawClient } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+
+const test = suite('control', { timeoutMs: 30_000 })
+
+const config = { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 }
+
+/** The control socket, which the ready line names. */
+function socketOf(balancer: RunningBalancer): string {
+  return String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.control)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+test('status tells of pools and workers; the socket is this user’s alone', async () => {
+  const balancer = await startBalancer({ config })
+  await balancer.untilAllReady()
+  await exchange(balancer.port, get('/'))
+  const { code, out } = await runCommand(balancer, ['status', '--json'])
+  assert.is(code, 0)
+  const status = JSON.parse(out) as ControlStatus
+  assert.is(status.pid, balancer.pid)
+  assert.is(status.connections.accepted, 1)
+  assert.equal(
+    status.pools.map(({ name, ready, workers }) => [name, ready, workers.length]),
+    [['web', 2, 2]],
+  )
+  const text = await runCommand(balancer, ['status'])
+  assert.is(text.code, 0)
+  for (const { pid } of status.pools[0]?.workers ?? []) assert.match(text.out, ` ${pid} `)
+  const socket = socketOf(balancer)
+  assert.equal([statSync(socket).mode & 0o777, statSync(join(socket, '..')).mode & 0o777], [0o600, 0o700])
+  assert.is(await balancer.stop(), 0)
+  assert.equal(
+    readdirSync(balancer.temporary).filter((name) => name.startsWith('switchyard')),
+    [],
+  )
+  const after = await runCommand(balancer, ['status'])
+  assert.is(after.code, 8)
+  assert.match(after.err, `No balancer runs for ${balancer.temporary}`)
+})
+
+test('the log from outside, as it was and as it comes', async () => {
+  const balancer = await startBalancer({ config })
+  await balancer.untilAllReady()
+  const { code, out } = await runCommand(balancer, ['logs'])
+  assert.is(code, 0)
+  assert.match(out, /INFO: web\/0 ready after \d+ ms/)
+  const follower = startCommand(balancer, ['logs', '-f', '-n', '0', 'web'])
+  // When it follows nobody can tell: so something is said until it is heard.
+  for (let i = 0; !/web\/\d \| slow s\d+ begun/.test(follower.output()); i++) await exchange(balancer.port, get(`/slow?ms=1&id=s${i}`))
+  assert.is(await balancer.stop(), 0)
+  assert.equal(await follower.ended, { code: 0, signal: null }, follower.output())
+})
+
+test('stop finishes what has begun, tells for what it waits, and ends when the process is gone', async () => {
+  const balancer = await startBalancer({ config })
+  const hold = new Hold()
+  const slow = new RawClient(balancer.port).write(hold.request('/wait'))
+  await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
+  const stop = startCommand(balancer, ['stop'])
+  await stop.untilOutput(/draining for at most 300 s/)
+  assert.ok(isAlive(balancer.pid))
+  hold.release()
+  assert.is((await slow.answer()).status, 200)
+  assert.equal(await stop.ended, { code: 0, signal: null }, stop.output())
+  assert.match(stop.stdout(), new RegExp(`^balancer-e2e-\\w+ has stopped \\(pid ${balancer.pid}\\)\n$`))
+  assert.not.ok(isAlive(balancer.pid))
+  assert.is(await balancer.ended(), 0)
+  slow.destroy()
+})
+
+test('stop --now cuts off what has begun', async () => {
+  const balancer = await startBalancer({ config })
+  const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
+  await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
+  const { code, err } = await runCommand(balancer, ['stop', '--now'])
+  assert.is(code, 0, err)
+  await slow.over()
+  assert.is(await balancer.ended(), 0)
+  slow.destroy()
+})
+
+test('a balancer that was killed leaves a socket that the next one replaces', async () => {
+  const first = await startBalancer({ config })
+  const socket = socketOf(first)
+  first.child.process.kill('SIGKILL')
+  await first.ended()
+  assert.ok(statSync(socket).isSocket())
+  assert.is((await runCommand(first, ['status', '--control', socket])).code, 8)
+  const second = await startBalancer({ config, args: ['--control', socket] })
+  const { code, out } = await runCommand(second, ['status', '--json', '--control', socket])
+  assert.equal([code, JSON.parse(out).pid], [0, second.pid])
+  assert.is(await second.stop(), 0)
+})
+
+test('a balancer that stands still is told of', async () => {
+  const balancer = await startBalancer({ config })
+  balancer.child.process.kill('SIGSTOP')
+  const asked = startCommand(balancer, ['status'])
+  await asked.untilOutput(/there was no answer within 10 s/, 15_000)
+  assert.is((await asked.ended).code, 8)
+  balancer.child.process.kill('SIGCONT')
+  assert.is((await runCommand(balancer, ['status'])).code, 0)
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()

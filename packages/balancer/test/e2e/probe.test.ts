@@ -1,0 +1,48 @@
+// A probe of a real worker: its app answers it, and nothing counts it.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { hasNative } from '@switchyard/handoff'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { probe } from '../../src/supervisor/probe.ts'
+import { exchange, get } from './support/raw-client.ts'
+import { startBalancer } from './support/running-balancer.ts'
+
+const test = suite('probe of a worker', { timeoutMs: 30_000 })
+const settings = { status: [200, 299] as const, intervalMs: 1, timeoutMs: 20_000, headers: {} }
+
+for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
+  test(`${channel}: a worker answers, and neither requests, failures, tickets nor times know of it`, async () => {
+    const balancer = await startBalancer({
+      config: { app: 'failing-app.mjs', pools: { web: { workers: 1 } }, policy: { sticky: { by: 'ticket' } } },
+      env: { SWITCHYARD_CHANNEL: channel },
+    })
+    const [worker] = (await balancer.status()).pools[0]?.workers ?? []
+    const start = /SWITCHYARD_WORKER=([^\0]*)/.exec(readFileSync(`/proc/${worker?.pid}/environ`, 'utf8'))?.[1]
+    const { privateSocket, forwardToken: token } = JSON.parse(start as string)
+    const socketPath = join(privateSocket, '..', 'serving.sock')
+    const reasonOf = async (path: string, withToken = token) =>
+      (await probe({ socketPath, token: withToken }, { ...settings, path }).result).reason
+    assert.equal(
+      [await reasonOf('/'), await reasonOf('/status/503'), await reasonOf('/slow/20')],
+      [undefined, '/status/503: 503', undefined],
+    )
+    assert.is(await reasonOf('/break'), '/break: ECONNRESET')
+    assert.is((await exchange(balancer.port, get('/status/500'))).status, 500)
+    const status = await until(async () => {
+      const now = await balancer.status()
+      return now.pools[0]?.workers[0]?.failed === 1 ? now : undefined
+    })
+    const [after] = status.pools[0]?.workers ?? []
+    assert.equal([after?.begun, after?.failed, after?.load.inFlight], [1, 1, 0])
+    assert.is(await reasonOf('/', 'x'.repeat(token.length)), '/: 403', 'whoever does not know the token is nobody')
+    assert.is(await balancer.stop(), 0)
+    assert.equal(
+      readdirSync(balancer.temporary).filter((name) => name.startsWith('switchyard-')),
+      [],
+    )
+  })
+}
+
+test.run()

@@ -1,0 +1,83 @@
+// Where a process hangs, told by itself.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { assert, suite } from '../../../test/suite.ts'
+import { patience } from '../../../test/support/patience.ts'
+import { untilEvent } from '../../../test/support/until.ts'
+import { readLines } from '../src/supervisor/lines.ts'
+import { StackReader } from '../src/supervisor/stack.ts'
+
+const test = suite('stack', { timeoutMs: 20_000 })
+const fixture = fileURLToPath(new URL('fixtures/hang.mjs', import.meta.url))
+
+/** A process that hangs, and what it says on stderr. */
+async function withHanging(
+  way: string,
+  body: (reader: StackReader, said: string[]) => Promise<void>,
+  execArgv: string[] = [],
+): Promise<void> {
+  const child = spawn(process.execPath, [...execArgv, fixture, way], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const reader = new StackReader(child.pid as number)
+  const said: string[] = []
+  readLines(child.stderr, (line) => reader.hear(line) || said.push(line))
+  try {
+    await untilEvent(child.stdout, 'data')
+    // It hangs a moment after it has said so.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await body(reader, said)
+  } finally {
+    child.kill('SIGKILL')
+    await untilEvent(child, 'close')
+  }
+}
+
+for (const [way, line] of [
+  ['loop', `at loop (${fixture}:6:`],
+  ['expression', `at expression (${fixture}:8:`],
+  ['wait', `at wait (${fixture}:9:`],
+] as const) {
+  test(`in a ${way}: the line of code comes first, then who has called it`, () =>
+    withHanging(way, async (reader, said) => {
+      const lines = ((await reader.read(patience(2000))) ?? '').split('\n')
+      assert.ok(lines[0]?.startsWith(line), lines.join('\n'))
+      assert.match(lines[0] as string, /:\d+\)$/)
+      assert.match(lines[1] as string, `at hang (${fixture}:21:`)
+      assert.equal(said, [], 'what the inspector says is not for the log')
+    }))
+}
+
+test('a deep stack is cut short', () =>
+  withHanging('deep', async (reader) => {
+    const lines = ((await reader.read(patience(2000))) ?? '').split('\n')
+    assert.is(lines.length, 21)
+    assert.match(lines[20] as string, /^and \d+ more$/)
+  }))
+
+for (const [way, why] of [
+  ['native', 'a native call'],
+  ['listener', 'a listener of its own for the signal'],
+] as const) {
+  test(`nothing is told of ${why}, after a while`, () =>
+    withHanging(way, async (reader) => {
+      assert.is(await reader.read(300), undefined)
+    }))
+}
+
+test('nor of one that is gone', async () => {
+  const child = spawn(process.execPath, ['-e', '0'])
+  await untilEvent(child, 'close')
+  assert.is(await new StackReader(child.pid as number).read(300), undefined)
+})
+
+test('of a process whose inspector somebody else has opened the stack is told too, and its lines pass', () =>
+  withHanging(
+    'loop',
+    async (reader, said) => {
+      assert.match(said.join('\n'), 'Debugger listening on ws://127.0.0.1:')
+      assert.match((await reader.read(patience(2000))) ?? '', `at loop (${fixture}:6:`)
+    },
+    ['--inspect=127.0.0.1:0'],
+  ))
+
+test.run()
