@@ -31,7 +31,7 @@ export class Listeners {
   /** Opens each address at the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
   async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
     for (const asked of addresses) {
-      const socket = await this.inherited?.take(asked)
+      const socket = await this.inherited?.take(asked, true)
       const listener = await openListener(asked, door, socket)
       this.bound.push({ ...listener, asked, isManaged: socket?.isManaged ?? false, oldNumber: socket?.number })
       onOpen(addressText(listener))

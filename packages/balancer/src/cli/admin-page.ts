@@ -33,7 +33,7 @@ export class AdminPage {
   async open(): Promise<void> {
     const { address, sockets } = this.#options
     if (address === undefined) return
-    this.#inherited = await sockets.take(address)
+    this.#inherited = await sockets.take(address, false)
     if (this.#inherited === undefined) await this.#start()
   }
 

@@ -81,6 +81,7 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
       if (io.isSuccessor) control = await openControl()
       isUp = true
       inheritance.leaveRest().forEach(warn)
+      inheritance.settled()
       announce(log, balancer, admin.url, control)
       if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.envFile, reloader, log, cwd: io.cwd })
       reloader.resume()

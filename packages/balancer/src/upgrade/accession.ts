@@ -106,7 +106,7 @@ export class Accession {
     await predecessor.leaving
     this.isSharing = false
     while (this.passage !== undefined && this.passage.unsent > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    predecessor.closed()
+    predecessor.tell({ talk: 'closed' })
     await predecessor.left
     this.passage?.hearOut()
     this.end()

@@ -46,6 +46,11 @@ export class Inheritance {
     })
   }
 
+  /** All that goes with the balancer is taken over. */
+  settled(): void {
+    this.predecessor?.tell({ talk: 'settled' })
+  }
+
   /** The start has failed: whoever waits for it is told why. */
   fail(error: unknown): void {
     this.predecessor?.fail(error)

@@ -33,10 +33,10 @@ export class InheritedSockets {
     return this.sockets
   }
 
-  /** The socket that listens on this address, if there is one; it is the caller's. */
-  async take(address: WantedAddress): Promise<InheritedSocket | undefined> {
+  /** The socket that listens on this address, if there is one; it is the caller's. `isDoors`: for clients of the app. */
+  async take(address: WantedAddress, isDoors: boolean): Promise<InheritedSocket | undefined> {
     const hosts = await hostsOf(address)
-    const index = this.sockets.findIndex((socket) => fits(socket, address, hosts))
+    const index = this.sockets.findIndex((socket) => fits(socket, address, hosts, isDoors))
     return index === -1 ? undefined : this.sockets.splice(index, 1)[0]
   }
 
@@ -48,9 +48,12 @@ export class InheritedSockets {
   }
 }
 
-function fits(socket: InheritedSocket, { port, path, ipv6Only = false }: WantedAddress, hosts: readonly string[]): boolean {
+function fits(socket: InheritedSocket, address: WantedAddress, hosts: readonly string[], isDoors: boolean): boolean {
+  const { port, path, ipv6Only = false } = address
   if (path !== undefined || socket.path !== undefined) return path === socket.path
-  if (port !== socket.port && port !== socket.askedPort) return false
+  // Of those that may have any port each keeps to its kind.
+  const isSameAsked = port === socket.askedPort && isDoors === (socket.number !== undefined)
+  if (port !== socket.port && !isSameAsked) return false
   return hosts.includes(socket.host ?? '::') && (socket.ipv6Only ?? ipv6Only) === ipv6Only
 }
 

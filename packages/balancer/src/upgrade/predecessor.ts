@@ -58,17 +58,12 @@ export class Predecessor {
   }
 
   /** See `PredecessorTalk`. */
-  tell<Kind extends 'ready' | 'serving'>(message: PredecessorTalk[Kind]): void {
+  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed'>(message: PredecessorTalk[Kind]): void {
     this.say(message)
   }
 
   fail(error: unknown): void {
     this.say({ talk: 'failed', message: error instanceof Error ? error.message : String(error) })
-  }
-
-  /** Answers `leaving`. */
-  closed(): void {
-    this.say({ talk: 'closed' })
   }
 
   private say(message: ToPredecessor): void {

@@ -15,6 +15,7 @@ import { type Legacy, TALK_VERSION } from './talk.ts'
 /** What is passed on must have left when this process ends; the other side is slow, or gone, if it takes longer. */
 const LAST_MS = 5000
 const LOOK_MS = 5
+const SETTLED_MS = 2000
 
 // The config may change the folder, so it is read now.
 const startedIn = process.cwd()
@@ -47,6 +48,7 @@ export class Succession {
   private successor: Successor | undefined
   private passage: Passage | undefined
   private serves = false
+  private settled: Promise<void> = Promise.resolve()
 
   constructor(options: SuccessionOptions) {
     this.options = options
@@ -110,6 +112,7 @@ export class Succession {
   async end(): Promise<void> {
     const { successor, passage } = this
     if (successor === undefined || !this.serves) return
+    await this.settled
     if (passage !== undefined) {
       await successor.part(LAST_MS).catch(() => {})
       passage.hearOut()
@@ -124,26 +127,31 @@ export class Succession {
     if (process.pid === 1 || isChildOfInit()) throw new Error(PRIMARY_OF_CONTAINER)
     const takeIn = (passed: Passed): void => this.options.takeIn(passed)
     const opened = transport.passages?.open({ onPassed: takeIn, onBatchEnd })
+    let successor: Successor
+    let serving: { readonly takes: boolean; readonly taken: readonly number[] }
     try {
-      const successor = this.start(opened?.remote)
+      successor = this.start(opened?.remote)
       this.progress(`pid ${successor.pid} starts`)
       const { workers, takes } = await successor.ready(2 * startTimeoutMs())
       this.progress(`pid ${successor.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
-      const { taken } = await successor.admit(startTimeoutMs())
-      if (takes) this.passage = opened?.passage
-      else opened?.passage.close()
-      this.serves = true
-      onTaken(taken)
-      events.emit('handedOver', { pid: successor.pid })
-      successor.recognise()
-      this.options.leave()
-      return `pid ${successor.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
+      serving = { takes, ...(await successor.admit(startTimeoutMs())) }
     } catch (error) {
       opened?.passage.close()
       await this.successor?.abandon()
       this.successor = undefined
       throw error
     }
+    if (serving.takes) this.passage = opened?.passage
+    else opened?.passage.close()
+    this.serves = true
+    onTaken(serving.taken)
+    events.emit('handedOver', { pid: successor.pid })
+    successor.recognise()
+    // Whoever has asked for the upgrade asks the new one from then on.
+    this.settled = successor.settled(SETTLED_MS).catch(() => {})
+    this.options.leave()
+    await this.settled
+    return `pid ${successor.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
   }
 
   /** `remote`: its end of the passage. */

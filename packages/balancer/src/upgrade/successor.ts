@@ -100,6 +100,11 @@ export class Successor {
     return this.wait('serving', timeoutMs)
   }
 
+  /** Resolves when it has taken over all that goes with it. Rejects as `ready`. */
+  async settled(timeoutMs: number): Promise<void> {
+    await this.wait('settled', timeoutMs)
+  }
+
   /** It is the main process now. */
   recognise(): void {
     this.say({ talk: 'yours' })
@@ -134,18 +139,18 @@ export class Successor {
 
   private wait<K extends Kind>(kind: K, timeoutMs: number): Promise<PredecessorTalk[K]> {
     return new Promise<ToPredecessor>((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(new Error(`it was not '${kind}' within ${timeoutMs} ms`)), timeoutMs)
-      const settle = <T>(then: (value: T) => void) => {
+      const timer = setTimeout(() => this.awaited?.reject(new Error(`it was not '${kind}' within ${timeoutMs} ms`)), timeoutMs)
+      const settling = <T>(settle: (value: T) => void) => {
         return (value: T) => {
           clearTimeout(timer)
           this.awaited = undefined
-          then(value)
+          settle(value)
         }
       }
-      this.awaited = { kind, resolve: settle(resolve), reject: settle(reject) }
+      this.awaited = { kind, resolve: settling(resolve), reject: settling(reject) }
       const said = this.heard.find(({ talk }) => talk === kind)
-      if (this.failure !== undefined) this.awaited.reject(this.failure)
-      else if (said !== undefined) this.awaited.resolve(said)
+      if (said !== undefined) this.awaited.resolve(said)
+      else if (this.failure !== undefined) this.awaited.reject(this.failure)
     }) as Promise<PredecessorTalk[K]>
   }
 

@@ -65,6 +65,8 @@ export type ToPredecessor =
   | { readonly talk: 'ready'; readonly workers: number; readonly takes: boolean }
   /** Connections are accepted. `taken`: numbers of the old primary's listeners that live on here. */
   | { readonly talk: 'serving'; readonly taken: readonly number[] }
+  /** What goes with the balancer, such as its control socket, is taken over too. */
+  | { readonly talk: 'settled' }
   /** This start has failed. */
   | { readonly talk: 'failed'; readonly message: string }
   /** Answers `leaving`: nothing comes over the passage any more. */
