@@ -15,6 +15,8 @@ import { type Legacy, TALK_VERSION } from './talk.ts'
 /** What is passed on must have left when this process ends; the other side is slow, or gone, if it takes longer. */
 const LAST_MS = 5000
 const LOOK_MS = 5
+/** From its start until it has read its config. */
+const BEGIN_MS = 30_000
 const SETTLED_MS = 2000
 
 // The config may change the folder, so it is read now.
@@ -132,7 +134,7 @@ export class Succession {
     try {
       successor = this.start(opened?.remote)
       this.progress(`pid ${successor.pid} starts`)
-      const { workers, takes } = await successor.ready(2 * startTimeoutMs())
+      const { workers, takes } = await successor.ready(Math.max(BEGIN_MS, startTimeoutMs()))
       this.progress(`pid ${successor.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
       serving = { takes, ...(await successor.admit(startTimeoutMs())) }
     } catch (error) {

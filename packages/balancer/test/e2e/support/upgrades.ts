@@ -1,7 +1,10 @@
 // A balancer that is upgraded while clients are at it: both processes share one log, and the first of them is the child of the test.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../../test/suite.ts'
-import { untilEvent } from '../../../../../test/support/until.ts'
+import { until, untilEvent } from '../../../../../test/support/until.ts'
+import type { BalancerConfig } from '../../../src/config/config.ts'
 import { type CommandResult, runCommand } from './commands.ts'
 import { RawClient, type Target } from './raw-client.ts'
 import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
@@ -22,6 +25,11 @@ export async function startUpgradable(options: StartOptions): Promise<RunningBal
   return balancer
 }
 
+/** From now on the config says this; apps by their absolute paths. */
+export function rewriteConfig({ temporary }: RunningBalancer, config: BalancerConfig): void {
+  writeFileSync(join(temporary, 'balancer.config.json'), JSON.stringify({ listen: '127.0.0.1:0', ...config }))
+}
+
 /** Those that have been started, in order. */
 export function successorsOf(balancer: RunningBalancer): number[] {
   return balancer.lines.flatMap(({ msg }) => {
@@ -40,6 +48,21 @@ export async function upgrade(balancer: RunningBalancer): Promise<number> {
 /** `balancer upgrade`, whatever comes of it. */
 export function tryUpgrade(balancer: RunningBalancer): Promise<CommandResult> {
   return runCommand(balancer, ['upgrade'])
+}
+
+/** Is such a process there? */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Resolves when such a process is gone. */
+export async function untilGone(pid: number): Promise<void> {
+  await until(() => !isAlive(pid), 15_000, `the end of ${pid}`)
 }
 
 /** Resolves with the exit code of the first primary; the log may be held open by its successor. */
@@ -69,9 +92,9 @@ export class SteadyLoad {
   private readonly clients: Promise<void>[] = []
 
   constructor(target: Target, { kept, fresh, idle = 0 }: { kept: number; fresh: number; idle?: number }) {
-    for (let index = 0; index < kept; index++) this.clients.push(this.ask(target, `kept ${index}`, true, 0))
-    for (let index = 0; index < fresh; index++) this.clients.push(this.ask(target, `fresh ${index}`, false, 0))
-    for (let index = 0; index < idle; index++) this.clients.push(this.ask(target, `idle ${index}`, true, 150))
+    for (let index = 0; index < kept; index++) this.clients.push(this.ask(target, `kept ${index}`, true, 10))
+    for (let index = 0; index < fresh; index++) this.clients.push(this.ask(target, `fresh ${index}`, false, 10))
+    for (let index = 0; index < idle; index++) this.clients.push(this.ask(target, `idle ${index}`, true, 300))
   }
 
   /** Resolves when so many more requests have been answered. */
@@ -86,7 +109,7 @@ export class SteadyLoad {
     return this.totals
   }
 
-  /** `pauseMs`: between its requests; a client that sends at the moment at which its idle connection moves. */
+  /** `pauseMs`: at most, between its requests; a client may send at the very moment at which its idle connection moves. */
   private async ask(target: Target, name: string, keeps: boolean, pauseMs: number): Promise<void> {
     let client: RawClient | undefined
     for (let turn = 0; !this.stopping; turn++) {
@@ -99,10 +122,8 @@ export class SteadyLoad {
         const { status, headers } = await client.answer(20_000)
         this.totals.requests++
         if (status !== 200) this.totals.faults.push(`${what}: ${status}`)
-        if (keeps && headers.get('connection')?.[0] !== 'close') {
-          if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs * Math.random()))
-          continue
-        }
+        await new Promise((resolve) => setTimeout(resolve, pauseMs * Math.random()))
+        if (keeps && headers.get('connection')?.[0] !== 'close') continue
       } catch (error) {
         this.totals.faults.push(`${what}: ${(error as Error).message}`)
       }
