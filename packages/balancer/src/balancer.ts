@@ -34,6 +34,9 @@ import { Supervisor } from './supervisor/supervisor.ts'
 import { WantedPool } from './supervisor/wanted.ts'
 import { findFreePort, makeForwardToken } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
+import { Estate } from './upgrade/estate.ts'
+import type { Inheritance } from './upgrade/inheritance.ts'
+import { Neighbours } from './upgrade/neighbours.ts'
 
 /** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
 type Origin = 'client' | 'returned' | 'recalled' | 'queue'
@@ -41,6 +44,8 @@ type Origin = 'client' | 'returned' | 'recalled' | 'queue'
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
+  /** What goes to a successor beside the listeners. */
+  readonly estate = new Estate()
   private readonly transport: Transport
   private readonly pools = new Map<string, Pool>()
   private release: Release
@@ -51,16 +56,21 @@ export class Balancer implements Operations {
   private readonly moves: Moves
   private readonly forwardToken = makeForwardToken()
   private readonly operator: Operator
-  private readonly listeners = new Listeners()
+  private readonly listeners: Listeners
+  private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
   private origin: Origin = 'client'
-  private freePort = 0
+  private freePort: number
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  constructor(settings: Settings) {
+  /** `inheritance`: what this process was started with, if somebody has looked. */
+  constructor(settings: Settings, inheritance?: Inheritance) {
+    const bequest = inheritance?.predecessor?.bequest
+    this.listeners = new Listeners(inheritance?.sockets)
+    this.freePort = bequest?.freePort ?? 0
     this.transport = chooseTransport(process.env)
     this.release = this.prepare(settings)
     this.moves = new Moves()
@@ -120,7 +130,11 @@ export class Balancer implements Operations {
     })
     const { shared } = this.release
     const { startTimeoutMs } = settings.limits
-    for (const pool of settings.pools) this.supervisor.wanted.set(pool.name, new WantedPool({ settings: pool, startTimeoutMs, shared }))
+    for (const pool of settings.pools) {
+      const wanted = new WantedPool({ settings: pool, startTimeoutMs, shared }, bequest?.generations[pool.name])
+      wanted.scaleTo(bequest?.workers[pool.name] ?? pool.workers)
+      this.supervisor.wanted.set(pool.name, wanted)
+    }
     this.operator = new Operator({
       supervisor: this.supervisor,
       events: this.events,
@@ -129,9 +143,30 @@ export class Balancer implements Operations {
       adopt: (release) => this.adopt(release),
       discard: () => this.removePoolsBut(this.release),
     })
+    this.neighbours = new Neighbours(
+      {
+        transport: this.transport,
+        door: this.door,
+        events: this.events,
+        estate: this.estate,
+        listeners: this.listeners,
+        supervisor: this.supervisor,
+        pools: this.pools,
+        waiting: this.waiting,
+        recall: this.recall,
+        settings: () => this.settings,
+        freePort: () => this.freePort,
+        leave: () => {
+          // Who hears of the drain may ask for it again at once.
+          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
+        },
+        flush: () => this.settling.flush(),
+      },
+      inheritance,
+    )
   }
 
-  /** Starts the workers and resolves when every pool has one and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /** Starts the workers and resolves when every pool has one (of a successor: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
@@ -141,8 +176,8 @@ export class Balancer implements Operations {
     // A stop while the addresses are looked up rejects it before anybody waits for it.
     ready.catch(() => {})
     try {
-      if (listen === undefined) this.freePort = await findFreePort()
-      else await this.listen(listen)
+      if (listen !== undefined) await this.listen(listen)
+      else if (this.freePort === 0) this.freePort = await findFreePort()
     } catch (error) {
       this.close()
       throw error
@@ -153,6 +188,7 @@ export class Balancer implements Operations {
 
   /** Stops accepting, drains the workers, and resolves when all of them are gone. */
   stop(reason: string): Promise<void> {
+    this.neighbours.cancel()
     this.stopped ??= this.drain(reason)
     return this.stopped
   }
@@ -169,7 +205,9 @@ export class Balancer implements Operations {
     const { pool, policy } = this.release.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
+    if (this.origin === 'client' && this.neighbours.isSharing && this.neighbours.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, this.origin === 'recalled')
+    if (this.neighbours.isPassing && typeof choice === 'string' && choice !== 'home') return this.neighbours.passOn(arrival)
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
     if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
@@ -180,6 +218,7 @@ export class Balancer implements Operations {
 
   /** An idle connection comes back. Who stops keeps none. */
   private rest(connection: Connection): void {
+    if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
     this.door.rest(connection, unpackRest(connection.carried))
     if (this.stopped !== undefined) this.door.closeResting()
   }
@@ -251,11 +290,13 @@ export class Balancer implements Operations {
     if ([...this.pools.values()].some((pool) => pool.readyCount === 0)) return
     try {
       await this.listening
+      if (this.listeners.addresses !== undefined) await this.neighbours.admission()
     } catch (error) {
       return this.fail(error as Error)
     }
     if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
+    this.neighbours.begun()
     this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
@@ -308,7 +349,7 @@ export class Balancer implements Operations {
   }
 
   upgrade(): Promise<OperationResult> {
-    return Promise.reject(new BalancerError('ERR_UPGRADE_FAILED', 'not yet', { source: 'system' }))
+    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.neighbours.upgrade() }))
   }
 
   private get settings(): Settings {
@@ -362,14 +403,19 @@ export class Balancer implements Operations {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    this.door.closeListeners()
-    this.door.closeResting()
-    await this.supervisor.stop()
+    if (this.neighbours.isPassing) await this.neighbours.leave()
+    else {
+      this.door.closeListeners()
+      this.door.closeResting()
+      await this.neighbours.untilBegun(this.settings.limits)
+      await this.supervisor.stop()
+    }
     this.close()
     this.events.emit('stopped')
   }
 
   private close(): void {
+    this.neighbours.end()
     this.waiting.stop()
     for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
@@ -387,6 +433,7 @@ export class Balancer implements Operations {
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
+      passed: this.neighbours.passed,
     })
   }
 }

@@ -14,10 +14,12 @@ export interface StatusParts {
   readonly pools: Iterable<Pool>
   readonly addresses: string[]
   readonly supervisor: Supervisor
+  /** Connections that went to another primary. */
+  readonly passed: number
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ channel, door, moves, pools: all, addresses, supervisor }: StatusParts): BalancerStatus {
+export function readStatus({ channel, door, moves, pools: all, addresses, supervisor, passed }: StatusParts): BalancerStatus {
   lookAtClock()
   const pools = [...all]
   const workers = pools.flatMap((pool) => [...pool.workers])
@@ -30,7 +32,7 @@ export function readStatus({ channel, door, moves, pools: all, addresses, superv
     connections: {
       accepted,
       givenBack,
-      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)),
+      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)) + passed,
       refused: { ...refused },
       closed,
       waiting: {
