@@ -70,7 +70,9 @@ export class ReloadedBalancer {
   }
 
   numberFault(release: number, doneBefore: number): string | undefined {
-    return release >= doneBefore && release <= this.begun ? undefined : `an answer of release ${release}, not ${doneBefore} to ${this.begun}`
+    return release >= doneBefore && release <= this.begun
+      ? undefined
+      : `an answer of release ${release}, not ${doneBefore} to ${this.begun}`
   }
 
   private async reloadByCommand(): Promise<void> {
