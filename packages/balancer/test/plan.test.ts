@@ -188,12 +188,29 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     desired: reloading(),
     actual: actual([next({ upMs: NOW })]),
     actions: [{ do: 'admit', id: 3 }, start(1, 1)],
+    nextMs: NOW + 1500,
   },
   {
     name: 'when the new one serves the old one drains, and the next seat has its turn',
     desired: reloading(),
     actual: actual([...both(), next({ state: 'ready' })]),
     actions: [{ do: 'drain', id: 1 }, start(1, 1)],
+  },
+  {
+    name: 'a reload of several pools waits until the first new worker of each has stood its trial',
+    desired: { ...reloading(), pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })] },
+    actual: actual([...both(), next({ upMs: NOW - 2000 }), worker({ id: 4, pool: 'api' }), worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1000 })]),
+    actions: [],
+    nextMs: NOW + 500,
+  },
+  {
+    name: 'and then goes on in all of them',
+    desired: { ...reloading(), pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })] },
+    actual: actual([...both(), next({ upMs: NOW - 2000 }), worker({ id: 4, pool: 'api' }), worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1500 })]),
+    actions: [
+      { do: 'admit', id: 3 },
+      { do: 'admit', id: 5 },
+    ],
   },
   {
     name: 'a reload is complete when all are replaced and the old ones are gone',

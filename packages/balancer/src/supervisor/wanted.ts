@@ -24,6 +24,8 @@ export class WantedPool implements DesiredPool {
   failure: string | undefined
   /** Why the last reload came to nothing; undefined: it did not, or another has begun. */
   reverted: string | undefined
+  /** The generation before a reload that is complete here, but not in other pools yet. */
+  private replaced: number | undefined
   private latest: number
   private workersBefore = 0
   private workersAfter: number
@@ -77,6 +79,7 @@ export class WantedPool implements DesiredPool {
     const before = this.version.settings.workers
     this.workersBefore = this.workers
     this.previous = this.generation
+    this.replaced = undefined
     this.failure = undefined
     this.reverted = undefined
     this.latest++
@@ -96,19 +99,27 @@ export class WantedPool implements DesiredPool {
     this.workersAfter = workers
   }
 
-  /** The new generation has failed: the one before is wanted again, and numbers are never used twice. */
+  /** The new generation has failed, here or in another pool: the one before is wanted again, and numbers are never used twice. */
   revert(why: string): void {
-    if (this.previous === undefined) return
+    const before = this.previous ?? this.replaced
+    if (before === undefined) return
     this.reverted = why
-    this.generation = this.previous
+    this.generation = before
     this.workers = this.workersBefore
     this.previous = undefined
+    this.replaced = undefined
     this.failure = undefined
   }
 
   complete(): void {
     this.workers = this.workersAfter
+    this.replaced = this.previous
     this.previous = undefined
     this.failure = undefined
+  }
+
+  /** It is complete in all pools: there is no way back but a rollback. */
+  confirm(): void {
+    this.replaced = undefined
   }
 }
