@@ -60,6 +60,8 @@ export class Balancer implements Operations {
   private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
+  /** Of pools that a reload has removed. */
+  private readonly pastPools = { claimed: 0, takenBack: 0 }
   private origin: Origin = 'client'
   private freePort: number
   private listening: Promise<void> | undefined
@@ -390,6 +392,9 @@ export class Balancer implements Operations {
   }
 
   private forgetPool(name: string): void {
+    const { claimed, takenBack } = (this.pools.get(name) as Pool).past
+    this.pastPools.claimed += claimed
+    this.pastPools.takenBack += takenBack
     this.pools.delete(name)
     this.supervisor.wanted.delete(name)
   }
@@ -430,6 +435,7 @@ export class Balancer implements Operations {
       channel: this.transport.kind,
       door: this.door,
       pools: this.pools.values(),
+      pastPools: this.pastPools,
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,

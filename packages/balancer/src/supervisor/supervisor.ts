@@ -135,7 +135,7 @@ export class Supervisor {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
-  /** Has every seat of the pool the worker that it should have, and nobody else? */
+  /** Has every seat of the pool the worker that it should have, and nobody else? Of a pool that is no more: yes. */
   isAsWanted(name: string): boolean {
     const wanted = this.wanted.get(name)
     if (wanted === undefined) return true
@@ -145,14 +145,6 @@ export class Supervisor {
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
     return workers.every(({ slot, generation }) => slot < wanted.workers && generation === wanted.generation)
-  }
-
-  /** After a reload that failed: is every worker of the new generation gone, or can't the old one be started in its place? */
-  isBackInPlace(name: string): boolean {
-    const wanted = this.wanted.get(name)
-    if (wanted === undefined || this.isAsWanted(name)) return true
-    for (let slot = 0; slot < wanted.workers; slot++) if ((this.records.history({ pool: name, slot })?.failures ?? 0) > 0) return true
-    return false
   }
 
   /** Workers of pools that nobody wants any more. */
