@@ -20,13 +20,14 @@ import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { Operator } from './operator.ts'
-import { Pool } from './pool/pool.ts'
+import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Recall } from './pool/recall.ts'
 import { Settling } from './pool/settling.ts'
 import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
-import { makeRelease, type Release } from './release.ts'
+import type { Release } from './release.ts'
+import { Releases } from './releases.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-folder.ts'
@@ -47,8 +48,7 @@ export class Balancer implements Operations {
   /** What goes to a successor beside the listeners. */
   readonly estate = new Estate()
   private readonly transport: Transport
-  private readonly pools = new Map<string, Pool>()
-  private release: Release
+  private readonly releases: Releases
   private readonly door: Door
   private readonly settling: Settling
   private readonly supervisor: Supervisor
@@ -60,8 +60,6 @@ export class Balancer implements Operations {
   private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
-  /** Of pools that a reload has removed. */
-  private readonly pastPools = { claimed: 0, takenBack: 0 }
   private origin: Origin = 'client'
   private freePort: number
   private listening: Promise<void> | undefined
@@ -74,7 +72,13 @@ export class Balancer implements Operations {
     this.listeners = new Listeners(inheritance?.sockets)
     this.freePort = bequest?.freePort ?? 0
     this.transport = chooseTransport(process.env)
-    this.release = this.prepare(settings)
+    this.releases = new Releases(settings, {
+      supervisor: () => this.supervisor,
+      forwardToken: this.forwardToken,
+      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
+      placeAgain: (connection) => this.readmit(connection, 'returned'),
+    })
+    const { pools } = this.releases
     this.moves = new Moves()
     this.door = this.transport.openDoor({
       ...settings.limits,
@@ -92,7 +96,7 @@ export class Balancer implements Operations {
     })
     this.recall = new Recall({ place: (connection) => this.readmit(connection, 'recalled') })
     this.waiting = new Waiting({
-      pools: () => this.pools.values(),
+      pools: () => pools.values(),
       refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
       place: ({ connection, waitFor }) => this.readmit(connection, waitFor === 'recalled' ? 'recalled' : 'queue'),
       watch: (fd) => this.door.watchLeaving(fd),
@@ -102,7 +106,7 @@ export class Balancer implements Operations {
     this.supervisor = new Supervisor({
       limits: settings.limits,
       transport: this.transport,
-      pools: this.pools,
+      pools,
       events: this.events,
       chance: Math.random,
       startData: (worker) => ({
@@ -130,7 +134,7 @@ export class Balancer implements Operations {
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
     })
-    const { shared } = this.release
+    const { shared } = this.releases.current
     const { startTimeoutMs } = settings.limits
     for (const pool of settings.pools) {
       const wanted = new WantedPool({ settings: pool, startTimeoutMs, shared }, bequest?.generations[pool.name])
@@ -140,10 +144,10 @@ export class Balancer implements Operations {
     this.operator = new Operator({
       supervisor: this.supervisor,
       events: this.events,
-      release: () => this.release,
-      prepare: (changed) => this.prepare(changed),
+      release: () => this.releases.current,
+      prepare: (changed) => this.releases.prepare(changed),
       adopt: (release) => this.adopt(release),
-      discard: () => this.removePoolsBut(this.release),
+      discard: () => this.releases.dropOthers(),
     })
     this.neighbours = new Neighbours(
       {
@@ -153,7 +157,7 @@ export class Balancer implements Operations {
         estate: this.estate,
         listeners: this.listeners,
         supervisor: this.supervisor,
-        pools: this.pools,
+        pools,
         waiting: this.waiting,
         recall: this.recall,
         settings: () => this.settings,
@@ -204,7 +208,7 @@ export class Balancer implements Operations {
 
   private place(arrival: Arrival): void {
     const { fd, head } = arrival
-    const { pool, policy } = this.release.routes.find(head).policy
+    const { pool, policy } = this.releases.current.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
     if (this.origin === 'client' && this.neighbours.isSharing && this.neighbours.passBack(arrival, pool, policy)) return
@@ -244,7 +248,7 @@ export class Balancer implements Operations {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     if (head.outcome !== 'complete') return HERE
     head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.release.routes.find(head).policy
+    const { pool, policy } = this.releases.current.routes.find(head).policy
     const choice = pool.chooseNow(policy, head)
     if (choice === 'nobody') return NOBODY
     if (typeof choice === 'string' || choice.id === avoid) return LATER
@@ -259,7 +263,7 @@ export class Balancer implements Operations {
   }
 
   private poolOf(worker: PoolWorker): Pool {
-    return this.pools.get(worker.pool) as Pool
+    return this.releases.poolOf(worker)
   }
 
   private hasRoom(worker: PoolWorker): void {
@@ -289,7 +293,8 @@ export class Balancer implements Operations {
   /** Accepts as soon as every pool has a worker. */
   private async accept(): Promise<void> {
     if (this.door.isAccepting || this.stopped !== undefined) return
-    if ([...this.pools.values()].some((pool) => pool.readyCount === 0)) return
+    const pools = [...this.releases.pools.values()]
+    if (pools.some((pool) => pool.readyCount === 0)) return
     try {
       await this.listening
       if (this.listeners.addresses !== undefined) await this.neighbours.admission()
@@ -299,7 +304,7 @@ export class Balancer implements Operations {
     if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
     this.neighbours.begun()
-    this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
+    this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
 
@@ -319,7 +324,7 @@ export class Balancer implements Operations {
     past.takenBack += back.length + worker.recalled
     for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()
-    if (pool.workers.size === 0 && !this.settings.pools.some(({ name }) => name === pool.settings.name)) this.forgetPool(pool.settings.name)
+    this.releases.forgetIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -355,48 +360,13 @@ export class Balancer implements Operations {
   }
 
   private get settings(): Settings {
-    return this.release.settings
-  }
-
-  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
-  private prepare(settings: Settings): Release {
-    return makeRelease(settings, {
-      forwardToken: this.forwardToken,
-      poolOf: (pool) => {
-        const known = this.pools.get(pool.name) ?? new Pool(pool)
-        this.pools.set(pool.name, known)
-        return known
-      },
-      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-    })
+    return this.releases.current.settings
   }
 
   private adopt(release: Release): void {
-    this.release = release
-    this.supervisor.limits = release.settings.limits
-    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
-    this.removePoolsBut(release)
+    this.releases.adopt(release)
     // Whoever waits may find somebody by the new routes.
-    for (const pool of this.pools.values()) this.waiting.place(pool)
-  }
-
-  /** Pools that a release has not get no workers any more, and go with the last one. */
-  private removePoolsBut({ settings }: Release): void {
-    for (const [name, pool] of this.pools) {
-      if (settings.pools.some((kept) => kept.name === name)) continue
-      const wanted = this.supervisor.wanted.get(name)
-      if (wanted !== undefined) wanted.scaleTo(0)
-      for (const connection of pool.queue.takeAll()) this.readmit(connection, 'returned')
-      if (pool.workers.size === 0) this.forgetPool(name)
-    }
-  }
-
-  private forgetPool(name: string): void {
-    const { claimed, takenBack } = (this.pools.get(name) as Pool).past
-    this.pastPools.claimed += claimed
-    this.pastPools.takenBack += takenBack
-    this.pools.delete(name)
-    this.supervisor.wanted.delete(name)
+    for (const pool of this.releases.pools.values()) this.waiting.place(pool)
   }
 
   // ---- Start and stop ----
@@ -422,7 +392,7 @@ export class Balancer implements Operations {
   private close(): void {
     this.neighbours.end()
     this.waiting.stop()
-    for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
+    for (const pool of this.releases.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
     this.door.close()
     this.listeners.removeFiles()
@@ -434,8 +404,8 @@ export class Balancer implements Operations {
     return readStatus({
       channel: this.transport.kind,
       door: this.door,
-      pools: this.pools.values(),
-      pastPools: this.pastPools,
+      pools: this.releases.pools.values(),
+      pastPools: this.releases.pastPools,
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
