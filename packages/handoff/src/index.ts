@@ -33,6 +33,6 @@ export {
   type Verdict,
 } from './returns.ts'
 export { ToldSeats } from './seats.ts'
-export { connectionCountOf, httpConnectionsOf, isBetweenRequests, responseOn } from './server-connections.ts'
+export { connectionCountOf, httpConnectionsOf, idleConnectionsOf, responseOn, tellsIdleConnections } from './server-connections.ts'
 export { isHeadComplete, listenerOf, packTag } from './tag.ts'
 export type { Offer, OfferListener, Outbox, WorkerEnd } from './worker-end.ts'
