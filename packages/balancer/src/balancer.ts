@@ -166,6 +166,7 @@ export class Balancer implements Operations {
           // Who hears of the drain may ask for it again at once.
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
         },
+        fail: (error) => this.fail(error),
         flush: () => this.settling.flush(),
       },
       inheritance,
@@ -194,7 +195,6 @@ export class Balancer implements Operations {
 
   /** Stops accepting, drains the workers, and resolves when all of them are gone. */
   stop(reason: string): Promise<void> {
-    this.neighbours.cancel()
     this.stopped ??= this.drain(reason)
     return this.stopped
   }
@@ -382,8 +382,10 @@ export class Balancer implements Operations {
     else {
       this.door.closeListeners()
       this.door.closeResting()
+      const alone = this.neighbours.cancel()
       await this.neighbours.untilBegun(this.settings.limits)
       await this.supervisor.stop()
+      await alone
     }
     this.close()
     this.events.emit('stopped')

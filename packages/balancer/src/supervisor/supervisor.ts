@@ -157,6 +157,11 @@ export class Supervisor {
     return this.records.failuresOf(pool)
   }
 
+  /** How long the loop of a worker has not turned. */
+  silentMs(worker: PoolWorker): number {
+    return this.watch.silentMs(worker)
+  }
+
   lastWordsOf(pool: string): string {
     return this.lastWords.ofPool(pool) || 'it said nothing'
   }

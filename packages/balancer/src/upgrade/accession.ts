@@ -19,6 +19,8 @@ export interface AccessionOptions {
   readonly workers: () => Iterable<PoolWorker>
   /** Has every seat its worker? */
   readonly isComplete: () => boolean
+  /** How long the loop of a worker has not turned. */
+  readonly silentMs: (worker: PoolWorker) => number
   readonly startTimeoutMs: number
   readonly settleMs: number
   /** The old primary passes a connection on; its tag names a listener of ours. */
@@ -44,12 +46,12 @@ export class Accession {
   /** The workers are about to be started. */
   constructor(options: AccessionOptions) {
     this.options = options
-    const { predecessor, events, workers, isComplete, settleMs, startTimeoutMs, transport } = options
-    this.trial = new Trial({ events, workers, isComplete, settleMs })
+    const { predecessor, settleMs, startTimeoutMs, transport } = options
+    this.trial = new Trial({ ...options, patienceMs: startTimeoutMs })
     const { passage: fd } = predecessor.bequest
     const onPassed = (passed: Passed) => options.takeIn({ ...passed, connection: this.asOwn(passed.connection) })
     this.passage = fd === undefined ? undefined : transport.passages?.join(fd, { onPassed, onBatchEnd: options.onBatchEnd })
-    // One whose first start fails may have a second.
+    // All of them, to be up, to settle, and to turn.
     predecessor.starts(2 * startTimeoutMs + settleMs)
   }
 

@@ -33,6 +33,8 @@ export interface NeighbourParts {
   readonly freePort: () => number
   /** This primary drains and leaves. */
   readonly leave: () => void
+  /** This primary ends, and has served nobody. */
+  readonly fail: (error: Error) => void
   readonly flush: () => void
 }
 
@@ -64,6 +66,10 @@ export class Neighbours {
       onBatchEnd: parts.flush,
     })
     if (inheritance?.predecessor === undefined) return
+    inheritance.predecessor.go.catch((error) => {
+      parts.fail(error)
+      supervisor.stopNow()
+    })
     this.accession = new Accession({
       predecessor: inheritance.predecessor,
       sockets: inheritance.sockets,
@@ -72,6 +78,7 @@ export class Neighbours {
       events,
       workers: () => supervisor.workers(),
       isComplete: () => [...supervisor.wanted.keys()].every((name) => supervisor.isAsWanted(name)),
+      silentMs: (worker) => supervisor.silentMs(worker),
       startTimeoutMs: settings().limits.startTimeoutMs,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
       takeIn,
@@ -84,9 +91,9 @@ export class Neighbours {
     return this.succession.upgrade(this.accession?.isUnderWay === true ? 'the primary before this one has not left yet' : undefined)
   }
 
-  /** This primary stops: a successor that does not serve yet is not wanted any more. */
-  cancel(): void {
-    this.succession.cancel()
+  /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
+  cancel(): Promise<void> {
+    return this.succession.cancel()
   }
 
   /** To be called whenever a worker has come up. Resolves when connections may be accepted; rejects with a BalancerError when they never may. */

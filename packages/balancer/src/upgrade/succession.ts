@@ -50,6 +50,7 @@ export class Succession {
   private successor: Successor | undefined
   private passage: Passage | undefined
   private serves = false
+  private underWay: Promise<void> = Promise.resolve()
   private settled: Promise<void> = Promise.resolve()
 
   constructor(options: SuccessionOptions) {
@@ -73,8 +74,13 @@ export class Succession {
   async upgrade(obstacle: string | undefined): Promise<string> {
     const why = this.serves ? 'a successor serves already' : this.options.door.isAccepting ? obstacle : 'this primary does not serve'
     if (why !== undefined) throw new BalancerError('ERR_BUSY', `no upgrade now: ${why}`, { source: 'system', retryable: true })
+    const succeeding = this.succeed()
+    this.underWay = succeeding.then(
+      () => {},
+      () => {},
+    )
     try {
-      return await this.succeed()
+      return await succeeding
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : String(cause)
       throw new BalancerError('ERR_UPGRADE_FAILED', `the successor did not come up, everything is as before: ${said}`, {
@@ -84,9 +90,11 @@ export class Succession {
     }
   }
 
-  /** This primary stops: a successor that does not serve yet is not wanted any more. */
-  cancel(): void {
-    if (!this.serves) this.successor?.cancel('this primary was stopped')
+  /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
+  async cancel(): Promise<void> {
+    if (this.serves) return
+    this.successor?.cancel('this primary was stopped')
+    await this.underWay
   }
 
   /** Passes a connection on; it is the caller's no more. */

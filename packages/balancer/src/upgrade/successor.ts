@@ -12,8 +12,9 @@ const PASSAGE_FD = 4
 const FIRST_SOCKET_FD = 5
 /** What it said last may still be in the pipe when its process has ended. */
 const LAST_WORDS_MS = 500
-/** From SIGTERM to SIGKILL. */
-const KILL_MS = 5000
+/** How long one that is abandoned may take to end, until it is told so by a signal, and until it is killed. */
+const TERM_MS = 5000
+const KILL_MS = 10_000
 
 /** A listening socket of this process; the successor has it under another number. */
 export type OwnSocket = Bequest['sockets'][number]
@@ -122,13 +123,14 @@ export class Successor {
     this.fail(new Error(why))
   }
 
-  /** Ends it; resolves when it is gone. */
+  /** Ends it; resolves when it is gone. It clears up behind itself, if it still can. */
   async abandon(): Promise<void> {
     this.say({ talk: 'abandoned' })
-    this.child.kill('SIGTERM')
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), KILL_MS)
+    const term = setTimeout(() => this.child.kill('SIGTERM'), TERM_MS)
+    const kill = setTimeout(() => this.child.kill('SIGKILL'), KILL_MS)
     await this.exited
-    clearTimeout(timer)
+    clearTimeout(term)
+    clearTimeout(kill)
     this.close()
   }
 

@@ -5,14 +5,19 @@ import type { BalancerEmitter, BalancerEvents } from '../events.ts'
 import type { PoolWorker } from '../pool/pool-worker.ts'
 
 const LAST_LINES = 50
+const LOOK_MS = 100
 
 export interface TrialOptions {
   readonly events: BalancerEmitter
   readonly workers: () => Iterable<PoolWorker>
   /** Has every seat its worker? */
   readonly isComplete: () => boolean
+  /** How long the loop of a worker has not turned. */
+  readonly silentMs: (worker: PoolWorker) => number
   /** For how long the last that came up has to stay. */
   readonly settleMs: number
+  /** For how long a loop may not turn after that. */
+  readonly patienceMs: number
 }
 
 export class Trial {
@@ -37,7 +42,7 @@ export class Trial {
   /** A worker has come up. */
   look(): void {
     const { isComplete, settleMs } = this.options
-    if (isComplete()) this.timer ??= setTimeout(() => this.judge(), settleMs)
+    if (isComplete()) this.timer ??= setTimeout(() => this.judge(performance.now()), settleMs)
   }
 
   /** Resolves when it is passed. Rejects with BalancerError ERR_APP_FAILED as soon as it can't be. */
@@ -58,13 +63,16 @@ export class Trial {
     if (this.lines.length > LAST_LINES) this.lines.shift()
   }
 
-  /** One that hangs has been busy since it was let alone. */
-  private judge(): void {
-    const { workers, settleMs } = this.options
-    const hung = [...workers()].find(({ load }) => !load.isFree && load.busyMs >= settleMs)
-    if (hung !== undefined) return this.fail(`worker ${hung.pool}/${hung.slot} listens, and then its loop hangs`)
-    this.end()
-    this.settle.resolve()
+  /** Every loop must turn once more, for one that has listened may hang ever since. `sinceMs`: by the clock of `performance`. */
+  private judge(sinceMs: number): void {
+    const { workers, silentMs, patienceMs } = this.options
+    const goneMs = performance.now() - sinceMs
+    const silent = [...workers()].find((worker) => silentMs(worker) >= goneMs)
+    if (silent === undefined) {
+      this.end()
+      this.settle.resolve()
+    } else if (goneMs >= patienceMs) this.fail(`worker ${silent.pool}/${silent.slot} listens, and then its loop hangs`)
+    else this.timer = setTimeout(() => this.judge(sinceMs), LOOK_MS)
   }
 
   private fail(message: string): void {

@@ -13,16 +13,15 @@ import { type RunningBalancer, type StartOptions, startBalancer } from './runnin
 export async function startUpgradable(options: StartOptions): Promise<RunningBalancer> {
   const balancer = await startBalancer(options)
   await balancer.untilAllReady()
-  atSuiteEnd(async () => {
-    for (const pid of successorsOf(balancer)) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // It has ended.
-      }
-    }
-  })
+  endSuccessors(balancer)
   return balancer
+}
+
+/** Nobody who was started in the place of this balancer outlives the suite. */
+export function endSuccessors(balancer: RunningBalancer): void {
+  atSuiteEnd(() => {
+    for (const pid of successorsOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+  })
 }
 
 /** From now on the config says this; apps by their absolute paths. */
