@@ -180,6 +180,16 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     nextMs: NOW + 100,
   },
   {
+    name: 'a replacement that was called off leaves',
+    actual: actual([...both(), worker({ id: 3, state: 'starting' })]),
+    actions: [{ do: 'leave', id: 3 }],
+  },
+  {
+    name: 'and drains if it serves already',
+    actual: actual([...both(), worker({ id: 3 })]),
+    actions: [{ do: 'drain', id: 3 }],
+  },
+  {
     name: 'one that was killed while it came up is waited for, and counted, before the next',
     actual: actual([worker(), second({ state: 'starting', leavingMs: NOW - 10 })]),
     actions: [],

@@ -162,8 +162,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
       continue
     }
+    // A replacement was called off: whoever came first stays.
+    const [, ...surplus] = here.filter((worker) => !isBehind(worker)).sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
+    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     for (const worker of here) {
-      if (worker.state !== 'starting') continue
+      if (worker.state !== 'starting' || surplus.includes(worker)) continue
       if (isBehind(worker)) actions.push({ do: 'leave', id: worker.id })
       else actions.push(...comeUp(worker, old))
     }

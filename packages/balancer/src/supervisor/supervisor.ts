@@ -385,6 +385,7 @@ export class Supervisor {
     this.lastWords.add(worker, why)
     this.failReload(worker)
     worker.leavingMs = Date.now()
+    worker.killed = true
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
       this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
@@ -401,8 +402,9 @@ export class Supervisor {
     if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
     if (!worker.everReady) this.lastWords.didNotComeUp(worker)
     const failsReload = this.failReload(worker)
-    // Of those who leave as they should nobody waits, and those of another generation say nothing of the one that comes.
-    const isWaitedFor = !failsReload && worker.generation === wanted.generation && !(expected && worker.everReady)
+    // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.
+    const isFailure = !expected || (worker.killed && !worker.everReady)
+    const isWaitedFor = isFailure && !failsReload && worker.generation === wanted.generation
     const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
     worker.state = 'gone'
     this.watch.forget(worker)
