@@ -131,7 +131,8 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
-    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE)) actions.push({ do: 'seal', id: worker.id })
+    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
+      actions.push({ do: 'seal', id: worker.id })
   }
 }
 
@@ -194,7 +195,8 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
   }
 
-  if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced()) actions.push({ do: 'note-replaced', pool: pool.name })
+  if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced())
+    actions.push({ do: 'note-replaced', pool: pool.name })
   return actions
 
   /** What is due of a worker that starts; `old`: whose place it takes. */

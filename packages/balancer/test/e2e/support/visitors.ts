@@ -199,7 +199,9 @@ function inChunks(body: Buffer): Buffer {
 }
 
 function cutUp(bytes: Buffer, random: () => number): Buffer[] {
-  const cuts = [...new Set(Array.from({ length: 3 }, () => 1 + Math.floor(random() * (bytes.length - 1))))].sort((one, other) => one - other)
+  const cuts = [...new Set(Array.from({ length: 3 }, () => 1 + Math.floor(random() * (bytes.length - 1))))].sort(
+    (one, other) => one - other,
+  )
   return [0, ...cuts].map((from, index) => bytes.subarray(from, cuts[index] ?? bytes.length))
 }
 
