@@ -9,7 +9,7 @@ import { Goodbyes } from './goodbyes.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Runtime } from './runtime.ts'
-import { type EngineSession, sessionsWithoutWebSocket } from './sticky-ids.ts'
+import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket } from './sticky-ids.ts'
 import type { Upgraded, WebSocket } from './upgraded.ts'
 
 const LOOK_MS = 25
@@ -19,7 +19,7 @@ const RETURN_MS = 1000
 const FORWARD_MS = 250
 /** An app's listener has at least so long before websockets are ended, however short the spread. */
 const LEAST_FOR_LISTENERS_MS = 1000
-/** The client of a session that was closed comes to hear it with its next request. */
+/** The client of a session comes within this time to wait for news; when it was closed nevertheless it comes to hear it with its next request. */
 const SESSION_MS = 2000
 
 type DrainListener = () => void | Promise<void>
@@ -63,6 +63,7 @@ export class Drain {
   private said: 'nothing' | 'drained' | 'drained at last' = 'nothing'
   private listenersDone = false
   private goodbyes: { readonly webSockets: Goodbyes<WebSocket>; readonly sessions: Goodbyes<EngineSession> } | undefined
+  private readonly dueSessions = new WeakMap<EngineSession, number>()
   private readonly closedSessions = new WeakMap<EngineSession, number>()
   private received = 0
   private emptySinceMs: number | undefined
@@ -146,10 +147,18 @@ export class Drain {
     if (this.goodbyes === undefined) return
     const { upgraded } = this.parts
     for (const one of this.goodbyes.webSockets.due(upgraded.open, now)) upgraded.end(one)
-    for (const session of this.goodbyes.sessions.due(sessionsWithoutWebSocket(), now)) {
-      this.closedSessions.set(session, now)
-      session.close()
-    }
+    const sessions = sessionsWithoutWebSocket()
+    for (const session of this.goodbyes.sessions.due(sessions, now)) this.dueSessions.set(session, now)
+    for (const session of sessions) this.endIfDue(session, now)
+  }
+
+  private endIfDue(session: EngineSession, now: number): void {
+    const dueMs = this.dueSessions.get(session)
+    if (dueMs === undefined || this.closedSessions.has(session)) return
+    const moment = momentToEnd(session)
+    if (moment === 'not now' || (moment === 'if need be' && now - dueMs < SESSION_MS)) return
+    this.closedSessions.set(session, now)
+    endSession(session)
   }
 
   private sessionsLeft(now: number): number {

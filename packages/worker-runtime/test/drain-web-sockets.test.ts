@@ -152,6 +152,35 @@ for (const transport of ['polling', 'websocket'] as const) {
   })
 }
 
+test('a session that polls ends when its client waits for news, and what the client sends in that moment is no error', async () => {
+  const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
+  const [old, young] = await pair({ app: { engine: true }, routes })
+  const client = new Client(primary.port)
+  const { body } = await client.ask('GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: test\r\n\r\n', '}')
+  const { sid } = JSON.parse(body.slice(1)) as { sid: string }
+  const path = `/socket.io/?EIO=4&transport=polling&sid=${sid}`
+  const send = (packet: string) => `POST ${path} HTTP/1.1\r\nHost: test\r\nContent-Length: ${packet.length}\r\n\r\n${packet}`
+  // Half of what it sends is there when the worker leaves.
+  const sender = new Client(primary.port)
+  const said = send('3')
+  sender.wire.write(said.slice(0, -1))
+  await client.ask(get('/'))
+  old.drain({ last: false, spreadMs: 0 })
+  const poll = new Client(primary.port)
+  poll.wire.write(get(path))
+  const news = poll.answer(/\r\n\r\n1$/)
+  sender.wire.write(said.slice(-1))
+  assert.match((await sender.answer(/\r\n\r\nok$/)).body, /ok$/)
+  await news
+  const late = new Client(primary.port)
+  assert.match(await late.ask(send('42["who"]'), /\r\n\r\nok$/).then(() => late.wire.text), /^HTTP\/1.1 200 /)
+  assert.match(await late.ask(get(path), /\r\n\r\n1$/).then(() => late.wire.text), /^HTTP\/1.1 200 /)
+  assert.match(await late.ask(get(path.replace(sid, 'nobody')), '}').then(() => late.wire.text), /^HTTP\/1.1 400 /)
+  for (const { wire } of [client, sender, poll, late]) wire.destroy()
+  await old.hears('drained')
+  await end(old, young)
+})
+
 test('one that another worker serves, by a tunnel, ends whichever of the two drains', async () => {
   for (const drained of ['nearer', 'farther'] as const) {
     const routes = [

@@ -163,7 +163,9 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       continue
     }
     // A replacement was called off: whoever came first stays.
-    const [, ...surplus] = here.filter((worker) => !isBehind(worker)).sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
+    const [, ...surplus] = here
+      .filter((worker) => !isBehind(worker))
+      .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
     for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     for (const worker of here) {
       if (worker.state !== 'starting' || surplus.includes(worker)) continue

@@ -16,7 +16,11 @@ const app = 'echo-app.mjs'
 const pools = { web: { workers: 1 } }
 
 const workerAt = async (target: Target) => json<{ pid: number }>(await exchange(target, get('/'))).pid
-const refusedAt = (target: Target) => workerAt(target).then(() => undefined, (error: Error) => /ECONNREFUSED|ENOENT/.exec(error.message)?.[0])
+const refusedAt = (target: Target) =>
+  workerAt(target).then(
+    () => undefined,
+    (error: Error) => /ECONNREFUSED|ENOENT/.exec(error.message)?.[0],
+  )
 
 test('a unix socket stays, an address that left is closed, a new one is opened', async () => {
   const path = join(temporaryFolder(), 'app.sock')

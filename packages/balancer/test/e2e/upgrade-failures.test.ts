@@ -7,7 +7,17 @@ import { until } from '../../../../test/support/until.ts'
 import { startCommand } from './support/commands.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { fixture, type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, isAlive, rewriteConfig, startUpgradable, stopLast, successorsOf, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
+import {
+  firstEnded,
+  isAlive,
+  rewriteConfig,
+  startUpgradable,
+  stopLast,
+  successorsOf,
+  tryUpgrade,
+  untilGone,
+  upgrade,
+} from './support/upgrades.ts'
 
 const test = suite('upgrade failures', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -29,7 +39,11 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
     ({ temporary }) => writeFileSync(join(temporary, 'balancer.config.json'), '{ "app": '),
     /balancer\.config\.json can't be read/,
   ],
-  ['a config with faults', (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools: { web: { workers: 0 } } }), /pools\.web\.workers/],
+  [
+    'a config with faults',
+    (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools: { web: { workers: 0 } } }),
+    /pools\.web\.workers/,
+  ],
   [
     'an app with a syntax error',
     (balancer) => rewriteConfig(balancer, { app: appThat('const = 1'), pools, restartDelayMs: 10 }),
@@ -59,35 +73,39 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
 
 let taken = 0
 
-test('each of them', async () => {
-  const other = await startUpgradable({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, listen: '127.0.0.2:0' } })
-  taken = other.port
-  const env = { SERVER_OPTIONS: JSON.stringify({ keepAliveTimeout: 600_000 }) }
-  const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools }, env })
-  const workers = await workersOf(balancer)
-  const kept = new RawClient(balancer.port)
-  for (const [title, spoil, said] of bad) {
-    spoil(balancer)
-    const { code, err } = await tryUpgrade(balancer)
-    assert.is(code, 10, `${title}: ${err}`)
-    assert.match(err, /ERR_UPGRADE_FAILED/)
-    assert.match(err, said, `${title}: ${err}`)
-    await untilGone(successorsOf(balancer).at(-1) ?? balancer.pid)
-    assert.equal(await workersOf(balancer), workers, title)
-    const answer = await kept.write(get('/', KEEP)).answer()
-    assert.is(answer.status, 200, `${title}: ${answer.body}`)
-    assert.ok(workers?.includes(json<{ pid: number }>(answer).pid))
-    assert.is((await exchange(balancer.port, get('/'))).status, 200)
-  }
-  // And a good one succeeds after all of them.
-  rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools })
-  await upgrade(balancer)
-  assert.is(await firstEnded(balancer), 0)
-  kept.destroy()
-  await stopLast(balancer)
-  assert.equal(readdirSync(balancer.temporary), ['balancer.config.json'])
-  assert.is(await other.stop(), 0)
-}, { timeoutMs: 120_000 })
+test(
+  'each of them',
+  async () => {
+    const other = await startUpgradable({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, listen: '127.0.0.2:0' } })
+    taken = other.port
+    const env = { SERVER_OPTIONS: JSON.stringify({ keepAliveTimeout: 600_000 }) }
+    const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools }, env })
+    const workers = await workersOf(balancer)
+    const kept = new RawClient(balancer.port)
+    for (const [title, spoil, said] of bad) {
+      spoil(balancer)
+      const { code, err } = await tryUpgrade(balancer)
+      assert.is(code, 10, `${title}: ${err}`)
+      assert.match(err, /ERR_UPGRADE_FAILED/)
+      assert.match(err, said, `${title}: ${err}`)
+      await untilGone(successorsOf(balancer).at(-1) ?? balancer.pid)
+      assert.equal(await workersOf(balancer), workers, title)
+      const answer = await kept.write(get('/', KEEP)).answer()
+      assert.is(answer.status, 200, `${title}: ${answer.body}`)
+      assert.ok(workers?.includes(json<{ pid: number }>(answer).pid))
+      assert.is((await exchange(balancer.port, get('/'))).status, 200)
+    }
+    // And a good one succeeds after all of them.
+    rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools })
+    await upgrade(balancer)
+    assert.is(await firstEnded(balancer), 0)
+    kept.destroy()
+    await stopLast(balancer)
+    assert.equal(readdirSync(balancer.temporary), ['balancer.config.json'])
+    assert.is(await other.stop(), 0)
+  },
+  { timeoutMs: 120_000 },
+)
 
 test('a stop while the successor starts ends both', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })

@@ -52,7 +52,9 @@ export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid
   const pid = await until(() => begun.pidOf(name), patience(2_000), name).catch(() => undefined)
   if (moment === 'on its way') {
     // While its loop is blocked.
-    await until(async () => (await balancer.status()).connections.waiting.offered > 0, UNDER_WAY_MS / patience(1), 'an offer').catch(() => {})
+    await until(async () => (await balancer.status()).connections.waiting.offered > 0, UNDER_WAY_MS / patience(1), 'an offer').catch(
+      () => {},
+    )
   }
   if (pid !== undefined && mayHit(pid)) return { pid, over }
   await over

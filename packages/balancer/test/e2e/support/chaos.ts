@@ -122,7 +122,11 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
   for (let number = 0; number < count; number++) {
     const fault = faults[Math.floor(random() * faults.length)] as Fault
     const moment = moments[Math.floor(random() * moments.length)] as Moment
-    const poolOf = new Map((await balancer.status()).pools.flatMap(({ name, workers }) => workers.map(({ pid, state }) => [pid, state === 'ready' ? name : undefined])))
+    const poolOf = new Map(
+      (await balancer.status()).pools.flatMap(({ name, workers }) =>
+        workers.map(({ pid, state }) => [pid, state === 'ready' ? name : undefined]),
+      ),
+    )
     // Somebody must be left in each pool.
     const mayHit = (pid: number) => {
       const name = poolOf.get(pid)
@@ -168,7 +172,10 @@ function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly
       else totals.lostWithWorker++
       continue
     }
-    const between = holder === undefined ? hits.find((hit) => hit.between === undefined && Math.abs(hit.atMs - one.atMs) < BETWEEN_MS && !isAlive(hit.pid)) : undefined
+    const between =
+      holder === undefined
+        ? hits.find((hit) => hit.between === undefined && Math.abs(hit.atMs - one.atMs) < BETWEEN_MS && !isAlive(hit.pid))
+        : undefined
     if (between === undefined) totals.faults.push(faultOf(one, began))
     else {
       between.between = one.name
@@ -178,7 +185,10 @@ function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly
 }
 
 function faultOf({ name, why, servedBy, isCut, atMs }: Unanswered, began: number | undefined): string {
-  const where = began === undefined ? `never begun, on a connection ${servedBy === undefined ? 'of its own' : `that ${servedBy} had`}` : `begun by ${began}`
+  const where =
+    began === undefined
+      ? `never begun, on a connection ${servedBy === undefined ? 'of its own' : `that ${servedBy} had`}`
+      : `begun by ${began}`
   return `${new Date(atMs).toISOString()} ${name}, ${where}${isCut ? ', cut' : ''}: ${why}`
 }
 
@@ -196,7 +206,9 @@ async function memoryMb(balancer: RunningBalancer): Promise<[heap: number, resid
   let least = Number.POSITIVE_INFINITY
   for (let sample = 0; sample < MEMORY_SAMPLES; sample++) {
     const text = await balancer.metrics()
-    const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]))
+    const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
+      Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]),
+    )
     least = Math.min(
       least,
       bytes.reduce((sum, one) => sum + one),
@@ -216,5 +228,6 @@ async function endWhereItBegan(balancer: RunningBalancer, totals: ChaosTotals): 
   totals.descriptors[1] = balancer.descriptors
   ;[totals.heapMb[1], totals.residentMb[1]] = await memoryMb(balancer)
   if (totals.heapMb[1] > totals.heapMb[0] + MORE_HEAP_MB) totals.faults.push(`the heap grew: ${totals.heapMb.join(' to ')} MB`)
-  if (totals.residentMb[1] > totals.residentMb[0] + MORE_RESIDENT_MB) totals.faults.push(`memory grew: ${totals.residentMb.join(' to ')} MB`)
+  if (totals.residentMb[1] > totals.residentMb[0] + MORE_RESIDENT_MB)
+    totals.faults.push(`memory grew: ${totals.residentMb.join(' to ')} MB`)
 }

@@ -41,7 +41,7 @@ export class ReloadedBalancer {
     writeRelease(folder, 0, options)
     const balancer = await startBalancer({
       configFile: configIn(folder),
-      args: ['--env-file', join(folder, 'env'), '--log-level', 'info'],
+      args: ['--environment', join(folder, 'env'), '--log-level', 'info'],
       env: options.env ?? {},
     })
     await balancer.untilAllReady(20_000)
@@ -93,15 +93,23 @@ export class ReloadedBalancer {
 }
 
 function configIn(folder: string): string {
-  return join(folder, 'balancer.config.json')
+  return join(folder, 'balancer.config.mjs')
 }
 
 function writeRelease(folder: string, release: number, { workers, maxSurge }: ReloadedOptions): void {
-  const pool = { workers, env: { RELEASE: `${release}` }, reload: { maxSurge, settleMs: 100 }, drainSpreadMs: 300 }
+  const pool = {
+    workers,
+    env: { RELEASE: `${release}` },
+    reload: { maxSurge, settleMs: 100 },
+    drainSpreadMs: 300,
+    queue: { timeoutMs: 60_000 },
+  }
   const ticket = { sticky: { by: 'ticket' } }
   const config = {
     app: fixture('reload-app.mjs'),
     listen: '127.0.0.1:0',
+    startTimeoutMs: 120_000,
+    drainTimeoutMs: 8_000,
     pools: { web: pool, heavy: { ...pool, workers: 1 } },
     routes: [
       { path: '/socket.io/*', policy: ticket },
@@ -111,6 +119,6 @@ function writeRelease(folder: string, release: number, { workers, maxSurge }: Re
     ],
   }
   // As code, which has to be loaded afresh too.
-  writeFileSync(configIn(folder), JSON.stringify(config))
+  writeFileSync(configIn(folder), `export default ${JSON.stringify(config)}\n`)
   writeFileSync(join(folder, 'env'), `RELEASE_NAME=${release}\n`)
 }

@@ -1,0 +1,86 @@
+// Real pages in Chromium, as long as workers are replaced: one fetches as much as it can, another is clicked on.
+
+import type { Browser, Page } from 'playwright-core'
+import { patience } from '../../../../../test/support/patience.ts'
+import type { LoadRun } from './visitors.ts'
+
+const FETCHES = 200
+const AT_ONCE = 6
+
+/** Fetches, GET and POST, until the run is over. Never rejects. */
+export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void> {
+  const page = await openPage(run, browser)
+  try {
+    await page.goto(`${originOf(run)}/page`)
+    while (!run.isOver()) {
+      const { answered, faults } = await page.evaluate(
+        async ({ count, atOnce }) => {
+          const found: string[] = []
+          let next = 0
+          let answered = 0
+          // No named functions: what compiles this file would name them by something that the page does not have.
+          const clients = Array.from({ length: atOnce }, async () => {
+            while (next < count) {
+              const number = next++
+              const url = number % 5 === 0 ? `/key/?key=${number}` : number % 7 === 0 ? '/heavy/' : '/ticket/'
+              const body = 'x'.repeat(number * 7)
+              const answer = await fetch(url, number % 3 === 0 ? { method: 'POST', body } : {}).catch(String)
+              if (typeof answer === 'string') found.push(`${url}: ${answer}`)
+              else if (answer.status !== 200) found.push(`${url}: ${answer.status}`)
+              else if ((await answer.text()).length !== (number % 3 === 0 ? 64 : 2)) found.push(`${url}: a wrong body`)
+              else answered++
+            }
+          })
+          await Promise.all(clients)
+          return { answered, faults: found }
+        },
+        { count: FETCHES, atOnce: AT_ONCE },
+      )
+      run.tally.count('Chromium fetches', answered)
+      for (const fault of faults) run.tally.fault('Chromium fetch', fault)
+    }
+  } catch (error) {
+    run.tally.fault('Chromium', (error as Error).message)
+  }
+}
+
+/** Clicks on a link, a form and a button that speaks over socket.io, by turns, until the run is over. Never rejects. */
+export async function clickInPage(run: LoadRun, browser: Browser): Promise<void> {
+  const page = await openPage(run, browser)
+  try {
+    await page.goto(`${originOf(run)}/page`)
+    while (!run.isOver()) {
+      for (const button of ['#next', '#send']) {
+        // What stays of the old page is what the new one has not.
+        await page.evaluate('document.body.id = "old"')
+        await page.click(button)
+        await page.locator('body:not(#old) #say').waitFor()
+        run.tally.count('Chromium pages')
+      }
+      await page.click('#say')
+      await page.locator('#said', { hasText: 'heard' }).waitFor()
+      run.tally.count('Chromium messages')
+    }
+  } catch (error) {
+    run.tally.fault('Chromium', (error as Error).message)
+  }
+}
+
+async function openPage({ tally }: LoadRun, browser: Browser): Promise<Page> {
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  page.setDefaultTimeout(patience(10_000))
+  page.on('response', (response) => {
+    if (response.status() >= 400) tally.fault(`status ${response.status()}`, `Chromium: ${response.request().method()} ${response.url()}`)
+  })
+  page.on('requestfailed', (request) => {
+    const why = request.failure()?.errorText
+    // A page that is left takes with it what its socket was asking.
+    if (why !== 'net::ERR_ABORTED') tally.fault('Chromium request', `${request.method()} ${request.url()}: ${why}`)
+  })
+  return page
+}
+
+function originOf({ target }: LoadRun): string {
+  return `http://127.0.0.1:${target.port}`
+}

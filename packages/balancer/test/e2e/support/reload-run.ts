@@ -1,0 +1,150 @@
+// Clients of many kinds ask without a pause while worker after worker is replaced, without a pause too. Nobody may notice.
+
+import { readFileSync } from 'node:fs'
+import { openBrowser } from '../../../../../test/support/browser.ts'
+import { seededRandom } from '../../../../../test/support/random.ts'
+import { runAb, runWrk } from './command-load.ts'
+import { clickInPage, fetchInPage } from './page-load.ts'
+import { ReloadedBalancer } from './reloads.ts'
+import type { RunningBalancer } from './running-balancer.ts'
+import { chat, converse, transportsOfAll } from './sessions.ts'
+import { Tally } from './tally.ts'
+import { type LoadRun, type VisitorKind, visit } from './visitors.ts'
+
+export interface ReloadRunOptions {
+  readonly seed: number
+  readonly workers: number
+  readonly maxSurge: number
+  /** It goes on until as many are answered, over HTTP, and as many reloads are done. */
+  readonly requests: number
+  readonly reloads: number
+  /** How many clients there are of each kind that needs nothing but Node. */
+  readonly visitors: Readonly<Record<VisitorKind, number>>
+  /** socket.io clients of each way to be connected, and websockets. */
+  readonly chats: number
+  readonly webSockets: number
+  readonly browser: boolean
+  /** wrk and ab too. */
+  readonly commands: boolean
+  readonly env?: Readonly<Record<string, string>>
+  /** Is told how it goes, once a reload. */
+  readonly progress?: (line: string) => void
+}
+
+export interface ReloadTotals {
+  readonly reloads: number
+  readonly requests: number
+  readonly seconds: number
+  readonly counts: Readonly<Record<string, number>>
+  readonly faults: readonly string[]
+  /** Of the primary, when nobody asks: after a first few reloads, and at the end. */
+  readonly before: Footprint
+  readonly after: Footprint
+}
+
+/** What a process holds. */
+export interface Footprint {
+  readonly descriptors: number
+  readonly heapBytes: number
+  readonly residentBytes: number
+}
+
+/** What grows until it is warm has grown by then. */
+const WARM_UP_RELOADS = 3
+const HEAP_SAMPLES = 40
+const STATUS_EVERY_MS = 1_000
+const SOME = 10_000
+/** Each of these is a request and its answer; what goes over websockets, and what socket.io makes of a message, is counted apart. */
+const HTTP_KINDS = [
+  ...['raw kept', 'raw new', 'raw 1.0', 'raw idle', 'wrk kept', 'wrk new', 'ab kept', 'ab new'],
+  ...['Chromium fetches', 'Chromium pages'],
+]
+
+/** Runs it to the end. Rejects when a reload fails or the accounts of connections do not add up; what clients saw is in the totals. */
+export async function reloadUnderLoad(options: ReloadRunOptions): Promise<ReloadTotals> {
+  const { workers, maxSurge, env = {}, seed, progress = () => {} } = options
+  const target = await ReloadedBalancer.start({ workers, maxSurge, env })
+  const tally = new Tally()
+  const random = seededRandom(seed)
+  const begun = performance.now()
+  const few = { ...options, requests: Math.ceil(options.requests / 20), reloads: Math.min(WARM_UP_RELOADS, options.reloads) }
+  await loadAndReload(target, few, tally, random, progress)
+  const before = await footprint(target.balancer)
+  await loadAndReload(target, options, tally, random, progress)
+  const after = await footprint(target.balancer)
+  const code = await target.balancer.stop()
+  if (code !== 0) tally.fault('exit code', `${code}`)
+  for (const { msg, level } of target.balancer.lines) if (level >= 40) tally.fault('in the log', msg)
+  const seconds = (performance.now() - begun) / 1000
+  return { reloads: target.done, requests: tally.sumOf(HTTP_KINDS), seconds, counts: tally.all, faults: tally.faults, before, after }
+}
+
+async function loadAndReload(
+  target: ReloadedBalancer,
+  options: ReloadRunOptions,
+  tally: Tally,
+  random: () => number,
+  progress: (line: string) => void,
+): Promise<void> {
+  const { visitors, chats, webSockets, requests, reloads } = options
+  let over = false
+  const run: LoadRun = { target, random, tally, isOver: () => over }
+  const browser = options.browser ? await openBrowser() : undefined
+  const times = (count: number, client: () => Promise<void>): Promise<void>[] => Array.from({ length: count }, client)
+  const clients = [
+    ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => visit(run, kind as VisitorKind))),
+    ...transportsOfAll.flatMap((transports) => times(chats, () => chat(run, transports))),
+    ...times(webSockets, () => converse(run)),
+    ...(browser === undefined ? [] : [fetchInPage(run, browser), clickInPage(run, browser)]),
+    ...(options.commands
+      ? [runWrk(run, 'kept', 16), runWrk(run, 'new', 8), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
+      : []),
+  ]
+  const watch = watchAccounts(target.balancer, () => over)
+  try {
+    for (let done = 0; done < reloads || tally.sumOf(HTTP_KINDS) < requests; done++) {
+      const begun = performance.now()
+      await target.reload()
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1)
+      const faults = tally.faults.length === 0 ? 'none' : tally.faults.join('\n  ')
+      progress(`reload ${target.done} in ${seconds} s; ${tally.sumOf(HTTP_KINDS)} requests, faults: ${faults}`)
+    }
+  } finally {
+    over = true
+    await Promise.all(clients)
+    await browser?.close()
+    await watch
+  }
+}
+
+/** What was accepted is handed off, refused, closed or waiting, at every moment: `status()` fails when it is not so. */
+async function watchAccounts(balancer: RunningBalancer, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    await balancer.status()
+    await new Promise((resolve) => setTimeout(resolve, STATUS_EVERY_MS))
+  }
+}
+
+/** When the last client has gone. */
+async function footprint(balancer: RunningBalancer): Promise<Footprint> {
+  await balancer.untilAllReady(60_000)
+  await balancer.untilStatus(
+    ({ connections: { waiting } }) => Object.values(waiting).every((count) => count === 0),
+    'nobody waits or rests',
+    60_000,
+  )
+  let heapBytes = Number.POSITIVE_INFINITY
+  // The least of several looks: garbage comes and goes.
+  for (let sample = 0; sample < HEAP_SAMPLES; sample++) {
+    const text = await balancer.metrics()
+    const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
+      Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]),
+    )
+    heapBytes = Math.min(
+      heapBytes,
+      bytes.reduce((sum, one) => sum + one),
+    )
+  }
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${balancer.pid}/status`, 'utf8'))?.[1]
+  return { descriptors: balancer.descriptors, heapBytes, residentBytes: Number(resident) * 1024 }
+}
