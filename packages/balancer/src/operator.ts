@@ -94,7 +94,7 @@ export class Operator {
     const { supervisor } = this.parts
     return this.told('restart', pool, async () => {
       const seat = { pool, slot }
-      const old = supervisor.inSeat(seat)
+      const old = supervisor.inSeat(seat).filter(({ state }) => state === 'ready')
       wanted.held.delete(slot)
       wanted.broken.delete(slot)
       supervisor.forgive(seat)
