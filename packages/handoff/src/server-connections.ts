@@ -63,9 +63,12 @@ function speaksHttp(server: Server): boolean {
   return 'closeIdleConnections' in server
 }
 
+/** The same for all servers. */
+let listKey: symbol | undefined
+
 function listOf(server: Server): ParserList | undefined {
-  const symbol = Object.getOwnPropertySymbols(server).find(({ description }) => description === LIST_NAME)
-  return symbol && (server as unknown as Record<symbol, ParserList | undefined>)[symbol]
+  listKey ??= Object.getOwnPropertySymbols(server).find(({ description }) => description === LIST_NAME)
+  return listKey && (server as unknown as Record<symbol, ParserList | undefined>)[listKey]
 }
 
 function socketOf({ socket }: PrivateParser): Socket | null | undefined {

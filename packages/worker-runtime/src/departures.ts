@@ -184,7 +184,8 @@ export function isQuiet(socket: Socket, idle: Idle): boolean {
   if (idle?.has(socket) === true) return true
   const tag = tagOf(socket)
   // What comes with a whole head reaches the parser without being counted as read.
-  return lastRequestOn(socket) === undefined && socket.bytesRead === 0 && (tag === undefined || !isHeadComplete(tag))
+  const isNew = lastRequestOn(socket) === undefined && socket.bytesRead === 0 && (tag === undefined || !isHeadComplete(tag))
+  return isNew && socket.writable
 }
 
 function serverOf(socket: Socket): Server | undefined {

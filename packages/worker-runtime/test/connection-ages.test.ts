@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { Client, get } from './support/drain-cases.ts'
+import { Client, get } from './support/drain-client.ts'
 import { SmallPrimary, type SmallWorker } from './support/small-primary.ts'
 
 const test = suite('connection ages', { timeoutMs: 30_000 })

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { Client, get } from './support/drain-cases.ts'
+import { Client, get } from './support/drain-client.ts'
 import { SmallPrimary, type SmallWorker, type WorkerOptions } from './support/small-primary.ts'
 
 const test = suite('drain of websockets', { timeoutMs: 30_000 })

