@@ -6,9 +6,9 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { native } from '../../../handoff/src/native.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
-import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { FakeServiceManager } from './support/service-manager.ts'
-import { firstEnded, rewriteConfig, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
 
 const test = suite('systemd', { timeoutMs: 60_000 })
 const app = 'echo-app.mjs'
@@ -112,7 +112,7 @@ test('they live on over an upgrade, and their backlog and file stay the managerâ
   const balancer = await startUpgradable({ config: { app, pools, listen: undefined }, sockets: [tcp, unix] })
   for (const fd of [tcp, unix]) closeSync(fd)
   const old = json<{ pid: number }>(await exchange(port, get('/'))).pid
-  rewriteConfig(balancer, { app: fixture(app), pools, listen: [path, `127.0.0.1:${port}`] })
+  balancer.configure({ app, pools, listen: [path, `127.0.0.1:${port}`] })
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   for (const target of [port, { path }]) assert.not.equal(json<{ pid: number }>(await exchange(target, get('/'))).pid, old)

@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Descriptors that the balancer and its workers may have. */
   readonly descriptorLimit?: number
+  /** A command that starts it, with its own arguments. */
+  readonly under?: readonly string[]
   /** Sockets that listen: a service manager has opened them. */
   readonly sockets?: readonly number[]
   /** Wait for the ready line. Default true. */
@@ -200,17 +202,17 @@ export function accountFault({ connections }: BalancerStatus): string | undefine
 
 /** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */
 export async function startBalancer(options: StartOptions): Promise<RunningBalancer> {
-  const { config, args = [], env = {}, descriptorLimit, sockets, wait = true } = options
+  const { config, args = [], env = {}, descriptorLimit, under = [], sockets, wait = true } = options
   const folder = temporaryFolder()
   const file = options.configFile ?? join(folder, CONFIG)
   if (config !== undefined) writeConfig(folder, config)
-  const all = [BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
+  const all = [...under, process.execPath, BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
   const first = [
     ...(descriptorLimit === undefined ? [] : [`ulimit -n ${descriptorLimit}`]),
     ...(sockets === undefined ? [] : [`export LISTEN_PID=$$ LISTEN_FDS=${sockets.length}`]),
   ]
-  const [command, commandArgs]: [string, string[]] =
-    first.length === 0 ? [process.execPath, all] : ['sh', ['-c', [...first, 'exec "$@"'].join(' && '), 'sh', process.execPath, ...all]]
+  const shell = first.length === 0 ? [] : ['sh', '-c', [...first, 'exec "$@"'].join(' && '), 'sh']
+  const [command, ...commandArgs] = [...shell, ...all] as [string, ...string[]]
   const child = spawnLogged(command, commandArgs, {
     cwd: folder,
     env: { ...process.env, ...env, TMPDIR: folder, XDG_RUNTIME_DIR: '' },
