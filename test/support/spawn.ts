@@ -18,10 +18,10 @@ export interface LoggedChild {
   stop(graceMs?: number): Promise<void>
 }
 
-/** Starts `command`. A `cwd`, `env` or IPC `stdio` may be given; stdout and stderr are always captured. */
+/** Starts `command`. A `cwd`, `env` or what comes behind stderr in `stdio` may be given; stdout and stderr are always captured. */
 export function spawnLogged(command: string, args: readonly string[], options: SpawnOptions = {}): LoggedChild {
-  const ipc = Array.isArray(options.stdio) && options.stdio.includes('ipc')
-  const child = spawn(command, [...args], { ...options, stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'] })
+  const more = Array.isArray(options.stdio) ? options.stdio.slice(3) : []
+  const child = spawn(command, [...args], { ...options, stdio: ['ignore', 'pipe', 'pipe', ...more] })
   let all = ''
   let out = ''
   let err = ''

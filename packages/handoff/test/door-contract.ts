@@ -1,14 +1,15 @@
 // What every door promises, whatever accepts the connections. A suite of an implementation calls it with its transport.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, type suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type Door, type DoorOptions, listenerOf, type Transport } from '../src/index.ts'
+import { type Door, type DoorOptions, describeListener, listenerOf, type Transport } from '../src/index.ts'
+import { native } from '../src/native.ts'
 import { HEAD, LIMITS } from './contract-worker.ts'
 
 interface Arrived {
@@ -174,13 +175,69 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     spawnSync(process.execPath, ['-e', code])
     assert.ok(existsSync(path))
     await withDoor({ early: true }, async ({ door, arrivals }) => {
-      assert.equal(await door.listen({ path }), { host: undefined, port: undefined, path })
+      assert.equal(await door.listen({ path }), { host: undefined, port: undefined, path, number: 1 })
       door.accept()
       const { socket } = client({ path }, HEAD)
       await until(() => arrivals.length === 1)
       assert.is(listenerOf(arrivals[0]?.tag as number), 1)
       door.drop(arrivals[0]?.fd as number)
       socket.destroy()
+    })
+  })
+
+  test('the file of a unix socket outlives the door, for another process may listen on by then', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+    atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
+    const path = join(folder, 'door.sock')
+    await withDoor({}, async ({ door }) => {
+      await door.listen({ path })
+      assert.equal(readdirSync(folder), ['door.sock'])
+    })
+    assert.equal(readdirSync(folder), ['door.sock'])
+    rmSync(path)
+  })
+
+  test('a socket that listens already is taken over: nobody is let in before the door lets in, and nobody is lost', async () => {
+    const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
+    const port = native().boundPort(fd)
+    await withDoor({ early: true }, async ({ door, arrivals }) => {
+      const inherited = { fd, host: '127.0.0.1', port, path: undefined }
+      assert.equal(await door.listen({ host: '127.0.0.1', port }, inherited), { host: '127.0.0.1', port, path: undefined, number: 1 })
+      assert.equal(
+        door.listening.map(({ number }) => number),
+        [0, 1],
+      )
+      assert.is(door.listening[1]?.fd, fd)
+      const { socket } = client({ host: '127.0.0.1', port }, HEAD)
+      await untilEvent(socket, 'connect')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      assert.equal([door.counts.accepted, arrivals.length], [0, 0])
+      door.accept()
+      await until(() => arrivals.length === 1)
+      assert.is(listenerOf(arrivals[0]?.tag as number), 1)
+      door.drop(arrivals[0]?.fd as number)
+      socket.destroy()
+    })
+    assert.is(describeListener(fd), undefined)
+  })
+
+  test('what was taken over and never opened is closed with the door', async () => {
+    const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
+    const port = native().boundPort(fd)
+    await withDoor({ early: true }, async ({ door }) => {
+      await door.listen({ host: '127.0.0.1', port }, { fd, host: '127.0.0.1', port, path: undefined })
+    })
+    assert.is(describeListener(fd), undefined)
+  })
+
+  test('listeners of another process have numbers too, and are looked at as it looks at them', async () => {
+    await withDoor({}, async ({ door }) => {
+      assert.equal([door.nameForeign(false), door.nameForeign(true)], [1, 2])
+      assert.equal(door.peeks, [true, false, true])
+      assert.equal(
+        door.listening.map(({ number }) => number),
+        [0],
+      )
     })
   })
 

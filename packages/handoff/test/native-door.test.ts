@@ -1,11 +1,50 @@
-// The native door, held to the contract.
+// The native door, held to the contract; and what only a door can do whose connections are descriptors.
 
-import { suite } from '../../../test/suite.ts'
-import { nativeTransport } from '../src/index.ts'
+import { connect } from 'node:net'
+import { assert, suite } from '../../../test/suite.ts'
+import { until } from '../../../test/support/until.ts'
+import { type Connection, nativeTransport } from '../src/index.ts'
+import { LIMITS } from './contract-worker.ts'
 import { doorContract } from './door-contract.ts'
 
 const test = suite('native: door contract')
 
 doorContract(test, nativeTransport())
+
+test('it lets go of what rests and of heads that are not complete, and takes them in again', async () => {
+  const arrivals: (Connection & { target: string })[] = []
+  const door = nativeTransport().openDoor({
+    ...LIMITS,
+    onArrival: ({ fd, tag, carried, head }) => arrivals.push({ fd, tag, carried, target: head.target ?? '' }),
+    onLeft: () => {},
+    onBatchEnd: () => {},
+  })
+  const unrouted: Connection[] = []
+  const resting: [Connection, timeoutMs: number | undefined][] = []
+  const letGo = () => door.letGo({ onUnrouted: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
+  const { port = 0 } = await door.listen({ host: '127.0.0.1', port: 0 })
+  const { port: silentPort = 0 } = await door.listen({ host: '127.0.0.1', port: 0, peek: false })
+  door.accept()
+  const [half, silent] = [connect(port, '127.0.0.1'), connect(silentPort, '127.0.0.1')]
+  half.write('GET /ha')
+  await until(() => door.counts.waiting === 1 && arrivals.length === 1)
+  const [idle] = arrivals.splice(0) as [Connection]
+  door.rest(idle, 60_000)
+  letGo()
+  assert.equal([unrouted.length, resting.length, door.counts.waiting, door.restingCount], [1, 1, 0, 0])
+  const [, timeoutMs = 0] = resting.splice(0)[0] as [Connection, number]
+  assert.ok(timeoutMs > 0 && timeoutMs <= 60_000, `${timeoutMs}`)
+
+  door.rest(idle, undefined)
+  letGo()
+  assert.equal(resting, [[{ fd: idle.fd, tag: idle.tag, carried: undefined }, undefined]])
+  half.write('lf HTTP/1.1\r\nHost: a\r\n\r\n')
+  door.takeIn(unrouted[0] as Connection)
+  await until(() => arrivals.length === 1)
+  assert.is(arrivals[0]?.target, '/half')
+  for (const { fd } of [idle, arrivals[0] as Connection]) door.drop(fd)
+  for (const socket of [half, silent]) socket.destroy()
+  door.close()
+})
 
 test.run()

@@ -19,29 +19,36 @@ export class ServiceManager {
   readonly env: Readonly<Record<string, string>>
   private readonly socket: string
   private readonly onFailed: (message: string) => void
+  private readonly send: typeof sendDatagram
   private last: Promise<void> = Promise.resolve()
 
-  private constructor(socket: string, watchdogUs: number | undefined, onFailed: (message: string) => void) {
+  private constructor(socket: string, watchdogUs: number | undefined, onFailed: (message: string) => void, send: typeof sendDatagram) {
     this.socket = socket
+    this.send = send
     this.watchdogMs = watchdogUs === undefined ? undefined : watchdogUs / 1000
     this.env = { [SOCKET]: socket, ...(watchdogUs !== undefined && { [WATCHDOG]: String(watchdogUs) }) }
     this.onFailed = onFailed
   }
 
   /** The one that has started this process, if one has. The variables are removed from `env`: workers are not to speak for the primary. */
-  static take(env: NodeJS.ProcessEnv, pid: number, onFailed: (message: string) => void): ServiceManager | undefined {
+  static take(
+    env: NodeJS.ProcessEnv,
+    pid: number,
+    onFailed: (message: string) => void,
+    send: typeof sendDatagram = sendDatagram,
+  ): ServiceManager | undefined {
     const socket = env[SOCKET]
     const watchdogUs = Number(env[WATCHDOG])
     const isWatched = watchdogUs > 0 && (env[WATCHDOG_PID] === undefined || Number(env[WATCHDOG_PID]) === pid)
     for (const name of [SOCKET, WATCHDOG, WATCHDOG_PID]) delete env[name]
     if (socket === undefined || !/^[/@]./.test(socket)) return undefined
-    return new ServiceManager(socket, isWatched ? watchdogUs : undefined, onFailed)
+    return new ServiceManager(socket, isWatched ? watchdogUs : undefined, onFailed, send)
   }
 
   /** Says all of these at once. */
   say(...assignments: readonly Assignment[]): void {
     try {
-      if (!sendDatagram(this.socket, assignments.join('\n'))) this.sayByCommand(assignments)
+      if (!this.send(this.socket, assignments.join('\n'))) this.sayByCommand(assignments)
     } catch (error) {
       this.onFailed(`the service manager can't be told anything: ${(error as Error).message}`)
     }

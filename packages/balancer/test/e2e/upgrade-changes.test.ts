@@ -7,8 +7,8 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
-import { fixture, portOf, RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { endSuccessors, firstEnded, rewriteConfig, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { portOf, RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { endSuccessors, firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/balancer.js', import.meta.url))
 const test = suite('upgrade changes', { timeoutMs: 60_000 })
@@ -28,7 +28,7 @@ test('a unix socket stays, an address that left is closed, a new one is opened',
   const [, stays, leaves] = balancer.addresses.map(portOf) as [number, number, number]
   const { ino } = statSync(path)
   const old = await workerAt({ path })
-  rewriteConfig(balancer, { app: fixture(app), pools, listen: ['127.0.0.3:0', '127.0.0.1:0', path] })
+  balancer.configure({ app, pools, listen: ['127.0.0.3:0', '127.0.0.1:0', path] })
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   const comes = portOf(balancer.addresses.find((address) => address.startsWith('127.0.0.3')) ?? '')
@@ -57,7 +57,7 @@ test('generations go on, and a number of workers that was scaled', async () => {
   assert.is((await runCommand(balancer, ['scale', 'web', '3'])).code, 0)
   assert.is((await runCommand(balancer, ['reload', 'web'])).code, 0)
   // What the config changes is as the config says.
-  rewriteConfig(balancer, { app: fixture(app), pools: { web: { workers: 1 }, other: { workers: 1 } } })
+  balancer.configure({ app, pools: { web: { workers: 1 }, other: { workers: 1 } } })
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   const { pools: after } = await balancer.status()

@@ -6,11 +6,10 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { startCommand } from './support/commands.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
-import { fixture, type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
 import {
   firstEnded,
   isAlive,
-  rewriteConfig,
   startUpgradable,
   stopLast,
   successorsOf,
@@ -41,32 +40,32 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
   ],
   [
     'a config with faults',
-    (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools: { web: { workers: 0 } } }),
+    (balancer) => balancer.configure({ app: 'echo-app.mjs', pools: { web: { workers: 0 } } }),
     /pools\.web\.workers/,
   ],
   [
     'an app with a syntax error',
-    (balancer) => rewriteConfig(balancer, { app: appThat('const = 1'), pools, restartDelayMs: 10 }),
+    (balancer) => balancer.configure({ app: appThat('const = 1'), pools, restartDelayMs: 10 }),
     /SyntaxError: Unexpected token '='/,
   ],
   [
     'an app that exits when it has listened for a while',
-    (balancer) => rewriteConfig(balancer, { app: appThat(`${LISTENS}setTimeout(() => process.exit(7), 400)`), pools }),
+    (balancer) => balancer.configure({ app: appThat(`${LISTENS}setTimeout(() => process.exit(7), 400)`), pools }),
     /web\/\d exited with code 7/,
   ],
   [
     'an app that never listens',
-    (balancer) => rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 1_000 }),
+    (balancer) => balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 1_000 }),
     /web\/\d was ended by SIGKILL|no worker of pool 'web' came up/,
   ],
   [
     'an app whose loop hangs when it has listened',
-    (balancer) => rewriteConfig(balancer, { app: appThat(`${LISTENS}setTimeout(() => { for (;;) {} }, 200)`), pools }),
+    (balancer) => balancer.configure({ app: appThat(`${LISTENS}setTimeout(() => { for (;;) {} }, 200)`), pools }),
     /loop hangs/,
   ],
   [
     'an address that another process has',
-    (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools, listen: ['127.0.0.1:0', `127.0.0.2:${taken}`] }),
+    (balancer) => balancer.configure({ app: 'echo-app.mjs', pools, listen: ['127.0.0.1:0', `127.0.0.2:${taken}`] }),
     /is in use/,
   ],
 ]
@@ -96,7 +95,7 @@ test(
       assert.is((await exchange(balancer.port, get('/'))).status, 200)
     }
     // And a good one succeeds after all of them.
-    rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools })
+    balancer.configure({ app: 'echo-app.mjs', pools })
     await upgrade(balancer)
     assert.is(await firstEnded(balancer), 0)
     kept.destroy()
@@ -109,7 +108,7 @@ test(
 
 test('a stop while the successor starts ends both', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
-  rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 600_000 })
+  balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const asked = startCommand(balancer, ['upgrade'])
   const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
   await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
@@ -121,7 +120,7 @@ test('a stop while the successor starts ends both', async () => {
 
 test('one at a time', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
-  rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 600_000 })
+  balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const first = startCommand(balancer, ['upgrade'])
   await until(() => successorsOf(balancer).length === 1, 15_000)
   for (const command of ['upgrade', 'reload']) {

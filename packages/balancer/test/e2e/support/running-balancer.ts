@@ -34,6 +34,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Descriptors that the balancer and its workers may have. */
   readonly descriptorLimit?: number
+  /** A command that starts it, with its own arguments. */
+  readonly under?: readonly string[]
+  /** Sockets that listen: a service manager has opened them. */
+  readonly sockets?: readonly number[]
   /** Wait for the ready line. Default true. */
   readonly wait?: boolean
 }
@@ -198,16 +202,22 @@ export function accountFault({ connections }: BalancerStatus): string | undefine
 
 /** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */
 export async function startBalancer(options: StartOptions): Promise<RunningBalancer> {
-  const { config, args = [], env = {}, descriptorLimit, wait = true } = options
+  const { config, args = [], env = {}, descriptorLimit, under = [], sockets, wait = true } = options
   const folder = temporaryFolder()
   const file = options.configFile ?? join(folder, CONFIG)
   if (config !== undefined) writeConfig(folder, config)
-  const all = [BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
-  const [command, commandArgs]: [string, string[]] =
-    descriptorLimit === undefined
-      ? [process.execPath, all]
-      : ['sh', ['-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh', process.execPath, ...all]]
-  const child = spawnLogged(command, commandArgs, { cwd: folder, env: { ...process.env, ...env, TMPDIR: folder, XDG_RUNTIME_DIR: '' } })
+  const all = [...under, process.execPath, BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
+  const first = [
+    ...(descriptorLimit === undefined ? [] : [`ulimit -n ${descriptorLimit}`]),
+    ...(sockets === undefined ? [] : [`export LISTEN_PID=$$ LISTEN_FDS=${sockets.length}`]),
+  ]
+  const shell = first.length === 0 ? [] : ['sh', '-c', [...first, 'exec "$@"'].join(' && '), 'sh']
+  const [command, ...commandArgs] = [...shell, ...all] as [string, ...string[]]
+  const child = spawnLogged(command, commandArgs, {
+    cwd: folder,
+    env: { ...process.env, ...env, TMPDIR: folder, XDG_RUNTIME_DIR: '' },
+    stdio: ['ignore', 'pipe', 'pipe', ...(sockets ?? [])],
+  })
   const running = new RunningBalancer(child, folder)
   if (wait) await running.untilReady()
   return running

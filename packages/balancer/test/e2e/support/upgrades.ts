@@ -1,10 +1,7 @@
 // A balancer that is upgraded while clients are at it: both processes share one log, and the first of them is the child of the test.
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../../test/support/until.ts'
-import type { BalancerConfig } from '../../../src/config/config.ts'
 import { type CommandResult, runCommand } from './commands.ts'
 import { RawClient, type Target } from './raw-client.ts'
 import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
@@ -22,11 +19,6 @@ export function endSuccessors(balancer: RunningBalancer): void {
   atSuiteEnd(() => {
     for (const pid of successorsOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
   })
-}
-
-/** From now on the config says this; apps by their absolute paths. */
-export function rewriteConfig({ temporary }: RunningBalancer, config: BalancerConfig): void {
-  writeFileSync(join(temporary, 'balancer.config.json'), JSON.stringify({ listen: '127.0.0.1:0', ...config }))
 }
 
 /** Those that have been started, in order. */

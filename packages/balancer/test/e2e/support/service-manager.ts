@@ -1,0 +1,59 @@
+// A service manager as far as a balancer notices: it hears what is said, and opens sockets for others.
+
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { fixture, temporaryFolder } from './running-balancer.ts'
+
+export interface Said {
+  readonly pid: number
+  /** `READY=1` and so on, all that came at once. */
+  readonly assignments: readonly string[]
+}
+
+export class FakeServiceManager {
+  readonly env: Record<string, string>
+  private readonly child: LoggedChild
+
+  private constructor(child: LoggedChild, env: Record<string, string>) {
+    this.child = child
+    this.env = env
+  }
+
+  /** `abstract`: its socket has no file. `watchdogMs`: how often it wants to hear something. */
+  static async start({ abstract = false, watchdogMs }: { abstract?: boolean; watchdogMs?: number } = {}): Promise<FakeServiceManager> {
+    const folder = temporaryFolder()
+    const program = join(folder, 'datagrams')
+    // Node has no unix datagrams.
+    execFileSync(process.env.CXX ?? 'g++', ['-o', program, fixture('datagrams.cc')])
+    const socket = `${abstract ? '@' : ''}${join(folder, 'notify')}`
+    const child = spawnLogged(program, [socket])
+    await child.untilOutput(/^bound$/m)
+    return new FakeServiceManager(child, { NOTIFY_SOCKET: socket, ...(watchdogMs && { WATCHDOG_USEC: String(watchdogMs * 1000) }) })
+  }
+
+  /** All that it has heard, in order. */
+  get heard(): Said[] {
+    return this.child
+      .stdout()
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => {
+        const [, pid, text = ''] = /^(\d+) (.*)$/.exec(line) ?? []
+        return { pid: Number(pid), assignments: text.split('|') }
+      })
+  }
+
+  /** Resolves with the first from `index` on that has an assignment like this. */
+  untilHeard(assignment: RegExp, index = 0): Promise<Said> {
+    const find = () => this.heard.slice(index).find(({ assignments }) => assignments.some((one) => assignment.test(one)))
+    return until(find, 15_000, `${assignment} to be heard`).catch((error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(this.heard)}`)
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.child.stop()
+  }
+}

@@ -1,0 +1,123 @@
+// Under a service manager: what it hears, what it passes, and what workers don't learn of it.
+
+import { closeSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import { native } from '../../../handoff/src/native.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get, json, type Target } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { FakeServiceManager } from './support/service-manager.ts'
+import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+
+const test = suite('systemd', { timeoutMs: 60_000 })
+const app = 'echo-app.mjs'
+const pools = { web: { workers: 1 } }
+const VARIABLES = /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|SWITCHYARD_UPGRADE)/
+
+const statusAt = async (target: Target) => (await exchange(target, get('/'))).status
+
+async function variablesOfWorkers(balancer: RunningBalancer): Promise<string[]> {
+  const { pools } = await balancer.status()
+  const environments = pools.flatMap(({ workers }) => workers.map(({ pid }) => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')))
+  return environments.flat().filter((variable) => VARIABLES.test(variable))
+}
+
+test('it hears of readiness, reloads and the end, and that the loop turns', async () => {
+  const manager = await FakeServiceManager.start({ watchdogMs: 400 })
+  const balancer = await startBalancer({ config: { app, pools }, env: manager.env })
+  const { pid, assignments } = await manager.untilHeard(/^READY=1$/)
+  assert.is(pid, balancer.pid)
+  assert.match(assignments[1] as string, /^STATUS=serving on 127\.0\.0\.1:\d+; web 1 of 1 workers$/)
+  await manager.untilHeard(/^WATCHDOG=1$/)
+  assert.equal(await variablesOfWorkers(balancer), [])
+  const before = manager.heard.length
+  assert.is((await runCommand(balancer, ['reload'])).code, 0)
+  const reloading = await manager.untilHeard(/^RELOADING=1$/, before)
+  const us = Number(/^MONOTONIC_USEC=(\d+)$/.exec(reloading.assignments[1] as string)?.[1])
+  assert.ok(us > 0 && us <= Number(process.hrtime.bigint() / 1000n), `${us}`)
+  await manager.untilHeard(/^READY=1$/, before)
+  const running = manager.heard.length
+  assert.is(await balancer.stop(), 0)
+  const stopping = await manager.untilHeard(/^STOPPING=1$/, running)
+  assert.is(stopping.assignments[2], 'EXTEND_TIMEOUT_USEC=40000000')
+  assert.is(manager.heard.at(-1)?.assignments[0], 'STOPPING=1')
+  await manager.stop()
+})
+
+test('in an upgrade it is told of the new main process, which speaks from then on', async () => {
+  const manager = await FakeServiceManager.start({ abstract: true, watchdogMs: 400 })
+  const balancer = await startUpgradable({ config: { app, pools }, env: manager.env })
+  await manager.untilHeard(/^WATCHDOG=1$/)
+  const successor = await upgrade(balancer)
+  assert.is((await manager.untilHeard(/^MAINPID=/)).assignments[0], `MAINPID=${successor}`)
+  assert.is(await firstEnded(balancer), 0)
+  const named = manager.heard.findIndex(({ assignments }) => assignments[0]?.startsWith('MAINPID='))
+  assert.is((await manager.untilHeard(/^READY=1$/, named)).pid, successor)
+  await manager.untilHeard(/^WATCHDOG=1$/, named)
+  assert.equal(await variablesOfWorkers(balancer), [])
+  // Nobody but the main process says anything: the old one from then on nothing, the new one before nothing.
+  for (const [index, { pid }] of manager.heard.entries()) assert.is(pid, index <= named ? balancer.pid : successor)
+  await stopLast(balancer)
+  await manager.untilHeard(/^STOPPING=1$/, named)
+  await manager.stop()
+})
+
+test('a manager that does not answer is told of once, and keeps nobody from serving', async () => {
+  const env = { NOTIFY_SOCKET: join(temporaryFolder(), 'nobody'), WATCHDOG_USEC: '20000' }
+  const balancer = await startBalancer({ config: { app, pools }, env })
+  await balancer.untilLine(({ msg }) => msg.includes("the service manager can't be told anything"), 'the warning')
+  assert.is(await statusAt(balancer.port), 200)
+  assert.is(await balancer.stop(), 0)
+  assert.is(balancer.lines.filter(({ msg }) => msg.includes("can't be told anything")).length, 1)
+})
+
+test('sockets that it passes are listened on: those of the config, or all when it names none', async () => {
+  for (const named of [true, false]) {
+    const path = join(temporaryFolder(), 'app.sock')
+    const [tcp, unix] = [native().listenTcp('127.0.0.1', 0, false, 64, 0), native().listenUnix(path, 64)]
+    const port = native().boundPort(tcp)
+    const listen = named ? [`127.0.0.1:${port}`, path, '127.0.0.2:0'] : undefined
+    const balancer = await startBalancer({ config: { app, pools, listen }, sockets: [tcp, unix] })
+    for (const fd of [tcp, unix]) closeSync(fd)
+    assert.equal(balancer.addresses.slice(0, 2), [`127.0.0.1:${port}`, path])
+    assert.is(balancer.addresses.length, named ? 3 : 2)
+    assert.is(await statusAt(port), 200)
+    assert.is(await statusAt({ path }), 200)
+    assert.equal(await variablesOfWorkers(balancer), [])
+    assert.is((await runCommand(balancer, ['reload'])).code, 0)
+    assert.is(await balancer.stop(), 0)
+    // The file is not the balancer's to remove.
+    assert.ok(existsSync(path))
+  }
+})
+
+test('what it passes and nobody wants is told of; the admin page may be among it', async () => {
+  const sockets = [0, 0, 0].map(() => native().listenTcp('127.0.0.1', 0, false, 64, 0))
+  const [app1, admin, left] = sockets.map((fd) => native().boundPort(fd)) as [number, number, number]
+  const config = { app, pools, listen: `127.0.0.1:${app1}`, admin: `127.0.0.1:${admin}` }
+  const balancer = await startBalancer({ config, sockets: [...sockets, 0], args: ['--admin', `127.0.0.1:${admin}`] })
+  for (const fd of sockets) closeSync(fd)
+  await balancer.untilLine(({ msg }) => msg.includes(`listens on 127.0.0.1:${left}, and the config does not`), 'the warning')
+  await balancer.untilLine(({ msg }) => msg.includes('descriptor 6 that the service manager passed is no stream socket'), 'the other warning')
+  assert.is((await balancer.status()).accepting, true)
+  assert.match(await balancer.metrics(), /switchyard_accepting 1/)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('they live on over an upgrade, and their backlog and file stay the manager’s', async () => {
+  const path = join(temporaryFolder(), 'app.sock')
+  const [tcp, unix] = [native().listenTcp('127.0.0.1', 0, false, 64, 0), native().listenUnix(path, 64)]
+  const port = native().boundPort(tcp)
+  const balancer = await startUpgradable({ config: { app, pools, listen: undefined }, sockets: [tcp, unix] })
+  for (const fd of [tcp, unix]) closeSync(fd)
+  const old = json<{ pid: number }>(await exchange(port, get('/'))).pid
+  balancer.configure({ app, pools, listen: [path, `127.0.0.1:${port}`] })
+  await upgrade(balancer)
+  assert.is(await firstEnded(balancer), 0)
+  for (const target of [port, { path }]) assert.not.equal(json<{ pid: number }>(await exchange(target, get('/'))).pid, old)
+  await stopLast(balancer)
+  assert.ok(existsSync(path))
+})
+
+test.run()
