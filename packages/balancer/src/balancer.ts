@@ -20,13 +20,14 @@ import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { Operator } from './operator.ts'
-import { Pool } from './pool/pool.ts'
+import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { Recall } from './pool/recall.ts'
 import { Settling } from './pool/settling.ts'
 import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
-import { makeRelease, type Release } from './release.ts'
+import type { Release } from './release.ts'
+import { Releases } from './releases.ts'
 import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-folder.ts'
@@ -34,6 +35,9 @@ import { Supervisor } from './supervisor/supervisor.ts'
 import { WantedPool } from './supervisor/wanted.ts'
 import { findFreePort, makeForwardToken } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
+import { Estate } from './upgrade/estate.ts'
+import type { Inheritance } from './upgrade/inheritance.ts'
+import { Neighbours } from './upgrade/neighbours.ts'
 
 /** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
 type Origin = 'client' | 'returned' | 'recalled' | 'queue'
@@ -41,9 +45,10 @@ type Origin = 'client' | 'returned' | 'recalled' | 'queue'
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
+  /** What goes to a successor beside the listeners. */
+  readonly estate = new Estate()
   private readonly transport: Transport
-  private readonly pools = new Map<string, Pool>()
-  private release: Release
+  private readonly releases: Releases
   private readonly door: Door
   private readonly settling: Settling
   private readonly supervisor: Supervisor
@@ -51,18 +56,29 @@ export class Balancer implements Operations {
   private readonly moves: Moves
   private readonly forwardToken = makeForwardToken()
   private readonly operator: Operator
-  private readonly listeners = new Listeners()
+  private readonly listeners: Listeners
+  private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
   private origin: Origin = 'client'
-  private freePort = 0
+  private freePort: number
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  constructor(settings: Settings) {
+  /** `inheritance`: what this process was started with, if somebody has looked. */
+  constructor(settings: Settings, inheritance?: Inheritance) {
+    const bequest = inheritance?.predecessor?.bequest
+    this.listeners = new Listeners(inheritance?.sockets)
+    this.freePort = bequest?.freePort ?? 0
     this.transport = chooseTransport(process.env)
-    this.release = this.prepare(settings)
+    this.releases = new Releases(settings, {
+      supervisor: () => this.supervisor,
+      forwardToken: this.forwardToken,
+      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
+      placeAgain: (connection) => this.readmit(connection, 'returned'),
+    })
+    const { pools } = this.releases
     this.moves = new Moves()
     this.door = this.transport.openDoor({
       ...settings.limits,
@@ -80,7 +96,7 @@ export class Balancer implements Operations {
     })
     this.recall = new Recall({ place: (connection) => this.readmit(connection, 'recalled') })
     this.waiting = new Waiting({
-      pools: () => this.pools.values(),
+      pools: () => pools.values(),
       refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
       place: ({ connection, waitFor }) => this.readmit(connection, waitFor === 'recalled' ? 'recalled' : 'queue'),
       watch: (fd) => this.door.watchLeaving(fd),
@@ -90,7 +106,7 @@ export class Balancer implements Operations {
     this.supervisor = new Supervisor({
       limits: settings.limits,
       transport: this.transport,
-      pools: this.pools,
+      pools,
       events: this.events,
       chance: Math.random,
       startData: (worker) => ({
@@ -118,20 +134,46 @@ export class Balancer implements Operations {
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
     })
-    const { shared } = this.release
+    const { shared } = this.releases.current
     const { startTimeoutMs } = settings.limits
-    for (const pool of settings.pools) this.supervisor.wanted.set(pool.name, new WantedPool({ settings: pool, startTimeoutMs, shared }))
+    for (const pool of settings.pools) {
+      const wanted = new WantedPool({ settings: pool, startTimeoutMs, shared }, bequest?.generations[pool.name])
+      wanted.scaleTo(bequest?.workers[pool.name] ?? pool.workers)
+      this.supervisor.wanted.set(pool.name, wanted)
+    }
     this.operator = new Operator({
       supervisor: this.supervisor,
       events: this.events,
-      release: () => this.release,
-      prepare: (changed) => this.prepare(changed),
+      release: () => this.releases.current,
+      prepare: (changed) => this.releases.prepare(changed),
       adopt: (release) => this.adopt(release),
-      discard: () => this.removePoolsBut(this.release),
+      discard: () => this.releases.dropOthers(),
     })
+    this.neighbours = new Neighbours(
+      {
+        transport: this.transport,
+        door: this.door,
+        events: this.events,
+        estate: this.estate,
+        listeners: this.listeners,
+        supervisor: this.supervisor,
+        pools,
+        waiting: this.waiting,
+        recall: this.recall,
+        settings: () => this.settings,
+        freePort: () => this.freePort,
+        leave: () => {
+          // Who hears of the drain may ask for it again at once.
+          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
+        },
+        fail: (error) => this.fail(error),
+        flush: () => this.settling.flush(),
+      },
+      inheritance,
+    )
   }
 
-  /** Starts the workers and resolves when every pool has one and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /** Starts the workers and resolves when every pool has one (of a successor: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
@@ -141,8 +183,8 @@ export class Balancer implements Operations {
     // A stop while the addresses are looked up rejects it before anybody waits for it.
     ready.catch(() => {})
     try {
-      if (listen === undefined) this.freePort = await findFreePort()
-      else await this.listen(listen)
+      if (listen !== undefined) await this.listen(listen)
+      else if (this.freePort === 0) this.freePort = await findFreePort()
     } catch (error) {
       this.close()
       throw error
@@ -166,10 +208,12 @@ export class Balancer implements Operations {
 
   private place(arrival: Arrival): void {
     const { fd, head } = arrival
-    const { pool, policy } = this.release.routes.find(head).policy
+    const { pool, policy } = this.releases.current.routes.find(head).policy
     // First in, first out: whoever waits goes before whoever comes.
     if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
+    if (this.origin === 'client' && this.neighbours.isSharing && this.neighbours.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, this.origin === 'recalled')
+    if (this.neighbours.isPassing && typeof choice === 'string' && choice !== 'home') return this.neighbours.passOn(arrival)
     if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
     if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
     if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
@@ -180,6 +224,7 @@ export class Balancer implements Operations {
 
   /** An idle connection comes back. Who stops keeps none. */
   private rest(connection: Connection): void {
+    if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
     this.door.rest(connection, unpackRest(connection.carried))
     if (this.stopped !== undefined) this.door.closeResting()
   }
@@ -203,7 +248,7 @@ export class Balancer implements Operations {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     if (head.outcome !== 'complete') return HERE
     head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.release.routes.find(head).policy
+    const { pool, policy } = this.releases.current.routes.find(head).policy
     const choice = pool.chooseNow(policy, head)
     if (choice === 'nobody') return NOBODY
     if (typeof choice === 'string' || choice.id === avoid) return LATER
@@ -218,7 +263,7 @@ export class Balancer implements Operations {
   }
 
   private poolOf(worker: PoolWorker): Pool {
-    return this.pools.get(worker.pool) as Pool
+    return this.releases.poolOf(worker)
   }
 
   private hasRoom(worker: PoolWorker): void {
@@ -248,15 +293,18 @@ export class Balancer implements Operations {
   /** Accepts as soon as every pool has a worker. */
   private async accept(): Promise<void> {
     if (this.door.isAccepting || this.stopped !== undefined) return
-    if ([...this.pools.values()].some((pool) => pool.readyCount === 0)) return
+    const pools = [...this.releases.pools.values()]
+    if (pools.some((pool) => pool.readyCount === 0)) return
     try {
       await this.listening
+      if (this.listeners.addresses !== undefined) await this.neighbours.admission()
     } catch (error) {
       return this.fail(error as Error)
     }
     if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
     this.door.accept()
-    this.events.emit('ready', { workers: [...this.pools.values()].reduce((sum, pool) => sum + pool.readyCount, 0) })
+    this.neighbours.begun()
+    this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
 
@@ -276,7 +324,7 @@ export class Balancer implements Operations {
     past.takenBack += back.length + worker.recalled
     for (const connection of back) this.readmit(connection, 'returned')
     this.settling.flush()
-    if (pool.workers.size === 0 && !this.settings.pools.some(({ name }) => name === pool.settings.name)) this.forgetPool(pool.settings.name)
+    this.releases.forgetIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -308,49 +356,17 @@ export class Balancer implements Operations {
   }
 
   upgrade(): Promise<OperationResult> {
-    return Promise.reject(new BalancerError('ERR_UPGRADE_FAILED', 'not yet', { source: 'system' }))
+    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.neighbours.upgrade() }))
   }
 
   private get settings(): Settings {
-    return this.release.settings
-  }
-
-  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
-  private prepare(settings: Settings): Release {
-    return makeRelease(settings, {
-      forwardToken: this.forwardToken,
-      poolOf: (pool) => {
-        const known = this.pools.get(pool.name) ?? new Pool(pool)
-        this.pools.set(pool.name, known)
-        return known
-      },
-      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-    })
+    return this.releases.current.settings
   }
 
   private adopt(release: Release): void {
-    this.release = release
-    this.supervisor.limits = release.settings.limits
-    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
-    this.removePoolsBut(release)
+    this.releases.adopt(release)
     // Whoever waits may find somebody by the new routes.
-    for (const pool of this.pools.values()) this.waiting.place(pool)
-  }
-
-  /** Pools that a release has not get no workers any more, and go with the last one. */
-  private removePoolsBut({ settings }: Release): void {
-    for (const [name, pool] of this.pools) {
-      if (settings.pools.some((kept) => kept.name === name)) continue
-      const wanted = this.supervisor.wanted.get(name)
-      if (wanted !== undefined) wanted.scaleTo(0)
-      for (const connection of pool.queue.takeAll()) this.readmit(connection, 'returned')
-      if (pool.workers.size === 0) this.forgetPool(name)
-    }
-  }
-
-  private forgetPool(name: string): void {
-    this.pools.delete(name)
-    this.supervisor.wanted.delete(name)
+    for (const pool of this.releases.pools.values()) this.waiting.place(pool)
   }
 
   // ---- Start and stop ----
@@ -362,16 +378,23 @@ export class Balancer implements Operations {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    this.door.closeListeners()
-    this.door.closeResting()
-    await this.supervisor.stop()
+    if (this.neighbours.isPassing) await this.neighbours.leave()
+    else {
+      this.door.closeListeners()
+      this.door.closeResting()
+      const alone = this.neighbours.cancel()
+      await this.neighbours.untilBegun(this.settings.limits)
+      await this.supervisor.stop()
+      await alone
+    }
     this.close()
     this.events.emit('stopped')
   }
 
   private close(): void {
+    this.neighbours.end()
     this.waiting.stop()
-    for (const pool of this.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
+    for (const pool of this.releases.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
     this.door.close()
     this.listeners.removeFiles()
@@ -383,10 +406,12 @@ export class Balancer implements Operations {
     return readStatus({
       channel: this.transport.kind,
       door: this.door,
-      pools: this.pools.values(),
+      pools: this.releases.pools.values(),
+      pastPools: this.releases.pastPools,
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
+      passed: this.neighbours.passed,
     })
   }
 }

@@ -46,6 +46,8 @@ export interface BalancerEvents {
   acceptResumed: []
   policyFailed: [{ route: string; error: unknown }]
   draining: [{ reason: string; timeoutMs: number }]
+  /** A successor serves; this primary finishes what it has begun, and leaves. */
+  handedOver: [{ pid: number }]
   failed: [{ error: Error }]
   stopped: []
 }

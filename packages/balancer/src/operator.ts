@@ -130,7 +130,11 @@ export class Operator {
       // Together or not at all.
       for (const name of names) supervisor.wanted.get(name)?.revert(why)
       this.parts.discard(release)
-      await supervisor.pursue(() => names.every((name) => supervisor.isBackInPlace(name)))
+      const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
+      // Those who had left already are started again, if that can be done.
+      await supervisor.pursue(() =>
+        names.every((name) => supervisor.isAsWanted(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
+      )
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
     }
     for (const name of names) supervisor.wanted.get(name)?.complete()

@@ -12,14 +12,19 @@ export interface StatusParts {
   readonly door: Door
   readonly moves: Moves
   readonly pools: Iterable<Pool>
+  /** What pools that are no more had claimed, and what was taken back from them. */
+  readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
   readonly supervisor: Supervisor
+  /** Connections that went to another primary. */
+  readonly passed: number
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ channel, door, moves, pools: all, addresses, supervisor }: StatusParts): BalancerStatus {
+export function readStatus({ channel, door, moves, pools: all, pastPools, addresses, supervisor, passed }: StatusParts): BalancerStatus {
   lookAtClock()
   const pools = [...all]
+  const pasts = [pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
   const { accepted, givenBack, refused, closed, waiting } = door.counts
@@ -30,7 +35,7 @@ export function readStatus({ channel, door, moves, pools: all, addresses, superv
     connections: {
       accepted,
       givenBack,
-      handedOff: sum(pools.map(({ past }) => past.claimed)) + sum(workers.map(({ channel }) => channel.claimed)),
+      handedOff: sum(pasts.map(({ claimed }) => claimed)) + sum(workers.map(({ channel }) => channel.claimed)) + passed,
       refused: { ...refused },
       closed,
       waiting: {
@@ -40,7 +45,7 @@ export function readStatus({ channel, door, moves, pools: all, addresses, superv
         offered: sum(workers.map(({ channel }) => channel.outstanding)),
       },
     },
-    handOffs: { takenBack: sum(pools.map(({ past }) => past.takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
+    handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     pools: pools.map((pool) => poolStatus(pool, supervisor)),
   }

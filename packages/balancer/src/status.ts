@@ -54,8 +54,9 @@ export interface PoolStatus {
 /** `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`, at every moment. */
 export interface ConnectionStatus {
   accepted: number
-  /** Come back from a worker, because the next request belongs elsewhere. */
+  /** Come back from a worker, because the next request belongs elsewhere; or from another primary, in an upgrade. */
   givenBack: number
+  /** To workers that claimed them, or, in an upgrade, to another primary. */
   handedOff: number
   refused: Record<RefusalReason, number>
   /** Ended by the client before a worker had them. */

@@ -7,6 +7,9 @@ import { BalancerEmitter } from '../src/events.ts'
 import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
+import { Estate } from '../src/upgrade/estate.ts'
+import { Inheritance } from '../src/upgrade/inheritance.ts'
+import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 /** Of a pool to which nothing happens. */
 export const calmPool = { generation: 0, reloading: false, held: [], broken: [] }
@@ -80,6 +83,7 @@ export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'res
 /** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
+  readonly estate = new Estate()
   readonly calls: string[] = []
   readonly settings: Settings
   /** Those of each reload. */
@@ -179,6 +183,7 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     outliveOutput() {},
     isAlive: () => false,
     balancer: made.promise,
+    inherit: async () => new Inheritance(new InheritedSockets([])),
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
       made.resolve(balancer)

@@ -76,7 +76,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'an empty seat is filled while the one who left it drains',
     actual: actual([worker(), second({ state: 'draining' })]),
     actions: [start(1)],
-    nextMs: NOW + 29_000,
+    nextMs: NOW + 14_000,
   },
   { name: 'a seat in back-off waits', actual: actual([worker()], { 1: failed(NOW + 400) }), actions: [], nextMs: NOW + 400 },
   { name: 'a back-off that is over ends', actual: actual([worker()], { 1: failed(NOW) }), actions: [start(1)] },
@@ -180,6 +180,16 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     nextMs: NOW + 100,
   },
   {
+    name: 'a replacement that was called off leaves',
+    actual: actual([...both(), worker({ id: 3, state: 'starting' })]),
+    actions: [{ do: 'leave', id: 3 }],
+  },
+  {
+    name: 'and drains if it serves already',
+    actual: actual([...both(), worker({ id: 3 })]),
+    actions: [{ do: 'drain', id: 3 }],
+  },
+  {
     name: 'one that was killed while it came up is waited for, and counted, before the next',
     actual: actual([worker(), second({ state: 'starting', leavingMs: NOW - 10 })]),
     actions: [],
@@ -190,12 +200,45 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     desired: reloading(),
     actual: actual([next({ upMs: NOW })]),
     actions: [{ do: 'admit', id: 3 }, start(1, 1)],
+    nextMs: NOW + 1500,
   },
   {
     name: 'when the new one serves the old one drains, and the next seat has its turn',
     desired: reloading(),
     actual: actual([...both(), next({ state: 'ready' })]),
     actions: [{ do: 'drain', id: 1 }, start(1, 1)],
+  },
+  {
+    name: 'a reload of several pools waits until the first new worker of each has stood its trial',
+    desired: {
+      ...reloading(),
+      pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })],
+    },
+    actual: actual([
+      ...both(),
+      next({ upMs: NOW - 2000 }),
+      worker({ id: 4, pool: 'api' }),
+      worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1000 }),
+    ]),
+    actions: [],
+    nextMs: NOW + 500,
+  },
+  {
+    name: 'and then goes on in all of them',
+    desired: {
+      ...reloading(),
+      pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })],
+    },
+    actual: actual([
+      ...both(),
+      next({ upMs: NOW - 2000 }),
+      worker({ id: 4, pool: 'api' }),
+      worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1500 }),
+    ]),
+    actions: [
+      { do: 'admit', id: 3 },
+      { do: 'admit', id: 5 },
+    ],
   },
   {
     name: 'all are replaced when the new ones serve and the old ones are gone',
@@ -214,7 +257,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     desired: reloading(),
     actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' }), worker({ state: 'draining' })]),
     actions: [],
-    nextMs: NOW + 29_000,
+    nextMs: NOW + 14_000,
   },
   {
     name: 'a reload that has failed is taken back before anything else is done',
@@ -240,7 +283,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'and the second waits while the first drains',
     actual: actual([worker({ retiring: 'memory', state: 'draining' }), worker({ id: 3 }), second({ retiring: 'age' })]),
     actions: [],
-    nextMs: NOW + 29_000,
+    nextMs: NOW + 14_000,
   },
   {
     name: 'those that hang are replaced all at once',
@@ -299,6 +342,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actual: actual([second(), worker(), worker({ id: 3, state: 'draining', sinceMs: NOW - 500 })]),
     desired: desired({ drainTimeoutMs: 1000 }),
     actions: [{ do: 'seal', id: 3 }],
+    nextMs: NOW + 500,
   },
   {
     name: 'once',

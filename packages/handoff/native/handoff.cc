@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <node_api.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -396,6 +398,61 @@ napi_value boundPort(napi_env env, napi_callback_info info) {
   return fromInt(env, address.sin6_family == AF_UNIX ? 0 : ntohs(address.sin6_port));
 }
 
+// describeListener(fd) -> { host, port, path, ipv6Only } as it is bound; undefined when it is no stream socket that listens.
+napi_value describeListener(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  int fd = toInt(env, args.at[0]), listens = 0, type = 0, sixOnly = 0;
+  struct sockaddr_storage address = {};
+  socklen_t length = sizeof address, intLength = sizeof(int);
+  napi_value undefined, out, text;
+  napi_get_undefined(env, &undefined);
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &intLength) != 0 || listens == 0) return undefined;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &intLength) != 0 || type != SOCK_STREAM) return undefined;
+  if (getsockname(fd, reinterpret_cast<struct sockaddr*>(&address), &length) != 0) return undefined;
+  char host[INET6_ADDRSTRLEN] = "";
+  napi_create_object(env, &out);
+  for (const char* name : {"host", "port", "path"}) setNamed(env, out, name, undefined);
+  if (address.ss_family == AF_UNIX) {
+    // An abstract name begins with a NUL, one of the file system ends with one.
+    const char* path = reinterpret_cast<struct sockaddr_un*>(&address)->sun_path;
+    size_t bytes = length - offsetof(struct sockaddr_un, sun_path);
+    napi_create_string_utf8(env, path, bytes > 0 && path[0] != '\0' ? strnlen(path, bytes) : bytes, &text);
+    setNamed(env, out, "path", text);
+  } else if (address.ss_family == AF_INET || address.ss_family == AF_INET6) {
+    auto* four = reinterpret_cast<struct sockaddr_in*>(&address);
+    auto* six = reinterpret_cast<struct sockaddr_in6*>(&address);
+    bool isSix = address.ss_family == AF_INET6;
+    inet_ntop(address.ss_family, isSix ? static_cast<void*>(&six->sin6_addr) : &four->sin_addr, host, sizeof host);
+    napi_create_string_latin1(env, host, NAPI_AUTO_LENGTH, &text);
+    setNamed(env, out, "host", text);
+    setNamed(env, out, "port", fromInt(env, ntohs(isSix ? six->sin6_port : four->sin_port)));
+    if (isSix) getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &sixOnly, &intLength);
+  } else {
+    return undefined;
+  }
+  setNamed(env, out, "ipv6Only", fromBool(env, sixOnly != 0));
+  return out;
+}
+
+// takeListener(fd, backlog, deferSeconds): a socket that listens already gets what listenTcp and listenUnix give theirs. Another process may use
+// it at the same time. Throws when it does not listen. `backlog` 0: as it is.
+napi_value takeListener(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info);
+  int fd = toInt(env, args.at[0]), listens = 0, family = 0, on = 1;
+  socklen_t length = sizeof(int);
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0) return throwSystemError(env, errno, "getsockopt");
+  if (listens == 0) return throwSystemError(env, EINVAL, "accept");
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  int backlog = toInt(env, args.at[1]), defer = toInt(env, args.at[2]);
+  if (backlog > 0) listen(fd, backlog);
+  getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length);
+  if (family == AF_UNIX) return nullptr;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);
+  return nullptr;
+}
+
 // addListener(fd, id, peek): from now on the door owns the listening descriptor. It accepts once resumeListener is called.
 napi_value addListener(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
@@ -723,16 +780,31 @@ void returnReady(uv_poll_t* handle, int, int) {
   readReturns(static_cast<Channel*>(static_cast<Poll*>(handle->data)->owner), kReturnsPerWake);
 }
 
+// What comes over the channel's socket is read from now on.
+napi_value startReading(napi_env env, std::unique_ptr<Channel> channel, napi_value receiver, napi_value onReturn) {
+  napi_value external;
+  channel->onReturn = std::make_unique<Callback>(env, receiver, onReturn);
+  channel->poll = Poll::open(loopOf(env), channel->socket, channel.get());
+  uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&channel->poll->handle));
+  napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
+  return external;
+}
+
+char* bytesOf(napi_env env, napi_value array) {
+  size_t length = 0;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, array, nullptr, &length, &data, nullptr, nullptr);
+  return static_cast<char*>(data);
+}
+
 // openChannel(window, bytes: Uint8Array, receiver, onReturn(fd, id, tag, reason, offset, length)) -> { channel, remote, memory, row }: the
 // two descriptors are for the worker's stdio. What the worker sends is read to `bytes`, of `messageBytes()` bytes; fd -1: a question, or
 // with id 0 the end of a batch, with id -1 the loop has turned.
 napi_value openChannel(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   auto channel = std::make_unique<Channel>();
-  size_t byteLength = 0;
-  void* byteData = nullptr;
-  napi_get_typedarray_info(env, args.at[1], nullptr, &byteLength, &byteData, nullptr, nullptr);
-  channel->bytes = static_cast<char*>(byteData);
+  channel->bytes = bytesOf(env, args.at[1]);
   channel->window = toInt(env, args.at[0]);
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return throwSystemError(env, errno, "socketpair");
@@ -748,20 +820,35 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   channel->words.assign(channel->window, 0);
   channel->offeredAt.assign(channel->window, 0);
   for (int i = channel->window - 1; i >= 0; i--) channel->free.push_back(static_cast<uint32_t>(i));
-  napi_value out, external;
+  napi_value out;
   napi_create_object(env, &out);
   setNamed(env, out, "remote", fromInt(env, channel->remote));
   setNamed(env, out, "memory", fromInt(env, channel->memory));
   napi_value row = mapRow(env, channel->memory);
   if (row == nullptr) return nullptr;
   setNamed(env, out, "row", row);
-  channel->onReturn = std::make_unique<Callback>(env, args.at[2], args.at[3]);
-  channel->poll = Poll::open(loopOf(env), channel->socket, channel.get());
-  uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
-  uv_unref(reinterpret_cast<uv_handle_t*>(&channel->poll->handle));
-  napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
-  setNamed(env, out, "channel", external);
+  setNamed(env, out, "channel", startReading(env, std::move(channel), args.at[2], args.at[3]));
   return out;
+}
+
+// openPassage() -> [one, other]: a socket pair for two primaries.
+napi_value openPassage(napi_env env, napi_callback_info) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return throwSystemError(env, errno, "socketpair");
+  napi_value out;
+  napi_create_array_with_length(env, 2, &out);
+  for (uint32_t i = 0; i < 2; i++) napi_set_element(env, out, i, fromInt(env, pair[i]));
+  return out;
+}
+
+// joinPassage(socket, bytes: Uint8Array, receiver, onReturn) -> channel: as openChannel, on one end of a passage. It can only be read, and closed.
+napi_value joinPassage(napi_env env, napi_callback_info info) {
+  Args<4> args(env, info);
+  auto channel = std::make_unique<Channel>();
+  channel->socket = toInt(env, args.at[0]);
+  channel->bytes = bytesOf(env, args.at[1]);
+  fcntl(channel->socket, F_SETFD, FD_CLOEXEC);
+  return startReading(env, std::move(channel), args.at[2], args.at[3]);
 }
 
 // channelStarted(channel): the worker has its ends; the primary lets go of them, so that the worker's death closes the pair.
@@ -1145,11 +1232,13 @@ napi_value copyDescriptor(napi_env env, napi_callback_info info) {
   return fromInt(env, fcntl(toInt(env, args.at[0]), F_DUPFD_CLOEXEC, 0));
 }
 
-// sendReturns(records: Int32Array of fd, id, tag, reason, bytes: Uint8Array[]) -> how many of them went; id 0: a connection that is given
-// back, whose descriptor is closed here when it went. Fewer than all: the primary takes no more now; -1: it is gone.
+// sendReturns(records: Int32Array of fd, id, tag, reason, bytes: Uint8Array[], socket?) -> how many of them went; id 0: a connection that is given
+// back, whose descriptor is closed here when it went. Fewer than all: the primary takes no more now; -1: it is gone. `socket`: one end of a
+// passage; left out: this worker's.
 napi_value sendReturns(napi_env env, napi_callback_info info) {
   constexpr size_t kInts = 4;
-  Args<2> args(env, info);
+  Args<3> args(env, info);
+  int socket = args.count > 2 ? toInt(env, args.at[2]) : theReceiver->socket;
   size_t length = 0, sent = 0;
   void* data = nullptr;
   napi_get_typedarray_info(env, args.at[0], nullptr, &length, &data, nullptr, nullptr);
@@ -1169,7 +1258,7 @@ napi_value sendReturns(napi_env env, napi_callback_info info) {
       Return entry = {static_cast<uint32_t>(record[1]), record[2], record[3], static_cast<uint32_t>(bytes)};
       message.add(entry, entry.id == 0 ? record[0] : -1, start, bytes);
     }
-    if (!message.send(theReceiver->socket)) {
+    if (!message.send(socket)) {
       if (errno != EAGAIN && errno != ENOBUFS && errno != ETOOMANYREFS) return fromInt(env, -1);
       break;
     }
@@ -1185,6 +1274,40 @@ napi_value messageBytes(napi_env env, napi_callback_info) {
 }
 static_assert(sizeof(Item) == sizeof(Return), "one size of buffer for both ways");
 
+// ---- What a primary owes the system that it runs on -----------------------------------------------------------------------------
+
+// sendDatagram(path, text): to a unix socket; '@' begins the name of an abstract one. Throws.
+napi_value sendDatagram(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  std::string path = toString(env, args.at[0]), text = toString(env, args.at[1]);
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return throwSystemError(env, ENAMETOOLONG, "sendto");
+  memcpy(address.sun_path, path.data(), path.size());
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  // An abstract name is as long as it is said to be.
+  socklen_t length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size() + (path[0] == '@' ? 0 : 1));
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return throwSystemError(env, errno, "socket");
+  ssize_t sent = sendto(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<struct sockaddr*>(&address), length);
+  int error = errno;
+  close(fd);
+  return sent < 0 ? throwSystemError(env, error, "sendto") : nullptr;
+}
+
+// hasZombie() -> true: a child of this process has ended, and nobody has asked how.
+napi_value hasZombie(napi_env env, napi_callback_info) {
+  siginfo_t found = {};
+  return fromBool(env, waitid(P_ALL, 0, &found, WEXITED | WNOHANG | WNOWAIT) == 0 && found.si_pid != 0);
+}
+
+// reap(pid) -> true: it was a child of this process that had ended, and is gone now.
+napi_value reap(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  pid_t pid = toInt(env, args.at[0]);
+  return fromBool(env, pid > 0 && waitpid(pid, nullptr, WNOHANG) == pid);
+}
+
 napi_value start(napi_env env, napi_value exports) {
   struct {
     const char* name;
@@ -1198,6 +1321,8 @@ napi_value start(napi_env env, napi_value exports) {
       {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"recall", recall}, {"closeChannel", closeChannel},
       {"openReceiver", openReceiver}, {"peekReceived", peekReceived}, {"claim", claim}, {"markBusy", markBusyNow}, {"markFree", markFree}, {"holdBusy", holdBusy},
       {"answer", answer}, {"readReturns", readAllReturns}, {"copyDescriptor", copyDescriptor}, {"sendReturns", sendReturns}, {"messageBytes", messageBytes},
+      {"describeListener", describeListener}, {"takeListener", takeListener}, {"openPassage", openPassage}, {"joinPassage", joinPassage},
+      {"sendDatagram", sendDatagram}, {"hasZombie", hasZombie}, {"reap", reap},
   };
   for (auto& entry : functions) {
     napi_value function;

@@ -94,6 +94,12 @@ export function adopt(server: Server, from: number | Handle, tag: number): Socke
   return socket
 }
 
+/** The descriptor of the socket that a server listens on; undefined when it does not listen, or where there is none to be seen. */
+export function listeningDescriptor(server: Server): number | undefined {
+  const fd = (server as unknown as { _handle: { fd?: number } | null })._handle?.fd
+  return fd === undefined || fd < 0 ? undefined : fd
+}
+
 /** From now on the number of the server's open connections is a word of memory, at no cost: that of `words` at `index`. */
 export function publishConnections(server: Server, words: Int32Array, index: number): void {
   const inner = server as unknown as PrivateServer

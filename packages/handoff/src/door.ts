@@ -3,7 +3,7 @@
 
 import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import type { BoundListener, ListenerAddress } from './listener.ts'
+import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
 import { type RefusalReason, refusals } from './refusal.ts'
 
 /** A connection with what is known of it. */
@@ -55,14 +55,28 @@ export interface DoorOptions {
   readonly onPause?: (reason: string | undefined) => void
 }
 
+/** Whoever gets what a door lets go of. */
+export interface LetGoListener {
+  /** Its head is not complete. */
+  onUnrouted(connection: Connection): void
+  /** It is idle. `timeoutMs`: for how long it would have rested on; undefined: for as long as it likes. */
+  onResting(connection: Connection, timeoutMs: number | undefined): void
+}
+
 /** Owns all listeners of this process; there can be one door in a process. */
 export interface Door {
   readonly counts: DoorCounts
   readonly isAccepting: boolean
   /** Idle connections that rest here now. */
   readonly restingCount: number
-  /** Binds and listens. Nobody is let in before `accept()`. Rejects as `listen` of listener.ts does. */
-  listen(address: ListenerAddress): Promise<BoundListener>
+  /** What listens here, with its descriptor: for the stdio of another process. */
+  readonly listening: readonly { readonly number: number; readonly fd: number }[]
+  /** Of every listener by its number: is the head looked at? */
+  readonly peeks: readonly boolean[]
+  /** Binds and listens, or takes over a socket that listens already. Nobody is let in before `accept()`. Rejects as `listen` of listener.ts does. */
+  listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener>
+  /** A number for a listener that only another process has: of connections that it has accepted and passes on. */
+  nameForeign(peek: boolean): number
   accept(): void
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void
@@ -70,7 +84,9 @@ export interface Door {
   rest(connection: Connection, timeoutMs: number | undefined): void
   /** Ends all rest: these connections are idle, and their clients know that it may happen. */
   closeResting(): void
-  /** Takes in a connection that a worker gives back. A worker may lie: what it says it has read is examined like a client's bytes. */
+  /** Lets go of all whose heads are not complete, and of all that rest: they are the listener's. Does nothing where no descriptor can be passed on. */
+  letGo(to: LetGoListener): void
+  /** Takes in a connection that a worker gives back, or another primary. A worker may lie: what it says it has read is examined like a client's bytes. */
   takeIn(connection: Connection): void
   /** Looks again at a connection that came back or had to wait, and calls `onArrival`, or ends it if its client has left. */
   readmit(connection: Connection): void

@@ -6,6 +6,7 @@ import type { ControlPipe } from './control-pipe.ts'
 import type { Door, DoorOptions } from './door.ts'
 import type { ChannelEnds, ChannelKind } from './ends.ts'
 import type { LoadRow } from './load-board.ts'
+import type { Passages } from './passage.ts'
 
 /** All that goes between the primary and one worker. */
 export interface WorkerLink {
@@ -29,6 +30,8 @@ export interface WorkerLink {
 /** One of the two ways of moving connections. One per process. */
 export interface Transport {
   readonly kind: ChannelKind
+  /** How connections go to another primary; undefined: they don't. */
+  readonly passages: Passages | undefined
   openDoor(options: DoorOptions): Door
   /** `window`: hand-offs that may be unclaimed at a time. Throws when the system has no descriptors left. */
   openLink(listener: ChannelListener, window?: number): WorkerLink

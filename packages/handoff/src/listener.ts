@@ -11,26 +11,44 @@ export interface ListenerAddress {
   readonly port?: number | undefined
   readonly path?: string | undefined
   readonly ipv6Only?: boolean
+  /** Left out: 511, or as it is where the socket listens already. */
   readonly backlog?: number
   /** false: for servers that speak first. No deferred accept, no peek. */
   readonly peek?: boolean
 }
 
 /** The address that a listener really has. */
-export interface BoundListener {
+export interface BoundAddress {
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
 }
 
+/** A listener of a door. */
+export interface BoundListener extends BoundAddress {
+  /** By which tags name it, see tag.ts. */
+  readonly number: number
+}
+
+/** A socket that listens already: this process was started with it. Others may accept from it at the same time. */
+export interface InheritedListener extends BoundAddress {
+  readonly fd: number
+}
+
+const DEFAULT_BACKLOG = 511
 const DEFER_SECONDS = 1
 
 /**
- * Binds and listens. A unix socket that nobody answers on any more is replaced.
+ * Binds and listens, or takes over what listens already. A unix socket that nobody answers on any more is replaced.
  * Throws an Error with `code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND, ...
  */
-export async function listen(address: ListenerAddress): Promise<BoundListener & { readonly fd: number }> {
-  const backlog = address.backlog ?? 511
+export async function listen(address: ListenerAddress, inherited?: InheritedListener): Promise<InheritedListener> {
+  const backlog = address.backlog ?? DEFAULT_BACKLOG
+  if (inherited !== undefined) {
+    const { fd, host, port, path } = inherited
+    native().takeListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
+    return { fd, host, port, path }
+  }
   if (address.path !== undefined) {
     await removeStale(address.path)
     return { fd: native().listenUnix(address.path, backlog), host: undefined, port: undefined, path: address.path }

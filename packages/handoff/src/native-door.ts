@@ -2,9 +2,9 @@
 
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import { type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { type Door, type DoorOptions, type LetGoListener, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
-import { type BoundListener, type ListenerAddress, listen } from './listener.ts'
+import { type BoundListener, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
 import { type Native, native } from './native.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
 import { Resting } from './resting.ts'
@@ -19,12 +19,13 @@ const WOKEN = -1
 const BROKEN = -2
 const LINGERED = -3
 const LEFT = -4
-const NOTHING = Buffer.alloc(0)
 const SWEEP_MS = 100
 const PAUSE_MS = 50
 
 interface Listener {
   readonly peek: boolean
+  /** undefined: it is closed, or another process has it. */
+  fd: number | undefined
 }
 
 /** Asks the kernel for the address of a client, when somebody wants it. */
@@ -72,12 +73,24 @@ export class NativeDoor implements Door {
     this.native.openDoor(this.records, this.bytes, headBytes, this.lastDescriptor, this, this.onBatch)
   }
 
-  async listen(address: ListenerAddress): Promise<BoundListener> {
-    const { fd, ...bound } = await listen(address)
+  async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
+    const { fd, ...bound } = await listen(address, inherited)
     const peek = address.peek ?? true
-    this.native.addListener(fd, this.listeners.length, peek)
-    this.listeners.push({ peek })
-    return bound
+    const number = this.listeners.push({ peek, fd }) - 1
+    this.native.addListener(fd, number, peek)
+    return { ...bound, number }
+  }
+
+  nameForeign(peek: boolean): number {
+    return this.listeners.push({ peek, fd: undefined }) - 1
+  }
+
+  get listening(): { number: number; fd: number }[] {
+    return this.listeners.flatMap(({ fd }, number) => (fd === undefined ? [] : [{ number, fd }]))
+  }
+
+  get peeks(): boolean[] {
+    return this.listeners.map(({ peek }) => peek)
   }
 
   accept(): void {
@@ -92,6 +105,7 @@ export class NativeDoor implements Door {
   closeListeners(): void {
     clearInterval(this.paused)
     this.accepting = false
+    for (const listener of this.listeners) listener.fd = undefined
     this.native.closeListeners()
   }
 
@@ -108,7 +122,20 @@ export class NativeDoor implements Door {
   }
 
   closeResting(): void {
-    for (const fd of this.resting.takeAll()) this.endRest(fd)
+    for (const { fd } of this.resting.takeAll()) this.endRest(fd)
+  }
+
+  letGo({ onUnrouted, onResting }: LetGoListener): void {
+    const now = performance.now()
+    for (const { fd, tag, untilMs } of this.resting.takeAll()) {
+      this.native.unwatch(fd)
+      onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
+    }
+    for (const fd of [...this.unrouted.keys()]) {
+      const listener = this.unrouted.listenerOf(fd) as number
+      this.forget(fd)
+      onUnrouted({ fd, tag: packTag(listener, false), carried: undefined })
+    }
   }
 
   close(): void {
@@ -124,9 +151,11 @@ export class NativeDoor implements Door {
     this.native.closeDoor()
   }
 
-  takeIn({ fd, tag, carried }: Connection): void {
+  takeIn(connection: Connection): void {
+    const { fd, tag, carried } = connection
     this.counts.givenBack++
-    this.examineCarried(fd, listenerOf(tag), carried ?? NOTHING)
+    if (carried === undefined) this.readmit(connection)
+    else this.examineCarried(fd, listenerOf(tag), carried)
   }
 
   readmit({ fd, tag, carried }: Connection): void {
@@ -269,7 +298,7 @@ export class NativeDoor implements Door {
       if (now - since < this.options.lingerTimeoutMs) break
       this.endLingering(fd)
     }
-    for (const fd of this.resting.takeExpired(now)) this.endRest(fd)
+    for (const { fd } of this.resting.takeExpired(now)) this.endRest(fd)
     if (this.unrouted.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
       clearInterval(this.sweeper)
       this.sweeper = undefined

@@ -7,6 +7,7 @@ import type { Transport, WorkerLink } from './link.ts'
 import { NativeChannel } from './native-channel.ts'
 import { NativeDoor } from './native-door.ts'
 import { NativeLoadRow } from './native-load-row.ts'
+import { nativePassages } from './native-passage.ts'
 import { tellSeats } from './seats.ts'
 
 export class NativeLink implements WorkerLink {
@@ -42,6 +43,7 @@ export class NativeLink implements WorkerLink {
 export function nativeTransport(): Transport {
   return {
     kind: 'native',
+    passages: nativePassages,
     openDoor: (options) => new NativeDoor(options),
     openLink: (listener, window) => new NativeLink(listener, window),
   }

@@ -58,13 +58,32 @@ export interface Native {
     onReceived: (fd: number, index: number, word: number, tag: number, offset: number, carried: number) => void,
   ): ArrayBuffer
   copyDescriptor(fd: number): number
-  sendReturns(records: Int32Array, bytes: readonly Uint8Array[]): number
+  sendReturns(records: Int32Array, bytes: readonly Uint8Array[], socket?: number): number
   messageBytes(): number
   peekReceived(fd: number): number
   claim(fd: number, index: number, word: number, take: number): boolean
   markBusy(): void
   markFree(): void
   holdBusy(): void
+  describeListener(fd: number): (NativeAddress & { ipv6Only: boolean }) | undefined
+  takeListener(fd: number, backlog: number, deferSeconds: number): void
+  openPassage(): [one: number, other: number]
+  joinPassage(
+    socket: number,
+    bytes: Uint8Array,
+    receiver: object,
+    onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
+  ): NativeChannelHandle
+  sendDatagram(path: string, text: string): void
+  hasZombie(): boolean
+  reap(pid: number): boolean
+}
+
+/** An address as the kernel tells it. */
+export interface NativeAddress {
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: string | undefined
 }
 
 let loaded: Native | Error | undefined

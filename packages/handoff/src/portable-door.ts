@@ -1,26 +1,38 @@
 // The door over Node's own net.Server: the bytes of a head are really read, and travel with the hand-off.
 
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { dirname, join } from 'node:path'
 import { RequestHead } from '@switchyard/routing'
+import { listeningDescriptor } from './adopt.ts'
 import type { Connection } from './channel.ts'
 import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
 import { type Door, type DoorOptions, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import type { HeldSocket, HeldSockets } from './held-socket.ts'
-import { type BoundListener, type ListenerAddress, removeStale } from './listener.ts'
+import { type BoundListener, type InheritedListener, type ListenerAddress, removeStale } from './listener.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
 import { listenerOf, packTag } from './tag.ts'
 import { Unrouted } from './unrouted.ts'
 
+const DEFAULT_BACKLOG = 511
+/** The longest path that a unix socket may have. */
+const MAX_PATH_BYTES = 107
 const SWEEP_MS = 100
 const PAUSE_MS = 50
 /** Nothing is held against a client whose first bytes are on their way. */
 const FRESH_MS = 100
 
 interface Listener {
-  readonly server: Server
+  /** undefined: another process has it. */
+  readonly server: Server | undefined
   readonly peek: boolean
+  /** A socket that listens already. Node would accept from it at once, so it is opened when the door lets in. */
+  readonly inherited: InheritedListener | undefined
 }
+
+type ListenOptions = Omit<NonNullable<Parameters<Server['listen']>[0]>, 'exclusive'>
 
 interface Fresh {
   readonly listener: number
@@ -59,31 +71,62 @@ export class PortableDoor implements Door {
     return this.accepting
   }
 
-  async listen({ host, port = 0, path, ipv6Only = false, backlog = 511, peek = true }: ListenerAddress): Promise<BoundListener> {
-    if (path !== undefined) await removeStale(path)
-    if (this.closed) return { host, port, path }
+  async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
+    const { host, port = 0, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek = true } = address
+    if (path !== undefined && inherited === undefined) await removeStale(path)
     const number = this.listeners.length
+    if (this.closed) return { host, port, path, number }
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => this.onConnection(socket, number))
-    this.listeners.push({ server, peek })
+    this.listeners.push({ server, peek, inherited })
+    if (inherited !== undefined) return { host: inherited.host, port: inherited.port, path: inherited.path, number }
+    if (path !== undefined) {
+      const first = firstName(path)
+      await this.open(server, { path: first, backlog })
+      if (this.closed) return { host, port, path, number }
+      if (first !== path) renameSync(first, path)
+      return { host: undefined, port: undefined, path, number }
+    }
+    await this.open(server, { port, ipv6Only, ...(host !== undefined && { host }), backlog })
+    const bound = server.address() as { address: string; port: number } | null
+    return { host: host ?? bound?.address, port: bound?.port ?? port, path: undefined, number }
+  }
+
+  nameForeign(peek: boolean): number {
+    return this.listeners.push({ server: undefined, peek, inherited: undefined }) - 1
+  }
+
+  get listening(): { number: number; fd: number }[] {
+    if (this.closed) return []
+    return this.listeners.flatMap(({ server, inherited }, number) => {
+      const fd = server && (listeningDescriptor(server) ?? inherited?.fd)
+      return fd === undefined ? [] : [{ number, fd }]
+    })
+  }
+
+  get peeks(): boolean[] {
+    return this.listeners.map(({ peek }) => peek)
+  }
+
+  private async open(server: Server, where: ListenOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       // The door was closed meanwhile.
       server.once('close', resolve)
-      const where = path === undefined ? { port, ipv6Only, ...(host !== undefined && { host }) } : { path }
-      server.listen({ ...where, backlog, exclusive: true }, () => {
+      server.listen({ ...where, exclusive: true }, () => {
         server.off('error', reject)
         // No descriptor for the next client.
         server.on('error', ({ errno }: NodeJS.ErrnoException) => this.pause(`accept failed with errno ${errno}`))
         resolve()
       })
     })
-    const bound = server.address()
-    if (bound === null || typeof bound === 'string') return { host: undefined, port: undefined, path }
-    return { host: host ?? bound.address, port: bound.port, path: undefined }
   }
 
   accept(): void {
     this.accepting = true
+    for (const { server, inherited } of this.listeners) {
+      if (server === undefined || inherited === undefined || server.listening) continue
+      this.open(server, { fd: inherited.fd }).catch(({ message }: Error) => this.options.onPause?.(message))
+    }
     for (const [fd, listener] of this.early) {
       this.early.delete(fd)
       this.counts.waiting--
@@ -95,8 +138,12 @@ export class PortableDoor implements Door {
   closeListeners(): void {
     clearInterval(this.paused)
     this.accepting = false
+    if (this.closed) return
     this.closed = true
-    for (const { server } of this.listeners.splice(0)) server.close()
+    for (const { server, inherited } of this.listeners) {
+      if (inherited !== undefined && server?.listening === false) closeSync(inherited.fd)
+      else server?.close()
+    }
   }
 
   /** A worker of this channel gives nothing back. */
@@ -106,6 +153,9 @@ export class PortableDoor implements Door {
   }
 
   closeResting(): void {}
+
+  /** Node passes connections to its children only. */
+  letGo(): void {}
 
   /** See `rest`. */
   takeIn(connection: Connection): void {
@@ -301,4 +351,14 @@ export class PortableDoor implements Door {
       this.options.onPause?.(undefined)
     }, PAUSE_MS)
   }
+}
+
+/**
+ * A name beside `path` for a socket that is to have that path. Node removes the file of the name that it bound when it closes the socket, and another
+ * process may listen on by then. Throws EADDRINUSE when somebody answers at `path`.
+ */
+function firstName(path: string): string {
+  if (existsSync(path)) throw Object.assign(new Error(`listen EADDRINUSE: address already in use ${path}`), { code: 'EADDRINUSE' })
+  const name = join(dirname(path), `.${randomBytes(4).toString('hex')}`)
+  return Buffer.byteLength(name) > MAX_PATH_BYTES ? path : name
 }

@@ -81,6 +81,7 @@ export function portableTransport(): Transport {
   const held = new HeldSockets()
   return {
     kind: 'portable',
+    passages: undefined,
     openDoor: (options) => new PortableDoor(options, held),
     openLink: (listener, window) => new PortableLink(listener, held, window),
   }

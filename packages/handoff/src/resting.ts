@@ -2,7 +2,13 @@
 
 interface Row {
   readonly tag: number
+  /** Infinite: its patience has no end. */
   readonly untilMs: number
+}
+
+/** One that does not rest here any more. */
+export interface Rested extends Row {
+  readonly fd: number
 }
 
 /** Bounded: beyond `limit` the one that has rested longest has to go. */
@@ -34,15 +40,15 @@ export class Resting {
   }
 
   /** Takes those whose patience is over at `nowMs`. */
-  takeExpired(nowMs: number): number[] {
-    const expired: number[] = []
-    for (const [fd, { untilMs }] of this.rows) if (untilMs <= nowMs) expired.push(fd)
-    for (const fd of expired) this.rows.delete(fd)
+  takeExpired(nowMs: number): Rested[] {
+    const expired: Rested[] = []
+    for (const [fd, { tag, untilMs }] of this.rows) if (untilMs <= nowMs) expired.push({ fd, tag, untilMs })
+    for (const { fd } of expired) this.rows.delete(fd)
     return expired
   }
 
   /** Takes all. */
-  takeAll(): number[] {
+  takeAll(): Rested[] {
     return this.takeExpired(Number.POSITIVE_INFINITY)
   }
 }

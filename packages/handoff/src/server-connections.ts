@@ -1,17 +1,17 @@
-// The HTTP/1 connections of a server, and whether a request is under way on one. Node is asked when somebody wants to know, so that a connection
-// costs nothing for it. (The list of a server's parsers is private, and in all of Node 20 to 26.)
+// The HTTP/1 connections of a server, and those on which no request is under way. Node is asked when somebody wants to know, so that a connection costs
+// nothing for it. (The list that a server keeps of them is private, and in all of Node 20 to 26.)
 
-import type { Server as HttpServer, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { type Server, Socket } from 'node:net'
 
 interface PrivateParser {
   readonly socket?: Socket | null
-  /** How long the request that is being read has taken so far; 0: none is being read. */
-  duration?(): number
 }
 
 interface ParserList {
   all(): PrivateParser[]
+  /** Those that are not in the middle of a request. */
+  idle(): PrivateParser[]
 }
 
 interface PrivateSocket {
@@ -28,21 +28,25 @@ const LIST_NAME = 'http.server.connections'
 
 /** The open connections of a server on which HTTP/1 is spoken: not the upgraded ones. Those of a server that is no HTTP server: none. */
 export function httpConnectionsOf(server: Server): Socket[] {
-  if (!('closeIdleConnections' in server)) return []
-  const symbol = Object.getOwnPropertySymbols(server).find(({ description }) => description === LIST_NAME)
-  const list = symbol && (server as unknown as Record<symbol, ParserList | undefined>)[symbol]
-  const sockets = list === undefined ? socketsOfProcess(server) : list.all().map(({ socket }) => socket)
-  return sockets.filter((socket): socket is Socket => socket !== undefined && socket !== null && !socket.destroyed)
+  if (!speaksHttp(server)) return []
+  return listOf(server)?.all().map(socketOf).filter(isOpen) ?? socketsOfProcess(server)
 }
 
-/** Everything that this process has open is looked through: where there is no such list. */
-function socketsOfProcess(server: HttpServer | Server): Socket[] {
-  const handles = (process as unknown as PrivateProcess)._getActiveHandles?.() ?? []
-  return handles.filter((handle): handle is Socket => {
-    if (!(handle instanceof Socket)) return false
-    const { server: owner, parser } = handle as unknown as PrivateSocket
-    return owner === server && parser !== undefined && parser !== null
-  })
+/**
+ * Those of them that are between two requests: everything that was read off them belongs to requests that have been answered, and what was answered is with
+ * the system. One on which nothing has come yet is among them from Node 26 on. Undefined: it can't be told.
+ */
+export function idleConnectionsOf(server: Server): ReadonlySet<Socket> | undefined {
+  const idle = listOf(server)?.idle().map(socketOf).filter(isOpen)
+  // One that ends with its last response is not writable any more.
+  const isIdle = (socket: Socket) =>
+    socket.writable && responseOn(socket) === undefined && socket.writableLength === 0 && socket.readableLength === 0
+  return idle && new Set(idle.filter(isIdle))
+}
+
+/** Can it be told which connections of a server are between two requests? */
+export function tellsIdleConnections(server: Server): boolean {
+  return listOf(server) !== undefined
 }
 
 /** How many connections a server has open, of any kind. */
@@ -55,13 +59,29 @@ export function responseOn(socket: Socket): ServerResponse | undefined {
   return (socket as unknown as PrivateSocket)._httpMessage ?? undefined
 }
 
-/**
- * Is a connection between two requests? Everything that was read off it belongs to requests that have been answered, and what was answered is with the
- * system. Undefined: it can't be told. Before the first request: false. So it is for one that ends with its last response.
- */
-export function isBetweenRequests(socket: Socket): boolean | undefined {
-  const { parser } = socket as unknown as PrivateSocket
-  if (typeof parser?.duration !== 'function') return undefined
-  if (!socket.writable || responseOn(socket) !== undefined) return false
-  return parser.duration() === 0 && socket.writableLength === 0 && socket.readableLength === 0
+function speaksHttp(server: Server): boolean {
+  return 'closeIdleConnections' in server
+}
+
+function listOf(server: Server): ParserList | undefined {
+  const symbol = Object.getOwnPropertySymbols(server).find(({ description }) => description === LIST_NAME)
+  return symbol && (server as unknown as Record<symbol, ParserList | undefined>)[symbol]
+}
+
+function socketOf({ socket }: PrivateParser): Socket | null | undefined {
+  return socket
+}
+
+function isOpen(socket: Socket | null | undefined): socket is Socket {
+  return socket !== null && socket?.destroyed === false
+}
+
+/** Everything that this process has open is looked through: where there is no such list. */
+function socketsOfProcess(server: Server): Socket[] {
+  const handles = (process as unknown as PrivateProcess)._getActiveHandles?.() ?? []
+  return handles.filter((handle): handle is Socket => {
+    if (!(handle instanceof Socket) || handle.destroyed) return false
+    const { server: owner, parser } = handle as unknown as PrivateSocket
+    return owner === server && parser !== undefined && parser !== null
+  })
 }

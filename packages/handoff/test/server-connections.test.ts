@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { connectionCountOf, httpConnectionsOf, isBetweenRequests, responseOn } from '../src/index.ts'
+import { connectionCountOf, httpConnectionsOf, idleConnectionsOf, responseOn, tellsIdleConnections } from '../src/index.ts'
 
 const test = suite('server connections')
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -38,17 +38,18 @@ async function client(): Promise<{ socket: Socket; own: Socket; said: () => stri
   return { socket, own, said: () => said }
 }
 
-const states = (own: Socket) => [isBetweenRequests(own), responseOn(own) !== undefined]
+const isIdle = (own: Socket) => idleConnectionsOf(server)?.has(own)
+const states = (own: Socket) => [isIdle(own), responseOn(own) !== undefined]
 
 test('a connection is between two requests when what was read is answered, and nothing has come behind it', async () => {
   const { socket, own, said } = await client()
-  assert.equal(states(own), [false, false])
+  assert.is(responseOn(own), undefined)
   socket.write(GET)
   await until(() => answers.length === 1)
   assert.equal(states(own), [false, true])
   answers[0]?.()
   await until(() => said().endsWith('ok'))
-  await until(() => isBetweenRequests(own))
+  await until(() => isIdle(own))
   assert.equal(states(own), [true, false])
   socket.write('\r\n')
   await until(() => own.bytesRead === GET.length + 2)
@@ -62,7 +63,7 @@ test('a connection is between two requests when what was read is answered, and n
   await until(() => said().split('ok').length === 3)
   assert.equal(states(own), [false, true])
   answers[2]?.()
-  await until(() => isBetweenRequests(own))
+  await until(() => isIdle(own))
   socket.destroy()
 })
 
@@ -73,9 +74,9 @@ test('a body that is not complete is something under way, though it is answered'
   answers[0]?.()
   await until(() => said().endsWith('ok'))
   await until(() => responseOn(own) === undefined)
-  assert.is(isBetweenRequests(own), false)
+  assert.is(isIdle(own), false)
   socket.write('cd')
-  await until(() => isBetweenRequests(own))
+  await until(() => isIdle(own))
   socket.destroy()
 })
 
@@ -85,7 +86,7 @@ test('all connections are found but those that are upgraded', async () => {
   third.socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
   await until(() => third.said() !== '')
   assert.equal(new Set(httpConnectionsOf(server)), new Set([first.own, second.own]))
-  assert.is(isBetweenRequests(third.own), undefined)
+  assert.is(isIdle(third.own), false)
   assert.is(connectionCountOf(server), 3)
   for (const { socket } of [first, second, third]) socket.destroy()
   await until(() => connectionCountOf(server) === 0)
@@ -98,6 +99,8 @@ test('they are found as well where the server keeps no list', async () => {
   const owned = own as Socket & { server: Server }
   owned.server = listless
   assert.equal(httpConnectionsOf(listless), [own])
+  assert.is(idleConnectionsOf(listless), undefined)
+  assert.equal([tellsIdleConnections(server), tellsIdleConnections(listless)], [true, false])
   owned.server = server
   socket.destroy()
 })

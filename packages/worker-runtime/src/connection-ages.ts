@@ -2,7 +2,7 @@
 // one is as old as the time since it was first seen: nothing is noted when it comes.
 
 import type { Server } from 'node:net'
-import { httpConnectionsOf } from '@switchyard/handoff'
+import { httpConnectionsOf, idleConnectionsOf } from '@switchyard/handoff'
 import type { Departures } from './departures.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { Upgraded } from './upgraded.ts'
@@ -41,7 +41,9 @@ export class ConnectionAges {
     const { servers, departures, upgraded, sessions } = this.parts
     if (departures.isDraining) return
     for (const server of servers()) {
-      for (const socket of httpConnectionsOf(server)) if (this.isOver(socket, nowMs)) departures.go(socket)
+      const old = httpConnectionsOf(server).filter((socket) => this.isOver(socket, nowMs))
+      const idle = old.length > 0 ? idleConnectionsOf(server) : undefined
+      for (const socket of old) departures.go(socket, idle)
     }
     for (const one of upgraded.open) if (this.isOver(one.socket, nowMs)) upgraded.end(one)
     for (const session of sessions.open) if (this.isOver(session, nowMs)) sessions.end(session)

@@ -5,13 +5,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import {
   giveBackReasons,
-  isBetweenRequests,
+  idleConnectionsOf,
   isHeadComplete,
   isMoreBehind,
   type Outbox,
   packRest,
   responseOn,
   tagOf,
+  tellsIdleConnections,
 } from '@switchyard/handoff'
 import { isBetweenWorkers } from './forward/forwarded.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
@@ -22,6 +23,9 @@ const SILENT_MS = 1000
 /** What its client has sent before it saw the end is read and forgotten: else its system would throw away the end as well. */
 const LINGER_MS = 2000
 const REST = giveBackReasons.indexOf('rest')
+
+/** Those connections of a server that are between two requests; undefined: it can't be told. */
+export type Idle = ReadonlySet<Socket> | undefined
 
 interface TimedServer extends Server {
   readonly keepAliveTimeout?: number
@@ -41,6 +45,8 @@ export class Departures {
   private readonly awaited = new WeakSet<ServerResponse>()
   private readonly silentSince = new WeakMap<Socket, number>()
   private readonly ended = new WeakSet<Socket>()
+  /** Of which a response has closed in this turn of the loop, by server. */
+  private readonly answered = new Map<Server, Set<Socket>>()
 
   constructor(table: WorkerRouteTable, outbox: Outbox) {
     this.table = table
@@ -80,13 +86,13 @@ export class Departures {
     return this.ended.has(socket) || this.lastResponses.get(socket)?.headersSent === true
   }
 
-  /** Lets one go: now if it is between two requests, else after what is under way. To be called again for one on which half a request has come. */
-  go(socket: Socket): void {
+  /** Lets one go: now if it is among the `idle`, else after what is under way. To be called again for one on which half a request has come. */
+  go(socket: Socket, idle: Idle): void {
     if (socket.destroyed || isBetweenWorkers(socket)) return
     const response = responseOn(socket)
     if (this.canMove(socket)) {
       if (response !== undefined) this.goAfter(response, socket)
-      else if (isQuiet(socket)) this.leave(socket)
+      else if (isQuiet(socket, idle)) this.leave(socket)
       return
     }
     this.some = true
@@ -96,22 +102,39 @@ export class Departures {
   }
 
   /** Lets all of these go that can. Those that can't move end when nothing has come on them for a while. */
-  sweep(sockets: readonly Socket[], nowMs: number): void {
+  sweep(sockets: readonly Socket[], idle: Idle, nowMs: number): void {
     for (const socket of sockets) {
-      this.go(socket)
-      if (!socket.destroyed && !this.canMove(socket) && !isBetweenWorkers(socket)) this.endWhenSilent(socket, nowMs)
+      this.go(socket, idle)
+      if (!socket.destroyed && !this.canMove(socket) && !isBetweenWorkers(socket)) this.endWhenSilent(socket, idle, nowMs)
     }
   }
 
   private canMove(socket: Socket): boolean {
-    return this.outbox.movesConnections && tagOf(socket) !== undefined && isBetweenRequests(socket) !== undefined
+    const server = serverOf(socket)
+    return this.outbox.movesConnections && tagOf(socket) !== undefined && server !== undefined && tellsIdleConnections(server)
   }
 
   private goAfter(response: ServerResponse, socket: Socket): void {
     if (this.awaited.has(response)) return
     this.awaited.add(response)
-    // Whoever else hears of the close, such as a log, still finds the socket as it was.
-    response.once('close', () => process.nextTick(() => this.go(socket)))
+    response.once('close', () => this.lookSoon(socket))
+  }
+
+  /** At the end of this turn: one look at a server's connections is enough for all that were answered in it. */
+  private lookSoon(socket: Socket): void {
+    const server = serverOf(socket)
+    if (socket.destroyed || server === undefined) return
+    if (this.answered.size === 0) setImmediate(this.lookAtAnswered)
+    const sockets = this.answered.get(server) ?? new Set()
+    this.answered.set(server, sockets.add(socket))
+  }
+
+  private readonly lookAtAnswered = (): void => {
+    for (const [server, sockets] of this.answered) {
+      const idle = idleConnectionsOf(server)
+      for (const socket of sockets) this.go(socket, idle)
+    }
+    this.answered.clear()
   }
 
   private endWith(response: ServerResponse, socket: Socket): void {
@@ -129,7 +152,7 @@ export class Departures {
   /** False: this process has no descriptor left for that; it stays, and is tried again. */
   private leave(socket: Socket): void {
     const last = lastRequestOn(socket)
-    const { keepAliveTimeout = 0, headersTimeout = 0 } = ((socket as Socket & { server?: TimedServer }).server ?? {}) as TimedServer
+    const { keepAliveTimeout = 0, headersTimeout = 0 } = serverOf(socket) as TimedServer
     const timeoutMs = last === undefined ? headersTimeout : keepAliveTimeout
     this.outbox.leave(socket, tagOf(socket) as number, packReason(this.routeOf(last), REST), packRest(timeoutMs), undefined)
   }
@@ -141,9 +164,9 @@ export class Departures {
     return (isWhole ? this.table.find(headOf(request)) : this.table.fallback).policy.index
   }
 
-  private endWhenSilent(socket: Socket, nowMs: number): void {
+  private endWhenSilent(socket: Socket, idle: Idle, nowMs: number): void {
     if (this.ended.has(socket)) return
-    if (!isQuiet(socket)) return void this.silentSince.delete(socket)
+    if (!isQuiet(socket, idle)) return void this.silentSince.delete(socket)
     const since = this.silentSince.get(socket)
     if (since === undefined) this.silentSince.set(socket, nowMs)
     else if (nowMs - since >= SILENT_MS) this.end(socket)
@@ -157,9 +180,13 @@ export class Departures {
 }
 
 /** Nothing is under way on it: it is between two requests, or nothing has ever come on it. */
-export function isQuiet(socket: Socket): boolean {
-  if (isBetweenRequests(socket) === true) return true
+export function isQuiet(socket: Socket, idle: Idle): boolean {
+  if (idle?.has(socket) === true) return true
   const tag = tagOf(socket)
   // What comes with a whole head reaches the parser without being counted as read.
   return lastRequestOn(socket) === undefined && socket.bytesRead === 0 && (tag === undefined || !isHeadComplete(tag))
+}
+
+function serverOf(socket: Socket): Server | undefined {
+  return (socket as Socket & { readonly server?: Server | null }).server ?? undefined
 }

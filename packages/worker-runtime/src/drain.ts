@@ -2,7 +2,7 @@
 // nothing is left. The server listens to the end: its close() would break idle connections, and with them what their clients are just sending.
 
 import type { Server } from 'node:net'
-import { connectionCountOf, httpConnectionsOf, type Outbox } from '@switchyard/handoff'
+import { connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
 import { type Departures, isQuiet } from './departures.ts'
 import { isBetweenWorkers } from './forward/forwarded.ts'
 import { Goodbyes } from './goodbyes.ts'
@@ -121,11 +121,12 @@ export class Drain {
     let left = outbox.leaving + this.sessionsLeft(now)
     for (const server of servers()) {
       const connections = httpConnectionsOf(server)
-      departures.sweep(connections, now)
-      const idle = connections.filter((socket) => isBetweenWorkers(socket) && isQuiet(socket))
+      const idle = idleConnectionsOf(server)
+      departures.sweep(connections, idle, now)
+      const needless = connections.filter((socket) => isBetweenWorkers(socket) && isQuiet(socket, idle))
       // Of the two workers the other one ends them, or nobody needs them any more.
-      betweenWorkers.push(...idle.map((socket) => () => void socket.destroy()))
-      left += connectionCountOf(server) - idle.length
+      betweenWorkers.push(...needless.map((socket) => () => void socket.destroy()))
+      left += connectionCountOf(server) - needless.length
     }
     if (left > 0 || inFlight.received !== this.received) this.emptySinceMs = undefined
     else this.emptySinceMs ??= now

@@ -22,7 +22,7 @@ import { TicketCookies } from './ticket-cookie.ts'
 import { Upgraded } from './upgraded.ts'
 import { buildRoutes } from './worker-routes.ts'
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 
@@ -40,7 +40,7 @@ async function register(runtime: Runtime): Promise<void> {
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
 
-  // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves.
+  // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves or is replaced.
   const ignore = () => {}
   for (const signal of SIGNALS) process.on(signal, ignore)
   runtime.onMessage((message) => {

@@ -11,33 +11,36 @@ import { unreadyReasons } from './readiness.ts'
 
 /** A page that is up, or why there is none. */
 export type AdminResult =
-  | { url: string; warning?: undefined; close(): Promise<void> }
-  | { url?: undefined; warning: string; close(): Promise<void> }
+  | { url: string; server: Server; warning?: undefined; close(): Promise<void> }
+  | { url?: undefined; server?: undefined; warning: string; close(): Promise<void> }
 
 type Answer = { status: number; type: string; body: string }
 type Page = () => Answer | Promise<Answer>
 
 const maxConnections = 64
+const CLOSE_MS = 500
 
 /**
  * Serves `/metrics`, `/livez`, `/readyz` and `/status` on the address of the settings. While `isStopping`, it is not ready, whatever it still serves.
+ * `fd`: a socket that listens there already.
  * When the port is in use: ERR_ADDRESS_IN_USE if the user asked for this address, else a result with a warning and no page.
  */
 export async function startAdmin(
   address: NonNullable<Settings['admin']>,
   source: StatusSource,
   isStopping: () => boolean = () => false,
+  fd?: number,
 ): Promise<AdminResult> {
   const pages = pagesOf(source, isStopping)
   const server = createServer((request, response) => void answer(pages, request, response))
   server.maxConnections = maxConnections
   try {
-    await listen(server, address)
+    await listen(server, fd === undefined ? { host: address.host, port: address.port } : { fd })
   } catch (error) {
     return failed(address, error)
   }
   const { address: host, port } = server.address() as AddressInfo
-  return { url: `http://${formatAddress({ host, port })}`, close: () => close(server) }
+  return { url: `http://${formatAddress({ host, port })}`, server, close: () => close(server) }
 }
 
 function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, Page> {
@@ -81,11 +84,11 @@ function text(status: number, line: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` }
 }
 
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+function listen(server: Server, where: { host: string; port: number } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     // exclusive: the page belongs to the primary alone, whatever a cluster would do with the port.
-    server.listen({ host, port, exclusive: true }, () => {
+    server.listen({ ...where, exclusive: true }, () => {
       server.off('error', reject)
       resolve()
     })
@@ -105,9 +108,14 @@ function failed(address: NonNullable<Settings['admin']>, cause: unknown): AdminR
   })
 }
 
+/** Whoever asks at this moment is answered. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
   })
 }

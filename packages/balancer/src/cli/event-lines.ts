@@ -58,6 +58,7 @@ export const eventLines: Lines = {
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
+  handedOver: ({ pid }) => info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`),
   stopped: () => info({}, 'stopped'),
 }
 

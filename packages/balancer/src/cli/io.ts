@@ -1,15 +1,19 @@
 // What the command line touches of the world. Passed in, so that tests run commands without a process of their own.
 
-import { readFileSync, realpathSync } from 'node:fs'
-import { isAbsolute } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
+import type { Estate } from '../upgrade/estate.ts'
+import type { Inheritance } from '../upgrade/inheritance.ts'
+import { folderAsWritten } from '../upgrade/own-command.ts'
+import { UPGRADE_VARIABLE } from '../upgrade/talk.ts'
 
 /** The balancer as the command line sees it. */
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
+  readonly estate: Estate
   start(): Promise<void>
 }
 
@@ -43,7 +47,9 @@ export interface CliIo {
   outliveOutput(): void
   /** Is such a process there? */
   isAlive(pid: number): boolean
-  createBalancer(settings: Settings): Promise<RunningBalancer>
+  /** What this process was started with. */
+  inherit(): Promise<Inheritance>
+  createBalancer(settings: Settings, inheritance: Inheritance): Promise<RunningBalancer>
 }
 
 /** The real world. The balancer is loaded only when it is to run, so that the other commands need no native module. */
@@ -52,32 +58,24 @@ export function processIo(): CliIo {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: workingFolder(),
+    // A reload reads again what stands behind the name of a link, and not what did at the start.
+    cwd: folderAsWritten(process.env.PWD, process.cwd()),
     signals: process,
-    isSuccessor: false,
+    isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
     endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
     outliveOutput() {
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
     },
     isAlive,
-    async createBalancer(settings) {
-      const { Balancer } = await import('../balancer.ts')
-      return new Balancer(settings)
+    async inherit() {
+      const { inherit } = await import('../upgrade/inheritance.ts')
+      return inherit(process.env, process.pid)
     },
-  }
-}
-
-/**
- * The current folder as the shell names it. Where a deployment moves a link (`current → releases/42`), the name of the link is what a reload must read again,
- * and not the release that it led to at the start.
- */
-function workingFolder(): string {
-  const [real, named] = [process.cwd(), process.env.PWD]
-  try {
-    return named !== undefined && isAbsolute(named) && realpathSync(named) === real ? named : real
-  } catch {
-    return real
+    async createBalancer(settings, inheritance) {
+      const { Balancer } = await import('../balancer.ts')
+      return new Balancer(settings, inheritance)
+    },
   }
 }
 

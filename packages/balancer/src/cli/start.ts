@@ -1,8 +1,10 @@
 // `balancer start`: brings the balancer, its admin page and its control socket up, follows its events in the log, and ends them in order.
 
-import { type AdminResult, startAdmin } from '../admin/admin-server.ts'
 import type { ControlServer } from '../admin/control-server.ts'
 import type { BalancerStatus, PoolStatus } from '../status.ts'
+import { SystemDuties } from '../system/duties.ts'
+import type { Inheritance } from '../upgrade/inheritance.ts'
+import { AdminPage } from './admin-page.ts'
 import { startControl } from './control.ts'
 import { followEvents } from './events.ts'
 import { type FileWatch, forDevelopment, watchFiles } from './file-watch.ts'
@@ -26,36 +28,61 @@ export interface StartOptions extends Overrides {
 
 /** Runs until it is told to stop; resolves with the exit code. Throws what kept it from starting. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
+  const inheritance = await io.inherit()
+  try {
+    return await startFrom(inheritance, options, io)
+  } catch (error) {
+    inheritance.fail(error)
+    throw error
+  }
+}
+
+async function startFrom(inheritance: Inheritance, options: StartOptions, io: CliIo): Promise<number> {
   const watched = options.watch === true || options.watchPath !== undefined
   const read = async (): Promise<ReadSettings> => {
     const found = await readSettings(options, io)
-    return watched ? { ...found, settings: forDevelopment(found.settings) } : found
+    const settings = inheritance.applyTo(found)
+    return { ...found, settings: watched ? forDevelopment(settings) : settings }
   }
   const started = await read()
   const { settings } = started
   io.outliveOutput()
-  const balancer = await io.createBalancer(settings)
+  const balancer = await io.createBalancer(settings, inheritance)
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
+  const warn = (message: string): void => log.logger.warn(message)
+  inheritance.warnings.forEach(warn)
+  const duties = new SystemDuties({
+    events: balancer.events,
+    estate: balancer.estate,
+    status: () => balancer.status(),
+    predecessor: inheritance.predecessor,
+    drainTimeoutMs: settings.limits.drainTimeoutMs,
+    env: io.env,
+    pid: process.pid,
+    warn,
+  })
   const watch = new StopWatch(balancer, io.signals, log, settings.limits.shutdownDelayMs)
   let isUp = false
   const isBusy = (): string | undefined => (watch.stopping ? 'it is stopping' : isUp ? undefined : 'it is still starting')
   const reloader = new Reloader({ balancer, read, started, log, isBusy })
   const release = heedHangUp(io, { reload: () => reloader.request('SIGHUP'), stop: () => watch.stop('the terminal has gone') })
   const openControl = () => startControl({ settings, balancer, reloader, watch, log, io, takeOver: io.isSuccessor })
-  let admin: AdminResult | undefined
+  const admin = new AdminPage({ address: settings.admin, balancer, sockets: inheritance.sockets, isStopping: () => watch.stopping, warn })
   let control: ControlServer | undefined
   let files: FileWatch | undefined
   try {
-    admin = settings.admin === undefined ? undefined : await startAdmin(settings.admin, balancer, () => watch.stopping)
-    if (admin?.warning !== undefined) log.logger.warn(admin.warning)
+    await admin.open()
     // A successor takes the socket over when it serves: until then it is the predecessor that answers.
     if (!io.isSuccessor) control = await openControl()
     await watch.orStopped(balancer.start())
     if (!watch.stopping) {
+      await admin.openInherited()
       if (io.isSuccessor) control = await openControl()
       isUp = true
-      announce(log, balancer, admin, control)
+      inheritance.leaveRest().forEach(warn)
+      inheritance.settled()
+      announce(log, balancer, admin.url, control)
       if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })
       reloader.resume()
     }
@@ -63,16 +90,17 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
   } finally {
     release()
     watch.release()
+    duties.end()
     await files?.close()
     await control?.close()
-    await admin?.close()
+    await admin.close()
     await log.flush()
   }
 }
 
-function announce(log: Log, balancer: RunningBalancer, admin: AdminResult | undefined, control: ControlServer | undefined): void {
+function announce(log: Log, balancer: RunningBalancer, adminUrl: string | undefined, control: ControlServer | undefined): void {
   const { addresses, pools } = balancer.status()
-  const metrics = admin?.url === undefined ? undefined : `${admin.url}/metrics`
+  const metrics = adminUrl === undefined ? undefined : `${adminUrl}/metrics`
   log.logger.info(
     { addresses, pools: Object.fromEntries(pools.map(({ name, ready }) => [name, ready])), metrics, control: control?.path },
     summary({ addresses, pools }, metrics),

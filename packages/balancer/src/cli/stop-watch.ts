@@ -20,8 +20,15 @@ export class StopWatch {
   readonly #resolve: (exitCode: number) => void
   readonly #onSignal = (signal: Signal): void => this.#take(signal as StopSignal)
   readonly #onFailed = ({ error }: { error: Error }): void => this.#fail(error)
+  readonly #onDraining = ({ reason }: { reason: string }): void => {
+    if (this.#stopping) return
+    this.#isOwnWish = true
+    this.#stop(reason, 0, '')
+  }
   #started = false
   #stopping = false
+  /** The balancer stops of its own accord, for its successor serves: nobody outside has asked for it yet. */
+  #isOwnWish = false
   #exitCode = 0
   #reminder: NodeJS.Timeout | undefined
   /** Begins to drain, when that waits for the shutdown delay. */
@@ -41,6 +48,7 @@ export class StopWatch {
     signals.on('SIGINT', this.#onSignal)
     signals.on('SIGTERM', this.#onSignal)
     balancer.events.on('failed', this.#onFailed)
+    balancer.events.on('draining', this.#onDraining)
   }
 
   get stopping(): boolean {
@@ -76,10 +84,16 @@ export class StopWatch {
     this.#signals.off('SIGINT', this.#onSignal)
     this.#signals.off('SIGTERM', this.#onSignal)
     this.#balancer.events.off('failed', this.#onFailed)
+    this.#balancer.events.off('draining', this.#onDraining)
   }
 
   #take(signal: StopSignal): void {
     if (!this.#stopping) return this.#stop(signal, signal === 'SIGTERM' ? this.#shutdownDelayMs : 0, '; once more to stop now')
+    if (this.#isOwnWish) {
+      this.#isOwnWish = false
+      this.#log.logger.info(`${signal}: is stopping already; once more to stop now`)
+      return
+    }
     this.#exitCode = 128 + signalNumbers[signal]
     this.stopNow(`${signal} again`)
   }

@@ -51,6 +51,7 @@ export class PoolWorker implements Candidate {
   sinceMs: number
   readonly startedMs: number
   leavingMs: number | undefined
+  killed = false
   process: SpawnedProcess | undefined
 
   /** While it starts slowly, its weight at a moment; undefined: it has the whole. */

@@ -10,6 +10,8 @@ import type { PoolWorker } from './pool-worker.ts'
  */
 const SILENT_MS = 8
 
+const MOST_AT_ONCE = 64
+
 export interface RecallOptions {
   /** Places what has come back, by the load of this moment. */
   readonly place: (connection: Connection) => void
@@ -40,6 +42,18 @@ export class Recall {
     if (slow.size === 0) return this.end(pool)
     // One may have turned between the look and the wish.
     if (pool.want(this)) this.recallFrom(slow, pool)
+  }
+
+  /** Takes back all that a worker has not claimed and that could go elsewhere. */
+  all(worker: PoolWorker): void {
+    let before: number
+    do {
+      before = worker.recalled
+      worker.channel.recall(MOST_AT_ONCE, 0, (connection) => {
+        worker.recalled++
+        this.options.place(connection)
+      })
+    } while (worker.recalled > before)
   }
 
   /** The worker is gone, or has nothing unclaimed any more. */

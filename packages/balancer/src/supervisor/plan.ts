@@ -120,7 +120,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
       actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     }
   } else {
-    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock))
+    // A reload of several pools goes on in all of them when the first new worker of each has stood its trial: before that nothing has changed.
+    const isTrial = desired.pools.some((pool) => awaitsFirst(pool, actual, clock))
+    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock, isTrial))
   }
   return { actions, nextMs: clock.nextMs }
 
@@ -136,7 +138,8 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   }
 }
 
-function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock): Action[] {
+/** `isTrial`: whoever takes another's place has to wait. */
+function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock, isTrial: boolean): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
   const failure = pool.failure ?? hangOf(pool, workers)
   if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
@@ -159,8 +162,13 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
       continue
     }
+    // A replacement was called off: whoever came first stays.
+    const [, ...surplus] = here
+      .filter((worker) => !isBehind(worker))
+      .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
+    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     for (const worker of here) {
-      if (worker.state !== 'starting') continue
+      if (worker.state !== 'starting' || surplus.includes(worker)) continue
       if (isBehind(worker)) actions.push({ do: 'leave', id: worker.id })
       else actions.push(...comeUp(worker, old))
     }
@@ -206,7 +214,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       return clock.isDue(worker.sinceMs + pool.startTimeoutMs) ? [kill(worker, `it did not come up within ${pool.startTimeoutMs} ms`)] : []
     }
     if (!isTried) return [{ do: 'admit', id: worker.id }]
-    if (hasSettled(worker)) return [{ do: 'admit', id: worker.id }]
+    if (hasSettled(worker, pool, clock)) return isTrial ? [] : [{ do: 'admit', id: worker.id }]
     return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
   }
 
@@ -216,14 +224,26 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
     // Those who were admitted without a trial have it now.
-    return workers.every((worker) => worker.generation === pool.generation && hasSettled(worker))
+    return workers.every((worker) => worker.generation === pool.generation && hasSettled(worker, pool, clock))
   }
+}
 
-  /** Is its trial over, and has its loop turned since? */
-  function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker): boolean {
-    const settledMs = upMs + pool.settleMs
-    return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
-  }
+/** Is a reload under way in which no new worker has stood its trial? */
+function awaitsFirst(pool: DesiredPool, { workers }: Actual, clock: Clock): boolean {
+  const { name, generation, previous, held, broken } = pool
+  if (previous === undefined) return false
+  const isWanted = Array.from({ length: pool.workers }, (_, slot) => slot).some((slot) => !held.has(slot) && !broken.has(slot))
+  const isFirst = (worker: PlannedWorker) =>
+    worker.pool === name &&
+    worker.generation === generation &&
+    (worker.state === 'ready' || (worker.upMs !== undefined && hasSettled(worker, pool, clock)))
+  return isWanted && !workers.some(isFirst)
+}
+
+/** Is its trial over, and has its loop turned since? */
+function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker, { settleMs }: DesiredPool, clock: Clock): boolean {
+  const settledMs = upMs + settleMs
+  return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
 }
 
 /** The moment of a plan, and the next that matters. */

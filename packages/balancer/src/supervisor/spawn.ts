@@ -51,13 +51,10 @@ export type { ServerAddress }
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const { link, settings } = options
   const { app, args, execArgv, cwd, env, uid, gid, nice } = settings
-  const isInspected = execArgv.some((option) => option.startsWith('--inspect'))
   cluster.setupPrimary({
     exec: app,
     args: [...args],
-    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...(isInspected ? [] : ['--inspect-port=0']), ...execArgv],
-    // Where its inspector opens if a worker hangs, see stack.ts; the port of one that the user wants is Node's to count up.
-    inspectPort: isInspected ? undefined : 0,
+    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...execArgv],
     cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
     // Left out, they would stay what they were for the pool before.

@@ -135,7 +135,7 @@ export class Supervisor {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
-  /** Has every seat of the pool the worker that it should have, and nobody else? */
+  /** Has every seat of the pool the worker that it should have, and nobody else? Of a pool that is no more: yes. */
   isAsWanted(name: string): boolean {
     const wanted = this.wanted.get(name)
     if (wanted === undefined) return true
@@ -147,14 +147,6 @@ export class Supervisor {
     return workers.every(({ slot, generation }) => slot < wanted.workers && generation === wanted.generation)
   }
 
-  /** After a reload that failed: is every worker of the new generation gone, or can't the old one be started in its place? */
-  isBackInPlace(name: string): boolean {
-    const wanted = this.wanted.get(name)
-    if (wanted === undefined || this.isAsWanted(name)) return true
-    for (let slot = 0; slot < wanted.workers; slot++) if ((this.records.history({ pool: name, slot })?.failures ?? 0) > 0) return true
-    return false
-  }
-
   /** Workers of pools that nobody wants any more. */
   superfluous(): PoolWorker[] {
     return [...this.workers()].filter(({ pool }) => this.wanted.get(pool)?.workers === 0)
@@ -163,6 +155,11 @@ export class Supervisor {
   /** How many starts of a pool's workers have failed. */
   failures(pool: string): number {
     return this.records.failuresOf(pool)
+  }
+
+  /** How long the loop of a worker has not turned. */
+  silentMs(worker: PoolWorker): number {
+    return this.watch.silentMs(worker)
   }
 
   lastWordsOf(pool: string): string {
@@ -388,6 +385,7 @@ export class Supervisor {
     this.lastWords.add(worker, why)
     this.failReload(worker)
     worker.leavingMs = Date.now()
+    worker.killed = true
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
       this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
@@ -404,8 +402,9 @@ export class Supervisor {
     if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
     if (!worker.everReady) this.lastWords.didNotComeUp(worker)
     const failsReload = this.failReload(worker)
-    // Of those who leave as they should nobody waits, and those of another generation say nothing of the one that comes.
-    const isWaitedFor = !failsReload && worker.generation === wanted.generation && !(expected && worker.everReady)
+    // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.
+    const isFailure = !expected || (worker.killed && !worker.everReady)
+    const isWaitedFor = isFailure && !failsReload && worker.generation === wanted.generation
     const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
     worker.state = 'gone'
     this.watch.forget(worker)

@@ -98,7 +98,7 @@ export class WantedPool implements DesiredPool {
     this.workersAfter = workers
   }
 
-  /** The new generation has failed: the one before is wanted again, and numbers are never used twice. */
+  /** The new generation has failed, here or in another pool: the one before is wanted again, and numbers are never used twice. */
   revert(why: string): void {
     if (this.previous === undefined) return
     this.reverted = why
@@ -108,6 +108,7 @@ export class WantedPool implements DesiredPool {
     this.failure = undefined
   }
 
+  /** The new generation has taken the place of the one before, in all pools: there is no way back but a rollback. */
   complete(): void {
     this.workers = this.workersAfter
     this.previous = undefined

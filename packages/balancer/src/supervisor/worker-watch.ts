@@ -112,7 +112,8 @@ export class WorkerWatch {
     for (const worker of this.options.workers()) {
       const watched = this.of(worker)
       note(worker, watched, now)
-      if (slept || worker.address === undefined) watched.turnedMs = now
+      // Who is looked at with a debugger may stand at a breakpoint.
+      if (slept || worker.address === undefined || isInspected(worker)) watched.turnedMs = now
       if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
     this.options.onLooked()
@@ -159,4 +160,8 @@ function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): v
     watched.turnedAfterMs = watched.lookedMs
   }
   watched.lookedMs = now
+}
+
+function isInspected({ settings: { execArgv } }: PoolWorker): boolean {
+  return execArgv.some((option) => option.startsWith('--inspect'))
 }

@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
+import { runCommand } from './support/commands.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { Steady } from './support/steady.ts'
 
@@ -109,14 +110,14 @@ test.after(() => steady.end())
 
 /** Reloads; nothing may have changed, and nobody may have noticed. */
 async function fails(exitCode: number, says: RegExp): Promise<void> {
-  const { code, err } = await balancer.command('reload')
+  const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, exitCode, err)
   assert.match(err, says)
   assert.is(await pidsNow(), pids, 'not the workers from before')
-  const { count, faults, bodies } = steady.take()
+  const { count, faults, answers } = steady.take()
   assert.equal(faults, [])
   assert.ok(count > 0, 'nobody asked meanwhile')
-  for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
+  for (const answer of answers) assert.match(answer, `/: ${version} `)
 }
 
 for (const [name, deploy] of Object.entries(deploys)) {
@@ -138,7 +139,7 @@ test('after all that a good one succeeds: every worker is another, and nobody ha
   version++
   writeFileSync(app, serves(version))
   balancer.configure(config())
-  const { code, err } = await balancer.command('reload')
+  const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, 0, err)
   const before = pids
   pids = await pidsNow()
@@ -148,9 +149,9 @@ test('after all that a good one succeeds: every worker is another, and nobody ha
 })
 
 test('and nothing is left of them', async () => {
-  const { faults, bodies } = await steady.end()
+  const { faults, answers } = await steady.end()
   assert.equal(faults, [])
-  for (const body of bodies.keys()) assert.match(body, new RegExp(`^${version} `))
+  for (const answer of answers) assert.match(answer, `/: ${version} `)
   await balancer.untilDescriptors(descriptors)
   assert.is(balancer.child.stderr(), '')
   assert.is(await balancer.stop(), 0)

@@ -1,6 +1,6 @@
 // What an operator asks of a balancer that serves: another version, another number of workers, one worker less. Clients notice nothing but the new version.
 
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -158,6 +158,27 @@ test('more workers and fewer, one out of service and back', async () => {
   assert.is((await command('restart', 'web/1')).code, 0)
   assert.is.not((await pool()).workers.find(({ slot }) => slot === 1)?.pid, old?.pid)
   assert.is((await command('drain', 'web/7')).code, 2)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a deployment that moves a link: a reload follows it', async () => {
+  const folder = temporaryFolder()
+  for (const release of ['1', '2']) {
+    mkdirSync(join(folder, release))
+    writeFileSync(join(folder, release, 'server.mjs'), appOf(`release ${release},`))
+    writeFileSync(join(folder, release, 'balancer.config.json'), configOf({ env: { GREETING: `config ${release}` } }))
+  }
+  const link = join(folder, 'current')
+  symlinkSync(join(folder, '1'), link)
+  const configFile = join(link, 'balancer.config.json')
+  const balancer = await startBalancer({ configFile })
+  const visit = async (): Promise<string> => (await exchange(balancer.port, get('/'))).body.toString()
+  assert.is(await visit(), 'release 1, config 1')
+  rmSync(link)
+  symlinkSync(join(folder, '2'), link)
+  const { code, err } = await runCommand(balancer, ['reload', '--config', configFile])
+  assert.is(code, 0, err)
+  assert.is(await visit(), 'release 2, config 2')
   assert.is(await balancer.stop(), 0)
 })
 

@@ -22,6 +22,5 @@ export function startCommand({ temporary }: RunningBalancer, args: readonly stri
 export async function runCommand(balancer: RunningBalancer, args: readonly string[]): Promise<CommandResult> {
   const child = startCommand(balancer, args)
   const { code } = await child.ended
-  const out = child.stdout()
-  return { code, out, err: child.output().replace(out, '') }
+  return { code, out: child.stdout(), err: child.stderr() }
 }

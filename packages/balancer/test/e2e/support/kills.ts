@@ -1,11 +1,10 @@
 // Workers are killed while hand-offs are on their way to them. What no worker had begun must be answered by another, and nothing may begin twice.
 
-import { closeSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
+import { Begun } from './begun.ts'
 import { exchange, get } from './raw-client.ts'
-import { type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { type RunningBalancer, startBalancer } from './running-balancer.ts'
 
 const WORKERS = 4
 const CLIENTS = 48
@@ -28,8 +27,7 @@ export interface KillTotals {
 /** Kills `kills` workers, one after the other, each under load. */
 export async function killUnderLoad(kills: number, seed: number): Promise<KillTotals> {
   const random = seededRandom(seed)
-  const begunFile = join(temporaryFolder(), 'begun')
-  closeSync(openSync(begunFile, 'w'))
+  const begun = new Begun()
   const balancer = await startBalancer({
     config: {
       app: 'begun-app.mjs',
@@ -38,11 +36,10 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
       restartDelayMs: 10,
       maxRestartDelayMs: 50,
     },
-    env: { BEGUN_FILE: begunFile },
+    env: { BEGUN_FILE: begun.file },
   })
   await balancer.untilAllReady()
   const descriptors = balancer.descriptors
-  const begun = new Begun(begunFile)
   const totals: KillTotals = { kills: 0, requests: 0, lostWithWorker: 0, takenBack: 0, hitBetween: 0, faults: [] }
   let id = 0
 
@@ -107,40 +104,4 @@ async function endOf(balancer: RunningBalancer, totals: KillTotals): Promise<voi
 
 function waitingFor({ connections }: Awaited<ReturnType<RunningBalancer['status']>>): number {
   return connections.waiting.offered
-}
-
-/** The file in which workers write down what they begin. */
-class Begun {
-  readonly twice: string[] = []
-  private readonly file: string
-  private readonly pids = new Map<string, number>()
-  private offset = 0
-  private rest = ''
-
-  constructor(file: string) {
-    this.file = file
-  }
-
-  pidOf(name: string): number | undefined {
-    this.read()
-    return this.pids.get(name)
-  }
-
-  read(): void {
-    const file = openSync(this.file, 'r')
-    const bytes = Buffer.alloc(65_536)
-    for (;;) {
-      const length = readSync(file, bytes, 0, bytes.length, this.offset)
-      if (length === 0) break
-      this.offset += length
-      const lines = (this.rest + bytes.toString('latin1', 0, length)).split('\n')
-      this.rest = lines.pop() as string
-      for (const line of lines) {
-        const [name = '', pid] = line.split(' ')
-        if (this.pids.has(name)) this.twice.push(name)
-        this.pids.set(name, Number(pid))
-      }
-    }
-    closeSync(file)
-  }
 }

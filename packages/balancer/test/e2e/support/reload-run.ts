@@ -96,7 +96,9 @@ async function loadAndReload(
     ...transportsOfAll.flatMap((transports) => times(chats, () => chat(run, transports))),
     ...times(webSockets, () => converse(run)),
     ...(browser === undefined ? [] : [fetchInPage(run, browser), clickInPage(run, browser)]),
-    ...(options.commands ? [runWrk(run, 'kept', 16), runWrk(run, 'new', 8), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)] : []),
+    ...(options.commands
+      ? [runWrk(run, 'kept', 16), runWrk(run, 'new', 8), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
+      : []),
   ]
   const watch = watchAccounts(target.balancer, () => over)
   try {

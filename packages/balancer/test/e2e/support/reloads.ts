@@ -97,7 +97,13 @@ function configIn(folder: string): string {
 }
 
 function writeRelease(folder: string, release: number, { workers, maxSurge }: ReloadedOptions): void {
-  const pool = { workers, env: { RELEASE: `${release}` }, reload: { maxSurge, settleMs: 100 }, drainSpreadMs: 300, queue: { timeoutMs: 60_000 } }
+  const pool = {
+    workers,
+    env: { RELEASE: `${release}` },
+    reload: { maxSurge, settleMs: 100 },
+    drainSpreadMs: 300,
+    queue: { timeoutMs: 60_000 },
+  }
   const ticket = { sticky: { by: 'ticket' } }
   const config = {
     app: fixture('reload-app.mjs'),

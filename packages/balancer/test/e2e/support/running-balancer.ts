@@ -38,13 +38,6 @@ export interface StartOptions {
   readonly wait?: boolean
 }
 
-/** What a command of the command line has come to. */
-export interface CommandResult {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
 export interface LogLine {
   readonly level: number
   readonly msg: string
@@ -71,16 +64,6 @@ export class RunningBalancer {
   /** Writes the config that the next reload reads. */
   configure(config: BalancerConfig): void {
     writeConfig(this.temporary, config)
-  }
-
-  /** Runs `balancer …` where this one was started; resolves when that has ended. */
-  async command(...args: readonly string[]): Promise<CommandResult> {
-    const child = spawnLogged(process.execPath, [BIN, ...args], {
-      cwd: this.temporary,
-      env: { ...process.env, TMPDIR: this.temporary },
-    })
-    const { code } = await child.ended
-    return { code, out: child.stdout(), err: child.stderr() }
   }
 
   get pid(): number {

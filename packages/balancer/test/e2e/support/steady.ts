@@ -1,5 +1,6 @@
 // Visitors that ask all the time, over kept-alive connections and new ones: whatever is done to the workers, each must get its answer.
 
+import { until } from '../../../../../test/support/until.ts'
 import { get, RawClient, type Target } from './raw-client.ts'
 
 const PAUSE_MS = 15
@@ -12,12 +13,11 @@ export interface SteadyOptions {
   readonly fresh?: number
 }
 
-/** What the app says of itself: `version pid`, or whatever a test wants to see. */
 export interface SteadyAnswers {
   readonly count: number
   readonly faults: readonly string[]
-  /** Every body that came, with how often it did. */
-  readonly bodies: ReadonlyMap<string, number>
+  /** Every answer that came, `path: body`. */
+  readonly answers: ReadonlySet<string>
 }
 
 /** Asks from the moment it is made, until it is ended. */
@@ -26,7 +26,7 @@ export class Steady {
   private readonly clients: Promise<void>[]
   private isOver = false
   private faults: string[] = []
-  private bodies = new Map<string, number>()
+  private answers = new Set<string>()
   private count = 0
 
   constructor(options: SteadyOptions) {
@@ -40,11 +40,18 @@ export class Steady {
 
   /** What has come since the last look. */
   take(): SteadyAnswers {
-    const { count, faults, bodies } = this
+    const { count, faults, answers } = this
     this.count = 0
     this.faults = []
-    this.bodies = new Map()
-    return { count, faults, bodies }
+    this.answers = new Set()
+    return { count, faults, answers }
+  }
+
+  /** What has come since now, when it is so many answers. */
+  async next(count: number): Promise<SteadyAnswers> {
+    this.take()
+    await until(() => this.count >= count, 10_000, `${count} answers`)
+    return this.take()
   }
 
   /** Resolves with what has come since the last look, when the last answer has. */
@@ -62,9 +69,8 @@ export class Steady {
       try {
         client ??= new RawClient(target)
         const { status, body } = await client.write(get(path, isKept ? { Connection: 'keep-alive' } : {})).answer(30_000)
-        const said = body.toString()
-        if (status === 200) this.bodies.set(said, (this.bodies.get(said) ?? 0) + 1)
-        else this.faults.push(`${path}: ${status} ${said}`)
+        if (status === 200) this.answers.add(`${path}: ${body}`)
+        else this.faults.push(`${path}: ${status} ${body}`)
         this.count++
       } catch (error) {
         this.faults.push(`${path}, ${isKept ? 'kept alive' : 'new'}: ${(error as Error).message}`)

@@ -1,0 +1,84 @@
+// Which release is in force, and the pools that releases need: a pool comes with the first release that names it, and goes with its last worker when
+// none does any more.
+
+import type { Connection } from '@switchyard/handoff'
+import { Pool } from './pool/pool.ts'
+import type { PoolWorker } from './pool/pool-worker.ts'
+import { makeRelease, type Release } from './release.ts'
+import type { Settings } from './settings.ts'
+import type { Supervisor } from './supervisor/supervisor.ts'
+
+export interface ReleasesParts {
+  readonly supervisor: () => Supervisor
+  readonly forwardToken: string
+  readonly onPolicyFailed: (route: string, error: unknown) => void
+  /** Routes a connection again that waited for a pool which goes. */
+  readonly placeAgain: (connection: Connection) => void
+}
+
+export class Releases {
+  readonly pools = new Map<string, Pool>()
+  /** What pools that are no more had claimed, and what was taken back from them. */
+  readonly pastPools = { claimed: 0, takenBack: 0 }
+  private readonly parts: ReleasesParts
+  private inForce: Release
+
+  constructor(settings: Settings, parts: ReleasesParts) {
+    this.parts = parts
+    this.inForce = this.prepare(settings)
+  }
+
+  get current(): Release {
+    return this.inForce
+  }
+
+  poolOf(worker: PoolWorker): Pool {
+    return this.pools.get(worker.pool) as Pool
+  }
+
+  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
+  prepare(settings: Settings): Release {
+    const { forwardToken, onPolicyFailed } = this.parts
+    return makeRelease(settings, {
+      forwardToken,
+      onPolicyFailed,
+      poolOf: (pool) => {
+        const known = this.pools.get(pool.name) ?? new Pool(pool)
+        this.pools.set(pool.name, known)
+        return known
+      },
+    })
+  }
+
+  /** From now on everything goes by this release. */
+  adopt(release: Release): void {
+    this.inForce = release
+    this.parts.supervisor().limits = release.settings.limits
+    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    this.dropOthers()
+  }
+
+  /** Pools that the release in force does not name get no workers any more. */
+  dropOthers(): void {
+    const { supervisor, placeAgain } = this.parts
+    for (const [name, pool] of this.pools) {
+      if (this.names(name)) continue
+      supervisor().wanted.get(name)?.scaleTo(0)
+      for (const connection of pool.queue.takeAll()) placeAgain(connection)
+      this.forgetIfEmpty(pool)
+    }
+  }
+
+  /** A worker is gone: its pool may go with it. */
+  forgetIfEmpty({ settings: { name }, workers, past }: Pool): void {
+    if (workers.size > 0 || this.names(name)) return
+    this.pastPools.claimed += past.claimed
+    this.pastPools.takenBack += past.takenBack
+    this.pools.delete(name)
+    this.parts.supervisor().wanted.delete(name)
+  }
+
+  private names(pool: string): boolean {
+    return this.inForce.settings.pools.some(({ name }) => name === pool)
+  }
+}

@@ -1,0 +1,174 @@
+// The primary before this one and the one after it, as the balancer sees them while an upgrade is under way: what comes from them, and what goes to them.
+
+import { setTimeout } from 'node:timers/promises'
+import { type Arrival, type Connection, type Door, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
+import type { Policy } from '@switchyard/routing'
+import type { BalancerEmitter } from '../events.ts'
+import type { Listeners } from '../listeners.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { Recall } from '../pool/recall.ts'
+import type { Waiting } from '../pool/waiting.ts'
+import type { LimitSettings, Settings } from '../settings.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import { Accession } from './accession.ts'
+import type { Estate } from './estate.ts'
+import type { Inheritance } from './inheritance.ts'
+import { legacyOf } from './legacy.ts'
+import { Succession } from './succession.ts'
+
+const LOOK_MS = 20
+
+/** The parts of the balancer that this works on. */
+export interface NeighbourParts {
+  readonly transport: Transport
+  readonly door: Door
+  readonly events: BalancerEmitter
+  readonly estate: Estate
+  readonly listeners: Listeners
+  readonly supervisor: Supervisor
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly waiting: Waiting
+  readonly recall: Recall
+  readonly settings: () => Settings
+  readonly freePort: () => number
+  /** This primary drains and leaves. */
+  readonly leave: () => void
+  /** This primary ends, and has served nobody. */
+  readonly fail: (error: Error) => void
+  readonly flush: () => void
+}
+
+export class Neighbours {
+  private readonly parts: NeighbourParts
+  private readonly succession: Succession
+  /** undefined: this primary is nobody's successor. */
+  private readonly accession: Accession | undefined
+  /** The connection that is being placed was with this primary's neighbour, who has nobody for it. */
+  private isFinal = false
+
+  constructor(parts: NeighbourParts, inheritance: Inheritance | undefined) {
+    this.parts = parts
+    const { transport, door, events, estate, listeners, supervisor, settings } = parts
+    const pools = () => parts.pools.values()
+    const takeIn = (passed: Passed) => this.takeIn(passed)
+    this.succession = new Succession({
+      transport,
+      door,
+      events,
+      estate,
+      pools,
+      sockets: () => listeners.bequeathed(door),
+      legacy: () => legacyOf(settings(), supervisor.wanted.values(), parts.freePort()),
+      startTimeoutMs: () => settings().limits.startTimeoutMs,
+      onTaken: (numbers) => listeners.keepFiles(numbers),
+      leave: parts.leave,
+      takeIn,
+      onBatchEnd: parts.flush,
+    })
+    if (inheritance?.predecessor === undefined) return
+    inheritance.predecessor.go.catch((error) => {
+      parts.fail(error)
+      supervisor.stopNow()
+    })
+    this.accession = new Accession({
+      predecessor: inheritance.predecessor,
+      sockets: inheritance.sockets,
+      transport,
+      door,
+      events,
+      workers: () => supervisor.workers(),
+      isComplete: () => [...supervisor.wanted.keys()].every((name) => supervisor.isAsWanted(name)),
+      silentMs: (worker) => supervisor.silentMs(worker),
+      startTimeoutMs: settings().limits.startTimeoutMs,
+      settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
+      takeIn,
+      onBatchEnd: parts.flush,
+    })
+  }
+
+  /** Starts a successor and resolves with a sentence when that serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with ERR_BUSY. */
+  upgrade(): Promise<string> {
+    return this.succession.upgrade(this.accession?.isUnderWay === true ? 'the primary before this one has not left yet' : undefined)
+  }
+
+  /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
+  cancel(): Promise<void> {
+    return this.succession.cancel()
+  }
+
+  /** To be called whenever a worker has come up. Resolves when connections may be accepted; rejects with a BalancerError when they never may. */
+  async admission(): Promise<void> {
+    await this.accession?.admission()
+  }
+
+  /** Connections are accepted. */
+  begun(): void {
+    this.accession?.begun(this.parts.listeners.numbers)
+  }
+
+  /** Might a connection be the predecessor's? */
+  get isSharing(): boolean {
+    return this.accession?.isSharing === true && !this.isFinal
+  }
+
+  /** Is the connection of a visitor whom a worker of the predecessor knows? Then it goes there. */
+  passBack({ fd, tag, carried, head }: Arrival, pool: Pool, policy: Policy): boolean {
+    return this.accession?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
+  }
+
+  /** Does what comes go to a successor? */
+  get isPassing(): boolean {
+    return this.succession.isPassing
+  }
+
+  /** Nobody here is to have it: the successor is. */
+  passOn({ fd, tag, carried }: Connection): void {
+    this.parts.waiting.found(fd)
+    this.succession.pass({ connection: { fd, tag, carried }, isFinal: true })
+  }
+
+  /** A worker lets go of an idle connection. */
+  passRest(connection: Connection): void {
+    this.parts.door.counts.givenBack++
+    this.succession.pass({ connection, rest: { timeoutMs: unpackRest(connection.carried) } })
+  }
+
+  /** How many connections went to a neighbour. */
+  get passed(): number {
+    return this.succession.passedOn + (this.accession?.passedBack ?? 0)
+  }
+
+  /** The workers drain; a successor gets what has not begun, and what is idle. Resolves when nothing is left here. */
+  async leave(): Promise<void> {
+    const { door, supervisor, pools, recall } = this.parts
+    const gone = supervisor.stop()
+    door.closeListeners()
+    this.succession.passAll()
+    for (const pool of pools.values()) for (const worker of pool.workers) recall.all(worker)
+    await gone
+    await this.succession.end()
+  }
+
+  /** A successor serves and can't be passed connections: workers take what is here already before they drain, or until the deadline. */
+  async untilBegun({ drainTimeoutMs }: Pick<LimitSettings, 'drainTimeoutMs'>): Promise<void> {
+    if (!this.succession.hasSuccessor) return
+    const { door, pools } = this.parts
+    const isWaiting = (): boolean =>
+      door.counts.waiting > 0 ||
+      [...pools.values()].some(({ queue, workers }) => queue.length > 0 || [...workers].some(({ channel }) => channel.outstanding > 0))
+    for (const deadline = Date.now() + drainTimeoutMs; isWaiting() && Date.now() < deadline; ) await setTimeout(LOOK_MS)
+  }
+
+  /** This primary ends. */
+  end(): void {
+    this.accession?.end()
+  }
+
+  /** A neighbour passes a connection to this primary. */
+  private takeIn({ connection, rest, isFinal = false }: Passed): void {
+    if (rest !== undefined) return this.parts.door.rest(connection, rest.timeoutMs)
+    this.isFinal = isFinal
+    this.parts.door.takeIn(connection)
+    this.isFinal = false
+  }
+}

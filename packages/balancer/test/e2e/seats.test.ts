@@ -1,0 +1,124 @@
+// Single seats, under visitors that ask all the time: more and fewer workers, one out of service, one restarted, one that fails too often.
+
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import type { PoolStatus } from '../../src/status.ts'
+import { runCommand } from './support/commands.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { Steady } from './support/steady.ts'
+
+const test = suite('seats', { timeoutMs: 60_000 })
+const file = join(temporaryFolder(), 'broken')
+
+let balancer: RunningBalancer
+let steady: Steady
+
+test.before(async () => {
+  balancer = await startBalancer({
+    config: {
+      app: 'seat-app.mjs',
+      pools: { web: { workers: 2, reload: { settleMs: 50 } } },
+      ...{ restartDelayMs: 5, maxRestartDelayMs: 5, maxRestarts: 2 },
+    },
+    env: { BROKEN_FILE: file },
+  })
+  await balancer.untilAllReady()
+  steady = new Steady({ target: balancer.port })
+})
+
+/** Slot to process, of those that serve. */
+async function seats(): Promise<Record<number, number>> {
+  const pool = (await balancer.status()).pools[0] as PoolStatus
+  const ready = pool.workers.filter(({ state }) => state === 'ready')
+  return Object.fromEntries(ready.map(({ slot, pid }) => [slot, pid]))
+}
+
+/** Runs a command that must succeed, and nobody may notice. */
+async function succeeds(...args: string[]): Promise<Record<number, number>> {
+  const { code, err } = await runCommand(balancer, args)
+  assert.is(code, 0, err)
+  assert.equal(steady.take().faults, [])
+  return seats()
+}
+
+async function refused(exitCode: number, says: RegExp, ...args: string[]): Promise<void> {
+  const before = await seats()
+  const { code, err } = await runCommand(balancer, args)
+  assert.is(code, exitCode, err)
+  assert.match(err, says)
+  assert.equal(await seats(), before)
+}
+
+test('more workers, so many more, and fewer: those that stay are the same', async () => {
+  const two = await seats()
+  const four = await succeeds('scale', 'web', '4')
+  assert.equal(Object.keys(four), ['0', '1', '2', '3'])
+  assert.equal({ ...four, ...two }, four)
+  const five = await succeeds('scale', '+1')
+  assert.is(five[3], four[3])
+  assert.equal(Object.keys(five).length, 5)
+  assert.equal(await succeeds('scale', 'web', '-3'), two)
+})
+
+test('a number of workers that can not be is refused, and so is a pool that is not there', async () => {
+  await refused(2, /one worker at least/, 'scale', 'web', '0')
+  await refused(2, /one worker at least/, 'scale', 'web', '-2')
+  await refused(2, /no pool 'other'/, 'scale', 'other', '3')
+  await refused(2, /Expected a worker|expected/i, 'scale', 'web', 'many')
+})
+
+test('a worker out of service leaves its seat empty until it is restarted', async () => {
+  const { 1: second } = await seats()
+  assert.equal(await succeeds('drain', 'web/0'), { 1: second })
+  assert.equal((await balancer.status()).pools[0]?.held, [0])
+  const after = await succeeds('restart', 'web/0')
+  assert.is(after[1], second)
+  assert.ok(after[0] !== undefined)
+  assert.equal((await balancer.status()).pools[0]?.held, [])
+})
+
+test('a restart replaces one worker, the new one first', async () => {
+  const before = await seats()
+  const after = await succeeds('restart', 'web/1')
+  assert.is(after[0], before[0])
+  assert.is.not(after[1], before[1])
+  await refused(2, /no 7|slots 0 to 1/, 'restart', 'web/7')
+})
+
+test('a restart whose new worker does not come up leaves the old one, and says why', async () => {
+  writeFileSync(file, '1')
+  await refused(4, /no disk here/, 'restart', 'web/1')
+  rmSync(file)
+  await balancer.untilAllReady()
+  assert.equal(steady.take().faults, [])
+})
+
+test('a seat that fails too often is broken: it is shown, the pool serves on, and a restart mends it', async () => {
+  const { 0: first, 1: second } = await seats()
+  writeFileSync(file, '1')
+  process.kill(second as number, 'SIGKILL')
+  await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken seat')
+  // What it had begun died with it.
+  steady.take()
+  const { code, out } = await runCommand(balancer, ['status'])
+  assert.is(code, 0)
+  assert.match(out, /web\/1 has failed too often and is not started again/)
+  assert.equal((await balancer.status()).pools[0]?.broken, [1])
+  assert.equal((await steady.next(20)).faults, [])
+  const starts = balancer.lines.filter(({ msg }) => /^web\/1 started/.test(msg)).length
+  await refused(4, /no disk here/, 'restart', 'web/1')
+  rmSync(file)
+  const mended = await succeeds('restart', 'web/1')
+  assert.is(mended[0], first)
+  assert.ok(mended[1] !== undefined)
+  assert.equal((await balancer.status()).pools[0]?.broken, [])
+  assert.ok(starts <= 8, `it was started ${starts} times`)
+})
+
+test('nobody has noticed', async () => {
+  assert.equal((await steady.end()).faults, [])
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()

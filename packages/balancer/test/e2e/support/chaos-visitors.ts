@@ -1,0 +1,171 @@
+// Visitors of several kinds that ask all the time and check every answer. Each request has a name of its own; what was not answered is told with what is
+// known of it: did it go over a connection that had served before, and which process had that?
+
+import { createHash } from 'node:crypto'
+import { get, RawClient, type Target } from './raw-client.ts'
+
+const ANSWER_MS = 20_000
+const LONGEST_PAUSE_MS = 40
+const PIECES = 10
+
+export interface Unanswered {
+  readonly name: string
+  readonly kind: string
+  readonly why: string
+  readonly atMs: number
+  /** Who gave the last answer on the connection; undefined: it was the first request there. */
+  readonly servedBy: number | undefined
+  /** Something of an answer had come. */
+  readonly isCut: boolean
+}
+
+/** Keeps the names, and what became of them. */
+export class Asked {
+  answered = 0
+  readonly unanswered: Unanswered[] = []
+  /** Answers that were not what they should be. */
+  readonly wrong: string[] = []
+  private last = 0
+
+  name(kind: string): string {
+    return `${kind}${++this.last}`
+  }
+}
+
+interface Question {
+  readonly kind: string
+  readonly bytes: readonly Buffer[]
+  readonly expected: string
+  readonly name: string
+}
+
+export interface VisitorOptions {
+  readonly target: Target
+  readonly asked: Asked
+  readonly random: () => number
+}
+
+/** One who asks, over one connection at a time. */
+export class Visitor {
+  private readonly options: VisitorOptions
+  private client: RawClient | undefined
+  private servedBy: number | undefined
+
+  constructor(options: VisitorOptions) {
+    this.options = options
+  }
+
+  /** A small GET, mostly over a connection that is kept alive; its route goes by turns to one pool or the other. */
+  async small(isKept: boolean): Promise<void> {
+    const name = this.options.asked.name('small')
+    await this.ask({ kind: 'small', name, bytes: [this.head('GET', this.path(name), isKept)], expected: name }, isKept)
+  }
+
+  /** A body in pieces. */
+  async upload(pauseMs: number, name = this.options.asked.name('upload')): Promise<void> {
+    const { random } = this.options
+    const body = Buffer.alloc(1 + Math.floor(random() * 100_000), name)
+    const cut = Math.floor(random() * body.length)
+    const expected = createHash('sha256').update(body).digest('hex')
+    const head = this.head('POST', this.path(name), true, { 'Content-Length': `${body.length}` })
+    await this.ask({ kind: 'upload', name, bytes: [head, body.subarray(0, cut), body.subarray(cut)], expected }, true, pauseMs)
+  }
+
+  /** An answer in pieces. */
+  async download(ms: number, name = this.options.asked.name('download')): Promise<void> {
+    const bytes = [this.head('GET', `${this.path(name)}?do=stream&ms=${ms}`, false)]
+    await this.ask({ kind: 'download', name, bytes, expected: `${name};`.repeat(PIECES) }, false)
+  }
+
+  /** One that is under way for a while: it waits there, or holds the loop. */
+  async long(what: 'wait' | 'block', ms: number, name = this.options.asked.name(what)): Promise<void> {
+    await this.ask({ kind: what, name, bytes: [this.head('GET', `/${name}?do=${what}&ms=${ms}`, false)], expected: name }, false)
+  }
+
+  /** An upgraded connection, and so many words that must come back. */
+  async echo(words: number, pauseMs: number, name = this.options.asked.name('echo')): Promise<void> {
+    const client = new RawClient(this.options.target)
+    let isCut = false
+    try {
+      const { status } = await client.write(get(`/${name}`, { Connection: 'Upgrade', Upgrade: 'echo' })).answer(ANSWER_MS)
+      if (status !== 101) return void this.options.asked.wrong.push(`${name} was answered ${status}`)
+      isCut = true
+      for (let word = 0; word < words; word++) {
+        const said = `${name}-${word}`
+        const heard = (await client.write(said).bytes(said.length, ANSWER_MS)).toString()
+        if (heard !== said) return void this.options.asked.wrong.push(`${said} came back as ${heard}`)
+        await pause(pauseMs)
+      }
+      this.options.asked.answered++
+    } catch (error) {
+      this.note(name, 'echo', error, undefined, isCut)
+    } finally {
+      client.destroy()
+    }
+  }
+
+  end(): void {
+    this.client?.destroy()
+    this.client = undefined
+    this.servedBy = undefined
+  }
+
+  private async ask({ kind, name, bytes, expected }: Question, isKept: boolean, pauseMs = 0): Promise<void> {
+    const { asked, target } = this.options
+    // One that has ended meanwhile is not asked.
+    if (!isKept || this.client?.isOver === true) this.end()
+    this.client ??= new RawClient(target)
+    const { client, servedBy } = this
+    try {
+      for (const [index, piece] of bytes.entries()) {
+        if (index > 0) await pause(pauseMs)
+        client.write(piece)
+      }
+      const { status, headers, body } = await client.answer(ANSWER_MS)
+      asked.answered++
+      const said = body.toString()
+      if (status !== 200 || said !== expected) asked.wrong.push(`${name} was answered ${status} ${said.slice(0, 80)}`)
+      this.servedBy = Number(headers.get('x-pid')?.[0])
+      if (!isKept || headers.get('connection')?.[0] === 'close') this.end()
+    } catch (error) {
+      this.note(name, kind, error, servedBy, client.unread > 0)
+      this.end()
+    }
+  }
+
+  private note(name: string, kind: string, error: unknown, servedBy: number | undefined, isCut: boolean): void {
+    this.options.asked.unanswered.push({ name, kind, why: (error as Error).message, atMs: Date.now(), servedBy, isCut })
+  }
+
+  private path(name: string): string {
+    return this.options.random() < 0.3 ? `/api/${name}` : `/${name}`
+  }
+
+  private head(method: string, path: string, isKept: boolean, fields: Record<string, string> = {}): Buffer {
+    const all = { Host: 'test', Connection: isKept ? 'keep-alive' : 'close', ...fields }
+    const lines = Object.entries(all).map(([field, value]) => `${field}: ${value}\r\n`)
+    return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
+  }
+}
+
+/** So many visitors, until `isOver`. */
+export async function visit(count: number, isOver: () => boolean, options: VisitorOptions): Promise<void> {
+  const { random } = options
+  const each = async (index: number): Promise<void> => {
+    const visitor = new Visitor(options)
+    while (!isOver()) {
+      const kind = (index + Math.floor(random() * 3)) % 5
+      if (kind === 0) await visitor.upload(random() * 20)
+      else if (kind === 1) await visitor.download(random() * 100)
+      else if (kind === 2) await visitor.echo(1 + Math.floor(random() * 5), random() * 20)
+      else await visitor.small(kind === 3 || random() < 0.5)
+      await pause(random() * LONGEST_PAUSE_MS)
+    }
+    visitor.end()
+  }
+  await Promise.all(Array.from({ length: count }, (_, index) => each(index)))
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

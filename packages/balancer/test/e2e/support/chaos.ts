@@ -1,0 +1,233 @@
+// Chaos: workers and the primary are hit at random, in every moment, while visitors ask all the time. Only what had begun in a worker that was hit, and
+// died of it, may go unanswered.
+
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom } from '../../../../../test/support/random.ts'
+import type { BalancerStatus } from '../../../src/status.ts'
+import { Begun } from './begun.ts'
+import { type ChaosWorld, commit, type Fault, faults, findVictim, isAlive, type Moment, moments } from './chaos-faults.ts'
+import { Asked, type Unanswered, visit } from './chaos-visitors.ts'
+import { runCommand } from './commands.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  readonly durationMs: number
+  readonly visitors: number
+  readonly longestBusyMs: number
+  /** A reload or another operation in so many rounds. */
+  readonly operationEvery: number
+}
+
+export interface ChaosTotals {
+  rounds: number
+  answered: number
+  /** Begun in a worker that died. */
+  lostWithWorker: number
+  /** Sent on a connection that a worker had which died, before that had read it. */
+  cutWithWorker: number
+  /** Between a claim and the app's first line. */
+  hitBetween: number
+  takenBack: number
+  /** How often each fault came in each moment. */
+  readonly hits: Record<string, number>
+  readonly operations: Record<string, number>
+  heapMb: [before: number, after: number]
+  residentMb: [before: number, after: number]
+  descriptors: [before: number, after: number]
+  faults: string[]
+}
+
+interface Hit {
+  readonly pid: number
+  readonly pool: string
+  readonly what: string
+  readonly atMs: number
+  /** One request may have been between the claim and the app's first line. */
+  between: string | undefined
+}
+
+const POOLS = { web: 4, api: 2 }
+/** A worker whose loop is busy for longer is replaced and killed. */
+const HANG_MS = 4_000
+const STRONG_AGAIN_MS = 30_000
+const BETWEEN_MS = 15_000
+const MEMORY_SAMPLES = 20
+const MORE_HEAP_MB = 8
+const MORE_RESIDENT_MB = 64
+
+/** Runs until the time is over, or something has gone wrong. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
+  const random = seededRandom(options.seed)
+  const begun = new Begun()
+  const folder = join(temporaryFolder(), 'faults')
+  mkdirSync(folder)
+  const reload = { settleMs: 200 }
+  const pool = (workers: number) => ({ workers, reload, execArgv: ['--max-old-space-size=48'], queue: { timeoutMs: 300_000 } })
+  const balancer = await startBalancer({
+    config: {
+      app: 'chaos-app.mjs',
+      pools: { web: pool(POOLS.web), api: pool(POOLS.api) },
+      routes: [{ path: '/api/*', pool: 'api' }],
+      ...{ hangTimeoutMs: HANG_MS, restartDelayMs: 20, maxRestartDelayMs: 500, maxRestarts: 1_000_000, drainTimeoutMs: 60_000 },
+      ...{ startTimeoutMs: 60_000, headTimeoutMs: 300_000 },
+    },
+    env: { BEGUN_FILE: begun.file, FAULTS: folder },
+    descriptorLimit: 512,
+    args: ['--log-level', 'info'],
+  })
+  await balancer.untilAllReady()
+  const asked = new Asked()
+  const world: ChaosWorld = { target: balancer.port, asked, random, balancer, begun, folder, longestBusyMs: options.longestBusyMs }
+  const totals: ChaosTotals = {
+    ...{ rounds: 0, answered: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, takenBack: 0, hits: {}, operations: {} },
+    ...{ heapMb: [0, 0], residentMb: [0, 0], descriptors: [balancer.descriptors, 0], faults: [] },
+  }
+  let isOver = false
+  const visitors = visit(options.visitors, () => isOver, world)
+  const hits: Hit[] = []
+  const ends = performance.now() + options.durationMs
+  // What the first rounds bring into memory stays there.
+  const measureAt = performance.now() + options.durationMs / 5
+
+  while (performance.now() < ends && totals.faults.length === 0) {
+    await round(world, options, totals, hits)
+    if (totals.heapMb[0] === 0 && performance.now() > measureAt) [totals.heapMb[0], totals.residentMb[0]] = await memoryMb(balancer)
+    judge(world, totals, hits)
+  }
+
+  isOver = true
+  await visitors
+  judge(world, totals, hits)
+  totals.answered = asked.answered
+  totals.faults.push(...begun.twice.map((name) => `${name} began twice`))
+  if (totals.faults.length === 0) await endWhereItBegan(balancer, totals)
+  const said = balancer.child.stderr()
+  if (said !== '') totals.faults.push(`on stderr: ${said}`)
+  const code = await balancer.stop(60_000)
+  if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)
+  if (totals.faults.length > 0) totals.faults.push(balancer.child.output().split('\n').slice(-60).join('\n'))
+  return totals
+}
+
+/** One or two workers are hit, perhaps while an operator is at work; then all is as before. */
+async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTotals, hits: Hit[]): Promise<void> {
+  const { balancer, random } = world
+  totals.rounds++
+  const operation = random() < 1 / options.operationEvery ? operate(world, totals) : undefined
+  const hitNow: Hit[] = []
+  const under: Promise<void>[] = []
+  const count = random() < 0.3 ? 2 : 1
+  for (let number = 0; number < count; number++) {
+    const fault = faults[Math.floor(random() * faults.length)] as Fault
+    const moment = moments[Math.floor(random() * moments.length)] as Moment
+    const poolOf = new Map(
+      (await balancer.status()).pools.flatMap(({ name, workers }) =>
+        workers.map(({ pid, state }) => [pid, state === 'ready' ? name : undefined]),
+      ),
+    )
+    // Somebody must be left in each pool.
+    const mayHit = (pid: number) => {
+      const name = poolOf.get(pid)
+      return name !== undefined && !hitNow.some((hit) => hit.pid === pid || (hit.pool === name && name === 'api'))
+    }
+    const victim = await findVictim(world, moment, mayHit)
+    if (victim === undefined) continue
+    const what = `${fault}, ${moment}`
+    totals.hits[what] = (totals.hits[what] ?? 0) + 1
+    const hit = { pid: victim.pid, pool: poolOf.get(victim.pid) as string, what, atMs: Date.now(), between: undefined }
+    if (fault !== 'descriptors of the primary') hitNow.push(hit)
+    under.push(victim.over, commit(world, fault, victim.pid))
+    // A status can't be asked for meanwhile.
+    if (fault === 'descriptors of the primary') await Promise.all(under)
+  }
+  hits.push(...hitNow)
+  const told = () => `round ${totals.rounds}, ${hitNow.map(({ pid, what }) => `${pid}: ${what}`).join('; ')}`
+  try {
+    await Promise.all(under)
+    await operation
+    await balancer.untilStatus(isStrong, 'full strength', STRONG_AGAIN_MS)
+  } catch (error) {
+    totals.faults.push(`${told()}: ${(error as Error).message}`)
+  }
+}
+
+function isStrong({ pools }: BalancerStatus): boolean {
+  return pools.every(
+    ({ ready, desired, reloading, workers }) =>
+      !reloading && ready === desired && workers.length === desired && workers.every(({ retiring }) => retiring === null),
+  )
+}
+
+/** What was not answered must have begun in a worker that was hit and is gone, or must have been on a connection that such a one had. */
+function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly Hit[]): void {
+  begun.read()
+  totals.faults.push(...asked.wrong.splice(0))
+  for (const one of asked.unanswered.splice(0)) {
+    const began = begun.pidOf(one.name)
+    const holder = began ?? one.servedBy
+    if (holder !== undefined && hits.some(({ pid }) => pid === holder) && !isAlive(holder)) {
+      if (began === undefined) totals.cutWithWorker++
+      else totals.lostWithWorker++
+      continue
+    }
+    const between =
+      holder === undefined
+        ? hits.find((hit) => hit.between === undefined && Math.abs(hit.atMs - one.atMs) < BETWEEN_MS && !isAlive(hit.pid))
+        : undefined
+    if (between === undefined) totals.faults.push(faultOf(one, began))
+    else {
+      between.between = one.name
+      totals.hitBetween++
+    }
+  }
+}
+
+function faultOf({ name, why, servedBy, isCut, atMs }: Unanswered, began: number | undefined): string {
+  const where =
+    began === undefined
+      ? `never begun, on a connection ${servedBy === undefined ? 'of its own' : `that ${servedBy} had`}`
+      : `begun by ${began}`
+  return `${new Date(atMs).toISOString()} ${name}, ${where}${isCut ? ', cut' : ''}: ${why}`
+}
+
+async function operate({ balancer, random }: ChaosWorld, totals: ChaosTotals): Promise<void> {
+  const commands = [['reload'], ['reload', 'api'], ['scale', 'web', '+1'], ['restart', 'web/1']]
+  const args = commands[Math.floor(random() * commands.length)] as string[]
+  const { code } = await runCommand(balancer, args)
+  if (args[0] === 'scale') await runCommand(balancer, ['scale', 'web', `${POOLS.web}`])
+  const what = `${args.join(' ')}: ${code}`
+  totals.operations[what] = (totals.operations[what] ?? 0) + 1
+}
+
+/** The least of several looks at its heap, for garbage comes and goes; and what is resident. */
+async function memoryMb(balancer: RunningBalancer): Promise<[heap: number, resident: number]> {
+  let least = Number.POSITIVE_INFINITY
+  for (let sample = 0; sample < MEMORY_SAMPLES; sample++) {
+    const text = await balancer.metrics()
+    const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
+      Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]),
+    )
+    least = Math.min(
+      least,
+      bytes.reduce((sum, one) => sum + one),
+    )
+  }
+  const resident = Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${balancer.pid}/status`, 'latin1'))?.[1])
+  return [Math.round(least / 2 ** 20), Math.round(resident / 1024)]
+}
+
+async function endWhereItBegan(balancer: RunningBalancer, totals: ChaosTotals): Promise<void> {
+  try {
+    totals.takenBack = (await balancer.untilStatus(isStrong, 'full strength', STRONG_AGAIN_MS)).handOffs.takenBack
+    await balancer.untilDescriptors(totals.descriptors[0])
+  } catch (error) {
+    totals.faults.push((error as Error).message)
+  }
+  totals.descriptors[1] = balancer.descriptors
+  ;[totals.heapMb[1], totals.residentMb[1]] = await memoryMb(balancer)
+  if (totals.heapMb[1] > totals.heapMb[0] + MORE_HEAP_MB) totals.faults.push(`the heap grew: ${totals.heapMb.join(' to ')} MB`)
+  if (totals.residentMb[1] > totals.residentMb[0] + MORE_RESIDENT_MB)
+    totals.faults.push(`memory grew: ${totals.residentMb.join(' to ')} MB`)
+}

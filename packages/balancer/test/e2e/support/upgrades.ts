@@ -1,0 +1,134 @@
+// A balancer that is upgraded while clients are at it: both processes share one log, and the first of them is the child of the test.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { atSuiteEnd } from '../../../../../test/suite.ts'
+import { until, untilEvent } from '../../../../../test/support/until.ts'
+import type { BalancerConfig } from '../../../src/config/config.ts'
+import { type CommandResult, runCommand } from './commands.ts'
+import { RawClient, type Target } from './raw-client.ts'
+import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
+
+/** `balancer start`, with every worker ready; its successors are ended with the suite. */
+export async function startUpgradable(options: StartOptions): Promise<RunningBalancer> {
+  const balancer = await startBalancer(options)
+  await balancer.untilAllReady()
+  endSuccessors(balancer)
+  return balancer
+}
+
+/** Nobody who was started in the place of this balancer outlives the suite. */
+export function endSuccessors(balancer: RunningBalancer): void {
+  atSuiteEnd(() => {
+    for (const pid of successorsOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+  })
+}
+
+/** From now on the config says this; apps by their absolute paths. */
+export function rewriteConfig({ temporary }: RunningBalancer, config: BalancerConfig): void {
+  writeFileSync(join(temporary, 'balancer.config.json'), JSON.stringify({ listen: '127.0.0.1:0', ...config }))
+}
+
+/** Those that have been started, in order. */
+export function successorsOf(balancer: RunningBalancer): number[] {
+  return balancer.lines.flatMap(({ msg }) => {
+    const pid = /^upgrade: pid (\d+) starts$/.exec(msg)?.[1]
+    return pid === undefined ? [] : [Number(pid)]
+  })
+}
+
+/** `balancer upgrade`, which is to succeed; gives the pid of the successor. */
+export async function upgrade(balancer: RunningBalancer): Promise<number> {
+  const result = await runCommand(balancer, ['upgrade'])
+  if (result.code !== 0) throw new Error(`the upgrade failed: ${JSON.stringify(result)}\n${balancer.child.output()}`)
+  return successorsOf(balancer).at(-1) as number
+}
+
+/** `balancer upgrade`, whatever comes of it. */
+export function tryUpgrade(balancer: RunningBalancer): Promise<CommandResult> {
+  return runCommand(balancer, ['upgrade'])
+}
+
+/** Is such a process there? */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Resolves when such a process is gone. */
+export async function untilGone(pid: number): Promise<void> {
+  await until(() => !isAlive(pid), 15_000, `the end of ${pid}`)
+}
+
+/** Resolves with the exit code of the first primary; the log may be held open by its successor. */
+export async function firstEnded(balancer: RunningBalancer): Promise<number | null> {
+  const { process: child } = balancer.child
+  if (child.exitCode === null && child.signalCode === null) await untilEvent(child, 'exit', 15_000)
+  return child.exitCode
+}
+
+/** `balancer stop` of whoever serves; resolves when all is over. */
+export async function stopLast(balancer: RunningBalancer): Promise<void> {
+  const { code, err } = await runCommand(balancer, ['stop'])
+  if (code !== 0) throw new Error(`stop: ${code} ${err}`)
+  await balancer.ended()
+}
+
+export interface LoadTotals {
+  requests: number
+  /** Each with what it was doing. */
+  readonly faults: string[]
+}
+
+/** Clients that ask again and again until they are told to stop: some on one connection each, some on a new one each time. Every answer must be whole and 200. */
+export class SteadyLoad {
+  readonly totals: LoadTotals = { requests: 0, faults: [] }
+  private stopping = false
+  private readonly clients: Promise<void>[] = []
+
+  constructor(target: Target, { kept, fresh, idle = 0 }: { kept: number; fresh: number; idle?: number }) {
+    for (let index = 0; index < kept; index++) this.clients.push(this.ask(target, `kept ${index}`, true, 10))
+    for (let index = 0; index < fresh; index++) this.clients.push(this.ask(target, `fresh ${index}`, false, 10))
+    for (let index = 0; index < idle; index++) this.clients.push(this.ask(target, `idle ${index}`, true, 300))
+  }
+
+  /** Resolves when so many more requests have been answered. */
+  async more(count: number): Promise<void> {
+    const until = this.totals.requests + count
+    while (this.totals.requests < until && this.totals.faults.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+
+  async stop(): Promise<LoadTotals> {
+    this.stopping = true
+    await Promise.all(this.clients)
+    return this.totals
+  }
+
+  /** `pauseMs`: at most, between its requests; a client may send at the very moment at which its idle connection moves. */
+  private async ask(target: Target, name: string, keeps: boolean, pauseMs: number): Promise<void> {
+    let client: RawClient | undefined
+    for (let turn = 0; !this.stopping; turn++) {
+      const what = `${name}, request ${turn}`
+      client ??= new RawClient(target)
+      const body = turn % 3 === 0 ? `body of ${what}` : ''
+      const head = `${body === '' ? 'GET' : 'POST'} /${turn} HTTP/1.1\r\nHost: test\r\nConnection: ${keeps ? 'keep-alive' : 'close'}\r\n`
+      client.write(body === '' ? `${head}\r\n` : `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+      try {
+        const { status, headers } = await client.answer(20_000)
+        this.totals.requests++
+        if (status !== 200) this.totals.faults.push(`${what}: ${status}`)
+        await new Promise((resolve) => setTimeout(resolve, pauseMs * Math.random()))
+        if (keeps && headers.get('connection')?.[0] !== 'close') continue
+      } catch (error) {
+        this.totals.faults.push(`${what}: ${(error as Error).message}`)
+      }
+      client.destroy()
+      client = undefined
+    }
+    client?.destroy()
+  }
+}

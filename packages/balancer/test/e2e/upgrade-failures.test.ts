@@ -1,0 +1,150 @@
+// A successor that is no good: the old primary serves on as if nothing had been, and says why.
+
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { startCommand } from './support/commands.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { fixture, type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
+import {
+  firstEnded,
+  isAlive,
+  rewriteConfig,
+  startUpgradable,
+  stopLast,
+  successorsOf,
+  tryUpgrade,
+  untilGone,
+  upgrade,
+} from './support/upgrades.ts'
+
+const test = suite('upgrade failures', { timeoutMs: 60_000 })
+const KEEP = { Connection: 'keep-alive' }
+const pools = { web: { workers: 2 } }
+
+const workersOf = async (balancer: RunningBalancer) => (await balancer.status()).pools[0]?.workers.map(({ pid }) => pid).sort()
+
+function appThat(code: string): string {
+  const file = join(temporaryFolder(), 'app.mjs')
+  writeFileSync(file, code)
+  return file
+}
+
+const LISTENS = "import { createServer } from 'node:http'\ncreateServer((_request, response) => response.end('new')).listen(3000)\n"
+
+const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, said: RegExp][] = [
+  [
+    'a config that can’t be read',
+    ({ temporary }) => writeFileSync(join(temporary, 'balancer.config.json'), '{ "app": '),
+    /balancer\.config\.json can't be read/,
+  ],
+  [
+    'a config with faults',
+    (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools: { web: { workers: 0 } } }),
+    /pools\.web\.workers/,
+  ],
+  [
+    'an app with a syntax error',
+    (balancer) => rewriteConfig(balancer, { app: appThat('const = 1'), pools, restartDelayMs: 10 }),
+    /SyntaxError: Unexpected token '='/,
+  ],
+  [
+    'an app that exits when it has listened for a while',
+    (balancer) => rewriteConfig(balancer, { app: appThat(`${LISTENS}setTimeout(() => process.exit(7), 400)`), pools }),
+    /web\/\d exited with code 7/,
+  ],
+  [
+    'an app that never listens',
+    (balancer) => rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 1_000 }),
+    /web\/\d was ended by SIGKILL|no worker of pool 'web' came up/,
+  ],
+  [
+    'an app whose loop hangs when it has listened',
+    (balancer) => rewriteConfig(balancer, { app: appThat(`${LISTENS}setTimeout(() => { for (;;) {} }, 200)`), pools }),
+    /loop hangs/,
+  ],
+  [
+    'an address that another process has',
+    (balancer) => rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools, listen: ['127.0.0.1:0', `127.0.0.2:${taken}`] }),
+    /is in use/,
+  ],
+]
+
+let taken = 0
+
+test(
+  'each of them',
+  async () => {
+    const other = await startUpgradable({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, listen: '127.0.0.2:0' } })
+    taken = other.port
+    const env = { SERVER_OPTIONS: JSON.stringify({ keepAliveTimeout: 600_000 }) }
+    const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools }, env })
+    const workers = await workersOf(balancer)
+    const kept = new RawClient(balancer.port)
+    for (const [title, spoil, said] of bad) {
+      spoil(balancer)
+      const { code, err } = await tryUpgrade(balancer)
+      assert.is(code, 10, `${title}: ${err}`)
+      assert.match(err, /ERR_UPGRADE_FAILED/)
+      assert.match(err, said, `${title}: ${err}`)
+      await untilGone(successorsOf(balancer).at(-1) ?? balancer.pid)
+      assert.equal(await workersOf(balancer), workers, title)
+      const answer = await kept.write(get('/', KEEP)).answer()
+      assert.is(answer.status, 200, `${title}: ${answer.body}`)
+      assert.ok(workers?.includes(json<{ pid: number }>(answer).pid))
+      assert.is((await exchange(balancer.port, get('/'))).status, 200)
+    }
+    // And a good one succeeds after all of them.
+    rewriteConfig(balancer, { app: fixture('echo-app.mjs'), pools })
+    await upgrade(balancer)
+    assert.is(await firstEnded(balancer), 0)
+    kept.destroy()
+    await stopLast(balancer)
+    assert.equal(readdirSync(balancer.temporary), ['balancer.config.json'])
+    assert.is(await other.stop(), 0)
+  },
+  { timeoutMs: 120_000 },
+)
+
+test('a stop while the successor starts ends both', async () => {
+  const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
+  rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 600_000 })
+  const asked = startCommand(balancer, ['upgrade'])
+  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
+  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
+  const workers = balancer.lines.flatMap(({ msg }) => Number(/ started \(pid (\d+)\)$/.exec(msg)?.[1]) || [])
+  assert.is(await balancer.stop(), 0)
+  assert.is((await asked.ended).code, 10)
+  for (const one of [pid, ...workers]) await untilGone(one)
+})
+
+test('one at a time', async () => {
+  const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
+  rewriteConfig(balancer, { app: fixture('silent-app.mjs'), pools, startTimeoutMs: 600_000 })
+  const first = startCommand(balancer, ['upgrade'])
+  await until(() => successorsOf(balancer).length === 1, 15_000)
+  for (const command of ['upgrade', 'reload']) {
+    const second = startCommand(balancer, [command])
+    assert.is((await second.ended).code, 7, second.output())
+  }
+  assert.is(await balancer.stop(), 0)
+  assert.is((await first.ended).code, 10)
+})
+
+test('a successor whose predecessor is killed takes its place', async () => {
+  const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
+  const { port } = balancer
+  const asked = startCommand(balancer, ['upgrade'])
+  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
+  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
+  balancer.child.process.kill('SIGKILL')
+  await asked.ended
+  // The port has never been closed, so clients wait for an answer.
+  const { status, body } = await exchange(port, get('/'), 30_000)
+  assert.is(status, 200, `${body}\n${balancer.child.output()}`)
+  assert.ok(isAlive(pid))
+  await stopLast(balancer)
+})
+
+test.run()
