@@ -13,6 +13,8 @@ import { measurePinned, pinnedLoad } from './pinned.ts'
 import { pinnedRows, pinnedTable, pinnedVerdicts } from './pinned-report.ts'
 import { pickVerdicts } from './policy-cases.ts'
 import { measureQueueing } from './queueing.ts'
+import { measureReload } from './reload.ts'
+import { reloadLoad, reloadRows, reloadTable, reloadVerdicts } from './reload-report.ts'
 import { invalidity, queueingNotes, queueingRows, queueingTable, queueingVerdicts } from './queueing-report.ts'
 import { queueingTargets, scenarioText } from './queueing-scenarios.ts'
 import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
@@ -47,6 +49,7 @@ async function run(options: Options): Promise<number> {
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: this needs Linux')
   if (mode === 'mixed') return mixed(options)
   if (mode === 'queueing') return queueing(options)
+  if (mode === 'reload') return reload(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -120,6 +123,16 @@ async function pinned(options: Options): Promise<number> {
   print(options, [`${machineText()}; ${seeds.length} rounds, the worst of them`, ...pinnedLoad, '', pinnedTable(rows), ...told(verdicts)])
   if (options.json)
     console.log(JSON.stringify({ machine: machine(), seeds, seconds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function reload(options: Options): Promise<number> {
+  const { reloadContenders: contenders, seconds, rounds, loads } = options
+  const samples = await measureReload({ contenders, seconds, rounds, load: loads[0] }, progress)
+  const rows = reloadRows(samples)
+  const verdicts = reloadVerdicts(rows)
+  print(options, [`${machineText()}; ${rounds} × ${seconds} s each`, ...reloadLoad(loads[0]), '', reloadTable(rows), ...told(verdicts)])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), seconds, rounds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

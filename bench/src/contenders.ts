@@ -1,5 +1,6 @@
 // Who takes part, as data. All in one scenario run the same app, on a port of their own, with the same number of workers.
 
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
 import { plainScenarios, type Scenario } from './scenarios.ts'
@@ -16,6 +17,27 @@ export interface Contender {
   readonly routed?: boolean
   /** A command that it can't run without. */
   readonly needs?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Where one that is reloaded keeps what it has to remember. */
+export interface Place {
+  /** Its own, and gone when it has ended. */
+  readonly folder: string
+  /** Of the package that was fetched for it. */
+  readonly command: string
+}
+
+/** One that replaces its workers while it serves. */
+export interface ReloadContender extends Pick<Contender, 'name' | 'workers'> {
+  /** A package that is fetched for it with npx when it is its turn, and the command of it. */
+  readonly fetched?: { readonly package: string; readonly command: string }
+  /** Arguments of `node`, as of any other contender. */
+  start(place: Place): readonly string[]
+  /** Arguments of `node`; when that ends with 0, every worker has been replaced. */
+  reload(place: Place): readonly string[]
+  /** For both. */
+  env?(place: Place): Readonly<Record<string, string>>
 }
 
 export interface MixedContender extends Contender {
@@ -30,7 +52,9 @@ const hello = fromHere('../apps/hello.js')
 const pooled = fromHere('../apps/pooled.js')
 const clusterPrimary = fromHere('../apps/cluster-primary.js')
 const naivePrimary = fromHere('../apps/naive-primary.js')
+const reloaded = fromHere('../apps/reloaded.js')
 const proxied = fromHere('../apps/proxied.js')
+const pm2 = fromHere('../apps/pm2.js')
 const httpProxyPrimary = fromHere('../apps/http-proxy-primary.js')
 const balancer = fromHere('../../packages/balancer/bin/balancer.js')
 
@@ -89,6 +113,25 @@ export const pinnedContenders: readonly Contender[] = [
   { name: 'cluster round robin', args: [clusterPrimary, 'rr', '2', pooled], workers: 2 },
   { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '2', pooled], workers: 2 },
   { name: 'switchyard', args: start(pooled, '-i', '2'), workers: 2 },
+]
+
+const pm2Cluster: Omit<ReloadContender, 'name'> = {
+  workers: WORKERS,
+  fetched: { package: 'pm2@7.0.4', command: 'pm2' },
+  start: ({ command }) => [pm2, command, `${WORKERS}`, reloaded],
+  reload: ({ command }) => [command, 'reload', 'all'],
+}
+
+/** Who takes part in `reload`. */
+export const reloadContenders: readonly ReloadContender[] = [
+  {
+    name: 'switchyard',
+    workers: WORKERS,
+    start: ({ folder }) => start(reloaded, '-i', `${WORKERS}`, '--control', join(folder, 'control')),
+    reload: ({ folder }) => [balancer, 'reload', '--control', join(folder, 'control')],
+  },
+  { ...pm2Cluster, name: 'PM2', env: ({ folder }) => ({ PM2_HOME: folder }) },
+  { ...pm2Cluster, name: 'PM2, app closes', env: ({ folder }) => ({ PM2_HOME: folder, CLOSES: '1' }) },
 ]
 
 /** Those of `all` that take part in a scenario. */

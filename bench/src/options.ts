@@ -3,15 +3,15 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Contender, contenders, queueingContenders } from './contenders.ts'
+import { type Contender, contenders, queueingContenders, type ReloadContender, reloadContenders } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed and --pinned each trace (10)
-  --rounds N         turns of each contender in each scenario (5); with --mixed, --queueing and --pinned seeds (3)
+  --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --reload (30)
+  --rounds N         turns of each contender in each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1)
   --warm-up S        load before the timing (half of the seconds, at most 2)
   --requests N       with --queueing: how many of a trace are counted, about (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -27,6 +27,7 @@ export const help = `npm run bench -- [options]
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
   --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
   --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
+  --reload           failed requests instead: clients ask while one reload of the workers follows the other
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -40,6 +41,7 @@ export interface Options {
   readonly scenarios: readonly Scenario[]
   readonly loads: readonly Load[]
   readonly contenders: readonly Contender[]
+  readonly reloadContenders: readonly ReloadContender[]
   readonly queueingScenarios: readonly QueueingScenario[]
   readonly requests: number
   /** As many as there are rounds. */
@@ -52,7 +54,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const modes = ['mixed', 'queueing', 'pinned', 'micro'] as const
+const modes = ['mixed', 'queueing', 'pinned', 'reload', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof modes)[number]
 
@@ -62,9 +64,9 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 
-const usualSeconds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '10', queueing: '5', pinned: '10', micro: '1' }
-const usualLateMs: Readonly<Record<Mode, string>> = { costs: '0', mixed: '5', queueing: '3', pinned: '10', micro: '0' }
-const usualRounds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '3', queueing: '3', pinned: '3', micro: '5' }
+const usualSeconds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '10', queueing: '5', pinned: '10', reload: '30', micro: '1' }
+const usualLateMs: Readonly<Record<Mode, string>> = { costs: '0', mixed: '5', queueing: '3', pinned: '10', reload: '0', micro: '0' }
+const usualRounds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '3', queueing: '3', pinned: '3', reload: '1', micro: '5' }
 
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
@@ -86,7 +88,10 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      values.contenders !== undefined ? await contendersIn(values.contenders) : mode === 'queueing' ? queueingContenders : contenders,
+      mode === 'reload'
+        ? []
+        : ((await contendersIn<Contender>(values.contenders)) ?? (mode === 'queueing' ? queueingContenders : contenders)),
+    reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
     check: values.check === true,
     json: values.json === true,
     mode,
@@ -113,6 +118,7 @@ function parsed(argv: readonly string[]) {
         mixed: { type: 'boolean' },
         queueing: { type: 'boolean' },
         pinned: { type: 'boolean' },
+        reload: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -147,8 +153,9 @@ function chosen<T extends { readonly name: string }>(
   return names && all.filter(({ name }) => names.includes(name))
 }
 
-async function contendersIn(file: string): Promise<readonly Contender[]> {
-  const module = (await import(pathToFileURL(resolve(file)).href)) as { contenders?: readonly Contender[] }
+async function contendersIn<T>(file: string | undefined): Promise<readonly T[] | undefined> {
+  if (file === undefined) return undefined
+  const module = (await import(pathToFileURL(resolve(file)).href)) as { contenders?: readonly T[] }
   if (!Array.isArray(module.contenders)) throw new UsageError(`--contenders: ${file} exports no 'contenders'`)
   return module.contenders
 }

@@ -16,8 +16,8 @@ const ADMIN = /"metrics":"(http:[^"]+)\/metrics"/
 const START_MS = 20_000
 
 /** Starts a contender and resolves when it says where it listens. Rejects with its output when it doesn't. */
-export async function startServer({ name, args }: Contender): Promise<RunningServer> {
-  const child = startChild(process.execPath, args, { PORT: '0' })
+export async function startServer({ name, args, env = {} }: Pick<Contender, 'name' | 'args' | 'env'>): Promise<RunningServer> {
+  const child = startChild(process.execPath, args, { ...env, PORT: '0' })
   try {
     const port = await new Promise<number>((resolve, reject) => {
       const fail = (why: string): void => {

@@ -88,7 +88,9 @@ function answerForEnded(engine: Engine): void {
     return verify.call(this, request, isUpgrade, (code, context) => {
       const { res: response } = request
       if (isUpgrade || code !== UNKNOWN_SESSION || response === undefined || !ended.has(context?.sid)) return done(code, context)
-      response.writeHead(200, { 'Content-Type': 'text/plain; charset=UTF-8' }).end(request.method === 'GET' ? CLOSED : TAKEN)
+      const text = request.method === 'GET' ? CLOSED : TAKEN
+      const fields = { 'Content-Type': 'text/plain; charset=UTF-8', 'Content-Length': text.length, 'Cache-Control': 'no-store' }
+      response.writeHead(200, fields).end(text)
     })
   }
 }

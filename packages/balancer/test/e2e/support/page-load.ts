@@ -22,7 +22,7 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
           const clients = Array.from({ length: atOnce }, async () => {
             while (next < count) {
               const number = next++
-              const url = number % 5 === 0 ? `/key/?key=${number}` : number % 7 === 0 ? '/heavy/' : '/ticket/'
+              const url = number % 5 === 0 ? `/key/?key=${number}` : number % 7 === 0 ? '/heavy/' : '/'
               const body = 'x'.repeat(number * 7)
               const answer = await fetch(url, number % 3 === 0 ? { method: 'POST', body } : {}).catch(String)
               if (typeof answer === 'string') found.push(`${url}: ${answer}`)

@@ -106,8 +106,7 @@ async function loadAndReload(
       const begun = performance.now()
       await target.reload()
       const seconds = ((performance.now() - begun) / 1000).toFixed(1)
-      const faults = tally.faults.length === 0 ? 'none' : tally.faults.join('\n  ')
-      progress(`reload ${target.done} in ${seconds} s; ${tally.sumOf(HTTP_KINDS)} requests, faults: ${faults}`)
+      progress(`reload ${target.done} in ${seconds} s; ${tally.sumOf(HTTP_KINDS)} requests, ${tally.faultCount} faults`)
     }
   } finally {
     over = true

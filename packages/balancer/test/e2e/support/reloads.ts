@@ -109,7 +109,6 @@ function writeRelease(folder: string, release: number, { workers, maxSurge }: Re
     app: fixture('reload-app.mjs'),
     listen: '127.0.0.1:0',
     startTimeoutMs: 120_000,
-    drainTimeoutMs: 8_000,
     pools: { web: pool, heavy: { ...pool, workers: 1 } },
     routes: [
       { path: '/socket.io/*', policy: ticket },

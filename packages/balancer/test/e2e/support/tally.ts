@@ -33,6 +33,10 @@ export class Tally {
     return Object.fromEntries(this.counts)
   }
 
+  get faultCount(): number {
+    return [...this.faultCounts.values()].reduce((sum, count) => sum + count, 0)
+  }
+
   /** How often each kind of fault was seen, and some in words. */
   get faults(): string[] {
     return [...[...this.faultCounts].map(([kind, count]) => `${count} × ${kind}`), ...this.told]

@@ -20,6 +20,7 @@ export interface LoadRun {
 export type VisitorKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
+const MOST_TICKET_MS = 2_000
 const PATHS = ['/', '/', '/', '/key/', '/ticket/', '/heavy/']
 const BIG_HASH = hashOf(Buffer.alloc(200_000, 'switchyard '))
 
@@ -42,8 +43,11 @@ class Visitor {
   private readonly run: LoadRun
   private readonly kind: VisitorKind
   private ticket: string | undefined
+  /** A worker drains until nobody comes any more who has a ticket of it. */
+  private ticketUntilMs = 0
   /** What a connection that ended had not answered, and may be sent again. */
   private unanswered: Sent[] = []
+  private asking: readonly Sent[] = []
 
   constructor(run: LoadRun, kind: VisitorKind) {
     this.run = run
@@ -95,7 +99,7 @@ class Visitor {
       const stale = status === 200 ? target.releaseFault(answer, done) : undefined
       if (stale !== undefined) tally.fault('wrong release', `${what}: ${stale}`)
       const ticket = headers.get('set-cookie')?.[0]
-      if (ticket !== undefined) this.ticket = ticket.split(';')[0]
+      if (ticket !== undefined) this.keepTicket(ticket)
       if (headers.get('connection')?.[0]?.toLowerCase() !== 'close' || this.kind === 'new') continue
       if (movesConnections) tally.fault('told to close', what)
       tally.count('told to close')
@@ -105,7 +109,10 @@ class Visitor {
     return this.kind !== 'new'
   }
 
-  private asking: readonly Sent[] = []
+  private keepTicket(cookie: string): void {
+    this.ticket = cookie.split(';')[0]
+    this.ticketUntilMs = performance.now() + this.run.random() * MOST_TICKET_MS
+  }
 
   /** A connection that can't move ends between two requests, and HTTP lets a client send again what it had begun to send at that moment. */
   private sendAgain(client: RawClient, batch: readonly Sent[], isFirst: boolean): boolean {
@@ -183,6 +190,7 @@ class Visitor {
   private head(method: string, path: string): string {
     const version = this.kind === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1'
     const connection = this.kind === 'new' ? 'Connection: close\r\n' : this.kind === '1.0' ? 'Connection: keep-alive\r\n' : ''
+    if (performance.now() > this.ticketUntilMs) this.ticket = undefined
     const cookie = this.ticket !== undefined && path.startsWith('/ticket/') ? `Cookie: ${this.ticket}\r\n` : ''
     return `${method} ${path} ${version}\r\nHost: test\r\n${connection}${cookie}`
   }

@@ -1,0 +1,17 @@
+// The app of those who are reloaded: a hello-world server that reads what it is sent, says which process answered, and how long its answer is, so that clients of
+// HTTP/1.0 can keep their connection. CLOSES=1: on SIGINT it closes its server and ends when that is done, as PM2 advises.
+
+import { createServer } from 'node:http'
+
+const BODY = Buffer.from('Hello world\n')
+
+const server = createServer((request, response) => {
+  const answer = () =>
+    response.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': BODY.length, Worker: process.pid }).end(BODY)
+  if (request.method === 'GET') answer()
+  else request.resume().once('end', answer)
+})
+
+if (process.env.CLOSES === '1') process.on('SIGINT', () => server.close(() => process.exit(0)))
+
+server.listen(Number(process.env.PORT ?? 3000), '127.0.0.1')
