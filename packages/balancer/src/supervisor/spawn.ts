@@ -96,8 +96,8 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
 }
 
 /** What it said last may come after the news of its end; but its own children may hold the pipe. */
-function afterLastWords(stderr: Readable | null, then: () => void): void {
-  if (stderr === null || stderr.closed) return then()
+function afterLastWords(stderr: Readable | null | undefined, then: () => void): void {
+  if (stderr?.closed !== false) return then()
   const heard = () => {
     clearTimeout(timer)
     stderr.off('close', heard)

@@ -112,7 +112,7 @@ export async function commit(world: ChaosWorld, fault: Fault, pid: number): Prom
   }
 }
 
-async function untilGone(pid: number, quietMs = 15_000): Promise<void> {
+async function untilGone(pid: number, quietMs = 8_000): Promise<void> {
   await until(() => !isAlive(pid), quietMs, `the end of ${pid}`)
 }
 

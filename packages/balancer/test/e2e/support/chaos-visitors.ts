@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { get, RawClient, type Target } from './raw-client.ts'
 
-const ANSWER_MS = 20_000
+const ANSWER_MS = 5_000
 const LONGEST_PAUSE_MS = 40
 const PIECES = 10
 

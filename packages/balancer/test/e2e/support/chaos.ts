@@ -18,6 +18,8 @@ export interface ChaosOptions {
   readonly longestBusyMs: number
   /** A reload or another operation in so many rounds. */
   readonly operationEvery: number
+  /** Told what is done in each round. */
+  readonly tell?: (line: string) => void
 }
 
 export interface ChaosTotals {
@@ -51,7 +53,7 @@ interface Hit {
 const POOLS = { web: 4, api: 2 }
 /** A worker whose loop is busy for longer is replaced and killed. */
 const HANG_MS = 4_000
-const STRONG_AGAIN_MS = 30_000
+const STRONG_AGAIN_MS = 10_000
 const BETWEEN_MS = 15_000
 const MEMORY_SAMPLES = 20
 const MORE_HEAP_MB = 8
@@ -92,7 +94,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
   const measureAt = performance.now() + options.durationMs / 5
 
   while (performance.now() < ends && totals.faults.length === 0) {
-    await round(world, options, totals, hits)
+    await round(world, options, totals, hits).catch((error) => totals.faults.push(`round ${totals.rounds}: ${error.stack}`))
     if (totals.heapMb[0] === 0 && performance.now() > measureAt) [totals.heapMb[0], totals.residentMb[0]] = await memoryMb(balancer)
     judge(world, totals, hits)
   }
@@ -138,11 +140,13 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
     totals.hits[what] = (totals.hits[what] ?? 0) + 1
     const hit = { pid: victim.pid, pool: poolOf.get(victim.pid) as string, what, atMs: Date.now(), between: undefined }
     if (fault !== 'descriptors of the primary') hitNow.push(hit)
+    options.tell?.(`round ${totals.rounds}: ${victim.pid} of ${hit.pool}: ${what}`)
     under.push(victim.over, commit(world, fault, victim.pid))
     // A status can't be asked for meanwhile.
     if (fault === 'descriptors of the primary') await Promise.all(under)
   }
   hits.push(...hitNow)
+  options.tell?.(`round ${totals.rounds}: ${world.asked.answered} answered`)
   const told = () => `round ${totals.rounds}, ${hitNow.map(({ pid, what }) => `${pid}: ${what}`).join('; ')}`
   try {
     await Promise.all(under)
