@@ -17,7 +17,11 @@ const ALL_WORKERS_MS = 5_000
 export type Questions = Pick<Scenario, 'groups' | 'order' | 'bodyBytes'>
 
 /** Rejects with the first thing that is wrong. */
-export async function checkAnswers(contender: Pick<Contender, 'name' | 'workers' | 'routed'>, server: RunningServer, questions: Questions): Promise<void> {
+export async function checkAnswers(
+  contender: Pick<Contender, 'name' | 'workers' | 'routed'>,
+  server: RunningServer,
+  questions: Questions,
+): Promise<void> {
   const { name, workers } = contender
   const { groups, order, bodyBytes } = questions
   const paths = groups.flat()

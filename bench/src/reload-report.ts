@@ -1,11 +1,13 @@
 // From the samples of `reload` to rows, verdicts and a table. Pure.
 
-import { CLIENTS, CONNECTIONS, type ReloadSample } from './reload.ts'
 import type { Load } from './loads.ts'
+import { CLIENTS, CONNECTIONS, type ReloadSample } from './reload.ts'
 import { markdown, median, type Verdict } from './report.ts'
 import type { AbsoluteTarget } from './scenarios.ts'
 
-export const reloadTargets: readonly AbsoluteTarget[] = [{ scenario: 'reload', contender: 'switchyard', unit: 'failed requests', atMost: 0 }]
+export const reloadTargets: readonly AbsoluteTarget[] = [
+  { scenario: 'reload', contender: 'switchyard', unit: 'failed requests', atMost: 0 },
+]
 
 /** One contender over all rounds. */
 export interface ReloadRow {
@@ -75,7 +77,9 @@ export function reloadTable(rows: readonly ReloadRow[]): string {
 export function reloadLoad(load: Load | undefined): readonly string[] {
   const { 'kept-alive': kept, 'new-connections': fresh } = CONNECTIONS
   const others = load === undefined ? '' : `${load.name} on ${kept} kept-alive connections and ${fresh} that are new for each request; `
-  return [`${others}${CLIENTS} clients of Node on kept-alive connections and ${CLIENTS} on new ones, every third request a POST; one reload after the other`]
+  return [
+    `${others}${CLIENTS} clients of Node on kept-alive connections and ${CLIENTS} on new ones, every third request a POST; one reload after the other`,
+  ]
 }
 
 function sum(counts: readonly number[]): number {

@@ -48,13 +48,17 @@ export async function measureReload(options: ReloadOptions, progress: (line: str
     }
   }
   const taking = [...commands.keys()]
-  const turns = Array.from({ length: options.rounds }, (_, index) => inTurn(taking, index + 1).map((contender) => ({ contender, round: index + 1 }))).flat()
+  const turns = Array.from({ length: options.rounds }, (_, index) =>
+    inTurn(taking, index + 1).map((contender) => ({ contender, round: index + 1 })),
+  ).flat()
   const samples: ReloadSample[] = []
   for (const { contender, round } of turns) {
     const sample = await take(contender, commands.get(contender) as string, round, options)
     samples.push(sample)
     const failed = Object.values(sample.failed).reduce((sum, count) => sum + count, 0)
-    progress(`${samples.length}/${turns.length}  ${contender.name}  ${sample.answered} answered, ${failed} failed, ${sample.reloadsMs.length} reloads`)
+    progress(
+      `${samples.length}/${turns.length}  ${contender.name}  ${sample.answered} answered, ${failed} failed, ${sample.reloadsMs.length} reloads`,
+    )
   }
   return samples
 }

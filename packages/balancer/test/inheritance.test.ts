@@ -53,7 +53,10 @@ test('of several that fit each is taken once', async () => {
   const same = { host: '127.0.0.1', askedPort: 0 }
   const sockets = new InheritedSockets([socket(5, { ...same, port: 1 }), socket(6, { ...same, port: 2 })])
   const taken = [0, 1, 2].map(() => sockets.take({ host: '127.0.0.1', port: 0 }, true))
-  assert.equal((await Promise.all(taken)).map((one) => one?.port), [1, 2, undefined])
+  assert.equal(
+    (await Promise.all(taken)).map((one) => one?.port),
+    [1, 2, undefined],
+  )
 })
 
 test('what a service manager passes begins at descriptor 3, and nobody else takes it for his', () => {
@@ -78,7 +81,10 @@ for (const [title, env] of [
 ] as const) {
   test(`nothing is passed: ${title}`, () => {
     const given: NodeJS.ProcessEnv = { ...env }
-    assert.equal(takeActivation(given, 9, () => assert.unreachable()), { sockets: [], warnings: [] })
+    assert.equal(
+      takeActivation(given, 9, () => assert.unreachable() as undefined),
+      { sockets: [], warnings: [] },
+    )
     assert.equal(given, {})
   })
 }
@@ -133,7 +139,11 @@ test('the command line leads through the links by which it was written', () => {
   assert.is(folderAsWritten(join(folder, 'gone'), real), real)
   assert.is(folderAsWritten(folder, real), real)
 
-  const started = { execPath: '/real/node', execArgv: ['--import', 'x'], argv: ['/real/node', `${real}/bin/balancer.js`, 'start', '-i', '2'] }
+  const started = {
+    execPath: '/real/node',
+    execArgv: ['--import', 'x'],
+    argv: ['/real/node', `${real}/bin/balancer.js`, 'start', '-i', '2'],
+  }
   assert.equal(ownCommand({ ...started, argv0: 'node' }, link, real), {
     file: '/real/node',
     args: ['--import', 'x', `${link}/bin/balancer.js`, 'start', '-i', '2'],

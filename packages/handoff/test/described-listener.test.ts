@@ -26,10 +26,22 @@ async function withServer(where: ListenOptions, body: (fd: number, port: number)
 
 const path = join(folder, 'a.sock')
 const cases: readonly [where: ListenOptions, expected: Partial<DescribedListener>][] = [
-  [{ host: '127.0.0.1', port: 0 }, { host: '127.0.0.1', ipv6Only: false }],
-  [{ host: '0.0.0.0', port: 0 }, { host: '0.0.0.0', ipv6Only: false }],
-  [{ host: '::', port: 0 }, { host: '::', ipv6Only: false }],
-  [{ host: '::', port: 0, ipv6Only: true }, { host: '::', ipv6Only: true }],
+  [
+    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.1', ipv6Only: false },
+  ],
+  [
+    { host: '0.0.0.0', port: 0 },
+    { host: '0.0.0.0', ipv6Only: false },
+  ],
+  [
+    { host: '::', port: 0 },
+    { host: '::', ipv6Only: false },
+  ],
+  [
+    { host: '::', port: 0, ipv6Only: true },
+    { host: '::', ipv6Only: true },
+  ],
   [{ host: '::1', port: 0 }, { host: '::1' }],
   [{ path }, { path, ipv6Only: false }],
 ]

@@ -17,7 +17,9 @@ interface End {
   batches: number
 }
 
-async function withPassage(body: (one: End, other: End, pair: () => Promise<{ client: Socket; fd: number }>) => Promise<void>): Promise<void> {
+async function withPassage(
+  body: (one: End, other: End, pair: () => Promise<{ client: Socket; fd: number }>) => Promise<void>,
+): Promise<void> {
   const server: Server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
   await untilEvent(server, 'listening')
   const { port } = server.address() as { port: number }

@@ -99,7 +99,10 @@ test('what it passes and nobody wants is told of; the admin page may be among it
   const balancer = await startBalancer({ config, sockets: [...sockets, 0], args: ['--admin', `127.0.0.1:${admin}`] })
   for (const fd of sockets) closeSync(fd)
   await balancer.untilLine(({ msg }) => msg.includes(`listens on 127.0.0.1:${left}, and the config does not`), 'the warning')
-  await balancer.untilLine(({ msg }) => msg.includes('descriptor 6 that the service manager passed is no stream socket'), 'the other warning')
+  await balancer.untilLine(
+    ({ msg }) => msg.includes('descriptor 6 that the service manager passed is no stream socket'),
+    'the other warning',
+  )
   assert.is((await balancer.status()).accepting, true)
   assert.match(await balancer.metrics(), /switchyard_accepting 1/)
   assert.is(await balancer.stop(), 0)

@@ -7,16 +7,7 @@ import { until } from '../../../../test/support/until.ts'
 import { startCommand } from './support/commands.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import {
-  firstEnded,
-  isAlive,
-  startUpgradable,
-  stopLast,
-  successorsOf,
-  tryUpgrade,
-  untilGone,
-  upgrade,
-} from './support/upgrades.ts'
+import { firstEnded, isAlive, startUpgradable, stopLast, successorsOf, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
 
 const test = suite('upgrade failures', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }

@@ -206,7 +206,20 @@ export async function startBalancer(options: StartOptions): Promise<RunningBalan
   const folder = temporaryFolder()
   const file = options.configFile ?? join(folder, CONFIG)
   if (config !== undefined) writeConfig(folder, config)
-  const all = [...under, process.execPath, BIN, 'start', '--config', file, '--admin', '127.0.0.1:0', '--no-pretty', '--log-level', 'debug', ...args]
+  const all = [
+    ...under,
+    process.execPath,
+    BIN,
+    'start',
+    '--config',
+    file,
+    '--admin',
+    '127.0.0.1:0',
+    '--no-pretty',
+    '--log-level',
+    'debug',
+    ...args,
+  ]
   const first = [
     ...(descriptorLimit === undefined ? [] : [`ulimit -n ${descriptorLimit}`]),
     ...(sockets === undefined ? [] : [`export LISTEN_PID=$$ LISTEN_FDS=${sockets.length}`]),
