@@ -356,7 +356,8 @@ export class Supervisor {
       const leftMs = Math.max(0, worker.sinceMs + this.limits.drainTimeoutMs - Date.now())
       this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
     }
-    const news = setInterval(tell, DRAIN_NEWS_MS)
+    // Nobody waits for news of who is gone.
+    const news = setInterval(tell, DRAIN_NEWS_MS).unref()
     tell()
   }
 
