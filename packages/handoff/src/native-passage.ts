@@ -41,8 +41,9 @@ export class NativePassage implements Passage {
 
   pass({ connection: { fd, tag, carried }, rest, isFinal = false }: Passed): boolean {
     if (this.isBroken) return false
-    const kind = rest !== undefined ? kinds.rest : carried === undefined ? kinds.untouched : kinds.carried
-    const bytes = rest !== undefined ? packRest(rest.timeoutMs ?? 0) : (carried ?? FILLER)
+    const isUntouched = carried === undefined || carried.length === 0
+    const kind = rest !== undefined ? kinds.rest : isUntouched ? kinds.untouched : kinds.carried
+    const bytes = rest !== undefined ? packRest(rest.timeoutMs ?? 0) : isUntouched ? FILLER : carried
     this.waiting.push({ fd, tag, reason: isFinal ? kind | FINAL_BIT : kind, bytes })
     if (this.waiting.length >= BATCH) this.flush()
     else if (!this.isPlanned) {
