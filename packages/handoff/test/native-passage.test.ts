@@ -96,17 +96,18 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
     const before = openDescriptors()
     const count = 2000
     const tags: number[] = []
-    const take = (): void => {
+    const take = (): number => {
       for (const { connection } of other.passed.splice(0)) {
         tags.push(connection.tag)
         closeSync(connection.fd)
       }
+      return tags.length
     }
     for (let turn = 0; turn < count; turn++) {
       const connection = { fd: native().copyDescriptor(fd), tag: turn % 256, carried: Buffer.alloc(turn % 700, 'a') }
       assert.ok(one.passage.pass({ connection }))
       // No more at a time than a process may have.
-      if (turn % 200 === 199) await until(() => (take(), tags.length === turn + 1))
+      if (turn % 200 === 199) await until(() => take() === turn + 1)
     }
     assert.is(one.passage.unsent, 0)
     assert.equal(
