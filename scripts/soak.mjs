@@ -7,7 +7,7 @@ import { faultOf, findTestFiles } from './test-files.mjs'
 import { killTestProcesses, runTestFile } from './test-process.mjs'
 import { build } from './workspace.mjs'
 
-const FILE_TIMEOUT_MS = 30 * 60_000
+const FILE_TIMEOUT_MS = 45 * 60_000
 
 const { values, positionals } = parseArgs({ options: { seed: { type: 'string' }, channel: { type: 'string' } }, allowPositionals: true })
 const seed = Number(values.seed ?? randomInt(2 ** 31))

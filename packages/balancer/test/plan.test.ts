@@ -180,6 +180,11 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     nextMs: NOW + 100,
   },
   {
+    name: 'one that hangs while it drains is killed',
+    actual: actual([...both(), worker({ id: 3, state: 'draining', retiring: 'hang' })]),
+    actions: [{ do: 'kill', id: 3, why: 'its loop hangs' }],
+  },
+  {
     name: 'a replacement that was called off leaves',
     actual: actual([...both(), worker({ id: 3, state: 'starting' })]),
     actions: [{ do: 'leave', id: 3 }],

@@ -138,6 +138,30 @@ struct Poll {
   }
 };
 
+// One uv_timer with an owner, likewise. It keeps no process alive.
+struct Timer {
+  uv_timer_t handle;
+  void* owner;
+  static Timer* open(uv_loop_t* loop, void* owner) {
+    Timer* timer = new Timer;
+    timer->owner = owner;
+    timer->handle.data = timer;
+    uv_timer_init(loop, &timer->handle);
+    uv_unref(reinterpret_cast<uv_handle_t*>(&timer->handle));
+    return timer;
+  }
+  void close() {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) { delete static_cast<Timer*>(closed->data); });
+  }
+};
+
+// The highest descriptor that was seen: the kernel gives out the lowest free one, so all above are free, but for some that were opened elsewhere.
+int highestDescriptor = 0;
+
+void noteDescriptor(int fd) {
+  if (fd > highestDescriptor) highestDescriptor = fd;
+}
+
 uv_loop_t* loopOf(napi_env env) {
   uv_loop_t* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
@@ -217,6 +241,7 @@ bool acceptBatch(Listener* listener) {
       failure = errno;
       break;
     }
+    noteDescriptor(fd);
     door->record(fd, listener->id, listener->peek);
     // The kernel gives out the lowest free descriptor, so a high one tells how full the table is.
     if (fd >= door->lastDescriptor) break;
@@ -563,6 +588,9 @@ constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
 constexpr size_t kRowBytes = 128;        // two cache lines: the worker's row of the load board, and what the primary tells the worker
 constexpr size_t kClaimsOffset = kRowBytes;
 constexpr int kReturnsPerWake = 64;      // what one worker sends back may take so much of a turn of the loop
+constexpr int kAllReturns = INT32_MAX;
+constexpr int kUnseenDescriptors = 128;  // more than are opened elsewhere between two that are seen here
+constexpr int kNoRoomMs = 10;
 
 using Word = std::atomic<uint32_t>;
 // Words of the row that this file writes or reads; native-load-row.ts has them all.
@@ -702,6 +730,7 @@ struct Channel {
   std::vector<Unsent> unsent;
   char* bytes = nullptr;  // where what comes back is read to
   Poll* poll = nullptr;
+  Timer* again = nullptr;
   std::unique_ptr<Callback> onReturn;
 
   ~Channel() {
@@ -712,8 +741,17 @@ struct Channel {
   }
   void stopReading() {
     if (poll != nullptr) poll->close();
+    if (again != nullptr) again->close();
     poll = nullptr;
+    again = nullptr;
   }
+  // What has come stays with the kernel for a moment.
+  void readLater() {
+    uv_poll_stop(&poll->handle);
+    if (again == nullptr) again = Timer::open(poll->handle.loop, this);
+    uv_timer_start(&again->handle, readAgain, kNoRoomMs, 0);
+  }
+  static void readAgain(uv_timer_t* timer);
   void release(size_t position) {
     uint32_t index = outstanding[position];
     outstanding[position] = outstanding.back();
@@ -739,10 +777,36 @@ napi_value mapRow(napi_env env, int memory) {
   return out;
 }
 
+// Is there room for the descriptors of the next message? The kernel drops those that the table does not take, and their connections with them.
+bool nextFits(int socket) {
+  struct rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (static_cast<rlim_t>(highestDescriptor) + kUnseenDescriptors + kMessageDescriptors < limit.rlim_cur) return true;
+  uint32_t count = 0;
+  Return entries[kMessageDescriptors];
+  struct iovec parts[2] = {{&count, sizeof count}, {entries, sizeof entries}};
+  struct msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_PEEK);
+  // What makes no sense is found out by reading it.
+  if (length < static_cast<ssize_t>(sizeof count) || count > kMessageDescriptors || length < static_cast<ssize_t>(sizeof count + count * sizeof(Return))) return true;
+  size_t wanted = 0, opened = 0;
+  for (uint32_t i = 0; i < count; i++) wanted += entries[i].id == 0;
+  int tried[kMessageDescriptors];
+  while (opened < wanted && (tried[opened] = fcntl(socket, F_DUPFD_CLOEXEC, 0)) >= 0) opened++;
+  for (size_t i = 0; i < opened; i++) close(tried[i]);
+  return opened == wanted;
+}
+
 // Reads what the worker has sent. A worker may lie: what makes no sense is dropped with its descriptors.
 void readReturns(Channel* channel, int most) {
   bool any = false, turned = false;
   for (int messages = 0; messages < most && channel->poll != nullptr; messages++) {
+    if (most != kAllReturns && !nextFits(channel->socket)) {
+      channel->readLater();
+      break;
+    }
     Incoming<Return> said;
     ssize_t length = said.receive(channel->socket, channel->bytes);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
@@ -760,6 +824,7 @@ void readReturns(Channel* channel, int most) {
       if (entry.id == 0) {
         if (descriptor == said.descriptorCount) break;
         fd = said.descriptors[descriptor++];
+        noteDescriptor(fd);
         if (fstat(fd, &kind) != 0 || !S_ISSOCK(kind.st_mode)) {
           close(fd);
           at += entry.bytes;
@@ -778,6 +843,11 @@ void readReturns(Channel* channel, int most) {
 
 void returnReady(uv_poll_t* handle, int, int) {
   readReturns(static_cast<Channel*>(static_cast<Poll*>(handle->data)->owner), kReturnsPerWake);
+}
+
+void Channel::readAgain(uv_timer_t* timer) {
+  Channel* channel = static_cast<Channel*>(static_cast<Timer*>(timer->data)->owner);
+  uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
 }
 
 // What comes over the channel's socket is read from now on.
@@ -811,6 +881,7 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   channel->socket = pair[0];
   channel->remote = pair[1];
   channel->memory = memfd_create("switchyard-claims", MFD_CLOEXEC);
+  noteDescriptor(channel->memory);
   if (channel->memory < 0 || ftruncate(channel->memory, static_cast<off_t>(pageBytes(channel->window))) != 0) return throwSystemError(env, errno, "memfd_create");
   void* page = mmap(nullptr, pageBytes(channel->window), PROT_READ | PROT_WRITE, MAP_SHARED, channel->memory, 0);
   if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
@@ -996,7 +1067,7 @@ napi_value answer(napi_env env, napi_callback_info info) {
 // readReturns(channel): everything that the worker has sent, now. For a worker that is gone.
 napi_value readAllReturns(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  readReturns(toChannel(env, args.at[0]), INT32_MAX);
+  readReturns(toChannel(env, args.at[0]), kAllReturns);
   return nullptr;
 }
 

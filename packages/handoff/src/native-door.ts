@@ -117,7 +117,9 @@ export class NativeDoor implements Door {
     this.counts.givenBack++
     if (!this.native.watch(fd)) return this.drop(fd)
     const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
-    if (evicted !== undefined) this.endRest(evicted)
+    // Descriptors run short: whoever has been idle for longest goes.
+    const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.takeOldest() : undefined)
+    if (gone !== undefined) this.endRest(gone)
     this.startSweeper()
   }
 

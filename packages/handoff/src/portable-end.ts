@@ -8,7 +8,7 @@ import { ControlPipe } from './control-pipe.ts'
 import type { PortableEnds } from './ends.ts'
 import { rowWords } from './native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
-import { loadFrame, RecordWriter, readHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
+import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
 import { tellSeats } from './seats.ts'
 import type { Offer, OfferListener, WorkerEnd } from './worker-end.ts'
 
@@ -60,6 +60,8 @@ export class PortableEnd implements WorkerEnd {
   private readonly words = new Int32Array(ROW_WORDS)
   private readonly writer = new RecordWriter()
   private listener: OfferListener | undefined
+  /** The last hand-off that came without its connection. */
+  private lost = 0
 
   constructor({ control, claims }: PortableEnds) {
     this.claims = claims
@@ -71,13 +73,16 @@ export class PortableEnd implements WorkerEnd {
   receive(listener: OfferListener): Int32Array {
     this.listener = listener
     const inner = process as unknown as {
-      on(event: 'internalMessage', listener: (message: unknown, handle: Handle | undefined) => void): void
+      on(event: 'internalMessage', listener: (message: unknown, handle: Handle | null | undefined) => void): void
     }
     inner.on('internalMessage', (message, handle) => {
+      const lost = handle === null || handle === undefined ? readLostHandOff(message) : undefined
+      if (lost !== undefined) return this.lose(lost)
       const handOff = readHandOff(message)
-      if (handOff === undefined) return
+      if (handOff === undefined || handle === null || handle === undefined) return
       const { number, tag, carried } = handOff
-      if (handle === undefined) return void this.say(recordKinds.empty, number)
+      // By now the primary gives it to another.
+      if (number === this.lost) return handle.close()
       // First, for the app may throw. All that came with this turn of the loop runs before it.
       setImmediate(() => this.say(recordKinds.turned, number))
       const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
@@ -94,6 +99,12 @@ export class PortableEnd implements WorkerEnd {
 
   /** Its answer to the hand-off, when the loop has turned, says so. */
   loopIsFree(): void {}
+
+  private lose(number: number): void {
+    if (number === this.lost) return
+    this.lost = number
+    this.say(recordKinds.empty, number)
+  }
 
   private readonly mayBeIdle = (): void => {
     if (this.words[rowWords.inFlight] === 0) this.words[rowWords.busySince] = 0

@@ -28,6 +28,12 @@ export function readHandOff(message: unknown): HandOff | undefined {
   return (message as { cmd?: unknown } | null)?.cmd === HAND_OFF ? (message as HandOff) : undefined
 }
 
+/** In the worker, of a message that came without its handle because no descriptor was left: the number of the hand-off. Node sends it again some times. */
+export function readLostHandOff(message: unknown): number | undefined {
+  const { cmd, msg } = (message ?? {}) as { cmd?: unknown; msg?: unknown }
+  return cmd === 'NODE_HANDLE' ? readHandOff(msg)?.number : undefined
+}
+
 /** Said by a worker over the pipe of claims. */
 export const recordKinds = {
   /** The hand-off is mine. Written before anybody can see that anything has begun. */

@@ -26,9 +26,15 @@ export class Resting {
 
   /** `untilMs`: when its patience is over; undefined: never. Gives the descriptor that had to go for it, if one had. */
   add(fd: number, tag: number, untilMs: number | undefined): number | undefined {
-    const oldest = this.rows.size >= this.limit ? this.rows.keys().next().value : undefined
-    if (oldest !== undefined) this.rows.delete(oldest)
+    const oldest = this.rows.size >= this.limit ? this.takeOldest() : undefined
     this.rows.set(fd, { tag, untilMs: untilMs ?? Number.POSITIVE_INFINITY })
+    return oldest
+  }
+
+  /** Takes the one that has rested longest; undefined: there is none. */
+  takeOldest(): number | undefined {
+    const oldest = this.rows.keys().next().value
+    if (oldest !== undefined) this.rows.delete(oldest)
     return oldest
   }
 

@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { assert, type suite } from '../../../test/suite.ts'
-import { openDescriptors } from '../../../test/support/descriptors.ts'
+import { exhaustDescriptors, openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import type { Channel, Connection, Transport } from '../src/index.ts'
 import { type Client, ContractDoor, ContractWorker, HEAD } from './contract-worker.ts'
@@ -144,6 +144,34 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
       socket.destroy()
     })
   })
+
+  if (process.platform === 'linux') {
+    test('what a worker has no descriptor for comes back whole, and is nobody else’s', async () => {
+      await withWorker(8, 'claim', async (worker, channel) => {
+        const { socket, arrival, said } = await entrance.client()
+        const end = exhaustDescriptors(worker.process.pid as number)
+        const back: Connection[] = []
+        channel.offer(arrival, false)
+        channel.flush()
+        await until(() => {
+          channel.settle((connection) => back.push(connection))
+          return back.length > 0
+        })
+        assert.equal([back[0]?.fd, back[0]?.tag, channel.outstanding, said()], [arrival.fd, arrival.tag, 0, ''])
+        end()
+        const before = entrance.count
+        door.readmit(back[0] as Connection)
+        assert.is(entrance.count, before + 1)
+        channel.offer(entrance.last, false)
+        channel.flush()
+        await until(() => said() !== '')
+        assert.match(said(), /^claimed \d+ tag \d+\n$/)
+        await settled(channel)
+        assert.is(channel.claimed, 1)
+        socket.destroy()
+      })
+    })
+  }
 
   test('a worker killed with unclaimed connections loses none and leaves no descriptor', async () => {
     const before = openDescriptors()

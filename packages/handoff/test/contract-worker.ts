@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import type { Arrival, ChannelListener, Door, Question, Transport, WorkerLink } from '../src/index.ts'
+import type { Arrival, ChannelListener, Connection, Door, Question, Transport, WorkerLink } from '../src/index.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -67,17 +67,18 @@ export class ContractDoor {
 export interface Heard {
   turned: number
   readonly questions: Question[]
+  readonly givenBack: Connection[]
 }
 
 export class ContractWorker {
   readonly link: WorkerLink
   readonly process: ChildProcess
-  readonly heard: Heard = { turned: 0, questions: [] }
+  readonly heard: Heard = { turned: 0, questions: [], givenBack: [] }
   readonly exited: Promise<void>
 
   constructor(openLink: (listener: ChannelListener) => WorkerLink) {
     this.link = openLink({
-      onGivenBack: () => {},
+      onGivenBack: (connection) => this.heard.givenBack.push(connection),
       onAsked: (question) => this.heard.questions.push(question),
       onTurned: () => {
         this.heard.turned++

@@ -47,4 +47,26 @@ test('it lets go of what rests and of heads that are not complete, and takes the
   door.close()
 })
 
+test('when descriptors run short, whoever has rested longest is ended for one that comes to rest', async () => {
+  const arrivals: Connection[] = []
+  const door = nativeTransport().openDoor({
+    ...LIMITS,
+    // Every descriptor is beyond that.
+    descriptorShare: 0,
+    onArrival: ({ fd, tag }) => arrivals.push({ fd, tag, carried: undefined }),
+    onLeft: () => {},
+    onBatchEnd: () => {},
+  })
+  const { port = 0 } = await door.listen({ host: '127.0.0.1', port: 0 })
+  door.accept()
+  const client = connect(port, '127.0.0.1').resume()
+  client.on('error', () => {})
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => arrivals.length === 1)
+  door.rest(arrivals[0] as Connection, 60_000)
+  assert.is(door.restingCount, 0)
+  await until(() => client.closed)
+  door.close()
+})
+
 test.run()

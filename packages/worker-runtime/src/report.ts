@@ -21,9 +21,11 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
   const lateness = new Lateness()
   let connections = 0
   let ended = 0
+  let memoryBytes = 0
 
   function report(loopLagMs: number): void {
     const now = performance.eventLoopUtilization()
+    memoryBytes = residentBytes() ?? memoryBytes
     const load: LoadReport = {
       inFlight: inFlight.count,
       connections,
@@ -33,7 +35,7 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
       loopLagMs,
       utilisation: performance.eventLoopUtilization(now, utilisation).utilization,
       latencyMs: inFlight.latencyMs,
-      memoryBytes: process.memoryUsage.rss(),
+      memoryBytes,
     }
     utilisation = now
     const same =
@@ -61,4 +63,13 @@ export function startReports(runtime: Runtime, inFlight: InFlight, server: () =>
     ended = inFlight.ended
     report(loopLagMs)
   }, INTERVAL_MS).unref()
+}
+
+/** undefined: the app has taken every descriptor, and the system tells it by a file. */
+function residentBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return undefined
+  }
 }

@@ -1,11 +1,13 @@
 // What becomes of a request whose target is not there, dies before it has begun it, dies in the middle, or is none.
 
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import type { Agent, IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createNetServer, type Socket } from 'node:net'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
+import { exhaustDescriptors } from '../../../test/support/descriptors.ts'
 import { type LoggedChild, spawnLogged } from '../../../test/support/spawn.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Target } from '../src/forward/forwarder.ts'
@@ -98,6 +100,30 @@ test('a worker that is gone and has left its socket: another has the request', a
   assert.ok((await conversation(pair.port, POST)).endsWith('app had POST body'))
   assert.equal(lists, [[], [worker.socketPath]])
 })
+
+if (process.platform === 'linux') {
+  test('no descriptor is left for the connection to another worker: the request waits for one', async () => {
+    const worker = await startWorker()
+    chooseInTurn('here', worker.target)
+    const wire = new Wire(pair.port)
+    await wire.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n').untilText('app had GET')
+    wire.text = ''
+    const reserve = Array.from({ length: 16 }, () => openSync(devNull, 'r'))
+    const end = exhaustDescriptors(process.pid)
+    try {
+      wire.write(GET)
+      await until(() => lists.length >= 3, 3000, 'a third attempt')
+      assert.is(wire.text, '')
+    } finally {
+      for (const fd of reserve) closeSync(fd)
+      end()
+    }
+    await wire.untilText(/worker\d+ had GET/)
+    assert.ok(lists.every((failed) => failed.length === 0))
+    wire.destroy()
+    await worker.stop()
+  })
+}
 
 test('after three workers that are not there: 502, and none is asked for more', async () => {
   chooseInTurn({ socketPath: join(pair.folder, 'missing') })

@@ -67,7 +67,7 @@ export class Pool {
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
     this.candidates = this.ready.filter((worker) => worker.channel.hasRoom && worker.retiring !== 'hang' && !this.ejected.has(worker))
-    this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed)
+    this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed && worker.retiring !== 'hang')
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots

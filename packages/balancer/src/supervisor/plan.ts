@@ -131,6 +131,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     if (worker.leavingMs !== undefined) {
       if (clock.isDue(worker.leavingMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
+    else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
     else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
@@ -272,7 +273,7 @@ function seatsOf(live: readonly PlannedWorker[], wanted: number): Map<number, Pl
 
 /** A worker of the wanted generation hangs: that is a failure of it, whoever else is well. */
 function hangOf({ generation }: DesiredPool, workers: readonly PlannedWorker[]): string | undefined {
-  const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang')
+  const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang' && worker.state !== 'draining')
   return hung && `${hung.pool}/${hung.slot}: its loop hangs`
 }
 

@@ -69,7 +69,8 @@ export class PoolWatch {
     const find = (id: number) => workers.find((worker) => worker.id === id) as PoolWorker
     for (const { id, why } of kill) this.options.kill(find(id), why)
     for (const { id, why } of unfit) this.judgeUnfit(find(id), why, wanted)
-    if (retire !== undefined) this.options.retire(find(retire.id), retire.reason, retire.why)
+    const isReplacing = [...pool.workers].some(({ retiring }) => retiring !== undefined)
+    if (retire !== undefined && !isReplacing) this.options.retire(find(retire.id), retire.reason, retire.why)
   }
 
   private limited(worker: PoolWorker, nowMs: number): LimitedWorker {

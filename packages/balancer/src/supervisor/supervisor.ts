@@ -123,7 +123,9 @@ export class Supervisor {
 
   /** The worker serves on until another has taken its place. */
   retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
-    if (worker.retiring !== undefined || worker.state !== 'ready') return
+    if (worker.retiring !== undefined) return
+    // Who drains is replaced already; but one that hangs will not end by itself.
+    if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
     this.options.events.emit('workerRetiring', { ...worker.seat, reason: why ?? reason })
     this.poolOf(worker).refresh()

@@ -114,7 +114,7 @@ export class WorkerWatch {
       note(worker, watched, now)
       // Who is looked at with a debugger may stand at a breakpoint.
       if (slept || worker.address === undefined || isInspected(worker)) watched.turnedMs = now
-      if (worker.state === 'ready' && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
+      if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
     this.options.onLooked()
   }
@@ -160,6 +160,11 @@ function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): v
     watched.turnedAfterMs = watched.lookedMs
   }
   watched.lookedMs = now
+}
+
+/** Has it requests that would wait for ever? */
+function isServing({ state, leavingMs }: PoolWorker): boolean {
+  return state === 'ready' || (state === 'draining' && leavingMs === undefined)
 }
 
 function isInspected({ settings: { execArgv } }: PoolWorker): boolean {

@@ -3,9 +3,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
+import { patience } from '../../../../test/support/patience.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { runCommand, startCommand } from './support/commands.ts'
+import { Hold } from './support/hold.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { Steady } from './support/steady.ts'
@@ -60,7 +62,12 @@ function nobodyNoticed(): void {
 }
 
 test.before(async () => {
-  config = { app: 'version-app.mjs', pools: { web: pool(1, { workers: 2 }), api: pool(1) }, routes: routesTo('api') }
+  config = {
+    app: 'version-app.mjs',
+    pools: { web: pool(1, { workers: 2 }), api: pool(1) },
+    routes: routesTo('api'),
+    startTimeoutMs: patience(10_000),
+  }
   balancer = await startBalancer({ config })
   await balancer.untilAllReady()
   steady = new Steady({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
@@ -161,8 +168,8 @@ test('a rollback brings back environment and app of before; there is only one', 
 })
 
 test('while a reload is under way others are refused', async () => {
-  const slow = { settleMs: 3000 }
-  configure({ pools: { web: pool(7, { workers: 1, reload: slow }), api: pool(7) } })
+  const hold = new Hold()
+  configure({ pools: { web: pool(7, { env: { VERSION: '7', HOLD: hold.file } }), api: pool(7) } })
   const reload = startCommand(balancer, ['reload'])
   await balancer.untilStatus(({ pools }) => pools.some(({ reloading }) => reloading), 'the reload')
   for (const args of [['reload'], ['reload', 'api'], ['rollback']]) {
@@ -170,6 +177,7 @@ test('while a reload is under way others are refused', async () => {
     assert.is(code, 7, `${args.join(' ')}: ${err}`)
     assert.match(err, 'ERR_BUSY')
   }
+  hold.release()
   assert.equal(await reload.ended, { code: 0, signal: null }, reload.output())
   assert.equal(await answerers(), ['web 7', 'api 7', 'web 7'])
   nobodyNoticed()

@@ -2,10 +2,13 @@
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
+import { exhaustDescriptors } from '../../../../test/support/descriptors.ts'
 import { until } from '../../../../test/support/until.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
 
+/** Some reports come in that time. */
+const SHORTAGE_MS = 500
 const test = suite('reports', { timeoutMs: 30_000 })
 
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
@@ -35,6 +38,14 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     assert.match(text, /^switchyard_worker_loop_delay_seconds\{pool="web",slot="0",quantile="0.99"\} \d/m)
     const [worker] = (await balancer.status()).pools[0]?.workers ?? []
     assert.equal([worker?.begun, worker?.failed], [9, 3])
+    // The system tells a process of its memory by a file.
+    const end = exhaustDescriptors(worker?.pid ?? 0)
+    const client = await new RawClient(balancer.port).connected()
+    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_MS))
+    end()
+    await client.write(get('/')).answer()
+    client.destroy()
+    assert.is((await balancer.status()).pools[0]?.workers[0]?.pid, worker?.pid)
     assert.match(text, /^switchyard_load_board_faults_total\{pool="web"\} 0$/m)
     assert.is(await balancer.stop(), 0)
   })

@@ -25,10 +25,17 @@ export interface Loss {
   readonly unread: boolean
   /** The request could be sent once more. */
   readonly repeatable: boolean
+  /** This process could open no connection, see `isShortage`. */
+  readonly short: boolean
 }
 
 /** The longest that a process may take from its first closed connection to its last. */
 const ENDING_MS = 100
+
+/** How long a request waits for a descriptor. */
+const SHORT_MS = 5000
+const SHORT_AGAIN_MS = 50
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /** RFC 9110 §9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -44,6 +51,7 @@ export abstract class ForwardAttempts {
   private readonly choose: Choose
   private readonly serveHere: () => void
   private readonly failed: string[] = []
+  private shortUntil: number | undefined
 
   constructor(parts: ForwardParts, choose: Choose, serveHere: () => void) {
     this.parts = parts
@@ -76,7 +84,14 @@ export abstract class ForwardAttempts {
   }
 
   /** The worker at `socketPath` has not answered. */
-  protected async lose(socketPath: string, { refused, unread, repeatable }: Loss): Promise<void> {
+  protected async lose(socketPath: string, { refused, unread, repeatable, short }: Loss): Promise<void> {
+    const now = performance.now()
+    if (short) this.shortUntil ??= now + SHORT_MS
+    if (short && now < (this.shortUntil ?? 0)) {
+      await new Promise((resolve) => setTimeout(resolve, SHORT_AGAIN_MS))
+      if (!this.over) await this.ask()
+      return
+    }
     if (!refused && !(unread && repeatable)) {
       // It may have begun and then ended the connection: an app may wish so, and then its client shall see just that.
       const gone = await isGone(socketPath)
@@ -103,6 +118,11 @@ export function wasUnread(error: Error | undefined): boolean {
   return process.platform === 'linux' && error !== undefined && 'syscall' in error
 }
 
+/** Does the error tell of this process, which has no descriptor or memory left, rather than of the other side? */
+export function isShortage(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && SHORTAGES.has(error.code as string)
+}
+
 export function refusalText(status: RefusalStatus): string {
   return `${status} ${STATUS_CODES[status]}\n`
 }
@@ -118,7 +138,7 @@ function isGone(socketPath: string): Promise<boolean> {
     }
     // A process that ends may close its listener last: then the connection stands, and breaks.
     const timer = setTimeout(settle, ENDING_MS, false)
-    socket.on('error', () => settle(true))
+    socket.on('error', (error) => settle(!isShortage(error)))
     socket.on('close', () => settle(true))
   })
 }

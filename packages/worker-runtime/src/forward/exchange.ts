@@ -4,7 +4,16 @@ import { ClientRequest, type IncomingMessage, type InformationEvent, type Server
 import type { Socket } from 'node:net'
 import { AnswerPassing } from './answer.ts'
 import { writeInformation } from './answer-head.ts'
-import { type Choose, ForwardAttempts, type ForwardParts, isIdempotent, type RefusalStatus, refusalText, wasUnread } from './attempts.ts'
+import {
+  type Choose,
+  ForwardAttempts,
+  type ForwardParts,
+  isIdempotent,
+  isShortage,
+  type RefusalStatus,
+  refusalText,
+  wasUnread,
+} from './attempts.ts'
 import { unwatchClient, watchClient } from './clients.ts'
 import { fieldsOf } from './forwarded-field.ts'
 import { RequestSending } from './request.ts'
@@ -120,7 +129,8 @@ export class Exchange extends ForwardAttempts {
     const { sending } = this
     const unread = wasUnread(this.error)
     const repeatable = sending.isWhole && (unread || (sending.isWithoutBody && isIdempotent(this.request.method)))
-    void this.lose(this.socketPath, { refused: !this.connected, unread, repeatable })
+    const short = !this.connected && isShortage(this.error)
+    void this.lose(this.socketPath, { refused: !this.connected, unread, repeatable, short })
   }
 
   protected override refuse(status: RefusalStatus): void {

@@ -1,8 +1,8 @@
 // What goes wrong in chaos, and in which moment of a worker's life: each fault hits one process, each moment finds one.
 
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { exhaustDescriptors } from '../../../../../test/support/descriptors.ts'
 import { patience } from '../../../../../test/support/patience.ts'
 import { until } from '../../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../../src/status.ts'
@@ -126,13 +126,11 @@ export function isAlive(pid: number): boolean {
 
 /** For a while it gets not one more than it has. */
 async function exhaustPrimary({ balancer, random }: ChaosWorld): Promise<void> {
-  const limit = (count: number) => execFileSync('prlimit', ['--pid', `${balancer.pid}`, `--nofile=${count}:`])
-  const before = Number(execFileSync('prlimit', ['--pid', `${balancer.pid}`, '--nofile', '--output', 'SOFT', '--noheadings', '--raw']))
-  limit(balancer.descriptors + Math.floor(random() * 4))
+  const end = exhaustDescriptors(balancer.pid, Math.floor(random() * 4))
   try {
     await pause(200 + random() * 1500)
   } finally {
-    limit(before)
+    end()
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { get, RawClient, type Target } from './raw-client.ts'
+import { movesConnections } from './running-balancer.ts'
 
 const ANSWER_MS = 5_000
 const LONGEST_PAUSE_MS = 40
@@ -12,11 +13,14 @@ export interface Unanswered {
   readonly name: string
   readonly kind: string
   readonly why: string
+  readonly askedMs: number
   readonly atMs: number
-  /** Who gave the last answer on the connection; undefined: it was the first request there. */
-  readonly servedBy: number | undefined
+  /** Who had the connection; undefined: it was the first request there. */
+  readonly holder: number | undefined
   /** Something of an answer had come. */
   readonly isCut: boolean
+  /** It was answered 502. */
+  readonly isBadGateway?: boolean
 }
 
 /** Keeps the names, and what became of them. */
@@ -49,7 +53,8 @@ export interface VisitorOptions {
 export class Visitor {
   private readonly options: VisitorOptions
   private client: RawClient | undefined
-  private servedBy: number | undefined
+  /** Where connections move: who gave its last answer. Where they don't, a later one may come from elsewhere. */
+  private holder: number | undefined
 
   constructor(options: VisitorOptions) {
     this.options = options
@@ -85,6 +90,7 @@ export class Visitor {
   /** An upgraded connection, and so many words that must come back. */
   async echo(words: number, pauseMs: number, name = this.options.asked.name('echo')): Promise<void> {
     const client = new RawClient(this.options.target)
+    const askedMs = Date.now()
     let isCut = false
     try {
       const { status } = await client.write(get(`/${name}`, { Connection: 'Upgrade', Upgrade: 'echo' })).answer(ANSWER_MS)
@@ -98,7 +104,7 @@ export class Visitor {
       }
       this.options.asked.answered++
     } catch (error) {
-      this.note(name, 'echo', error, undefined, isCut)
+      this.note({ name, kind: 'echo', askedMs, holder: undefined, isCut }, error)
     } finally {
       client.destroy()
     }
@@ -107,7 +113,7 @@ export class Visitor {
   end(): void {
     this.client?.destroy()
     this.client = undefined
-    this.servedBy = undefined
+    this.holder = undefined
   }
 
   private async ask({ kind, name, bytes, expected }: Question, isKept: boolean, pauseMs = 0): Promise<void> {
@@ -115,26 +121,30 @@ export class Visitor {
     // One that has ended meanwhile is not asked.
     if (!isKept || this.client?.isOver === true) this.end()
     this.client ??= new RawClient(target)
-    const { client, servedBy } = this
+    const { client, holder } = this
+    const askedMs = Date.now()
     try {
       for (const [index, piece] of bytes.entries()) {
         if (index > 0) await pause(pauseMs)
         client.write(piece)
       }
       const { status, headers, body } = await client.answer(ANSWER_MS)
-      asked.answered++
       const said = body.toString()
+      if (status === 502) this.note({ name, kind, askedMs, holder, isCut: false, isBadGateway: true }, new Error(said))
+      else asked.answered++
+      if (status === 502) return this.end()
       if (status !== 200 || said !== expected) asked.wrong.push(`${name} was answered ${status} ${said.slice(0, 80)}`)
-      this.servedBy = Number(headers.get('x-pid')?.[0])
-      if (!isKept || headers.get('connection')?.[0] === 'close') this.end()
+      const pid = Number(headers.get('x-pid')?.[0])
+      if (movesConnections || holder === undefined) this.holder = pid || undefined
+      if (!isKept || pid === 0 || Number.isNaN(pid) || headers.get('connection')?.[0] === 'close') this.end()
     } catch (error) {
-      this.note(name, kind, error, servedBy, client.unread > 0)
+      this.note({ name, kind, askedMs, holder, isCut: client.unread > 0 }, error)
       this.end()
     }
   }
 
-  private note(name: string, kind: string, error: unknown, servedBy: number | undefined, isCut: boolean): void {
-    this.options.asked.unanswered.push({ name, kind, why: (error as Error).message, atMs: Date.now(), servedBy, isCut })
+  private note(one: Omit<Unanswered, 'why' | 'atMs'>, error: unknown): void {
+    this.options.asked.unanswered.push({ ...one, why: (error as Error).message, atMs: Date.now() })
   }
 
   private path(name: string): string {

@@ -9,7 +9,7 @@ import { Begun } from './begun.ts'
 import { type ChaosWorld, commit, type Fault, faults, findVictim, isAlive, type Moment, moments } from './chaos-faults.ts'
 import { Asked, type Unanswered, visit } from './chaos-visitors.ts'
 import { runCommand } from './commands.ts'
-import { type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -51,6 +51,8 @@ interface Hit {
 }
 
 const POOLS = { web: 4, api: 2 }
+/** Without the native module Node closes connections that it has no descriptor for. */
+const possible = faults.filter((fault) => movesConnections || fault !== 'descriptors of the primary')
 /** A worker whose loop is busy for longer is replaced and killed. */
 const HANG_MS = 4_000
 const STRONG_AGAIN_MS = 10_000
@@ -105,7 +107,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
   totals.answered = asked.answered
   totals.faults.push(...begun.twice.map((name) => `${name} began twice`))
   if (totals.faults.length === 0) await endWhereItBegan(balancer, totals)
-  const said = balancer.child.stderr()
+  // Node warns of a handle that a worker without descriptors could not get.
+  const said = balancer.child.stderr().replace(/^(\(node:\d+\) SentHandleNotReceivedWarning: |\(Use `node --trace-warnings).*\n/gm, '')
   if (said !== '') totals.faults.push(`on stderr: ${said}`)
   const code = await balancer.stop(60_000)
   if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)
@@ -122,7 +125,7 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
   const under: Promise<void>[] = []
   const count = random() < 0.3 ? 2 : 1
   for (let number = 0; number < count; number++) {
-    const fault = faults[Math.floor(random() * faults.length)] as Fault
+    const fault = possible[Math.floor(random() * possible.length)] as Fault
     const moment = moments[Math.floor(random() * moments.length)] as Moment
     const poolOf = new Map(
       (await balancer.status()).pools.flatMap(({ name, workers }) =>
@@ -170,16 +173,20 @@ function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly
   totals.faults.push(...asked.wrong.splice(0))
   for (const one of asked.unanswered.splice(0)) {
     const began = begun.pidOf(one.name)
-    const holder = began ?? one.servedBy
-    if (holder !== undefined && hits.some(({ pid }) => pid === holder) && !isAlive(holder)) {
+    // Of a request that was forwarded, either.
+    const had = [began, one.holder].filter((pid) => pid !== undefined)
+    if (had.some((holder) => hits.some(({ pid }) => pid === holder) && !isAlive(holder))) {
       if (began === undefined) totals.cutWithWorker++
       else totals.lostWithWorker++
       continue
     }
-    const between =
-      holder === undefined
-        ? hits.find((hit) => hit.between === undefined && Math.abs(hit.atMs - one.atMs) < BETWEEN_MS && !isAlive(hit.pid))
-        : undefined
+    // Where connections don't move, a body may be on its way to a worker that is hit.
+    const isLostBody = one.isBadGateway === true && one.kind === 'upload' && !movesConnections
+    if (isLostBody && began === undefined && hits.some((hit) => isNear(hit, one))) {
+      totals.cutWithWorker++
+      continue
+    }
+    const between = had.length === 0 ? hits.find((hit) => hit.between === undefined && isNear(hit, one) && !isAlive(hit.pid)) : undefined
     if (between === undefined) totals.faults.push(faultOf(one, began))
     else {
       between.between = one.name
@@ -188,12 +195,14 @@ function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly
   }
 }
 
-function faultOf({ name, why, servedBy, isCut, atMs }: Unanswered, began: number | undefined): string {
-  const where =
-    began === undefined
-      ? `never begun, on a connection ${servedBy === undefined ? 'of its own' : `that ${servedBy} had`}`
-      : `begun by ${began}`
-  return `${new Date(atMs).toISOString()} ${name}, ${where}${isCut ? ', cut' : ''}: ${why}`
+function isNear(hit: Hit, one: Unanswered): boolean {
+  return Math.abs(hit.atMs - one.atMs) < BETWEEN_MS
+}
+
+function faultOf({ name, why, holder, isCut, askedMs, atMs }: Unanswered, began: number | undefined): string {
+  const [asked, over] = [askedMs, atMs].map((ms) => new Date(ms).toISOString().slice(11))
+  const where = `${holder === undefined ? 'the first on its connection' : `on a connection of ${holder}`}, ${began === undefined ? 'never begun' : `begun by ${began}`}`
+  return `${name}, asked at ${asked}, over at ${over}, ${where}${isCut ? ', cut' : ''}: ${why}`
 }
 
 async function operate({ balancer, random }: ChaosWorld, totals: ChaosTotals): Promise<void> {

@@ -1,0 +1,147 @@
+// What a pool does by itself, under visitors that ask all the time: workers that have served enough, are old or large are replaced, one that only fails gets
+// nothing for a while, and there are as many as the load takes.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { patience } from '../../../../test/support/patience.ts'
+import { until } from '../../../../test/support/until.ts'
+import type { PoolConfig } from '../../src/config/config.ts'
+import type { PoolStatus } from '../../src/status.ts'
+import { exchange, get } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+import { Steady } from './support/steady.ts'
+
+const test = suite('limits of workers', { timeoutMs: 60_000 })
+const reload = { settleMs: 50 }
+
+let balancer: RunningBalancer
+
+async function start(pools: Record<string, PoolConfig>): Promise<void> {
+  balancer = await startBalancer({
+    config: {
+      app: 'version-app.mjs',
+      pools,
+      routes: Object.keys(pools).map((pool) => ({ path: `/${pool}/*`, pool })),
+      startTimeoutMs: patience(10_000),
+    },
+  })
+  await balancer.untilAllReady()
+}
+
+async function stop(): Promise<void> {
+  assert.is(balancer.child.stderr(), '')
+  assert.is(await balancer.stop(), 0)
+}
+
+async function poolOf(name: string): Promise<PoolStatus> {
+  return (await balancer.status()).pools.find((pool) => pool.name === name) as PoolStatus
+}
+
+/** The process that answered. */
+function pidIn(body: Buffer): number {
+  return Number(body.toString().split(' ')[3])
+}
+
+/** Why workers of a pool were to be replaced. */
+function reasons(pool: string): string[] {
+  return balancer.lines.filter((line) => line.pool === pool && /is to be replaced/.test(line.msg)).map(({ reason }) => String(reason))
+}
+
+async function pidsOf(...names: string[]): Promise<number[]> {
+  const { pools } = await balancer.status()
+  return pools.filter(({ name }) => names.includes(name)).flatMap(({ workers }) => workers.map(({ pid }) => pid))
+}
+
+/** Resolves when these processes of the pools are gone; at every look at most one of each is being replaced. */
+async function untilReplaced(before: readonly number[], ...names: string[]): Promise<void> {
+  await until(
+    async () => {
+      const { pools } = await balancer.status()
+      const looked = pools.filter(({ name }) => names.includes(name))
+      for (const { name, ready, desired, workers } of looked) {
+        const leaving = workers.filter(({ retiring }) => retiring !== null)
+        assert.ok(leaving.length <= 1, `${name}: two at once: ${JSON.stringify(leaving)}`)
+        assert.ok(ready >= desired, `${name}: ${ready} of ${desired} ready`)
+      }
+      return looked.every(({ workers }) => workers.every(({ pid }) => !before.includes(pid)))
+    },
+    20_000,
+    'all of them replaced',
+  )
+}
+
+test('who has served enough, or is old, is replaced, one at a time, and no request fails', async () => {
+  await start({
+    requests: { workers: 2, reload, maxRequests: 60 },
+    age: { workers: 2, reload, maxAgeMs: 2500 },
+    memory: { workers: 2, reload, maxMemory: { soft: '200M' } },
+    large: { workers: 2, reload, maxMemory: { hard: '300M' } },
+  })
+  const steady = new Steady({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
+  await untilReplaced(await pidsOf('requests', 'age'), 'requests', 'age')
+  const { count, faults } = await steady.end()
+  assert.equal(faults, [])
+  assert.ok(count > 0)
+  assert.match(reasons('requests')[0] ?? '', /^it has begun \d+ requests \(maxRequests\)$/)
+  assert.match(reasons('age')[0] ?? '', /^it is \d+ s old \(maxAgeMs\)$/)
+})
+
+test('who has become large is replaced, one at a time, and no request fails', async () => {
+  const steady = new Steady({ target: balancer.port, paths: ['/memory/a'] })
+  const before = await pidsOf('memory')
+  const eaters = new Set<number>()
+  while (!before.every((pid) => eaters.has(pid))) {
+    const { body } = await exchange(balancer.port, get('/memory/eat?mb=180'))
+    eaters.add(pidIn(body))
+  }
+  await untilReplaced(before, 'memory')
+  assert.equal((await steady.end()).faults, [])
+  assert.match(reasons('memory')[0] ?? '', /^it has \d+ MB, more than 200 MB \(maxMemory\.soft\)$/)
+})
+
+test('who is far too large is killed at once', async () => {
+  // It may not come to its answer.
+  await exchange(balancer.port, get('/large/eat?mb=400')).catch(() => {})
+  const killed = await balancer.untilLine(({ msg }) => /^large\/\d: killed: /.test(msg), 'the kill')
+  assert.match(killed.msg, /killed: it has \d+ MB, more than 300 MB \(maxMemory\.hard\)$/)
+  assert.is((await exchange(balancer.port, get('/large/a'))).status, 200)
+  await balancer.untilStatus(({ pools }) => pools.every(({ ready, desired }) => ready >= desired), 'full strength')
+  await stop()
+})
+
+test('who only fails gets nothing for a while, and nobody is answered by it', async () => {
+  const outliers = { intervalMs: 500, minRequests: 10, errorShare: 0.3, baseEjectionMs: 60_000, maxEjectedShare: 0.4 }
+  await start({
+    sick: { workers: 3, env: { SICK_SLOT: '1' }, outliers },
+    load: { workers: 1, autoscale: { min: 1, max: 3, target: 0.5, upAfterMs: 500, downAfterMs: 1500 } },
+  })
+  let failed = 0
+  let isOver = false
+  const ask = async (): Promise<void> => {
+    while (!isOver) if ((await exchange(balancer.port, get('/sick/a'))).status === 500) failed++
+  }
+  const visitors = [ask(), ask(), ask()]
+  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets nothing/.test(msg), 'the ejection')
+  assert.match(line.msg, /^sick\/1 gets nothing for 1 min: /)
+  await balancer.untilStatus(({ pools }) => pools.some(({ workers }) => workers.some(({ ejected }) => ejected)), 'it ejected')
+  isOver = true
+  await Promise.all(visitors)
+  assert.ok(failed > 0)
+  for (let turn = 0; turn < 30; turn++) assert.is((await exchange(balancer.port, get('/sick/a'))).status, 200)
+  const { workers } = await poolOf('sick')
+  assert.equal(workers.map(({ slot, ejected }) => `${slot} ${ejected}`).sort(), ['0 false', '1 true', '2 false'])
+})
+
+test('there are more workers while the load takes them, and fewer afterwards', async () => {
+  const steady = new Steady({ target: balancer.port, paths: ['/load/work?ms=30'], keptAlive: 4, fresh: 4 })
+  await until(async () => (await poolOf('load')).ready === 3, 20_000, 'three workers')
+  assert.equal((await steady.end()).faults, [])
+  const quiet = new Steady({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
+  await until(async () => (await poolOf('load')).workers.length === 1, 20_000, 'one worker')
+  assert.equal((await quiet.end()).faults, [])
+  const said = balancer.lines.filter(({ msg }) => /^load goes from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)
+  assert.is(said.at(-1), '2 to 1')
+  assert.ok(said.includes('3 to 2'), said.join(', '))
+  await stop()
+})
+
+test.run()
