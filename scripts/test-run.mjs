@@ -8,7 +8,7 @@ const FILE_TIMEOUT_MS = 15 * 60_000
 const PURE = /^packages\/routing\//
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
 const BOTH_CHANNELS =
-  /\/e2e\/(bad-input|chaos|half-heads|kills|late-binding|limits|listeners|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+  /\/e2e\/(bad-input|chaos|half-heads|kills|late-binding|limits|listeners|reload-load|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {

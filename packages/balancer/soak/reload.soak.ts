@@ -17,6 +17,7 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
     maxSurge: 1,
     requests: REQUESTS,
     reloads: RELOADS,
+    warmUpReloads: 3,
     visitors: { kept: 8, new: 4, '1.0': 2, idle: 8 },
     chats: 3,
     webSockets: 8,

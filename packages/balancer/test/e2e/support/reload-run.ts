@@ -6,7 +6,7 @@ import { seededRandom } from '../../../../../test/support/random.ts'
 import { runAb, runWrk } from './command-load.ts'
 import { clickInPage, fetchInPage } from './page-load.ts'
 import { ReloadedBalancer } from './reloads.ts'
-import type { RunningBalancer } from './running-balancer.ts'
+import { type RunningBalancer, warningsOf } from './running-balancer.ts'
 import { chat, converse, transportsOfAll } from './sessions.ts'
 import { Tally } from './tally.ts'
 import { type LoadRun, type VisitorKind, visit } from './visitors.ts'
@@ -18,6 +18,8 @@ export interface ReloadRunOptions {
   /** It goes on until as many are answered, over HTTP, and as many reloads are done. */
   readonly requests: number
   readonly reloads: number
+  /** What grows until it is warm has grown after so many reloads; then the footprint is looked at for the first time. */
+  readonly warmUpReloads: number
   /** How many clients there are of each kind that needs nothing but Node. */
   readonly visitors: Readonly<Record<VisitorKind, number>>
   /** socket.io clients of each way to be connected, and websockets. */
@@ -27,7 +29,7 @@ export interface ReloadRunOptions {
   /** wrk and ab too. */
   readonly commands: boolean
   readonly env?: Readonly<Record<string, string>>
-  /** Is told how it goes, once a reload. */
+  /** Is told how it goes, once a reload, and of each fault. */
   readonly progress?: (line: string) => void
 }
 
@@ -49,8 +51,6 @@ export interface Footprint {
   readonly residentBytes: number
 }
 
-/** What grows until it is warm has grown by then. */
-const WARM_UP_RELOADS = 3
 const HEAP_SAMPLES = 40
 const STATUS_EVERY_MS = 1_000
 const SOME = 10_000
@@ -64,17 +64,17 @@ const HTTP_KINDS = [
 export async function reloadUnderLoad(options: ReloadRunOptions): Promise<ReloadTotals> {
   const { workers, maxSurge, env = {}, seed, progress = () => {} } = options
   const target = await ReloadedBalancer.start({ workers, maxSurge, env })
-  const tally = new Tally()
+  const tally = new Tally((what) => progress(`FAULT ${what}`))
   const random = seededRandom(seed)
   const begun = performance.now()
-  const few = { ...options, requests: Math.ceil(options.requests / 20), reloads: Math.min(WARM_UP_RELOADS, options.reloads) }
+  const few = { ...options, requests: Math.ceil(options.requests / 20), reloads: options.warmUpReloads }
   await loadAndReload(target, few, tally, random, progress)
   const before = await footprint(target.balancer)
   await loadAndReload(target, options, tally, random, progress)
   const after = await footprint(target.balancer)
   const code = await target.balancer.stop()
   if (code !== 0) tally.fault('exit code', `${code}`)
-  for (const { msg, level } of target.balancer.lines) if (level >= 40) tally.fault('in the log', msg)
+  for (const { msg } of warningsOf(target.balancer)) tally.fault('in the log', msg)
   const seconds = (performance.now() - begun) / 1000
   return { reloads: target.done, requests: tally.sumOf(HTTP_KINDS), seconds, counts: tally.all, faults: tally.faults, before, after }
 }

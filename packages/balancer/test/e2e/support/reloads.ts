@@ -2,14 +2,12 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { patience } from '../../../../../test/support/patience.ts'
-import { spawnLogged } from '../../../../../test/support/spawn.ts'
 import { ControlClient } from '../../../src/admin/control-client.ts'
+import { startCommand } from './commands.ts'
 import type { Answer } from './raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
 
-const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
 /** Every so many reloads the command line is used, and its exit code looked at; the others speak over its socket. */
 const BY_COMMAND_EVERY = 4
 
@@ -76,7 +74,7 @@ export class ReloadedBalancer {
   }
 
   private async reloadByCommand(): Promise<void> {
-    const command = spawnLogged(process.execPath, [BIN, 'reload', '--control', this.control])
+    const command = startCommand(this.balancer, ['reload', '--control', this.control])
     const timer = setTimeout(() => command.process.kill('SIGKILL'), patience(60_000))
     const { code } = await command.ended
     clearTimeout(timer)

@@ -190,6 +190,11 @@ export class RunningBalancer {
   }
 }
 
+/** What its log warns of, but for the line on the portable channel. */
+export function warningsOf({ lines }: Pick<RunningBalancer, 'lines'>): LogLine[] {
+  return lines.filter(({ level, msg }) => level >= 40 && !msg.includes('portable channel'))
+}
+
 /** `accepted + given back = handed off + refused + closed + waiting`, or what is wrong with it. */
 export function accountFault({ connections }: BalancerStatus): string | undefined {
   const { accepted, givenBack, handedOff, refused, closed, waiting } = connections

@@ -7,6 +7,12 @@ export class Tally {
   private readonly counts = new Map<string, number>()
   private readonly faultCounts = new Map<string, number>()
   private readonly told: string[] = []
+  private readonly tell: (what: string) => void
+
+  /** `tell`: hears of faults as they come. */
+  constructor(tell: (what: string) => void = () => {}) {
+    this.tell = tell
+  }
 
   count(kind: string, by = 1): void {
     this.counts.set(kind, this.countOf(kind) + by)
@@ -16,7 +22,9 @@ export class Tally {
   fault(kind: string, what: string, by = 1): void {
     const before = this.faultCounts.get(kind) ?? 0
     this.faultCounts.set(kind, before + by)
-    if (before < MAX_TOLD) this.told.push(`${kind}: ${what}`)
+    if (before >= MAX_TOLD) return
+    this.told.push(`${kind}: ${what}`)
+    this.tell(`${kind}: ${what}`)
   }
 
   countOf(kind: string): number {

@@ -1,0 +1,73 @@
+// Nobody notices a reload: clients of every kind ask while one reload follows the other. The long form, with wrk and ab, is in soak/.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { runCommand } from './support/commands.ts'
+import { get, RawClient } from './support/raw-client.ts'
+import { reloadUnderLoad } from './support/reload-run.ts'
+import { startBalancer, warningsOf } from './support/running-balancer.ts'
+
+const test = suite('reload under load', { timeoutMs: 120_000 })
+const REQUESTS = 3_000
+const SEED = 5
+
+test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): none fails, and the primary holds what it held`, async () => {
+  const { faults, counts, before, after } = await reloadUnderLoad({
+    seed: SEED,
+    workers: 2,
+    maxSurge: 1,
+    requests: REQUESTS,
+    reloads: 2,
+    warmUpReloads: 1,
+    visitors: { kept: 3, new: 2, '1.0': 1, idle: 3 },
+    chats: 1,
+    webSockets: 2,
+    browser: true,
+    commands: false,
+  })
+  assert.equal(faults, [])
+  for (const kind of ['raw kept', 'raw new', 'raw 1.0', 'raw idle', 'websocket messages', 'Chromium fetches', 'Chromium pages']) {
+    assert.ok((counts[kind] ?? 0) > 0, `no ${kind} in ${JSON.stringify(counts)}`)
+  }
+  assert.ok(after.descriptors <= before.descriptors, `${after.descriptors} descriptors, ${before.descriptors} before`)
+})
+
+test('visitors who come back by their ticket without a pause do not keep a worker, and lose nothing when it goes', async () => {
+  const balancer = await startBalancer({
+    config: {
+      app: 'echo-app.mjs',
+      pools: { web: { workers: 1, reload: { settleMs: 50 } } },
+      routes: [{ path: '/*', policy: { sticky: { by: 'ticket' } } }],
+      drainTimeoutMs: 8_000,
+    },
+  })
+  let isOver = false
+  const pids: number[] = []
+  const visitor = async (): Promise<void> => {
+    let client = new RawClient(balancer.port)
+    let ticket = ''
+    while (!isOver) {
+      const answer = await client.write(get('/', { Connection: 'keep-alive', ...(ticket !== '' && { Cookie: ticket }) })).answer()
+      assert.is(answer.status, 200)
+      const { pid } = JSON.parse(answer.body.toString()) as { pid: number }
+      if (pids.at(-1) !== pid) pids.push(pid)
+      ticket = answer.headers.get('set-cookie')?.[0]?.split(';')[0] ?? ticket
+      if (answer.headers.get('connection')?.[0] !== 'close') continue
+      client.destroy()
+      client = new RawClient(balancer.port)
+    }
+    client.destroy()
+  }
+  const visiting = visitor()
+  const { code, err } = await runCommand(balancer, ['reload'])
+  isOver = true
+  await visiting
+  assert.is(code, 0, err)
+  assert.is(pids.length, 2, 'the old worker, to the end of its time, and then the new one')
+  assert.equal(
+    warningsOf(balancer).map(({ msg }) => msg),
+    [],
+  )
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
