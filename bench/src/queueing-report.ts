@@ -1,8 +1,8 @@
 // From the samples of `queueing` to rows, verdicts and a table. Pure.
 
 import { ms } from './mixed-report.ts'
-import type { QueueingSample } from './queueing.ts'
-import { BEST_OTHER, IDEAL, NAIVE, NAIVE_LEAST, ONE_EACH } from './queueing-scenarios.ts'
+import type { Ideal, QueueingSample } from './queueing.ts'
+import { BEST_OTHER, IDEAL, NAIVE, NAIVE_LEAST, NODE_IDEAL, ONE_EACH } from './queueing-scenarios.ts'
 import { markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
@@ -15,8 +15,12 @@ export interface QueueingRow {
   /** p99 over the ideal's on the same trace, by seed; and their median. */
   readonly timesIdealBySeed: readonly number[]
   readonly timesIdeal: number
+  /** The same, over the ideal's whose workers are servers of Node. */
+  readonly timesNodeIdeal: number | undefined
   /** p99 over that of HAProxy's on the same trace; median of the seeds. */
   readonly timesOneEach: number | undefined
+  /** CPU time of all server processes, per request; median of the seeds. */
+  readonly cpuMs: number
   /** How late the generator was: median of the seeds, and the worst. */
   readonly lateP99Ms: number
   readonly lateP99HighestMs: number
@@ -24,12 +28,12 @@ export interface QueueingRow {
   readonly waited: number
 }
 
-/** In order of appearance; the first of each scenario is the ideal itself. */
+/** In order of appearance; the first of each scenario are the ideals themselves. */
 export function queueingRows(samples: readonly QueueingSample[]): readonly QueueingRow[] {
   return unique(samples.map(({ scenario }) => scenario)).flatMap((scenario) => {
     const here = samples.filter((sample) => sample.scenario === scenario)
     const contenders = unique(here.map(({ contender }) => contender))
-    return [idealRow(scenario, here), ...contenders.map((contender) => rowOf(scenario, contender, here))]
+    return [...idealRows(scenario, here), ...contenders.map((contender) => rowOf(scenario, contender, here))]
   })
 }
 
@@ -42,39 +46,60 @@ function rowOf(scenario: string, contender: string, here: readonly QueueingSampl
     p99Ms: median(mine.map(({ all }) => all.p99Ms)),
     timesIdealBySeed: ratiosOf(here, contender, IDEAL),
     timesIdeal: median(ratiosOf(here, contender, IDEAL)),
-    timesOneEach: here.some((sample) => sample.contender === ONE_EACH) ? median(ratiosOf(here, contender, ONE_EACH)) : undefined,
+    timesNodeIdeal: medianOfAny(ratiosOf(here, contender, NODE_IDEAL)),
+    timesOneEach: medianOfAny(ratiosOf(here, contender, ONE_EACH)),
+    cpuMs: median(mine.map(({ cpuMs }) => cpuMs)),
     lateP99Ms: median(mine.map(({ lateP99Ms }) => lateP99Ms)),
     lateP99HighestMs: Math.max(...mine.map(({ lateP99Ms }) => lateP99Ms)),
     waited: mine.reduce((sum, { waited }) => sum + waited, 0),
   }
 }
 
-function idealRow(scenario: string, here: readonly QueueingSample[]): QueueingRow {
-  const ideals = [...new Map(here.map(({ seed, ideal }) => [seed, ideal])).values()]
-  const oneEach = ratiosOf(here, ONE_EACH, IDEAL)
+function idealRows(scenario: string, here: readonly QueueingSample[]): readonly QueueingRow[] {
+  const samples = [...new Map(here.map((sample) => [sample.seed, sample])).values()]
+  const ideals = new Map([
+    [IDEAL, samples.map(({ ideal }) => ideal)],
+    [NODE_IDEAL, samples.flatMap(({ nodeIdeal }) => nodeIdeal ?? [])],
+  ])
+  return [...ideals].flatMap(([name, its]) => (its.length === samples.length ? [idealRow(scenario, name, its, here)] : []))
+}
+
+function idealRow(scenario: string, name: string, ideals: readonly Ideal[], here: readonly QueueingSample[]): QueueingRow {
+  const over = (against: string) => medianOfAny(ratiosOf(here, name, against))
   return {
     scenario,
-    contender: IDEAL,
+    contender: name,
     p50Ms: median(ideals.map(({ p50Ms }) => p50Ms)),
     p99Ms: median(ideals.map(({ p99Ms }) => p99Ms)),
-    timesIdealBySeed: ideals.map(() => 1),
-    timesIdeal: 1,
-    timesOneEach: oneEach.length > 0 ? median(oneEach.map((ratio) => 1 / ratio)) : undefined,
+    timesIdealBySeed: ratiosOf(here, name, IDEAL),
+    timesIdeal: over(IDEAL) as number,
+    timesNodeIdeal: over(NODE_IDEAL),
+    timesOneEach: over(ONE_EACH),
+    cpuMs: 0,
     lateP99Ms: 0,
     lateP99HighestMs: 0,
     waited: 0,
   }
 }
 
-/** The p99 of one over that of another, by seed. */
-function ratiosOf(here: readonly QueueingSample[], contender: string, against: string): readonly number[] {
-  return here
-    .filter((sample) => sample.contender === contender)
-    .sort((one, other) => one.seed - other.seed)
-    .flatMap(({ seed, all, ideal }) => {
-      const other = against === IDEAL ? ideal : here.find((sample) => sample.contender === against && sample.seed === seed)?.all
-      return other === undefined ? [] : [all.p99Ms / other.p99Ms]
-    })
+/** The p99 of one over that of another, by seed; both may be an ideal. Empty when one of them was not run. */
+function ratiosOf(here: readonly QueueingSample[], one: string, other: string): readonly number[] {
+  const seeds = [...new Set(here.map(({ seed }) => seed))].sort((some, more) => some - more)
+  return seeds.flatMap((seed) => {
+    const [over, under] = [p99Of(here, one, seed), p99Of(here, other, seed)]
+    return over === undefined || under === undefined ? [] : [over / under]
+  })
+}
+
+function p99Of(here: readonly QueueingSample[], name: string, seed: number): number | undefined {
+  const ofSeed = here.filter((sample) => sample.seed === seed)
+  if (name === IDEAL) return ofSeed[0]?.ideal.p99Ms
+  if (name === NODE_IDEAL) return ofSeed[0]?.nodeIdeal?.p99Ms
+  return ofSeed.find(({ contender }) => contender === name)?.all.p99Ms
+}
+
+function medianOfAny(ratios: readonly number[]): number | undefined {
+  return ratios.length > 0 ? median(ratios) : undefined
 }
 
 /** Each target with the median of its seeds; left out where one of the two was not run. */
@@ -90,9 +115,9 @@ export function queueingVerdicts(samples: readonly QueueingSample[], targets: re
 
 /** Who has the least p99 among those that are not ours. */
 function bestOther(here: readonly QueueingSample[]): string | undefined {
-  const p99Of = (name: string): number => median(here.filter(({ contender }) => contender === name).map(({ all }) => all.p99Ms))
+  const medianOf = (name: string): number => median(here.filter(({ contender }) => contender === name).map(({ all }) => all.p99Ms))
   const others = unique(here.map(({ contender }) => contender)).filter((name) => !name.startsWith('switchyard'))
-  return others.sort((one, other) => p99Of(one) - p99Of(other))[0]
+  return others.sort((one, other) => medianOf(one) - medianOf(other))[0]
 }
 
 /** What keeps the run from saying anything. */
@@ -119,7 +144,7 @@ export function queueingNotes(rows: readonly QueueingRow[], lateMs: number): rea
 
 export function queueingTable(rows: readonly QueueingRow[]): string {
   return markdown(
-    ['scenario', 'contender', 'p50 ms', 'p99 ms', '× ideal', 'by seed', '× maxconn 1', 'asked late ms'],
+    ['scenario', 'contender', 'p50 ms', 'p99 ms', '× ideal', 'by seed', '× ideal of Node', '× maxconn 1', 'CPU ms', 'asked late ms'],
     rows.map((row) => [
       row.scenario,
       row.contender,
@@ -127,10 +152,16 @@ export function queueingTable(rows: readonly QueueingRow[]): string {
       ms(row.p99Ms),
       row.timesIdeal.toFixed(2),
       row.contender === IDEAL ? '' : row.timesIdealBySeed.map((ratio) => ratio.toFixed(2)).join(' – '),
+      row.timesNodeIdeal?.toFixed(2) ?? '',
       row.timesOneEach?.toFixed(2) ?? '',
-      row.contender === IDEAL ? '' : ms(row.lateP99Ms),
+      isIdeal(row) ? '' : ms(row.cpuMs),
+      isIdeal(row) ? '' : ms(row.lateP99Ms),
     ]),
   )
+}
+
+function isIdeal({ contender }: QueueingRow): boolean {
+  return contender === IDEAL || contender === NODE_IDEAL
 }
 
 function unique(names: readonly string[]): string[] {

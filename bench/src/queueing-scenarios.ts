@@ -24,6 +24,10 @@ export interface QueueingScenario {
 export const BEST_OTHER = 'the best other'
 /** The central queue on the same trace. */
 export const IDEAL = 'ideal'
+/** The same, whose workers take as long for a request, besides what it asks for, as a server of Node that nobody balances. */
+export const NODE_IDEAL = 'ideal, of Node'
+/** What a request costs it is what it costs Node. */
+export const KERNEL = 'SCHED_NONE'
 /** Holds one request at a time per server: the nearest that a proxy comes to a central queue. */
 export const ONE_EACH = 'HAProxy maxconn 1'
 export const NAIVE = 'naive round robin'
@@ -58,6 +62,8 @@ export const queueingScenarios: readonly QueueingScenario[] = [
 export const queueingTargets: readonly Target[] = [
   { scenario: 'new-connections', contender: 'switchyard', against: IDEAL, atMost: 1.15 },
   { scenario: 'kept-alive', contender: 'switchyard', against: IDEAL, atMost: 1.15 },
+  { scenario: 'new-connections', contender: 'switchyard', against: NODE_IDEAL, atMost: 1.15 },
+  { scenario: 'kept-alive', contender: 'switchyard', against: NODE_IDEAL, atMost: 1.15 },
   { scenario: 'new-connections', contender: 'switchyard', against: ONE_EACH, atMost: 1.03 },
   { scenario: 'kept-alive', contender: 'switchyard', against: ONE_EACH, atMost: 1.03 },
   { scenario: 'io-mix', contender: 'switchyard', against: BEST_OTHER, atMost: 1 },

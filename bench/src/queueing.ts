@@ -8,7 +8,7 @@ import { ableOf } from './installed.ts'
 import { ms } from './mixed-report.ts'
 import type { OpenLoopReport, OpenLoopTask } from './open-loop.ts'
 import { quantile } from './quantile.ts'
-import { type QueueingScenario, rateOf } from './queueing-scenarios.ts'
+import { KERNEL, type QueueingScenario, rateOf } from './queueing-scenarios.ts'
 import { traceOf } from './trace.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
@@ -33,6 +33,10 @@ export interface QueueingSample extends Omit<OpenLoopReport, 'faults'> {
   readonly contender: string
   readonly seed: number
   readonly ideal: Ideal
+  /** The same, but its workers are servers of Node; undefined where `KERNEL` took no part, of which is known what that takes. */
+  readonly nodeIdeal?: Ideal | undefined
+  /** CPU time of all server processes, per request. */
+  readonly cpuMs: number
 }
 
 /** What the central queue makes of a trace. */
@@ -51,20 +55,23 @@ export async function measureQueueing(options: QueueingOptions, progress: (line:
     options.seeds.flatMap((seed, index) => inTurn(entrants(able, scenario), index + 1).map((contender) => ({ scenario, seed, contender }))),
   )
   const samples: QueueingSample[] = []
+  const nodeIdeals = new Map<string, Ideal>()
   for (const { scenario, seed, contender } of turns) {
     const task = taskOf(scenario, seed, options)
     // The others differ in a number only, and many of them at once would take their time.
     const quickest = scenario.streams.slice(0, 1).map(({ path }) => path)
     const questions: Questions = { groups: [[IDLE_PATH, ...quickest]], order: 'any', bodyBytes: 0 }
-    const { faults: _, ...report } = await sendTrace({ contender, questions, late: { p99Ms: options.lateMs } }, task, progress)
+    const { faults: _, serverCpuMs, ...report } = await sendTrace({ contender, questions, late: { p99Ms: options.lateMs } }, task, progress)
     const ideal = idealOf(task, scenario.workers)
-    samples.push({ scenario: scenario.name, contender: contender.name, seed, ideal, ...report })
+    const cpuMs = serverCpuMs / traceOf(task).length
+    if (contender.name === KERNEL) nodeIdeals.set(`${scenario.name} ${seed}`, idealOf(task, scenario.workers, cpuMs))
+    samples.push({ scenario: scenario.name, contender: contender.name, seed, ideal, cpuMs, ...report })
     const { p50Ms, p99Ms, count } = report.all
     const figures = `p50 ${ms(p50Ms)} p99 ${ms(p99Ms)} ms of ${count}, ${(p99Ms / ideal.p99Ms).toFixed(2)} × the ideal`
     progress(`${samples.length}/${turns.length}  ${scenario.name}  seed ${seed}  ${contender.name}  ${figures}`)
   }
   if (samples.length === 0) throw new Error('there was nothing to measure')
-  return samples
+  return samples.map((sample) => ({ ...sample, nodeIdeal: nodeIdeals.get(`${sample.scenario} ${sample.seed}`) }))
 }
 
 function taskOf(scenario: QueueingScenario, seed: number, { requests, warmUpSeconds }: QueueingOptions): QueueingTask {
@@ -73,10 +80,10 @@ function taskOf(scenario: QueueingScenario, seed: number, { requests, warmUpSeco
   return { seed, seconds, warmUpSeconds, connections, reconnect, streams, openPath: IDLE_PATH }
 }
 
-/** Of the same requests that a contender is measured by; those before them queue here too. */
-export function idealOf(task: QueueingTask, workers: number): Ideal {
+/** Of the same requests that a contender is measured by; those before them queue here too. `extraMs`: what each occupies its worker for besides. */
+export function idealOf(task: QueueingTask, workers: number, extraMs = 0): Ideal {
   const trace = traceOf(task)
-  const jobs = trace.map(({ atMs, stream: { timerMs, blockMs } }) => ({ atMs, timerMs, blockMs }))
+  const jobs = trace.map(({ atMs, stream: { timerMs, blockMs } }) => ({ atMs, timerMs, blockMs: blockMs + extraMs }))
   const counted = centralQueue(jobs, workers).filter((_, index) => (jobs[index]?.atMs ?? 0) >= task.warmUpSeconds * 1000)
   return { p50Ms: quantile(counted, 0.5), p99Ms: quantile(counted, 0.99) }
 }

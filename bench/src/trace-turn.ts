@@ -3,6 +3,7 @@
 import { checkAnswers, type Questions } from './answers.ts'
 import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
+import { cpuTimes } from './cpu.ts'
 import type { OpenLoopReport, OpenLoopTask } from './open-loop.ts'
 import { type RunningServer, startServer } from './server.ts'
 
@@ -22,8 +23,14 @@ export interface TraceTurn {
   readonly beside?: (server: RunningServer, over: AbortSignal) => Promise<void>
 }
 
+/** What a trace took. */
+export interface TraceReport extends OpenLoopReport {
+  /** CPU time of all server processes, from the first request to the last answer. */
+  readonly serverCpuMs: number
+}
+
 /** The attempt whose generator was the least late. Rejects when a single request was not answered as it should be. */
-export async function sendTrace(turn: TraceTurn, task: OpenLoopTask, progress: (line: string) => void): Promise<OpenLoopReport> {
+export async function sendTrace(turn: TraceTurn, task: OpenLoopTask, progress: (line: string) => void): Promise<TraceReport> {
   const { late } = turn
   const bound = 'maxMs' in late ? late.maxMs : late.p99Ms
   const lateOf = (report: OpenLoopReport): number => ('maxMs' in late ? report.lateMaxMs : report.lateP99Ms)
@@ -37,7 +44,7 @@ export async function sendTrace(turn: TraceTurn, task: OpenLoopTask, progress: (
   return best
 }
 
-async function attempt({ contender, questions, beside }: TraceTurn, task: OpenLoopTask): Promise<OpenLoopReport> {
+async function attempt({ contender, questions, beside }: TraceTurn, task: OpenLoopTask): Promise<TraceReport> {
   const server = await startServer(contender)
   const over = new AbortController()
   try {
@@ -45,16 +52,22 @@ async function attempt({ contender, questions, beside }: TraceTurn, task: OpenLo
     const aside = beside?.(server, over.signal)
     // Looked at below; until then it must not count as unhandled.
     aside?.catch(() => {})
+    const before = cpuOf(server)
     const report = await generate(server.port, task)
+    const serverCpuMs = cpuOf(server) - before
     over.abort()
     await aside
     const faults = Object.entries(report.faults).map(([fault, count]) => `${fault}: ${count}`)
     if (faults.length > 0) throw new Error(`${contender.name}: ${faults.join(', ')}`)
-    return report
+    return { ...report, serverCpuMs }
   } finally {
     over.abort()
     await server.stop()
   }
+}
+
+function cpuOf({ pid }: RunningServer): number {
+  return [...cpuTimes(pid).values()].reduce((sum, one) => sum + one, 0)
 }
 
 async function generate(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {

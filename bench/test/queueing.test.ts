@@ -9,7 +9,7 @@ import { entrants, queueingContenders } from '../src/contenders.ts'
 import { FreshConnections } from '../src/fresh-connections.ts'
 import { idealOf, type QueueingSample } from '../src/queueing.ts'
 import { invalidity, type QueueingRow, queueingNotes, queueingRows, queueingTable, queueingVerdicts } from '../src/queueing-report.ts'
-import { BEST_OTHER, IDEAL, NAIVE, ONE_EACH, queueingScenarios, queueingTargets, rateOf } from '../src/queueing-scenarios.ts'
+import { BEST_OTHER, IDEAL, NAIVE, NODE_IDEAL, ONE_EACH, queueingScenarios, queueingTargets, rateOf } from '../src/queueing-scenarios.ts'
 import type { Verdict } from '../src/report.ts'
 import { dataOf, start, startWith } from './run.ts'
 
@@ -25,7 +25,7 @@ const test = suite('bench queueing', { timeoutMs: 60_000 })
 function sample(contender: string, seed: number, p99Ms: number, more: Partial<QueueingSample> = {}): QueueingSample {
   const all = { count: 3_000, p50Ms: 4, p99Ms, maxMs: 900 }
   const ideal = { p50Ms: 2, p99Ms: 100 * seed }
-  return { scenario: 'new-connections', contender, seed, all, ideal, streams: {}, lateP99Ms: 1, lateMaxMs: 9, waited: 0, ...more }
+  return { scenario: 'new-connections', contender, seed, all, ideal, cpuMs: 0.5, streams: {}, lateP99Ms: 1, lateMaxMs: 9, waited: 0, ...more }
 }
 
 const samples = [
@@ -63,6 +63,7 @@ test('the ideal counts what a contender is measured by: nothing of the warm-up, 
   assert.ok(whole.p50Ms > 500 && whole.p50Ms < 1_500, `${whole.p50Ms}`)
   assert.ok(later.p50Ms > whole.p50Ms * 1.3, `${later.p50Ms} of ${whole.p50Ms}`)
   assert.equal(idealOf(task, 4), whole)
+  assert.ok(idealOf(task, 4, 2).p50Ms > whole.p50Ms, 'what a request takes besides counts')
 })
 
 test('a row has the ratios of its seeds, each to the same trace, and their medians', () => {
@@ -74,7 +75,16 @@ test('a row has the ratios of its seeds, each to the same trace, and their media
   assert.is(naive?.timesIdeal, 3.1)
   const table = queueingTable(queueingRows(samples))
   assert.is(table.split('\n').length, 6)
-  assert.match(table, /switchyard +\| +4\.00 \| +220\.0 \| +1\.20 \| 1\.20 – 1\.10 – 1\.60 \| +1\.10 \|/)
+  assert.match(table, /switchyard +\| +4\.00 \| +220\.0 \| +1\.20 \| 1\.20 – 1\.10 – 1\.60 \| +\| +1\.10 \| +0\.50 \|/)
+})
+
+test('where it is known what a request costs Node, the ideal that costs the same has a row and a column', () => {
+  const known = samples.map((one) => ({ ...one, nodeIdeal: { p50Ms: 3, p99Ms: 110 * one.seed } }))
+  const rows = queueingRows(known)
+  const ofNode = rows[1]
+  assert.equal([ofNode?.contender, ofNode?.p99Ms, ofNode?.timesIdeal, ofNode?.timesNodeIdeal], [NODE_IDEAL, 220, 1.1, 1])
+  assert.is(rows.find(({ contender }) => contender === 'switchyard')?.timesNodeIdeal?.toFixed(3), (1.2 / 1.1).toFixed(3))
+  assert.ok(queueingRows(samples).every(({ contender, timesNodeIdeal }) => contender !== NODE_IDEAL && timesNodeIdeal === undefined))
 })
 
 test('targets are held against the medians; the best other is not one of ours', () => {
@@ -128,7 +138,7 @@ test('every target is of one who takes part in its scenario', () => {
   for (const { scenario, contender, against } of queueingTargets) {
     const names = entrants(queueingContenders, { name: scenario }).map(({ name }) => name)
     assert.ok(names.includes(contender), scenario)
-    assert.ok([IDEAL, BEST_OTHER, ...names].includes(against), `${scenario}: ${against}`)
+    assert.ok([IDEAL, NODE_IDEAL, BEST_OTHER, ...names].includes(against), `${scenario}: ${against}`)
   }
 })
 
@@ -164,7 +174,7 @@ test(
     assert.is(code, invalid === undefined ? 0 : 1, run.output())
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
-      only.flatMap((name) => [IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`)),
+      only.flatMap((name) => [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`)),
     )
     for (const name of only) {
       const here = taken.filter(({ scenario }) => scenario === name)
@@ -177,7 +187,7 @@ test(
         assert.ok((streams.heavy?.p50Ms ?? 0) >= (heavy?.blockMs ?? 0) - 1, `${contender}: ${streams.heavy?.p50Ms} ms`)
       }
     }
-    assert.is(verdicts.length, 3)
+    assert.is(verdicts.length, 4)
   },
   { timeoutMs: 150_000 },
 )
@@ -214,7 +224,7 @@ test('contenders of a module take part where they say; where none does, there is
   const { rows } = await dataOf<Data>(startWith('cheap', '--queueing', '--requests', '20', '--only', 'kept-alive', '--json'))
   assert.equal(
     rows.map(({ contender }) => contender),
-    [IDEAL, 'SCHED_NONE', 'switchyard'],
+    [IDEAL, NODE_IDEAL, 'SCHED_NONE', 'switchyard'],
   )
   const none = startWith('cheap', '--queueing', '--only', 'io-mix')
   assert.is((await none.ended).code, 1)
