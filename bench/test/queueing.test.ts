@@ -25,7 +25,19 @@ const test = suite('bench queueing', { timeoutMs: 60_000 })
 function sample(contender: string, seed: number, p99Ms: number, more: Partial<QueueingSample> = {}): QueueingSample {
   const all = { count: 3_000, p50Ms: 4, p99Ms, maxMs: 900 }
   const ideal = { p50Ms: 2, p99Ms: 100 * seed }
-  return { scenario: 'new-connections', contender, seed, all, ideal, cpuMs: 0.5, streams: {}, lateP99Ms: 1, lateMaxMs: 9, waited: 0, ...more }
+  return {
+    scenario: 'new-connections',
+    contender,
+    seed,
+    all,
+    ideal,
+    cpuMs: 0.5,
+    streams: {},
+    lateP99Ms: 1,
+    lateMaxMs: 9,
+    waited: 0,
+    ...more,
+  }
 }
 
 const samples = [
@@ -174,7 +186,9 @@ test(
     assert.is(code, invalid === undefined ? 0 : 1, run.output())
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
-      only.flatMap((name) => [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`)),
+      only.flatMap((name) =>
+        [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`),
+      ),
     )
     for (const name of only) {
       const here = taken.filter(({ scenario }) => scenario === name)

@@ -47,6 +47,16 @@ for (const [states, choice] of [
   })
 }
 
+test('what can wait for nobody goes to one that is about to leave, until nothing may come to that any more', () => {
+  const { pool, workers } = poolOf(['draining'])
+  const worker = workers[0] as PoolWorker
+  assert.is(pool.chooseNow(first, head), worker)
+  worker.sealed = true
+  pool.refresh()
+  assert.is(pool.chooseNow(first, head), 'nobody')
+  closed(workers)
+})
+
 test('a policy that chooses nobody makes the connection wait', () => {
   const { pool, workers } = poolOf(['ready'])
   assert.is(pool.choose({ pick: () => undefined }, head), 'policy')

@@ -1146,10 +1146,12 @@ void sayWaiting() {
   Word* row = theReceiver->row;
   // Either the primary sees that the loop waits, or it is seen here that the primary wants to know: both orders are sequential.
   row[kBusySince].store(0);
-  uint32_t wanted = row[kWanted].load();
-  if (wanted == row[kGranted].load(std::memory_order_relaxed)) return;
+  uint32_t wanted = row[kWanted].load(), granted = row[kGranted].load(std::memory_order_relaxed);
+  if (wanted == granted) return;
+  // Before it is told: whoever hears of it may wish again at once, and that is another wish.
+  row[kGranted].store(wanted);
   Outgoing<Return> turned;
-  if (turned.send(theReceiver->socket)) row[kGranted].store(wanted);
+  if (!turned.send(theReceiver->socket)) row[kGranted].store(granted);
 }
 
 void beforePoll(uv_prepare_t*) {

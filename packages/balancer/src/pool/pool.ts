@@ -128,10 +128,14 @@ export class Pool {
     return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
   }
 
-  /** The same for a request that can't wait in the queue: when all loops are busy, the worker with the fewest in flight. */
+  /**
+   * The same for a request that can't wait in the queue, nor go to another primary: when all loops are busy, the worker with the fewest in flight; when all are about to leave,
+   * one of those, which serve to their end.
+   */
   chooseNow(policy: PoolPolicy, head: RequestHead): Choice {
     const choice = this.choose(policy, head)
-    return choice === 'loop' ? ((this.otherwise.pick(this.open, head) as PoolWorker | undefined) ?? choice) : choice
+    if (choice !== 'loop' && choice !== 'nobody') return choice
+    return (this.otherwise.pick(choice === 'loop' ? this.open : this.leaving, head) as PoolWorker | undefined) ?? choice
   }
 
   /** The candidates of this moment: those that may have one more. */

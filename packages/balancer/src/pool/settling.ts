@@ -5,7 +5,8 @@ import type { Connection } from '@switchyard/handoff'
 import type { PoolWorker } from './pool-worker.ts'
 
 const FIRST_LOOK_MS = 1
-const LAST_LOOK_MS = 16
+// What a stuck worker has not claimed waits no longer than this for another that is free.
+const LAST_LOOK_MS = 4
 
 export interface SettlingOptions {
   /** The worker could not receive this one. */

@@ -7,6 +7,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
 import { PoolWorker, type WorkerReturns } from '../pool/pool-worker.ts'
 import type { LimitSettings } from '../settings.ts'
+import { Drains } from './drains.ts'
 import { Goals } from './goals.ts'
 import { LastWords } from './last-words.ts'
 import { type Action, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
@@ -18,8 +19,6 @@ import { WorkerWatch } from './worker-watch.ts'
 
 /** A worker that was ready for this long was well: its exit is no failure in a row. */
 const WELL_MS = 5000
-const DRAIN_NEWS_MS = 5000
-const SEAL_LOOK_MS = 5
 /** After actions time alone may matter. */
 const SOON_MS = 20
 
@@ -52,6 +51,7 @@ export class Supervisor {
   private readonly proven = new Set<string>()
   private readonly lastWords = new LastWords()
   private readonly goals = new Goals()
+  private readonly drains: Drains
   private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
   private timer: NodeJS.Timeout | undefined
@@ -64,6 +64,13 @@ export class Supervisor {
     this.options = options
     this.limits = options.limits
     this.records = new SeatRecords(options.chance)
+    this.drains = new Drains({
+      events: options.events,
+      drainTimeoutMs: () => this.limits.drainTimeoutMs,
+      onChanged: (worker) => this.poolOf(worker).refresh(),
+      onDraining: options.onDraining,
+      onDrained: () => this.turn(),
+    })
     this.poolWatch = new PoolWatch({
       events: options.events,
       retire: (worker, reason, why) => this.retire(worker, reason, why),
@@ -246,9 +253,11 @@ export class Supervisor {
       case 'admit':
         return this.withWorker(action.id, (worker) => this.admit(worker, now))
       case 'drain':
-        return this.withWorker(action.id, (worker) => this.drain(worker, now))
+        return this.withWorker(action.id, (worker) => {
+          this.drains.begin(worker, now, this.killsAtOnce ? 0 : worker.settings.drainSpreadMs)
+        })
       case 'seal':
-        return this.withWorker(action.id, (worker) => this.seal(worker))
+        return this.withWorker(action.id, (worker) => this.drains.seal(worker))
       case 'leave':
         return this.withWorker(action.id, (worker) => {
           worker.leavingMs = now
@@ -329,7 +338,7 @@ export class Supervisor {
       case 'notice':
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
-        return this.hasDrained(worker, message.last)
+        return this.drains.hear(worker, message.last)
     }
   }
 
@@ -341,47 +350,6 @@ export class Supervisor {
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker, worker.address as ServerAddress)
-  }
-
-  /** From here on only what carries a ticket of its own comes to it. */
-  private drain(worker: PoolWorker, now: number): void {
-    worker.state = 'draining'
-    worker.sinceMs = now
-    const pool = this.poolOf(worker)
-    pool.refresh()
-    this.options.onDraining(worker)
-    const { drainSpreadMs } = worker.settings
-    worker.process?.send({ switchyard: 'drain', last: false, spreadMs: this.killsAtOnce ? 0 : drainSpreadMs })
-    const tell = () => {
-      const { load, seat } = worker
-      if (worker.state !== 'draining') return clearInterval(news)
-      const leftMs = Math.max(0, worker.sinceMs + this.limits.drainTimeoutMs - Date.now())
-      this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
-    }
-    // Nobody waits for news of who is gone.
-    const news = setInterval(tell, DRAIN_NEWS_MS).unref()
-    tell()
-  }
-
-  /** Nothing is left in it. It has to say so again when nothing can come any more. */
-  private hasDrained(worker: PoolWorker, last: boolean): void {
-    if (worker.state !== 'draining') return
-    if (!last) return this.seal(worker)
-    worker.drained = true
-    this.turn()
-  }
-
-  /** From here on nothing comes to it. */
-  private seal(worker: PoolWorker): void {
-    if (worker.sealed) return
-    worker.sealed = true
-    this.poolOf(worker).refresh()
-    const tell = () => {
-      if (worker.state !== 'draining') return
-      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
-      else worker.process?.send({ switchyard: 'drain', last: true, spreadMs: 0 })
-    }
-    tell()
   }
 
   private kill(worker: PoolWorker, why: string): void {

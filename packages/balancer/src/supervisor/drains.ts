@@ -1,0 +1,65 @@
+// How workers are let go of: each is told to drain, news is given while it does, and when nothing is left in it nothing comes to it any more.
+
+import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../pool/pool-worker.ts'
+
+const NEWS_MS = 5000
+const SEAL_LOOK_MS = 5
+
+export interface DrainsOptions {
+  readonly events: BalancerEmitter
+  readonly drainTimeoutMs: () => number
+  /** Who may be chosen has changed. */
+  readonly onChanged: (worker: PoolWorker) => void
+  /** It takes nothing new from here on. */
+  readonly onDraining: (worker: PoolWorker) => void
+  /** Nothing is left in it, and nothing can come. */
+  readonly onDrained: (worker: PoolWorker) => void
+}
+
+export class Drains {
+  private readonly options: DrainsOptions
+
+  constructor(options: DrainsOptions) {
+    this.options = options
+  }
+
+  /** From here on only what carries a ticket of its own comes to it. `spreadMs`: over how long its websockets are told goodbye. */
+  begin(worker: PoolWorker, now: number, spreadMs: number): void {
+    worker.state = 'draining'
+    worker.sinceMs = now
+    this.options.onChanged(worker)
+    this.options.onDraining(worker)
+    worker.process?.send({ switchyard: 'drain', last: false, spreadMs })
+    const tell = () => {
+      const { load, seat } = worker
+      if (worker.state !== 'draining') return clearInterval(news)
+      const leftMs = Math.max(0, worker.sinceMs + this.options.drainTimeoutMs() - Date.now())
+      this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
+    }
+    // Nobody waits for news of who is gone.
+    const news = setInterval(tell, NEWS_MS).unref()
+    tell()
+  }
+
+  /** The worker says that nothing is left in it. It has to say so again when nothing can come any more. */
+  hear(worker: PoolWorker, last: boolean): void {
+    if (worker.state !== 'draining') return
+    if (!last) return this.seal(worker)
+    worker.drained = true
+    this.options.onDrained(worker)
+  }
+
+  /** From here on nothing comes to it. */
+  seal(worker: PoolWorker): void {
+    if (worker.sealed) return
+    worker.sealed = true
+    this.options.onChanged(worker)
+    const tell = () => {
+      if (worker.state !== 'draining') return
+      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
+      else worker.process?.send({ switchyard: 'drain', last: true, spreadMs: 0 })
+    }
+    tell()
+  }
+}
