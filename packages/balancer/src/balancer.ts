@@ -28,7 +28,8 @@ import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
 import type { Release } from './release.ts'
 import { Releases } from './releases.ts'
-import type { ListenAddress, Settings } from './settings.ts'
+import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
+import { type ListenAddress, type Settings, sessionSettings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
@@ -60,6 +61,7 @@ export class Balancer implements Operations {
   private readonly neighbours: Neighbours
   private readonly waiting: Waiting
   private readonly recall: Recall
+  private readonly sessions: EmbeddedSessions
   private origin: Origin = 'client'
   private freePort: number
   private listening: Promise<void> | undefined
@@ -80,6 +82,7 @@ export class Balancer implements Operations {
     })
     const { pools } = this.releases
     this.moves = new Moves()
+    this.sessions = new EmbeddedSessions(sessionSettings(settings))
     this.door = this.transport.openDoor({
       ...settings.limits,
       onArrival: (arrival) => this.place(arrival),
@@ -133,6 +136,7 @@ export class Balancer implements Operations {
       onDraining: (worker) => this.settling.settle(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
+      onSessions: (worker, batch) => this.sessions.hear(worker, batch),
     })
     const { shared } = this.releases.current
     const { startTimeoutMs } = settings.limits
@@ -314,6 +318,7 @@ export class Balancer implements Operations {
     const { past } = pool
     this.settling.forget(worker)
     this.recall.forget(pool, worker)
+    this.sessions.forget(worker)
     const back: Connection[] = []
     worker.channel.hearOut()
     worker.channel.takeBack((connection) => back.push(connection))
@@ -365,6 +370,7 @@ export class Balancer implements Operations {
 
   private adopt(release: Release): void {
     this.releases.adopt(release)
+    this.sessions.configure(sessionSettings(release.settings))
     // Whoever waits may find somebody by the new routes.
     for (const pool of this.releases.pools.values()) this.waiting.place(pool)
   }
@@ -396,6 +402,7 @@ export class Balancer implements Operations {
     this.waiting.stop()
     for (const pool of this.releases.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
+    this.sessions.close()
     this.door.close()
     this.listeners.removeFiles()
     this.folder.remove()

@@ -1,7 +1,8 @@
 // What a config says once its faults are gone and its defaults are filled in. Everything below the config speaks of settings only.
 
+import { randomBytes } from 'node:crypto'
 import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
-import type { RestMode } from '@switchyard/worker-runtime'
+import { type RestMode, type SessionSettings, sessionDefaults } from '@switchyard/worker-runtime'
 
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
 export interface ListenAddress {
@@ -178,4 +179,12 @@ export interface Settings {
   trustedProxies: readonly string[]
   clientAddress: KeySource
   limits: LimitSettings
+}
+
+/** Signs the ids of sessions for as long as this process lives. */
+const ownSessionSecret = randomBytes(32).toString('base64url')
+
+/** How sessions are kept. */
+export function sessionSettings(_settings: Settings): SessionSettings {
+  return { ...sessionDefaults, secrets: [ownSessionSecret] }
 }

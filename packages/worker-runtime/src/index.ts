@@ -13,5 +13,22 @@ export {
   type WorkerRoute,
   type WorkerStart,
 } from './protocol.ts'
+export { openSessions } from './sessions/open-sessions.ts'
+export type { SessionCodec } from './sessions/session-codec.ts'
+export { foreignIds, type SessionIds, sessionIdForm, signedIds } from './sessions/session-id.ts'
+export { partsOf, type SessionCommand, type SessionReply, weightOf } from './sessions/session-messages.ts'
+export { type OnOutage, type SessionCookieSettings, type SessionSettings, sessionDefaults } from './sessions/session-settings.ts'
+export {
+  type Found,
+  SessionConflictError,
+  SessionIdError,
+  type SessionStore,
+  SessionStoreError,
+  type SessionStoreStatus,
+  SessionValueError,
+  type Written,
+} from './sessions/session-store.ts'
+export { SessionTable, type SessionTableEntry, type SessionTableLimits } from './sessions/session-table.ts'
+export { Sessions, type SessionsOptions, type SessionsStatus, sessionsOn } from './sessions/sessions.ts'
 export { type SessionIdSource, stickyIds } from './sticky-ids.ts'
 export { worker } from './worker.ts'

@@ -2,6 +2,8 @@
 
 import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
+import { readCommands, type SessionCommand, type SessionReply } from './sessions/session-messages.ts'
+import type { SessionSettings } from './sessions/session-settings.ts'
 
 /** An address as an app asks for it or the primary has it. */
 export interface ServerAddress {
@@ -55,6 +57,7 @@ export interface WorkerStart {
   readonly forwardTimeoutMs: number
   /** Connections older than about this are let go; 0 or left out: none is. */
   readonly maxConnectionAgeMs?: number | undefined
+  readonly sessions: SessionSettings
 }
 
 /** Primary to worker. */
@@ -66,6 +69,10 @@ export type ToWorker =
   | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
   /** Nothing is left for you here: end as on SIGTERM. */
   | { readonly switchyard: 'leave' }
+  /** What the embedded store says to the commands of a batch, in order; a batch with much to say is answered in parts. */
+  | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
+  /** Others have changed these sessions, which you had read or written; undefined: it may be any. */
+  | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
 
 /** Worker to primary. */
 export type ToPrimary =
@@ -77,6 +84,13 @@ export type ToPrimary =
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   /** No connection is left; said after a `drain`, and once more, with `last`, after the last one. */
   | { readonly switchyard: 'drained'; readonly last: boolean }
+  /** Commands for the embedded store; undefined stands for what makes no sense. `hears`: tell me when others change what these read or write. */
+  | {
+      readonly switchyard: 'sessions'
+      readonly batch: number
+      readonly hears: boolean
+      readonly commands: readonly (SessionCommand | undefined)[]
+    }
 
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
 
@@ -97,6 +111,11 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         level: message.level === 'warn' ? 'warn' : 'info',
         message: message.message.slice(0, MAX_NOTICE),
       }
+    case 'sessions': {
+      const { batch, hears, commands } = message
+      if (!Number.isSafeInteger(batch) || !Array.isArray(commands)) return undefined
+      return { switchyard: 'sessions', batch: batch as number, hears: hears === true, commands: readCommands(commands) }
+    }
     case 'report':
       return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
     default:
@@ -112,6 +131,17 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
     case 'leave':
       return { switchyard: 'leave' }
+    case 'session-replies': {
+      const { batch, replies } = message
+      if (!Number.isSafeInteger(batch) || !Array.isArray(replies)) return undefined
+      return { switchyard: 'session-replies', batch: batch as number, replies }
+    }
+    case 'sessions-changed': {
+      const { ids } = message
+      // Of what is not understood anything may be true.
+      const isList = Array.isArray(ids) && ids.every((id) => typeof id === 'string')
+      return { switchyard: 'sessions-changed', ids: isList ? ids : undefined }
+    }
     default:
       return undefined
   }

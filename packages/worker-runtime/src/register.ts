@@ -47,7 +47,8 @@ async function register(runtime: Runtime): Promise<void> {
     if (message.switchyard === 'leave') {
       for (const signal of SIGNALS) process.off(signal, ignore)
       process.kill(process.pid, 'SIGTERM')
-    } else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
+    } else if (message.switchyard !== 'drain') return
+    else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
     else drain.order(message)
   })
 

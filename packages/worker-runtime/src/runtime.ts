@@ -28,6 +28,12 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
   const start = JSON.parse(text) as WorkerStart
   const end = openWorkerEnd(start.ends)
   const { control } = end
+  const listeners: ((message: ToWorker) => void)[] = []
+  const hear = (message: unknown): boolean => {
+    const ours = readFromPrimary(message)
+    if (ours !== undefined) for (const listener of listeners) listener(ours)
+    return ours !== undefined
+  }
   runtime = {
     start,
     end,
@@ -37,11 +43,8 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
       else if (process.connected) process.send?.(message, undefined, {}, ignoreGone)
     },
     onMessage(listener) {
-      const hear = (message: unknown): boolean => {
-        const ours = readFromPrimary(message)
-        if (ours !== undefined) listener(ours)
-        return ours !== undefined
-      }
+      listeners.push(listener)
+      if (listeners.length > 1) return
       if (control !== undefined) control.onFrame(hear)
       else process.on('message', hear)
     },

@@ -2,6 +2,7 @@
 
 import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
+import type { ToWorker } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { RetireReason } from '../supervisor/plan.ts'
@@ -100,6 +101,10 @@ export class PoolWorker implements Candidate {
 
   get seat(): Seat {
     return { pool: this.pool, slot: this.slot, generation: this.generation, pid: this.process?.pid ?? 0 }
+  }
+
+  tell(message: ToWorker): void {
+    this.process?.send(message)
   }
 
   /** Hands a connection over; it leaves with the channel's next flush. False: no room. */

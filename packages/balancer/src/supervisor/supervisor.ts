@@ -6,6 +6,7 @@ import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
 import { PoolWorker, type WorkerReturns } from '../pool/pool-worker.ts'
+import type { SessionBatch } from '../sessions/embedded-sessions.ts'
 import type { LimitSettings } from '../settings.ts'
 import { Drains } from './drains.ts'
 import { Goals } from './goals.ts'
@@ -39,6 +40,7 @@ export interface SupervisorOptions {
   /** The process is gone; its channel has still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
   readonly onFailed: (error: BalancerError) => void
+  readonly onSessions: (worker: PoolWorker, batch: SessionBatch) => void
   /** 0 to 1. */
   readonly chance: () => number
 }
@@ -339,6 +341,10 @@ export class Supervisor {
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
         return this.drains.hear(worker, message.last)
+      case 'sessions':
+        // Whoever is gone reads nothing any more.
+        if (worker.state !== 'gone') this.options.onSessions(worker, message)
+        return
     }
   }
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { Policy, Route } from '@switchyard/routing'
 import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
-import type { Settings } from '../settings.ts'
+import { type Settings, sessionSettings } from '../settings.ts'
 
 /** A port that was free a moment ago, for apps that ask for port 0 while none is configured. */
 export async function findFreePort(): Promise<number> {
@@ -25,7 +25,7 @@ export function makeForwardToken(): string {
 /** What is the same for all workers. */
 export type SharedStart = Pick<
   WorkerStart,
-  'ticketKeys' | 'routes' | 'ownPolicies' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs'
+  'ticketKeys' | 'routes' | 'ownPolicies' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'
 >
 
 /** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
@@ -37,6 +37,7 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     trustedProxies: settings.trustedProxies,
     forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
+    sessions: sessionSettings(settings),
   }
 }
 

@@ -23,6 +23,8 @@ export interface SessionSettings {
   readonly maxValueBytes: number
   /** Of the embedded store: beyond it the one that has not been used for longest goes. */
   readonly maxSessions: number
+  /** And so it is when their texts are larger than this together. */
+  readonly maxBytes: number
   /** No command takes longer; then it has failed. */
   readonly commandTimeoutMs: number
   /** How often `update` tries when others write at the same time. */
@@ -54,6 +56,7 @@ export const sessionDefaults: SessionSettings = {
   tombstoneMs: 300_000,
   maxValueBytes: 65_536,
   maxSessions: 100_000,
+  maxBytes: 268_435_456,
   commandTimeoutMs: 500,
   updateAttempts: 32,
   onOutage: 'fail',

@@ -22,13 +22,19 @@ export interface SessionStore {
   write(id: string, text: string, ttlMs: number, expected?: number): Promise<Written>
   /** It is kept for `ttlMs` from now. Resolves with false when it is not there. */
   touch(id: string, ttlMs: number): Promise<boolean>
-  /** From now on, and for `tombstoneMs`, it is `ended`. Resolves with false when it was not there; it is `ended` all the same. */
-  destroy(id: string): Promise<boolean>
+  /**
+   * From now on, and for `tombstoneMs`, it is `ended`. Resolves with false when it was not there; it is `ended` all the same. `expected`: only if that is the
+   * version there; when another version is, nothing happens and it resolves with `conflict`.
+   */
+  destroy(id: string, expected?: number): Promise<boolean | 'conflict'>
   /** The ids that are kept, in no order; at most `limit`. For tools: it looks at everything. */
   ids(limit: number): Promise<readonly string[]>
   /** Forgets everything, tombstones too. */
   clear(): Promise<void>
-  /** Can others say what has changed? Then `listener` hears of every id that somebody else writes or destroys after this worker has read it; undefined: of any. */
+  /**
+   * Can others say what has changed? Then `listener` hears of every id that somebody else writes or destroys after this worker has read or written it;
+   * undefined: it may be any. Called once at most.
+   */
   onChanged(listener: (id: string | undefined) => void): boolean
   /** How it is with it. */
   status(): SessionStoreStatus
@@ -52,6 +58,14 @@ export class SessionStoreError extends Error {
   readonly status = 503
   readonly statusCode = 503
   readonly headers = { 'retry-after': '1' }
+}
+
+/** That is no id that this process could have given. */
+export class SessionIdError extends Error {
+  override readonly name = 'SessionIdError'
+  readonly code = 'ERR_SESSION_ID'
+  readonly status = 400
+  readonly statusCode = 400
 }
 
 /** The session is larger than `maxValueBytes`, or can't be written as a text. */

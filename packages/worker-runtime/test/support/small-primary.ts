@@ -19,6 +19,7 @@ import {
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { readFromWorker, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
+import { sessionDefaults } from '../../src/sessions/session-settings.ts'
 import { privateFolder } from './forward-pair.ts'
 
 const APP = fileURLToPath(new URL('../fixtures/drain-app.mjs', import.meta.url))
@@ -190,6 +191,7 @@ export class SmallWorker {
       rest: 'never',
       weights: [],
       forwardTimeoutMs: 60_000,
+      sessions: sessionDefaults,
       ...start,
     }
     this.process = fork(APP, [], {

@@ -1,0 +1,33 @@
+// The sessions of this process: one store, and one view of it that apps and faces share.
+
+import { randomBytes } from 'node:crypto'
+import { currentRuntime } from '../runtime.ts'
+import { EmbeddedStore } from './embedded-store.ts'
+import { LocalStore } from './local-store.ts'
+import { type SessionSettings, sessionDefaults } from './session-settings.ts'
+import type { SessionStore } from './session-store.ts'
+import { type Sessions, sessionsOn } from './sessions.ts'
+
+let opened: Sessions | undefined
+
+/**
+ * The sessions of this worker, as the config says; always the same. Outside a pool they are as `options` say at the first call, and without a secret there ids
+ * are good for this process only. Another form of ids or values: `openSessions().as({ ids, codec })`.
+ */
+export function openSessions<Value = unknown>(options: Partial<SessionSettings> = {}): Sessions<Value> {
+  if (opened === undefined) {
+    const settings = currentRuntime()?.start.sessions ?? ownSettings(options)
+    opened = sessionsOn(openStore(settings), settings)
+  }
+  return opened as Sessions<Value>
+}
+
+function openStore(settings: SessionSettings): SessionStore {
+  const runtime = currentRuntime()
+  return runtime === undefined ? new LocalStore(settings) : new EmbeddedStore(runtime, settings.commandTimeoutMs)
+}
+
+function ownSettings(options: Partial<SessionSettings>): SessionSettings {
+  const settings = { ...sessionDefaults, ...options }
+  return settings.secrets.length > 0 ? settings : { ...settings, secrets: [randomBytes(32).toString('base64url')] }
+}
