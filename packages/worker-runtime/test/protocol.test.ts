@@ -90,6 +90,38 @@ test('an order to drain is the last one only if it says so, and its time is an a
   assert.equal(read({}), { switchyard: 'drain', last: false, spreadMs: 0 })
 })
 
+test('commands for sessions come as they were sent, and nonsense as nothing, one by one', () => {
+  const commands = [
+    ...[
+      ['read', 'a', null],
+      ['read', 'a', 7],
+      ['write', 'a', 'text', 1000, 0],
+      ['touch', 'a', 1000],
+      ['destroy', 'a', null],
+      ['ids', 10, 0],
+    ],
+    ...[['clear']],
+  ]
+  const batch = { switchyard: 'sessions', batch: 3, hears: true }
+  assert.equal(readFromWorker({ ...batch, commands }), { ...batch, commands })
+  assert.equal(readFromWorker({ ...batch, hears: 'yes', commands: [['read', 'a b', null], ['clear', 1], 'clear'] }), {
+    ...{ ...batch, hears: false },
+    commands: [undefined, ['clear'], undefined],
+  })
+  const many = readFromWorker({ ...batch, commands: Array.from({ length: 10_000 }, () => ['clear']) })
+  assert.is((many as { commands: readonly unknown[] }).commands.length, 512)
+  assert.is(readFromWorker({ ...batch, commands: 'read' }), undefined)
+  assert.is(readFromWorker({ ...batch, batch: 'x', commands }), undefined)
+})
+
+test('of changes to sessions that are not understood any may be meant', () => {
+  const read = (ids: unknown) => readFromPrimary({ switchyard: 'sessions-changed', ids })
+  assert.equal(read(['a', 'b']), { switchyard: 'sessions-changed', ids: ['a', 'b'] })
+  for (const ids of [undefined, null, 'a', ['a', 1]]) assert.equal(read(ids), { switchyard: 'sessions-changed', ids: undefined })
+  assert.is(readFromPrimary({ switchyard: 'session-replies', batch: 1, replies: {} }), undefined)
+  assert.is(readFromPrimary({ switchyard: 'session-replies', batch: null, replies: [] }), undefined)
+})
+
 test('a notice is bounded', () => {
   const read = readFromWorker({ switchyard: 'notice', message: 'x'.repeat(10_000) }) as { message: string }
   assert.is(read.message.length, 2000)
@@ -98,12 +130,12 @@ test('a notice is bounded', () => {
 test('anything at all is read without throwing', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom('report', 'listening', 'notice', 'drained', 'drain'),
+      fc.constantFrom('report', 'listening', 'notice', 'drained', 'drain', 'sessions', 'session-replies', 'sessions-changed'),
       fc.anything(),
       fc.anything(),
       (kind, load, message) => {
-        readFromWorker({ switchyard: kind, load, address: load, message })
-        readFromPrimary({ switchyard: kind, load })
+        readFromWorker({ switchyard: kind, load, address: load, message, batch: 1, commands: [load, [load], ['read', load, message]] })
+        readFromPrimary({ switchyard: kind, load, batch: 1, replies: load, ids: message })
       },
     ),
   )

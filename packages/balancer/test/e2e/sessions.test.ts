@@ -1,0 +1,165 @@
+// Sessions of an app that runs in several workers, on the embedded store: what one worker writes is there for the other, whatever becomes of workers.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer, warningsOf } from './support/running-balancer.ts'
+
+const test = suite('sessions', { timeoutMs: 60_000 })
+
+type Pool = 'one' | 'two'
+interface Said {
+  readonly pid: number
+  readonly result?: unknown
+  readonly code?: string
+}
+
+let balancer: RunningBalancer
+
+/** A request that a worker of that pool does: each has one, so it is known who. */
+async function ask(pool: Pool, path: string): Promise<Said> {
+  return json(await exchange(balancer.port, get(`/${pool}/${path}`)))
+}
+
+async function result(pool: Pool, path: string): Promise<unknown> {
+  return (await ask(pool, path)).result
+}
+
+test.before(async () => {
+  balancer = await startBalancer({
+    config: {
+      app: 'sessions-app.mjs',
+      pools: { one: { workers: 1, rest: 'never', reload: { settleMs: 50 } }, two: { workers: 1, rest: 'never', reload: { settleMs: 50 } } },
+      routes: [{ path: '/two/*', pool: 'two' }],
+      ...{ restartDelayMs: 5, maxRestartDelayMs: 5 },
+    },
+  })
+  await balancer.untilAllReady()
+})
+
+test('what one worker writes the other reads, also when it had kept what was there before', async () => {
+  const id = await result('one', 'id')
+  assert.is(await result('two', `get/${id}`), undefined)
+  for (let count = 1; count <= 20; count++) {
+    const [writer, reader]: Pool[] = count % 2 === 0 ? ['one', 'two'] : ['two', 'one']
+    assert.is(await result(writer as Pool, `set/${id}/${count}`), true)
+    assert.equal(await result(reader as Pool, `get/${id}`), { count })
+    assert.equal(await result(writer as Pool, `get/${id}`), { count })
+  }
+})
+
+test('what a worker has read it reads again without asking', async () => {
+  const id = await result('one', 'id')
+  await result('two', `set/${id}/1`)
+  await result('one', `get/${id}`)
+  const { commands } = (await result('one', 'status')) as { commands: number }
+  for (let turn = 0; turn < 5; turn++) await result('one', `get/${id}`)
+  const status = (await result('one', 'status')) as { kind: string; state: string; commands: number; failed: number }
+  assert.equal(
+    { kind: status.kind, state: status.state, commands: status.commands, failed: status.failed },
+    { kind: 'embedded', state: 'up', commands, failed: 0 },
+  )
+})
+
+test('of updates at the same time none is lost', async () => {
+  const ids = await Promise.all([1, 2, 3].map(() => result('one', 'id')))
+  await Promise.all(
+    Array.from({ length: 16 }, async (_, client) => {
+      const pool = client % 2 === 0 ? 'one' : 'two'
+      for (let turn = 0; turn < 30; turn++) assert.ok(await result(pool, `add/${ids[(client + turn) % 3]}`))
+    }),
+  )
+  for (const id of ids) assert.equal(await result('one', `get/${id}`), { count: 160 })
+})
+
+test('a large one comes through', async () => {
+  const id = await result('one', 'id')
+  assert.is(await result('one', `large/${id}/30000`), true)
+  assert.is(((await result('two', `get/${id}`)) as { text: string }).text.length, 30_000)
+  assert.is((await ask('one', `large/${id}/70000`)).code, 'ERR_SESSION_VALUE')
+})
+
+test('what was destroyed does not come back when a slow request saves it', async () => {
+  for (let turn = 0; turn < 10; turn++) {
+    const id = await result('one', 'id')
+    await result('one', `set/${id}/1`)
+    const late = result('two', `late/${id}/${turn * 5}`)
+    const destroyed = await result('one', `destroy/${id}`)
+    await late
+    assert.is(destroyed, true)
+    assert.is(await result('one', `get/${id}`), undefined)
+    assert.is(await result('two', `get/${id}`), undefined)
+  }
+})
+
+test('an id that was not given is nothing, and no session begins there', async () => {
+  const id = String(await result('one', 'id'))
+  const other = `${id.slice(0, 5)}${id[5] === 'A' ? 'B' : 'A'}${id.slice(6)}`
+  assert.is(await result('one', `get/${other}`), undefined)
+  assert.is((await ask('one', `set/${other}/1`)).code, 'ERR_SESSION_ID')
+  assert.is((await ask('two', `add/${other}`)).code, 'ERR_SESSION_ID')
+})
+
+test('under a new id everything is there, under the old nothing', async () => {
+  const id = await result('one', 'id')
+  await result('two', `set/${id}/7`)
+  const next = await result('one', `regenerate/${id}`)
+  assert.equal(await result('two', `get/${next}`), { count: 7 })
+  assert.is(await result('two', `get/${id}`), undefined)
+  assert.is(await result('two', `set/${id}/8`), false)
+})
+
+test('sessions live on when workers are killed', async () => {
+  const id = await result('one', 'id')
+  await result('one', `set/${id}/3`)
+  const { pid } = await ask('one', `get/${id}`)
+  process.kill(pid, 'SIGKILL')
+  await until(async () => (await balancer.status()).pools.every(({ workers }) => workers.every((worker) => worker.pid !== pid)))
+  await balancer.untilAllReady()
+  const after = await ask('one', `add/${id}`)
+  assert.equal(after.result, { count: 4 })
+  assert.is.not(after.pid, pid)
+  assert.equal(await result('two', `get/${id}`), { count: 4 })
+})
+
+test('and through a reload; what was destroyed before stays so', async () => {
+  const [id, ended] = [await result('one', 'id'), await result('one', 'id')]
+  await result('one', `set/${id}/5`)
+  await result('one', `set/${ended}/5`)
+  await result('two', `destroy/${ended}`)
+  const before = await ask('one', `get/${id}`)
+  const { code, err } = await runCommand(balancer, ['reload'])
+  assert.is(code, 0, err)
+  const after = await ask('one', `get/${id}`)
+  assert.equal(after.result, { count: 5 })
+  assert.is.not(after.pid, before.pid)
+  assert.is(await result('two', `set/${ended}/6`), false)
+})
+
+test('while the primary stands still a request is answered 503 in time, and afterwards all is well', async () => {
+  const client = new RawClient(balancer.port)
+  const asked = async (path: string) => client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()
+  const id = json<Said>(await asked('id')).result
+  assert.is(json<Said>(await asked(`set/${id}/1`)).result, true)
+  process.kill(balancer.pid, 'SIGSTOP')
+  try {
+    assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 1 }, 'what is near needs nobody')
+    const { status, body } = await asked(`add/${id}`)
+    assert.is(status, 503)
+    assert.is(JSON.parse(body.toString()).code, 'ERR_SESSION_STORE')
+  } finally {
+    process.kill(balancer.pid, 'SIGCONT')
+  }
+  await until(async () => (await asked(`set/${id}/2`)).status === 200)
+  assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 2 })
+  client.destroy()
+})
+
+test('nothing of it is worth a warning but for the worker that was killed', async () => {
+  const others = warningsOf(balancer).filter(({ msg }) => !/SIGKILL/.test(msg))
+  assert.equal(others, [])
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
