@@ -14,6 +14,9 @@ export {
   type WorkerStart,
 } from './protocol.ts'
 export { openSessions } from './sessions/open-sessions.ts'
+export type { RedisClient } from './sessions/redis-connection.ts'
+export { openRedisStore, type RedisStore } from './sessions/redis-store.ts'
+export { type RedisUrl, readRedisUrl } from './sessions/redis-url.ts'
 export type { SessionCodec } from './sessions/session-codec.ts'
 export { foreignIds, type SessionIds, sessionIdForm, signedIds } from './sessions/session-id.ts'
 export { partsOf, type SessionCommand, type SessionReply, weightOf } from './sessions/session-messages.ts'
@@ -30,5 +33,6 @@ export {
 } from './sessions/session-store.ts'
 export { SessionTable, type SessionTableEntry, type SessionTableLimits } from './sessions/session-table.ts'
 export { Sessions, type SessionsOptions, type SessionsStatus, sessionsOn } from './sessions/sessions.ts'
+export { openSharedTable, type SharedEntry, type SharedTable } from './sessions/shared-table.ts'
 export { type SessionIdSource, stickyIds } from './sticky-ids.ts'
 export { worker } from './worker.ts'

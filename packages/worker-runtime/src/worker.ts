@@ -1,6 +1,8 @@
 // This worker as its app may know it.
 
 import { currentRuntime } from './runtime.ts'
+import { sessionRedis } from './sessions/open-sessions.ts'
+import type { RedisClient } from './sessions/redis-connection.ts'
 
 /** The seat of this process. Outside a pool `slot` and `pool` are undefined. */
 export const worker = {
@@ -12,5 +14,12 @@ export const worker = {
   },
   get generation(): number | undefined {
     return currentRuntime()?.start.generation
+  },
+  /**
+   * The connection of ioredis that sessions go over, for commands of the app's own; undefined: sessions are not in Redis. It does not wait: a command without a connection
+   * fails, and one that blocks, or a subscription, needs `redis.duplicate({ socketTimeout: undefined, enableOfflineQueue: true })`.
+   */
+  get redis(): RedisClient | undefined {
+    return sessionRedis()
   },
 }

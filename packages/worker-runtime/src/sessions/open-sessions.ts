@@ -4,11 +4,14 @@ import { randomBytes } from 'node:crypto'
 import { currentRuntime } from '../runtime.ts'
 import { EmbeddedStore } from './embedded-store.ts'
 import { LocalStore } from './local-store.ts'
+import { connectRedis, type RedisClient } from './redis-connection.ts'
+import { RedisStore } from './redis-store.ts'
 import { type SessionSettings, sessionDefaults } from './session-settings.ts'
 import type { SessionStore } from './session-store.ts'
 import { type Sessions, sessionsOn } from './sessions.ts'
 
 let opened: Sessions | undefined
+let redis: RedisStore | undefined
 
 /**
  * The sessions of this worker, as the config says; always the same. Outside a pool they are as `options` say at the first call, and without a secret there ids
@@ -22,7 +25,17 @@ export function openSessions<Value = unknown>(options: Partial<SessionSettings> 
   return opened as Sessions<Value>
 }
 
+/** The connection to Redis that sessions go over; undefined: they are not there. */
+export function sessionRedis(): RedisClient | undefined {
+  if (opened === undefined && currentRuntime()?.start.sessions.url !== undefined) openSessions()
+  return redis?.client
+}
+
 function openStore(settings: SessionSettings): SessionStore {
+  if (settings.url !== undefined) {
+    redis = new RedisStore(settings, connectRedis(settings))
+    return redis
+  }
   const runtime = currentRuntime()
   return runtime === undefined ? new LocalStore(settings) : new EmbeddedStore(runtime, settings.commandTimeoutMs)
 }
