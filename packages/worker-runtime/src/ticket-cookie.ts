@@ -1,10 +1,10 @@
 // Puts a ticket cookie on the responses of routes whose policy asks for one, unless the visitor has a good one already.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { TLSSocket } from 'node:tls'
 import type { TicketOptions } from '@switchyard/routing'
 import onHeaders from 'on-headers'
 import type { Runtime } from './runtime.ts'
+import { isSecure } from './secure-request.ts'
 import { headOf } from './steer.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
@@ -58,8 +58,3 @@ export class TicketCookies {
 }
 
 const DAY_MS = 86_400_000
-
-/** TLS here, or in the proxy before us. */
-function isSecure(request: IncomingMessage): boolean {
-  return request.socket instanceof TLSSocket || request.headers['x-forwarded-proto'] === 'https'
-}

@@ -35,6 +35,11 @@ export class NearStore {
     return this.cache.known(id, this.now())
   }
 
+  /** What is left of its time. */
+  leftMs({ expiresMs }: NearSession): number {
+    return Math.max(0, expiresMs - this.now())
+  }
+
   /** Asks the store. Rejects with SessionStoreError. */
   async read(id: string): Promise<Current> {
     const nowMs = this.now()

@@ -16,6 +16,12 @@ export interface SessionsParts<Value> {
   readonly codec: SessionCodec<Value>
 }
 
+/** A value, and what is left of its time in milliseconds. */
+export interface FoundSession<Value> {
+  readonly value: Value
+  readonly ttlMs: number
+}
+
 export interface SessionsStatus extends SessionStoreStatus {
   /** What is kept near, reads that it has answered, and those that it could not. */
   readonly near: { readonly entries: number; readonly hits: number; readonly misses: number }
@@ -57,10 +63,20 @@ export class Sessions<Value = unknown> {
    * what this process has read before and rejects if it has not, or gives undefined. Rejects with SessionValueError when the codec can't read what is there.
    */
   async get(id: string): Promise<Value | undefined> {
+    try {
+      return (await this.find(id))?.value
+    } catch (error) {
+      if (error instanceof SessionStoreError && this.settings.onOutage === 'anonymous') return undefined
+      throw error
+    }
+  }
+
+  /** As `get`, with what is left of its time. It rejects where `onOutage` is `anonymous` too: for faces, which must not take a visitor for a new one then. */
+  async find(id: string): Promise<FoundSession<Value> | undefined> {
     const { near, ids, codec } = this.parts
     if (!ids.isOurs(id)) return undefined
     const current = near.near(id) ?? (await near.read(id).catch((error) => this.inOutage(id, error)))
-    return typeof current === 'string' ? undefined : readValue(current.text, codec)
+    return typeof current === 'string' ? undefined : { value: readValue(current.text, codec), ttlMs: near.leftMs(current) }
   }
 
   /** Replaces the whole. Resolves with true when it is written, with false when the session was destroyed. Rejects with SessionValueError and SessionIdError. */
@@ -148,8 +164,7 @@ export class Sessions<Value = unknown> {
 
   private inOutage(id: string, error: unknown): Current {
     const { near, settings } = this.parts
-    if (!(error instanceof SessionStoreError) || settings.onOutage === 'fail') throw error
-    if (settings.onOutage === 'anonymous') return 'absent'
+    if (!(error instanceof SessionStoreError) || settings.onOutage !== 'read-cached') throw error
     const last = near.last(id)
     if (last === undefined) throw error
     return last
