@@ -22,7 +22,15 @@ export class NearStore {
     this.now = now
     this.isKeeping = limits !== undefined && limits.maxEntries > 0
     if (!this.isKeeping) return
-    this.cache.hears = store.onChanged((id) => (id === undefined ? this.cache.distrust() : this.cache.changed(id)))
+    const { cache } = this
+    cache.hears = true
+    const canHear = store.onChanged(
+      (id) => (id === undefined ? cache.distrust() : cache.changed(id)),
+      (hears) => {
+        cache.hears = hears
+      },
+    )
+    if (!canHear) cache.hears = false
   }
 
   /** What can be had without asking; nobody else has written there, as far as is heard within `maxAgeMs`. */

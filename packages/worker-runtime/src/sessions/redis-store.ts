@@ -4,12 +4,11 @@
 import { Breaker } from './breaker.ts'
 import { connectRedis, type RedisClient, type RedisConnection } from './redis-connection.ts'
 import { REPLIES, type ScriptName } from './scripts.ts'
+import { sessionIdForm } from './session-id.ts'
 import type { SessionSettings } from './session-settings.ts'
 import { type Found, SessionIdError, type SessionStore, SessionStoreError, type SessionStoreStatus, type Written } from './session-store.ts'
 import { Tracking } from './tracking.ts'
 
-/** What may stand in a key. Everything else is nobody's session, and Redis is not asked. */
-const ID = /^[\w.~-]{1,128}$/
 const MAX_OPEN = 10_000
 /** A version of something new is unlike any that was there before. It stays far below what a double can count. */
 const FIRST_VERSIONS = 2 ** 48
@@ -94,9 +93,9 @@ export class RedisStore implements SessionStore {
   }
 
   /** Not in a cluster, where keys move. Only the first listener hears. */
-  onChanged(listener: (id: string | undefined) => void): boolean {
+  onChanged(listener: (id: string | undefined) => void, onHearing: (hears: boolean) => void = () => undefined): boolean {
     if (this.connection.isCluster) return false
-    this.tracking ??= new Tracking({ connection: this.connection, idOf: (key) => this.idOf(key), onChanged: listener })
+    this.tracking ??= new Tracking({ connection: this.connection, idOf: (key) => this.idOf(key), onChanged: listener, onHearing })
     return true
   }
 
@@ -131,7 +130,6 @@ export class RedisStore implements SessionStore {
 
   private async run(name: ScriptName, id: string, ...values: readonly (string | number)[]): Promise<readonly unknown[]> {
     const reply = await this.ask(() => this.connection.run(name, `${this.keyStart}${id}}`, ...values))
-    this.tracking?.used()
     return Array.isArray(reply) ? reply : [reply]
   }
 
@@ -197,8 +195,9 @@ export class RedisStore implements SessionStore {
   }
 }
 
+/** May it stand in a key? Everything else is nobody's session, and Redis is not asked. */
 function isId(id: unknown): boolean {
-  return typeof id === 'string' && ID.test(id)
+  return typeof id === 'string' && sessionIdForm.test(id)
 }
 
 function foundOf(reply: readonly unknown[]): Found {

@@ -33,9 +33,10 @@ export interface SessionStore {
   clear(): Promise<void>
   /**
    * Can others say what has changed? Then `listener` hears of every id that somebody else writes or destroys after this worker has read or written it;
-   * undefined: it may be any. Called once at most.
+   * undefined: it may be any. `onHearing` is told when it can't hear for a while, and when it hears again; before it returns, if that is so at the start.
+   * Called once at most.
    */
-  onChanged(listener: (id: string | undefined) => void): boolean
+  onChanged(listener: (id: string | undefined) => void, onHearing?: (hears: boolean) => void): boolean
   /** How it is with it. */
   status(): SessionStoreStatus
   close(): Promise<void>

@@ -1,5 +1,5 @@
 // Hears from Redis what others write (its client-side caching): Redis notes what this client reads, and says it on a second connection when somebody else writes there.
-// The second one, since what RESP3 pushes into the first is not passed on by ioredis. Seen from a worker: while it can't hear, it says so, and nothing may be kept.
+// The second one, since what RESP3 pushes into the first is not passed on by ioredis. Seen from a worker: while it can't hear, it says so, and nothing that is kept may be used unasked.
 
 import type { RedisConnection } from './redis-connection.ts'
 
@@ -14,6 +14,8 @@ export interface TrackingParts {
   readonly idOf: (key: string) => string | undefined
   /** An id that somebody else has written or destroyed; undefined: it may be any. */
   readonly onChanged: (id: string | undefined) => void
+  /** False: nothing is heard for a while, and before the constructor returns. */
+  readonly onHearing: (hears: boolean) => void
 }
 
 type Ear = NonNullable<ReturnType<RedisConnection['beside']>>
@@ -23,7 +25,6 @@ export class Tracking {
   private readonly off: readonly (() => void)[]
   private ear: Ear | undefined
   private isHearing = false
-  private isForgetting = false
   private isClosed = false
   private failures = 0
   private timer: NodeJS.Timeout | undefined
@@ -31,23 +32,9 @@ export class Tracking {
   constructor(parts: TrackingParts) {
     this.parts = parts
     const { connection } = parts
+    parts.onHearing(false)
     this.off = [connection.on('ready', () => this.begin()), connection.on('lost', () => this.lose())]
     if (connection.isReady) this.begin()
-  }
-
-  get hears(): boolean {
-    return this.isHearing
-  }
-
-  /** Something was read or written. While nothing can be heard of it, it is forgotten within this turn of the event loop. */
-  used(): void {
-    if (this.isHearing || this.isForgetting) return
-    this.isForgetting = true
-    this.parts.onChanged(undefined)
-    setImmediate(() => {
-      this.isForgetting = false
-      this.parts.onChanged(undefined)
-    })
   }
 
   close(): void {
@@ -88,6 +75,7 @@ export class Tracking {
       this.failures = 0
       this.isHearing = true
       this.parts.onChanged(undefined)
+      this.parts.onHearing(true)
       this.timer = setInterval(() => void ear.ping().catch(() => this.ear === ear && this.again()), PING_MS).unref()
     })
   }
@@ -105,7 +93,9 @@ export class Tracking {
     this.ear = undefined
     this.isHearing = false
     if (ear !== undefined && ear.status !== 'end') ear.disconnect()
-    if (heard) this.parts.onChanged(undefined)
+    if (!heard) return
+    this.parts.onHearing(false)
+    this.parts.onChanged(undefined)
   }
 
   private hear(keys: unknown): void {

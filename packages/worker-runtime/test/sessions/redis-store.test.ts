@@ -4,6 +4,7 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { until } from '../../../../test/support/until.ts'
+import type { RedisClient } from '../../src/sessions/redis-connection.ts'
 import { openRedisStore, type RedisStore } from '../../src/sessions/redis-store.ts'
 import { type SessionSettings, sessionDefaults } from '../../src/sessions/session-settings.ts'
 import { SessionStoreError } from '../../src/sessions/session-store.ts'
@@ -139,6 +140,20 @@ test('a command that finds no connection waits for it as long as it may', async 
   await server.command('CLIENT', 'KILL', 'TYPE', 'normal')
   await until(() => store.status().state === 'down')
   assert.is((await store.read('abc')).state, 'kept')
+})
+
+test('the app has the same connection, and a second one for commands that block', async () => {
+  const store = await opened({ commandTimeoutMs: 100 })
+  const client = store.client as Exclude<RedisClient, { slots: unknown }>
+  assert.is(await client.set('own', '1'), 'OK')
+  assert.is(await server.command('GET', 'own'), '1')
+  const second = client.duplicate({ socketTimeout: undefined, enableOfflineQueue: true })
+  const popped = second.blpop('list', 0)
+  await until(async () => String(await server.command('CLIENT', 'LIST')).includes('cmd=blpop'))
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  await server.command('RPUSH', 'list', 'late')
+  assert.equal(await popped, ['list', 'late'])
+  second.disconnect()
 })
 
 test('user, password and database of the url are used, and no fault repeats the password', async () => {

@@ -12,13 +12,18 @@ let near: RedisStore
 let far: RedisStore
 /** What `near` has heard; undefined: anything may have changed. */
 let heard: (string | undefined)[] = []
+let isHearing: boolean | undefined
 
 test.before(async () => {
   server = await startRedis()
   const settings = { ...sessionDefaults, url: server.url, commandTimeoutMs: 5_000 }
   ;[near, far] = [await openRedisStore(settings), await openRedisStore(settings)]
-  assert.ok(near.onChanged((id) => heard.push(id)))
-  await untilItHears()
+  const noteHearing = (hears: boolean): void => {
+    isHearing = hears
+  }
+  assert.ok(near.onChanged((id) => heard.push(id), noteHearing))
+  assert.is(isHearing, false)
+  await until(() => isHearing)
 })
 
 test.after(async () => {
@@ -74,11 +79,17 @@ test('does not hear of its own writes, nor of what it has not read', async () =>
 })
 
 for (const kind of ['pubsub', 'normal']) {
-  test(`drops everything when its ${kind} connection is lost, says after each read that nothing may be kept, and hears again later`, async () => {
+  test(`when its ${kind} connection is lost it says that it does not hear and that anything may have changed, and hears again later`, async () => {
+    const lost = new Promise((resolve) => near.client.once('close', () => resolve(undefined)))
     heard = []
+    isHearing = undefined
     await server.command('CLIENT', 'KILL', 'TYPE', kind)
-    await until(() => heard.includes(undefined), 2_000, 'that anything may have changed')
-    await untilItHears()
+    await until(() => isHearing === false, 2_000, 'that it does not hear')
+    assert.ok(heard.includes(undefined))
+    if (kind === 'normal') await lost
+    await until(() => isHearing === true, 5_000, 'that it hears')
+    await near.read('one')
+    await hears('one', () => far.write('one', '1', 60_000))
   })
 }
 
@@ -88,23 +99,6 @@ async function hears(id: string, change: () => Promise<unknown>): Promise<void> 
   await change()
   await until(() => heard.length > 0, 2_000, `word of ${id}`)
   assert.ok(heard.includes(id))
-}
-
-/** While it does not hear, each read is followed by a word that anything may have changed, and by that alone. */
-async function untilItHears(): Promise<void> {
-  await until(async () => {
-    heard = []
-    const isUp = await Promise.all([near.read('probe'), far.read('probe')]).then(
-      () => true,
-      () => false,
-    )
-    if (!isUp) return false
-    await new Promise((resolve) => setImmediate(resolve))
-    if (heard.includes(undefined)) return false
-    await far.write('probe', '1', 60_000)
-    await until(() => heard.length > 0, 2_000, 'word of the probe')
-    return heard.includes('probe')
-  })
 }
 
 test.run()
