@@ -60,6 +60,8 @@ export interface SentinelTrio {
   /** The master at the start, and its replica. */
   readonly master: RedisServer
   readonly replica: RedisServer
+  /** Tells the sentinels to make the replica the master, while both run. */
+  failOver(): Promise<void>
 }
 
 /** A master, a replica and three sentinels that agree within a second or two that a master is gone. */
@@ -81,7 +83,10 @@ export async function startSentinels(): Promise<SentinelTrio> {
   }
   await until(async () => (await Promise.all(ports.map(sees))).every(Boolean), 20_000, 'sentinels that know one another')
   const url = `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${masterName}`
-  return { url, masterName, master, replica }
+  const failOver = async (): Promise<void> => {
+    await until(() => redisCommand(ports[0] ?? 0, 'SENTINEL', 'FAILOVER', masterName).then(Boolean, () => false), 10_000, 'a failover')
+  }
+  return { url, masterName, master, replica, failOver }
 }
 
 export interface RedisCluster {
