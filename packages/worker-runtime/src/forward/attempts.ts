@@ -30,7 +30,7 @@ export interface Loss {
 }
 
 /** The longest that a process may take from its first closed connection to its last. */
-const ENDING_MS = 100
+const ENDING_MS = 1000
 
 /** How long a request waits for a descriptor. */
 const SHORT_MS = 5000
