@@ -1,5 +1,5 @@
 // One million requests of every kind of client while one reload follows the other: the long form of e2e/reload-load.test.ts. Three to six minutes on two
-// cores that do nothing else. REQUESTS=50000 makes it shorter.
+// cores that do nothing else. REQUESTS=50000 makes it shorter. HOW=upgrade: the primary is upgraded instead, again and again.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { reloadUnderLoad } from '../test/e2e/support/reload-run.ts'
@@ -7,14 +7,16 @@ import { reloadUnderLoad } from '../test/e2e/support/reload-run.ts'
 const seed = Number(process.env.SEED ?? 1)
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000_000)
 const RELOADS = 10
+const how = process.env.HOW === 'upgrade' ? 'upgrade' : 'reload'
 const MORE_HEAP_BYTES = 8 * 1024 ** 2
-const test = suite(`reload, seed ${seed}`, { timeoutMs: 28 * 60_000 })
+const test = suite(`${how}, seed ${seed}`, { timeoutMs: 28 * 60_000 })
 
 test(`${REQUESTS} requests while workers are replaced without a pause: none fails, and nothing is left behind`, async () => {
   const { faults, counts, before, after, ...totals } = await reloadUnderLoad({
     seed,
     workers: 2,
     maxSurge: 1,
+    how,
     requests: REQUESTS,
     reloads: RELOADS,
     warmUpReloads: 3,
@@ -25,7 +27,7 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
     commands: true,
     progress: console.log,
   })
-  console.log(`seed ${seed}: ${totals.requests} requests, ${totals.reloads} reloads, ${totals.seconds.toFixed(0)} s`)
+  console.log(`seed ${seed}: ${totals.requests} requests, ${totals.reloads} ${how}s, ${totals.seconds.toFixed(0)} s`)
   for (const [kind, count] of Object.entries(counts)) console.log(`  ${kind}: ${count}`)
   console.log(`the primary before and after: ${JSON.stringify(before)} ${JSON.stringify(after)}`)
   assert.equal(faults, [])

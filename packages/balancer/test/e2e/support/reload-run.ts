@@ -15,6 +15,8 @@ export interface ReloadRunOptions {
   readonly seed: number
   readonly workers: number
   readonly maxSurge: number
+  /** What replaces the workers. Left out: a reload. */
+  readonly how?: 'reload' | 'upgrade' | undefined
   /** It goes on until as many are answered, over HTTP, and as many reloads are done. */
   readonly requests: number
   readonly reloads: number
@@ -62,8 +64,8 @@ const HTTP_KINDS = [
 
 /** Runs it to the end. Rejects when a reload fails or the accounts of connections do not add up; what clients saw is in the totals. */
 export async function reloadUnderLoad(options: ReloadRunOptions): Promise<ReloadTotals> {
-  const { workers, maxSurge, env = {}, seed, progress = () => {} } = options
-  const target = await ReloadedBalancer.start({ workers, maxSurge, env })
+  const { workers, maxSurge, how, env = {}, seed, progress = () => {} } = options
+  const target = await ReloadedBalancer.start({ workers, maxSurge, how, env })
   const tally = new Tally((what) => progress(`FAULT ${what}`))
   const random = seededRandom(seed)
   const begun = performance.now()
@@ -72,7 +74,7 @@ export async function reloadUnderLoad(options: ReloadRunOptions): Promise<Reload
   const before = await footprint(target.balancer)
   await loadAndReload(target, options, tally, random, progress)
   const after = await footprint(target.balancer)
-  const code = await target.balancer.stop()
+  const code = await target.stop()
   if (code !== 0) tally.fault('exit code', `${code}`)
   for (const { msg } of warningsOf(target.balancer)) tally.fault('in the log', msg)
   const seconds = (performance.now() - begun) / 1000
@@ -100,13 +102,14 @@ async function loadAndReload(
       ? [runWrk(run, 'kept', 16), runWrk(run, 'new', 8), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
       : []),
   ]
-  const watch = watchAccounts(target.balancer, () => over)
+  // Each primary has its own.
+  const watch = options.how === 'upgrade' ? undefined : watchAccounts(target.balancer, () => over)
   try {
     for (let done = 0; done < reloads || tally.sumOf(HTTP_KINDS) < requests; done++) {
       const begun = performance.now()
       await target.reload()
       const seconds = ((performance.now() - begun) / 1000).toFixed(1)
-      progress(`reload ${target.done} in ${seconds} s; ${tally.sumOf(HTTP_KINDS)} requests, ${tally.faultCount} faults`)
+      progress(`${options.how ?? 'reload'} ${target.done} in ${seconds} s; ${tally.sumOf(HTTP_KINDS)} requests, ${tally.faultCount} faults`)
     }
   } finally {
     over = true

@@ -7,6 +7,7 @@ import { ControlClient } from '../../../src/admin/control-client.ts'
 import { startCommand } from './commands.ts'
 import type { Answer } from './raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { endSuccessors, stopLast, untilGone, upgrade } from './upgrades.ts'
 
 /** Every so many reloads the command line is used, and its exit code looked at; the others speak over its socket. */
 const BY_COMMAND_EVERY = 4
@@ -14,6 +15,8 @@ const BY_COMMAND_EVERY = 4
 export interface ReloadedOptions {
   readonly workers: number
   readonly maxSurge: number
+  /** What brings a release: a reload, or an upgrade of the primary. Left out: a reload. */
+  readonly how?: 'reload' | 'upgrade' | undefined
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -43,6 +46,7 @@ export class ReloadedBalancer {
       env: options.env ?? {},
     })
     await balancer.untilAllReady(20_000)
+    endSuccessors(balancer)
     return new ReloadedBalancer(balancer, folder, options)
   }
 
@@ -50,12 +54,13 @@ export class ReloadedBalancer {
     return this.balancer.port
   }
 
-  /** One reload. Rejects when it is not told to have succeeded. */
+  /** One reload, or upgrade. Rejects when it is not told to have succeeded. */
   async reload(): Promise<void> {
     const release = this.begun + 1
     writeRelease(this.folder, release, this.options)
     this.begun = release
-    if (release % BY_COMMAND_EVERY === 1) await this.reloadByCommand()
+    if (this.options.how === 'upgrade') await this.upgrade()
+    else if (release % BY_COMMAND_EVERY === 1) await this.reloadByCommand()
     else await this.reloadBySocket()
     this.done = release
   }
@@ -71,6 +76,20 @@ export class ReloadedBalancer {
     return release >= doneBefore && release <= this.begun
       ? undefined
       : `an answer of release ${release}, not ${doneBefore} to ${this.begun}`
+  }
+
+  /** Stops whoever serves; resolves with the exit code of the first primary. */
+  async stop(): Promise<number | null> {
+    if (this.balancer.successor === undefined) return this.balancer.stop()
+    await stopLast(this.balancer)
+    return this.balancer.ended()
+  }
+
+  /** The next one has to wait until the primary before has left. */
+  private async upgrade(): Promise<void> {
+    const { pid } = this.balancer
+    this.balancer.successor = await upgrade(this.balancer)
+    await untilGone(pid)
   }
 
   private async reloadByCommand(): Promise<void> {

@@ -59,6 +59,8 @@ export class RunningBalancer {
   readonly child: LoggedChild
   /** What the balancer takes for the folder of temporary files: what it leaves there is seen. Its config file is there too, unless another was named. */
   readonly temporary: string
+  /** The pid of the last successor, once it serves. */
+  successor: number | undefined
 
   constructor(child: LoggedChild, temporary: string) {
     this.child = child
@@ -70,8 +72,9 @@ export class RunningBalancer {
     writeConfig(this.temporary, config)
   }
 
+  /** Of the primary that serves: after an upgrade its successor's. */
   get pid(): number {
-    return this.child.process.pid ?? 0
+    return this.successor ?? this.child.process.pid ?? 0
   }
 
   get lines(): LogLine[] {
