@@ -16,6 +16,9 @@ import { RequestHead } from '@switchyard/routing'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
+import { learnedHeirloom, VISITORS } from './learned/heirloom.ts'
+import { Learned } from './learned/learned.ts'
+import { Sharing, type SharingWishes } from './learned/sharing.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
@@ -29,7 +32,8 @@ import { readStatus } from './read-status.ts'
 import type { Release } from './release.ts'
 import { Releases } from './releases.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
-import { type ListenAddress, type Settings, sessionSettings } from './settings.ts'
+import { SessionDesk } from './sessions/session-desk.ts'
+import type { ListenAddress, Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
@@ -49,6 +53,8 @@ export class Balancer implements Operations {
   /** What goes to a successor beside the listeners. */
   readonly estate = new Estate()
   private readonly transport: Transport
+  private readonly learned: Learned
+  private readonly sharing: Sharing
   private readonly releases: Releases
   private readonly door: Door
   private readonly settling: Settling
@@ -62,6 +68,7 @@ export class Balancer implements Operations {
   private readonly waiting: Waiting
   private readonly recall: Recall
   private readonly sessions: EmbeddedSessions
+  private readonly desk: SessionDesk
   private origin: Origin = 'client'
   private freePort: number
   private listening: Promise<void> | undefined
@@ -74,15 +81,27 @@ export class Balancer implements Operations {
     this.listeners = new Listeners(inheritance?.sockets)
     this.freePort = bequest?.freePort ?? 0
     this.transport = chooseTransport(process.env)
+    this.learned = new Learned({
+      ...learnedBounds(settings),
+      now: () => performance.now(),
+      isHeld: (pool, slot) => this.releases.pools.get(pool)?.isHeld(slot) === true,
+      onLearned: (entry, ttlMs) => {
+        this.sharing.publish(entry, ttlMs)
+        this.neighbours.tell(VISITORS, entry)
+      },
+    })
+    this.sharing = new Sharing({ learned: this.learned, events: this.events })
     this.releases = new Releases(settings, {
       supervisor: () => this.supervisor,
       forwardToken: this.forwardToken,
+      learned: this.learned,
       onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
       placeAgain: (connection) => this.readmit(connection, 'returned'),
     })
     const { pools } = this.releases
     this.moves = new Moves()
-    this.sessions = new EmbeddedSessions(sessionSettings(settings))
+    this.sessions = new EmbeddedSessions(settings.sessions)
+    this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
     this.door = this.transport.openDoor({
       ...settings.limits,
       onArrival: (arrival) => this.place(arrival),
@@ -132,11 +151,12 @@ export class Balancer implements Operations {
         onTurned: (worker) => this.turned(this.poolOf(worker)),
         onBatchEnd: () => this.settling.flush(),
       },
+      onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker, address) => this.workerReady(worker, address),
       onDraining: (worker) => this.settling.settle(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
-      onSessions: (worker, batch) => this.sessions.hear(worker, batch),
+      onSessions: (worker, batch) => this.desk.hear(worker, batch),
     })
     const { shared } = this.releases.current
     const { startTimeoutMs } = settings.limits
@@ -159,6 +179,7 @@ export class Balancer implements Operations {
         door: this.door,
         events: this.events,
         estate: this.estate,
+        heirlooms: [learnedHeirloom(this.learned), this.desk],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
@@ -194,6 +215,7 @@ export class Balancer implements Operations {
       throw error
     }
     this.supervisor.start()
+    this.sharing.configure(sharingWishes(this.releases.current))
     await ready
   }
 
@@ -318,7 +340,7 @@ export class Balancer implements Operations {
     const { past } = pool
     this.settling.forget(worker)
     this.recall.forget(pool, worker)
-    this.sessions.forget(worker)
+    this.desk.forget(worker)
     const back: Connection[] = []
     worker.channel.hearOut()
     worker.channel.takeBack((connection) => back.push(connection))
@@ -370,7 +392,9 @@ export class Balancer implements Operations {
 
   private adopt(release: Release): void {
     this.releases.adopt(release)
-    this.sessions.configure(sessionSettings(release.settings))
+    this.sessions.configure(release.settings.sessions)
+    this.learned.configure(learnedBounds(release.settings))
+    this.sharing.configure(sharingWishes(release))
     // Whoever waits may find somebody by the new routes.
     for (const pool of this.releases.pools.values()) this.waiting.place(pool)
   }
@@ -399,6 +423,7 @@ export class Balancer implements Operations {
 
   private close(): void {
     this.neighbours.end()
+    this.sharing.close()
     this.waiting.stop()
     for (const pool of this.releases.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
     this.settling.stop()
@@ -418,7 +443,18 @@ export class Balancer implements Operations {
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
+      visitors: this.learned.status(),
+      sessions: this.settings.sessions.url === undefined ? this.sessions.status() : null,
       passed: this.neighbours.passed,
     })
   }
+}
+
+function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
+  return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
+}
+
+function sharingWishes({ settings, routes }: Release): SharingWishes {
+  const isWanted = [...routes.routes, routes.fallback].some(({ policy: { policy } }) => (policy.learns ?? []).length > 0)
+  return { sessions: settings.sessions, isWanted, maxEntries: settings.limits.maxLearned }
 }

@@ -44,6 +44,8 @@ export interface BalancerEvents {
   ready: [{ workers: number }]
   acceptPaused: [{ reason: string }]
   acceptResumed: []
+  /** What is learned of visitors can't be shared with other balancers. */
+  sharingFailed: [{ error: unknown }]
   policyFailed: [{ route: string; error: unknown }]
   draining: [{ reason: string; timeoutMs: number }]
   /** A successor serves; this primary finishes what it has begun, and leaves. */

@@ -9,6 +9,7 @@ export {
   header,
   type KeySource,
   keySource,
+  learn,
   leastBusy,
   leastInFlight,
   type Policy,
@@ -35,6 +36,7 @@ export {
   type ProbeConfig,
   type ReloadConfig,
   type RouteConfig,
+  type SessionsConfig,
   type SlowStartConfig,
 } from './config/config.ts'
 export { usableCpus } from './config/cpus.ts'
@@ -43,4 +45,4 @@ export { resolveSettings } from './config/resolve.ts'
 export { BalancerError, type ErrorCode, errorCodes } from './errors.ts'
 export { BalancerEmitter, type BalancerEvents, type RefusalReason, type Seat } from './events.ts'
 export type { Settings } from './settings.ts'
-export type { BalancerStatus, ConnectionStatus, PoolStatus, WorkerStatus } from './status.ts'
+export type { BalancerStatus, ConnectionStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'

@@ -4,7 +4,7 @@ import { type ChannelKind, type Door, lookAtClock } from '@switchyard/handoff'
 import type { Moves } from './moves.ts'
 import type { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
-import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
+import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
 export interface StatusParts {
@@ -15,13 +15,16 @@ export interface StatusParts {
   /** What pools that are no more had claimed, and what was taken back from them. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
+  readonly visitors: VisitorStatus
+  readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
   /** Connections that went to another primary. */
   readonly passed: number
 }
 
 /** Everything that can be told of this moment. */
-export function readStatus({ channel, door, moves, pools: all, pastPools, addresses, supervisor, passed }: StatusParts): BalancerStatus {
+export function readStatus(parts: StatusParts): BalancerStatus {
+  const { channel, door, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = parts
   lookAtClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -47,6 +50,8 @@ export function readStatus({ channel, door, moves, pools: all, pastPools, addres
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
+    visitors,
+    sessions,
     pools: pools.map((pool) => poolStatus(pool, supervisor)),
   }
 }
@@ -87,5 +92,6 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     begun: load.begun,
     failed: load.failed,
     details: load.details ?? null,
+    sessions: worker.sessions ?? null,
   }
 }

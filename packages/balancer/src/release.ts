@@ -1,6 +1,6 @@
 // What one config means for a running balancer: its routes with their policies bound, and what workers are told. A reload brings another.
 
-import { bindPolicy, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type LearnedSlots, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { Pool } from './pool/pool.ts'
 import { routeTable } from './route-table.ts'
 import type { PoolSettings, Settings } from './settings.ts'
@@ -22,16 +22,18 @@ export interface ReleaseParts {
   readonly poolOf: (settings: PoolSettings) => Pool
   /** What proves to a worker that a request was forwarded by one of us; the same for all releases. */
   readonly forwardToken: string
+  /** Who knows visitors by a cookie of the app's own. */
+  readonly learned: LearnedSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
 }
 
 /** Binds the routes of `settings`, which have no faults. Changes nothing that runs. */
-export function makeRelease(settings: Settings, { poolOf, forwardToken, onPolicyFailed }: ReleaseParts): Release {
+export function makeRelease(settings: Settings, { poolOf, forwardToken, learned, onPolicyFailed }: ReleaseParts): Release {
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const routes = routeTable<Destination>(settings, (policy, pool, route) => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
-    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, onError }) }
+    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, learned, onError }) }
   })
   return { settings, routes, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
 }

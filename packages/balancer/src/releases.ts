@@ -2,6 +2,7 @@
 // none does any more.
 
 import type { Connection } from '@switchyard/handoff'
+import type { LearnedSlots } from '@switchyard/routing'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { makeRelease, type Release } from './release.ts'
@@ -11,6 +12,7 @@ import type { Supervisor } from './supervisor/supervisor.ts'
 export interface ReleasesParts {
   readonly supervisor: () => Supervisor
   readonly forwardToken: string
+  readonly learned: LearnedSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
   /** Routes a connection again that waited for a pool which goes. */
   readonly placeAgain: (connection: Connection) => void
@@ -38,9 +40,10 @@ export class Releases {
 
   /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
   prepare(settings: Settings): Release {
-    const { forwardToken, onPolicyFailed } = this.parts
+    const { forwardToken, learned, onPolicyFailed } = this.parts
     return makeRelease(settings, {
       forwardToken,
+      learned,
       onPolicyFailed,
       poolOf: (pool) => {
         const known = this.pools.get(pool.name) ?? new Pool(pool)

@@ -1,8 +1,7 @@
 // What a config says once its faults are gone and its defaults are filled in. Everything below the config speaks of settings only.
 
-import { randomBytes } from 'node:crypto'
 import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
-import { type RestMode, type SessionSettings, sessionDefaults } from '@switchyard/worker-runtime'
+import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
 
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
 export interface ListenAddress {
@@ -144,6 +143,10 @@ export interface LimitSettings {
   descriptorShare: number
   lingerTimeoutMs: number
   maxResting: number
+  /** Visitors that are known by a cookie of the app's own. */
+  maxLearned: number
+  /** For how long one is known who does not come. */
+  learnedTtlMs: number
   /** How long a request that must be forwarded waits for a worker. */
   forwardTimeoutMs: number
   startTimeoutMs: number
@@ -176,15 +179,10 @@ export interface Settings {
   /** undefined: no admin page. `explicit`: asked for by the user, so a port in use is an error. */
   admin: { host: string; port: number; explicit: boolean } | undefined
   ticketKeys: readonly TicketKey[]
+  sessions: SessionSettings
+  /** Are their ids signed with a secret of their own, and not with one that is made of that of tickets? */
+  hasSessionSecret: boolean
   trustedProxies: readonly string[]
   clientAddress: KeySource
   limits: LimitSettings
-}
-
-/** Signs the ids of sessions for as long as this process lives. */
-const ownSessionSecret = randomBytes(32).toString('base64url')
-
-/** How sessions are kept. */
-export function sessionSettings(_settings: Settings): SessionSettings {
-  return { ...sessionDefaults, secrets: [ownSessionSecret] }
 }

@@ -2,6 +2,7 @@
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
+import type { SessionReport } from '@switchyard/worker-runtime'
 import type { RefusalReason } from './events.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
@@ -30,6 +31,8 @@ export interface WorkerStatus {
   failed: number
   /** What it tells once a second; null: it has not yet. */
   details: LoadDetails | null
+  /** How it is with its sessions; null: its app has not used any. */
+  sessions: SessionReport | null
 }
 
 export interface PoolStatus {
@@ -72,6 +75,34 @@ export interface MoveStatus<Reason extends string> {
   count: number
 }
 
+/** Sessions in the memory of the primary. `kept`, `bytes` and `tombstones` are of this moment, the others count since the start. */
+export interface SessionTableStatus {
+  kept: number
+  /** Of all texts. */
+  bytes: number
+  /** Of those that were destroyed a short while ago. */
+  tombstones: number
+  /** Gone because there was no room. */
+  evicted: number
+  /** Gone because nobody has used them. */
+  expired: number
+  /** Tombstones that went too early, because there was no room. */
+  tombstonesDropped: number
+}
+
+/** Visitors who are known by a cookie of the app's own. `kept` is of this moment, the others count since the start. */
+export interface VisitorStatus {
+  kept: number
+  /** Of whom workers have told for the first time. */
+  learned: number
+  /** Whose slot had no worker any more when another gave them their cookie again. */
+  moved: number
+  /** Forgotten because there were too many. */
+  evicted: number
+  /** Forgotten because they did not come any more. */
+  expired: number
+}
+
 /** Whoever can tell it: the balancer. */
 export interface StatusSource {
   status(): BalancerStatus
@@ -94,5 +125,8 @@ export interface BalancerStatus {
     /** Single requests of connections that could not move. */
     forwarded: MoveStatus<ForwardReason>[]
   }
+  visitors: VisitorStatus
+  /** null: they are in Redis. */
+  sessions: SessionTableStatus | null
   pools: PoolStatus[]
 }

@@ -55,9 +55,10 @@ test('check prints pools and routes', async () => {
     out,
     `${join(folder, 'balancer.config.json')} has no faults.
 
-listen   *:3000
-admin    127.0.0.1:9400
-control  goes by folder and config
+listen    *:3000
+admin     127.0.0.1:9400
+control   goes by folder and config
+sessions  in the memory of the primary, at most 100000
 
 POOL   WORKERS  QUEUE             APP
 web    4        1024 for 5000 ms  server.js

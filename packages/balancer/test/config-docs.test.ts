@@ -1,6 +1,7 @@
 // The docs hold every option, error code and metric, and the defaults they tell are the real ones.
 
 import { readFileSync } from 'node:fs'
+import { sessionDefaults } from '@switchyard/worker-runtime'
 import * as assert from 'uvu/assert'
 import { suite } from '../../../test/suite.ts'
 import { metricDefinitions } from '../src/admin/metrics.ts'
@@ -15,7 +16,7 @@ import {
   defaultReload,
   defaultSlowStart,
 } from '../src/config/defaults.ts'
-import { configEntries, nestedEntries, poolParts } from '../src/config/schema.ts'
+import { configEntries, nestedEntries, poolParts, sessionEntries, sessionParts } from '../src/config/schema.ts'
 import { errorCodes } from '../src/errors.ts'
 
 const test = suite('config docs')
@@ -49,6 +50,26 @@ for (const [name, value] of Object.entries(defaultLimits))
 
 for (const [part, entries] of Object.entries(poolParts)) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
+}
+
+for (const key of Object.keys(sessionEntries))
+  test(`option sessions.${key}`, () => assert.match(configuration, new RegExp(`^\\| \`sessions\\.${key}(\\.|\`)`, 'm')))
+for (const [part, entries] of Object.entries(sessionParts)) {
+  for (const key of Object.keys(entries))
+    test(`option sessions.${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`sessions.${part}.${key}`)))
+}
+const { nearCache, breaker, cookie, ...flatDefaults } = sessionDefaults
+for (const [part, defaults] of Object.entries({
+  sessions: flatDefaults,
+  'sessions.nearCache': nearCache,
+  'sessions.breaker': breaker,
+  'sessions.cookie': cookie,
+})) {
+  for (const [name, value] of Object.entries(defaults ?? {})) {
+    if (value === undefined || name === 'secrets') continue
+    test(`default of ${part}.${name}`, () =>
+      assert.is(rowsOf(configuration).get(`${part}.${name}`)?.[1]?.replaceAll('`', ''), String(value)))
+  }
 }
 
 const parts = {

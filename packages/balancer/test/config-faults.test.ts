@@ -282,7 +282,7 @@ const table: [name: string, config: object, faults: string[]][] = [
     'sticky by two',
     { policy: { sticky: { by: { cookie: 'a', query: 'b' } } } },
     [
-      "policy.sticky.by: expected 'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }, got an object",
+      "policy.sticky.by: expected 'ticket', 'client-address', or one of { ticket }, { learn }, { cookie }, { header }, { query }, { path-segment }, got an object",
     ],
   ],
   ['breakAt', { policy: { sticky: { by: 'ticket', breakAt: 0.5 } } }, ['policy.sticky.breakAt: expected a number from 1, got 0.5']],
@@ -290,7 +290,82 @@ const table: [name: string, config: object, faults: string[]][] = [
   [
     'a seed for tickets',
     { policy: { sticky: { by: { cookie: 'a' }, otherwise: { sticky: { by: 'ticket', seed: 'a' } } } } },
-    ['policy.sticky.otherwise.sticky.seed: only keys that are hashed have one, a ticket has not'],
+    ['policy.sticky.otherwise.sticky.seed: only keys that are hashed have one, a ticket or a learned cookie has not'],
+  ],
+  [
+    'a cookie to learn that can be none',
+    { policy: { sticky: { by: { learn: 'a b' } } } },
+    ["policy.sticky.by.learn: expected the name of a cookie, such as 'connect.sid', got 'a b'"],
+  ],
+  [
+    'a seed for a learned cookie',
+    { policy: { sticky: { by: { learn: 'sid' }, seed: 'a' } } },
+    ['policy.sticky.seed: only keys that are hashed have one, a ticket or a learned cookie has not'],
+  ],
+  [
+    'everything in sessions',
+    {
+      sessions: {
+        url: true,
+        keyPrefix: '{a}',
+        ttlMs: 0,
+        tombstoneMs: 0,
+        maxValueBytes: 200_000,
+        maxSessions: 0.5,
+        maxBytes: 'a lot',
+        commandTimeoutMs: -1,
+        updateAttempts: '3',
+        onOutage: 'ignore',
+        nearCache: true,
+        breaker: { failures: 0, openMS: 5 },
+        cookie: { name: 'a b', path: 'a', domain: 'a;b', sameSite: 'Lax', secure: 'yes' },
+        secret: 'short',
+        expires: 5,
+      },
+    },
+    [
+      'sessions.url: expected the address of Redis or false, got a boolean',
+      'sessions.secret: expected a text of at least 16 characters, got one of 5',
+      "sessions.keyPrefix: expected a prefix: letters, digits, ., :, - or _, at most 64, got '{a}'",
+      'sessions.ttlMs: expected milliseconds from 1 to 315360000000, got 0',
+      'sessions.tombstoneMs: expected milliseconds from 1 to 2147483647, got 0',
+      'sessions.maxValueBytes: expected bytes from 1 to 131072, got 200000',
+      'sessions.maxSessions: expected a positive integer, got 0.5',
+      "sessions.maxBytes: expected bytes from 1048576, or a text such as '512M' or '1.5G', got 'a lot'",
+      'sessions.commandTimeoutMs: expected milliseconds from 1 to 2147483647, got -1',
+      "sessions.updateAttempts: expected a positive integer, got '3'",
+      "sessions.onOutage: expected 'fail', 'read-cached' or 'anonymous', got 'ignore'",
+      'sessions.nearCache: expected false or an object, got true',
+      'sessions.breaker.failures: expected a positive integer, got 0',
+      "sessions.breaker.openMS: unknown option (did you mean 'openMs'?)",
+      "sessions.cookie.name: expected the name of a cookie, such as 'connect.sid', got 'a b'",
+      "sessions.cookie.path: expected a path such as /, got 'a'",
+      "sessions.cookie.domain: expected a domain such as example.com, got 'a;b'",
+      "sessions.cookie.sameSite: expected 'lax', 'strict' or 'none', got 'Lax'",
+      "sessions.cookie.secure: expected true, false or 'auto', got 'yes'",
+      'sessions.expires: unknown option',
+    ],
+  ],
+  ['sessions that are none', { sessions: 'redis://localhost' }, ["sessions: expected an object, got 'redis://localhost'"]],
+  [
+    'an address of Redis with a password in it',
+    { sessions: { url: 'redis://:hunter2@a,b' } },
+    ['sessions.url: several hosts: expected redis+sentinel:// or redis+cluster://'],
+  ],
+  [
+    'the same secret of sessions twice',
+    { sessions: { secret: ['a secret of sessions', 'a secret of sessions'] } },
+    ['sessions.secret: expected two different secrets'],
+  ],
+  [
+    'TLS without TLS, and without its files',
+    { sessions: { url: 'redis://localhost', tls: { ca: 'ca.pem', key: 'server.js' } } },
+    ['sessions.tls: only with a url that begins with rediss', `sessions.tls.ca: there is no file ${join(folder, 'ca.pem')}`],
+  ],
+  [
+    'a cookie that browsers drop',
+    { sessions: { cookie: { sameSite: 'none', secure: false } } },
+    ["sessions.cookie.secure: expected true or 'auto': browsers drop a cookie with sameSite 'none' that is not secure"],
   ],
   [
     'a proxy of a key',
@@ -400,6 +475,15 @@ test('a guess is made for near words only', () => {
 
 test('a path reads like JavaScript', () => {
   assert.is(formatPath(['pools', 'a b', 'env', 2, 'x-y']), 'pools["a b"].env[2].x-y')
+})
+
+test('an address of Redis in the environment is looked at too, and is not shown', () => {
+  const url = 'http://user:hunter2@localhost'
+  assert.equal(faultsOf({}, { REDIS_URL: url }), [
+    "REDIS_URL: expected redis://host:port, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; where sessions are not to be kept there, say 'sessions: { url: false }'",
+  ])
+  const { message } = errorOf({ app: 'server.js', sessions: { url } })
+  assert.not.match(message, 'hunter2')
 })
 
 test.run()

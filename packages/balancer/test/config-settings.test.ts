@@ -15,11 +15,13 @@ import {
   TicketSeal,
   ticket,
 } from '@switchyard/routing'
+import { sessionDefaults } from '@switchyard/worker-runtime'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import type { BalancerConfig, PoolConfig, SizeConfig } from '../src/config/config.ts'
 import { defaultAutoscale, defaultLimits, defaultOutliers } from '../src/config/defaults.ts'
 import { resolveSettings } from '../src/config/resolve.ts'
+import { withTicketKeys } from '../src/session-secrets.ts'
 import type { PoolSettings } from '../src/settings.ts'
 
 const test = suite('config settings')
@@ -252,6 +254,7 @@ const named: [policy: BalancerConfig['policy'], name: string][] = [
   ['round-robin', 'round-robin'],
   [{ sticky: { by: 'ticket' } }, 'sticky-ticket'],
   [{ sticky: { by: { ticket: { cookie: 'seat' } }, otherwise: 'round-robin', breakAt: 2 } }, 'sticky-ticket'],
+  [{ sticky: { by: { learn: 'connect.sid' } } }, 'sticky-learned'],
   [{ sticky: { by: { cookie: 'connect.sid' } } }, 'sticky-hash'],
   [{ sticky: { by: { header: 'x-user' }, otherwise: { sticky: { by: 'client-address' } } } }, 'sticky-hash'],
   [{ sticky: { by: { query: 'id' } } }, 'sticky-hash'],
@@ -314,6 +317,76 @@ test('a ticket outlives a change of secret', () => {
   assert.equal(sealOf({}, { SWITCHYARD_SECRET: `${newer}, ${older}` }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
   assert.is(sealOf({ secret: newer }).open(before, 'web', 1e12), undefined)
   assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has its own')
+})
+
+test('sessions are kept in the primary unless something says Redis', () => {
+  const sessionsOf = (sessions: BalancerConfig['sessions'], env?: NodeJS.ProcessEnv) =>
+    settingsOf({ app: 'server.js', sessions }, env).sessions
+  const { secrets, ...rest } = sessionsOf(undefined)
+  assert.equal({ ...rest, secrets: [] }, sessionDefaults)
+  assert.is(secrets.length, 1)
+  const REDIS_URL = 'redis://cache:6379/1'
+  assert.is(sessionsOf(undefined, { REDIS_URL }).url, REDIS_URL)
+  assert.is(sessionsOf({}, { REDIS_URL: '' }).url, undefined)
+  assert.is(sessionsOf({ url: 'rediss://other' }, { REDIS_URL }).url, 'rediss://other')
+  assert.is(sessionsOf({ url: false }, { REDIS_URL }).url, undefined)
+})
+
+test('sessions are as their options say', () => {
+  const { sessions } = settingsOf(
+    JSON.parse(
+      JSON.stringify({
+        app: 'server.js',
+        sessions: {
+          url: 'rediss://localhost',
+          tls: { ca: 'server.js' },
+          ttlMs: 1,
+          maxBytes: '2M',
+          onOutage: 'anonymous',
+          nearCache: { maxEntries: 5 },
+          breaker: { openMs: 7 },
+          cookie: { name: 'visit', sameSite: 'strict' },
+        },
+      }),
+    ),
+  )
+  assert.equal(
+    { ...sessions, secrets: [] },
+    {
+      ...sessionDefaults,
+      url: 'rediss://localhost',
+      tls: { ca: join(folder, 'server.js') },
+      ttlMs: 1,
+      maxBytes: 2_097_152,
+      onOutage: 'anonymous',
+      nearCache: { ...sessionDefaults.nearCache, maxEntries: 5 },
+      breaker: { ...sessionDefaults.breaker, openMs: 7 },
+      cookie: { ...sessionDefaults.cookie, name: 'visit', sameSite: 'strict' },
+    },
+  )
+  assert.is(settingsOf({ app: 'server.js', sessions: { nearCache: false } }).sessions.nearCache, undefined)
+})
+
+test('session ids are signed with secrets of their own, else with some that are made of those of tickets', () => {
+  const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
+  const secretsOf = (config: BalancerConfig, env?: NodeJS.ProcessEnv) => settingsOf({ app: 'server.js', ...config }, env).sessions.secrets
+  const both = secretsOf({ secret: [newer, older] })
+  assert.equal(both, [...secretsOf({ secret: newer }), ...secretsOf({ secret: older })])
+  assert.equal(secretsOf({}, { SWITCHYARD_SECRET: `${newer},${older}` }), both)
+  assert.equal(secretsOf({ secret: 'something else entirely', sessions: { secret: [newer, older] } }), both)
+  assert.not.equal(secretsOf({}), secretsOf({}), 'without a secret each start has its own')
+  for (const secret of both) {
+    assert.match(secret, /^[\w-]{43}$/)
+    assert.not.match(secret, older)
+  }
+})
+
+test('other keys of tickets mean other secrets of sessions, unless those are configured', () => {
+  const { ticketKeys } = settingsOf({ app: 'server.js', secret: 'an older secret of ours' })
+  const old = settingsOf({ app: 'server.js', secret: 'an older secret of ours' }).sessions.secrets
+  assert.equal(withTicketKeys(settingsOf({ app: 'server.js' }), ticketKeys).sessions.secrets, old)
+  const own = settingsOf({ app: 'server.js', sessions: { secret: 'a secret of sessions' } })
+  assert.equal(withTicketKeys(own, ticketKeys).sessions, own.sessions)
 })
 
 test.run()

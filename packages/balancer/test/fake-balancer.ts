@@ -30,6 +30,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     begun: 0,
     failed: 0,
     details: null,
+    sessions: null,
     ...changes,
   }
 }
@@ -59,6 +60,8 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     },
     handOffs: { takenBack: 0 },
     moves: { givenBack: [], forwarded: [] },
+    visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
+    sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
     pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }

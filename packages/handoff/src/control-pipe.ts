@@ -34,6 +34,11 @@ export class ControlPipe {
     if (this.stream.writable) this.stream.write(`${JSON.stringify(frame)}\n`)
   }
 
+  /** Bytes that the other side has not taken yet, and that are not with the system either. */
+  get unsent(): number {
+    return this.stream.writableLength
+  }
+
   close(): void {
     this.stream.destroy()
   }

@@ -2,6 +2,7 @@
 
 export { type ClientAddressOptions, clientAddress, trustedProxyFault } from './client-address.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
+export { type LearnedSlots, VISITOR_KEY_LENGTH, valueGiven, visitorKey } from './learned.ts'
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
 export { type DataScope, policyFromData } from './policies/from-data.ts'
@@ -9,8 +10,8 @@ export { type LeastBusyOptions, leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
-export { hash, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
-export type { ByHash, ByTicket, StickyBy } from './policies/sticky-by.ts'
+export { hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
+export type { ByHash, ByLearning, ByTicket, StickyBy } from './policies/sticky-by.ts'
 export { type TicketOptions, ticketSettings } from './policies/ticket-options.ts'
 export {
   bindPolicy,

@@ -15,11 +15,11 @@ export type KeyData =
   | { readonly query: string }
   | { readonly 'path-segment': number }
 
-/** A sticky policy as JSON: by a signed ticket, or by the hash of a key. What is left out is as in `sticky`. */
+/** A sticky policy as JSON: by a signed ticket, by a cookie that the app sets, or by the hash of a key. What is left out is as in `sticky`. */
 export interface StickyData {
   readonly sticky: {
-    readonly by: 'ticket' | { readonly ticket: TicketOptions } | KeyData
-    /** Of the hash; a ticket has none. */
+    readonly by: 'ticket' | { readonly ticket: TicketOptions } | { readonly learn: string } | KeyData
+    /** Of the hash; a ticket or a learned cookie has none. */
     readonly seed?: string | undefined
     readonly otherwise?: PolicyData | undefined
     readonly breakAt?: number | undefined

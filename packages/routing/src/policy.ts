@@ -1,5 +1,6 @@
 // The seam at which a worker is chosen. A policy sees only candidates: ready, with room. It has no clock, no chance and no I/O of its own.
 
+import type { LearnedSlots } from './learned.ts'
 import type { Load } from './load.ts'
 import type { TicketOptions } from './policies/ticket-options.ts'
 import type { PolicyData } from './policy-data.ts'
@@ -25,6 +26,8 @@ export interface PolicyContext {
   readonly now: () => number
   /** The seats of the pool that some worker holds now, for `stays` in a process that doesn't pick. Left out: nothing is known of them but the last pick. */
   readonly seats?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
+  /** Who knows visitors by cookies that the app sets. Left out: nobody does. */
+  readonly learned?: LearnedSlots | undefined
   /** Is told what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
 }
@@ -43,6 +46,8 @@ export interface Policy {
   readonly name: string
   /** How the worker runtime should set tickets for this policy's routes, as plain data. Left out: it sets none. Bound policies have every option filled in. */
   readonly ticket?: TicketOptions
+  /** Cookies of the app's own that the worker runtime should look for in responses, to tell the primary who has got one. Left out: none. */
+  readonly learns?: readonly string[]
   /**
    * How JSON says it, in full: `policyFromData` makes of it one that picks and judges as this one does when new. Left out: a part of it is the user's own code.
    * Whoever makes a policy out of a changed copy of another must leave it out.

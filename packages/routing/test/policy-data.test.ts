@@ -11,6 +11,7 @@ import {
   header,
   issueSessionId,
   keySource,
+  learn,
   leastBusy,
   leastInFlight,
   type Policy,
@@ -58,6 +59,8 @@ const policies: [name: string, make: () => Policy][] = [
     'key, else ticket',
     () => sticky({ by: hash(cookie('key'), { seed: 'a' }), otherwise: sticky({ by: ticket(), otherwise: roundRobin() }) }),
   ],
+  ['learned cookie', () => sticky({ by: learn('key') })],
+  ['learned cookie, else ticket', () => sticky({ by: learn('key'), otherwise: sticky({ by: ticket() }), breakAt: 2 })],
   ['ticket, else key', () => sticky({ by: ticket(), otherwise: sticky({ by: hash(header('x-key'), { seed: 'b' }), breakAt: 2 }) })],
 ]
 

@@ -10,6 +10,7 @@ import type { Departures } from './departures.ts'
 import { type ForwardedRequests, isProbe, isStranger } from './forward/forwarded.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { InFlight } from './in-flight.ts'
+import type { LearnedCookies } from './learned-cookies.ts'
 import type { Reception } from './receive.ts'
 import type { Rest } from './rest.ts'
 import { noteRequest, type Steering } from './steer.ts'
@@ -21,6 +22,7 @@ export interface GateParts {
   readonly forwarded: ForwardedRequests
   readonly inFlight: InFlight
   readonly cookies: TicketCookies | undefined
+  readonly learned: LearnedCookies | undefined
   /** Undefined: every request stays where it comes. */
   readonly steering: Steering | undefined
   readonly rest: Rest
@@ -77,6 +79,7 @@ export function openGate(server: Server, parts: GateParts): void {
     reception.countReceived()
     reception.noteResponse(response)
     parts.cookies?.prepare(request, response)
+    parts.learned?.prepare(request, response)
     if (event !== 'checkContinue' || server.listenerCount(event) > 1) return emit.call(server, event, request, response)
     // Nobody but us listens: what Node does then.
     response.writeContinue()

@@ -7,6 +7,7 @@ export {
   type RestMode,
   readFromWorker,
   type ServerAddress,
+  type SessionReport,
   START_VARIABLE,
   type ToPrimary,
   type ToWorker,

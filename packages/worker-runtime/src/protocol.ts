@@ -1,7 +1,7 @@
 // Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
 
 import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
-import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
+import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import { readCommands, type SessionCommand, type SessionReply } from './sessions/session-messages.ts'
 import type { SessionSettings } from './sessions/session-settings.ts'
 
@@ -18,6 +18,8 @@ export interface WorkerRoute {
   readonly match: RouteMatch
   readonly pool: string
   readonly ticket?: TicketOptions | undefined
+  /** Cookies that the app sets and that it goes by. Left out: none. */
+  readonly learns?: readonly string[] | undefined
   /** A policy that has an opinion on later requests, as data. `own`: it is the user's own code, see `WorkerStart.ownPolicies`. Left out: none. */
   readonly policy?: PolicyData | 'own' | undefined
 }
@@ -29,6 +31,23 @@ export type RestMode = 'auto' | 'always' | 'never'
 export interface OwnPolicies {
   readonly module: string
   readonly file: string
+}
+
+/** How it is with the sessions of a worker; all counts are since its start. */
+export interface SessionReport {
+  readonly kind: 'embedded' | 'redis'
+  /** `down`: the store is not asked for a while, since it did not answer. */
+  readonly state: 'up' | 'down'
+  /** Those that failed are among them. */
+  readonly commands: number
+  readonly failed: number
+  /** What they took together. */
+  readonly sumMs: number
+  /** What the worker keeps of what it has read, at this moment. */
+  readonly nearEntries: number
+  /** Reads that this has answered, and those that it could not. */
+  readonly nearHits: number
+  readonly nearMisses: number
 }
 
 /** What a worker is told at its start, in the environment variable SWITCHYARD_WORKER. */
@@ -80,6 +99,10 @@ export type ToPrimary =
   | { readonly switchyard: 'listening'; readonly address: ServerAddress }
   /** The worker's load. */
   | { readonly switchyard: 'report'; readonly load: LoadReport }
+  /** How it is with its sessions. */
+  | { readonly switchyard: 'session-report'; readonly report: SessionReport }
+  /** These visitors have got their cookie here: `visitorKey` of each. */
+  | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
   /** A sentence for the log. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   /** No connection is left; said after a `drain`, and once more, with `last`, after the last one. */
@@ -95,6 +118,9 @@ export type ToPrimary =
 export const START_VARIABLE = 'SWITCHYARD_WORKER'
 
 const MAX_NOTICE = 2000
+/** Of one response. */
+const MAX_LEARNED = 64
+const VISITOR_KEY = new RegExp(`^[\\w-]{${VISITOR_KEY_LENGTH}}$`)
 
 /** A message from a worker if it is one of ours and makes sense, else undefined: a worker may lie, and an app may send messages of its own. */
 export function readFromWorker(message: unknown): ToPrimary | undefined {
@@ -104,6 +130,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       return { switchyard: 'drained', last: message.last === true }
     case 'listening':
       return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
+    case 'learned':
+      return { switchyard: 'learned', keys: readKeys(message.keys) }
     case 'notice':
       if (typeof message.message !== 'string') return undefined
       return {
@@ -116,6 +144,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       if (!Number.isSafeInteger(batch) || !Array.isArray(commands)) return undefined
       return { switchyard: 'sessions', batch: batch as number, hears: hears === true, commands: readCommands(commands) }
     }
+    case 'session-report':
+      return isRecord(message.report) ? { switchyard: 'session-report', report: readSessionReport(message.report) } : undefined
     case 'report':
       return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
     default:
@@ -155,6 +185,11 @@ function readAddress(from: Record<string, unknown>): ServerAddress {
   }
 }
 
+function readKeys(from: unknown): string[] {
+  if (!Array.isArray(from)) return []
+  return from.slice(0, MAX_LEARNED).filter((key: unknown): key is string => typeof key === 'string' && VISITOR_KEY.test(key))
+}
+
 function readLoad(from: Record<string, unknown>): LoadReport {
   const checked = new Checked()
   const load = {
@@ -170,6 +205,20 @@ function readLoad(from: Record<string, unknown>): LoadReport {
   }
   const details = from.details === undefined ? undefined : readDetails(from.details, checked)
   return { ...load, details, faults: checked.faults }
+}
+
+function readSessionReport(from: Record<string, unknown>): SessionReport {
+  const checked = new Checked()
+  return {
+    kind: from.kind === 'redis' ? 'redis' : 'embedded',
+    state: from.state === 'down' ? 'down' : 'up',
+    commands: checked.count(from.commands),
+    failed: checked.count(from.failed),
+    sumMs: checked.amount(from.sumMs),
+    nearEntries: checked.count(from.nearEntries),
+    nearHits: checked.count(from.nearHits),
+    nearMisses: checked.count(from.nearMisses),
+  }
 }
 
 function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {

@@ -13,13 +13,17 @@ import { openGate } from './gate.ts'
 import { Http2Sessions } from './http2-sessions.ts'
 import { InFlight } from './in-flight.ts'
 import { joinOnListen } from './join.ts'
+import { LearnedCookies, learnedNames } from './learned-cookies.ts'
 import { Reception } from './receive.ts'
 import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
+import { startSessionReports } from './session-reports.ts'
+import { openedStatus } from './sessions/open-sessions.ts'
 import { Steering } from './steer.ts'
 import { TicketCookies } from './ticket-cookie.ts'
 import { Upgraded } from './upgraded.ts'
+import { Visitors } from './visitors.ts'
 import { buildRoutes } from './worker-routes.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -52,11 +56,15 @@ async function register(runtime: Runtime): Promise<void> {
     else drain.order(message)
   })
 
-  const table = await buildRoutes(runtime, () => told?.list ?? [])
+  const { start } = runtime
+  const learns = learnedNames(start.routes, start.pool).length > 0
+  const visitors = learns ? new Visitors(start, () => performance.now()) : undefined
+  const table = await buildRoutes(runtime, () => told?.list ?? [], visitors)
   const { end } = runtime
   const { outbox } = end
   const asking = new Asking(runtime, outbox)
   const cookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
+  const learned = visitors && new LearnedCookies(runtime, table, visitors)
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
   const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox }) : undefined
@@ -76,6 +84,7 @@ async function register(runtime: Runtime): Promise<void> {
       reception,
       inFlight,
       cookies,
+      learned,
       steering,
       rest,
       departures,
@@ -93,6 +102,7 @@ async function register(runtime: Runtime): Promise<void> {
     told = new ToldSeats(words, runtime.start.weights)
     inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, () => serving?.server as Server)
+    startSessionReports(runtime, openedStatus)
     const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
     if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
     runtime.send({ switchyard: 'listening', address })

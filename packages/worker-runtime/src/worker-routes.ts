@@ -2,6 +2,7 @@
 
 import {
   bindPolicy,
+  type LearnedSlots,
   type Policy,
   type PolicyContext,
   policyFromData,
@@ -18,23 +19,25 @@ export interface RouteMeaning {
   readonly index: number
   /** How its responses get tickets, if they do. */
   readonly ticket: TicketOptions | undefined
+  /** Cookies that the app sets and that it goes by. */
+  readonly learns: readonly string[]
   /** The policy's opinion on later requests; undefined: they stay. */
   readonly policy: Policy | undefined
 }
 
 export type WorkerRouteTable = RouteTable<RouteMeaning>
 
-/** Builds the table. `seats`: those of this worker's pool. Loads the user's config only when a policy is code of its own; throws what that throws. */
-export async function buildRoutes(runtime: Runtime, seats: PolicyContext['seats'] & {}): Promise<WorkerRouteTable> {
+/** Builds the table. `seats`: those of this worker's pool; `learned`: the visitors whom this worker knows. Loads the user's config only when a policy is code of its own; throws what that throws. */
+export async function buildRoutes(runtime: Runtime, seats: PolicyContext['seats'] & {}, learned?: LearnedSlots): Promise<WorkerRouteTable> {
   const { start, seal } = runtime
   const own = start.routes.some(({ policy }) => policy === 'own') ? await loadOwn(start.ownPolicies) : []
   const routes = start.routes.map((route, index): Route<RouteMeaning> => {
-    const { name, match, pool, ticket } = route
+    const { name, match, pool, ticket, learns = [] } = route
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
-    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, seats, onError })
-    return { name, match, pool, policy: { index, ticket, policy: bound } }
+    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, seats, learned, onError })
+    return { name, match, pool, policy: { index, ticket, learns, policy: bound } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)
 }

@@ -122,6 +122,24 @@ test('of changes to sessions that are not understood any may be meant', () => {
   assert.is(readFromPrimary({ switchyard: 'session-replies', batch: null, replies: [] }), undefined)
 })
 
+test('visitors that a worker tells of are keys, and not too many', () => {
+  const key = 'x'.repeat(22)
+  const read = (keys: unknown) => readFromWorker({ switchyard: 'learned', keys })
+  assert.equal(read([key, 'short', `${key}x`, 5, null, '!'.repeat(22), key]), { switchyard: 'learned', keys: [key, key] })
+  assert.equal(read('x'), { switchyard: 'learned', keys: [] })
+  assert.equal(read(new Array(1000).fill(key)), { switchyard: 'learned', keys: new Array(64).fill(key) })
+})
+
+test('what a worker says of its sessions is numbers, and one of two words', () => {
+  const report = { kind: 'redis', state: 'down', commands: 5, failed: 2, sumMs: 1.5, nearEntries: 3, nearHits: 4, nearMisses: 1 } as const
+  assert.equal(readFromWorker({ switchyard: 'session-report', report }), { switchyard: 'session-report', report })
+  assert.equal(readFromWorker({ switchyard: 'session-report', report: { kind: 5, commands: -1, sumMs: 'long' } }), {
+    switchyard: 'session-report',
+    report: { kind: 'embedded', state: 'up', commands: 0, failed: 0, sumMs: 0, nearEntries: 0, nearHits: 0, nearMisses: 0 },
+  })
+  assert.is(readFromWorker({ switchyard: 'session-report' }), undefined)
+})
+
 test('a notice is bounded', () => {
   const read = readFromWorker({ switchyard: 'notice', message: 'x'.repeat(10_000) }) as { message: string }
   assert.is(read.message.length, 2000)
@@ -130,11 +148,31 @@ test('a notice is bounded', () => {
 test('anything at all is read without throwing', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom('report', 'listening', 'notice', 'drained', 'drain', 'sessions', 'session-replies', 'sessions-changed'),
+      fc.constantFrom(
+        'report',
+        'listening',
+        'learned',
+        'session-report',
+        'notice',
+        'drained',
+        'drain',
+        'sessions',
+        'session-replies',
+        'sessions-changed',
+      ),
       fc.anything(),
       fc.anything(),
       (kind, load, message) => {
-        readFromWorker({ switchyard: kind, load, address: load, message, batch: 1, commands: [load, [load], ['read', load, message]] })
+        readFromWorker({
+          switchyard: kind,
+          load,
+          address: load,
+          keys: load,
+          report: load,
+          message,
+          batch: 1,
+          commands: [load, [load], ['read', load, message]],
+        })
         readFromPrimary({ switchyard: kind, load, batch: 1, replies: load, ids: message })
       },
     ),

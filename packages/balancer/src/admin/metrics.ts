@@ -121,6 +121,88 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       labels: ['pool'],
       read: ({ pools }) => pools.map(({ name, boardFaults }) => ({ labels: { pool: name }, value: boardFaults })),
     },
+    {
+      name: 'switchyard_learned_visitors',
+      help: "Visitors who are known by a cookie of the app's own",
+      type: 'gauge',
+      read: ({ visitors }) => only(visitors.kept),
+    },
+    {
+      name: 'switchyard_learned_total',
+      help: 'Visitors of whom workers have told for the first time',
+      type: 'counter',
+      read: ({ visitors }) => only(visitors.learned),
+    },
+    {
+      name: 'switchyard_learned_moved_total',
+      help: 'Visitors who got their cookie again from another worker, since nobody was in their slot',
+      type: 'counter',
+      read: ({ visitors }) => only(visitors.moved),
+    },
+    {
+      name: 'switchyard_learned_forgotten_total',
+      help: 'Visitors who are known no more, with the reason',
+      type: 'counter',
+      labels: ['reason'],
+      read: ({ visitors: { evicted, expired } }) => byKey('reason', { evicted, expired }),
+    },
+    {
+      name: 'switchyard_sessions',
+      help: 'Sessions in the memory of the primary',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.kept)),
+    },
+    {
+      name: 'switchyard_sessions_bytes',
+      help: 'Bytes of their texts',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.bytes)),
+    },
+    {
+      name: 'switchyard_sessions_tombstones',
+      help: 'Sessions that were destroyed a short while ago, and that nobody can write',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.tombstones)),
+    },
+    {
+      name: 'switchyard_sessions_forgotten_total',
+      help: 'Sessions that went from the memory of the primary, with the reason',
+      type: 'counter',
+      labels: ['reason'],
+      read: ({ sessions }) =>
+        sessions === null
+          ? []
+          : byKey('reason', { evicted: sessions.evicted, expired: sessions.expired, 'tombstone-evicted': sessions.tombstonesDropped }),
+    },
+    {
+      name: 'switchyard_session_store_up',
+      help: '1 while the workers of this seat ask the store of sessions, 0 while they do not since it did not answer',
+      type: 'gauge',
+      labels: ['pool', 'slot', 'kind'],
+      read: ({ pools }) => pools.flatMap(sessionStores),
+    },
+    perSlotTotal('switchyard_session_commands_total', 'What workers in this seat asked the store of sessions', totals, 'sessionCommands'),
+    perSlotTotal('switchyard_session_commands_failed_total', 'Those of them that failed', totals, 'sessionCommandsFailed'),
+    {
+      name: 'switchyard_session_command_seconds_total',
+      help: 'What they took together',
+      type: 'counter',
+      labels: ['pool', 'slot'],
+      read: ({ pools }) =>
+        totals.update(pools).map(({ pool, slot, sessionCommandsMs }) => ({ labels: { pool, slot }, value: sessionCommandsMs / 1000 })),
+    },
+    perSlotTotal(
+      'switchyard_session_near_hits_total',
+      'Reads of sessions that a worker answered by what it had read before',
+      totals,
+      'nearHits',
+    ),
+    perSlotTotal('switchyard_session_near_misses_total', 'Reads of sessions for which it had to ask', totals, 'nearMisses'),
+    perSlot(
+      'switchyard_session_near_entries',
+      'Sessions that the worker keeps of what it has read',
+      sumOf(({ sessions }) => sessions?.nearEntries ?? 0),
+    ),
     perSlot(
       'switchyard_worker_in_flight',
       'Requests begun and not finished',
@@ -243,6 +325,18 @@ function workerStates({ name, workers }: PoolStatus): Row[] {
   }))
 }
 
+/** Of two that share a slot the worse is told. */
+function sessionStores({ name, workers }: PoolStatus): Row[] {
+  return presentSlots(workers).flatMap(([slot, present]) => {
+    const reports = present.flatMap(({ sessions }) => (sessions === null ? [] : [sessions]))
+    const kinds = [...new Set(reports.map(({ kind }) => kind))]
+    return kinds.map((kind) => ({
+      labels: { pool: name, slot, kind },
+      value: reports.some((report) => report.kind === kind && report.state === 'down') ? 0 : 1,
+    }))
+  })
+}
+
 function loopDelays({ name, workers }: PoolStatus): Row[] {
   return presentSlots(workers).flatMap(([slot, present]) => {
     const most = (read: (delay: LoadDetails['loopDelay']) => number) =>
@@ -269,7 +363,7 @@ function perSlot(name: string, help: string, merge: (workers: readonly WorkerSta
   return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
 }
 
-type CountField = 'handOffs' | 'restarts' | 'begun' | 'failed'
+type CountField = 'handOffs' | 'restarts' | 'begun' | 'failed' | 'sessionCommands' | 'sessionCommandsFailed' | 'nearHits' | 'nearMisses'
 
 function perSlotTotal(name: string, help: string, totals: SlotTotals, field: CountField): MetricDefinition {
   const read: Read = ({ pools }) => totals.update(pools).map(({ pool, slot, [field]: value }) => ({ labels: { pool, slot }, value }))

@@ -24,12 +24,20 @@ export interface SeatTotals {
   handOffs: number
   begun: number
   failed: number
+  /** What its workers asked the store of sessions, how often that failed, and what it took. */
+  sessionCommands: number
+  sessionCommandsFailed: number
+  sessionCommandsMs: number
+  /** Reads of sessions that were answered without asking, and those that were not. */
+  nearHits: number
+  nearMisses: number
   /** How many of the timed requests fell into each bucket of `responseBoundsMs`, and beyond. */
   responses: readonly number[]
   responseSumMs: number
 }
 
-const NONE: Counts = new Array(4 + responseBoundsMs.length + 1).fill(0)
+const PLAIN_COUNTS = 9
+const NONE: Counts = new Array(PLAIN_COUNTS + responseBoundsMs.length + 1).fill(0)
 
 /** Keeps totals per pool and slot. Bounded by the number of slots that ever were. */
 export class SlotTotals {
@@ -49,8 +57,9 @@ export class SlotTotals {
     }
     return [...this.#totals.values()].map((total) => {
       settle(total, now.get(total) ?? new Map())
-      const [handOffs = 0, begun = 0, failed = 0, responseSumMs = 0, ...responses] = sum([total.departed, ...total.present.values()])
-      return { pool: total.pool, slot: total.slot, restarts: total.restarts, handOffs, begun, failed, responseSumMs, responses }
+      const counts = sum([total.departed, ...total.present.values()])
+      const { pool, slot, restarts } = total
+      return { pool, slot, restarts, ...namedCounts(counts) }
     })
   }
 
@@ -64,8 +73,27 @@ export class SlotTotals {
   }
 }
 
-function countsOf({ handOffs, begun, failed, details }: WorkerStatus): Counts {
-  return details === null ? [handOffs, begun, failed] : [handOffs, begun, failed, details.responses.sumMs, ...details.responses.counts]
+function countsOf({ handOffs, begun, failed, sessions, details }: WorkerStatus): Counts {
+  const { commands = 0, failed: failedCommands = 0, sumMs = 0, nearHits = 0, nearMisses = 0 } = sessions ?? {}
+  const plain = [handOffs, begun, failed, commands, failedCommands, sumMs, nearHits, nearMisses]
+  return details === null ? plain : [...plain, details.responses.sumMs, ...details.responses.counts]
+}
+
+function namedCounts(counts: Counts): Omit<SeatTotals, 'pool' | 'slot' | 'restarts'> {
+  const [handOffs = 0, begun = 0, failed = 0, sessionCommands = 0, sessionCommandsFailed = 0, sessionCommandsMs = 0, ...rest] = counts
+  const [nearHits = 0, nearMisses = 0, responseSumMs = 0, ...responses] = rest
+  return {
+    handOffs,
+    begun,
+    failed,
+    sessionCommands,
+    sessionCommandsFailed,
+    sessionCommandsMs,
+    nearHits,
+    nearMisses,
+    responseSumMs,
+    responses,
+  }
 }
 
 /** The last counts of a process that left are added to the departed, and so is a count that fell: its pid was used again. */

@@ -2,6 +2,7 @@
 
 import { relative } from 'node:path'
 import { formatAddress } from '../config/listen.ts'
+import { shownUrl } from '../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../route-table.ts'
 import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -10,18 +11,18 @@ import { table } from './table.ts'
 
 /** Prints pools and routes; throws ERR_CONFIG with every fault. */
 export async function check(options: { config?: string | undefined; environment?: string | undefined }, io: CliIo): Promise<number> {
-  const { settings } = await readSettings(options, io)
-  io.stdout.write(
-    `${[`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)].join('\n\n')}\n`,
-  )
+  const { settings, warnings } = await readSettings(options, io)
+  const parts = [`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)]
+  io.stdout.write(`${[...parts, ...warnings.map((warning) => `Warning: ${warning}.`)].join('\n\n')}\n`)
   return 0
 }
 
-function listenLines({ listen, admin, control }: Settings): string {
+function listenLines({ listen, admin, control, sessions: { url, maxSessions } }: Settings): string {
   return table([
     ['listen', listen === undefined ? 'where the app asks to' : listen.map(formatAddress).join(', ')],
     ['admin', admin === undefined ? 'off' : formatAddress(admin)],
     ['control', control === false ? 'off' : (control ?? 'goes by folder and config')],
+    ['sessions', url === undefined ? `in the memory of the primary, at most ${maxSessions}` : `in Redis, ${shownUrl(url)}`],
   ])
 }
 

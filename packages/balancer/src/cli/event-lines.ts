@@ -57,6 +57,11 @@ export const eventLines: Lines = {
   ready: ({ workers: count }) => ({ level: 'debug', fields: { workers: count }, text: `connections are accepted, with ${workers(count)}` }),
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
+  sharingFailed: ({ error }) =>
+    warn(
+      { err: error },
+      `what is learned of visitors is not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`,
+    ),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
   handedOver: ({ pid }) => info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`),
   stopped: () => info({}, 'stopped'),

@@ -103,5 +103,7 @@ function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[
   if (head.ambiguous) found.push('This head could be read in more than one way: it is never a key.')
   if (policy.ticket !== undefined && !knowsSecret)
     found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a secret of its own.`)
+  if (policy.learns !== undefined && policy.learns.length > 0)
+    found.push('Who got which cookie from which worker is known to a balancer that runs; here every value goes by its hash.')
   return found.length === 0 ? [] : ['', ...found]
 }

@@ -4,6 +4,7 @@
 import { reloadFaults } from '../config/reload-faults.ts'
 import { BalancerError } from '../errors.ts'
 import type { OperationResult } from '../operations.ts'
+import { withTicketKeys } from '../session-secrets.ts'
 import type { Settings } from '../settings.ts'
 import type { RunningBalancer } from './io.ts'
 import type { Log } from './log.ts'
@@ -81,6 +82,6 @@ export class Reloader {
     const fault = reloadFaults(started.settings, settings)
     if (fault !== undefined) throw fault
     // A secret that this start has made itself is made once: tickets of before must be read on.
-    return knowsSecret || started.knowsSecret ? settings : { ...settings, ticketKeys: started.settings.ticketKeys }
+    return knowsSecret || started.knowsSecret ? settings : withTicketKeys(settings, started.settings.ticketKeys)
   }
 }

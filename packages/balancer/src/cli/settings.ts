@@ -5,7 +5,7 @@ import type { BalancerConfig } from '../config/config.ts'
 import { defaultPoolName } from '../config/defaults.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { resolveSettings } from '../config/resolve.ts'
-import { secretsOf } from '../config/secret.ts'
+import { secretsOf, secretVariable } from '../config/secret.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import { readEnvFile, withVariables } from './env-file.ts'
@@ -27,6 +27,8 @@ export interface ReadSettings {
   settings: Settings
   /** false: this start signs tickets with a secret that it made itself. */
   knowsSecret: boolean
+  /** One sentence for each thing that is no fault, and hardly what is meant. */
+  warnings: readonly string[]
 }
 
 /** Settings of a command line, read afresh each time. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
@@ -39,8 +41,15 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
     const config = withOverrides(loaded, overrides, cwd)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
     const knowsSecret = secretsOf((config as BalancerConfig).secret, env).secrets.length > 0
-    return { settings: withEnvironment(settings, variables), knowsSecret }
+    return { settings: withEnvironment(settings, variables), knowsSecret, warnings: warningsOf(settings, knowsSecret) }
   })
+}
+
+function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boolean): string[] {
+  if (sessions.url === undefined || knowsSecret || hasSessionSecret) return []
+  return [
+    `sessions are kept in Redis, but the secret that signs their ids is a new one at each start: set 'secret' or ${secretVariable}, or for the memory of the primary 'sessions: { url: false }'`,
+  ]
 }
 
 /** Workers have the variables of the file under their pool's own. */

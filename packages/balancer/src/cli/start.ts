@@ -51,7 +51,7 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
   const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
   const warn = (message: string): void => log.logger.warn(message)
-  inheritance.warnings.forEach(warn)
+  for (const warning of [...inheritance.warnings, ...started.warnings]) warn(warning)
   const duties = new SystemDuties({
     events: balancer.events,
     estate: balancer.estate,

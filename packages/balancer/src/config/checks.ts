@@ -1,11 +1,14 @@
 // Faults that lie between the parts of a config: a route to a pool that is not there, two listeners on one address. It looks at configs that
 // have other faults too, so it believes nothing of their shape.
 
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { clientAddress } from '@switchyard/routing'
 import { defaultAutoscale, defaultLimits, defaultOutliers, defaultPoolName } from './defaults.ts'
 import { didYouMean, type Fault, formatPath } from './faults.ts'
 import { formatAddress, parseHostPort, parseListen } from './listen.ts'
 import { secretFaults, secretsOf } from './secret.ts'
+import { isOverTls, sessionUrlFaults, sessionUrlOf } from './session-url.ts'
 import { bytesOf } from './sizes.ts'
 import { findGroup, findUser, type UserSource } from './users.ts'
 
@@ -27,6 +30,7 @@ export function crossFaults(input: unknown, { folder, env, users }: CheckContext
     ...adminFaults(config),
     ...controlFaults(config, folder),
     ...secretFaults(secretsOf(config.secret, env)),
+    ...sessionFaults(looseOf(config.sessions), folder, env),
     ...proxyFaults(config),
     ...limitFaults(config),
   ]
@@ -129,6 +133,26 @@ function controlFaults({ control }: Loose, folder: string): Fault[] {
   if (typeof control !== 'string' || control === '') return []
   const parsed = parseListen({ path: control }, folder)
   return 'fault' in parsed ? [{ path: 'control', message: parsed.fault }] : []
+}
+
+function sessionFaults({ url, secret, tls, cookie }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
+  const found = sessionUrlOf(url, env)
+  const faults = sessionUrlFaults(found)
+  const [current, previous] = listOf(secret)
+  if (typeof current === 'string' && current === previous)
+    faults.push({ path: 'sessions.secret', message: 'expected two different secrets' })
+  if (tls !== undefined && !isOverTls(found)) faults.push({ path: 'sessions.tls', message: 'only with a url that begins with rediss' })
+  for (const [name, file] of Object.entries(looseOf(tls))) {
+    if (typeof file !== 'string' || file === '' || statSync(resolve(folder, file), { throwIfNoEntry: false })?.isFile() === true) continue
+    faults.push({ path: formatPath(['sessions', 'tls', name]), message: `there is no file ${resolve(folder, file)}` })
+  }
+  const { sameSite, secure } = looseOf(cookie)
+  if (sameSite === 'none' && secure === false)
+    faults.push({
+      path: 'sessions.cookie.secure',
+      message: "expected true or 'auto': browsers drop a cookie with sameSite 'none' that is not secure",
+    })
+  return faults
 }
 
 function proxyFaults({ trustedProxies }: Loose): Fault[] {

@@ -1,7 +1,7 @@
 // What a user may write in balancer.config.ts. Only types and `defineConfig`; docs/configuration.md tells the defaults.
 
 import type { Policy, PolicyData, PolicyFunction, RouteMatch } from '@switchyard/routing'
-import type { RestMode } from '@switchyard/worker-runtime'
+import type { OnOutage, RestMode, SessionCookieSettings, SessionSettings } from '@switchyard/worker-runtime'
 import type { LimitSettings, OutlierSettings } from '../settings.ts'
 
 /** An address in full. Either `path`, or `port` with or without `host`. */
@@ -142,6 +142,43 @@ export interface PoolConfig {
   drainSpreadMs?: number | undefined
 }
 
+/** What of it is left out has its default. */
+type Optional<T> = { [Name in keyof T]?: T[Name] | undefined }
+
+/** How sessions are kept that all workers share. */
+export interface SessionsConfig {
+  /** Redis, as `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`. Default: `REDIS_URL`, else the memory of the primary; `false`: that in any case. */
+  url?: string | false | undefined
+  /** Signs ids; two for a change of secret: `[current, previous]`. Default: made of the `secret` of the balancer. */
+  secret?: string | readonly [current: string, previous?: string] | undefined
+  /** PEM files for `rediss://`. */
+  tls?: Optional<{ ca: string; cert: string; key: string }> | undefined
+  /** Keys in Redis begin with it. Default `'switchyard'`. */
+  keyPrefix?: string | undefined
+  /** For how long a session is kept that nobody uses. Default 24 hours. */
+  ttlMs?: number | undefined
+  /** For how long a session that was destroyed can't come back. Default 5 minutes. */
+  tombstoneMs?: number | undefined
+  /** Of one session. Default 65536. */
+  maxValueBytes?: number | undefined
+  /** In the memory of the primary. Default 100000. */
+  maxSessions?: number | undefined
+  /** The same, of all texts together. Default 256 MiB. */
+  maxBytes?: SizeConfig | undefined
+  /** How long a command may take. Default 500. */
+  commandTimeoutMs?: number | undefined
+  /** How often an update tries while others write. Default 32. */
+  updateAttempts?: number | undefined
+  /** What requests get while the store can't be asked. Default `'fail'`. */
+  onOutage?: OnOutage | undefined
+  /** What a worker keeps of what it has read; `false`: nothing. */
+  nearCache?: false | Optional<NonNullable<SessionSettings['nearCache']>> | undefined
+  /** When the store is not asked for a while. */
+  breaker?: Optional<SessionSettings['breaker']> | undefined
+  /** The cookie of `sessions(request, response)`. */
+  cookie?: Optional<SessionCookieSettings> | undefined
+}
+
 /** A policy, a plain function `(candidates, head) => candidate`, or how JSON says one. */
 export type PolicyConfig = Policy | PolicyFunction | PolicyData
 
@@ -175,6 +212,8 @@ export interface BalancerConfig extends LimitConfig {
   name?: string | undefined
   /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a new one at each start. */
   secret?: string | readonly [current: string, previous?: string] | undefined
+  /** Sessions that all workers share. Left out: in Redis if there is a `REDIS_URL`, else in the memory of the primary. */
+  sessions?: SessionsConfig | undefined
   /** Addresses (CIDR) of proxies whose `X-Forwarded-For` is believed. */
   trustedProxies?: readonly string[] | undefined
 }

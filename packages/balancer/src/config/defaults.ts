@@ -10,6 +10,8 @@ export const defaultLimits: LimitSettings = {
   descriptorShare: 0.9,
   lingerTimeoutMs: 2_000,
   maxResting: 10_000,
+  maxLearned: 100_000,
+  learnedTtlMs: 86_400_000,
   forwardTimeoutMs: 5_000,
   startTimeoutMs: 10_000,
   drainTimeoutMs: 30_000,
@@ -58,3 +60,8 @@ export const defaultAdmin = { host: '127.0.0.1', port: 9400 }
 
 /** Name of the pool when the config names none. */
 export const defaultPoolName = 'web'
+
+/** What is written, and the defaults for what is not, or is undefined. */
+export function withDefaults<D extends object>(defaults: D, config: { [Name in keyof D]?: D[Name] | undefined } = {}): D {
+  return { ...defaults, ...Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)) }
+}

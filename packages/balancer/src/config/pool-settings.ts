@@ -13,6 +13,7 @@ import {
   defaultReload,
   defaultSlowStart,
   defaultStatus,
+  withDefaults,
 } from './defaults.ts'
 import { bytesOf } from './sizes.ts'
 import { findGroup, findUser, type UserSource } from './users.ts'
@@ -86,11 +87,6 @@ function probeOf<D extends object>(config: string | HealthProbeConfig | undefine
   const { path, status = defaultStatus, headers = {}, ...rest } = full
   const range = typeof status === 'number' ? ([status, status] as const) : status
   return { ...withDefaults(defaults, rest as Partial<D>), path, status: range, headers }
-}
-
-/** What is written, and the defaults for what is not, or is undefined. */
-function withDefaults<D extends object>(defaults: D, config: { [Name in keyof D]?: D[Name] | undefined } = {}): D {
-  return { ...defaults, ...Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)) }
 }
 
 function slowStartOf(config: PoolConfig['slowStart']): PoolSettings['slowStart'] {

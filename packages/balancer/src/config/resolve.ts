@@ -15,6 +15,7 @@ import { policyOf } from './policies.ts'
 import { poolSettings } from './pool-settings.ts'
 import { shapeFaults } from './schema.ts'
 import { secretsOf, ticketKeysOf } from './secret.ts'
+import { sessionSettings } from './session-settings.ts'
 import { thisMachinesUsers, type UserSource } from './users.ts'
 
 export interface ResolveContext {
@@ -49,6 +50,7 @@ export function resolveSettings(
   )
   const policies = new Policies(config, trustedProxies)
   const firstPool = (pools[0] as PoolSettings).name
+  const ticketKeys = ticketKeysOf(secretsOf(config.secret, env))
   return {
     file,
     name: config.name ?? nameOf(folder),
@@ -61,7 +63,9 @@ export function resolveSettings(
     routes: (config.routes ?? []).map((route) => routeSettings(route, firstPool, policies)),
     defaultPolicy: policies.of(undefined, firstPool),
     admin: adminOf(config.admin),
-    ticketKeys: ticketKeysOf(secretsOf(config.secret, env)),
+    ticketKeys,
+    sessions: sessionSettings(config.sessions, { folder, env, ticketKeys }),
+    hasSessionSecret: config.sessions?.secret !== undefined,
     trustedProxies,
     clientAddress: clientAddress({ trustedProxies }),
     limits,

@@ -63,7 +63,9 @@ const proxy = v.pipe(
 
 const policyPhrase = "a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }"
 const policyName = v.picklist(['least-busy', 'least-in-flight', 'round-robin'], policyPhrase)
-const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { cookie }, { header }, { query }, { path-segment }"
+const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { learn }, { cookie }, { header }, { query }, { path-segment }"
+/** A token (RFC 6265 §4.1.1). */
+const cookieName = expected(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), "the name of a cookie, such as 'connect.sid'")
 const ticketOptions = shape({
   cookie: v.optional(text),
   query: v.optional(text),
@@ -75,6 +77,7 @@ const ticketOptions = shape({
 const keyOptions = v.pipe(
   shape({
     ticket: v.optional(ticketOptions),
+    learn: v.optional(cookieName),
     cookie: v.optional(text),
     header: v.optional(text),
     query: v.optional(text),
@@ -117,10 +120,10 @@ const stickyPolicy = shape({
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return
       const { by, seed } = dataset.value as { by: unknown; seed?: unknown }
-      const isTicket = by === 'ticket' || (typeof by === 'object' && by !== null && 'ticket' in by)
-      if (!isTicket || seed === undefined) return
+      const isHashed = by !== 'ticket' && !(typeof by === 'object' && by !== null && ('ticket' in by || 'learn' in by))
+      if (isHashed || seed === undefined) return
       const path = { type: 'object', origin: 'value', input: dataset.value as Record<string, unknown>, key: 'seed', value: seed } as const
-      addIssue({ message: 'only keys that are hashed have one, a ticket has not', path: [path] })
+      addIssue({ message: 'only keys that are hashed have one, a ticket or a learned cookie has not', path: [path] })
     }),
   ),
 })
@@ -300,6 +303,41 @@ const secrets = v.lazy((input) =>
     : secret,
 )
 
+/** Ten years: longer is a mistake. */
+const maxAgeMs = 315_360_000_000
+/** What is larger does not fit a message between processes, however it is written. */
+const maxSessionBytes = 131_072
+
+const pemEntries = { ca: v.optional(text), cert: v.optional(text), key: v.optional(text) }
+const nearCacheEntries = { maxEntries: positive(), maxAgeMs: milliseconds(1) }
+const nearCacheOptions = shape(nearCacheEntries, 'false or an object')
+const breakerEntries = { failures: positive(), openMs: milliseconds(1) }
+const sessionCookieEntries = {
+  name: v.optional(cookieName),
+  path: v.optional(expected(v.pipe(v.string(), v.regex(/^\/[\x21-\x3a\x3c-\x7e]*$/)), 'a path such as /')),
+  domain: v.optional(expected(v.pipe(v.string(), v.regex(/^\.?[\w-]+(\.[\w-]+)*$/)), 'a domain such as example.com')),
+  sameSite: v.optional(v.picklist(['lax', 'strict', 'none'], "'lax', 'strict' or 'none'")),
+  secure: v.optional(v.union([v.boolean(), v.literal('auto')], "true, false or 'auto'")),
+}
+/** What `sessions` may have; docs/configuration.md tells each (tested). */
+export const sessionEntries = {
+  url: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the address of Redis or false')),
+  secret: v.optional(secrets),
+  tls: v.optional(shape(pemEntries)),
+  keyPrefix: v.optional(expected(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/)), 'a prefix: letters, digits, ., :, - or _, at most 64')),
+  ttlMs: whole(1, maxAgeMs, `milliseconds from 1 to ${maxAgeMs}`),
+  tombstoneMs: milliseconds(1),
+  maxValueBytes: whole(1, maxSessionBytes, `bytes from 1 to ${maxSessionBytes}`),
+  maxSessions: positive(),
+  maxBytes: size,
+  commandTimeoutMs: milliseconds(1),
+  updateAttempts: positive(),
+  onOutage: v.optional(v.picklist(['fail', 'read-cached', 'anonymous'], "'fail', 'read-cached' or 'anonymous'")),
+  nearCache: v.optional(v.lazy((input) => (input === false ? v.literal(false) : nearCacheOptions))),
+  breaker: v.optional(shape(breakerEntries)),
+  cookie: v.optional(shape(sessionCookieEntries)),
+}
+
 /** Every key that a config may have; docs/configuration.md tells each (tested). */
 export const configEntries = {
   app: v.optional(text),
@@ -321,6 +359,7 @@ export const configEntries = {
   control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
   name: v.optional(ownName),
   secret: v.optional(secrets),
+  sessions: v.optional(shape(sessionEntries)),
   trustedProxies: texts,
   maxHeadBytes: whole(64, 1_048_576, 'bytes from 64 to 1048576'),
   headTimeoutMs: milliseconds(1),
@@ -329,6 +368,8 @@ export const configEntries = {
   descriptorShare: v.optional(expected(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 'a share above 0, at most 1')),
   lingerTimeoutMs: milliseconds(0),
   maxResting: positive(),
+  maxLearned: positive(),
+  learnedTtlMs: milliseconds(1),
   forwardTimeoutMs: milliseconds(0),
   startTimeoutMs: milliseconds(1),
   drainTimeoutMs: milliseconds(0),
@@ -353,6 +394,9 @@ export const poolParts = {
   autoscale: autoscaleEntries,
 }
 
+/** And those inside `sessions`. */
+export const sessionParts = { tls: pemEntries, nearCache: nearCacheEntries, breaker: breakerEntries, cookie: sessionCookieEntries }
+
 const config = shape(configEntries, 'an object (is there an `export default`?)')
 
 /** Every fault in the shape of a config; none: it may be read as `BalancerConfig`. */
@@ -372,7 +416,7 @@ function messageOf(issue: v.BaseIssue<unknown>, path: string): string {
 
 /** Secrets and environments must not end up in a log because of a fault in them. */
 function isSecret(path: string): boolean {
-  return path.startsWith('secret') || /\.(env|headers)\b/.test(path)
+  return /^(sessions\.)?(secret|url)/.test(path) || /\.(env|headers)\b/.test(path)
 }
 
 function hide(value: unknown): string {

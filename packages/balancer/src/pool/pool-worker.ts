@@ -2,7 +2,7 @@
 
 import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
-import type { ToWorker } from '@switchyard/worker-runtime'
+import type { SessionReport, ToWorker } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { RetireReason } from '../supervisor/plan.ts'
@@ -54,6 +54,8 @@ export class PoolWorker implements Candidate {
   leavingMs: number | undefined
   killed = false
   process: SpawnedProcess | undefined
+  /** How it is with its sessions; undefined: its app has not used any. */
+  sessions: SessionReport | undefined
 
   /** While it starts slowly, its weight at a moment; undefined: it has the whole. */
   private slowStart: SlowStart | undefined

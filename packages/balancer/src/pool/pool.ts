@@ -47,6 +47,11 @@ export class Pool {
     return this.ready.length
   }
 
+  /** Has this slot a worker that is ready? */
+  isHeld(slot: number): boolean {
+    return this.slots.includes(slot)
+  }
+
   /** A reload has brought other settings. */
   configure(settings: PoolSettings): void {
     this.settings = settings

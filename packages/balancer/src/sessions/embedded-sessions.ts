@@ -6,10 +6,12 @@ import {
   type SessionReply,
   type SessionSettings,
   SessionTable,
+  type SessionTableEntry,
   type ToPrimary,
   type ToWorker,
   weightOf,
 } from '@switchyard/worker-runtime'
+import type { SessionTableStatus } from '../status.ts'
 import { SessionReaders } from './session-readers.ts'
 
 /** Where a worker hears. */
@@ -35,6 +37,8 @@ export class EmbeddedSessions {
   private readonly sweeping: NodeJS.Timeout
   /** What the batch that is being answered has changed, and for whom. */
   private changes = new Map<SessionLine, string[]>()
+  /** Hears of every id under which something has changed. */
+  private watcher: ((id: string) => void) | undefined
 
   constructor(settings: EmbeddedSettings, now: () => number = () => performance.now()) {
     this.settings = settings
@@ -51,6 +55,25 @@ export class EmbeddedSessions {
     for (const part of partsOf(replies, weightOfReply)) line.tell({ switchyard: 'session-replies', batch, replies: part })
   }
 
+  /** The rows of the table at this moment, or of some ids, for another table. */
+  *rows(ids?: Iterable<string>): Generator<SessionTableEntry> {
+    if (ids === undefined) yield* this.table.entries(this.now())
+    else for (const id of ids) yield this.table.row(id, this.now())
+    yield this.table.versions
+  }
+
+  /** A row of another table. Workers that have read the id hear of it. */
+  restore(row: SessionTableEntry): void {
+    this.table.restore(row, this.now())
+    if ('id' in row) this.noteChanged(row.id, undefined)
+    this.tellChanges()
+  }
+
+  /** `listener` hears from now on of every id under which something changes, its time to live included; undefined: nobody does. */
+  watchChanges(listener: ((id: string) => void) | undefined): void {
+    this.watcher = listener
+  }
+
   /** The worker is gone. */
   forget(line: SessionLine): void {
     this.readers.forget(line)
@@ -61,6 +84,11 @@ export class EmbeddedSessions {
     this.settings = settings
     this.table.configure(settings)
     this.tellChanges()
+  }
+
+  status(): SessionTableStatus {
+    const { size: kept, bytes, tombstoneCount: tombstones, evicted, expired, tombstonesDropped } = this.table
+    return { kept, bytes, tombstones, evicted, expired, tombstonesDropped }
   }
 
   close(): void {
@@ -85,6 +113,7 @@ export class EmbeddedSessions {
         return written
       }
       case 'touch':
+        this.watcher?.(command[1])
         return table.touch(command[1], command[2], nowMs)
       case 'destroy': {
         const [, id, expected] = command
@@ -95,6 +124,7 @@ export class EmbeddedSessions {
       case 'ids':
         return table.ids(command[1], command[2], nowMs)
       case 'clear':
+        if (this.watcher !== undefined) table.allIds().forEach(this.watcher)
         table.clear()
         this.changes.clear()
         for (const other of this.readers.takeAll()) if (other !== line) other.tell({ switchyard: 'sessions-changed', ids: undefined })
@@ -108,6 +138,7 @@ export class EmbeddedSessions {
   }
 
   private noteChanged(id: string, by: SessionLine | undefined): void {
+    this.watcher?.(id)
     for (const line of this.readers.changed(id, by)) this.noteFor(line, id)
   }
 

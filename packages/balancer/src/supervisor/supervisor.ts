@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
   readonly returns: WorkerReturns
+  /** These visitors belong to the worker from now on. */
+  readonly onLearned: (worker: PoolWorker, keys: readonly string[]) => void
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
   /** It takes nothing new from here on. */
   readonly onDraining: (worker: PoolWorker) => void
@@ -337,6 +339,11 @@ export class Supervisor {
         return this.watch.listens(worker)
       case 'report':
         return worker.load.report(message.load)
+      case 'learned':
+        return this.options.onLearned(worker, message.keys)
+      case 'session-report':
+        worker.sessions = message.report
+        return
       case 'notice':
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { Policy, Route } from '@switchyard/routing'
 import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
-import { type Settings, sessionSettings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 
 /** A port that was free a moment ago, for apps that ask for port 0 while none is configured. */
 export async function findFreePort(): Promise<number> {
@@ -37,12 +37,19 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     trustedProxies: settings.trustedProxies,
     forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
-    sessions: sessionSettings(settings),
+    sessions: settings.sessions,
   }
 }
 
 const ownPoliciesModule = new URL(`../config/own-policies${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
 
 function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
-  return { name, match, pool, ticket: policy.ticket, ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }) }
+  return {
+    name,
+    match,
+    pool,
+    ticket: policy.ticket,
+    learns: policy.learns,
+    ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }),
+  }
 }

@@ -21,6 +21,8 @@ export interface AccessionOptions {
   readonly isComplete: () => boolean
   /** How long the loop of a worker has not turned. */
   readonly silentMs: (worker: PoolWorker) => number
+  /** What of the old primary's memory is wanted, by name. */
+  readonly heirlooms: readonly string[]
   readonly startTimeoutMs: number
   readonly settleMs: number
   /** The old primary passes a connection on; its tag names a listener of ours. */
@@ -96,9 +98,9 @@ export class Accession {
   }
 
   private async beLetIn(): Promise<void> {
-    const { predecessor, workers } = this.options
+    const { predecessor, workers, heirlooms } = this.options
     await this.trial.passed()
-    predecessor.tell({ talk: 'ready', workers: [...workers()].length, takes: this.passage !== undefined })
+    predecessor.tell({ talk: 'ready', workers: [...workers()].length, takes: this.passage !== undefined, heirlooms })
     await predecessor.go
   }
 

@@ -1,5 +1,6 @@
 // What this primary was started with: listening sockets, and perhaps an old primary whose successor it is.
 
+import { withTicketKeys } from '../session-secrets.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import { addressOf, takeActivation } from './activation.ts'
 import { InheritedSockets } from './inherited-sockets.ts'
@@ -28,14 +29,14 @@ export class Inheritance {
     this.activated = managed.length === 0 ? undefined : managed.map(addressOf)
   }
 
-  /** The settings with which this primary reads the tickets of its predecessor, and listens where the service manager does. */
+  /** The settings with which this primary reads the tickets and session ids of its predecessor, and listens where the service manager does. */
   applyTo({ settings, knowsSecret }: FreshSettings): Settings {
     const listen = settings.listen ?? this.activated
     if (this.predecessor === undefined) return { ...settings, listen }
     const old = this.predecessor.bequest.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
     const own = knowsSecret || old.length === 0 ? settings.ticketKeys : []
     const more = old.filter(({ id }) => own.every((key) => key.id !== id))
-    return { ...settings, listen, ticketKeys: [...own, ...more].slice(0, 2) }
+    return withTicketKeys({ ...settings, listen }, [...own, ...more].slice(0, 2))
   }
 
   /** Lets go of sockets that nobody wants; gives one sentence for each that a service manager keeps open. */

@@ -12,8 +12,10 @@ import type { LimitSettings, Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { Accession } from './accession.ts'
 import type { Estate } from './estate.ts'
+import type { Heirloom } from './heirloom.ts'
 import type { Inheritance } from './inheritance.ts'
 import { legacyOf } from './legacy.ts'
+import type { Predecessor } from './predecessor.ts'
 import { Succession } from './succession.ts'
 
 const LOOK_MS = 20
@@ -24,6 +26,8 @@ export interface NeighbourParts {
   readonly door: Door
   readonly events: BalancerEmitter
   readonly estate: Estate
+  /** What is in memory and lives on. */
+  readonly heirlooms: readonly Heirloom[]
   readonly listeners: Listeners
   readonly supervisor: Supervisor
   readonly pools: ReadonlyMap<string, Pool>
@@ -58,6 +62,7 @@ export class Neighbours {
       estate,
       pools,
       sockets: () => listeners.bequeathed(door),
+      heirlooms: parts.heirlooms,
       legacy: () => legacyOf(settings(), supervisor.wanted.values(), parts.freePort()),
       startTimeoutMs: () => settings().limits.startTimeoutMs,
       onTaken: (numbers) => listeners.keepFiles(numbers),
@@ -70,6 +75,7 @@ export class Neighbours {
       parts.fail(error)
       supervisor.stopNow()
     })
+    inherit(inheritance.predecessor, parts.heirlooms)
     this.accession = new Accession({
       predecessor: inheritance.predecessor,
       sockets: inheritance.sockets,
@@ -79,6 +85,7 @@ export class Neighbours {
       workers: () => supervisor.workers(),
       isComplete: () => [...supervisor.wanted.keys()].every((name) => supervisor.isAsWanted(name)),
       silentMs: (worker) => supervisor.silentMs(worker),
+      heirlooms: parts.heirlooms.filter((heirloom) => heirloom.isWanted?.() !== false).map(({ name }) => name),
       startTimeoutMs: settings().limits.startTimeoutMs,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
       takeIn,
@@ -104,6 +111,11 @@ export class Neighbours {
   /** Connections are accepted. */
   begun(): void {
     this.accession?.begun(this.parts.listeners.numbers)
+  }
+
+  /** Something that lives on has changed here: a successor is told. */
+  tell(name: string, entry: object): void {
+    this.succession.tell(name, entry)
   }
 
   /** Might a connection be the predecessor's? */
@@ -171,4 +183,16 @@ export class Neighbours {
     this.parts.door.takeIn(connection)
     this.isFinal = false
   }
+}
+
+/** Takes what the old primary has in its memory, as it comes, and answers what is asked of it. */
+function inherit(predecessor: Predecessor, heirlooms: readonly Heirloom[]): void {
+  predecessor.onHeirloom((name, entries) => {
+    const heirloom = heirlooms.find((one) => one.name === name)
+    const answer = (entry: object) => predecessor.tell({ talk: 'heirloom', name, entries: [entry] })
+    for (const entry of entries) heirloom?.take(entry, answer)
+  })
+  void predecessor.left.then(() => {
+    for (const heirloom of heirlooms) heirloom.left?.()
+  })
 }

@@ -16,9 +16,11 @@ export class Predecessor {
   /** Resolves when the old one is gone. */
   readonly left: Promise<void>
   private readonly pipe: ControlPipe
+  private readonly hears: Hearing
 
   private constructor(stream: Socket, pipe: ControlPipe, hears: Hearing, bequest: Bequest) {
     this.pipe = pipe
+    this.hears = hears
     this.bequest = bequest
     this.left = hears.end
     const abandoned = hears.of('abandoned').then(() => {
@@ -52,13 +54,19 @@ export class Predecessor {
     throw error
   }
 
+  /** Gives `listener` what the old primary has in its memory, as it comes. */
+  onHeirloom(listener: (name: string, entries: readonly unknown[]) => void): void {
+    this.hears.every('heirloom', ({ name, entries }) => listener(name, entries))
+    this.hears.every('copied', () => this.say({ talk: 'taken' }))
+  }
+
   /** The config is read; the workers may take so long. */
   starts(timeoutMs: number): void {
     this.say({ talk: 'starting', timeoutMs })
   }
 
   /** See `PredecessorTalk`. */
-  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed'>(message: PredecessorTalk[Kind]): void {
+  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed' | 'heirloom'>(message: PredecessorTalk[Kind]): void {
     this.say(message)
   }
 
@@ -71,21 +79,32 @@ export class Predecessor {
   }
 }
 
-/** What comes over the pipe, each kind once. */
+/** What comes over the pipe, each kind once but for those that `every` is called for. */
 class Hearing {
   /** Resolves when nothing more comes. */
   readonly end: Promise<undefined>
   private readonly heard = new Map<string, ToSuccessor>()
   private readonly waiting = new Map<string, (message: ToSuccessor) => void>()
+  private readonly listeners = new Map<string, (message: never) => void>()
 
   constructor(stream: Socket, pipe: ControlPipe) {
     this.end = new Promise((resolve) => stream.once('close', () => resolve(undefined)))
     pipe.onFrame((frame) => {
       const message = frame as ToSuccessor
+      const listener = this.listeners.get(message.talk)
+      if (listener !== undefined) {
+        listener(message as never)
+        return true
+      }
       this.heard.set(message.talk, message)
       this.waiting.get(message.talk)?.(message)
       return true
     })
+  }
+
+  /** Calls back with every message of that kind from now on. */
+  every<Kind extends ToSuccessor['talk']>(kind: Kind, listener: (message: Extract<ToSuccessor, { talk: Kind }>) => void): void {
+    this.listeners.set(kind, listener)
   }
 
   async of<Kind extends ToSuccessor['talk']>(kind: Kind): Promise<Extract<ToSuccessor, { talk: Kind }>> {

@@ -8,6 +8,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
 import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
 import type { Estate } from './estate.ts'
+import { type Heirloom, portionsOf } from './heirloom.ts'
 import { folderAsWritten, ownCommand } from './own-command.ts'
 import { type OwnSocket, Successor } from './successor.ts'
 import { type Legacy, TALK_VERSION } from './talk.ts'
@@ -32,6 +33,7 @@ export interface SuccessionOptions {
   /** The listening sockets with what a successor must know of each. */
   readonly sockets: () => readonly OwnSocket[]
   readonly legacy: () => Legacy
+  readonly heirlooms: readonly Heirloom[]
   readonly startTimeoutMs: () => number
   /** These listeners live on in the successor. */
   readonly onTaken: (numbers: readonly number[]) => void
@@ -50,6 +52,8 @@ export class Succession {
   private successor: Successor | undefined
   private passage: Passage | undefined
   private serves = false
+  /** What of this primary's memory the successor knows, and hears of when it changes. */
+  private bequeathed: readonly Heirloom[] = []
   private underWay: Promise<void> = Promise.resolve()
   private settled: Promise<void> = Promise.resolve()
 
@@ -103,6 +107,11 @@ export class Succession {
     else this.options.door.drop(passed.connection.fd)
   }
 
+  /** Something has changed in this primary's memory. */
+  tell(name: string, entry: object): void {
+    if (this.bequeathed.some((heirloom) => heirloom.name === name)) this.successor?.pass(name, [entry])
+  }
+
   /** Passes on all that no worker has been offered. */
   passAll(): void {
     const { door, pools } = this.options
@@ -133,7 +142,7 @@ export class Succession {
   }
 
   private async succeed(): Promise<string> {
-    const { transport, events, startTimeoutMs, onTaken, onBatchEnd } = this.options
+    const { transport, events, startTimeoutMs, onTaken, onBatchEnd, heirlooms } = this.options
     if (process.pid === 1 || isChildOfInit()) throw new Error(PRIMARY_OF_CONTAINER)
     const takeIn = (passed: Passed): void => this.options.takeIn(passed)
     const opened = transport.passages?.open({ onPassed: takeIn, onBatchEnd })
@@ -142,10 +151,16 @@ export class Succession {
     try {
       successor = this.start(opened?.remote)
       this.progress(`pid ${successor.pid} starts`)
-      const { workers, takes } = await successor.ready(Math.max(BEGIN_MS, startTimeoutMs()))
+      const { workers, takes, heirlooms: wanted = [] } = await successor.ready(Math.max(BEGIN_MS, startTimeoutMs()))
       this.progress(`pid ${successor.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
+      await this.bequeath(
+        successor,
+        heirlooms.filter(({ name }) => wanted.includes(name)),
+      )
       serving = { takes, ...(await successor.admit(startTimeoutMs())) }
     } catch (error) {
+      for (const heirloom of this.bequeathed) heirloom.resume?.()
+      this.bequeathed = []
       opened?.passage.close()
       await this.successor?.abandon()
       this.successor = undefined
@@ -154,6 +169,7 @@ export class Succession {
     if (serving.takes) this.passage = opened?.passage
     else opened?.passage.close()
     this.serves = true
+    for (const heirloom of this.bequeathed) heirloom.surrender?.((entry) => successor.pass(heirloom.name, [entry]))
     onTaken(serving.taken)
     events.emit('handedOver', { pid: successor.pid })
     successor.recognise()
@@ -178,6 +194,19 @@ export class Succession {
       return this.successor
     } finally {
       if (remote !== undefined) closeSync(remote)
+    }
+  }
+
+  /** What changes while it is copied is told behind the copy. */
+  private async bequeath(successor: Successor, heirlooms: readonly Heirloom[]): Promise<void> {
+    this.bequeathed = heirlooms
+    successor.onAnswer((name, entries) => {
+      const heirloom = heirlooms.find((one) => one.name === name)
+      for (const entry of entries) heirloom?.answer?.(entry)
+    })
+    await successor.bequeath(heirlooms, this.options.startTimeoutMs())
+    for (const heirloom of heirlooms) {
+      for (const portion of portionsOf(heirloom.freeze?.() ?? [])) successor.pass(heirloom.name, portion)
     }
   }
 

@@ -2,7 +2,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ControlPipe } from '@switchyard/handoff'
+import { type Heirloom, portionsOf } from './heirloom.ts'
 import type { OwnCommand } from './own-command.ts'
 import { type Bequest, type PredecessorTalk, type ToPredecessor, type ToSuccessor, UPGRADE_VARIABLE } from './talk.ts'
 
@@ -15,6 +17,9 @@ const LAST_WORDS_MS = 500
 /** How long one that is abandoned may take to end, until it is told so by a signal, and until it is killed. */
 const TERM_MS = 5000
 const KILL_MS = 10_000
+/** Bytes that wait for a successor to read them. */
+const MOST_UNSENT = 1 << 20
+const LOOK_MS = 2
 
 /** A listening socket of this process; the successor has it under another number. */
 export type OwnSocket = Bequest['sockets'][number]
@@ -44,6 +49,7 @@ export class Successor {
   private readonly heard: ToPredecessor[] = []
   private readonly exited: Promise<void>
   private awaited: Awaited | undefined
+  private answered: (name: string, entries: readonly unknown[]) => void = () => {}
   /** Why nothing more is to be hoped for. */
   private failure: Error | undefined
 
@@ -93,6 +99,30 @@ export class Successor {
   async ready(timeoutMs: number): Promise<PredecessorTalk['ready']> {
     const starting = await this.wait('starting', timeoutMs)
     return this.wait('ready', starting.timeoutMs)
+  }
+
+  /** Tells it all that this primary has in its memory, no faster than it takes it. Resolves when it has it. Rejects as `ready`; `timeoutMs`: for the last of it. */
+  async bequeath(heirlooms: readonly Heirloom[], timeoutMs: number): Promise<void> {
+    if (heirlooms.length === 0) return
+    for (const heirloom of heirlooms) {
+      for (const portion of portionsOf(heirloom.entries())) {
+        if (this.failure !== undefined) throw this.failure
+        this.pass(heirloom.name, portion)
+        while (this.failure === undefined && (this.pipe?.unsent ?? 0) > MOST_UNSENT) await pause(LOOK_MS)
+      }
+    }
+    this.say({ talk: 'copied' })
+    await this.wait('taken', timeoutMs)
+  }
+
+  /** Tells it what has changed in the memory of this primary, or what its workers ask. */
+  pass(name: string, entries: readonly object[]): void {
+    this.say({ talk: 'heirloom', name, entries })
+  }
+
+  /** Gives `listener` what it answers. */
+  onAnswer(listener: (name: string, entries: readonly unknown[]) => void): void {
+    this.answered = listener
   }
 
   /** Lets it accept; resolves when it does. Rejects as `ready`. */
@@ -158,6 +188,7 @@ export class Successor {
 
   private hear(message: ToPredecessor): boolean {
     if (message.talk === 'failed') this.fail(new Error(message.message))
+    else if (message.talk === 'heirloom') this.answered(message.name, message.entries)
     else {
       this.heard.push(message)
       if (this.awaited?.kind === message.talk) this.awaited.resolve(message)

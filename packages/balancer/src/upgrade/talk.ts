@@ -48,6 +48,10 @@ export interface Bequest extends Legacy {
 export type ToSuccessor =
   /** First of all. */
   | { readonly talk: 'bequest'; readonly bequest: Bequest }
+  /** What is in the old primary's memory; it comes in many of these before `go`, and later what changes, and what its workers ask. */
+  | { readonly talk: 'heirloom'; readonly name: string; readonly entries: readonly object[] }
+  /** Say `taken` when you have taken in what came before this. */
+  | { readonly talk: 'copied' }
   /** Accept now. */
   | { readonly talk: 'go' }
   /** Whoever supervises the old primary has been told that you are the main process now. */
@@ -61,8 +65,15 @@ export type ToSuccessor =
 export type ToPredecessor =
   /** The config is read and the workers are being started, which may take so long. */
   | { readonly talk: 'starting'; readonly timeoutMs: number }
-  /** Every worker is ready and has stayed so. `takes`: connections may come over the passage. */
-  | { readonly talk: 'ready'; readonly workers: number; readonly takes: boolean }
+  /**
+   * Every worker is ready and has stayed so. `takes`: connections may come over the passage. `heirlooms`: what of the old primary's memory is wanted, by
+   * name; left out: nothing.
+   */
+  | { readonly talk: 'ready'; readonly workers: number; readonly takes: boolean; readonly heirlooms?: readonly string[] | undefined }
+  /** Answers `copied`. */
+  | { readonly talk: 'taken' }
+  /** Answers what the old primary's workers have asked. */
+  | { readonly talk: 'heirloom'; readonly name: string; readonly entries: readonly object[] }
   /** Connections are accepted. `taken`: numbers of the old primary's listeners that live on here. */
   | { readonly talk: 'serving'; readonly taken: readonly number[] }
   /** What goes with the balancer, such as its control socket, is taken over too. */

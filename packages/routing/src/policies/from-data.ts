@@ -6,7 +6,7 @@ import type { Policy } from '../policy.ts'
 import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
 import { leastBusy } from './least-busy.ts'
 import { policyNamed } from './named.ts'
-import { hash, sticky, ticket } from './sticky.ts'
+import { hash, learn, sticky, ticket } from './sticky.ts'
 import type { StickyBy } from './sticky-by.ts'
 
 /** What data takes from where it stands. */
@@ -31,6 +31,7 @@ export function policyFromData(data: PolicyData, scope: DataScope): Policy {
 function byFromData({ by, seed }: StickyData['sticky'], scope: DataScope): StickyBy {
   if (by === 'ticket') return ticket()
   if (typeof by === 'object' && 'ticket' in by) return ticket(by.ticket)
+  if (typeof by === 'object' && 'learn' in by) return learn(by.learn)
   return hash(keyFromData(by, scope), seed === undefined ? {} : { seed })
 }
 

@@ -16,4 +16,12 @@ export interface ByHash {
   readonly seed: string
 }
 
-export type StickyBy = ByTicket | ByHash
+/** Sticky by a cookie that the app itself sets. */
+export interface ByLearning {
+  readonly kind: 'learn'
+  readonly cookie: string
+  /** The cookie's value. */
+  readonly source: KeySource
+}
+
+export type StickyBy = ByTicket | ByHash | ByLearning

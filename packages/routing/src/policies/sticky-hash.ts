@@ -19,6 +19,7 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
     name: 'sticky-hash',
     // A head without key may carry the ticket of the policy inside.
     ...(otherwise.ticket === undefined ? {} : { ticket: otherwise.ticket }),
+    learns: otherwise.learns ?? [],
     home: (head) => (by.source.of(head) === undefined ? otherwise.home?.(head) : undefined),
     binds: (head) => by.source.of(head) !== undefined || (otherwise.binds?.(head) ?? true),
     pick(candidates, head) {

@@ -37,6 +37,7 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
   return {
     name: 'sticky-ticket',
     ticket: settings ?? by.options,
+    learns: otherwise.learns ?? [],
     home,
     binds: (head) => home(head) !== undefined || (otherwise.binds?.(head) ?? true),
     pick(candidates, head) {

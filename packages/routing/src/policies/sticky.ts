@@ -1,15 +1,19 @@
-// Sticky: what belongs together goes to one worker, by a ticket that the client carries or by the hash of a key. It contains another policy for heads
-// that belong to nobody, and for workers that have too much (see bounded-load.ts).
+// Sticky: what belongs together goes to one worker, by a ticket that the client carries, by a cookie of the app's own, or by the hash of a key. It contains
+// another policy for heads that belong to nobody, and for workers that have too much (see bounded-load.ts).
 
-import { type KeySource, keySource, type PolicyKeyFunction } from '../keys.ts'
+import { cookie, type KeySource, keySource, type PolicyKeyFunction } from '../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../policy.ts'
 import type { StickyData } from '../policy-data.ts'
 import type { LoadBound } from './bounded-load.ts'
 import { leastBusy } from './least-busy.ts'
-import type { ByHash, ByTicket, StickyBy } from './sticky-by.ts'
+import type { ByHash, ByLearning, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
+import { stickyByLearning } from './sticky-learned.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
 import type { TicketOptions } from './ticket-options.ts'
+
+/** A token (RFC 6265 §4.1.1). */
+const COOKIE_NAME = /^[!#$%&'*+.^_`|~\w-]+$/
 
 export interface StickyOptions {
   readonly by: StickyBy
@@ -33,6 +37,15 @@ export function hash(source: KeySource | PolicyKeyFunction, options: { readonly 
 }
 
 /**
+ * Sticky by a cookie that the app itself sets, such as `learn('connect.sid')`: the worker whose response gave a visitor the cookie has the visitor from then on.
+ * Throws TypeError when a cookie can't be called so.
+ */
+export function learn(name: string): ByLearning {
+  if (!COOKIE_NAME.test(name)) throw new TypeError(`learn: expected the name of a cookie, got '${name}'`)
+  return { kind: 'learn', cookie: name, source: cookie(name) }
+}
+
+/**
  * Makes a sticky policy. By ticket it must be bound (see `Policy.bind`) to know anybody; until then `otherwise` chooses.
  * Throws RangeError unless `breakAt` is at least 1 and `breakFloor` at least 0.
  */
@@ -46,15 +59,26 @@ export function sticky(options: StickyOptions): Policy {
 function assemble(by: StickyBy, otherwise: Policy | PolicyFunction, bound: LoadBound, context: PolicyContext | undefined): Policy {
   const inner =
     context !== undefined ? bindPolicy(otherwise, context) : typeof otherwise === 'function' ? fromFunction(otherwise) : otherwise
-  const policy = by.kind === 'hash' ? stickyByHash(by, inner, bound, context) : stickyByTicket(by, inner, bound, context)
+  const policy = policyBy(by, inner, bound, context)
   const data = dataOf(by, inner, bound)
   const waits = inner.waitsForLoop === true && { waitsForLoop: true as const }
   return { ...policy, ...(data !== undefined && { data }), ...waits, bind: (next) => assemble(by, otherwise, bound, next) }
 }
 
+function policyBy(by: StickyBy, inner: Policy, bound: LoadBound, context: PolicyContext | undefined): Policy {
+  switch (by.kind) {
+    case 'hash':
+      return stickyByHash(by, inner, bound, context)
+    case 'learn':
+      return stickyByLearning(by, inner, bound, context)
+    case 'ticket':
+      return stickyByTicket(by, inner, bound, context)
+  }
+}
+
 /** The policy as data, unless a part of it is the user's own code. */
 function dataOf(by: StickyBy, otherwise: Policy, { breakAt, breakFloor }: LoadBound): StickyData | undefined {
-  const told = by.kind === 'ticket' ? { ticket: by.options } : by.source.data
+  const told = by.kind === 'ticket' ? { ticket: by.options } : by.kind === 'learn' ? { learn: by.cookie } : by.source.data
   if (told === undefined || otherwise.data === undefined) return undefined
   const seed = by.kind === 'hash' && by.seed !== '' && { seed: by.seed }
   return { sticky: { by: told, ...seed, otherwise: otherwise.data, breakAt: finite(breakAt), breakFloor: finite(breakFloor) } }

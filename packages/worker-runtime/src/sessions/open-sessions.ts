@@ -8,7 +8,7 @@ import { connectRedis, type RedisClient } from './redis-connection.ts'
 import { RedisStore } from './redis-store.ts'
 import { type SessionSettings, sessionDefaults } from './session-settings.ts'
 import type { SessionStore } from './session-store.ts'
-import { type Sessions, sessionsOn } from './sessions.ts'
+import { type Sessions, type SessionsStatus, sessionsOn } from './sessions.ts'
 
 let opened: Sessions | undefined
 let redis: RedisStore | undefined
@@ -29,6 +29,11 @@ export function openSessions<Value = unknown>(options: Partial<SessionSettings> 
 export function sessionRedis(): RedisClient | undefined {
   if (opened === undefined && currentRuntime()?.start.sessions.url !== undefined) openSessions()
   return redis?.client
+}
+
+/** How it is with the sessions of this worker; undefined: its app uses none. */
+export function openedStatus(): SessionsStatus | undefined {
+  return opened?.status()
 }
 
 function openStore(settings: SessionSettings): SessionStore {

@@ -1,10 +1,11 @@
 // The connection to Redis: one server, one that sentinels name, or a cluster. The only file that knows ioredis, which is loaded when a url is set.
 // A connection that is lost is made again for ever; what was under way on it has failed at once, and is never sent a second time: it may have been done.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import { fileURLToPath } from 'node:url'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { type RedisUrl, readRedisUrl } from './redis-url.ts'
 import { type ScriptName, scripts } from './scripts.ts'
@@ -34,8 +35,14 @@ export function connectRedis(settings: ConnectionSettings): RedisConnection {
   const url = readRedisUrl(settings.url ?? '')
   if (typeof url === 'string') throw new TypeError(`sessions.url: ${url}`)
   const tls = url.tls ? readTls(settings.tls) : undefined
-  const library: Library = createRequire(import.meta.url)('ioredis')
-  return new RedisConnection(library, url, tls, settings.commandTimeoutMs)
+  return new RedisConnection(loadLibrary(), url, tls, settings.commandTimeoutMs)
+}
+
+function loadLibrary(): Library {
+  // Node takes a package that is a symbolic link for no link if what it looked at last, whatever for, was a socket or a pipe (`realpathSync` reads a state that is
+  // not its own); then the package does not find its own dependencies. So it looks at a file first.
+  statSync(fileURLToPath(import.meta.url))
+  return createRequire(import.meta.url)('ioredis')
 }
 
 function readTls(files: SessionSettings['tls']): ConnectionOptions {

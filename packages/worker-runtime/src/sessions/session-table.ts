@@ -10,10 +10,13 @@ export interface SessionTableLimits {
   readonly tombstoneMs: number
 }
 
-/** One row, for another table: a session, or the tombstone of one. Times are from now. */
+/** One row, for another table: a session, the tombstone of one, or that there is nothing under an id. Times are from now. */
 export type SessionTableEntry =
   | { readonly id: string; readonly version: number; readonly text: string; readonly ttlMs: number }
   | { readonly id: string; readonly endedForMs: number }
+  | { readonly id: string; readonly isAbsent: true }
+  /** How far versions have come: they go on behind it. */
+  | { readonly lastVersion: number }
 
 interface Kept {
   readonly version: number
@@ -128,22 +131,48 @@ export class SessionTable {
     }
   }
 
-  /** Everything, for another table; sessions least recently used first, before the tombstones. */
+  /** Every id that there is something under, at this moment; sessions least recently used first, before the tombstones. */
+  allIds(): string[] {
+    return [...new Set([...this.kept.keys(), ...this.tombstones.keys()])]
+  }
+
+  /** Everything, for another table. What changes meanwhile is told as it is then, or not at all. */
   *entries(nowMs: number): Generator<SessionTableEntry> {
-    for (const [id, { version, text, expiresMs }] of this.kept) if (expiresMs > nowMs) yield { id, version, text, ttlMs: expiresMs - nowMs }
-    for (const [id, untilMs] of this.tombstones) if (untilMs > nowMs) yield { id, endedForMs: untilMs - nowMs }
+    for (const id of this.allIds()) {
+      const row = this.row(id, nowMs)
+      if (!('isAbsent' in row)) yield row
+    }
+  }
+
+  /** How far versions have come, for another table. */
+  get versions(): SessionTableEntry {
+    return { lastVersion: this.lastVersion }
+  }
+
+  /** What is under an id, for another table. */
+  row(id: string, nowMs: number): SessionTableEntry {
+    const kept = this.kept.get(id)
+    if (kept !== undefined && kept.expiresMs > nowMs) return { id, version: kept.version, text: kept.text, ttlMs: kept.expiresMs - nowMs }
+    const untilMs = this.tombstones.get(id)
+    return untilMs !== undefined && untilMs > nowMs ? { id, endedForMs: untilMs - nowMs } : { id, isAbsent: true }
   }
 
   /** A row of another table. What is newer here stays, and what is ended, here or there, is ended. */
   restore(entry: SessionTableEntry, nowMs: number): void {
+    if ('lastVersion' in entry) {
+      this.lastVersion = Math.max(this.lastVersion, entry.lastVersion)
+      return
+    }
     const { id } = entry
+    if ('isAbsent' in entry) return this.remove(id)
     if ('endedForMs' in entry) {
       this.remove(id)
       this.bury(id, nowMs + entry.endedForMs, nowMs)
       return
     }
     this.lastVersion = Math.max(this.lastVersion, entry.version)
-    if (this.isEnded(id, nowMs) || (this.find(id, nowMs)?.version ?? 0) >= entry.version) return
+    const known = this.find(id, nowMs)
+    if (this.isEnded(id, nowMs) || (known?.version ?? 0) > entry.version) return
     this.put(id, entry.version, entry.text, nowMs + entry.ttlMs)
     this.makeRoom()
   }

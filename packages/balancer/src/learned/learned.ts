@@ -1,0 +1,139 @@
+// Where visitors belong whom workers have told of (`learn`): a table in the primary, bounded in number and age, which is asked when a worker is picked. Nothing in it
+// ever waits for anybody: what other balancers know comes in when it comes.
+
+import { type LearnedSlots, VISITOR_KEY_LENGTH, visitorKey } from '@switchyard/routing'
+import type { VisitorStatus } from '../status.ts'
+
+export interface LearnedOptions {
+  readonly maxEntries: number
+  /** A visitor who has not come for so long is forgotten. */
+  readonly ttlMs: number
+  /** Milliseconds of a clock that only grows. */
+  readonly now: () => number
+  /** Has this slot of a pool a worker that is ready? */
+  readonly isHeld: (pool: string, slot: number) => boolean
+  /** Something was learned, or is still in use after a good part of `ttlMs`: others may want to know. */
+  readonly onLearned: (entry: LearnedEntry, ttlMs: number) => void
+}
+
+/** Where one visitor belongs. `key`: as `visitorKey` makes it. */
+export interface LearnedEntry {
+  readonly pool: string
+  readonly key: string
+  readonly slot: number
+}
+
+interface Known {
+  readonly slot: number
+  untilMs: number
+  /** When others are to hear of it again. */
+  tellMs: number
+}
+
+const MAX_SLOT = 2 ** 16 - 1
+
+export class Learned implements LearnedSlots {
+  private readonly counts: VisitorStatus = { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 }
+  private readonly options: LearnedOptions
+  private maxEntries: number
+  private ttlMs: number
+  /** By pool and key, whoever came last at the end. Since each has the same time to live, they end in this order too. */
+  private readonly known = new Map<string, Known>()
+
+  constructor(options: LearnedOptions) {
+    this.options = options
+    this.maxEntries = options.maxEntries
+    this.ttlMs = options.ttlMs
+  }
+
+  /** A reload has brought other bounds. */
+  configure({ maxEntries, ttlMs }: Pick<LearnedOptions, 'maxEntries' | 'ttlMs'>): void {
+    this.maxEntries = maxEntries
+    this.ttlMs = ttlMs
+    this.trim()
+  }
+
+  slotOf(pool: string, cookie: string, value: string): number | undefined {
+    const key = visitorKey(cookie, value)
+    const name = nameOf(pool, key)
+    const known = this.find(name)
+    if (known === undefined) return undefined
+    const now = this.options.now()
+    known.untilMs = now + this.ttlMs
+    this.keep(name, known)
+    if (now >= known.tellMs) this.tell(pool, key, known)
+    return known.slot
+  }
+
+  /** A worker has given these visitors their cookie. Who made it first has them for as long as there is a worker in its slot. */
+  learn(pool: string, slot: number, keys: readonly string[]): void {
+    for (const key of keys) {
+      const known = this.find(nameOf(pool, key))
+      if (known !== undefined && (known.slot === slot || this.options.isHeld(pool, known.slot))) continue
+      if (known === undefined) this.counts.learned++
+      else this.counts.moved++
+      const fresh = { slot, untilMs: this.options.now() + this.ttlMs, tellMs: 0 }
+      this.keep(nameOf(pool, key), fresh)
+      this.tell(pool, key, fresh)
+    }
+  }
+
+  /** Another primary knows this. Nobody is told of it again. Anything that makes no sense is passed over. */
+  take({ pool, key, slot }: LearnedEntry): void {
+    if (key.length !== VISITOR_KEY_LENGTH || !Number.isInteger(slot) || slot < 0 || slot > MAX_SLOT) return
+    const now = this.options.now()
+    this.keep(nameOf(pool, key), { slot, untilMs: now + this.ttlMs, tellMs: now + this.ttlMs / 2 })
+  }
+
+  /** The same, unless it is known here. */
+  add(entry: LearnedEntry): void {
+    if (this.find(nameOf(entry.pool, entry.key)) === undefined) this.take(entry)
+  }
+
+  /** All of them at this moment, whoever came last at the end. */
+  *entries(): Generator<LearnedEntry> {
+    for (const [name, { slot }] of [...this.known]) {
+      yield { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH), slot }
+    }
+  }
+
+  /** The counts of this moment. */
+  status(): VisitorStatus {
+    this.trim()
+    return { ...this.counts, kept: this.known.size }
+  }
+
+  private find(name: string): Known | undefined {
+    const known = this.known.get(name)
+    if (known === undefined || known.untilMs > this.options.now()) return known
+    this.known.delete(name)
+    this.counts.expired++
+    return undefined
+  }
+
+  private keep(name: string, known: Known): void {
+    this.known.delete(name)
+    this.known.set(name, known)
+    this.trim()
+  }
+
+  private tell(pool: string, key: string, known: Known): void {
+    known.tellMs = this.options.now() + this.ttlMs / 2
+    this.options.onLearned({ pool, key, slot: known.slot }, this.ttlMs)
+  }
+
+  /** Forgets those whose time is over, and those that are too many. */
+  private trim(): void {
+    const now = this.options.now()
+    for (const [name, { untilMs }] of this.known) {
+      if (untilMs <= now) this.counts.expired++
+      else if (this.known.size > this.maxEntries) this.counts.evicted++
+      else break
+      this.known.delete(name)
+    }
+  }
+}
+
+function nameOf(pool: string, key: string): string {
+  return key + pool
+}

@@ -1,0 +1,122 @@
+// Sticky by the app's own session cookie: the worker that gave it to a visitor has that visitor from then on, and its slot through crashes, reloads and upgrades.
+
+import { hasNative } from '@switchyard/handoff'
+import { assert, suite } from '../../../../test/suite.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import type { RunningBalancer } from './support/running-balancer.ts'
+import { startUpgradable, stopLast, untilGone, upgrade } from './support/upgrades.ts'
+import { arrive, cookieOf, metric, type Said, type Visitor, visit, visits } from './support/visiting.ts'
+
+const VISITORS = 40
+const WORKERS = 4
+const KEEP = { Connection: 'keep-alive' }
+
+for (const channel of ['native', 'portable']) {
+  if (channel === 'native' && !hasNative()) continue
+  const test = suite(`sticky by a learned cookie, ${channel}`, { timeoutMs: 90_000 })
+  let balancer: RunningBalancer
+  let visitors: Visitor[] = []
+
+  test('a visitor comes back to the worker that made its session', async () => {
+    balancer = await startUpgradable({
+      config: {
+        app: 'visitors-app.mjs',
+        pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
+        routes: [{ path: '/*', policy: { sticky: { by: { learn: 'connect.sid' }, otherwise: 'round-robin' } } }],
+        restartDelayMs: 20,
+      },
+      env: { SWITCHYARD_CHANNEL: channel },
+    })
+    visitors = await arrive(balancer, VISITORS)
+    assert.is(new Set(visitors.map(({ slot }) => slot)).size, WORKERS)
+    for (const { isOwn } of await visits(balancer, visitors)) assert.ok(isOwn)
+    assert.is(await metric(balancer, 'switchyard_learned_visitors'), VISITORS)
+    assert.is(await metric(balancer, 'switchyard_learned_total'), VISITORS)
+  })
+
+  test('so do many visitors behind one kept-alive connection', async () => {
+    const client = new RawClient(balancer.port)
+    for (let round = 0; round < 3; round++) {
+      for (const { cookie, slot } of visitors) {
+        for (let turn = 0; turn < 2; turn++) {
+          const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+          assert.equal([said.slot, said.isOwn], [slot, true])
+        }
+      }
+    }
+    client.destroy()
+  })
+
+  test('a visitor who stays on its connection costs no move at all', async () => {
+    const movesOf = async () => {
+      const { moves } = await balancer.status()
+      return [...moves.givenBack, ...moves.forwarded].reduce((sum, { count }) => sum + count, 0)
+    }
+    const before = await movesOf()
+    const client = new RawClient(balancer.port)
+    const first = await client.write(get('/', KEEP)).answer()
+    const cookie = cookieOf(first) as string
+    for (let turn = 0; turn < 20; turn++) {
+      const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+      assert.equal([said.slot, said.isOwn], [json<Said>(first).slot, true])
+    }
+    client.destroy()
+    const other = new RawClient(balancer.port)
+    for (let turn = 0; turn < 20; turn++) await other.write(get('/', { ...KEEP, Cookie: (visitors[0] as Visitor).cookie })).answer()
+    other.destroy()
+    assert.is(await movesOf(), before)
+  })
+
+  test('a cookie that the app gives again moves nobody', async () => {
+    for (const visitor of visitors.slice(0, 8)) assert.is((await visit(balancer, visitor, '/renew')).slot, visitor.slot)
+    await visits(balancer, visitors.slice(0, 8))
+    assert.is(await metric(balancer, 'switchyard_learned_moved_total'), 0)
+  })
+
+  test('a value that somebody has made up fills no table, and always goes to the same worker', async () => {
+    const kept = await metric(balancer, 'switchyard_learned_visitors')
+    for (let index = 0; index < 50; index++) {
+      const forged = { cookie: `connect.sid=forged-${index}` }
+      const [first, second] = [await visit(balancer, forged), await visit(balancer, forged)]
+      assert.is(first.slot, second.slot)
+    }
+    for (const value of ['', 'x'.repeat(5_000), '%00']) {
+      const answer = await exchange(balancer.port, get('/', { Cookie: `connect.sid=${value}` }))
+      assert.is(answer.status, 200)
+    }
+    // The one without a value has got a session of its own.
+    assert.is(await metric(balancer, 'switchyard_learned_visitors'), kept + 1)
+  })
+
+  test('after a worker was killed its visitors come to whoever has its slot', async () => {
+    const killed = (visitors[0] as Visitor).slot
+    const { pid } = await visit(balancer, visitors[0] as Visitor)
+    process.kill(pid, 'SIGKILL')
+    await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+    await balancer.untilAllReady()
+    const found = await visits(balancer, visitors)
+    for (const said of found) assert.is(said.isOwn, said.slot !== killed)
+    assert.ok(found.filter(({ slot }) => slot === killed).every((said) => said.pid !== pid))
+  })
+
+  test('after a reload all of them come to the slots they had', async () => {
+    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+    const { code, err } = await runCommand(balancer, ['reload'])
+    assert.is(code, 0, err)
+    await balancer.untilAllReady()
+    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
+  })
+
+  test('after an upgrade too, and those who come to the new workers are known as well', async () => {
+    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+    const old = balancer.pid
+    await upgrade(balancer)
+    await untilGone(old)
+    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
+    await visits(balancer, await arrive(balancer, 4))
+    await stopLast(balancer)
+  })
+
+  test.run()
+}

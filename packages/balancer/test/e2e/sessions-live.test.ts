@@ -1,0 +1,221 @@
+// Sessions in the memory of the primary live through the end of workers: crashes, reloads, and upgrades of the primary itself.
+
+import { hasNative } from '@switchyard/handoff'
+import { assert, suite } from '../../../../test/suite.ts'
+import { runCommand } from './support/commands.ts'
+import { Hold } from './support/hold.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import type { RunningBalancer } from './support/running-balancer.ts'
+import { startUpgradable, stopLast, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
+import { metric } from './support/visiting.ts'
+
+interface Said {
+  readonly pid: number
+  readonly slot: number
+  readonly id?: string
+  readonly before?: { readonly n: number }
+  readonly value?: { readonly n: number }
+  readonly kept?: boolean
+  readonly was?: boolean
+}
+
+const WORKERS = 3
+const SESSIONS = 10
+
+async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<Said> {
+  const answer = await exchange(balancer.port, get(id === undefined ? path : `${path}?id=${id}`))
+  assert.is(answer.status, 200, answer.body.toString())
+  return json<Said>(answer)
+}
+
+async function create(balancer: RunningBalancer, count: number): Promise<string[]> {
+  const ids: string[] = []
+  for (let index = 0; index < count; index++) ids.push((await ask(balancer, '/new')).id as string)
+  return ids
+}
+
+/** Adds to sessions in turn until it is told to stop, from several clients at a time. */
+class Adding {
+  readonly counts = new Map<string, number>()
+  readonly faults: string[] = []
+  private isOver = false
+  private readonly clients: Promise<void>[]
+
+  constructor(balancer: RunningBalancer, ids: readonly string[], clients = 6) {
+    this.clients = Array.from({ length: clients }, (_, client) => this.run(balancer, ids, client))
+  }
+
+  get total(): number {
+    return [...this.counts.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  async more(count: number): Promise<void> {
+    for (const enough = this.total + count; this.total < enough && this.faults.length === 0; )
+      await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true
+    await Promise.all(this.clients)
+  }
+
+  private async run(balancer: RunningBalancer, ids: readonly string[], first: number): Promise<void> {
+    for (let turn = first; !this.isOver; turn++) {
+      const id = ids[turn % ids.length] as string
+      try {
+        await ask(balancer, '/add', id)
+        this.counts.set(id, (this.counts.get(id) ?? 0) + 1)
+      } catch (error) {
+        this.faults.push((error as Error).message)
+      }
+    }
+  }
+}
+
+async function valuesOf(balancer: RunningBalancer, ids: readonly string[]): Promise<(number | undefined)[]> {
+  const values: (number | undefined)[] = []
+  for (const id of ids) values.push((await ask(balancer, '/get', id)).value?.n)
+  return values
+}
+
+for (const channel of ['native', 'portable']) {
+  if (channel === 'native' && !hasNative()) continue
+  const test = suite(`sessions live on, ${channel}`, { timeoutMs: 90_000 })
+  const config = {
+    app: 'counting-app.mjs',
+    pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
+    policy: 'round-robin' as const,
+    restartDelayMs: 20,
+  }
+  let balancer: RunningBalancer
+  let ids: string[] = []
+  /** The primary that serves. */
+  let lastPid = 0
+
+  test('they are the same for every worker', async () => {
+    balancer = await startUpgradable({ config, env: { SWITCHYARD_CHANNEL: channel } })
+    lastPid = balancer.pid
+    ids = await create(balancer, SESSIONS)
+    const seen = new Set<number>()
+    for (let turn = 1; turn <= 12 || (turn < 100 && seen.size < WORKERS); turn++) {
+      const { value, slot } = await ask(balancer, '/add', ids[0])
+      assert.is(value?.n, turn)
+      seen.add(slot)
+    }
+    assert.is(seen.size, WORKERS)
+    await ask(balancer, '/end', ids[0])
+    ids = [...(await create(balancer, 1)), ...ids.slice(1)]
+    assert.is(await metric(balancer, 'switchyard_sessions'), SESSIONS)
+    assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
+  })
+
+  test('a worker is killed again and again while others add to them: what was acknowledged is there', async () => {
+    const before = await valuesOf(balancer, ids)
+    const adding = new Adding(balancer, ids)
+    for (let kill = 0; kill < 3; kill++) {
+      await adding.more(60)
+      const { pid } = (await balancer.status()).pools.flatMap(({ workers }) => workers)[kill] as { pid: number }
+      process.kill(pid, 'SIGKILL')
+      await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+      // Requests that it had begun have failed.
+      adding.faults.length = 0
+    }
+    await balancer.untilAllReady()
+    adding.faults.length = 0
+    await adding.more(60)
+    await adding.stop()
+    const values = await valuesOf(balancer, ids)
+    let unknown = 0
+    for (const [index, id] of ids.entries()) {
+      const more = (values[index] as number) - (before[index] as number) - (adding.counts.get(id) ?? 0)
+      assert.ok(more >= 0, `${-more} are missing`)
+      unknown += more
+    }
+    // Of each kill: what had been written and not been answered any more.
+    assert.ok(unknown <= 18, `${unknown}`)
+  })
+
+  test('a reload while others add to them loses nothing', async () => {
+    const before = await valuesOf(balancer, ids)
+    const adding = new Adding(balancer, ids)
+    await adding.more(60)
+    const { code, err } = await runCommand(balancer, ['reload'])
+    assert.is(code, 0, err)
+    await adding.more(60)
+    await adding.stop()
+    assert.equal(adding.faults, [])
+    assert.equal(
+      await valuesOf(balancer, ids),
+      ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
+    )
+  })
+
+  test('an upgrade while others add to them loses nothing, and carries all the others along', async () => {
+    await ask(balancer, '/fill?count=5000')
+    const kept = await metric(balancer, 'switchyard_sessions')
+    assert.is(kept, 5000 + SESSIONS)
+    const before = await valuesOf(balancer, ids)
+    const adding = new Adding(balancer, ids)
+    for (let round = 0; round < 2; round++) {
+      await adding.more(60)
+      const old = lastPid
+      lastPid = await upgrade(balancer)
+      await untilGone(old)
+    }
+    await adding.more(60)
+    await adding.stop()
+    assert.equal(adding.faults, [], balancer.child.output())
+    assert.equal(
+      await valuesOf(balancer, ids),
+      ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
+    )
+    assert.is(await metric(balancer, 'switchyard_sessions'), kept)
+    assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
+  })
+
+  test('a request that an old worker finishes after the upgrade sees what the new ones have written, and they see what it writes', async () => {
+    const [id, ended] = (await create(balancer, 2)) as [string, string]
+    await ask(balancer, '/add', id)
+    const hold = new Hold()
+    const wait = (path: string, of: string) =>
+      new RawClient(balancer.port).write(get(`${path}?id=${of}&while=${encodeURIComponent(hold.file)}`))
+    const slow = [wait('/add', id), wait('/add', id), wait('/get', id), wait('/put', ended)] as const
+    for (let seen = 0; seen < slow.length; ) {
+      seen = balancer.lines.filter(({ msg }) => /^waits with [01]$/.test(msg)).length
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    const old = lastPid
+    lastPid = await upgrade(balancer)
+    const { pid } = await ask(balancer, '/add', id)
+    assert.is((await ask(balancer, '/end', ended)).was, true)
+    hold.release()
+    const [first, second, read, put] = await Promise.all(slow.map(async (client) => json<Said>(await client.answer())))
+    for (const said of [first, second, read, put]) assert.is.not(said?.pid, pid)
+    assert.equal([first?.value?.n, second?.value?.n].sort(), [3, 4])
+    assert.ok((read?.value?.n as number) >= 2, `${read?.value?.n}`)
+    assert.is(put?.kept, false, 'who has logged out stays so')
+    assert.is((await ask(balancer, '/get', id)).value?.n, 4)
+    assert.is((await ask(balancer, '/get', ended)).value, undefined)
+    for (const client of slow) client.destroy()
+    await untilGone(old)
+  })
+
+  test('an upgrade that fails while others add to them changes nothing', async () => {
+    const before = await valuesOf(balancer, ids)
+    const adding = new Adding(balancer, ids)
+    await adding.more(30)
+    balancer.configure({ ...config, app: 'silent-app.mjs', startTimeoutMs: 1_500 })
+    assert.is((await tryUpgrade(balancer)).code, 10)
+    balancer.configure(config)
+    await adding.more(30)
+    await adding.stop()
+    assert.equal(adding.faults, [])
+    assert.equal(
+      await valuesOf(balancer, ids),
+      ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
+    )
+    await stopLast(balancer)
+  })
+
+  test.run()
+}
