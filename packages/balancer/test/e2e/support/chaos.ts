@@ -186,7 +186,9 @@ function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly
       totals.cutWithWorker++
       continue
     }
-    const between = had.length === 0 ? hits.find((hit) => hit.between === undefined && isNear(hit, one) && !isAlive(hit.pid)) : undefined
+    // A connection that moved may be with another than its holder.
+    const mayBeBetween = began === undefined && (had.length === 0 || movesConnections)
+    const between = mayBeBetween ? hits.find((hit) => hit.between === undefined && isNear(hit, one) && !isAlive(hit.pid)) : undefined
     if (between === undefined) totals.faults.push(faultOf(one, began))
     else {
       between.between = one.name
