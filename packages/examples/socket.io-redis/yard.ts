@@ -1,0 +1,52 @@
+// What sockets may do. Each has the session of the visitor who opened it, and it ends with it.
+
+import type { RequestSession } from '@switchyard/worker-runtime'
+import { sessions, worker } from '@switchyard/worker-runtime'
+import type { Server } from 'socket.io'
+
+const MAX_TEXT = 500
+
+/** In the session. */
+export interface Yard {
+  readonly name: string
+  readonly yard: string
+}
+
+interface FromServer {
+  /** You are in. */
+  welcome(seat: { readonly slot: number | undefined; readonly pid: number }): void
+  said(message: { readonly from: string; readonly text: string }): void
+  /** It can't be known at the moment who you are: say it again later. */
+  later(): void
+}
+
+interface FromClient {
+  say(text: unknown): void
+}
+
+export type YardServer = Server<FromClient, FromServer, object, { session: RequestSession<Yard> }>
+
+export function serveYard(io: YardServer): void {
+  // The request that opened the connection has the cookie. It is refused like any other when nobody is logged in.
+  io.use((socket, next) => {
+    sessions<Yard>(socket.request).then((session) => {
+      socket.data.session = session
+      next(session.value === undefined ? new Error('not logged in') : undefined)
+    }, next)
+  })
+  io.on('connection', (socket) => {
+    const { session } = socket.data
+    if (session.value !== undefined) void socket.join(session.value.yard)
+    socket.emit('welcome', { slot: worker.slot, pid: process.pid })
+    socket.on('say', (text) => {
+      // A socket stays for hours, and the session may have ended meanwhile. What this worker has read lately costs nothing to read again.
+      session.read().then(
+        (visitor) => {
+          if (visitor === undefined) socket.disconnect(true)
+          else io.to(visitor.yard).emit('said', { from: visitor.name, text: String(text).slice(0, MAX_TEXT) })
+        },
+        () => socket.emit('later'),
+      )
+    })
+  })
+}
