@@ -2,6 +2,7 @@
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
+import type { BalancerStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
 import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
@@ -86,6 +87,8 @@ for (const channel of ['native', 'portable']) {
     pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
     policy: 'round-robin' as const,
     restartDelayMs: 20,
+    // On a slow machine the moment in which nobody is sure who serves is longer. What was lost would never come.
+    sessions: { commandTimeoutMs: 5_000 },
   }
   let balancer: RunningBalancer
   let ids: string[] = []
@@ -107,6 +110,14 @@ for (const channel of ['native', 'portable']) {
     ids = [...(await create(balancer, 1)), ...ids.slice(1)]
     assert.is(await metric(balancer, 'switchyard_sessions'), SESSIONS)
     assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
+    const reported = ({ pools }: BalancerStatus) => pools[0]?.workers.every((worker) => (worker.sessions?.commands ?? 0) > 0) === true
+    await balancer.untilStatus(reported, 'what every worker asked')
+    const metrics = await balancer.metrics()
+    for (let slot = 0; slot < WORKERS; slot++) {
+      assert.match(metrics, new RegExp(`^switchyard_session_store_up\\{pool="web",slot="${slot}",kind="embedded"\\} 1$`, 'm'))
+      assert.match(metrics, new RegExp(`^switchyard_session_commands_total\\{pool="web",slot="${slot}"\\} [1-9]`, 'm'))
+      assert.match(metrics, new RegExp(`^switchyard_session_commands_failed_total\\{pool="web",slot="${slot}"\\} 0$`, 'm'))
+    }
   })
 
   test('a worker is killed again and again while others add to them: what was acknowledged is there', async () => {
