@@ -184,6 +184,7 @@ struct Listener {
   int id;
   bool peek;
   Poll* poll;
+  bool isOurs;  // nobody else's, or this process has accepted from it
 };
 
 struct Door {
@@ -331,10 +332,11 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Clients that the kernel has accepted already are taken in before their listener closes: closing would reset them.
+// Clients that the kernel has accepted already are taken in before their listener closes: closing would reset them. Not those of a socket that is another
+// process's too, from which this one has never accepted: that one will.
 void releaseListeners(Door* door) {
   for (Listener* listener : door->listeners) {
-    for (int batches = 0; batches < kLastBatches && acceptBatch(listener); batches++) {}
+    for (int batches = 0; listener->isOurs && batches < kLastBatches && acceptBatch(listener); batches++) {}
     listener->poll->close();
     close(listener->fd);
     delete listener;
@@ -478,17 +480,21 @@ napi_value takeListener(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// addListener(fd, id, peek): from now on the door owns the listening descriptor. It accepts once resumeListener is called.
+// addListener(fd, id, peek, isInherited): from now on the door owns the listening descriptor. It accepts once resumeListeners is called.
 napi_value addListener(napi_env env, napi_callback_info info) {
-  Args<3> args(env, info);
-  Listener* listener = new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), nullptr};
+  Args<4> args(env, info);
+  Listener* listener =
+      new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), nullptr, !toBool(env, args.at[3])};
   listener->poll = Poll::open(theDoor->loop, listener->fd, listener);
   theDoor->listeners.push_back(listener);
   return nullptr;
 }
 
 napi_value resumeListeners(napi_env, napi_callback_info) {
-  for (Listener* listener : theDoor->listeners) uv_poll_start(&listener->poll->handle, UV_READABLE, acceptReady);
+  for (Listener* listener : theDoor->listeners) {
+    listener->isOurs = true;
+    uv_poll_start(&listener->poll->handle, UV_READABLE, acceptReady);
+  }
   return nullptr;
 }
 

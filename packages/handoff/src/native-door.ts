@@ -77,7 +77,7 @@ export class NativeDoor implements Door {
     const { fd, ...bound } = await listen(address, inherited)
     const peek = address.peek ?? true
     const number = this.listeners.push({ peek, fd }) - 1
-    this.native.addListener(fd, number, peek)
+    this.native.addListener(fd, number, peek, inherited !== undefined)
     return { ...bound, number }
   }
 

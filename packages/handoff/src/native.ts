@@ -20,7 +20,7 @@ export interface Native {
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number): number
   listenUnix(path: string, backlog: number): number
   boundPort(fd: number): number
-  addListener(fd: number, id: number, peek: boolean): void
+  addListener(fd: number, id: number, peek: boolean, isInherited: boolean): void
   resumeListeners(): void
   pauseListeners(): void
   closeListeners(): void

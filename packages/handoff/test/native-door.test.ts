@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { type Connection, nativeTransport } from '../src/index.ts'
+import { native } from '../src/native.ts'
 import { LIMITS } from './contract-worker.ts'
 import { doorContract } from './door-contract.ts'
 
@@ -67,6 +68,39 @@ test('when descriptors run short, whoever has rested longest is ended for one th
   assert.is(door.restingCount, 0)
   await until(() => client.closed)
   door.close()
+})
+
+test('what waits at a socket that was inherited is left to whoever accepts there, unless this process has accepted itself', async () => {
+  const fd = native().listenTcp('127.0.0.1', 0, false, 511, 0)
+  const address = { host: '127.0.0.1', port: native().boundPort(fd), path: undefined }
+  const client = connect(address.port, '127.0.0.1')
+  client.on('error', () => {})
+  client.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => client.readyState === 'open')
+  const arrivals: string[] = []
+  const open = async () => {
+    const door = nativeTransport().openDoor({
+      ...LIMITS,
+      onArrival: ({ fd: arrived, head }) => {
+        arrivals.push(head.target ?? '')
+        door.drop(arrived)
+      },
+      onLeft: () => {},
+      onBatchEnd: () => {},
+    })
+    await door.listen(address, { ...address, fd: native().copyDescriptor(fd) })
+    return door
+  }
+  const idle = await open()
+  idle.close()
+  assert.equal([arrivals, idle.counts.accepted], [[], 0])
+  const serving = await open()
+  serving.accept()
+  await until(() => arrivals.length === 1)
+  assert.equal(arrivals, ['/first'])
+  serving.close()
+  client.destroy()
+  native().closeDescriptor(fd)
 })
 
 test.run()
