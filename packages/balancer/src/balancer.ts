@@ -444,7 +444,7 @@ export class Balancer implements Operations {
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
       visitors: this.learned.status(),
-      sessions: this.settings.sessions.url === undefined ? this.sessions.status() : null,
+      sessions: this.desk.isWanted() ? this.sessions.status() : null,
       passed: this.neighbours.passed,
     })
   }

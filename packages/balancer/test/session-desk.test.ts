@@ -54,6 +54,10 @@ function upgradeOf(old: SessionDesk, next: SessionDesk) {
         yield
       }
     },
+    copyAndFreeze(): void {
+      for (const _ of this.copy());
+      this.freeze()
+    },
     freeze: () => {
       for (const entry of old.freeze()) toNext(entry)
     },
@@ -67,8 +71,7 @@ test('the successor has all that there was, tombstones and versions included', (
   for (const name of ['a', 'b', 'c']) old.ask(line, ['write', idOf(name), `text of ${name}`, TTL, null])
   old.ask(line, ['destroy', idOf('c'), null])
   const upgrade = upgradeOf(old.desk, next.desk)
-  for (const _ of upgrade.copy());
-  upgrade.freeze()
+  upgrade.copyAndFreeze()
   upgrade.surrender()
   const other = new Line()
   const before = old.sessions.table.read(idOf('a'), undefined, performance.now()) as { version: number }
@@ -120,8 +123,7 @@ test('commands wait while nobody is sure who serves, and are answered there afte
   const [worker, other] = [new Line(), new Line()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.desk, next.desk)
-  for (const _ of upgrade.copy());
-  upgrade.freeze()
+  upgrade.copyAndFreeze()
   const answered = worker.replies.length
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null], undefined)
   assert.is(worker.replies.length, answered)
@@ -138,8 +140,7 @@ test('old workers are told to trust nothing they have read, and then of what the
   const [worker, other] = [new Line(), new Line()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.desk, next.desk)
-  for (const _ of upgrade.copy());
-  upgrade.freeze()
+  upgrade.copyAndFreeze()
   upgrade.surrender()
   assert.equal(worker.changed, [undefined])
   old.ask(worker, ['read', idOf('a'), null])
@@ -156,8 +157,7 @@ test('when there is no successor after all, everything is as before', () => {
   const worker = new Line()
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.desk, next.desk)
-  for (const _ of upgrade.copy());
-  upgrade.freeze()
+  upgrade.copyAndFreeze()
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
   old.desk.resume()
   assert.is((worker.replies.at(-1) as { state: string }).state, 'written')
@@ -170,8 +170,7 @@ test('a worker that goes is forgotten, here and there', () => {
   const [worker, gone, late] = [new Line(), new Line(), new Line()]
   old.ask(gone, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.desk, next.desk)
-  for (const _ of upgrade.copy());
-  upgrade.freeze()
+  upgrade.copyAndFreeze()
   const answered = late.replies.length
   old.ask(late, ['read', idOf('a'), null])
   old.desk.forget(late)

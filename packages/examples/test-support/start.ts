@@ -51,6 +51,12 @@ export async function startExample(name: string, options: StartOptions): Promise
   }
 }
 
+/** The same example twice, with two workers each, as on two machines that share something; see `startExample`. */
+export function startTwo(name: string, env: NodeJS.ProcessEnv): Promise<[RunningExample, RunningExample]> {
+  const options = { workers: 2, env }
+  return Promise.all([startExample(name, options), startExample(name, options)])
+}
+
 /** The output of a command such as `explain`, run in the folder of an example. */
 export async function runCommand(name: string, args: readonly string[]): Promise<string> {
   const child = spawnLogged(process.execPath, [command, ...args], { cwd: join(examples, name) })

@@ -10,7 +10,7 @@ export { type LeastBusyOptions, leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
-export { hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
+export { cookieNameForm, hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
 export type { ByHash, ByLearning, ByTicket, StickyBy } from './policies/sticky-by.ts'
 export { type TicketOptions, ticketSettings } from './policies/ticket-options.ts'
 export {

@@ -20,7 +20,7 @@ export { openRedisStore, type RedisStore } from './sessions/redis-store.ts'
 export { type RedisUrl, readRedisUrl } from './sessions/redis-url.ts'
 export { type HeldSession, RequestSession } from './sessions/request-session.ts'
 export { sessions } from './sessions/request-sessions.ts'
-export type { SessionCodec } from './sessions/session-codec.ts'
+export { isLarger, type SessionCodec } from './sessions/session-codec.ts'
 export { foreignIds, type SessionIds, sessionIdForm, signedIds } from './sessions/session-id.ts'
 export { partsOf, type SessionCommand, type SessionReply, weightOf } from './sessions/session-messages.ts'
 export { type OnOutage, type SessionCookieSettings, type SessionSettings, sessionDefaults } from './sessions/session-settings.ts'
@@ -34,6 +34,7 @@ export {
   SessionValueError,
   type Written,
 } from './sessions/session-store.ts'
+export { startSweeping } from './sessions/session-sweeping.ts'
 export { SessionTable, type SessionTableEntry, type SessionTableLimits } from './sessions/session-table.ts'
 export { type FoundSession, Sessions, type SessionsOptions, type SessionsStatus, sessionsOn } from './sessions/sessions.ts'
 export { openSharedTable, type SharedEntry, type SharedTable } from './sessions/shared-table.ts'

@@ -1,7 +1,7 @@
 // The shape of a config, as valibot schemas: every fault at once, each with its path. What one part says of another is in checks.ts.
 
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import { patternFault, trustedProxyFault } from '@switchyard/routing'
+import { cookieNameForm, patternFault, trustedProxyFault } from '@switchyard/routing'
 import * as v from 'valibot'
 import { didYouMean, type Fault, formatPath, show } from './faults.ts'
 import { bytesOf } from './sizes.ts'
@@ -64,8 +64,7 @@ const proxy = v.pipe(
 const policyPhrase = "a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }"
 const policyName = v.picklist(['least-busy', 'least-in-flight', 'round-robin'], policyPhrase)
 const keyPhrase = "'ticket', 'client-address', or one of { ticket }, { learn }, { cookie }, { header }, { query }, { path-segment }"
-/** A token (RFC 6265 §4.1.1). */
-const cookieName = expected(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), "the name of a cookie, such as 'connect.sid'")
+const cookieName = expected(v.pipe(v.string(), v.regex(cookieNameForm)), "the name of a cookie, such as 'connect.sid'")
 const ticketOptions = shape({
   cookie: v.optional(text),
   query: v.optional(text),

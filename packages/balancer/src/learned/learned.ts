@@ -92,9 +92,7 @@ export class Learned implements LearnedSlots {
 
   /** All of them at this moment, whoever came last at the end. */
   *entries(): Generator<LearnedEntry> {
-    for (const [name, { slot }] of [...this.known]) {
-      yield { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH), slot }
-    }
+    for (const [name, { slot }] of [...this.known]) yield { ...namedVisitor(name), slot }
   }
 
   /** The counts of this moment. */
@@ -134,6 +132,12 @@ export class Learned implements LearnedSlots {
   }
 }
 
-function nameOf(pool: string, key: string): string {
+/** What a visitor of a pool is called by in tables. */
+export function nameOf(pool: string, key: string): string {
   return key + pool
+}
+
+/** Whom such a name stands for. */
+export function namedVisitor(name: string): Pick<LearnedEntry, 'pool' | 'key'> {
+  return { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH) }
 }

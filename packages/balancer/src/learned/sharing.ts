@@ -3,10 +3,9 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import { openSharedTable, type SessionSettings, type SharedEntry, type SharedTable } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import type { Learned, LearnedEntry } from './learned.ts'
+import { type Learned, type LearnedEntry, namedVisitor, nameOf } from './learned.ts'
 
 /** What stands in its keys. */
 const NAME = 'visitors'
@@ -56,7 +55,7 @@ export class Sharing {
 
   /** Tells the others, if there are any. */
   publish({ pool, key, slot }: LearnedEntry, ttlMs: number): void {
-    this.table?.publish(key + pool, String(slot), ttlMs)
+    this.table?.publish(nameOf(pool, key), String(slot), ttlMs)
   }
 
   close(): void {
@@ -79,6 +78,6 @@ export class Sharing {
 
 /** Others may be of another version, or no balancers at all. */
 function entryOf({ key, value }: SharedEntry): LearnedEntry | undefined {
-  const [visitor, pool] = [key.slice(0, VISITOR_KEY_LENGTH), key.slice(VISITOR_KEY_LENGTH)]
-  return pool === '' || !/^\d+$/.test(value) ? undefined : { pool, key: visitor, slot: Number(value) }
+  const visitor = namedVisitor(key)
+  return visitor.pool === '' || !/^\d+$/.test(value) ? undefined : { ...visitor, slot: Number(value) }
 }

@@ -1,12 +1,14 @@
 // The embedded store as the primary sees it: it owns the table, answers the workers, and tells them what others have changed.
 
 import {
+  isLarger,
   partsOf,
   type SessionCommand,
   type SessionReply,
   type SessionSettings,
   SessionTable,
   type SessionTableEntry,
+  startSweeping,
   type ToPrimary,
   type ToWorker,
   weightOf,
@@ -23,8 +25,6 @@ export type SessionBatch = Extract<ToPrimary, { switchyard: 'sessions' }>
 
 export type EmbeddedSettings = Pick<SessionSettings, 'maxSessions' | 'maxBytes' | 'maxValueBytes' | 'tombstoneMs'>
 
-const SWEEP_MS = 1000
-const SWEPT_ROWS = 10_000
 /** What one worker is told of, of all that it has read. */
 const MAX_READ_IDS = 16_384
 const MAX_ID_WEIGHT = 131
@@ -44,7 +44,7 @@ export class EmbeddedSessions {
     this.settings = settings
     this.now = now
     this.table = new SessionTable(settings, (id) => this.noteChanged(id, undefined))
-    this.sweeping = setInterval(() => this.table.sweep(SWEPT_ROWS, this.now()), SWEEP_MS).unref()
+    this.sweeping = startSweeping(this.table, now)
   }
 
   /** Answers a worker. Others hear what it has changed before it hears that it has. */
@@ -161,8 +161,4 @@ function weightOfReply(reply: SessionReply): number {
   if (!('state' in reply)) return reply.length * MAX_ID_WEIGHT
   const found = reply.state === 'conflict' ? reply.found : reply
   return found.state === 'kept' ? weightOf(found.text) : 0
-}
-
-function isLarger(text: string, maxBytes: number): boolean {
-  return text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes
 }

@@ -44,8 +44,8 @@ export class SessionDesk implements Heirloom {
 
   /** A worker has commands. */
   hear(line: SessionLine, batch: SessionBatch): void {
-    this.numberOf(line)
-    if (this.state === 'away') this.send({ line: this.numberOf(line), batch })
+    const number = this.numberOf(line)
+    if (this.state === 'away') this.send({ line: number, batch })
     else if (this.state === 'waiting') this.waiting.push([line, batch])
     else this.sessions.hear(line, batch)
   }

@@ -30,7 +30,7 @@ export class Drains {
     worker.sinceMs = now
     this.options.onChanged(worker)
     this.options.onDraining(worker)
-    worker.process?.send({ switchyard: 'drain', last: false, spreadMs })
+    worker.tell({ switchyard: 'drain', last: false, spreadMs })
     const tell = () => {
       const { load, seat } = worker
       if (worker.state !== 'draining') return clearInterval(news)
@@ -58,7 +58,7 @@ export class Drains {
     const tell = () => {
       if (worker.state !== 'draining') return
       if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
-      else worker.process?.send({ switchyard: 'drain', last: true, spreadMs: 0 })
+      else worker.tell({ switchyard: 'drain', last: true, spreadMs: 0 })
     }
     tell()
   }

@@ -267,7 +267,7 @@ export class Supervisor {
           worker.leavingMs = now
           // Until the runtime is loaded there is nobody to hear the message, and nobody to ignore the signal.
           if (worker.state === 'starting') worker.process?.kill('SIGTERM')
-          worker.process?.send({ switchyard: 'leave' })
+          worker.tell({ switchyard: 'leave' })
         })
       case 'kill':
         return this.withWorker(action.id, (worker) => this.kill(worker, action.why))

@@ -3,7 +3,7 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { until } from '../../../../test/support/until.ts'
-import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+import { distinct, type RunningExample, startTwo } from '../../test-support/start.ts'
 import { Visitor } from '../../test-support/visitor.ts'
 
 const test = suite('example redis-session', { timeoutMs: 30_000 })
@@ -13,8 +13,7 @@ let other: RunningExample
 
 test.before(async () => {
   redis = await startRedis()
-  const options = { workers: 2, env: { REDIS_URL: redis.url } }
-  ;[one, other] = await Promise.all([startExample('redis-session', options), startExample('redis-session', options)])
+  ;[one, other] = await startTwo('redis-session', { REDIS_URL: redis.url })
 })
 test.after(() => one.stop())
 test.after(() => other.stop())

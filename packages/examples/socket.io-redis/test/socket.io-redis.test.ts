@@ -4,7 +4,7 @@ import { io, type Socket } from 'socket.io-client'
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
-import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
+import { distinct, type RunningExample, startTwo } from '../../test-support/start.ts'
 import { Visitor } from '../../test-support/visitor.ts'
 
 interface Seat {
@@ -19,8 +19,7 @@ let other: RunningExample
 
 test.before(async () => {
   redis = await startRedis()
-  const options = { workers: 2, env: { REDIS_URL: redis.url } }
-  ;[one, other] = await Promise.all([startExample('socket.io-redis', options), startExample('socket.io-redis', options)])
+  ;[one, other] = await startTwo('socket.io-redis', { REDIS_URL: redis.url })
 })
 test.after.each(() => {
   for (const socket of sockets.splice(0)) socket.close()

@@ -12,8 +12,8 @@ import { stickyByLearning } from './sticky-learned.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
 import type { TicketOptions } from './ticket-options.ts'
 
-/** A token (RFC 6265 §4.1.1). */
-const COOKIE_NAME = /^[!#$%&'*+.^_`|~\w-]+$/
+/** What a cookie can be called: a token (RFC 6265 §4.1.1). */
+export const cookieNameForm = /^[!#$%&'*+.^_`|~\w-]+$/
 
 export interface StickyOptions {
   readonly by: StickyBy
@@ -41,7 +41,7 @@ export function hash(source: KeySource | PolicyKeyFunction, options: { readonly 
  * Throws TypeError when a cookie can't be called so.
  */
 export function learn(name: string): ByLearning {
-  if (!COOKIE_NAME.test(name)) throw new TypeError(`learn: expected the name of a cookie, got '${name}'`)
+  if (!cookieNameForm.test(name)) throw new TypeError(`learn: expected the name of a cookie, got '${name}'`)
   return { kind: 'learn', cookie: name, source: cookie(name) }
 }
 

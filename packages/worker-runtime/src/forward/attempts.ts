@@ -21,12 +21,10 @@ export interface ForwardParts {
 export interface Loss {
   /** Nothing of the request has left this process: the connection was refused. */
   readonly refused: boolean
-  /** The kernel says that the other side has not read what it was sent. */
-  readonly unread: boolean
+  /** What the connection ended with. */
+  readonly error: Error | undefined
   /** The request could be sent once more. */
   readonly repeatable: boolean
-  /** This process could open no connection, see `isShortage`. */
-  readonly short: boolean
 }
 
 /** The longest that a process may take from its first closed connection to its last. */
@@ -84,15 +82,17 @@ export abstract class ForwardAttempts {
   }
 
   /** The worker at `socketPath` has not answered. */
-  protected async lose(socketPath: string, { refused, unread, repeatable, short }: Loss): Promise<void> {
-    const now = performance.now()
-    if (short) this.shortUntil ??= now + SHORT_MS
-    if (short && now < (this.shortUntil ?? 0)) {
-      await new Promise((resolve) => setTimeout(resolve, SHORT_AGAIN_MS))
-      if (!this.over) await this.ask()
-      return
+  protected async lose(socketPath: string, { refused, error, repeatable }: Loss): Promise<void> {
+    if (refused && isShortage(error)) {
+      const now = performance.now()
+      this.shortUntil ??= now + SHORT_MS
+      if (now < this.shortUntil) {
+        await new Promise((resolve) => setTimeout(resolve, SHORT_AGAIN_MS))
+        if (!this.over) await this.ask()
+        return
+      }
     }
-    if (!refused && !(unread && repeatable)) {
+    if (!refused && !(wasUnread(error) && repeatable)) {
       // It may have begun and then ended the connection: an app may wish so, and then its client shall see just that.
       const gone = await isGone(socketPath)
       if (this.over) return
@@ -119,7 +119,7 @@ export function wasUnread(error: Error | undefined): boolean {
 }
 
 /** Does the error tell of this process, which has no descriptor or memory left, rather than of the other side? */
-export function isShortage(error: Error | undefined): boolean {
+function isShortage(error: Error | undefined): boolean {
   return error !== undefined && 'code' in error && SHORTAGES.has(error.code as string)
 }
 

@@ -4,16 +4,7 @@ import { ClientRequest, type IncomingMessage, type InformationEvent, type Server
 import type { Socket } from 'node:net'
 import { AnswerPassing } from './answer.ts'
 import { writeInformation } from './answer-head.ts'
-import {
-  type Choose,
-  ForwardAttempts,
-  type ForwardParts,
-  isIdempotent,
-  isShortage,
-  type RefusalStatus,
-  refusalText,
-  wasUnread,
-} from './attempts.ts'
+import { type Choose, ForwardAttempts, type ForwardParts, isIdempotent, type RefusalStatus, refusalText, wasUnread } from './attempts.ts'
 import { unwatchClient, watchClient } from './clients.ts'
 import { fieldsOf } from './forwarded-field.ts'
 import { RequestSending } from './request.ts'
@@ -127,10 +118,8 @@ export class Exchange extends ForwardAttempts {
     if (this.over) return
     if (this.answer !== undefined) return this.answer.isComplete ? this.finish() : this.breakOff(this.answer)
     const { sending } = this
-    const unread = wasUnread(this.error)
-    const repeatable = sending.isWhole && (unread || (sending.isWithoutBody && isIdempotent(this.request.method)))
-    const short = !this.connected && isShortage(this.error)
-    void this.lose(this.socketPath, { refused: !this.connected, unread, repeatable, short })
+    const repeatable = sending.isWhole && (wasUnread(this.error) || (sending.isWithoutBody && isIdempotent(this.request.method)))
+    void this.lose(this.socketPath, { refused: !this.connected, error: this.error, repeatable })
   }
 
   protected override refuse(status: RefusalStatus): void {

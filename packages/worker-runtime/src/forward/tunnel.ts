@@ -4,16 +4,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import {
-  type Choose,
-  ForwardAttempts,
-  type ForwardParts,
-  isIdempotent,
-  isShortage,
-  type RefusalStatus,
-  refusalText,
-  wasUnread,
-} from './attempts.ts'
+import { type Choose, ForwardAttempts, type ForwardParts, isIdempotent, type RefusalStatus, refusalText } from './attempts.ts'
 import { headOf } from './forwarded-field.ts'
 
 /** Owns the client's connection and the one to the worker until both have ended. */
@@ -70,7 +61,7 @@ export class Tunnel extends ForwardAttempts {
       if (answered) this.closed(upstream)
       else if (!this.over) {
         const repeatable = upstream.bytesWritten <= sentFirst && isIdempotent(request.method)
-        void this.lose(socketPath, { refused: !connected, unread: wasUnread(error), repeatable, short: !connected && isShortage(error) })
+        void this.lose(socketPath, { refused: !connected, error, repeatable })
       }
     })
   }

@@ -1,10 +1,8 @@
 // Outside a pool there is no primary and there are no others: sessions are in this process, and end with it.
 
 import type { Found, SessionStore, SessionStoreStatus, Written } from './session-store.ts'
+import { startSweeping } from './session-sweeping.ts'
 import { SessionTable, type SessionTableLimits } from './session-table.ts'
-
-const SWEEP_MS = 1000
-const SWEPT_ROWS = 10_000
 
 export class LocalStore implements SessionStore {
   private readonly table: SessionTable
@@ -16,7 +14,7 @@ export class LocalStore implements SessionStore {
   constructor(limits: SessionTableLimits, now: () => number = () => performance.now()) {
     this.table = new SessionTable(limits, (id) => this.listener(id))
     this.now = now
-    this.sweeping = setInterval(() => this.table.sweep(SWEPT_ROWS, this.now()), SWEEP_MS).unref()
+    this.sweeping = startSweeping(this.table, now)
   }
 
   async read(id: string, known?: number): Promise<Found> {

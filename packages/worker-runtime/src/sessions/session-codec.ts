@@ -22,10 +22,7 @@ export function writeValue<Value>(value: Value, codec: SessionCodec<Value>, maxB
     throw new SessionValueError(`the session can't be written as a text: ${messageOf(cause)}`, { cause })
   }
   if (typeof text !== 'string') throw new SessionValueError("the session can't be written as a text: its codec gives none")
-  if (text.length * MAX_UNIT_BYTES > maxBytes) {
-    const bytes = Buffer.byteLength(text)
-    if (bytes > maxBytes) throw new SessionValueError(`the session has ${bytes} bytes, and ${maxBytes} are allowed`)
-  }
+  if (isLarger(text, maxBytes)) throw new SessionValueError(`the session has ${Buffer.byteLength(text)} bytes, and ${maxBytes} are allowed`)
   return text
 }
 
@@ -36,6 +33,11 @@ export function readValue<Value>(text: string, codec: SessionCodec<Value>): Valu
   } catch (cause) {
     throw new SessionValueError(`what is kept of the session can't be read: ${messageOf(cause)}`, { cause })
   }
+}
+
+/** Has a text more than so many bytes in UTF-8? Most are too short for that to be counted. */
+export function isLarger(text: string, maxBytes: number): boolean {
+  return text.length * MAX_UNIT_BYTES > maxBytes && Buffer.byteLength(text) > maxBytes
 }
 
 function messageOf(thrown: unknown): string {
