@@ -4,8 +4,8 @@ import { faultOf } from './test-files.mjs'
 import { runTestFile } from './test-process.mjs'
 
 const FILE_TIMEOUT_MS = 15 * 60_000
-// So many files run at a time: most of their time is waiting for processes and clocks. Their bounds are stretched for a machine that is shared.
-const LANES = 2
+// Files that start balancers with their workers run one at a time, and the others beside them: two of those at once would keep each other from starting in time.
+const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 // What looks at how long something takes has the machine for itself.
 const ALONE = /^bench\/|\/(chaos|late-binding|plan-history)\./
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
@@ -15,12 +15,15 @@ const BOTH_CHANNELS =
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {
   const result = { passed: 0, failed: 0 }
-  const lane = async (queue) => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runOne(file, node, result)
+  const inTurn = async (some) => {
+    for (const file of some) await runOne(file, node, result)
   }
   const together = files.filter((file) => !ALONE.test(file))
-  await Promise.all(Array.from({ length: LANES }, () => lane(together)))
-  await lane(files.filter((file) => ALONE.test(file)))
+  await Promise.all([
+    inTurn(together.filter((file) => STARTS_BALANCERS.test(file))),
+    inTurn(together.filter((file) => !STARTS_BALANCERS.test(file))),
+  ])
+  await inTurn(files.filter((file) => ALONE.test(file)))
   return result
 }
 
