@@ -20,7 +20,7 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
     requests: REQUESTS,
     reloads: RELOADS,
     warmUpReloads: 3,
-    visitors: { kept: 8, new: 4, '1.0': 2, idle: 8 },
+    visitors: { kept: 4, new: 2, '1.0': 2, idle: 8 },
     chats: 3,
     webSockets: 8,
     browser: true,

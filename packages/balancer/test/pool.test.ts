@@ -91,6 +91,21 @@ test('who drains gets what carries a ticket of its own generation, and nothing e
   closed(workers)
 })
 
+for (const [what, target, headers, isFirm, choice] of [
+  ['a websocket', '/chat', { upgrade: 'WebSocket' }, false, 1],
+  ['a session of engine.io', '/socket.io/?EIO=4&transport=polling', {}, false, 1],
+  ['a request of such a session whose id is of another', '/socket.io/?EIO=4&transport=polling&sid=other', {}, false, 0],
+  ['the websocket of a session that its worker has', '/socket.io/?EIO=4&transport=websocket&sid=own', { upgrade: 'websocket' }, true, 0],
+  ['an upgrade to anything else', '/', { upgrade: 'h2c' }, false, 0],
+] as const) {
+  test(`${what}, with a ticket of who drains, ${choice === 0 ? 'goes to it' : 'begins with another'}`, () => {
+    const { pool, workers } = poolOf(['draining', 'ready'])
+    const policy = { ...first, home: () => ({ slot: 0, generation: 0, firm: isFirm }) }
+    assert.is(pool.choose(policy, RequestHead.of({ target, headers })), workers[choice])
+    closed(workers)
+  })
+}
+
 test('who hangs and who is ejected is no candidate', () => {
   const { pool, workers } = poolOf(['ready', 'ready', 'ready'])
   const [one, other, third] = workers as [PoolWorker, PoolWorker, PoolWorker]

@@ -1,7 +1,7 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
 import { lookAtClock } from '@switchyard/handoff'
-import { leastInFlight, type RequestHead } from '@switchyard/routing'
+import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
@@ -114,10 +114,12 @@ export class Pool {
   choose(policy: PoolPolicy, head: RequestHead, recalled = false): Choice {
     const { open: all, ready, leaving } = this
     if (leaving.length > 0 && policy.home !== undefined) {
-      // Visitors of the generation before are known by their ticket, and stay with their worker to its end.
+      // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
+      // sessions of socket.io goodbye: they begin anew with another.
       const home = policy.home(head)
-      const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
-      if (worker !== undefined) return worker.channel.hasRoom ? worker : 'home'
+      const stays = home !== undefined && (home.firm || !beginsSession(head))
+      const worker = stays && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
+      if (worker) return worker.channel.hasRoom ? worker : 'home'
     }
     if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.

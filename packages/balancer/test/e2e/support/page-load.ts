@@ -6,6 +6,10 @@ import type { LoadRun } from './visitors.ts'
 
 const FETCHES = 200
 const AT_ONCE = 6
+/** A browser costs more than all that it asks: without a rest it would leave nothing of the machine to anybody else. */
+const FETCH_REST_MS = 500
+const CLICK_REST_MS = 1_500
+const LOOK_MS = 250
 
 /** Fetches, GET and POST, until the run is over. Never rejects. */
 export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void> {
@@ -14,7 +18,7 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
     await page.goto(`${originOf(run)}/page`)
     while (!run.isOver()) {
       const { answered, faults } = await page.evaluate(
-        async ({ count, atOnce }) => {
+        async ({ count, atOnce, restMs }) => {
           const found: string[] = []
           let next = 0
           let answered = 0
@@ -29,12 +33,13 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
               else if (answer.status !== 200) found.push(`${url}: ${answer.status}`)
               else if ((await answer.text()).length !== (number % 3 === 0 ? 64 : 2)) found.push(`${url}: a wrong body`)
               else answered++
+              await new Promise((resolve) => setTimeout(resolve, restMs))
             }
           })
           await Promise.all(clients)
           return { answered, faults: found }
         },
-        { count: FETCHES, atOnce: AT_ONCE },
+        { count: FETCHES, atOnce: AT_ONCE, restMs: FETCH_REST_MS },
       )
       run.tally.count('Chromium fetches', answered)
       for (const fault of faults) run.tally.fault('Chromium fetch', fault)
@@ -54,16 +59,22 @@ export async function clickInPage(run: LoadRun, browser: Browser): Promise<void>
         // What stays of the old page is what the new one has not.
         await page.evaluate('document.body.id = "old"')
         await page.click(button)
-        await page.locator('body:not(#old) #say').waitFor()
+        await untilTrue(page, 'document.querySelector("body:not(#old) #say")')
         run.tally.count('Chromium pages')
+        await page.waitForTimeout(CLICK_REST_MS)
       }
       await page.click('#say')
-      await page.locator('#said', { hasText: 'heard' }).waitFor()
+      await untilTrue(page, 'said.textContent === "heard"')
       run.tally.count('Chromium messages')
     }
   } catch (error) {
     run.tally.fault('Chromium', (error as Error).message)
   }
+}
+
+/** Not at every frame, as Playwright's locators look: to paint sixty times a second takes a third of a core. */
+async function untilTrue(page: Page, expression: string): Promise<void> {
+  await page.waitForFunction(expression, undefined, { polling: LOOK_MS })
 }
 
 async function openPage({ tally }: LoadRun, browser: Browser): Promise<Page> {

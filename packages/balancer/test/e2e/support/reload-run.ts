@@ -99,7 +99,7 @@ async function loadAndReload(
     ...times(webSockets, () => converse(run)),
     ...(browser === undefined ? [] : [fetchInPage(run, browser), clickInPage(run, browser)]),
     ...(options.commands
-      ? [runWrk(run, 'kept', 16), runWrk(run, 'new', 8), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
+      ? [runWrk(run, 'kept', 64), runWrk(run, 'new', 16), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
       : []),
   ]
   // Each primary has its own.

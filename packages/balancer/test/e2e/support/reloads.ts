@@ -117,7 +117,7 @@ function writeRelease(folder: string, release: number, { workers, maxSurge }: Re
   const pool = {
     workers,
     env: { RELEASE: `${release}` },
-    reload: { maxSurge, settleMs: 100 },
+    reload: { maxSurge },
     drainSpreadMs: 300,
     queue: { timeoutMs: 60_000 },
   }

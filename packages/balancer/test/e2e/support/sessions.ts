@@ -12,6 +12,8 @@ export type Transports = readonly ('polling' | 'websocket')[]
 export const transportsOfAll: readonly Transports[] = [['polling', 'websocket'], ['polling'], ['websocket']]
 
 const ACK_MS = patience(5_000)
+/** Between two messages. */
+const MOST_REST_MS = 50
 const RETRIES = 5
 const RESTARTS = 1012
 
@@ -51,7 +53,7 @@ export async function chat(run: LoadRun, transports: Transports): Promise<void> 
       if (said.number !== number || said.text !== text) tally.fault('wrong answer', `${name}: ${said.number} for ${number}`)
       const stale = said.release <= target.begun ? undefined : `release ${said.release} before ${done}`
       if (stale !== undefined) tally.fault('wrong release', `${name}: ${stale}`)
-      if (random() < 0.1) await new Promise((resolve) => setTimeout(resolve, random() * 200))
+      await new Promise((resolve) => setTimeout(resolve, random() * MOST_REST_MS))
     }
   } catch (error) {
     tally.fault('not answered', `${name}: ${(error as Error).message}`)
@@ -73,9 +75,10 @@ function converseOnce(run: LoadRun, first: number): Promise<number> {
     let timer: NodeJS.Timeout | undefined
     const say = (): void => {
       clearTimeout(timer)
+      if (socket.readyState === WebSocket.CLOSED) return
       if (run.isOver()) return socket.close(1000)
       timer = setTimeout(() => {
-        tally.fault('timed out', `websocket: ${number}`)
+        tally.fault('timed out', `websocket: ${number}, ${number - first} answered on it, state ${socket.readyState}`)
         socket.terminate()
       }, patience(5_000))
       socket.send(`message ${number}`)
@@ -90,7 +93,7 @@ function converseOnce(run: LoadRun, first: number): Promise<number> {
       if (!(Number(release) <= target.begun)) tally.fault('wrong release', `websocket: ${release}`)
       tally.count('websocket messages')
       number++
-      setTimeout(say, run.random() * 10)
+      setTimeout(say, run.random() * MOST_REST_MS)
     })
     socket.on('error', (error) => tally.fault('websocket error', error.message))
     socket.on('close', (code) => {
