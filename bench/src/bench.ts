@@ -5,6 +5,7 @@ import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
 import { references } from './contenders.ts'
 import { measureCosts } from './costs.ts'
+import type { Load } from './loads.ts'
 import { measureMixed, mixedLoad } from './mixed.ts'
 import { mixedRows, mixedTable, mixedVerdicts } from './mixed-report.ts'
 import { help, type Options, readOptions, UsageError } from './options.ts'
@@ -19,6 +20,9 @@ import { measureReload } from './reload.ts'
 import { reloadLoad, reloadRows, reloadTable, reloadVerdicts } from './reload-report.ts'
 import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
 import { targets } from './scenarios.ts'
+import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
+import { sessionLoad } from './session-scenarios.ts'
+import { measureSessions } from './sessions.ts'
 
 let interrupted = false
 for (const [signal, exitCode] of [
@@ -50,6 +54,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'mixed') return mixed(options)
   if (mode === 'queueing') return queueing(options)
   if (mode === 'reload') return reload(options)
+  if (mode === 'sessions') return sessions(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -133,6 +138,24 @@ async function reload(options: Options): Promise<number> {
   const verdicts = reloadVerdicts(rows)
   print(options, [`${machineText()}; ${rounds} × ${seconds} s each`, ...reloadLoad(loads[0]), '', reloadTable(rows), ...told(verdicts)])
   if (options.json) console.log(JSON.stringify({ machine: machine(), seconds, rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function sessions(options: Options): Promise<number> {
+  const { sessionContenders: contenders, sessionScenarios: scenarios, seconds, warmUpSeconds, rounds, loads } = options
+  const [load] = loads as [Load]
+  const samples = await measureSessions({ contenders, scenarios, seconds, warmUpSeconds, rounds, load }, progress)
+  const rows = sessionRows(samples)
+  const verdicts = sessionVerdicts(rows)
+  print(options, [
+    `${machineText()}, ${load.name} ${load.version()}; ${rounds} × ${seconds} s each`,
+    `${sessionLoad}; medians of the rounds`,
+    '',
+    sessionTable(rows),
+    ...told(verdicts),
+  ])
+  if (options.json)
+    console.log(JSON.stringify({ machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

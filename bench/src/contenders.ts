@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
 import { plainScenarios, type Scenario } from './scenarios.ts'
+import { CONNECT_REDIS } from './session-scenarios.ts'
 
 export interface Contender {
   readonly name: string
@@ -43,6 +44,13 @@ export interface ReloadContender extends Pick<Contender, 'name' | 'workers'> {
 export interface MixedContender extends Contender {
   /** It is given the trace without its heavy requests. */
   readonly withoutHeavy?: boolean
+}
+
+/** One that keeps sessions. It is given the address of a Redis of its own in STORE_URL, if it wants one. */
+export interface SessionContender extends Contender {
+  readonly usesRedis: boolean
+  /** What it has read it may keep: it is held to it that reading that again asks nobody. */
+  readonly keepsNear?: boolean
 }
 
 const WORKERS = 2
@@ -132,6 +140,23 @@ export const reloadContenders: readonly ReloadContender[] = [
   },
   { ...pm2Cluster, name: 'PM2', env: ({ folder }) => ({ PM2_HOME: folder }) },
   { ...pm2Cluster, name: 'PM2, app closes', env: ({ folder }) => ({ PM2_HOME: folder, CLOSES: '1' }) },
+]
+
+const sessionApp = (app: string, env: Readonly<Record<string, string>> = {}) => ({
+  args: configured('sessions'),
+  workers: WORKERS,
+  env: { ...env, APP: app },
+})
+const inRedis = { usesRedis: true, needs: 'redis-server' }
+
+/** Who takes part in `sessions`: all of them behind the same balancer. */
+export const sessionContenders: readonly SessionContender[] = [
+  { name: 'embedded', ...sessionApp('sessions.js'), usesRedis: false },
+  { name: 'redis, no near cache', ...sessionApp('sessions.js', { NEAR_CACHE: 'off' }), ...inRedis },
+  { name: 'redis, near cache', ...sessionApp('sessions.js'), ...inRedis, keepsNear: true },
+  { name: 'express-session, embedded', ...sessionApp('express-session.js', { STORE: 'switchyard' }), usesRedis: false },
+  { name: 'express-session, redis', ...sessionApp('express-session.js', { STORE: 'switchyard' }), ...inRedis, keepsNear: true },
+  { name: CONNECT_REDIS, ...sessionApp('express-session.js', { STORE: 'connect-redis' }), ...inRedis },
 ]
 
 /** Those of `all` that take part in a scenario. */

@@ -22,6 +22,8 @@ export interface Load {
   /** Can it ask what the scenario wants? */
   can(scenario: Scenario): boolean
   run(url: string, scenario: Scenario, seconds: number): Promise<LoadOutcome>
+  /** One kept connection for each cookie: visitor n, counted from 1, asks `path/n` with its own, one request after the other. An answer says in its field `Visitor` whose it is. */
+  visit(url: string, path: string, cookies: readonly string[], seconds: number): Promise<LoadOutcome>
 }
 
 const GRACE_MS = 15_000
@@ -40,6 +42,11 @@ const wrk: Load = {
     const more = asks ? ['--', order, `${bodyBytes}`, ...groups.map((paths) => paths.join())] : []
     return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url, ...more], seconds, 'SIGINT')
   },
+  visit(url, path, cookies, seconds) {
+    // One thread: each has connections and a script of its own.
+    const flags = ['-t1', `-c${cookies.length}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', fromHere('wrk-visitors.lua')]
+    return outcomeOf('wrk', [...flags, url, '--', path, ...cookies], seconds, 'SIGINT')
+  },
 }
 
 const autocannon: Load = {
@@ -50,6 +57,9 @@ const autocannon: Load = {
   run(url, { connections, reconnect, groups }, seconds) {
     const args = [url, `${connections}`, `${seconds}`, reconnect ? 'reconnect' : 'keep', ...groups.map((paths) => paths.join())]
     return outcomeOf(process.execPath, [fromHere('autocannon-load.js'), ...args], seconds)
+  },
+  visit(url, path, cookies, seconds) {
+    return outcomeOf(process.execPath, [fromHere('autocannon-visitors.js'), url, `${seconds}`, path, ...cookies], seconds)
   },
 }
 

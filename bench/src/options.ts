@@ -3,15 +3,24 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Contender, contenders, queueingContenders, type ReloadContender, reloadContenders } from './contenders.ts'
+import {
+  type Contender,
+  contenders,
+  queueingContenders,
+  type ReloadContender,
+  reloadContenders,
+  type SessionContender,
+  sessionContenders,
+} from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
+import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
   --seconds S        how long each turn is timed (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --reload (30)
-  --rounds N         turns of each contender in each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1)
+  --rounds N         turns of each contender in each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --sessions (3)
   --warm-up S        load before the timing (half of the seconds, at most 2)
   --requests N       with --queueing: how many of a trace are counted, about (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -19,7 +28,9 @@ export const help = `npm run bench -- [options]
   --only SCENARIO    may be given more than once; one of
                      ${scenarios.map(({ name }) => name).join(', ')};
                      with --queueing of
-                     ${queueingScenarios.map(({ name }) => name).join(', ')}
+                     ${queueingScenarios.map(({ name }) => name).join(', ')};
+                     with --sessions of
+                     ${sessionScenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
   --contenders FILE  others instead of the usual ones: a module that exports 'contenders' (see src/contenders.ts)
   --check            exit 1 when a target is missed
@@ -28,6 +39,7 @@ export const help = `npm run bench -- [options]
   --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
   --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
+  --sessions         sessions instead: read, or read and written, with each request, beside connect-redis's
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -43,6 +55,8 @@ export interface Options {
   readonly contenders: readonly Contender[]
   readonly reloadContenders: readonly ReloadContender[]
   readonly queueingScenarios: readonly QueueingScenario[]
+  readonly sessionContenders: readonly SessionContender[]
+  readonly sessionScenarios: readonly SessionScenario[]
   readonly requests: number
   /** As many as there are rounds. */
   readonly seeds: readonly number[]
@@ -54,7 +68,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const modes = ['mixed', 'queueing', 'pinned', 'reload', 'micro'] as const
+const modes = ['mixed', 'queueing', 'pinned', 'reload', 'sessions', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof modes)[number]
 
@@ -64,9 +78,10 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 
-const usualSeconds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '10', queueing: '5', pinned: '10', reload: '30', micro: '1' }
-const usualLateMs: Readonly<Record<Mode, string>> = { costs: '0', mixed: '5', queueing: '3', pinned: '10', reload: '0', micro: '0' }
-const usualRounds: Readonly<Record<Mode, string>> = { costs: '5', mixed: '3', queueing: '3', pinned: '3', reload: '1', micro: '5' }
+type Usual = Readonly<Record<Mode, string>>
+const usualSeconds: Usual = { costs: '5', mixed: '10', queueing: '5', pinned: '10', reload: '30', sessions: '5', micro: '1' }
+const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', reload: '0', sessions: '0', micro: '0' }
+const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', reload: '1', sessions: '3', micro: '5' }
 
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
@@ -81,17 +96,19 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     seconds,
     rounds,
     warmUpSeconds: values['warm-up'] === undefined ? Math.min(2, seconds / 2) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: mode === 'queueing' ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    scenarios: mode === 'queueing' || mode === 'sessions' ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
+    sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
     requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
     lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      mode === 'reload'
+      mode === 'reload' || mode === 'sessions'
         ? []
         : ((await contendersIn<Contender>(values.contenders)) ?? (mode === 'queueing' ? queueingContenders : contenders)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
+    sessionContenders: mode === 'sessions' ? ((await contendersIn<SessionContender>(values.contenders)) ?? sessionContenders) : [],
     check: values.check === true,
     json: values.json === true,
     mode,
@@ -119,6 +136,7 @@ function parsed(argv: readonly string[]) {
         queueing: { type: 'boolean' },
         pinned: { type: 'boolean' },
         reload: { type: 'boolean' },
+        sessions: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -81,14 +81,14 @@ export class ReloadedBalancer {
   /** Stops whoever serves; resolves with the exit code of the first primary. */
   async stop(): Promise<number | null> {
     if (this.balancer.successor === undefined) return this.balancer.stop()
-    await stopLast(this.balancer)
+    await stopLast(this.balancer, ['--control', this.control])
     return this.balancer.ended()
   }
 
   /** The next one has to wait until the primary before has left. */
   private async upgrade(): Promise<void> {
     const { pid } = this.balancer
-    this.balancer.successor = await upgrade(this.balancer)
+    this.balancer.successor = await upgrade(this.balancer, ['--control', this.control])
     await untilGone(pid)
   }
 

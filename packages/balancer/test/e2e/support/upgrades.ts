@@ -29,9 +29,9 @@ export function successorsOf(balancer: RunningBalancer): number[] {
   })
 }
 
-/** `balancer upgrade`, which is to succeed; gives the pid of the successor. */
-export async function upgrade(balancer: RunningBalancer): Promise<number> {
-  const result = await runCommand(balancer, ['upgrade'])
+/** `balancer upgrade`, which is to succeed; gives the pid of the successor. `options` say where it runs, if not in the folder of its config. */
+export async function upgrade(balancer: RunningBalancer, options: readonly string[] = []): Promise<number> {
+  const result = await runCommand(balancer, ['upgrade', ...options])
   if (result.code !== 0) throw new Error(`the upgrade failed: ${JSON.stringify(result)}\n${balancer.child.output()}`)
   return successorsOf(balancer).at(-1) as number
 }
@@ -64,8 +64,8 @@ export async function firstEnded(balancer: RunningBalancer): Promise<number | nu
 }
 
 /** `balancer stop` of whoever serves; resolves when all is over. */
-export async function stopLast(balancer: RunningBalancer): Promise<void> {
-  const { code, err } = await runCommand(balancer, ['stop'])
+export async function stopLast(balancer: RunningBalancer, options: readonly string[] = []): Promise<void> {
+  const { code, err } = await runCommand(balancer, ['stop', ...options])
   if (code !== 0) throw new Error(`stop: ${code} ${err}`)
   await balancer.ended()
 }

@@ -1,0 +1,14 @@
+// Two workers for an app of `sessions`: APP names it, STORE_URL is that of Redis, if the sessions are there, and NEAR_CACHE=off keeps nothing near.
+
+const { APP, NEAR_CACHE, STORE, STORE_URL } = process.env
+const isOurs = STORE !== 'connect-redis'
+
+export default {
+  app: `./${APP}`,
+  // A slow machine would find the requests heavy, and visitors would change their worker.
+  pools: { web: { workers: 2, rest: 'never' } },
+  sessions: {
+    url: (isOurs && STORE_URL) || false,
+    ...(NEAR_CACHE === 'off' && { nearCache: false }),
+  },
+}

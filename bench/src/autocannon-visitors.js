@@ -1,0 +1,22 @@
+// autocannon in a process of its own, each connection a visitor of its own: autocannon-visitors.js <url> <seconds> <path> <cookie>…. Visitor n asks <path>/n with the nth cookie.
+// Reports as wrk-report.lua does.
+
+import autocannon from 'autocannon'
+
+const [url, seconds, path, ...cookies] = process.argv.slice(2)
+let opened = 0
+
+const result = await autocannon({
+  url,
+  connections: cookies.length,
+  duration: Number(seconds),
+  // The clock is looked at once per sample.
+  sampleInt: 100,
+  setupClient: (client) => {
+    opened += 1
+    client.setRequests([{ path: `${path}/${opened}`, headers: { cookie: cookies[opened - 1] } }])
+  },
+})
+
+const faults = { 'answers other than 2xx': result.non2xx, 'socket errors': result.errors - result.timeouts, timeouts: result.timeouts }
+console.log(`report: ${JSON.stringify({ requests: result['2xx'], seconds: result.duration, faults })}`)

@@ -1,0 +1,131 @@
+// Visitors with a session each, and whether they are answered as they should be. Asked before anything is timed.
+
+import { Agent, request as openRequest } from 'node:http'
+import type { SessionContender } from './contenders.ts'
+import type { RedisServer } from './redis-server.ts'
+import type { RunningServer } from './server.ts'
+import { VISITORS } from './session-scenarios.ts'
+
+interface Answer {
+  readonly count: number
+  readonly worker: string
+  readonly cookie: string | undefined
+}
+
+const REQUEST_MS = 5_000
+/** What another worker has written is known within this. */
+const KNOWN_MS = 10_000
+const AT_ONCE = 16
+const ALL_WORKERS_MS = 5_000
+const NEAR_READS = 50
+/** A slow machine may need longer than what is near stays so. */
+const NEAR_TRIES = 3
+
+/** Gives each of the visitors a session; resolves with their cookies. */
+export async function arrive(server: RunningServer): Promise<readonly string[]> {
+  const cookies: string[] = []
+  for (let visitor = 1; visitor <= VISITORS; visitor++) {
+    const { cookie } = await ask(server.port, `/read-write/${visitor}`, undefined, false)
+    if (cookie === undefined) throw new Error(`visitor ${visitor} is given no cookie`)
+    cookies.push(cookie)
+  }
+  return cookies
+}
+
+/** The sum of what the visitors' sessions have counted: `least` or more, or what it is after a while all the same. */
+export async function countsOf(server: RunningServer, cookies: readonly string[], least = 0): Promise<number> {
+  const deadline = performance.now() + KNOWN_MS
+  for (;;) {
+    let sum = 0
+    for (const [index, cookie] of cookies.entries()) sum += (await ask(server.port, `/read/${index + 1}`, cookie, false)).count
+    if (sum >= least || performance.now() > deadline) return sum
+  }
+}
+
+/** Rejects with the first thing that is wrong. */
+export async function checkSessions(
+  { name, workers, keepsNear }: Pick<SessionContender, 'name' | 'workers' | 'keepsNear'>,
+  server: RunningServer,
+  redis: RedisServer | undefined,
+): Promise<void> {
+  const expect = (what: string, found: number, right: number): void => {
+    if (found !== right) throw new Error(`${name} answers ${found} to ${what} where ${right} is right`)
+  }
+  const { cookie, count } = await ask(server.port, '/read-write/1', undefined, false)
+  expect('a new visitor', count, 1)
+  expect('a visitor without a session', (await ask(server.port, '/read/1', undefined, false)).count, 0)
+  const agents = await ofEachWorker(name, workers, server, cookie)
+  try {
+    let written = count
+    for (const agent of [...agents, ...agents, ...agents]) {
+      // Another worker has written, and this one may have read before.
+      await untilCount(name, written, () => ask(server.port, '/read/1', cookie, agent))
+      written += 1
+      expect('a write', (await ask(server.port, '/read-write/1', cookie, agent)).count, written)
+      expect('a read after it', (await ask(server.port, '/read/1', cookie, agent)).count, written)
+    }
+    const [first] = agents as [Agent]
+    if (keepsNear === true && redis !== undefined) await checkNearReads(name, redis, () => ask(server.port, '/read/1', cookie, first))
+  } finally {
+    for (const agent of agents) agent.destroy()
+  }
+}
+
+/** A kept connection to each. */
+async function ofEachWorker(name: string, workers: number, server: RunningServer, cookie: string | undefined): Promise<readonly Agent[]> {
+  const found = new Map<string, Agent>()
+  const deadline = performance.now() + ALL_WORKERS_MS
+  while (found.size < workers) {
+    if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${found.size} answered`)
+    // One after the other might all be given to the same.
+    const some = Array.from({ length: AT_ONCE }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+    const answers = await Promise.all(some.map((agent) => ask(server.port, '/read/1', cookie, agent)))
+    for (const [index, agent] of some.entries()) {
+      const { worker } = answers[index] as Answer
+      if (found.has(worker)) agent.destroy()
+      else found.set(worker, agent)
+    }
+  }
+  return [...found.values()]
+}
+
+async function checkNearReads(name: string, redis: RedisServer, read: () => Promise<Answer>): Promise<void> {
+  let least = Number.POSITIVE_INFINITY
+  for (let attempt = 0; attempt < NEAR_TRIES && least > 0; attempt++) {
+    await read()
+    const before = await redis.roundTrips()
+    for (let turn = 0; turn < NEAR_READS; turn++) await read()
+    least = Math.min(least, (await redis.roundTrips()) - before)
+  }
+  if (least > 0) throw new Error(`${name} asks Redis ${least} times when what was just read is read ${NEAR_READS} times more`)
+}
+
+async function untilCount(name: string, right: number, read: () => Promise<Answer>): Promise<void> {
+  const deadline = performance.now() + KNOWN_MS
+  for (;;) {
+    const { count } = await read()
+    if (count === right) return
+    if (performance.now() > deadline) throw new Error(`${name} answers ${count} where another worker has written ${right}`)
+  }
+}
+
+function ask(port: number, path: string, cookie: string | undefined, agent: Agent | false): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = cookie === undefined ? {} : { cookie }
+    const request = openRequest({ host: '127.0.0.1', port, path, headers, agent, timeout: REQUEST_MS }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      response.once('error', reject)
+      response.once('end', () => {
+        if (response.statusCode !== 200) return reject(new Error(`${path} is answered ${response.statusCode} ${body}`))
+        const [given] = response.headers['set-cookie'] ?? []
+        resolve({ count: Number(body), worker: `${response.headers.worker}`, cookie: given?.split(';')[0] })
+      })
+    })
+    request.once('timeout', () => request.destroy(new Error(`no answer within ${REQUEST_MS} ms`)))
+    request.once('error', reject)
+    request.end()
+  })
+}

@@ -1,0 +1,103 @@
+// What becomes of the samples of `sessions`, a run of all who take part, and of some that do not keep what they should.
+
+import { assert, suite } from '../../test/suite.ts'
+import { sessionContenders } from '../src/contenders.ts'
+import { readOptions } from '../src/options.ts'
+import type { Verdict } from '../src/report.ts'
+import { type SessionRow, sessionRows, sessionTable, sessionVerdicts } from '../src/session-report.ts'
+import { CONNECT_REDIS, sessionScenarios } from '../src/session-scenarios.ts'
+import type { SessionSample } from '../src/sessions.ts'
+import { dataOf, start, startWith } from './run.ts'
+
+const test = suite('bench sessions', { timeoutMs: 60_000 })
+
+const sample = (changes: Partial<SessionSample> = {}): SessionSample => ({
+  load: 'wrk',
+  scenario: 'read-write',
+  contender: 'redis, near cache',
+  round: 1,
+  requests: 10_000,
+  seconds: 2,
+  cpuMs: 500,
+  redisCpuMs: 50,
+  roundTrips: 10_000,
+  ...changes,
+})
+const theirs = (changes: Partial<SessionSample> = {}): SessionSample =>
+  sample({ contender: CONNECT_REDIS, requests: 4_000, roundTrips: 8_000, ...changes })
+
+test('a row has the medians of its rounds, per request, and its throughput beside that of connect-redis', () => {
+  const rows = sessionRows([sample(), theirs(), sample({ requests: 20_000 }), sample({ requests: 12_500, cpuMs: 750 })])
+  assert.equal(rows[0], {
+    load: 'wrk',
+    scenario: 'read-write',
+    contender: 'redis, near cache',
+    rounds: 3,
+    requestsPerSecond: 6_250,
+    requestsPerSecondLowest: 5_000,
+    requestsPerSecondHighest: 10_000,
+    againstConnectRedis: 3.125,
+    cpuUs: 50,
+    redisUs: 4,
+    roundTrips: 0.8,
+  })
+  assert.match(
+    sessionTable(rows),
+    /\| read-write \| redis, near cache +\| +6,250 \| 5,000–10,000 +\| +3\.13 \| +50\.0 \| +4\.0 \| +0\.800 \|/,
+  )
+})
+
+test('who has no Redis has no round trips', () => {
+  const [row] = sessionRows([sample({ contender: 'embedded', redisCpuMs: undefined, roundTrips: undefined })])
+  assert.equal([row?.againstConnectRedis, row?.redisUs, row?.roundTrips], [undefined, undefined, undefined])
+})
+
+test('twice the throughput is half the time; what was not run has no verdict', () => {
+  const verdicts = (samples: readonly SessionSample[]) => sessionVerdicts(sessionRows(samples)).map(({ measured, met }) => [measured, met])
+  assert.equal(verdicts([sample({ requests: 8_000 }), theirs()]), [[0.5, true]])
+  assert.equal(verdicts([sample({ requests: 5_000 }), theirs()]), [[0.8, false]])
+  assert.equal(verdicts([sample()]), [])
+  assert.equal(verdicts([sample({ scenario: 'read', roundTrips: 100 })]), [[0.01, true]])
+  assert.equal(verdicts([sample({ scenario: 'read', roundTrips: 101 })]), [[0.0101, false]])
+})
+
+test('its scenarios are its own', async () => {
+  const { mode, seconds, rounds, contenders, scenarios, ...options } = await readOptions(['--sessions', '--only', 'read'])
+  assert.equal([mode, seconds, rounds, contenders.length, scenarios.length], ['sessions', 5, 3, 0, 0])
+  assert.is(options.sessionContenders, sessionContenders)
+  assert.equal(
+    options.sessionScenarios.map(({ name }) => name),
+    ['read'],
+  )
+})
+
+test('everybody is measured in both scenarios, and every target has its verdict', async () => {
+  const { rows, verdicts } = await dataOf<{ rows: SessionRow[]; verdicts: Verdict[] }>(start('--sessions', '--json'))
+  const names = sessionContenders.map(({ name }) => name)
+  assert.equal(
+    rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
+    sessionScenarios.flatMap(({ name }) => names.map((contender) => `${name} ${contender}`)),
+  )
+  const roundTrips = (contender: string): number => Math.round(rows.find((row) => row.contender === contender)?.roundTrips ?? 0)
+  assert.is(roundTrips('redis, no near cache'), 3)
+  assert.is(roundTrips(CONNECT_REDIS), 2)
+  assert.equal(
+    verdicts.map(({ contender }) => contender),
+    ['embedded', 'redis, no near cache', 'redis, near cache', 'redis, near cache'],
+  )
+})
+
+test('a write that is not there makes the run invalid', async () => {
+  const run = startWith('forgetful', '--sessions', '--only', 'read-write', '--seconds', '1')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), /bench: forgetful, read-write, autocannon: of \d+ requests \d+ writes are there/)
+})
+
+test('one that asks Redis for what should be near is never timed', async () => {
+  const run = startWith('asking', '--sessions')
+  assert.is((await run.ended).code, 1)
+  assert.match(run.output(), 'bench: redis, no near cache asks Redis 50 times when what was just read is read 50 times more')
+  assert.not.match(run.output(), '1/2')
+})
+
+test.run()

@@ -1,0 +1,69 @@
+// Balancers whose workers share sessions, in one primary or in one Redis, and clients that are connected to all of their workers.
+
+import { patience } from '../../../../../test/support/patience.ts'
+import { type RunningBalancer, startBalancer, warningsOf } from './running-balancer.ts'
+import { SessionClient } from './session-client.ts'
+
+export interface SessionPlace {
+  /** Of the fixtures. */
+  readonly app: string
+  /** Of Redis; undefined: in the memory of the primary. */
+  readonly url: string | undefined
+  readonly balancers: number
+}
+
+/** Of each balancer. */
+const WORKERS = 4
+/** What is late on a slow machine is no fault of what is tested here. */
+const COMMAND_MS = patience(2_000)
+
+export class SessionBalancers {
+  readonly clients: readonly SessionClient[]
+  private readonly running: readonly RunningBalancer[]
+
+  private constructor(running: readonly RunningBalancer[], clients: number) {
+    const ports = running.map(({ port }) => port)
+    this.running = running
+    this.clients = Array.from({ length: clients }, (_, index) => new SessionClient(ports[index % ports.length] as number))
+  }
+
+  /** With so many clients, each on one connection, by turns to each balancer and there to each worker. */
+  static async start({ app, url, balancers }: SessionPlace, clients: number): Promise<SessionBalancers> {
+    const config = {
+      app,
+      policy: 'round-robin' as const,
+      pools: { web: { workers: WORKERS, rest: 'never' as const } },
+      secret: 'a secret that all of them know',
+      sessions: { ...(url !== undefined && { url }), commandTimeoutMs: COMMAND_MS },
+    }
+    const running = await Promise.all(Array.from({ length: balancers }, () => startBalancer({ config })))
+    await Promise.all(running.map((one) => one.untilAllReady()))
+    return new SessionBalancers(running, clients)
+  }
+
+  /** How many workers there are. */
+  get workers(): number {
+    return this.running.length * WORKERS
+  }
+
+  /** A client of each worker. */
+  async ofEachWorker(): Promise<readonly SessionClient[]> {
+    const found = new Map<number, SessionClient>()
+    for (const client of this.clients) found.set((await client.ask('/read')).pid, client)
+    if (found.size !== this.workers) throw new Error(`there are ${this.workers} workers, and ${found.size} have clients`)
+    return [...found.values()]
+  }
+
+  /** How many sessions there are. */
+  async stored(): Promise<number> {
+    return (await (this.clients[0] as SessionClient).ask('/stored')).count ?? 0
+  }
+
+  /** Resolves with what was wrong. */
+  async stop(): Promise<readonly string[]> {
+    for (const client of this.clients) client.close()
+    const codes = await Promise.all(this.running.map((one) => one.stop()))
+    const warnings = this.running.flatMap((one) => warningsOf(one).map(({ msg }) => `it warns: ${msg}`))
+    return [...warnings, ...codes.filter((code) => code !== 0).map((code) => `a balancer ended with ${code}`)]
+  }
+}
