@@ -7,6 +7,15 @@ const MINUTES = Number(process.env.CHAOS_MINUTES ?? 30)
 const seed = Number(process.env.SEED ?? 1)
 const test = suite(`chaos, seed ${seed}`, { timeoutMs: (MINUTES + 10) * 60_000 })
 
+let saidMs = 0
+/** Once a minute. */
+const tell = (line: string): void => {
+  const now = performance.now()
+  if (now - saidMs < 60_000) return
+  saidMs = now
+  console.log(line)
+}
+
 test(`${MINUTES} minutes of chaos: only what had begun in a worker that was hit is lost`, async () => {
   const { faults, ...totals } = await runChaos({
     seed,
@@ -14,6 +23,7 @@ test(`${MINUTES} minutes of chaos: only what had begun in a worker that was hit 
     visitors: 12,
     longestBusyMs: 10_000,
     operationEvery: 6,
+    tell,
   })
   console.log(`seed ${seed}: ${JSON.stringify(totals, undefined, 1)}`)
   assert.equal(faults, [])
