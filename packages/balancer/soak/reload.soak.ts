@@ -1,5 +1,5 @@
-// One million requests of every kind of client while one reload follows the other: the long form of e2e/reload-load.test.ts. Three to six minutes on two
-// cores that do nothing else. REQUESTS=50000 makes it shorter. HOW=upgrade: the primary is upgraded instead, again and again.
+// One million requests of every kind of client while one reload follows the other: the long form of e2e/reload-load.test.ts. A quarter of an hour on two
+// cores that do nothing else. HOW=upgrade: the primary is upgraded instead, again and again; half an hour. REQUESTS=50000 makes either shorter.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { reloadUnderLoad } from '../test/e2e/support/reload-run.ts'
