@@ -1,7 +1,8 @@
 // Does a contender answer what it should, on new connections and on kept ones, and does the right process answer? Asked before anything is timed.
 
-import { Agent, request as openRequest } from 'node:http'
+import { Agent } from 'node:http'
 import { poolOf } from '../apps/pool-of.js'
+import { ask } from './ask.ts'
 import { type Answer, askTogether } from './ask-together.ts'
 import type { Contender } from './contenders.ts'
 import { cpuTimes } from './cpu.ts'
@@ -37,7 +38,7 @@ export async function checkAnswers(
   const kept = new Agent({ keepAlive: true, maxSockets: 1 })
   try {
     for (const [index, path] of [...paths, ...paths].entries()) {
-      const { onKeptConnection, ...answer } = await ask(server.port, path, bodyBytes, kept)
+      const { onKeptConnection, ...answer } = await askOne(server.port, path, bodyBytes, kept)
       judge(path, answer)
       if (onKeptConnection !== index > 0) throw new Error(`${name} does not keep connections`)
     }
@@ -56,35 +57,21 @@ export async function checkAnswers(
   while (seen.size < workers) {
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${seen.size} answered`)
     const some = Array.from({ length: AT_ONCE }, (_, index) => paths[index % paths.length] as string)
-    for (const [index, answer] of (await Promise.all(some.map((path) => ask(server.port, path, bodyBytes, false)))).entries())
+    for (const [index, answer] of (await Promise.all(some.map((path) => askOne(server.port, path, bodyBytes, false)))).entries())
       judge(some[index] as string, answer)
   }
   const below = new Set([...cpuTimes(server.pid).keys()].map(String))
   for (const worker of seen) if (!below.has(worker)) throw new Error(`${name} was answered by '${worker}', which is none of its processes`)
 }
 
-function ask(
+async function askOne(
   port: number,
   path: string,
   bodyBytes: number,
   agent: Agent | false,
 ): Promise<Answer & { readonly onKeptConnection: boolean }> {
-  return new Promise((resolve, reject) => {
-    const method = bodyBytes > 0 ? 'POST' : 'GET'
-    const request = openRequest({ host: '127.0.0.1', port, path, method, agent, timeout: REQUEST_MS }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text
-      })
-      response.once('error', reject)
-      response.once('end', () => {
-        const { statusCode = 0, headers } = response
-        const [worker, pool] = [headers.worker?.toString(), headers.pool?.toString()]
-        resolve({ status: statusCode, body, worker, pool, onKeptConnection: request.reusedSocket })
-      })
-    })
-    request.once('timeout', () => request.destroy(new Error(`no answer within ${REQUEST_MS} ms`)))
-    request.once('error', reject)
-    request.end(bodyBytes > 0 ? 'x'.repeat(bodyBytes) : undefined)
-  })
+  const method = bodyBytes > 0 ? 'POST' : 'GET'
+  const { response, body, onKeptConnection } = await ask({ port, path, method, agent }, bodyBytes > 0 ? 'x'.repeat(bodyBytes) : undefined)
+  const { statusCode = 0, headers } = response
+  return { status: statusCode, body, worker: headers.worker?.toString(), pool: headers.pool?.toString(), onKeptConnection }
 }

@@ -1,7 +1,7 @@
 // A Redis of a contender's own: without persistence, and gone with it.
 
-import { createServer } from 'node:net'
 import { createClient } from 'redis'
+import { freePort } from '../../test/support/ports.ts'
 import { startChild } from './children.ts'
 
 export interface RedisServer {
@@ -56,15 +56,4 @@ export async function startRedis(): Promise<RedisServer> {
       await child.stop()
     },
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }

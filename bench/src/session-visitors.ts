@@ -1,6 +1,7 @@
 // Visitors with a session each, and whether they are answered as they should be. Asked before anything is timed.
 
-import { Agent, request as openRequest } from 'node:http'
+import { Agent } from 'node:http'
+import { ask } from './ask.ts'
 import type { SessionContender } from './contenders.ts'
 import type { RedisServer } from './redis-server.ts'
 import type { RunningServer } from './server.ts'
@@ -12,7 +13,6 @@ interface Answer {
   readonly cookie: string | undefined
 }
 
-const REQUEST_MS = 5_000
 /** What another worker has written is known within this. */
 const KNOWN_MS = 10_000
 const AT_ONCE = 16
@@ -25,7 +25,7 @@ const NEAR_TRIES = 3
 export async function arrive(server: RunningServer): Promise<readonly string[]> {
   const cookies: string[] = []
   for (let visitor = 1; visitor <= VISITORS; visitor++) {
-    const { cookie } = await ask(server.port, `/read-write/${visitor}`, undefined, false)
+    const { cookie } = await askAs(server.port, `/read-write/${visitor}`, undefined, false)
     if (cookie === undefined) throw new Error(`visitor ${visitor} is given no cookie`)
     cookies.push(cookie)
   }
@@ -37,7 +37,7 @@ export async function countsOf(server: RunningServer, cookies: readonly string[]
   const deadline = performance.now() + KNOWN_MS
   for (;;) {
     let sum = 0
-    for (const [index, cookie] of cookies.entries()) sum += (await ask(server.port, `/read/${index + 1}`, cookie, false)).count
+    for (const [index, cookie] of cookies.entries()) sum += (await askAs(server.port, `/read/${index + 1}`, cookie, false)).count
     if (sum >= least || performance.now() > deadline) return sum
   }
 }
@@ -51,21 +51,21 @@ export async function checkSessions(
   const expect = (what: string, found: number, right: number): void => {
     if (found !== right) throw new Error(`${name} answers ${found} to ${what} where ${right} is right`)
   }
-  const { cookie, count } = await ask(server.port, '/read-write/1', undefined, false)
+  const { cookie, count } = await askAs(server.port, '/read-write/1', undefined, false)
   expect('a new visitor', count, 1)
-  expect('a visitor without a session', (await ask(server.port, '/read/1', undefined, false)).count, 0)
+  expect('a visitor without a session', (await askAs(server.port, '/read/1', undefined, false)).count, 0)
   const agents = await ofEachWorker(name, workers, server, cookie)
   try {
     let written = count
     for (const agent of [...agents, ...agents, ...agents]) {
       // Another worker has written, and this one may have read before.
-      await untilCount(name, written, () => ask(server.port, '/read/1', cookie, agent))
+      await untilCount(name, written, () => askAs(server.port, '/read/1', cookie, agent))
       written += 1
-      expect('a write', (await ask(server.port, '/read-write/1', cookie, agent)).count, written)
-      expect('a read after it', (await ask(server.port, '/read/1', cookie, agent)).count, written)
+      expect('a write', (await askAs(server.port, '/read-write/1', cookie, agent)).count, written)
+      expect('a read after it', (await askAs(server.port, '/read/1', cookie, agent)).count, written)
     }
     const [first] = agents as [Agent]
-    if (keepsNear === true && redis !== undefined) await checkNearReads(name, redis, () => ask(server.port, '/read/1', cookie, first))
+    if (keepsNear === true && redis !== undefined) await checkNearReads(name, redis, () => askAs(server.port, '/read/1', cookie, first))
   } finally {
     for (const agent of agents) agent.destroy()
   }
@@ -79,7 +79,7 @@ async function ofEachWorker(name: string, workers: number, server: RunningServer
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${found.size} answered`)
     // One after the other might all be given to the same.
     const some = Array.from({ length: AT_ONCE }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
-    const answers = await Promise.all(some.map((agent) => ask(server.port, '/read/1', cookie, agent)))
+    const answers = await Promise.all(some.map((agent) => askAs(server.port, '/read/1', cookie, agent)))
     for (const [index, agent] of some.entries()) {
       const { worker } = answers[index] as Answer
       if (found.has(worker)) agent.destroy()
@@ -109,23 +109,9 @@ async function untilCount(name: string, right: number, read: () => Promise<Answe
   }
 }
 
-function ask(port: number, path: string, cookie: string | undefined, agent: Agent | false): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = cookie === undefined ? {} : { cookie }
-    const request = openRequest({ host: '127.0.0.1', port, path, headers, agent, timeout: REQUEST_MS }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text
-      })
-      response.once('error', reject)
-      response.once('end', () => {
-        if (response.statusCode !== 200) return reject(new Error(`${path} is answered ${response.statusCode} ${body}`))
-        const [given] = response.headers['set-cookie'] ?? []
-        resolve({ count: Number(body), worker: `${response.headers.worker}`, cookie: given?.split(';')[0] })
-      })
-    })
-    request.once('timeout', () => request.destroy(new Error(`no answer within ${REQUEST_MS} ms`)))
-    request.once('error', reject)
-    request.end()
-  })
+async function askAs(port: number, path: string, cookie: string | undefined, agent: Agent | false): Promise<Answer> {
+  const { response, body } = await ask({ port, path, agent, headers: cookie === undefined ? {} : { cookie } })
+  if (response.statusCode !== 200) throw new Error(`${path} is answered ${response.statusCode} ${body}`)
+  const [given] = response.headers['set-cookie'] ?? []
+  return { count: Number(body), worker: `${response.headers.worker}`, cookie: given?.split(';')[0] }
 }

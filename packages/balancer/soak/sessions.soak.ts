@@ -4,7 +4,7 @@ import { assert, suite } from '../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../test/support/redis-servers.ts'
 import { countAtOnce } from '../test/e2e/support/counting.ts'
 import { endWhileOthersSave } from '../test/e2e/support/logouts.ts'
-import { SessionBalancers } from '../test/e2e/support/session-balancers.ts'
+import { placesOfSessions, SessionBalancers } from '../test/e2e/support/session-balancers.ts'
 
 const CLIENTS = 64
 const INCREMENTS = 1_000
@@ -15,19 +15,13 @@ const test = suite(`sessions, seed ${seed}`, { timeoutMs: 10 * 60_000 })
 let redis: RedisServer
 let balancers: SessionBalancers
 
-const places = [
-  { name: 'the embedded store', url: () => undefined, count: 1 },
-  { name: 'Redis', url: () => redis.url, count: 1 },
-  { name: 'Redis, at two balancers', url: () => redis.url, count: 2 },
-]
-
 test.before(async () => {
   redis = await startRedis()
 })
 
-for (const { name, url, count } of places) {
+for (const { name, inRedis, balancers: count } of placesOfSessions) {
   test(`${name}: of ${INCREMENTS} increments of each of ${CLIENTS} clients in 10 sessions none is lost`, async () => {
-    balancers = await SessionBalancers.start({ app: 'updating-app.mjs', url: url(), balancers: count }, CLIENTS)
+    balancers = await SessionBalancers.start({ app: 'updating-app.mjs', url: inRedis ? redis.url : undefined, balancers: count }, CLIENTS)
     const { faults, ...totals } = await countAtOnce(balancers, INCREMENTS)
     console.log(`${name}: ${JSON.stringify(totals)}`)
     assert.equal(faults, [])

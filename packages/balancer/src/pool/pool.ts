@@ -117,9 +117,8 @@ export class Pool {
       // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
       // sessions of socket.io goodbye: they begin anew with another.
       const home = policy.home(head)
-      const stays = home !== undefined && (home.firm || !beginsSession(head))
-      const worker = stays && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
-      if (worker) return worker.channel.hasRoom ? worker : 'home'
+      const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
+      if (worker !== undefined && (home?.firm === true || !beginsSession(head))) return worker.channel.hasRoom ? worker : 'home'
     }
     if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.

@@ -5,7 +5,7 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { countAtOnce } from './support/counting.ts'
 import { endWhileOthersSave } from './support/logouts.ts'
-import { SessionBalancers } from './support/session-balancers.ts'
+import { placesOfSessions, SessionBalancers } from './support/session-balancers.ts'
 
 const test = suite('sessions, concurrency', { timeoutMs: 60_000 })
 
@@ -22,19 +22,13 @@ const start = async (app: string, url: string | undefined, count: number): Promi
   balancers = await SessionBalancers.start({ app, url, balancers: count }, CLIENTS)
 }
 
-const places = [
-  { name: 'the embedded store', url: () => undefined, count: 1 },
-  { name: 'Redis', url: () => redis.url, count: 1 },
-  { name: 'Redis, at two balancers', url: () => redis.url, count: 2 },
-]
-
 test.before(async () => {
   redis = await startRedis()
 })
 
-for (const { name, url, count } of places) {
+for (const { name, inRedis, balancers: count } of placesOfSessions) {
   test(`${name}: of increments of ${CLIENTS} clients in 10 sessions none is lost`, async () => {
-    await start('updating-app.mjs', url(), count)
+    await start('updating-app.mjs', inRedis ? redis.url : undefined, count)
     const { faults, increments, lost, sharedCounts, workers } = await countAtOnce(balancers, INCREMENTS)
     assert.equal(faults, [])
     assert.equal({ increments, lost, sharedCounts }, { increments: CLIENTS * INCREMENTS, lost: 0, sharedCounts: 0 })

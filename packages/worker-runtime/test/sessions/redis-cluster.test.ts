@@ -74,6 +74,7 @@ test('a node that hangs: its sessions fail in time, the others go on, and it rec
   await until(() => stores.every((store) => store.status().state === 'up'), 10_000, 'stores that are up')
   await load.stop()
   await load.check()
+  assert.ok(stores.every((store) => store.status().state === 'up'))
 })
 
 test('all nodes are killed and there are new ones: it recovers', async () => {

@@ -12,6 +12,13 @@ export interface SessionPlace {
   readonly balancers: number
 }
 
+/** Where the sessions of so many balancers may be. */
+export const placesOfSessions = [
+  { name: 'the embedded store', inRedis: false, balancers: 1 },
+  { name: 'Redis', inRedis: true, balancers: 1 },
+  { name: 'Redis, at two balancers', inRedis: true, balancers: 2 },
+] as const
+
 /** Of each balancer. */
 const WORKERS = 4
 /** What is late on a slow machine is no fault of what is tested here. */
