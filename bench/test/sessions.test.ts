@@ -5,9 +5,9 @@ import { sessionContenders } from '../src/contenders.ts'
 import { readOptions } from '../src/options.ts'
 import type { Verdict } from '../src/report.ts'
 import { type SessionRow, sessionRows, sessionTable, sessionVerdicts } from '../src/session-report.ts'
-import { CONNECT_REDIS, sessionScenarios } from '../src/session-scenarios.ts'
+import { CONNECT_REDIS, sessionScenarios, VISITORS } from '../src/session-scenarios.ts'
 import type { SessionSample } from '../src/sessions.ts'
-import { dataOf, start, startWith } from './run.ts'
+import { BLINK_SECONDS, dataOf, start, startWith } from './run.ts'
 
 const test = suite('bench sessions', { timeoutMs: 60_000 })
 
@@ -78,14 +78,23 @@ test('everybody is measured in both scenarios, and every target has its verdict'
     rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
     sessionScenarios.flatMap(({ name }) => names.map((contender) => `${name} ${contender}`)),
   )
-  const roundTrips = (contender: string): number => Math.round(rows.find((row) => row.contender === contender)?.roundTrips ?? 0)
-  assert.is(roundTrips('redis, no near cache'), 3)
-  assert.is(roundTrips(CONNECT_REDIS), 2)
+  assertRoundTrips(rows, 'redis, no near cache', 3)
+  assertRoundTrips(rows, CONNECT_REDIS, 2)
   assert.equal(
     verdicts.map(({ contender }) => contender),
     ['embedded', 'redis, no near cache', 'redis, near cache', 'redis, near cache'],
   )
 })
+
+/** Those of requests that were under way when time was up are counted, the requests are not: in the blink of an eye that is a share to be seen. */
+function assertRoundTrips(rows: readonly SessionRow[], contender: string, perRequest: number): void {
+  const { roundTrips = 0, requestsPerSecond } = rows.find((row) => row.contender === contender) as SessionRow
+  const most = perRequest * (1 + VISITORS / (requestsPerSecond * BLINK_SECONDS))
+  assert.ok(
+    roundTrips >= perRequest && roundTrips <= most,
+    `${contender}: ${roundTrips} round trips a request, of ${perRequest} to ${most}`,
+  )
+}
 
 test('a write that is not there makes the run invalid', async () => {
   const run = startWith('forgetful', '--sessions', '--only', 'read-write', '--seconds', '1')

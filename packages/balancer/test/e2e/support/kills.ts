@@ -35,6 +35,8 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
       pools: { web: { workers: WORKERS, queue: { timeoutMs: 300_000 } } },
       restartDelayMs: 10,
       maxRestartDelayMs: 50,
+      // Dying is what they are here for.
+      maxRestarts: kills,
     },
     env: { BEGUN_FILE: begun.file },
   })
