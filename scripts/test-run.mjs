@@ -4,8 +4,8 @@ import { faultOf } from './test-files.mjs'
 import { runTestFile } from './test-process.mjs'
 
 const FILE_TIMEOUT_MS = 15 * 60_000
-/** Files that run at once. Each starts processes of its own, and waits for them more than it computes. */
-const LANES = 2
+// Files that start balancers with their workers run one at a time, and the others beside them: two of those at once would keep each other from starting in time.
+const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 // What looks at how long something takes has the machine for itself.
 const ALONE = /\/(chaos|late-binding|pinned|plan-history)\./
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
@@ -15,21 +15,15 @@ const BOTH_CHANNELS =
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {
   const result = { passed: 0, failed: 0 }
-  const run = async (some, lanes) => {
-    const waiting = [...some]
-    const lane = async () => {
-      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await runOne(file, node, result)
-    }
-    await Promise.all(Array.from({ length: lanes }, lane))
+  const inTurn = async (some) => {
+    for (const file of some) await runOne(file, node, result)
   }
-  await run(
-    files.filter((file) => !ALONE.test(file)),
-    LANES,
-  )
-  await run(
-    files.filter((file) => ALONE.test(file)),
-    1,
-  )
+  const together = files.filter((file) => !ALONE.test(file))
+  await Promise.all([
+    inTurn(together.filter((file) => STARTS_BALANCERS.test(file))),
+    inTurn(together.filter((file) => !STARTS_BALANCERS.test(file))),
+  ])
+  await inTurn(files.filter((file) => ALONE.test(file)))
   return result
 }
 
