@@ -5,9 +5,8 @@ import { assert } from '../../test/suite.ts'
 import { type LoggedChild, spawnLogged } from '../../test/support/spawn.ts'
 
 const script = fileURLToPath(new URL('../src/bench.ts', import.meta.url))
-export const BLINK_SECONDS = 0.3
 // No figure is asserted, so a late generator is as good as another.
-const BLINK = ['--seconds', String(BLINK_SECONDS), '--warm-up', '0.1', '--rounds', '1', '--late', '10000']
+const BLINK = ['--seconds', '0.5', '--warm-up', '0.3', '--rounds', '1', '--late', '10000']
 
 export function start(...args: string[]): LoggedChild {
   return spawnLogged(process.execPath, ['--import', 'tsx', script, ...BLINK, ...args])

@@ -114,7 +114,8 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
       tags,
       Array.from({ length: count }, (_, turn) => turn % 256),
     )
-    assert.is(openDescriptors(), before)
+    // What loads modules may have had a file open before.
+    await until(() => openDescriptors() <= before, 3000, 'descriptors as before')
     closeSync(fd)
   }))
 
