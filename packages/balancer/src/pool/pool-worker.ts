@@ -43,6 +43,8 @@ export class PoolWorker implements Candidate {
   upMs: number | undefined
   /** It serves, but another is to take its place. */
   retiring: RetireReason | undefined
+  /** While it drains: it has said that nothing was left in it. */
+  empty = false
   /** While it drains: not even what carries a ticket of its own comes to it any more. */
   sealed = false
   drained = false

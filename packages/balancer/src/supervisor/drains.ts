@@ -9,6 +9,7 @@ const SEAL_LOOK_MS = 5
 export interface DrainsOptions {
   readonly events: BalancerEmitter
   readonly drainTimeoutMs: () => number
+  readonly workers: () => Iterable<PoolWorker>
   /** Who may be chosen has changed. */
   readonly onChanged: (worker: PoolWorker) => void
   /** It takes nothing new from here on. */
@@ -45,9 +46,25 @@ export class Drains {
   /** The worker says that nothing is left in it. It has to say so again when nothing can come any more. */
   hear(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
-    if (!last) return this.seal(worker)
-    worker.drained = true
-    this.options.onDrained(worker)
+    if (last) {
+      worker.drained = true
+      return this.options.onDrained(worker)
+    }
+    worker.empty = true
+    this.sealEmpty()
+  }
+
+  /** Who has been holding others up may be gone. */
+  sealEmpty(): void {
+    for (const worker of this.options.workers())
+      if (worker.state === 'draining' && worker.empty && !this.mayBeAsked(worker)) this.seal(worker)
+  }
+
+  /** When nobody takes its place, workers of other pools forward to it to their end what belongs to its pool. */
+  private mayBeAsked({ pool }: PoolWorker): boolean {
+    const workers = [...this.options.workers()]
+    const isServed = workers.some((other) => other.pool === pool && other.state === 'ready')
+    return !isServed && workers.some((other) => other.pool !== pool && other.state === 'draining' && !other.empty)
   }
 
   /** From here on nothing comes to it. */

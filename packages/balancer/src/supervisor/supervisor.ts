@@ -71,6 +71,7 @@ export class Supervisor {
     this.drains = new Drains({
       events: options.events,
       drainTimeoutMs: () => this.limits.drainTimeoutMs,
+      workers: () => this.workers(),
       onChanged: (worker) => this.poolOf(worker).refresh(),
       onDraining: options.onDraining,
       onDrained: () => this.turn(),
@@ -402,6 +403,7 @@ export class Supervisor {
       restartInMs: expected ? undefined : delayMs,
     })
     this.options.onGone(worker)
+    this.drains.sealEmpty()
     this.turn()
   }
 

@@ -7,7 +7,8 @@ import { openBrowser } from '../../../../test/support/browser.ts'
 import { startHaproxy, startNginx } from '../../../../test/support/fronts.ts'
 import { until } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { exchange, get, RawClient } from './support/raw-client.ts'
+import { Hold } from './support/hold.ts'
+import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steered.ts'
 
@@ -262,6 +263,38 @@ test('when the worker of a session is gone, its requests are served by another, 
   assert.is((await client.write(get(`/session/a?session=${session}&expect=${home}`, KEEP)).answer()).status, 200)
   client.destroy()
   assert.is(await steered.stop(), 0)
+})
+
+test('when all stop, a pool with nothing left serves on what workers of others forward to it', async () => {
+  const stopping = await startBalancer({
+    config: {
+      app: 'echo-app.mjs',
+      pools: { web: { workers: 1 }, api: { workers: 1 } },
+      routes: [{ path: '/api/*', pool: 'api' }],
+      drainTimeoutMs: 300_000,
+    },
+  })
+  await stopping.untilAllReady()
+  const hold = new Hold()
+  const client = new RawClient(stopping.port).write(hold.request('/wait', KEEP))
+  await stopping.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
+  stopping.child.process.kill('SIGTERM')
+  await stopping.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
+  // Long enough for one that is not needed to leave.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  client.write(get('/api/x'))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  hold.release()
+  const answers = [await client.answer(), await client.answer()]
+  assert.equal(
+    answers.map((answer) => [answer.status, json<{ pool: string }>(answer).pool]),
+    [
+      [200, 'web'],
+      [200, 'api'],
+    ],
+  )
+  assert.is(await stopping.ended(), 0)
+  client.destroy()
 })
 
 test.run()
