@@ -9,7 +9,7 @@ import { Begun } from './begun.ts'
 import { type ChaosWorld, commit, type Fault, faults, findVictim, isAlive, type Moment, moments } from './chaos-faults.ts'
 import { Asked, type Unanswered, visit } from './chaos-visitors.ts'
 import { runCommand } from './commands.ts'
-import { movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -58,7 +58,7 @@ const HANG_MS = 4_000
 const STRONG_AGAIN_MS = 10_000
 const BETWEEN_MS = 15_000
 const MEMORY_SAMPLES = 20
-const MORE_HEAP_MB = 8
+const MORE_HEAP_MB = 4
 const MORE_RESIDENT_MB = 64
 
 /** Runs until the time is over, or something has gone wrong. */
@@ -77,7 +77,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
       ...{ hangTimeoutMs: HANG_MS, restartDelayMs: 20, maxRestartDelayMs: 500, maxRestarts: 1_000_000, drainTimeoutMs: 60_000 },
       ...{ startTimeoutMs: 60_000, headTimeoutMs: 300_000 },
     },
-    env: { BEGUN_FILE: begun.file, FAULTS: folder },
+    env: { BEGUN_FILE: begun.file, FAULTS: folder, NODE_OPTIONS: `--require ${fixture('collect-garbage.cjs')}` },
     descriptorLimit: 512,
     args: ['--log-level', 'info'],
   })
@@ -216,9 +216,10 @@ async function operate({ balancer, random }: ChaosWorld, totals: ChaosTotals): P
   totals.operations[what] = (totals.operations[what] ?? 0) + 1
 }
 
-/** The least of several looks at its heap, for garbage comes and goes; and what is resident. */
+/** What its heap holds without its garbage, the least of several looks; and what is resident. */
 async function memoryMb(balancer: RunningBalancer): Promise<[heap: number, resident: number]> {
   let least = Number.POSITIVE_INFINITY
+  process.kill(balancer.pid, 'SIGUSR2')
   for (let sample = 0; sample < MEMORY_SAMPLES; sample++) {
     const text = await balancer.metrics()
     const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
