@@ -5,6 +5,7 @@ import { runTestFile } from './test-process.mjs'
 
 const FILE_TIMEOUT_MS = 15 * 60_000
 // Files that start balancers with their workers run one at a time, and the others beside them: two of those at once would keep each other from starting in time.
+// Those of the bench start servers too, but wait for them as long as they take.
 const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 // What looks at how long something takes has the machine for itself.
 const ALONE = /\/(chaos|late-binding|pinned|plan-history)\./

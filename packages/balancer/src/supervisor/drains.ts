@@ -54,7 +54,7 @@ export class Drains {
     this.sealEmpty()
   }
 
-  /** Who has been holding others up may be gone. */
+  /** Seals who has nothing left and is needed by nobody. To be called when a worker is gone as well: it may have been the one who needed them. */
   sealEmpty(): void {
     for (const worker of this.options.workers())
       if (worker.state === 'draining' && worker.empty && !this.mayBeAsked(worker)) this.seal(worker)
