@@ -280,10 +280,10 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #source: StatusSource
   readonly #metrics: { fill(status: BalancerStatus): void }[]
+  #isAsked = false
 
   constructor(source: StatusSource) {
     this.#source = source
-    collectDefaultMetrics({ register: this.#registry })
     this.#metrics = metricDefinitions(new SlotTotals()).map((definition) => register(definition, this.#registry))
   }
 
@@ -293,6 +293,9 @@ export class Metrics {
 
   /** All metrics of one moment, so that the sums among them hold. */
   text(): Promise<string> {
+    // Not before anybody asks: they look at the event loop a hundred times a second.
+    if (!this.#isAsked) collectDefaultMetrics({ register: this.#registry })
+    this.#isAsked = true
     const status = this.#source.status()
     for (const metric of this.#metrics) metric.fill(status)
     return this.#registry.metrics()
