@@ -6,6 +6,7 @@ import { listenerOf } from './tag.ts'
 
 interface PrivateServer {
   _connections: number
+  _emitCloseIfDrained(): void
   allowHalfOpen: boolean
   pauseOnConnect: boolean
   highWaterMark?: number
@@ -100,19 +101,24 @@ export function listeningDescriptor(server: Server): number | undefined {
   return fd === undefined || fd < 0 ? undefined : fd
 }
 
-/** From now on the number of the server's open connections is a word of memory, at no cost: that of `words` at `index`. */
-export function publishConnections(server: Server, words: Int32Array, index: number): void {
+/**
+ * From now on the number of the server's open connections is a word of memory: that of `words` at `index`. It falls by itself; what is returned
+ * is to be called when a connection is announced.
+ */
+export function publishConnections(server: Server, words: Int32Array, index: number): () => void {
   const inner = server as unknown as PrivateServer
-  let count = inner._connections
-  words[index] = count
-  Object.defineProperty(inner, '_connections', {
-    configurable: true,
-    get: () => count,
-    set: (changed: number) => {
-      count = changed
-      words[index] = changed
-    },
-  })
+  const publish = () => {
+    words[index] = inner._connections
+  }
+  // Node calls it for each connection that has closed. (An accessor in the place of the count would see every change, but V8 keeps a server with
+  // a property that was redefined as a table, and every request that looks at its server would pay for that.)
+  const emitCloseIfDrained = inner._emitCloseIfDrained
+  inner._emitCloseIfDrained = function () {
+    publish()
+    emitCloseIfDrained.call(this)
+  }
+  publish()
+  return publish
 }
 
 /** The tag of the hand-off with which a connection came; undefined for one that did not come so. */

@@ -51,6 +51,7 @@ const peeked = Buffer.alloc(PEEK_BYTES)
 export class NativeEnd implements WorkerEnd {
   readonly outbox = new NativeOutbox()
   readonly control = undefined
+  readonly sharesWords = true
   private readonly ends: NativeEnds
 
   constructor(ends: NativeEnds) {

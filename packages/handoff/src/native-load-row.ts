@@ -27,6 +27,10 @@ export const rowWords = {
   turnUs: 9,
   /** Requests that the app failed, since the start; the worker's code writes it. */
   failed: 10,
+  /** How late the loop was at the last look; the worker's code writes this and the next ten times a second. */
+  loopLagUs: 11,
+  /** Share of time that the loop was busy, in thousandths. */
+  utilisation: 12,
 } as const
 /** Behind the worker's own words the primary's: see seats.ts. */
 export const WANTED_WORD = 30
@@ -43,8 +47,6 @@ export function lookAtClock(): void {
 }
 
 export class NativeLoadRow implements LoadRow {
-  loopLagMs = 0
-  utilisation = 0
   memoryBytes = 0
   handedOff = 0
   faults = 0
@@ -91,6 +93,14 @@ export class NativeLoadRow implements LoadRow {
     return us > 0 ? us / 1000 : 0
   }
 
+  get loopLagMs(): number {
+    return Math.max(this.words[rowWords.loopLagUs] as number, 0) / 1000
+  }
+
+  get utilisation(): number {
+    return Math.min(Math.max(this.words[rowWords.utilisation] as number, 0), 1000) / 1000
+  }
+
   get turns(): number {
     return (this.words[rowWords.turns] as number) >>> 0
   }
@@ -110,12 +120,10 @@ export class NativeLoadRow implements LoadRow {
     return Math.max(missing, 0)
   }
 
-  report({ loopLagMs, utilisation, memoryBytes, details, faults = 0 }: LoadReport): void {
+  report({ memoryBytes, details, faults = 0 }: LoadReport): void {
     this.faults += faults
     if (details !== undefined && haveFallen(details.responses, this.details?.responses)) this.faults++
     else this.details = details ?? this.details
-    this.loopLagMs = loopLagMs
-    this.utilisation = utilisation
     this.memoryBytes = memoryBytes
     const { words } = this
     const isNonsense =
@@ -123,6 +131,9 @@ export class NativeLoadRow implements LoadRow {
       (words[rowWords.connections] as number) < 0 ||
       (words[rowWords.latencyUs] as number) < 0 ||
       (words[rowWords.turnWaitUs] as number) < 0 ||
+      (words[rowWords.loopLagUs] as number) < 0 ||
+      (words[rowWords.utilisation] as number) < 0 ||
+      (words[rowWords.utilisation] as number) > 1000 ||
       (words[rowWords.received] as number) < 0 ||
       (words[rowWords.received] as number) > this.handedOff
     if (isNonsense) this.faults++

@@ -55,6 +55,7 @@ class PortableOffer implements Offer {
 
 export class PortableEnd implements WorkerEnd {
   readonly control: ControlPipe
+  readonly sharesWords = false
   readonly outbox: PortableOutbox
   private readonly claims: number
   private readonly words = new Int32Array(ROW_WORDS)

@@ -55,6 +55,8 @@ export interface WorkerEnd {
   readonly outbox: Outbox
   /** Carries the messages of both sides; undefined: Node's own IPC does. */
   readonly control: ControlPipe | undefined
+  /** Does the primary read the words of the load board itself? false: it knows what it is told. */
+  readonly sharesWords: boolean
   /** Starts to receive; gives the words of the load board in which this worker tells its load and is told the seats. Keeps no process alive. */
   receive(listener: OfferListener): Int32Array
   /** The loop has begun to work: a request begins. What is received says so by itself. */

@@ -102,8 +102,9 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     })
   })
 
-  test('a report tells what is slower', async () => {
-    await withWorker('claim', async (_worker, load) => {
+  test('what is slower is told as well', async () => {
+    await withWorker('claim', async (worker, load) => {
+      await worker.mode('count')
       load.report(REPORT)
       assert.equal([load.loopLagMs, load.utilisation, load.memoryBytes], [3, 0.5, 7])
       assert.is(load.details, undefined)

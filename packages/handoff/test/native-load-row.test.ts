@@ -55,13 +55,15 @@ for (const [what, words, handedOff] of [
   ['more received than was handed off', { received: 9 }, 3],
   ['a negative latency', { latencyUs: -1 }, 0],
   ['a negative wait', { turnWaitUs: -1 }, 0],
+  ['a loop that is early', { loopLagUs: -1 }, 0],
+  ['a loop that is busy for less than no time', { utilisation: -1 }, 0],
 ] as const) {
   test(`nonsense is worth nothing, and is counted: ${what}`, () => {
     const { row } = rowOf(words)
     row.handedOff = handedOff
     lookAtClock()
-    const { inFlight, connections, busyMs, turnWaitMs, latencyMs } = row
-    for (const value of [inFlight, connections, busyMs, turnWaitMs, latencyMs]) assert.is(value, 0)
+    const { inFlight, connections, busyMs, turnWaitMs, latencyMs, loopLagMs, utilisation } = row
+    for (const value of [inFlight, connections, busyMs, turnWaitMs, latencyMs, loopLagMs, utilisation]) assert.is(value, 0)
     row.report(REPORT)
     row.report(REPORT)
     assert.is(row.faults, 2)
@@ -81,10 +83,19 @@ test('a turn that begins in the future has lasted for no time', () => {
 })
 
 test('a report without nonsense is no fault', () => {
-  const { row } = rowOf({ inFlight: 1, received: 2, connections: 2, latencyUs: 5 })
+  const { row } = rowOf({ inFlight: 1, received: 2, connections: 2, latencyUs: 5, loopLagUs: 1000, utilisation: 500 })
   row.handedOff = 2
   row.report(REPORT)
   assert.equal([row.faults, row.loopLagMs, row.utilisation, row.memoryBytes], [0, 1, 0.5, 7])
+})
+
+test('a loop is busy all of the time, and no more', () => {
+  const { row } = rowOf({ utilisation: 1000 })
+  row.report(REPORT)
+  assert.equal([row.utilisation, row.faults], [1, 0])
+  const { row: liar } = rowOf({ utilisation: 1001 })
+  liar.report(REPORT)
+  assert.equal([liar.utilisation, liar.faults], [1, 1])
 })
 
 test('a wish stands until it is granted, and then another can be made', () => {

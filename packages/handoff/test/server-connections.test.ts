@@ -2,9 +2,17 @@
 
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { connectionCountOf, httpConnectionsOf, idleConnectionsOf, responseOn, tellsIdleConnections } from '../src/index.ts'
+import {
+  connectionCountOf,
+  httpConnectionsOf,
+  idleConnectionsOf,
+  publishConnections,
+  responseOn,
+  tellsIdleConnections,
+} from '../src/index.ts'
 
 const test = suite('server connections')
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -108,6 +116,24 @@ test('they are found as well where the server keeps no list', async () => {
 
 test('a server that speaks no HTTP has none', () => {
   assert.equal(httpConnectionsOf(createNetServer()), [])
+})
+
+test('how many there are is a word of memory, and the server stays as fast to look at as it was', async () => {
+  const other = createServer()
+  const words = new Int32Array(3)
+  other.on('connection', publishConnections(other, words, 1))
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const open = () => connect((other.address() as AddressInfo).port, '127.0.0.1')
+  const sockets = [open(), open(), open()]
+  await until(() => words[1] === 3)
+  sockets[0]?.destroy()
+  await until(() => words[1] === 2)
+  setFlagsFromString('--allow-natives-syntax')
+  assert.ok(new Function('server', 'return %HasFastProperties(server)')(other))
+  for (const socket of sockets) socket.destroy()
+  await until(() => words[1] === 0)
+  assert.equal([...words], [0, 0, 0])
+  await new Promise((resolve) => other.close(resolve))
 })
 
 test.run()

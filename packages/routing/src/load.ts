@@ -14,7 +14,7 @@ export interface Load {
   readonly turnWaitMs: number
   /** Length of a turn, on the average. */
   readonly turnMs: number
-  /** How late the worker's event loop was at its last report. */
+  /** How late the worker's event loop was when it last looked, a tenth of a second ago at most. */
   readonly loopLagMs: number
   /** Share of time the loop was busy, 0 to 1. */
   readonly utilisation: number

@@ -18,6 +18,8 @@ import type { TicketCookies } from './ticket-cookie.ts'
 import type { Upgraded } from './upgraded.ts'
 
 export interface GateParts {
+  /** A connection is announced. */
+  readonly noteConnections: () => void
   readonly reception: Reception
   readonly forwarded: ForwardedRequests
   readonly inFlight: InFlight
@@ -48,12 +50,14 @@ export function openGate(server: Server, parts: GateParts): void {
     if (departures.isOn && departures.hasEnded(request.socket)) return true
     const departs = response !== undefined && departures.isOn && departures.begin(request, response)
     if (event === 'upgrade') upgraded.add(request, second as Socket)
-    if (forwarded.restore(request)) {
-      // What the balancer itself asks is no request of a visitor, and counts as none.
-      return isProbe(request) ? emit.call(server, event, request, second, rest) : pass(event, request, second, rest)
+    if (forwarded.hasConnections) {
+      if (forwarded.restore(request)) {
+        // What the balancer itself asks is no request of a visitor, and counts as none.
+        return isProbe(request) ? emit.call(server, event, request, second, rest) : pass(event, request, second, rest)
+      }
+      // The limits of the primary are no door if there is another beside it.
+      if (isStranger(request)) return turnAway(request.socket, response)
     }
-    // The limits of the primary are no door if there is another beside it.
-    if (isStranger(request)) return turnAway(request.socket, response)
     if (steering === undefined || event === 'connect') noteRequest(request)
     else {
       const move = steering.judge(request, departures.isDraining)
@@ -75,7 +79,7 @@ export function openGate(server: Server, parts: GateParts): void {
       return emit.call(server, event, request, second, rest)
     }
     const response = second as ServerResponse
-    parts.inFlight.beginRequest(response)
+    parts.inFlight.beginRequest(response, event !== 'request')
     reception.countReceived()
     reception.noteResponse(response)
     parts.cookies?.prepare(request, response)
@@ -95,6 +99,7 @@ export function openGate(server: Server, parts: GateParts): void {
   const announce = (event: string, socket: Socket): boolean => emit.call(server, event, socket)
 
   function connect(socket: Socket): boolean {
+    parts.noteConnections()
     // What the server accepted by itself came over its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
     return isPrivate ? forwarded.accept(socket, announce) : announce('connection', socket)

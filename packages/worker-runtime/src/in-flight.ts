@@ -4,18 +4,12 @@ import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 
-const begun = Symbol('switchyard.begun')
 const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
 const TIMED_EVERY = 8
-const NOT_TIMED = 0
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
 const MAX_WORD = 2 ** 31 - 1
-
-interface Counted extends ServerResponse {
-  [begun]?: number
-}
 
 /** Requests of one worker. An upgraded connection is in flight until it closes. */
 export class InFlight {
@@ -27,8 +21,10 @@ export class InFlight {
   private readonly counts: number[] = new Array(responseBoundsMs.length + 1).fill(0)
   private sumMs = 0
   private untilTimed = 0
+  /** Responses that are begun and may come once more. */
+  private repeated: WeakSet<ServerResponse> | undefined
   private loopIsBusy = () => {}
-  private readonly responseClosed: (this: Counted) => void
+  private readonly responseClosed: (this: ServerResponse) => void
   private readonly upgradeClosed: () => void
 
   constructor() {
@@ -36,8 +32,6 @@ export class InFlight {
     // Nobody reads this one.
     this.row[rowWords.busySince] = 1
     this.responseClosed = function () {
-      const since = this[begun] as number
-      if (since !== NOT_TIMED) owner.noteResponse(performance.now() - since)
       if (this.statusCode >= 500 || !this.writableEnded) owner.noteFailure(this)
       owner.end()
     }
@@ -86,11 +80,14 @@ export class InFlight {
     Atomics.store(this.row, rowWords.received, this.received + 1)
   }
 
-  /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
-  beginRequest(response: Counted): void {
-    if (response[begun] !== undefined) return
-    response[begun] = this.untilTimed-- === 0 ? performance.now() : NOT_TIMED
-    if (this.untilTimed < 0) this.untilTimed = TIMED_EVERY - 1
+  /**
+   * A request begins. `mayRepeat`: it may come once more, and counts nothing then, for apps emit 'request' themselves after 'checkContinue'.
+   */
+  beginRequest(response: ServerResponse, mayRepeat = false): void {
+    // Of these there are so few that all others need no mark.
+    if (this.repeated?.has(response)) return
+    if (mayRepeat) this.repeated = (this.repeated ?? new WeakSet()).add(response)
+    if (this.untilTimed-- === 0) this.time(response)
     response.on('close', this.responseClosed)
     this.begin()
   }
@@ -106,6 +103,12 @@ export class InFlight {
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 
+  private time(response: ServerResponse): void {
+    this.untilTimed = TIMED_EVERY - 1
+    const since = performance.now()
+    response.on('close', () => this.noteResponse(performance.now() - since))
+  }
+
   private noteResponse(ms: number): void {
     let bucket = 0
     while (bucket < responseBoundsMs.length && ms > (responseBoundsMs[bucket] as number)) bucket++
@@ -115,7 +118,7 @@ export class InFlight {
   }
 
   /** It was answered with 5xx, or its answer was broken off: by the app, unless its client has left or the line failed. */
-  private noteFailure({ statusCode, writableEnded, socket }: Counted): void {
+  private noteFailure({ statusCode, writableEnded, socket }: ServerResponse): void {
     if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
     this.row[rowWords.failed] = this.failed + 1
   }

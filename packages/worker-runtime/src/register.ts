@@ -39,7 +39,8 @@ if (runtime !== undefined) {
 async function register(runtime: Runtime): Promise<void> {
   const inFlight = new InFlight()
   let serving: { server: Server; reception: Reception } | undefined
-  const served: Server[] = []
+  /** One for each server, also for one that listens again. */
+  const receptions = new Map<Server, Reception>()
   let drain: Drain | undefined
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
@@ -71,16 +72,32 @@ async function register(runtime: Runtime): Promise<void> {
   const departures = new Departures(table, outbox)
   const upgraded = new Upgraded()
   const sessions = new Http2Sessions()
-  const whoGoes = { servers: () => served, departures, upgraded, sessions, chance: Math.random }
+  const whoGoes = { servers: () => [...receptions.keys()], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
   const rest = new Rest(runtime.start.rest, table, outbox, inFlight, () => serving?.server as Server)
 
   joinOnListen(runtime, (server, address) => {
     const first = serving === undefined
+    words ??= end.receive({
+      onOffer: (offer) => serving?.reception.receive(offer),
+      onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
+    })
+    serving = { server, reception: receptions.get(server) ?? takeIn(server, words) }
+    if (!first) return
+    told = new ToldSeats(words, runtime.start.weights)
+    inFlight.publish(words, () => end.loopIsBusy())
+    startReports(runtime, inFlight, words)
+    startSessionReports(runtime, openedStatus)
+    const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
+    if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
+    runtime.send({ switchyard: 'listening', address })
+  })
+
+  function takeIn(server: Server, words: Int32Array): Reception {
     const reception = new Reception(server, inFlight, () => end.loopIsFree())
-    serving = { server, reception }
-    if (!served.includes(server)) served.push(server)
+    receptions.set(server, reception)
     openGate(server, {
+      noteConnections: publishConnections(server, words, rowWords.connections),
       reception,
       inFlight,
       cookies,
@@ -93,18 +110,6 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
-    words ??= end.receive({
-      onOffer: (offer) => serving?.reception.receive(offer),
-      onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
-    })
-    publishConnections(server, words, rowWords.connections)
-    if (!first) return
-    told = new ToldSeats(words, runtime.start.weights)
-    inFlight.publish(words, () => end.loopIsBusy())
-    startReports(runtime, inFlight, () => serving?.server as Server)
-    startSessionReports(runtime, openedStatus)
-    const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
-    if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
-    runtime.send({ switchyard: 'listening', address })
-  })
+    return reception
+  }
 }

@@ -51,4 +51,23 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
   })
 }
 
+test('a server that listens again is counted once', async () => {
+  const balancer = await startBalancer({ config: { app: 'relistening-app.mjs', pools: { web: { workers: 1 } } } })
+  const count = await until(async () => {
+    const client = await new RawClient(balancer.port).connected()
+    const { body } = await client
+      .write(get('/'))
+      .answer()
+      .catch(() => ({ body: '' }))
+    client.destroy()
+    return /^\d+$/.test(String(body)) ? Number(body) : undefined
+  })
+  const worker = await until(async () => {
+    const [worker] = (await balancer.status()).pools[0]?.workers ?? []
+    return worker?.load.inFlight === 0 ? worker : undefined
+  })
+  assert.is(worker.begun, count)
+  assert.is(await balancer.stop(), 0)
+})
+
 test.run()

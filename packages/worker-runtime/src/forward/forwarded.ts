@@ -34,16 +34,24 @@ interface HeadLimits extends Server {
 export class ForwardedRequests {
   private readonly server: HeadLimits
   private readonly token: Buffer
+  private connections = 0
 
   constructor(server: Server, token: string) {
     this.server = server
     this.token = Buffer.from(token, 'latin1')
   }
 
+  /** Is there a connection between workers at all? */
+  get hasConnections(): boolean {
+    return this.connections > 0
+  }
+
   /** Takes a connection that came over the private listener; `announce` must emit this event with it. */
   accept(socket: Socket, announce: (event: 'connection' | 'secureConnection', socket: Socket) => boolean): boolean {
     ;(socket as PrivateSocket)[factsKey] = null
     Object.defineProperties(socket, asTheClients)
+    this.connections++
+    socket.once('close', () => this.connections--)
     const { server } = this
     const { maxHeaderSize: size, maxHeadersCount: count } = server
     // The parser of a connection takes its limits when the connection is announced.
