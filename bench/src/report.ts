@@ -16,7 +16,7 @@ export interface Row {
   /** The primary's part; median of the rounds. */
   readonly primaryUs: number
   readonly requestsPerSecond: number
-  /** `cpuUs` over that of each reference that took part, by its name. */
+  /** The cost over that of each reference that took part, by its name: see `pairedRatio`. */
   readonly against: Readonly<Record<string, number>>
 }
 
@@ -36,35 +36,44 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
+/**
+ * How much more one has than another: the median over the rounds that both were in of the round's ratio. A machine that grows slower in the course of a
+ * run makes all of a round slower, and so moves the medians of both, but hardly this.
+ */
+export function pairedRatio<T extends { readonly round: number }>(
+  ones: readonly T[],
+  others: readonly T[],
+  of: (sample: T) => number,
+): number {
+  const pairs = ones.flatMap((one) => others.filter(({ round }) => round === one.round).map((other) => of(one) / of(other)))
+  return median(pairs)
+}
+
+const costOf = ({ cpuMs, units }: Sample): number => (cpuMs * 1000) / units
+
 /** One row for each load, scenario and contender, in order of appearance; within a scenario in the order of `contenders`. */
 export function rowsOf(samples: readonly Sample[], contenders: readonly string[], references: readonly string[]): readonly Row[] {
   const rows: Row[] = []
   for (const of of groups(samples, ({ load, scenario }) => `${load}\n${scenario}`)) {
-    const costs = new Map<string, readonly number[]>()
+    const by = (contender: string) => of.filter((sample) => sample.contender === contender)
+    const known = references.filter((reference) => by(reference).length > 0)
     for (const contender of contenders) {
-      const mine = of.filter((sample) => sample.contender === contender)
-      if (mine.length > 0)
-        costs.set(
-          contender,
-          mine.map(({ cpuMs, units }) => (cpuMs * 1000) / units),
-        )
-    }
-    const known = references.filter((reference) => costs.has(reference))
-    for (const [contender, cpuUs] of costs) {
-      const mine = of.filter((sample) => sample.contender === contender)
-      const [{ load, scenario }] = mine as [Sample]
-      const cost = median(cpuUs)
+      const mine = by(contender)
+      const [first] = mine
+      if (first === undefined) continue
+      const { load, scenario } = first
+      const cpuUs = mine.map(costOf)
       rows.push({
         load,
         scenario,
         contender,
         rounds: mine.length,
-        cpuUs: cost,
+        cpuUs: median(cpuUs),
         cpuUsLowest: Math.min(...cpuUs),
         cpuUsHighest: Math.max(...cpuUs),
         primaryUs: median(mine.map(({ primaryCpuMs, units }) => (primaryCpuMs * 1000) / units)),
         requestsPerSecond: median(mine.map(({ requests, seconds }) => requests / seconds)),
-        against: Object.fromEntries(known.map((reference) => [reference, cost / median(costs.get(reference) ?? [])])),
+        against: Object.fromEntries(known.map((reference) => [reference, pairedRatio(mine, by(reference), costOf)])),
       })
     }
   }

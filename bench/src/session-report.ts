@@ -1,6 +1,6 @@
 // From the samples of `sessions` to rows, verdicts and a table. Pure.
 
-import { markdown, median, type Verdict } from './report.ts'
+import { markdown, median, pairedRatio, type Verdict } from './report.ts'
 import { CONNECT_REDIS, roundTripTarget, throughputTargets } from './session-scenarios.ts'
 import type { SessionSample } from './sessions.ts'
 
@@ -29,7 +29,7 @@ export function sessionRows(samples: readonly SessionSample[]): readonly Session
   for (const scenario of new Set(samples.map((sample) => sample.scenario))) {
     const of = (name: string): readonly SessionSample[] =>
       samples.filter((sample) => sample.scenario === scenario && sample.contender === name)
-    const reference = median(of(CONNECT_REDIS).map(perSecond))
+    const reference = of(CONNECT_REDIS)
     for (const contender of new Set(samples.map((sample) => sample.contender))) {
       const mine = of(contender)
       const [first] = mine
@@ -42,7 +42,7 @@ export function sessionRows(samples: readonly SessionSample[]): readonly Session
         ...{ load: first.load, scenario, contender, rounds: mine.length, requestsPerSecond },
         requestsPerSecondLowest: Math.min(...speeds),
         requestsPerSecondHighest: Math.max(...speeds),
-        againstConnectRedis: Number.isNaN(reference) ? undefined : requestsPerSecond / reference,
+        againstConnectRedis: reference.length === 0 ? undefined : pairedRatio(mine, reference, perSecond),
         cpuUs: perRequest(({ cpuMs }) => cpuMs * 1000) as number,
         redisUs: perRequest(({ redisCpuMs }) => redisCpuMs && redisCpuMs * 1000),
         roundTrips: perRequest(({ roundTrips }) => roundTrips),

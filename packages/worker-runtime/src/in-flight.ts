@@ -1,6 +1,7 @@
 // Counts what has begun and is not finished in this worker, and how long it took.
 
 import type { ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 
