@@ -1,6 +1,7 @@
 // Balancers whose workers share sessions, in one primary or in one Redis, and clients that are connected to all of their workers.
 
 import { patience } from '../../../../../test/support/patience.ts'
+import { until } from '../../../../../test/support/until.ts'
 import { type RunningBalancer, startBalancer, warningsOf } from './running-balancer.ts'
 import { SessionClient } from './session-client.ts'
 
@@ -45,6 +46,7 @@ export class SessionBalancers {
     }
     const running = await Promise.all(Array.from({ length: balancers }, () => startBalancer({ config })))
     await Promise.all(running.map((one) => one.untilAllReady()))
+    await Promise.all(running.map(({ port }) => untilAllAnswer(port)))
     return new SessionBalancers(running, clients)
   }
 
@@ -73,4 +75,19 @@ export class SessionBalancers {
     const warnings = this.running.flatMap((one) => warningsOf(one).map(({ msg }) => `it warns: ${msg}`))
     return [...warnings, ...codes.filter((code) => code !== 0).map((code) => `a balancer ended with ${code}`)]
   }
+}
+
+/** A worker that has just come up takes its time with its first connection, and those that come meanwhile go to others: so each has had one before. */
+async function untilAllAnswer(port: number): Promise<void> {
+  const seen = new Set<number>()
+  await until(
+    async () => {
+      const client = new SessionClient(port)
+      seen.add((await client.ask('/read')).pid)
+      client.close()
+      return seen.size === WORKERS
+    },
+    10_000,
+    'an answer of each worker',
+  )
 }
