@@ -13,7 +13,7 @@ export { type LoadDetails, type ResponseTimes, responseBoundsMs } from './load-d
 export { type BeginningRequest, canonicalHead, carriedBy, endOf, isMoreBehind } from './movable.ts'
 export { hasNative } from './native.ts'
 export { nativeTransport } from './native-link.ts'
-export { lookAtClock, NativeLoadRow, rowWords } from './native-load-row.ts'
+export { lookAtClock, MAX_WORD, NativeLoadRow, rowWords } from './native-load-row.ts'
 export { openWorkerEnd } from './open-end.ts'
 export { hasZombie, reap, sendDatagram } from './own-process.ts'
 export type { Passage, PassageListener, Passages, Passed } from './passage.ts'

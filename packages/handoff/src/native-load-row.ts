@@ -32,6 +32,8 @@ export const rowWords = {
   /** Share of time that the loop was busy, in thousandths. */
   utilisation: 12,
 } as const
+/** The highest that a word can say. */
+export const MAX_WORD = 2 ** 31 - 1
 /** Behind the worker's own words the primary's: see seats.ts. */
 export const WANTED_WORD = 30
 

@@ -3,12 +3,12 @@
 
 import type { LoadReport, LoadRow } from './load-board.ts'
 import { haveFallen, type LoadDetails } from './load-details.ts'
+import { MAX_WORD } from './native-load-row.ts'
 import type { ToldLoad } from './portable-protocol.ts'
 
 const SMOOTHING = 0.1
 /** A loop that waits answers within this, and a machine with more to do than it has processors gives it one. */
 const ANSWER_MS = 20
-const MAX_LATENCY_US = 2 ** 31 - 1
 
 export class PortableLoadRow implements LoadRow {
   loopLagMs = 0
@@ -119,7 +119,7 @@ export class PortableLoadRow implements LoadRow {
     else this.details = details ?? this.details
     this.begun = slower.begun
     this.failed = slower.failed
-    this.noteToldBeside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_LATENCY_US) })
+    this.noteToldBeside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_WORD) })
     this.loopLagMs = slower.loopLagMs
     this.utilisation = slower.utilisation
     this.memoryBytes = slower.memoryBytes

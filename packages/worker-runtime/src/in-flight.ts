@@ -3,14 +3,13 @@
 import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import { type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
+import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 
 const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
 const TIMED_EVERY = 8
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
-const MAX_WORD = 2 ** 31 - 1
 
 /** Requests of one worker. An upgraded connection is in flight until it closes. */
 export class InFlight {
@@ -22,8 +21,6 @@ export class InFlight {
   private readonly counts: number[] = new Array(responseBoundsMs.length + 1).fill(0)
   private sumMs = 0
   private untilTimed = 0
-  /** Responses that are begun and may come once more. */
-  private repeated: WeakSet<ServerResponse> | undefined
   private loopIsBusy = () => {}
   private readonly responseClosed: (this: ServerResponse) => void
   private readonly upgradeClosed: () => void
@@ -81,13 +78,10 @@ export class InFlight {
     Atomics.store(this.row, rowWords.received, this.received + 1)
   }
 
-  /**
-   * A request begins. `mayRepeat`: it may come once more, and counts nothing then, for apps emit 'request' themselves after 'checkContinue'.
-   */
-  beginRequest(response: ServerResponse, mayRepeat = false): void {
-    // Of these there are so few that all others need no mark.
-    if (this.repeated?.has(response)) return
-    if (mayRepeat) this.repeated = (this.repeated ?? new WeakSet()).add(response)
+  /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
+  beginRequest(response: ServerResponse): void {
+    // Nobody listens on a new one.
+    if (response.listenerCount('close') > 0 && response.listeners('close').includes(this.responseClosed)) return
     if (this.untilTimed-- === 0) this.time(response)
     response.on('close', this.responseClosed)
     this.begin()

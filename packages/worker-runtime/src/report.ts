@@ -3,7 +3,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { type LoadDetails, type LoadReport, rowWords } from '@switchyard/handoff'
+import { type LoadDetails, type LoadReport, MAX_WORD, rowWords } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 import { Lateness } from './lateness.ts'
 import type { Runtime } from './runtime.ts'
@@ -11,7 +11,6 @@ import type { Runtime } from './runtime.ts'
 const INTERVAL_MS = 100
 /** Once a second it tells more; in between a worker says nothing whose words are read, or where nothing changes. */
 const DETAILED_ROUND = 10
-const MAX_WORD = 2 ** 31 - 1
 
 /** Starts to report; `words` are those of the load board. Keeps no process alive. */
 export function startReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): void {

@@ -1,6 +1,6 @@
 // What counts as begun, as failed and as a response time, over real sockets.
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { assert, suite } from '../../../test/suite.ts'
@@ -72,6 +72,16 @@ const table: [what: string, failed: number, app: App, client?: (socket: Socket) 
 for (const [what, failed, app, client] of table)
   test(`${failed === 1 ? 'failed' : 'not failed'}: ${what}`, async () =>
     assert.equal(await countsOf(app, client), { begun: 1, failed, count: 0 }))
+
+test('a request that is shown once more is counted once', async () => {
+  let shown = 0
+  const counts = await countsOf((response, request) => {
+    const { server } = request.socket as Socket & { server: Server }
+    if (++shown === 1) server.emit('request', request, response)
+    else response.end('a')
+  })
+  assert.equal(counts, { begun: 1, failed: 0, count: 0 })
+})
 
 test('one request in eight is timed, and falls into the bucket of its time', async () => {
   const inFlight = new InFlight()
