@@ -1,7 +1,9 @@
 // Where a process hangs, told by itself.
 
 import { spawn } from 'node:child_process'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { WebSocketServer } from 'ws'
 import { assert, suite } from '../../../test/suite.ts'
 import { patience } from '../../../test/support/patience.ts'
 import { untilEvent } from '../../../test/support/until.ts'
@@ -46,6 +48,27 @@ for (const [way, line] of [
       assert.equal(said, [], 'what the inspector says is not for the log')
     }))
 }
+
+// Whether a process is paused there is up to its machine, so an inspector of our own says it.
+test('the event by which Node says that its inspector is open is not what the code was at', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  server.on('connection', (socket) => {
+    const tell = (method: string, params: object) => socket.send(JSON.stringify({ method, params }))
+    const frame = (functionName: string, scriptId: string) => ({ functionName, location: { scriptId, lineNumber: 0, columnNumber: 0 } })
+    tell('Debugger.scriptParsed', { scriptId: '1', url: 'node:events' })
+    tell('Debugger.scriptParsed', { scriptId: '2', url: 'file:///app.js' })
+    tell('Debugger.paused', { callFrames: [frame('emit', '1'), frame('code', '2'), frame('emit', '1')] })
+  })
+  try {
+    await untilEvent(server, 'listening')
+    const reader = new StackReader(process.pid)
+    reader.hear(`Debugger listening on ws://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    assert.is(await reader.read(patience(2000)), 'at code (/app.js:1:1)\nat emit (node:events:1:1)')
+  } finally {
+    for (const client of server.clients) client.terminate()
+    server.close()
+  }
+})
 
 test('a deep stack is cut short', () =>
   withHanging('deep', async (reader) => {
