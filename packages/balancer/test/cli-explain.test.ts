@@ -3,14 +3,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { TicketSeal } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { spawnLogged } from '../../../test/support/spawn.ts'
 import { main } from '../src/cli/main.ts'
 import { ticketKeysOf } from '../src/config/secret.ts'
 import { fakeIo } from './fake-balancer.ts'
 
 const test = suite('cli explain')
+const runsMain = fileURLToPath(new URL('fixtures/runs-main.ts', import.meta.url))
 const secret = 'a secret for tests only'
 const config = {
   app: 'server.js',
@@ -194,6 +197,13 @@ for (const args of [['--help'], ['start', '--help'], ['check', '-h'], ['explain'
     assert.match(out, /Usage: balancer[\s\S]*Examples:\n {2}\$ balancer /)
   })
 }
+
+test('who reads no further, as `| head` does, makes no error', async () => {
+  const child = spawnLogged(process.execPath, ['--import', 'tsx', runsMain, '--help'])
+  child.process.stdout?.destroy()
+  assert.equal(await child.ended, { code: 0, signal: null })
+  assert.is(child.stderr(), '')
+})
 
 test('--version is that of the package', async () => {
   const { code, out } = await run(['--version'])

@@ -33,10 +33,7 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
     description: string,
     run: (args: Args, options: Common, command: Command) => Promise<number>,
   ): Command =>
-    add<Args>(name, description, (args, options, command) => {
-      io.endWithOutput()
-      return run(args, options, command)
-    })
+    add<Args>(name, description, run)
       .option('-c, --config <file>', 'config file that the balancer was started with (default: the one of this folder)')
       .option('--control <path>', 'its control socket (default: found by folder and config)')
       .option('--json', 'print JSON')

@@ -63,8 +63,9 @@ export function processIo(): CliIo {
     signals: process,
     isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
-    endWithOutput: () => void process.stdout.on('error', () => process.exit(0)),
+    endWithOutput: () => void process.stdout.on('error', endWell),
     outliveOutput() {
+      process.stdout.off('error', endWell)
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
     },
     isAlive,
@@ -77,6 +78,10 @@ export function processIo(): CliIo {
       return new Balancer(settings, inheritance)
     },
   }
+}
+
+function endWell(): never {
+  process.exit(0)
 }
 
 function isAlive(pid: number): boolean {

@@ -47,7 +47,8 @@ test('the master is killed: another is found, and what was acknowledged and repl
   await trio.master.kill()
   await until(() => store.status().state === 'down' && other.status().state === 'down', 10_000, 'down')
   const lastOfOld = during.counts.acknowledged
-  await until(() => during.counts.acknowledged > lastOfOld + 200, 20_000, 'increments on the new master')
+  const bothAreUp = () => store.status().state === 'up' && other.status().state === 'up'
+  await until(() => during.counts.acknowledged > lastOfOld + 200 && bothAreUp(), 20_000, 'increments on the new master')
   await during.stop()
   assert.is(during.counts.late, 0)
   assert.ok((await total()) >= kept + during.counts.acknowledged - lastOfOld)
