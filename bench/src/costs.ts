@@ -1,10 +1,12 @@
-// The timed run: who takes part is checked, then timed in turn.
+// The timed run: who takes part is checked, then timed in rounds.
 
 import { type Contender, entrants } from './contenders.ts'
 import { ableOf } from './installed.ts'
+import type { Load } from './loads.ts'
 import type { Options } from './options.ts'
+import { roundsOf, takeRound } from './round.ts'
 import type { Scenario } from './scenarios.ts'
-import { type Sample, take, tryOut, turnsOf } from './turn.ts'
+import { Entrant, type Sample } from './turn.ts'
 
 export interface Costs {
   readonly samples: readonly Sample[]
@@ -21,23 +23,29 @@ export async function measureCosts(options: Options, progress: (line: string) =>
   const scenarios = options.scenarios.filter((scenario) => entrants(contenders, scenario).length > 0)
   for (const load of loads)
     for (const scenario of scenarios) if (!load.can(scenario)) progress(`${load.name} can't ask what '${scenario.name}' asks: left out`)
-  await tryAll(contenders, scenarios, progress)
+  await tryAll(contenders, scenarios, loads[0] as Load, progress)
 
   const samples: Sample[] = []
-  const turns = turnsOf(contenders, scenarios, loads, rounds)
-  for (const [index, turn] of turns.entries()) {
-    const sample = await take(turn, seconds, warmUpSeconds)
-    samples.push(sample)
-    const { contender, scenario, load, round } = turn
-    const cost = `${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs per ${scenario.unit}`
-    progress(`${index + 1}/${turns.length}  ${load.name}  ${scenario.name}  round ${round}  ${contender.name}  ${cost}`)
+  const all = roundsOf(contenders, scenarios, loads, rounds)
+  for (const [index, round] of all.entries()) {
+    const { scenario, load } = round
+    progress(`${index + 1}/${all.length}  ${load.name}  ${scenario.name}  round ${round.round}`)
+    for (const sample of await takeRound(round, seconds, warmUpSeconds)) {
+      samples.push(sample)
+      progress(`  ${sample.contender}  ${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs per ${scenario.unit}`)
+    }
   }
   if (samples.length === 0) throw new Error('there was nothing to measure')
   return { samples, scenarios, contenders: [...new Set(contenders.map(({ name }) => name))] }
 }
 
 /** Before anything is timed: a fault of the last one should not take minutes to be found. */
-async function tryAll(contenders: readonly Contender[], scenarios: readonly Scenario[], progress: (line: string) => void): Promise<void> {
+async function tryAll(
+  contenders: readonly Contender[],
+  scenarios: readonly Scenario[],
+  load: Load,
+  progress: (line: string) => void,
+): Promise<void> {
   const tried = new Map<Contender, Scenario['groups']>()
   for (const scenario of scenarios) {
     for (const contender of entrants(contenders, scenario)) {
@@ -45,7 +53,8 @@ async function tryAll(contenders: readonly Contender[], scenarios: readonly Scen
       if (tried.get(contender) === scenario.groups) continue
       tried.set(contender, scenario.groups)
       progress(`checking the answers of ${contender.name}: ${scenario.name}`)
-      await tryOut(contender, scenario)
+      const entrant = await Entrant.start(contender, scenario, load)
+      await entrant.stop()
     }
   }
 }

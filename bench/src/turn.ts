@@ -1,21 +1,14 @@
-// One contender in one scenario, once: started afresh, checked, warmed up, timed, stopped.
+// One contender in one scenario: started afresh, checked, warmed up, and timed whenever it is its turn.
 
-import { checkAnswers, type Questions } from './answers.ts'
-import { type Contender, entrants } from './contenders.ts'
+import { checkAnswers } from './answers.ts'
+import type { Contender } from './contenders.ts'
 import { type CpuTimes, cpuTimes } from './cpu.ts'
 import type { Load, LoadOutcome } from './loads.ts'
 import { movesFault, movesOf } from './moves.ts'
 import type { Scenario } from './scenarios.ts'
-import { startServer } from './server.ts'
+import { type RunningServer, startServer } from './server.ts'
 
-export interface Turn {
-  readonly contender: Contender
-  readonly scenario: Scenario
-  readonly load: Load
-  readonly round: number
-}
-
-/** What one turn has measured. */
+/** What the turns of one contender in one round have measured together. */
 export interface Sample {
   readonly load: string
   readonly scenario: string
@@ -33,76 +26,82 @@ export interface Sample {
   readonly workerCpuMs: readonly number[]
 }
 
-/** All turns of a run: those who take part in a scenario take turns, and another one is first in each round. */
-export function turnsOf(
-  contenders: readonly Contender[],
-  scenarios: readonly Scenario[],
-  loads: readonly Load[],
-  rounds: number,
-): readonly Turn[] {
-  const turns: Turn[] = []
-  for (const load of loads) {
-    for (const scenario of scenarios.filter((one) => load.can(one))) {
-      const taking = entrants(contenders, scenario)
-      for (let round = 1; round <= rounds; round += 1)
-        for (const contender of inTurn(taking, round)) turns.push({ contender, scenario, load, round })
-    }
-  }
-  return turns
-}
-
 /** The order of a round, counted from 1: another one is first in each. */
 export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
   const first = (round - 1) % all.length
   return [...all.slice(first), ...all.slice(0, first)]
 }
 
-/** Starts a contender, checks its answers and stops it. Rejects when something is wrong. */
-export async function tryOut(contender: Contender, questions: Questions): Promise<void> {
-  const server = await startServer(contender)
-  try {
-    await checkAnswers(contender, server, questions)
-  } finally {
-    await server.stop()
-  }
-}
+export class Entrant {
+  private readonly contender: Contender
+  private readonly scenario: Scenario
+  private readonly load: Load
+  private readonly server: RunningServer
+  private requests = 0
+  private seconds = 0
+  private used: readonly number[] = []
 
-/** Takes one turn. Rejects when a single request was not answered as it should be: then the whole run says nothing. */
-export async function take({ contender, scenario, load, round }: Turn, seconds: number, warmUpSeconds: number): Promise<Sample> {
-  const { name } = contender
-  const fail = (why: string): never => {
-    throw new Error(`${name}, ${scenario.name}, ${load.name}: ${why}`)
+  private constructor(contender: Contender, scenario: Scenario, load: Load, server: RunningServer) {
+    this.contender = contender
+    this.scenario = scenario
+    this.load = load
+    this.server = server
   }
-  const server = await startServer(contender)
-  try {
-    await checkAnswers(contender, server, scenario)
-    const run = async (duration: number): Promise<LoadOutcome> => {
-      const outcome = await load.run(`http://127.0.0.1:${server.port}/`, scenario, duration)
-      const faults = Object.entries(outcome.faults).map(([fault, count]) => `${fault}: ${count}`)
-      if (faults.length > 0) fail(faults.join(', '))
-      if (outcome.requests === 0) fail('no answers')
-      return outcome
+
+  /** Starts a contender and checks its answers. Rejects when something is wrong. */
+  static async start(contender: Contender, scenario: Scenario, load: Load): Promise<Entrant> {
+    const server = await startServer(contender)
+    try {
+      await checkAnswers(contender, server, scenario)
+      return new Entrant(contender, scenario, load, server)
+    } catch (error) {
+      await server.stop()
+      throw error
     }
-    if (warmUpSeconds > 0) await run(warmUpSeconds)
-    const [moved, before] = [await movesOf(server), cpuTimes(server.pid)]
-    const { requests, seconds: took } = await run(seconds)
-    const [after, movedThen] = [cpuTimes(server.pid), await movesOf(server)]
+  }
+
+  /** Rejects when a single request is not answered as it should be: then the whole run says nothing. */
+  async run(seconds: number): Promise<LoadOutcome> {
+    const outcome = await this.load.run(`http://127.0.0.1:${this.server.port}/`, this.scenario, seconds)
+    const faults = Object.entries(outcome.faults).map(([fault, count]) => `${fault}: ${count}`)
+    if (faults.length > 0) this.fail(faults.join(', '))
+    if (outcome.requests === 0) this.fail('no answers')
+    return outcome
+  }
+
+  /** Takes a turn. Rejects as `run` does, and when the requests did not move as they should. */
+  async time(seconds: number): Promise<void> {
+    const [moved, before] = [await movesOf(this.server), cpuTimes(this.server.pid)]
+    const { requests, seconds: took } = await this.run(seconds)
+    const [after, movedThen] = [cpuTimes(this.server.pid), await movesOf(this.server)]
     if (moved !== undefined && movedThen !== undefined) {
-      const fault = movesFault(scenario, requests, moved, movedThen)
-      if (fault !== undefined) fail(fault)
+      const fault = movesFault(this.scenario, requests, moved, movedThen)
+      if (fault !== undefined) this.fail(fault)
     }
-    const used = difference(name, before, after)
-    const [primaryCpuMs = 0, ...workerCpuMs] = used
-    const cpuMs = used.reduce((sum, one) => sum + one, 0)
-    const units = requests / scenario.requestsPerUnit
-    const cost = { requests, units, seconds: took, cpuMs, primaryCpuMs, workerCpuMs }
-    return { load: load.name, scenario: scenario.name, contender: name, round, ...cost }
-  } finally {
-    await server.stop()
+    this.requests += requests
+    this.seconds += took
+    this.used = this.difference(before, after).map((ms, process) => ms + (this.used[process] ?? 0))
   }
-}
 
-function difference(name: string, before: CpuTimes, after: CpuTimes): number[] {
-  if ([...before.keys()].join() !== [...after.keys()].join()) throw new Error(`${name}: a process came or went while it was timed`)
-  return [...after].map(([pid, cpuMs]) => cpuMs - (before.get(pid) ?? 0))
+  /** What all turns so far have measured. */
+  sample(round: number): Sample {
+    const { load, scenario, contender, requests, seconds } = this
+    const [primaryCpuMs = 0, ...workerCpuMs] = this.used
+    const cpuMs = this.used.reduce((sum, one) => sum + one, 0)
+    const cost = { requests, units: requests / scenario.requestsPerUnit, seconds, cpuMs, primaryCpuMs, workerCpuMs }
+    return { load: load.name, scenario: scenario.name, contender: contender.name, round, ...cost }
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop()
+  }
+
+  private fail(why: string): never {
+    throw new Error(`${this.contender.name}, ${this.scenario.name}, ${this.load.name}: ${why}`)
+  }
+
+  private difference(before: CpuTimes, after: CpuTimes): number[] {
+    if ([...before.keys()].join() !== [...after.keys()].join()) this.fail('a process came or went while it was timed')
+    return [...after].map(([pid, cpuMs]) => cpuMs - (before.get(pid) ?? 0))
+  }
 }

@@ -1,0 +1,54 @@
+// One scenario, once: all who take part are there together, and are timed by turns of about a second. A machine that is slower for a while is slower
+// for each of them, so what they cost beside each other can be told to a few hundredths.
+
+import { type Contender, entrants } from './contenders.ts'
+import type { Load } from './loads.ts'
+import type { Scenario } from './scenarios.ts'
+import { Entrant, inTurn, type Sample } from './turn.ts'
+
+export interface Round {
+  readonly contenders: readonly Contender[]
+  readonly scenario: Scenario
+  readonly load: Load
+  /** Counted from 1. */
+  readonly round: number
+}
+
+/** All rounds of a run. */
+export function roundsOf(
+  contenders: readonly Contender[],
+  scenarios: readonly Scenario[],
+  loads: readonly Load[],
+  rounds: number,
+): readonly Round[] {
+  return loads.flatMap((load) =>
+    scenarios
+      .filter((scenario) => load.can(scenario))
+      .flatMap((scenario) =>
+        Array.from({ length: rounds }, (_, index) => ({ contenders: entrants(contenders, scenario), scenario, load, round: index + 1 })),
+      ),
+  )
+}
+
+/** Who has which turn of a round, so many each: another one is first each time. */
+export function turnsOf<T>(all: readonly T[], round: number, each: number): readonly T[] {
+  return Array.from({ length: each }, (_, index) => inTurn(all, round + index)).flat()
+}
+
+/** Takes a round: each is started afresh, checked, warmed up for `warmUpSeconds`, and timed for `seconds`. Rejects when something is wrong with one. */
+export async function takeRound(
+  { contenders, scenario, load, round }: Round,
+  seconds: number,
+  warmUpSeconds: number,
+): Promise<readonly Sample[]> {
+  const all: Entrant[] = []
+  try {
+    for (const contender of contenders) all.push(await Entrant.start(contender, scenario, load))
+    if (warmUpSeconds > 0) for (const entrant of inTurn(all, round)) await entrant.run(warmUpSeconds)
+    const each = Math.max(1, Math.floor(seconds))
+    for (const entrant of turnsOf(all, round, each)) await entrant.time(seconds / each)
+    return all.map((entrant) => entrant.sample(round))
+  } finally {
+    await Promise.all(all.map((entrant) => entrant.stop()))
+  }
+}
