@@ -19,7 +19,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each contender is timed in a round, by turns of a second (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --reload (30)
+  --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --reload (30)
   --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --sessions (3)
   --warm-up S        load before the timing (half of the seconds, at most 2)
   --requests N       with --queueing: how many of a trace are counted, about (3000)

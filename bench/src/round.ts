@@ -1,10 +1,13 @@
-// One scenario, once: all who take part are there together, and are timed by turns of about a second. A machine that is slower for a while is slower
+// One scenario, once: all who take part are there together, and are timed by turns of some seconds. A machine that is slower for a while is slower
 // for each of them, so what they cost beside each other can be told to a few hundredths.
 
 import { type Contender, entrants } from './contenders.ts'
 import type { Load } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
 import { Entrant, inTurn, type Sample } from './turn.ts'
+
+/** What a turn begins with, new connections for one thing, must not weigh. */
+const LEAST_TURN_SECONDS = 2
 
 export interface Round {
   readonly contenders: readonly Contender[]
@@ -45,7 +48,7 @@ export async function takeRound(
   try {
     for (const contender of contenders) all.push(await Entrant.start(contender, scenario, load))
     if (warmUpSeconds > 0) for (const entrant of inTurn(all, round)) await entrant.run(warmUpSeconds)
-    const each = Math.max(1, Math.floor(seconds))
+    const each = Math.max(1, Math.floor(seconds / LEAST_TURN_SECONDS))
     for (const entrant of turnsOf(all, round, each)) await entrant.time(seconds / each)
     return all.map((entrant) => entrant.sample(round))
   } finally {

@@ -21,6 +21,7 @@ import { openRuntime, type Runtime } from './runtime.ts'
 import { startSessionReports } from './session-reports.ts'
 import { openedStatus } from './sessions/open-sessions.ts'
 import { Steering } from './steer.ts'
+import { keepTickShape } from './tick-shape.ts'
 import { TicketCookies } from './ticket-cookie.ts'
 import { Upgraded } from './upgraded.ts'
 import { Visitors } from './visitors.ts'
@@ -33,6 +34,7 @@ const runtime = isMainThread ? openRuntime(process.env) : undefined
 if (runtime !== undefined) {
   // The primary may have to ask where this process hangs: its inspector, when it is opened, must not need the port that another's has.
   if (!process.execArgv.some((argument) => /^--(inspect|debug)/.test(argument))) process.debugPort = 0
+  keepTickShape()
   await register(runtime)
 }
 
