@@ -1,12 +1,12 @@
 // The timed run: who takes part is checked, then timed in rounds.
 
 import { type Contender, entrants } from './contenders.ts'
+import { Entrant, type Sample } from './entrant.ts'
 import { ableOf } from './installed.ts'
 import type { Load } from './loads.ts'
 import type { Options } from './options.ts'
 import { roundsOf, takeRound } from './round.ts'
 import type { Scenario } from './scenarios.ts'
-import { Entrant, type Sample } from './turn.ts'
 
 export interface Costs {
   readonly samples: readonly Sample[]

@@ -1,7 +1,7 @@
 // From samples to rows, verdicts and tables. Pure.
 
+import type { Sample } from './entrant.ts'
 import type { Target } from './scenarios.ts'
-import type { Sample } from './turn.ts'
 
 /** The rounds of one contender in one scenario. Costs are CPU microseconds per unit of the scenario. */
 export interface Row {

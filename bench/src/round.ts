@@ -2,9 +2,10 @@
 // for each of them, so what they cost beside each other can be told to a few hundredths.
 
 import { type Contender, entrants } from './contenders.ts'
+import { Entrant, type Sample } from './entrant.ts'
 import type { Load } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
-import { Entrant, inTurn, type Sample } from './turn.ts'
+import { inTurn, turnsOf } from './turn.ts'
 
 /** What a turn begins with, new connections for one thing, must not weigh. */
 const LEAST_TURN_SECONDS = 2
@@ -31,11 +32,6 @@ export function roundsOf(
         Array.from({ length: rounds }, (_, index) => ({ contenders: entrants(contenders, scenario), scenario, load, round: index + 1 })),
       ),
   )
-}
-
-/** Who has which turn of a round, so many each: another one is first each time. */
-export function turnsOf<T>(all: readonly T[], round: number, each: number): readonly T[] {
-  return Array.from({ length: each }, (_, index) => inTurn(all, round + index)).flat()
 }
 
 /** Takes a round: each is started afresh, checked, warmed up for `warmUpSeconds`, and timed for `seconds`. Rejects when something is wrong with one. */

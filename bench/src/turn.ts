@@ -1,30 +1,4 @@
-// One contender in one scenario: started afresh, checked, warmed up, and timed whenever it is its turn.
-
-import { checkAnswers } from './answers.ts'
-import type { Contender } from './contenders.ts'
-import { type CpuTimes, cpuTimes } from './cpu.ts'
-import type { Load, LoadOutcome } from './loads.ts'
-import { movesFault, movesOf } from './moves.ts'
-import type { Scenario } from './scenarios.ts'
-import { type RunningServer, startServer } from './server.ts'
-
-/** What the turns of one contender in one round have measured together. */
-export interface Sample {
-  readonly load: string
-  readonly scenario: string
-  readonly contender: string
-  readonly round: number
-  readonly requests: number
-  /** What the cost is counted for: requests, connections, or what else the scenario names. */
-  readonly units: number
-  readonly seconds: number
-  /** User and system time of all server processes while the load ran. */
-  readonly cpuMs: number
-  /** The primary's part of it. */
-  readonly primaryCpuMs: number
-  /** The workers' parts, in order of their process ids. */
-  readonly workerCpuMs: readonly number[]
-}
+// Whose turn it is.
 
 /** The order of a round, counted from 1: another one is first in each. */
 export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
@@ -32,76 +6,7 @@ export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
   return [...all.slice(first), ...all.slice(0, first)]
 }
 
-export class Entrant {
-  private readonly contender: Contender
-  private readonly scenario: Scenario
-  private readonly load: Load
-  private readonly server: RunningServer
-  private requests = 0
-  private seconds = 0
-  private used: readonly number[] = []
-
-  private constructor(contender: Contender, scenario: Scenario, load: Load, server: RunningServer) {
-    this.contender = contender
-    this.scenario = scenario
-    this.load = load
-    this.server = server
-  }
-
-  /** Starts a contender and checks its answers. Rejects when something is wrong. */
-  static async start(contender: Contender, scenario: Scenario, load: Load): Promise<Entrant> {
-    const server = await startServer(contender)
-    try {
-      await checkAnswers(contender, server, scenario)
-      return new Entrant(contender, scenario, load, server)
-    } catch (error) {
-      await server.stop()
-      throw error
-    }
-  }
-
-  /** Rejects when a single request is not answered as it should be: then the whole run says nothing. */
-  async run(seconds: number): Promise<LoadOutcome> {
-    const outcome = await this.load.run(`http://127.0.0.1:${this.server.port}/`, this.scenario, seconds)
-    const faults = Object.entries(outcome.faults).map(([fault, count]) => `${fault}: ${count}`)
-    if (faults.length > 0) this.fail(faults.join(', '))
-    if (outcome.requests === 0) this.fail('no answers')
-    return outcome
-  }
-
-  /** Takes a turn. Rejects as `run` does, and when the requests did not move as they should. */
-  async time(seconds: number): Promise<void> {
-    const [moved, before] = [await movesOf(this.server), cpuTimes(this.server.pid)]
-    const { requests, seconds: took } = await this.run(seconds)
-    const [after, movedThen] = [cpuTimes(this.server.pid), await movesOf(this.server)]
-    if (moved !== undefined && movedThen !== undefined) {
-      const fault = movesFault(this.scenario, requests, moved, movedThen)
-      if (fault !== undefined) this.fail(fault)
-    }
-    this.requests += requests
-    this.seconds += took
-    this.used = this.difference(before, after).map((ms, process) => ms + (this.used[process] ?? 0))
-  }
-
-  /** What all turns so far have measured. */
-  sample(round: number): Sample {
-    const { load, scenario, contender, requests, seconds } = this
-    const [primaryCpuMs = 0, ...workerCpuMs] = this.used
-    const cpuMs = this.used.reduce((sum, one) => sum + one, 0)
-    const cost = { requests, units: requests / scenario.requestsPerUnit, seconds, cpuMs, primaryCpuMs, workerCpuMs }
-    return { load: load.name, scenario: scenario.name, contender: contender.name, round, ...cost }
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop()
-  }
-
-  private fail(why: string): never {
-    throw new Error(`${this.contender.name}, ${this.scenario.name}, ${this.load.name}: ${why}`)
-  }
-
-  private difference(before: CpuTimes, after: CpuTimes): number[] {
-    if ([...before.keys()].join() !== [...after.keys()].join()) this.fail('a process came or went while it was timed')
-    return [...after].map(([pid, cpuMs]) => cpuMs - (before.get(pid) ?? 0))
-  }
+/** Who has which turn of a round, so many each: another one is first each time. */
+export function turnsOf<T>(all: readonly T[], round: number, each: number): readonly T[] {
+  return Array.from({ length: each }, (_, index) => inTurn(all, round + index)).flat()
 }

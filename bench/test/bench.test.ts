@@ -1,8 +1,8 @@
 // The whole script, for the blink of an eye: who takes part, what it refuses to time, how it ends. No figure is asserted.
 
 import { assert, suite } from '../../test/suite.ts'
+import type { Sample } from '../src/entrant.ts'
 import type { Row, Verdict } from '../src/report.ts'
-import type { Sample } from '../src/turn.ts'
 import { dataOf, start, startWith } from './run.ts'
 
 interface Data {

@@ -2,11 +2,12 @@
 
 import { assert, suite } from '../../test/suite.ts'
 import { contenders, entrants } from '../src/contenders.ts'
+import type { Sample } from '../src/entrant.ts'
 import { loads } from '../src/loads.ts'
 import { markdown, median, rowsOf, verdictsOf } from '../src/report.ts'
-import { roundsOf, turnsOf } from '../src/round.ts'
+import { roundsOf } from '../src/round.ts'
 import { scenarios, targets } from '../src/scenarios.ts'
-import type { Sample } from '../src/turn.ts'
+import { turnsOf } from '../src/turn.ts'
 
 const test = suite('bench report')
 

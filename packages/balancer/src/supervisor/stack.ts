@@ -85,16 +85,16 @@ function pausedStack(url: string, deadline: AbortSignal): Promise<string | undef
 /** Lines as those of an error. Undefined when there are none. */
 function stackOf(callFrames: unknown, scripts: ReadonlyMap<unknown, unknown>): string | undefined {
   if (!Array.isArray(callFrames) || callFrames.length === 0) return undefined
-  const calls = callFrames.map((frame: unknown) => {
+  const { functionName, location } = recordOf(callFrames[0])
+  // Node tells the process that its inspector has been opened, wherever its code is at that moment, and may be paused right there.
+  const isNodes = functionName === 'emit' && scripts.get(recordOf(location).scriptId) === 'node:events'
+  const calls = isNodes && callFrames.length > 1 ? callFrames.slice(1) : callFrames
+  const lines = calls.slice(0, MAX_FRAMES).map((frame: unknown) => {
     const { functionName, location } = recordOf(frame)
     const { scriptId, lineNumber, columnNumber } = recordOf(location)
-    return { name: String(functionName).slice(0, MAX_NAME), path: pathOf(scripts.get(scriptId)), lineNumber, columnNumber }
-  })
-  // Node tells the process that its inspector has been opened, wherever its code is at that moment, and may be paused right there.
-  if (calls.length > 1 && calls[0]?.name === 'emit' && calls[0].path === 'node:events') calls.shift()
-  const lines = calls.slice(0, MAX_FRAMES).map(({ name, path, lineNumber, columnNumber }) => {
     // The inspector counts from 0, people from 1.
-    const place = `${path}:${Number(lineNumber) + 1}:${Number(columnNumber) + 1}`
+    const place = `${pathOf(scripts.get(scriptId))}:${Number(lineNumber) + 1}:${Number(columnNumber) + 1}`
+    const name = String(functionName).slice(0, MAX_NAME)
     return name === '' ? `at ${place}` : `at ${name} (${place})`
   })
   const more = calls.length - lines.length
