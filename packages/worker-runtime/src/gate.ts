@@ -79,7 +79,7 @@ export function openGate(server: Server, parts: GateParts): void {
       return emit.call(server, event, request, second, rest)
     }
     const response = second as ServerResponse
-    parts.inFlight.beginRequest(response)
+    parts.inFlight.beginRequest(request, response)
     reception.countReceived()
     reception.noteResponse(response)
     parts.cookies?.prepare(request, response)

@@ -1,9 +1,10 @@
 // Counts what has begun and is not finished in this worker, and how long it took.
 
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
+import { OpenRequests, type Since } from './open-requests.ts'
 
 const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
@@ -22,18 +23,12 @@ export class InFlight {
   private sumMs = 0
   private untilTimed = 0
   private loopIsBusy = () => {}
-  private readonly responseClosed: (this: ServerResponse) => void
-  private readonly upgradeClosed: () => void
+  private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
+  private readonly upgradeClosed = () => this.end()
 
   constructor() {
-    const owner = this
     // Nobody reads this one.
     this.row[rowWords.busySince] = 1
-    this.responseClosed = function () {
-      if (this.statusCode >= 500 || !this.writableEnded) owner.noteFailure(this)
-      owner.end()
-    }
-    this.upgradeClosed = () => this.end()
   }
 
   /** From now on the counts are kept where the primary reads them, and it is told when the loop begins to work. */
@@ -79,11 +74,9 @@ export class InFlight {
   }
 
   /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
-  beginRequest(response: ServerResponse): void {
-    // Nobody listens on a new one.
-    if (response.listenerCount('close') > 0 && response.listeners('close').includes(this.responseClosed)) return
-    if (this.untilTimed-- === 0) this.time(response)
-    response.on('close', this.responseClosed)
+  beginRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (OpenRequests.hasBegun(response)) return
+    this.open.begin(request, response, this.untilTimed-- === 0 ? this.now() : true)
     this.begin()
   }
 
@@ -98,10 +91,15 @@ export class InFlight {
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 
-  private time(response: ServerResponse): void {
+  private now(): number {
     this.untilTimed = TIMED_EVERY - 1
-    const since = performance.now()
-    response.on('close', () => this.noteResponse(performance.now() - since))
+    return performance.now()
+  }
+
+  private endRequest(response: ServerResponse | undefined, since: Since): void {
+    if (since !== true) this.noteResponse(performance.now() - since)
+    if (response !== undefined && (response.statusCode >= 500 || !response.writableEnded)) this.noteFailure(response)
+    this.end()
   }
 
   private noteResponse(ms: number): void {

@@ -16,7 +16,7 @@ type App = (response: ServerResponse, request: IncomingMessage) => void
 async function countsOf(app: App, client: (socket: Socket) => void = () => {}) {
   const inFlight = new InFlight()
   const server = createServer((request, response) => {
-    inFlight.beginRequest(response)
+    inFlight.beginRequest(request, response)
     app(response, request)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -83,11 +83,50 @@ test('a request that is shown once more is counted once', async () => {
   assert.equal(counts, { begun: 1, failed: 0, count: 0 })
 })
 
+test('requests that wait behind another, for their client has not waited, end with its connection', async () => {
+  const inFlight = new InFlight()
+  const begun: string[] = []
+  const server = createServer((request, response) => {
+    inFlight.beginRequest(request, response)
+    begun.push(request.url as string)
+    // The first is never answered; the second has its answer ready, and the third fails while it waits.
+    if (request.url === '/b') response.end('b')
+    if (request.url === '/c') response.writeHead(500).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write(['/a', '/b', '/c', '/d'].map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+  await until(() => begun.length === 4)
+  assert.is(inFlight.count, 4)
+  socket.destroy()
+  await until(() => inFlight.count === 0, 3000, 'the end of all')
+  assert.equal([inFlight.begun, inFlight.ended, inFlight.failed], [4, 4, 0])
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test('a request that begins when its connection has closed ends at once', async () => {
+  const inFlight = new InFlight()
+  const server = createServer(async (request, response) => {
+    await new Promise((resolve) => request.socket.once('close', resolve))
+    await new Promise(setImmediate)
+    inFlight.beginRequest(request, response)
+    response.end('a')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  setTimeout(() => socket.destroy(), 20)
+  await until(() => inFlight.begun === 1)
+  await until(() => inFlight.count === 0, 3000, 'its end')
+  assert.is(inFlight.ended, 1)
+  await new Promise((resolve) => server.close(resolve))
+})
+
 test('one request in eight is timed, and falls into the bucket of its time', async () => {
   const inFlight = new InFlight()
   const waits = [0, 30]
-  const server = createServer((_request, response) => {
-    inFlight.beginRequest(response)
+  const server = createServer((request, response) => {
+    inFlight.beginRequest(request, response)
     const wait = inFlight.begun % 8 === 1 ? waits.shift() : 0
     if (wait) setTimeout(() => response.end(), wait)
     else response.end()
