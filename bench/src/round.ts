@@ -5,7 +5,7 @@ import { type Contender, entrants } from './contenders.ts'
 import { Entrant, type Sample } from './entrant.ts'
 import type { Load } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
-import { inTurn, turnsOf } from './turn.ts'
+import { turnsOf } from './turn.ts'
 
 /** What a turn begins with, new connections for one thing, must not weigh. */
 const LEAST_TURN_SECONDS = 2
@@ -43,11 +43,17 @@ export async function takeRound(
   const all: Entrant[] = []
   try {
     for (const contender of contenders) all.push(await Entrant.start(contender, scenario, load))
-    if (warmUpSeconds > 0) for (const entrant of inTurn(all, round)) await entrant.run(warmUpSeconds)
-    const each = Math.max(1, Math.floor(seconds / LEAST_TURN_SECONDS))
-    for (const entrant of turnsOf(all, round, each)) await entrant.time(seconds / each)
+    // By turns as well: a process that has nothing to do for 8 seconds cleans up, and is not as fast after it.
+    if (warmUpSeconds > 0) for (const [entrant, turn] of turns(all, round, warmUpSeconds)) await entrant.run(turn)
+    for (const [entrant, turn] of turns(all, round, seconds)) await entrant.time(turn)
     return all.map((entrant) => entrant.sample(round))
   } finally {
     await Promise.all(all.map((entrant) => entrant.stop()))
   }
+}
+
+/** Whose turn it is, and for how many seconds. */
+function turns<T>(all: readonly T[], round: number, seconds: number): [T, number][] {
+  const each = Math.max(1, Math.floor(seconds / LEAST_TURN_SECONDS))
+  return turnsOf(all, round, each).map((one) => [one, seconds / each])
 }
