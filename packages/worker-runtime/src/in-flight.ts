@@ -76,7 +76,7 @@ export class InFlight {
   /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
   beginRequest(request: IncomingMessage, response: ServerResponse): void {
     if (OpenRequests.hasBegun(response)) return
-    this.open.begin(request, response, this.untilTimed-- === 0 ? this.now() : true)
+    this.open.begin(request, response, this.since())
     this.begin()
   }
 
@@ -91,7 +91,8 @@ export class InFlight {
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 
-  private now(): number {
+  private since(): Since {
+    if (this.untilTimed-- > 0) return true
     this.untilTimed = TIMED_EVERY - 1
     return performance.now()
   }

@@ -62,7 +62,7 @@ export class OpenRequests {
       socket[connection] = undefined
       this.close(socket, watched)
     }
-    // A request that was given back to this worker may come too late.
+    // One that could not be forwarded begins here after all, perhaps when its client has left.
     if (socket.closed) setImmediate(close)
     else socket.once('close', close)
     return watched
@@ -80,9 +80,10 @@ export class OpenRequests {
     if (watched.open === 0) return
     const response = responseOn(socket) as BegunResponse | undefined
     const since = response?.[begun]
-    let ends = watched.open
-    watched.open = 0
-    if (since !== undefined && ends-- > 0) this.onEnd(response, since)
-    while (ends-- > 0) this.onEnd(undefined, true)
+    if (since !== undefined) {
+      watched.open--
+      this.onEnd(response, since)
+    }
+    for (; watched.open > 0; watched.open--) this.onEnd(undefined, true)
   }
 }
