@@ -21,6 +21,7 @@ class FakeLine implements SessionLine {
   readonly told: ToWorker[] = []
   /** The primary hears nothing any more. */
   isCut = false
+  private changes = 0
   private readonly primary: EmbeddedSessions
   private listener: (message: ToWorker) => void = () => {}
 
@@ -37,6 +38,7 @@ class FakeLine implements SessionLine {
   }
 
   tell(message: ToWorker): void {
+    if (message.switchyard === 'sessions-changed') this.changes++
     void this.carry(message, (frame) => {
       const read = readFromPrimary(frame) as ToWorker
       this.told.push(read)
@@ -46,6 +48,10 @@ class FakeLine implements SessionLine {
 
   onMessage(listener: (message: ToWorker) => void): void {
     this.listener = listener
+  }
+
+  toldChanges(): number {
+    return this.changes
   }
 
   private async carry(message: object, then: (frame: unknown) => void): Promise<void> {
@@ -92,7 +98,7 @@ test('an answer that does not come is an error in time, and all is well when it 
 
 test('an answer that is there already when a busy loop looks at its clock is taken', async () => {
   let hear: (message: ToWorker) => void = () => {}
-  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener) }, 10)
+  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener), toldChanges: () => undefined }, 10)
   const reading = store.read('a')
   await setImmediate()
   // Answers come where the loop looks for what has been read, as this does.

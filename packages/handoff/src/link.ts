@@ -21,6 +21,8 @@ export interface WorkerLink {
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
   tellSeats(slots: readonly number[]): void
+  /** A message of a change is about to be sent: where memory is shared, the worker knows from now on that it is on its way. */
+  countChange(): void
   /** The worker's process exists and holds its ends; without a pid it could not be made. */
   started(child: ChildProcess): void
   /** The process has ended: calls `then` when everything that it had said is heard. */

@@ -5,6 +5,7 @@ import { adopt } from './adopt.ts'
 import type { NativeEnds } from './ends.ts'
 import { native } from './native.ts'
 import { NativeOutbox } from './native-outbox.ts'
+import { readToldChanges } from './told-changes.ts'
 import type { Offer, OfferListener, WorkerEnd } from './worker-end.ts'
 
 const PEEK_BYTES = 65536
@@ -53,6 +54,7 @@ export class NativeEnd implements WorkerEnd {
   readonly control = undefined
   readonly sharesWords = true
   private readonly ends: NativeEnds
+  private words: Int32Array | undefined
 
   constructor(ends: NativeEnds) {
     this.ends = ends
@@ -66,7 +68,12 @@ export class NativeEnd implements WorkerEnd {
       const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
       listener.onOffer(new NativeOffer(fd, index, word, tag, bytes))
     })
-    return new Int32Array(words)
+    this.words = new Int32Array(words)
+    return this.words
+  }
+
+  toldChanges(): number | undefined {
+    return this.words && readToldChanges(this.words)
   }
 
   loopIsBusy(): void {

@@ -9,6 +9,7 @@ import { NativeDoor } from './native-door.ts'
 import { NativeLoadRow } from './native-load-row.ts'
 import { nativePassages } from './native-passage.ts'
 import { tellSeats } from './seats.ts'
+import { countToldChange } from './told-changes.ts'
 
 export class NativeLink implements WorkerLink {
   readonly channel: NativeChannel
@@ -27,6 +28,10 @@ export class NativeLink implements WorkerLink {
 
   tellSeats(slots: readonly number[]): void {
     tellSeats(this.channel.row, slots)
+  }
+
+  countChange(): void {
+    countToldChange(this.channel.row)
   }
 
   started(_child: ChildProcess): void {

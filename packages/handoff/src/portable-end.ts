@@ -92,6 +92,8 @@ export class PortableEnd implements WorkerEnd {
     return this.words
   }
 
+  toldChanges(): undefined {}
+
   loopIsBusy(): void {
     this.words[rowWords.busySince] = 1
     this.control.send(loadFrame(this.load))

@@ -37,6 +37,9 @@ export class PortableLink implements WorkerLink {
     this.control?.send({ seats: slots })
   }
 
+  /** No memory is shared. */
+  countChange(): void {}
+
   started(child: ChildProcess): void {
     const control = child.stdio?.[FIRST_END_FD] as Duplex | null | undefined
     const claims = child.stdio?.[FIRST_END_FD + 1] as Duplex | null | undefined

@@ -59,6 +59,8 @@ export interface WorkerEnd {
   readonly sharesWords: boolean
   /** Starts to receive; gives the words of the load board in which this worker tells its load and is told the seats. Keeps no process alive. */
   receive(listener: OfferListener): Int32Array
+  /** How many changes the primary has told of since the worker's start, those on their way too; undefined: that can't be seen. */
+  toldChanges(): number | undefined
   /** The loop has begun to work: a request begins. What is received says so by itself. */
   loopIsBusy(): void
   /** What the loop was handed last is answered, and what remains of the turn is putting things away: it takes the next at once. */

@@ -11,6 +11,8 @@ export interface Runtime {
   readonly end: WorkerEnd
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
+  /** Messages of changes that the primary has sent, those on their way too; undefined: that can't be seen. */
+  toldChanges(): number | undefined
 }
 
 let runtime: Runtime | undefined
@@ -48,6 +50,7 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
       if (control !== undefined) control.onFrame(hear)
       else process.on('message', hear)
     },
+    toldChanges: () => end.toldChanges(),
   }
   return runtime
 }

@@ -108,6 +108,7 @@ export class PoolWorker implements Candidate {
   }
 
   tell(message: ToWorker): void {
+    if (message.switchyard === 'sessions-changed') this.link.countChange()
     this.process?.send(message)
   }
 

@@ -49,6 +49,22 @@ test('what one worker writes the other reads, also when it had kept what was the
   }
 })
 
+test('what was written elsewhere is read at once, also by a worker that could not hear of it', async () => {
+  const id = await result('one', 'id')
+  await result('two', `set/${id}/0`)
+  const client = await new RawClient(balancer.port).connected()
+  const resultOnIt = async (path: string) =>
+    json<Said>(await client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()).result
+  for (let count = 1; count <= 5; count++) {
+    assert.equal(await resultOnIt(`get/${id}`), { count: count - 1 })
+    assert.is(await resultOnIt('busy/200'), true)
+    // The kernel has events of this connection before those of the line to the primary: the read comes first.
+    assert.is(await result('two', `set/${id}/${count}`), true)
+    assert.equal(await resultOnIt(`get/${id}`), { count })
+  }
+  client.destroy()
+})
+
 test('what a worker has read it reads again without asking', async () => {
   const id = await result('one', 'id')
   await result('two', `set/${id}/1`)

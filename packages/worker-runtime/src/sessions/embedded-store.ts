@@ -16,6 +16,8 @@ import {
 export interface PrimaryLine {
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
+  /** Messages of changes that were sent, those on their way too; undefined: that can't be seen. */
+  toldChanges(): number | undefined
 }
 
 interface Asked {
@@ -45,6 +47,7 @@ export class EmbeddedStore implements SessionStore {
   private open = 0
   private lastBatch = 0
   private listener: ((id: string | undefined) => void) | undefined
+  private heardChanges = 0
   private isClosed = false
   private commands = 0
   private failed = 0
@@ -96,6 +99,12 @@ export class EmbeddedStore implements SessionStore {
     return true
   }
 
+  /** The primary counts a change in memory before it tells of it, and tells of it before whoever has written hears that it is done. */
+  hasHeardAll(): boolean {
+    const told = this.line.toldChanges()
+    return told === undefined || told === this.heardChanges
+  }
+
   status(): SessionStoreStatus {
     return { kind: 'embedded', state: 'up', commands: this.commands, failed: this.failed, sumMs: this.sumMs }
   }
@@ -138,6 +147,7 @@ export class EmbeddedStore implements SessionStore {
 
   private hear(message: ToWorker): void {
     if (message.switchyard === 'sessions-changed') {
+      this.heardChanges = (this.heardChanges + 1) >>> 0
       if (message.ids === undefined) return this.listener?.(undefined)
       for (const id of message.ids) this.listener?.(id)
     } else if (message.switchyard === 'session-replies') this.answered(message.batch, message.replies)

@@ -33,9 +33,12 @@ export class NearStore {
     if (!canHear) cache.hears = false
   }
 
-  /** What can be had without asking; nobody else has written there, as far as is heard within `maxAgeMs`. */
+  /** What can be had without asking; nobody else has written there, or nobody can know and it is not heard yet, for `maxAgeMs` at most. */
   near(id: string): NearSession | undefined {
-    return this.isKeeping ? this.cache.fresh(id, this.now()) : undefined
+    if (!this.isKeeping) return undefined
+    if (this.store.hasHeardAll?.() !== false) return this.cache.fresh(id, this.now())
+    this.cache.misses++
+    return undefined
   }
 
   /** What was there when it was last heard of, however long ago. */

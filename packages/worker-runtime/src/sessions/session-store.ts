@@ -37,6 +37,8 @@ export interface SessionStore {
    * Called once at most.
    */
   onChanged(listener: (id: string | undefined) => void, onHearing?: (hears: boolean) => void): boolean
+  /** Has `listener` heard of every write elsewhere that was done before this moment? Left out: that can't be known. */
+  hasHeardAll?(): boolean
   /** How it is with it. */
   status(): SessionStoreStatus
   close(): Promise<void>
