@@ -1,4 +1,4 @@
-// npm run soak [-- --seed N --channel portable name…]: the long forms of the tests, one file at a time. The seed is printed, and repeats the run.
+// npm run soak [-- options name…]: the long forms of the tests, one file at a time. The seed is printed, and repeats the run.
 
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -8,13 +8,23 @@ import { killTestProcesses, runTestFile } from './test-process.mjs'
 import { build } from './workspace.mjs'
 
 const FILE_TIMEOUT_MS = 45 * 60_000
+const USAGE = `npm run soak -- [options] [name…]
 
-const { values, positionals } = parseArgs({ options: { seed: { type: 'string' }, channel: { type: 'string' } }, allowPositionals: true })
+  name             only files whose path contains it
+  --seed N         repeats a run (drawn)
+  --channel NAME   native or portable (native where it is built)
+  --help           this text
+`
+const OPTIONS = { seed: { type: 'string' }, channel: { type: 'string' }, help: { type: 'boolean' } }
+
+const { values, positionals } = readArguments()
 const seed = Number(values.seed ?? randomInt(2 ** 31))
-if (!Number.isSafeInteger(seed)) {
-  console.error(`--seed: expected a whole number, got ${values.seed}`)
-  process.exit(2)
+if (values.help) {
+  console.log(USAGE)
+  process.exit()
 }
+if (!Number.isSafeInteger(seed)) refuse(`--seed: expected a whole number, got ${values.seed}`)
+if (!['native', 'portable', undefined].includes(values.channel)) refuse(`--channel: expected native or portable, got ${values.channel}`)
 const channel = values.channel === undefined ? {} : { SWITCHYARD_CHANNEL: values.channel }
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
@@ -44,3 +54,16 @@ for (const file of files) {
 }
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0
+
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    refuse(error.message)
+  }
+}
+
+function refuse(fault) {
+  console.error(`${fault}\n\n${USAGE}`)
+  process.exit(2)
+}

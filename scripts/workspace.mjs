@@ -42,12 +42,13 @@ export async function install() {
   return code
 }
 
-/** Installs, builds the native module where there is a compiler, and the TypeScript projects. Quick when nothing has changed. */
+/** Installs, builds the native module where there is a compiler, the TypeScript projects, and the bundles. Quick when nothing has changed. */
 export async function build() {
   const steps = [
     install,
     () => run(process.execPath, ['packages/handoff/scripts/build-native.mjs']),
     () => run(process.execPath, ['node_modules/typescript/bin/tsc', '-b']),
+    () => run(process.execPath, ['scripts/bundle.mjs']),
   ]
   for (const step of steps) {
     const code = await step()
