@@ -125,6 +125,8 @@ export interface PoolSettings {
   maxConnectionAgeMs: number
   /** How long the goodbyes to websockets are spread over when a worker drains. */
   drainSpreadMs: number
+  /** How long nobody may have come to a worker that drains, where routes of its pool give tickets. */
+  drainReturnMs: number
 }
 
 export interface RouteSettings {

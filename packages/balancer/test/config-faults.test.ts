@@ -206,9 +206,12 @@ const table: [name: string, config: object, faults: string[]][] = [
     ],
   ],
   [
-    'a spread longer than the drain',
-    { drainTimeoutMs: 1000, pools: { web: { drainSpreadMs: 2000 }, heavy: {} } },
-    ['pools.web.drainSpreadMs: expected at most drainTimeoutMs (1000), got 2000'],
+    'a spread or a wait longer than the drain',
+    { drainTimeoutMs: 1000, pools: { web: { drainSpreadMs: 2000 }, heavy: { drainReturnMs: 3000 } } },
+    [
+      'pools.web.drainSpreadMs: expected at most drainTimeoutMs (1000), got 2000',
+      'pools.heavy.drainReturnMs: expected at most drainTimeoutMs (1000), got 3000',
+    ],
   ],
   [
     'users that make no sense',

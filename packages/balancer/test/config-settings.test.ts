@@ -63,6 +63,7 @@ test('an app is enough', () => {
       autoscale: undefined,
       maxConnectionAgeMs: Number.POSITIVE_INFINITY,
       drainSpreadMs: 5000,
+      drainReturnMs: 1000,
     },
   ])
   assert.is(settings.control, undefined)
@@ -159,19 +160,21 @@ test('a pool that scales begins with the fewest, or as it says', () => {
 })
 
 test('what is replaced, and when', () => {
-  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs } = poolOf({
+  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs } = poolOf({
     reload: { maxSurge: 2 },
     maxRequests: 10,
     maxAgeMs: 20,
     nice: -5,
     maxConnectionAgeMs: 30,
     drainSpreadMs: 0,
+    drainReturnMs: 3000,
   })
   assert.equal(
-    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs],
-    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0],
+    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs],
+    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0, 3000],
   )
-  assert.is(poolOf({}, { drainTimeoutMs: 700 }).drainSpreadMs, 700, 'no longer than the drain')
+  const short = poolOf({}, { drainTimeoutMs: 700 })
+  assert.equal([short.drainSpreadMs, short.drainReturnMs], [700, 700], 'no longer than the drain')
 })
 
 test('a user goes with its group, by name or number', () => {

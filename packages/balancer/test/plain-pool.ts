@@ -30,6 +30,7 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     autoscale: undefined,
     maxConnectionAgeMs: Number.POSITIVE_INFINITY,
     drainSpreadMs: 0,
+    drainReturnMs: 1000,
     ...changes,
   }
 }

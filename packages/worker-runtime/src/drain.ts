@@ -13,8 +13,6 @@ import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket }
 import type { Upgraded, WebSocket } from './upgraded.ts'
 
 const LOOK_MS = 25
-/** Those whom only this worker knows may be between two requests. */
-const RETURN_MS = 1000
 /** Another worker may have been told just now to forward a request to this one. */
 const FORWARD_MS = 250
 /** An app's listener has at least so long before websockets are ended, however short the spread. */
@@ -56,8 +54,8 @@ export interface DrainParts {
 /** Of one worker; there is one drain in its life. */
 export class Drain {
   private readonly parts: DrainParts
-  /** May visitors come whom only this worker knows? */
-  private readonly hasTickets: boolean
+  /** Visitors whom only this worker knows may be between two requests; 0: there are none. */
+  private readonly returnMs: number
   private looks: NodeJS.Timeout | undefined
   private isLast = false
   private said: 'nothing' | 'drained' | 'drained at last' = 'nothing'
@@ -70,8 +68,8 @@ export class Drain {
 
   constructor(parts: DrainParts) {
     this.parts = parts
-    const { routes, pool } = parts.runtime.start
-    this.hasTickets = routes.some((route) => route.pool === pool && route.ticket !== undefined)
+    const { routes, pool, drainReturnMs } = parts.runtime.start
+    this.returnMs = routes.some((route) => route.pool === pool && route.ticket !== undefined) ? drainReturnMs : 0
   }
 
   /** Begins to drain, or hears that nothing more will come. */
@@ -133,7 +131,7 @@ export class Drain {
     this.received = inFlight.received
     const emptyMs = this.emptySinceMs === undefined ? -1 : now - this.emptySinceMs
     if (!this.isLast) {
-      if (emptyMs >= (this.hasTickets ? RETURN_MS : 0)) this.say('drained')
+      if (emptyMs >= this.returnMs) this.say('drained')
     } else if (this.listenersDone && emptyMs >= (betweenWorkers.length > 0 ? FORWARD_MS : 0)) {
       // What came in the last moment is unread, so the other worker sees that, and sends it elsewhere.
       for (const destroy of betweenWorkers) destroy()

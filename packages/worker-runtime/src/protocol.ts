@@ -74,6 +74,8 @@ export interface WorkerStart {
   readonly weights: readonly number[]
   /** How long a request that can't move may wait for a worker. */
   readonly forwardTimeoutMs: number
+  /** Where routes of the pool give tickets: how long nobody may have come before a drained worker says so. */
+  readonly drainReturnMs: number
   /** Connections older than about this are let go; 0 or left out: none is. */
   readonly maxConnectionAgeMs?: number | undefined
   readonly sessions: SessionSettings

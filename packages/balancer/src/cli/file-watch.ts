@@ -39,6 +39,7 @@ export function forDevelopment(settings: Settings): Settings {
       ...pool,
       reload: { maxSurge: pool.workers, settleMs: Math.min(pool.reload.settleMs, maxSettleMs) },
       drainSpreadMs: Math.min(pool.drainSpreadMs, drainTimeoutMs),
+      drainReturnMs: Math.min(pool.drainReturnMs, drainTimeoutMs),
     })),
   }
 }

@@ -61,6 +61,7 @@ function poolFaults({ pools, drainTimeoutMs = defaultLimits.drainTimeoutMs }: Lo
       ...outlierFaults(looseOf(pool.outliers), at),
       ...autoscaleFaults(pool, at),
       ...atMost(at('drainSpreadMs'), 'drainTimeoutMs', pool.drainSpreadMs, drainTimeoutMs),
+      ...atMost(at('drainReturnMs'), 'drainTimeoutMs', pool.drainReturnMs, drainTimeoutMs),
     ]
   })
 }

@@ -140,6 +140,8 @@ export interface PoolConfig {
   maxConnectionAgeMs?: number | undefined
   /** How long the goodbyes to websockets are spread over when a worker drains. Default 5000, or `drainTimeoutMs` if that is less. */
   drainSpreadMs?: number | undefined
+  /** Where tickets bring visitors back: how long nobody may have come before a worker that drains leaves. Default 1000, or `drainTimeoutMs` if that is less. */
+  drainReturnMs?: number | undefined
 }
 
 /** What of it is left out has its default. */

@@ -56,6 +56,9 @@ export const defaultAutoscale: Omit<AutoscaleSettings, 'max'> = { min: 1, target
 /** Or `drainTimeoutMs`, if that is less. */
 export const defaultDrainSpreadMs = 5_000
 
+/** The same. */
+export const defaultDrainReturnMs = 1_000
+
 export const defaultAdmin = { host: '127.0.0.1', port: 9400 }
 
 /** Name of the pool when the config names none. */

@@ -5,6 +5,7 @@ import type { AutoscaleSettings, LimitSettings, PoolSettings } from '../settings
 import type { AutoscaleConfig, HealthProbeConfig, PoolConfig } from './config.ts'
 import {
   defaultAutoscale,
+  defaultDrainReturnMs,
   defaultDrainSpreadMs,
   defaultHealthWhen,
   defaultOutliers,
@@ -57,6 +58,7 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     autoscale,
     maxConnectionAgeMs: pool.maxConnectionAgeMs ?? Number.POSITIVE_INFINITY,
     drainSpreadMs: pool.drainSpreadMs ?? Math.min(defaultDrainSpreadMs, limits.drainTimeoutMs),
+    drainReturnMs: pool.drainReturnMs ?? Math.min(defaultDrainReturnMs, limits.drainTimeoutMs),
   }
 }
 

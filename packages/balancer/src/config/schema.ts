@@ -286,6 +286,7 @@ const poolEntries = {
   autoscale: v.optional(shape(autoscaleEntries)),
   maxConnectionAgeMs: milliseconds(1),
   drainSpreadMs: milliseconds(0),
+  drainReturnMs: milliseconds(0),
 }
 
 /** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */

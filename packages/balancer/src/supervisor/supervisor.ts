@@ -317,6 +317,7 @@ export class Supervisor {
         generation,
         rest: settings.rest,
         weights: settings.weights,
+        drainReturnMs: settings.drainReturnMs,
         maxConnectionAgeMs: settings.maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : settings.maxConnectionAgeMs,
         ...shared,
         ...this.options.startData(worker),

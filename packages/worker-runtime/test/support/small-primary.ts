@@ -190,6 +190,7 @@ export class SmallWorker {
       forwardToken: TOKEN,
       rest: 'never',
       weights: [],
+      drainReturnMs: 1000,
       forwardTimeoutMs: 60_000,
       sessions: sessionDefaults,
       ...start,
