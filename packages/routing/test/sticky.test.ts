@@ -123,6 +123,15 @@ test('a later request stays with the worker its ticket or key names, and with an
   assert.is(keyed?.stays?.(here, RequestHead.addressOnly()), true)
 })
 
+test('a session stays with the worker of its generation only, a cookie with its slot', () => {
+  const seats = candidates(0, 0)
+  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => seats })
+  const [own, next] = [candidate(1, 0, { generation: 0 }), candidate(1, 0, { generation: 1 })]
+  assert.is(tickets?.stays?.(own, withSession(1)), true)
+  assert.is(tickets?.stays?.(next, withSession(1)), false)
+  assert.is(tickets?.stays?.(next, withCookie(ticketFor(1))), true)
+})
+
 test('a later request stays when nobody holds the seat that it wants', () => {
   const here = candidate(1)
   const keyed = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })

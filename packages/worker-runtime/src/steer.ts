@@ -89,8 +89,8 @@ export class Steering {
     this.watch.look(head)
     const { pool, policy } = this.parts.table.find(head)
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
-    // Who leaves takes nobody along: a visitor that only this worker knows is served to the end here.
-    if (policy.policy === undefined || draining || stays(policy.policy, this.me, head)) return undefined
+    // Who leaves takes nobody along: a visitor that only this worker knows is served to the end here. But a session may be in another only.
+    if (policy.policy === undefined || (draining && !isFirm(policy.policy, head)) || stays(policy.policy, this.me, head)) return undefined
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 
@@ -148,6 +148,14 @@ export function lastRequestOn(socket: Socket): IncomingMessage | undefined {
 /** The number of the route goes along with the reason, so that the primary counts by both. */
 export function packReason(route: number, reason: number): number {
   return (route << 8) | reason
+}
+
+function isFirm(policy: Policy, head: RequestHead): boolean {
+  try {
+    return policy.home?.(head)?.firm === true
+  } catch {
+    return false
+  }
 }
 
 function stays(policy: Policy, me: Candidate, head: RequestHead): boolean {

@@ -9,6 +9,7 @@ import { startBalancer, warningsOf } from './support/running-balancer.ts'
 const test = suite('reload under load', { timeoutMs: 120_000 })
 const REQUESTS = 3_000
 const SEED = 5
+const KEPT = { Connection: 'keep-alive' }
 
 test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): none fails, and the primary holds what it held`, async () => {
   const { faults, counts, before, after } = await reloadUnderLoad({
@@ -29,6 +30,41 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
     assert.ok((counts[kind] ?? 0) > 0, `no ${kind} in ${JSON.stringify(counts)}`)
   }
   assert.ok(after.descriptors <= before.descriptors, `${after.descriptors} descriptors, ${before.descriptors} before`)
+})
+
+test('in a reload a session is reached in its own worker, whichever of the two of its slot the connection is in', async () => {
+  const routes = [{ path: '/socket.io/*', policy: { sticky: { by: 'ticket' as const } } }]
+  const pool = { workers: 1, reload: { settleMs: 50 } }
+  const balancer = await startBalancer({ config: { app: 'reload-app.mjs', pools: { web: pool }, routes, drainTimeoutMs: 10_000 } })
+  await balancer.untilAllReady()
+  const open = async (client: RawClient): Promise<string> => {
+    const { body } = await client.write(get('/socket.io/?EIO=4&transport=polling', KEPT)).answer()
+    return JSON.parse(body.toString().slice(1)).sid
+  }
+  // A message of type 'pong', which any session may send.
+  const post = (sid: string) => `POST /socket.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n3`
+  const workerOn = async (client: RawClient) => (await client.write(get('/', KEPT)).answer()).headers.get('x-worker')?.[0]
+
+  const early = new RawClient(balancer.port)
+  const old = await open(early)
+  assert.is(await workerOn(early), 'web/0.0')
+  // It is busy in the old worker, so it stays there.
+  early.write(get('/slow?ms=6000', KEPT))
+  const reload = runCommand(balancer, ['reload'])
+  let late = new RawClient(balancer.port)
+  while ((await workerOn(late)) !== 'web/0.1') {
+    late.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    late = new RawClient(balancer.port)
+  }
+  const young = await open(late)
+  early.write(post(young))
+  assert.is((await late.write(post(young)).answer()).status, 200)
+  assert.is((await late.write(post(old)).answer()).status, 200)
+  assert.equal([(await early.answer()).body.toString(), (await early.answer()).body.toString()], ['ok', 'ok'])
+  for (const client of [early, late]) client.destroy()
+  await balancer.stop()
+  await reload
 })
 
 test('visitors who come back by their ticket without a pause do not keep a worker, and lose nothing when it goes', async () => {

@@ -48,7 +48,9 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     stays(worker, head) {
       const seat = home(head)
       if (seat === undefined) return otherwise.stays?.(worker, head) ?? true
-      return seat.slot === worker.slot || !isHeld(seat)
+      // In a reload two workers have the slot for a while, and a session is in one of them only.
+      const isHere = seat.slot === worker.slot && (!seat.firm || seat.generation === worker.generation)
+      return isHere || !isHeld(seat)
     },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
       const seat = home(head)
