@@ -2,7 +2,7 @@
 // hundred of them V8 has learnt so many kinds before the first request that it takes the slow way with all of them from then on. And a worker starts faster.
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './workspace.mjs'
 
@@ -35,5 +35,5 @@ async function bundle(folder) {
 }
 
 function sourceOf(file) {
-  return relative('.', file).replace(/^dist/, 'src').replace(/js$/, 'ts')
+  return file.replace('./dist', 'src').replace(/js$/, 'ts')
 }

@@ -89,8 +89,7 @@ export class Steering {
     this.watch.look(head)
     const { pool, policy } = this.parts.table.find(head)
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
-    // Who leaves takes nobody along: a visitor that only this worker knows is served to the end here. But a session may be in another only.
-    if (policy.policy === undefined || (draining && !isFirm(policy.policy, head)) || stays(policy.policy, this.me, head)) return undefined
+    if (policy.policy === undefined || stays(policy.policy, this.me, head, draining)) return undefined
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 
@@ -150,16 +149,10 @@ export function packReason(route: number, reason: number): number {
   return (route << 8) | reason
 }
 
-function isFirm(policy: Policy, head: RequestHead): boolean {
+function stays(policy: Policy, me: Candidate, head: RequestHead, draining: boolean): boolean {
   try {
-    return policy.home?.(head)?.firm === true
-  } catch {
-    return false
-  }
-}
-
-function stays(policy: Policy, me: Candidate, head: RequestHead): boolean {
-  try {
+    // Who leaves takes nobody along: a visitor that only this worker knows is served to the end here. But a session may be in another only.
+    if (draining && policy.home?.(head)?.firm !== true) return true
     return policy.stays?.(me, head) ?? true
   } catch {
     // The user's own code: a request that can't be judged stays.
