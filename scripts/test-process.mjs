@@ -22,7 +22,7 @@ export async function runTestFile(file, { timeoutMs, env = {}, live = false, lef
     cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, ...env, [MARK]: mark },
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, SWITCHYARD_CHECKS: '1', ...env, [MARK]: mark },
   })
   alive.set(child.pid, mark)
   let output = ''

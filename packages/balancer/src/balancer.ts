@@ -1,18 +1,6 @@
-// The one page: listen → peek → route → pick → hand off. Everything else is behind one of these words.
+// A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
 
-import {
-  type Arrival,
-  type Connection,
-  type Door,
-  HERE,
-  LATER,
-  NOBODY,
-  type Question,
-  type Transport,
-  unpackRest,
-  type Verdict,
-} from '@switchyard/handoff'
-import { RequestHead } from '@switchyard/routing'
+import { type Connection, type Door, type Transport, unpackRest } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
@@ -23,11 +11,8 @@ import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { Operator } from './operator.ts'
-import type { Pool } from './pool/pool.ts'
+import { Dispatcher } from './pool/dispatcher.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
-import { Recall } from './pool/recall.ts'
-import { Settling } from './pool/settling.ts'
-import { Waiting } from './pool/waiting.ts'
 import { readStatus } from './read-status.ts'
 import type { Release } from './release.ts'
 import { Releases } from './releases.ts'
@@ -44,9 +29,6 @@ import { Estate } from './upgrade/estate.ts'
 import type { Inheritance } from './upgrade/inheritance.ts'
 import { Neighbours } from './upgrade/neighbours.ts'
 
-/** Where a connection comes from that is placed: from outside, from a worker that could not have it or was stuck, or from the queue. */
-type Origin = 'client' | 'returned' | 'recalled' | 'queue'
-
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
@@ -57,7 +39,6 @@ export class Balancer implements Operations {
   private readonly sharing: Sharing
   private readonly releases: Releases
   private readonly door: Door
-  private readonly settling: Settling
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder()
   private readonly moves: Moves
@@ -65,11 +46,9 @@ export class Balancer implements Operations {
   private readonly operator: Operator
   private readonly listeners: Listeners
   private readonly neighbours: Neighbours
-  private readonly waiting: Waiting
-  private readonly recall: Recall
+  private readonly dispatcher: Dispatcher
   private readonly sessions: EmbeddedSessions
   private readonly desk: SessionDesk
-  private origin: Origin = 'client'
   private freePort: number
   private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
@@ -96,7 +75,8 @@ export class Balancer implements Operations {
       forwardToken: this.forwardToken,
       learned: this.learned,
       onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-      placeAgain: (connection) => this.readmit(connection, 'returned'),
+      placeAgain: (taken) => this.dispatcher.placeAgain(taken),
+      owners: this.transport.owners,
     })
     const { pools } = this.releases
     this.moves = new Moves()
@@ -104,26 +84,17 @@ export class Balancer implements Operations {
     this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
     this.door = this.transport.openDoor({
       ...settings.limits,
-      onArrival: (arrival) => this.place(arrival),
-      onLeft: (fd) => {
-        if (this.waiting.left(fd)) this.door.drop(fd)
-      },
-      onBatchEnd: () => this.settling.flush(),
+      onArrival: (arrival) => this.dispatcher.onArrival(arrival),
+      onLeft: (fd) => this.dispatcher.onLeft(fd),
+      onBatchEnd: () => this.dispatcher.flush(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
-    this.settling = new Settling({
-      onReturned: (connection) => this.readmit(connection, 'returned'),
-      onRoom: (worker) => this.hasRoom(worker),
-      onUnclaimed: (worker) => this.recall.note(this.poolOf(worker), worker),
-    })
-    this.recall = new Recall({ place: (connection) => this.readmit(connection, 'recalled') })
-    this.waiting = new Waiting({
+    this.dispatcher = new Dispatcher({
+      door: this.door,
+      routes: () => this.releases.current.routes,
       pools: () => pools.values(),
-      refuse: (pool, fd, reason) => this.door.refuse(fd, reason, this.retryAfterS(pool)),
-      place: ({ connection, waitFor }) => this.readmit(connection, waitFor === 'recalled' ? 'recalled' : 'queue'),
-      watch: (fd) => this.door.watchLeaving(fd),
-      unwatch: (fd) => this.door.unwatchLeaving(fd),
-      flush: () => this.settling.flush(),
+      poolOf: (worker) => this.releases.poolOf(worker),
+      others: () => this.neighbours,
     })
     this.supervisor = new Supervisor({
       limits: settings.limits,
@@ -141,19 +112,18 @@ export class Balancer implements Operations {
       returns: {
         onGivenBack: (worker, connection, reason) => {
           if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
-          else this.door.takeIn(connection)
+          else this.dispatcher.takeIn(connection)
         },
         onAsked: (worker, question) => {
           this.moves.countForwarded(question.reason, worker.routeNames)
-          worker.channel.answer(question, this.judge(worker, question))
-          this.settling.touch(worker)
+          this.dispatcher.onAsked(worker, question)
         },
-        onTurned: (worker) => this.turned(this.poolOf(worker)),
-        onBatchEnd: () => this.settling.flush(),
+        onTurned: (worker) => this.dispatcher.onTurned(worker),
+        onBatchEnd: () => this.dispatcher.flush(),
       },
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker, address) => this.workerReady(worker, address),
-      onDraining: (worker) => this.settling.settle(worker),
+      onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
       onSessions: (worker, batch) => this.desk.hear(worker, batch),
@@ -183,8 +153,7 @@ export class Balancer implements Operations {
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
-        waiting: this.waiting,
-        recall: this.recall,
+        dispatcher: this.dispatcher,
         settings: () => this.settings,
         freePort: () => this.freePort,
         leave: () => {
@@ -192,7 +161,6 @@ export class Balancer implements Operations {
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
         },
         fail: (error) => this.fail(error),
-        flush: () => this.settling.flush(),
       },
       inheritance,
     )
@@ -230,84 +198,17 @@ export class Balancer implements Operations {
     this.supervisor.stopNow()
   }
 
-  // ---- The way of a connection. listen and peek are the door's; here it is routed, a worker is picked, and it is handed off. ----
-
-  private place(arrival: Arrival): void {
-    const { fd, head } = arrival
-    const { pool, policy } = this.releases.current.routes.find(head).policy
-    // First in, first out: whoever waits goes before whoever comes.
-    if (this.origin === 'client' && pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
-    if (this.origin === 'client' && this.neighbours.isSharing && this.neighbours.passBack(arrival, pool, policy)) return
-    const choice = pool.choose(policy, head, this.origin === 'recalled')
-    if (this.neighbours.isPassing && typeof choice === 'string' && choice !== 'home') return this.neighbours.passOn(arrival)
-    if (choice === 'nobody') return this.door.refuse(fd, 'no-worker', this.retryAfterS(pool))
-    if (typeof choice === 'string') return this.waiting.add(pool, arrival, choice)
-    if (!choice.handOff(arrival, policy.binds?.(head) ?? true)) return this.waiting.add(pool, arrival, 'loop')
-    this.waiting.found(fd)
-    this.settling.touch(choice)
-    if (!choice.channel.hasRoom) this.settleFull(choice, pool)
-  }
-
-  /** An idle connection comes back. Who stops keeps none. */
+  /** An idle connection comes back. A primary that stops keeps none. */
   private rest(connection: Connection): void {
     if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
     this.door.rest(connection, unpackRest(connection.carried))
     if (this.stopped !== undefined) this.door.closeResting()
   }
 
-  /** Routes a connection again that has been here before; its head is read afresh. */
-  private readmit(connection: Connection, origin: Origin): void {
-    const before = this.origin
-    this.origin = origin
-    this.door.readmit(connection)
-    this.origin = before
-  }
-
-  /** The loop of a worker has turned, and somebody waits for that. */
-  private turned(pool: Pool): void {
-    this.recall.relieve(pool)
-    this.waiting.placeForLoop(pool)
-  }
-
-  /** Who should have a request whose connection can't move: the same route and policy, but the worker that asks forwards it. */
-  private judge(asker: PoolWorker, { head: bytes, address, avoid }: Question): Verdict {
-    const head = RequestHead.read(bytes, bytes.length, bytes.length)
-    if (head.outcome !== 'complete') return HERE
-    head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.releases.current.routes.find(head).policy
-    const choice = pool.chooseNow(policy, head)
-    if (choice === 'nobody') return NOBODY
-    if (typeof choice === 'string' || choice.id === avoid) return LATER
-    return choice === asker ? HERE : choice.id
-  }
-
-  /** The window of a worker is full: perhaps it has only not been looked at. */
-  private settleFull(worker: PoolWorker, pool: Pool): void {
-    worker.channel.flush()
-    this.settling.settle(worker)
-    if (!worker.channel.hasRoom) pool.refresh()
-  }
-
-  private poolOf(worker: PoolWorker): Pool {
-    return this.releases.poolOf(worker)
-  }
-
-  private hasRoom(worker: PoolWorker): void {
-    const pool = this.poolOf(worker)
-    pool.refresh()
-    this.waiting.place(pool)
-  }
-
-  private retryAfterS(pool: Pool): number {
-    return Math.max(1, Math.ceil(((pool.nextStartMs ?? 0) - Date.now()) / 1000))
-  }
-
   // ---- Workers come and go ----
 
   private workerReady(worker: PoolWorker, address: ServerAddress): void {
-    const pool = this.poolOf(worker)
-    pool.refresh()
-    this.waiting.place(pool)
+    this.dispatcher.onWorkerReady(worker)
     const isDefault = worker.pool === this.settings.pools[0]?.name
     if (this.settings.listen === undefined && isDefault && this.listening === undefined) {
       const { host, port, path } = address
@@ -334,23 +235,15 @@ export class Balancer implements Operations {
     this.settleStart?.resolve()
   }
 
-  /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. */
   private workerGone(worker: PoolWorker): void {
-    const pool = this.poolOf(worker)
+    const pool = this.releases.poolOf(worker)
     const { past } = pool
-    this.settling.forget(worker)
-    this.recall.forget(pool, worker)
     this.desk.forget(worker)
-    const back: Connection[] = []
-    worker.channel.hearOut()
-    worker.channel.takeBack((connection) => back.push(connection))
-    worker.channel.close()
+    const takenBack = this.dispatcher.onWorkerGone(worker)
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
     past.boardFaults += worker.load.faults
-    past.takenBack += back.length + worker.recalled
-    for (const connection of back) this.readmit(connection, 'returned')
-    this.settling.flush()
+    past.takenBack += takenBack + worker.recalled
     this.releases.forgetIfEmpty(pool)
   }
 
@@ -395,8 +288,7 @@ export class Balancer implements Operations {
     this.sessions.configure(release.settings.sessions)
     this.learned.configure(learnedBounds(release.settings))
     this.sharing.configure(sharingWishes(release))
-    // Whoever waits may find somebody by the new routes.
-    for (const pool of this.releases.pools.values()) this.waiting.place(pool)
+    this.dispatcher.placeAll()
   }
 
   // ---- Start and stop ----
@@ -424,9 +316,7 @@ export class Balancer implements Operations {
   private close(): void {
     this.neighbours.end()
     this.sharing.close()
-    this.waiting.stop()
-    for (const pool of this.releases.pools.values()) for (const { fd } of pool.queue.takeAll()) this.door.drop(fd)
-    this.settling.stop()
+    this.dispatcher.close()
     this.sessions.close()
     this.door.close()
     this.listeners.removeFiles()

@@ -1,10 +1,11 @@
 // Which release is in force, and the pools that releases need: a pool comes with the first release that names it, and goes with its last worker when
 // none does any more.
 
-import type { Connection } from '@switchyard/handoff'
+import type { Owners } from '@switchyard/handoff'
 import type { LearnedSlots } from '@switchyard/routing'
 import { Pool } from './pool/pool.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
+import type { Queued } from './pool/queue.ts'
 import { makeRelease, type Release } from './release.ts'
 import type { Settings } from './settings.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
@@ -14,8 +15,10 @@ export interface ReleasesParts {
   readonly forwardToken: string
   readonly learned: LearnedSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
-  /** Routes a connection again that waited for a pool which goes. */
-  readonly placeAgain: (connection: Connection) => void
+  /** Routes connections again that waited for a pool which goes. */
+  readonly placeAgain: (taken: readonly Queued[]) => void
+  /** Of the descriptors that wait, where they are checked. */
+  readonly owners: Owners | undefined
 }
 
 export class Releases {
@@ -46,7 +49,7 @@ export class Releases {
       learned,
       onPolicyFailed,
       poolOf: (pool) => {
-        const known = this.pools.get(pool.name) ?? new Pool(pool)
+        const known = this.pools.get(pool.name) ?? new Pool(pool, this.parts.owners)
         this.pools.set(pool.name, known)
         return known
       },
@@ -67,7 +70,7 @@ export class Releases {
     for (const [name, pool] of this.pools) {
       if (this.names(name)) continue
       supervisor().wanted.get(name)?.scaleTo(0)
-      for (const connection of pool.queue.takeAll()) placeAgain(connection)
+      placeAgain(pool.queue.takeAll())
       this.forgetIfEmpty(pool)
     }
   }

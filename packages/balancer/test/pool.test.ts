@@ -5,10 +5,16 @@ import { RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
 import { Pool } from '../src/pool/pool.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
-import { Queue } from '../src/pool/queue.ts'
+import { Queue, type Queued, type WaitFor } from '../src/pool/queue.ts'
 import { plainPool } from './plain-pool.ts'
 
-const connection = (fd: number) => ({ fd, tag: 0, carried: undefined })
+const waiting = (fd: number, sinceMs: number, waitFor: WaitFor, address = 'one') => ({
+  connection: { fd, tag: 0, carried: undefined },
+  sinceMs,
+  waitFor,
+  address,
+})
+const descriptors = (queued: readonly Queued[]) => queued.map(({ connection: { fd } }) => fd)
 const test = suite('pool')
 const head = RequestHead.of({ target: '/' })
 const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
@@ -119,28 +125,48 @@ test('who hangs and who is ejected is no candidate', () => {
   closed(workers)
 })
 
-test('the queue is bounded, first in first out, and patience ends', () => {
+function inTurn(queue: Queue): number[] {
+  const taken: Queued[] = []
+  for (let next = queue.takeForLoop(); next !== undefined; next = queue.takeForLoop()) taken.push(next)
+  return descriptors(taken)
+}
+
+test('the queue is bounded, first in first out, and ends what has waited for too long', () => {
   const queue = new Queue(2, 100)
-  queue.add(connection(11), 0, 'loop')
-  queue.add(connection(12), 50, 'policy')
-  assert.ok(queue.isFull)
-  assert.equal(
-    queue.takeExpired(100).map(({ fd }) => fd),
-    [11],
-  )
-  queue.add(connection(13), 120, 'home')
-  queue.add(connection(14), 130, 'recalled')
-  assert.equal(
-    [...queue.eachForLoop()].map(({ connection: { fd } }) => fd),
-    [14, 12],
-  )
-  assert.ok(queue.remove(12))
-  assert.not.ok(queue.remove(12))
-  assert.equal(
-    queue.takeAll().map(({ fd }) => fd),
-    [14, 13],
-  )
+  assert.is(queue.add(waiting(11, 0, 'loop')), undefined)
+  assert.is(queue.add(waiting(12, 50, 'policy')), undefined)
+  assert.is(queue.add(waiting(13, 60, 'loop'))?.connection.fd, 13)
+  assert.equal(descriptors(queue.takeExpired(100)), [11])
+  assert.is(queue.add(waiting(13, 120, 'home')), undefined)
+  assert.is(queue.add(waiting(14, 130, 'recalled')), undefined, 'what a worker had been chosen for is never refused')
+  assert.equal([queue.length, queue.waitingForLoop], [3, 2])
+  assert.equal(inTurn(queue), [14, 12])
+  assert.is(queue.take(12), undefined)
+  assert.equal(descriptors(queue.takeForHome()), [13])
   assert.is(queue.length, 0)
+})
+
+test('what is put back stands where it was', () => {
+  const queue = new Queue(10, 100)
+  for (const fd of [1, 2, 3, 4]) queue.add(waiting(fd, fd, 'loop', fd % 2 === 0 ? 'even' : 'odd'))
+  const taken = [queue.takeForLoop(), queue.takeForLoop(), queue.takeForLoop()] as Queued[]
+  assert.equal(descriptors(taken), [1, 2, 3])
+  queue.putBack(taken)
+  assert.equal(inTurn(queue), [1, 2, 3, 4])
+})
+
+test('addresses take turns, so that one which fills the queue keeps only itself waiting', () => {
+  const queue = new Queue(4, 100)
+  for (const fd of [1, 2, 3, 4]) queue.add(waiting(fd, fd, 'loop', 'greedy'))
+  assert.is(queue.add(waiting(5, 5, 'loop', 'greedy'))?.connection.fd, 5)
+  assert.is(queue.add(waiting(6, 6, 'loop', 'other'))?.connection.fd, 4, 'the youngest of the address with the most gives way')
+  assert.is(queue.add(waiting(7, 7, 'loop', 'other'))?.connection.fd, 3)
+  assert.is(queue.add(waiting(8, 8, 'loop', 'other'))?.connection.fd, 8, 'it has its share')
+  assert.equal(inTurn(queue), [1, 6, 2, 7])
+})
+
+test('a queue without places refuses everything', () => {
+  assert.is(new Queue(0, 100).add(waiting(1, 0, 'loop'))?.connection.fd, 1)
 })
 
 test.run()

@@ -600,7 +600,7 @@ constexpr int kNoRoomMs = 10;
 
 using Word = std::atomic<uint32_t>;
 // Words of the row that this file writes or reads; native-load-row.ts has them all.
-enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kWanted = 30 };
+enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kWanted = 30 };
 
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
@@ -765,6 +765,25 @@ struct Channel {
     descriptors[index] = -1;
     free.push_back(index);
   }
+  // For a worker that is gone. False: it had claimed this one.
+  bool takeBack(uint32_t index) {
+    uint32_t expected = words[index];
+    return claims[index].compare_exchange_strong(expected, (expected & ~kStateMask) | kTakenBack) || (expected & kStateMask) == kTakenBack;
+  }
+};
+
+// What JavaScript is told of claims: their indices, those of one kind as ~index, in an array of its own.
+struct Indices {
+  int32_t* out;
+  size_t capacity = 0;
+  int32_t count = 0;
+  Indices(napi_env env, napi_value array) {
+    void* data = nullptr;
+    napi_get_typedarray_info(env, array, nullptr, &capacity, &data, nullptr, nullptr);
+    out = static_cast<int32_t*>(data);
+  }
+  bool isFull() const { return static_cast<size_t>(count) == capacity; }
+  void add(uint32_t index, bool inverted) { out[count++] = inverted ? ~static_cast<int32_t>(index) : static_cast<int32_t>(index); }
 };
 
 Channel* toChannel(napi_env env, napi_value value) {
@@ -939,12 +958,12 @@ napi_value channelStarted(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// offer(channel, fd, tag, bound, carried?: Uint8Array) -> false when the window is full. The descriptor is the channel's until it is claimed
-// or taken back. `bound`: it can't be recalled. `carried`: what was read off it before.
+// offer(channel, fd, tag, bound, carried?: Uint8Array) -> the index of its claim; -1 when the window is full. The descriptor is the channel's
+// until it is claimed or taken back. `bound`: it can't be recalled. `carried`: what was read off it before.
 napi_value offer(napi_env env, napi_callback_info info) {
   Args<5> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
-  if (channel->free.empty()) return fromBool(env, false);
+  if (channel->free.empty()) return fromInt(env, -1);
   uint32_t index = channel->free.back();
   channel->free.pop_back();
   uint32_t word = ((channel->words[index] & ~kStateMask) + (1u << 2)) | kOffered;
@@ -960,7 +979,7 @@ napi_value offer(napi_env env, napi_callback_info info) {
     channel->unsent.back().item.carried = static_cast<uint32_t>(length);
     channel->unsent.back().carried.assign(static_cast<char*>(data), length);
   }
-  return fromBool(env, true);
+  return fromInt(env, static_cast<int32_t>(index));
 }
 
 // flush(channel) -> how many hand-offs and answers are still unsent: the kernel has no room for now, or the worker is gone.
@@ -983,82 +1002,62 @@ napi_value flush(napi_env env, napi_callback_info info) {
   return fromInt(env, static_cast<int32_t>(channel->unsent.size()));
 }
 
-// settle(channel, returned: Int32Array) -> { outstanding << 8 | returned }: closes the copies of claimed descriptors; those that the
-// worker could not receive are written to `returned` and are the caller's again.
+// settle(channel, settled: Int32Array) -> how many hand-offs are decided, each written to `settled` by its index: the worker has claimed it and the
+// copy of its descriptor is closed; or, as ~index, the worker could not receive it and the descriptor is the caller's again.
 napi_value settle(napi_env env, napi_callback_info info) {
   Args<2> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
-  void* data = nullptr;
-  size_t capacity = 0, returned = 0;
-  napi_get_typedarray_info(env, args.at[1], nullptr, &capacity, &data, nullptr, nullptr);
-  int32_t* out = static_cast<int32_t*>(data);
-  if (capacity > 255) capacity = 255;
-  for (size_t i = channel->outstanding.size(); i-- > 0;) {
+  Indices settled(env, args.at[1]);
+  for (size_t i = channel->outstanding.size(); i-- > 0 && !settled.isFull();) {
     uint32_t index = channel->outstanding[i];
     uint32_t state = channel->claims[index].load(std::memory_order_acquire) & kStateMask;
     if (state == kOffered) continue;
-    if (state == kTakenBack && returned == capacity) continue;
-    if (state == kTakenBack) {
-      out[returned++] = channel->descriptors[index];
-    } else {
-      close(channel->descriptors[index]);
-    }
+    settled.add(index, state == kTakenBack);
+    if (state != kTakenBack) close(channel->descriptors[index]);
     channel->release(i);
   }
-  return fromInt(env, static_cast<int32_t>(channel->outstanding.size() << 8 | returned));
+  return fromInt(env, settled.count);
 }
 
-// takeBack(channel) -> Int32Array of descriptors that the worker had not claimed and now never can; the claimed ones are closed.
+// takeBack(channel, settled: Int32Array) -> as settle, for all that is left: ~index of what the worker had not claimed and now never can.
 napi_value takeBack(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
+  Args<2> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
-  std::vector<int32_t> kept;
-  for (uint32_t index : channel->outstanding) {
-    uint32_t expected = channel->words[index];
-    uint32_t back = (expected & ~kStateMask) | kTakenBack;
-    bool ours = channel->claims[index].compare_exchange_strong(expected, back) || (expected & kStateMask) == kTakenBack;
-    if (ours) {
-      kept.push_back(channel->descriptors[index]);
-    } else {
-      close(channel->descriptors[index]);
-    }
-    channel->descriptors[index] = -1;
-    channel->free.push_back(index);
+  Indices settled(env, args.at[1]);
+  while (!channel->outstanding.empty() && !settled.isFull()) {
+    uint32_t index = channel->outstanding.back();
+    bool isOurs = channel->takeBack(index);
+    settled.add(index, isOurs);
+    if (!isOurs) close(channel->descriptors[index]);
+    channel->release(channel->outstanding.size() - 1);
   }
-  channel->outstanding.clear();
   channel->unsent.clear();
-  napi_value buffer, out;
-  void* data = nullptr;
-  napi_create_arraybuffer(env, kept.size() * sizeof(int32_t), &data, &buffer);
-  if (!kept.empty()) memcpy(data, kept.data(), kept.size() * sizeof(int32_t));
-  napi_create_typedarray(env, napi_int32_array, kept.size(), buffer, 0, &out);
-  return out;
+  return fromInt(env, settled.count);
 }
 
-// recall(channel, most, olderThanUs, returned: Int32Array) -> how many descriptors were written to `returned`, the oldest first: the worker
-// had not claimed them and now never can, and they are the caller's again.
+// recall(channel, most, olderThanUs, recalled: Int32Array) -> how many hand-offs were taken back, the oldest first, each written by its index: the
+// worker had not claimed it and now never can, and its descriptor is the caller's again. As ~index: the worker will never hear of it.
 napi_value recall(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
-  size_t most = static_cast<size_t>(toInt(env, args.at[1])), capacity = 0, count = 0;
+  int32_t most = toInt(env, args.at[1]);
   uint64_t offeredBefore = uv_hrtime() - static_cast<uint64_t>(toInt(env, args.at[2])) * 1000;
-  void* data = nullptr;
-  napi_get_typedarray_info(env, args.at[3], nullptr, &capacity, &data, nullptr, nullptr);
-  int32_t* returned = static_cast<int32_t*>(data);
+  Indices recalled(env, args.at[3]);
   std::vector<uint32_t> old;
   for (uint32_t index : channel->outstanding)
     if (channel->offeredAt[index] <= offeredBefore) old.push_back(index);
   std::sort(old.begin(), old.end(), [channel](uint32_t one, uint32_t other) { return channel->offeredAt[one] < channel->offeredAt[other]; });
   for (uint32_t index : old) {
-    if (count == most || count == capacity) break;
+    if (recalled.count == most || recalled.isFull()) break;
     uint32_t expected = channel->words[index];
     if (!channel->claims[index].compare_exchange_strong(expected, (expected & ~kStateMask) | kTakenBack)) continue;
-    returned[count++] = channel->descriptors[index];
     auto& unsent = channel->unsent;
-    unsent.erase(std::remove_if(unsent.begin(), unsent.end(), [index](const Unsent& one) { return one.item.index == index; }), unsent.end());
+    auto kept = std::remove_if(unsent.begin(), unsent.end(), [index](const Unsent& one) { return one.item.index == index; });
+    recalled.add(index, kept != unsent.end());
+    unsent.erase(kept, unsent.end());
     channel->release(static_cast<size_t>(std::find(channel->outstanding.begin(), channel->outstanding.end(), index) - channel->outstanding.begin()));
   }
-  return fromInt(env, static_cast<int32_t>(count));
+  return fromInt(env, recalled.count);
 }
 
 // answer(channel, id, said): leaves with the next flush. A worker that asks and does not read gets no more than so many answers.
@@ -1106,7 +1105,7 @@ struct Receiver {
   bool holding;  // a connection was received whose first request begins with the next turn
   bool freed;    // the loop is about to turn, which it has said already
   uint32_t toCome;  // hand-offs of the message that is being read, behind the one that is called
-  double turnUs, pieceUs, pieceSquareUs;  // moving averages
+  double turnUs, pieceUs, pieceSquareUs, requestUs;  // moving averages
   uint32_t begun;  // requests before this turn
 };
 
@@ -1137,14 +1136,17 @@ uint32_t wordOf(double us) { return us < INT32_MAX ? static_cast<uint32_t>(us) :
 void countTurn(uint32_t us) {
   Receiver* receiver = theReceiver;
   uint32_t begun = receiver->row[kBegun].load(std::memory_order_relaxed);
-  double pieces = begun - receiver->begun < 1 ? 1 : begun - receiver->begun;
+  uint32_t requests = begun - receiver->begun;
+  double pieces = requests < 1 ? 1 : requests;
   receiver->begun = begun;
   double length = us / pieces;
   double share = pieces * kTurnSmoothing < 1 ? pieces * kTurnSmoothing : 1;
   receiver->turnUs += (us - receiver->turnUs) * kTurnSmoothing;
   receiver->pieceUs += (length - receiver->pieceUs) * share;
   receiver->pieceSquareUs += (length * length - receiver->pieceSquareUs) * share;
+  if (requests > 0) receiver->requestUs += (length - receiver->requestUs) * share;
   receiver->row[kTurn].store(wordOf(receiver->turnUs), std::memory_order_relaxed);
+  receiver->row[kRequestTurn].store(wordOf(receiver->requestUs), std::memory_order_relaxed);
   receiver->row[kTurnWait].store(receiver->pieceUs < 1 ? 0 : wordOf(receiver->pieceSquareUs / (2 * receiver->pieceUs)), std::memory_order_relaxed);
 }
 

@@ -28,12 +28,12 @@ export interface Channel {
    */
   offer(connection: Connection, bound: boolean): boolean
   flush(): void
-  /** Lets go of what has been claimed. Connections that the worker could not receive go to `returned` and are the caller's again. */
-  settle(returned: (connection: Connection) => void): void
+  /** Lets go of what has been claimed. Returns the connections that the worker could not receive: they are the caller's again. */
+  settle(): readonly Connection[]
   /** Takes back all that the worker has not claimed, and now never can. For a worker that is gone. */
-  takeBack(taken: (connection: Connection) => void): void
-  /** Takes back at most `most` of those that are not bound and have been out for `olderThanMs`, the oldest first: the worker's loop is stuck. */
-  recall(most: number, olderThanMs: number, taken: (connection: Connection) => void): void
+  takeBack(): readonly Connection[]
+  /** Takes back at most `most` of those that are not bound and have been out for `olderThanMs`, the oldest first. */
+  recall(most: number, olderThanMs: number): readonly Connection[]
   /** Answers a question of the worker; the answer leaves with the next `flush()`. */
   answer(question: Question, verdict: Verdict): void
   /** Hears everything that the worker has said. For a worker that is gone. */

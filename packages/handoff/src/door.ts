@@ -8,7 +8,7 @@ import { type RefusalReason, refusals } from './refusal.ts'
 
 /** A connection with what is known of it. */
 export interface Arrival extends Connection {
-  /** Valid until the callback returns: it looks into a shared buffer. */
+  /** Valid until the door is called again, or has something new: it looks into a shared buffer. */
   readonly head: RequestHead
 }
 
@@ -86,10 +86,13 @@ export interface Door {
   closeResting(): void
   /** Lets go of all whose heads are not complete, and of all that rest: they are the listener's. Does nothing where no descriptor can be passed on. */
   letGo(to: LetGoListener): void
-  /** Takes in a connection that a worker gives back, or another primary. A worker may lie: what it says it has read is examined like a client's bytes. */
-  takeIn(connection: Connection): void
-  /** Looks again at a connection that came back or had to wait, and calls `onArrival`, or ends it if its client has left. */
-  readmit(connection: Connection): void
+  /**
+   * Takes in a connection that a worker gives back, or another primary. A worker may lie: what it says it has read is examined like a client's bytes.
+   * Returns as `readmit` does.
+   */
+  takeIn(connection: Connection): Arrival | undefined
+  /** Looks again at a connection that came back or had to wait. Undefined: its client has left and it has ended, or it is refused, or its head is not complete yet. */
+  readmit(connection: Connection): Arrival | undefined
   /** Answers a connection from here; `fd` is the door's again. */
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void
   /** From now on `onLeft` tells when the client of a connection, which is the caller's, leaves. */

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import type { Handle } from './adopt.ts'
+import { newOwners, type Owners } from './owners.ts'
 
 /** One who waits for a worker is read on, so that it is seen when its client leaves; up to here. */
 const ENOUGH_BYTES = 16_384
@@ -157,6 +158,7 @@ const NOTHING = Buffer.alloc(0)
 
 /** All that the primary holds, by their names. */
 export class HeldSockets {
+  readonly owners: Owners | undefined = newOwners()
   private readonly sockets = new Map<number, HeldSocket>()
   private last = 0
 

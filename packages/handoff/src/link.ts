@@ -6,6 +6,7 @@ import type { ControlPipe } from './control-pipe.ts'
 import type { Door, DoorOptions } from './door.ts'
 import type { ChannelEnds, ChannelKind } from './ends.ts'
 import type { LoadRow } from './load-board.ts'
+import type { Owners } from './owners.ts'
 import type { Passages } from './passage.ts'
 
 /** All that goes between the primary and one worker. */
@@ -32,6 +33,8 @@ export interface WorkerLink {
 /** One of the two ways of moving connections. One per process. */
 export interface Transport {
   readonly kind: ChannelKind
+  /** Of the descriptors that this transport moves; undefined: they are not checked. */
+  readonly owners: Owners | undefined
   /** How connections go to another primary; undefined: they don't. */
   readonly passages: Passages | undefined
   openDoor(options: DoorOptions): Door

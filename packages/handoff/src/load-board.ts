@@ -26,7 +26,7 @@ export interface LoadReport {
 
 /** One worker's row, as the primary has it: what the worker says, and what is on its way to it. A worker may lie; nonsense is worth nothing. */
 export interface LoadRow extends Load {
-  /** Hand-offs since the worker's start: the primary's own count. */
+  /** Hand-offs since the worker's start that it has received, or will: the channel's count. */
   handedOff: number
   /** Stands still while the loop does. Not what it counts, only that it changes, means the same on every board. */
   readonly turns: number
@@ -38,6 +38,10 @@ export interface LoadRow extends Load {
   readonly details: LoadDetails | undefined
   /** How often the worker has said what can't be. */
   readonly faults: number
+  /** Is the loop sure to take one more connection soon? It has nothing else to take first, and its turns are of one length, this one too. */
+  readonly takesNext: boolean
+  /** Does the present turn of the loop take much longer than its turns usually do? */
+  readonly isOverdue: boolean
   /** The worker reports. Its numbers are checked already. */
   report(report: LoadReport): void
   /**

@@ -1,12 +1,15 @@
 // Connections in batches over a socket pair, claims in shared memory: the native channel, the primary's end.
 
 import type { Channel, ChannelListener, Connection } from './channel.ts'
-import { type Native, type NativeChannelHandle, native } from './native.ts'
+import { type Native, type NativeChannelHandle, native, owners } from './native.ts'
+import { NativeLoadRow } from './native-load-row.ts'
 import { type Question, unpackQuestion, type Verdict } from './returns.ts'
 
 const DEFAULT_WINDOW = 128
 /** What a worker can have read off a connection that it gives back: no more than one read of libuv's. */
 export const MAX_CARRIED_BYTES = 65536
+
+const NO_CONNECTIONS: readonly Connection[] = []
 
 // One for all channels: what comes is looked at before the next is read.
 let returned: Buffer | undefined
@@ -24,24 +27,30 @@ export class NativeChannel implements Channel {
   readonly ends: ChannelEnds
   outstanding = 0
   claimed = 0
-  private unsent = 0
-  /** The worker's row of the load board. */
+  /** The worker's row of the load board; its count of hand-offs is this channel's to keep. */
+  readonly load: NativeLoadRow
+  /** The memory that the row is in. */
   readonly row: Int32Array
+  private unsent = 0
   private readonly window: number
   private readonly native: Native = native()
   private readonly handle: NativeChannelHandle
-  private readonly returned = new Int32Array(64)
-  /** What is out, by descriptor. */
-  private readonly offered = new Map<number, Connection>()
+  /** Where the native code writes which hand-offs it has settled, taken back or recalled. */
+  private readonly indices: Int32Array
+  /** What is out, by the index of its claim. */
+  private readonly offered: (Connection | undefined)[]
   private readonly listener: ChannelListener
 
   constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW) {
     this.listener = listener
     this.window = window
+    this.indices = new Int32Array(window)
+    this.offered = new Array<Connection | undefined>(window).fill(undefined)
     returned ??= Buffer.allocUnsafeSlow(this.native.messageBytes())
     const { channel, remote, memory, row } = this.native.openChannel(window, returned, this, this.onReturn)
     this.handle = channel
     this.row = new Int32Array(row)
+    this.load = new NativeLoadRow(this.row)
     this.ends = { socket: remote, memory, window }
   }
 
@@ -60,9 +69,12 @@ export class NativeChannel implements Channel {
 
   offer(connection: Connection, bound: boolean): boolean {
     const { fd, tag, carried } = connection
-    if (!this.native.offer(this.handle, fd, tag, bound, carried)) return false
+    const index = this.native.offer(this.handle, fd, tag, bound, carried)
+    if (index === -1) return false
+    owners?.move(fd, 'dispatcher', 'channel')
     this.outstanding++
-    this.offered.set(fd, connection)
+    this.load.handedOff++
+    this.offered[index] = connection
     return true
   }
 
@@ -70,34 +82,51 @@ export class NativeChannel implements Channel {
     this.unsent = this.native.flush(this.handle)
   }
 
-  settle(returned: (connection: Connection) => void): void {
+  settle(): readonly Connection[] {
     this.flush()
-    if (this.outstanding === 0) return
-    const before = this.outstanding
-    const answer = this.native.settle(this.handle, this.returned)
-    const back = answer & 0xff
-    this.outstanding = answer >> 8
-    this.claimed += before - this.outstanding - back
-    // A copy: whoever takes one back may come here again.
-    for (const fd of this.returned.slice(0, back)) returned(this.offered.get(fd) as Connection)
-    if (this.outstanding === 0) this.offered.clear()
+    if (this.outstanding === 0) return NO_CONNECTIONS
+    const back = this.settled(this.native.settle(this.handle, this.indices))
+    this.load.handedOff -= back.length
+    return back
   }
 
-  takeBack(taken: (connection: Connection) => void): void {
-    const descriptors = this.native.takeBack(this.handle)
-    this.claimed += this.outstanding - descriptors.length
-    this.outstanding = 0
-    const back = [...descriptors].map((fd) => this.offered.get(fd) as Connection)
-    this.offered.clear()
-    for (const connection of back) taken(connection)
+  takeBack(): readonly Connection[] {
+    return this.settled(this.native.takeBack(this.handle, this.indices))
   }
 
-  recall(most: number, olderThanMs: number, taken: (connection: Connection) => void): void {
-    const count = this.native.recall(this.handle, most, olderThanMs * 1000, this.returned)
-    this.outstanding -= count
-    // A copy: whoever takes one back may come here again.
-    for (const fd of this.returned.slice(0, count)) taken(this.offered.get(fd) as Connection)
-    if (this.outstanding === 0) this.offered.clear()
+  recall(most: number, olderThanMs: number): readonly Connection[] {
+    const count = this.native.recall(this.handle, most, olderThanMs * 1000, this.indices)
+    if (count === 0) return NO_CONNECTIONS
+    const back: Connection[] = []
+    for (let at = 0; at < count; at++) {
+      const index = this.indices[at] as number
+      // The worker will not hear of it, so it can't say that it has received it.
+      if (index < 0) this.load.handedOff--
+      back.push(this.take(index < 0 ? ~index : index))
+    }
+    for (const { fd } of back) owners?.move(fd, 'channel', 'dispatcher')
+    return back
+  }
+
+  /** Counts what the first `count` indices say, and gives those that the worker could not receive, or never can. */
+  private settled(count: number): readonly Connection[] {
+    let back: Connection[] | undefined
+    for (let at = 0; at < count; at++) {
+      const index = this.indices[at] as number
+      const connection = this.take(index < 0 ? ~index : index)
+      owners?.move(connection.fd, 'channel', index < 0 ? 'dispatcher' : 'none')
+      if (index >= 0) this.claimed++
+      else if (back === undefined) back = [connection]
+      else back.push(connection)
+    }
+    return back ?? NO_CONNECTIONS
+  }
+
+  private take(index: number): Connection {
+    const connection = this.offered[index] as Connection
+    this.offered[index] = undefined
+    this.outstanding--
+    return connection
   }
 
   answer(question: Question, verdict: Verdict): void {
@@ -116,7 +145,10 @@ export class NativeChannel implements Channel {
     if (fd === -1 && id === 0) return this.listener.onBatchEnd()
     if (fd === -1 && id === -1) return this.listener.onTurned()
     const bytes = (returned as Buffer).subarray(offset, offset + length)
-    if (fd !== -1) return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
+    if (fd !== -1) {
+      owners?.move(fd, 'none', 'dispatcher')
+      return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
+    }
     const question = unpackQuestion(id, tag, reason, bytes)
     if (question !== undefined) this.listener.onAsked(question)
   }

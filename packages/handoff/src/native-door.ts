@@ -2,10 +2,11 @@
 
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import { type Door, type DoorOptions, type LetGoListener, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type LetGoListener, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
-import { type Native, native } from './native.ts'
+import { type Native, native, owners } from './native.ts'
+import type { Owner } from './owners.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
 import { Resting } from './resting.ts'
 import { listenerOf, packTag } from './tag.ts'
@@ -116,6 +117,7 @@ export class NativeDoor implements Door {
   rest({ fd, tag }: Connection, timeoutMs: number | undefined): void {
     this.counts.givenBack++
     if (!this.native.watch(fd)) return this.drop(fd)
+    owners?.move(fd, 'dispatcher', 'resting')
     const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
     // Descriptors run short: whoever has been idle for longest goes.
     const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.takeOldest() : undefined)
@@ -131,6 +133,7 @@ export class NativeDoor implements Door {
     const now = performance.now()
     for (const { fd, tag, untilMs } of this.resting.takeAll()) {
       this.native.unwatch(fd)
+      owners?.move(fd, 'resting', 'dispatcher')
       onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
     }
     for (const fd of [...this.unrouted.keys()]) {
@@ -144,8 +147,8 @@ export class NativeDoor implements Door {
     this.closeListeners()
     this.closeResting()
     clearInterval(this.sweeper)
-    for (const fd of this.unrouted.keys()) this.native.closeDescriptor(fd)
-    for (const fd of this.lingering.keys()) this.native.closeDescriptor(fd)
+    for (const fd of this.unrouted.keys()) this.end(fd, 'head')
+    for (const fd of this.lingering.keys()) this.end(fd, 'lingering')
     this.counts.closed += this.unrouted.size
     this.counts.waiting = this.counts.lingering = 0
     this.unrouted.clear()
@@ -153,35 +156,35 @@ export class NativeDoor implements Door {
     this.native.closeDoor()
   }
 
-  takeIn(connection: Connection): void {
+  takeIn(connection: Connection): Arrival | undefined {
     const { fd, tag, carried } = connection
     this.counts.givenBack++
-    if (carried === undefined) this.readmit(connection)
-    else this.examineCarried(fd, listenerOf(tag), carried)
+    return carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried)
   }
 
-  readmit({ fd, tag, carried }: Connection): void {
+  readmit({ fd, tag, carried }: Connection): Arrival | undefined {
     const length = this.native.peek(fd)
     const listener = listenerOf(tag)
-    if (length < 0 && (carried === undefined || length === BROKEN)) return this.drop(fd)
-    if (carried === undefined) this.examine(fd, listener, this.spare, length, false)
-    else this.examineCarried(fd, listener, carried)
+    if (length < 0 && (carried === undefined || length === BROKEN)) return this.leave(fd)
+    return carried === undefined ? this.examine(fd, listener, this.spare, length, false) : this.examineCarried(fd, listener, carried)
   }
 
-  private examineCarried(fd: number, listener: number, carried: Buffer): void {
+  private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
     const head = RequestHead.read(carried, carried.length, this.options.maxHeadBytes)
-    if (head.outcome === 'complete') this.arrive(fd, packTag(listener, true), head, carried)
-    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+    if (head.outcome === 'complete') return this.arrival(fd, packTag(listener, true), head, carried)
+    this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+    return undefined
   }
 
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
     if (this.native.refuse(fd, refusalAnswer(reason, retryAfterS))) {
+      owners?.move(fd, 'dispatcher', 'lingering')
       this.lingering.set(fd, performance.now())
       this.counts.lingering++
       this.startSweeper()
     } else {
-      this.native.closeDescriptor(fd)
+      this.end(fd, 'dispatcher')
     }
   }
 
@@ -195,6 +198,11 @@ export class NativeDoor implements Door {
 
   drop(fd: number): void {
     this.counts.closed++
+    this.end(fd, 'dispatcher')
+  }
+
+  private end(fd: number, owner: Owner): void {
+    owners?.move(fd, owner, 'none')
     this.native.closeDescriptor(fd)
   }
 
@@ -207,86 +215,97 @@ export class NativeDoor implements Door {
       const offset = records[at + 2] as number
       const length = records[at + 3] as number
       if (origin >= 0) {
+        owners?.move(fd, 'none', 'dispatcher')
         this.counts.accepted++
         if (fd > highest) highest = fd
         if (length < 0) this.drop(fd)
-        else this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false)
+        else this.arrive(this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false))
       } else if (origin === LINGERED) {
         this.endLingering(fd)
       } else if (origin === LEFT) {
         this.options.onLeft(fd)
       } else {
-        this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN)
+        this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN))
       }
     }
     this.options.onBatchEnd()
     if (highest >= this.lastDescriptor || failure !== 0) this.pause(failure)
   }
 
-  private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): void {
+  private arrive(arrival: Arrival | undefined): void {
+    if (arrival !== undefined) this.options.onArrival(arrival)
+  }
+
+  private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
     const tag = this.resting.take(fd)
     if (tag !== undefined) {
       this.native.unwatch(fd)
+      owners?.move(fd, 'resting', 'dispatcher')
       return this.examine(fd, listenerOf(tag), bytes, length, ended)
     }
     const listener = this.unrouted.listenerOf(fd)
-    if (listener !== undefined) this.examine(fd, listener, bytes, length, ended)
+    return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
   }
 
   /** One look at what has come so far. `ended`: the client will send no more. */
-  private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): void {
-    if (this.listeners[listener]?.peek === false) return this.arrive(fd, packTag(listener, false), RequestHead.addressOnly())
+  private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
+    if (this.listeners[listener]?.peek === false) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (length === 0) return ended ? this.leave(fd) : this.wait(fd, listener)
     const head = RequestHead.read(bytes, length, this.options.maxHeadBytes)
     const look = firstLook(head, ended)
-    if (look === 'head' || look === 'protocol') this.arrive(fd, packTag(listener, look === 'head'), head)
-    else if (look === 'wait') this.wait(fd, listener)
-    else if (look === 'leave') this.leave(fd)
-    else this.refuseUnrouted(fd, look)
+    if (look === 'head' || look === 'protocol') return this.arrival(fd, packTag(listener, look === 'head'), head)
+    if (look === 'wait') return this.wait(fd, listener)
+    if (look === 'leave') return this.leave(fd)
+    return this.refuseUnrouted(fd, look)
   }
 
-  private arrive(fd: number, tag: number, head: RequestHead, carried?: Buffer): void {
+  private arrival(fd: number, tag: number, head: RequestHead, carried?: Buffer): Arrival {
     this.forget(fd)
     head.setAddressSource(new Peer(this.native, fd))
-    this.options.onArrival({ fd, tag, head, carried })
+    return { fd, tag, head, carried }
   }
 
-  private wait(fd: number, listener: number): void {
+  private wait(fd: number, listener: number): undefined {
     if (this.unrouted.has(fd)) return
     const address = this.native.peerAddress(fd) ?? ''
     const refusal = this.unrouted.refusal(address)
-    if (refusal !== undefined) return this.refuse(fd, refusal)
-    if (!this.native.watch(fd)) return this.drop(fd)
-    this.unrouted.add(fd, listener, address, performance.now())
-    this.counts.waiting++
-    this.startSweeper()
+    if (refusal !== undefined) this.refuse(fd, refusal)
+    else if (!this.native.watch(fd)) this.drop(fd)
+    else {
+      owners?.move(fd, 'dispatcher', 'head')
+      this.unrouted.add(fd, listener, address, performance.now())
+      this.counts.waiting++
+      this.startSweeper()
+    }
   }
 
-  private refuseUnrouted(fd: number, reason: RefusalReason): void {
+  private refuseUnrouted(fd: number, reason: RefusalReason): undefined {
     this.forget(fd)
     this.refuse(fd, reason)
   }
 
-  private leave(fd: number): void {
+  private leave(fd: number): undefined {
     this.forget(fd)
     this.drop(fd)
   }
 
   private forget(fd: number): void {
     if (!this.unrouted.delete(fd)) return
+    owners?.move(fd, 'head', 'dispatcher')
     this.native.unwatch(fd)
     this.counts.waiting--
   }
 
   private endRest(fd: number): void {
     this.native.unwatch(fd)
+    owners?.move(fd, 'resting', 'dispatcher')
     this.drop(fd)
   }
 
   private endLingering(fd: number): void {
     if (!this.lingering.delete(fd)) return
     this.counts.lingering--
-    this.native.closeDescriptor(fd)
+    this.end(fd, 'lingering')
   }
 
   private startSweeper(): void {

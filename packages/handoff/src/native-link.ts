@@ -4,9 +4,10 @@ import type { ChildProcess } from 'node:child_process'
 import type { ChannelListener } from './channel.ts'
 import { FIRST_END_FD, type NativeEnds } from './ends.ts'
 import type { Transport, WorkerLink } from './link.ts'
+import { owners } from './native.ts'
 import { NativeChannel } from './native-channel.ts'
 import { NativeDoor } from './native-door.ts'
-import { NativeLoadRow } from './native-load-row.ts'
+import type { NativeLoadRow } from './native-load-row.ts'
 import { nativePassages } from './native-passage.ts'
 import { tellSeats } from './seats.ts'
 import { countToldChange } from './told-changes.ts'
@@ -20,7 +21,7 @@ export class NativeLink implements WorkerLink {
 
   constructor(listener: ChannelListener, window?: number) {
     this.channel = new NativeChannel(listener, window)
-    this.load = new NativeLoadRow(this.channel.row)
+    this.load = this.channel.load
     const { socket, memory } = this.channel.ends
     this.stdio = [socket, memory]
     this.ends = { kind: 'native', socket: FIRST_END_FD, memory: FIRST_END_FD + 1, window: this.channel.ends.window }
@@ -48,6 +49,7 @@ export class NativeLink implements WorkerLink {
 export function nativeTransport(): Transport {
   return {
     kind: 'native',
+    owners,
     passages: nativePassages,
     openDoor: (options) => new NativeDoor(options),
     openLink: (listener, window) => new NativeLink(listener, window),

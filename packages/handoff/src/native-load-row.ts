@@ -31,11 +31,21 @@ export const rowWords = {
   loopLagUs: 11,
   /** Share of time that the loop was busy, in thousandths. */
   utilisation: 12,
+  /** Length of a turn that begins requests, for each of them, on the average; the native code writes it. */
+  requestTurnUs: 13,
 } as const
 /** The highest that a word can say. */
 export const MAX_WORD = 2 ** 31 - 1
 /** Behind the worker's own words the primary's: see seats.ts. */
 export const WANTED_WORD = 30
+
+/**
+ * The turns of a loop are alike when a look at a random moment finds no more than this share of a request's turn still to come: one half where all are equally long, all of
+ * it where their lengths are spread exponentially, several times as much where few are very long.
+ */
+const ALIKE_SHARE = 0.75
+/** A turn is overdue that takes so many times what is still to come of one on the average: twice its length where all are equally long. */
+const OVERDUE_WAITS = 4
 
 // What `busySince` counts from: the clock of performance.now() began later. Time passes between the two looks, so the largest difference is the truest.
 const CLOCK_OFFSET_MS = Math.max(...[1, 2, 3, 4, 5].map(() => Number(process.hrtime.bigint()) / 1e6 - performance.now()))
@@ -79,6 +89,18 @@ export class NativeLoadRow implements LoadRow {
     if (since === 0) return 0
     const us = (nowUs - since) | 0
     return us > 0 ? us / 1000 : 0
+  }
+
+  get takesNext(): boolean {
+    const { words } = this
+    if ((words[rowWords.turnWaitUs] as number) > (words[rowWords.requestTurnUs] as number) * ALIKE_SHARE) return false
+    // A loop that says it waits takes at once what is on its way.
+    if (words[rowWords.busySince] === 0) return this.onTheWay <= 1
+    return this.onTheWay === 0 && !this.isOverdue
+  }
+
+  get isOverdue(): boolean {
+    return this.busyMs > this.turnWaitMs * OVERDUE_WAITS
   }
 
   get turnWaitMs(): number {

@@ -1,6 +1,6 @@
 // Connections between two primaries over a socket pair, as descriptors with what had been read off them.
 
-import { type NativeChannelHandle, native } from './native.ts'
+import { type NativeChannelHandle, native, owners } from './native.ts'
 import type { Passage, PassageListener, Passages, Passed } from './passage.ts'
 import { packRest, unpackRest } from './returns.ts'
 
@@ -44,6 +44,7 @@ export class NativePassage implements Passage {
     const isUntouched = carried === undefined || carried.length === 0
     const kind = rest !== undefined ? kinds.rest : isUntouched ? kinds.untouched : kinds.carried
     const bytes = rest !== undefined ? packRest(rest.timeoutMs ?? 0) : isUntouched ? FILLER : carried
+    owners?.move(fd, 'dispatcher', 'passage')
     this.waiting.push({ fd, tag, reason: isFinal ? kind | FINAL_BIT : kind, bytes })
     if (this.waiting.length >= BATCH) this.flush()
     else if (!this.isPlanned) {
@@ -72,6 +73,7 @@ export class NativePassage implements Passage {
       this.socket,
     )
     if (sent === -1) return this.giveUp()
+    for (const { fd } of this.waiting.slice(0, sent)) owners?.move(fd, 'passage', 'none')
     this.waiting = this.waiting.slice(sent)
     if (this.waiting.length === 0) return
     this.isPlanned = true
@@ -80,13 +82,17 @@ export class NativePassage implements Passage {
 
   private giveUp(): void {
     this.isBroken = true
-    for (const { fd } of this.waiting) native().closeDescriptor(fd)
+    for (const { fd } of this.waiting) {
+      owners?.move(fd, 'passage', 'none')
+      native().closeDescriptor(fd)
+    }
     this.waiting = []
     native().closeChannel(this.handle)
   }
 
   private readonly onMessage = (fd: number, _id: number, tag: number, reason: number, offset: number, length: number): void => {
     if (fd === -1) return this.listener.onBatchEnd()
+    owners?.move(fd, 'none', 'dispatcher')
     const bytes = Buffer.from(this.received.subarray(offset, offset + length))
     const kind = reason & KIND_BITS
     this.listener.onPassed({

@@ -1,6 +1,7 @@
 // The native module's functions and their types. The only file that loads it.
 
 import { createRequire } from 'node:module'
+import { newOwners } from './owners.ts'
 
 export interface NativeChannelHandle {
   readonly __brand: 'channel'
@@ -40,11 +41,11 @@ export interface Native {
     onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
   ): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
   channelStarted(channel: NativeChannelHandle): void
-  offer(channel: NativeChannelHandle, fd: number, tag: number, bound: boolean, carried?: Uint8Array): boolean
+  offer(channel: NativeChannelHandle, fd: number, tag: number, bound: boolean, carried?: Uint8Array): number
   flush(channel: NativeChannelHandle): number
-  settle(channel: NativeChannelHandle, returned: Int32Array): number
-  takeBack(channel: NativeChannelHandle): Int32Array
-  recall(channel: NativeChannelHandle, most: number, olderThanUs: number, returned: Int32Array): number
+  settle(channel: NativeChannelHandle, settled: Int32Array): number
+  takeBack(channel: NativeChannelHandle, settled: Int32Array): number
+  recall(channel: NativeChannelHandle, most: number, olderThanUs: number, recalled: Int32Array): number
   answer(channel: NativeChannelHandle, id: number, said: number): void
   readReturns(channel: NativeChannelHandle): void
   closeChannel(channel: NativeChannelHandle): void
@@ -85,6 +86,9 @@ export interface NativeAddress {
   readonly port: number | undefined
   readonly path: string | undefined
 }
+
+/** Of the descriptors of this process. */
+export const owners = newOwners()
 
 let loaded: Native | Error | undefined
 

@@ -75,8 +75,10 @@ export class PortableChannel implements Channel {
 
   offer(connection: Connection, bound: boolean): boolean {
     if (!this.hasRoom) return false
+    this.held.owners?.move(connection.fd, 'dispatcher', 'channel')
     this.waiting.push({ connection, bound, sinceMs: performance.now() })
     this.outstanding++
+    this.row.handedOff++
     return true
   }
 
@@ -84,26 +86,25 @@ export class PortableChannel implements Channel {
     this.pump()
   }
 
-  settle(returned: (connection: Connection) => void): void {
+  settle(): readonly Connection[] {
     this.pump()
     this.claimedSince = 0
     const back = this.returned
     this.returned = []
-    this.outstanding -= back.length
-    for (const connection of back) returned(connection)
+    this.row.handedOff -= back.length
+    return this.given(back)
   }
 
   /** The worker must be gone and all that it said be heard: what has been sent can't be called back. */
-  takeBack(taken: (connection: Connection) => void): void {
+  takeBack(): readonly Connection[] {
     const back = [...this.returned, ...this.sent.values(), ...this.waiting.map(({ connection }) => connection)]
     this.returned = []
     this.sent.clear()
     this.waiting = []
-    this.outstanding = 0
-    for (const connection of back) taken(connection)
+    return this.given(back)
   }
 
-  recall(most: number, olderThanMs: number, taken: (connection: Connection) => void): void {
+  recall(most: number, olderThanMs: number): readonly Connection[] {
     const before = performance.now() - olderThanMs
     const recalled: Connection[] = []
     this.waiting = this.waiting.filter(({ connection, bound, sinceMs }) => {
@@ -111,9 +112,16 @@ export class PortableChannel implements Channel {
       recalled.push(connection)
       return false
     })
-    this.outstanding -= recalled.length
-    this.row.noteRecalled(recalled.length)
-    for (const connection of recalled) taken(connection)
+    // The worker will not hear of them.
+    this.row.handedOff -= recalled.length
+    return this.given(recalled)
+  }
+
+  /** These are the caller's again. */
+  private given(back: readonly Connection[]): readonly Connection[] {
+    this.outstanding -= back.length
+    for (const { fd } of back) this.held.owners?.move(fd, 'channel', 'dispatcher')
+    return back
   }
 
   answer(question: Question, verdict: Verdict): void {
@@ -187,6 +195,7 @@ export class PortableChannel implements Channel {
     const connection = this.sent.get(number)
     if (connection === undefined) return this.fault()
     this.sent.delete(number)
+    this.held.owners?.move(connection.fd, 'channel', 'none')
     this.held.close(connection.fd)
     this.outstanding--
     this.claimed++

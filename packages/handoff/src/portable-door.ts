@@ -8,10 +8,11 @@ import { RequestHead } from '@switchyard/routing'
 import { listeningDescriptor } from './adopt.ts'
 import type { Connection } from './channel.ts'
 import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
-import { type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import type { HeldSocket, HeldSockets } from './held-socket.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, removeStale } from './listener.ts'
+import type { Owner } from './owners.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
 import { listenerOf, packTag } from './tag.ts'
 import { Unrouted } from './unrouted.ts'
@@ -130,6 +131,7 @@ export class PortableDoor implements Door {
     for (const [fd, listener] of this.early) {
       this.early.delete(fd)
       this.counts.waiting--
+      this.held.owners?.move(fd, 'early', 'dispatcher')
       this.letIn(fd, listener)
     }
     this.options.onBatchEnd()
@@ -158,17 +160,18 @@ export class PortableDoor implements Door {
   letGo(): void {}
 
   /** See `rest`. */
-  takeIn(connection: Connection): void {
+  takeIn(connection: Connection): Arrival | undefined {
     this.counts.givenBack++
-    this.readmit(connection)
+    return this.readmit(connection)
   }
 
   close(): void {
     this.closeListeners()
     clearInterval(this.sweeper)
-    const unanswered = [...this.early.keys(), ...this.fresh.keys(), ...this.unrouted.keys()]
-    for (const fd of [...unanswered, ...this.lingering.keys()]) this.held.close(fd)
-    this.counts.closed += unanswered.length
+    for (const fd of this.early.keys()) this.end(fd, 'early')
+    for (const fd of [...this.fresh.keys(), ...this.unrouted.keys()]) this.end(fd, 'head')
+    for (const fd of this.lingering.keys()) this.end(fd, 'lingering')
+    this.counts.closed += this.early.size + this.fresh.size + this.unrouted.size
     this.counts.waiting = this.counts.lingering = 0
     this.early.clear()
     this.fresh.clear()
@@ -176,20 +179,21 @@ export class PortableDoor implements Door {
     this.lingering.clear()
   }
 
-  readmit({ fd, tag }: Connection): void {
+  readmit({ fd, tag }: Connection): Arrival | undefined {
     const socket = this.held.get(fd)
-    if (socket === undefined || socket.gone) return this.drop(fd)
+    if (socket === undefined || socket.gone) return this.leave(fd)
     socket.retake()
     // Who waits is watched: it may leave.
     socket.watch()
-    this.examine(socket, listenerOf(tag))
+    return this.examine(socket, listenerOf(tag))
   }
 
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
     const socket = this.held.get(fd)
-    if (socket === undefined || socket.gone) return this.held.close(fd)
+    if (socket === undefined || socket.gone) return this.end(fd, 'dispatcher')
     socket.answer(refusalAnswer(reason, retryAfterS))
+    this.held.owners?.move(fd, 'dispatcher', 'lingering')
     this.lingering.set(fd, performance.now())
     this.counts.lingering++
     this.startSweeper()
@@ -208,12 +212,18 @@ export class PortableDoor implements Door {
 
   drop(fd: number): void {
     this.counts.closed++
+    this.end(fd, 'dispatcher')
+  }
+
+  private end(fd: number, owner: Owner): void {
+    this.held.owners?.move(fd, owner, 'none')
     this.held.close(fd)
   }
 
   private onConnection(socket: Socket, listener: number): void {
     this.counts.accepted++
     const { fd, descriptor } = this.held.add(socket, this.onNews)
+    this.held.owners?.move(fd, 'none', 'dispatcher')
     if (descriptor >= this.lastDescriptor) this.pause(`${this.lastDescriptor} descriptors are in use`)
     if (this.paused !== undefined && descriptor >= this.lastDescriptor) this.turnAway(fd)
     else if (this.accepting) {
@@ -222,6 +232,7 @@ export class PortableDoor implements Door {
     } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
     else {
       this.counts.waiting++
+      this.held.owners?.move(fd, 'dispatcher', 'early')
       this.early.set(fd, listener)
     }
   }
@@ -229,9 +240,10 @@ export class PortableDoor implements Door {
   private letIn(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (socket.gone) return this.drop(fd)
-    if (this.listeners[listener]?.peek === false) this.arrive(socket, packTag(listener, false), RequestHead.addressOnly())
+    if (this.listeners[listener]?.peek === false) this.arrive(this.arrival(socket, packTag(listener, false), RequestHead.addressOnly()))
     else {
       this.counts.waiting++
+      this.held.owners?.move(fd, 'dispatcher', 'head')
       this.fresh.set(fd, { listener, sinceMs: performance.now() })
       this.startSweeper()
     }
@@ -249,13 +261,14 @@ export class PortableDoor implements Door {
     if (socket === undefined) return
     const listener = this.fresh.get(fd)?.listener ?? this.unrouted.listenerOf(fd)
     if (listener !== undefined) {
-      this.examine(socket, listener)
+      this.arrive(this.examine(socket, listener))
       this.options.onBatchEnd()
     } else if (this.leaving.has(fd)) this.lookWhetherLeft(fd)
     else if (socket.gone) {
       if (this.lingering.has(fd)) this.endLingering(fd)
       else if (this.early.delete(fd)) {
         this.counts.waiting--
+        this.held.owners?.move(fd, 'early', 'dispatcher')
         this.drop(fd)
       }
     }
@@ -266,33 +279,41 @@ export class PortableDoor implements Door {
     if ((socket === undefined || socket.gone || socket.ended) && this.leaving.delete(fd)) this.options.onLeft(fd)
   }
 
+  private arrive(arrival: Arrival | undefined): void {
+    if (arrival !== undefined) this.options.onArrival(arrival)
+  }
+
   /** One look at what has come so far. */
-  private examine(socket: HeldSocket, listener: number): void {
+  private examine(socket: HeldSocket, listener: number): Arrival | undefined {
     const { fd, bytes, ended } = socket
     if (socket.gone) return this.leave(fd)
-    if (this.listeners[listener]?.peek === false) return this.arrive(socket, packTag(listener, false), RequestHead.addressOnly())
-    if (bytes.length === 0) return ended ? this.leave(fd) : undefined
+    if (this.listeners[listener]?.peek === false) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
+    if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
     const head = RequestHead.read(bytes, bytes.length, this.options.maxHeadBytes)
     const look = firstLook(head, ended)
-    if (look === 'head' || look === 'protocol') this.arrive(socket, packTag(listener, look === 'head'), head)
-    else if (look === 'wait') this.wait(socket, listener, performance.now())
-    else if (look === 'leave') this.leave(fd)
-    else this.refuseUnrouted(fd, look)
+    if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
+    if (look === 'wait') return this.wait(socket, listener, performance.now())
+    if (look === 'leave') return this.leave(fd)
+    return this.refuseUnrouted(fd, look)
   }
 
-  private arrive(socket: HeldSocket, tag: number, head: RequestHead): void {
+  private arrival(socket: HeldSocket, tag: number, head: RequestHead): Arrival {
     this.forget(socket.fd)
     head.setAddressSource(socket)
-    this.options.onArrival({ fd: socket.fd, tag, head, carried: undefined })
+    return { fd: socket.fd, tag, head, carried: undefined }
   }
 
-  private wait(socket: HeldSocket, listener: number, sinceMs: number): void {
+  private wait(socket: HeldSocket, listener: number, sinceMs: number): undefined {
     const { fd } = socket
     if (!this.unrouted.has(fd)) {
       this.forget(fd)
       const address = socket.remoteAddress ?? ''
       const refusal = this.unrouted.refusal(address)
-      if (refusal !== undefined) return this.refuse(fd, refusal)
+      if (refusal !== undefined) {
+        this.refuse(fd, refusal)
+        return
+      }
+      this.held.owners?.move(fd, 'dispatcher', 'head')
       this.unrouted.add(fd, listener, address, sinceMs)
       this.counts.waiting++
       this.startSweeper()
@@ -300,24 +321,26 @@ export class PortableDoor implements Door {
     socket.read()
   }
 
-  private refuseUnrouted(fd: number, reason: RefusalReason): void {
+  private refuseUnrouted(fd: number, reason: RefusalReason): undefined {
     this.forget(fd)
     this.refuse(fd, reason)
   }
 
-  private leave(fd: number): void {
+  private leave(fd: number): undefined {
     this.forget(fd)
     this.drop(fd)
   }
 
   private forget(fd: number): void {
-    if (this.fresh.delete(fd) || this.unrouted.delete(fd)) this.counts.waiting--
+    if (!this.fresh.delete(fd) && !this.unrouted.delete(fd)) return
+    this.held.owners?.move(fd, 'head', 'dispatcher')
+    this.counts.waiting--
   }
 
   private endLingering(fd: number): void {
     if (!this.lingering.delete(fd)) return
     this.counts.lingering--
-    this.held.close(fd)
+    this.end(fd, 'lingering')
   }
 
   private startSweeper(): void {

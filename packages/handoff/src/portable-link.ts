@@ -84,6 +84,7 @@ export function portableTransport(): Transport {
   const held = new HeldSockets()
   return {
     kind: 'portable',
+    owners: held.owners,
     passages: undefined,
     openDoor: (options) => new PortableDoor(options, held),
     openLink: (listener, window) => new PortableLink(listener, held, window),

@@ -24,13 +24,15 @@ export class PortableLoadRow implements LoadRow {
   details: LoadDetails | undefined
   turnWaitMs = 0
   turnMs = 0
+  /** One hand-off is on its way at a time, so nothing is gained by one that waits behind it. */
+  readonly takesNext = false
+  readonly isOverdue = false
   /** Somebody waits for the loop to turn. */
   isWanted = false
   private unfinished = 0
   private open = 0
   private received = 0
   private answered = 0
-  private recalled = 0
   private unansweredSinceMs: number | undefined
   private isHandOffOut = false
   private readonly ask: () => void
@@ -49,7 +51,7 @@ export class PortableLoadRow implements LoadRow {
   }
 
   get isFree(): boolean {
-    return this.sent <= this.answered && this.busyMs === 0
+    return this.handedOff <= this.answered && this.busyMs === 0
   }
 
   get busyMs(): number {
@@ -60,21 +62,11 @@ export class PortableLoadRow implements LoadRow {
   }
 
   private get onTheWay(): number {
-    return Math.max(this.sent - this.received, 0)
-  }
-
-  /** Hand-offs that are the worker's, or on their way to it. */
-  private get sent(): number {
-    return this.handedOff - this.recalled
+    return Math.max(this.handedOff - this.received, 0)
   }
 
   get isAnswered(): boolean {
     return this.unansweredSinceMs === undefined
-  }
-
-  /** Hand-offs were recalled that the worker will never see. */
-  noteRecalled(count: number): void {
-    this.recalled += count
   }
 
   /** Something was sent that the worker answers when its loop has turned. */
@@ -105,11 +97,11 @@ export class PortableLoadRow implements LoadRow {
   }
 
   private take({ inFlight, received, connections, latencyUs }: ToldLoad): void {
-    const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.sent
+    const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.handedOff
     if (isNonsense) this.faults++
     this.unfinished = Math.max(inFlight, 0)
     this.open = Math.max(connections, 0)
-    this.received = Math.min(Math.max(received, 0), this.sent)
+    this.received = Math.min(Math.max(received, 0), this.handedOff)
     this.latencyMs = Math.max(latencyUs, 0) / 1000
   }
 

@@ -42,7 +42,6 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     const handOff = async () => {
       const client = await entrance.client()
       assert.ok(channel.offer(client.arrival, false))
-      load.handedOff++
       return client
     }
     try {
@@ -50,7 +49,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     } finally {
       worker.process.kill('SIGKILL')
       await worker.exited
-      channel.takeBack(({ fd }) => door.drop(fd))
+      for (const { fd } of channel.takeBack()) door.drop(fd)
       await worker.close()
     }
   }
@@ -65,7 +64,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
         await until(() => said() !== '')
         await until(() => load.isFree)
         assert.equal([load.inFlight, load.connections], [0, 0])
-        worker.link.channel.settle(() => {})
+        worker.link.channel.settle()
         socket.destroy()
       }
       assert.is(load.faults, 0)

@@ -6,10 +6,22 @@ import { assert, suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { nativeTransport, type Passage, type Passed } from '../src/index.ts'
-import { native } from '../src/native.ts'
+import { native, owners } from '../src/native.ts'
 
 const test = suite('native passage')
 const { passages } = nativeTransport()
+
+/** Another descriptor of the same connection, in this test's hands. */
+function copy(fd: number): number {
+  const copied = native().copyDescriptor(fd)
+  owners?.move(copied, 'none', 'dispatcher')
+  return copied
+}
+
+function close(fd: number): void {
+  owners?.move(fd, 'dispatcher', 'none')
+  closeSync(fd)
+}
 
 interface End {
   readonly passage: Passage
@@ -29,7 +41,7 @@ async function withPassage(
     const client = connect(port, '127.0.0.1')
     clients.push(client)
     const [accepted] = (await untilEvent(server, 'connection')) as [Socket]
-    const fd = native().copyDescriptor((accepted as unknown as { _handle: { fd: number } })._handle.fd)
+    const fd = copy((accepted as unknown as { _handle: { fd: number } })._handle.fd)
     accepted.destroy()
     return { client, fd }
   }
@@ -55,7 +67,7 @@ async function withPassage(
   } finally {
     for (const { passage, passed } of [one, other]) {
       passage.close()
-      for (const { connection } of passed) closeSync(connection.fd)
+      for (const { connection } of passed) close(connection.fd)
     }
     for (const client of clients) client.destroy()
     server.close()
@@ -77,7 +89,9 @@ test('both ways, and each as it was', () =>
     assert.equal(one.passed.map(said), [[1, undefined, 1500, false]])
     assert.equal([one.batches > 0, other.batches > 0], [true, true])
     // It is the same connection.
-    const socket = new Socket({ fd: other.passed.shift()?.connection.fd as number })
+    const { fd } = other.passed.shift()?.connection as { fd: number }
+    owners?.move(fd, 'dispatcher', 'none')
+    const socket = new Socket({ fd })
     socket.end('hello')
     const [bytes] = await untilEvent(first.client, 'data')
     assert.is(String(bytes), 'hello')
@@ -101,12 +115,12 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
     const take = (): number => {
       for (const { connection } of other.passed.splice(0)) {
         tags.push(connection.tag)
-        closeSync(connection.fd)
+        close(connection.fd)
       }
       return tags.length
     }
     for (let turn = 0; turn < count; turn++) {
-      const connection = { fd: native().copyDescriptor(fd), tag: turn % 256, carried: Buffer.alloc(turn % 700, 'a') }
+      const connection = { fd: copy(fd), tag: turn % 256, carried: Buffer.alloc(turn % 700, 'a') }
       assert.ok(one.passage.pass({ connection }))
       // No more at a time than a process may have.
       if (turn % 200 === 199) await until(() => take() === turn + 1)
@@ -117,7 +131,7 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
       Array.from({ length: count }, (_, turn) => turn % 256),
     )
     assert.is(openDescriptors(), before)
-    closeSync(fd)
+    close(fd)
   }))
 
 test('when the other side is gone what has not left is ended, and nothing more is taken', () =>

@@ -33,7 +33,7 @@ test('connections that are given back wait until there are descriptors for them'
   for (const fd of reserve) closeSync(fd)
   end()
   await until(() => worker.heard.givenBack.length === COUNT, 5_000, 'all of them')
-  channel.settle(() => {})
+  channel.settle()
   assert.is(channel.claimed, COUNT)
   for (const { fd } of worker.heard.givenBack) entrance.door.drop(fd)
   for (const { socket } of clients) socket.destroy()

@@ -111,11 +111,4 @@ export class PoolWorker implements Candidate {
     if (message.switchyard === 'sessions-changed') this.link.countChange()
     this.process?.send(message)
   }
-
-  /** Hands a connection over; it leaves with the channel's next flush. False: no room. */
-  handOff(connection: Connection, bound: boolean): boolean {
-    if (!this.channel.offer(connection, bound)) return false
-    this.load.handedOff++
-    return true
-  }
 }

@@ -1,6 +1,6 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
-import { lookAtClock } from '@switchyard/handoff'
+import { lookAtClock, type Owners } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from './pool-worker.ts'
@@ -8,6 +8,12 @@ import { Queue, type WaitFor } from './queue.ts'
 
 /** A loop that has been in one turn for so long is stuck: what waits for it is better off elsewhere. */
 export const STUCK_MS = 2
+
+/**
+ * Where a connection comes from that is placed: from its client, from another primary that has no worker for it, from a worker that could not have it, from a worker
+ * that was stuck, or from the queue.
+ */
+export type Origin = 'client' | 'passed' | 'returned' | 'recalled' | 'queue'
 
 /** What `choose` found: a worker, what has to be waited for, or `nobody`: no worker is there, and none is coming up. */
 export type Choice = PoolWorker | WaitFor | 'nobody'
@@ -38,9 +44,10 @@ export class Pool {
   private readonly otherwise = leastInFlight()
   private readonly wanting = new Set<object>()
 
-  constructor(settings: PoolSettings) {
+  /** `owners`: of the descriptors that wait here, where they are checked. */
+  constructor(settings: PoolSettings, owners?: Owners) {
     this.settings = settings
-    this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs)
+    this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs, owners)
   }
 
   get readyCount(): number {
@@ -110,8 +117,22 @@ export class Pool {
     for (const { load } of this.ready) load.unwant()
   }
 
-  /** Who should have this request: the policy's choice among the candidates, or why there is none. `recalled`: not one whose loop is stuck. */
-  choose(policy: PoolPolicy, head: RequestHead, recalled = false): Choice {
+  /** How long a client that was refused should wait, in whole seconds: until the next start of a worker, if one is due. */
+  get retryAfterS(): number {
+    return Math.max(1, Math.ceil(((this.nextStartMs ?? 0) - Date.now()) / 1000))
+  }
+
+  /** So many connections must wait behind one before it is offered ahead to a busy loop. */
+  get aheadFrom(): number {
+    return this.candidates.length + 1
+  }
+
+  /**
+   * The worker that should have this request: the policy's choice among the candidates, or why there is none. A connection that was recalled does not go to a stuck
+   * loop; one that waits in a long queue may go to a loop that is busy for a known time.
+   */
+  choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client'): Choice {
+    const recalled = origin === 'recalled'
     const { open: all, ready, leaving } = this
     if (leaving.length > 0 && policy.home !== undefined) {
       // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
@@ -129,8 +150,10 @@ export class Pool {
     const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
     const chosen = policy.pick(candidates, head)
     if (chosen instanceof PoolWorker) return chosen
+    if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? 'recalled' : 'policy'
+    const next = recalled || origin === 'queue' ? this.turnsNext() : undefined
+    if (next !== undefined) return next
     if (recalled) return 'recalled'
-    if (candidates.length > 0 && policy.waitsForLoop !== true) return 'policy'
     return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
   }
 
@@ -148,6 +171,19 @@ export class Pool {
   private get open(): readonly PoolWorker[] {
     const { concurrency } = this.settings
     return concurrency === Number.POSITIVE_INFINITY ? this.candidates : this.candidates.filter(({ load }) => load.inFlight < concurrency)
+  }
+
+  /**
+   * While more connections wait than there are loops, the first is offered to a loop that is busy, so that it does not idle from the end of its turn until the primary has
+   * heard of it. Only to one whose turns are alike: behind a turn of unknown length the connection could be overtaken for long.
+   */
+  private turnsNext(): PoolWorker | undefined {
+    if (this.queue.waitingForLoop + 1 < this.aheadFrom) return undefined
+    let next: PoolWorker | undefined
+    for (const worker of this.open) {
+      if (worker.load.takesNext && (next === undefined || worker.load.busyMs > next.load.busyMs)) next = worker
+    }
+    return next
   }
 
   private hasStarting(): boolean {

@@ -1,10 +1,15 @@
-// Connections of one pool that wait for a worker, first in first out. Their bytes are still in the kernel, but for what another worker had read.
+// Connections of one pool that wait for a worker. Their bytes are still in the kernel, but for what another worker had read.
+//
+// The clients' addresses take turns (J. Nagle, "On Packet Switches With Infinite Storage", RFC 970, fair queueing), and connections of one address are served first in,
+// first out: one address that fills the queue keeps only itself waiting. When the queue is full, a connection of an address with less than an equal share takes the place of
+// the youngest one of the address with the most (longest queue drop).
 
-import type { Connection } from '@switchyard/handoff'
+import type { Connection, Owners } from '@switchyard/handoff'
+import { type Linked, LinkedList } from './linked-list.ts'
 
 /**
- * What a connection waits for. `loop`: any worker whose loop turns free. `policy`: the route's policy wants none of those who could have it.
- * `home`: the one worker that knows its session. `recalled`: as `loop`, but it had been chosen for a worker whose loop then stuck, so it goes first.
+ * What a connection waits for. `loop`: any worker whose loop turns free. `policy`: the route's policy wants none of the candidates.
+ * `home`: the one worker that knows its session. `recalled`: as `loop`, but a worker had been chosen whose loop then stuck, so it goes first.
  */
 export type WaitFor = 'loop' | 'policy' | 'home' | 'recalled'
 
@@ -13,78 +18,161 @@ export interface Queued {
   readonly connection: Connection
   readonly sinceMs: number
   readonly waitFor: WaitFor
+  /** Of its client; empty for a unix socket, where all clients are one. */
+  readonly address: string
+}
+
+interface Entry extends Linked<Entry> {
+  readonly queued: Queued
+  readonly lane: LinkedList<Entry>
+  /** undefined: it takes no turns with other addresses. */
+  readonly client: Client | undefined
+}
+
+/** The connections of one address that wait for a loop. */
+class Client implements Linked<Client> {
+  before: Client | undefined
+  behind: Client | undefined
+  readonly address: string
+  readonly lane = new LinkedList<Entry>()
+
+  constructor(address: string) {
+    this.address = address
+  }
 }
 
 export class Queue {
   private limit: number
   private timeoutMs: number
-  // By descriptor, in order of arrival.
-  private readonly recalled = new Map<number, Queued>()
-  private readonly forLoop = new Map<number, Queued>()
-  private readonly forHome = new Map<number, Queued>()
+  private readonly owners: Owners | undefined
+  private readonly entries = new Map<number, Entry>()
+  private readonly recalled = new LinkedList<Entry>()
+  private readonly forHome = new LinkedList<Entry>()
+  private readonly clients = new Map<string, Client>()
+  /** The clients in the order of their turns. */
+  private readonly turns = new LinkedList<Client>()
 
-  constructor(limit: number, timeoutMs: number) {
+  /** `owners`: of the descriptors, where they are checked. */
+  constructor(limit: number, timeoutMs: number, owners?: Owners) {
     this.limit = limit
     this.timeoutMs = timeoutMs
+    this.owners = owners
   }
 
-  /** Other bounds, for whoever comes and for whoever waits. */
+  /** Sets other bounds, for connections that come and for those that wait. */
   configure(limit: number, timeoutMs: number): void {
     this.limit = limit
     this.timeoutMs = timeoutMs
   }
 
   get length(): number {
-    return this.waitingForLoop + this.forHome.size
+    return this.entries.size
   }
 
   /** How many could go to any worker. */
   get waitingForLoop(): number {
-    return this.recalled.size + this.forLoop.size
+    return this.entries.size - this.forHome.size
   }
 
-  get isFull(): boolean {
-    return this.length >= this.limit
+  /** Puts a connection behind those of its address that wait for the same. Returns the one that has no place in the queue, if it is full: this or another. */
+  add(queued: Queued): Queued | undefined {
+    // What a worker had been chosen for is not refused: the windows of the channels bound it.
+    const isOver = this.length >= this.limit && queued.waitFor !== 'recalled'
+    const longest = isOver ? this.longestBefore(queued) : undefined
+    if (isOver && longest === undefined) return queued
+    const entry = this.enter(queued)
+    entry.lane.append(entry)
+    return this.leave(longest?.lane.last)
   }
 
-  add({ fd, tag, carried }: Connection, sinceMs: number, waitFor: WaitFor): void {
-    this.laneOf(waitFor).set(fd, { connection: { fd, tag, carried }, sinceMs, waitFor })
+  /** Puts back what was just taken, in its order, before all others. */
+  putBack(taken: readonly Queued[]): void {
+    for (const queued of taken.toReversed()) {
+      const entry = this.enter(queued)
+      entry.lane.prepend(entry)
+      if (entry.client === undefined) continue
+      this.turns.remove(entry.client)
+      this.turns.prepend(entry.client)
+    }
   }
 
-  /** Removes one; gives whether it was here. */
-  remove(fd: number): boolean {
-    return this.recalled.delete(fd) || this.forLoop.delete(fd) || this.forHome.delete(fd)
+  /** Takes the next that could go to any worker. */
+  takeForLoop(): Queued | undefined {
+    const client = this.turns.first
+    const next = this.recalled.first ?? client?.lane.first
+    if (next === undefined) return undefined
+    if (next.client !== undefined) {
+      this.turns.remove(next.client)
+      this.turns.append(next.client)
+    }
+    return this.leave(next)
   }
 
-  /** Those who could go to any worker, in order; they may be removed meanwhile. */
-  *eachForLoop(): Generator<Queued> {
-    yield* this.recalled.values()
-    yield* this.forLoop.values()
+  /** Takes all that wait for one worker, in order. */
+  takeForHome(): Queued[] {
+    return this.takeIf(({ lane }) => lane === this.forHome)
   }
 
-  /** Those who wait for one worker, in order; they may be removed meanwhile. */
-  eachForHome(): Iterable<Queued> {
-    return this.forHome.values()
+  /** Takes one; undefined: it does not wait here. */
+  take(fd: number): Queued | undefined {
+    return this.leave(this.entries.get(fd))
   }
 
-  /** Empties the queue, in order. */
-  takeAll(): Connection[] {
-    return this.take(() => true)
+  /** Empties the queue, in order of arrival. */
+  takeAll(): Queued[] {
+    return this.takeIf(() => true)
   }
 
-  /** Removes those whose patience is over at `nowMs`. */
-  takeExpired(nowMs: number): Connection[] {
-    return this.take(({ sinceMs }) => nowMs - sinceMs >= this.timeoutMs)
+  /** Takes those that have waited for as long as they may at `nowMs`. */
+  takeExpired(nowMs: number): Queued[] {
+    return this.takeIf(({ queued: { sinceMs } }) => nowMs - sinceMs >= this.timeoutMs)
   }
 
-  private take(isTaken: (entry: Queued) => boolean): Connection[] {
-    const taken = [...this.eachForLoop(), ...this.eachForHome()].filter(isTaken).map(({ connection }) => connection)
-    for (const { fd } of taken) this.remove(fd)
-    return taken
+  private takeIf(isTaken: (entry: Entry) => boolean): Queued[] {
+    const taken = [...this.entries.values()].filter(isTaken).sort((one, other) => one.queued.sinceMs - other.queued.sinceMs)
+    for (const entry of taken) this.leave(entry)
+    return taken.map(({ queued }) => queued)
   }
 
-  private laneOf(waitFor: WaitFor): Map<number, Queued> {
-    if (waitFor === 'recalled') return this.recalled
-    return waitFor === 'home' ? this.forHome : this.forLoop
+  private enter(queued: Queued): Entry {
+    const { connection, waitFor, address } = queued
+    this.owners?.move(connection.fd, 'dispatcher', 'queue')
+    const client = waitFor === 'loop' || waitFor === 'policy' ? this.clientOf(address) : undefined
+    const lane = client?.lane ?? (waitFor === 'home' ? this.forHome : this.recalled)
+    const entry = { queued, lane, client, before: undefined, behind: undefined }
+    this.entries.set(connection.fd, entry)
+    return entry
+  }
+
+  private leave(entry: Entry | undefined): Queued | undefined {
+    if (entry === undefined) return undefined
+    const { queued, lane, client } = entry
+    this.owners?.move(queued.connection.fd, 'queue', 'dispatcher')
+    this.entries.delete(queued.connection.fd)
+    lane.remove(entry)
+    if (client?.lane.size === 0) {
+      this.turns.remove(client)
+      this.clients.delete(client.address)
+    }
+    return queued
+  }
+
+  private clientOf(address: string): Client {
+    const known = this.clients.get(address)
+    if (known !== undefined) return known
+    const client = new Client(address)
+    this.clients.set(address, client)
+    this.turns.append(client)
+    return client
+  }
+
+  /** The client with the most connections, if that of this connection has less than an equal share. */
+  private longestBefore({ address }: Queued): Client | undefined {
+    const own = this.clients.get(address)?.lane.size ?? 0
+    const count = this.clients.size + (own === 0 ? 1 : 0)
+    if ((own + 1) * count > this.limit) return undefined
+    let longest: Client | undefined
+    for (const client of this.turns) if (client.lane.size > (longest?.lane.size ?? own + 1)) longest = client
+    return longest
   }
 }

@@ -1,4 +1,4 @@
-// Hand-offs that their worker has not claimed because its loop has stuck are recalled as soon as somebody is free to have them.
+// Hand-offs that their worker has not claimed because its loop has stuck are recalled as soon as another worker is free to have them.
 
 import { type Connection, lookAtClock } from '@switchyard/handoff'
 import { type Pool, STUCK_MS } from './pool.ts'
@@ -10,10 +10,10 @@ import type { PoolWorker } from './pool-worker.ts'
  */
 const SILENT_MS = 8
 
-const MOST_AT_ONCE = 64
+const ALL = 2 ** 31 - 1
 
 export interface RecallOptions {
-  /** Places what has come back, by the load of this moment. */
+  /** Places what has come back, by the load of this moment. It may come back to a queue, but not to here. */
   readonly place: (connection: Connection) => void
 }
 
@@ -31,7 +31,6 @@ export class Recall {
     const slow = this.slow.get(pool) ?? new Set()
     slow.add(worker)
     this.slow.set(pool, slow)
-    this.relieve(pool)
   }
 
   /** A loop may have turned free: it gets what others have had for too long. */
@@ -44,16 +43,14 @@ export class Recall {
     if (pool.want(this)) this.recallFrom(slow, pool)
   }
 
+  /** As `relieve`, for every pool with such hand-offs. */
+  relieveAll(): void {
+    for (const pool of this.slow.keys()) this.relieve(pool)
+  }
+
   /** Takes back all that a worker has not claimed and that could go elsewhere. */
   all(worker: PoolWorker): void {
-    let before: number
-    do {
-      before = worker.recalled
-      worker.channel.recall(MOST_AT_ONCE, 0, (connection) => {
-        worker.recalled++
-        this.options.place(connection)
-      })
-    } while (worker.recalled > before)
+    this.recall(worker, ALL, 0)
   }
 
   /** The worker is gone, or has nothing unclaimed any more. */
@@ -65,20 +62,24 @@ export class Recall {
   private recallFrom(slow: Set<PoolWorker>, pool: Pool): void {
     lookAtClock()
     for (const worker of slow) {
-      if (worker.channel.outstanding === 0) slow.delete(worker)
-      // One at a time: each takes somebody's freedom away.
-      else while (pool.hasFree && this.recallOne(worker)) {}
+      if (worker.channel.outstanding === 0) {
+        slow.delete(worker)
+        continue
+      }
+      const olderThanMs = worker.load.busyMs >= STUCK_MS ? STUCK_MS : SILENT_MS
+      // One at a time: each takes a worker's freedom away.
+      while (pool.hasFree && this.recall(worker, 1, olderThanMs) > 0) {}
+      // What was offered ahead to a loop that takes longer than usual goes first again.
+      if (pool.queue.waitingForLoop > 0 && worker.load.isOverdue) this.recall(worker, ALL, olderThanMs)
     }
   }
 
-  private recallOne(worker: PoolWorker): boolean {
-    let taken = false
-    worker.channel.recall(1, worker.load.busyMs >= STUCK_MS ? STUCK_MS : SILENT_MS, (connection) => {
-      taken = true
-      worker.recalled++
-      this.options.place(connection)
-    })
-    return taken
+  /** Recalls at most so many that have been out for so long, and places them. Returns how many they were. */
+  private recall(worker: PoolWorker, most: number, olderThanMs: number): number {
+    const recalled = worker.channel.recall(most, olderThanMs)
+    worker.recalled += recalled.length
+    for (const connection of recalled) this.options.place(connection)
+    return recalled.length
   }
 
   private end(pool: Pool): void {

@@ -1,4 +1,4 @@
-// Flushes hand-offs, and lets go of those that have been claimed. A claim is a word in shared memory that tells nobody, so somebody must look:
+// Flushes hand-offs, and lets go of those that have been claimed. A claim is a word in shared memory that sends no message, so it has to be looked for:
 // soon while hand-offs are out, less often when a worker is slow to claim, never when there is none.
 
 import type { Connection } from '@switchyard/handoff'
@@ -8,6 +8,7 @@ const FIRST_LOOK_MS = 1
 // What a stuck worker has not claimed waits no longer than this for another that is free.
 const LAST_LOOK_MS = 4
 
+/** What is done about it is the listener's business, but not within the call: the caller may be in the middle of placing a connection. */
 export interface SettlingOptions {
   /** The worker could not receive this one. */
   readonly onReturned: (connection: Connection) => void
@@ -15,6 +16,8 @@ export interface SettlingOptions {
   readonly onRoom: (worker: PoolWorker) => void
   /** The worker has not claimed all that it was offered a while ago. */
   readonly onUnclaimed: (worker: PoolWorker) => void
+  /** All workers have been looked at: the moment to act. */
+  readonly onLooked: () => void
 }
 
 export class Settling {
@@ -49,10 +52,7 @@ export class Settling {
   settle(worker: PoolWorker): void {
     const { channel } = worker
     const hadRoom = channel.hasRoom
-    channel.settle((connection) => {
-      worker.load.handedOff--
-      this.options.onReturned(connection)
-    })
+    for (const connection of channel.settle()) this.options.onReturned(connection)
     if (!hadRoom && channel.hasRoom) this.options.onRoom(worker)
   }
 
@@ -73,6 +73,7 @@ export class Settling {
       if (worker.channel.outstanding > 0) this.options.onUnclaimed(worker)
       if (worker.channel.isSettled) this.open.delete(worker)
     }
+    this.options.onLooked()
     this.flush()
     if (this.open.size === 0 || this.timer !== undefined) return
     this.timer = setTimeout(this.look, this.waitMs)

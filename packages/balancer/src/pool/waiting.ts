@@ -1,4 +1,4 @@
-// Connections that wait for a worker, of all pools: who may wait, for how long, and when they are placed again.
+// Connections that wait for a worker, of all pools: which may wait, for how long, and when they are placed again.
 
 import type { Connection } from '@switchyard/handoff'
 import type { RefusalReason } from '../events.ts'
@@ -9,64 +9,63 @@ const LOOK_MS = 50
 /** So many in a row may be turned down by policies of the user's own before the rest has to wait for the next look. */
 const MAX_TURNED_DOWN = 16
 
+/** A connection that no worker can have now. */
+export interface Waits {
+  readonly pool: Pool
+  readonly waitFor: WaitFor
+  /** Of its client. */
+  readonly address: string
+}
+
 export interface WaitingOptions {
   readonly pools: () => Iterable<Pool>
   readonly refuse: (pool: Pool, fd: number, reason: RefusalReason) => void
-  /** Places a connection afresh: it is routed again, by the load of this moment, and may come back here. */
-  readonly place: (entry: Queued) => void
-  /** Watches whether the client of a connection leaves (then `left` is due), or no more. */
+  /** Places a connection afresh: it is routed again, by the load of this moment. Undefined: it is the caller's no more; else it still has to wait. */
+  readonly place: (queued: Queued) => Waits | undefined
+  /** Watches whether the client of a connection hangs up. */
   readonly watch: (fd: number) => void
-  readonly unwatch: (fd: number) => void
   readonly flush: () => void
 }
 
 export class Waiting {
   private readonly options: WaitingOptions
   private timer: NodeJS.Timeout | undefined
-  /** The one that is being placed, and whether it has to wait on. */
-  private placing: { readonly fd: number; waitsOn: boolean } | undefined
 
   constructor(options: WaitingOptions) {
     this.options = options
   }
 
-  /** Nobody can have this connection now: it waits, or is refused. */
-  add(pool: Pool, connection: Connection, waitFor: WaitFor): void {
-    const { fd } = connection
-    if (this.placing?.fd === fd) {
-      this.placing.waitsOn = true
-      return
-    }
-    // What had been chosen already is not refused: the windows of the channels bound it.
-    if (pool.queue.isFull && waitFor !== 'recalled') return this.options.refuse(pool, fd, 'queue-full')
-    pool.queue.add(connection, Date.now(), waitFor)
+  /** No worker can have this connection now: it waits, or another does and this is refused. */
+  add({ pool, waitFor, address }: Waits, { fd, tag, carried }: Connection, sinceMs: number = Date.now()): void {
+    const refused = pool.queue.add({ connection: { fd, tag, carried }, sinceMs, waitFor, address })
+    if (refused !== undefined) this.options.refuse(pool, refused.connection.fd, 'queue-full')
+    if (refused?.connection.fd === fd) return
     this.options.watch(fd)
     this.timer ??= setInterval(() => this.look(), LOOK_MS)
-    if (this.placing === undefined && waitFor !== 'home') this.wish(pool)
+    if (waitFor === 'home') return
+    if (pool.queue.waitingForLoop === pool.aheadFrom) this.tryForLoop(pool)
+    this.wish(pool)
   }
 
-  /** Somebody has been found for this connection. */
-  found(fd: number): void {
-    if (this.placing?.fd === fd) this.options.unwatch(fd)
-  }
-
-  /** The client of a connection has left; gives whether that waited here. */
-  left(fd: number): boolean {
-    for (const pool of this.options.pools()) if (pool.queue.remove(fd)) return true
+  /** The client of a connection has hung up. Returns whether the connection waited here; it is the caller's then. */
+  remove(fd: number): boolean {
+    for (const pool of this.options.pools()) if (pool.queue.take(fd) !== undefined) return true
     return false
   }
 
-  /** A loop has turned: whoever waits for one is placed, in order. */
+  /** A loop has turned: connections that wait for one are placed, in order. */
   placeForLoop(pool: Pool): void {
     this.tryForLoop(pool)
     this.wish(pool)
     this.options.flush()
   }
 
-  /** A worker has come or has room again: whoever waits is placed, in order, and waits on if there is still nobody. */
+  /** A worker has come or has room again: what waits is placed, in order, and waits on if no worker can have it still. */
   place(pool: Pool): void {
     if (pool.queue.length === 0) return
-    for (const entry of pool.queue.eachForHome()) this.tryPlace(pool, entry)
+    const waiting: Queued[] = []
+    for (const queued of pool.queue.takeForHome()) this.retry(pool, queued, waiting)
+    pool.queue.putBack(waiting)
     this.placeForLoop(pool)
   }
 
@@ -74,7 +73,7 @@ export class Waiting {
     clearInterval(this.timer)
   }
 
-  /** Workers tell when their loops turn for as long as somebody waits for that. */
+  /** Workers tell when their loops turn for as long as a connection waits for that. */
   private wish(pool: Pool): void {
     if (pool.queue.waitingForLoop === 0) return pool.unwant(this)
     // One may have turned between the look and the wish.
@@ -82,29 +81,31 @@ export class Waiting {
   }
 
   private tryForLoop(pool: Pool): void {
-    let turnedDown = 0
-    for (const entry of pool.queue.eachForLoop()) {
-      if (this.tryPlace(pool, entry)) continue
-      // Who comes behind it would find nobody either, unless it was the policy's own wish.
-      if (entry.waitFor !== 'policy' || ++turnedDown === MAX_TURNED_DOWN) return
+    const waiting: Queued[] = []
+    while (waiting.length < MAX_TURNED_DOWN) {
+      const queued = pool.queue.takeForLoop()
+      if (queued === undefined) break
+      const waitFor = this.retry(pool, queued, waiting)
+      // No worker could have the next one either, unless it was the policy's own wish.
+      if (waitFor === 'loop' || waitFor === 'recalled') break
     }
+    pool.queue.putBack(waiting)
   }
 
-  /** False: it waits on, where it was. */
-  private tryPlace(pool: Pool, entry: Queued): boolean {
-    const { fd } = entry.connection
-    const placing = { fd, waitsOn: false }
-    this.placing = placing
-    this.options.place(entry)
-    this.placing = undefined
-    if (!placing.waitsOn) pool.queue.remove(fd)
-    return !placing.waitsOn
+  /** Places one that was taken out of the queue of `pool`; if it has to wait on there, it joins those that are `waiting` to be put back. Returns what it waits for. */
+  private retry(pool: Pool, queued: Queued, waiting: Queued[]): WaitFor | undefined {
+    const waits = this.options.place(queued)
+    if (waits === undefined) return undefined
+    // A reload may have brought it to another pool.
+    if (waits.pool !== pool) this.add(waits, queued.connection, queued.sinceMs)
+    else waiting.push({ ...queued, waitFor: waits.waitFor })
+    return waits.pool === pool ? waits.waitFor : undefined
   }
 
   private look(): void {
     let waiting = 0
     for (const pool of this.options.pools()) {
-      for (const { fd } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, fd, 'queue-timeout')
+      for (const { connection } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, connection.fd, 'queue-timeout')
       this.place(pool)
       waiting += pool.queue.length
     }

@@ -5,9 +5,8 @@ import { type Arrival, type Connection, type Door, type Passed, type Transport, 
 import type { Policy } from '@switchyard/routing'
 import type { BalancerEmitter } from '../events.ts'
 import type { Listeners } from '../listeners.ts'
+import type { Dispatcher } from '../pool/dispatcher.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { Recall } from '../pool/recall.ts'
-import type { Waiting } from '../pool/waiting.ts'
 import type { LimitSettings, Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { Accession } from './accession.ts'
@@ -31,15 +30,13 @@ export interface NeighbourParts {
   readonly listeners: Listeners
   readonly supervisor: Supervisor
   readonly pools: ReadonlyMap<string, Pool>
-  readonly waiting: Waiting
-  readonly recall: Recall
+  readonly dispatcher: Dispatcher
   readonly settings: () => Settings
   readonly freePort: () => number
   /** This primary drains and leaves. */
   readonly leave: () => void
   /** This primary ends, and has served nobody. */
   readonly fail: (error: Error) => void
-  readonly flush: () => void
 }
 
 export class Neighbours {
@@ -47,8 +44,6 @@ export class Neighbours {
   private readonly succession: Succession
   /** undefined: this primary is nobody's successor. */
   private readonly accession: Accession | undefined
-  /** The connection that is being placed was with this primary's neighbour, who has nobody for it. */
-  private isFinal = false
 
   constructor(parts: NeighbourParts, inheritance: Inheritance | undefined) {
     this.parts = parts
@@ -68,7 +63,7 @@ export class Neighbours {
       onTaken: (numbers) => listeners.keepFiles(numbers),
       leave: parts.leave,
       takeIn,
-      onBatchEnd: parts.flush,
+      onBatchEnd: () => parts.dispatcher.flush(),
     })
     if (inheritance?.predecessor === undefined) return
     inheritance.predecessor.go.catch((error) => {
@@ -89,7 +84,7 @@ export class Neighbours {
       startTimeoutMs: settings().limits.startTimeoutMs,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
       takeIn,
-      onBatchEnd: parts.flush,
+      onBatchEnd: () => parts.dispatcher.flush(),
     })
   }
 
@@ -120,7 +115,7 @@ export class Neighbours {
 
   /** Might a connection be the predecessor's? */
   get isSharing(): boolean {
-    return this.accession?.isSharing === true && !this.isFinal
+    return this.accession?.isSharing === true
   }
 
   /** Is the connection of a visitor whom a worker of the predecessor knows? Then it goes there. */
@@ -135,7 +130,6 @@ export class Neighbours {
 
   /** Nobody here is to have it: the successor is. */
   passOn({ fd, tag, carried }: Connection): void {
-    this.parts.waiting.found(fd)
     this.succession.pass({ connection: { fd, tag, carried }, isFinal: true })
   }
 
@@ -152,11 +146,11 @@ export class Neighbours {
 
   /** The workers drain; a successor gets what has not begun, and what is idle. Resolves when nothing is left here. */
   async leave(): Promise<void> {
-    const { door, supervisor, pools, recall } = this.parts
+    const { door, supervisor, pools, dispatcher } = this.parts
     const gone = supervisor.stop()
     door.closeListeners()
     this.succession.passAll()
-    for (const pool of pools.values()) for (const worker of pool.workers) recall.all(worker)
+    for (const pool of pools.values()) dispatcher.recallAll(pool.workers)
     await gone
     await this.succession.end()
   }
@@ -179,9 +173,7 @@ export class Neighbours {
   /** A neighbour passes a connection to this primary. */
   private takeIn({ connection, rest, isFinal = false }: Passed): void {
     if (rest !== undefined) return this.parts.door.rest(connection, rest.timeoutMs)
-    this.isFinal = isFinal
-    this.parts.door.takeIn(connection)
-    this.isFinal = false
+    this.parts.dispatcher.takeIn(connection, isFinal ? 'passed' : 'client')
   }
 }
 

@@ -120,7 +120,7 @@ export class Succession {
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })
     for (const { queue } of pools()) {
-      for (const connection of queue.takeAll()) {
+      for (const { connection } of queue.takeAll()) {
         door.unwatchLeaving(connection.fd)
         this.pass({ connection })
       }

@@ -101,7 +101,7 @@ export class SmallPrimary {
 
   /** Places those that nobody was chosen for before. */
   placeWaiting(): void {
-    for (const connection of this.waiting.splice(0)) this.door.readmit(connection)
+    for (const connection of this.waiting.splice(0)) this.readmit(connection)
     this.flush()
   }
 
@@ -120,7 +120,7 @@ export class SmallPrimary {
     const restMs = unpackRest(connection.carried)
     this.givenBack.push({ from: worker, reason, route: packed >> 8, restMs })
     if (reason === 'rest') this.door.rest(connection, restMs)
-    else this.door.takeIn(connection)
+    else this.place(this.door.takeIn(connection))
   }
 
   flush(): void {
@@ -128,7 +128,7 @@ export class SmallPrimary {
   }
 
   readmit(connection: Connection): void {
-    this.door.readmit(connection)
+    this.place(this.door.readmit(connection))
   }
 
   async close(): Promise<void> {
@@ -139,13 +139,14 @@ export class SmallPrimary {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  private place(arrival: Arrival): void {
+  private place(arrival: Arrival | undefined): void {
+    if (arrival === undefined) return
     const worker = this.choose(arrival)
     if (worker === undefined || !this.workers.includes(worker) || !worker.link.channel.offer(arrival, true)) this.waiting.push(arrival)
   }
 
   private settle(): void {
-    for (const { link } of this.workers) link.channel.settle((connection) => this.door.readmit(connection))
+    for (const { link } of this.workers) for (const connection of link.channel.settle()) this.readmit(connection)
     if (this.waiting.length > 0) this.placeWaiting()
   }
 }
@@ -212,7 +213,7 @@ export class SmallWorker {
           this.isOver = true
           primary.workers.splice(primary.workers.indexOf(this), 1)
           this.link.channel.hearOut()
-          this.link.channel.takeBack((connection) => primary.readmit(connection))
+          for (const connection of this.link.channel.takeBack()) primary.readmit(connection)
           this.link.channel.close()
           resolve()
         }),
