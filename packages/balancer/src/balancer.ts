@@ -86,7 +86,7 @@ export class Balancer implements Operations {
       ...settings.limits,
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
       onLeft: (fd) => this.dispatcher.onLeft(fd),
-      onBatchEnd: () => this.dispatcher.flush(),
+      onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
     this.dispatcher = new Dispatcher({

@@ -8,15 +8,15 @@ import { PoolWorker } from '../src/pool/pool-worker.ts'
 import { Queue, type Queued, type WaitFor } from '../src/pool/queue.ts'
 import { plainPool } from './plain-pool.ts'
 
+const head = RequestHead.of({ target: '/' })
 const waiting = (fd: number, sinceMs: number, waitFor: WaitFor, address = 'one') => ({
-  connection: { fd, tag: 0, carried: undefined },
+  arrival: { fd, tag: 0, carried: undefined, head },
   sinceMs,
   waitFor,
   address,
 })
-const descriptors = (queued: readonly Queued[]) => queued.map(({ connection: { fd } }) => fd)
+const descriptors = (queued: readonly Queued[]) => queued.map(({ arrival: { fd } }) => fd)
 const test = suite('pool')
-const head = RequestHead.of({ target: '/' })
 const first = { pick: (candidates: readonly PoolWorker[]) => candidates[0] }
 
 function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorker[] } {
@@ -135,7 +135,7 @@ test('the queue is bounded, first in first out, and ends what has waited for too
   const queue = new Queue(2, 100)
   assert.is(queue.add(waiting(11, 0, 'loop')), undefined)
   assert.is(queue.add(waiting(12, 50, 'policy')), undefined)
-  assert.is(queue.add(waiting(13, 60, 'loop'))?.connection.fd, 13)
+  assert.is(queue.add(waiting(13, 60, 'loop'))?.arrival.fd, 13)
   assert.equal(descriptors(queue.takeExpired(100)), [11])
   assert.is(queue.add(waiting(13, 120, 'home')), undefined)
   assert.is(queue.add(waiting(14, 130, 'recalled')), undefined, 'what a worker had been chosen for is never refused')
@@ -158,15 +158,15 @@ test('what is put back stands where it was', () => {
 test('addresses take turns, so that one which fills the queue keeps only itself waiting', () => {
   const queue = new Queue(4, 100)
   for (const fd of [1, 2, 3, 4]) queue.add(waiting(fd, fd, 'loop', 'greedy'))
-  assert.is(queue.add(waiting(5, 5, 'loop', 'greedy'))?.connection.fd, 5)
-  assert.is(queue.add(waiting(6, 6, 'loop', 'other'))?.connection.fd, 4, 'the youngest of the address with the most gives way')
-  assert.is(queue.add(waiting(7, 7, 'loop', 'other'))?.connection.fd, 3)
-  assert.is(queue.add(waiting(8, 8, 'loop', 'other'))?.connection.fd, 8, 'it has its share')
+  assert.is(queue.add(waiting(5, 5, 'loop', 'greedy'))?.arrival.fd, 5)
+  assert.is(queue.add(waiting(6, 6, 'loop', 'other'))?.arrival.fd, 4, 'the youngest of the address with the most gives way')
+  assert.is(queue.add(waiting(7, 7, 'loop', 'other'))?.arrival.fd, 3)
+  assert.is(queue.add(waiting(8, 8, 'loop', 'other'))?.arrival.fd, 8, 'it has its share')
   assert.equal(inTurn(queue), [1, 6, 2, 7])
 })
 
 test('a queue without places refuses everything', () => {
-  assert.is(new Queue(0, 100).add(waiting(1, 0, 'loop'))?.connection.fd, 1)
+  assert.is(new Queue(0, 100).add(waiting(1, 0, 'loop'))?.arrival.fd, 1)
 })
 
 test.run()

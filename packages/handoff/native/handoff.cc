@@ -201,6 +201,9 @@ struct Door {
   int used = 0;
   std::unique_ptr<Callback> onBatch;
   std::vector<Listener*> listeners;
+  bool accepting = false;
+  bool holdingOff = false;  // arrivals wait in the kernel for a moment
+  Timer* holdOff = nullptr;
 
   bool full() const { return filled == capacity || byteCapacity - used < headBytes; }
   // Peeks and writes one record. A peek leaves the bytes in the kernel for the worker.
@@ -297,6 +300,36 @@ bool watchWith(int fd, Watch kind) {
   return errno == EEXIST && epoll_ctl(theDoor->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
+void watchedReady(uv_poll_t*, int, int);
+void acceptReady(uv_poll_t*, int, int);
+
+// Polls what may arrive now, and nothing else.
+void pollArrivals(Door* door) {
+  auto set = [](Poll* poll, bool polls, uv_poll_cb callback) {
+    if (polls) uv_poll_start(&poll->handle, UV_READABLE, callback);
+    else uv_poll_stop(&poll->handle);
+  };
+  set(door->poll, !door->holdingOff, watchedReady);
+  for (Listener* listener : door->listeners) set(listener->poll, door->accepting && !door->holdingOff, acceptReady);
+}
+
+void endHoldOff(uv_timer_t* timer) {
+  Door* door = static_cast<Door*>(static_cast<Timer*>(timer->data)->owner);
+  door->holdingOff = false;
+  pollArrivals(door);
+}
+
+// holdOffArrivals(ms): what arrives is looked at when the time is over, all together.
+napi_value holdOffArrivals(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Door* door = theDoor;
+  if (door->holdOff == nullptr) door->holdOff = Timer::open(door->loop, door);
+  door->holdingOff = true;
+  pollArrivals(door);
+  uv_timer_start(&door->holdOff->handle, endHoldOff, static_cast<uint64_t>(toInt(env, args.at[0])), 0);
+  return nullptr;
+}
+
 // openDoor(records: Int32Array, bytes: Uint8Array, headBytes, lastDescriptor, receiver, onBatch(count, errno)): a batch ends with the first
 // descriptor that is not below `lastDescriptor`.
 napi_value openDoor(napi_env env, napi_callback_info info) {
@@ -353,6 +386,7 @@ napi_value closeListeners(napi_env, napi_callback_info) {
 // closeDoor(): after closeListeners(); watched descriptors are the caller's.
 napi_value closeDoor(napi_env, napi_callback_info) {
   Door* door = theDoor;
+  if (door->holdOff != nullptr) door->holdOff->close();
   door->poll->close();
   close(door->epoll);
   theDoor = nullptr;
@@ -491,15 +525,15 @@ napi_value addListener(napi_env env, napi_callback_info info) {
 }
 
 napi_value resumeListeners(napi_env, napi_callback_info) {
-  for (Listener* listener : theDoor->listeners) {
-    listener->isOurs = true;
-    uv_poll_start(&listener->poll->handle, UV_READABLE, acceptReady);
-  }
+  for (Listener* listener : theDoor->listeners) listener->isOurs = true;
+  theDoor->accepting = true;
+  pollArrivals(theDoor);
   return nullptr;
 }
 
 napi_value pauseListeners(napi_env, napi_callback_info) {
-  for (Listener* listener : theDoor->listeners) uv_poll_stop(&listener->poll->handle);
+  theDoor->accepting = false;
+  pollArrivals(theDoor);
   return nullptr;
 }
 
@@ -600,7 +634,9 @@ constexpr int kNoRoomMs = 10;
 
 using Word = std::atomic<uint32_t>;
 // Words of the row that this file writes or reads; native-load-row.ts has them all.
-enum RowWord { kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kWanted = 30 };
+enum RowWord { kReceived = 1, kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kWanted = 30 };
+
+constexpr uint32_t kWishBits = 8, kWishMask = (1u << kWishBits) - 1;
 
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
@@ -1156,6 +1192,9 @@ void sayWaiting() {
   row[kBusySince].store(0);
   uint32_t wanted = row[kWanted].load(), granted = row[kGranted].load(std::memory_order_relaxed);
   if (wanted == granted) return;
+  // The upper 24 bits of a wish are those of a count of hand-offs: it is told when so many have been received.
+  uint32_t received = row[kReceived].load(std::memory_order_relaxed);
+  if (static_cast<int32_t>((wanted & ~kWishMask) - (received << kWishBits)) > 0) return;
   // Before it is told: whoever hears of it may wish again at once, and that is another wish.
   row[kGranted].store(wanted);
   Outgoing<Return> turned;
@@ -1396,7 +1435,7 @@ napi_value start(napi_env env, napi_value exports) {
   } const functions[] = {
       {"openDoor", openDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
       {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
-      {"pauseListeners", pauseListeners}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"watchLeaving", watchLeaving}, {"unwatch", unwatch},
+      {"pauseListeners", pauseListeners}, {"holdOffArrivals", holdOffArrivals}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"watchLeaving", watchLeaving}, {"unwatch", unwatch},
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},
       {"offer", offer}, {"flush", flush}, {"settle", settle}, {"takeBack", takeBack}, {"recall", recall}, {"closeChannel", closeChannel},

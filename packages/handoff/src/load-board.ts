@@ -38,8 +38,11 @@ export interface LoadRow extends Load {
   readonly details: LoadDetails | undefined
   /** How often the worker has said what can't be. */
   readonly faults: number
-  /** Is the loop sure to take one more connection soon? It has nothing else to take first, and its turns are of one length, this one too. */
-  readonly takesNext: boolean
+  /**
+   * When the loop, which is busy, is likely to take one more connection that is offered now, in milliseconds. Infinity: that can't be told, for its turns are not alike or this
+   * one is overdue, or enough is on its way to it.
+   */
+  readonly nextInMs: number
   /** Does the present turn of the loop take much longer than its turns usually do? */
   readonly isOverdue: boolean
   /** The worker reports. Its numbers are checked already. */

@@ -22,6 +22,7 @@ const LINGERED = -3
 const LEFT = -4
 const SWEEP_MS = 100
 const PAUSE_MS = 50
+const HOLD_OFF_MS = 1
 
 interface Listener {
   readonly peek: boolean
@@ -194,6 +195,10 @@ export class NativeDoor implements Door {
 
   unwatchLeaving(fd: number): void {
     this.native.unwatch(fd)
+  }
+
+  holdOff(): void {
+    this.native.holdOffArrivals(HOLD_OFF_MS)
   }
 
   drop(fd: number): void {

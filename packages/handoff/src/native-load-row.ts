@@ -44,8 +44,14 @@ export const WANTED_WORD = 30
  * it where their lengths are spread exponentially, several times as much where few are very long.
  */
 const ALIKE_SHARE = 0.75
-/** A turn is overdue that takes so many times what is still to come of one on the average: twice its length where all are equally long. */
-const OVERDUE_WAITS = 4
+/** So much work, of loops whose turns are alike, may be offered ahead; one connection in any case. */
+const AHEAD_US = 4000
+const MOST_AHEAD = 16
+/** A turn is overdue that has lasted for so many average ones. */
+const OVERDUE_TURNS = 4
+/** A wish is a number of its own in the low bits, and above them the low bits of a count of hand-offs: it is granted when so many have been received. */
+const WISH_BITS = 8
+const WISH_MASK = 2 ** WISH_BITS - 1
 
 // What `busySince` counts from: the clock of performance.now() began later. Time passes between the two looks, so the largest difference is the truest.
 const CLOCK_OFFSET_MS = Math.max(...[1, 2, 3, 4, 5].map(() => Number(process.hrtime.bigint()) / 1e6 - performance.now()))
@@ -91,16 +97,24 @@ export class NativeLoadRow implements LoadRow {
     return us > 0 ? us / 1000 : 0
   }
 
-  get takesNext(): boolean {
-    const { words } = this
-    if ((words[rowWords.turnWaitUs] as number) > (words[rowWords.requestTurnUs] as number) * ALIKE_SHARE) return false
+  get nextInMs(): number {
+    const { words, onTheWay } = this
+    const depth = this.aheadDepth
     // A loop that says it waits takes at once what is on its way.
-    if (words[rowWords.busySince] === 0) return this.onTheWay <= 1
-    return this.onTheWay === 0 && !this.isOverdue
+    const mayHaveMore = words[rowWords.busySince] === 0 ? onTheWay <= depth : onTheWay < depth && !this.isOverdue
+    if (depth === 0 || !mayHaveMore) return Number.POSITIVE_INFINITY
+    return Math.max(0, ((onTheWay + 1) * (words[rowWords.requestTurnUs] as number)) / 1000 - this.busyMs)
   }
 
   get isOverdue(): boolean {
-    return this.busyMs > this.turnWaitMs * OVERDUE_WAITS
+    return this.busyMs > Math.max(this.turnMs, (this.words[rowWords.requestTurnUs] as number) / 1000) * OVERDUE_TURNS
+  }
+
+  /** How many connections may be on their way to the loop while it is busy; 0: its turns are not alike. */
+  private get aheadDepth(): number {
+    const requestUs = this.words[rowWords.requestTurnUs] as number
+    if (requestUs <= 0 || (this.words[rowWords.turnWaitUs] as number) > requestUs * ALIKE_SHARE) return 0
+    return Math.min(Math.max(1, Math.floor(AHEAD_US / requestUs)), MOST_AHEAD)
   }
 
   get turnWaitMs(): number {
@@ -165,8 +179,10 @@ export class NativeLoadRow implements LoadRow {
 
   want(): boolean {
     const granted = Atomics.load(this.words, rowWords.granted)
-    // One that is not granted yet stands.
-    if (Atomics.load(this.words, WANTED_WORD) === granted) Atomics.store(this.words, WANTED_WORD, (granted + 1) | 0)
+    // While connections are offered ahead, the next ones should be here before the loop has taken the last.
+    const received = this.handedOff - Math.ceil(this.aheadDepth / 2)
+    const wish = (received << WISH_BITS) | ((granted + 1) & WISH_MASK)
+    if (Atomics.load(this.words, WANTED_WORD) !== wish) Atomics.store(this.words, WANTED_WORD, wish)
     // Either the loop sees the wish before it waits, or it is seen here that it waits: both orders are sequential.
     return Atomics.load(this.words, rowWords.busySince) === 0 && this.isFree
   }

@@ -24,6 +24,7 @@ export interface Native {
   addListener(fd: number, id: number, peek: boolean, isInherited: boolean): void
   resumeListeners(): void
   pauseListeners(): void
+  holdOffArrivals(ms: number): void
   closeListeners(): void
   nextDescriptor(): number
   watch(fd: number): boolean

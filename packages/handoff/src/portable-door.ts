@@ -210,6 +210,9 @@ export class PortableDoor implements Door {
     this.leaving.delete(fd)
   }
 
+  /** Node accepts as it likes. */
+  holdOff(): void {}
+
   drop(fd: number): void {
     this.counts.closed++
     this.end(fd, 'dispatcher')

@@ -25,7 +25,7 @@ export class PortableLoadRow implements LoadRow {
   turnWaitMs = 0
   turnMs = 0
   /** One hand-off is on its way at a time, so nothing is gained by one that waits behind it. */
-  readonly takesNext = false
+  readonly nextInMs = Number.POSITIVE_INFINITY
   readonly isOverdue = false
   /** Somebody waits for the loop to turn. */
   isWanted = false

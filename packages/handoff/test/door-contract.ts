@@ -286,6 +286,19 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
+  test('arrivals that are held off for a moment arrive all the same', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const before = client(where, HEAD)
+      await until(() => arrivals.length === 1)
+      door.holdOff()
+      door.holdOff()
+      const after = client(where, HEAD)
+      await until(() => arrivals.length === 2, 3000, 'the end of the moment')
+      for (const { fd } of arrivals) door.drop(fd)
+      for (const { socket } of [before, after]) socket.destroy()
+    })
+  })
+
   test('a client that ends its side in the middle of a head is let go', async () => {
     await withDoor({}, async ({ door, arrivals, where }) => {
       const { socket } = client(where)

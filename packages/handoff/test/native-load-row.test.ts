@@ -110,4 +110,47 @@ test('a wish stands until it is granted, and then another can be made', () => {
   assert.is(memory[WANTED_WORD], 1)
 })
 
+test('a wish names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
+  const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 2_000 })
+  row.handedOff = 300
+  row.want()
+  assert.is((memory[WANTED_WORD] as number) >> 8, 300)
+  memory[rowWords.turnWaitUs] = 1_000
+  row.want()
+  assert.is((memory[WANTED_WORD] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
+  row.handedOff = 2 ** 24 + 5
+  row.want()
+  assert.is((memory[WANTED_WORD] as number) >> 8, 4, 'the low bits of the count are enough')
+})
+
+for (const [what, words, handedOff, nextInMs] of [
+  ['whose turns are of unknown length', { turnWaitUs: 10_000, requestTurnUs: 0 }, 0, Number.POSITIVE_INFINITY],
+  ['whose turns are spread far', { turnWaitUs: 42_000, requestTurnUs: 11_800 }, 0, Number.POSITIVE_INFINITY],
+  ['that has just begun a turn of 8 ms', { turnWaitUs: 4_000, requestTurnUs: 8_000 }, 0, 8],
+  ['that has one of 8 ms on its way', { turnWaitUs: 4_000, requestTurnUs: 8_000 }, 1, Number.POSITIVE_INFINITY],
+  ['that has one of 2 ms on its way', { turnWaitUs: 1_000, requestTurnUs: 2_000 }, 1, 4],
+  ['that has two of 2 ms on their way', { turnWaitUs: 1_000, requestTurnUs: 2_000 }, 2, Number.POSITIVE_INFINITY],
+  ['that has ever so many short ones on their way', { turnWaitUs: 1, requestTurnUs: 2 }, 16, Number.POSITIVE_INFINITY],
+] as const) {
+  test(`a busy loop ${what}: one more is taken ${nextInMs === Number.POSITIVE_INFINITY ? 'at a time that is not known' : `in ${nextInMs} ms`}`, () => {
+    const { memory, row } = rowOf(words)
+    row.handedOff = handedOff
+    lookAtClock()
+    memory[rowWords.busySince] = nowUs()
+    assert.ok(Math.abs(row.nextInMs - nextInMs) < 1 || row.nextInMs === nextInMs, `${row.nextInMs}`)
+  })
+}
+
+test('a loop that says it waits takes at once what is on its way, so it may have one more', () => {
+  const { row } = rowOf({ turnWaitUs: 4_000, requestTurnUs: 8_000 })
+  row.handedOff = 1
+  assert.is(row.nextInMs, 16)
+})
+
+test('a turn that takes several times as long as usual is overdue, and nothing more is offered ahead', () => {
+  const { row } = rowOf({ turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 5_000, busySince: (nowUs() - 40_000) | 0 })
+  lookAtClock()
+  assert.equal([row.isOverdue, row.nextInMs], [true, Number.POSITIVE_INFINITY])
+})
+
 test.run()

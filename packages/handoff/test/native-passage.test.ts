@@ -89,7 +89,7 @@ test('both ways, and each as it was', () =>
     assert.equal(one.passed.map(said), [[1, undefined, 1500, false]])
     assert.equal([one.batches > 0, other.batches > 0], [true, true])
     // It is the same connection.
-    const { fd } = other.passed.shift()?.connection as { fd: number }
+    const { fd } = (other.passed.shift() as Passed).connection
     owners?.move(fd, 'dispatcher', 'none')
     const socket = new Socket({ fd })
     socket.end('hello')

@@ -50,7 +50,7 @@ export class Dispatcher {
     this.door = parts.door
     this.settling = new Settling({
       onReturned: (connection) => this.returned.push(connection),
-      onRoom: (worker) => this.noteRoom(parts.poolOf(worker)),
+      onRoom: (worker) => this.roomy.add(parts.poolOf(worker)),
       onUnclaimed: (worker) => this.recall.note(parts.poolOf(worker), worker),
       onLooked: () => {
         this.act()
@@ -89,44 +89,32 @@ export class Dispatcher {
         others.passOn(arrival)
         return
       }
-      if (choice !== 'nobody') return { pool, waitFor: choice, address: head.remoteAddress ?? '' }
+      if (choice !== 'nobody') return { pool, waitFor: choice }
       this.door.refuse(fd, 'no-worker', pool.retryAfterS)
       return
     }
-    if (!choice.channel.offer(arrival, policy.binds?.(head) ?? true)) return { pool, waitFor: 'loop', address: head.remoteAddress ?? '' }
+    if (!choice.channel.offer(arrival, policy.binds?.(head) ?? true)) return { pool, waitFor: 'loop' }
     this.unwatch(fd, origin)
     this.settling.touch(choice)
-    if (!choice.channel.hasRoom) this.settleFull(choice, pool)
+    // A window that is full may only not have been looked at.
+    if (!choice.channel.hasRoom) this.settling.settle(choice)
     return
   }
 
-  /** A connection that has waited, or that was taken back, is looked at afresh: its client may have hung up, and the routes may be others. */
+  /** A connection that was taken back is looked at afresh: its client may have hung up. */
   private admit(connection: Connection, origin: Origin): void {
     const arrival = this.door.readmit(connection)
     const waits = arrival && this.place(arrival, origin)
-    if (waits !== undefined) this.waiting.add(waits, connection)
+    if (arrival !== undefined && waits !== undefined) this.waiting.add(waits, arrival)
   }
 
-  private placeQueued({ connection, waitFor }: Queued): Waits | undefined {
-    const arrival = this.door.readmit(connection)
-    return arrival && this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue')
+  private placeQueued({ arrival, waitFor }: Queued): Waits | undefined {
+    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue')
   }
 
   /** The worker or another primary has its own copy of the descriptor: the kernel would go on telling of its client. */
   private unwatch(fd: number, origin: Origin): void {
     if (origin === 'queue' || origin === 'recalled') this.door.unwatchLeaving(fd)
-  }
-
-  /** The window of a worker is full: perhaps it has only not been looked at. */
-  private settleFull(worker: PoolWorker, pool: Pool): void {
-    worker.channel.flush()
-    this.settling.settle(worker)
-    if (!worker.channel.hasRoom) pool.refresh()
-  }
-
-  private noteRoom(pool: Pool): void {
-    pool.refresh()
-    this.roomy.add(pool)
   }
 
   /** Acts on what was noted while connections were being placed. */
@@ -146,6 +134,17 @@ export class Dispatcher {
   // ---- What else happens to connections ----
 
   /** A batch of arrivals is over. */
+  onArrivalsEnd(): void {
+    this.settling.flush()
+    if (this.isSaturated()) this.door.holdOff()
+  }
+
+  /** Does every connection that comes have to wait, whatever its route? Then many are taken in at once, for less of the processor that the workers need. */
+  private isSaturated(): boolean {
+    for (const pool of this.parts.pools()) if (pool.queue.waitingForLoop < pool.aheadFrom) return false
+    return true
+  }
+
   flush(): void {
     this.settling.flush()
   }
@@ -165,7 +164,7 @@ export class Dispatcher {
   placeAgain(taken: readonly Queued[]): void {
     for (const queued of taken) {
       const waits = this.placeQueued(queued)
-      if (waits !== undefined) this.waiting.add(waits, queued.connection, queued.sinceMs)
+      if (waits !== undefined) this.waiting.add(waits, queued.arrival, queued.sinceMs)
     }
     this.act()
   }
@@ -203,7 +202,9 @@ export class Dispatcher {
   }
 
   onWorkerReady(worker: PoolWorker): void {
-    this.noteRoom(this.parts.poolOf(worker))
+    const pool = this.parts.poolOf(worker)
+    pool.refresh()
+    this.waiting.place(pool)
     this.act()
   }
 
@@ -234,6 +235,6 @@ export class Dispatcher {
   close(): void {
     this.waiting.stop()
     this.settling.stop()
-    for (const pool of this.parts.pools()) for (const { connection } of pool.queue.takeAll()) this.door.drop(connection.fd)
+    for (const pool of this.parts.pools()) for (const { arrival } of pool.queue.takeAll()) this.door.drop(arrival.fd)
   }
 }

@@ -34,7 +34,8 @@ export class Pool {
   nextStartMs: number | undefined
   /** Of workers that are gone: connections that they claimed, and that were taken back from them, and what they said that can't be. */
   readonly past = { claimed: 0, takenBack: 0, boardFaults: 0 }
-  private candidates: PoolWorker[] = []
+  /** Those of the ready ones that may have connections. */
+  private serving: PoolWorker[] = []
   private ready: PoolWorker[] = []
   /** Who drains and still gets what carries a ticket of its own. */
   private leaving: PoolWorker[] = []
@@ -75,10 +76,10 @@ export class Pool {
     this.refresh()
   }
 
-  /** A worker's state has changed, or its channel has filled or emptied. */
+  /** A worker's state has changed. */
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
-    this.candidates = this.ready.filter((worker) => worker.channel.hasRoom && worker.retiring !== 'hang' && !this.ejected.has(worker))
+    this.serving = this.ready.filter((worker) => worker.retiring !== 'hang' && !this.ejected.has(worker))
     this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed && worker.retiring !== 'hang')
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
@@ -124,7 +125,7 @@ export class Pool {
 
   /** So many connections must wait behind one before it is offered ahead to a busy loop. */
   get aheadFrom(): number {
-    return this.candidates.length + 1
+    return this.serving.length + 1
   }
 
   /**
@@ -169,8 +170,14 @@ export class Pool {
 
   /** The candidates of this moment: those that may have one more. */
   private get open(): readonly PoolWorker[] {
+    const { serving } = this
+    for (const worker of serving) if (!this.mayHaveMore(worker)) return serving.filter((one) => this.mayHaveMore(one))
+    return serving
+  }
+
+  private mayHaveMore({ channel, load }: PoolWorker): boolean {
     const { concurrency } = this.settings
-    return concurrency === Number.POSITIVE_INFINITY ? this.candidates : this.candidates.filter(({ load }) => load.inFlight < concurrency)
+    return channel.hasRoom && (concurrency === Number.POSITIVE_INFINITY || load.inFlight < concurrency)
   }
 
   /**
@@ -180,8 +187,12 @@ export class Pool {
   private turnsNext(): PoolWorker | undefined {
     if (this.queue.waitingForLoop + 1 < this.aheadFrom) return undefined
     let next: PoolWorker | undefined
+    let soonestMs = Number.POSITIVE_INFINITY
     for (const worker of this.open) {
-      if (worker.load.takesNext && (next === undefined || worker.load.busyMs > next.load.busyMs)) next = worker
+      const { nextInMs } = worker.load
+      if (nextInMs >= soonestMs) continue
+      next = worker
+      soonestMs = nextInMs
     }
     return next
   }

@@ -1,10 +1,10 @@
-// Connections of one pool that wait for a worker. Their bytes are still in the kernel, but for what another worker had read.
+// Connections of one pool that wait for a worker. Their bytes are still in the kernel, but for what another worker had read; a copy of the head is kept to route by.
 //
 // The clients' addresses take turns (J. Nagle, "On Packet Switches With Infinite Storage", RFC 970, fair queueing), and connections of one address are served first in,
 // first out: one address that fills the queue keeps only itself waiting. When the queue is full, a connection of an address with less than an equal share takes the place of
 // the youngest one of the address with the most (longest queue drop).
 
-import type { Connection, Owners } from '@switchyard/handoff'
+import type { Arrival, Owners } from '@switchyard/handoff'
 import { type Linked, LinkedList } from './linked-list.ts'
 
 /**
@@ -15,7 +15,8 @@ export type WaitFor = 'loop' | 'policy' | 'home' | 'recalled'
 
 /** A connection that waits. */
 export interface Queued {
-  readonly connection: Connection
+  /** Its head is a copy. */
+  readonly arrival: Arrival
   readonly sinceMs: number
   readonly waitFor: WaitFor
   /** Of its client; empty for a unix socket, where all clients are one. */
@@ -135,20 +136,21 @@ export class Queue {
   }
 
   private enter(queued: Queued): Entry {
-    const { connection, waitFor, address } = queued
-    this.owners?.move(connection.fd, 'dispatcher', 'queue')
+    const { arrival, waitFor, address } = queued
+    this.owners?.move(arrival.fd, 'dispatcher', 'queue')
     const client = waitFor === 'loop' || waitFor === 'policy' ? this.clientOf(address) : undefined
     const lane = client?.lane ?? (waitFor === 'home' ? this.forHome : this.recalled)
     const entry = { queued, lane, client, before: undefined, behind: undefined }
-    this.entries.set(connection.fd, entry)
+    this.entries.set(arrival.fd, entry)
     return entry
   }
 
   private leave(entry: Entry | undefined): Queued | undefined {
     if (entry === undefined) return undefined
     const { queued, lane, client } = entry
-    this.owners?.move(queued.connection.fd, 'queue', 'dispatcher')
-    this.entries.delete(queued.connection.fd)
+    const { fd } = queued.arrival
+    this.owners?.move(fd, 'queue', 'dispatcher')
+    this.entries.delete(fd)
     lane.remove(entry)
     if (client?.lane.size === 0) {
       this.turns.remove(client)

@@ -1,6 +1,6 @@
 // Connections that wait for a worker, of all pools: which may wait, for how long, and when they are placed again.
 
-import type { Connection } from '@switchyard/handoff'
+import type { Arrival } from '@switchyard/handoff'
 import type { RefusalReason } from '../events.ts'
 import type { Pool } from './pool.ts'
 import type { Queued, WaitFor } from './queue.ts'
@@ -13,14 +13,12 @@ const MAX_TURNED_DOWN = 16
 export interface Waits {
   readonly pool: Pool
   readonly waitFor: WaitFor
-  /** Of its client. */
-  readonly address: string
 }
 
 export interface WaitingOptions {
   readonly pools: () => Iterable<Pool>
   readonly refuse: (pool: Pool, fd: number, reason: RefusalReason) => void
-  /** Places a connection afresh: it is routed again, by the load of this moment. Undefined: it is the caller's no more; else it still has to wait. */
+  /** Places a connection by the routes and the load of this moment. Undefined: it is the caller's no more; else it still has to wait. */
   readonly place: (queued: Queued) => Waits | undefined
   /** Watches whether the client of a connection hangs up. */
   readonly watch: (fd: number) => void
@@ -36,10 +34,12 @@ export class Waiting {
   }
 
   /** No worker can have this connection now: it waits, or another does and this is refused. */
-  add({ pool, waitFor, address }: Waits, { fd, tag, carried }: Connection, sinceMs: number = Date.now()): void {
-    const refused = pool.queue.add({ connection: { fd, tag, carried }, sinceMs, waitFor, address })
-    if (refused !== undefined) this.options.refuse(pool, refused.connection.fd, 'queue-full')
-    if (refused?.connection.fd === fd) return
+  add({ pool, waitFor }: Waits, arrival: Arrival, sinceMs: number = Date.now()): void {
+    const { fd, tag, carried, head } = arrival
+    const queued = { arrival: { fd, tag, carried, head: head.keep() }, sinceMs, waitFor, address: head.remoteAddress ?? '' }
+    const refused = pool.queue.add(queued)
+    if (refused !== undefined) this.options.refuse(pool, refused.arrival.fd, 'queue-full')
+    if (refused === queued) return
     this.options.watch(fd)
     this.timer ??= setInterval(() => this.look(), LOOK_MS)
     if (waitFor === 'home') return
@@ -97,7 +97,7 @@ export class Waiting {
     const waits = this.options.place(queued)
     if (waits === undefined) return undefined
     // A reload may have brought it to another pool.
-    if (waits.pool !== pool) this.add(waits, queued.connection, queued.sinceMs)
+    if (waits.pool !== pool) this.add(waits, queued.arrival, queued.sinceMs)
     else waiting.push({ ...queued, waitFor: waits.waitFor })
     return waits.pool === pool ? waits.waitFor : undefined
   }
@@ -105,7 +105,7 @@ export class Waiting {
   private look(): void {
     let waiting = 0
     for (const pool of this.options.pools()) {
-      for (const { connection } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, connection.fd, 'queue-timeout')
+      for (const { arrival } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
       this.place(pool)
       waiting += pool.queue.length
     }

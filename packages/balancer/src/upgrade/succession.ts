@@ -120,9 +120,10 @@ export class Succession {
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })
     for (const { queue } of pools()) {
-      for (const { connection } of queue.takeAll()) {
-        door.unwatchLeaving(connection.fd)
-        this.pass({ connection })
+      for (const { arrival } of queue.takeAll()) {
+        const { fd, tag, carried } = arrival
+        door.unwatchLeaving(fd)
+        this.pass({ connection: { fd, tag, carried } })
       }
     }
   }
