@@ -57,8 +57,11 @@ export class PortableChannel implements Channel {
   started(worker: PortableWorker): void {
     this.worker = worker
     worker.claims.on('data', (bytes: Buffer) => {
-      for (const record of this.records.read(bytes)) this.hear(record)
+      let hasTurned = false
+      for (const record of this.records.read(bytes)) hasTurned = this.hear(record) || hasTurned
       this.pump()
+      // When all has been heard: connections may be offered on this very channel.
+      if (hasTurned) this.listener.onTurned()
       this.listener.onBatchEnd()
     })
     worker.claims.on('error', () => {})
@@ -167,11 +170,12 @@ export class PortableChannel implements Channel {
     // Without IPC the end of the process is near.
     if (!child.connected) return
     child.send(handOffOf(number, connection.tag, socket.bytes), handle as never, { keepOpen: true }, (error) => {
-      if (error !== null) this.hearEmpty(number)
+      if (error !== null && this.hearEmpty(number)) this.listener.onTurned()
     })
   }
 
-  private hear(record: ClaimRecord): void {
+  /** True: the loop has turned, and that is to be told. */
+  private hear(record: ClaimRecord): boolean {
     this.row.noteTold(record)
     const { kind, number } = record
     switch (kind) {
@@ -184,14 +188,13 @@ export class PortableChannel implements Channel {
         this.unanswered = undefined
         return this.turned(true)
       case recordKinds.turnedWhenAsked:
-        if (this.row.isAnswered || this.unanswered !== undefined) return
-        return this.turned(false)
+        return !this.row.isAnswered && this.unanswered === undefined && this.turned(false)
       default:
-        this.fault()
+        return this.fault()
     }
   }
 
-  private hearClaim(number: number): void {
+  private hearClaim(number: number): false {
     const connection = this.sent.get(number)
     if (connection === undefined) return this.fault()
     this.sent.delete(number)
@@ -200,26 +203,28 @@ export class PortableChannel implements Channel {
     this.outstanding--
     this.claimed++
     this.claimedSince++
+    return false
   }
 
-  private hearEmpty(number: number): void {
+  private hearEmpty(number: number): boolean {
     const connection = this.sent.get(number)
     if (connection === undefined || number !== this.unanswered) return this.fault()
     this.sent.delete(number)
     this.returned.push(connection)
     this.unanswered = undefined
-    this.turned(false)
+    return this.turned(false)
   }
 
-  private turned(isHandOff: boolean): void {
+  private turned(isHandOff: boolean): boolean {
     const { row } = this
     row.noteTurned(performance.now(), isHandOff)
-    if (!row.isWanted) return
+    const { isWanted } = row
     row.isWanted = false
-    this.listener.onTurned()
+    return isWanted
   }
 
-  private fault(): void {
+  private fault(): false {
     this.row.faults++
+    return false
   }
 }
