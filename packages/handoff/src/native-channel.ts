@@ -3,6 +3,7 @@
 import type { Channel, ChannelListener, Connection } from './channel.ts'
 import { type Native, type NativeChannelHandle, native, owners } from './native.ts'
 import { NativeLoadRow } from './native-load-row.ts'
+import { checkCounts } from './owners.ts'
 import { type Question, unpackQuestion, type Verdict } from './returns.ts'
 
 const DEFAULT_WINDOW = 128
@@ -32,6 +33,8 @@ export class NativeChannel implements Channel {
   /** The memory that the row is in. */
   readonly row: Int32Array
   private unsent = 0
+  /** Taken back after they were sent: the worker receives them in vain. */
+  private recalled = 0
   private readonly window: number
   private readonly native: Native = native()
   private readonly handle: NativeChannelHandle
@@ -87,6 +90,7 @@ export class NativeChannel implements Channel {
     if (this.outstanding === 0) return NO_CONNECTIONS
     const back = this.settled(this.native.settle(this.handle, this.indices))
     this.load.handedOff -= back.length
+    if (owners !== undefined) this.check()
     return back
   }
 
@@ -102,6 +106,7 @@ export class NativeChannel implements Channel {
       const index = this.indices[at] as number
       // The worker will not hear of it, so it can't say that it has received it.
       if (index < 0) this.load.handedOff--
+      else this.recalled++
       back.push(this.take(index < 0 ? ~index : index))
     }
     for (const { fd } of back) owners?.move(fd, 'channel', 'dispatcher')
@@ -120,6 +125,11 @@ export class NativeChannel implements Channel {
       else back.push(connection)
     }
     return back ?? NO_CONNECTIONS
+  }
+
+  private check(): void {
+    const held = this.offered.reduce((count, connection) => (connection === undefined ? count : count + 1), 0)
+    checkCounts(this.outstanding, held, this.load.handedOff, this.claimed + this.recalled)
   }
 
   private take(index: number): Connection {

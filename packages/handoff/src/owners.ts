@@ -17,6 +17,12 @@ export class Owners {
   }
 }
 
+/** Throws an Error when a channel counts as under way what is not, or the reverse. `handedOff`: what its worker has received, or will. */
+export function checkCounts(outstanding: number, held: number, handedOff: number, ended: number): void {
+  if (outstanding === held && handedOff === ended + outstanding) return
+  throw new Error(`${outstanding} hand-offs count as under way, ${held} are; ${handedOff} count as handed off, ${ended} of them have ended`)
+}
+
 /** Owners of a transport's descriptors; undefined unless `SWITCHYARD_CHECKS=1` is set, and then nothing is kept. */
 export function newOwners(): Owners | undefined {
   return process.env.SWITCHYARD_CHECKS === '1' ? new Owners() : undefined

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Channel, ChannelListener, Connection } from './channel.ts'
 import type { ControlPipe } from './control-pipe.ts'
 import type { HeldSockets } from './held-socket.ts'
+import { checkCounts } from './owners.ts'
 import type { PortableLoadRow } from './portable-load-row.ts'
 import { type ClaimRecord, handOffOf, RecordReader, recordKinds } from './portable-protocol.ts'
 import type { Question, Verdict } from './returns.ts'
@@ -95,7 +96,12 @@ export class PortableChannel implements Channel {
     const back = this.returned
     this.returned = []
     this.row.handedOff -= back.length
-    return this.given(back)
+    const settled = this.given(back)
+    if (this.held.owners !== undefined) {
+      const held = this.waiting.length + this.sent.size + this.returned.length
+      checkCounts(this.outstanding, held, this.row.handedOff, this.claimed)
+    }
+    return settled
   }
 
   /** The worker must be gone and all that it said be heard: what has been sent can't be called back. */
