@@ -62,7 +62,7 @@ test('the event by which Node says that its inspector is open is not what the co
   try {
     await untilEvent(server, 'listening')
     const reader = new StackReader(process.pid)
-    reader.hear(`Debugger listening on ws://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    reader.hear(`Debugger listening on ws://127.0.0.1:${(server.address() as AddressInfo).port}/00000000-0000-4000-8000-000000000000`)
     assert.is(await reader.read(patience(2000)), 'at code (/app.js:1:1)\nat emit (node:events:1:1)')
   } finally {
     for (const client of server.clients) client.terminate()

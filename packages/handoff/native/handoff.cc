@@ -19,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,12 +125,17 @@ class Callback {
 struct Poll {
   uv_poll_t handle;
   void* owner;
+  // nullptr with errno: the system watches no more descriptors for this user (fs.epoll.max_user_watches), or not this one.
   static Poll* open(uv_loop_t* loop, int fd, void* owner) {
-    Poll* poll = new Poll;
+    auto poll = std::make_unique<Poll>();
+    int failure = uv_poll_init(loop, &poll->handle, fd);
+    if (failure != 0) {
+      errno = -failure;
+      return nullptr;
+    }
     poll->owner = owner;
-    poll->handle.data = poll;
-    uv_poll_init(loop, &poll->handle, fd);
-    return poll;
+    poll->handle.data = poll.get();
+    return poll.release();
   }
   void close() {
     uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) { delete static_cast<Poll*>(closed->data); });
@@ -358,8 +362,14 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
     delete door;
     return throwSystemError(env, error, "epoll_create1");
   }
-  theDoor = door;
   door->poll = Poll::open(door->loop, door->epoll, door);
+  if (door->poll == nullptr) {
+    int error = errno;
+    close(door->epoll);
+    delete door;
+    return throwSystemError(env, error, "epoll_ctl");
+  }
+  theDoor = door;
   uv_poll_start(&door->poll->handle, UV_READABLE, watchedReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&door->poll->handle));
   return nullptr;
@@ -514,12 +524,18 @@ napi_value takeListener(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// addListener(fd, id, peek, isInherited): from now on the door owns the listening descriptor. It accepts once resumeListeners is called.
+// addListener(fd, id, peek, isInherited): from now on the door owns the listening descriptor. It accepts once resumeListeners is called. Throws
+// when it can't be watched; then the descriptor is the caller's.
 napi_value addListener(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   Listener* listener =
       new Listener{toInt(env, args.at[0]), toInt(env, args.at[1]), toBool(env, args.at[2]), nullptr, !toBool(env, args.at[3])};
   listener->poll = Poll::open(theDoor->loop, listener->fd, listener);
+  if (listener->poll == nullptr) {
+    int error = errno;
+    delete listener;
+    return throwSystemError(env, error, "epoll_ctl");
+  }
   theDoor->listeners.push_back(listener);
   return nullptr;
 }
@@ -627,7 +643,8 @@ constexpr uint32_t kStateMask = 3;
 constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
 constexpr size_t kRowBytes = 128;        // two cache lines: the worker's row of the load board, and what the primary tells the worker
 constexpr size_t kClaimsOffset = kRowBytes;
-constexpr int kReturnsPerWake = 64;      // what one worker sends back may take so much of a turn of the loop
+constexpr int kReturnsPerWake = 64;      // messages: what one worker sends back may take so much of a turn of the loop
+constexpr int kEntriesPerWake = 512;     // and of what is in them
 constexpr int kAllReturns = INT32_MAX;
 constexpr int kUnseenDescriptors = 128;  // more than are opened elsewhere between two that are seen here
 constexpr int kNoRoomMs = 10;
@@ -723,11 +740,24 @@ struct Incoming {
     count = 0;
     descriptorCount = 0;
     ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (length <= 0) return length;
+    if (length < 0) return length;
+    // Before anything else: a message without a single byte can carry descriptors too. The kernel closes those that the buffer has no room for.
     for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
       if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-      descriptorCount = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      memcpy(descriptors, CMSG_DATA(header), descriptorCount * sizeof(int));
+      size_t came = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (size_t i = 0; i < came; i++) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+        if (descriptorCount < kMessageDescriptors) {
+          descriptors[descriptorCount++] = fd;
+        } else {
+          close(fd);
+        }
+      }
+    }
+    if (length == 0) {
+      closeDescriptors();
+      return 0;
     }
     size_t rest = static_cast<size_t>(length) - sizeof count;
     memcpy(&count, head, sizeof count);
@@ -756,14 +786,15 @@ struct Unsent {
   std::string carried;
 };
 
-// The primary's end. Keeps a copy of each descriptor until the worker has claimed it.
-struct Channel {
+// The primary's end. Keeps a copy of each descriptor until the worker has claimed it. Shared: what is called back may close the channel that calls.
+struct Channel : std::enable_shared_from_this<Channel> {
   int socket = -1;
   int remote = -1;
   int memory = -1;
   int window = 0;
-  Word* claims = nullptr;
+  Word* claims = nullptr;  // in the page; after closing in `lastClaims`
   void* page = nullptr;
+  std::unique_ptr<Word[]> lastClaims;
   std::vector<int> descriptors;      // by claim index
   std::vector<uint32_t> words;       // what was offered, by claim index: the shared copy may lie
   std::vector<uint64_t> offeredAt;   // in ns, by claim index; kBound: never to be recalled
@@ -773,13 +804,24 @@ struct Channel {
   char* bytes = nullptr;  // where what comes back is read to
   Poll* poll = nullptr;
   Timer* again = nullptr;
-  std::unique_ptr<Callback> onReturn;
+  std::shared_ptr<Callback> onReturn;
 
-  ~Channel() {
+  ~Channel() { end(); }
+  // Lets go of everything that the system or JavaScript counts. The claims stay as they are at this moment, in memory that no worker sees.
+  void end() {
     stopReading();
-    if (page != nullptr) munmap(page, pageBytes(window));
-    for (int fd : {socket, remote, memory})
-      if (fd >= 0) close(fd);
+    for (int* fd : {&socket, &remote, &memory}) {
+      if (*fd >= 0) ::close(*fd);
+      *fd = -1;
+    }
+    // The callback holds the receiver, which holds this channel: none of the three would ever be collected.
+    onReturn.reset();
+    if (page == nullptr) return;
+    lastClaims = std::make_unique<Word[]>(window);
+    for (int i = 0; i < window; i++) lastClaims[i].store(claims[i].load(std::memory_order_acquire), std::memory_order_relaxed);
+    claims = lastClaims.get();
+    munmap(page, pageBytes(window));
+    page = nullptr;
   }
   void stopReading() {
     if (poll != nullptr) poll->close();
@@ -825,7 +867,7 @@ struct Indices {
 Channel* toChannel(napi_env env, napi_value value) {
   void* out = nullptr;
   napi_get_value_external(env, value, &out);
-  return static_cast<Channel*>(out);
+  return static_cast<std::shared_ptr<Channel>*>(out)->get();
 }
 
 // The first words of the page, as an ArrayBuffer with a mapping of its own: it may outlive the channel.
@@ -860,10 +902,29 @@ bool nextFits(int socket) {
   return opened == wanted;
 }
 
+// Can it be a client's connection? Anything else would make an error of the worker that gets it next. Asked without a word to the file behind
+// it: a file system of the worker's own need not answer.
+bool isConnection(int fd) {
+  int type = 0, family = 0, listens = 0;
+  socklen_t length = sizeof(int);
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM) return false;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens != 0) return false;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 && (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
+}
+
+// A close that waits for unsent bytes would stop this process, however the socket was opened.
+void neverLinger(int fd) {
+  struct linger off = {};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
 // Reads what the worker has sent. A worker may lie: what makes no sense is dropped with its descriptors.
 void readReturns(Channel* channel, int most) {
+  const std::shared_ptr<Channel> alive = channel->shared_from_this();
+  const std::shared_ptr<Callback> onReturn = channel->onReturn;
   bool any = false, turned = false;
-  for (int messages = 0; messages < most && channel->poll != nullptr; messages++) {
+  int entries = 0;
+  for (int messages = 0; messages < most && channel->poll != nullptr && (most == kAllReturns || entries < kEntriesPerWake); messages++) {
     if (most != kAllReturns && !nextFits(channel->socket)) {
       channel->readLater();
       break;
@@ -871,7 +932,7 @@ void readReturns(Channel* channel, int most) {
     Incoming<Return> said;
     ssize_t length = said.receive(channel->socket, channel->bytes);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
-    if (length <= 0) {  // the worker is gone; its exit tells the rest
+    if (length <= 0) {  // the worker is gone, or says nothing that makes sense; its exit tells the rest
       channel->stopReading();
       break;
     }
@@ -881,25 +942,26 @@ void readReturns(Channel* channel, int most) {
       const Return& entry = said.entries[i];
       if (entry.bytes == 0 || entry.bytes > end - at) break;
       int fd = -1;
-      struct stat kind;
       if (entry.id == 0) {
         if (descriptor == said.descriptorCount) break;
         fd = said.descriptors[descriptor++];
         noteDescriptor(fd);
-        if (fstat(fd, &kind) != 0 || !S_ISSOCK(kind.st_mode)) {
+        if (!isConnection(fd)) {
           close(fd);
           at += entry.bytes;
           continue;
         }
+        neverLinger(fd);
       }
-      channel->onReturn->call({fd, static_cast<int32_t>(entry.id), entry.tag, entry.reason, static_cast<int32_t>(at), static_cast<int32_t>(entry.bytes)});
+      onReturn->call({fd, static_cast<int32_t>(entry.id), entry.tag, entry.reason, static_cast<int32_t>(at), static_cast<int32_t>(entry.bytes)});
       at += entry.bytes;
       any = true;
+      entries++;
     }
     for (; descriptor < said.descriptorCount; descriptor++) close(said.descriptors[descriptor]);
   }
-  if (turned) channel->onReturn->call({-1, -1, 0, 0, 0, 0});
-  if (any || turned) channel->onReturn->call({-1, 0, 0, 0, 0, 0});
+  if (turned) onReturn->call({-1, -1, 0, 0, 0, 0});
+  if (any || turned) onReturn->call({-1, 0, 0, 0, 0, 0});
 }
 
 void returnReady(uv_poll_t* handle, int, int) {
@@ -911,14 +973,17 @@ void Channel::readAgain(uv_timer_t* timer) {
   uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
 }
 
-// What comes over the channel's socket is read from now on.
-napi_value startReading(napi_env env, std::unique_ptr<Channel> channel, napi_value receiver, napi_value onReturn) {
-  napi_value external;
-  channel->onReturn = std::make_unique<Callback>(env, receiver, onReturn);
+// What comes over the channel's socket is read from now on. nullptr: it can't be, and an error is thrown.
+napi_value startReading(napi_env env, std::shared_ptr<Channel> channel, napi_value receiver, napi_value onReturn) {
   channel->poll = Poll::open(loopOf(env), channel->socket, channel.get());
+  if (channel->poll == nullptr) return throwSystemError(env, errno, "epoll_ctl");
+  channel->onReturn = std::make_shared<Callback>(env, receiver, onReturn);
   uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&channel->poll->handle));
-  napi_create_external(env, channel.release(), [](napi_env, void* data, void*) { delete static_cast<Channel*>(data); }, nullptr, &external);
+  napi_value external;
+  napi_create_external(
+      env, new std::shared_ptr<Channel>(std::move(channel)),
+      [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Channel>*>(data); }, nullptr, &external);
   return external;
 }
 
@@ -934,16 +999,18 @@ char* bytesOf(napi_env env, napi_value array) {
 // with id 0 the end of a batch, with id -1 the loop has turned.
 napi_value openChannel(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
-  auto channel = std::make_unique<Channel>();
+  auto channel = std::make_shared<Channel>();
   channel->bytes = bytesOf(env, args.at[1]);
   channel->window = toInt(env, args.at[0]);
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return throwSystemError(env, errno, "socketpair");
   channel->socket = pair[0];
   channel->remote = pair[1];
-  channel->memory = memfd_create("switchyard-claims", MFD_CLOEXEC);
+  channel->memory = memfd_create("switchyard-claims", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   noteDescriptor(channel->memory);
   if (channel->memory < 0 || ftruncate(channel->memory, static_cast<off_t>(pageBytes(channel->window))) != 0) return throwSystemError(env, errno, "memfd_create");
+  // The worker has the file too: were it shortened, the next look at it would end this process.
+  if (fcntl(channel->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return throwSystemError(env, errno, "fcntl");
   void* page = mmap(nullptr, pageBytes(channel->window), PROT_READ | PROT_WRITE, MAP_SHARED, channel->memory, 0);
   if (page == MAP_FAILED) return throwSystemError(env, errno, "mmap");
   channel->page = page;
@@ -959,7 +1026,9 @@ napi_value openChannel(napi_env env, napi_callback_info info) {
   napi_value row = mapRow(env, channel->memory);
   if (row == nullptr) return nullptr;
   setNamed(env, out, "row", row);
-  setNamed(env, out, "channel", startReading(env, std::move(channel), args.at[2], args.at[3]));
+  napi_value handle = startReading(env, std::move(channel), args.at[2], args.at[3]);
+  if (handle == nullptr) return nullptr;
+  setNamed(env, out, "channel", handle);
   return out;
 }
 
@@ -976,7 +1045,7 @@ napi_value openPassage(napi_env env, napi_callback_info) {
 // joinPassage(socket, bytes: Uint8Array, receiver, onReturn) -> channel: as openChannel, on one end of a passage. It can only be read, and closed.
 napi_value joinPassage(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
-  auto channel = std::make_unique<Channel>();
+  auto channel = std::make_shared<Channel>();
   channel->socket = toInt(env, args.at[0]);
   channel->bytes = bytesOf(env, args.at[1]);
   fcntl(channel->socket, F_SETFD, FD_CLOEXEC);
@@ -1112,15 +1181,10 @@ napi_value readAllReturns(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// closeChannel(channel): takeBack first. The worker sees the end of the channel.
+// closeChannel(channel): takeBack first. The worker sees the end of the channel, and nothing of it is mapped or held any more but the row.
 napi_value closeChannel(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  Channel* channel = toChannel(env, args.at[0]);
-  channel->stopReading();
-  for (int* fd : {&channel->socket, &channel->remote, &channel->memory}) {
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-  }
+  toChannel(env, args.at[0])->end();
   return nullptr;
 }
 
@@ -1302,8 +1366,9 @@ napi_value openReceiver(napi_env env, napi_callback_info info) {
   receiver->byteCapacity = static_cast<int>(length);
   receiver->onReceived = std::make_unique<Callback>(env, args.at[5], args.at[6]);
   fcntl(receiver->socket, F_SETFD, FD_CLOEXEC);
+  receiver->poll = Poll::open(loopOf(env), receiver->socket, receiver.get());
+  if (receiver->poll == nullptr) return throwSystemError(env, errno, "epoll_ctl");
   theReceiver = receiver.release();
-  theReceiver->poll = Poll::open(loopOf(env), theReceiver->socket, theReceiver);
   uv_poll_start(&theReceiver->poll->handle, UV_READABLE, receiveReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&theReceiver->poll->handle));
   uv_loop_t* loop = loopOf(env);

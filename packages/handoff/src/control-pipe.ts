@@ -1,8 +1,11 @@
 // A second pipe between the primary and one worker, for everything but hand-offs: nothing here waits behind a connection that a busy loop has not
 // read yet. One JSON text a line, bounded on arrival; what a frame means is checked by whoever it is for.
 
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
+import { LineReader } from './line-reader.ts'
+import { readFairly } from './read-fairly.ts'
 
 /** A question with the largest head, written out, stays below it. */
 export const MAX_FRAME_CHARS = 1 << 20
@@ -10,18 +13,26 @@ export const MAX_FRAME_CHARS = 1 << 20
 /** Hears every frame; answers whether it was for this listener. */
 export type FrameListener = (frame: object) => boolean
 
+export interface ControlPipeOptions {
+  /** What the other side may leave unread; when it is more, the pipe is closed. Default: no bound, the sender looks at `unsent`. */
+  readonly maxUnsentBytes?: number | undefined
+  /** The other side has left too much unread. Once. */
+  readonly onOverflow?: (() => void) | undefined
+}
+
 export class ControlPipe {
   /** Frames that were no JSON object, too long, or for nobody. */
   faults = 0
   private readonly stream: Duplex
-  private readonly decoder = new StringDecoder('utf8')
+  private readonly options: ControlPipeOptions
   private readonly listeners: FrameListener[] = []
-  private text = ''
-  private isSkipping = false
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, options: ControlPipeOptions = {}) {
     this.stream = stream
-    stream.on('data', (bytes: Buffer) => this.take(this.decoder.write(bytes)))
+    this.options = options
+    const decoder = new StringDecoder('utf8')
+    const lines = new LineReader({ maxChars: MAX_FRAME_CHARS, onLine: (line) => this.hear(line), onTooLong: () => this.faults++ })
+    readFairly(stream, (bytes) => lines.read(decoder.write(bytes)))
     // Whoever is gone is noticed by the end of its process.
     stream.on('error', () => {})
   }
@@ -31,7 +42,12 @@ export class ControlPipe {
   }
 
   send(frame: object): void {
-    if (this.stream.writable) this.stream.write(`${JSON.stringify(frame)}\n`)
+    const { maxUnsentBytes = Number.POSITIVE_INFINITY, onOverflow } = this.options
+    if (!this.stream.writable) return
+    this.stream.write(`${JSON.stringify(frame)}\n`)
+    if (this.stream.writableLength <= maxUnsentBytes) return
+    this.stream.destroy()
+    onOverflow?.()
   }
 
   /** Bytes that the other side has not taken yet, and that are not with the system either. */
@@ -43,23 +59,15 @@ export class ControlPipe {
     this.stream.destroy()
   }
 
-  private take(text: string): void {
-    const lines = (this.text + text).split('\n')
-    this.text = lines.pop() as string
-    for (const line of lines) {
-      if (!this.isSkipping) this.hear(line)
-      this.isSkipping = false
-    }
-    if (this.text.length <= MAX_FRAME_CHARS) return
-    if (!this.isSkipping) this.faults++
-    this.isSkipping = true
-    this.text = ''
-  }
-
   private hear(line: string): void {
-    const frame = line.length > MAX_FRAME_CHARS ? undefined : parse(line)
+    const frame = parse(line)
     if (frame === undefined || !this.listeners.some((listener) => listener(frame))) this.faults++
   }
+}
+
+/** A worker's end, by its descriptor. It keeps no process alive. */
+export function controlPipeOf(fd: number): ControlPipe {
+  return new ControlPipe(new Socket({ fd, readable: true, writable: true }).unref())
 }
 
 function parse(line: string): object | undefined {

@@ -5,6 +5,8 @@ export interface NativeEnds {
   readonly socket: number
   readonly memory: number
   readonly window: number
+  /** A pipe for everything but hand-offs and questions, both ways. */
+  readonly control: number
 }
 
 export interface PortableEnds {

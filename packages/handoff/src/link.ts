@@ -18,17 +18,23 @@ export interface WorkerLink {
   readonly stdio: readonly (number | 'pipe')[]
   /** What the worker is told of its ends. */
   readonly ends: ChannelEnds
-  /** Carries the messages of both sides once the worker has started; undefined: Node's own IPC does. */
+  /** Carries the messages of both sides; undefined before the worker has started, and when it could not be. Node's own IPC is the app's. */
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
   tellSeats(slots: readonly number[]): void
   /** A message of a change is about to be sent: where memory is shared, the worker knows from now on that it is on its way. */
   countChange(): void
-  /** The worker's process exists and holds its ends; without a pid it could not be made. */
-  started(child: ChildProcess): void
+  /**
+   * The worker's process exists and holds its ends; without a pid it could not be made. `onDeaf`: it leaves too much of what it is told unread, and
+   * is told nothing any more.
+   */
+  started(child: ChildProcess, onDeaf?: () => void): void
   /** The process has ended: calls `then` when everything that it had said is heard. */
   afterExit(then: () => void): void
 }
+
+/** What a worker may leave unread of what it is told: it keeps the primary's memory. */
+export const MAX_UNSENT_BYTES = 16 * 2 ** 20
 
 /** One of the two ways of moving connections. One per process. */
 export interface Transport {

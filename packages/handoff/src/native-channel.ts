@@ -30,8 +30,8 @@ export class NativeChannel implements Channel {
   claimed = 0
   /** The worker's row of the load board; its count of hand-offs is this channel's to keep. */
   readonly load: NativeLoadRow
-  /** The memory that the row is in. */
-  readonly row: Int32Array
+  /** The memory that the row is in. After `close()` a copy of what it was: the memory is not the channel's any more. */
+  row: Int32Array
   private unsent = 0
   /** Taken back after they were sent: the worker receives them in vain. */
   private recalled = 0
@@ -43,9 +43,11 @@ export class NativeChannel implements Channel {
   /** What is out, by the index of its claim. */
   private readonly offered: (Connection | undefined)[]
   private readonly listener: ChannelListener
+  private readonly onClosed: () => void
 
-  constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW) {
+  constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW, onClosed: () => void = () => {}) {
     this.listener = listener
+    this.onClosed = onClosed
     this.window = window
     this.indices = new Int32Array(window)
     this.offered = new Array<Connection | undefined>(window).fill(undefined)
@@ -148,7 +150,11 @@ export class NativeChannel implements Channel {
   }
 
   close(): void {
+    // The mapping lives as long as its array is referred to: here, and where it is read.
+    this.row = Int32Array.from(this.row)
+    this.load.keep(this.row)
     this.native.closeChannel(this.handle)
+    this.onClosed()
   }
 
   private readonly onReturn = (fd: number, id: number, tag: number, reason: number, offset: number, length: number): void => {

@@ -2,6 +2,7 @@
 
 import type { Server, Socket } from 'node:net'
 import { adopt } from './adopt.ts'
+import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { NativeEnds } from './ends.ts'
 import { native } from './native.ts'
 import { NativeOutbox } from './native-outbox.ts'
@@ -51,13 +52,14 @@ const peeked = Buffer.alloc(PEEK_BYTES)
 
 export class NativeEnd implements WorkerEnd {
   readonly outbox = new NativeOutbox()
-  readonly control = undefined
+  readonly control: ControlPipe
   readonly sharesWords = true
   private readonly ends: NativeEnds
   private words: Int32Array | undefined
 
   constructor(ends: NativeEnds) {
     this.ends = ends
+    this.control = controlPipeOf(ends.control)
   }
 
   receive(listener: OfferListener): Int32Array {

@@ -1,9 +1,12 @@
-// The native line to a worker: a socket pair for descriptors and what goes with them, and memory that both sides see.
+// The native line to a worker: a socket pair for descriptors and what goes with them, memory that both sides see, and a pipe for everything else.
 
 import type { ChildProcess } from 'node:child_process'
+import type { Duplex } from 'node:stream'
+import { afterEnd } from './after-end.ts'
 import type { ChannelListener } from './channel.ts'
+import { ControlPipe } from './control-pipe.ts'
 import { FIRST_END_FD, type NativeEnds } from './ends.ts'
-import type { Transport, WorkerLink } from './link.ts'
+import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from './link.ts'
 import { owners } from './native.ts'
 import { NativeChannel } from './native-channel.ts'
 import { NativeDoor } from './native-door.ts'
@@ -15,16 +18,23 @@ import { countToldChange } from './told-changes.ts'
 export class NativeLink implements WorkerLink {
   readonly channel: NativeChannel
   readonly load: NativeLoadRow
-  readonly stdio: readonly number[]
+  readonly stdio: readonly (number | 'pipe')[]
   readonly ends: NativeEnds
-  readonly control = undefined
+  control: ControlPipe | undefined
+  private pipe: Duplex | undefined
 
   constructor(listener: ChannelListener, window?: number) {
-    this.channel = new NativeChannel(listener, window)
+    this.channel = new NativeChannel(listener, window, () => this.control?.close())
     this.load = this.channel.load
     const { socket, memory } = this.channel.ends
-    this.stdio = [socket, memory]
-    this.ends = { kind: 'native', socket: FIRST_END_FD, memory: FIRST_END_FD + 1, window: this.channel.ends.window }
+    this.stdio = [socket, memory, 'pipe']
+    this.ends = {
+      kind: 'native',
+      socket: FIRST_END_FD,
+      memory: FIRST_END_FD + 1,
+      control: FIRST_END_FD + 2,
+      window: this.channel.ends.window,
+    }
   }
 
   tellSeats(slots: readonly number[]): void {
@@ -35,13 +45,17 @@ export class NativeLink implements WorkerLink {
     countToldChange(this.channel.row)
   }
 
-  started(_child: ChildProcess): void {
+  started(child: ChildProcess, onDeaf?: () => void): void {
     this.channel.started()
+    const pipe = child.stdio?.[this.ends.control] as Duplex | null | undefined
+    if (!pipe) return
+    this.pipe = pipe
+    this.control = new ControlPipe(pipe, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
   }
 
-  /** What it had said is in the socket pair, for `hearOut`. */
+  /** What it had handed back is in the socket pair, for `hearOut`. */
   afterExit(then: () => void): void {
-    then()
+    afterEnd(this.pipe, then)
   }
 }
 

@@ -69,9 +69,14 @@ export class NativeLoadRow implements LoadRow {
   handedOff = 0
   faults = 0
   details: LoadDetails | undefined
-  private readonly words: Int32Array
+  private words: Int32Array
 
   constructor(words: Int32Array) {
+    this.words = words
+  }
+
+  /** The worker is gone: these words are what it said last, and nothing reads the shared ones any more. */
+  keep(words: Int32Array): void {
     this.words = words
   }
 

@@ -9,6 +9,7 @@ import type { HeldSockets } from './held-socket.ts'
 import { checkCounts } from './owners.ts'
 import type { PortableLoadRow } from './portable-load-row.ts'
 import { type ClaimRecord, handOffOf, RecordReader, recordKinds } from './portable-protocol.ts'
+import { readFairly } from './read-fairly.ts'
 import type { Question, Verdict } from './returns.ts'
 
 export const DEFAULT_WINDOW = 128
@@ -57,7 +58,7 @@ export class PortableChannel implements Channel {
 
   started(worker: PortableWorker): void {
     this.worker = worker
-    worker.claims.on('data', (bytes: Buffer) => {
+    readFairly(worker.claims, (bytes) => {
       let hasTurned = false
       for (const record of this.records.read(bytes)) hasTurned = this.hear(record) || hasTurned
       this.pump()

@@ -2,9 +2,9 @@
 // the moment its first request begins. What is written there is in the kernel, whatever becomes of this process.
 
 import { writeSync } from 'node:fs'
-import { type Server, Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { adopt, type Handle } from './adopt.ts'
-import { ControlPipe } from './control-pipe.ts'
+import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { PortableEnds } from './ends.ts'
 import { rowWords } from './native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
@@ -66,7 +66,7 @@ export class PortableEnd implements WorkerEnd {
 
   constructor({ control, claims }: PortableEnds) {
     this.claims = claims
-    this.control = new ControlPipe(new Socket({ fd: control, readable: true, writable: true }))
+    this.control = controlPipeOf(control)
     this.control.onFrame((frame) => this.hear(frame))
     this.outbox = new PortableOutbox(this.control)
   }

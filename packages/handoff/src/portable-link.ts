@@ -2,18 +2,16 @@
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
+import { afterEnd } from './after-end.ts'
 import type { ChannelListener } from './channel.ts'
 import { ControlPipe } from './control-pipe.ts'
 import { FIRST_END_FD, type PortableEnds } from './ends.ts'
 import { HeldSockets } from './held-socket.ts'
-import type { Transport, WorkerLink } from './link.ts'
+import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from './link.ts'
 import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
 import { PortableDoor } from './portable-door.ts'
 import { PortableLoadRow } from './portable-load-row.ts'
 import { readLoad, readQuestion } from './portable-protocol.ts'
-
-/** Another process may hold the pipe of claims open; what the worker had written has been read by then. */
-const LAST_WORDS_MS = 200
 
 export class PortableLink implements WorkerLink {
   readonly channel: PortableChannel
@@ -40,26 +38,19 @@ export class PortableLink implements WorkerLink {
   /** No memory is shared. */
   countChange(): void {}
 
-  started(child: ChildProcess): void {
+  started(child: ChildProcess, onDeaf?: () => void): void {
     const control = child.stdio?.[FIRST_END_FD] as Duplex | null | undefined
     const claims = child.stdio?.[FIRST_END_FD + 1] as Duplex | null | undefined
     if (!control || !claims) return
     this.claims = claims
-    this.control = new ControlPipe(control)
+    this.control = new ControlPipe(control, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
     this.control.onFrame((frame) => this.hear(frame))
     this.channel.started({ child, control: this.control, claims })
     this.control.send({ seats: this.seats })
   }
 
   afterExit(then: () => void): void {
-    const { claims } = this
-    if (claims === undefined || claims.readableEnded || claims.destroyed) return then()
-    // Not before the poll that follows, however late the timer is.
-    const timer = setTimeout(() => setImmediate(() => claims.destroy()), LAST_WORDS_MS)
-    claims.once('close', () => {
-      clearTimeout(timer)
-      then()
-    })
+    afterEnd(this.claims, then)
   }
 
   private hear(frame: object): boolean {

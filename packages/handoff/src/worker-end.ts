@@ -53,8 +53,8 @@ export interface Outbox {
 /** A worker's end of its channel, not receiving yet. */
 export interface WorkerEnd {
   readonly outbox: Outbox
-  /** Carries the messages of both sides; undefined: Node's own IPC does. */
-  readonly control: ControlPipe | undefined
+  /** Carries the messages of both sides. */
+  readonly control: ControlPipe
   /** Does the primary read the words of the load board itself? false: it knows what it is told. */
   readonly sharesWords: boolean
   /** Starts to receive; gives the words of the load board in which this worker tells its load and is told the seats. Keeps no process alive. */

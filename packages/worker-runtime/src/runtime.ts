@@ -41,19 +41,13 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
     end,
     seal: new TicketSeal(start.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))),
     send(message) {
-      if (control !== undefined) control.send(message)
-      else if (process.connected) process.send?.(message, undefined, {}, ignoreGone)
+      control.send(message)
     },
     onMessage(listener) {
       listeners.push(listener)
-      if (listeners.length > 1) return
-      if (control !== undefined) control.onFrame(hear)
-      else process.on('message', hear)
+      if (listeners.length === 1) control.onFrame(hear)
     },
     toldChanges: () => end.toldChanges(),
   }
   return runtime
 }
-
-// A primary that is gone ends this process by IPC's own disconnect.
-function ignoreGone(): void {}

@@ -1,12 +1,13 @@
 // Starts a worker's process. The only file that knows node:cluster.
 
-import cluster, { type Worker as ClusterWorker } from 'node:cluster'
+import type { ChildProcess } from 'node:child_process'
+import cluster from 'node:cluster'
 import { createRequire } from 'node:module'
 import { setPriority } from 'node:os'
 import { extname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
-import type { WorkerLink } from '@switchyard/handoff'
+import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
   readFromWorker,
   type ServerAddress,
@@ -16,6 +17,8 @@ import {
   type WorkerStart,
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../settings.ts'
+import { ClusterRequests } from './cluster-requests.ts'
+import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { readLines } from './lines.ts'
 
 // The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
@@ -54,17 +57,23 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   cluster.setupPrimary({
     exec: app,
     args: [...args],
-    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...execArgv],
+    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...inspectorArguments(settings), ...execArgv],
     cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
     // Left out, they would stay what they were for the pool before.
     uid: uid as number,
     gid: gid as number,
+    ...inspectorSettings(settings),
   })
   const start: WorkerStart = { ...options.start, ends: link.ends }
   const worker = cluster.fork({ ...env, [START_VARIABLE]: JSON.stringify(start) })
   const child = worker.process
-  link.started(child)
+  const kill = (why: string) => {
+    options.onLine('stderr', `killed: ${why}`)
+    child.kill('SIGKILL')
+  }
+  link.started(child, () => kill('it does not read what the primary tells it'))
+  guardIpc(child, settings, kill)
   if (nice !== undefined && child.pid !== undefined) setNice(child.pid, nice, options.onLine)
   const { control } = link
   // Without a descriptor left there are no pipes and no process; the error comes as an event.
@@ -86,11 +95,10 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     if (ours !== undefined) options.onMessage(ours)
     return ours !== undefined
   }
-  if (control !== undefined) control.onFrame(hear)
-  else worker.on('message', hear)
+  control?.onFrame(hear)
   return {
     pid: child.pid ?? 0,
-    send: (message) => (control !== undefined ? control.send(message) : sendTo(worker, message)),
+    send: (message) => control?.send(message),
     kill: (signal) => void child.kill(signal),
   }
 }
@@ -116,8 +124,22 @@ function setNice(pid: number, nice: number, onLine: SpawnOptions['onLine']): voi
   }
 }
 
-function sendTo(worker: ClusterWorker, message: ToWorker): void {
-  if (worker.isConnected()) worker.send(message, () => {})
+/** Node's IPC carries what apps say to each other and node:cluster's own protocol: nothing of ours, and nothing that is believed. */
+function guardIpc(child: ChildProcess, { uid, gid }: PoolSettings, kill: (why: string) => void): void {
+  const isOther = (uid !== undefined && uid !== process.getuid?.()) || (gid !== undefined && gid !== process.getgid?.())
+  const requests = new ClusterRequests({ isOther, now: () => performance.now() })
+  const ipc = readWorkerIpc(child, {
+    onInternal(message) {
+      const { deliver, revise, reply } = requests.read(message)
+      if (reply !== undefined) ipc?.reply(reply)
+      if (deliver === undefined) return
+      try {
+        ipc?.deliver(deliver, revise)
+      } catch (error) {
+        kill(`node:cluster can't handle what it asked for: ${(error as Error).message}`)
+      }
+    },
+  })
 }
 
 /** Node strips types itself from 22.18 on; before that tsx does, which starts an app several times sooner than the loader of our configs. */

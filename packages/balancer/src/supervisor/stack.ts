@@ -1,22 +1,36 @@
 // Where a process that hangs is in its code. SIGUSR1 makes Node open its inspector from a thread of its own, even while the main loop is busy; the
-// port stands on stderr. The inspector is asked to pause, and says which calls it is in: in a loop, in a regular expression, even in Atomics.wait.
+// port stands on stderr. The inspector is asked to pause, and says which calls it is in: in a loop, in a regular expression, even in Atomics.wait. An app may print
+// the same line, with words of a client in it: so only a port is connected to that the process itself listens on.
 
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
+import { listensOn } from './own-port.ts'
 
 const MAX_FRAMES = 20
 const MAX_NAME = 200
 /** Scripts tell their source maps, which may be large. */
 const MAX_MESSAGE_BYTES = 16 * 2 ** 20
-const LISTENING = /^Debugger listening on (ws:\/\/\S+)$/
+const MAX_SCRIPTS = 50_000
+/** Of a server that is no inspector no answer is waited for. */
+const HANDSHAKE_MS = 500
+const MAX_URLS = 8
+const LISTENING = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
 const TALK = /^(For help, see: https:\/\/nodejs\.org\/|Debugger attached\.|Debugger ending on |Waiting for the debugger to disconnect)/
+
+/** Where an inspector may be. */
+interface Place {
+  readonly url: string
+  readonly port: number
+}
 
 /** Listens to what one process says on stderr, so that its inspector is found when it is needed. */
 export class StackReader {
   private readonly pid: number
-  private url: string | undefined
+  /** Said before it was asked for: by the inspector that somebody else has opened, or by the app. */
+  private earlier: Place | undefined
+  private readonly said: Place[] = []
   private asked = false
-  private onUrl: ((url: string) => void) | undefined
+  private onSaid: () => void = () => {}
 
   constructor(pid: number) {
     this.pid = pid
@@ -24,10 +38,14 @@ export class StackReader {
 
   /** To be called with every line. True: it is about the inspector that was opened from here, and nothing that the app says. */
   hear(line: string): boolean {
-    const [, url] = LISTENING.exec(line) ?? []
+    const [, url, port] = LISTENING.exec(line) ?? []
     if (url === undefined) return this.asked && TALK.test(line)
-    this.url = url
-    this.onUrl?.(url)
+    const place = { url, port: Number(port) }
+    if (!this.asked) this.earlier = place
+    else if (this.said.length < MAX_URLS) {
+      this.said.push(place)
+      this.onSaid()
+    }
     return this.asked
   }
 
@@ -37,21 +55,42 @@ export class StackReader {
    */
   async read(timeoutMs = 1000): Promise<string | undefined> {
     const deadline = AbortSignal.timeout(timeoutMs)
-    const url = this.url ?? (await this.open(deadline))
-    return url === undefined ? undefined : pausedStack(url, deadline)
+    const stack = this.earlier && (await this.stackAt(this.earlier, deadline))
+    if (stack !== undefined || !this.ask()) return stack
+    for (let next = 0; ; next++) {
+      while (next >= this.said.length) {
+        if (next >= MAX_URLS || !(await this.hearsMore(deadline))) return undefined
+      }
+      const stack = await this.stackAt(this.said[next] as Place, deadline)
+      if (stack !== undefined) return stack
+    }
   }
 
-  private open(deadline: AbortSignal): Promise<string | undefined> {
+  private async stackAt({ url, port }: Place, deadline: AbortSignal): Promise<string | undefined> {
+    return (await listensOn(this.pid, port)) ? pausedStack(url, deadline) : undefined
+  }
+
+  /** False: there is no such process, or it is not ours to ask. */
+  private ask(): boolean {
     this.asked = true
+    // 0 would be all of us.
+    if (this.pid <= 0) return false
+    try {
+      return process.kill(this.pid, 'SIGUSR1')
+    } catch {
+      return false
+    }
+  }
+
+  /** False: time is up. */
+  private hearsMore(deadline: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
-      // 0 would be all of us.
-      if (this.pid <= 0) return resolve(undefined)
-      this.onUrl = resolve
-      deadline.addEventListener('abort', () => resolve(undefined), { once: true })
-      try {
-        process.kill(this.pid, 'SIGUSR1')
-      } catch {
-        resolve(undefined)
+      if (deadline.aborted) return resolve(false)
+      const onTime = () => resolve(false)
+      deadline.addEventListener('abort', onTime, { once: true })
+      this.onSaid = () => {
+        deadline.removeEventListener('abort', onTime)
+        resolve(true)
       }
     })
   }
@@ -59,7 +98,7 @@ export class StackReader {
 
 function pausedStack(url: string, deadline: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES })
+    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_MS })
     const end = (stack: string | undefined) => {
       resolve(stack)
       socket.terminate()
@@ -76,7 +115,7 @@ function pausedStack(url: string, deadline: AbortSignal): Promise<string | undef
     socket.on('message', (data) => {
       const { method, params } = recordOf(parse(String(data)))
       const { scriptId, url, callFrames } = recordOf(params)
-      if (method === 'Debugger.scriptParsed') scripts.set(scriptId, url)
+      if (method === 'Debugger.scriptParsed' && scripts.size < MAX_SCRIPTS) scripts.set(scriptId, url)
       else if (method === 'Debugger.paused') end(stackOf(callFrames, scripts))
     })
   })

@@ -3,6 +3,7 @@
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { LimitSettings } from '../settings.ts'
+import { isInspected } from './inspector-arguments.ts'
 import type { RetireReason } from './plan.ts'
 import { Prober } from './probe.ts'
 import { StackReader } from './stack.ts'
@@ -113,7 +114,7 @@ export class WorkerWatch {
       const watched = this.of(worker)
       note(worker, watched, now)
       // Who is looked at with a debugger may stand at a breakpoint.
-      if (slept || worker.address === undefined || isInspected(worker)) watched.turnedMs = now
+      if (slept || worker.address === undefined || isInspected(worker.settings)) watched.turnedMs = now
       if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
     this.options.onLooked()
@@ -165,8 +166,4 @@ function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): v
 /** Has it requests that would wait for ever? */
 function isServing({ state, leavingMs }: PoolWorker): boolean {
   return state === 'ready' || (state === 'draining' && leavingMs === undefined)
-}
-
-function isInspected({ settings: { execArgv } }: PoolWorker): boolean {
-  return execArgv.some((option) => option.startsWith('--inspect'))
 }

@@ -205,7 +205,6 @@ export class SmallWorker {
     this.link.control?.onFrame((frame) => this.hear(frame))
     this.process.on('message', (message: { app?: string }) => {
       if (typeof message.app === 'string') this.told.push(message.app)
-      else if (this.link.control === undefined) this.hear(message)
     })
     this.exited = new Promise((resolve) =>
       this.process.once('exit', () =>
@@ -226,8 +225,7 @@ export class SmallWorker {
   }
 
   send(message: ToWorker): void {
-    if (this.link.control !== undefined) this.link.control.send(message)
-    else this.process.send(message)
+    this.link.control?.send(message)
   }
 
   drain(order: { last: boolean; spreadMs: number }): void {
