@@ -63,12 +63,12 @@ class GuardedIpc implements WorkerIpc {
   private source: Socket | undefined
   private hasEnded = false
 
-  constructor(child: ChildProcess, pipe: PipeHandle, listener: WorkerIpcListener) {
+  constructor(child: ChildProcess, pipe: PipeHandle, listener: WorkerIpcListener, canCopy: boolean) {
     this.child = child
     this.pipe = pipe
     this.listener = listener
     this.nodesOnRead = pipe.onread.bind(pipe)
-    if (hasNative()) this.readCopy()
+    if (canCopy) this.readCopy()
     else this.readHere()
     child.once('exit', () => {
       const timer = setTimeout(() => setImmediate(() => this.end()), LAST_WORDS_MS)
@@ -164,12 +164,15 @@ class GuardedIpc implements WorkerIpc {
   }
 }
 
-/** Takes over the reading of a worker that has just been started. Undefined: there is no channel, because there is no process. */
-export function readWorkerIpc(child: ChildProcess, listener: WorkerIpcListener): WorkerIpc | undefined {
+/**
+ * Takes over the reading of a worker that has just been started. Undefined: there is no channel, because there is no process. `canCopy`: descriptors can be
+ * copied; where they can't, one that is no socket still ends this process.
+ */
+export function readWorkerIpc(child: ChildProcess, listener: WorkerIpcListener, canCopy: boolean = hasNative()): WorkerIpc | undefined {
   const key = Object.getOwnPropertySymbols(child).find(({ description }) => description === 'kChannelHandle')
   const pipe = key === undefined ? undefined : ((child as unknown as Record<symbol, unknown>)[key] as PipeHandle | null | undefined)
   if (pipe === undefined || pipe === null) return undefined
-  return new GuardedIpc(child, pipe, listener)
+  return new GuardedIpc(child, pipe, listener, canCopy)
 }
 
 function inner(child: ChildProcess): PrivateChild {

@@ -37,6 +37,17 @@ export function clientAddress(options: ClientAddressOptions = {}): KeySource {
   return tellableKey({ 'client-address': data }, 'client address', find)
 }
 
+/** Is the other side of a connection one of these proxies? `undefined` is a peer on a unix socket. Throws as `clientAddress`. */
+export function trustedPeer(trustedProxies: readonly string[]): (address: string | undefined) => boolean {
+  const ranges = trustedProxies.filter((text) => text !== 'unix').map(parseRange)
+  const trustsUnix = trustedProxies.includes('unix')
+  return (address) => {
+    if (address === undefined) return trustsUnix
+    const peer = parseAddress(address)
+    return peer !== undefined && isTrusted(peer, ranges)
+  }
+}
+
 /** What is wrong with a trusted proxy, or `undefined`. */
 export function trustedProxyFault(text: string): string | undefined {
   return text === 'unix' || rangeIn(text) !== undefined ? undefined : "expected an address, a CIDR or 'unix'"

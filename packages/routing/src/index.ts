@@ -1,7 +1,7 @@
 // Everything that other packages and configs may import from routing.
 
 export { beginsSession } from './begins-session.ts'
-export { type ClientAddressOptions, clientAddress, trustedProxyFault } from './client-address.ts'
+export { type ClientAddressOptions, clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
 export { type LearnedSlots, VISITOR_KEY_LENGTH, valueGiven, visitorKey } from './learned.ts'
 export { idleLoad, type Load } from './load.ts'

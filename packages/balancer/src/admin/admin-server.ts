@@ -6,6 +6,7 @@ import { formatAddress } from '../config/listen.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
+import { boundConnections } from './bounded-connections.ts'
 import { Metrics } from './metrics.ts'
 import { unreadyReasons } from './readiness.ts'
 
@@ -18,6 +19,10 @@ type Answer = { status: number; type: string; body: string }
 type Page = () => Answer | Promise<Answer>
 
 const maxConnections = 64
+/** Every page is there at once: a request that takes longer to come, or an answer that is not read, is a client's fault. */
+const headersTimeoutMs = 5_000
+const requestTimeoutMs = 10_000
+const silenceMs = 10_000
 const CLOSE_MS = 500
 
 /**
@@ -32,8 +37,12 @@ export async function startAdmin(
   fd?: number,
 ): Promise<AdminResult> {
   const pages = pagesOf(source, isStopping)
-  const server = createServer((request, response) => void answer(pages, request, response))
-  server.maxConnections = maxConnections
+  const server = createServer(
+    { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 1_000 },
+    (request, response) => void answer(pages, request, response),
+  )
+  server.timeout = silenceMs
+  boundConnections(server, maxConnections)
   try {
     await listen(server, fd === undefined ? { host: address.host, port: address.port } : { fd })
   } catch (error) {

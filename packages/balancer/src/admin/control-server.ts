@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { BalancerError } from '../errors.ts'
 import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { BalancerStatus } from '../status.ts'
+import { boundConnections } from './bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
 import type { ControlError, ControlStatus, LogEntry, OperationBodies, OperationName, Progress } from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'
@@ -48,6 +49,8 @@ export interface ControlServer {
 }
 
 const maxConnections = 32
+/** So that the others are left for those who ask something. */
+const maxFollowers = 16
 const defaultRequestTimeoutMs = 5_000
 const closeTimeoutMs = 1_000
 
@@ -65,7 +68,7 @@ export async function openControl(options: ControlOptions): Promise<ControlServe
     },
     (request, response) => void control.answer(request, response),
   )
-  server.maxConnections = maxConnections
+  boundConnections(server, maxConnections)
   const socket = await placeSocket(server, { path, takeOver })
   // Such as no descriptor for who comes just now: the next one may have one.
   server.on('error', () => {})
@@ -185,6 +188,7 @@ class Control {
 
   #sendLogs(search: URLSearchParams, response: ServerResponse): void {
     const { lines: count, follow, pool, slot } = readLogQuery(search)
+    if (follow && this.#followed.size >= maxFollowers) throw new RequestFault(503, `${maxFollowers} clients follow the log already`)
     const { logs } = this.#options
     const isAsked = (entry: LogEntry): boolean => (pool === undefined || entry.pool === pool) && (slot === undefined || entry.slot === slot)
     const lines = new ControlLines(response, (lost) => ({ lost }))

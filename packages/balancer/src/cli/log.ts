@@ -6,6 +6,7 @@ import { PinoPretty } from 'pino-pretty'
 import type { LogEntry } from '../admin/control-protocol.ts'
 import { LogRing } from '../admin/log-ring.ts'
 import type { TextOutput } from './io.ts'
+import { printable, printableJsonText } from './printable.ts'
 
 export interface LogOptions {
   output: TextOutput
@@ -67,12 +68,16 @@ function readableLog({ output, level }: LogOptions): Log {
   }
 }
 
-/** How a line reads on a terminal, with its end: of the log with time and level, of a worker with its seat. */
+/**
+ * How a line reads on a terminal, with its end: of the log with time and level, of a worker with its seat. Of what is in it a terminal obeys colours only; what
+ * follows in a message of several lines stands back, so that it is no line of the log.
+ */
 export function lineFormat(colour: boolean): (entry: LogEntry) => string {
   const format = PinoPretty.prettyFactory({ colorize: colour, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', hideObject: true })
   return (entry) => {
-    const { pool, slot, stream, msg } = entry
-    if (stream === undefined) return format(entry)
+    const { pool, slot, stream, msg: said = '' } = entry
+    const msg = printable(said, colour).replaceAll('\n', '\n    ')
+    if (stream === undefined) return format({ ...entry, msg })
     const seat = `${pool}/${slot} | `
     return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${seat}\x1b[0m` : seat}${msg}\n`
   }
@@ -81,8 +86,9 @@ export function lineFormat(colour: boolean): (entry: LogEntry) => string {
 function jsonLog({ output, level }: LogOptions): Log {
   const ring = new LogRing()
   // A reader that stands still must not stop the primary, as writing to a pipe at once would.
-  const file = output === process.stdout ? pino.destination({ dest: 1, sync: false, maxLength: maxUnwrittenBytes }) : undefined
-  const destination = file ?? output
+  const isFile = output === process.stdout && output.isTTY !== true
+  const file = isFile ? pino.destination({ dest: 1, sync: false, maxLength: maxUnwrittenBytes }) : undefined
+  const destination = file ?? (output.isTTY === true ? { write: (line: string) => output.write(printableJsonText(line)) } : output)
   const logger = pino(
     { level, base: null },
     {

@@ -3,6 +3,7 @@
 import { CommanderError } from 'commander'
 import { BalancerError, errorCodes } from '../errors.ts'
 import { type CliIo, processIo } from './io.ts'
+import { printable } from './printable.ts'
 import { createProgram } from './program.ts'
 
 /** Exit code of a command line that makes no sense. */
@@ -27,9 +28,9 @@ function exitCodeOf(error: unknown, io: CliIo): number {
   // Commander has printed its message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode
   if (error instanceof BalancerError) {
-    io.stderr.write(`balancer: ${error.message} (${error.code})\n`)
+    io.stderr.write(printable(`balancer: ${error.message} (${error.code})\n`))
     return errorCodes[error.code].exitCode
   }
-  io.stderr.write(`balancer: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  io.stderr.write(printable(`balancer: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`))
   return 1
 }

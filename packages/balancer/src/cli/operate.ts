@@ -4,6 +4,7 @@ import { type ControlClient, errorOf } from '../admin/control-client.ts'
 import type { OperationBodies, OperationName, Progress } from '../admin/control-protocol.ts'
 import { BalancerError } from '../errors.ts'
 import type { CliIo, TextOutput } from './io.ts'
+import { printable, printableJson } from './printable.ts'
 import { type ReachOptions, reach } from './reach.ts'
 
 export interface OperateOptions extends ReachOptions {
@@ -18,7 +19,7 @@ export async function operate<Name extends OperationName>(
   io: CliIo,
 ): Promise<number> {
   const message = await follow(await reach(options, io), name, body, options, io)
-  if (options.json !== true) io.stdout.write(`${message}\n`)
+  if (options.json !== true) io.stdout.write(`${printable(message)}\n`)
   return 0
 }
 
@@ -33,7 +34,7 @@ export async function follow<Name extends OperationName>(
   const shown = new ShownProgress(io.stderr)
   try {
     for await (const line of client.operate(name, body)) {
-      if (json) io.stdout.write(`${JSON.stringify(line)}\n`)
+      if (json) io.stdout.write(`${printableJson(line)}\n`)
       else if ('progress' in line) shown.show(line.progress)
       if ('result' in line) return line.result.message
       if ('error' in line) {
@@ -59,7 +60,8 @@ class ShownProgress {
     this.#output = output
   }
 
-  show({ kind, message, pool, slot }: Progress): void {
+  show({ kind, message: said, pool, slot }: Progress): void {
+    const message = printable(said, this.#output.isTTY === true)
     if (kind === 'waiting' && this.#output.isTTY === true) {
       this.#output.write(`\r\x1b[K${message.slice(0, (this.#output.columns ?? 80) - 1)}`)
       this.#isWaitingShown = true

@@ -4,6 +4,7 @@ import type { ControlStatus } from '../admin/control-protocol.ts'
 import { duration, memory } from './duration.ts'
 import { counted, draining } from './event-lines.ts'
 import type { CliIo } from './io.ts'
+import { printable, printableJson } from './printable.ts'
 import { type ReachOptions, reach } from './reach.ts'
 import { table } from './table.ts'
 import { urlOf } from './url.ts'
@@ -16,7 +17,7 @@ export interface StatusOptions extends ReachOptions {
 /** Resolves with the exit code. Throws ERR_NOT_RUNNING. */
 export async function status(options: StatusOptions, io: CliIo): Promise<number> {
   const found = await (await reach(options, io)).status()
-  io.stdout.write(options.json === true ? `${JSON.stringify(found, null, 2)}\n` : describeStatus(found))
+  io.stdout.write(options.json === true ? `${printableJson(found, 2)}\n` : printable(describeStatus(found)))
   return 0
 }
 

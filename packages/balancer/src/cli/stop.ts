@@ -3,6 +3,7 @@
 import { BalancerError } from '../errors.ts'
 import type { CliIo } from './io.ts'
 import { follow, type OperateOptions } from './operate.ts'
+import { printable } from './printable.ts'
 import { reach } from './reach.ts'
 
 export interface StopOptions extends OperateOptions {
@@ -29,6 +30,6 @@ export async function stop(options: StopOptions, io: CliIo): Promise<number> {
       throw new Error(`the balancer has stopped, but its process ${pid} is still there after ${goneTimeoutMs / 1000} s`)
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs))
   }
-  if (options.json !== true) io.stdout.write(`${name} has stopped (pid ${pid})\n`)
+  if (options.json !== true) io.stdout.write(`${printable(name)} has stopped (pid ${pid})\n`)
   return 0
 }

@@ -149,7 +149,8 @@ function withoutZone(address: string): string {
 }
 
 function tellable({ address, port, addressType, fd }: Message): Message {
-  const plain = (value: unknown): unknown => (typeof value === 'number' || (typeof value === 'string' && value.length <= 256) ? value : undefined)
+  const plain = (value: unknown): unknown =>
+    typeof value === 'number' || (typeof value === 'string' && value.length <= 256) ? value : undefined
   return { address: plain(address), port: plain(port), addressType: plain(addressType), fd: plain(fd) }
 }
 

@@ -112,6 +112,7 @@ test('the ticket: set, honoured, not set again', async () => {
         { path: '/*', policy: { sticky: { by: 'ticket', otherwise: 'round-robin' } } },
       ],
       restartDelayMs: 20,
+      trustedProxies: ['127.0.0.1'],
     },
   })
   await balancer.untilAllReady()
@@ -138,7 +139,7 @@ test('the ticket: set, honoured, not set again', async () => {
   assert.equal(cookiesOf(await ticketed(balancer, '/plain/')), [])
 })
 
-test('behind TLS the ticket is Secure', async () => {
+test('behind TLS, as a trusted proxy says, the ticket is Secure', async () => {
   assert.match(ticketOf(await ticketed(balancer, '/', { 'X-Forwarded-Proto': 'https' }))?.whole ?? '', /; Secure/)
   assert.not.match(ticketOf(await ticketed(balancer, '/', { 'X-Forwarded-Proto': 'http' }))?.whole ?? '', /Secure/)
 })

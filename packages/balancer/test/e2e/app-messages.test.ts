@@ -1,0 +1,57 @@
+// Node's IPC is the app's: it hears nothing of the balancer's there, what it says there is taken for nothing of the balancer's, and it may do there as it likes.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get, json } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+
+const test = suite('messages of apps', { timeoutMs: 60_000 })
+
+const pidOf = async (balancer: RunningBalancer): Promise<number> => (await balancer.untilAllReady()).pools[0]?.workers[0]?.pid as number
+
+for (const channel of ['native', 'portable']) {
+  const start = () =>
+    startBalancer({ config: { app: 'messages-app.mjs', pools: { web: { workers: 1 } } }, env: { SWITCHYARD_CHANNEL: channel } })
+
+  test(`${channel}: an app hears nothing from its start to its end, through load, drain, reload and stop`, async () => {
+    const balancer = await start()
+    const old = await pidOf(balancer)
+    for (let turn = 0; turn < 20; turn++) assert.equal(json(await exchange(balancer.port, get('/heard'))), [])
+    const { code, err } = await runCommand(balancer, ['reload'])
+    assert.is(code, 0, err)
+    await balancer.untilLine(({ msg }) => msg === 'heard []', 'what the first worker heard')
+    assert.is.not(await pidOf(balancer), old)
+    assert.equal(json(await exchange(balancer.port, get('/heard'))), [])
+    assert.is(await balancer.stop(), 0)
+    assert.equal(
+      balancer.lines.filter(({ msg }) => msg.startsWith('heard')).map(({ msg }) => msg),
+      ['heard []', 'heard []'],
+    )
+  })
+
+  test(`${channel}: an app that removes every listener of messages is drained and replaced as any other`, async () => {
+    const balancer = await start()
+    const old = await pidOf(balancer)
+    assert.is((await exchange(balancer.port, get('/remove'))).status, 200)
+    assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
+    const { code, err } = await runCommand(balancer, ['reload'])
+    assert.is(code, 0, err)
+    assert.is.not(await pidOf(balancer), old)
+    const exit = await balancer.untilLine(({ msg, pid }) => pid === old && /ended|exited/.test(msg), 'its end')
+    assert.not.match(exit.msg, 'SIGKILL')
+    assert.is(await balancer.stop(), 0)
+  })
+
+  test(`${channel}: a worker whose app disconnects has ended, as in node:cluster, and is replaced`, async () => {
+    const balancer = await start()
+    const old = await pidOf(balancer)
+    assert.is((await exchange(balancer.port, get('/disconnect'))).status, 200)
+    const exit = await balancer.untilLine(({ msg, pid }) => pid === old && msg.startsWith('web/0 exited'), 'its end')
+    assert.is(exit.code, 0)
+    assert.is.not(await pidOf(balancer), old)
+    assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
+    assert.is(await balancer.stop(), 0)
+  })
+}
+
+test.run()
