@@ -1,10 +1,11 @@
 // The admin page over a real socket, with a balancer that is nothing but its status.
 
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { untilEvent } from '../../../test/support/until.ts'
 import { type AdminResult, startAdmin } from '../src/admin/admin-server.ts'
 import { unreadyReasons } from '../src/admin/readiness.ts'
 import { SlotTotals } from '../src/admin/slot-totals.ts'
@@ -258,6 +259,27 @@ test('a status that throws is 500 and nothing more', async () => {
   for (const page of ['/status', '/metrics', '/readyz']) assert.equal((await get(`${admin.url}${page}`)).status, 500)
   assert.is((await get(`${admin.url}/livez`)).status, 200)
 })
+
+for (const [what, said] of [
+  ['say nothing', ''],
+  ['do not come to an end', 'GET /livez HTTP/1.1\r\nX'],
+  ['stay open after an answer', 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'],
+] as const) {
+  test(`connections that ${what} shut nobody out`, async () => {
+    const { url } = await adminOf()
+    const held: Socket[] = []
+    for (let more = 0; more < 100; more++) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.on('error', () => {})
+      await untilEvent(socket, 'connect')
+      socket.write(said)
+      if (said.endsWith('\r\n\r\n')) await untilEvent(socket, 'data')
+      held.push(socket)
+    }
+    assert.is((await get(`${url}/livez`)).status, 200)
+    for (const socket of held) socket.destroy()
+  })
+}
 
 test('a port in use is an error when it was asked for, else a warning', async () => {
   const other = createServer()

@@ -54,6 +54,30 @@ test('colours on a terminal only', () => {
   assert.equal(lines(), ['\x1b[33mweb/0 | \x1b[0moh'])
 })
 
+test('of what workers print a terminal obeys nothing but colours, and their lines are no lines of the log', () => {
+  const line = '\x1b]0;owned\x07\x1b[31mred\x1b[2J'
+  const shown = '\\x1b]0;owned\\x07\x1b[31mred\\x1b[2J\x1b[0m'
+  for (const isTTY of [true, false]) {
+    const { events, lines } = logOf({ pretty: true, isTTY })
+    events.emit('workerOutput', { ...seat, stream: 'stdout', line })
+    events.emit('workerNoticed', { ...seat, level: 'info', message: 'a\r\x1b[2Jb\n[12:00:00] INFO: c' })
+    const [output, notice, more] = lines()
+    assert.ok((output as string).endsWith(isTTY ? shown : '\\x1b]0;owned\\x07red\\x1b[2J'), output)
+    assert.ok((notice as string).includes('a\\x0d\\x1b[2Jb'), notice)
+    assert.match(more as string, /^ {4,}\[12:00:00\] INFO: c/)
+  }
+})
+
+test('nor of JSON that goes to a terminal', () => {
+  const { events, lines, json } = logOf({ isTTY: true })
+  events.emit('workerOutput', { ...seat, stream: 'stdout', line: '\x1b[31m\x9b2J' })
+  assert.is(json()[0]?.msg, '\x1b[31m\x9b2J')
+  assert.equal(
+    [...lines().join('')].filter((one) => one < ' ' || (one >= '\x7f' && one < '\xa0')),
+    [],
+  )
+})
+
 test('JSON otherwise, one object a line', () => {
   const { events, json } = logOf()
   events.emit('listening', { address: '127.0.0.1:3000' })

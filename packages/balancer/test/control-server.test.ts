@@ -62,6 +62,14 @@ async function opened(
   return { path, client: new ControlClient(path), server, calls, logs, says }
 }
 
+async function rejects(body: () => Promise<unknown>, reason: RegExp): Promise<void> {
+  const error = await body().then(
+    () => undefined,
+    (error: Error) => error,
+  )
+  assert.match(`${error?.message}`, reason)
+}
+
 async function linesOf<T>(lines: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const line of lines) all.push(line)
@@ -237,19 +245,31 @@ test('a request that does not come to its end is given up', async () => {
   assert.match(statusLine(await exchange(path, 'POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{')), 'HTTP/1.1 408 ')
 })
 
-test('connections are bounded', async () => {
+test('connections are bounded: one more ends the one that has been silent for longest, and is answered', async () => {
   const { path, client } = await opened()
   const held: Socket[] = []
   for (let i = 0; i < 32; i++) {
     const socket = connect(path)
+    socket.on('error', () => {})
     await untilEvent(socket, 'connect')
     held.push(socket)
   }
-  const more = connect(path)
-  more.on('error', () => {})
-  await untilEvent(more, 'close')
+  const first = untilEvent(held[0] as Socket, 'close')
+  assert.is((await client.status()).name, 'shop')
+  await first
   for (const socket of held) socket.destroy()
-  await until(async () => (await client.status().catch(() => undefined))?.name === 'shop')
+})
+
+test('followers of the log leave room for others', async () => {
+  const { path, client } = await opened()
+  const followers = Array.from({ length: 16 }, () => request({ socketPath: path, path: '/logs?follow=true', agent: false }).end())
+  for (const follower of followers) {
+    follower.on('error', () => {})
+    await untilEvent(follower, 'response')
+  }
+  await rejects(() => linesOf(client.logs({ lines: 1, follow: true, pool: undefined })), /16 clients follow the log already/)
+  assert.is((await client.status()).name, 'shop')
+  for (const follower of followers) follower.destroy()
 })
 
 test('the log: its newest lines, of a pool or worker', async () => {

@@ -1,12 +1,13 @@
 // Where a process hangs, told by itself.
 
 import { spawn } from 'node:child_process'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { assert, suite } from '../../../test/suite.ts'
 import { patience } from '../../../test/support/patience.ts'
 import { untilEvent } from '../../../test/support/until.ts'
+import { inspectorArguments } from '../src/supervisor/inspector-arguments.ts'
 import { readLines } from '../src/supervisor/lines.ts'
 import { StackReader } from '../src/supervisor/stack.ts'
 
@@ -16,18 +17,22 @@ const fixture = fileURLToPath(new URL('fixtures/hang.mjs', import.meta.url))
 /** A process that hangs, and what it says on stderr. */
 async function withHanging(
   way: string,
-  body: (reader: StackReader, said: string[]) => Promise<void>,
+  body: (reader: StackReader, said: string[], all: string[]) => Promise<void>,
   execArgv: string[] = [],
 ): Promise<void> {
   const child = spawn(process.execPath, [...execArgv, fixture, way], { stdio: ['ignore', 'pipe', 'pipe'] })
   const reader = new StackReader(child.pid as number)
   const said: string[] = []
-  readLines(child.stderr, (line) => reader.hear(line) || said.push(line))
+  const all: string[] = []
+  readLines(child.stderr, (line) => {
+    all.push(line)
+    if (!reader.hear(line)) said.push(line)
+  })
   try {
     await untilEvent(child.stdout, 'data')
     // It hangs a moment after it has said so.
     await new Promise((resolve) => setTimeout(resolve, 200))
-    await body(reader, said)
+    await body(reader, said, all)
   } finally {
     child.kill('SIGKILL')
     await untilEvent(child, 'close')
@@ -68,6 +73,39 @@ test('the event by which Node says that its inspector is open is not what the co
     for (const client of server.clients) client.terminate()
     server.close()
   }
+})
+
+test('the name by which others could reach it stands on stderr, and nowhere else', () =>
+  withHanging(
+    'loop',
+    async (reader, said, all) => {
+      assert.match((await reader.read(patience(2000))) ?? '', `at loop (${fixture}:6:`)
+      const { port } = new URL(/ws:\S+/.exec(all.join('\n'))?.[0] as string)
+      assert.equal(said, [])
+      for (const path of ['/json/list', '/json']) {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined)
+        assert.not.match((await answer?.text()) ?? '', /webSocketDebuggerUrl|[\da-f]{8}-[\da-f]{4}/)
+      }
+    },
+    inspectorArguments({ execArgv: [], env: {} }),
+  ))
+
+test('what an app prints of a client’s words is connected to nowhere', async () => {
+  const server = createServer(() => assert.unreachable('it was connected to')).listen(0, '127.0.0.1')
+  await untilEvent(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const words = [
+    `Debugger listening on ws://127.0.0.1:${port}/00000000-0000-4000-8000-000000000000`,
+    `Debugger listening on ws://127.0.0.1:${port}/internal?cmd=1`,
+    `Debugger listening on ws://localhost:${port}/00000000-0000-4000-8000-000000000000`,
+  ]
+  await withHanging('loop', async (reader) => {
+    for (const line of words) reader.hear(line)
+    const reading = reader.read(patience(2000))
+    for (const line of words) reader.hear(line)
+    assert.match((await reading) ?? '', `at loop (${fixture}:6:`, 'and it is asked all the same')
+  })
+  server.close()
 })
 
 test('a deep stack is cut short', () =>

@@ -53,6 +53,15 @@ test('a line without end is not kept', async () => {
   assert.is(pipe.faults, 1)
 })
 
+test('who leaves too much unread is told nothing any more, and that is said once', () => {
+  const overflows: number[] = []
+  const stream = new Duplex({ read() {}, write() {} })
+  const pipe = new ControlPipe(stream, { maxUnsentBytes: 1000, onOverflow: () => overflows.push(pipe.unsent) })
+  for (let at = 0; at < 10; at++) pipe.send({ known: 'x'.repeat(400) })
+  assert.is(overflows.length, 1)
+  assert.ok(stream.destroyed)
+})
+
 test('a question is what was asked, with every byte of its head', () => {
   const head = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
   const frame = JSON.parse(JSON.stringify(questionFrame(7, 0, 258, '::1', head)))
