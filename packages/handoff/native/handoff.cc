@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <node_api.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -718,6 +719,33 @@ struct Outgoing {
   }
 };
 
+// A close that waits for unsent bytes would stop this process, however the socket was opened.
+void neverLinger(int fd) {
+  struct linger off = {};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
+// Closes descriptors that another process has sent without need, on a thread of their own: closing a file asks its file system, which may be that
+// process's and never answer.
+void closeElsewhere(std::vector<int> descriptors) {
+  if (descriptors.empty()) return;
+  auto* sent = new std::vector<int>(std::move(descriptors));
+  auto close_all = [](void* data) -> void* {
+    std::unique_ptr<std::vector<int>> all(static_cast<std::vector<int>*>(data));
+    for (int fd : *all) {
+      neverLinger(fd);
+      close(fd);
+    }
+    return nullptr;
+  };
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, close_all, sent) == 0) {
+    pthread_detach(thread);
+  } else {
+    close_all(sent);
+  }
+}
+
 // A message that was received, checked as far as its form goes: the other side may lie.
 template <typename Entry>
 struct Incoming {
@@ -726,8 +754,8 @@ struct Incoming {
   size_t descriptorCount = 0;
   int descriptors[kMessageDescriptors];
 
-  // Reads the bytes of the entries to `bytes`, one after the other. Gives what recvmsg gives. A message without sense has no entries, and
-  // its descriptors are closed.
+  // Reads the bytes of the entries to `bytes`, one after the other. Gives what recvmsg gives. A message without sense has no entries; its
+  // descriptors are the caller's all the same.
   ssize_t receive(int socket, char* bytes) {
     alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
     char head[sizeof count + sizeof entries];
@@ -755,15 +783,11 @@ struct Incoming {
         }
       }
     }
-    if (length == 0) {
-      closeDescriptors();
-      return 0;
-    }
+    if (length == 0) return 0;
     size_t rest = static_cast<size_t>(length) - sizeof count;
     memcpy(&count, head, sizeof count);
     if (length < static_cast<ssize_t>(sizeof count) || count > kMessageDescriptors || rest < count * sizeof(Entry)) {
       count = 0;
-      closeDescriptors();
       return length;
     }
     memcpy(entries, bytes, count * sizeof(Entry));
@@ -771,9 +795,12 @@ struct Incoming {
   }
   // Where the bytes of the first entry begin in what was read to.
   size_t start() const { return count * sizeof(Entry); }
-  void closeDescriptors() {
-    for (size_t i = 0; i < descriptorCount; i++) close(descriptors[i]);
-    descriptorCount = 0;
+  // Those from `first` on, which are nobody's any more. False: there are none.
+  bool closeFrom(size_t first) {
+    closeElsewhere(std::vector<int>(descriptors + first, descriptors + descriptorCount));
+    bool any = descriptorCount > first;
+    descriptorCount = first;
+    return any;
   }
 };
 
@@ -912,13 +939,8 @@ bool isConnection(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 && (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
 }
 
-// A close that waits for unsent bytes would stop this process, however the socket was opened.
-void neverLinger(int fd) {
-  struct linger off = {};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
-}
-
-// Reads what the worker has sent. A worker may lie: what makes no sense is dropped with its descriptors.
+// Reads what the worker has sent. A worker may lie: what makes no sense is dropped. One that sends descriptors which are no connections, or which no
+// entry speaks of, is not heard any more.
 void readReturns(Channel* channel, int most) {
   const std::shared_ptr<Channel> alive = channel->shared_from_this();
   const std::shared_ptr<Callback> onReturn = channel->onReturn;
@@ -933,6 +955,7 @@ void readReturns(Channel* channel, int most) {
     ssize_t length = said.receive(channel->socket, channel->bytes);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
     if (length <= 0) {  // the worker is gone, or says nothing that makes sense; its exit tells the rest
+      said.closeFrom(0);
       channel->stopReading();
       break;
     }
@@ -944,13 +967,10 @@ void readReturns(Channel* channel, int most) {
       int fd = -1;
       if (entry.id == 0) {
         if (descriptor == said.descriptorCount) break;
-        fd = said.descriptors[descriptor++];
+        fd = said.descriptors[descriptor];
         noteDescriptor(fd);
-        if (!isConnection(fd)) {
-          close(fd);
-          at += entry.bytes;
-          continue;
-        }
+        if (!isConnection(fd)) break;
+        descriptor++;
         neverLinger(fd);
       }
       onReturn->call({fd, static_cast<int32_t>(entry.id), entry.tag, entry.reason, static_cast<int32_t>(at), static_cast<int32_t>(entry.bytes)});
@@ -958,7 +978,7 @@ void readReturns(Channel* channel, int most) {
       any = true;
       entries++;
     }
-    for (; descriptor < said.descriptorCount; descriptor++) close(said.descriptors[descriptor]);
+    if (said.closeFrom(descriptor)) channel->stopReading();
   }
   if (turned) onReturn->call({-1, -1, 0, 0, 0, 0});
   if (any || turned) onReturn->call({-1, 0, 0, 0, 0, 0});
@@ -1340,6 +1360,7 @@ void receiveReady(uv_poll_t*, int, int) {
     }
     at += item.carried;
   }
+  message.closeFrom(descriptor);
 }
 
 // openReceiver(socket, memory, window, bytes: Uint8Array, peeked: Uint8Array, receiver, onReceived(fd, index, word, tag, offset, carried)) ->

@@ -216,7 +216,7 @@ export interface BalancerConfig extends LimitConfig {
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** Sessions that all workers share. Left out: in Redis if there is a `REDIS_URL`, else in the memory of the primary. */
   sessions?: SessionsConfig | undefined
-  /** Addresses (CIDR) of proxies whose `X-Forwarded-For` is believed. */
+  /** Addresses (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
   trustedProxies?: readonly string[] | undefined
 }
 
