@@ -27,6 +27,8 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const LAST_WORDS_MS = 100
+/** A process that has closed its IPC channel ends by itself, if nothing keeps it. */
+const DISCONNECTED_MS = 1000
 
 const resolve = createRequire(import.meta.url).resolve
 const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
@@ -96,10 +98,22 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     return ours !== undefined
   }
   control?.onFrame(hear)
+  let isLeaving = false
+  if (link.ends.kind === 'portable') {
+    onceDisconnected(child, () => {
+      if (!isLeaving) kill('its app has closed the IPC channel, over which connections come to it')
+    })
+  }
   return {
     pid: child.pid ?? 0,
-    send: (message) => control?.send(message),
-    kill: (signal) => void child.kill(signal),
+    send(message) {
+      isLeaving ||= message.switchyard === 'leave'
+      control?.send(message)
+    },
+    kill(signal) {
+      isLeaving = true
+      child.kill(signal)
+    },
   }
 }
 
@@ -113,6 +127,15 @@ function afterLastWords(stderr: Readable | null | undefined, then: () => void): 
   }
   const timer = setTimeout(heard, LAST_WORDS_MS)
   stderr.once('close', heard)
+}
+
+/** Calls `then` when the process has closed its IPC channel and lives on. */
+function onceDisconnected(child: ChildProcess, then: () => void): void {
+  child.once('disconnect', () => {
+    const timer = setTimeout(then, DISCONNECTED_MS)
+    if (child.exitCode !== null || child.signalCode !== null) clearTimeout(timer)
+    child.once('exit', () => clearTimeout(timer))
+  })
 }
 
 function setNice(pid: number, nice: number, onLine: SpawnOptions['onLine']): void {

@@ -52,6 +52,22 @@ for (const channel of ['native', 'portable']) {
     assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
     assert.is(await balancer.stop(), 0)
   })
+
+  const isServing = channel === 'native'
+  test(`${channel}: a worker that leaves node:cluster and lives on ${isServing ? 'serves on' : 'is replaced'}`, async () => {
+    const balancer = await start()
+    const old = await pidOf(balancer)
+    assert.is((await exchange(balancer.port, get('/leave'))).status, 200)
+    if (!isServing) {
+      await balancer.untilLine(({ msg }) => msg.startsWith('killed: its app has closed the IPC channel'), 'why it was killed')
+      await balancer.untilLine(({ msg }) => msg.startsWith('web/0 was ended by SIGKILL'), 'its end')
+    }
+    assert.is((await pidOf(balancer)) === old, isServing)
+    for (let turn = 0; turn < 5; turn++) assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
+    const { code, err } = await runCommand(balancer, ['reload'])
+    assert.is(code, 0, err)
+    assert.is(await balancer.stop(), 0)
+  })
 }
 
 test.run()
