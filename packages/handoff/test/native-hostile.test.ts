@@ -86,10 +86,7 @@ test('a worker that says of its load what can not be is worth nothing', () => {
 test('claims that were never offered take nothing away and give nothing back', () => {
   const { link } = openLink()
   link.channel.row.fill(-1, 32)
-  const back: Connection[] = []
-  link.channel.settle((connection) => back.push(connection))
-  link.channel.takeBack((connection) => back.push(connection))
-  assert.equal(back, [])
+  assert.equal([...link.channel.settle(), ...link.channel.takeBack()], [])
   link.channel.close()
 })
 
@@ -103,10 +100,10 @@ test('what is asked of a closed channel harms nobody, and its row says what it s
   link.tellSeats([0, 1])
   link.channel.answer({ id: 1, reason: 0, avoid: 0, address: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()
-  link.channel.settle(() => {})
+  link.channel.settle()
   link.channel.hearOut()
-  link.channel.recall(9, 0, () => {})
-  link.channel.takeBack(() => {})
+  link.channel.recall(9, 0)
+  link.channel.takeBack()
   assert.is(link.channel.outstanding, 0)
 })
 
