@@ -795,7 +795,7 @@ struct Incoming {
   }
   // Where the bytes of the first entry begin in what was read to.
   size_t start() const { return count * sizeof(Entry); }
-  // Those from `first` on, which are nobody's any more. False: there are none.
+  // Closes those from `first` on. False: there are none.
   bool closeFrom(size_t first) {
     closeElsewhere(std::vector<int>(descriptors + first, descriptors + descriptorCount));
     bool any = descriptorCount > first;

@@ -1,4 +1,4 @@
-// Cuts text that comes in pieces into lines, with a bound on the length of one: whoever never ends a line costs no more memory than that.
+// Cuts text that comes in pieces into lines, with a bound on the length of one: a line that never ends takes no more memory than that.
 
 export interface LineReaderOptions {
   readonly maxChars: number

@@ -14,7 +14,7 @@ const MAX_MESSAGE_CHARS = 1 << 20
 /** What a worker may leave unread of the answers to what it asks here. */
 const MAX_UNREAD_BYTES = 1 << 20
 const MAX_UNACKNOWLEDGED = 256
-/** The process is gone: what it had written has been read by then, whoever else holds the channel. */
+/** The process is gone: what it had written has been read by then. Another process may hold the channel open. */
 const LAST_WORDS_MS = 200
 /** Node keeps messages with such a name from listeners of 'message'. */
 const INTERNAL = 'NODE_'
@@ -119,7 +119,7 @@ class GuardedIpc implements WorkerIpc {
     this.hasEnded = true
     this.source?.destroy()
     if (!this.child.connected) return
-    // Nobody will acknowledge anything any more, and Node would wait for it before it says that the channel is closed.
+    // No acknowledgement will come any more, and Node would wait for one before it says that the channel is closed.
     inner(this.child)._handleQueue = null
     this.nodesOnRead()
   }

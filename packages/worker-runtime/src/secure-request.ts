@@ -6,11 +6,11 @@ import { currentRuntime } from './runtime.ts'
 
 type Trusts = (address: string | undefined) => boolean
 
-const NOBODY: readonly string[] = []
+const NO_PROXIES: readonly string[] = []
 const trusters = new WeakMap<readonly string[], Trusts>()
 
 /** TLS here, or in the proxy before us: a client that is no trusted proxy may say what it likes. Outside a pool no proxy is trusted. */
-export function isSecure(request: IncomingMessage, trustedProxies = currentRuntime()?.start.trustedProxies ?? NOBODY): boolean {
+export function isSecure(request: IncomingMessage, trustedProxies = currentRuntime()?.start.trustedProxies ?? NO_PROXIES): boolean {
   const socket = request.socket as IncomingMessage['socket'] & { readonly encrypted?: boolean }
   if (socket.encrypted === true) return true
   return protocolOf(request) === 'https' && trusts(trustedProxies)(socket.remoteAddress)

@@ -49,7 +49,7 @@ export interface ControlServer {
 }
 
 const maxConnections = 32
-/** So that the others are left for those who ask something. */
+/** So that connections are left for other commands. */
 const maxFollowers = 16
 const defaultRequestTimeoutMs = 5_000
 const closeTimeoutMs = 1_000

@@ -7,7 +7,7 @@ const OPENS = /^--inspect(-brk|-wait)?(=|$)/
 
 type Started = Pick<PoolSettings, 'execArgv' | 'env'>
 
-/** Is the worker debugged from its start? Then its inspector is whoever's that has asked for it. */
+/** Is the worker debugged from its start? Then the config decides about its inspector. */
 export function isInspected({ execArgv, env }: Started): boolean {
   const fromEnvironment = env.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
   return [...execArgv, ...fromEnvironment.split(/\s+/)].some((argument) => OPENS.test(argument))

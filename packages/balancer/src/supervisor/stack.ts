@@ -26,7 +26,7 @@ interface Place {
 /** Listens to what one process says on stderr, so that its inspector is found when it is needed. */
 export class StackReader {
   private readonly pid: number
-  /** Said before it was asked for: by the inspector that somebody else has opened, or by the app. */
+  /** Said before it was asked for: by an inspector that was opened otherwise, or by the app. */
   private earlier: Place | undefined
   private readonly said: Place[] = []
   private asked = false
