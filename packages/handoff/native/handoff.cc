@@ -725,6 +725,12 @@ void neverLinger(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
 }
 
+// Closes the copy of a connection that a worker has claimed. It may be the last one by now.
+void closeClaimed(int fd) {
+  neverLinger(fd);
+  close(fd);
+}
+
 // Closes descriptors that another process has sent without need, on a thread of their own: closing a file asks its file system, which may be that
 // process's and never answer.
 void closeElsewhere(std::vector<int> descriptors) {
@@ -1138,7 +1144,7 @@ napi_value settle(napi_env env, napi_callback_info info) {
     uint32_t state = channel->claims[index].load(std::memory_order_acquire) & kStateMask;
     if (state == kOffered) continue;
     settled.add(index, state == kTakenBack);
-    if (state != kTakenBack) close(channel->descriptors[index]);
+    if (state != kTakenBack) closeClaimed(channel->descriptors[index]);
     channel->release(i);
   }
   return fromInt(env, settled.count);
@@ -1153,7 +1159,7 @@ napi_value takeBack(napi_env env, napi_callback_info info) {
     uint32_t index = channel->outstanding.back();
     bool isOurs = channel->takeBack(index);
     settled.add(index, isOurs);
-    if (!isOurs) close(channel->descriptors[index]);
+    if (!isOurs) closeClaimed(channel->descriptors[index]);
     channel->release(channel->outstanding.size() - 1);
   }
   channel->unsent.clear();
