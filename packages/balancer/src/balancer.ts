@@ -40,7 +40,10 @@ export class Balancer implements Operations {
   private readonly releases: Releases
   private readonly door: Door
   private readonly supervisor: Supervisor
-  private readonly folder = new PrivateFolder()
+  private readonly folder = new PrivateFolder({
+    isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
+    onNotice: (message) => this.events.emit('folderNoticed', { message }),
+  })
   private readonly moves: Moves
   private readonly forwardToken = makeForwardToken()
   private readonly operator: Operator
@@ -107,6 +110,8 @@ export class Balancer implements Operations {
         freePort: this.freePort,
         privateSocket: this.folder.socketFor(worker.id, worker.settings),
       }),
+      forget: (worker) => this.folder.removeSocketsOf(worker.id),
+      socketFault: (worker) => this.folder.faultOf(worker.id),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,
       returns: {

@@ -20,6 +20,8 @@ export interface BalancerEvents {
   workerExited: [
     Seat & { code: number | null; signal: string | null; expected: boolean; everReady: boolean; restartInMs: number | undefined },
   ]
+  /** Its process could not be made. `restartInMs` undefined: it is not tried again. */
+  workerNotStarted: [{ pool: string; slot: number; generation: number; message: string; restartInMs: number | undefined }]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
   /** It is to be replaced, and serves until its successor is ready. */
@@ -34,11 +36,16 @@ export interface BalancerEvents {
   workerEjected: [Seat & { reason: string; forMs: number }]
   /** Its worker has failed too often: it stays empty until someone asks for it. */
   seatBroken: [{ pool: string; slot: number; failures: number }]
+  /** Every seat of a pool is broken and nobody serves. One seat after the other is tried again, every `retryMs`. */
+  outageBegan: [{ pool: string; retryMs: number; lastWords: string }]
+  outageEnded: [{ pool: string; afterMs: number }]
   scaled: [{ pool: string; from: number; to: number; reason: string }]
   /** Something that an operator asked for; `pool` undefined: it concerns all. */
   operationStarted: [{ name: string; pool: string | undefined }]
   operationProgressed: [{ name: string; message: string }]
   operationEnded: [{ name: string; message: string; error: Error | undefined }]
+  /** The workers' private sockets are not where they should be, or not any more. */
+  folderNoticed: [{ message: string }]
   /** There is no native channel, or it is not wanted. */
   portableChosen: [{ message: string }]
   ready: [{ workers: number }]

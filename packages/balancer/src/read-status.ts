@@ -35,6 +35,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
     addresses,
     channel,
     accepting: door.isAccepting,
+    live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.wanted.get(name)?.isInOutage === true),
     connections: {
       accepted,
       givenBack,
@@ -68,9 +69,18 @@ function poolStatus(pool: Pool, supervisor: Supervisor): PoolStatus {
     reloading: wanted?.previous !== undefined,
     held: [...(wanted?.held ?? [])],
     broken: [...(wanted?.broken ?? [])],
+    outageMs: wanted?.outageSinceMs === undefined ? null : Math.max(0, Date.now() - wanted.outageSinceMs),
+    notStarted: supervisor
+      .notStartedIn(name)
+      .filter(({ slot }) => slot < (wanted?.workers ?? 0))
+      .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
     boardFaults,
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),
   }
+}
+
+function retryInMs(nextStartMs: number | undefined): number | null {
+  return nextStartMs === undefined ? null : Math.max(0, nextStartMs - Date.now())
 }
 
 function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): WorkerStatus {

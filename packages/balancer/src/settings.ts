@@ -90,6 +90,8 @@ export interface PoolSettings {
   execArgv: readonly string[]
   cwd: string
   env: Readonly<Record<string, string>>
+  /** A variable of the worker's environment that has its slot, besides SWITCHYARD_SLOT; undefined: none. */
+  slotVariable: string | undefined
   /** With `autoscale`: at the start. */
   workers: number
   /** The most requests in flight that a worker is given; Infinity: no limit. */
@@ -119,6 +121,8 @@ export interface PoolSettings {
   healthWhen: HealthProbe | undefined
   /** undefined: nobody is ejected. */
   outliers: OutlierSettings | undefined
+  /** When every slot is broken and nobody serves: try one now and then; say so by `/livez` besides; or end the balancer. */
+  onOutage: 'retry' | 'not-live' | 'exit'
   /** undefined: the number of workers stays. */
   autoscale: AutoscaleSettings | undefined
   /** Age at which a connection moves to a worker that is chosen afresh, or ends, give or take a jitter; Infinity: never. */
@@ -167,6 +171,8 @@ export interface LimitSettings {
 export interface Settings {
   /** The config file, if there is one. */
   file: string | undefined
+  /** Variables of the environment that are the balancer's secrets: the config may read them, the workers' environment has not got them. */
+  configVariables: Readonly<Record<string, string>>
   /** What logs and the control socket call this balancer by. */
   name: string
   /** Path of the control socket; false: none; undefined: nobody has said, the start chooses. */

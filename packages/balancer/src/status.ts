@@ -49,6 +49,10 @@ export interface PoolStatus {
   held: number[]
   /** Slots whose workers have failed too often. */
   broken: number[]
+  /** How long nobody has served while every slot is broken; null: it is not so. One slot after the other is tried again. */
+  outageMs: number | null
+  /** Slots whose worker could not be started when that was last tried. `times` in a row; `retryInMs` null: it is not tried again by itself. */
+  notStarted: { slot: number; message: string; times: number; retryInMs: number | null }[]
   /** Looks at which a worker said of its load what can't be. */
   boardFaults: number
   workers: WorkerStatus[]
@@ -114,6 +118,8 @@ export interface BalancerStatus {
   /** How connections go to workers. */
   channel: ChannelKind
   accepting: boolean
+  /** false: a pool is in an outage that its `onOutage` wants to be seen as the end, by `/livez`. */
+  live: boolean
   connections: ConnectionStatus
   handOffs: {
     /** Offers that a worker had not claimed when it died or stuck. */

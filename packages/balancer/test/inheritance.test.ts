@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { resolveSettings } from '../src/config/resolve.ts'
+import { folderAsWritten } from '../src/system/written-path.ts'
 import { takeActivation } from '../src/upgrade/activation.ts'
 import { isChildOfInit } from '../src/upgrade/container.ts'
 import { Inheritance } from '../src/upgrade/inheritance.ts'
 import { type InheritedSocket, InheritedSockets, type WantedAddress } from '../src/upgrade/inherited-sockets.ts'
-import { folderAsWritten, ownCommand } from '../src/upgrade/own-command.ts'
+import { ownCommand } from '../src/upgrade/own-command.ts'
 import type { Predecessor } from '../src/upgrade/predecessor.ts'
 
 const test = suite('inheritance')

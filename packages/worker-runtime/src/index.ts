@@ -8,7 +8,6 @@ export {
   readFromWorker,
   type ServerAddress,
   type SessionReport,
-  START_VARIABLE,
   type ToPrimary,
   type ToWorker,
   type WorkerRoute,
@@ -38,5 +37,6 @@ export { startSweeping } from './sessions/session-sweeping.ts'
 export { SessionTable, type SessionTableEntry, type SessionTableLimits } from './sessions/session-table.ts'
 export { type FoundSession, Sessions, type SessionsOptions, type SessionsStatus, sessionsOn } from './sessions/sessions.ts'
 export { openSharedTable, type SharedEntry, type SharedTable } from './sessions/shared-table.ts'
+export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './sticky-ids.ts'
 export { worker } from './worker.ts'

@@ -27,10 +27,12 @@ export interface WorkerRoute {
 /** When idle connections go back to the primary: when it pays, after every response, or never. */
 export type RestMode = 'auto' | 'always' | 'never'
 
-/** How a worker gets policies that are the user's own code: the module exports `loadPolicies(file)`, which gives them in the order of the routes. */
+/** How a worker gets policies that are the user's own code: the module exports `loadPolicies(file, variables)`, which gives them in the order of the routes. */
 export interface OwnPolicies {
   readonly module: string
   readonly file: string
+  /** Environment variables of the balancer that the file may read, and that the worker's own environment has not. */
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** How it is with the sessions of a worker; all counts are since its start. */
@@ -50,7 +52,7 @@ export interface SessionReport {
   readonly nearMisses: number
 }
 
-/** What a worker is told at its start, in the environment variable SWITCHYARD_WORKER. */
+/** What a worker is told at its start; see start-pipe.ts for how. */
 export interface WorkerStart {
   readonly pool: string
   readonly slot: number
@@ -116,8 +118,6 @@ export type ToPrimary =
       readonly hears: boolean
       readonly commands: readonly (SessionCommand | undefined)[]
     }
-
-export const START_VARIABLE = 'SWITCHYARD_WORKER'
 
 const MAX_NOTICE = 2000
 /** Of one response. */

@@ -14,6 +14,7 @@ import { Http2Sessions } from './http2-sessions.ts'
 import { InFlight } from './in-flight.ts'
 import { joinOnListen } from './join.ts'
 import { LearnedCookies, learnedNames } from './learned-cookies.ts'
+import { knowOwnName } from './own-name.ts'
 import { Reception } from './receive.ts'
 import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
@@ -28,6 +29,8 @@ import { Visitors } from './visitors.ts'
 import { buildRoutes } from './worker-routes.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+knowOwnName(process.argv[1])
 
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 

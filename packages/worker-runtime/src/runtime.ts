@@ -1,8 +1,10 @@
 // Who this process is: its seat, its seal and its line to the primary. One per process; absent outside a pool.
 
+import { randomBytes } from 'node:crypto'
 import { openWorkerEnd, type WorkerEnd } from '@switchyard/handoff'
 import { TicketSeal } from '@switchyard/routing'
-import { readFromPrimary, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
+import { readFromPrimary, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
+import { readStart } from './start-pipe.ts'
 
 export interface Runtime {
   readonly start: WorkerStart
@@ -15,6 +17,8 @@ export interface Runtime {
   toldChanges(): number | undefined
 }
 
+const KEY_BYTES = 32
+
 let runtime: Runtime | undefined
 
 /** The runtime of this worker; undefined outside a pool. */
@@ -22,12 +26,10 @@ export function currentRuntime(): Runtime | undefined {
   return runtime
 }
 
-/** Reads the start data once and removes it from the environment, so that the app's own children are nobody's workers. */
+/** Reads the start data; undefined: this process is no worker. Throws as `readStart`. */
 export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
-  const text = env[START_VARIABLE]
-  if (text === undefined || process.send === undefined) return undefined
-  delete env[START_VARIABLE]
-  const start = JSON.parse(text) as WorkerStart
+  const start = readStart(env)
+  if (start === undefined) return undefined
   const end = openWorkerEnd(start.ends)
   const { control } = end
   const listeners: ((message: ToWorker) => void)[] = []
@@ -39,7 +41,7 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
   runtime = {
     start,
     end,
-    seal: new TicketSeal(start.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))),
+    seal: sealOf(start),
     send(message) {
       control.send(message)
     },
@@ -50,4 +52,10 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
     toldChanges: () => end.toldChanges(),
   }
   return runtime
+}
+
+/** A pool without routes by ticket has no keys: its seal opens nothing, and nobody opens what it seals. */
+function sealOf({ ticketKeys }: WorkerStart): TicketSeal {
+  const keys = ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
+  return new TicketSeal(keys.length === 0 ? [{ id: 0, secret: randomBytes(KEY_BYTES) }] : keys)
 }

@@ -48,6 +48,9 @@ function policyOf({ policy }: WorkerRoute, trustedProxies: readonly string[], ow
 
 async function loadOwn(where: OwnPolicies | undefined): Promise<readonly (Policy | undefined)[]> {
   if (where === undefined) return []
-  const { loadPolicies } = (await import(where.module)) as { loadPolicies(file: string): Promise<readonly (Policy | undefined)[]> }
-  return loadPolicies(where.file)
+  const { module, file, variables } = where
+  const { loadPolicies } = (await import(module)) as {
+    loadPolicies(file: string, variables: OwnPolicies['variables']): Promise<readonly (Policy | undefined)[]>
+  }
+  return loadPolicies(file, variables)
 }

@@ -56,10 +56,16 @@ function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, P
   const metrics = new Metrics(source)
   return new Map<string, Page>([
     ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
-    ['/livez', () => text(200, 'ok')],
+    ['/livez', () => livez(source.status())],
     ['/readyz', () => readyz(source.status(), isStopping())],
     ['/status', () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(source.status(), null, 2)}\n` })],
   ])
+}
+
+/** Only what a restart may mend. */
+function livez({ live, pools }: BalancerStatus): Answer {
+  if (live) return text(200, 'ok')
+  return text(503, pools.flatMap(({ name, outageMs }) => (outageMs === null ? [] : [`pool ${name}: every worker has failed too often`])).join('\n'))
 }
 
 function readyz(status: BalancerStatus, stopping: boolean): Answer {

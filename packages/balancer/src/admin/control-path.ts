@@ -6,6 +6,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { findConfig } from '../config/find.ts'
+import { maxSocketPathBytes } from '../config/listen.ts'
 
 /** What a balancer is known by: its config file, if it has one, and the folder that its paths start from. */
 export interface Place {
@@ -19,9 +20,10 @@ export const folderPrefix = 'switchyard-'
 const hashLength = 10
 const maxNameLength = 24
 
-/** The path that a balancer opens. It may be too long for a socket; whoever opens it says so. */
+/** The path that a balancer opens: in the first folder that is there, and in which it is not too long for a socket; if there is none, whoever opens it says so. */
 export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string {
-  return join(basesOf(env)[0] as string, folderName(), socketName(keyOf(place)))
+  const paths = [...basesOf(env), '/tmp'].map((base) => join(base, folderName(), socketName(keyOf(place))))
+  return paths.find((path) => isUsable(path)) ?? (paths[0] as string)
 }
 
 /** Where the socket of such a balancer may be: its environment need not be that of the command (a service has no XDG_RUNTIME_DIR, a shell no real path). */
@@ -38,6 +40,12 @@ function folderName(): string {
 
 function userId(): number | string {
   return process.getuid?.() ?? userInfo().username
+}
+
+/** A socket is bound under a name of its own before it is moved; that one is shorter. */
+function isUsable(path: string): boolean {
+  const base = statSync(dirname(dirname(path)), { throwIfNoEntry: false })
+  return base?.isDirectory() === true && Buffer.byteLength(path) <= maxSocketPathBytes
 }
 
 /** The folder that a login session has for such files, else that of temporary files. */

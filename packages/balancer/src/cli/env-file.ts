@@ -16,13 +16,3 @@ export function readEnvFile(path: string, env: NodeJS.ProcessEnv): Record<string
   const variables = parseEnv(text) as Record<string, string>
   return Object.fromEntries(Object.entries(variables).filter(([name]) => env[name] === undefined))
 }
-
-/** Runs `act` while the variables are in the environment, where a config looks for them. */
-export async function withVariables<T>(variables: Record<string, string>, env: NodeJS.ProcessEnv, act: () => Promise<T>): Promise<T> {
-  Object.assign(env, variables)
-  try {
-    return await act()
-  } finally {
-    for (const name of Object.keys(variables)) delete env[name]
-  }
-}

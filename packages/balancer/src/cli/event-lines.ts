@@ -25,6 +25,11 @@ export const eventLines: Lines = {
     const { code, signal, restartInMs, expected } = exit
     return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
   },
+  workerNotStarted: ({ message, restartInMs, ...seat }) =>
+    warn(
+      { ...seat, restartInMs },
+      `${nameOf(seat)} could not be started: ${message}${restartInMs === undefined ? '' : `; tries again in ${Math.round(restartInMs)} ms`}`,
+    ),
   workerNoticed: ({ level, message, ...seat }) => ({ level, fields: fields(seat), text: `${nameOf(seat)}: ${message}` }),
   workerRetiring: ({ reason, ...seat }) =>
     info({ ...fields(seat), reason }, `${nameOf(seat)} is to be replaced: ${reason} (pid ${seat.pid})`),
@@ -47,6 +52,13 @@ export const eventLines: Lines = {
     fields: { pool, slot, failures },
     text: `${pool}/${slot} is broken: it failed ${failures} times, and is not started again ('balancer restart ${pool}/${slot}' does)`,
   }),
+  outageBegan: ({ pool, retryMs, lastWords }) => ({
+    level: 'error',
+    fields: { pool, retryMs },
+    text: `${pool} serves nothing: every one of its workers has failed too often (${lastWords}). One is tried again every ${duration(retryMs)}; when it comes up, so do the others`,
+  }),
+  outageEnded: ({ pool, afterMs }) => info({ pool, afterMs }, `${pool} serves again, after ${duration(afterMs)}`),
+  folderNoticed: ({ message }) => warn({}, message),
   scaled: ({ pool, from, to, reason }) => info({ pool, from, to, reason }, `${pool} goes from ${from} to ${workers(to)}: ${reason}`),
   operationStarted: ({ name, pool }) => info({ operation: name, pool }, `${name}${pool === undefined ? '' : ` of ${pool}`} begins`),
   operationProgressed: ({ name, message }) => info({ operation: name }, `${name}: ${message}`),

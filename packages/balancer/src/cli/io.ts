@@ -5,9 +5,9 @@ import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
+import { folderAsWritten } from '../system/written-path.ts'
 import type { Estate } from '../upgrade/estate.ts'
 import type { Inheritance } from '../upgrade/inheritance.ts'
-import { folderAsWritten } from '../upgrade/own-command.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/talk.ts'
 
 /** The balancer as the command line sees it. */

@@ -5,9 +5,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../config/listen.ts'
 import { addControlCommands } from './control-commands.ts'
 import type { CliIo } from './io.ts'
+import { logLevels } from './log-level.ts'
 import { ownVersion } from './version.ts'
-
-const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** The whole command line. `appArgs` are those after `--`; the command that runs puts its exit code into `outcome`. */
 export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { exitCode: number }): Command {
@@ -37,7 +36,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('--environment <file>', 'environment variables for the config and the workers; a reload reads it again')
     .option('--watch', 'for development: reload when a file of the app or the config changes')
     .option('--watch-path <path>', 'look for changes there instead; may be given more than once', collect)
-    .addOption(new Option('--log-level <level>', 'what to log from').choices(levels).default('info').env('LOG_LEVEL'))
+    .addOption(new Option('--log-level <level>', "what to log from (default: 'info')").choices(logLevels))
     .option('--pretty', 'log lines for people (default: on a terminal)')
     .option('--no-pretty', 'log JSON')
     .action(async (app, options) => {
@@ -47,7 +46,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
   startCommand.usage('[options] [app] [-- arguments of the app]')
   startCommand.addHelpText(
     'after',
-    "\nEnvironment:\n  SWITCHYARD_CHANNEL  how connections go to workers: 'native', or 'portable' where the native module is not built\n  SWITCHYARD_SECRET   signs tickets",
+    "\nEnvironment:\n  SWITCHYARD_CHANNEL    how connections go to workers: 'native', or 'portable' where the native module is not built\n  SWITCHYARD_LOG_LEVEL  as --log-level\n  SWITCHYARD_REDIS_URL  where sessions are kept\n  SWITCHYARD_SECRET     signs tickets",
   )
   addExamples(startCommand, [
     'balancer start server.js',

@@ -6,9 +6,11 @@ import { defaultPoolName } from '../config/defaults.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { secretsOf, secretVariable } from '../config/secret.ts'
+import { sessionUrlOf } from '../config/session-url.ts'
+import { withVariables } from '../config/variables.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { readEnvFile, withVariables } from './env-file.ts'
+import { readEnvFile } from './env-file.ts'
 import type { CliIo } from './io.ts'
 
 /** What a command line may say of the config. All of it concerns the first pool or the whole. */
@@ -40,8 +42,11 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
     if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
     const config = withOverrides(loaded, overrides, cwd)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
-    const knowsSecret = secretsOf((config as BalancerConfig).secret, env).secrets.length > 0
-    return { settings: withEnvironment(settings, variables), knowsSecret, warnings: warningsOf(settings, knowsSecret) }
+    const { secret, sessions = {} } = config as BalancerConfig
+    const knowsSecret = secretsOf(secret, env).secrets.length > 0
+    const { warning } = sessionUrlOf(sessions, env)
+    const warnings = [...(warning === undefined ? [] : [warning]), ...warningsOf(settings, knowsSecret)]
+    return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
   })
 }
 
@@ -52,10 +57,11 @@ function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boole
   ]
 }
 
-/** Workers have the variables of the file under their pool's own. */
+/** Workers have the variables of the file, but for the secrets of the balancer, under their pool's own. */
 function withEnvironment(settings: Settings, variables: Record<string, string>): Settings {
-  if (Object.keys(variables).length === 0) return settings
-  return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...variables, ...pool.env } })) }
+  const passed = Object.fromEntries(Object.entries(variables).filter(([name]) => !(name in settings.configVariables)))
+  if (Object.keys(passed).length === 0) return settings
+  return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...passed, ...pool.env } })) }
 }
 
 function nothingToRun(): BalancerError {

@@ -11,13 +11,15 @@ import { type FileWatch, forDevelopment, watchFiles } from './file-watch.ts'
 import { heedHangUp } from './hang-up.ts'
 import type { CliIo, RunningBalancer } from './io.ts'
 import { createLog, type Log } from './log.ts'
+import { logLevelOf } from './log-level.ts'
 import { Reloader } from './reloader.ts'
 import { type Overrides, type ReadSettings, readSettings } from './settings.ts'
 import { StopWatch } from './stop-watch.ts'
 import { urlOf } from './url.ts'
 
 export interface StartOptions extends Overrides {
-  logLevel: string
+  /** Left out: as the environment says. */
+  logLevel?: string | undefined
   /** Left out: when stdout is a terminal. */
   pretty?: boolean | undefined
   /** Reload when a file changes. */
@@ -48,10 +50,11 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
   const { settings } = started
   io.outliveOutput()
   const balancer = await io.createBalancer(settings, inheritance)
-  const log = createLog({ output: io.stdout, level: options.logLevel, pretty: options.pretty ?? io.stdout.isTTY === true })
+  const { level, warning } = logLevelOf(options.logLevel, io.env)
+  const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
   const warn = (message: string): void => log.logger.warn(message)
-  for (const warning of [...inheritance.warnings, ...started.warnings]) warn(warning)
+  for (const told of [...inheritance.warnings, ...started.warnings, ...(warning === undefined ? [] : [warning])]) warn(told)
   const duties = new SystemDuties({
     events: balancer.events,
     estate: balancer.estate,

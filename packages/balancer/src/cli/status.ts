@@ -106,11 +106,21 @@ function remarks({ state, retiring, ejected, drainLeftMs, load }: WorkerDetails)
 function notes(pools: readonly PoolDetails[]): string {
   const broken = pools.flatMap(({ name, broken: list = [] }) => list.map((slot) => `${name}/${slot}`))
   const held = pools.flatMap(({ name, held: list = [] }) => list.map((slot) => `${name}/${slot}`))
+  const outages = pools.filter(({ outageMs }) => outageMs != null)
   return [
+    ...outages.map(
+      ({ name, outageMs }) => `${name} has served nothing for ${duration(outageMs ?? 0)}: one of its workers after the other is tried again by itself.`,
+    ),
+    ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
     ...broken.map(
       (seat) =>
         `${seat} has failed too often and is not started again: 'balancer logs ${seat}' tells why, 'balancer restart ${seat}' tries again.`,
     ),
     ...held.map((seat) => `${seat} was taken out of service: 'balancer restart ${seat}' brings it back.`),
   ].join('\n')
+}
+
+function notStarted(pool: string, { slot, message, times, retryInMs }: NonNullable<PoolDetails['notStarted']>[number]): string {
+  const next = retryInMs === null ? '' : ` Tries again in ${duration(retryInMs)}.`
+  return `${pool}/${slot} could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`
 }

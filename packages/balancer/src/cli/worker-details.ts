@@ -9,9 +9,11 @@ export type WorkerDetails = WorkerStatus & {
   drainLeftMs?: number | null | undefined
 }
 
-export type PoolDetails = Omit<PoolStatus, 'workers'> & {
+export type PoolDetails = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted'> & {
   generation?: number | undefined
   held?: number[] | undefined
   broken?: number[] | undefined
+  outageMs?: PoolStatus['outageMs'] | undefined
+  notStarted?: PoolStatus['notStarted'] | undefined
   workers: WorkerDetails[]
 }

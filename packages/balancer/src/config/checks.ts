@@ -136,13 +136,15 @@ function controlFaults({ control }: Loose, folder: string): Fault[] {
   return 'fault' in parsed ? [{ path: 'control', message: parsed.fault }] : []
 }
 
-function sessionFaults({ url, secret, tls, cookie }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
-  const found = sessionUrlOf(url, env)
+function sessionFaults({ url, urlFrom, secret, tls, cookie }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
+  const found = sessionUrlOf({ url, urlFrom }, env)
   const faults = sessionUrlFaults(found)
+  if (url !== undefined && urlFrom !== undefined) faults.push({ path: 'sessions.urlFrom', message: 'only without sessions.url' })
   const [current, previous] = listOf(secret)
   if (typeof current === 'string' && current === previous)
     faults.push({ path: 'sessions.secret', message: 'expected two different secrets' })
-  if (tls !== undefined && !isOverTls(found)) faults.push({ path: 'sessions.tls', message: 'only with a url that begins with rediss' })
+  if (tls !== undefined && found.warning === undefined && !isOverTls(found))
+    faults.push({ path: 'sessions.tls', message: 'only with a url that begins with rediss' })
   for (const [name, file] of Object.entries(looseOf(tls))) {
     if (typeof file !== 'string' || file === '' || statSync(resolve(folder, file), { throwIfNoEntry: false })?.isFile() === true) continue
     faults.push({ path: formatPath(['sessions', 'tls', name]), message: `there is no file ${resolve(folder, file)}` })

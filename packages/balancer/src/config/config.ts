@@ -107,6 +107,10 @@ export interface PoolConfig {
   cwd?: string | undefined
   /** Added to the environment of the balancer. */
   env?: Readonly<Record<string, string | undefined>> | undefined
+  /** An environment variable that has the worker's slot, besides `SWITCHYARD_SLOT`. Default `NODE_APP_INSTANCE`, as PM2 has it; `false`: none. */
+  slotVariable?: string | false | undefined
+  /** When every worker has failed too often and nobody serves: one is tried again now and then (`'retry'`, the default); `/livez` says 503 besides (`'not-live'`); or the balancer ends (`'exit'`). */
+  onOutage?: 'retry' | 'not-live' | 'exit' | undefined
   /** The most requests in flight that a worker is given; the others wait. Left out: no limit. */
   concurrency?: number | undefined
   queue?: QueueConfig | undefined
@@ -149,8 +153,10 @@ type Optional<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 /** How sessions are kept that all workers share. */
 export interface SessionsConfig {
-  /** Redis, as `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`. Default: `REDIS_URL`, else the memory of the primary; `false`: that in any case. */
+  /** Redis, as `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`. Default: `SWITCHYARD_REDIS_URL`, else the memory of the primary; `false`: that in any case. */
   url?: string | false | undefined
+  /** Instead of `url`: the name of an environment variable that has it, such as `REDIS_URL`. When that can't be read the log says so, and sessions are in the memory of the primary. */
+  urlFrom?: string | undefined
   /** Signs ids; two for a change of secret: `[current, previous]`. Default: made of the `secret` of the balancer. */
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** PEM files for `rediss://`. */

@@ -23,6 +23,9 @@ export const defaultLimits: LimitSettings = {
   shutdownDelayMs: 0,
 }
 
+/** As PM2 calls it. */
+export const defaultSlotVariable = 'NODE_APP_INSTANCE'
+
 export const defaultQueue = { limit: 1_024, timeoutMs: 5_000 }
 
 /** Of what a slow start leaves out. */

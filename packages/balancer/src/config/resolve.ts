@@ -14,7 +14,7 @@ import { parseHostPort, parseListen } from './listen.ts'
 import { policyOf } from './policies.ts'
 import { poolSettings } from './pool-settings.ts'
 import { shapeFaults } from './schema.ts'
-import { secretsOf, ticketKeysOf } from './secret.ts'
+import { secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
 import { sessionSettings } from './session-settings.ts'
 import { thisMachinesUsers, type UserSource } from './users.ts'
 
@@ -53,6 +53,7 @@ export function resolveSettings(
   const ticketKeys = ticketKeysOf(secretsOf(config.secret, env))
   return {
     file,
+    configVariables: secretsIn(env),
     name: config.name ?? nameOf(folder),
     control: typeof config.control === 'string' ? resolve(folder, config.control) : config.control,
     listen:

@@ -262,6 +262,10 @@ const poolEntries = {
   execArgv: texts,
   cwd: v.optional(text),
   env: v.optional(v.record(v.string(), v.optional(v.string('a text')), 'an object of names and texts')),
+  slotVariable: v.optional(
+    expected(v.union([v.pipe(v.string(), v.regex(/^[A-Za-z_]\w*$/)), v.literal(false)]), 'the name of an environment variable or false'),
+  ),
+  onOutage: v.optional(v.picklist(['retry', 'not-live', 'exit'], "'retry', 'not-live' or 'exit'")),
   rest: v.optional(v.picklist(['auto', 'always', 'never'], "'auto', 'always' or 'never'")),
   concurrency: positive(),
   weights: v.optional(v.array(weight, 'a list of weights')),
@@ -322,6 +326,7 @@ const sessionCookieEntries = {
 /** What `sessions` may have; docs/configuration.md tells each (tested). */
 export const sessionEntries = {
   url: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the address of Redis or false')),
+  urlFrom: v.optional(expected(v.pipe(v.string(), v.regex(/^[A-Za-z_]\w*$/)), 'the name of an environment variable')),
   secret: v.optional(secrets),
   tls: v.optional(shape(pemEntries)),
   keyPrefix: v.optional(expected(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/)), 'a prefix: letters, digits, ., :, - or _, at most 64')),

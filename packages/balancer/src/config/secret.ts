@@ -3,8 +3,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { TicketKey } from '@switchyard/routing'
 import type { Fault } from './faults.ts'
+import { redisVariable } from './session-url.ts'
 
 export const secretVariable = 'SWITCHYARD_SECRET'
+
+/** Variables of the balancer that an app has no use for. */
+const secretVariables = [secretVariable, redisVariable]
 
 const minSecretLength = 16
 
@@ -19,6 +23,11 @@ export function secretsOf(secret: unknown, env: NodeJS.ProcessEnv): Secrets {
   if (secret !== undefined) return { path: 'secret', secrets: [secret].flat().filter((one): one is string => typeof one === 'string') }
   const text = env[secretVariable]
   return { path: secretVariable, secrets: text === undefined || text === '' ? [] : text.split(',').map((one) => one.trim()) }
+}
+
+/** What of the environment is secret, by its name. */
+export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(secretVariables.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }
 
 /** Faults that the shape of a config does not show: of the environment, and of two secrets together. */

@@ -20,10 +20,10 @@ type NearCache = NonNullable<SessionSettings['nearCache']>
 
 /** Settings of a checked config. */
 export function sessionSettings(config: SessionsConfig = {}, { folder, env, ticketKeys }: SessionContext): SessionSettings {
-  const { url, secret, tls, maxBytes, nearCache, breaker, cookie, ...rest } = config
+  const { url, urlFrom, secret, tls, maxBytes, nearCache, breaker, cookie, ...rest } = config
   return {
     ...withDefaults(sessionDefaults, rest),
-    url: sessionUrlOf(url, env).url as string | undefined,
+    url: sessionUrlOf({ url, urlFrom }, env).url as string | undefined,
     tls: tls && pemFiles(tls, folder),
     maxBytes: bytesOf(maxBytes) ?? sessionDefaults.maxBytes,
     secrets: secret === undefined ? derivedSecrets(ticketKeys) : ownSecrets([secret].flat().filter((one) => one !== undefined)),

@@ -35,6 +35,11 @@ export class LastWords {
     this.failed.set(keyOf(worker), this.of(worker))
   }
 
+  /** There was none who could have said anything. */
+  didNotStart(seat: PlannedSeat, why: string): void {
+    this.failed.set(keyOf(seat), why)
+  }
+
   /** Of the seat of a pool that failed first. */
   ofPool(pool: string): string {
     for (const [key, words] of this.failed) if (key.startsWith(`${pool}/`) && words !== '') return words

@@ -8,7 +8,7 @@ export interface PlannedSeat {
 }
 
 /** Why a worker is to be replaced though its generation is the wanted one. */
-export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang'
+export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang' | 'sockets'
 
 /** A worker's process as far as the plan needs it. */
 export interface PlannedWorker extends PlannedSeat {
@@ -57,6 +57,8 @@ export interface DesiredPool {
   readonly held: ReadonlySet<number>
   /** Slots whose workers have failed too often. */
   readonly broken: ReadonlySet<number>
+  /** It is known that nobody serves, and that every slot is broken. */
+  readonly isInOutage: boolean
   /** So many seats may have a second worker that comes up. */
   readonly maxSurge: number
   /** How long a worker that takes another's place must have been up before it is trusted. */
@@ -71,6 +73,8 @@ export interface Desired {
   readonly drainTimeoutMs: number
   readonly maxRestarts: number
   readonly restartWindowMs: number
+  /** When all slots of a pool are broken, one of them is tried again after so long. */
+  readonly outageRetryMs: number
 }
 
 export interface Actual {
@@ -91,6 +95,8 @@ export type Action =
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
   | { readonly do: 'break'; readonly seat: PlannedSeat }
   | { readonly do: 'give-up'; readonly pool: string }
+  /** Every slot of the pool is broken, and nobody serves. */
+  | { readonly do: 'note-outage'; readonly pool: string }
   /** The reload has failed: the generation before is wanted again. */
   | { readonly do: 'revert'; readonly pool: string; readonly why: string }
   /** Nobody of the generation before is left. */
@@ -106,6 +112,7 @@ export interface Plan {
 export const LEAVE_MS = 5000
 /** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
 const TICKETS_SHARE = 0.5
+const LEAST_OUTAGE_RETRY_MS = 1000
 /** Whose loop has not been seen to turn at the end of its trial is looked at again so soon. */
 const AGAIN_MS = 100
 
@@ -156,6 +163,9 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
   let limited = workers.some(({ retiring, state }) => retiring !== undefined && state === 'draining')
 
   const seats = seatsOf(live, pool.workers)
+  const isOutage = live.length === 0 && isAllBroken(pool)
+  if (isOutage && !pool.isInOutage) actions.push({ do: 'note-outage', pool: pool.name })
+  const retried = isOutage ? brokenSeatToTry(pool, desired, actual, clock) : undefined
   for (const [slot, here] of seats) {
     const old = here.find((worker) => worker.state === 'ready' && isBehind(worker))
     const next = here.find((worker) => !isBehind(worker))
@@ -189,6 +199,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
       workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
     )
       continue
+    if (slot === retried) actions.push({ do: 'start', seat, generation: pool.generation })
     if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
     const history = actual.history(seat)
     if (isBreaking(history, desired, clock.nowMs)) {
@@ -233,7 +244,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
 function awaitsFirst(pool: DesiredPool, { workers }: Actual, clock: Clock): boolean {
   const { name, generation, previous, held, broken } = pool
   if (previous === undefined) return false
-  const isWanted = Array.from({ length: pool.workers }, (_, slot) => slot).some((slot) => !held.has(slot) && !broken.has(slot))
+  const isWanted = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot))
   const isFirst = (worker: PlannedWorker) =>
     worker.pool === name &&
     worker.generation === generation &&
@@ -289,12 +300,36 @@ function awaitsVerdict(seat: PlannedSeat, workers: readonly PlannedWorker[], act
   return !actual.provenPools.has(seat.pool) && workers.length > 0 && (actual.history(seat)?.failures ?? 0) > 0
 }
 
+function isAllBroken({ workers, held, broken }: DesiredPool): boolean {
+  const wanted = slotsOf(workers).filter((slot) => !held.has(slot))
+  return wanted.length > 0 && wanted.every((slot) => broken.has(slot))
+}
+
+/** What kept the whole pool down (a database, a network) may be over: one seat after the other is tried, that which has failed longest ago. Undefined: not yet. */
+function brokenSeatToTry(pool: DesiredPool, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
+  const failures = slotsOf(pool.workers)
+    .filter((slot) => !pool.held.has(slot))
+    .map((slot) => ({ slot, atMs: history({ pool: pool.name, slot })?.failedMs.at(-1) ?? 0 }))
+    .sort((one, other) => one.atMs - other.atMs || one.slot - other.slot)
+  const [first, last] = [failures[0], failures.at(-1)]
+  return first !== undefined && clock.isDue((last?.atMs ?? 0) + outageRetryMs) ? first.slot : undefined
+}
+
+function slotsOf(workers: number): number[] {
+  return Array.from({ length: workers }, (_, slot) => slot)
+}
+
 function isBreaking(history: SeatHistory | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
   return (history?.failedMs.filter((atMs) => nowMs - atMs < restartWindowMs).length ?? 0) > maxRestarts
 }
 
 function kill(worker: PlannedWorker, why: string): Action {
   return { do: 'kill', id: worker.id, why }
+}
+
+/** How often a pool in which every seat is broken is tried again: where the delays between restarts have ended, and not without pause. */
+export function outageRetryMs(longestDelayMs: number): number {
+  return Math.max(longestDelayMs, LEAST_OUTAGE_RETRY_MS)
 }
 
 /**

@@ -30,7 +30,12 @@ export interface ProbeRun {
 export function probe({ socketPath, token }: Probed, settings: Probe): ProbeRun {
   let cancel = () => {}
   const result = new Promise<ProbeResult>((resolve) => {
-    const request = sendRequest({ socketPath, path: settings.path, headers: fieldsOf(settings, token), agent: false })
+    let request: ClientRequest
+    try {
+      request = sendRequest({ socketPath, path: settings.path, headers: fieldsOf(settings, token), agent: false })
+    } catch (error) {
+      return resolve({ reason: (error as Error).message })
+    }
     const end = (reason: string | undefined) => {
       clearTimeout(timer)
       resolve({ reason })

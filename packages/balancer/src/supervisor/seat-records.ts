@@ -13,10 +13,20 @@ export interface PostponeOptions {
   readonly windowMs: number
 }
 
+/** A seat whose worker could not be started when that was last tried. */
+export interface NotStarted {
+  readonly slot: number
+  readonly message: string
+  /** So often in a row. */
+  readonly times: number
+  readonly nextStartMs: number | undefined
+}
+
 export class SeatRecords {
   private readonly histories = new Map<string, SeatHistory>()
   private readonly starts = new Map<string, number>()
   private readonly failed = new Map<string, number>()
+  private readonly notStarted = new Map<string, { readonly seat: PlannedSeat; readonly message: string; readonly times: number }>()
   private readonly chance: () => number
 
   constructor(chance: () => number) {
@@ -28,7 +38,19 @@ export class SeatRecords {
   }
 
   countStart(seat: PlannedSeat): void {
+    this.notStarted.delete(keyOf(seat))
     this.starts.set(keyOf(seat), (this.starts.get(keyOf(seat)) ?? 0) + 1)
+  }
+
+  /** A worker could not be started; until one can. */
+  noteNotStarted(seat: PlannedSeat, message: string): void {
+    this.notStarted.set(keyOf(seat), { seat, message, times: (this.notStarted.get(keyOf(seat))?.times ?? 0) + 1 })
+  }
+
+  notStartedIn(pool: string): NotStarted[] {
+    return [...this.notStarted.values()]
+      .filter(({ seat }) => seat.pool === pool)
+      .map(({ seat, message, times }) => ({ slot: seat.slot, message, times, nextStartMs: this.history(seat)?.startAtMs }))
   }
 
   /** How often the seat was filled again. */

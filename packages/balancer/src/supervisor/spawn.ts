@@ -1,22 +1,22 @@
 // Starts a worker's process. The only file that knows node:cluster.
 
 import type { ChildProcess } from 'node:child_process'
-import cluster from 'node:cluster'
-import { createRequire } from 'node:module'
+import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { setPriority } from 'node:os'
 import { extname } from 'node:path'
-import type { Readable } from 'node:stream'
-import { pathToFileURL } from 'node:url'
+import type { Readable, Writable } from 'node:stream'
 import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
   readFromWorker,
   type ServerAddress,
-  START_VARIABLE,
+  sendStart,
+  startVariable,
   type ToPrimary,
   type ToWorker,
   type WorkerStart,
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../settings.ts'
+import type { ReleaseFiles } from '../system/release-files.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { readLines } from './lines.ts'
@@ -30,17 +30,20 @@ const LAST_WORDS_MS = 100
 /** A process that has closed its IPC channel ends by itself, if nothing keeps it. */
 const DISCONNECTED_MS = 1000
 
-const resolve = createRequire(import.meta.url).resolve
-const registerUrl = pathToFileURL(resolve('@switchyard/worker-runtime/register')).href
-
 export interface SpawnOptions {
   readonly settings: PoolSettings
+  /** Where the runtime is that the worker loads first. */
+  readonly files: ReleaseFiles
+  /** Of this process's environment, what workers have not. */
+  readonly withheld: readonly string[]
   readonly link: WorkerLink
   readonly start: Omit<WorkerStart, 'ends'>
   readonly onMessage: (message: ToPrimary) => void
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
-  /** The process is gone, or could not be started. */
+  /** The process is gone. */
   readonly onExit: (code: number | null, signal: string | null) => void
+  /** There has been no process. */
+  readonly onFailed: (error: Error) => void
 }
 
 /** A running process. */
@@ -52,23 +55,49 @@ export interface SpawnedProcess {
 
 export type { ServerAddress }
 
-/** Starts `app` with the worker runtime preloaded. What goes wrong is told by `onExit`; throws nothing. */
+/** Starts `app` with the worker runtime preloaded. Throws when the system refuses at once; what goes wrong a moment later is told by `onFailed`. */
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
-  const { link, settings } = options
-  const { app, args, execArgv, cwd, env, uid, gid, nice } = settings
+  const { link, settings, start, files } = options
+  const { app, args, execArgv, cwd, uid, gid } = settings
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio] as const
+  const register = files.dependency('@switchyard/worker-runtime/register')
   cluster.setupPrimary({
     exec: app,
     args: [...args],
-    execArgv: [...typescriptLoader(app), '--import', registerUrl, ...inspectorArguments(settings), ...execArgv],
+    execArgv: [...typescriptLoader(app, files), '--import', register, ...inspectorArguments(settings), ...execArgv],
     cwd,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio],
+    stdio: [...stdio, 'pipe'],
     // Left out, they would stay what they were for the pool before.
     uid: uid as number,
     gid: gid as number,
     ...inspectorSettings(settings),
   })
-  const start: WorkerStart = { ...options.start, ends: link.ends }
-  const worker = cluster.fork({ ...env, [START_VARIABLE]: JSON.stringify(start) })
+  const worker = cluster.fork({ ...environmentOf(options), ...startVariable(stdio.length) })
+  try {
+    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends })
+    return follow(worker, options)
+  } catch (error) {
+    worker.process.kill('SIGKILL')
+    throw error
+  }
+}
+
+/** What the worker's environment has besides, or instead of, that of this process. What the config says goes before, but for a worker's own place. */
+function environmentOf({ settings, start, withheld }: SpawnOptions): Record<string, string | undefined> {
+  const { env, slotVariable } = settings
+  return {
+    ...Object.fromEntries(withheld.map((name) => [name, undefined])),
+    ...(slotVariable !== undefined && { [slotVariable]: String(start.slot) }),
+    ...env,
+    SWITCHYARD_POOL: start.pool,
+    SWITCHYARD_SLOT: String(start.slot),
+    SWITCHYARD_GENERATION: String(start.generation),
+  }
+}
+
+/** Hears what a process says, and how it ends. */
+function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
+  const { link, settings } = options
   const child = worker.process
   const kill = (why: string) => {
     options.onLine('stderr', `killed: ${why}`)
@@ -76,21 +105,20 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   }
   link.started(child, () => kill('it does not read what the primary tells it'))
   guardIpc(child, settings, kill)
-  if (nice !== undefined && child.pid !== undefined) setNice(child.pid, nice, options.onLine)
+  if (settings.nice !== undefined && child.pid !== undefined) setNice(child.pid, settings.nice, options.onLine)
   const { control } = link
   // Without a descriptor left there are no pipes and no process; the error comes as an event.
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
-  let gone = false
-  const exit = (code: number | null, signal: string | null) => {
-    if (gone) return
-    gone = true
+  child.once('exit', (code: number | null, signal: string | null) => {
     afterLastWords(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
-  }
-  child.once('exit', exit)
-  worker.on('error', () => {
-    // EPIPE to a worker that has just died, or a process that never came to be.
-    if (child.pid === undefined) exit(null, null)
+  })
+  worker.on('error', (error: Error) => {
+    // EPIPE to a worker that has just died says nothing new.
+    if (child.pid !== undefined || !(worker.id in (cluster.workers ?? {}))) return
+    // Node forgets those that have ended, and this one never began.
+    delete cluster.workers?.[worker.id]
+    options.onFailed(error)
   })
   const hear = (message: unknown): boolean => {
     const ours = readFromWorker(message)
@@ -166,7 +194,7 @@ function guardIpc(child: ChildProcess, { uid, gid }: PoolSettings, kill: (why: s
 }
 
 /** Node strips types itself from 22.18 on; before that tsx does, which starts an app several times sooner than the loader of our configs. */
-function typescriptLoader(app: string): string[] {
+function typescriptLoader(app: string, files: ReleaseFiles): string[] {
   if (!TYPESCRIPT.has(extname(app)) || ('typescript' in process.features && process.features.typescript)) return []
-  return ['--import', import.meta.resolve('tsx')]
+  return ['--import', files.dependency('tsx')]
 }

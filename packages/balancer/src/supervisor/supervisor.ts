@@ -1,25 +1,28 @@
 // Keeps the workers as they should be: asks the plan, carries its actions out, and asks again when something happens or time is up.
 
 import type { Transport } from '@switchyard/handoff'
-import type { ServerAddress, ToPrimary, WorkerStart } from '@switchyard/worker-runtime'
+import type { ServerAddress, ToPrimary } from '@switchyard/worker-runtime'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
-import { PoolWorker, type WorkerReturns } from '../pool/pool-worker.ts'
+import type { PoolWorker, WorkerReturns } from '../pool/pool-worker.ts'
 import type { SessionBatch } from '../sessions/embedded-sessions.ts'
 import type { LimitSettings } from '../settings.ts'
 import { Drains } from './drains.ts'
 import { Goals } from './goals.ts'
 import { LastWords } from './last-words.ts'
-import { type Action, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
+import { type Action, outageRetryMs, type Plan, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
 import { PoolWatch } from './pool-watch.ts'
-import { SeatRecords } from './seat-records.ts'
-import { spawnWorker } from './spawn.ts'
+import { type NotStarted, SeatRecords } from './seat-records.ts'
+import { describeStartFailure } from './start-failure.ts'
 import type { WantedPool } from './wanted.ts'
+import { type StartData, WorkerStarts } from './worker-starts.ts'
 import { WorkerWatch } from './worker-watch.ts'
 
 /** A worker that was ready for this long was well: its exit is no failure in a row. */
 const WELL_MS = 5000
+/** How often the private sockets are looked for. */
+const SOCKETS_EVERY_MS = 10_000
 /** After actions time alone may matter. */
 const SOON_MS = 20
 
@@ -29,7 +32,11 @@ export interface SupervisorOptions {
   readonly pools: ReadonlyMap<string, Pool>
   readonly events: BalancerEmitter
   /** What every worker is told, besides its seat and what its pool's version says. */
-  readonly startData: (worker: PoolWorker) => Pick<WorkerStart, 'listen' | 'freePort' | 'privateSocket'>
+  readonly startData: StartData
+  /** Why others don't find the worker's private socket; undefined: they do. */
+  readonly socketFault: (worker: PoolWorker) => string | undefined
+  /** A worker that `startData` was asked for has not been started. */
+  readonly forget: (worker: PoolWorker) => void
   /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
@@ -51,6 +58,7 @@ export class Supervisor {
   readonly wanted = new Map<string, WantedPool>()
   limits: LimitSettings
   private readonly options: SupervisorOptions
+  private readonly starts: WorkerStarts
   private readonly records: SeatRecords
   private readonly proven = new Set<string>()
   private readonly lastWords = new LastWords()
@@ -59,6 +67,7 @@ export class Supervisor {
   private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
   private timer: NodeJS.Timeout | undefined
+  private socketsMs = Date.now()
   private turning = false
   private running = false
   private stopping = false
@@ -67,6 +76,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.options = options
     this.limits = options.limits
+    this.starts = new WorkerStarts(options)
     this.records = new SeatRecords(options.chance)
     this.drains = new Drains({
       events: options.events,
@@ -171,6 +181,11 @@ export class Supervisor {
     return this.records.failuresOf(pool)
   }
 
+  /** Seats of a pool whose worker could not be started when that was last tried, and why. */
+  notStartedIn(pool: string): NotStarted[] {
+    return this.records.notStartedIn(pool)
+  }
+
   /** How long the loop of a worker has not turned. */
   silentMs(worker: PoolWorker): number {
     return this.watch.silentMs(worker)
@@ -192,7 +207,17 @@ export class Supervisor {
   private lookAtPools(): void {
     const now = Date.now()
     if (!this.stopping) for (const [name, wanted] of this.wanted) this.poolWatch.look(this.poolOf({ pool: name }), wanted, now)
+    if (!this.stopping && now - this.socketsMs >= SOCKETS_EVERY_MS) this.lookForSockets(now)
     this.turn()
+  }
+
+  /** Something may have cleared the folder of temporary files: then nobody can forward a request to these workers, or probe them. */
+  private lookForSockets(now: number): void {
+    this.socketsMs = now
+    for (const worker of this.workers()) {
+      const fault = worker.state === 'ready' ? this.options.socketFault(worker) : undefined
+      if (fault !== undefined) this.retire(worker, 'sockets', fault)
+    }
   }
 
   private hasWorkers(): boolean {
@@ -208,14 +233,30 @@ export class Supervisor {
     if (!this.running || this.turning) return
     this.turning = true
     const now = Date.now()
-    const { drainTimeoutMs, maxRestarts, restartWindowMs } = this.limits
-    const { actions, nextMs } = plan(
+    // Whatever goes wrong, there is another turn.
+    let nextMs = now + SOON_MS
+    try {
+      const { actions, nextMs: plannedMs } = this.plan(now)
+      for (const action of actions) this.carryOut(action, now)
+      if (actions.length === 0) nextMs = plannedMs
+    } finally {
+      this.turning = false
+      clearTimeout(this.timer)
+      if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.turn(), Math.max(nextMs - now, 1))
+    }
+    this.goals.look()
+  }
+
+  private plan(now: number): Plan {
+    const { drainTimeoutMs, maxRestarts, restartWindowMs, maxRestartDelayMs } = this.limits
+    return plan(
       {
         pools: [...this.wanted.values()],
         stopping: this.stopping,
         drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
         maxRestarts,
         restartWindowMs,
+        outageRetryMs: outageRetryMs(maxRestartDelayMs),
       },
       {
         workers: [...this.workers()].map((worker) => this.planned(worker)),
@@ -224,12 +265,6 @@ export class Supervisor {
       },
       now,
     )
-    for (const action of actions) this.carryOut(action, now)
-    this.turning = false
-    this.goals.look()
-    clearTimeout(this.timer)
-    if (actions.length > 0) this.timer = setTimeout(() => this.turn(), SOON_MS)
-    else if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.turn(), Math.max(nextMs - now, 1))
   }
 
   private planned(worker: PoolWorker): PlannedWorker {
@@ -277,6 +312,8 @@ export class Supervisor {
         return void this.options.events.emit('seatBroken', { ...action.seat, failures: this.records.history(action.seat)?.failures ?? 0 })
       case 'give-up':
         return this.giveUp(action.pool)
+      case 'note-outage':
+        return this.noteOutage(action.pool, now)
       case 'revert':
         return this.wanted.get(action.pool)?.revert(action.why)
       case 'note-replaced': {
@@ -292,36 +329,9 @@ export class Supervisor {
   }
 
   private startWorker(seat: PlannedSeat, generation: number, now: number): void {
-    const { events, returns, transport } = this.options
-    const pool = this.poolOf(seat)
-    const { settings, shared } = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
-    let worker: PoolWorker
-    try {
-      worker = new PoolWorker(transport, seat.pool, seat.slot, generation, now, returns, settings)
-    } catch (error) {
-      // Out of descriptors: the others serve on, and this seat is filled when there are some again.
-      this.postpone(seat, now)
-      const message = `could not be started: ${(error as Error).message}`
-      events.emit('workerNoticed', { ...seat, generation, pid: 0, level: 'warn', message })
-      return
-    }
-    worker.routeNames = shared.routes.map(({ name }) => name)
-    pool.add(worker)
-    this.records.countStart(seat)
-    worker.process = spawnWorker({
-      settings,
-      link: worker.link,
-      start: {
-        pool: seat.pool,
-        slot: seat.slot,
-        generation,
-        rest: settings.rest,
-        weights: settings.weights,
-        drainReturnMs: settings.drainReturnMs,
-        maxConnectionAgeMs: settings.maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : settings.maxConnectionAgeMs,
-        ...shared,
-        ...this.options.startData(worker),
-      },
+    const { events } = this.options
+    const version = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
+    const { worker, failure } = this.starts.start({ ...seat, generation, version, nowMs: now }, (worker) => ({
       onMessage: (message) => this.hear(worker, message),
       onLine: (stream, line) => {
         if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
@@ -329,8 +339,30 @@ export class Supervisor {
         events.emit('workerOutput', { ...worker.seat, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
-    })
+      onFailed: (error) => {
+        this.discard(worker)
+        this.options.onGone(worker)
+        this.notStarted(worker, generation, error)
+        this.turn()
+      },
+    }))
+    if (worker === undefined) return this.notStarted(seat, generation, failure)
+    this.poolOf(seat).add(worker)
+    this.records.countStart(seat)
     events.emit('workerStarted', worker.seat)
+  }
+
+  /** A worker's process could not be made: as if one had failed, but there is nobody who has. The others serve on. */
+  private notStarted({ pool, slot }: PlannedSeat, generation: number, failure: unknown): void {
+    const seat = { pool, slot }
+    const message = describeStartFailure(failure)
+    const wanted = this.wanted.get(pool) as WantedPool
+    this.lastWords.didNotStart(seat, message)
+    this.records.noteNotStarted(seat, message)
+    const failsReload = wanted.previous !== undefined && generation === wanted.generation
+    if (failsReload) wanted.failure ??= `${pool}/${slot} could not be started: ${message}`
+    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(seat, Date.now())
+    this.options.events.emit('workerNotStarted', { ...seat, generation, message, restartInMs })
   }
 
   private hear(worker: PoolWorker, message: ToPrimary): void {
@@ -358,6 +390,7 @@ export class Supervisor {
   }
 
   private admit(worker: PoolWorker, now: number): void {
+    this.endOutage(worker, now)
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
@@ -365,6 +398,17 @@ export class Supervisor {
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker, worker.address as ServerAddress)
+  }
+
+  /** Nobody of its pool served until now: what kept the others down may be over for them too. */
+  private endOutage({ pool }: PoolWorker, now: number): void {
+    const wanted = this.wanted.get(pool) as WantedPool
+    if (this.poolOf({ pool }).readyCount > 0) return
+    for (const slot of wanted.broken) this.records.forgive({ pool, slot })
+    wanted.broken.clear()
+    if (wanted.outageSinceMs === undefined) return
+    this.options.events.emit('outageEnded', { pool, afterMs: now - wanted.outageSinceMs })
+    wanted.outageSinceMs = undefined
   }
 
   private kill(worker: PoolWorker, why: string): void {
@@ -392,9 +436,7 @@ export class Supervisor {
     const isFailure = !expected || (worker.killed && !worker.everReady)
     const isWaitedFor = isFailure && !failsReload && worker.generation === wanted.generation
     const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
-    worker.state = 'gone'
-    this.watch.forget(worker)
-    this.poolOf(worker).remove(worker)
+    this.discard(worker)
     this.options.events.emit('workerExited', {
       ...worker.seat,
       code,
@@ -406,6 +448,13 @@ export class Supervisor {
     this.options.onGone(worker)
     this.drains.sealEmpty()
     this.turn()
+  }
+
+  /** Its process is no more. */
+  private discard(worker: PoolWorker): void {
+    worker.state = 'gone'
+    this.watch.forget(worker)
+    this.poolOf(worker).remove(worker)
   }
 
   /** A worker of the new generation has ended, or must: with that the reload has failed. */
@@ -424,10 +473,17 @@ export class Supervisor {
     return delayMs
   }
 
-  private giveUp(pool: string): void {
+  private noteOutage(pool: string, now: number): void {
+    const wanted = this.wanted.get(pool) as WantedPool
+    wanted.outageSinceMs = now
+    const { onOutage } = wanted.version.settings
+    this.options.events.emit('outageBegan', { pool, retryMs: outageRetryMs(this.limits.maxRestartDelayMs), lastWords: this.lastWordsOf(pool) })
+    if (onOutage === 'exit') this.giveUp(pool, `every worker of pool '${pool}' has failed too often, and its 'onOutage' says to exit`)
+  }
+
+  private giveUp(pool: string, what = `no worker of pool '${pool}' came up`): void {
     this.stopping = true
     const { app } = (this.wanted.get(pool) as WantedPool).version.settings
-    const message = `no worker of pool '${pool}' came up (${app}): ${this.lastWordsOf(pool)}`
-    this.options.onFailed(new BalancerError('ERR_APP_FAILED', message, { source: 'app' }))
+    this.options.onFailed(new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.lastWordsOf(pool)}`, { source: 'app' }))
   }
 }

@@ -23,6 +23,8 @@ export class WantedPool implements DesiredPool {
   previous: number | undefined
   replaced = false
   failure: string | undefined
+  /** Since when nobody serves, and every seat is broken. */
+  outageSinceMs: number | undefined
   /** Why the last reload came to nothing; undefined: it did not, or another has begun. */
   reverted: string | undefined
   private latest: number
@@ -59,6 +61,10 @@ export class WantedPool implements DesiredPool {
 
   get maxSurge(): number {
     return this.version.settings.reload.maxSurge
+  }
+
+  get isInOutage(): boolean {
+    return this.outageSinceMs !== undefined
   }
 
   get settleMs(): number {

@@ -23,25 +23,26 @@ export function makeForwardToken(): string {
 }
 
 /** What is the same for all workers. */
-export type SharedStart = Pick<
-  WorkerStart,
-  'ticketKeys' | 'routes' | 'ownPolicies' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'
->
+export interface SharedStart
+  extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'> {
+  /** For policies that are the user's own code. */
+  readonly configFile: string | undefined
+  readonly configVariables: Settings['configVariables']
+}
 
 /** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
 export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
   return {
     ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
     routes: routes.map(workerRoute),
-    ownPolicies: settings.file === undefined ? undefined : { module: ownPoliciesModule, file: settings.file },
+    configFile: settings.file,
+    configVariables: settings.configVariables,
     trustedProxies: settings.trustedProxies,
     forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
     sessions: settings.sessions,
   }
 }
-
-const ownPoliciesModule = new URL(`../config/own-policies${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
 
 function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
   return {

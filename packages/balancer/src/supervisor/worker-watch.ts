@@ -130,7 +130,10 @@ export class WorkerWatch {
   }
 
   private async tellStack(worker: PoolWorker): Promise<void> {
-    const stack = await this.stackOf(worker)?.read(STACK_MS)
+    // Whatever keeps it from being read, the worker that hangs has to go.
+    const stack = await this.stackOf(worker)
+      ?.read(STACK_MS)
+      .catch(() => undefined)
     this.options.events.emit('workerStack', { ...worker.seat, stack })
   }
 

@@ -6,10 +6,11 @@ import { type Door, listeningDescriptor, type Passage, type Passed, type Transpo
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
+import { folderAsWritten } from '../system/written-path.ts'
 import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
 import type { Estate } from './estate.ts'
 import { type Heirloom, portionsOf } from './heirloom.ts'
-import { folderAsWritten, ownCommand } from './own-command.ts'
+import { ownCommand } from './own-command.ts'
 import { type OwnSocket, Successor } from './successor.ts'
 import { type Legacy, TALK_VERSION } from './talk.ts'
 

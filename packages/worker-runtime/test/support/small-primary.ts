@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   type Arrival,
@@ -18,8 +19,9 @@ import {
 } from '@switchyard/handoff'
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { readFromWorker, START_VARIABLE, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
+import { readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
 import { sessionDefaults } from '../../src/sessions/session-settings.ts'
+import { sendStart, startVariable } from '../../src/start-pipe.ts'
 import { privateFolder } from './forward-pair.ts'
 
 const APP = fileURLToPath(new URL('../fixtures/drain-app.mjs', import.meta.url))
@@ -196,11 +198,13 @@ export class SmallWorker {
       sessions: sessionDefaults,
       ...start,
     }
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio] as const
     this.process = fork(APP, [], {
       execArgv: ['--import', REGISTER],
-      env: { ...process.env, [START_VARIABLE]: JSON.stringify(data), APP: JSON.stringify(app) },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio],
+      env: { ...process.env, ...startVariable(stdio.length), APP: JSON.stringify(app) },
+      stdio: [...stdio, 'pipe'],
     })
+    sendStart(this.process.stdio[stdio.length] as Writable, data)
     this.link.started(this.process)
     this.link.control?.onFrame((frame) => this.hear(frame))
     this.process.on('message', (message: { app?: string }) => {
