@@ -482,9 +482,10 @@ test('a path reads like JavaScript', () => {
 
 test('an address of Redis in the environment is looked at too, and is not shown', () => {
   const url = 'http://user:hunter2@localhost'
-  assert.equal(faultsOf({}, { REDIS_URL: url }), [
-    "REDIS_URL: expected redis://host:port, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; where sessions are not to be kept there, say 'sessions: { url: false }'",
+  assert.equal(faultsOf({}, { SWITCHYARD_REDIS_URL: url }), [
+    "SWITCHYARD_REDIS_URL: expected redis://host:port, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; where sessions are not to be kept there, say 'sessions: { url: false }'",
   ])
+  assert.equal(faultsOf({ sessions: { url: 'redis://localhost', urlFrom: 'REDIS_URL' } }), ['sessions.urlFrom: only without sessions.url'])
   const { message } = errorOf({ app: 'server.js', sessions: { url } })
   assert.not.match(message, 'hunter2')
 })

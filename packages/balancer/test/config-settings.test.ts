@@ -43,6 +43,8 @@ test('an app is enough', () => {
       execArgv: [],
       cwd: folder,
       env: {},
+      slotVariable: 'NODE_APP_INSTANCE',
+      onOutage: 'retry',
       workers: 6,
       queueLimit: 1024,
       queueTimeoutMs: 5000,
@@ -328,11 +330,16 @@ test('sessions are kept in the primary unless something says Redis', () => {
   const { secrets, ...rest } = sessionsOf(undefined)
   assert.equal({ ...rest, secrets: [] }, sessionDefaults)
   assert.is(secrets.length, 1)
-  const REDIS_URL = 'redis://cache:6379/1'
-  assert.is(sessionsOf(undefined, { REDIS_URL }).url, REDIS_URL)
-  assert.is(sessionsOf({}, { REDIS_URL: '' }).url, undefined)
-  assert.is(sessionsOf({ url: 'rediss://other' }, { REDIS_URL }).url, 'rediss://other')
-  assert.is(sessionsOf({ url: false }, { REDIS_URL }).url, undefined)
+  const [url, other] = ['redis://cache:6379/1', 'redis://other:6379']
+  assert.is(sessionsOf(undefined, { SWITCHYARD_REDIS_URL: url }).url, url)
+  assert.is(sessionsOf({}, { SWITCHYARD_REDIS_URL: '' }).url, undefined)
+  assert.is(sessionsOf({ url: 'rediss://other' }, { SWITCHYARD_REDIS_URL: url }).url, 'rediss://other')
+  assert.is(sessionsOf({ url: false }, { SWITCHYARD_REDIS_URL: url }).url, undefined)
+  for (const sessions of [undefined, {}, { ttlMs: 1 }])
+    assert.is(sessionsOf(sessions, { REDIS_URL: url }).url, undefined, "the app's own variable")
+  assert.is(sessionsOf({ urlFrom: 'REDIS_URL' }, { REDIS_URL: url, SWITCHYARD_REDIS_URL: other }).url, url)
+  assert.is(sessionsOf({ urlFrom: 'REDIS_URL' }, { SWITCHYARD_REDIS_URL: other }).url, undefined)
+  assert.is(sessionsOf({ urlFrom: 'REDIS_URL' }, { REDIS_URL: 'unix:///run/redis.sock' }).url, undefined)
 })
 
 test('sessions are as their options say', () => {

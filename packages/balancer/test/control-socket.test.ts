@@ -160,7 +160,11 @@ test('the default path is one for each folder and config, in a folder of the use
   assert.is(of('balancer.config.json'), of(), 'the config of the folder goes without saying')
   assert.is.not(of('other.json'), of())
   assert.is.not(defaultControlPath({ folder: join(home, 'x') }, env), of())
-  assert.match(defaultControlPath({ folder: home }, { TMPDIR: '/var/elsewhere' }), /^\/var\/elsewhere\/switchyard-/)
+  const elsewhere = newFolder()
+  assert.match(defaultControlPath({ folder: home }, { TMPDIR: elsewhere }), new RegExp(`^${elsewhere}/switchyard-`))
+  const deep = join(elsewhere, 'x'.repeat(60), 'y'.repeat(40))
+  mkdirSync(deep, { recursive: true })
+  for (const TMPDIR of ['/no/such', deep]) assert.match(defaultControlPath({ folder: home }, { TMPDIR }), /^\/tmp\/switchyard-/)
   assert.match(defaultControlPath({ folder: home }, { XDG_RUNTIME_DIR: '/no/such' }), new RegExp(`^${tmpdir()}/switchyard-`))
 })
 

@@ -47,6 +47,28 @@ test('it may hold the secret', async () => {
   writeFileSync(file, `SWITCHYARD_SECRET=${'s'.repeat(20)}\n`)
   const read = (environment?: string) => readSettings({ environment }, { cwd: folder, env: {} })
   assert.equal([(await read()).knowsSecret, (await read('production.env')).knowsSecret], [false, true])
+  const { settings } = await read('production.env')
+  assert.equal(settings.configVariables, { SWITCHYARD_SECRET: 's'.repeat(20) })
+  assert.equal(settings.pools[1]?.env, {}, 'workers have no use for it')
+})
+
+test('an address of Redis that another means by its variable is warned of, and not shown', async () => {
+  const config = join(folder, 'sessions.config.json')
+  writeFileSync(config, '{ "app": "server.js", "sessions": { "urlFrom": "REDIS_URL" } }')
+  const read = (env: NodeJS.ProcessEnv) => readSettings({ config }, { cwd: folder, env })
+  for (const REDIS_URL of [
+    'unix:///run/hunter2.sock',
+    'redis-1:6379',
+    'valkey://hunter2@cache:6379',
+    'redis://a:1,redis://hunter2@b:2',
+    '',
+    undefined,
+  ]) {
+    const { warnings, settings } = await read({ REDIS_URL })
+    assert.is(settings.sessions.url, undefined)
+    assert.match(warnings.join(), /in the memory of the primary, because the variable REDIS_URL/)
+    assert.not.match(warnings.join(), 'hunter2')
+  }
 })
 
 test('one that is not there is a fault of the configuration', async () => {

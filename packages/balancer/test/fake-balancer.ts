@@ -12,7 +12,7 @@ import { Inheritance } from '../src/upgrade/inheritance.ts'
 import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 /** Of a pool to which nothing happens. */
-export const calmPool = { generation: 0, reloading: false, held: [], broken: [] }
+export const calmPool = { generation: 0, reloading: false, held: [], broken: [], outageMs: null, notStarted: [] }
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
@@ -41,6 +41,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     addresses: ['127.0.0.1:3000'],
     channel: 'native',
     accepting: true,
+    live: true,
     connections: {
       accepted: 0,
       givenBack: 0,

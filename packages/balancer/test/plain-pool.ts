@@ -10,6 +10,8 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     execArgv: [],
     cwd: '',
     env: {},
+    slotVariable: undefined,
+    onOutage: 'retry',
     workers: 1,
     queueLimit: 2,
     rest: 'auto',

@@ -28,7 +28,7 @@ const START_MS = 300
 const DRAIN_MS = 400
 const HANG_MS = 2000
 const START_TIMEOUT_MS = 3000
-const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000 }
+const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000, outageRetryMs: 3000 }
 
 export class World {
   nowMs = 1_000_000
@@ -186,6 +186,9 @@ export class World {
         return
       case 'break':
         this.wanted.broken.add(action.seat.slot)
+        return
+      case 'note-outage':
+        this.wanted.outageSinceMs = this.nowMs
         return
       case 'give-up':
         this.faults.push('a pool that was up was given up')

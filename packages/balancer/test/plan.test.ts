@@ -26,6 +26,7 @@ const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
   failure: undefined,
   held: new Set(),
   broken: new Set(),
+  isInOutage: false,
   maxSurge: 1,
   settleMs: 1500,
   startTimeoutMs: 10_000,
@@ -37,6 +38,7 @@ const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = 
   drainTimeoutMs: 30_000,
   maxRestarts: 3,
   restartWindowMs: 60_000,
+  outageRetryMs: 30_000,
   ...changes,
 })
 /** Generation 1 takes the place of generation 0. */
@@ -91,6 +93,32 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [start(1)],
   },
   { name: 'a broken seat stays empty', desired: desired({}, { broken: new Set([1]) }), actual: actual([worker()]), actions: [] },
+  {
+    name: 'that every seat is broken and nobody serves is noted',
+    desired: desired({}, { broken: new Set([0, 1]) }),
+    actual: actual([], { 0: failed(NOW), 1: failed(NOW) }),
+    actions: [{ do: 'note-outage', pool: 'web' }],
+    nextMs: NOW + 29_990,
+  },
+  {
+    name: 'then the seat that has failed longest ago is tried again',
+    desired: desired({}, { broken: new Set([0, 1]), isInOutage: true }),
+    actual: actual([], { 0: { ...failed(NOW), failedMs: [NOW - 30_000] }, 1: { ...failed(NOW), failedMs: [NOW - 40_000] } }),
+    actions: [start(1)],
+  },
+  {
+    name: 'and no other while it comes up',
+    desired: desired({}, { broken: new Set([0, 1]), isInOutage: true }),
+    actual: actual([worker({ state: 'starting' })], { 0: failed(NOW), 1: failed(NOW - 90_000) }),
+    actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'a seat that is held is not tried',
+    desired: desired({}, { broken: new Set([0]), held: new Set([1]), isInOutage: true }),
+    actual: actual([], { 0: { ...failed(NOW), failedMs: [NOW - 30_000] } }),
+    actions: [start(0)],
+  },
   {
     name: 'who comes up with nobody to compare is admitted at once',
     actual: actual(both({ state: 'starting', upMs: NOW })),

@@ -1,12 +1,24 @@
 // Who may come into the folder of the private sockets. What needs other users is tested where this runs as root, and says so elsewhere.
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { assert, suite } from '../../../test/suite.ts'
-import { untilEvent } from '../../../test/support/until.ts'
+import { basename, dirname, join } from 'node:path'
+import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
+import { until, untilEvent } from '../../../test/support/until.ts'
 import { PrivateFolder } from '../src/supervisor/private-folder.ts'
 
 const test = suite('private folder')
@@ -43,6 +55,106 @@ test('what a worker leaves behind goes with it, its links without what they lead
   assert.is(readFileSync(join(elsewhere, 'kept'), 'utf8'), 'a')
   rmSync(elsewhere, { recursive: true })
   await new Promise((resolve) => server.close(resolve))
+})
+
+/** A folder of temporary files that is this test's alone. */
+function base(): string {
+  const path = mkdtempSync(join(tmpdir(), 'base-'))
+  atSuiteEnd(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+test('a folder that was cleared away is made anew under another name, and the workers in it are told apart', () => {
+  const notices: string[] = []
+  const folder = new PrivateFolder({ bases: [base()], onNotice: (message) => notices.push(message) })
+  const before = dirname(dirname(folder.socketFor(1)))
+  assert.is(folder.faultOf(1), undefined)
+  rmSync(before, { recursive: true })
+  assert.match(String(folder.faultOf(1)), /is gone/)
+  const victim = base()
+  mkdirSync(join(victim, '1'))
+  writeFileSync(join(victim, '1', 'kept'), 'a')
+  // By the old name somebody has put something else.
+  symlinkSync(victim, before)
+  const after = dirname(dirname(folder.socketFor(2)))
+  assert.is.not(after, before)
+  assert.match(String(folder.faultOf(1)), /in another folder now/)
+  assert.is(folder.faultOf(2), undefined)
+  assert.match(notices.join(), /was removed/)
+  folder.removeSocketsOf(1)
+  folder.remove()
+  assert.equal(readdirSync(join(victim, '1')), ['kept'])
+  assert.not.ok(existsSync(after))
+  rmSync(before)
+})
+
+test('a base that is missing, too deep or no folder is passed over, and said', () => {
+  const good = base()
+  const file = join(good, 'file')
+  writeFileSync(file, '')
+  const deep = join(good, 'x'.repeat(60), 'y'.repeat(60))
+  mkdirSync(deep, { recursive: true })
+  for (const [bad, why] of [
+    ['/nonexistent', 'it is not there'],
+    [file, 'it is no folder'],
+    [deep, 'would be too long'],
+  ] as const) {
+    const notices: string[] = []
+    const folder = new PrivateFolder({ bases: [bad, good], onNotice: (message) => notices.push(message) })
+    assert.is(dirname(dirname(dirname(folder.socketFor(1)))), good)
+    assert.match(notices.join(), why)
+    folder.remove()
+  }
+  const none = new PrivateFolder({ bases: ['/nonexistent', deep] })
+  assert.throws(() => none.socketFor(1), /no folder for the workers' private sockets: \/nonexistent \(it is not there\);.*Set TMPDIR/)
+  none.remove()
+})
+
+test('where workers of other users must reach it, a base that they may not pass is the last choice', () => {
+  const [own, open] = [base(), base()]
+  chmodSync(open, 0o711)
+  const shared = new PrivateFolder({ bases: [own, open], isShared: () => true })
+  assert.is(dirname(dirname(dirname(shared.socketFor(1)))), open)
+  const only = new PrivateFolder({ bases: [own], isShared: () => true })
+  assert.is(dirname(dirname(dirname(only.socketFor(1)))), own)
+  for (const folder of [shared, only]) folder.remove()
+})
+
+test('what a killed primary has left is removed by the next, and nothing else', async () => {
+  const place = base()
+  const used = new PrivateFolder({ bases: [place] })
+  const inUse = dirname(dirname(used.socketFor(1)))
+  const killed = await as(
+    process.getuid?.() ?? 0,
+    `const path = require('node:fs').mkdtempSync(${JSON.stringify(join(place, 'switchyard-'))})
+     require('node:fs').mkdirSync(path + '/7')
+     require('node:fs').symlinkSync('nowhere', path + '/7/serving.sock')
+     require('node:net').createServer().listen(path + '/primary.sock', () => console.log(path))`,
+  )
+  await killed.end()
+  const unknown = mkdtempSync(join(place, 'switchyard-'))
+  mkdirSync(join(place, 'switchyard-notours'))
+  assert.ok(existsSync(killed.said))
+  const next = new PrivateFolder({ bases: [place] })
+  const made = dirname(dirname(next.socketFor(2)))
+  await until(() => !existsSync(killed.said), 5_000, 'the end of what was left')
+  assert.equal(readdirSync(place).sort(), [inUse, made, unknown, join(place, 'switchyard-notours')].map((path) => basename(path)).sort())
+  for (const folder of [used, next]) folder.remove()
+})
+
+test("a folder inside a worker's is not descended into, wherever it leads by then", () => {
+  const folder = new PrivateFolder({ bases: [base()] })
+  const mine = dirname(folder.socketFor(1))
+  const victim = base()
+  writeFileSync(join(victim, 'important'), 'a')
+  mkdirSync(join(mine, 'a'))
+  writeFileSync(join(mine, 'a', 'important'), 'b')
+  renameSync(join(mine, 'a'), join(mine, 'b'))
+  symlinkSync(victim, join(mine, 'a'))
+  folder.removeSocketsOf(1)
+  folder.remove()
+  assert.equal(readdirSync(victim), ['important'])
+  assert.equal(readdirSync(mine), ['b'], 'what is no socket stays')
 })
 
 /** Runs code as a user; resolves with what it printed. */

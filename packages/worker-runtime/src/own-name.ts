@@ -1,8 +1,9 @@
 // Makes the name of this package known to the app, in the way that the running version of Node has.
 
 import { readFileSync } from 'node:fs'
-import module, { createRequire } from 'node:module'
+import module from 'node:module'
 import { dirname, extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { isOwn, resolve } from './resolve-hook.ts'
 
 /** What the types of the oldest Node that is supported don't have. */
@@ -10,7 +11,7 @@ interface Hooks {
   /** From Node 22.15 on. */
   readonly registerHooks?: (hooks: { resolve: typeof resolve }) => unknown
   /** Every `require` asks it. */
-  _resolveFilename(request: string, ...rest: unknown[]): string
+  _resolveFilename(request: string, parent: unknown, ...rest: unknown[]): string
 }
 
 /** To be called before the app is loaded. `entry`: the app's first file. */
@@ -18,9 +19,10 @@ export function knowOwnName(entry: string | undefined): void {
   const hooks = module as unknown as Hooks
   if (hooks.registerHooks !== undefined) return void hooks.registerHooks({ resolve })
   const { _resolveFilename: resolveFilename } = hooks
-  const { resolve: resolveHere } = createRequire(import.meta.url)
-  hooks._resolveFilename = function (request, ...rest) {
-    return isOwn(request) ? resolveHere(request) : Reflect.apply(resolveFilename, this, [request, ...rest])
+  const filename = fileURLToPath(import.meta.url)
+  const here = { id: filename, filename, paths: [] }
+  hooks._resolveFilename = function (request, parent, ...rest) {
+    return Reflect.apply(resolveFilename, this, [request, isOwn(request) ? here : parent, ...rest])
   }
   // Here the hook runs in a thread of its own, of some megabytes: not for apps that begin with `require`.
   if (entry !== undefined && beginsAsModule(entry)) module.register(import.meta.resolve('@switchyard/worker-runtime/resolve-hook'))

@@ -65,7 +65,10 @@ function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, P
 /** Only what a restart may mend. */
 function livez({ live, pools }: BalancerStatus): Answer {
   if (live) return text(200, 'ok')
-  return text(503, pools.flatMap(({ name, outageMs }) => (outageMs === null ? [] : [`pool ${name}: every worker has failed too often`])).join('\n'))
+  return text(
+    503,
+    pools.flatMap(({ name, outageMs }) => (outageMs === null ? [] : [`pool ${name}: every worker has failed too often`])).join('\n'),
+  )
 }
 
 function readyz(status: BalancerStatus, stopping: boolean): Answer {

@@ -18,5 +18,8 @@ export function logLevelOf(asked: string | undefined, env: NodeJS.ProcessEnv): L
   if (asked !== undefined || !text) return { level: asked ?? defaultLevel }
   const level = logLevels.find((one) => one === text.toLowerCase())
   if (level !== undefined) return { level }
-  return { level: defaultLevel, warning: `${logLevelVariable}: expected one of ${logLevels.join(', ')}, got '${text}'; the log is as with ${defaultLevel}` }
+  return {
+    level: defaultLevel,
+    warning: `${logLevelVariable}: expected one of ${logLevels.join(', ')}, got '${text}'; the log is as with ${defaultLevel}`,
+  }
 }

@@ -109,7 +109,8 @@ function notes(pools: readonly PoolDetails[]): string {
   const outages = pools.filter(({ outageMs }) => outageMs != null)
   return [
     ...outages.map(
-      ({ name, outageMs }) => `${name} has served nothing for ${duration(outageMs ?? 0)}: one of its workers after the other is tried again by itself.`,
+      ({ name, outageMs }) =>
+        `${name} has served nothing for ${duration(outageMs ?? 0)}: one of its workers after the other is tried again by itself.`,
     ),
     ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
     ...broken.map(

@@ -307,12 +307,13 @@ function isAllBroken({ workers, held, broken }: DesiredPool): boolean {
 
 /** What kept the whole pool down (a database, a network) may be over: one seat after the other is tried, that which has failed longest ago. Undefined: not yet. */
 function brokenSeatToTry(pool: DesiredPool, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
-  const failures = slotsOf(pool.workers)
+  const seats = slotsOf(pool.workers)
     .filter((slot) => !pool.held.has(slot))
-    .map((slot) => ({ slot, atMs: history({ pool: pool.name, slot })?.failedMs.at(-1) ?? 0 }))
-    .sort((one, other) => one.atMs - other.atMs || one.slot - other.slot)
-  const [first, last] = [failures[0], failures.at(-1)]
-  return first !== undefined && clock.isDue((last?.atMs ?? 0) + outageRetryMs) ? first.slot : undefined
+    .map((slot) => ({ slot, history: history({ pool: pool.name, slot }) }))
+    .map(({ slot, history }) => ({ slot, failedAtMs: history?.failedMs.at(-1) ?? 0, startAtMs: history?.startAtMs ?? 0 }))
+    .sort((one, other) => one.failedAtMs - other.failedAtMs || one.startAtMs - other.startAtMs || one.slot - other.slot)
+  const [first, last] = [seats[0], seats.at(-1)]
+  return first !== undefined && clock.isDue(Math.max((last?.failedAtMs ?? 0) + outageRetryMs, first.startAtMs)) ? first.slot : undefined
 }
 
 function slotsOf(workers: number): number[] {

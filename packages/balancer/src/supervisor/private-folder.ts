@@ -96,7 +96,8 @@ export class PrivateFolder {
           if (fault !== undefined) throw new Error(fault)
           const root = new PrivateRoot(base)
           void removeStaleRoots(base)
-          if (base !== this.bases[0]) this.onNotice(`the workers' private sockets are in ${root.path}, because they can't be in ${faults[0]}`)
+          if (base !== this.bases[0])
+            this.onNotice(`the workers' private sockets are in ${root.path}, because they can't be in ${faults[0]}`)
           return root
         } catch (error) {
           faults.push(`${base} (${(error as Error).message})`)

@@ -7,6 +7,8 @@ const MAX_REMEMBERED = 1000
 export interface PostponeOptions {
   /** Its worker had been ready for a while. */
   readonly wasWell: boolean
+  /** A start that the system does not allow says nothing of the app: it breaks no seat. */
+  readonly isAppsFault: boolean
   readonly first: number
   readonly longest: number
   /** For how long a failure is remembered. */
@@ -59,12 +61,13 @@ export class SeatRecords {
   }
 
   /** A worker has failed: sets when its seat may be filled again; gives in how many milliseconds. */
-  postpone(seat: PlannedSeat, nowMs: number, { wasWell, first, longest, windowMs }: PostponeOptions): number {
+  postpone(seat: PlannedSeat, nowMs: number, { wasWell, isAppsFault, first, longest, windowMs }: PostponeOptions): number {
     const before = this.histories.get(keyOf(seat))
     this.failed.set(seat.pool, this.failuresOf(seat.pool) + 1)
     const failures = wasWell ? 0 : (before?.failures ?? 0)
     const delayMs = restartDelayMs(failures, this.chance(), first, longest)
-    const failedMs = [...(before?.failedMs ?? []).filter((atMs) => nowMs - atMs < windowMs), nowMs].slice(-MAX_REMEMBERED)
+    const remembered = (before?.failedMs ?? []).filter((atMs) => nowMs - atMs < windowMs)
+    const failedMs = isAppsFault ? [...remembered, nowMs].slice(-MAX_REMEMBERED) : remembered
     this.histories.set(keyOf(seat), { failures: wasWell ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
     return delayMs
   }

@@ -21,7 +21,8 @@ export function socketBases(env: NodeJS.ProcessEnv): string[] {
 /** Why no socket of a worker can lie there; undefined: one can. `isShared`: workers of other users have to reach it. */
 export function baseFault(base: string, isShared: boolean): string | undefined {
   const bytes = Buffer.byteLength(base)
-  if (bytes > MAX_BASE_BYTES) return `its path has ${bytes} bytes, and the path of a socket in it would be too long beyond ${MAX_BASE_BYTES}`
+  if (bytes > MAX_BASE_BYTES)
+    return `its path has ${bytes} bytes, and the path of a socket in it would be too long beyond ${MAX_BASE_BYTES}`
   const stats = statSync(base, { throwIfNoEntry: false })
   if (stats === undefined) return 'it is not there'
   if (!stats.isDirectory()) return 'it is no folder'

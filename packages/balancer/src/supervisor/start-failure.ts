@@ -4,7 +4,8 @@ import { BalancerError } from '../errors.ts'
 
 /** By the code of the system's error. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  E2BIG: "its arguments and environment are too large for the system: shorten 'args' and 'env' of the pool, or the environment of the balancer (128 KiB a variable)",
+  E2BIG:
+    "its arguments and environment are too large for the system: shorten 'args' and 'env' of the pool, or the environment of the balancer (128 KiB a variable)",
   EAGAIN: 'this user may not have more processes: raise the limit (ulimit -u, TasksMax of a service, the pids limit of a container)',
   EMFILE: 'this process may not have more descriptors: raise the limit (ulimit -n, LimitNOFILE of a service)',
   ENFILE: 'the system has no descriptors left: raise fs.file-max, or look for what holds so many',

@@ -348,11 +348,13 @@ export class Supervisor {
     }))
     if (worker === undefined) return this.notStarted(seat, generation, failure)
     this.poolOf(seat).add(worker)
+    // Without a process; `onFailed` tells why before anything else happens.
+    if (worker.process?.pid === 0) return
     this.records.countStart(seat)
     events.emit('workerStarted', worker.seat)
   }
 
-  /** A worker's process could not be made: as if one had failed, but there is nobody who has. The others serve on. */
+  /** A worker's process could not be made: the next start waits as after a worker that has failed, and the others serve on. */
   private notStarted({ pool, slot }: PlannedSeat, generation: number, failure: unknown): void {
     const seat = { pool, slot }
     const message = describeStartFailure(failure)
@@ -361,7 +363,7 @@ export class Supervisor {
     this.records.noteNotStarted(seat, message)
     const failsReload = wanted.previous !== undefined && generation === wanted.generation
     if (failsReload) wanted.failure ??= `${pool}/${slot} could not be started: ${message}`
-    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(seat, Date.now())
+    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(seat, Date.now(), { isAppsFault: false })
     this.options.events.emit('workerNotStarted', { ...seat, generation, message, restartInMs })
   }
 
@@ -435,7 +437,7 @@ export class Supervisor {
     // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.
     const isFailure = !expected || (worker.killed && !worker.everReady)
     const isWaitedFor = isFailure && !failsReload && worker.generation === wanted.generation
-    const delayMs = isWaitedFor ? this.postpone(worker, now, wasWell) : undefined
+    const delayMs = isWaitedFor ? this.postpone(worker, now, { wasWell }) : undefined
     this.discard(worker)
     this.options.events.emit('workerExited', {
       ...worker.seat,
@@ -466,9 +468,9 @@ export class Supervisor {
   }
 
   /** Sets when the seat may be filled again; answers in how many milliseconds. */
-  private postpone(seat: PlannedSeat, now: number, wasWell = false): number {
+  private postpone(seat: PlannedSeat, now: number, { wasWell = false, isAppsFault = true }): number {
     const { restartDelayMs: first, maxRestartDelayMs: longest, restartWindowMs } = this.limits
-    const delayMs = this.records.postpone(seat, now, { wasWell, first, longest, windowMs: restartWindowMs })
+    const delayMs = this.records.postpone(seat, now, { wasWell, isAppsFault, first, longest, windowMs: restartWindowMs })
     this.poolOf(seat).nextStartMs = now + delayMs
     return delayMs
   }
@@ -477,7 +479,11 @@ export class Supervisor {
     const wanted = this.wanted.get(pool) as WantedPool
     wanted.outageSinceMs = now
     const { onOutage } = wanted.version.settings
-    this.options.events.emit('outageBegan', { pool, retryMs: outageRetryMs(this.limits.maxRestartDelayMs), lastWords: this.lastWordsOf(pool) })
+    this.options.events.emit('outageBegan', {
+      pool,
+      retryMs: outageRetryMs(this.limits.maxRestartDelayMs),
+      lastWords: this.lastWordsOf(pool),
+    })
     if (onOutage === 'exit') this.giveUp(pool, `every worker of pool '${pool}' has failed too often, and its 'onOutage' says to exit`)
   }
 

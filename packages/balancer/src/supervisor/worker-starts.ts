@@ -10,7 +10,9 @@ import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
 import type { PoolVersion } from './wanted.ts'
 
 /** A worker with a process, or why there is none. */
-export type StartOutcome = { readonly worker: PoolWorker; readonly failure?: undefined } | { readonly worker?: undefined; readonly failure: unknown }
+export type StartOutcome =
+  | { readonly worker: PoolWorker; readonly failure?: undefined }
+  | { readonly worker?: undefined; readonly failure: unknown }
 
 /** What a worker is told that is of this moment; may throw. */
 export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'listen' | 'freePort' | 'privateSocket'>

@@ -1,13 +1,13 @@
 // A probe of a real worker: its app answers it, and nothing counts it.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { probe } from '../../src/supervisor/probe.ts'
 import { exchange, get } from './support/raw-client.ts'
-import { startBalancer } from './support/running-balancer.ts'
+import { fixture, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('probe of a worker', { timeoutMs: 30_000 })
 const settings = { status: [200, 299] as const, intervalMs: 1, timeoutMs: 20_000, headers: {} }
@@ -15,12 +15,15 @@ const settings = { status: [200, 299] as const, intervalMs: 1, timeoutMs: 20_000
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
   test(`${channel}: a worker answers, and neither requests, failures, tickets nor times know of it`, async () => {
     const balancer = await startBalancer({
-      config: { app: 'failing-app.mjs', pools: { web: { workers: 1 } }, policy: { sticky: { by: 'ticket' } } },
+      config: {
+        app: 'failing-app.mjs',
+        pools: { web: { workers: 1, execArgv: ['--require', fixture('tells-start.cjs')] } },
+        policy: { sticky: { by: 'ticket' } },
+      },
       env: { SWITCHYARD_CHANNEL: channel },
     })
-    const [worker] = (await balancer.status()).pools[0]?.workers ?? []
-    const start = /SWITCHYARD_WORKER=([^\0]*)/.exec(readFileSync(`/proc/${worker?.pid}/environ`, 'utf8'))?.[1]
-    const { privateSocket, forwardToken: token } = JSON.parse(start as string)
+    const { msg } = await balancer.untilLine(({ msg }) => msg.startsWith('start {'), 'what the worker is told')
+    const { privateSocket, forwardToken: token } = JSON.parse(msg.slice('start '.length))
     const socketPath = join(privateSocket, '..', 'serving.sock')
     const reasonOf = async (path: string, withToken = token) =>
       (await probe({ socketPath, token: withToken }, { ...settings, path }).result).reason

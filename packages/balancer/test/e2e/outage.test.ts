@@ -1,0 +1,57 @@
+// What every worker needs is away for longer than restarts go on, and comes back.
+
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import type { BalancerConfig } from '../../src/config/config.ts'
+import { runCommand } from './support/commands.ts'
+import { exchange, get } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+
+const test = suite('outage', { timeoutMs: 60_000 })
+
+async function startWith(onOutage: 'retry' | 'not-live' | 'exit' | undefined): Promise<{ balancer: RunningBalancer; down: string }> {
+  const down = join(temporaryFolder(), 'down')
+  const config: BalancerConfig = {
+    app: 'outage-app.mjs',
+    pools: { web: { workers: 3, env: { DOWN: down }, onOutage } },
+    ...{ maxRestarts: 3, restartDelayMs: 10, maxRestartDelayMs: 50 },
+  }
+  const balancer = await startBalancer({ config })
+  await balancer.untilAllReady()
+  return { balancer, down }
+}
+
+async function livez(balancer: RunningBalancer): Promise<[number, string]> {
+  const page = String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.metrics).replace('/metrics', '/livez')
+  const answer = await fetch(page)
+  return [answer.status, await answer.text()]
+}
+
+for (const onOutage of [undefined, 'not-live'] as const) {
+  test(`${onOutage ?? 'retry'}: it is told, and when what is needed is back, every worker comes back by itself`, async () => {
+    const { balancer, down } = await startWith(onOutage)
+    writeFileSync(down, '')
+    const line = await balancer.untilLine(({ msg }) => msg.startsWith('web serves nothing'), 'the outage')
+    assert.match(line.msg, /every one of its workers has failed too often \(database is down; exit code 1\)\. One is tried again every 1 s/)
+    await balancer.untilStatus(({ pools: [web] }) => web?.outageMs !== null && web?.broken.length === 3, 'the status')
+    assert.match((await runCommand(balancer, ['status'])).out, /web has served nothing for .*tried again by itself/)
+    assert.equal(await livez(balancer), onOutage === undefined ? [200, 'ok\n'] : [503, 'pool web: every worker has failed too often\n'])
+    rmSync(down)
+    await balancer.untilAllReady(20_000)
+    await balancer.untilLine(({ msg }) => /^web serves again, after/.test(msg), 'the end of the outage')
+    const { pools, live } = await balancer.status()
+    assert.equal([pools[0]?.broken, pools[0]?.outageMs, live], [[], null, true])
+    assert.is((await exchange(balancer.port, get('/'))).status, 200)
+    assert.is(await balancer.stop(), 0)
+  })
+}
+
+test('exit: the balancer ends, so that a service manager starts it again', async () => {
+  const { balancer, down } = await startWith('exit')
+  writeFileSync(down, '')
+  assert.is(await balancer.ended(20_000), 4)
+  assert.ok(balancer.lines.some(({ msg }) => /every worker of pool 'web' has failed too often, and its 'onOutage' says to exit/.test(msg)))
+})
+
+test.run()
