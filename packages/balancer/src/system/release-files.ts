@@ -43,9 +43,8 @@ export class ReleaseFiles {
 /** The installation that this process runs, or, when it is gone, the one that has taken its place. `app`: the entry of an app that has the balancer as a dependency. Throws when there is none. */
 export function releaseFiles(app: string): ReleaseFiles {
   const [, entry = ''] = process.argv
-  const root = [() => ownRoot, () => rootOf(throughFolder(entry, writtenFolder, startedIn)), () => rootOf(entry), () => rootFor(app)]
-    .map((find) => find())
-    .find((found) => found !== undefined && isInstallation(found))
+  const candidates = [() => ownRoot, () => rootOf(throughFolder(entry, writtenFolder, startedIn)), () => rootOf(entry), () => rootFor(app)]
+  const root = candidates.reduce<string | undefined>((found, find) => found ?? installation(find()), undefined)
   if (root !== undefined) return new ReleaseFiles(root)
   throw new Error(
     `the files of the balancer are gone: ${ownRoot} was removed. Start the balancer again; in the folder of a link to the current release, it finds the new files by itself`,
@@ -61,20 +60,21 @@ function rootOf(command: string): string | undefined {
   }
 }
 
-/** Of the installation that is in the app's own reach. */
+/** Of the installation that the app would find. Not by `require.resolve`, which remembers where a link once led. */
 function rootFor(app: string): string | undefined {
-  try {
-    return join(createRequire(app).resolve(NAME), '..', '..')
-  } catch {
-    return undefined
-  }
+  const folders: string[] = []
+  for (let folder = dirname(app); folder !== dirname(folder); folder = dirname(folder)) folders.push(folder)
+  return folders.map((folder) => join(folder, 'node_modules', NAME)).find((path) => existsSync(path))
 }
 
-function isInstallation(root: string): boolean {
+/** The folder without its links, if it has the balancer's package in it. */
+function installation(root: string | undefined): string | undefined {
+  if (root === undefined) return undefined
   try {
-    const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: unknown }
-    return name === NAME
+    const real = realpathSync(root)
+    const { name } = JSON.parse(readFileSync(join(real, 'package.json'), 'utf8')) as { name?: unknown }
+    return name === NAME ? real : undefined
   } catch {
-    return false
+    return undefined
   }
 }

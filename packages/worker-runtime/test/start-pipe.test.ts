@@ -1,0 +1,65 @@
+// How a worker gets its start data, and who does not take itself for one.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
+import { untilEvent } from '../../../test/support/until.ts'
+import type { WorkerStart } from '../src/protocol.ts'
+import { readStart, sendStart, startVariable } from '../src/start-pipe.ts'
+
+const test = suite('start pipe')
+const RUNTIME = pathToFileURL(fileURLToPath(new URL('../src/start-pipe.ts', import.meta.url))).href
+const folder = mkdtempSync(join(tmpdir(), 'start-pipe-'))
+atSuiteEnd(() => rmSync(folder, { recursive: true }))
+const app = join(folder, 'app.mjs')
+writeFileSync(
+  app,
+  `import { readStart } from ${JSON.stringify(RUNTIME)}
+   let told
+   try { told = readStart(process.env) ?? null } catch (error) { told = error.message }
+   process.send({ told: typeof told === 'string' ? told : told && [told.pool, told.routes.length], variable: process.env.SWITCHYARD_WORKER ?? null })
+   process.disconnect()`,
+)
+
+/** Starts a process with a pipe as its descriptor 4. */
+function start(variable: Readonly<Record<string, string>>): ChildProcess {
+  return fork(app, [], {
+    execArgv: ['--import', import.meta.resolve('tsx')],
+    env: { ...process.env, ...variable },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+  })
+}
+
+async function toldTo(child: ChildProcess): Promise<unknown> {
+  const [message] = await untilEvent(child, 'message')
+  return message
+}
+
+test('start data of any size comes through, and the variable goes', async () => {
+  const child = start(startVariable(4))
+  const routes = Array.from({ length: 20_000 }, (_, index) => ({ name: `/a/path/of/some/length/${index}`, match: {}, pool: 'web' }))
+  sendStart(child.stdio[4] as Writable, { pool: 'web', routes } as unknown as WorkerStart)
+  assert.equal(await toldTo(child), { told: ['web', 20_000], variable: null })
+})
+
+test('a process of another parent is no worker, whatever it has inherited', async () => {
+  const child = start({ SWITCHYARD_WORKER: `4:${process.pid + 1}` })
+  assert.equal(await toldTo(child), { told: null, variable: null })
+  assert.is(readStart({ SWITCHYARD_WORKER: `4:${process.ppid}` }), undefined, 'nor is one without a channel to its parent')
+  for (const text of ['', 'x', '{"pool":"web"}']) assert.is(readStart({ SWITCHYARD_WORKER: text }), undefined)
+})
+
+test('a primary of another version is told as what it is, and so is one that has ended', async () => {
+  const other = start(startVariable(4))
+  ;(other.stdio[4] as Writable).end('{"protocol":2,"start":{}}')
+  assert.match(((await toldTo(other)) as { told: string }).told, /another version of Switchyard.*'balancer upgrade'/)
+  const ended = start(startVariable(4))
+  ;(ended.stdio[4] as Writable).end()
+  assert.match(((await toldTo(ended)) as { told: string }).told, /the primary ended before/)
+})
+
+test.run()
