@@ -56,19 +56,25 @@ function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, P
   const metrics = new Metrics(source)
   return new Map<string, Page>([
     ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
-    ['/livez', () => livez(source.status())],
+    ['/livez', () => livez(source)],
     ['/readyz', () => readyz(source.status(), isStopping())],
     ['/status', () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(source.status(), null, 2)}\n` })],
   ])
 }
 
-/** Only what a restart may mend. */
-function livez({ live, pools }: BalancerStatus): Answer {
-  if (live) return text(200, 'ok')
-  return text(
-    503,
-    pools.flatMap(({ name, outageMs }) => (outageMs === null ? [] : [`pool ${name}: every worker has failed too often`])).join('\n'),
-  )
+/** Only what a restart may mend. That the loop turns is told by the answer itself, also when there is no status. */
+function livez(source: StatusSource): Answer {
+  const dead = deadPools(source)
+  return dead.length === 0 ? text(200, 'ok') : text(503, dead.map((name) => `pool ${name}: every worker has failed too often`).join('\n'))
+}
+
+function deadPools(source: StatusSource): string[] {
+  try {
+    const { live, pools } = source.status()
+    return live ? [] : pools.filter(({ outageMs }) => outageMs !== null).map(({ name }) => name)
+  } catch {
+    return []
+  }
 }
 
 function readyz(status: BalancerStatus, stopping: boolean): Answer {
