@@ -71,8 +71,9 @@ class GuardedIpc implements WorkerIpc {
     if (canCopy) this.readCopy()
     else this.readHere()
     child.once('exit', () => {
+      if (!child.connected) return
       const timer = setTimeout(() => setImmediate(() => this.end()), LAST_WORDS_MS)
-      this.child.once('disconnect', () => clearTimeout(timer))
+      child.once('disconnect', () => clearTimeout(timer))
     })
   }
 
