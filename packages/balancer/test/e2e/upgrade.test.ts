@@ -9,6 +9,8 @@ import { firstEnded, isAlive, SteadyLoad, startUpgradable, stopLast, successorsO
 const test = suite('upgrade', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
 const config = { app: 'echo-app.mjs', pools: { web: { workers: 2 } } }
+// However slow the machine, idle connections last until they are looked at.
+const env = { SERVER_OPTIONS: JSON.stringify({ keepAliveTimeout: 600_000 }) }
 
 const workersOf = async (balancer: RunningBalancer) => (await balancer.status()).pools[0]?.workers.map(({ pid }) => pid) ?? []
 const pidOf = async (client: RawClient, url = '/') => json<{ pid: number }>(await client.write(get(url, KEEP)).answer()).pid
@@ -32,7 +34,7 @@ test('under requests on kept-alive and new connections none fails', async () => 
 })
 
 test('connections rest, or wait in the middle of a head: the new workers serve their next requests', async () => {
-  const balancer = await startUpgradable({ config: { ...config, pools: { web: { workers: 2, rest: 'always' } } } })
+  const balancer = await startUpgradable({ config: { ...config, pools: { web: { workers: 2, rest: 'always' } } }, env })
   const old = await workersOf(balancer)
   const [resting, half] = [new RawClient(balancer.port), new RawClient(balancer.port)]
   for (const client of [resting, half]) assert.ok(old.includes(await pidOf(client)))
@@ -61,7 +63,7 @@ test('connections rest, or wait in the middle of a head: the new workers serve t
 })
 
 test('idle connections of the old workers move; what has begun is finished by its worker, and the old primary waits for it', async () => {
-  const balancer = await startUpgradable({ config })
+  const balancer = await startUpgradable({ config, env })
   const old = await workersOf(balancer)
   const hold = new Hold()
   const busy = new RawClient(balancer.port).write(hold.request('/wait'))
