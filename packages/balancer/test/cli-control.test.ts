@@ -101,7 +101,7 @@ test('status as tables', async () => {
   assert.equal(
     rows.filter(([first]) => /^web\/\d$/.test(first as string)),
     [
-      ['web/0', 'draining', '2 h 1 min', '2', '6', '3', '12', '35 %', '1.3 ms', '85 MiB', '0', '12 connections, 3 requests, 25 s left'],
+      ['web/0', 'draining', '2 h 1 min', '2', '6', '3', '12', '35 %', '1.3 ms', '85 MiB', '0', '12 connections, 3 requests; at most 25 s more'],
       ['web/0', 'ready', '2 h 1 min', '3', '1000', '3', '12', '35 %', '1.3 ms', '85 MiB', '2'],
       ['web/1', 'starting', '250 ms', '0', '7', '0', '0', '0 %', '0.0 ms', '0 MiB', '0'],
     ],
@@ -257,11 +257,11 @@ test('whoever waits longer than a second is told for what', async () => {
   const terminal = fakeIo(folder)
   terminal.stderr.isTTY = true
   const exit = main(['reload'], terminal)
-  await until(() => terminal.stderr.text.includes('left'))
+  await until(() => terminal.stderr.text.includes('left to finish'))
   assert.is((await command(folder, ['reload'])).code, 7, 'one reload at a time')
   done.resolve({ message: 'all are new' })
   assert.is(await exit, 0)
-  assert.match(terminal.stderr.text, '\r\x1b[Kweb: 2 of 2 ready, 1 draining (0 connections, 0 requests, 9 s left)')
+  assert.match(terminal.stderr.text, '\r\x1b[Kweb: 2 of 2 ready, 1 draining (nothing left to finish)')
   assert.is(terminal.stdout.text, 'all are new\n')
   assert.ok(terminal.stderr.text.endsWith('\r\x1b[K'), 'what was waited for is wiped away')
   await end()

@@ -41,11 +41,26 @@ test('on a terminal, lines for people', () => {
   events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'hello {"a":1}' })
   events.emit('workerExited', { ...seat, code: 1, signal: null, expected: false, everReady: false, restartInMs: 200.7 })
   events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: false, everReady: true, restartInMs: undefined })
-  const [ready, output, exited, killed] = lines()
+  events.emit('workerExited', { ...seat, code: null, signal: 'SIGTERM', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: 0, signal: null, expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: 3, signal: null, expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: null, signal: 'SIGTERM', expected: false, everReady: true, restartInMs: 7 })
+  const [ready, output, exited, killed, ...ended] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
   assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); starts again in 201 ms$/)
-  assert.match(killed as string, /WARN: web\/0 was ended by SIGKILL \(pid 4711\)$/)
+  assert.match(killed as string, /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: the kernel does so when memory runs out$/)
+  assert.equal(
+    ended.map((line) => line.slice('[12:34:56] '.length)),
+    [
+      'INFO: web/0 has stopped (pid 4711)',
+      'INFO: web/0 has stopped (pid 4711)',
+      'INFO: web/0 exited with code 3 (pid 4711)',
+      'INFO: web/0 was ended by SIGKILL (pid 4711)',
+      'WARN: web/0 was ended by SIGTERM (pid 4711); starts again in 7 ms',
+    ],
+  )
 })
 
 test('colours on a terminal only', () => {
@@ -128,6 +143,8 @@ test('every event but the last word has a line', () => {
   events.emit('workerNoticed', { ...seat, level: 'warn', message: 'listens on a second port' })
   events.emit('workerRetiring', { ...seat, reason: 'memory' })
   events.emit('workerDraining', { ...seat, connections: 1, inFlight: 2, leftMs: 65_000 })
+  events.emit('workerDraining', { ...seat, connections: 1, inFlight: 0, leftMs: 29_997 })
+  events.emit('workerDraining', { ...seat, connections: 0, inFlight: 0, leftMs: 29_997 })
   events.emit('workerHung', { ...seat, busyMs: 30_400 })
   events.emit('workerStack', { ...seat, stack: 'at spin (app.js:3:1)\nat handle (app.js:9:1)' })
   events.emit('workerStack', { ...seat, stack: undefined })
@@ -149,7 +166,9 @@ test('every event but the last word has a line', () => {
       '20 web/0 started (pid 4711)',
       '40 web/0: listens on a second port',
       '30 web/0 is to be replaced: memory (pid 4711)',
-      '30 web/0 drains: 1 connection, 2 requests, 1 min 5 s left (pid 4711)',
+      '30 web/0 drains: 1 connection, 2 requests; at most 1 min 5 s more (pid 4711)',
+      '30 web/0 drains: 1 connection, 0 requests; at most 30 s more (pid 4711)',
+      '30 web/0 drains: nothing left to finish (pid 4711)',
       '40 web/0 hangs: its event loop has not turned for 30 s (pid 4711)',
       '40 web/0 hangs here:\nat spin (app.js:3:1)\nat handle (app.js:9:1)',
       "40 web/0: where it hangs can't be told",

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
+import { summary } from '../src/cli/announcement.ts'
 import { main } from '../src/cli/main.ts'
-import { summary } from '../src/cli/start.ts'
 import { BalancerError } from '../src/errors.ts'
 import { calmPool, type FakeIo, fakeIo, statusOf } from './fake-balancer.ts'
 
@@ -157,11 +157,45 @@ test('it says where it is ready, and stops after a signal with exit code 0', asy
   balancer.started.resolve()
   await has(io, 'ready: http://127.0.0.1:3000 · web 2 workers')
   io.signals.emit('SIGTERM', 'SIGTERM')
-  await has(io, 'SIGTERM: stopping; waiting for 0 requests on 2 workers; once more to stop now')
+  await has(io, 'SIGTERM: stopping; no request is under way, 2 workers to end; once more to stop now')
   balancer.stopped.resolve()
   assert.is(await exit, 0)
   assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
   assert.is(io.signals.eventNames().length, 0, 'no listener is left')
+})
+
+test('workers that are ready a moment later are in the same line', async () => {
+  const { io, exit, balancer } = await running()
+  const [pool] = statusOf().pools
+  const comingUp = { pools: [{ ...calmPool, ...(pool as NonNullable<typeof pool>), ready: 1 }] }
+  balancer.changes = comingUp
+  balancer.started.resolve()
+  await until(() => balancer.events.listenerCount('workerReady') > 2, 2_000, 'it waits for the other')
+  assert.not.match(io.stdout.text, 'ready: ')
+  balancer.changes = {}
+  balancer.events.emit('workerReady', { pool: 'web', slot: 1, generation: 0, pid: 7, startMs: 5 })
+  await has(io, 'ready: ')
+  assert.match(io.stdout.text, /web\/1 ready after 5 ms .*\n.* ready: http:\/\/127\.0\.0\.1:3000 · web 2 workers\n/)
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+  assert.not.match(io.stdout.text, 'all workers are ready')
+})
+
+test('workers that are ready much later have a line of their own', async () => {
+  const { io, exit, balancer } = await running()
+  const [pool] = statusOf().pools
+  balancer.changes = { pools: [{ ...calmPool, ...(pool as NonNullable<typeof pool>), ready: 1 }] }
+  balancer.started.resolve()
+  await has(io, 'ready: http://127.0.0.1:3000 · web 1 of 2 workers · connections are accepted, 1 worker is still starting\n')
+  balancer.changes = {}
+  balancer.events.emit('workerReady', { pool: 'web', slot: 1, generation: 0, pid: 7, startMs: 5 })
+  balancer.events.emit('workerReady', { pool: 'web', slot: 1, generation: 0, pid: 7, startMs: 5 })
+  await has(io, 'all workers are ready: web 2 workers\n')
+  io.signals.emit('SIGTERM', 'SIGTERM')
+  balancer.stopped.resolve()
+  assert.is(await exit, 0)
+  assert.is(io.stdout.text.split('all workers are ready').length, 2, 'once')
 })
 
 for (const [first, second, code] of [
@@ -278,7 +312,7 @@ test('the summary names what a browser can open', () => {
   const slow = { ...calmPool, name: 'slow', ready: 1, desired: 3, boardFaults: 0, workers: [] }
   assert.is(
     summary({ addresses: ['[::]:3000', '/run/app.sock'], pools: [...pools, heavy, slow] }, 'http://127.0.0.1:9400/metrics'),
-    'ready: http://localhost:3000 /run/app.sock · web 2 workers · heavy 1 worker · slow 1 of 3 workers · metrics http://127.0.0.1:9400/metrics',
+    'ready: http://localhost:3000 /run/app.sock · web 2 workers · heavy 1 worker · slow 1 of 3 workers · connections are accepted, 2 workers are still starting · metrics http://127.0.0.1:9400/metrics',
   )
   assert.is(
     summary({ addresses: ['[::1]:80', '0.0.0.0:81', 'example.com:82'], pools: [] }, undefined),

@@ -84,9 +84,11 @@ export function nameOf({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
   return `${pool}/${slot}`
 }
 
-/** What a worker that takes nothing new still has, and how long it may. */
+/** What a worker that takes nothing new still has to finish, and how long it may take at most. */
 export function draining(connections: number, inFlight: number, leftMs: number): string {
-  return `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}, ${duration(leftMs)} left`
+  if (connections === 0 && inFlight === 0) return 'nothing left to finish'
+  const wholeSecondsMs = Math.ceil(leftMs / 1000) * 1000
+  return `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}; at most ${duration(wholeSecondsMs)} more`
 }
 
 export function counted(count: number, noun: string): string {
@@ -114,9 +116,18 @@ function failure(given: object, text: string): EventLine {
 }
 
 function describeExit(exit: BalancerEvents['workerExited'][0]): string {
-  const { pid, code, signal, expected, everReady, restartInMs } = exit
-  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+  const { pid, signal, expected, everReady, restartInMs } = exit
   const when = expected || everReady ? '' : ' before it was ready'
   const next = restartInMs === undefined ? '' : `; starts again in ${Math.round(restartInMs)} ms`
-  return `${nameOf(exit)} ${how}${when} (pid ${pid})${next}`
+  // What the balancer kills has been expected, and its reason was told before.
+  const cause = signal === 'SIGKILL' && !expected ? ', which the balancer did not send: the kernel does so when memory runs out' : ''
+  return `${nameOf(exit)} ${howItEnded(exit)}${when} (pid ${pid})${cause}${next}`
+}
+
+/** Signals that ask a process to end: a worker that was told to stop and ends by one of them has ended as it should. */
+const STOP_SIGNALS: readonly (string | null)[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
+
+function howItEnded({ code, signal, expected }: BalancerEvents['workerExited'][0]): string {
+  if (expected && (code === 0 || STOP_SIGNALS.includes(signal))) return 'has stopped'
+  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`
 }

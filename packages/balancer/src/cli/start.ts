@@ -1,21 +1,20 @@
 // `balancer start`: brings the balancer, its admin page and its control socket up, follows its events in the log, and ends them in order.
 
 import type { ControlServer } from '../admin/control-server.ts'
-import type { BalancerStatus, PoolStatus } from '../status.ts'
 import { SystemDuties } from '../system/duties.ts'
 import type { Inheritance } from '../upgrade/inheritance.ts'
 import { AdminPage } from './admin-page.ts'
+import { Announcement } from './announcement.ts'
 import { startControl } from './control.ts'
 import { followEvents } from './events.ts'
 import { type FileWatch, forDevelopment, watchFiles } from './file-watch.ts'
 import { heedHangUp } from './hang-up.ts'
-import type { CliIo, RunningBalancer } from './io.ts'
-import { createLog, type Log } from './log.ts'
+import type { CliIo } from './io.ts'
+import { createLog } from './log.ts'
 import { logLevelOf } from './log-level.ts'
 import { Reloader } from './reloader.ts'
 import { type Overrides, type ReadSettings, readSettings } from './settings.ts'
 import { StopWatch } from './stop-watch.ts'
-import { urlOf } from './url.ts'
 
 export interface StartOptions extends Overrides {
   /** Left out: as the environment says. */
@@ -74,6 +73,7 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
   const admin = new AdminPage({ address: settings.admin, balancer, sockets: inheritance.sockets, isStopping: () => watch.stopping, warn })
   let control: ControlServer | undefined
   let files: FileWatch | undefined
+  let announcement: Announcement | undefined
   try {
     await admin.open()
     // A successor takes the socket over when it serves: until then it is the predecessor that answers.
@@ -85,13 +85,15 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
       isUp = true
       inheritance.leaveRest().forEach(warn)
       inheritance.settled()
-      announce(log, balancer, admin.url, control)
+      announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
+      balancer.events.once('draining', () => announcement?.release())
       if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })
       reloader.resume()
     }
     return await watch.stopped
   } finally {
     release()
+    announcement?.release()
     watch.release()
     duties.end()
     await files?.close()
@@ -99,24 +101,4 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
     await admin.close()
     await log.flush()
   }
-}
-
-function announce(log: Log, balancer: RunningBalancer, adminUrl: string | undefined, control: ControlServer | undefined): void {
-  const { addresses, pools } = balancer.status()
-  const metrics = adminUrl === undefined ? undefined : `${adminUrl}/metrics`
-  log.logger.info(
-    { addresses, pools: Object.fromEntries(pools.map(({ name, ready }) => [name, ready])), metrics, control: control?.path },
-    summary({ addresses, pools }, metrics),
-  )
-}
-
-/** One line for a person who wants to know where to point the browser. */
-export function summary({ addresses, pools }: Pick<BalancerStatus, 'addresses' | 'pools'>, metrics: string | undefined): string {
-  const parts = [addresses.map(urlOf).join(' '), ...pools.map(workersOf), ...(metrics === undefined ? [] : [`metrics ${metrics}`])]
-  return `ready: ${parts.filter((part) => part !== '').join(' · ')}`
-}
-
-/** The others may still be starting: one ready worker in each pool is enough to begin. */
-function workersOf({ name, ready, desired }: PoolStatus): string {
-  return `${name} ${ready < desired ? `${ready} of ` : ''}${desired} ${desired === 1 ? 'worker' : 'workers'}`
 }

@@ -119,8 +119,8 @@ export class StopWatch {
   }
 
   #drain(reason: string, hint: string): void {
-    this.#log.logger.info(`${reason}: stopping; ${this.#waitingFor()}${hint}`)
-    this.#reminder = setInterval(() => this.#log.logger.info(`still stopping; ${this.#waitingFor()}`), remindEveryMs)
+    this.#log.logger.info(`${reason}: stopping; ${this.#underWay()}${hint}`)
+    this.#reminder = setInterval(() => this.#log.logger.info(`still stopping; ${this.#underWay()}`), remindEveryMs)
     this.#balancer.stop(reason).then(
       () => this.#resolve(this.#exitCode),
       (error: unknown) => {
@@ -130,11 +130,13 @@ export class StopWatch {
     )
   }
 
-  #waitingFor(): string {
+  #underWay(): string {
     const { pools, connections } = this.#balancer.status()
     const workers = pools.flatMap((pool) => pool.workers).filter(({ state }) => state !== 'gone')
     const inFlight = workers.reduce((sum, { load }) => sum + load.inFlight, 0)
     const waiting = connections.waiting.head + connections.waiting.queue + connections.waiting.offered
-    return `waiting for ${counted(inFlight + waiting, 'request')} on ${counted(workers.length, 'worker')}`
+    const requests = inFlight + waiting
+    const ended = `${counted(workers.length, 'worker')} to end`
+    return requests === 0 ? `no request is under way, ${ended}` : `${counted(requests, 'request')} to finish first, ${ended}`
   }
 }

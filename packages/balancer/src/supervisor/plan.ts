@@ -140,7 +140,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
-      actions.push(kill(worker, `it had not drained within ${desired.drainTimeoutMs} ms`))
+      actions.push(kill(worker, desired.drainTimeoutMs === 0 ? 'it has no time to drain' : `it had not drained within ${desired.drainTimeoutMs} ms`))
     else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
       actions.push({ do: 'seal', id: worker.id })
   }
