@@ -101,7 +101,20 @@ test('status as tables', async () => {
   assert.equal(
     rows.filter(([first]) => /^web\/\d$/.test(first as string)),
     [
-      ['web/0', 'draining', '2 h 1 min', '2', '6', '3', '12', '35 %', '1.3 ms', '85 MiB', '0', '12 connections, 3 requests; at most 25 s more'],
+      [
+        'web/0',
+        'draining',
+        '2 h 1 min',
+        '2',
+        '6',
+        '3',
+        '12',
+        '35 %',
+        '1.3 ms',
+        '85 MiB',
+        '0',
+        '12 connections, 3 requests; at most 25 s more',
+      ],
       ['web/0', 'ready', '2 h 1 min', '3', '1000', '3', '12', '35 %', '1.3 ms', '85 MiB', '2'],
       ['web/1', 'starting', '250 ms', '0', '7', '0', '0', '0 %', '0.0 ms', '0 MiB', '0'],
     ],

@@ -50,7 +50,10 @@ test('on a terminal, lines for people', () => {
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
   assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); starts again in 201 ms$/)
-  assert.match(killed as string, /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: the kernel does so when memory runs out$/)
+  assert.match(
+    killed as string,
+    /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: the kernel does so when memory runs out$/,
+  )
   assert.equal(
     ended.map((line) => line.slice('[12:34:56] '.length)),
     [

@@ -128,7 +128,7 @@ const wrong: [name: string, args: string[], message: string | RegExp][] = [
     ['start'],
     "There is no app and no config here. Name the app, 'balancer start server.js', or write a balancer.config.ts (ERR_CONFIG)",
   ],
-  ['no such app', ['start', 'sever.js'], /there is no app at \/.*sever\.js \(ERR_APP_NOT_FOUND\)/],
+  ['no such app', ['start', 'sever.js'], /there is no app at \/.*sever\.js \(did you mean 'server\.js'\?\) \(ERR_APP_NOT_FOUND\)/],
   ['no such config', ['start', '--config', 'x.ts'], /There is no config file \/.*x\.ts \(ERR_CONFIG\)/],
   ['no workers', ['start', 'server.js', '-i', '0'], "Expected a positive integer or 'max'."],
   [

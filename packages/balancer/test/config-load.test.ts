@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
-import { findApp } from '../src/config/app.ts'
+import { readSettings } from '../src/cli/settings.ts'
+import { findApp, whyNoApp, whyNotRunnable } from '../src/config/app.ts'
 import { loadConfig } from '../src/config/load.ts'
+import { pm2Advice, pm2AdviceIn } from '../src/config/pm2-file.ts'
+import { resolveSettings } from '../src/config/resolve.ts'
 import { BalancerError } from '../src/errors.ts'
 
 const test = suite('config load')
@@ -125,9 +128,12 @@ test('a faulty one is told, and read again when it is mended', async () => {
   assert.equal((await loadConfig({ folder }))?.config, { app: 'x' })
 })
 
-async function errorOf(files: Record<string, string>, file?: string): Promise<BalancerError> {
+const errorOf = (files: Record<string, string>, file?: string): Promise<BalancerError> =>
+  thrownBy(() => loadConfig({ folder: folderWith(files), file }))
+
+async function thrownBy(read: () => Promise<unknown>): Promise<BalancerError> {
   try {
-    await loadConfig({ folder: folderWith(files), file })
+    await read()
   } catch (error) {
     assert.instance(error, BalancerError)
     return error as BalancerError
@@ -138,7 +144,7 @@ async function errorOf(files: Record<string, string>, file?: string): Promise<Ba
 test('a config that throws is named', async () => {
   const error = await errorOf({ 'balancer.config.ts': 'throw new Error("no database")' })
   assert.is(error.code, 'ERR_CONFIG')
-  assert.match(error.message, /balancer\.config\.ts can't be read: no database$/)
+  assert.match(error.message, /balancer\.config\.ts can't be read: no database \(line 1\)$/)
 })
 
 test('a config that does not parse is named', async () => {
@@ -176,6 +182,78 @@ test('an app is found as Node would find it', () => {
     undefined,
   ])
   assert.is(findApp(join(folder, 'a.js'), '/elsewhere'), join(folder, 'a.js'))
+})
+
+const pm2Files: [file: string, text: string, command: string][] = [
+  ['ecosystem.config.js', 'module.exports = { apps: [{ name: "x", script: "./web.js", instances: 4 }] }', 'balancer start ./web.js -i 4'],
+  ['ecosystem.config.cjs', "exports.apps = [{ 'script': 'web.mjs', 'instances': 'max' }]", 'balancer start web.mjs'],
+  ['prod.config.mjs', 'export const apps = [{ script: path.join(here, "web.js") }]', 'balancer start server.js'],
+  ['ecosystem.json', '{"apps":[{"name":"x","script":"web.js"}]}', 'balancer start web.js'],
+  ['process.json', '{"name":"x","script":"npm"}', 'balancer start server.js'],
+  ['process.yml', 'apps:\n  - script: ./web.js\n    instances: 2\n', 'balancer start ./web.js -i 2'],
+]
+for (const [file, text, command] of pm2Files) {
+  test(`a file for PM2 is recognised as config, as app, and where nothing is named: ${file}`, async () => {
+    const folder = folderWith({ [file]: text })
+    const ways = [
+      () => loadConfig({ file, folder }),
+      async () => resolveSettings({ app: file }, { folder }),
+      () => readSettings(file === 'prod.config.mjs' ? { app: file } : {}, { cwd: folder, env: {} }),
+    ]
+    for (const way of ways) {
+      const { code, message } = await thrownBy(way)
+      assert.is(code, 'ERR_CONFIG')
+      assert.match(message, `${join(folder, file)} is a file for PM2`)
+      assert.match(message, `'${command}'`)
+    }
+  })
+}
+
+test('what only looks like a file for PM2 is none', () => {
+  const folder = folderWith({
+    'app.config.js': 'listen({ apps: [] })',
+    'server.js': 'module.exports = { apps: [{ script: "x.js" }] }',
+    'package.json': '{ "scripts": { "start": "node x.js" } }',
+    'process.js': 'process.exit(0)',
+  })
+  for (const file of ['app.config.js', 'server.js', 'package.json', 'process.js', 'nowhere.json'])
+    assert.is(pm2Advice(join(folder, file)), undefined)
+  assert.is(pm2AdviceIn(folder), undefined)
+})
+
+test('an app that is not there: what is there instead is told', () => {
+  const folder = folderWith({ 'server.js': '', 'notes.md': '', 'empty/x.txt': '', 'broken/package.json': '{ "main": "lost.js" }' })
+  const cases = {
+    'sever.js': `there is no app at ${join(folder, 'sever.js')} (did you mean 'server.js'?)`,
+    empty: `there is no app at ${join(folder, 'empty')}: this folder has no 'main' in a package.json and no index.js`,
+    broken: `there is no app at ${join(folder, 'broken')}: this folder has no lost.js, which its package.json names as 'main', and no index.js`,
+  }
+  for (const [app, message] of Object.entries(cases)) assert.ok(whyNoApp(app, folder).startsWith(message), whyNoApp(app, folder))
+  assert.is(whyNotRunnable(join(folder, 'notes.md')), `${join(folder, 'notes.md')} is not a program: name a file such as server.js`)
+  assert.is(whyNotRunnable(join(folder, 'server.js')), undefined)
+})
+
+const unreadable: [what: string, file: string, text: string, message: RegExp][] = [
+  [
+    'throws',
+    'a.config.ts',
+    'const x: any = 1\nexport default () => {\n  throw new Error("no zone\\n here")\n}',
+    /can't be read: no zone here \(line 3\)$/,
+  ],
+  ['does not parse', 'a.config.mjs', 'export default {', /can't be read: ParseError: .*a\.config\.mjs:1/],
+  ['has no export', 'a.config.ts', 'export const listen = 3000', /exports no config: write 'export default/],
+  ['is empty', 'a.config.mjs', '', /exports no config: write 'export default/],
+]
+for (const [what, file, text, message] of unreadable) {
+  test(`a config that ${what}: one line that says where`, async () => {
+    const folder = folderWith({ [file]: text })
+    assert.match((await thrownBy(() => loadConfig({ file, folder }))).message, message)
+  })
+}
+
+test('a folder is no config', async () => {
+  const folder = folderWith({ 'sub/x.js': '' })
+  assert.match((await thrownBy(() => loadConfig({ file: 'sub', folder }))).message, 'is a folder, not a config file')
 })
 
 test.run()

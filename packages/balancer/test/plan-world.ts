@@ -180,6 +180,7 @@ export class World {
         return
       case 'leave':
       case 'kill':
+      case 'kill-late':
         if (worker === undefined) return
         if (worker.state === 'ready' && !this.mayGo(worker)) this.faults.push(`${worker.slot} was ended, and nobody serves in its place`)
         worker.leavingMs = this.nowMs

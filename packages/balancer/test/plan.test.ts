@@ -127,7 +127,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   {
     name: 'a worker that does not come up in time is killed',
     actual: actual(both({ state: 'starting', sinceMs: NOW - 10_000 })),
-    actions: [{ do: 'kill', id: 1, why: 'it did not come up within 10000 ms' }],
+    actions: [{ do: 'kill-late', id: 1, afterMs: 10_000 }],
   },
   { name: 'a worker that starts is given its time', actual: actual(both({ state: 'starting' })), actions: [], nextMs: NOW + 9000 },
   {

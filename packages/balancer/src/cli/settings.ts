@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { BalancerConfig } from '../config/config.ts'
 import { defaultPoolName } from '../config/defaults.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { pm2AdviceIn } from '../config/pm2-file.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { secretsOf, secretVariable } from '../config/secret.ts'
 import { sessionUrlOf } from '../config/session-url.ts'
@@ -39,7 +40,7 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
   const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
   return withVariables(variables, env, async () => {
     const loaded = await loadConfig({ file: overrides.config, folder: cwd })
-    if (loaded === undefined && overrides.app === undefined) throw nothingToRun()
+    if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd)
     const config = withOverrides(loaded, overrides, cwd)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
     const { secret, sessions = {} } = config as BalancerConfig
@@ -64,12 +65,9 @@ function withEnvironment(settings: Settings, variables: Record<string, string>):
   return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...passed, ...pool.env } })) }
 }
 
-function nothingToRun(): BalancerError {
-  return new BalancerError(
-    'ERR_CONFIG',
-    "There is no app and no config here. Name the app, 'balancer start server.js', or write a balancer.config.ts",
-    { source: 'config' },
-  )
+function nothingToRun(folder: string): BalancerError {
+  const advice = pm2AdviceIn(folder) ?? "Name the app, 'balancer start server.js', or write a balancer.config.ts"
+  return new BalancerError('ERR_CONFIG', `There is no app and no config here. ${advice}`, { source: 'config' })
 }
 
 /** Lays the options over a config that is not checked yet: what is wrong in it stays in it, for the check. */

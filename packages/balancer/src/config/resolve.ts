@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path'
 import { clientAddress, type Policy, type RouteMatch, routeName } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
 import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from '../settings.ts'
-import { findApp } from './app.ts'
+import { findApp, whyNoApp, whyNotRunnable } from './app.ts'
 import { crossFaults } from './checks.ts'
 import type { BalancerConfig, PoolConfig, RouteConfig } from './config.ts'
 import { usableCpus } from './cpus.ts'
@@ -99,14 +99,16 @@ function* appsOf(input: unknown, folder: string): Generator<[string, FoundApp]> 
     if (typeof pool !== 'object' || pool === null) continue
     const own: unknown = pool.app
     const app = own ?? config.app
-    const path = own === undefined && config.app !== undefined ? 'app' : formatPath(['pools', name, 'app'])
+    const isShared = config.app !== undefined && (own === undefined || own === config.app)
+    const path = isShared ? 'app' : formatPath(['pools', name, 'app'])
     if (app === undefined) yield [name, { fault: { path, message: "no app to run: name its entry file here or in 'app'" } }]
     if (typeof app !== 'string' || app === '') continue
     const file = findApp(app, folder)
-    yield [
-      name,
-      file === undefined ? { fault: { kind: 'app-not-found', path, message: `there is no app at ${resolve(folder, app)}` } } : { file },
-    ]
+    if (file === undefined) yield [name, { fault: { kind: 'app-not-found', path, message: whyNoApp(app, folder) } }]
+    else {
+      const message = whyNotRunnable(file)
+      yield [name, message === undefined ? { file } : { fault: { path, message } }]
+    }
   }
 }
 

@@ -93,6 +93,8 @@ export type Action =
   | { readonly do: 'seal'; readonly id: number }
   | { readonly do: 'leave'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
+  /** It has not come up in the time that it has for that. */
+  | { readonly do: 'kill-late'; readonly id: number; readonly afterMs: number }
   | { readonly do: 'break'; readonly seat: PlannedSeat }
   | { readonly do: 'give-up'; readonly pool: string }
   /** Every slot of the pool is broken, and nobody serves. */
@@ -140,7 +142,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
-      actions.push(kill(worker, desired.drainTimeoutMs === 0 ? 'it has no time to drain' : `it had not drained within ${desired.drainTimeoutMs} ms`))
+      actions.push(
+        kill(worker, desired.drainTimeoutMs === 0 ? 'it has no time to drain' : `it had not drained within ${desired.drainTimeoutMs} ms`),
+      )
     else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
       actions.push({ do: 'seal', id: worker.id })
   }
@@ -223,7 +227,8 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
   function comeUp(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
     const isTried = !nobodyServes && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
     if (worker.upMs === undefined) {
-      return clock.isDue(worker.sinceMs + pool.startTimeoutMs) ? [kill(worker, `it did not come up within ${pool.startTimeoutMs} ms`)] : []
+      const isLate = clock.isDue(worker.sinceMs + pool.startTimeoutMs)
+      return isLate ? [{ do: 'kill-late', id: worker.id, afterMs: pool.startTimeoutMs }] : []
     }
     if (!isTried) return [{ do: 'admit', id: worker.id }]
     if (hasSettled(worker, pool, clock)) return isTrial ? [] : [{ do: 'admit', id: worker.id }]

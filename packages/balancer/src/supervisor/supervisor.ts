@@ -307,6 +307,8 @@ export class Supervisor {
         })
       case 'kill':
         return this.withWorker(action.id, (worker) => this.kill(worker, action.why))
+      case 'kill-late':
+        return this.withWorker(action.id, (worker) => this.kill(worker, this.watch.whyLate(worker, action.afterMs)))
       case 'break':
         this.wanted.get(action.seat.pool)?.broken.add(action.seat.slot)
         return void this.options.events.emit('seatBroken', { ...action.seat, failures: this.records.history(action.seat)?.failures ?? 0 })

@@ -82,6 +82,15 @@ export class WorkerWatch {
     watched.prober.start()
   }
 
+  /** Why a worker that starts was not up in time, and what to do about it. */
+  whyLate(worker: PoolWorker, afterMs: number): string {
+    const within = `within ${afterMs} ms (startTimeoutMs)`
+    if (worker.address === undefined)
+      return `no server listened in it ${within}: does the app call listen()? If it needs longer to start, raise startTimeoutMs`
+    const failure = this.watched.get(worker)?.prober?.lastFailure ?? 'no answer yet'
+    return `it listens, but its probe readyWhen did not pass ${within}: ${failure}`
+  }
+
   /** Its loop is known to have turned so long ago; perhaps it has since. */
   silentMs(worker: PoolWorker): number {
     const watched = this.watched.get(worker)
