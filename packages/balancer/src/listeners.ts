@@ -3,8 +3,8 @@
 import { rmSync } from 'node:fs'
 import type { BoundListener, Door } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
-import { BalancerError } from './errors.ts'
 import type { ListenAddress } from './settings.ts'
+import { listenError } from './system/listen-error.ts'
 import type { InheritedSocket, InheritedSockets } from './upgrade/inherited-sockets.ts'
 import type { OwnSocket } from './upgrade/successor.ts'
 
@@ -81,17 +81,7 @@ async function openListener(address: ListenAddress, door: Door, inherited: Inher
   try {
     return await door.listen(inherited?.isManaged === true ? rest : { backlog, ...rest }, inherited)
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const where = addressText(address)
-    if (code === 'EADDRINUSE') {
-      throw new BalancerError('ERR_ADDRESS_IN_USE', `${where} is in use: stop the other process, or listen elsewhere (--listen)`, {
-        source: 'system',
-        retryable: true,
-        cause: error,
-      })
-    }
-    const advice = code === 'EACCES' ? ': this user may not listen there' : ''
-    throw new BalancerError('ERR_LISTEN', `cannot listen on ${where}${advice} (${code ?? message})`, { source: 'system', cause: error })
+    throw listenError(address, addressText(address), error)
   }
 }
 

@@ -289,14 +289,20 @@ test('a port in use is an error when it was asked for, else a warning', async ()
   const source = { status: () => statusOf() }
   const { warning, url } = await startAdmin({ host: '127.0.0.1', port, explicit: false }, source)
   assert.is(url, undefined)
-  assert.is(warning, `no admin page and no metrics: 127.0.0.1:${port} can't be used, another process listens there (option admin)`)
+  assert.is(
+    warning,
+    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used, it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+  )
   try {
     await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
     assert.unreachable()
   } catch (error) {
     assert.instance(error, BalancerError)
     assert.equal([(error as BalancerError).code, (error as BalancerError).retryable], ['ERR_ADDRESS_IN_USE', true])
-    assert.is((error as Error).message, `The admin page can't listen on 127.0.0.1:${port}: another process listens there`)
+    assert.is(
+      (error as Error).message,
+      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+    )
   }
 })
 

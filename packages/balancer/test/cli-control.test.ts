@@ -476,11 +476,41 @@ test('a socket that was asked for and can’t be had is an error, the default on
   await until(() => warned.stdout.text.includes('ready:'))
   assert.match(
     warned.stdout.text,
-    "WARN: no control socket, so 'balancer status' and 'balancer reload' can't reach this balancer: Others may enter",
+    "WARN: this balancer has no control socket, so 'balancer status' and 'balancer reload' do not reach it: Others may enter",
   )
   balancer.stopped.resolve()
   warned.signals.emit('SIGTERM', 'SIGTERM')
   assert.is(await exit, 0)
+})
+
+test('a start that fails since a balancer has the port: it is named, with what can be done with it', async () => {
+  const { folder, end } = await running()
+  const fails = async (cwd: string, args: string[], error: Error) => {
+    const io = fakeIo(cwd, { TMPDIR: folder })
+    const exit = main(['start', 'server.js', '--admin', 'off', ...args], io)
+    const balancer = await io.balancer
+    await until(() => balancer.calls.includes('start'))
+    balancer.started.reject(error)
+    await exit
+    return io.stderr.text
+  }
+  const inUse = (port: number) => new BalancerError('ERR_ADDRESS_IN_USE', `127.0.0.1:${port} is in use: stop it`, { source: 'system' })
+  const here =
+    /is in use: stop it\n {2}balancer '.+' \(pid \d+\) runs already and has it\..*'balancer reload'.*'balancer stop'.*'balancer upgrade' \(ERR_ADDRESS_IN_USE\)\n$/
+  assert.match(await fails(folder, [], inUse(3000)), here)
+  const elsewhere = mkdtempSync(join(folder, 'elsewhere-'))
+  writeFileSync(join(elsewhere, 'server.js'), '')
+  assert.match(await fails(elsewhere, [], inUse(3000)), /'balancer reload --control \/.+\.sock'/)
+  const crashed = new BalancerError('ERR_APP_FAILED', 'Error: listen EADDRINUSE: address already in use :::3000; exit code 1', {
+    source: 'app',
+  })
+  assert.match(await fails(folder, [], crashed), /runs already and has it/)
+  assert.not.match(await fails(folder, [], inUse(3001)), 'runs already')
+  assert.not.match(
+    await fails(folder, [], new BalancerError('ERR_LISTEN', 'cannot listen on 127.0.0.1:3000', { source: 'system' })),
+    'runs already',
+  )
+  await end()
 })
 
 test('a second balancer in the same folder runs without a control socket, and leaves the first one’s alone', async () => {
@@ -490,7 +520,10 @@ test('a second balancer in the same folder runs without a control socket, and le
   const second = await io.balancer
   second.started.resolve()
   await until(() => io.stdout.text.includes('ready:'))
-  assert.match(io.stdout.text, 'Another balancer answers on the control socket')
+  assert.match(
+    io.stdout.text,
+    /balancer '.+' \(pid \d+\) of the same folder runs already and has \/.+\.sock\. Give it one of its own with --control/,
+  )
   second.stopped.resolve()
   io.signals.emit('SIGTERM', 'SIGTERM')
   assert.is(await exit, 0)

@@ -302,7 +302,10 @@ test('an admin port in use is an error when it was asked for', async () => {
   const io = fakeIo(bare)
   const { port } = other.address() as { port: number }
   assert.is(await main(['start', 'server.js', '--admin', String(port)], io), 3)
-  assert.match(io.stderr.text, `The admin page can't listen on 127.0.0.1:${port}: another process listens there (ERR_ADDRESS_IN_USE)`)
+  assert.match(
+    io.stderr.text,
+    `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off' (ERR_ADDRESS_IN_USE)`,
+  )
   assert.equal((await io.balancer).calls, [])
 })
 

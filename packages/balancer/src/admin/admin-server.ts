@@ -6,6 +6,7 @@ import { formatAddress } from '../config/listen.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
+import { byOwner } from '../system/port-owner.ts'
 import { boundConnections } from './bounded-connections.ts'
 import { Metrics } from './metrics.ts'
 import { unreadyReasons } from './readiness.ts'
@@ -122,10 +123,14 @@ function listen(server: Server, where: { host: string; port: number } | { fd: nu
 function failed(address: NonNullable<Settings['admin']>, cause: unknown): AdminResult {
   const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
   const where = formatAddress(address)
-  const why = inUse ? 'another process listens there' : (cause as Error).message
+  const why = inUse ? `it is in use${byOwner(address)}` : (cause as Error).message
+  const advice = "choose another address with --admin or the option admin, or 'off'"
   if (!address.explicit)
-    return { warning: `no admin page and no metrics: ${where} can't be used, ${why} (option admin)`, close: async () => {} }
-  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}`, {
+    return {
+      warning: `there is no admin page, so no metrics and no health checks: ${where} can't be used, ${why}; ${advice}`,
+      close: async () => {},
+    }
+  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}; ${advice}`, {
     source: 'system',
     retryable: inUse,
     cause,

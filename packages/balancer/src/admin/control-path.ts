@@ -2,7 +2,7 @@
 // for it by the same rule, so that it finds the balancer that was started here.
 
 import { createHash } from 'node:crypto'
-import { realpathSync, statSync } from 'node:fs'
+import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { findConfig } from '../config/find.ts'
@@ -19,6 +19,7 @@ export const folderPrefix = 'switchyard-'
 
 const hashLength = 10
 const maxNameLength = 24
+const maxSockets = 64
 
 /** The path that a balancer opens: in the first folder that is there, and in which it is not too long for a socket; if there is none, whoever opens it says so. */
 export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string {
@@ -31,6 +32,21 @@ export function controlPathsOf(place: Place, env: NodeJS.ProcessEnv): string[] {
   const keys = new Set([keyOf(place), keyOf({ file: place.file && realPath(place.file), folder: realPath(place.folder) })])
   const bases = new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])
   return [...keys].flatMap((key) => [...bases].map((base) => join(base, folderName(), socketName(key))))
+}
+
+/** Every control socket of this user in the folders where they are by default. */
+export function controlSocketsOf(env: NodeJS.ProcessEnv): string[] {
+  const folders = [...new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])].map((base) => join(base, folderName()))
+  return folders.flatMap(socketsIn).slice(0, maxSockets)
+}
+
+function socketsIn(folder: string): string[] {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.sock'))
+    return names.map((name) => join(folder, name))
+  } catch {
+    return []
+  }
 }
 
 /** Of this user alone. */

@@ -9,6 +9,7 @@ import type { CliIo, RunningBalancer } from './io.ts'
 import type { Log } from './log.ts'
 import { ProgressTeller } from './progress.ts'
 import type { Reloader } from './reloader.ts'
+import { nameOfRunning } from './running.ts'
 import type { StopWatch } from './stop-watch.ts'
 import { ownVersion } from './version.ts'
 
@@ -44,8 +45,11 @@ export async function startControl(parts: ControlParts): Promise<ControlServer |
     // A successor that serves already does not end for it.
     const isNeeded = control !== undefined && !takeOver
     if (isNeeded || !(error instanceof BalancerError)) throw error
+    const other = await nameOfRunning(path)
+    const why =
+      other === undefined ? error.message : `${other} of the same ${file === undefined ? 'folder' : 'config'} runs already and has ${path}`
     log.logger.warn(
-      `no control socket, so 'balancer status' and 'balancer reload' can't reach this balancer: ${error.message} (option control)`,
+      `this balancer has no control socket, so 'balancer status' and 'balancer reload' do not reach it: ${why}. Give it one of its own with --control, or 'off'`,
     )
     return undefined
   }

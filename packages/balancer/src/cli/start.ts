@@ -13,6 +13,7 @@ import type { CliIo } from './io.ts'
 import { createLog } from './log.ts'
 import { logLevelOf } from './log-level.ts'
 import { Reloader } from './reloader.ts'
+import { withRunning } from './running.ts'
 import { type Overrides, type ReadSettings, readSettings } from './settings.ts'
 import { StopWatch } from './stop-watch.ts'
 
@@ -33,8 +34,9 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
   try {
     return await startFrom(inheritance, options, io)
   } catch (error) {
-    inheritance.fail(error)
-    throw error
+    const told = await withRunning(error, options, io)
+    inheritance.fail(told)
+    throw told
   }
 }
 
