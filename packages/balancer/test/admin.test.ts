@@ -1,16 +1,19 @@
 // The admin page over a real socket, with a balancer that is nothing but its status.
 
+import { spawnSync } from 'node:child_process'
 import { connect, createServer, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../test/suite.ts'
+import { patience } from '../../../test/support/patience.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import { type AdminResult, startAdmin } from '../src/admin/admin-server.ts'
 import { unreadyReasons } from '../src/admin/readiness.ts'
 import { SlotTotals } from '../src/admin/slot-totals.ts'
 import { BalancerError } from '../src/errors.ts'
 import { calmPool, statusOf, workerOf } from './fake-balancer.ts'
+import { metricFaults } from './metric-rules.ts'
 
 const test = suite('admin')
 
@@ -177,9 +180,9 @@ test('metrics say what the status says', async () => {
     'switchyard_worker_failed_total{pool="web",slot="0"} 2',
     'switchyard_worker_heap_used_bytes{pool="web",slot="0"} 5',
     'switchyard_worker_heap_limit_bytes{pool="web",slot="0"} 6',
-    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="0.5"} 0.001',
-    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="0.99"} 0.02',
-    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",quantile="1"} 0.3',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="p50"} 0.001',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="p99"} 0.02',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="max"} 0.3',
     '# TYPE switchyard_worker_response_seconds histogram',
     'switchyard_worker_response_seconds_bucket{le="0.001",pool="web",slot="0"} 0',
     'switchyard_worker_response_seconds_bucket{le="0.0025",pool="web",slot="0"} 3',
@@ -191,7 +194,29 @@ test('metrics say what the status says', async () => {
     assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
   }
   assert.match(text, 'process_cpu_seconds_total')
+  assert.equal(metricFaults(text), [])
+  const { status, stdout, stderr, error } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
+    timeout: patience(20_000),
+  })
+  assert.equal([error, status, stdout, stderr], [undefined, 0, '', ''])
 })
+
+const misnamed: [line: string, fault: string][] = [
+  ['# HELP a_total x\n# TYPE a_total gauge\na_total 1', 'a_total: only a counter ends in _total'],
+  ['# HELP a x\n# TYPE a counter\na 1', 'a: a counter ends in _total'],
+  ['# TYPE a gauge\na 1', 'a: no help'],
+  ['# HELP a x\na 1', 'a: no type'],
+  ['# HELP a x\n# TYPE a gauge\na{quantile="1"} 1', 'a: only a summary has the label quantile'],
+  ['# HELP a x\n# TYPE a gauge\na{b="1",le="1"} 1', 'a: only a histogram has the label le'],
+  ['# HELP a_count x\n# TYPE a_count gauge\na_count 1', 'a_count: only a histogram or a summary ends in _count'],
+  ['# HELP a_milliseconds x\n# TYPE a_milliseconds gauge\na_milliseconds 1', 'a_milliseconds: not a base unit'],
+  ['# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1', 'a_ms: an abbreviated unit'],
+  ['# HELP aB x\n# TYPE aB gauge\naB 1', 'aB: not in snake case'],
+  ['# HELP a_gauge x\n# TYPE a_gauge gauge\na_gauge 1', 'a_gauge: its type is in its name'],
+]
+for (const [line, fault] of misnamed) test(`a rule of Prometheus: ${fault}`, () => assert.equal(metricFaults(line), [fault]))
 
 test('a second scrape counts nothing twice, and workers that are gone are gone', async () => {
   const pools = [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]

@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 import { OpenRequests, type Since } from './open-requests.ts'
+import { REFUSED_STATUS } from './unknown-sessions.ts'
 
 const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
@@ -25,8 +26,11 @@ export class InFlight {
   private loopIsBusy = () => {}
   private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
   private readonly upgradeClosed = () => this.end()
+  private readonly onRefused: (request: IncomingMessage) => void
 
-  constructor() {
+  /** `onRefused`: hears of requests that the app answered with `REFUSED_STATUS`. */
+  constructor(onRefused: (request: IncomingMessage) => void = () => {}) {
+    this.onRefused = onRefused
     // Nobody reads this one.
     this.row[rowWords.busySince] = 1
   }
@@ -99,7 +103,10 @@ export class InFlight {
 
   private endRequest(response: ServerResponse | undefined, since: Since): void {
     if (since !== true) this.noteResponse(performance.now() - since)
-    if (response !== undefined && (response.statusCode >= 500 || !response.writableEnded)) this.noteFailure(response)
+    if (response !== undefined) {
+      if (response.statusCode >= 500 || !response.writableEnded) this.noteFailure(response)
+      else if (response.statusCode === REFUSED_STATUS) this.onRefused(response.req)
+    }
     this.end()
   }
 

@@ -107,8 +107,8 @@ export type ToPrimary =
   | { readonly switchyard: 'session-report'; readonly report: SessionReport }
   /** These visitors have got their cookie here: `visitorKey` of each. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
-  /** A sentence for the log. */
-  | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
+  /** A sentence for the log. `once`: of several workers that say the same, the log has the first only. */
+  | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** No connection is left; said after a `drain`, and once more, with `last`, after the last one. */
   | { readonly switchyard: 'drained'; readonly last: boolean }
   /** Commands for the embedded store; undefined stands for what makes no sense. `hears`: tell me when others change what these read or write. */
@@ -140,6 +140,7 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         switchyard: 'notice',
         level: message.level === 'warn' ? 'warn' : 'info',
         message: message.message.slice(0, MAX_NOTICE),
+        once: message.once === true,
       }
     case 'sessions': {
       const { batch, hears, commands } = message

@@ -24,6 +24,7 @@ import { openedStatus } from './sessions/open-sessions.ts'
 import { Steering } from './steer.ts'
 import { keepTickShape } from './tick-shape.ts'
 import { TicketCookies } from './ticket-cookie.ts'
+import { UnknownSessions } from './unknown-sessions.ts'
 import { Upgraded } from './upgraded.ts'
 import { Visitors } from './visitors.ts'
 import { buildRoutes } from './worker-routes.ts'
@@ -42,7 +43,8 @@ if (runtime !== undefined) {
 }
 
 async function register(runtime: Runtime): Promise<void> {
-  const inFlight = new InFlight()
+  let unknownSessions: UnknownSessions | undefined
+  const inFlight = new InFlight((request) => unknownSessions?.refused(request))
   let serving: { server: Server; reception: Reception } | undefined
   /** One for each server, also for one that listens again. */
   const receptions = new Map<Server, Reception>()
@@ -66,6 +68,11 @@ async function register(runtime: Runtime): Promise<void> {
   const learns = learnedNames(start.routes, start.pool).length > 0
   const visitors = learns ? new Visitors(start, () => performance.now()) : undefined
   const table = await buildRoutes(runtime, () => told?.list ?? [], visitors)
+  unknownSessions = new UnknownSessions({
+    table,
+    workers: () => told?.list.length ?? 0,
+    warn: (message) => runtime.send({ switchyard: 'notice', level: 'warn', message, once: true }),
+  })
   const { end } = runtime
   const { outbox } = end
   const asking = new Asking(runtime, outbox)

@@ -59,6 +59,11 @@ export function stickyIds(engine: SessionIdSource): void {
   }
 }
 
+/** Has the app made the session ids of any engine.io server sticky? */
+export function hasStickyIds(): boolean {
+  return engines.size > 0
+}
+
 /** The sessions that are not a websocket: they have no connection that could end, and are in this process only. */
 export function sessionsWithoutWebSocket(): EngineSession[] {
   const sessions = [...engines].flatMap(({ clients = {} }) => Object.values(clients))

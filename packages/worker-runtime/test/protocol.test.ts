@@ -145,6 +145,14 @@ test('a notice is bounded', () => {
   assert.is(read.message.length, 2000)
 })
 
+test('a notice of many workers is told once only when it says so', () => {
+  const read = (once?: unknown) => readFromWorker({ switchyard: 'notice', message: 'x', once }) as { once: boolean }
+  assert.equal(
+    [read(), read(1), read(true)].map(({ once }) => once),
+    [false, false, true],
+  )
+})
+
 test('anything at all is read without throwing', () => {
   fc.assert(
     fc.property(

@@ -116,7 +116,7 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
     },
     {
       name: 'switchyard_load_board_faults_total',
-      help: 'Looks at which a worker said of its load what can not be; it was not believed',
+      help: 'Impossible load values of workers that were ignored',
       type: 'counter',
       labels: ['pool'],
       read: ({ pools }) => pools.map(({ name, boardFaults }) => ({ labels: { pool: name }, value: boardFaults })),
@@ -250,9 +250,9 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
     ),
     {
       name: 'switchyard_worker_loop_delay_seconds',
-      help: 'How late the event loop of the worker was in the last ten seconds: a quantile, 1 is the longest',
+      help: 'How late the event loop of the worker was in the last ten seconds: median (p50), 99th percentile (p99) and longest (max)',
       type: 'gauge',
-      labels: ['pool', 'slot', 'quantile'],
+      labels: ['pool', 'slot', 'statistic'],
       read: ({ pools }) => pools.flatMap(loopDelays),
     },
     {
@@ -275,6 +275,9 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
   ]
 }
 
+/** Gauges of prom-client that are called like counters, which Prometheus' own check refuses. Each is the sum of a metric without the suffix. */
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+
 /** A registry of its own: the metrics above and those of the process. */
 export class Metrics {
   readonly #registry = new Registry()
@@ -294,11 +297,16 @@ export class Metrics {
   /** All metrics of one moment, so that the sums among them hold. */
   text(): Promise<string> {
     // Not before anybody asks: they look at the event loop a hundred times a second.
-    if (!this.#isAsked) collectDefaultMetrics({ register: this.#registry })
+    if (!this.#isAsked) this.#addProcess()
     this.#isAsked = true
     const status = this.#source.status()
     for (const metric of this.#metrics) metric.fill(status)
     return this.#registry.metrics()
+  }
+
+  #addProcess(): void {
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of misnamed) this.#registry.removeSingleMetric(name)
   }
 }
 
@@ -345,9 +353,9 @@ function loopDelays({ name, workers }: PoolStatus): Row[] {
     const most = (read: (delay: LoadDetails['loopDelay']) => number) =>
       Math.max(...present.map(({ details }) => (details === null ? 0 : read(details.loopDelay) / 1000)))
     return [
-      { labels: { pool: name, slot, quantile: '0.5' }, value: most(({ p50Ms }) => p50Ms) },
-      { labels: { pool: name, slot, quantile: '0.99' }, value: most(({ p99Ms }) => p99Ms) },
-      { labels: { pool: name, slot, quantile: '1' }, value: most(({ maxMs }) => maxMs) },
+      { labels: { pool: name, slot, statistic: 'p50' }, value: most(({ p50Ms }) => p50Ms) },
+      { labels: { pool: name, slot, statistic: 'p99' }, value: most(({ p99Ms }) => p99Ms) },
+      { labels: { pool: name, slot, statistic: 'max' }, value: most(({ maxMs }) => maxMs) },
     ]
   })
 }

@@ -11,6 +11,7 @@ import type { LimitSettings } from '../settings.ts'
 import { Drains } from './drains.ts'
 import { Goals } from './goals.ts'
 import { LastWords } from './last-words.ts'
+import { Notices } from './notices.ts'
 import { type Action, outageRetryMs, type Plan, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
 import { PoolWatch } from './pool-watch.ts'
 import { type NotStarted, SeatRecords } from './seat-records.ts'
@@ -63,6 +64,7 @@ export class Supervisor {
   private readonly proven = new Set<string>()
   private readonly lastWords = new LastWords()
   private readonly goals = new Goals()
+  private readonly notices = new Notices()
   private readonly drains: Drains
   private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
@@ -383,6 +385,7 @@ export class Supervisor {
         worker.sessions = message.report
         return
       case 'notice':
+        if (message.once === true && !this.notices.isFirst(message.message)) return
         return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
       case 'drained':
         return this.drains.hear(worker, message.last)

@@ -35,7 +35,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     assert.ok(metric('switchyard_worker_response_seconds_sum') >= 0.029, text)
     const used = metric('switchyard_worker_heap_used_bytes')
     assert.ok(used > 1e6 && used < metric('switchyard_worker_heap_limit_bytes'), `${used}`)
-    assert.match(text, /^switchyard_worker_loop_delay_seconds\{pool="web",slot="0",quantile="0.99"\} \d/m)
+    assert.match(text, /^switchyard_worker_loop_delay_seconds\{pool="web",slot="0",statistic="p99"\} \d/m)
     const [worker] = (await balancer.status()).pools[0]?.workers ?? []
     assert.equal([worker?.begun, worker?.failed], [9, 3])
     // The system tells a process of its memory by a file.
