@@ -1,0 +1,34 @@
+// Runs the demo of a checkout that is built, and passes on what it is told: signals, and that the npm which runs it has ended.
+
+import { spawn } from 'node:child_process'
+import { onNpmEnd } from './npm-watch.mjs'
+import { exitCode, root } from './workspace.mjs'
+
+const SAME_SIGNAL_MS = 300
+
+// In a process group of its own: the terminal's Ctrl-C and npm's copy of it both come here, and one of them is passed on.
+const balancer = spawn(
+  process.execPath,
+  ['packages/balancer/bin/balancer.js', 'start', '--config', 'packages/examples/demo/balancer.config.ts', ...process.argv.slice(2)],
+  { cwd: root, stdio: 'inherit', detached: true },
+)
+balancer.once('error', (error) => {
+  console.error(error.message)
+  process.exitCode = 1
+})
+balancer.once('close', (status, signal) => process.exit(exitCode(status, signal)))
+
+let lastAt = Number.NEGATIVE_INFINITY
+for (const [received, sent] of [
+  ['SIGINT', 'SIGINT'],
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGHUP', 'SIGTERM'],
+]) {
+  process.on(received, () => {
+    const now = performance.now()
+    if (now - lastAt > SAME_SIGNAL_MS) balancer.kill(sent)
+    lastAt = now
+  })
+}
+
+onNpmEnd(() => balancer.kill('SIGTERM'))
