@@ -1,53 +1,97 @@
 // The picture: a line comes in at the primary and branches to a shed for each worker. An answer runs its line as a car.
 
 const SVG = 'http://www.w3.org/2000/svg'
-const DOOR = { x: 170, y: 220 }
-const SHED = { x: 480, width: 310, height: 52 }
+/** Two layouts, in units of the picture: a phone has no room for long rails and long notes, and its text must not shrink. */
+const LAYOUTS = {
+  wide: {
+    width: 800,
+    primary: { x: 170, y: 220, width: 110 },
+    shed: { x: 480, width: 310, height: 52 },
+    straight: 70,
+    homeNote: (pid) => `pid ${pid} · your chat lives here`,
+  },
+  narrow: {
+    width: 300,
+    primary: { x: 44, y: 220, width: 72 },
+    shed: { x: 119, width: 180, height: 54 },
+    straight: 10,
+    homeNote: () => 'your chat',
+  },
+}
+const HEIGHT = 440
+const POOL_GAP = 18
 const RUN_MS = 420
 const MAX_CARS = 60
 
 function draw(parent, name, attributes, text) {
   const element = document.createElementNS(SVG, name)
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
+  set(element, attributes)
   if (text !== undefined) element.textContent = text
   parent.append(element)
   return element
 }
 
-/** Draws the yard of `workers`, such as `{ web: 4, heavy: 2 }`, into `svg`. */
+function set(element, attributes) {
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
+}
+
+/** Draws the yard of `workers`, such as `{ web: 4, heavy: 2 }`, into `svg`, and again when the window gets narrow or wide. */
 export function createYard(svg, workers) {
-  const sheds = new Map()
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches
+  const narrow = matchMedia('(max-width: 600px)')
   const lines = draw(svg, 'g', {})
   const cars = draw(svg, 'g', {})
-  draw(lines, 'path', { class: 'rail', d: `M 10 ${DOOR.y} H ${DOOR.x}` })
-  draw(svg, 'rect', { class: 'door', x: DOOR.x - 55, y: DOOR.y - 24, width: 110, height: 48, rx: 12 })
-  draw(svg, 'text', { x: DOOR.x, y: DOOR.y + 5 }, 'primary')
-  draw(svg, 'text', { class: 'quiet', x: 10, y: DOOR.y - 14 }, 'clients')
+  const trunk = draw(lines, 'path', { class: 'rail' })
+  const box = draw(svg, 'rect', { class: 'door', height: 48, rx: 12 })
+  const name = draw(svg, 'text', {}, 'primary')
+  const clients = draw(svg, 'text', { class: 'quiet' }, 'clients')
+  const sheds = new Map()
+  for (const [pool, count] of Object.entries(workers)) {
+    for (let slot = 0; slot < count; slot++) {
+      const shed = draw(svg, 'g', { class: pool, 'data-worker': `${pool}/${slot}` })
+      sheds.set(`${pool}/${slot}`, {
+        shed,
+        pool,
+        rail: draw(lines, 'path', { class: 'rail' }),
+        walls: ['shed', 'glow'].map((part) => draw(shed, 'rect', { class: part, rx: 12 })),
+        lamp: draw(shed, 'circle', { class: 'lamp', r: 5 }),
+        title: draw(shed, 'text', {}, `${pool} ${slot}`),
+        note: draw(shed, 'text', { class: 'quiet' }, 'nothing yet'),
+        count: draw(shed, 'text', { class: 'count' }, '0'),
+        ...{ answers: 0, pid: undefined, home: false },
+      })
+    }
+  }
+  let layout
+  place()
+  narrow.addEventListener('change', place)
 
-  const seats = Object.entries(workers).flatMap(([pool, count]) => Array.from({ length: count }, (_, slot) => ({ pool, slot })))
-  const gap = 18
-  const step = (440 - gap) / seats.length
-  seats.forEach(({ pool, slot }, index) => {
-    const y = (index + 0.5) * step + (pool === seats[0].pool ? 0 : gap)
-    const bend = (DOOR.x + SHED.x) / 2
-    const rail = draw(lines, 'path', {
-      class: 'rail',
-      d: `M ${DOOR.x} ${DOOR.y} C ${bend} ${DOOR.y} ${bend - 20} ${y} ${SHED.x - 70} ${y} H ${SHED.x}`,
-    })
-    const shed = draw(svg, 'g', { class: pool, 'data-worker': `${pool}/${slot}` })
-    const top = y - SHED.height / 2
-    draw(shed, 'rect', { class: 'shed', x: SHED.x, y: top, width: SHED.width, height: SHED.height, rx: 12 })
-    draw(shed, 'rect', { class: 'glow', x: SHED.x, y: top, width: SHED.width, height: SHED.height, rx: 12 })
-    draw(shed, 'circle', { class: 'lamp', cx: SHED.x + 20, cy: y, r: 5 })
-    draw(shed, 'text', { x: SHED.x + 38, y: y - 3 }, `${pool} ${slot}`)
-    const note = draw(shed, 'text', { class: 'quiet', x: SHED.x + 38, y: y + 15 }, 'nothing yet')
-    const count = draw(shed, 'text', { class: 'count', x: SHED.x + SHED.width - 18, y: y + 8 }, '0')
-    sheds.set(`${pool}/${slot}`, { rail, shed, note, count, pool, answers: 0, pid: undefined, home: false })
-  })
+  function place() {
+    layout = narrow.matches ? LAYOUTS.narrow : LAYOUTS.wide
+    const { width, primary, shed, straight } = layout
+    svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`)
+    set(trunk, { d: `M 0 ${primary.y} H ${primary.x}` })
+    set(box, { x: primary.x - primary.width / 2, y: primary.y - 24, width: primary.width })
+    set(name, { x: primary.x, y: primary.y + 5 })
+    set(clients, { x: 2, y: primary.y - (narrow.matches ? 34 : 14) })
+    const step = (HEIGHT - POOL_GAP) / sheds.size
+    const firstPool = Object.keys(workers)[0]
+    let row = 0
+    for (const worker of sheds.values()) {
+      const y = (row++ + 0.5) * step + (worker.pool === firstPool ? 0 : POOL_GAP)
+      const bend = (primary.x + shed.x) / 2
+      set(worker.rail, { d: `M ${primary.x} ${primary.y} C ${bend} ${primary.y} ${bend - 20} ${y} ${shed.x - straight} ${y} H ${shed.x}` })
+      for (const wall of worker.walls) set(wall, { x: shed.x, y: y - shed.height / 2, width: shed.width, height: shed.height })
+      set(worker.lamp, { cx: shed.x + 20, cy: y })
+      set(worker.title, { x: shed.x + 38, y: y - 3 })
+      set(worker.note, { x: shed.x + 38, y: y + 15 })
+      set(worker.count, { x: shed.x + shed.width - 18, y: y + 8 })
+      if (worker.pid !== undefined) showNote(worker)
+    }
+  }
 
   function showNote(worker) {
-    worker.note.textContent = `pid ${worker.pid}${worker.home ? ' · your chat lives here' : ''}`
+    worker.note.textContent = worker.home ? layout.homeNote(worker.pid) : `pid ${worker.pid}`
   }
 
   function arrive(worker) {

@@ -19,8 +19,8 @@ test.before(async () => {
 test.after(() => example.stop())
 test.after(() => browser.close())
 
-async function withPage(body: (page: Page) => Promise<void>): Promise<void> {
-  const context = await browser.newContext()
+async function withPage(body: (page: Page) => Promise<void>, width = 1280): Promise<void> {
+  const context = await browser.newContext({ viewport: { width, height: 844 } })
   try {
     const page = await context.newPage()
     page.setDefaultTimeout(patience(15_000))
@@ -92,5 +92,28 @@ test('the chat lives in one worker, which the picture marks', () =>
     assert.match((await entry.textContent()) ?? '', new RegExp(`^Ada\\s*worker ${slot}\\s*all aboard$`))
     assert.is(await page.locator('#yard g.home').getAttribute('data-worker'), `web/${slot}`)
   }))
+
+/** Runs in the page: its width, the smallest text of the picture, and the heights of the buttons, all in CSS pixels. */
+const MEASURE = `({
+  widest: document.documentElement.scrollWidth,
+  smallest: Math.min(...[...document.querySelectorAll('#yard text')].map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)),
+  buttons: [...document.querySelectorAll('button')].map((button) => button.getBoundingClientRect().height),
+})`
+
+for (const width of [390, 320]) {
+  test(`on a phone of ${width} px: nothing is wider than the screen, and what is written can be read`, () =>
+    withPage(async (page) => {
+      await page.click('#light')
+      await page.fill('#text', 'a word that is longer than any line: '.padEnd(200, 'x'))
+      await page.press('#text', 'Enter')
+      await page.locator('#log li').waitFor()
+      const { widest, smallest, buttons } = (await page.evaluate(MEASURE)) as { widest: number; smallest: number; buttons: number[] }
+      assert.is(widest, width)
+      assert.ok(smallest >= 9.5, `the smallest text has ${smallest} px`)
+      assert.ok(Math.min(...buttons) >= 44, `buttons have ${buttons} px`)
+      await page.setViewportSize({ width: 1280, height: 844 })
+      await until(async () => (await page.getAttribute('#yard', 'viewBox')) === '0 0 800 440', 5_000, 'the wide picture')
+    }, width))
+}
 
 test.run()
