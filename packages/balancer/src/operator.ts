@@ -172,7 +172,7 @@ export class Operator {
   private unknown(pool: string): BalancerError {
     return operationError(
       'ERR_UNKNOWN_SEAT',
-      `there is no pool '${pool}'; there are ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
+      `there is no pool '${pool}'; the pools are: ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
     )
   }
 

@@ -414,6 +414,12 @@ test('the log from outside: its last lines, and those of one worker', async () =
     /^\[\d\d:\d\d:\d\d\] INFO: ready: .*\n\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 5 ms \(pid 1\)\nweb\/0 \| hello\nweb\/1 \| oh\n$/,
   )
   assert.is((await command(folder, ['logs', '-n', '1'])).out, 'web/1 | oh\n')
+  const unknown = await command(folder, ['logs', 'web/9'])
+  assert.equal(
+    [unknown.code, unknown.err],
+    [2, "balancer: there is no worker web/9; 'balancer status' lists the pools and workers (ERR_UNKNOWN_SEAT)\n"],
+  )
+  assert.is((await command(folder, ['logs', 'wob'])).code, 2)
   assert.is((await command(folder, ['logs', 'web/1'])).out, 'web/1 | oh\n')
   assert.equal((jsonLines((await command(folder, ['logs', '-n', '1', '--json', 'web/0'])).out) as { msg: string }[])[0]?.msg, 'hello')
   const io = fakeIo(folder)

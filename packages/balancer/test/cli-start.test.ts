@@ -152,6 +152,17 @@ for (const [name, args, message] of wrong) {
   })
 }
 
+test('what to read after a mistake: the help of the command, or of all', async () => {
+  const said = async (args: string[]) => {
+    const io = fakeIo(bare)
+    await main(args, io)
+    return io.stderr.text.trim().split('\n').at(-1)
+  }
+  assert.is(await said(['strat']), "Run 'balancer --help' for the commands.")
+  for (const command of ['start', 'check', 'explain', 'status', 'logs'])
+    assert.is(await said([command, '--bogus']), `Run 'balancer ${command} --help' for its arguments and options.`)
+})
+
 test('it says where it is ready, and stops after a signal with exit code 0', async () => {
   const { io, exit, balancer } = await running()
   balancer.started.resolve()

@@ -21,7 +21,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .showHelpAfterError("Run 'balancer --help' for what there is.")
+    .showHelpAfterError("Run 'balancer --help' for the commands.")
   addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
 
   const startCommand = program
@@ -98,6 +98,8 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     },
     addExamples,
   })
+  for (const command of program.commands)
+    command.showHelpAfterError(`Run 'balancer ${command.name()} --help' for its arguments and options.`)
   return program
 }
 

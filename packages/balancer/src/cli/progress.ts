@@ -114,7 +114,7 @@ class Watch {
   }
 }
 
-/** `web: 3 of 4 ready, 1 starting, 1 draining (2 connections, 1 request, 20 s left)`: the pools in which something is under way, or all. */
+/** `web: 3 of 4 ready, 1 starting, 1 draining (2 connections, 1 request; at most 20 s more)`: the pools in which something is under way, or all. */
 export function waitingFor({ pools }: BalancerStatus, pool: string | undefined): string {
   const concerned = pools.filter(({ name }) => pool === undefined || name === pool)
   const moving = concerned.filter(({ ready, desired, workers }) => ready !== desired || workers.some(({ state }) => state !== 'ready'))

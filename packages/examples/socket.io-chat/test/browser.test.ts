@@ -53,4 +53,21 @@ test('what is typed on one page is read on another', async () => {
   }
 })
 
+test('on a phone nothing is wider than the screen', async () => {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } })
+  try {
+    const page = await context.newPage()
+    page.setDefaultTimeout(patience(10_000))
+    await page.goto(`${example.url}/?room=phone&name=Ada`)
+    await page.locator('#state', { hasText: 'over websocket' }).waitFor()
+    await page.fill('#text', 'x'.repeat(300))
+    await page.click('button')
+    await page.locator('#log li').waitFor()
+    assert.is(await page.evaluate('document.documentElement.scrollWidth'), 390)
+    assert.is(await page.evaluate("document.querySelector('#log').scrollWidth - document.querySelector('#log').clientWidth"), 0)
+  } finally {
+    await context.close()
+  }
+})
+
 test.run()
