@@ -131,6 +131,10 @@ export interface PoolSettings {
   drainSpreadMs: number
   /** How long nobody may have come to a worker that drains, where routes of its pool give tickets. */
   drainReturnMs: number
+  /** What the app gets when its worker is to end; undefined: SIGTERM, or SIGINT if the app listens for that alone. */
+  stopSignal: NodeJS.Signals | undefined
+  /** How long the app may take to end after that; undefined: what is left of `drainTimeoutMs`, and 5 s at least. */
+  stopTimeoutMs: number | undefined
 }
 
 export interface RouteSettings {

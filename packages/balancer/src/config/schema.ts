@@ -291,6 +291,8 @@ const poolEntries = {
   maxConnectionAgeMs: milliseconds(1),
   drainSpreadMs: milliseconds(0),
   drainReturnMs: milliseconds(0),
+  stopSignal: v.optional(v.picklist(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'], "'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2'")),
+  stopTimeoutMs: milliseconds(0),
 }
 
 /** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */
