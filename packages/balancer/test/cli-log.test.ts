@@ -41,11 +41,17 @@ test('on a terminal, lines for people', () => {
   events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'hello {"a":1}' })
   events.emit('workerExited', { ...seat, code: 1, signal: null, expected: false, everReady: false, restartInMs: 200.7 })
   events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: false, everReady: true, restartInMs: undefined })
-  const [ready, output, exited, killed] = lines()
+  events.emit('workerExited', { ...seat, code: null, signal: 'SIGTERM', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...seat, code: 0, signal: null, expected: true, everReady: true, restartInMs: undefined })
+  const [ready, output, exited, killed, told, lost, done] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
   assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); starts again in 201 ms$/)
   assert.match(killed as string, /WARN: web\/0 was ended by SIGKILL \(pid 4711\)$/)
+  assert.match(told as string, /INFO: web\/0 ended on SIGTERM, as it was told to \(pid 4711\)$/)
+  assert.match(lost as string, /INFO: web\/0 was ended by SIGKILL \(pid 4711\)$/)
+  assert.match(done as string, /INFO: web\/0 exited with code 0 \(pid 4711\)$/)
 })
 
 test('colours on a terminal only', () => {

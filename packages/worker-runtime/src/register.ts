@@ -20,7 +20,7 @@ import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { startSessionReports } from './session-reports.ts'
-import { openedStatus } from './sessions/open-sessions.ts'
+import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
 import { HeldSignals, usualStopSignal } from './signals.ts'
 import { Steering } from './steer.ts'
 import { keepTickShape } from './tick-shape.ts'
@@ -56,6 +56,7 @@ async function register(runtime: Runtime): Promise<void> {
     if (message.switchyard === 'leave') {
       for (const server of receptions.keys()) closeListeningSocket(server)
       runtime.keepAlive(false)
+      letGoOfSessions()
       signals.send(stopSignal ?? usualStopSignal())
     } else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })

@@ -65,8 +65,10 @@ export class HeldSignals {
  */
 function intercept(signal: NodeJS.Signals): void {
   const { emit } = process
-  replaceFor('emit', ((event: string, ...values: unknown[]) => event === signal || Reflect.apply(emit, process, [event, ...values])) as typeof emit, () =>
-    process.on(signal, ignore),
+  replaceFor(
+    'emit',
+    ((event: string, ...values: unknown[]) => event === signal || Reflect.apply(emit, process, [event, ...values])) as typeof emit,
+    () => process.on(signal, ignore),
   )
   replaceFor(
     'listenerCount',

@@ -1,6 +1,7 @@
 // What is said of each event, for the log and for whoever waits for an operation.
 
 import type { BalancerEvents, Seat } from '../events.ts'
+import { appStopSignals } from '../settings.ts'
 import { duration } from './duration.ts'
 
 /** A line for people, and its fields for machines. */
@@ -115,7 +116,9 @@ function failure(given: object, text: string): EventLine {
 
 function describeExit(exit: BalancerEvents['workerExited'][0]): string {
   const { pid, code, signal, expected, everReady, restartInMs } = exit
-  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+  // Nobody else signals a worker that has been told to end; one without a listener of its own ends by the signal itself.
+  const asTold = expected && appStopSignals.some((name) => name === signal)
+  const how = signal === null ? `exited with code ${code}` : asTold ? `ended on ${signal}, as it was told to` : `was ended by ${signal}`
   const when = expected || everReady ? '' : ' before it was ready'
   const next = restartInMs === undefined ? '' : `; starts again in ${Math.round(restartInMs)} ms`
   return `${nameOf(exit)} ${how}${when} (pid ${pid})${next}`

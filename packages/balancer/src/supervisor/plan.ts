@@ -139,7 +139,8 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   function see(worker: PlannedWorker): void {
     if (worker.leavingMs !== undefined) {
       const stopMs = stopTimeMs(worker, worker.leavingMs, desired)
-      if (clock.isDue(worker.leavingMs + stopMs)) actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
+      if (clock.isDue(worker.leavingMs + stopMs))
+        actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
