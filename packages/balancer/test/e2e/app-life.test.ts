@@ -1,4 +1,4 @@
-// An app ends in a worker as it ends under plain Node: it hears its signal once and when nothing is left, closes what is its own, and has its time for that.
+// An app lives and ends in a worker as under plain Node. At its end it hears its signal once and when nothing is left, closes what is its own, and has its time for that.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -6,7 +6,7 @@ import type { PoolConfig } from '../../src/config/config.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
-const test = suite('end of an app', { timeoutMs: 40_000 })
+const test = suite('life of an app', { timeoutMs: 40_000 })
 
 async function start(ending: string, pool: PoolConfig = {}, drainTimeoutMs = 30_000): Promise<RunningBalancer> {
   const pools = { web: { workers: 1, env: { ENDING: ending }, ...pool } }
@@ -25,6 +25,13 @@ test('one that closes its server ends by itself, with its own exit code', async 
   assert.is(await balancer.stop(), 0)
   assert.equal(told(balancer), ['heard SIGTERM, listening true', 'closed well, listening false', 'beforeExit 3', 'exit 3'])
   assert.is(endOf(balancer), '30 web/0 exited with code 3')
+})
+
+test('what was read of a connection before its worker had it is counted as read', async () => {
+  const balancer = await start('exit')
+  const request = get('/read')
+  assert.is(String((await exchange(balancer.port, request)).body), String(request.length))
+  assert.is(await balancer.stop(), 0)
 })
 
 test('one that calls process.exit exits; one that hears no signal ends by it', async () => {
