@@ -81,6 +81,11 @@ export interface AutoscaleSettings {
   downAfterMs: number
 }
 
+/** What an app may be sent when its worker is to end. */
+export const appStopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
+export type AppStopSignal = (typeof appStopSignals)[number]
+
 /** A named set of workers that run one app. */
 export interface PoolSettings {
   name: string
@@ -131,6 +136,10 @@ export interface PoolSettings {
   drainSpreadMs: number
   /** How long nobody may have come to a worker that drains, where routes of its pool give tickets. */
   drainReturnMs: number
+  /** What the app gets when its worker is to end; undefined: SIGTERM, or SIGINT if the app listens for that alone. */
+  stopSignal: AppStopSignal | undefined
+  /** How long the app may take to end after that; undefined: what is left of `drainTimeoutMs`, and 5 s at least. */
+  stopTimeoutMs: number | undefined
 }
 
 export interface RouteSettings {

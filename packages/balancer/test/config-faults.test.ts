@@ -214,6 +214,14 @@ const table: [name: string, config: object, faults: string[]][] = [
     ],
   ],
   [
+    'a signal that ends no app',
+    { pools: { web: { stopSignal: 'SIGKILL', stopTimeoutMs: -1 } } },
+    [
+      "pools.web.stopSignal: expected 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2', got 'SIGKILL'",
+      'pools.web.stopTimeoutMs: expected milliseconds from 0 to 2147483647, got -1',
+    ],
+  ],
+  [
     'users that make no sense',
     { pools: { web: { uid: -1, gid: true }, heavy: { uid: '' } } },
     [

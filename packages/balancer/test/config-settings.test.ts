@@ -66,6 +66,8 @@ test('an app is enough', () => {
       maxConnectionAgeMs: Number.POSITIVE_INFINITY,
       drainSpreadMs: 5000,
       drainReturnMs: 1000,
+      stopSignal: undefined,
+      stopTimeoutMs: undefined,
     },
   ])
   assert.is(settings.control, undefined)
@@ -162,7 +164,7 @@ test('a pool that scales begins with the fewest, or as it says', () => {
 })
 
 test('what is replaced, and when', () => {
-  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs } = poolOf({
+  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs, stopSignal, stopTimeoutMs } = poolOf({
     reload: { maxSurge: 2 },
     maxRequests: 10,
     maxAgeMs: 20,
@@ -170,10 +172,12 @@ test('what is replaced, and when', () => {
     maxConnectionAgeMs: 30,
     drainSpreadMs: 0,
     drainReturnMs: 3000,
+    stopSignal: 'SIGINT',
+    stopTimeoutMs: 40_000,
   })
   assert.equal(
-    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs],
-    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0, 3000],
+    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs, stopSignal, stopTimeoutMs],
+    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0, 3000, 'SIGINT', 40_000],
   )
   const short = poolOf({}, { drainTimeoutMs: 700 })
   assert.equal([short.drainSpreadMs, short.drainReturnMs], [700, 700], 'no longer than the drain')

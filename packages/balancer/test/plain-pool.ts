@@ -33,6 +33,8 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     maxConnectionAgeMs: Number.POSITIVE_INFINITY,
     drainSpreadMs: 0,
     drainReturnMs: 1000,
+    stopSignal: undefined,
+    stopTimeoutMs: undefined,
     ...changes,
   }
 }

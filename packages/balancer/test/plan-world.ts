@@ -141,7 +141,8 @@ export class World {
   private planned(worker: WorldWorker): PlannedWorker {
     const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
     const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
-    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs }
+    const stopTimeoutMs = undefined
+    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs, stopTimeoutMs }
   }
 
   private carryOut(action: Action): void {

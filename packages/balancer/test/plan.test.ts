@@ -56,6 +56,7 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   sealed: false,
   drained: false,
   leavingMs: undefined,
+  stopTimeoutMs: undefined,
   ...changes,
 })
 const second = (changes: Partial<PlannedWorker> = {}) => worker({ id: 2, slot: 1, ...changes })
@@ -391,11 +392,35 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'kill', id: 1, why: 'it had not drained within 1000 ms' }],
   },
   {
-    name: 'a worker that was asked to leave is waited for, then killed',
+    name: 'a worker that was told to end has what is left of its drain for it, then it is killed',
+    desired: desired({ stopping: true, drainTimeoutMs: 20_000 }),
+    actual: actual([
+      worker({ state: 'draining', sinceMs: NOW - 20_000, leavingMs: NOW - 15_000 }),
+      worker({ id: 2, state: 'draining', sinceMs: NOW - 16_000, leavingMs: NOW - 15_000 }),
+    ]),
+    actions: [{ do: 'kill', id: 1, why: 'it had not ended 15000 ms after it was told to (stopTimeoutMs)' }],
+    nextMs: NOW + 4000,
+  },
+  {
+    name: 'and a few seconds at least, also one that never drained',
+    desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
+    actual: actual([
+      worker({ state: 'draining', sinceMs: NOW - LEAVE_MS - 900, leavingMs: NOW - LEAVE_MS }),
+      worker({ id: 2, state: 'draining', leavingMs: NOW - 1 }),
+      worker({ id: 3, state: 'starting', leavingMs: NOW - 2 }),
+    ]),
+    actions: [{ do: 'kill', id: 1, why: `it had not ended ${LEAVE_MS} ms after it was told to (stopTimeoutMs)` }],
+    nextMs: NOW - 2 + LEAVE_MS,
+  },
+  {
+    name: 'or as long as its pool says',
     desired: desired({ stopping: true }),
-    actual: actual([worker({ state: 'draining', leavingMs: NOW - LEAVE_MS }), worker({ id: 2, state: 'draining', leavingMs: NOW - 1 })]),
-    actions: [{ do: 'kill', id: 1, why: `it did not leave within ${LEAVE_MS} ms` }],
-    nextMs: NOW - 1 + LEAVE_MS,
+    actual: actual([
+      worker({ state: 'draining', leavingMs: NOW - 100, stopTimeoutMs: 100 }),
+      worker({ id: 2, state: 'draining', sinceMs: NOW - 40_000, leavingMs: NOW - 35_000, stopTimeoutMs: 40_000 }),
+    ]),
+    actions: [{ do: 'kill', id: 1, why: 'it had not ended 100 ms after it was told to (stopTimeoutMs)' }],
+    nextMs: NOW + 5000,
   },
 ]
 
@@ -420,6 +445,7 @@ const anyWorker = fc.record({
   sealed: fc.boolean(),
   drained: fc.boolean(),
   leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  stopTimeoutMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
 
 test('whatever is there: no seat is filled twice, nobody is acted on twice, time goes on', () => {

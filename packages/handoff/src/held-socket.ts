@@ -2,7 +2,7 @@
 // how Node is kept from reading on: `pause()` alone loses bytes.
 
 import type { Socket } from 'node:net'
-import type { Handle } from './adopt.ts'
+import type { Handle } from './handle.ts'
 import { newOwners, type Owners } from './owners.ts'
 
 /** One who waits for a worker is read on, so that it is seen when its client leaves; up to here. */
@@ -12,7 +12,6 @@ const FIRST_BYTES = 2048
 interface ReadHandle extends Handle {
   reading: boolean
   readonly fd?: number
-  readStart(): number
   readStop(): number
 }
 

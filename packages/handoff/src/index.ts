@@ -1,6 +1,6 @@
 // Everything that other packages may import from handoff.
 
-export { listeningDescriptor, publishConnections, tagOf } from './adopt.ts'
+export { Acceptor, countAsRead, tagOf } from './acceptor.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { ControlPipe } from './control-pipe.ts'
 export { type DescribedListener, describeListener } from './described-listener.ts'
@@ -35,6 +35,7 @@ export {
 } from './returns.ts'
 export { ToldSeats } from './seats.ts'
 export { connectionCountOf, httpConnectionsOf, idleConnectionsOf, responseOn, tellsIdleConnections } from './server-connections.ts'
+export { closeListeningSocket, listeningDescriptor, publishConnections } from './server-fields.ts'
 export { isHeadComplete, listenerOf, packTag } from './tag.ts'
 export type { Offer, OfferListener, Outbox, WorkerEnd } from './worker-end.ts'
 export { readWorkerIpc, type WorkerIpc } from './worker-ipc.ts'

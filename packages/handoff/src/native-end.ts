@@ -1,7 +1,7 @@
 // The worker's end of the native channel: descriptors come in, and each is claimed in the moment its first request begins.
 
-import type { Server, Socket } from 'node:net'
-import { adopt } from './adopt.ts'
+import type { Socket } from 'node:net'
+import type { Acceptor } from './acceptor.ts'
 import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { NativeEnds } from './ends.ts'
 import { native } from './native.ts'
@@ -35,8 +35,8 @@ class NativeOffer implements Offer {
     return native().claim(this.fd, this.index, this.word, bytes)
   }
 
-  adopt(server: Server): Socket | undefined {
-    return adopt(server, this.fd, this.tag)
+  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined {
+    return acceptor.accept(this.fd, this.tag, carried)
   }
 
   stayBusy(): void {

@@ -2,10 +2,11 @@
 // the moment its first request begins. What is written there is in the kernel, whatever becomes of this process.
 
 import { writeSync } from 'node:fs'
-import type { Server, Socket } from 'node:net'
-import { adopt, type Handle } from './adopt.ts'
+import type { Socket } from 'node:net'
+import type { Acceptor } from './acceptor.ts'
 import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { PortableEnds } from './ends.ts'
+import type { Handle } from './handle.ts'
 import { rowWords } from './native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
 import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
@@ -41,8 +42,8 @@ class PortableOffer implements Offer {
     return this.tell()
   }
 
-  adopt(server: Server): Socket | undefined {
-    return adopt(server, this.handle, this.tag)
+  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined {
+    return acceptor.accept(this.handle, this.tag, carried)
   }
 
   /** The answer is due in any case when the turn is over. */

@@ -1,7 +1,8 @@
 // The seam of a worker's end of its channel: what comes in, what goes back, and the memory in which the worker keeps its load.
 
 import type { ServerResponse } from 'node:http'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Acceptor } from './acceptor.ts'
 import type { ControlPipe } from './control-pipe.ts'
 import type { Verdict } from './returns.ts'
 
@@ -17,8 +18,8 @@ export interface Offer {
    * False: the primary has taken it back, and nothing may be done with it but to let go.
    */
   claim(bytes: number): boolean
-  /** A socket with the server's own options, counted by the server; undefined when it takes no more. It is not announced. */
-  adopt(server: Server): Socket | undefined
+  /** Gives the connection to a server as Node does (see `Acceptor.accept`). `carried`: what its socket is to read first. */
+  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined
   /** Its first request comes with the next turn of the loop: until then the loop does not say that it waits. */
   stayBusy(): void
   /** Lets go of a connection that could not be claimed and that no socket was made of. */

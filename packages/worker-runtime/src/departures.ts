@@ -6,7 +6,6 @@ import type { Server, Socket } from 'node:net'
 import {
   giveBackReasons,
   idleConnectionsOf,
-  isHeadComplete,
   isMoreBehind,
   type Outbox,
   packRest,
@@ -182,10 +181,7 @@ export class Departures {
 /** Nothing is under way on it: it is between two requests, or nothing has ever come on it. */
 export function isQuiet(socket: Socket, idle: Idle): boolean {
   if (idle?.has(socket) === true) return true
-  const tag = tagOf(socket)
-  // What comes with a whole head reaches the parser without being counted as read.
-  const isNew = lastRequestOn(socket) === undefined && socket.bytesRead === 0 && (tag === undefined || !isHeadComplete(tag))
-  return isNew && socket.writable
+  return lastRequestOn(socket) === undefined && socket.bytesRead === 0 && socket.writable
 }
 
 function serverOf(socket: Socket): Server | undefined {

@@ -2,7 +2,7 @@
 // nothing is left. The server listens to the end: its close() would break idle connections, and with them what their clients are just sending.
 
 import type { Server } from 'node:net'
-import { connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
+import { closeListeningSocket, connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
 import { type Departures, isQuiet } from './departures.ts'
 import { isBetweenWorkers } from './forward/forwarded.ts'
 import { Goodbyes } from './goodbyes.ts'
@@ -136,7 +136,7 @@ export class Drain {
       // What came in the last moment is unread, so the other worker sees that, and sends it elsewhere.
       for (const destroy of betweenWorkers) destroy()
       clearInterval(this.looks)
-      for (const server of servers()) server.close()
+      for (const server of servers()) closeListeningSocket(server)
       this.say('drained at last')
     }
   }

@@ -78,6 +78,8 @@ export interface WorkerStart {
   readonly forwardTimeoutMs: number
   /** Where routes of the pool give tickets: how long nobody may have come before a drained worker says so. */
   readonly drainReturnMs: number
+  /** What the app is sent when it is to end; left out: what it listens for. */
+  readonly stopSignal?: NodeJS.Signals | undefined
   /** Connections older than about this are let go; 0 or left out: none is. */
   readonly maxConnectionAgeMs?: number | undefined
   readonly sessions: SessionSettings
@@ -90,7 +92,7 @@ export type ToWorker =
    * those whom only you know may still come to you.
    */
   | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
-  /** Nothing is left for you here: end as on SIGTERM. */
+  /** Nothing is left for you here: end, as on the stop signal. */
   | { readonly switchyard: 'leave' }
   /** What the embedded store says to the commands of a batch, in order; a batch with much to say is answered in parts. */
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }

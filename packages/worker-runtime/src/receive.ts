@@ -6,15 +6,16 @@
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { isHeadComplete, type Offer } from '@switchyard/handoff'
+import { Acceptor, countAsRead, isHeadComplete, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 
 /** The one offer whose bytes are in the parser at the moment. */
 interface Beginning {
   readonly offer: Offer
-  readonly socket: Socket
+  /** Undefined until its server has accepted it. */
+  socket: Socket | undefined
   /** How many bytes are still in the kernel and must leave it with the claim. */
-  readonly peeked: number
+  peeked: number
   claimed: boolean
   lost: boolean
   /** Of its first request, once the app has that. */
@@ -24,15 +25,17 @@ interface Beginning {
 /** Stands between the channel and one server. */
 export class Reception {
   private readonly server: Server
+  private readonly acceptor: Acceptor
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
   private beginning: Beginning | undefined
   /** Is an offer in hand that is not counted as received yet? */
   private isUncounted = false
 
-  /** `loopIsFree`: is told when a connection's first request was answered in the call that brought it. */
+  /** To be made while the server begins to listen. `loopIsFree`: is told when a connection's first request was answered in the call that brought it. */
   constructor(server: Server, inFlight: InFlight, loopIsFree: () => void) {
     this.server = server
+    this.acceptor = new Acceptor(server)
     this.inFlight = inFlight
     this.loopIsFree = loopIsFree
   }
@@ -55,19 +58,16 @@ export class Reception {
   }
 
   private take(offer: Offer): void {
-    // More listeners than Node's own may look at the bytes themselves: they get a connection as they know it.
-    const beginsHere = isHeadComplete(offer.tag) && this.server instanceof HttpServer && this.server.listenerCount('connection') === 1
-    if (!beginsHere && !offer.claim(0)) return offer.release()
-    if (!beginsHere && isHeadComplete(offer.tag)) offer.stayBusy()
-    const socket = offer.adopt(this.server)
-    if (socket === undefined) {
-      if (beginsHere) offer.claim(0)
-    } else if (beginsHere) {
-      this.begin(offer, socket)
-    } else {
-      if (offer.carried !== undefined) socket.unshift(offer.carried)
-      this.server.emit('connection', socket)
-    }
+    if (this.mayBeginHere(offer)) return this.begin(offer)
+    if (!offer.claim(0)) return offer.release()
+    if (isHeadComplete(offer.tag)) offer.stayBusy()
+    offer.accept(this.acceptor, offer.carried)
+  }
+
+  /** More listeners than Node's own may look at the bytes themselves, and a server may have them wait: they get a connection as they know it. */
+  private mayBeginHere({ tag }: Offer): boolean {
+    const { server, acceptor } = this
+    return isHeadComplete(tag) && server instanceof HttpServer && server.listenerCount('connection') === 1 && !acceptor.pauses
   }
 
   /** Is the server allowed to tell its app of what is in the parser now? Claims it if nobody has. */
@@ -80,14 +80,13 @@ export class Reception {
     if (this.beginning !== undefined) this.beginning.response = response
   }
 
-  private begin(offer: Offer, socket: Socket): void {
-    const bytes = offer.carried ?? offer.peek()
-    const peeked = offer.carried === undefined ? bytes.length : 0
-    const beginning: Beginning = { offer, socket, peeked, claimed: false, lost: false, response: undefined }
+  private begin(offer: Offer): void {
+    const beginning: Beginning = { offer, socket: undefined, peeked: 0, claimed: false, lost: false, response: undefined }
     this.beginning = beginning
     try {
-      this.server.emit('connection', socket)
-      if (bytes.length > 0) socket.emit('data', bytes)
+      const socket = offer.accept(this.acceptor)
+      beginning.socket = socket
+      if (socket?.destroyed === false) feed(beginning, socket)
     } finally {
       // The parser may want more than our peek had: then nothing has begun, but it has the bytes.
       this.mayBegin(beginning)
@@ -101,7 +100,17 @@ export class Reception {
     if (beginning.lost) return false
     beginning.claimed = beginning.offer.claim(beginning.peeked)
     beginning.lost = !beginning.claimed
-    if (beginning.lost) beginning.socket.destroy()
+    if (beginning.lost) beginning.socket?.destroy()
     return beginning.claimed
   }
+}
+
+/** Gives the first bytes to the server's parser. */
+function feed(beginning: Beginning, socket: Socket): void {
+  const { offer } = beginning
+  const bytes = offer.carried ?? offer.peek()
+  if (offer.carried === undefined) beginning.peeked = bytes.length
+  if (bytes.length === 0) return
+  countAsRead(socket, bytes.length)
+  socket.emit('data', bytes)
 }

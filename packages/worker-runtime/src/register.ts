@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
+import { closeListeningSocket, publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
 import { Asking } from './asking.ts'
 import { ConnectionAges } from './connection-ages.ts'
 import { Departures } from './departures.ts'
@@ -20,7 +20,8 @@ import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { startSessionReports } from './session-reports.ts'
-import { openedStatus } from './sessions/open-sessions.ts'
+import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
+import { HeldSignals, usualStopSignal } from './signals.ts'
 import { Steering } from './steer.ts'
 import { keepTickShape } from './tick-shape.ts'
 import { TicketCookies } from './ticket-cookie.ts'
@@ -28,8 +29,6 @@ import { UnknownSessions } from './unknown-sessions.ts'
 import { Upgraded } from './upgraded.ts'
 import { Visitors } from './visitors.ts'
 import { buildRoutes } from './worker-routes.ts'
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 knowOwnName(process.argv[1])
 
@@ -52,16 +51,22 @@ async function register(runtime: Runtime): Promise<void> {
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
 
-  // Ctrl-C on a terminal, or a supervisor, signals the whole process group; the primary alone decides when a worker leaves or is replaced.
-  const ignore = () => {}
-  for (const signal of SIGNALS) process.on(signal, ignore)
+  const signals = new HeldSignals()
+  const { stopSignal } = runtime.start
+  signals.hold(stopSignal === undefined ? [] : [stopSignal])
   runtime.onMessage((message) => {
     if (message.switchyard === 'leave') {
-      for (const signal of SIGNALS) process.off(signal, ignore)
-      process.kill(process.pid, 'SIGTERM')
+      for (const server of receptions.keys()) closeListeningSocket(server)
+      runtime.keepAlive(false)
+      letGoOfSessions()
+      signals.send(stopSignal ?? usualStopSignal())
     } else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
-    else drain.order(message)
+    else {
+      // Between the end of the drain and the word to end there may be nothing else.
+      runtime.keepAlive(true)
+      drain.order(message)
+    }
   })
 
   const { start } = runtime
@@ -96,6 +101,8 @@ async function register(runtime: Runtime): Promise<void> {
     })
     serving = { server, reception: receptions.get(server) ?? takeIn(server, words) }
     if (!first) return
+    // From here on it is the app's server that keeps the process alive, as it does without us.
+    runtime.keepAlive(false)
     told = new ToldSeats(words, runtime.start.weights)
     inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, words)

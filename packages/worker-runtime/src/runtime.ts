@@ -13,6 +13,8 @@ export interface Runtime {
   readonly end: WorkerEnd
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
+  /** Does the line to the primary keep this process alive when nothing else does? At first it does. */
+  keepAlive(keeps: boolean): void
   /** Messages of changes that the primary has sent, those on their way too; undefined: that can't be seen. */
   toldChanges(): number | undefined
 }
@@ -48,6 +50,11 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
     onMessage(listener) {
       listeners.push(listener)
       if (listeners.length === 1) control.onFrame(hear)
+    },
+    keepAlive(keeps) {
+      // The channel of Node's own IPC: node:cluster listens on it, which counts like a listener of the app's. The control pipe keeps nothing alive.
+      if (keeps) process.channel?.ref()
+      else process.channel?.unref()
     },
     toldChanges: () => end.toldChanges(),
   }

@@ -61,7 +61,7 @@ async function startFrom(inheritance: Inheritance, options: StartOptions, io: Cl
     estate: balancer.estate,
     status: () => balancer.status(),
     predecessor: inheritance.predecessor,
-    drainTimeoutMs: settings.limits.drainTimeoutMs,
+    stopTimeoutMs: settings.limits.drainTimeoutMs + Math.max(0, ...settings.pools.map(({ stopTimeoutMs }) => stopTimeoutMs ?? 0)),
     env: io.env,
     pid: process.pid,
     warn,

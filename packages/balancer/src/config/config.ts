@@ -2,7 +2,7 @@
 
 import type { Policy, PolicyData, PolicyFunction, RouteMatch } from '@switchyard/routing'
 import type { OnOutage, RestMode, SessionCookieSettings, SessionSettings } from '@switchyard/worker-runtime'
-import type { LimitSettings, OutlierSettings } from '../settings.ts'
+import type { AppStopSignal, LimitSettings, OutlierSettings } from '../settings.ts'
 
 /** An address in full. Either `path`, or `port` with or without `host`. */
 export interface ListenOptions {
@@ -146,6 +146,10 @@ export interface PoolConfig {
   drainSpreadMs?: number | undefined
   /** Where tickets bring visitors back: how long nobody may have come before a worker that drains leaves. Default 1000, or `drainTimeoutMs` if that is less. */
   drainReturnMs?: number | undefined
+  /** The signal that the app gets when its worker has drained and is to end. Default `'SIGTERM'`, or `'SIGINT'` for an app that listens for that alone. */
+  stopSignal?: AppStopSignal | undefined
+  /** How long the app may take to end after that signal. Default what is left of `drainTimeoutMs`, and 5000 at least. */
+  stopTimeoutMs?: number | undefined
 }
 
 /** What of it is left out has its default. */

@@ -62,6 +62,8 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     maxConnectionAgeMs: pool.maxConnectionAgeMs ?? Number.POSITIVE_INFINITY,
     drainSpreadMs: pool.drainSpreadMs ?? Math.min(defaultDrainSpreadMs, limits.drainTimeoutMs),
     drainReturnMs: pool.drainReturnMs ?? Math.min(defaultDrainReturnMs, limits.drainTimeoutMs),
+    stopSignal: pool.stopSignal,
+    stopTimeoutMs: pool.stopTimeoutMs,
   }
 }
 

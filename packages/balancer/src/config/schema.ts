@@ -3,6 +3,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { cookieNameForm, patternFault, trustedProxyFault } from '@switchyard/routing'
 import * as v from 'valibot'
+import { appStopSignals } from '../settings.ts'
 import { didYouMean, type Fault, formatPath, show } from './faults.ts'
 import { bytesOf } from './sizes.ts'
 
@@ -291,6 +292,8 @@ const poolEntries = {
   maxConnectionAgeMs: milliseconds(1),
   drainSpreadMs: milliseconds(0),
   drainReturnMs: milliseconds(0),
+  stopSignal: v.optional(v.picklist(appStopSignals, "'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2'")),
+  stopTimeoutMs: milliseconds(0),
 }
 
 /** Letters first: keys that look like numbers would change places in an object, and the first pool is the default one. */

@@ -28,6 +28,8 @@ export interface PlannedWorker extends PlannedSeat {
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
   readonly leavingMs: number | undefined
+  /** How long it may take then; undefined: to the end of its drain, and `LEAVE_MS` at least. */
+  readonly stopTimeoutMs: number | undefined
 }
 
 /** What is remembered of a seat while its processes come and go. */
@@ -110,7 +112,7 @@ export interface Plan {
   readonly nextMs: number
 }
 
-/** How long a worker that was asked to leave may take before it is killed. */
+/** A worker that was asked to leave may take at least so long, unless its pool says otherwise. */
 export const LEAVE_MS = 5000
 /** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
 const TICKETS_SHARE = 0.5
@@ -138,7 +140,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   /** Sees a worker off. */
   function see(worker: PlannedWorker): void {
     if (worker.leavingMs !== undefined) {
-      if (clock.isDue(worker.leavingMs + LEAVE_MS)) actions.push(kill(worker, `it did not leave within ${LEAVE_MS} ms`))
+      const stopMs = stopTimeMs(worker, worker.leavingMs, desired)
+      if (clock.isDue(worker.leavingMs + stopMs))
+        actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
@@ -148,6 +152,12 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
     else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
       actions.push({ do: 'seal', id: worker.id })
   }
+}
+
+/** How long a worker may take to end, from when it was told to. What its app has begun to put away has all the time of the drain. */
+function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, leavingMs: number, { drainTimeoutMs }: Desired): number {
+  if (stopTimeoutMs !== undefined) return stopTimeoutMs
+  return state === 'draining' ? Math.max(sinceMs + drainTimeoutMs - leavingMs, LEAVE_MS) : LEAVE_MS
 }
 
 /** `isTrial`: whoever takes another's place has to wait. */

@@ -284,6 +284,7 @@ export class Supervisor {
       sealed,
       drained,
       leavingMs,
+      stopTimeoutMs: worker.killed ? undefined : worker.settings.stopTimeoutMs,
       state: state === 'gone' ? 'draining' : state,
     }
   }

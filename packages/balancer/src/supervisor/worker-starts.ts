@@ -88,10 +88,10 @@ export class WorkerStarts {
 /** What the workers of a pool need to know of its settings and of what all share. */
 function poolStart({ settings, shared }: PoolVersion) {
   const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions } = shared
-  const { name, rest, weights, drainReturnMs, maxConnectionAgeMs } = settings
+  const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
-    ...{ rest, weights, drainReturnMs, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions },
+    ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions },
     ticketKeys: readsTickets ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
   }

@@ -22,7 +22,8 @@ export interface DutiesOptions {
   readonly status: () => BalancerStatus
   /** If this primary is a successor. */
   readonly predecessor: Predecessor | undefined
-  readonly drainTimeoutMs: number
+  /** The longest that workers may take to drain and to end. */
+  readonly stopTimeoutMs: number
   readonly env: NodeJS.ProcessEnv
   readonly pid: number
   readonly warn: (message: string) => void
@@ -55,7 +56,7 @@ export class SystemDuties {
   }
 
   private follow(manager: ServiceManager): void {
-    const { events, predecessor, drainTimeoutMs } = this.options
+    const { events, predecessor, stopTimeoutMs } = this.options
     const say = (...assignments: Assignment[]): void => {
       if (this.isMain) manager.say(...assignments)
     }
@@ -77,7 +78,7 @@ export class SystemDuties {
       this.fallSilent()
     })
     events.on('draining', ({ reason }) => {
-      say('STOPPING=1', `STATUS=stopping: ${reason}`, `EXTEND_TIMEOUT_USEC=${(drainTimeoutMs + STOP_SPARE_MS) * 1000}`)
+      say('STOPPING=1', `STATUS=stopping: ${reason}`, `EXTEND_TIMEOUT_USEC=${(stopTimeoutMs + STOP_SPARE_MS) * 1000}`)
       this.fallSilent()
     })
     for (const change of CHANGES) {

@@ -31,6 +31,11 @@ export function sessionRedis(): RedisClient | undefined {
   return redis?.client
 }
 
+/** The process is to end when its app has nothing left to do: from now on an open connection of the sessions is no reason to live. */
+export function letGoOfSessions(): void {
+  redis?.letGo()
+}
+
 /** How it is with the sessions of this worker; undefined: its app uses none. */
 export function openedStatus(): SessionsStatus | undefined {
   return opened?.status()

@@ -66,8 +66,11 @@ export class RedisConnection {
   private readonly single: Redis | undefined
   private readonly listeners = { ready: new Set<() => void>(), lost: new Set<() => void>() }
   private readonly doubted = new WeakSet<Socket>()
+  /** Of one server, those beside the main one too. */
+  private readonly clients = new Set<Redis>()
   private isGathering = false
   private isClosed = false
+  private isLetGo = false
 
   constructor(library: Library, url: RedisUrl, tls: ConnectionOptions | undefined, commandTimeoutMs: number) {
     this.library = library
@@ -76,9 +79,11 @@ export class RedisConnection {
       this.cluster = newCluster(library, url, tls, commandTimeoutMs)
       this.client = this.cluster
       this.cluster.on('node error', (error: Error) => this.noteFault(error))
+      this.cluster.on('+node', (node: Redis) => this.watch(node))
     } else {
       this.single = new library.Redis(optionsOfOne(url, tls, commandTimeoutMs))
       this.client = this.single
+      this.watch(this.single)
     }
     const emitter = this.client as Redis
     // Without a listener ioredis writes each to the console.
@@ -166,6 +171,7 @@ export class RedisConnection {
       socketTimeout: options.socketTimeout,
     })
     besides.on('error', () => undefined)
+    this.watch(besides)
     return besides
   }
 
@@ -174,6 +180,7 @@ export class RedisConnection {
     if (this.single === undefined) return this.client
     const own = this.single.duplicate({ autoResubscribe: false })
     own.on('error', () => undefined)
+    this.watch(own)
     return own
   }
 
@@ -202,6 +209,18 @@ export class RedisConnection {
     ).unref()
   }
 
+  /** From now on it keeps no process alive by being there. A command that waits for its answer does, as its time limit runs. */
+  letGo(): void {
+    this.isLetGo = true
+    for (const client of this.clients) unref(client)
+  }
+
+  private watch(client: Redis): void {
+    this.clients.add(client)
+    client.once('end', () => this.clients.delete(client))
+    client.on('connect', () => this.isLetGo && unref(client))
+  }
+
   /** Ends it for good; what is under way fails. */
   close(): Promise<void> {
     this.isClosed = true
@@ -221,6 +240,10 @@ export class RedisConnection {
   private tell(event: 'ready' | 'lost'): void {
     for (const listener of [...this.listeners[event]]) listener()
   }
+}
+
+function unref(client: Redis): void {
+  ;(client.stream as Socket | undefined)?.unref()
 }
 
 /** Disconnects; resolves when that is done, soon in any case. */

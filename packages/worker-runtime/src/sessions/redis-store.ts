@@ -51,6 +51,11 @@ export class RedisStore implements SessionStore {
     return this.connection.client
   }
 
+  /** From now on the connection keeps no process alive. */
+  letGo(): void {
+    this.connection.letGo()
+  }
+
   async read(id: string, known?: number): Promise<Found> {
     if (!isId(id)) return { state: 'absent' }
     return foundOf(await this.run('switchyardRead', id, known ?? ''))
