@@ -37,7 +37,7 @@ test('what was read of a connection before its worker had it is counted as read'
 test('one that calls process.exit exits; one that hears no signal ends by it', async () => {
   const [exits, none] = await Promise.all([start('exit'), start('none')])
   assert.equal(await Promise.all([exits.stop(), none.stop()]), [0, 0])
-  assert.equal([endOf(exits), endOf(none)], ['30 web/0 exited with code 0', '30 web/0 ended on SIGTERM, as it was told to'])
+  assert.equal([endOf(exits), endOf(none)], ['30 web/0 has stopped', '30 web/0 has stopped'])
   assert.equal(told(none), [])
 })
 
