@@ -78,6 +78,8 @@ export interface Door {
   /** A number for a listener that only another process has: of connections that it has accepted and passes on. */
   nameForeign(peek: boolean): number
   accept(): void
+  /** From now on a head may be that long, whatever `maxHeadBytes` was; it never gets less. Not to be called from a callback of the door. */
+  allowHeads(bytes: number): void
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void
   /** Takes in an idle connection until its client sends something, leaves, or has rested for `timeoutMs`; undefined: for as long as it likes. */

@@ -46,6 +46,7 @@ export class PortableDoor implements Door {
   readonly restingCount = 0
   private readonly options: DoorOptions
   private readonly held: HeldSockets
+  private maxHeadBytes: number
   private readonly listeners: Listener[] = []
   /** Accepted before anybody may come in: Node accepts as soon as it listens. */
   private readonly early = new Map<number, number>()
@@ -63,9 +64,14 @@ export class PortableDoor implements Door {
   /** `held`: shared with the channels. */
   constructor(options: DoorOptions, held: HeldSockets) {
     this.options = options
+    this.maxHeadBytes = options.maxHeadBytes
     this.held = held
     this.unrouted = new Unrouted(options)
     this.lastDescriptor = Math.floor(descriptorLimit() * options.descriptorShare)
+  }
+
+  allowHeads(maxBytes: number): void {
+    this.maxHeadBytes = Math.max(this.maxHeadBytes, maxBytes)
   }
 
   get isAccepting(): boolean {
@@ -292,7 +298,7 @@ export class PortableDoor implements Door {
     if (socket.gone) return this.leave(fd)
     if (this.listeners[listener]?.peek === false) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
-    const head = RequestHead.read(bytes, bytes.length, this.options.maxHeadBytes)
+    const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
     const look = firstLook(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
     if (look === 'wait') return this.wait(socket, listener, performance.now())

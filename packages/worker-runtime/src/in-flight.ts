@@ -23,10 +23,13 @@ export class InFlight {
   private sumMs = 0
   private untilTimed = 0
   private loopIsBusy = () => {}
+  private readonly onError: (response: ServerResponse) => void
   private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
   private readonly upgradeClosed = () => this.end()
 
-  constructor() {
+  /** `onError`: is told of each response with a status of 400 and up that is over. */
+  constructor(onError: (response: ServerResponse) => void = () => {}) {
+    this.onError = onError
     // Nobody reads this one.
     this.row[rowWords.busySince] = 1
   }
@@ -99,7 +102,7 @@ export class InFlight {
 
   private endRequest(response: ServerResponse | undefined, since: Since): void {
     if (since !== true) this.noteResponse(performance.now() - since)
-    if (response !== undefined && (response.statusCode >= 500 || !response.writableEnded)) this.noteFailure(response)
+    if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.noteFailure(response)
     this.end()
   }
 
@@ -111,8 +114,11 @@ export class InFlight {
     this.noteLatency(ms)
   }
 
-  /** It was answered with 5xx, or its answer was broken off: by the app, unless its client has left or the line failed. */
-  private noteFailure({ statusCode, writableEnded, socket }: ServerResponse): void {
+  /** Counts one that was answered with 5xx, or whose answer was broken off: by the app, unless its client has left or the line failed. */
+  private noteFailure(response: ServerResponse): void {
+    const { statusCode, writableEnded, socket } = response
+    if (statusCode >= 400) this.onError(response)
+    if (writableEnded && statusCode < 500) return
     if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
     this.row[rowWords.failed] = this.failed + 1
   }
