@@ -1,10 +1,10 @@
 // A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
 
-import { type Connection, type Door, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Connection, type Door, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
-import { headBytesFor } from './head-bytes.ts'
+import { headBoundsFor } from './head-bytes.ts'
 import { learnedHeirloom, VISITORS } from './learned/heirloom.ts'
 import { Learned } from './learned/learned.ts'
 import { Sharing, type SharingWishes } from './learned/sharing.ts'
@@ -88,7 +88,7 @@ export class Balancer implements Operations {
     this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
     this.door = this.transport.openDoor({
       ...settings.limits,
-      maxHeadBytes: settings.limits.maxHeadBytes ?? headBytesFor(),
+      ...headBoundsOf(settings),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
       onLeft: (fd) => this.dispatcher.onLeft(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
@@ -131,7 +131,7 @@ export class Balancer implements Operations {
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker, address) => this.workerReady(worker, address),
       onHeaderLimit: (bytes) => {
-        if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBytesFor(bytes))
+        if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBoundsFor(bytes))
       },
       onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
@@ -348,6 +348,10 @@ export class Balancer implements Operations {
       passed: this.neighbours.passed,
     })
   }
+}
+
+function headBoundsOf({ limits: { maxHeadBytes } }: Settings): HeadBounds {
+  return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
 }
 
 function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {

@@ -2,7 +2,7 @@
 
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import { type Arrival, type Door, type DoorOptions, type LetGoListener, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type HeadBounds, type LetGoListener, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
 import { type Native, native, owners } from './native.ts'
@@ -54,6 +54,7 @@ export class NativeDoor implements Door {
   private bytes: Buffer
   private spare: Buffer
   private maxHeadBytes: number
+  private passesLonger: boolean
   private readonly listeners: Listener[] = []
   private readonly unrouted: Unrouted
   // In order of time, so that a sweep stops at the first that is young enough.
@@ -70,6 +71,7 @@ export class NativeDoor implements Door {
     this.unrouted = new Unrouted(options)
     this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
     this.maxHeadBytes = options.maxHeadBytes
+    this.passesLonger = options.passesLonger === true
     const { bytes, spare } = buffersFor(options.maxHeadBytes)
     this.bytes = bytes
     this.spare = spare
@@ -101,10 +103,11 @@ export class NativeDoor implements Door {
     this.native.resumeListeners()
   }
 
-  allowHeads(maxBytes: number): void {
-    if (maxBytes <= this.maxHeadBytes) return
-    this.maxHeadBytes = maxBytes
-    const { bytes, spare } = buffersFor(maxBytes)
+  allowHeads({ maxHeadBytes, passesLonger = false }: HeadBounds): void {
+    this.passesLonger ||= passesLonger
+    if (maxHeadBytes <= this.maxHeadBytes) return
+    this.maxHeadBytes = maxHeadBytes
+    const { bytes, spare } = buffersFor(maxHeadBytes)
     this.native.resizeDoor(bytes, spare.length)
     this.bytes = bytes
     this.spare = spare
@@ -270,6 +273,7 @@ export class NativeDoor implements Door {
     const head = RequestHead.read(bytes, length, this.maxHeadBytes)
     const look = firstLook(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(fd, packTag(listener, look === 'head'), head)
+    if (look === 'head-too-large' && this.passesLonger) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(fd, listener)
     if (look === 'leave') return this.leave(fd)
     return this.refuseUnrouted(fd, look)

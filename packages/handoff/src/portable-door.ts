@@ -8,7 +8,7 @@ import { RequestHead } from '@switchyard/routing'
 import { listeningDescriptor } from './adopt.ts'
 import type { Connection } from './channel.ts'
 import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
-import { type Arrival, type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type HeadBounds, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import type { HeldSocket, HeldSockets } from './held-socket.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, removeStale } from './listener.ts'
@@ -47,6 +47,7 @@ export class PortableDoor implements Door {
   private readonly options: DoorOptions
   private readonly held: HeldSockets
   private maxHeadBytes: number
+  private passesLonger: boolean
   private readonly listeners: Listener[] = []
   /** Accepted before anybody may come in: Node accepts as soon as it listens. */
   private readonly early = new Map<number, number>()
@@ -65,13 +66,15 @@ export class PortableDoor implements Door {
   constructor(options: DoorOptions, held: HeldSockets) {
     this.options = options
     this.maxHeadBytes = options.maxHeadBytes
+    this.passesLonger = options.passesLonger === true
     this.held = held
     this.unrouted = new Unrouted(options)
     this.lastDescriptor = Math.floor(descriptorLimit() * options.descriptorShare)
   }
 
-  allowHeads(maxBytes: number): void {
-    this.maxHeadBytes = Math.max(this.maxHeadBytes, maxBytes)
+  allowHeads({ maxHeadBytes, passesLonger = false }: HeadBounds): void {
+    this.passesLonger ||= passesLonger
+    this.maxHeadBytes = Math.max(this.maxHeadBytes, maxHeadBytes)
   }
 
   get isAccepting(): boolean {
@@ -301,6 +304,7 @@ export class PortableDoor implements Door {
     const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
     const look = firstLook(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
+    if (look === 'head-too-large' && this.passesLonger) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(socket, listener, performance.now())
     if (look === 'leave') return this.leave(fd)
     return this.refuseUnrouted(fd, look)

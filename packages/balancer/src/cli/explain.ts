@@ -2,7 +2,7 @@
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../config/secret.ts'
-import { headBytesFor } from '../head-bytes.ts'
+import { headBoundsFor } from '../head-bytes.ts'
 import { routeTable } from '../route-table.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -21,7 +21,7 @@ export interface ExplainOptions {
 /** Prints which routes were tried, which one was taken, and whom its policy would choose. */
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
   const { settings, knowsSecret } = await readSettings(options, io)
-  const head = headOf(options, settings.limits.maxHeadBytes ?? headBytesFor())
+  const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
   const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
   io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
   return 0
