@@ -24,7 +24,7 @@ const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = 
   // Plain data and types that every floor speaks of.
   [1, /^(events|errors|operations|status|settings)\.ts$/],
   [2, /^(supervisor|pool|learned|sessions|upgrade|system)\//],
-  [2, /^(listeners|moves|operator|read-status|release|releases|route-table|session-secrets|transport)\.ts$/],
+  [2, /^(head-bytes|listeners|moves|operator|read-status|release|releases|route-table|session-secrets|transport)\.ts$/],
   [3, /^balancer\.ts$/],
   [4, /^(config|admin|dashboard)\//],
   [5, /^cli\//],

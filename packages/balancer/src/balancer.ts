@@ -1,9 +1,10 @@
 // A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
 
-import { type Connection, type Door, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Connection, type Door, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
+import { headBoundsFor } from './head-bytes.ts'
 import { learnedHeirloom, VISITORS } from './learned/heirloom.ts'
 import { Learned } from './learned/learned.ts'
 import { Sharing, type SharingWishes } from './learned/sharing.ts'
@@ -87,6 +88,7 @@ export class Balancer implements Operations {
     this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
     this.door = this.transport.openDoor({
       ...settings.limits,
+      ...headBoundsOf(settings),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
       onLeft: (fd) => this.dispatcher.onLeft(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
@@ -128,6 +130,9 @@ export class Balancer implements Operations {
       },
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker, address) => this.workerReady(worker, address),
+      onHeaderLimit: (bytes) => {
+        if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBoundsFor(bytes))
+      },
       onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
@@ -343,6 +348,10 @@ export class Balancer implements Operations {
       passed: this.neighbours.passed,
     })
   }
+}
+
+function headBoundsOf({ limits: { maxHeadBytes } }: Settings): HeadBounds {
+  return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
 }
 
 function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {

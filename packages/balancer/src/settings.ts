@@ -150,7 +150,8 @@ export interface RouteSettings {
 }
 
 export interface LimitSettings {
-  maxHeadBytes: number
+  /** undefined: as long as the parsers of the app allow. */
+  maxHeadBytes: number | undefined
   headTimeoutMs: number
   maxUnrouted: number
   maxUnroutedPerAddress: number

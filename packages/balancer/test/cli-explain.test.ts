@@ -166,10 +166,10 @@ test('explain runs a policy of your own', async () => {
 })
 
 test('explain sees heads that the primary would not serve, or not trust', async () => {
-  assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(20_000)}`])).out, 'The primary refuses this head: too-large.')
+  assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(40_000)}`])).out, 'The primary refuses this head: too-large.')
   assert.match(
     (await run(['explain', 'GET', '/', '-H', 'Host: a', '-H', 'Host: b'])).out,
-    'This head could be read in more than one way: it is never a key.',
+    'The primary refuses this head (400): it could be taken for a request of more than one host or pool.',
   )
 })
 

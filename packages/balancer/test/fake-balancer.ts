@@ -50,6 +50,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
         'head-too-large': 0,
         'head-timeout': 0,
         'not-http': 0,
+        'ambiguous-head': 0,
         'too-many-unrouted': 0,
         'too-many-unrouted-per-address': 0,
         'no-worker': 0,

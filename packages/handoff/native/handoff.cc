@@ -376,6 +376,18 @@ napi_value openDoor(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// resizeDoor(bytes: Uint8Array, headBytes): takes the place of what openDoor was given. Not to be called while a batch is being read.
+napi_value resizeDoor(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  size_t length = 0;
+  void* data = nullptr;
+  napi_get_typedarray_info(env, args.at[0], nullptr, &length, &data, nullptr, nullptr);
+  theDoor->bytes = static_cast<char*>(data);
+  theDoor->headBytes = toInt(env, args.at[1]);
+  theDoor->byteCapacity = static_cast<int>(length) - theDoor->headBytes;
+  return nullptr;
+}
+
 // Clients that the kernel has accepted already are taken in before their listener closes: closing would reset them. Not those of a socket that is another
 // process's too, from which this one has never accepted: that one will.
 void releaseListeners(Door* door) {
@@ -1525,7 +1537,7 @@ napi_value start(napi_env env, napi_value exports) {
     const char* name;
     napi_callback function;
   } const functions[] = {
-      {"openDoor", openDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
+      {"openDoor", openDoor}, {"resizeDoor", resizeDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
       {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
       {"pauseListeners", pauseListeners}, {"holdOffArrivals", holdOffArrivals}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"watchLeaving", watchLeaving}, {"unwatch", unwatch},
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},

@@ -33,9 +33,15 @@ export function newDoorCounts(): DoorCounts {
   return { accepted: 0, givenBack: 0, refused, closed: 0, waiting: 0, lingering: 0 }
 }
 
-/** The bounds of the door; all have defaults in the config. */
-export interface DoorOptions {
+/** How long the head of a request may be. */
+export interface HeadBounds {
   readonly maxHeadBytes: number
+  /** Is a connection with a longer one routed by its address, for the worker's parser to judge? Left out or false: it is refused. */
+  readonly passesLonger?: boolean
+}
+
+/** The bounds of the door; all have defaults in the config. */
+export interface DoorOptions extends HeadBounds {
   /** From accept to the end of the head. */
   readonly headTimeoutMs: number
   readonly maxUnrouted: number
@@ -78,6 +84,8 @@ export interface Door {
   /** A number for a listener that only another process has: of connections that it has accepted and passes on. */
   nameForeign(peek: boolean): number
   accept(): void
+  /** From now on a head may be that long, if it was less before. Not to be called from a callback of the door. */
+  allowHeads(bounds: HeadBounds): void
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void
   /** Takes in an idle connection until its client sends something, leaves, or has rested for `timeoutMs`; undefined: for as long as it likes. */

@@ -3,14 +3,18 @@
 import type { RequestHead } from '@switchyard/routing'
 import type { RefusalReason } from './refusal.ts'
 
-/** `head`: a whole HTTP/1 head is there. `protocol`: it speaks another protocol, and is routed by address. `wait`: for more. `leave`: no more will come. */
-export type FirstLook = 'head' | 'protocol' | 'wait' | 'leave' | Extract<RefusalReason, 'head-too-large' | 'not-http'>
+/**
+ * `head`: a whole HTTP/1 head is there. `protocol`: the client speaks another protocol, or has sent a head that only the worker's parser can judge; the
+ * connection is routed by address. `wait`: for more. `leave`: no more will come.
+ */
+export type FirstLook = 'head' | 'protocol' | 'wait' | 'leave' | Extract<RefusalReason, 'head-too-large' | 'not-http' | 'ambiguous-head'>
 
 /** Judges a head that was read off `length` bytes. `ended`: the client will send no more. */
 export function firstLook(head: RequestHead, ended: boolean): FirstLook {
   switch (head.outcome) {
     case 'complete':
-      return 'head'
+      if (head.hasManyHosts) return 'ambiguous-head'
+      return head.ambiguous ? 'protocol' : 'head'
     case 'incomplete':
       return ended ? 'leave' : 'wait'
     case 'too-large':

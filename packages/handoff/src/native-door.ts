@@ -2,7 +2,7 @@
 
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import { type Arrival, type Door, type DoorOptions, type LetGoListener, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type HeadBounds, type LetGoListener, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
 import { type Native, native, owners } from './native.ts'
@@ -51,8 +51,10 @@ export class NativeDoor implements Door {
   private readonly options: DoorOptions
   private readonly native: Native = native()
   private readonly records = new Int32Array(RECORDS * RECORD_INTS)
-  private readonly bytes: Buffer
-  private readonly spare: Buffer
+  private bytes: Buffer
+  private spare: Buffer
+  private maxHeadBytes: number
+  private passesLonger: boolean
   private readonly listeners: Listener[] = []
   private readonly unrouted: Unrouted
   // In order of time, so that a sweep stops at the first that is young enough.
@@ -68,11 +70,12 @@ export class NativeDoor implements Door {
     this.resting = new Resting(options.maxResting)
     this.unrouted = new Unrouted(options)
     this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
-    // One byte more than a head may have tells *too large* from *just fits*.
-    const headBytes = options.maxHeadBytes + 1
-    this.bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
-    this.spare = this.bytes.subarray(this.bytes.length - headBytes)
-    this.native.openDoor(this.records, this.bytes, headBytes, this.lastDescriptor, this, this.onBatch)
+    this.maxHeadBytes = options.maxHeadBytes
+    this.passesLonger = options.passesLonger === true
+    const { bytes, spare } = buffersFor(options.maxHeadBytes)
+    this.bytes = bytes
+    this.spare = spare
+    this.native.openDoor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
   }
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
@@ -98,6 +101,16 @@ export class NativeDoor implements Door {
   accept(): void {
     this.accepting = true
     this.native.resumeListeners()
+  }
+
+  allowHeads({ maxHeadBytes, passesLonger = false }: HeadBounds): void {
+    this.passesLonger ||= passesLonger
+    if (maxHeadBytes <= this.maxHeadBytes) return
+    this.maxHeadBytes = maxHeadBytes
+    const { bytes, spare } = buffersFor(maxHeadBytes)
+    this.native.resizeDoor(bytes, spare.length)
+    this.bytes = bytes
+    this.spare = spare
   }
 
   get isAccepting(): boolean {
@@ -171,9 +184,10 @@ export class NativeDoor implements Door {
   }
 
   private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
-    const head = RequestHead.read(carried, carried.length, this.options.maxHeadBytes)
-    if (head.outcome === 'complete') return this.arrival(fd, packTag(listener, true), head, carried)
-    this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+    const head = RequestHead.read(carried, carried.length, this.maxHeadBytes)
+    if (head.outcome === 'complete' && !head.hasManyHosts) return this.arrival(fd, packTag(listener, !head.ambiguous), head, carried)
+    if (head.hasManyHosts) this.refuse(fd, 'ambiguous-head')
+    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
     return undefined
   }
 
@@ -256,9 +270,10 @@ export class NativeDoor implements Door {
   private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
     if (this.listeners[listener]?.peek === false) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (length === 0) return ended ? this.leave(fd) : this.wait(fd, listener)
-    const head = RequestHead.read(bytes, length, this.options.maxHeadBytes)
+    const head = RequestHead.read(bytes, length, this.maxHeadBytes)
     const look = firstLook(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(fd, packTag(listener, look === 'head'), head)
+    if (look === 'head-too-large' && this.passesLonger) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(fd, listener)
     if (look === 'leave') return this.leave(fd)
     return this.refuseUnrouted(fd, look)
@@ -344,4 +359,11 @@ export class NativeDoor implements Door {
       this.native.resumeListeners()
     }, PAUSE_MS)
   }
+}
+
+/** What heads are peeked into: batches, and one at a time. One byte more than a head may have tells *too large* from *just fits*. */
+function buffersFor(maxHeadBytes: number): { bytes: Buffer; spare: Buffer } {
+  const headBytes = maxHeadBytes + 1
+  const bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
+  return { bytes, spare: bytes.subarray(bytes.length - headBytes) }
 }

@@ -17,6 +17,7 @@ export interface Native {
     receiver: object,
     onBatch: (count: number, failure: number) => void,
   ): void
+  resizeDoor(bytes: Uint8Array, headBytes: number): void
   closeDoor(): void
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number): number
   listenUnix(path: string, backlog: number): number

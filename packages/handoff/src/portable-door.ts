@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
 import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
-import { type Arrival, type Door, type DoorOptions, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type HeadBounds, newDoorCounts } from './door.ts'
 import { firstLook } from './first-look.ts'
 import type { HeldSocket, HeldSockets } from './held-socket.ts'
 import { type BoundListener, type InheritedListener, type ListenerAddress, removeStale } from './listener.ts'
@@ -46,6 +46,8 @@ export class PortableDoor implements Door {
   readonly restingCount = 0
   private readonly options: DoorOptions
   private readonly held: HeldSockets
+  private maxHeadBytes: number
+  private passesLonger: boolean
   private readonly listeners: Listener[] = []
   /** Accepted before anybody may come in: Node accepts as soon as it listens. */
   private readonly early = new Map<number, number>()
@@ -63,9 +65,16 @@ export class PortableDoor implements Door {
   /** `held`: shared with the channels. */
   constructor(options: DoorOptions, held: HeldSockets) {
     this.options = options
+    this.maxHeadBytes = options.maxHeadBytes
+    this.passesLonger = options.passesLonger === true
     this.held = held
     this.unrouted = new Unrouted(options)
     this.lastDescriptor = Math.floor(descriptorLimit() * options.descriptorShare)
+  }
+
+  allowHeads({ maxHeadBytes, passesLonger = false }: HeadBounds): void {
+    this.passesLonger ||= passesLonger
+    this.maxHeadBytes = Math.max(this.maxHeadBytes, maxHeadBytes)
   }
 
   get isAccepting(): boolean {
@@ -292,9 +301,10 @@ export class PortableDoor implements Door {
     if (socket.gone) return this.leave(fd)
     if (this.listeners[listener]?.peek === false) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
-    const head = RequestHead.read(bytes, bytes.length, this.options.maxHeadBytes)
+    const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
     const look = firstLook(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
+    if (look === 'head-too-large' && this.passesLonger) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(socket, listener, performance.now())
     if (look === 'leave') return this.leave(fd)
     return this.refuseUnrouted(fd, look)

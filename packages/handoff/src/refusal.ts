@@ -5,6 +5,7 @@ export const refusals = {
   'head-too-large': { status: 431, phrase: 'Request Header Fields Too Large' },
   'head-timeout': { status: 408, phrase: 'Request Timeout' },
   'not-http': { status: 400, phrase: 'Bad Request' },
+  'ambiguous-head': { status: 400, phrase: 'Bad Request' },
   'too-many-unrouted': { status: 503, phrase: 'Service Unavailable' },
   'too-many-unrouted-per-address': { status: 429, phrase: 'Too Many Requests' },
   'no-worker': { status: 503, phrase: 'Service Unavailable' },

@@ -18,6 +18,10 @@ export interface HeadScan {
   methodEnd: number
   targetStart: number
   targetEnd: number
+  /** It has more than one Host field: RFC 9112 §3.2 wants that answered with 400. */
+  hasManyHosts: boolean
+  /** Its Host is made of letters, digits, `.`, `-` and `_`, perhaps with a port. */
+  hasSimpleHost: boolean
   /** Start and colon of each field line, in pairs; a line ends two bytes before the next one starts. */
   readonly fields: number[]
   /** Bytes of the head with the final CRLFCRLF; 0 unless complete. */
@@ -27,17 +31,20 @@ export interface HeadScan {
 const TOKEN = 1
 const VALUE = 2
 const TARGET = 4
+const HOST = 8
 const CLASS = new Uint8Array(256)
 for (let byte = 0; byte < 256; byte++) {
   if (byte === 0x09 || (byte >= 0x20 && byte !== 0x7f)) CLASS[byte] = VALUE
   if (byte > 0x20 && byte !== 0x7f) CLASS[byte] = VALUE | TARGET
   if (/[\w!#$%&'*+.^`|~-]/.test(String.fromCharCode(byte))) CLASS[byte] = VALUE | TARGET | TOKEN
+  if (/[\w.-]/.test(String.fromCharCode(byte))) CLASS[byte] = VALUE | TARGET | TOKEN | HOST
 }
 
 const CR = 0x0d
 const LF = 0x0a
 const SPACE = 0x20
 const COLON = 0x3a
+const SLASH = 0x2f
 const MAX_METHOD_BYTES = 32
 const MAX_LEADING_LINES = 2
 const VERSION = Buffer.from('HTTP/1.')
@@ -52,6 +59,8 @@ export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan 
     methodEnd: 0,
     targetStart: 0,
     targetEnd: 0,
+    hasManyHosts: false,
+    hasSimpleHost: false,
     fields: [],
     byteLength: 0,
   }
@@ -127,7 +136,7 @@ function notHttp(scan: HeadScan): 0 {
 /** Gives the offset after the empty line, or 0 while there is none. What is wrong with a line makes the head ambiguous and is read over. */
 function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
   let at = from
-  let host = -1
+  let hasHost = false
   while (at < end) {
     const first = bytes[at] as number
     if (first === LF) {
@@ -147,8 +156,9 @@ function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan
     if (at === 0) return 0
     scan.fields.push(start, colon)
     if (colon - start === 4 && isHostName(bytes, start)) {
-      if (host === -1) host = scan.fields.length - 2
-      else if (!sameValue(bytes, scan.fields[host + 1] as number, colon)) scan.ambiguous = true
+      if (hasHost) scan.ambiguous = scan.hasManyHosts = true
+      else scan.hasSimpleHost = isSimpleHost(bytes, colon + 1, at)
+      hasHost = true
     }
   }
   return 0
@@ -170,6 +180,20 @@ function scanLineEnd(bytes: Uint8Array, from: number, end: number, scan: HeadSca
   }
 }
 
+/** Looks at the value of a Host line that has ended. */
+function isSimpleHost(bytes: Uint8Array, from: number, lineEnd: number): boolean {
+  let at = from
+  while (bytes[at] === SPACE) at++
+  const start = at
+  while (at < lineEnd && ((CLASS[bytes[at] as number] as number) & HOST) !== 0) at++
+  if (at === start) return false
+  if (bytes[at] === COLON) {
+    at++
+    while (at < lineEnd && (bytes[at] as number) >= 0x30 && (bytes[at] as number) <= 0x39) at++
+  }
+  return bytes[at] === CR
+}
+
 function isHostName(bytes: Uint8Array, at: number): boolean {
   return (
     ((bytes[at] as number) | 0x20) === 0x68 &&
@@ -179,33 +203,23 @@ function isHostName(bytes: Uint8Array, at: number): boolean {
   )
 }
 
-/** Are the values after these two colons the same, but for white space around them? Both lines are known to have ended. */
-function sameValue(bytes: Uint8Array, firstColon: number, secondColon: number): boolean {
-  let first = skipSpace(bytes, firstColon + 1)
-  let second = skipSpace(bytes, secondColon + 1)
-  while (bytes[first] === bytes[second] && bytes[first] !== CR && bytes[first] !== LF) {
-    first++
-    second++
-  }
-  return isLineEnd(bytes[skipSpace(bytes, first)]) && isLineEnd(bytes[skipSpace(bytes, second)])
-}
-
-function skipSpace(bytes: Uint8Array, from: number): number {
-  let at = from
-  while (bytes[at] === SPACE || bytes[at] === 0x09) at++
-  return at
-}
-
-function isLineEnd(byte: number | undefined): boolean {
-  return byte === CR || byte === LF
-}
-
-/** Origin-form; or authority-form for CONNECT; or `*` for OPTIONS (RFC 9112 §3.2). Absolute-form is not: its host can differ from Host. */
+/** Origin-form; or absolute-form; or authority-form for CONNECT; or `*`, which Node takes with every method (RFC 9112 §3.2). */
 function isPlainTarget(bytes: Uint8Array, scan: HeadScan): boolean {
   const first = bytes[scan.targetStart]
-  if (methodIs(bytes, scan, 'CONNECT')) return first !== 0x2f && first !== 0x2a
-  if (first === 0x2f) return true
-  return first === 0x2a && scan.targetEnd - scan.targetStart === 1 && methodIs(bytes, scan, 'OPTIONS')
+  if (methodIs(bytes, scan, 'CONNECT')) return first !== 0x2a && !bytes.subarray(scan.targetStart, scan.targetEnd).includes(SLASH)
+  if (first === SLASH) return true
+  return (first === 0x2a && scan.targetEnd - scan.targetStart === 1) || isAbsolute(bytes, scan)
+}
+
+/** Letters, then `://`: Node's parser takes no other scheme. */
+function isAbsolute(bytes: Uint8Array, { targetStart, targetEnd }: HeadScan): boolean {
+  let at = targetStart
+  while (at < targetEnd && isLetter(bytes[at] as number)) at++
+  return at > targetStart && bytes[at] === COLON && bytes[at + 1] === SLASH && bytes[at + 2] === SLASH
+}
+
+function isLetter(byte: number): boolean {
+  return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a
 }
 
 function methodIs(bytes: Uint8Array, scan: HeadScan, method: string): boolean {

@@ -1,17 +1,44 @@
 // The small grammars inside a head's texts: target, Host, cookies, query. Each takes what a client sent and never throws.
 
-/** Is this an origin-form target, or the `*` of OPTIONS? CONNECT's has no path. */
-export function hasPath(target: string): boolean {
-  return target.charCodeAt(0) === 0x2f || target === '*'
+const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)(.*)$/is
+
+/** A target in origin-form (RFC 9112 §3.2.1), an absolute-form without its authority, or the `*` of OPTIONS; `undefined` for CONNECT's, which has no path. */
+export function originForm(target: string): string | undefined {
+  if (target.charCodeAt(0) === 0x2f || target === '*') return target
+  const rest = ABSOLUTE.exec(target)?.[2]
+  return rest === undefined || rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** Where the path of an origin-form target ends: before `?` or `#`. */
-export function pathEnd(target: string): number {
-  for (let at = 0; at < target.length; at++) {
+/** Is it an absolute-form target (RFC 9112 §3.2.2)? */
+export function isAbsoluteForm(target: string): boolean {
+  return target.charCodeAt(0) !== 0x2f && ABSOLUTE.test(target)
+}
+
+/** Does an absolute-form target name this host, and end its authority with a path or at all? Some routers look for the path behind the query otherwise. */
+export function namesHost(target: string, host: string): boolean {
+  const [, authority = '', rest = ''] = ABSOLUTE.exec(target) ?? []
+  return hostIn(authority) === host && (rest === '' || rest.startsWith('/'))
+}
+
+/** Where the path of an origin-form target ends: before `?` or `#`. It does not end before `from`. */
+export function pathEnd(target: string, from = 0): number {
+  for (let at = from; at < target.length; at++) {
     const code = target.charCodeAt(at)
     if (code === 0x3f || code === 0x23) return at
   }
   return target.length
+}
+
+// Most requests name the host that the one before them named.
+let lastPlainHost = ''
+const PLAIN_HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+;=-]+)(?::\d*)?$/i
+
+/** Is a Host field a host of plain ASCII letters, with or without a port? To a URL parser everything else may be another host, or more than a host. */
+export function isPlainHost(field: string): boolean {
+  if (field === lastPlainHost) return true
+  if (!PLAIN_HOST.test(field)) return false
+  lastPlainHost = field
+  return true
 }
 
 /** The host of a Host field in lower case, without port and final dot; `undefined` when it is not a host (RFC 3986 §3.2.2, roughly). */

@@ -1,8 +1,7 @@
-// Path patterns of routes, and the form of a path they are compared with. Literals and prefixes are plain comparisons; the rest is regexparam's.
-// Comparison is generous, as frameworks are, so that a heavy route can't be reached around its pool by spelling its path another way.
+// Path patterns of routes. Literals and prefixes are plain comparisons; the rest is regexparam's.
 
 import { parse } from 'regexparam'
-import { pathEnd } from './head-text.ts'
+import { comparedPath } from './path-readings.ts'
 
 /** Does a path in compared form (see `comparedPath`) match? */
 export type PathTest = (path: string) => boolean
@@ -14,9 +13,6 @@ export interface PathPattern {
 }
 
 const SLASH = 0x2f
-const QUERY = 0x3f
-const FRAGMENT = 0x23
-const PERCENT = 0x25
 const EVERY_PATH: PathPattern = { test: () => true, first: undefined }
 
 /**
@@ -72,34 +68,4 @@ export function matchesEveryPath(pattern: string | undefined): boolean {
 export function firstSegment(path: string): string {
   const end = path.indexOf('/', 1)
   return path.slice(1, end === -1 ? path.length : end)
-}
-
-/** The path of an origin-form target, or `*`, in the form that is compared. One pass, and no new text where the path is in that form already. */
-export function comparedPathOf(target: string): string {
-  let before = 0
-  let at = 0
-  for (; at < target.length; at++) {
-    const code = target.charCodeAt(at)
-    if (code === QUERY || code === FRAGMENT) break
-    if (code > 0x7e || code === PERCENT || (code >= 0x41 && code <= 0x5a) || (code === SLASH && before === SLASH)) {
-      return comparedPath(target.slice(0, pathEnd(target)))
-    }
-    before = code
-  }
-  return target.slice(0, before === SLASH && at > 1 ? at - 1 : at)
-}
-
-/** A path in the form that is compared: percent-encoding decoded (as sent when it is broken), repeated slashes folded, lower case, no slash at the end. */
-export function comparedPath(path: string): string {
-  let compared = path
-  if (compared.includes('%')) {
-    try {
-      compared = decodeURIComponent(compared)
-    } catch {
-      // As sent: no framework decodes it either.
-    }
-  }
-  compared = compared.toLowerCase()
-  if (compared.includes('//')) compared = compared.replace(/\/{2,}/g, '/')
-  return compared.length > 1 && compared.endsWith('/') ? compared.slice(0, -1) : compared
 }

@@ -2,7 +2,8 @@
 // A head that is not complete, or that has traits that smuggle, answers `undefined` to everything: it is never a key.
 
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
-import { cookieIn, hasPath, hostIn, parameterIn, pathEnd, trimSpace } from './head-text.ts'
+import { cookieIn, hostIn, isAbsoluteForm, isPlainHost, namesHost, originForm, parameterIn, pathEnd, trimSpace } from './head-text.ts'
+import { readPath } from './path-readings.ts'
 
 export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
 
@@ -34,6 +35,7 @@ export class RequestHead {
   private targetText: string | undefined
   private hostText: string | undefined
   private hostKnown: boolean
+  private pathsText: string | readonly string[] | undefined
   private address: string | undefined
   private addressSource: AddressSource | undefined
 
@@ -46,6 +48,7 @@ export class RequestHead {
     this.targetText = parts?.target
     this.hostText = undefined
     this.hostKnown = false
+    this.pathsText = undefined
     this.address = undefined
     this.addressSource = undefined
   }
@@ -79,9 +82,19 @@ export class RequestHead {
     return this.scan.protocol
   }
 
-  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, two different Hosts, absolute-form. */
+  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, more than one Host. */
   get ambiguous(): boolean {
     return this.scan.ambiguous
+  }
+
+  /** Was it made of parts that a parser has accepted? */
+  get isParsed(): boolean {
+    return this.headers !== undefined
+  }
+
+  /** It has more than one Host field, even if they are equal: RFC 9112 §3.2 wants that answered with 400. */
+  get hasManyHosts(): boolean {
+    return this.scan.hasManyHosts
   }
 
   /** Bytes of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
@@ -111,15 +124,37 @@ export class RequestHead {
 
   /** The path as sent, before `?` and `#`, not decoded. `undefined` for CONNECT, which has none. */
   get path(): string | undefined {
-    const target = this.target
-    if (target === undefined || !hasPath(target)) return undefined
-    return target.slice(0, pathEnd(target))
+    const target = this.origin
+    return target?.slice(0, pathEnd(target))
+  }
+
+  /** The path in all the forms in which a program can read it, see `readPath`; `undefined` for CONNECT. */
+  get paths(): string | readonly string[] | undefined {
+    if (this.pathsText === undefined) {
+      const target = this.origin
+      if (target !== undefined) this.pathsText = readPath(target)
+    }
+    return this.pathsText
+  }
+
+  /**
+   * Is it beyond doubt to which host the request goes? Not where Host is no host in plain letters, or where a target in absolute-form names another one
+   * (RFC 9112 §3.2.2 would have it go before Host, but apps look at Host).
+   */
+  get namesOneHost(): boolean {
+    const { target } = this
+    if (target === undefined) return false
+    const isOriginForm = target.charCodeAt(0) === 0x2f
+    if (isOriginForm && this.scan.hasSimpleHost) return true
+    const field = this.header('host')
+    if (field !== undefined && !isPlainHost(field)) return false
+    return isOriginForm || !isAbsoluteForm(target) || (this.host !== undefined && namesHost(target, this.host))
   }
 
   /** The query as sent, without `?` and not decoded; `undefined` when there is no `?`. */
   get query(): string | undefined {
-    const target = this.target
-    if (target === undefined || target.charCodeAt(0) !== 0x2f) return undefined
+    const target = this.origin
+    if (target === undefined || target === '*') return undefined
     const end = pathEnd(target)
     if (target.charCodeAt(end) !== 0x3f) return undefined
     const hash = target.indexOf('#', end)
@@ -135,7 +170,10 @@ export class RequestHead {
     return this.hostText
   }
 
-  /** The value of a header field, of several the values joined by `, ` (cookies by `; `). `name` in any case. Bytes are read as latin1. */
+  /**
+   * The value of a header field, of several the values joined by `, ` (cookies by `; `), or the first where Node's own `request.headers` has only that.
+   * `name` in any case. Bytes are read as latin1.
+   */
   header(name: string): string | undefined {
     if (!this.readable) return undefined
     const values = this.headers === undefined ? this.valuesInBytes(name) : valuesIn(this.headers, name)
@@ -174,6 +212,12 @@ export class RequestHead {
     this.addressSource = source
   }
 
+  private get origin(): string | undefined {
+    const { target } = this
+    if (target === undefined || target.charCodeAt(0) === 0x2f) return target
+    return this.method === 'CONNECT' ? undefined : originForm(target)
+  }
+
   private text(start: number, end: number): string | undefined {
     return this.bytes?.toString('latin1', start, end)
   }
@@ -189,8 +233,10 @@ export class RequestHead {
       if (colon - start !== name.length || !isName(bytes, start, name)) continue
       const end = (index + 2 < fields.length ? (fields[index + 2] as number) : scan.byteLength - 2) - 2
       const value = trimSpace(bytes.toString('latin1', colon + 1, end))
-      if (found === undefined) found = value
-      else if (typeof found === 'string') found = [found, value]
+      if (found === undefined) {
+        if (ONE_VALUE.has(name.toLowerCase())) return value
+        found = value
+      } else if (typeof found === 'string') found = [found, value]
       else found.push(value)
     }
     return found
@@ -203,9 +249,16 @@ function valuesIn(headers: NonNullable<HeadParts['headers']>, name: string): str
   return typeof values === 'string' || Array.isArray(values) ? values : undefined
 }
 
+/** Fields of which Node keeps the first and drops the others. */
+const ONE_VALUE = new Set(
+  'age authorization content-length content-type etag expires from host if-modified-since if-unmodified-since last-modified location max-forwards proxy-authorization referer retry-after server user-agent'.split(
+    ' ',
+  ),
+)
+
 function isPlainTarget(method: string | undefined, target: string): boolean {
-  if (method === 'CONNECT') return target !== '' && target[0] !== '/' && target[0] !== '*'
-  return target.charCodeAt(0) === 0x2f || (target === '*' && method === 'OPTIONS')
+  if (method === 'CONNECT') return target !== '' && target[0] !== '*' && !target.includes('/')
+  return target.charCodeAt(0) === 0x2f || target === '*' || isAbsoluteForm(target)
 }
 
 function isName(bytes: Uint8Array, start: number, name: string): boolean {

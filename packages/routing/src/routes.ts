@@ -1,7 +1,6 @@
 // The table of routes: which pool and policy a head belongs to. The first route that matches wins.
 
-import { hasPath } from './head-text.ts'
-import { comparedPathOf, compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
+import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead } from './request-head.ts'
 
@@ -37,8 +36,19 @@ export interface RouteExplanation<P = Policy> {
   readonly tried: readonly { readonly route: Route<P>; readonly why: string }[]
 }
 
+/** What becomes of a head whose path can be read in several ways. */
+interface Weighed<P> {
+  readonly route: Route<P>
+  /** The reading that the route was found by; `undefined`: there are too many. */
+  readonly path: string | undefined
+  /** Readings belong to different pools. */
+  readonly isTorn: boolean
+}
+
 interface CompiledRoute<P> {
   readonly route: Route<P>
+  /** In the table. */
+  readonly place: number
   readonly path: PathTest | undefined
   /** The first segment of every path that matches; `undefined`: it may be any. */
   readonly first: string | undefined
@@ -57,6 +67,7 @@ export class RouteTable<P = Policy> {
   /** Those that can match any other path, or none. */
   private readonly elsewhere: readonly CompiledRoute<P>[]
   private readonly unread: Route<P>
+  private readonly hasPools: boolean
 
   /** `fallback` is taken when no route matches; its own match is not looked at. Throws TypeError when a path pattern is not one. */
   constructor(routes: readonly Route<P>[], fallback: Route<P>) {
@@ -67,6 +78,7 @@ export class RouteTable<P = Policy> {
     const mayStart = (segment?: string) => this.compiled.filter(({ first }) => first === undefined || first === segment)
     this.byFirst = new Map([...firsts].map((first) => [first, mayStart(first)]))
     this.elsewhere = mayStart()
+    this.hasPools = routes.some(({ pool }) => pool !== fallback.pool)
     this.unread = this.compiled.find(matchesEverything)?.route ?? fallback
   }
 
@@ -76,19 +88,59 @@ export class RouteTable<P = Policy> {
    */
   find(head: RequestHead): Route<P> {
     if (saysNothing(head)) return this.unread
-    const path = pathOf(head)
+    const { paths } = head
+    if (typeof paths === 'object') return this.weigh(head, paths).route
+    return this.match(head, paths)?.route ?? this.fallback
+  }
+
+  /**
+   * Must a head be refused, because an app can take it for a request of another pool than the one that it would go to? Either it does not say to which host it
+   * goes, or its path can be read in several ways that belong to different pools. Where there is one pool there is no doubt. Of an ambiguous head
+   * that is not parsed yet the worker's parser decides first.
+   */
+  refuses(head: RequestHead): boolean {
+    if (!this.hasPools || head.outcome !== 'complete') return false
+    if (head.ambiguous) return head.isParsed
+    if (!head.namesOneHost) return true
+    const { paths } = head
+    return typeof paths === 'object' && this.weigh(head, paths).isTorn
+  }
+
+  /** The first route that one of the readings matches. */
+  private weigh(head: RequestHead, paths: readonly string[]): Weighed<P> {
+    let first: CompiledRoute<P> | undefined
+    let path = paths[0]
+    let pool: string | undefined
+    let isTorn = path === undefined
+    for (const reading of paths) {
+      const compiled = this.match(head, reading)
+      if (compiled === undefined) continue
+      if (first === undefined || compiled.place < first.place) {
+        first = compiled
+        path = reading
+      }
+      // To the route for everything else nothing belongs that has one of its own.
+      if (matchesEverything(compiled)) continue
+      if (pool !== undefined && pool !== compiled.route.pool) isTorn = true
+      pool = compiled.route.pool
+    }
+    return { route: first?.route ?? this.fallback, path, isTorn }
+  }
+
+  private match(head: RequestHead, path: string | undefined): CompiledRoute<P> | undefined {
     const likely = (path === undefined ? undefined : this.byFirst.get(firstSegment(path))) ?? this.elsewhere
     for (const compiled of likely) {
-      if (matches(compiled, head, path)) return compiled.route
+      if (matches(compiled, head, path)) return compiled
     }
-    return this.fallback
+    return undefined
   }
 
   /** Finds the route as `find` does and tells for each route that was tried why it was taken or not. */
   explain(head: RequestHead): RouteExplanation<P> {
     const tried: { route: Route<P>; why: string }[] = []
     const nothing = saysNothing(head)
-    const path = pathOf(head)
+    const { paths } = head
+    const path = typeof paths === 'object' ? this.weigh(head, paths).path : paths
     for (const compiled of this.compiled) {
       const { route } = compiled
       const miss = nothing
@@ -111,13 +163,14 @@ export function routeName(match: RouteMatch): string {
   return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}`
 }
 
-function compile<P>(route: Route<P>): CompiledRoute<P> {
+function compile<P>(route: Route<P>, place: number): CompiledRoute<P> {
   const { path, method, host, header } = route.match
   const pattern = path === undefined || matchesEveryPath(path) ? undefined : compilePattern(path)
   const name = host?.toLowerCase()
   const isDomain = name?.startsWith('*.') === true
   return {
     route,
+    place,
     path: pattern?.test,
     first: pattern?.first,
     methods: method === undefined ? undefined : [method].flat().map((one) => one.toUpperCase()),
@@ -134,11 +187,6 @@ function saysNothing(head: RequestHead): boolean {
 function matchesEverything(compiled: CompiledRoute<unknown>): boolean {
   const { path, methods, host, domain, header } = compiled
   return path === undefined && methods === undefined && host === undefined && domain === undefined && header.length === 0
-}
-
-function pathOf(head: RequestHead): string | undefined {
-  const { target } = head
-  return target === undefined || !hasPath(target) ? undefined : comparedPathOf(target)
 }
 
 function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): boolean {

@@ -13,6 +13,7 @@ import {
   tagOf,
   tellsIdleConnections,
 } from '@switchyard/handoff'
+import type { BoundConnections } from './bound-connections.ts'
 import { isBetweenWorkers } from './forward/forwarded.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
@@ -35,6 +36,7 @@ interface TimedServer extends Server {
 export class Departures {
   private readonly table: WorkerRouteTable
   private readonly outbox: Outbox
+  private readonly bound: BoundConnections
   private all = false
   private some = false
   /** Those of `some` that can't move. */
@@ -47,8 +49,9 @@ export class Departures {
   /** Of which a response has closed in this turn of the loop, by server. */
   private readonly answered = new Map<Server, Set<Socket>>()
 
-  constructor(table: WorkerRouteTable, outbox: Outbox) {
+  constructor(table: WorkerRouteTable, outbox: Outbox, bound: BoundConnections) {
     this.table = table
+    this.bound = bound
     this.outbox = outbox
   }
 
@@ -110,7 +113,8 @@ export class Departures {
 
   private canMove(socket: Socket): boolean {
     const server = serverOf(socket)
-    return this.outbox.movesConnections && tagOf(socket) !== undefined && server !== undefined && tellsIdleConnections(server)
+    if (!this.outbox.movesConnections || tagOf(socket) === undefined || server === undefined) return false
+    return tellsIdleConnections(server) && !this.bound.has(socket)
   }
 
   private goAfter(response: ServerResponse, socket: Socket): void {

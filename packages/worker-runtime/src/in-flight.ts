@@ -5,7 +5,6 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
 import { OpenRequests, type Since } from './open-requests.ts'
-import { REFUSED_STATUS } from './unknown-sessions.ts'
 
 const SMOOTHING = 0.1
 /** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
@@ -24,13 +23,13 @@ export class InFlight {
   private sumMs = 0
   private untilTimed = 0
   private loopIsBusy = () => {}
+  private readonly onError: (response: ServerResponse) => void
   private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
   private readonly upgradeClosed = () => this.end()
-  private readonly onRefused: (request: IncomingMessage) => void
 
-  /** `onRefused`: hears of requests that the app answered with `REFUSED_STATUS`. */
-  constructor(onRefused: (request: IncomingMessage) => void = () => {}) {
-    this.onRefused = onRefused
+  /** `onError`: is told of each response with a status of 400 and up that is over. */
+  constructor(onError: (response: ServerResponse) => void = () => {}) {
+    this.onError = onError
     // Nobody reads this one.
     this.row[rowWords.busySince] = 1
   }
@@ -103,10 +102,7 @@ export class InFlight {
 
   private endRequest(response: ServerResponse | undefined, since: Since): void {
     if (since !== true) this.noteResponse(performance.now() - since)
-    if (response !== undefined) {
-      if (response.statusCode >= 500 || !response.writableEnded) this.noteFailure(response)
-      else if (response.statusCode === REFUSED_STATUS) this.onRefused(response.req)
-    }
+    if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.noteFailure(response)
     this.end()
   }
 
@@ -118,8 +114,11 @@ export class InFlight {
     this.noteLatency(ms)
   }
 
-  /** It was answered with 5xx, or its answer was broken off: by the app, unless its client has left or the line failed. */
-  private noteFailure({ statusCode, writableEnded, socket }: ServerResponse): void {
+  /** Counts one that was answered with 5xx, or whose answer was broken off: by the app, unless its client has left or the line failed. */
+  private noteFailure(response: ServerResponse): void {
+    const { statusCode, writableEnded, socket } = response
+    if (statusCode >= 400) this.onError(response)
+    if (writableEnded && statusCode < 500) return
     if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
     this.row[rowWords.failed] = this.failed + 1
   }

@@ -101,8 +101,8 @@ export type ToWorker =
 
 /** Worker to primary. */
 export type ToPrimary =
-  /** The app's server listens and can be handed connections. */
-  | { readonly switchyard: 'listening'; readonly address: ServerAddress }
+  /** The app's server listens and can be handed connections. `maxHeaderBytes`: what its parser takes; 0: it has none of HTTP/1. */
+  | { readonly switchyard: 'listening'; readonly address: ServerAddress; readonly maxHeaderBytes: number }
   /** The worker's load. */
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   /** How it is with its sessions. */
@@ -133,7 +133,12 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     case 'drained':
       return { switchyard: 'drained', last: message.last === true }
     case 'listening':
-      return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
+      if (!isRecord(message.address)) return undefined
+      return {
+        switchyard: 'listening',
+        address: readAddress(message.address),
+        maxHeaderBytes: new Checked().count(message.maxHeaderBytes),
+      }
     case 'learned':
       return { switchyard: 'learned', keys: readKeys(message.keys) }
     case 'notice':

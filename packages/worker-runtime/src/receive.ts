@@ -1,12 +1,12 @@
 // Gives received connections to the app's own server, and claims each in the moment its first request begins.
 //
 // A connection with a whole head is claimed late: its bytes are peeked, the server's own parser runs over the copy, and only when it is about
-// to call the app does the compare-and-swap decide; then the bytes are taken from the kernel. So a worker that is killed, or has lost the
-// claim, has done nothing that anybody could see, and the request begins in the same turn of the loop in which the connection came.
+// to act on the head does the compare-and-swap decide; then the bytes are taken from the kernel. So a worker that is killed, or has lost the
+// claim, has done nothing that a client or the app could see, and the request begins in the same turn of the loop in which the connection came.
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { Acceptor, countAsRead, isHeadComplete, type Offer } from '@switchyard/handoff'
+import { Acceptor, connectionCountOf, countAsRead, guardFirstRequest, isHeadComplete, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 
 /** The one offer whose bytes are in the parser at the moment. */
@@ -21,6 +21,9 @@ interface Beginning {
   /** Of its first request, once the app has that. */
   response: ServerResponse | undefined
 }
+
+/** What Node itself does with a connection of an HTTP server. */
+const [nodesListener] = new HttpServer().listeners('connection')
 
 /** Stands between the channel and one server. */
 export class Reception {
@@ -58,22 +61,25 @@ export class Reception {
   }
 
   private take(offer: Offer): void {
-    if (this.mayBeginHere(offer)) return this.begin(offer)
+    if (isHeadComplete(offer.tag) && this.holdsBack()) return this.begin(offer)
     if (!offer.claim(0)) return offer.release()
     if (isHeadComplete(offer.tag)) offer.stayBusy()
     offer.accept(this.acceptor, offer.carried)
   }
 
-  /** More listeners than Node's own may look at the bytes themselves, and a server may have them wait: they get a connection as they know it. */
-  private mayBeginHere({ tag }: Offer): boolean {
+  /**
+   * Does nothing but Node's own parser see a connection before its first head is read? Other listeners may read, write or close: they get a connection
+   * that is claimed. So does the app of a server that is full, which is told of each connection that it drops.
+   */
+  private holdsBack(): boolean {
     const { server, acceptor } = this
-    return isHeadComplete(tag) && server instanceof HttpServer && server.listenerCount('connection') === 1 && !acceptor.pauses
+    if (!(server instanceof HttpServer) || server.listenerCount('connection') !== 1) return false
+    if (server.maxConnections && connectionCountOf(server) >= server.maxConnections) return false
+    return !acceptor.pauses && server.listeners('connection')[0] === nodesListener
   }
 
-  /** Is the server allowed to tell its app of what is in the parser now? Claims it if nobody has. */
-  mayTell(): boolean {
-    return this.beginning === undefined || this.mayBegin(this.beginning)
-  }
+  /** May Node, or the app, act on what is in the parser now? Claims it if it is not claimed. */
+  readonly mayTell = (): boolean => this.beginning === undefined || this.mayBegin(this.beginning)
 
   /** The app is about to have the request that this answers. */
   noteResponse(response: ServerResponse): void {
@@ -86,7 +92,7 @@ export class Reception {
     try {
       const socket = offer.accept(this.acceptor)
       beginning.socket = socket
-      if (socket?.destroyed === false) feed(beginning, socket)
+      if (socket?.destroyed === false) this.feed(beginning, socket)
     } finally {
       // The parser may want more than our peek had: then nothing has begun, but it has the bytes.
       this.mayBegin(beginning)
@@ -103,14 +109,15 @@ export class Reception {
     if (beginning.lost) beginning.socket?.destroy()
     return beginning.claimed
   }
-}
 
-/** Gives the first bytes to the server's parser. */
-function feed(beginning: Beginning, socket: Socket): void {
-  const { offer } = beginning
-  const bytes = offer.carried ?? offer.peek()
-  if (offer.carried === undefined) beginning.peeked = bytes.length
-  if (bytes.length === 0) return
-  countAsRead(socket, bytes.length)
-  socket.emit('data', bytes)
+  /** Gives the first bytes to the server's parser. */
+  private feed(beginning: Beginning, socket: Socket): void {
+    const { offer } = beginning
+    const bytes = offer.carried ?? offer.peek()
+    if (offer.carried === undefined) beginning.peeked = bytes.length
+    if (!guardFirstRequest(socket, this.mayTell)) this.mayTell()
+    if (bytes.length === 0 || beginning.lost) return
+    countAsRead(socket, bytes.length)
+    socket.emit('data', bytes)
+  }
 }

@@ -1,9 +1,12 @@
 // The preload (`node --import`): whatever listens in this process joins the pool. The app needs no change.
 
+import { Server as HttpServer, maxHeaderSize } from 'node:http'
 import type { Server } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import { isMainThread } from 'node:worker_threads'
 import { closeListeningSocket, publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
 import { Asking } from './asking.ts'
+import { BoundConnections } from './bound-connections.ts'
 import { ConnectionAges } from './connection-ages.ts'
 import { Departures } from './departures.ts'
 import { Drain } from './drain.ts'
@@ -43,7 +46,14 @@ if (runtime !== undefined) {
 
 async function register(runtime: Runtime): Promise<void> {
   let unknownSessions: UnknownSessions | undefined
-  const inFlight = new InFlight((request) => unknownSessions?.refused(request))
+  const bound = new BoundConnections((name) => {
+    const message = `the app keeps '${name}' on its sockets: such a connection stays with its worker while it is open`
+    runtime.send({ switchyard: 'notice', level: 'info', message })
+  })
+  const inFlight = new InFlight((response) => {
+    bound.noteResponse(response)
+    unknownSessions?.noteResponse(response)
+  })
   let serving: { server: Server; reception: Reception } | undefined
   /** One for each server, also for one that listens again. */
   const receptions = new Map<Server, Reception>()
@@ -85,13 +95,13 @@ async function register(runtime: Runtime): Promise<void> {
   const learned = visitors && new LearnedCookies(runtime, table, visitors)
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
-  const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox }) : undefined
-  const departures = new Departures(table, outbox)
+  const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox, bound }) : undefined
+  const departures = new Departures(table, outbox, bound)
   const upgraded = new Upgraded()
   const sessions = new Http2Sessions()
   const whoGoes = { servers: () => [...receptions.keys()], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
-  const rest = new Rest(runtime.start.rest, table, outbox, inFlight, () => serving?.server as Server)
+  const rest = new Rest(runtime.start.rest, table, bound, outbox, inFlight, () => serving?.server as Server)
 
   joinOnListen(runtime, (server, address) => {
     const first = serving === undefined
@@ -109,7 +119,7 @@ async function register(runtime: Runtime): Promise<void> {
     startSessionReports(runtime, openedStatus)
     const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
     if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
-    runtime.send({ switchyard: 'listening', address })
+    runtime.send({ switchyard: 'listening', address, maxHeaderBytes: headerLimitOf(server) })
   })
 
   function takeIn(server: Server, words: Int32Array): Reception {
@@ -123,6 +133,7 @@ async function register(runtime: Runtime): Promise<void> {
       learned,
       steering,
       rest,
+      bound,
       departures,
       upgraded,
       sessions,
@@ -131,4 +142,10 @@ async function register(runtime: Runtime): Promise<void> {
     })
     return reception
   }
+}
+
+/** Where the app says nothing, `--max-http-header-size` does. */
+function headerLimitOf(server: Server): number {
+  if (!(server instanceof HttpServer || server instanceof TlsServer)) return 0
+  return (server as { maxHeaderSize?: number | undefined }).maxHeaderSize || maxHeaderSize
 }

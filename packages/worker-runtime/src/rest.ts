@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { endOf, giveBackReasons, type Outbox, packRest, tagOf } from '@switchyard/handoff'
+import type { BoundConnections } from './bound-connections.ts'
 import type { InFlight } from './in-flight.ts'
 import type { RestMode } from './protocol.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
@@ -27,14 +28,16 @@ export class Rest {
   private readonly outbox: Outbox
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
+  private readonly bound: BoundConnections
   private readonly server: () => KeepAliveServer
   private on: boolean
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
-  constructor(mode: RestMode, table: WorkerRouteTable, outbox: Outbox, inFlight: InFlight, server: () => Server) {
+  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, outbox: Outbox, inFlight: InFlight, server: () => Server) {
     this.table = table
+    this.bound = bound
     this.outbox = outbox
     this.inFlight = inFlight
     this.server = server
@@ -61,6 +64,7 @@ export class Rest {
     const { socket } = request
     if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
+    if (this.bound.has(socket)) return
     const timeoutMs = this.server().keepAliveTimeout ?? 0
     this.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }

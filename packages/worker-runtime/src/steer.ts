@@ -18,6 +18,7 @@ import {
 } from '@switchyard/handoff'
 import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Asking } from './asking.ts'
+import type { BoundConnections } from './bound-connections.ts'
 import type { Forwarder } from './forward/forwarder.ts'
 import { ProxyWatch } from './proxy-watch.ts'
 import type { Runtime } from './runtime.ts'
@@ -50,6 +51,7 @@ export interface SteeringParts {
   readonly asking: Asking
   readonly forwarder: Forwarder
   readonly outbox: Outbox
+  readonly bound: BoundConnections
 }
 
 /** Judges the requests of one worker. */
@@ -77,8 +79,8 @@ export class Steering {
     return (socket as SteeredSocket)[left] === true
   }
 
-  /** Does a request belong elsewhere? Undefined: it stays, and the app should have it. */
-  judge(request: IncomingMessage, draining: boolean): Move | undefined {
+  /** Does a request belong elsewhere? Undefined: it stays, and the app should have it. `refuse`: an app can take it for a request of another pool. */
+  judge(request: IncomingMessage, draining: boolean): Move | 'refuse' | undefined {
     const socket = request.socket as SteeredSocket
     const previous = socket[last]
     if (previous === request) return undefined
@@ -87,9 +89,12 @@ export class Steering {
     if (tag === undefined ? !(socket instanceof TLSSocket) : previous === undefined && isHeadComplete(tag)) return undefined
     const head = headOf(request)
     this.watch.look(head)
-    const { pool, policy } = this.parts.table.find(head)
+    const { table, bound } = this.parts
+    if (table.refuses(head)) return 'refuse'
+    const { pool, policy } = table.find(head)
+    // Even one whose client has logged in on it: it can log in again where the request belongs.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
-    if (policy.policy === undefined || stays(policy.policy, this.me, head, draining)) return undefined
+    if (policy.policy === undefined || stays(policy.policy, this.me, head, draining || bound.isLoggedIn(socket))) return undefined
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 
@@ -149,10 +154,11 @@ export function packReason(route: number, reason: number): number {
   return (route << 8) | reason
 }
 
-function stays(policy: Policy, me: Candidate, head: RequestHead, draining: boolean): boolean {
+/** `rather`: it should stay if it can, for the worker drains, or the client has logged in on its connection. */
+function stays(policy: Policy, me: Candidate, head: RequestHead, rather: boolean): boolean {
   try {
     // Who leaves takes nobody along: a visitor that only this worker knows is served to the end here. But a session may be in another only.
-    if (draining && policy.home?.(head)?.firm !== true) return true
+    if (rather && policy.home?.(head)?.firm !== true) return true
     return policy.stays?.(me, head) ?? true
   } catch {
     // The user's own code: a request that can't be judged stays.

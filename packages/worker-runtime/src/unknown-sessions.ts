@@ -1,13 +1,13 @@
 // Notices that requests of one engine.io session (socket.io's polling) come to several workers: the session is in one of them only, and what goes to another
 // is lost. The route is not sticky then, or the session ids carry no ticket. Looks at refused requests only.
 
-import type { IncomingMessage } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { headOf } from './steer.ts'
 import { hasStickyIds } from './sticky-ids.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
 /** What engine.io answers to a session that it does not know. */
-export const REFUSED_STATUS = 400
+const REFUSED_STATUS = 400
 
 export interface UnknownSessionsOptions {
   readonly table: WorkerRouteTable
@@ -25,11 +25,11 @@ export class UnknownSessions {
     this.#options = options
   }
 
-  /** The app has answered this request with `REFUSED_STATUS`. */
-  refused(request: IncomingMessage): void {
+  /** A response with a status of 400 and up is over. */
+  noteResponse({ statusCode, req: request }: ServerResponse): void {
     const { table, workers, warn } = this.#options
     const { url = '' } = request
-    if (this.#hasWarned || !/[?&]EIO=\d/.test(url) || !/[?&]sid=./.test(url)) return
+    if (statusCode !== REFUSED_STATUS || this.#hasWarned || !/[?&]EIO=\d/.test(url) || !/[?&]sid=./.test(url)) return
     if (workers() < 2) return
     const { ticket, policy } = table.find(headOf(request)).policy
     const isSticky = policy !== undefined

@@ -74,11 +74,19 @@ const lies: [what: string, said: unknown, read: unknown, faults: number][] = [
 for (const [what, said, details, faults] of lies)
   test(`details that lie: ${what}`, () => assert.equal(readReport({ ...LOAD, details: said }), { ...LOAD, details, faults }))
 
+test('a server says how long a head its parser takes', () => {
+  const read = (maxHeaderBytes: unknown) =>
+    readFromWorker({ switchyard: 'listening', address: {}, maxHeaderBytes }) as { maxHeaderBytes: number }
+  assert.is(read(65_536).maxHeaderBytes, 65_536)
+  for (const lie of [-1, Number.NaN, '1', undefined, Number.POSITIVE_INFINITY]) assert.is(read(lie).maxHeaderBytes, 0)
+})
+
 test('an address is a port, a host or a path, or nothing', () => {
   const read = (address: unknown) => readFromWorker({ switchyard: 'listening', address })
   assert.equal(read({ port: 99999, host: 1, path: {} }), {
     switchyard: 'listening',
     address: { host: undefined, port: undefined, path: undefined },
+    maxHeaderBytes: 0,
   })
   assert.is(read('3000'), undefined)
 })

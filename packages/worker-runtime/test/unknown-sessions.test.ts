@@ -1,6 +1,6 @@
 // Which refused requests tell that socket.io's sessions are spread over several workers.
 
-import type { IncomingMessage } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { RouteTable } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
 import { UnknownSessions } from '../src/unknown-sessions.ts'
@@ -17,7 +17,11 @@ function said(meaning: RouteMeaning, targets: readonly string[], workers = 2): s
   const warnings: string[] = []
   const table = new RouteTable([], { name: 'all', match: {}, pool: 'web', policy: meaning })
   const sessions = new UnknownSessions({ table, workers: () => workers, warn: (message) => warnings.push(message) })
-  for (const url of targets) sessions.refused({ method: 'GET', url, headers: { host: 'a' }, socket: {} } as unknown as IncomingMessage)
+  for (const url of targets) {
+    const req = { method: 'GET', url, headers: { host: 'a' }, socket: {} }
+    sessions.noteResponse({ statusCode: 400, req } as unknown as ServerResponse)
+    sessions.noteResponse({ statusCode: 404, req } as unknown as ServerResponse)
+  }
   return warnings
 }
 

@@ -2,6 +2,7 @@
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../config/secret.ts'
+import { headBoundsFor } from '../head-bytes.ts'
 import { routeTable } from '../route-table.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -20,7 +21,7 @@ export interface ExplainOptions {
 /** Prints which routes were tried, which one was taken, and whom its policy would choose. */
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
   const { settings, knowsSecret } = await readSettings(options, io)
-  const head = headOf(options, settings.limits.maxHeadBytes)
+  const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
   const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
   io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
   return 0
@@ -37,7 +38,10 @@ function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes:
 }
 
 function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
-  const { route, tried } = routeTable(settings, (policy) => policy).explain(head)
+  const routes = routeTable(settings, (policy) => policy)
+  if (head.hasManyHosts || routes.refuses(head))
+    return ['The primary refuses this head (400): it could be taken for a request of more than one host or pool.']
+  const { route, tried } = routes.explain(head)
   const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
   return [
     table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),

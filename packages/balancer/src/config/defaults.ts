@@ -3,7 +3,7 @@
 import type { AutoscaleSettings, LimitSettings, OutlierSettings, ReloadSettings } from '../settings.ts'
 
 export const defaultLimits: LimitSettings = {
-  maxHeadBytes: 16_384,
+  maxHeadBytes: undefined,
   headTimeoutMs: 10_000,
   maxUnrouted: 10_000,
   maxUnroutedPerAddress: 4_096,

@@ -69,7 +69,9 @@ export class Dispatcher {
 
   /** A connection has its head. First in, first out: what waits for its pool goes before it. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const { pool } = this.parts.routes().find(arrival.head).policy
+    const routes = this.parts.routes()
+    if (origin === 'client' && routes.refuses(arrival.head)) return this.door.refuse(arrival.fd, 'ambiguous-head')
+    const { pool } = routes.find(arrival.head).policy
     if (pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
     const waits = this.place(arrival, origin)
     if (waits !== undefined) this.waiting.add(waits, arrival)
@@ -192,7 +194,8 @@ export class Dispatcher {
   /** The same route and policy decide as for a connection, but the worker that asks forwards the request. */
   private judge(asker: PoolWorker, { head: bytes, address, avoid }: Question): Verdict {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
-    if (head.outcome !== 'complete') return HERE
+    // Only a lenient parser takes such a head: it may be meant for another pool than the one that asks.
+    if (head.outcome !== 'complete' || head.ambiguous) return NOBODY
     head.remoteAddress = address === '' ? undefined : address
     const { pool, policy } = this.parts.routes().find(head).policy
     const choice = pool.chooseNow(policy, head)

@@ -45,6 +45,8 @@ export interface SupervisorOptions {
   /** These visitors belong to the worker from now on. */
   readonly onLearned: (worker: PoolWorker, keys: readonly string[]) => void
   readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
+  /** So many bytes of header fields the parser of a worker takes. */
+  readonly onHeaderLimit: (bytes: number) => void
   /** It takes nothing new from here on. */
   readonly onDraining: (worker: PoolWorker) => void
   /** The process is gone; its channel has still to be taken back. */
@@ -377,6 +379,7 @@ export class Supervisor {
       case 'listening':
         if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
         worker.address = message.address
+        this.options.onHeaderLimit(message.maxHeaderBytes)
         return this.watch.listens(worker)
       case 'report':
         return worker.load.report(message.load)

@@ -15,7 +15,7 @@ async function start(ending: string, pool: PoolConfig = {}, drainTimeoutMs = 30_
 
 const told = ({ lines }: RunningBalancer): string[] => lines.flatMap(({ msg }) => (msg.startsWith('app: ') ? [msg.slice(5)] : []))
 const endOf = ({ lines }: RunningBalancer): string | undefined => {
-  const line = lines.find(({ msg }) => /^web\/0 (exited|ended|was ended)/.test(msg))
+  const line = lines.find(({ msg }) => /^web\/0 (exited|has stopped|was ended)/.test(msg))
   return line && `${line.level} ${line.msg.replace(/ \(pid .*/, '')}`
 }
 

@@ -2,8 +2,8 @@
 // the app as the client sent it to the other worker, and so does the socket it came on.
 
 import { type IncomingHttpHeaders, type IncomingMessage, maxHeaderSize } from 'node:http'
-import { Server as HttpsServer } from 'node:https'
 import { isIPv6, type Server, Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import { type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
 
 /** A head that the other worker's limits let through must pass here with what it added. */
@@ -58,8 +58,10 @@ export class ForwardedRequests {
     server.maxHeaderSize = (size || maxHeaderSize) * HEAD_GROWTH + ADDED_BYTES
     server.maxHeadersCount = 0
     try {
-      // Between our own processes there is no TLS.
-      return announce(server instanceof HttpsServer ? 'secureConnection' : 'connection', socket)
+      if (!speaksTls(server)) return announce('connection', socket)
+      // Between our own processes there is no TLS; a server of HTTP/2 is told that HTTP/1 was agreed on.
+      Object.defineProperty(socket, 'alpnProtocol', { configurable: true, value: 'http/1.1' })
+      return announce('secureConnection', socket)
     } finally {
       server.maxHeaderSize = size
       server.maxHeadersCount = count
@@ -188,6 +190,10 @@ function fact<T>(of: (facts: ClientFacts) => T): (this: PrivateSocket) => T | un
     const facts = this[factsKey]
     return facts === null || facts === undefined ? undefined : of(facts)
   }
+}
+
+function speaksTls(server: Server): boolean {
+  return server instanceof TlsServer
 }
 
 function familyOf(address: string | undefined): string | undefined {

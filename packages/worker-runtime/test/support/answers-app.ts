@@ -76,6 +76,25 @@ const answers: Record<string, Answer> = {
     ])
     response.end()
   },
+  '/many-fields': (_request, response) => {
+    response.writeHead(200, [...many('x-field', 2_100), 'Content-Length', '1']).end('x')
+  },
+  '/many-trailers': (request, response) => {
+    if (request.method !== 'HEAD') response.writeHead(200, { Trailer: 'X-Field' })
+    response.write('body')
+    const fields = many('x-field', 1_200)
+    response.addTrailers(
+      Array.from({ length: 1_200 }, (_, at): [string, string] => [fields[at * 2] as string, fields[at * 2 + 1] as string]),
+    )
+    response.end()
+  },
+  '/many-hints': (_request, response) => {
+    response.writeEarlyHints({
+      link: '</a.css>; rel=preload',
+      ...Object.fromEntries(Array.from({ length: 1_200 }, (_, at) => [`x-${at}`, '1'])),
+    })
+    response.end('x')
+  },
   '/late-trailers': (request, response) => {
     if (request.method !== 'HEAD') response.writeHead(200, { Trailer: 'X-Sum' })
     response.write('body')
@@ -110,6 +129,11 @@ export function echo(request: IncomingMessage, response: ServerResponse): void {
     const seen = { method, url, version, rawHeaders, headers, headersDistinct, rawTrailers, trailers, complete, body }
     response.end(JSON.stringify({ ...seen, remoteAddress, remoteFamily, localAddress, encrypted }))
   })
+}
+
+/** Names and values in turn. */
+function many(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => [name, String(at)]).flat()
 }
 
 /** The paths of this app, but for `/echo` and `/last`. */

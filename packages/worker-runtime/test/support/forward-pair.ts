@@ -8,6 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../test/suite.ts'
+import { FieldLimit } from '../../src/field-limit.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { type Choose, Forwarder, type ForwarderOptions } from '../../src/forward/forwarder.ts'
 
@@ -83,11 +84,13 @@ export function privateFolder(): string {
 /** From now on no request of the server reaches its app before `choose` says 'here'. */
 export function forwardAll(server: AnyServer, forwarder: Forwarder, choose: Choose): void {
   const emit = server.emit.bind(server) as Emit
+  const limit = new FieldLimit(server)
   server.emit = ((event: string, first: IncomingMessage, second: ServerResponse | Socket, third: Buffer) => {
     const serve = () => void emit(event, first, second, third)
     if (event === 'request' || event === 'checkContinue' || event === 'checkExpectation') {
       forwarder.request(first, second as ServerResponse, choose, serve)
     } else if (event === 'upgrade' || event === 'connect') forwarder.upgrade(first, second as Socket, third, choose, serve)
+    else if (event === 'connection' || event === 'secureConnection') return limit.lift(() => emit(event, first))
     else return emit(event, first, second, third)
     return true
   }) as typeof server.emit
@@ -96,6 +99,7 @@ export function forwardAll(server: AnyServer, forwarder: Forwarder, choose: Choo
 /** From now on the server takes what it accepts itself for connections of other workers. */
 export function receiveForwarded(server: AnyServer, sockets?: Set<Socket>): void {
   const forwarded = new ForwardedRequests(server, TOKEN)
+  const limit = new FieldLimit(server)
   const emit = server.emit.bind(server) as Emit
   server.emit = ((event: string, ...values: unknown[]) => {
     if (event === 'connection') {
@@ -104,7 +108,16 @@ export function receiveForwarded(server: AnyServer, sockets?: Set<Socket>): void
       socket.once('close', () => sockets?.delete(socket))
       return forwarded.accept(socket, (as) => emit(as, socket))
     }
-    if (/^(request|checkContinue|checkExpectation|upgrade|connect)$/.test(event)) forwarded.restore(values[0] as IncomingMessage)
+    if (/^(request|checkContinue|checkExpectation|upgrade|connect)$/.test(event)) {
+      forwarded.restore(values[0] as IncomingMessage)
+      if (!limit.apply(values[0] as IncomingMessage)) {
+        const second = values[1] as ServerResponse & Socket
+        if (event === 'upgrade' || event === 'connect')
+          second.end('HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n')
+        else second.writeHead(431, { Connection: 'close' }).end()
+        return true
+      }
+    }
     return emit(event, ...values)
   }) as typeof server.emit
 }
