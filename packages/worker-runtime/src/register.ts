@@ -2,7 +2,15 @@
 
 import type { Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { closeListeningSocket, publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
+import {
+  closeListeningSocket,
+  connectionCountOf,
+  listenerOf,
+  type Offer,
+  publishConnections,
+  rowWords,
+  ToldSeats,
+} from '@switchyard/handoff'
 import { Asking } from './asking.ts'
 import { ConnectionAges } from './connection-ages.ts'
 import { Departures } from './departures.ts'
@@ -19,6 +27,7 @@ import { Reception } from './receive.ts'
 import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
+import { Servers } from './servers.ts'
 import { startSessionReports } from './session-reports.ts'
 import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
 import { HeldSignals, usualStopSignal } from './signals.ts'
@@ -44,9 +53,11 @@ if (runtime !== undefined) {
 async function register(runtime: Runtime): Promise<void> {
   let unknownSessions: UnknownSessions | undefined
   const inFlight = new InFlight((request) => unknownSessions?.refused(request))
-  let serving: { server: Server; reception: Reception } | undefined
+  const servers = new Servers()
   /** One for each server, also for one that listens again. */
-  const receptions = new Map<Server, Reception>()
+  const receptions = new WeakMap<Server, Reception>()
+  /** Servers that listen, or have connections. */
+  const serving = new Set<Server>()
   let drain: Drain | undefined
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
@@ -56,7 +67,7 @@ async function register(runtime: Runtime): Promise<void> {
   signals.hold(stopSignal === undefined ? [] : [stopSignal])
   runtime.onMessage((message) => {
     if (message.switchyard === 'leave') {
-      for (const server of receptions.keys()) closeListeningSocket(server)
+      for (const server of serving) closeListeningSocket(server)
       runtime.keepAlive(false)
       letGoOfSessions()
       signals.send(stopSignal ?? usualStopSignal())
@@ -85,22 +96,23 @@ async function register(runtime: Runtime): Promise<void> {
   const learned = visitors && new LearnedCookies(runtime, table, visitors)
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
-  const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox }) : undefined
+  const steering = isSteered
+    ? new Steering({ runtime, table, asking, forwarder, outbox, listenerOf: (server) => servers.listenerOf(server) })
+    : undefined
   const departures = new Departures(table, outbox)
   const upgraded = new Upgraded()
   const sessions = new Http2Sessions()
-  const whoGoes = { servers: () => [...receptions.keys()], departures, upgraded, sessions, chance: Math.random }
+  const whoGoes = { servers: () => [...serving], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
-  const rest = new Rest(runtime.start.rest, table, outbox, inFlight, () => serving?.server as Server)
+  const rest = new Rest(runtime.start.rest, table, outbox, inFlight)
 
-  joinOnListen(runtime, (server, address) => {
-    const first = serving === undefined
-    words ??= end.receive({
-      onOffer: (offer) => serving?.reception.receive(offer),
-      onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
-    })
-    serving = { server, reception: receptions.get(server) ?? takeIn(server, words) }
-    if (!first) return
+  joinOnListen(runtime, servers, (server) => {
+    const isFirst = words === undefined
+    words ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => asking.onAnswer(id, verdict) })
+    for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
+    serving.add(server)
+    if (!receptions.has(server)) takeIn(server, words)
+    if (!isFirst) return
     // From here on it is the app's server that keeps the process alive, as it does without us.
     runtime.keepAlive(false)
     told = new ToldSeats(words, runtime.start.weights)
@@ -109,10 +121,19 @@ async function register(runtime: Runtime): Promise<void> {
     startSessionReports(runtime, openedStatus)
     const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
     if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
-    runtime.send({ switchyard: 'listening', address })
   })
 
-  function takeIn(server: Server, words: Int32Array): Reception {
+  function receive(offer: Offer): void {
+    const server = servers.serverFor(listenerOf(offer.tag))
+    const reception = server && receptions.get(server)
+    if (reception !== undefined) return reception.receive(offer)
+    // It is for a server that has closed long ago: as when a server of Node closes, what it has not accepted is cut off.
+    offer.claim(0)
+    offer.release()
+    inFlight.countReceived()
+  }
+
+  function takeIn(server: Server, words: Int32Array): void {
     const reception = new Reception(server, inFlight, () => end.loopIsFree())
     receptions.set(server, reception)
     openGate(server, {
@@ -129,6 +150,5 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
-    return reception
   }
 }
