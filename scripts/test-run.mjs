@@ -11,7 +11,7 @@ const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load)\./
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
 const BOTH_CHANNELS =
-  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listeners|reload-load|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {

@@ -1,30 +1,32 @@
 // A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
 
 import { type Connection, type Door, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
-import type { ServerAddress } from '@switchyard/worker-runtime'
+import type { RequestHead } from '@switchyard/routing'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
 import { learnedHeirloom, VISITORS } from './learned/heirloom.ts'
 import { Learned } from './learned/learned.ts'
 import { Sharing, type SharingWishes } from './learned/sharing.ts'
-import { Listeners } from './listeners.ts'
+import { FreePorts } from './listeners/free-ports.ts'
+import { ListenRequests } from './listeners/listen-requests.ts'
+import { Listeners } from './listeners/listeners.ts'
 import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { Operator } from './operator.ts'
 import { Dispatcher } from './pool/dispatcher.ts'
 import type { PoolWorker } from './pool/pool-worker.ts'
 import { readStatus } from './read-status.ts'
-import type { Release } from './release.ts'
+import type { Destination, Release } from './release.ts'
 import { Releases } from './releases.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionDesk } from './sessions/session-desk.ts'
-import type { ListenAddress, Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
 import { WantedPool } from './supervisor/wanted.ts'
-import { findFreePort, makeForwardToken } from './supervisor/worker-start.ts'
+import { makeForwardToken } from './supervisor/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
 import { Estate } from './upgrade/estate.ts'
 import type { Inheritance } from './upgrade/inheritance.ts'
@@ -49,12 +51,11 @@ export class Balancer implements Operations {
   private readonly forwardToken = makeForwardToken()
   private readonly operator: Operator
   private readonly listeners: Listeners
+  private readonly listens: ListenRequests
   private readonly neighbours: Neighbours
   private readonly dispatcher: Dispatcher
   private readonly sessions: EmbeddedSessions
   private readonly desk: SessionDesk
-  private freePort: number
-  private listening: Promise<void> | undefined
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
@@ -62,7 +63,7 @@ export class Balancer implements Operations {
   constructor(settings: Settings, inheritance?: Inheritance) {
     const bequest = inheritance?.predecessor?.bequest
     this.listeners = new Listeners(inheritance?.sockets)
-    this.freePort = bequest?.freePort ?? 0
+    const freePorts = new FreePorts(bequest?.freePorts)
     this.transport = chooseTransport(process.env)
     this.learned = new Learned({
       ...learnedBounds(settings),
@@ -96,10 +97,23 @@ export class Balancer implements Operations {
     })
     this.dispatcher = new Dispatcher({
       door: this.door,
-      routes: () => this.releases.current.routes,
+      refuses: (head) => this.releases.current.routes.refuses(head),
+      destination: (head, listener) => this.destination(head, listener),
       pools: () => pools.values(),
       poolOf: (worker) => this.releases.poolOf(worker),
       others: () => this.neighbours,
+    })
+    this.listens = new ListenRequests({
+      listeners: this.listeners,
+      door: this.door,
+      events: this.events,
+      settings: () => this.settings,
+      freePorts,
+      onChanged: (worker) => this.dispatcher.onServersChanged(worker, this.listens.listenersOf(worker.pool)),
+      onClosed: (worker) => {
+        this.dispatcher.recallAll([worker])
+        this.dispatcher.flush()
+      },
     })
     this.supervisor = new Supervisor({
       limits: settings.limits,
@@ -107,13 +121,11 @@ export class Balancer implements Operations {
       pools,
       events: this.events,
       chance: Math.random,
-      startData: (worker) => ({
-        listen: this.listeners.addresses,
-        freePort: this.freePort,
-        privateSocket: this.folder.socketFor(worker.id, worker.settings),
-      }),
+      startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       socketFault: (worker) => this.folder.faultOf(worker.id),
+      listenError: (pool) => this.listens.errorOf(pool),
+      onListen: (worker, request) => this.listens.answer(worker, request),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,
       returns: {
@@ -129,7 +141,7 @@ export class Balancer implements Operations {
         onBatchEnd: () => this.dispatcher.flush(),
       },
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
-      onReady: (worker, address) => this.workerReady(worker, address),
+      onReady: (worker) => this.workerReady(worker),
       onHeaderLimit: (bytes) => {
         if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBoundsFor(bytes))
       },
@@ -165,7 +177,7 @@ export class Balancer implements Operations {
         pools,
         dispatcher: this.dispatcher,
         settings: () => this.settings,
-        freePort: () => this.freePort,
+        freePorts,
         leave: () => {
           // Who hears of the drain may ask for it again at once.
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
@@ -186,8 +198,7 @@ export class Balancer implements Operations {
     // A stop while the addresses are looked up rejects it before anybody waits for it.
     ready.catch(() => {})
     try {
-      if (listen !== undefined) await this.listen(listen)
-      else if (this.freePort === 0) this.freePort = await findFreePort()
+      await this.listeners.open(listen ?? [], this.door, (address) => this.events.emit('listening', { address }))
     } catch (error) {
       this.close()
       throw error
@@ -208,6 +219,14 @@ export class Balancer implements Operations {
     this.supervisor.stopNow()
   }
 
+  /** What no route matches goes to the first pool, or if only another one's app listens where it came, there. */
+  private destination(head: RequestHead, listener: number): Destination {
+    const { routes, defaults } = this.releases.current
+    const route = routes.find(head)
+    if (route !== routes.fallback || defaults.size === 1) return route.policy
+    return defaults.get(this.listens.poolFor(listener, route.pool)) ?? route.policy
+  }
+
   /** An idle connection comes back. A primary that stops keeps none. */
   private rest(connection: Connection): void {
     if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
@@ -217,13 +236,9 @@ export class Balancer implements Operations {
 
   // ---- Workers come and go ----
 
-  private workerReady(worker: PoolWorker, address: ServerAddress): void {
+  private workerReady(worker: PoolWorker): void {
+    this.listens.admit(worker)
     this.dispatcher.onWorkerReady(worker)
-    const isDefault = worker.pool === this.settings.pools[0]?.name
-    if (this.settings.listen === undefined && isDefault && this.listening === undefined) {
-      const { host, port, path } = address
-      this.listening = this.listen([{ host, port, path, ipv6Only: false, backlog: 511, peek: true }])
-    }
     void this.accept()
   }
 
@@ -233,7 +248,6 @@ export class Balancer implements Operations {
     const pools = [...this.releases.pools.values()]
     if (pools.some((pool) => pool.readyCount === 0)) return
     try {
-      await this.listening
       if (this.listeners.addresses !== undefined) await this.neighbours.admission()
     } catch (error) {
       return this.fail(error as Error)
@@ -248,6 +262,7 @@ export class Balancer implements Operations {
   private workerGone(worker: PoolWorker): void {
     const pool = this.releases.poolOf(worker)
     const { past } = pool
+    this.listens.forget(worker)
     this.desk.forget(worker)
     const takenBack = this.dispatcher.onWorkerGone(worker)
     this.folder.removeSocketsOf(worker.id)
@@ -303,10 +318,6 @@ export class Balancer implements Operations {
 
   // ---- Start and stop ----
 
-  private async listen(addresses: readonly ListenAddress[]): Promise<void> {
-    await this.listeners.open(addresses, this.door, (address) => this.events.emit('listening', { address }))
-  }
-
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
@@ -325,6 +336,7 @@ export class Balancer implements Operations {
 
   private close(): void {
     this.neighbours.end()
+    this.listens.stop()
     this.sharing.close()
     this.dispatcher.close()
     this.sessions.close()

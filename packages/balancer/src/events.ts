@@ -15,6 +15,8 @@ export type { RefusalReason } from '@switchyard/handoff'
 /** Every event with its payload. */
 export interface BalancerEvents {
   listening: [{ address: string }]
+  /** No worker has a server for it any more. */
+  listenerClosed: [{ address: string }]
   workerStarted: [Seat]
   workerReady: [Seat & { startMs: number }]
   workerExited: [

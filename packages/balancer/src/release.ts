@@ -2,7 +2,7 @@
 
 import { bindPolicy, type LearnedSlots, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { Pool } from './pool/pool.ts'
-import { routeTable } from './route-table.ts'
+import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 import type { PoolSettings, Settings } from './settings.ts'
 import { type SharedStart, sharedStart } from './supervisor/worker-start.ts'
 
@@ -15,6 +15,8 @@ export interface Destination {
 export interface Release {
   readonly settings: Settings
   readonly routes: RouteTable<Destination>
+  /** For what no route matches, and that comes by a listener which only the app of another pool than the first has: by name of the pool. */
+  readonly defaults: ReadonlyMap<string, Destination>
   readonly shared: SharedStart
 }
 
@@ -31,9 +33,11 @@ export interface ReleaseParts {
 export function makeRelease(settings: Settings, { poolOf, forwardToken, learned, onPolicyFailed }: ReleaseParts): Release {
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
-  const routes = routeTable<Destination>(settings, (policy, pool, route) => {
+  const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
     return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, learned, onError }) }
-  })
-  return { settings, routes, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
+  }
+  const routes = routeTable<Destination>(settings, bind)
+  const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))
+  return { settings, routes, defaults, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
 }

@@ -12,8 +12,12 @@ export interface ListenAddress {
   path: string | undefined
   ipv6Only: boolean
   backlog: number
-  /** false: route by address alone, without deferred accept, for servers that speak first. */
-  peek: boolean
+  /** false: route by address alone, without deferred accept, for servers that speak first; undefined: as the server is one of HTTP or TLS, or is not. */
+  peek: boolean | undefined
+  /** Other processes may listen there too. Left out: no. */
+  reusePort?: boolean | undefined
+  /** Of the file of a unix socket. Left out: by the umask of the primary. */
+  mode?: number | undefined
 }
 
 /** How new workers take the place of old ones. */
@@ -174,6 +178,10 @@ export interface LimitSettings {
   restartWindowMs: number
   /** A worker whose loop has not turned for so long is replaced; Infinity: it is not. */
   hangTimeoutMs: number
+  /** Of the config and of the app's servers, together. */
+  maxListeners: number
+  /** How long a listener stays that no worker has a server for any more. */
+  listenerGraceMs: number
   /** From the signal to stop until connections are no longer accepted; `/readyz` says no from the begin. */
   shutdownDelayMs: number
 }
@@ -189,6 +197,8 @@ export interface Settings {
   control: string | false | undefined
   /** undefined: listen where the app asks to listen. */
   listen: readonly ListenAddress[] | undefined
+  /** Servers of the app on these addresses are not balanced. */
+  unbalanced: readonly ListenAddress[]
   /** The first is the default one. */
   pools: readonly PoolSettings[]
   routes: readonly RouteSettings[]

@@ -262,6 +262,12 @@ const table: [name: string, config: object, faults: string[]][] = [
   ],
   ['an address twice', { listen: [3000, '127.0.0.1:3000', '*:3000'] }, ['listen[2]: the same address as listen[0]']],
   ['a path and a port', { listen: { port: 1, path: '/a' } }, ['listen: expected either a path or a host and port, got both']],
+  ['servers that are not balanced, without a list', { unbalanced: 9464 }, ['unbalanced: expected a list of addresses, got 9464']],
+  [
+    'an unbalanced address that is none',
+    { unbalanced: [9464, 'metrics'] },
+    ["unbalanced[1]: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'metrics'"],
+  ],
   ['no address', { listen: [] }, ['listen: expected at least one address, got an empty list']],
   ['a pattern', { routes: [{ path: 'cart' }] }, ["routes[0].path: expected it to start with /, got 'cart'"]],
   [

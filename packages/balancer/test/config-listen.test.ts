@@ -6,7 +6,7 @@ import type { ListenConfig } from '../src/config/config.ts'
 import { formatAddress, parseListen } from '../src/config/listen.ts'
 
 const test = suite('config listen')
-const plain = { host: undefined, port: undefined, path: undefined, ipv6Only: false, backlog: 511, peek: true }
+const plain = { host: undefined, port: undefined, path: undefined, ipv6Only: false, backlog: 511, peek: undefined }
 
 const good: [ListenConfig, object][] = [
   [3000, { port: 3000 }],

@@ -73,11 +73,20 @@ test('an app is enough', () => {
   assert.is(settings.control, undefined)
   assert.is(settings.name, basename(folder))
   assert.is(settings.listen, undefined)
+  assert.equal(settings.unbalanced, [])
   assert.equal(settings.routes, [])
   assert.is(settings.defaultPolicy.name, 'least-busy')
   assert.equal(settings.admin, { host: '127.0.0.1', port: 9400, explicit: false })
   assert.equal(settings.limits, defaultLimits)
   assert.is(settings.ticketKeys.length, 1)
+})
+
+test('addresses that are not balanced are written like those of listen', () => {
+  const { unbalanced } = settingsOf({ app: 'server.js', unbalanced: [9464, '127.0.0.1:9229', 'unix:debug.sock', { port: 1, host: '::1' }] })
+  assert.equal(
+    unbalanced.map(({ host, port, path }) => host ?? port ?? path),
+    [9464, '127.0.0.1', join(folder, 'debug.sock'), '::1'],
+  )
 })
 
 test('pools keep their order and what they say', () => {

@@ -190,6 +190,12 @@ struct Listener {
   bool peek;
   Poll* poll;
   bool isOurs;  // nobody else's, or this process has accepted from it
+  bool isAdmitted = false;
+  void release() {
+    poll->close();
+    close(fd);
+    delete this;
+  }
 };
 
 struct Door {
@@ -315,7 +321,7 @@ void pollArrivals(Door* door) {
     else uv_poll_stop(&poll->handle);
   };
   set(door->poll, !door->holdingOff, watchedReady);
-  for (Listener* listener : door->listeners) set(listener->poll, door->accepting && !door->holdingOff, acceptReady);
+  for (Listener* listener : door->listeners) set(listener->poll, door->accepting && listener->isAdmitted && !door->holdingOff, acceptReady);
 }
 
 void endHoldOff(uv_timer_t* timer) {
@@ -393,11 +399,37 @@ napi_value resizeDoor(napi_env env, napi_callback_info info) {
 void releaseListeners(Door* door) {
   for (Listener* listener : door->listeners) {
     for (int batches = 0; listener->isOurs && batches < kLastBatches && acceptBatch(listener); batches++) {}
-    listener->poll->close();
-    close(listener->fd);
-    delete listener;
+    listener->release();
   }
   door->listeners.clear();
+}
+
+Listener* findListener(int id) {
+  for (Listener* listener : theDoor->listeners)
+    if (listener->id == id) return listener;
+  return nullptr;
+}
+
+// closeListener(id): closes one at once. The kernel resets clients that were not accepted, as when a process closes its server.
+napi_value closeListener(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Listener* listener = findListener(toInt(env, args.at[0]));
+  if (listener == nullptr) return nullptr;
+  auto& all = theDoor->listeners;
+  all.erase(std::find(all.begin(), all.end(), listener));
+  listener->release();
+  return nullptr;
+}
+
+// setPeek(id, peek, deferSeconds): whether clients that come from now on are looked at before they are delivered.
+napi_value setPeek(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info);
+  Listener* listener = findListener(toInt(env, args.at[0]));
+  if (listener == nullptr) return nullptr;
+  listener->peek = toBool(env, args.at[1]);
+  int defer = toInt(env, args.at[2]);
+  setsockopt(listener->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);  // a unix socket has no such option
+  return nullptr;
 }
 
 // closeListeners(): new connections are refused by the kernel from here on.
@@ -428,9 +460,9 @@ napi_value bindAndListen(napi_env env, int fd, const struct sockaddr* address, s
   return throwSystemError(env, error, syscall);
 }
 
-// listenTcp(address, port, ipv6Only, backlog, deferSeconds) -> fd. An address with ':' is IPv6. Throws with Node's error codes.
+// listenTcp(address, port, ipv6Only, backlog, deferSeconds, reusePort) -> fd. An address with ':' is IPv6. Throws with Node's error codes.
 napi_value listenTcp(napi_env env, napi_callback_info info) {
-  Args<5> args(env, info);
+  Args<6> args(env, info);
   std::string host = toString(env, args.at[0]);
   uint16_t port = htons(static_cast<uint16_t>(toInt(env, args.at[1])));
   bool six = host.find(':') != std::string::npos;
@@ -451,6 +483,7 @@ napi_value listenTcp(napi_env env, napi_callback_info info) {
   if (fd < 0) return throwSystemError(env, errno, "socket");
   int on = 1, off = 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (toBool(env, args.at[5])) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (six) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, toBool(env, args.at[2]) ? &on : &off, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted connections inherit it
   int defer = toInt(env, args.at[4]);
@@ -537,8 +570,8 @@ napi_value takeListener(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// addListener(fd, id, peek, isInherited): from now on the door owns the listening descriptor. It accepts once resumeListeners is called. Throws
-// when it can't be watched; then the descriptor is the caller's.
+// addListener(fd, id, peek, isInherited): from now on the door owns the listening descriptor. It accepts once it is admitted and listeners are resumed.
+// Throws when it can't be watched; then the descriptor is the caller's.
 napi_value addListener(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   Listener* listener =
@@ -553,8 +586,17 @@ napi_value addListener(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// admitOn(id): clients may come in by this one, while listeners are not paused.
+napi_value admitOn(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info);
+  Listener* listener = findListener(toInt(env, args.at[0]));
+  if (listener == nullptr) return nullptr;
+  listener->isOurs = listener->isAdmitted = true;
+  pollArrivals(theDoor);
+  return nullptr;
+}
+
 napi_value resumeListeners(napi_env, napi_callback_info) {
-  for (Listener* listener : theDoor->listeners) listener->isOurs = true;
   theDoor->accepting = true;
   pollArrivals(theDoor);
   return nullptr;
@@ -1538,7 +1580,7 @@ napi_value start(napi_env env, napi_value exports) {
     napi_callback function;
   } const functions[] = {
       {"openDoor", openDoor}, {"resizeDoor", resizeDoor}, {"closeDoor", closeDoor}, {"listenTcp", listenTcp}, {"listenUnix", listenUnix},
-      {"boundPort", boundPort}, {"addListener", addListener}, {"resumeListeners", resumeListeners},
+      {"boundPort", boundPort}, {"addListener", addListener}, {"admitOn", admitOn}, {"resumeListeners", resumeListeners}, {"closeListener", closeListener}, {"setPeek", setPeek},
       {"pauseListeners", pauseListeners}, {"holdOffArrivals", holdOffArrivals}, {"closeListeners", closeListeners}, {"nextDescriptor", nextDescriptor}, {"watch", watch}, {"watchLeaving", watchLeaving}, {"unwatch", unwatch},
       {"peek", peek}, {"refuse", refuse}, {"closeDescriptor", closeDescriptor}, {"peerAddress", peerAddress},
       {"descriptorLimit", descriptorLimit}, {"openChannel", openChannel}, {"channelStarted", channelStarted},

@@ -5,6 +5,7 @@ import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
 import { type RefusalReason, refusals } from './refusal.ts'
+import { MAX_LISTENER_NUMBERS } from './tag.ts'
 
 /** A connection with what is known of it. */
 export interface Arrival extends Connection {
@@ -25,6 +26,15 @@ export interface DoorCounts {
   waiting: number
   /** Refused connections whose answer is still on its way out. */
   lingering: number
+}
+
+/** The next number after `last` that no listener has. Throws EMFILE when there is none. */
+export function nextListenerNumber(last: number, taken: { has(number: number): boolean; readonly size: number }): number {
+  if (taken.size >= MAX_LISTENER_NUMBERS) throw Object.assign(new Error('EMFILE: too many listeners'), { code: 'EMFILE' })
+  let number = last
+  do number = (number + 1) % MAX_LISTENER_NUMBERS
+  while (taken.has(number))
+  return number
 }
 
 /** The counts of a door that has just been opened. */
@@ -78,14 +88,26 @@ export interface Door {
   /** What listens here, with its descriptor: for the stdio of another process. */
   readonly listening: readonly { readonly number: number; readonly fd: number }[]
   /** Of every listener by its number: is the head looked at? */
-  readonly peeks: readonly boolean[]
-  /** Binds and listens, or takes over a socket that listens already. Nobody is let in before `accept()`. Rejects as `listen` of listener.ts does. */
+  readonly peeks: Readonly<Record<number, boolean>>
+  /**
+   * Binds and listens, or takes over a socket that listens already. No client is let in before `accept()` or `acceptOn()`. Rejects as `listen` of listener.ts
+   * does, and with EMFILE when no number is left for it.
+   */
   listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener>
+  /** Gives a listener another socket at the path of its unix socket, whose file is gone. Rejects as `listen`; then it is as before. */
+  relisten(number: number, address: ListenerAddress & { readonly path: string }): Promise<void>
   /** A number for a listener that only another process has: of connections that it has accepted and passes on. */
   nameForeign(peek: boolean): number
+  /** Accepts on every listener that there is. */
   accept(): void
   /** From now on a head may be that long, if it was less before. Not to be called from a callback of the door. */
   allowHeads(bounds: HeadBounds): void
+  /** Accepts on a listener that was opened after `accept()`. */
+  acceptOn(number: number): void
+  /** From now on the head of what a listener accepts is looked at, or is not. */
+  setPeek(number: number, peek: boolean): void
+  /** Closes one listener. What it has accepted goes on. */
+  closeListener(number: number): void
   /** Closes the listening sockets; the kernel refuses new clients. What has been accepted goes on. */
   closeListeners(): void
   /** Takes in an idle connection until its client sends something, leaves, or has rested for `timeoutMs`; undefined: for as long as it likes. */

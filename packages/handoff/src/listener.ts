@@ -2,8 +2,9 @@
 
 import { lookup } from 'node:dns/promises'
 import { rm, stat } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { native } from './native.ts'
+import { listeningDescriptor } from './server-fields.ts'
 
 /** Where to listen. Without `host` and `path`: dual-stack as Node does it. */
 export interface ListenerAddress {
@@ -15,6 +16,10 @@ export interface ListenerAddress {
   readonly backlog?: number
   /** false: for servers that speak first. No deferred accept, no peek. */
   readonly peek?: boolean
+  /** Other processes that say so too may listen on the same address (SO_REUSEPORT). Left out: no. */
+  readonly reusePort?: boolean | undefined
+  /** Of the file of a unix socket. Left out: by the umask of this process. */
+  readonly mode?: number | undefined
 }
 
 /** The address that a listener really has. */
@@ -36,7 +41,8 @@ export interface InheritedListener extends BoundAddress {
 }
 
 const DEFAULT_BACKLOG = 511
-const DEFER_SECONDS = 1
+/** How long the kernel keeps a client that has sent nothing, where heads are looked at. */
+export const DEFER_SECONDS = 1
 
 /**
  * Binds and listens, or takes over what listens already. A unix socket that nobody answers on any more is replaced.
@@ -49,14 +55,16 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
     native().takeListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
     return { fd, host, port, path }
   }
+  if (address.path !== undefined && isAbstract(address.path)) return listenAbstract(address.path, backlog)
   if (address.path !== undefined) {
     await removeStale(address.path)
-    return { fd: native().listenUnix(address.path, backlog), host: undefined, port: undefined, path: address.path }
+    const { path } = address
+    return { fd: withMode(address.mode, () => native().listenUnix(path, backlog)), host: undefined, port: undefined, path: address.path }
   }
   const port = address.port ?? 0
   const defer = address.peek === false ? 0 : DEFER_SECONDS
   const tcp = (host: string) => {
-    const fd = native().listenTcp(host, port, address.ipv6Only ?? false, backlog, defer)
+    const fd = native().listenTcp(host, port, address.ipv6Only ?? false, backlog, defer, address.reusePort ?? false)
     return { fd, host: address.host ?? host, port: native().boundPort(fd), path: undefined }
   }
   if (address.host !== undefined) return tcp((await lookup(address.host)).address)
@@ -67,6 +75,33 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
     if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return tcp('0.0.0.0')
   }
+}
+
+/** By Node itself: how long such a name is depends on the version, and clients of the same version must find it. */
+async function listenAbstract(path: string, backlog: number): Promise<InheritedListener> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen({ path, backlog, exclusive: true }, resolve)
+  })
+  const fd = native().copyDescriptor(listeningDescriptor(server) ?? -1)
+  server.close()
+  return { fd, host: undefined, port: undefined, path }
+}
+
+/** Does what makes a file, which is to have this mode from its first moment. */
+export function withMode<T>(mode: number | undefined, make: () => T): T {
+  if (mode === undefined) return make()
+  const before = process.umask(0o777 & ~mode)
+  try {
+    return make()
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** Does a path name no file, but a socket in the kernel's own list of names? */
+export function isAbstract(path: string): boolean {
+  return path.startsWith('\0')
 }
 
 /** A socket file that refuses connections was left by a process that is gone. */

@@ -2,9 +2,17 @@
 
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
-import { type Arrival, type Door, type DoorOptions, type HeadBounds, type LetGoListener, newDoorCounts } from './door.ts'
+import {
+  type Arrival,
+  type Door,
+  type DoorOptions,
+  type HeadBounds,
+  type LetGoListener,
+  newDoorCounts,
+  nextListenerNumber,
+} from './door.ts'
 import { firstLook } from './first-look.ts'
-import { type BoundListener, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
+import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from './listener.ts'
 import { type Native, native, owners } from './native.ts'
 import type { Owner } from './owners.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
@@ -25,9 +33,10 @@ const PAUSE_MS = 50
 const HOLD_OFF_MS = 1
 
 interface Listener {
-  readonly peek: boolean
+  peek: boolean
   /** undefined: it is closed, or another process has it. */
   fd: number | undefined
+  isAdmitted: boolean
 }
 
 /** Asks the kernel for the address of a client, when somebody wants it. */
@@ -55,7 +64,8 @@ export class NativeDoor implements Door {
   private spare: Buffer
   private maxHeadBytes: number
   private passesLonger: boolean
-  private readonly listeners: Listener[] = []
+  private readonly listeners = new Map<number, Listener>()
+  private lastNumber = -1
   private readonly unrouted: Unrouted
   // In order of time, so that a sweep stops at the first that is young enough.
   private readonly lingering = new Map<number, number>()
@@ -63,6 +73,7 @@ export class NativeDoor implements Door {
   private readonly lastDescriptor: number
   private sweeper: NodeJS.Timeout | undefined
   private accepting = false
+  private isClosed = false
   private paused: NodeJS.Timeout | undefined
 
   constructor(options: DoorOptions) {
@@ -80,26 +91,58 @@ export class NativeDoor implements Door {
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
     const { fd, ...bound } = await listen(address, inherited)
+    this.throwIfClosed(fd)
     const peek = address.peek ?? true
-    const number = this.listeners.push({ peek, fd }) - 1
-    this.native.addListener(fd, number, peek, inherited !== undefined)
+    const number = this.addListener(peek, fd)
+    try {
+      this.native.addListener(fd, number, peek, inherited !== undefined)
+    } catch (error) {
+      this.listeners.delete(number)
+      this.native.closeDescriptor(fd)
+      throw error
+    }
     return { ...bound, number }
   }
 
+  async relisten(number: number, address: ListenerAddress & { readonly path: string }): Promise<void> {
+    const { fd } = await listen(address)
+    this.throwIfClosed(fd)
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return this.native.closeDescriptor(fd)
+    this.native.closeListener(number)
+    listener.fd = fd
+    this.native.addListener(fd, number, listener.peek, false)
+    if (listener.isAdmitted) this.acceptOn(number)
+  }
+
+  /** The door was closed while the address was looked up. */
+  private throwIfClosed(fd: number): void {
+    if (!this.isClosed) return
+    this.native.closeDescriptor(fd)
+    throw Object.assign(new Error('ECANCELED: the door is closed'), { code: 'ECANCELED' })
+  }
+
   nameForeign(peek: boolean): number {
-    return this.listeners.push({ peek, fd: undefined }) - 1
+    return this.addListener(peek, undefined)
+  }
+
+  private addListener(peek: boolean, fd: number | undefined): number {
+    this.lastNumber = nextListenerNumber(this.lastNumber, this.listeners)
+    this.listeners.set(this.lastNumber, { peek, fd, isAdmitted: false })
+    return this.lastNumber
   }
 
   get listening(): { number: number; fd: number }[] {
-    return this.listeners.flatMap(({ fd }, number) => (fd === undefined ? [] : [{ number, fd }]))
+    return [...this.listeners].flatMap(([number, { fd }]) => (fd === undefined ? [] : [{ number, fd }]))
   }
 
-  get peeks(): boolean[] {
-    return this.listeners.map(({ peek }) => peek)
+  get peeks(): Record<number, boolean> {
+    return Object.fromEntries([...this.listeners].map(([number, { peek }]) => [number, peek]))
   }
 
   accept(): void {
     this.accepting = true
+    for (const number of this.listeners.keys()) this.acceptOn(number)
     this.native.resumeListeners()
   }
 
@@ -113,6 +156,24 @@ export class NativeDoor implements Door {
     this.spare = spare
   }
 
+  acceptOn(number: number): void {
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return
+    listener.isAdmitted = true
+    this.native.admitOn(number)
+  }
+
+  setPeek(number: number, peek: boolean): void {
+    const listener = this.listeners.get(number)
+    if (listener === undefined || listener.peek === peek) return
+    listener.peek = peek
+    this.native.setPeek(number, peek, peek ? DEFER_SECONDS : 0)
+  }
+
+  closeListener(number: number): void {
+    if (this.listeners.delete(number)) this.native.closeListener(number)
+  }
+
   get isAccepting(): boolean {
     return this.accepting
   }
@@ -120,7 +181,7 @@ export class NativeDoor implements Door {
   closeListeners(): void {
     clearInterval(this.paused)
     this.accepting = false
-    for (const listener of this.listeners) listener.fd = undefined
+    for (const listener of this.listeners.values()) listener.fd = undefined
     this.native.closeListeners()
   }
 
@@ -158,6 +219,7 @@ export class NativeDoor implements Door {
   }
 
   close(): void {
+    this.isClosed = true
     this.closeListeners()
     this.closeResting()
     clearInterval(this.sweeper)
@@ -268,7 +330,7 @@ export class NativeDoor implements Door {
 
   /** One look at what has come so far. `ended`: the client will send no more. */
   private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    if (this.listeners[listener]?.peek === false) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
+    if (this.listeners.get(listener)?.peek !== true) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (length === 0) return ended ? this.leave(fd) : this.wait(fd, listener)
     const head = RequestHead.read(bytes, length, this.maxHeadBytes)
     const look = firstLook(head, ended)

@@ -49,8 +49,8 @@ export class NativeOutbox implements Outbox {
     return true
   }
 
-  ask(id: number, avoid: number, reason: number, address: string, head: string): void {
-    this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(address, head) })
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void {
+    this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(listener, address, head) })
   }
 
   flushLeaving(): void {

@@ -19,11 +19,14 @@ export interface Native {
   ): void
   resizeDoor(bytes: Uint8Array, headBytes: number): void
   closeDoor(): void
-  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number): number
+  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number, reusePort?: boolean): number
   listenUnix(path: string, backlog: number): number
   boundPort(fd: number): number
   addListener(fd: number, id: number, peek: boolean, isInherited: boolean): void
+  admitOn(id: number): void
   resumeListeners(): void
+  closeListener(id: number): void
+  setPeek(id: number, peek: boolean, deferSeconds: number): void
   pauseListeners(): void
   holdOffArrivals(ms: number): void
   closeListeners(): void

@@ -7,10 +7,10 @@ import { dirname, join } from 'node:path'
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from './channel.ts'
 import { descriptorLimit, nextDescriptor } from './descriptor-limit.ts'
-import { type Arrival, type Door, type DoorOptions, type HeadBounds, newDoorCounts } from './door.ts'
+import { type Arrival, type Door, type DoorOptions, type HeadBounds, newDoorCounts, nextListenerNumber } from './door.ts'
 import { firstLook } from './first-look.ts'
 import type { HeldSocket, HeldSockets } from './held-socket.ts'
-import { type BoundListener, type InheritedListener, type ListenerAddress, removeStale } from './listener.ts'
+import { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress, removeStale, withMode } from './listener.ts'
 import type { Owner } from './owners.ts'
 import { type RefusalReason, refusalAnswer } from './refusal.ts'
 import { listeningDescriptor } from './server-fields.ts'
@@ -27,10 +27,12 @@ const FRESH_MS = 100
 
 interface Listener {
   /** undefined: another process has it. */
-  readonly server: Server | undefined
-  readonly peek: boolean
+  server: Server | undefined
+  peek: boolean
+  /** Clients may come in. */
+  isAdmitted: boolean
   /** A socket that listens already. Node would accept from it at once, so it is opened when the door lets in. */
-  readonly inherited: InheritedListener | undefined
+  inherited: InheritedListener | undefined
 }
 
 type ListenOptions = Omit<NonNullable<Parameters<Server['listen']>[0]>, 'exclusive'>
@@ -48,7 +50,8 @@ export class PortableDoor implements Door {
   private readonly held: HeldSockets
   private maxHeadBytes: number
   private passesLonger: boolean
-  private readonly listeners: Listener[] = []
+  private readonly listeners = new Map<number, Listener>()
+  private lastNumber = -1
   /** Accepted before anybody may come in: Node accepts as soon as it listens. */
   private readonly early = new Map<number, number>()
   private readonly fresh = new Map<number, Fresh>()
@@ -82,39 +85,68 @@ export class PortableDoor implements Door {
   }
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
-    const { host, port = 0, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek = true } = address
-    if (path !== undefined && inherited === undefined) await removeStale(path)
-    const number = this.listeners.length
-    if (this.closed) return { host, port, path, number }
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => this.onConnection(socket, number))
-    this.listeners.push({ server, peek, inherited })
+    const { host, port = 0, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek = true, reusePort = false, mode } = address
+    if (path !== undefined && !isAbstract(path) && inherited === undefined) await removeStale(path)
+    if (this.closed) return { host, port, path, number: this.lastNumber }
+    const server = this.serverFor(() => number)
+    const number = this.addListener({ server, peek, inherited, isAdmitted: false })
     if (inherited !== undefined) return { host: inherited.host, port: inherited.port, path: inherited.path, number }
-    if (path !== undefined) {
-      const first = firstName(path)
-      await this.open(server, { path: first, backlog })
-      if (this.closed) return { host, port, path, number }
-      if (first !== path) renameSync(first, path)
-      return { host: undefined, port: undefined, path, number }
+    try {
+      if (path !== undefined) {
+        await this.openAt(server, path, backlog, mode)
+        return { host: undefined, port: undefined, path, number }
+      }
+      await this.open(server, { port, ipv6Only, ...(host !== undefined && { host }), backlog, ...(reusePort && { reusePort }) })
+    } catch (error) {
+      this.listeners.delete(number)
+      throw error
     }
-    await this.open(server, { port, ipv6Only, ...(host !== undefined && { host }), backlog })
     const bound = server.address() as { address: string; port: number } | null
     return { host: host ?? bound?.address, port: bound?.port ?? port, path: undefined, number }
   }
 
+  async relisten(number: number, { path, backlog = DEFAULT_BACKLOG, mode }: ListenerAddress & { readonly path: string }): Promise<void> {
+    const server = this.serverFor(() => number)
+    await this.openAt(server, path, backlog, mode)
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return void server.close()
+    closeOne(listener)
+    listener.server = server
+    listener.inherited = undefined
+  }
+
+  private serverFor(number: () => number): Server {
+    const options = { pauseOnConnect: true, allowHalfOpen: true, noDelay: true }
+    return createServer(options, (socket) => this.onConnection(socket, number()))
+  }
+
+  private async openAt(server: Server, path: string, backlog: number, mode: number | undefined): Promise<void> {
+    const first = isAbstract(path) ? path : firstName(path)
+    // Node makes the file before listen() returns.
+    await withMode(mode, () => this.open(server, { path: first, backlog }))
+    if (!this.closed && first !== path) renameSync(first, path)
+  }
+
   nameForeign(peek: boolean): number {
-    return this.listeners.push({ server: undefined, peek, inherited: undefined }) - 1
+    return this.addListener({ server: undefined, peek, inherited: undefined, isAdmitted: false })
+  }
+
+  private addListener(listener: Listener): number {
+    this.lastNumber = nextListenerNumber(this.lastNumber, this.listeners)
+    this.listeners.set(this.lastNumber, listener)
+    return this.lastNumber
   }
 
   get listening(): { number: number; fd: number }[] {
     if (this.closed) return []
-    return this.listeners.flatMap(({ server, inherited }, number) => {
+    return [...this.listeners].flatMap(([number, { server, inherited }]) => {
       const fd = server && (listeningDescriptor(server) ?? inherited?.fd)
       return fd === undefined ? [] : [{ number, fd }]
     })
   }
 
-  get peeks(): boolean[] {
-    return this.listeners.map(({ peek }) => peek)
+  get peeks(): Record<number, boolean> {
+    return Object.fromEntries([...this.listeners].map(([number, { peek }]) => [number, peek]))
   }
 
   private async open(server: Server, where: ListenOptions): Promise<void> {
@@ -133,17 +165,44 @@ export class PortableDoor implements Door {
 
   accept(): void {
     this.accepting = true
-    for (const { server, inherited } of this.listeners) {
-      if (server === undefined || inherited === undefined || server.listening) continue
+    for (const number of this.listeners.keys()) this.acceptOn(number)
+  }
+
+  acceptOn(number: number): void {
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return
+    listener.isAdmitted = true
+    if (!this.accepting) return
+    const { server, inherited } = listener
+    if (server !== undefined && inherited !== undefined && !server.listening)
       this.open(server, { fd: inherited.fd }).catch(({ message }: Error) => this.options.onPause?.(message))
-    }
-    for (const [fd, listener] of this.early) {
+    for (const [fd, from] of this.early) {
+      if (from !== number) continue
       this.early.delete(fd)
       this.counts.waiting--
       this.held.owners?.move(fd, 'early', 'dispatcher')
-      this.letIn(fd, listener)
+      this.letIn(fd, number)
     }
     this.options.onBatchEnd()
+  }
+
+  setPeek(number: number, peek: boolean): void {
+    const listener = this.listeners.get(number)
+    if (listener !== undefined) listener.peek = peek
+  }
+
+  closeListener(number: number): void {
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return
+    this.listeners.delete(number)
+    closeOne(listener)
+    for (const [fd, from] of this.early) {
+      if (from !== number) continue
+      this.early.delete(fd)
+      this.counts.waiting--
+      this.held.owners?.move(fd, 'early', 'dispatcher')
+      this.drop(fd)
+    }
   }
 
   closeListeners(): void {
@@ -151,10 +210,7 @@ export class PortableDoor implements Door {
     this.accepting = false
     if (this.closed) return
     this.closed = true
-    for (const { server, inherited } of this.listeners) {
-      if (inherited !== undefined && server?.listening === false) closeSync(inherited.fd)
-      else server?.close()
-    }
+    for (const listener of this.listeners.values()) closeOne(listener)
   }
 
   /** A worker of this channel gives nothing back. */
@@ -238,7 +294,7 @@ export class PortableDoor implements Door {
     this.held.owners?.move(fd, 'none', 'dispatcher')
     if (descriptor >= this.lastDescriptor) this.pause(`${this.lastDescriptor} descriptors are in use`)
     if (this.paused !== undefined && descriptor >= this.lastDescriptor) this.turnAway(fd)
-    else if (this.accepting) {
+    else if (this.accepting && this.listeners.get(listener)?.isAdmitted === true) {
       this.letIn(fd, listener)
       this.options.onBatchEnd()
     } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
@@ -252,7 +308,7 @@ export class PortableDoor implements Door {
   private letIn(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (socket.gone) return this.drop(fd)
-    if (this.listeners[listener]?.peek === false) this.arrive(this.arrival(socket, packTag(listener, false), RequestHead.addressOnly()))
+    if (this.listeners.get(listener)?.peek !== true) this.arrive(this.arrival(socket, packTag(listener, false), RequestHead.addressOnly()))
     else {
       this.counts.waiting++
       this.held.owners?.move(fd, 'dispatcher', 'head')
@@ -299,7 +355,7 @@ export class PortableDoor implements Door {
   private examine(socket: HeldSocket, listener: number): Arrival | undefined {
     const { fd, bytes, ended } = socket
     if (socket.gone) return this.leave(fd)
-    if (this.listeners[listener]?.peek === false) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
+    if (this.listeners.get(listener)?.peek !== true) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
     const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
     const look = firstLook(head, ended)
@@ -397,4 +453,9 @@ function firstName(path: string): string {
   if (existsSync(path)) throw Object.assign(new Error(`listen EADDRINUSE: address already in use ${path}`), { code: 'EADDRINUSE' })
   const name = join(dirname(path), `.${randomBytes(4).toString('hex')}`)
   return Buffer.byteLength(name) > MAX_PATH_BYTES ? path : name
+}
+
+function closeOne({ server, inherited }: Listener): void {
+  if (inherited !== undefined && server?.listening === false) closeSync(inherited.fd)
+  else server?.close()
 }

@@ -18,8 +18,8 @@ export class PortableOutbox implements Outbox {
     return false
   }
 
-  ask(id: number, avoid: number, reason: number, address: string, head: string): void {
-    this.control.send(questionFrame(id, avoid, reason, address, head))
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void {
+    this.control.send(questionFrame(id, avoid, reason, listener, address, head))
   }
 
   flushLeaving(): void {}

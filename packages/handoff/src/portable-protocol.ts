@@ -100,17 +100,17 @@ export function readToEnd(frame: object): ToEnd | undefined {
 }
 
 /** The frame of a question: the head as latin1, like everything that is text here. */
-export function questionFrame(id: number, avoid: number, reason: number, address: string, head: string): object {
-  return { ask: id, avoid, reason, address, head }
+export function questionFrame(id: number, avoid: number, reason: number, listener: number, address: string, head: string): object {
+  return { ask: id, avoid, reason, listener, address, head }
 }
 
 /** In the primary: undefined when a frame is no question; 'fault' when it is one that makes no sense. */
 export function readQuestion(frame: object): Question | 'fault' | undefined {
   if (!('ask' in frame)) return undefined
-  const { ask, avoid, reason, address, head } = frame as Record<string, unknown>
-  if (!isWord(ask) || ask === 0 || !isWord(avoid) || !isWord(reason)) return 'fault'
+  const { ask, avoid, reason, listener, address, head } = frame as Record<string, unknown>
+  if (!isWord(ask) || ask === 0 || !isWord(avoid) || !isWord(reason) || !isWord(listener)) return 'fault'
   if (typeof address !== 'string' || address.length > MAX_ADDRESS_CHARS || typeof head !== 'string') return 'fault'
-  return { id: ask, avoid, reason, address, head: Buffer.from(head, 'latin1') }
+  return { id: ask, avoid, reason, listener, address, head: Buffer.from(head, 'latin1') }
 }
 
 /** A worker's load, said at once. Not in the pipe of claims: that one is never full only as long as hand-offs alone fill it. */

@@ -28,6 +28,8 @@ export interface Question {
   readonly reason: number
   /** The process that died on it, by id; 0: none. */
   readonly avoid: number
+  /** The listener that accepted its connection. */
+  readonly listener: number
   /** Address of the client; empty for a unix socket. */
   readonly address: string
   readonly head: Buffer
@@ -44,14 +46,16 @@ export const NOBODY = -2
 
 const LINE_END = 0x0a
 
-/** The bytes of a question: the address, a line's end, the head. */
-export function packQuestion(address: string, head: string): Buffer {
-  return Buffer.from(`${address}\n${head}`, 'latin1')
+/** The bytes of a question: the listener, a space, the address, a line's end, the head. */
+export function packQuestion(listener: number, address: string, head: string): Buffer {
+  return Buffer.from(`${listener} ${address}\n${head}`, 'latin1')
 }
 
 /** The reverse; a copy. Undefined when it makes no sense. */
 export function unpackQuestion(id: number, avoid: number, reason: number, bytes: Buffer): Question | undefined {
   const end = bytes.indexOf(LINE_END)
   if (end === -1) return undefined
-  return { id, avoid, reason, address: bytes.toString('latin1', 0, end), head: Buffer.from(bytes.subarray(end + 1)) }
+  const [number = '', address = ''] = bytes.toString('latin1', 0, end).split(' ')
+  const listener = /^\d{1,5}$/.test(number) ? Number(number) : 0
+  return { id, avoid, reason, listener, address, head: Buffer.from(bytes.subarray(end + 1)) }
 }

@@ -23,13 +23,15 @@ export function closeListeningSocket(server: Server): void {
 }
 
 /**
- * From now on the number of the server's open connections is a word of memory: that of `words` at `index`. It falls by itself; what is returned
- * is to be called when a connection is announced.
+ * From now on the server's open connections are counted in a word of memory: that of `words` at `index`, which servers of one process share. It falls by
+ * itself; what is returned is to be called when a connection is announced.
  */
 export function publishConnections(server: Server, words: Int32Array, index: number): () => void {
   const inner = server as unknown as PrivateServer
+  let counted = 0
   const publish = () => {
-    words[index] = inner._connections
+    words[index] = (words[index] as number) + inner._connections - counted
+    counted = inner._connections
   }
   // Node calls it for each connection that has closed. (An accessor in the place of the count would see every change, but V8 keeps a server with
   // a property that was redefined as a table, and every request that looks at its server would pay for that.)

@@ -46,7 +46,7 @@ export interface Outbox {
   /** Connections that have left their server and are not with the primary yet. */
   readonly leaving: number
   /** Asks who should have a request whose connection can't move (see `Question`). */
-  ask(id: number, avoid: number, reason: number, address: string, head: string): void
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void
   /** Nobody who leaves waits for code of the worker that is left: to be called before the app runs. */
   flushLeaving(): void
 }

@@ -64,8 +64,8 @@ test('who leaves too much unread is told nothing any more, and that is said once
 
 test('a question is what was asked, with every byte of its head', () => {
   const head = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
-  const frame = JSON.parse(JSON.stringify(questionFrame(7, 0, 258, '::1', head)))
-  assert.equal(readQuestion(frame), { id: 7, avoid: 0, reason: 258, address: '::1', head: Buffer.from(head, 'latin1') })
+  const frame = JSON.parse(JSON.stringify(questionFrame(7, 0, 258, 3, '::1', head)))
+  assert.equal(readQuestion(frame), { id: 7, avoid: 0, reason: 258, listener: 3, address: '::1', head: Buffer.from(head, 'latin1') })
   assert.is(readQuestion({ switchyard: 'drained' }), undefined)
 })
 
@@ -75,11 +75,12 @@ for (const [what, changes] of [
   ['half a number', { ask: 1.5 }],
   ['a number that is no word', { avoid: 2 ** 31 }],
   ['a negative reason', { reason: -1 }],
+  ['a negative listener', { listener: -1 }],
   ['an address that is none', { address: 'x'.repeat(65) }],
   ['no head', { head: undefined }],
 ] as const) {
   test(`a question with ${what} is a fault`, () => {
-    assert.is(readQuestion({ ...questionFrame(7, 0, 0, '', 'GET'), ...changes }), 'fault')
+    assert.is(readQuestion({ ...questionFrame(7, 0, 0, 0, '', 'GET'), ...changes }), 'fault')
   })
 }
 

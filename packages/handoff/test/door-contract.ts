@@ -1,7 +1,7 @@
 // What every door promises, whatever accepts the connections. A suite of an implementation calls it with its transport.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -233,11 +233,94 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   test('listeners of another process have numbers too, and are looked at as it looks at them', async () => {
     await withDoor({}, async ({ door }) => {
       assert.equal([door.nameForeign(false), door.nameForeign(true)], [1, 2])
-      assert.equal(door.peeks, [true, false, true])
+      assert.equal(door.peeks, { 0: true, 1: false, 2: true })
       assert.equal(
         door.listening.map(({ number }) => number),
         [0],
       )
+    })
+  })
+
+  /** Ends what has arrived, and its clients. */
+  function endAll(door: Door, arrivals: readonly Arrived[], clients: readonly { socket: Socket }[]): void {
+    for (const { fd } of arrivals) door.drop(fd)
+    for (const { socket } of clients) socket.destroy()
+  }
+
+  /** Resolves when a new client is let in, or with why it is not. */
+  async function tried(where: NetConnectOpts): Promise<string> {
+    const { socket } = client(where)
+    const outcome = await Promise.race([
+      untilEvent(socket, 'connect').then(() => 'connected'),
+      new Promise<string>((resolve) => socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? ''))),
+    ])
+    socket.destroy()
+    return outcome
+  }
+
+  test('a listener that is opened later lets no client in before it is told to', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const { port, number } = await door.listen({ host: '127.0.0.1', port: 0 })
+      const clients = [client({ host: '127.0.0.1', port: port as number }, HEAD), client(where, HEAD)]
+      await until(() => arrivals.length === 1)
+      assert.is(listenerOf(arrivals[0]?.tag as number), 0)
+      door.acceptOn(number)
+      await until(() => arrivals.length === 2)
+      assert.is(listenerOf(arrivals[1]?.tag as number), number)
+      endAll(door, arrivals, clients)
+    })
+  })
+
+  test('one listener is closed: new clients are refused there, and come in elsewhere', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      const { port, number } = await door.listen({ host: '127.0.0.1', port: 0 })
+      const late = { host: '127.0.0.1', port: port as number }
+      door.acceptOn(number)
+      const clients = [client(late, HEAD)]
+      await until(() => arrivals.length === 1)
+      door.closeListener(number)
+      await until(async () => (await tried(late)) === 'ECONNREFUSED')
+      clients.push(client(where, HEAD))
+      await until(() => arrivals.length === 2)
+      assert.is(listenerOf(arrivals[1]?.tag as number), 0)
+      assert.equal(Object.keys(door.peeks), ['0'])
+      // Its number is not given to the next one at once: connections are still known by it.
+      assert.is((await door.listen({ host: '127.0.0.1', port: 0 })).number, number + 1)
+      endAll(door, arrivals, clients)
+    })
+  })
+
+  test('a listener with a peek gets one without, and the other way round', async () => {
+    await withDoor({}, async ({ door, arrivals, where }) => {
+      door.setPeek(0, false)
+      const clients = [client(where)]
+      await until(() => arrivals.length === 1)
+      door.setPeek(0, true)
+      clients.push(client(where, HEAD))
+      await until(() => arrivals.length === 2)
+      assert.equal(
+        arrivals.map(({ target }) => target),
+        ['', '/'],
+      )
+      endAll(door, arrivals, clients)
+    })
+  })
+
+  test('a unix socket whose file was removed gets another one, with a mode of its own', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+    atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
+    const path = join(folder, 'door.sock')
+    await withDoor({}, async ({ door, arrivals }) => {
+      const { number } = await door.listen({ path, mode: 0o600 })
+      door.acceptOn(number)
+      assert.is(statSync(path).mode & 0o777, 0o600)
+      rmSync(path)
+      await door.relisten(number, { path, mode: 0o660 })
+      assert.is(statSync(path).mode & 0o777, 0o660)
+      const clients = [client({ path }, HEAD)]
+      await until(() => arrivals.length === 1)
+      assert.is(listenerOf(arrivals[0]?.tag as number), number)
+      endAll(door, arrivals, clients)
     })
   })
 

@@ -98,7 +98,7 @@ test('what is asked of a closed channel harms nobody, and its row says what it s
   assert.is(link.load.latencyMs, 7)
   link.load.unwant()
   link.tellSeats([0, 1])
-  link.channel.answer({ id: 1, reason: 0, avoid: 0, address: '', head: Buffer.alloc(0) }, 0)
+  link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()
   link.channel.settle()
   link.channel.hearOut()

@@ -1,9 +1,9 @@
 // Asks the primary who should have a request whose connection can't move. Bounded in number and time.
 
-import { renameSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HERE, LATER, type Outbox, type Verdict } from '@switchyard/handoff'
 import type { Target } from './forward/forwarder.ts'
+import { socketForListener } from './private-sockets.ts'
 import type { Runtime } from './runtime.ts'
 
 const MAX_OPEN = 4096
@@ -13,6 +13,8 @@ const MAX_ID = 2 ** 30
 /** What is asked. */
 export interface Asked {
   readonly reason: number
+  /** By which its connection came. */
+  readonly listener: number
   readonly address: string
   /** In canonical form. */
   readonly head: string
@@ -31,13 +33,13 @@ export class Asking {
   }
 
   /** Finds a target by the load of this moment; waits for one as long as a connection would. `failed`: sockets of workers that died on it. */
-  async target({ reason, address, head }: Asked, failed: readonly string[]): Promise<Target> {
+  async target(asked: Asked, failed: readonly string[]): Promise<Target> {
     const deadline = performance.now() + this.runtime.start.forwardTimeoutMs
     const avoid = failed.length === 0 ? 0 : this.idOf(failed[failed.length - 1] as string)
     for (;;) {
-      const verdict = await this.ask(avoid, reason, address, head)
+      const verdict = await this.ask(avoid, asked)
       if (verdict === HERE) return 'here'
-      if (verdict > 0) return { socketPath: this.pathOf(verdict) }
+      if (verdict > 0) return { socketPath: this.pathOf(verdict, asked.listener) }
       if (verdict !== LATER || performance.now() >= deadline) return 'nobody'
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS))
     }
@@ -48,7 +50,7 @@ export class Asking {
     this.open.get(id)?.(verdict)
   }
 
-  private ask(avoid: number, reason: number, address: string, head: string): Promise<Verdict> {
+  private ask(avoid: number, { reason, listener, address, head }: Asked): Promise<Verdict> {
     if (this.open.size >= MAX_OPEN) return Promise.resolve(LATER)
     this.lastId = (this.lastId % MAX_ID) + 1
     const id = this.lastId
@@ -60,27 +62,15 @@ export class Asking {
         resolve(verdict)
       }
       this.open.set(id, settle)
-      this.outbox.ask(id, avoid, reason, address, head)
+      this.outbox.ask(id, avoid, reason, listener, address, head)
     })
   }
 
-  private pathOf(workerId: number): string {
-    return servingSocket(join(dirname(dirname(this.runtime.start.privateSocket)), String(workerId)))
+  private pathOf(workerId: number, listener: number): string {
+    return socketForListener(join(dirname(dirname(this.runtime.start.privateSocket)), String(workerId)), listener)
   }
 
   private idOf(path: string): number {
     return Number(path.split('/').at(-2)) || 0
   }
-}
-
-/** The name of the socket, in a worker's private folder, behind which its app serves. */
-export function servingSocket(folder: string): string {
-  return join(folder, 'serving.sock')
-}
-
-/** Other workers find the server that serves by a name that stays, whichever of an app's servers that is. */
-export function nameServingSocket(path: string): void {
-  const name = servingSocket(dirname(path))
-  symlinkSync(path, `${name}.new`)
-  renameSync(`${name}.new`, name)
 }

@@ -1,12 +1,17 @@
 // What an app may import, and what the balancer needs to speak with its workers.
 
-export { servingSocket } from './asking.ts'
 export { onDrain } from './drain.ts'
 export { probeField } from './forward/forwarded-field.ts'
+export { servingSocket } from './private-sockets.ts'
 export {
+  type ListenAnswer,
+  type ListenPlace,
+  type ListenRequest,
   type RestMode,
   readFromWorker,
+  readListenRequest,
   type ServerAddress,
+  type ServerKind,
   type SessionReport,
   type ToPrimary,
   type ToWorker,

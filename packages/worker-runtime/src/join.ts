@@ -1,101 +1,95 @@
-// The app's listen() joins the pool: its server really listens on this worker's private unix socket, which gives it everything that a
-// listening server has ('listening', timeouts, close()), and answers address() as if it listened where the primary does.
+// The app's servers join the pool: each really listens on a private unix socket of this worker, which gives it everything that a listening server has
+// ('listening', timeouts, close()), and has the connections of a listener of the primary, whose address it tells as its own.
 
-import { isIPv6, Server } from 'node:net'
-import { nameServingSocket } from './asking.ts'
-import { type ListenRequest, readListenArguments } from './listen-arguments.ts'
-import type { ServerAddress } from './protocol.ts'
+import { Server as HttpServer } from 'node:http'
+import type { Server } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenWish, setAddress } from '@switchyard/handoff'
+import { ListenPipe } from './listen-pipe.ts'
+import type { ServerAddress, ServerKind } from './protocol.ts'
 import type { Runtime } from './runtime.ts'
+import type { OpenServer, Servers } from './servers.ts'
 
-/** Told when a server takes the pool's traffic; a later one replaces it. */
-export type OnJoin = (server: Server, address: ServerAddress) => void
+/** How long the worker waits for a server on an address of the config, while it has one that stands in for it. */
+const STAND_IN_MS = 250
 
-/** From now on `listen()` of any server in this process may join the pool. */
-export function joinOnListen(runtime: Runtime, onJoin: OnJoin): void {
-  const { start } = runtime
-  const listen = Server.prototype.listen
-  let serving: { server: Server; configured: boolean; port: number | undefined } | undefined
-  let joins = 0
+/** From now on every server of this process joins the pool when it listens. `onJoin` is told before it can have connections. */
+export function joinOnListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
+  const { privateSocket, listenPipe } = runtime.start
+  const pipe = new ListenPipe(listenPipe)
+  let lastId = 0
+  let isAnnounced = false
+  /** Of private sockets that are open: a path of one is short. */
+  const indices = new Set<number>()
 
-  function takes(server: Server, request: ListenRequest): boolean {
-    if (serving?.server === server) return !server.listening
-    if (serving === undefined) return request.path === undefined || start.listen === undefined || isConfigured(request)
-    return !serving.configured && start.listen !== undefined && isConfigured(request)
-  }
-
-  function isConfigured(request: ListenRequest): boolean {
-    return (start.listen ?? []).some((address) =>
-      request.path === undefined ? address.port === request.port && address.path === undefined : address.path === request.path,
-    )
-  }
-
-  /** Frameworks open one server for each family of addresses, on one port: the primary listens on both for the first. */
-  function isTwin(server: Server, { port }: ListenRequest): boolean {
-    return (
-      serving !== undefined &&
-      serving.server !== server &&
-      serving.server.listening &&
-      port !== undefined &&
-      port !== 0 &&
-      port === serving.port
-    )
-  }
-
-  function nextSocket(): string {
-    const path = joins === 0 ? start.privateSocket : `${start.privateSocket}.${joins}`
-    joins++
-    return path
-  }
-
-  function listenPrivately(server: Server, request: ListenRequest, path: string): Server {
-    const address = servedAddress(runtime, request)
-    if (request.callback !== undefined) server.once('listening', request.callback)
-    server.address = () => (server.listening ? asNodeSays(address) : null)
-    // Who may come in is said by the mode of the folder: workers of other users, where there are some.
-    return Reflect.apply(listen, server, [{ path, exclusive: true, backlog: request.backlog, writableAll: true }])
-  }
-
-  Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {
-    const request = readListenArguments(args)
-    if (request === undefined || this.listening) return Reflect.apply(listen, this, args)
-    if (isTwin(this, request)) return listenPrivately(this, request, nextSocket())
-    if (!takes(this, request)) {
-      runtime.send({
-        switchyard: 'notice',
-        level: 'info',
-        message: `a server on ${request.path ?? `port ${request.port}`} is not the one that is balanced; the kernel shares it between the workers`,
-      })
-      return Reflect.apply(listen, this, args)
+  function listen(server: Server, wish: ListenWish): ListenOutcome {
+    const id = ++lastId
+    const answer = pipe.ask({ ask: 'listen', id, kind: kindOf(server), mode: 0o777 & ~process.umask(), ...wish })
+    if (answer === undefined) return { errno: errnoOf('EPIPE') }
+    if ('errno' in answer || 'shared' in answer) return 'shared' in answer ? 'shared' : answer
+    const { moved, ...place } = answer
+    const index = firstFree(indices)
+    const privatePath = index === 0 ? privateSocket : `${privateSocket}.${index}`
+    indices.add(index)
+    const one: OpenServer = { server, id, privatePath, place }
+    const movedServer = moved && servers.byId(moved.id)
+    if (movedServer !== undefined && moved !== undefined) {
+      servers.move(movedServer, moved)
+      setAddress(movedServer.server, boundOf(moved.address))
     }
-    if (serving !== undefined && serving.server !== this) {
-      runtime.send({
-        switchyard: 'notice',
-        level: 'info',
-        message: 'an earlier server gets no connections: this one has the configured port',
-      })
+    servers.add(one)
+    onJoin(server)
+    announceLater(one)
+    return {
+      socket: {
+        address: boundOf(place.address),
+        privatePath,
+        close() {
+          if (!servers.has(one)) return
+          servers.remove(one)
+          indices.delete(index)
+          pipe.ask({ ask: 'close', id })
+        },
+        chmod(mode) {
+          const done = pipe.ask({ ask: 'chmod', id, mode })
+          return done !== undefined && 'errno' in done ? done.errno : errnoOf('EPIPE')
+        },
+      },
     }
-    const path = nextSocket()
-    serving = { server: this, configured: start.listen !== undefined && isConfigured(request), port: request.port }
-    listenPrivately(this, request, path)
-    this.once('listening', () => {
-      nameServingSocket(path)
-      onJoin(this, servedAddress(runtime, request))
+  }
+
+  /** Behind the app's 'listening' listeners: a server that only tries whether a port is free has closed by then. */
+  function announceLater(one: OpenServer): void {
+    setImmediate(() => {
+      if (one.place.standsIn) setTimeout(() => announce(one), STAND_IN_MS).unref()
+      else announce(one)
     })
-    return this
-  } as typeof Server.prototype.listen
-}
-
-/** Where clients reach this server. */
-function servedAddress(runtime: Runtime, request: ListenRequest): ServerAddress {
-  const { listen, freePort } = runtime.start
-  if (listen === undefined) {
-    return request.path === undefined ? { host: request.host, port: request.port || freePort } : { path: request.path }
   }
-  return listen.find((address) => address.port === request.port && address.path === request.path) ?? (listen[0] as ServerAddress)
+
+  function announce(one: OpenServer): void {
+    if (isAnnounced || !servers.has(one)) return
+    isAnnounced = true
+    runtime.send({ switchyard: 'listening', address: one.place.address })
+  }
+
+  hookListen({
+    listen,
+    onOwn: (why, address) => void pipe.ask({ ask: 'own', id: 0, why, ...address }),
+  })
 }
 
-function asNodeSays(address: ServerAddress): ReturnType<Server['address']> {
-  if (address.path !== undefined) return address.path
-  const host = address.host === undefined || address.host === 'localhost' ? '::' : address.host
-  return { address: host, family: isIPv6(host) ? 'IPv6' : 'IPv4', port: address.port ?? 0 }
+function firstFree(taken: ReadonlySet<number>): number {
+  let index = 0
+  while (taken.has(index)) index++
+  return index
+}
+
+function boundOf({ host, port, path }: ServerAddress): BoundAddress {
+  return { host, port, path }
+}
+
+function kindOf(server: Server): ServerKind {
+  if (server instanceof TlsServer) return 'tls'
+  // The class of HTTP/2 without TLS is not exported.
+  return server instanceof HttpServer || 'updateSettings' in server ? 'http' : 'net'
 }

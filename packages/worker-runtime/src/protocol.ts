@@ -12,6 +12,47 @@ export interface ServerAddress {
   readonly path?: string | undefined
 }
 
+/** What clients say first to a server: the head of a request, the hello of TLS, or anything, or nothing. */
+export type ServerKind = 'http' | 'tls' | 'net'
+
+/** Worker to primary over the pipe for that. The worker's loop stands still until it has the answer. */
+export type ListenRequest =
+  /** A server of the app listens. `id`: the worker's own name for it. */
+  | ({
+      readonly ask: 'listen'
+      readonly id: number
+      readonly kind: ServerKind
+      readonly ipv6Only: boolean
+      readonly reusePort: boolean
+      readonly backlog: number | undefined
+      /** Of the file of a unix socket, by the worker's umask. */
+      readonly mode: number
+    } & ServerAddress)
+  /** A server listens by itself: a line for the log. */
+  | ({ readonly ask: 'own'; readonly id: number; readonly why: 'exclusive' | 'fd' | 'handle' } & ServerAddress)
+  /** That server has closed. */
+  | { readonly ask: 'close'; readonly id: number }
+  /** The file of its unix socket gets this mode. */
+  | { readonly ask: 'chmod'; readonly id: number; readonly mode: number }
+
+/** A server that got a listener. */
+export interface ListenPlace {
+  readonly listener: number
+  readonly address: ServerAddress
+  /** It also serves what comes by listeners that no server of this worker has asked for. */
+  readonly isMain: boolean
+  /** The config names other addresses than this server asked for, and it serves those while no other server does. */
+  readonly standsIn: boolean
+}
+
+/** Primary to worker. `errno`: why not, as the system's error number; 0: done. */
+export type ListenAnswer =
+  /** `moved`: a server that stood in, and what it has now. */
+  | (ListenPlace & { readonly moved?: (ListenPlace & { readonly id: number }) | undefined })
+  /** It is not balanced: the kernel shares its socket between the workers. */
+  | { readonly shared: true }
+  | { readonly errno: number; readonly host?: string | undefined }
+
 /** A route as a worker needs it: where a request belongs, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {
   readonly name: string
@@ -58,11 +99,9 @@ export interface WorkerStart {
   readonly slot: number
   readonly generation: number
   readonly ends: ChannelEnds
-  /** Where the primary listens; undefined: where the app asks to. */
-  readonly listen: readonly ServerAddress[] | undefined
-  /** The port for an app that asks for port 0. */
-  readonly freePort: number
-  /** The unix socket, in a folder of mode 0700, on which the app's server really listens. */
+  /** Descriptor of the pipe over which this worker asks the primary to listen. */
+  readonly listenPipe: number
+  /** The unix socket, in a folder of mode 0700, on which the app's first server really listens; further ones have names beside it. */
   readonly privateSocket: string
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
   /** In order; the last is taken when no other matches. */
@@ -101,8 +140,10 @@ export type ToWorker =
 
 /** Worker to primary. */
 export type ToPrimary =
-  /** The app's server listens and can be handed connections. `maxHeaderBytes`: what its parser takes; 0: it has none of HTTP/1. */
-  | { readonly switchyard: 'listening'; readonly address: ServerAddress; readonly maxHeaderBytes: number }
+  /** The app's server listens and can be handed connections. */
+  | { readonly switchyard: 'listening'; readonly address: ServerAddress }
+  /** So many bytes of header fields the parser of a server takes; 0: it has none of HTTP/1. */
+  | { readonly switchyard: 'header-limit'; readonly bytes: number }
   /** The worker's load. */
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   /** How it is with its sessions. */
@@ -122,6 +163,7 @@ export type ToPrimary =
     }
 
 const MAX_NOTICE = 2000
+const MAX_BACKLOG = 2 ** 31 - 1
 /** Of one response. */
 const MAX_LEARNED = 64
 const VISITOR_KEY = new RegExp(`^[\\w-]{${VISITOR_KEY_LENGTH}}$`)
@@ -133,12 +175,9 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     case 'drained':
       return { switchyard: 'drained', last: message.last === true }
     case 'listening':
-      if (!isRecord(message.address)) return undefined
-      return {
-        switchyard: 'listening',
-        address: readAddress(message.address),
-        maxHeaderBytes: new Checked().count(message.maxHeaderBytes),
-      }
+      return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
+    case 'header-limit':
+      return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
     case 'learned':
       return { switchyard: 'learned', keys: readKeys(message.keys) }
     case 'notice':
@@ -187,11 +226,38 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
   }
 }
 
+/** What a worker asks, if it makes sense. */
+export function readListenRequest(from: unknown): ListenRequest | undefined {
+  if (!isRecord(from) || !Number.isSafeInteger(from.id)) return undefined
+  const id = from.id as number
+  if (from.ask === 'close') return { ask: 'close', id }
+  if (from.ask === 'chmod') return { ask: 'chmod', id, mode: readMode(from.mode) }
+  const address = readAddress(from)
+  if (from.ask === 'own') return { ask: 'own', id, why: from.why === 'fd' || from.why === 'handle' ? from.why : 'exclusive', ...address }
+  if (from.ask !== 'listen') return undefined
+  if ((address.path === undefined) === (address.port === undefined)) return undefined
+  return {
+    ask: 'listen',
+    id,
+    kind: from.kind === 'http' || from.kind === 'tls' ? from.kind : 'net',
+    ...address,
+    ipv6Only: from.ipv6Only === true,
+    reusePort: from.reusePort === true,
+    mode: readMode(from.mode),
+    backlog: Number.isSafeInteger(from.backlog) && (from.backlog as number) > 0 ? Math.min(from.backlog as number, MAX_BACKLOG) : undefined,
+  }
+}
+
+/** Rights alone: a socket needs no other bits. */
+function readMode(from: unknown): number {
+  return Number(from) & 0o777
+}
+
 function readAddress(from: Record<string, unknown>): ServerAddress {
   return {
     host: typeof from.host === 'string' ? from.host : undefined,
-    port: typeof from.port === 'number' && from.port >= 0 && from.port <= 65535 ? from.port : undefined,
-    path: typeof from.path === 'string' ? from.path : undefined,
+    port: Number.isInteger(from.port) && (from.port as number) >= 0 && (from.port as number) <= 65535 ? (from.port as number) : undefined,
+    path: typeof from.path === 'string' && from.path !== '' ? from.path : undefined,
   }
 }
 

@@ -4,7 +4,15 @@ import { Server as HttpServer, maxHeaderSize } from 'node:http'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { isMainThread } from 'node:worker_threads'
-import { closeListeningSocket, publishConnections, rowWords, ToldSeats } from '@switchyard/handoff'
+import {
+  closeListeningSocket,
+  connectionCountOf,
+  listenerOf,
+  type Offer,
+  publishConnections,
+  rowWords,
+  ToldSeats,
+} from '@switchyard/handoff'
 import { Asking } from './asking.ts'
 import { BoundConnections } from './bound-connections.ts'
 import { ConnectionAges } from './connection-ages.ts'
@@ -22,6 +30,7 @@ import { Reception } from './receive.ts'
 import { startReports } from './report.ts'
 import { Rest } from './rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
+import { Servers } from './servers.ts'
 import { startSessionReports } from './session-reports.ts'
 import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
 import { HeldSignals, usualStopSignal } from './signals.ts'
@@ -54,9 +63,11 @@ async function register(runtime: Runtime): Promise<void> {
     bound.noteResponse(response)
     unknownSessions?.noteResponse(response)
   })
-  let serving: { server: Server; reception: Reception } | undefined
+  const servers = new Servers()
   /** One for each server, also for one that listens again. */
-  const receptions = new Map<Server, Reception>()
+  const receptions = new WeakMap<Server, Reception>()
+  /** Servers that listen, or have connections. */
+  const serving = new Set<Server>()
   let drain: Drain | undefined
   let told: ToldSeats | undefined
   let words: Int32Array | undefined
@@ -66,7 +77,7 @@ async function register(runtime: Runtime): Promise<void> {
   signals.hold(stopSignal === undefined ? [] : [stopSignal])
   runtime.onMessage((message) => {
     if (message.switchyard === 'leave') {
-      for (const server of receptions.keys()) closeListeningSocket(server)
+      for (const server of serving) closeListeningSocket(server)
       runtime.keepAlive(false)
       letGoOfSessions()
       signals.send(stopSignal ?? usualStopSignal())
@@ -95,22 +106,24 @@ async function register(runtime: Runtime): Promise<void> {
   const learned = visitors && new LearnedCookies(runtime, table, visitors)
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
-  const steering = isSteered ? new Steering({ runtime, table, asking, forwarder, outbox, bound }) : undefined
+  const steering = isSteered
+    ? new Steering({ runtime, table, asking, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
+    : undefined
   const departures = new Departures(table, outbox, bound)
   const upgraded = new Upgraded()
   const sessions = new Http2Sessions()
-  const whoGoes = { servers: () => [...receptions.keys()], departures, upgraded, sessions, chance: Math.random }
+  const whoGoes = { servers: () => [...serving], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
-  const rest = new Rest(runtime.start.rest, table, bound, outbox, inFlight, () => serving?.server as Server)
+  const rest = new Rest(runtime.start.rest, table, bound, outbox, inFlight)
 
-  joinOnListen(runtime, (server, address) => {
-    const first = serving === undefined
-    words ??= end.receive({
-      onOffer: (offer) => serving?.reception.receive(offer),
-      onAnswer: (id, verdict) => asking.onAnswer(id, verdict),
-    })
-    serving = { server, reception: receptions.get(server) ?? takeIn(server, words) }
-    if (!first) return
+  joinOnListen(runtime, servers, (server) => {
+    const isFirst = words === undefined
+    words ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => asking.onAnswer(id, verdict) })
+    for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
+    serving.add(server)
+    if (!receptions.has(server)) takeIn(server, words)
+    runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
+    if (!isFirst) return
     // From here on it is the app's server that keeps the process alive, as it does without us.
     runtime.keepAlive(false)
     told = new ToldSeats(words, runtime.start.weights)
@@ -119,10 +132,19 @@ async function register(runtime: Runtime): Promise<void> {
     startSessionReports(runtime, openedStatus)
     const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
     if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
-    runtime.send({ switchyard: 'listening', address, maxHeaderBytes: headerLimitOf(server) })
   })
 
-  function takeIn(server: Server, words: Int32Array): Reception {
+  function receive(offer: Offer): void {
+    const server = servers.serverFor(listenerOf(offer.tag))
+    const reception = server && receptions.get(server)
+    if (reception !== undefined) return reception.receive(offer)
+    // It is for a server that has closed long ago: as when a server of Node closes, what it has not accepted is cut off.
+    offer.claim(0)
+    offer.release()
+    inFlight.countReceived()
+  }
+
+  function takeIn(server: Server, words: Int32Array): void {
     const reception = new Reception(server, inFlight, () => end.loopIsFree())
     receptions.set(server, reception)
     openGate(server, {
@@ -140,7 +162,6 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
     })
-    return reception
   }
 }
 

@@ -2,7 +2,7 @@
 // this worker's loop. It costs about as much as a hand-off, so it is on only while requests keep the loop so busy that it pays.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Server } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { endOf, giveBackReasons, type Outbox, packRest, tagOf } from '@switchyard/handoff'
 import type { BoundConnections } from './bound-connections.ts'
@@ -19,8 +19,8 @@ const SMOOTHING = 0.3
 /** In a quiet time the average says nothing. */
 const ENOUGH_REQUESTS = 2
 
-interface KeepAliveServer extends Server {
-  readonly keepAliveTimeout?: number
+interface ServedSocket extends Socket {
+  readonly server?: Server & { readonly keepAliveTimeout?: number }
 }
 
 /** Sends the idle connections of one worker to rest, or lets them be. */
@@ -29,18 +29,16 @@ export class Rest {
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
-  private readonly server: () => KeepAliveServer
   private on: boolean
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
-  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, outbox: Outbox, inFlight: InFlight, server: () => Server) {
+  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, outbox: Outbox, inFlight: InFlight) {
     this.table = table
     this.bound = bound
     this.outbox = outbox
     this.inFlight = inFlight
-    this.server = server
     const may = outbox.movesConnections
     this.on = may && mode === 'always'
     if (may && mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
@@ -65,7 +63,7 @@ export class Rest {
     if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
     if (this.bound.has(socket)) return
-    const timeoutMs = this.server().keepAliveTimeout ?? 0
+    const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
     this.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }
 

@@ -2,7 +2,7 @@
 // forwarded. The request that the primary itself routed is never questioned, so nothing goes round in circles.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import {
@@ -13,6 +13,7 @@ import {
   type GiveBackReason,
   giveBackReasons,
   isHeadComplete,
+  listenerOf,
   type Outbox,
   tagOf,
 } from '@switchyard/handoff'
@@ -52,6 +53,8 @@ export interface SteeringParts {
   readonly forwarder: Forwarder
   readonly outbox: Outbox
   readonly bound: BoundConnections
+  /** The listener by which a connection without a tag came. */
+  readonly listenerOf: (server: Server | undefined) => number | undefined
 }
 
 /** Judges the requests of one worker. */
@@ -117,6 +120,11 @@ export class Steering {
     else this.forward('descriptors', route, request, response, rest, serve)
   }
 
+  private listenerOf(socket: Socket & { readonly server?: Server }): number {
+    const tag = tagOf(socket)
+    return tag === undefined ? (this.parts.listenerOf(socket.server) ?? 0) : listenerOf(tag)
+  }
+
   private forward(
     reason: ForwardReason,
     route: number,
@@ -128,6 +136,7 @@ export class Steering {
     const { asking, forwarder } = this.parts
     const asked = {
       reason: packReason(route, forwardReasons.indexOf(reason)),
+      listener: this.listenerOf(request.socket),
       address: request.socket.remoteAddress ?? '',
       head: canonicalHead(request),
     }

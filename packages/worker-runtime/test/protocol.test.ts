@@ -3,7 +3,7 @@
 import { responseBoundsMs } from '@switchyard/handoff'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
-import { readFromPrimary, readFromWorker, type ToPrimary } from '../src/protocol.ts'
+import { readFromPrimary, readFromWorker, readListenRequest, type ToPrimary } from '../src/protocol.ts'
 
 const test = suite('protocol')
 
@@ -12,6 +12,38 @@ test('messages of the app are not ours', () => {
     assert.is(readFromWorker(message), undefined)
     assert.is(readFromPrimary(message), undefined)
   }
+})
+
+test('a wish to listen is what was said, or nothing', () => {
+  const wish = {
+    ask: 'listen',
+    id: 1,
+    kind: 'http',
+    host: '::1',
+    port: 3000,
+    path: undefined,
+    ipv6Only: true,
+    reusePort: false,
+    backlog: 9,
+    mode: 0o755,
+  }
+  assert.equal(readListenRequest(wish), wish)
+  assert.equal(readListenRequest({ ...wish, kind: 'gopher', backlog: -1, mode: 0o17_755 }), { ...wish, kind: 'net', backlog: undefined })
+  for (const changes of [
+    { id: 1.5 },
+    { ask: 'nothing' },
+    { port: 70_000 },
+    { port: 1.5 },
+    { port: undefined },
+    { path: '/run/app.sock' },
+    { path: '' },
+  ]) {
+    const read = readListenRequest({ ...wish, ...changes })
+    // A path that is none is as if it were left out.
+    assert.is(read === undefined, !('path' in changes && changes.path === ''), JSON.stringify(changes))
+  }
+  assert.equal(readListenRequest({ ask: 'close', id: 3, port: 7 }), { ask: 'close', id: 3 })
+  assert.equal(readListenRequest({ ask: 'chmod', id: 3, mode: 0o4666 }), { ask: 'chmod', id: 3, mode: 0o666 })
 })
 
 test('nonsense in a report becomes 0, and a share stays a share', () => {
@@ -75,10 +107,9 @@ for (const [what, said, details, faults] of lies)
   test(`details that lie: ${what}`, () => assert.equal(readReport({ ...LOAD, details: said }), { ...LOAD, details, faults }))
 
 test('a server says how long a head its parser takes', () => {
-  const read = (maxHeaderBytes: unknown) =>
-    readFromWorker({ switchyard: 'listening', address: {}, maxHeaderBytes }) as { maxHeaderBytes: number }
-  assert.is(read(65_536).maxHeaderBytes, 65_536)
-  for (const lie of [-1, Number.NaN, '1', undefined, Number.POSITIVE_INFINITY]) assert.is(read(lie).maxHeaderBytes, 0)
+  const read = (bytes: unknown) => (readFromWorker({ switchyard: 'header-limit', bytes }) as { bytes: number }).bytes
+  assert.is(read(65_536), 65_536)
+  for (const lie of [-1, Number.NaN, '1', undefined, Number.POSITIVE_INFINITY]) assert.is(read(lie), 0)
 })
 
 test('an address is a port, a host or a path, or nothing', () => {
@@ -86,7 +117,6 @@ test('an address is a port, a host or a path, or nothing', () => {
   assert.equal(read({ port: 99999, host: 1, path: {} }), {
     switchyard: 'listening',
     address: { host: undefined, port: undefined, path: undefined },
-    maxHeaderBytes: 0,
   })
   assert.is(read('3000'), undefined)
 })
@@ -189,6 +219,7 @@ test('anything at all is read without throwing', () => {
           batch: 1,
           commands: [load, [load], ['read', load, message]],
         })
+        readListenRequest({ ask: 'listen', id: 1, kind, host: load, port: message, path: load, backlog: load, mode: message })
         readFromPrimary({ switchyard: kind, load, batch: 1, replies: load, ids: message })
       },
     ),

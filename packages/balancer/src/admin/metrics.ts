@@ -101,6 +101,13 @@ export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
       read: ({ accepting }) => only(accepting ? 1 : 0),
     },
     {
+      name: 'switchyard_listener',
+      help: 'Always 1; an address where the primary listens',
+      type: 'gauge',
+      labels: ['address'],
+      read: ({ addresses }) => addresses.map((address) => ({ labels: { address }, value: 1 })),
+    },
+    {
       name: 'switchyard_workers',
       help: 'Workers by pool and state',
       type: 'gauge',

@@ -18,6 +18,7 @@ type Lines = { readonly [Name in Told]: (...payload: BalancerEvents[Name]) => Ev
 
 export const eventLines: Lines = {
   listening: ({ address }) => info({ address }, `listening on ${address}`),
+  listenerClosed: ({ address }) => info({ address }, `no longer listening on ${address}`),
   portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
   workerStarted: (seat) => ({ level: 'debug', fields: fields(seat), text: `${nameOf(seat)} started (pid ${seat.pid})` }),
   workerReady: ({ startMs, ...seat }) =>

@@ -36,10 +36,14 @@ export function crossFaults(input: unknown, { folder, env, users }: CheckContext
   ]
 }
 
-function listenFaults({ listen }: Loose, folder: string): Fault[] {
+function listenFaults({ listen, unbalanced }: Loose, folder: string): Fault[] {
+  return [...addressFaults('listen', listen, folder), ...addressFaults('unbalanced', listOf(unbalanced), folder)]
+}
+
+function addressFaults(option: string, addresses: unknown, folder: string): Fault[] {
   const seen = new Map<string, string>()
-  return [listen].flat().flatMap((one, index) => {
-    const path = Array.isArray(listen) ? `listen[${index}]` : 'listen'
+  return [addresses].flat().flatMap((one, index) => {
+    const path = Array.isArray(addresses) ? `${option}[${index}]` : option
     if (typeof one !== 'string' && !isWhole(one) && !isListenOptions(one)) return []
     const parsed = parseListen(one, folder)
     if ('fault' in parsed) return [{ path, message: parsed.fault }]

@@ -16,7 +16,7 @@ export interface ListenOptions {
   ipv6Only?: boolean | undefined
   /** Connections that the kernel keeps until they are accepted. Default 511. */
   backlog?: number | undefined
-  /** false: route by address alone, for servers that speak first. Default true. */
+  /** false: route by address alone, for servers that speak first. Default: true for servers of HTTP and TLS. */
   peek?: boolean | undefined
 }
 
@@ -210,6 +210,8 @@ export interface BalancerConfig extends LimitConfig {
   app?: string | undefined
   /** Left out: where the app asks to listen. */
   listen?: ListenConfig | readonly ListenConfig[] | undefined
+  /** Addresses at which servers of the app are not balanced, such as those of debug and metrics servers: `[9464]`. Default `[]`. */
+  unbalanced?: readonly ListenConfig[] | undefined
   /** The first is the default one. Left out: one pool, `web`. */
   pools?: Readonly<Record<string, PoolConfig>> | undefined
   /** The first that matches wins; what none matches goes to the first pool. */

@@ -20,6 +20,8 @@ export const defaultLimits: LimitSettings = {
   maxRestarts: 30,
   restartWindowMs: 900_000,
   hangTimeoutMs: 30_000,
+  maxListeners: 64,
+  listenerGraceMs: 10_000,
   shutdownDelayMs: 0,
 }
 

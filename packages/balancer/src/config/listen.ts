@@ -49,7 +49,7 @@ export function formatAddress({
 }
 
 function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddress> {
-  const { host, port, path, ipv6Only = false, backlog = defaultBacklog, peek = true } = options
+  const { host, port, path, ipv6Only = false, backlog = defaultBacklog, peek } = options
   if (path === undefined) {
     if (port === undefined) return { fault: 'expected a port or a path' }
     return { value: { host, port, path: undefined, ipv6Only, backlog, peek } }

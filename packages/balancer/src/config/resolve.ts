@@ -60,6 +60,7 @@ export function resolveSettings(
       config.listen === undefined
         ? undefined
         : [config.listen].flat().map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
+    unbalanced: (config.unbalanced ?? []).map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
     pools,
     routes: (config.routes ?? []).map((route) => routeSettings(route, firstPool, policies)),
     defaultPolicy: policies.of(undefined, firstPool),

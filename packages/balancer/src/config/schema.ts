@@ -350,6 +350,7 @@ export const sessionEntries = {
 export const configEntries = {
   app: v.optional(text),
   listen: v.optional(listen),
+  unbalanced: v.optional(v.array(listenOne, 'a list of addresses')),
   pools: v.optional(
     v.pipe(
       v.record(poolName, shape(poolEntries), 'an object of pools'),
@@ -386,6 +387,8 @@ export const configEntries = {
   maxRestarts: countFromZero,
   restartWindowMs: milliseconds(1),
   hangTimeoutMs: milliseconds(0),
+  maxListeners: positive(),
+  listenerGraceMs: milliseconds(0),
   shutdownDelayMs: milliseconds(0),
 }
 

@@ -4,8 +4,8 @@
 // A connection is in one place at a time. What waits is taken out of its queue before it is placed, and is put back if it has to wait on. While one is being placed
 // its worker's channel may say that it has room again, or give other connections back: that is noted, and acted on when the placing is over.
 
-import { type Arrival, type Connection, type Door, HERE, LATER, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
-import { type Policy, RequestHead, type RouteTable } from '@switchyard/routing'
+import { type Arrival, type Connection, type Door, HERE, LATER, listenerOf, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
+import { type Policy, RequestHead } from '@switchyard/routing'
 import type { Destination } from '../release.ts'
 import type { Origin, Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
@@ -27,7 +27,10 @@ export interface OtherPrimaries {
 
 export interface DispatcherParts {
   readonly door: Door
-  readonly routes: () => RouteTable<Destination>
+  /** Pool and policy of what came with this head by this listener. */
+  /** Could the app read this head in a way that leads to another route? */
+  readonly refuses: (head: RequestHead) => boolean
+  readonly destination: (head: RequestHead, listener: number) => Destination
   readonly pools: () => Iterable<Pool>
   readonly poolOf: (worker: PoolWorker) => Pool
   readonly others: () => OtherPrimaries
@@ -69,9 +72,8 @@ export class Dispatcher {
 
   /** A connection has its head. First in, first out: what waits for its pool goes before it. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const routes = this.parts.routes()
-    if (origin === 'client' && routes.refuses(arrival.head)) return this.door.refuse(arrival.fd, 'ambiguous-head')
-    const { pool } = routes.find(arrival.head).policy
+    if (origin === 'client' && this.parts.refuses(arrival.head)) return this.door.refuse(arrival.fd, 'ambiguous-head')
+    const { pool } = this.parts.destination(arrival.head, listenerOf(arrival.tag))
     if (pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
     const waits = this.place(arrival, origin)
     if (waits !== undefined) this.waiting.add(waits, arrival)
@@ -80,11 +82,12 @@ export class Dispatcher {
 
   /** Routes a connection, picks a worker and hands it off. Undefined: it is the caller's no more; else what it has to wait for. */
   private place(arrival: Arrival, origin: Origin): Waits | undefined {
-    const { fd, head } = arrival
-    const { pool, policy } = this.parts.routes().find(head).policy
+    const { fd, tag, head } = arrival
+    const listener = listenerOf(tag)
+    const { pool, policy } = this.parts.destination(head, listener)
     const others = this.parts.others()
     if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
-    const choice = pool.choose(policy, head, origin)
+    const choice = pool.choose(policy, head, origin, listener)
     if (typeof choice === 'string') {
       if (others.isPassing && choice !== 'home') {
         this.unwatch(fd, origin)
@@ -192,13 +195,13 @@ export class Dispatcher {
   }
 
   /** The same route and policy decide as for a connection, but the worker that asks forwards the request. */
-  private judge(asker: PoolWorker, { head: bytes, address, avoid }: Question): Verdict {
+  private judge(asker: PoolWorker, { head: bytes, address, avoid, listener }: Question): Verdict {
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     // Only a lenient parser takes such a head: it may be meant for another pool than the one that asks.
     if (head.outcome !== 'complete' || head.ambiguous) return NOBODY
     head.remoteAddress = address === '' ? undefined : address
-    const { pool, policy } = this.parts.routes().find(head).policy
-    const choice = pool.chooseNow(policy, head)
+    const { pool, policy } = this.parts.destination(head, listener)
+    const choice = pool.chooseNow(policy, head, listener)
     if (choice === 'nobody') return NOBODY
     if (typeof choice === 'string' || choice.id === avoid) return LATER
     return choice === asker ? HERE : choice.id
@@ -207,6 +210,14 @@ export class Dispatcher {
   onWorkerReady(worker: PoolWorker): void {
     const pool = this.parts.poolOf(worker)
     pool.refresh()
+    this.waiting.place(pool)
+    this.act()
+  }
+
+  /** The servers of a worker have changed: `listeners`: numbers of all listeners that the app of its pool has asked for. */
+  onServersChanged(worker: PoolWorker, listeners: readonly number[]): void {
+    const pool = this.parts.poolOf(worker)
+    pool.listensOn(listeners)
     this.waiting.place(pool)
     this.act()
   }

@@ -37,6 +37,10 @@ export class PoolWorker implements Candidate {
   readonly load: LoadRow
   state: WorkerState = 'starting'
   everReady = false
+  /** Numbers of the listeners that it has a server for. */
+  listeners: ReadonlySet<number> = new Set()
+  /** Every server that its app had has closed. */
+  hasClosed = false
   /** Where its app listens, once it does. */
   address: ServerAddress | undefined
   /** While it starts: since when it listens and has passed its probe. */

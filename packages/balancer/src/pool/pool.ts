@@ -41,6 +41,10 @@ export class Pool {
   private leaving: PoolWorker[] = []
   private ejected: ReadonlySet<PoolWorker> = new Set()
   private slots: number[] = []
+  /** Listeners that the app of this pool has asked for. */
+  private listeners: readonly number[] = []
+  /** Those of them that a worker has no server for: it may have nothing that comes by them. */
+  private uneven: ReadonlySet<number> = new Set()
   /** For what cannot wait: a request that another worker forwards. */
   private readonly otherwise = leastInFlight()
   private readonly wanting = new Set<object>()
@@ -79,13 +83,22 @@ export class Pool {
   /** A worker's state has changed. */
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
-    this.serving = this.ready.filter((worker) => worker.retiring !== 'hang' && !this.ejected.has(worker))
+    this.serving = this.ready.filter((worker) => worker.retiring !== 'hang' && !this.ejected.has(worker) && !worker.hasClosed)
     this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed && worker.retiring !== 'hang')
+    this.uneven = new Set(
+      this.listeners.filter((number) => ![...this.ready, ...this.leaving].every((worker) => worker.listeners.has(number))),
+    )
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots
     // Before anybody is chosen by the new list, every worker judges by it.
     for (const worker of this.workers) worker.link.tellSeats(slots)
+  }
+
+  /** The servers of its workers have changed. `listeners`: numbers of all that its app has asked for. */
+  listensOn(listeners: readonly number[]): void {
+    this.listeners = listeners
+    this.refresh()
   }
 
   /** Does it get nothing for a while, because it fails more than the others? */
@@ -130,11 +143,15 @@ export class Pool {
 
   /**
    * The worker that should have this request: the policy's choice among the candidates, or why there is none. A connection that was recalled does not go to a stuck
-   * loop; one that waits in a long queue may go to a loop that is busy for a known time.
+   * loop; one that waits in a long queue may go to a loop that is busy for a known time. `listener`: by which the connection came.
    */
-  choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client'): Choice {
+  choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client', listener?: number): Choice {
     const recalled = origin === 'recalled'
-    const { open: all, ready, leaving } = this
+    const ready = this.servingOf(this.ready, listener)
+    // Only a worker without a server for it is there: it waits aside, and nothing behind it.
+    if (ready.length === 0 && this.ready.length > 0) return 'home'
+    const all = this.servingOf(this.open, listener)
+    const leaving = this.servingOf(this.leaving, listener)
     if (leaving.length > 0 && policy.home !== undefined) {
       // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
       // sessions of socket.io goodbye: they begin anew with another.
@@ -152,20 +169,28 @@ export class Pool {
     const chosen = policy.pick(candidates, head)
     if (chosen instanceof PoolWorker) return chosen
     if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? 'recalled' : 'policy'
-    const next = recalled || origin === 'queue' ? this.turnsNext() : undefined
+    const next = recalled || origin === 'queue' ? this.turnsNext(all) : undefined
     if (next !== undefined) return next
     if (recalled) return 'recalled'
     return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
+  }
+
+  /** Those that have a server for what comes by a listener. */
+  private servingOf(workers: readonly PoolWorker[], listener: number | undefined): readonly PoolWorker[] {
+    return listener !== undefined && this.uneven.has(listener) ? workers.filter((worker) => worker.listeners.has(listener)) : workers
   }
 
   /**
    * The same for a request that can't wait in the queue, nor go to another primary: when all loops are busy, the worker with the fewest in flight; when all are about to leave,
    * one of those, which serve to their end.
    */
-  chooseNow(policy: PoolPolicy, head: RequestHead): Choice {
-    const choice = this.choose(policy, head)
+  chooseNow(policy: PoolPolicy, head: RequestHead, listener?: number): Choice {
+    const choice = this.choose(policy, head, 'client', listener)
     if (choice !== 'loop' && choice !== 'nobody') return choice
-    return (this.otherwise.pick(choice === 'loop' ? this.open : this.leaving, head) as PoolWorker | undefined) ?? choice
+    return (
+      (this.otherwise.pick(this.servingOf(choice === 'loop' ? this.open : this.leaving, listener), head) as PoolWorker | undefined) ??
+      choice
+    )
   }
 
   /** The candidates of this moment: those that may have one more. */
@@ -184,11 +209,11 @@ export class Pool {
    * While more connections wait than there are loops, the first is offered to a loop that is busy, so that it does not idle from the end of its turn until the primary has
    * heard of it. Only to one whose turns are alike: behind a turn of unknown length the connection could be overtaken for long.
    */
-  private turnsNext(): PoolWorker | undefined {
+  private turnsNext(open: readonly PoolWorker[]): PoolWorker | undefined {
     if (this.queue.waitingForLoop + 1 < this.aheadFrom) return undefined
     let next: PoolWorker | undefined
     let soonestMs = Number.POSITIVE_INFINITY
-    for (const worker of this.open) {
+    for (const worker of open) {
       const { nextInMs } = worker.load
       if (nextInMs >= soonestMs) continue
       next = worker

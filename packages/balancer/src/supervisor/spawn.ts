@@ -4,9 +4,11 @@ import type { ChildProcess } from 'node:child_process'
 import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { setPriority } from 'node:os'
 import { extname } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
+  type ListenAnswer,
+  type ListenRequest,
   readFromWorker,
   type ServerAddress,
   sendStart,
@@ -20,6 +22,7 @@ import type { ReleaseFiles } from '../system/release-files.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { readLines } from './lines.ts'
+import { answerListens } from './listen-pipe.ts'
 
 // The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
 cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -37,8 +40,10 @@ export interface SpawnOptions {
   /** Of this process's environment, what workers have not. */
   readonly withheld: readonly string[]
   readonly link: WorkerLink
-  readonly start: Omit<WorkerStart, 'ends'>
+  readonly start: Omit<WorkerStart, 'ends' | 'listenPipe'>
   readonly onMessage: (message: ToPrimary) => void
+  /** A server of its app listens, or closes. Rejects never. */
+  readonly onListen: (request: ListenRequest) => Promise<ListenAnswer>
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
   /** The process is gone. */
   readonly onExit: (code: number | null, signal: string | null) => void
@@ -66,15 +71,18 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     args: [...args],
     execArgv: [...typescriptLoader(app, files), '--import', register, ...inspectorArguments(settings), ...execArgv],
     cwd,
-    stdio: [...stdio, 'pipe'],
+    stdio: [...stdio, 'pipe', 'pipe'],
     // Left out, they would stay what they were for the pool before.
     uid: uid as number,
     gid: gid as number,
     ...inspectorSettings(settings),
   })
+  const listenPipe = stdio.length + 1
   const worker = cluster.fork({ ...environmentOf(options), ...startVariable(stdio.length) })
   try {
-    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends })
+    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends, listenPipe })
+    const listens = worker.process.stdio?.[listenPipe] as Duplex | null | undefined
+    if (listens) answerListens(listens, options.onListen)
     return follow(worker, options)
   } catch (error) {
     worker.process.kill('SIGKILL')

@@ -1,7 +1,7 @@
 // Keeps the workers as they should be: asks the plan, carries its actions out, and asks again when something happens or time is up.
 
 import type { Transport } from '@switchyard/handoff'
-import type { ServerAddress, ToPrimary } from '@switchyard/worker-runtime'
+import type { ListenAnswer, ListenRequest, ToPrimary } from '@switchyard/worker-runtime'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -38,13 +38,17 @@ export interface SupervisorOptions {
   readonly socketFault: (worker: PoolWorker) => string | undefined
   /** A worker that `startData` was asked for has not been started. */
   readonly forget: (worker: PoolWorker) => void
+  /** Why servers of a pool's app could not listen, where that may be why none of its workers came up. */
+  readonly listenError: (pool: string) => BalancerError | undefined
+  /** A server of a worker's app listens, or closes. Rejects never. */
+  readonly onListen: (worker: PoolWorker, request: ListenRequest) => Promise<ListenAnswer>
   /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
   readonly returns: WorkerReturns
   /** These visitors belong to the worker from now on. */
   readonly onLearned: (worker: PoolWorker, keys: readonly string[]) => void
-  readonly onReady: (worker: PoolWorker, address: ServerAddress) => void
+  readonly onReady: (worker: PoolWorker) => void
   /** So many bytes of header fields the parser of a worker takes. */
   readonly onHeaderLimit: (bytes: number) => void
   /** It takes nothing new from here on. */
@@ -340,6 +344,7 @@ export class Supervisor {
     const version = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
     const { worker, failure } = this.starts.start({ ...seat, generation, version, nowMs: now }, (worker) => ({
       onMessage: (message) => this.hear(worker, message),
+      onListen: (request) => this.options.onListen(worker, request),
       onLine: (stream, line) => {
         if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
         if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
@@ -379,8 +384,9 @@ export class Supervisor {
       case 'listening':
         if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
         worker.address = message.address
-        this.options.onHeaderLimit(message.maxHeaderBytes)
         return this.watch.listens(worker)
+      case 'header-limit':
+        return this.options.onHeaderLimit(message.bytes)
       case 'report':
         return worker.load.report(message.load)
       case 'learned':
@@ -408,7 +414,7 @@ export class Supervisor {
     this.lastWords.cameUp(worker)
     this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
     worker.sinceMs = now
-    this.options.onReady(worker, worker.address as ServerAddress)
+    this.options.onReady(worker)
   }
 
   /** Nobody of its pool served until now: what kept the others down may be over for them too. */
@@ -499,6 +505,7 @@ export class Supervisor {
   private giveUp(pool: string, what = `no worker of pool '${pool}' came up`): void {
     this.stopping = true
     const { app } = (this.wanted.get(pool) as WantedPool).version.settings
-    this.options.onFailed(new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.lastWordsOf(pool)}`, { source: 'app' }))
+    const error = new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.lastWordsOf(pool)}`, { source: 'app' })
+    this.options.onFailed(this.options.listenError(pool) ?? error)
   }
 }

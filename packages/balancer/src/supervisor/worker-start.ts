@@ -1,19 +1,9 @@
 // What workers are told at their start, besides their seat: what they must know of routes, and of each other.
 
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
 import type { Policy, Route } from '@switchyard/routing'
 import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../settings.ts'
-
-/** A port that was free a moment ago, for apps that ask for port 0 while none is configured. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const TOKEN_BYTES = 24
 

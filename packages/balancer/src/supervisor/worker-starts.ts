@@ -15,7 +15,7 @@ export type StartOutcome =
   | { readonly worker?: undefined; readonly failure: unknown }
 
 /** What a worker is told that is of this moment; may throw. */
-export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'listen' | 'freePort' | 'privateSocket'>
+export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport
@@ -33,7 +33,7 @@ export interface WorkerRequest extends PlannedSeat {
 }
 
 /** Calls back with what becomes of the process. */
-export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onLine' | 'onExit' | 'onFailed'>
+export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onListen' | 'onLine' | 'onExit' | 'onFailed'>
 
 export class WorkerStarts {
   private readonly options: WorkerStartsOptions

@@ -25,6 +25,10 @@ export interface AccessionOptions {
   readonly heirlooms: readonly string[]
   readonly startTimeoutMs: number
   readonly settleMs: number
+  /** How long a listener of the old primary is kept for a server that comes late. */
+  readonly listenerGraceMs: number
+  /** By number of a listener at the old primary, the number here. */
+  readonly numbers: () => ReadonlyMap<number, number>
   /** The old primary passes a connection on; its tag names a listener of ours. */
   readonly takeIn: (passed: Passed) => void
   readonly onBatchEnd: () => void
@@ -64,16 +68,18 @@ export class Accession {
     return this.isLetIn
   }
 
-  /** Connections are accepted. `numbers`: by number of a listener at the old primary, the number here. */
-  begun(numbers: ReadonlyMap<number, number>): void {
-    const { predecessor, sockets } = this.options
+  /** Connections are accepted. */
+  begun(): void {
+    const { predecessor, sockets, numbers, listenerGraceMs } = this.options
     this.isSharing = this.passage !== undefined
-    for (const [number, own] of numbers) {
+    for (const [number, own] of numbers()) {
       this.own.set(number, own)
       this.old.set(own, number)
     }
-    predecessor.tell({ talk: 'serving', taken: [...this.own.keys()] })
     sockets.closeLeft()
+    const late = sockets.left.flatMap(({ number }) => (number === undefined ? [] : [number]))
+    predecessor.tell({ talk: 'serving', taken: [...this.own.keys(), ...late] })
+    setTimeout(() => sockets.closeLate(), listenerGraceMs).unref()
     void this.partWithPredecessor()
   }
 
@@ -118,7 +124,7 @@ export class Accession {
 
   private asOwn(connection: Connection): Connection {
     const number = listenerOf(connection.tag)
-    let own = this.own.get(number)
+    let own = this.own.get(number) ?? this.options.numbers().get(number)
     if (own === undefined) {
       own = this.options.door.nameForeign(this.options.predecessor.bequest.peeks[number] ?? true)
       this.own.set(number, own)

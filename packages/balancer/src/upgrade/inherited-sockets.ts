@@ -1,8 +1,8 @@
 // The listening sockets that this primary was started with, by a predecessor or a service manager, until somebody takes them.
 
 import { lookup } from 'node:dns/promises'
-import { closeSync } from 'node:fs'
-import type { InheritedListener } from '@switchyard/handoff'
+import { closeSync, rmSync } from 'node:fs'
+import { type InheritedListener, isAbstract } from '@switchyard/handoff'
 import type { ListenAddress } from '../settings.ts'
 
 export interface InheritedSocket extends InheritedListener {
@@ -14,6 +14,8 @@ export interface InheritedSocket extends InheritedListener {
   readonly number: number | undefined
   /** It is a service manager's: so are its file and its backlog. */
   readonly isManaged: boolean
+  /** A server of the app has asked for it, and the config of the predecessor did not name it. */
+  readonly isOfApp?: boolean | undefined
 }
 
 /** What is asked for. */
@@ -40,11 +42,21 @@ export class InheritedSockets {
     return index === -1 ? undefined : this.sockets.splice(index, 1)[0]
   }
 
-  /** Closes those that nobody has taken; gives them. */
+  /** Closes those that were not taken, but for those that servers of the app have asked for: a worker may open its second server late. Gives what it closed. */
   closeLeft(): InheritedSocket[] {
-    const left = this.sockets.splice(0)
+    const late = this.sockets.filter(({ isOfApp }) => isOfApp === true)
+    const left = this.sockets.filter(({ isOfApp }) => isOfApp !== true)
+    this.sockets.splice(0, this.sockets.length, ...late)
     for (const { fd } of left) closeSync(fd)
     return left
+  }
+
+  /** Closes the rest. Files of unix sockets that this primary had to keep for it go with them. */
+  closeLate(): void {
+    for (const { fd, path, isManaged } of this.sockets.splice(0)) {
+      closeSync(fd)
+      if (path !== undefined && !isAbstract(path) && !isManaged) rmSync(path, { force: true })
+    }
   }
 }
 

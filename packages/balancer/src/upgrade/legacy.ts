@@ -4,10 +4,10 @@ import type { Settings } from '../settings.ts'
 import type { WantedPool } from '../supervisor/wanted.ts'
 import type { Legacy } from './talk.ts'
 
-export function legacyOf({ ticketKeys }: Settings, wanted: Iterable<WantedPool>, freePort: number): Legacy {
+export function legacyOf({ ticketKeys }: Settings, wanted: Iterable<WantedPool>, freePorts: Readonly<Record<string, number>>): Legacy {
   const pools = [...wanted]
   return {
-    freePort,
+    freePorts,
     // A secret that somebody has configured is read again from where it stands.
     ticketKeys: ticketKeys.flatMap(({ id, secret }) => (typeof secret === 'string' ? [] : [{ id, secret: secret.toString('base64') }])),
     generations: Object.fromEntries(pools.map(({ name, latestGeneration }) => [name, latestGeneration + 1])),

@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises'
 import { type Arrival, type Connection, type Door, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
 import type { BalancerEmitter } from '../events.ts'
-import type { Listeners } from '../listeners.ts'
+import type { FreePorts } from '../listeners/free-ports.ts'
+import type { Listeners } from '../listeners/listeners.ts'
 import type { Dispatcher } from '../pool/dispatcher.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { LimitSettings, Settings } from '../settings.ts'
@@ -32,7 +33,7 @@ export interface NeighbourParts {
   readonly pools: ReadonlyMap<string, Pool>
   readonly dispatcher: Dispatcher
   readonly settings: () => Settings
-  readonly freePort: () => number
+  readonly freePorts: FreePorts
   /** This primary drains and leaves. */
   readonly leave: () => void
   /** This primary ends, and has served nobody. */
@@ -58,7 +59,7 @@ export class Neighbours {
       pools,
       sockets: () => listeners.bequeathed(door),
       heirlooms: parts.heirlooms,
-      legacy: () => legacyOf(settings(), supervisor.wanted.values(), parts.freePort()),
+      legacy: () => legacyOf(settings(), supervisor.wanted.values(), parts.freePorts.entries),
       startTimeoutMs: () => settings().limits.startTimeoutMs,
       onTaken: (numbers) => listeners.keepFiles(numbers),
       leave: parts.leave,
@@ -82,6 +83,8 @@ export class Neighbours {
       silentMs: (worker) => supervisor.silentMs(worker),
       heirlooms: parts.heirlooms.filter((heirloom) => heirloom.isWanted?.() !== false).map(({ name }) => name),
       startTimeoutMs: settings().limits.startTimeoutMs,
+      listenerGraceMs: settings().limits.listenerGraceMs,
+      numbers: () => listeners.numbers,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
       takeIn,
       onBatchEnd: () => parts.dispatcher.flush(),
@@ -105,7 +108,7 @@ export class Neighbours {
 
   /** Connections are accepted. */
   begun(): void {
-    this.accession?.begun(this.parts.listeners.numbers)
+    this.accession?.begun()
   }
 
   /** Something that lives on has changed here: a successor is told. */

@@ -19,12 +19,14 @@ export interface BequeathedSocket extends BoundAddress {
   readonly number?: number | undefined
   /** It is a service manager's. */
   readonly isManaged: boolean
+  /** A server of the app has asked for it, and the config does not name it. */
+  readonly isOfApp?: boolean | undefined
 }
 
 /** What lives on. */
 export interface Legacy {
-  /** The port of apps that ask for any, while none is configured. */
-  readonly freePort: number
+  /** Ports of servers that asked for any, see FreePorts; left out: none. */
+  readonly freePorts?: Readonly<Record<string, number>> | undefined
   /** Keys that the old primary made itself, since no secret was configured; the secrets in base64. */
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
   /** Of each pool: no ticket of an older generation is one of the successor's. */
@@ -41,7 +43,7 @@ export interface Bequest extends Legacy {
   /** Descriptor of the passage for connections; left out: there is none. */
   readonly passage?: number | undefined
   /** Of the old primary's listeners, by number: is the head looked at? */
-  readonly peeks: readonly boolean[]
+  readonly peeks: Readonly<Record<number, boolean>>
 }
 
 /** Old primary to successor. */

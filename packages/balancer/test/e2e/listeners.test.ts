@@ -3,7 +3,6 @@
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
-import { freePort } from '../../../../test/support/ports.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
 import { exchange, get, json, RawClient, type Target } from './support/raw-client.ts'
@@ -60,21 +59,28 @@ test('a unix socket that a dead process left is taken over, one that is in use i
   assert.is(await third.stop(), 0)
 })
 
-test('a bare server that speaks first, behind a listener without peek', async () => {
-  const balancer = await startBalancer({
-    config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen: { host: '127.0.0.1', port: 0, peek: false } },
+for (const [title, peek] of [
+  ['no word on peek', undefined],
+  ['peek: false', false],
+] as const) {
+  test(`a bare server that speaks first, with ${title} in the config`, async () => {
+    const balancer = await startBalancer({
+      config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen: { host: '127.0.0.1', port: 0, peek } },
+    })
+    const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
+    for (const client of clients) assert.is((await client.bytes(10)).toString(), '220 hello\n')
+    const sent = Buffer.alloc(50_000, 'echo')
+    for (const client of clients) client.write(sent)
+    for (const client of clients) assert.ok((await client.bytes(sent.length)).equals(sent))
+    for (const client of clients) client.destroy()
+    assert.is(await balancer.stop(), 0)
   })
-  const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
-  for (const client of clients) assert.is((await client.bytes(10)).toString(), '220 hello\n')
-  const sent = Buffer.alloc(50_000, 'echo')
-  for (const client of clients) client.write(sent)
-  for (const client of clients) assert.ok((await client.bytes(sent.length)).equals(sent))
-  for (const client of clients) client.destroy()
-  assert.is(await balancer.stop(), 0)
-})
+}
 
 test('a bare server behind a listener with peek gets what looks like HTTP or TLS', async () => {
-  const balancer = await startBalancer({ config: { app: 'greeter-app.mjs', pools: one } })
+  const balancer = await startBalancer({
+    config: { app: 'greeter-app.mjs', pools: one, listen: { host: '127.0.0.1', port: 0, peek: true } },
+  })
   const client = new RawClient(balancer.port).write(get('/'))
   assert.is((await client.bytes(10)).toString(), '220 hello\n')
   assert.is((await client.bytes(get('/').length)).toString(), get('/'))
@@ -116,29 +122,6 @@ test('an app that asks for any port and reads its address at once', async () => 
     }
     assert.is(await balancer.stop(), 0)
   }
-})
-
-test('two servers in one app: the first is balanced, or the one on the configured port; the other still serves', async () => {
-  const ports = [await freePort(), await freePort()] as const
-  const env = { PORTS: ports.join(',') }
-  const said = async (port: number) => (await exchange(port, get('/'))).body.toString()
-
-  const first = await startBalancer({ config: { app: 'two-servers-app.mjs', listen: undefined, pools: { web: { workers: 2 } } }, env })
-  await first.untilAllReady()
-  assert.is(first.port, ports[0])
-  assert.is(await said(ports[0]), 'one')
-  assert.is(await said(ports[1]), 'two')
-  await first.untilLine(({ msg }) => msg.includes(`port ${ports[1]} is not the one that is balanced`), 'the notice')
-  assert.is(await first.stop(), 0)
-
-  const second = await startBalancer({
-    config: { app: 'two-servers-app.mjs', listen: `127.0.0.1:${ports[1]}`, pools: { web: { workers: 2 } } },
-    env,
-  })
-  await second.untilAllReady()
-  assert.is(second.port, ports[1])
-  for (let turn = 0; turn < 6; turn++) assert.is(await said(ports[1]), 'two')
-  assert.is(await second.stop(), 0)
 })
 
 for (const [title, app, body] of [

@@ -3,12 +3,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   type Arrival,
   type Connection,
   type Door,
+  FIRST_END_FD,
   type GiveBackReason,
   giveBackReasons,
   HERE,
@@ -19,7 +20,7 @@ import {
 } from '@switchyard/handoff'
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
+import { type ListenAnswer, readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
 import { sessionDefaults } from '../../src/sessions/session-settings.ts'
 import { sendStart, startVariable } from '../../src/start-pipe.ts'
 import { privateFolder } from './forward-pair.ts'
@@ -184,8 +185,7 @@ export class SmallWorker {
       slot: id,
       generation: 0,
       ends: this.link.ends,
-      listen: undefined,
-      freePort: 3000,
+      listenPipe: FIRST_END_FD + this.link.stdio.length + 1,
       privateSocket: this.privateSocket,
       ticketKeys: [{ id: 1, secret: Buffer.alloc(32, 1).toString('base64') }],
       routes,
@@ -201,11 +201,13 @@ export class SmallWorker {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio] as const
     this.process = fork(APP, [], {
       execArgv: ['--import', REGISTER],
-      env: { ...process.env, ...startVariable(stdio.length), APP: JSON.stringify(app) },
-      stdio: [...stdio, 'pipe'],
+      // A worker of node:cluster, to Node: its servers ask for their sockets.
+      env: { ...process.env, NODE_UNIQUE_ID: String(this.id), ...startVariable(stdio.length), APP: JSON.stringify(app) },
+      stdio: [...stdio, 'pipe', 'pipe'],
     })
     sendStart(this.process.stdio[stdio.length] as Writable, data)
     this.link.started(this.process)
+    answerListens(this.process.stdio[data.listenPipe] as Duplex, primary.port)
     this.link.control?.onFrame((frame) => this.hear(frame))
     this.process.on('message', (message: { app?: string }) => {
       if (typeof message.app === 'string') this.told.push(message.app)
@@ -277,4 +279,14 @@ export class SmallWorker {
     if (ours !== undefined) this.heard.push(ours)
     return ours !== undefined
   }
+}
+
+/** Every server of the app has the one listener. A request comes alone: the worker waits for its answer. */
+function answerListens(pipe: Duplex, port: number): void {
+  pipe.on('error', () => {})
+  pipe.on('data', (line: Buffer) => {
+    const isListen = (JSON.parse(line.toString()) as { ask: string }).ask === 'listen'
+    const place: ListenAnswer = { listener: 0, address: { host: '127.0.0.1', port }, isMain: true, standsIn: false }
+    pipe.write(`${JSON.stringify(isListen ? place : { errno: 0 })}\n`)
+  })
 }

@@ -1,0 +1,174 @@
+// The listening sockets of the primary: those that the config names, and those that servers of the app have asked for.
+
+import { chmodSync, rmSync, statSync } from 'node:fs'
+import { type BoundListener, type Door, errnoOf, isAbstract } from '@switchyard/handoff'
+import type { ServerAddress } from '@switchyard/worker-runtime'
+import type { ListenAddress } from '../settings.ts'
+import { listenError } from '../system/listen-error.ts'
+import type { InheritedSocket, InheritedSockets } from '../upgrade/inherited-sockets.ts'
+import type { OwnSocket } from '../upgrade/successor.ts'
+
+/** One listening socket. */
+export interface Bound extends BoundListener {
+  readonly asked: ListenAddress
+  /** It stays open whether or not a worker has a server for it. */
+  readonly isConfigured: boolean
+  /** It is a service manager's. */
+  readonly isManaged: boolean
+  /** Its number at the primary before. */
+  readonly oldNumber: number | undefined
+  /** The inode of a unix socket's file. */
+  inode: number | undefined
+}
+
+/** What the primary listens on. */
+export class Listeners {
+  private readonly bound: Bound[] = []
+  private readonly inherited: InheritedSockets | undefined
+  /** Numbers of those that live on elsewhere. */
+  private kept: readonly number[] = []
+
+  /** `inherited`: sockets that listen already. */
+  constructor(inherited?: InheritedSockets) {
+    this.inherited = inherited
+  }
+
+  /** Opens each address of the config at the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
+  async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
+    for (const asked of addresses) {
+      try {
+        onOpen(addressText(await this.bind(asked, door, true)))
+      } catch (error) {
+        throw listenError(asked, addressText(asked), error)
+      }
+    }
+  }
+
+  /** Opens one socket. Rejects with the system's error. */
+  async bind(asked: ListenAddress, door: Door, isConfigured: boolean): Promise<Bound> {
+    const socket: InheritedSocket | undefined = await this.inherited?.take(asked, true)
+    const { backlog, peek = true, ...rest } = asked
+    const listener = await door.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
+    const file = fileOf(listener)
+    const inode = file === undefined ? undefined : inodeOf(file)
+    const bound = { ...listener, asked, isConfigured, isManaged: socket?.isManaged ?? false, oldNumber: socket?.number, inode }
+    this.bound.push(bound)
+    return bound
+  }
+
+  get all(): readonly Bound[] {
+    return this.bound
+  }
+
+  /** Of the config. */
+  get configured(): readonly Bound[] {
+    return this.bound.filter(({ isConfigured }) => isConfigured)
+  }
+
+  /** The one that a server asks for which names this address; undefined: there is none yet. */
+  find({ host, port, path, ipv6Only }: Pick<ListenAddress, 'host' | 'port' | 'path' | 'ipv6Only'>): Bound | undefined {
+    if (path !== undefined) return this.bound.find((bound) => bound.path === path)
+    return this.bound.find(
+      (bound) => bound.port === port && anyHost(bound.asked.host) === anyHost(host) && bound.asked.ipv6Only === ipv6Only,
+    )
+  }
+
+  /** One that is in the way of this address: on the same port, and one of the two is for every host. */
+  overlapping({ host, port }: ServerAddress): Bound | undefined {
+    const isAny = (name: string | undefined) => name === undefined || name === ANY_HOST || name === '0.0.0.0'
+    return this.bound.find((bound) => port !== undefined && bound.port === port && (isAny(bound.asked.host) || isAny(host)))
+  }
+
+  /** No worker has a server for it any more. */
+  close(bound: Bound, door: Door): void {
+    const index = this.bound.indexOf(bound)
+    if (index === -1) return
+    this.bound.splice(index, 1)
+    door.closeListener(bound.number)
+    this.removeFile(bound)
+  }
+
+  /** An app may have removed the file of its unix socket, as a stale one: then no client finds the socket, and another one gets its place. */
+  async restore(bound: Bound, door: Door, mode: number | undefined): Promise<Bound> {
+    const file = fileOf(bound)
+    if (file === undefined || bound.isManaged || inodeOf(file) === bound.inode) return bound
+    await door.relisten(bound.number, { path: file, backlog: bound.asked.backlog, mode })
+    bound.inode = inodeOf(file)
+    return bound
+  }
+
+  /** Gives the file of a unix socket this mode. Returns 0 or the system's error number. */
+  chmod(bound: Bound, mode: number): number {
+    const file = fileOf(bound)
+    if (file === undefined || bound.isManaged) return 0
+    try {
+      chmodSync(file, mode)
+      return 0
+    } catch (error) {
+      return errnoOf((error as NodeJS.ErrnoException).code)
+    }
+  }
+
+  /** By number at the primary before, the number here. */
+  get numbers(): Map<number, number> {
+    return new Map(this.bound.flatMap(({ oldNumber, number }) => (oldNumber === undefined ? [] : [[oldNumber, number]])))
+  }
+
+  /** All of them as a successor has to know them. */
+  bequeathed(door: Door): OwnSocket[] {
+    return door.listening.flatMap(({ fd, number }) => {
+      const one = this.bound.find((listener) => listener.number === number)
+      if (one === undefined) return []
+      const { host, port, path, asked, isManaged, isConfigured } = one
+      return [{ fd, number, host, port, path, askedPort: asked.port, ipv6Only: asked.ipv6Only, isManaged, isOfApp: !isConfigured }]
+    })
+  }
+
+  /** These live on in a successor, and so do the files of unix sockets among them. */
+  keepFiles(numbers: readonly number[]): void {
+    this.kept = numbers
+  }
+
+  /** The addresses as bound; undefined while there is none. */
+  get addresses(): readonly ServerAddress[] | undefined {
+    return this.bound.length === 0 ? undefined : this.bound.map(({ host, port, path }) => ({ host, port, path }))
+  }
+
+  get texts(): string[] {
+    return this.bound.map(addressText)
+  }
+
+  /** Removes the files of unix sockets that no other process has. */
+  removeFiles(): void {
+    for (const bound of this.bound) if (!this.kept.includes(bound.number)) this.removeFile(bound)
+  }
+
+  private removeFile(bound: Bound): void {
+    const file = fileOf(bound)
+    // Another process may have made one of that name since.
+    if (file !== undefined && !bound.isManaged && inodeOf(file) === bound.inode) rmSync(file, { force: true })
+  }
+}
+
+/** Every address of the machine: a server that names no host gets those of IPv6, and with them those of IPv4. */
+const ANY_HOST = '::'
+
+function anyHost(host: string | undefined): string {
+  return host ?? ANY_HOST
+}
+
+/** undefined: it has none. */
+function fileOf({ path }: { readonly path: string | undefined }): string | undefined {
+  return path === undefined || isAbstract(path) ? undefined : path
+}
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino
+}
+
+/** `127.0.0.1:3000`, `[::]:3000` or a path. */
+export function addressText(address: { host?: string | undefined; port?: number | undefined; path?: string | undefined }): string {
+  if (address.path !== undefined) return address.path
+  const host = address.host ?? ANY_HOST
+  return `${host.includes(':') ? `[${host}]` : host}:${address.port ?? 0}`
+}

@@ -1,0 +1,49 @@
+// Listeners that no worker has a server for any more are closed after a while: a worker that has just been started may open its second server late.
+
+import type { Bound } from './listeners.ts'
+
+export interface OrphansOptions {
+  readonly listeners: () => readonly Bound[]
+  readonly isOrphan: (bound: Bound) => boolean
+  readonly graceMs: () => number
+  readonly close: (bound: Bound) => void
+}
+
+export class Orphans {
+  private readonly options: OrphansOptions
+  private readonly sinceMs = new Map<Bound, number>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(options: OrphansOptions) {
+    this.options = options
+  }
+
+  /** To be called whenever that may have changed. */
+  look(): void {
+    const { listeners, isOrphan, graceMs, close } = this.options
+    const now = performance.now()
+    const all = [...listeners()]
+    for (const bound of this.sinceMs.keys()) if (!all.includes(bound)) this.sinceMs.delete(bound)
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const bound of all) {
+      if (!isOrphan(bound)) {
+        this.sinceMs.delete(bound)
+        continue
+      }
+      const since = this.sinceMs.get(bound) ?? now
+      this.sinceMs.set(bound, since)
+      const leftMs = since + graceMs() - now
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
+      else {
+        this.sinceMs.delete(bound)
+        close(bound)
+      }
+    }
+    clearTimeout(this.timer)
+    if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.look(), nextMs + 1).unref()
+  }
+
+  stop(): void {
+    clearTimeout(this.timer)
+  }
+}

@@ -1,0 +1,106 @@
+// Which servers the workers have, and whose the connections of a listener are.
+
+import type { ListenRequest, ServerKind } from '@switchyard/worker-runtime'
+import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { HeldListener, Role } from './choice.ts'
+import type { Bound } from './listeners.ts'
+
+/** What a server asks for. */
+export type Wish = Extract<ListenRequest, { ask: 'listen' }>
+
+export interface WorkerServer extends HeldListener {
+  bound: Bound
+  role: Role
+  readonly kind: ServerKind
+  readonly wish: Wish
+}
+
+export class WorkerServers {
+  private readonly servers = new Map<PoolWorker, Map<number, WorkerServer>>()
+  /** Pools whose apps have asked for a listener, in the order in which they did. */
+  private readonly owners = new Map<Bound, Set<string>>()
+
+  /** By the worker's own names for them. */
+  of(worker: PoolWorker): ReadonlyMap<number, WorkerServer> {
+    return this.servers.get(worker) ?? NONE
+  }
+
+  workers(): Iterable<PoolWorker> {
+    return this.servers.keys()
+  }
+
+  add(worker: PoolWorker, server: WorkerServer): void {
+    const servers = this.servers.get(worker) ?? new Map<number, WorkerServer>()
+    this.servers.set(worker, servers.set(server.wish.id, server))
+    this.own(worker, server.bound)
+  }
+
+  /** The server that stood in for the config's addresses has one of its own. */
+  move(worker: PoolWorker, server: WorkerServer, bound: Bound): void {
+    server.bound = bound
+    server.role = 'asked'
+    this.own(worker, bound)
+  }
+
+  remove(worker: PoolWorker, id: number): void {
+    this.servers.get(worker)?.delete(id)
+  }
+
+  forgetWorker(worker: PoolWorker): void {
+    this.servers.delete(worker)
+  }
+
+  forgetListener(bound: Bound): void {
+    this.owners.delete(bound)
+  }
+
+  /** The server of a worker that has the connections of a listener. */
+  serverFor(worker: PoolWorker, bound: Bound): WorkerServer | undefined {
+    const servers = [...this.of(worker).values()]
+    const own = servers.find((server) => server.bound === bound && server.role === 'asked')
+    if (own !== undefined || !bound.isConfigured) return own
+    const main = servers.filter((server) => server.bound.isConfigured && server.role !== 'second')
+    return main.find(({ role }) => role === 'asked') ?? main[0]
+  }
+
+  /** May what comes by it be no HTTP and no TLS? Then its server may want to speak first. */
+  isForAnyProtocol(bound: Bound): boolean {
+    for (const worker of this.servers.keys()) if (this.serverFor(worker, bound)?.kind === 'net') return true
+    return false
+  }
+
+  has(worker: PoolWorker, bound: Bound): boolean {
+    return [...this.of(worker).values()].some((server) => server.bound === bound)
+  }
+
+  /** Has a worker that stays a server for it? */
+  isHeld(bound: Bound): boolean {
+    for (const worker of this.servers.keys()) if (!isLeaving(worker) && this.has(worker, bound)) return true
+    return false
+  }
+
+  /** No worker has a server for it, although one is up that could have, or none ever will: `hasPool` tells which pools there are. */
+  isOrphan(bound: Bound, hasPool: (pool: string) => boolean): boolean {
+    if (bound.isConfigured || this.isHeld(bound)) return false
+    const owners = [...(this.owners.get(bound) ?? [])].filter(hasPool)
+    return owners.length === 0 || [...this.servers.keys()].some(({ state, pool }) => state === 'ready' && owners.includes(pool))
+  }
+
+  /** Pools whose apps listen there: those with a worker that does, or if there is none now, those that had one. */
+  ownersOf(bound: Bound): ReadonlySet<string> {
+    const now = new Set<string>()
+    for (const worker of this.servers.keys()) if (this.serverFor(worker, bound) !== undefined) now.add(worker.pool)
+    return now.size > 0 ? now : (this.owners.get(bound) ?? now)
+  }
+
+  private own(worker: PoolWorker, bound: Bound): void {
+    this.owners.set(bound, (this.owners.get(bound) ?? new Set()).add(worker.pool))
+  }
+}
+
+const NONE: ReadonlyMap<number, WorkerServer> = new Map()
+
+/** Is it about to end, so that what it closes is closed for itself only? */
+export function isLeaving({ state, leavingMs }: PoolWorker): boolean {
+  return state === 'draining' || state === 'gone' || leavingMs !== undefined
+}

@@ -1,0 +1,364 @@
+// Apps with several servers: each address is a listener of its own, and a connection reaches the server that listens there, in whichever worker.
+
+import { chmodSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../test/suite.ts'
+import { freePort } from '../../../../test/support/ports.ts'
+import { until } from '../../../../test/support/until.ts'
+import type { BalancerConfig } from '../../src/config/config.ts'
+import { runCommand } from './support/commands.ts'
+import { Hold } from './support/hold.ts'
+import { exchange, get, RawClient, type Target } from './support/raw-client.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+
+const test = suite('listen', { timeoutMs: 40_000 })
+
+interface ServerData {
+  readonly name: string
+  readonly kind?: 'http' | 'net'
+  readonly listen: readonly unknown[]
+}
+
+function configOf(servers: readonly ServerData[], changes: BalancerConfig = {}, workers = 2): BalancerConfig {
+  const env = { SERVERS: JSON.stringify(servers) }
+  return { app: 'servers-app.mjs', listen: undefined, pools: { web: { workers, env, reload: { settleMs: 50 } } }, ...changes }
+}
+
+async function start(servers: readonly ServerData[], changes?: BalancerConfig, workers?: number): Promise<RunningBalancer> {
+  const balancer = await startBalancer({ config: configOf(servers, changes, workers) })
+  await balancer.untilAllReady()
+  return balancer
+}
+
+/** Name and pid of the server that answers. */
+async function said(target: Target, path = '/'): Promise<string> {
+  return exchange(target, get(path)).then(
+    ({ status, body }) => (status === 200 ? body.toString() : `status ${status}`),
+    (error) => /ECONNREFUSED|ENOENT/.exec(error.message)?.[0] ?? error.message,
+  )
+}
+
+async function nameAt(target: Target): Promise<string> {
+  return (await said(target)).split(' ')[0] as string
+}
+
+/** Everything that a server which speaks first says. */
+async function spoken(port: number): Promise<string> {
+  let text = ''
+  for await (const bytes of connect(port, '127.0.0.1')) text += bytes
+  return text
+}
+
+const request = (path: string, argument: unknown) =>
+  `${path}?${encodeURIComponent(typeof argument === 'string' ? argument : JSON.stringify(argument))}`
+
+test('two ports, two hosts, a unix socket and a bare server, all in every worker', async () => {
+  const [one, two, bare] = [await freePort(), await freePort(), await freePort()]
+  const path = join(temporaryFolder(), 'app.sock')
+  const balancer = await start([
+    { name: 'one', listen: [one] },
+    { name: 'two', listen: [two, '127.0.0.1'] },
+    { name: 'other', listen: [{ port: two, host: '127.0.0.2' }] },
+    { name: 'path', listen: [path] },
+    { name: 'bare', kind: 'net', listen: [bare] },
+  ])
+  assert.is(balancer.addresses.length, 5)
+  const before = (await balancer.status()).connections.handedOff
+  const pids = new Set<string>()
+  for (let turn = 0; turn < 8; turn++) {
+    for (const [name, target] of [
+      ['one', one],
+      ['two', two],
+      ['other', { port: two, host: '127.0.0.2' }],
+      ['path', { path }],
+    ] as const) {
+      const [by, pid] = (await said(target)).split(' ') as [string, string]
+      assert.is(by, name)
+      pids.add(pid)
+    }
+    assert.match(await spoken(bare), /^bare \d+$/)
+  }
+  assert.is(pids.size, 2)
+  await balancer.untilStatus(({ connections }) => connections.handedOff === before + 40, 'all were handed to workers')
+  const { out } = await runCommand(balancer, ['status'])
+  for (const text of [String(one), `127.0.0.1:${two}`, `127.0.0.2:${two}`, path, String(bare)]) assert.match(out, text)
+  assert.is(await balancer.stop(), 0)
+  assert.is(statSync(path, { throwIfNoEntry: false }), undefined)
+})
+
+test('ports that the system chooses are known at once, and the same in every worker, also in one that comes later', async () => {
+  const balancer = await start([
+    { name: 'one', listen: [0] },
+    { name: 'two', listen: [{ port: 0 }] },
+    { name: 'three', listen: [0, '127.0.0.1'] },
+  ])
+  const addresses = async (): Promise<Record<string, { synchronous: { port: number } | null; event: { port: number } }>> =>
+    JSON.parse(await said(balancer.port, '/addresses'))
+  const { one, two, three } = await addresses()
+  // With a host Node looks up first.
+  assert.equal([one?.synchronous, two?.synchronous, three?.synchronous], [one?.event, two?.event, null])
+  assert.is(new Set([one?.event.port, two?.event.port, three?.event.port]).size, 3)
+  const [first] = (await balancer.status()).pools[0]?.workers ?? []
+  process.kill(first?.pid as number, 'SIGKILL')
+  await balancer.untilLine(({ signal }) => signal === 'SIGKILL', 'the death')
+  await balancer.untilAllReady()
+  for (let turn = 0; turn < 6; turn++) assert.equal(await addresses(), { one, two, three })
+  for (const [name, told] of Object.entries({ one, two, three })) assert.is(await nameAt(told?.event.port as number), name)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a server that closes is forgotten, and one that listens again is there again', async () => {
+  const [main, second] = [await freePort(), await freePort()]
+  const balancer = await start([
+    { name: 'main', listen: [main] },
+    { name: 'second', listen: [second] },
+  ])
+  const close = () => said(main, request('/close', 'second'))
+  assert.is(await close(), 'closed')
+  // One worker has none any more: the other has it all.
+  const pids = new Set<string>()
+  for (let turn = 0; turn < 8; turn++) pids.add(await said(second))
+  assert.is(pids.size, 1)
+  await until(async () => {
+    if ((await said(second)) !== 'ECONNREFUSED') await close().catch(() => {})
+    return (await said(second)) === 'ECONNREFUSED'
+  })
+  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${second}`, 'the end')
+  assert.is(await nameAt(main), 'main')
+  const opened = JSON.parse(await said(main, request('/open', { name: 'second', listen: [second] })))
+  assert.is(opened.event.port, second)
+  for (let turn = 0; turn < 8; turn++) assert.is(await nameAt(second), 'second')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a request on any port is finished in a reload and in a stop', async () => {
+  const [main, second] = [await freePort(), await freePort()]
+  const balancer = await start([
+    { name: 'main', listen: [main] },
+    { name: 'second', listen: [second] },
+  ])
+  for (const end of [() => runCommand(balancer, ['reload']), () => balancer.stop()]) {
+    const hold = new Hold()
+    const begun = balancer.lines.filter(({ msg }) => msg === 'wait begun').length
+    const client = new RawClient(second).write(hold.request('/wait'))
+    await until(() => balancer.lines.filter(({ msg }) => msg === 'wait begun').length > begun)
+    const drains = balancer.lines.filter(({ msg }) => msg.includes(' drains')).length
+    const ended = end()
+    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' drains')).length > drains)
+    hold.release()
+    const { status, body } = await client.answer()
+    assert.is(status, 200)
+    assert.match(body.toString(), 'second')
+    client.destroy()
+    await ended
+  }
+})
+
+test('a reload brings a port and takes one away', async () => {
+  const [main, gone, come] = [await freePort(), await freePort(), await freePort()]
+  const balancer = await start(
+    [
+      { name: 'main', listen: [main] },
+      { name: 'gone', listen: [gone] },
+    ],
+    { listenerGraceMs: 200 },
+  )
+  assert.is(await nameAt(gone), 'gone')
+  const after = [
+    { name: 'main', listen: [main] },
+    { name: 'come', listen: [come] },
+  ]
+  balancer.configure({ ...configOf(after, { listenerGraceMs: 200 }), admin: '127.0.0.1:0' })
+  const { code, err } = await runCommand(balancer, ['reload'])
+  assert.is(code, 0, err)
+  assert.is(await nameAt(main), 'main')
+  assert.is(await nameAt(come), 'come')
+  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${gone}`, 'the end of the listener')
+  assert.is(await said(gone), 'ECONNREFUSED')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('an upgrade takes every listener over', async () => {
+  const [main, second] = [await freePort(), await freePort()]
+  const path = join(temporaryFolder(), 'app.sock')
+  const servers = [
+    { name: 'main', listen: [main] },
+    { name: 'any', listen: [0] },
+    { name: 'second', listen: [second, '127.0.0.1'] },
+    { name: 'path', listen: [path] },
+  ]
+  const balancer = await startUpgradable({ config: configOf(servers) })
+  const before = await said(main, '/addresses')
+  const any = JSON.parse(before).any.event.port
+  await upgrade(balancer)
+  assert.is(await said(main, '/addresses'), before)
+  for (let turn = 0; turn < 4; turn++) {
+    assert.equal([await nameAt(main), await nameAt(any), await nameAt(second), await nameAt({ path })], ['main', 'any', 'second', 'path'])
+  }
+  assert.is(await firstEnded(balancer), 0)
+  assert.equal([await nameAt(second), await nameAt({ path })], ['second', 'path'])
+  await stopLast(balancer)
+})
+
+test('the config names one of two ports: the server on it has it, whichever comes first', async () => {
+  for (const order of ['first', 'last'] as const) {
+    const [main, metrics] = [await freePort(), await freePort()]
+    const both = [
+      { name: 'main', listen: [main] },
+      { name: 'metrics', listen: [metrics] },
+    ]
+    const balancer = await start(order === 'first' ? both : both.reverse(), { listen: `127.0.0.1:${main}` })
+    for (let turn = 0; turn < 6; turn++) assert.equal([await nameAt(main), await nameAt(metrics)], ['main', 'metrics'], order)
+    assert.is(await balancer.stop(), 0)
+  }
+})
+
+test('the config names both ports of an app, or another than its app: every server has its own, or the first has all', async () => {
+  const [one, two, elsewhere] = [await freePort(), await freePort(), await freePort()]
+  const servers = [
+    { name: 'one', listen: [one] },
+    { name: 'two', listen: [two] },
+  ]
+  const both = await start(servers, { listen: [`127.0.0.1:${two}`, `127.0.0.1:${one}`] })
+  for (let turn = 0; turn < 4; turn++) assert.equal([await nameAt(one), await nameAt(two)], ['one', 'two'])
+  assert.is(await both.stop(), 0)
+  const moved = await start(servers, { listen: [`127.0.0.1:${elsewhere}`] })
+  for (let turn = 0; turn < 4; turn++) {
+    assert.equal([await nameAt(elsewhere), await nameAt(two), await said(one)], ['one', 'two', 'ECONNREFUSED'])
+  }
+  assert.is(await moved.stop(), 0)
+})
+
+test('what the config calls unbalanced is shared by the kernel, and what says exclusive is in one worker alone', async () => {
+  const [main, debug, exclusive] = [await freePort(), await freePort(), await freePort()]
+  const balancer = await start(
+    [
+      { name: 'debug', listen: [debug] },
+      { name: 'main', listen: [main] },
+      { name: 'exclusive', listen: [{ port: exclusive, exclusive: true }] },
+    ],
+    { unbalanced: [debug] },
+  )
+  assert.is(balancer.port, main)
+  const { handedOff } = (await balancer.status()).connections
+  for (let turn = 0; turn < 4; turn++) {
+    assert.is(await nameAt(main), 'main')
+    assert.is(await nameAt(debug), 'debug')
+    assert.is(await nameAt(exclusive), 'exclusive')
+  }
+  await balancer.untilStatus(({ connections }) => connections.handedOff === handedOff + 4, 'the others were not')
+  for (const [port, why] of [
+    [debug, "'unbalanced'"],
+    [exclusive, '`exclusive`'],
+  ] as const) {
+    const lines = balancer.lines.filter(({ msg }) => msg.includes(`:${port}`) && msg.includes('not balanced'))
+    assert.is(lines.length, 1, balancer.child.output())
+    assert.match(lines[0]?.msg ?? '', why)
+  }
+  assert.is(await balancer.stop(), 0)
+})
+
+test('more servers than listeners are allowed: the kernel shares the others, and the log says so', async () => {
+  const [one, two] = [await freePort(), await freePort()]
+  const balancer = await start(
+    [
+      { name: 'one', listen: [one] },
+      { name: 'two', listen: [two] },
+    ],
+    { maxListeners: 1 },
+  )
+  assert.equal([await nameAt(one), await nameAt(two)], ['one', 'two'])
+  await balancer.untilLine(({ msg }) => msg.includes(`:${two} is not balanced`) && msg.includes('maxListeners'), 'the warning')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('two pools: what no route matches goes to the pool that listens there, and a route brings a pool to every port', async () => {
+  const [web, api] = [await freePort(), await freePort()]
+  const env = (name: string, port: number) => ({ SERVERS: JSON.stringify([{ name, listen: [port] }]) })
+  const balancer = await startBalancer({
+    config: {
+      app: 'servers-app.mjs',
+      listen: undefined,
+      pools: { web: { workers: 1, env: env('web', web) }, api: { workers: 1, env: env('api', api) } },
+      routes: [{ path: '/api', pool: 'api' }],
+    },
+  })
+  await balancer.untilAllReady()
+  const name = async (port: number, path: string) => (await said(port, path)).split(' ')[0]
+  assert.equal([await name(web, '/'), await name(web, '/api')], ['web', 'api'])
+  assert.equal([await name(api, '/'), await name(api, '/api')], ['api', 'api'])
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a request that is forwarded reaches the server of its port in the other worker', async () => {
+  const [main, second] = [await freePort(), await freePort()]
+  const servers = [
+    { name: 'main', listen: [main] },
+    { name: 'second', listen: [second] },
+  ]
+  const { pools } = configOf(servers, {}, 1)
+  const balancer = await startBalancer({
+    config: {
+      app: 'servers-app.mjs',
+      listen: undefined,
+      pools: { web: pools?.web ?? {}, other: pools?.web ?? {} },
+      routes: [{ path: '/other', pool: 'other' }],
+    },
+  })
+  await balancer.untilAllReady()
+  for (const [name, port] of [
+    ['main', main],
+    ['second', second],
+  ] as const) {
+    const client = new RawClient(port)
+    // In one piece: the second belongs to the other pool, and its connection can't move.
+    client.write(['/', '/other', '/'].map((path) => get(path, { Connection: 'keep-alive' })).join(''))
+    const answers = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) => body.toString())
+    assert.equal(
+      answers.map((text) => text.split(' ')[0]),
+      [name, name, name],
+    )
+    assert.is.not(answers[0], answers[1])
+    assert.is(answers[0], answers[2])
+    client.destroy()
+  }
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a unix socket: the app may change its mode, and remove a stale file before it listens', async () => {
+  const path = join(temporaryFolder(), 'app.sock')
+  const balancer = await start([{ name: 'path', listen: [{ path, readableAll: true, writableAll: true }] }])
+  assert.is(statSync(path).mode & 0o666, 0o666)
+  chmodSync(path, 0o600)
+  rmSync(path)
+  const [first] = (await balancer.status()).pools[0]?.workers ?? []
+  process.kill(first?.pid as number, 'SIGKILL')
+  // The worker that takes its place listens there again.
+  await until(async () => (await said({ path })) !== 'ENOENT', 15_000)
+  for (let turn = 0; turn < 6; turn++) assert.is(await nameAt({ path }), 'path')
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a server that only looks whether its port is free is not the app', async () => {
+  const [port, taken] = [await freePort(), await freePort()]
+  const balancer = await startBalancer({
+    config: { app: 'port-check-app.mjs', listen: undefined, pools: { web: { workers: 2 } } },
+    env: { PORTS: `${taken},${port}` },
+    wait: false,
+  })
+  const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
+  await balancer.untilReady()
+  await balancer.untilAllReady()
+  for (let turn = 0; turn < 6; turn++) assert.match(await said(port), /^real/)
+  assert.equal(
+    balancer.addresses.map((address) => address.replace(/^.*:/, '')),
+    [String(port)],
+  )
+  assert.is(await nameAt(taken), 'holder')
+  assert.is(await balancer.stop(), 0)
+  assert.is(await holder.stop(), 0)
+})
+
+test.run()
