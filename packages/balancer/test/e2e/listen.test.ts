@@ -343,13 +343,11 @@ test('a unix socket: the app may change its mode, and remove a stale file before
 
 test('a server that only looks whether its port is free is not the app', async () => {
   const [port, taken] = [await freePort(), await freePort()]
+  const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
   const balancer = await startBalancer({
     config: { app: 'port-check-app.mjs', listen: undefined, pools: { web: { workers: 2 } } },
     env: { PORTS: `${taken},${port}` },
-    wait: false,
   })
-  const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
-  await balancer.untilReady()
   await balancer.untilAllReady()
   for (let turn = 0; turn < 6; turn++) assert.match(await said(port), /^real/)
   assert.equal(
