@@ -1,0 +1,58 @@
+// The check that every descriptor has one owner.
+
+import { assert, suite } from '../../../test/suite.ts'
+import { newOwners, Owners } from '../src/owners.ts'
+
+const test = suite('owners')
+
+test('a descriptor goes from owner to owner, and its number may come again when it is closed', () => {
+  const owners = new Owners()
+  for (let life = 0; life < 2; life++) {
+    owners.move(7, 'none', 'dispatcher')
+    owners.move(7, 'dispatcher', 'queue')
+    owners.move(7, 'queue', 'dispatcher')
+    owners.move(7, 'dispatcher', 'channel')
+    owners.move(7, 'channel', 'none')
+  }
+})
+
+test('what was handed off once can not be handed off, closed or refused as what it was before', () => {
+  const owners = new Owners()
+  owners.move(7, 'none', 'dispatcher')
+  owners.move(8, 'none', 'dispatcher')
+  owners.move(7, 'dispatcher', 'channel')
+  assert.throws(() => owners.move(7, 'dispatcher', 'channel'), 'descriptor 7 goes from dispatcher to channel, but its owner is channel')
+  assert.throws(() => owners.move(7, 'dispatcher', 'none'), 'its owner is channel')
+  assert.throws(() => owners.move(7, 'none', 'dispatcher'), 'its owner is channel')
+  owners.move(7, 'channel', 'none')
+  assert.throws(() => owners.move(7, 'channel', 'none'), 'its owner is none')
+  owners.move(8, 'dispatcher', 'queue')
+})
+
+test('a fault changes nothing', () => {
+  const owners = new Owners()
+  owners.move(7, 'none', 'resting')
+  assert.throws(() => owners.move(7, 'head', 'dispatcher'), 'its owner is resting')
+  owners.move(7, 'resting', 'dispatcher')
+})
+
+test('nothing is checked unless that is asked for', () => {
+  const before = process.env.SWITCHYARD_CHECKS
+  try {
+    for (const [value, isChecked] of [
+      ['1', true],
+      ['0', false],
+      ['', false],
+    ] as const) {
+      process.env.SWITCHYARD_CHECKS = value
+      assert.is(newOwners() instanceof Owners, isChecked, value)
+    }
+    delete process.env.SWITCHYARD_CHECKS
+    assert.is(newOwners(), undefined)
+  } finally {
+    if (before === undefined) delete process.env.SWITCHYARD_CHECKS
+    else process.env.SWITCHYARD_CHECKS = before
+  }
+})
+
+test.run()
