@@ -27,7 +27,7 @@ test('more clients than the windows of the workers hold: every request is answer
   begun.read()
   assert.equal(begun.twice, [])
   assert.equal(faultsOf(status), [])
-  assert.equal([status.connections.accepted, status.connections.handedOff], [asked, asked])
+  assert.equal([status.connections.accepted, status.connections.handedOff, sumOf(begunOf(status))], [asked, asked, asked])
   await balancer.untilDescriptors(descriptors)
   assert.is(await balancer.stop(), 0)
 })

@@ -31,10 +31,10 @@ export function untilFree(balancer: RunningBalancer): Promise<BalancerStatus> {
   )
 }
 
-/** The same, when they have begun so many requests since their start: a worker reports that a moment later. */
+/** The same, when they have begun at least so many requests since their start: a worker may report that a moment later. */
 export async function untilBegun(balancer: RunningBalancer, requests: number): Promise<BalancerStatus> {
   await untilFree(balancer)
-  return balancer.untilStatus((status) => sumOf(begunOf(status)) === requests, `${requests} requests begun`)
+  return balancer.untilStatus((status) => sumOf(begunOf(status)) >= requests, `${requests} requests begun`)
 }
 
 /** Requests that each worker has begun. */
@@ -44,12 +44,12 @@ export function begunOf(status: BalancerStatus): number[] {
 
 /**
  * What is not as it should be when every request has been answered: connections that were refused, or closed by the client before a worker had them.
- * `mayRest`: a client that has closed an idle connection may have had it in the primary.
+ * `hangUps`: clients have closed some of their own accord, idle or waiting.
  */
-export function faultsOf({ connections: { refused, closed }, pools }: BalancerStatus, mayRest = false): string[] {
+export function faultsOf({ connections: { refused, closed }, pools }: BalancerStatus, hangUps = false): string[] {
   return [
     ...Object.entries(refused).map(([reason, count]) => [`refused, ${reason}`, count] as const),
-    ...(mayRest ? [] : [['closed', closed] as const]),
+    ...(hangUps ? [] : [['closed', closed] as const]),
     ...pools.map(({ boardFaults }) => ['faults of the board', boardFaults] as const),
   ].flatMap(([what, count]) => (count === 0 ? [] : [`${count} ${what}`]))
 }
