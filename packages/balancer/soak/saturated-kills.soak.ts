@@ -1,9 +1,9 @@
-// A thousand clients of two workers, which are killed or stopped for a while now and then; each policy for 60 s, or SATURATED_SECONDS.
+// A thousand clients of two workers, which are killed or stopped for a while now and then; each policy for 60 s, or SOAK_SECONDS.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { saturateAndKill } from '../test/e2e/support/saturated-kills.ts'
 
-const SECONDS = Number(process.env.SATURATED_SECONDS ?? 60)
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 60)
 const seed = Number(process.env.SEED ?? 1)
 const test = suite(`saturated, with kills, seed ${seed}`, { timeoutMs: 2 * SECONDS * 1000 + 120_000 })
 

@@ -1,10 +1,10 @@
-// The long form of e2e/saturated.test.ts: ab and wrk with a thousand clients, every policy, handlers of three lengths; each for 60 s, or SATURATED_SECONDS.
+// The long form of e2e/saturated.test.ts: ab and wrk with a thousand clients, every policy, handlers of three lengths; each for 60 s, or SOAK_SECONDS.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { begunOf, faultsOf, startBurning, sumOf, untilBegun } from '../test/e2e/support/saturated.ts'
 import { saturateByAb, saturateByWrk } from '../test/e2e/support/saturating-commands.ts'
 
-const SECONDS = Number(process.env.SATURATED_SECONDS ?? 60)
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 60)
 const policies = [
   'least-busy',
   { 'least-busy': { latency: true } },

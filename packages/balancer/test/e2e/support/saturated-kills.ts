@@ -3,6 +3,8 @@
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { Begun } from './begun.ts'
+import { signal } from './chaos-faults.ts'
+import { pause } from './chaos-visitors.ts'
 import { type CrowdOptions, type CrowdTotals, forMs, runCrowd, type Unserved } from './crowd.ts'
 import type { RunningBalancer } from './running-balancer.ts'
 import { type BurningOptions, startBurning, untilFree, workersOf } from './saturated.ts'
@@ -55,19 +57,20 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   const totals: SaturatedKillsTotals = {
     ...{ asked: 0, answered: 0, kills: 0, stops: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, faults: [] },
   }
-  while (!isOver()) {
+  // One is hit in any case, however slow the machine is.
+  while (!isOver() || kills.length + totals.stops === 0) {
     await pause(random() * LONGEST_PAUSE_MS)
     const workers = workersOf(await balancer.status()).filter(({ state }) => state === 'ready')
     const victim = workers[Math.floor(random() * workers.length)]
     // One must be left.
     if (victim === undefined || workers.length < 2) continue
     if (random() < 0.5) {
-      process.kill(victim.pid, 'SIGKILL')
+      signal(victim.pid, 'SIGKILL')
       kills.push({ pid: victim.pid, atMs: Date.now(), between: undefined })
     } else {
-      process.kill(victim.pid, 'SIGSTOP')
+      signal(victim.pid, 'SIGSTOP')
       await pause(random() * LONGEST_STOP_MS)
-      process.kill(victim.pid, 'SIGCONT')
+      signal(victim.pid, 'SIGCONT')
       totals.stops++
     }
   }
@@ -107,8 +110,4 @@ async function endWhereItBegan(balancer: RunningBalancer, descriptors: number, {
   await balancer.untilDescriptors(descriptors).catch(note)
   const code = await balancer.stop()
   if (code !== 0) faults.push(`the balancer ended with ${code}`)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
