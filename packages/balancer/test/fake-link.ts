@@ -212,7 +212,7 @@ export function fakeTransport(window: number, owners: Owners): Transport {
     },
     openLink: (listener): WorkerLink => {
       const channel = new FakeChannel(listener, window, owners)
-      const ends = { kind: 'native', socket: 0, memory: 0, window } as const
+      const ends = { kind: 'native', socket: 0, memory: 0, control: 0, window } as const
       const link = { channel, load: channel.load, stdio: [], ends, control: undefined }
       return { ...link, tellSeats() {}, countChange() {}, started() {}, afterExit: (then) => then() }
     },
