@@ -1,7 +1,7 @@
 // The check that every descriptor has one owner.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { newOwners, Owners } from '../src/owners.ts'
+import { checkCounts, newOwners, Owners } from '../src/owners.ts'
 
 const test = suite('owners')
 
@@ -34,6 +34,14 @@ test('a fault changes nothing', () => {
   owners.move(7, 'none', 'resting')
   assert.throws(() => owners.move(7, 'head', 'dispatcher'), 'its owner is resting')
   owners.move(7, 'resting', 'dispatcher')
+})
+
+test('as many hand-offs must be under way as are held, and every other must have ended', () => {
+  checkCounts(0, 0, 0, 0)
+  checkCounts(2, 2, 7, 5)
+  // One was let go of and still counts; one was taken back and still counts as handed off.
+  assert.throws(() => checkCounts(2, 1, 7, 5), '2 hand-offs count as under way, 1 are')
+  assert.throws(() => checkCounts(2, 2, 8, 5), '8 count as handed off, 5 of them have ended')
 })
 
 test('nothing is checked unless that is asked for', () => {
