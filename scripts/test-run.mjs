@@ -7,11 +7,11 @@ const FILE_TIMEOUT_MS = 15 * 60_000
 // Files that start balancers with their workers run one at a time, and the others beside them: two of those at once would keep each other from starting in time.
 // Those of the bench start servers too, but wait for them as long as they take.
 const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
-// What looks at how long something takes, or has a browser that must come back in time, has the machine for itself.
-const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load)\./
+// What looks at how long something takes, has a browser that must come back in time, or takes all that the machine has, has it for itself.
+const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load|saturated)\./
 // What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
 const BOTH_CHANNELS =
-  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {

@@ -1,5 +1,6 @@
 // What the apps with pools answer. They refuse what belongs to another pool, so that a request that ends in the wrong place is a fault and not a figure.
 
+import { burn } from './burn.js'
 import { occupy, work } from './occupy.js'
 import { poolOf } from './pool-of.js'
 
@@ -25,6 +26,10 @@ export function answerAs(pool) {
         () => response.flushHeaders(),
         () => response.end(BODY),
       )
+    } else if (wanted === 'burn') {
+      const loops = Number(new URL(request.url, 'http://localhost').searchParams.get('loops'))
+      if (!(burn(loops) > 0)) response.statusCode = 500
+      response.end(BODY)
     } else {
       if (wanted === 'heavy') occupy(HEAVY_MS)
       response.end(BODY)

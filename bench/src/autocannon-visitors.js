@@ -19,4 +19,4 @@ const result = await autocannon({
 })
 
 const faults = { 'answers other than 2xx': result.non2xx, 'socket errors': result.errors - result.timeouts, timeouts: result.timeouts }
-console.log(`report: ${JSON.stringify({ requests: result['2xx'], seconds: result.duration, faults })}`)
+console.log(`report: ${JSON.stringify({ requests: result['2xx'], seconds: result.duration, p99Ms: result.latency.p99, faults })}`)

@@ -19,6 +19,8 @@ import { queueingTargets, scenarioText } from './queueing-scenarios.ts'
 import { measureReload } from './reload.ts'
 import { reloadLoad, reloadRows, reloadTable, reloadVerdicts } from './reload-report.ts'
 import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
+import { measureSaturated, saturatedLoad } from './saturated.ts'
+import { saturatedRows, saturatedTable, saturatedVerdicts } from './saturated-report.ts'
 import { targets } from './scenarios.ts'
 import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
 import { sessionLoad } from './session-scenarios.ts'
@@ -54,6 +56,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'mixed') return mixed(options)
   if (mode === 'queueing') return queueing(options)
   if (mode === 'reload') return reload(options)
+  if (mode === 'saturated') return saturated(options)
   if (mode === 'sessions') return sessions(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
@@ -128,6 +131,24 @@ async function pinned(options: Options): Promise<number> {
   print(options, [`${machineText()}; ${seeds.length} rounds, the worst of them`, ...pinnedLoad, '', pinnedTable(rows), ...told(verdicts)])
   if (options.json)
     console.log(JSON.stringify({ machine: machine(), seeds, seconds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function saturated(options: Options): Promise<number> {
+  const { saturatedCells: cells, contenders, loads, seconds, warmUpSeconds, rounds } = options
+  const { samples, loopsPerMs } = await measureSaturated({ cells, contenders, loads, seconds, warmUpSeconds, rounds }, progress)
+  const rows = saturatedRows(samples)
+  const verdicts = saturatedVerdicts(rows)
+  const generators = loads.map((load) => `${load.name} ${load.version()}`)
+  print(options, [
+    `${machineText()}, ${generators.join(', ')}; ${rounds} × ${seconds} s each, after ${warmUpSeconds} s`,
+    `${saturatedLoad(loopsPerMs)}; medians of the rounds`,
+    '',
+    saturatedTable(rows),
+    ...told(verdicts),
+  ])
+  const data = { machine: machine(), loopsPerMs, seconds, rounds, warmUpSeconds, rows, verdicts, samples }
+  if (options.json) console.log(JSON.stringify(data, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
+import { KERNEL, NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
+import { saturatedCells } from './saturated-scenarios.ts'
 import { plainScenarios, type Scenario } from './scenarios.ts'
 import { CONNECT_REDIS } from './session-scenarios.ts'
 
@@ -71,7 +72,8 @@ const start = (...args: readonly string[]): readonly string[] => [
   ...[balancer, 'start', ...args, '--listen', '127.0.0.1:0'],
   ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
 ]
-const configured = (config: string): readonly string[] => start('--config', fromHere(`../apps/${config}.config.js`))
+const configured = (config: string, ...more: readonly string[]): readonly string[] =>
+  start('--config', fromHere(`../apps/${config}.config.js`), ...more)
 
 export const contenders: readonly Contender[] = [
   // The kernel shares the listening socket: the least that several processes can cost.
@@ -121,6 +123,20 @@ export const pinnedContenders: readonly Contender[] = [
   { name: 'cluster round robin', args: [clusterPrimary, 'rr', '2', pooled], workers: 2 },
   { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '2', pooled], workers: 2 },
   { name: 'switchyard', args: start(pooled, '-i', '2'), workers: 2 },
+]
+
+const saturated = { workers: WORKERS, scenarios: saturatedCells.map(({ name }) => name) }
+
+/** Who takes part in `saturated`. */
+export const saturatedContenders: readonly Contender[] = [
+  { ...saturated, name: KERNEL, args: [clusterPrimary, 'none', `${WORKERS}`, pooled] },
+  { ...saturated, name: 'cluster round robin', args: [clusterPrimary, 'rr', `${WORKERS}`, pooled] },
+  { ...saturated, name: 'nginx least_conn', args: [proxied, 'nginx', `all=${WORKERS}`], needs: 'nginx' },
+  { ...saturated, name: 'HAProxy leastconn', args: [proxied, 'haproxy', `all=${WORKERS}`], needs: 'haproxy' },
+  // Without a config.
+  { ...saturated, name: 'switchyard', args: start(pooled, '-i', `${WORKERS}`) },
+  { ...saturated, name: 'switchyard, least in-flight', args: configured('least-in-flight', '-i', `${WORKERS}`) },
+  { ...saturated, name: 'switchyard, round robin', args: configured('round-robin') },
 ]
 
 const pm2Cluster: Omit<ReloadContender, 'name'> = {

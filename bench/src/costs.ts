@@ -16,8 +16,17 @@ export interface Costs {
   readonly contenders: readonly string[]
 }
 
-/** Measures what the options ask for. Rejects when anybody answers a single request as it should not. `progress` is told what goes on, and what can't. */
-export async function measureCosts(options: Options, progress: (line: string) => void): Promise<Costs> {
+export type CostOptions = Pick<Options, 'loads' | 'rounds' | 'seconds' | 'warmUpSeconds' | 'contenders' | 'scenarios'>
+
+/**
+ * Measures what the options ask for. Rejects when anybody answers a single request as it should not. `progress` is told what goes on, and what can't; `textOf`: of
+ * each that was measured.
+ */
+export async function measureCosts(
+  options: CostOptions,
+  progress: (line: string) => void,
+  textOf: (sample: Sample, scenario: Scenario) => string = costText,
+): Promise<Costs> {
   const { loads, rounds, seconds, warmUpSeconds } = options
   const contenders = ableOf(options.contenders, progress)
   const scenarios = options.scenarios.filter((scenario) => entrants(contenders, scenario).length > 0)
@@ -32,11 +41,15 @@ export async function measureCosts(options: Options, progress: (line: string) =>
     progress(`${index + 1}/${all.length}  ${load.name}  ${scenario.name}  round ${round.round}`)
     for (const sample of await takeRound(round, seconds, warmUpSeconds)) {
       samples.push(sample)
-      progress(`  ${sample.contender}  ${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs per ${scenario.unit}`)
+      progress(`  ${sample.contender}  ${textOf(sample, scenario)}`)
     }
   }
   if (samples.length === 0) throw new Error('there was nothing to measure')
   return { samples, scenarios, contenders: [...new Set(contenders.map(({ name }) => name))] }
+}
+
+function costText({ cpuMs, units }: Sample, { unit }: Scenario): string {
+  return `${((cpuMs * 1000) / units).toFixed(1)} µs per ${unit}`
 }
 
 /** Before anything is timed: a fault of the last one should not take minutes to be found. */

@@ -11,6 +11,11 @@ const PARENT = 1
 const USER_TIME = 11
 const SYSTEM_TIME = 12
 
+const LOOK_MS = 200
+/** In so long two ticks of all processes together are no work. */
+const IDLE_MS = 20
+const MOST_MS = 20_000
+
 let tickMs = 0
 
 /** Reads the tree below `root`. Empty when there is no such process. */
@@ -30,6 +35,22 @@ export function cpuTimes(root: number): CpuTimes {
   }
   visit(root)
   return times
+}
+
+/** Resolves when the tree below `root` has nothing to do any more. Rejects when it does not come to that. */
+export async function untilIdle(root: number): Promise<void> {
+  const deadline = performance.now() + MOST_MS
+  for (let before = sumOf(root); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    const now = sumOf(root)
+    if (now - before <= IDLE_MS) return
+    if (performance.now() > deadline) throw new Error(`process ${root} is busy though no client asks`)
+    before = now
+  }
+}
+
+function sumOf(root: number): number {
+  return [...cpuTimes(root).values()].reduce((sum, cpuMs) => sum + cpuMs, 0)
 }
 
 function readStat(pid: string): { parent: number; cpuMs: number } | undefined {

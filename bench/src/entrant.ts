@@ -2,9 +2,10 @@
 
 import { checkAnswers } from './answers.ts'
 import type { Contender } from './contenders.ts'
-import { type CpuTimes, cpuTimes } from './cpu.ts'
+import { type CpuTimes, cpuTimes, untilIdle } from './cpu.ts'
 import type { Load, LoadOutcome } from './loads.ts'
 import { movesFault, movesOf } from './moves.ts'
+import { quantile } from './quantile.ts'
 import type { Scenario } from './scenarios.ts'
 import { type RunningServer, startServer } from './server.ts'
 
@@ -18,6 +19,8 @@ export interface Sample {
   /** What the cost is counted for: requests, connections, or what else the scenario names. */
   readonly units: number
   readonly seconds: number
+  /** How long a request took, at the 99th percentile: of half of the turns no more. */
+  readonly p99Ms: number
   /** User and system time of all server processes while the load ran. */
   readonly cpuMs: number
   /** The primary's part of it. */
@@ -34,6 +37,7 @@ export class Entrant {
   private readonly server: RunningServer
   private requests = 0
   private seconds = 0
+  private readonly p99s: number[] = []
   private used: readonly number[] = []
 
   private constructor(contender: Contender, scenario: Scenario, load: Load, server: RunningServer) {
@@ -55,19 +59,26 @@ export class Entrant {
     }
   }
 
+  /** Takes a turn that does not count. Rejects as `ask` does. */
+  async run(seconds: number): Promise<void> {
+    await this.ask(seconds)
+    await this.settle()
+  }
+
   /** Rejects when a single request is not answered as it should be: then the whole run says nothing. */
-  async run(seconds: number): Promise<LoadOutcome> {
-    const outcome = await this.load.run(`http://127.0.0.1:${this.server.port}/`, this.scenario, seconds)
+  private async ask(seconds: number): Promise<LoadOutcome> {
+    const [path] = this.scenario.groups.flat()
+    const outcome = await this.load.run(`http://127.0.0.1:${this.server.port}${path}`, this.scenario, seconds)
     const faults = Object.entries(outcome.faults).map(([fault, count]) => `${fault}: ${count}`)
     if (faults.length > 0) this.fail(faults.join(', '))
     if (outcome.requests === 0) this.fail('no answers')
     return outcome
   }
 
-  /** Takes a turn. Rejects as `run` does, and when the requests did not move as they should. */
+  /** Takes a turn. Rejects as `ask` does, and when the requests did not move as they should. */
   async time(seconds: number): Promise<void> {
     const [moved, before] = [await movesOf(this.server), cpuTimes(this.server.pid)]
-    const { requests, seconds: took } = await this.run(seconds)
+    const { requests, seconds: took, p99Ms } = await this.ask(seconds)
     const [after, movedThen] = [cpuTimes(this.server.pid), await movesOf(this.server)]
     if (moved !== undefined && movedThen !== undefined) {
       const fault = movesFault(this.scenario, requests, moved, movedThen)
@@ -75,7 +86,14 @@ export class Entrant {
     }
     this.requests += requests
     this.seconds += took
+    this.p99s.push(p99Ms)
     this.used = this.difference(before, after).map((ms, process) => ms + (this.used[process] ?? 0))
+    await this.settle()
+  }
+
+  /** The end of a load leaves requests behind that were under way: they must not be done in the turn of another. */
+  private async settle(): Promise<void> {
+    if (this.scenario.saturates === true) await untilIdle(this.server.pid)
   }
 
   /** What all turns so far have measured. */
@@ -83,7 +101,15 @@ export class Entrant {
     const { load, scenario, contender, requests, seconds } = this
     const [primaryCpuMs = 0, ...workerCpuMs] = this.used
     const cpuMs = this.used.reduce((sum, one) => sum + one, 0)
-    const cost = { requests, units: requests / scenario.requestsPerUnit, seconds, cpuMs, primaryCpuMs, workerCpuMs }
+    const cost = {
+      requests,
+      units: requests / scenario.requestsPerUnit,
+      seconds,
+      p99Ms: quantile(this.p99s, 0.5),
+      cpuMs,
+      primaryCpuMs,
+      workerCpuMs,
+    }
     return { load: load.name, scenario: scenario.name, contender: contender.name, round, ...cost }
   }
 

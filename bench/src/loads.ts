@@ -11,6 +11,8 @@ export interface LoadOutcome {
   /** Requests that were answered. */
   readonly requests: number
   readonly seconds: number
+  /** How long they took, at the 99th percentile. */
+  readonly p99Ms: number
   /** What must not happen, with how often it did; empty when all is well. */
   readonly faults: Readonly<Record<string, number>>
 }
@@ -21,6 +23,7 @@ export interface Load {
   version(): string | undefined
   /** Can it ask what the scenario wants? */
   can(scenario: Scenario): boolean
+  /** `url`: with the path that is asked when the scenario has one only. */
   run(url: string, scenario: Scenario, seconds: number): Promise<LoadOutcome>
   /** One kept connection for each cookie: visitor n, counted from 1, asks `path/n` with its own, one request after the other. An answer says in its field `Visitor` whose it is. */
   visit(url: string, path: string, cookies: readonly string[], seconds: number): Promise<LoadOutcome>
@@ -77,6 +80,6 @@ async function outcomeOf(command: string, args: readonly string[], seconds: numb
   clearTimeout(bound)
   const report = /^report: (.*)$/m.exec(child.output())?.[1]
   if (report === undefined) throw new Error(`the load gave no report:\n${child.output()}`)
-  const { requests, seconds: took, faults } = JSON.parse(report) as LoadOutcome
-  return { requests, seconds: took, faults: Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0)) }
+  const { faults, ...seen } = JSON.parse(report) as LoadOutcome
+  return { ...seen, faults: Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0)) }
 }

@@ -10,18 +10,20 @@ import {
   type ReloadContender,
   reloadContenders,
   type SessionContender,
+  saturatedContenders,
   sessionContenders,
 } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
+import { type SaturatedCell, saturatedCells } from './saturated-scenarios.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --sessions (3)
-  --warm-up S        load before the timing (half of the seconds, at most 2)
+  --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --saturated (12), with --reload (30)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --saturated and --sessions (3)
+  --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 6)
   --requests N       with --queueing: how many of a trace are counted, about (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
   --late MS          with --mixed, --queueing and --pinned: how late the generator may be before a trace is sent again (5, 3, 10)
@@ -29,6 +31,8 @@ export const help = `npm run bench -- [options]
                      ${scenarios.map(({ name }) => name).join(', ')};
                      with --queueing of
                      ${queueingScenarios.map(({ name }) => name).join(', ')};
+                     with --saturated of
+                     ${saturatedCells.map(({ name }) => name).join(', ')};
                      with --sessions of
                      ${sessionScenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
@@ -38,6 +42,7 @@ export const help = `npm run bench -- [options]
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
   --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
   --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
+  --saturated        requests a second instead: more clients than two workers can serve, with handlers that burn CPU
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
   --sessions         sessions instead: read, or read and written, with each request, beside connect-redis's
   --micro            the cost of a decision instead: head, route and pick, in one process
@@ -55,6 +60,7 @@ export interface Options {
   readonly contenders: readonly Contender[]
   readonly reloadContenders: readonly ReloadContender[]
   readonly queueingScenarios: readonly QueueingScenario[]
+  readonly saturatedCells: readonly SaturatedCell[]
   readonly sessionContenders: readonly SessionContender[]
   readonly sessionScenarios: readonly SessionScenario[]
   readonly requests: number
@@ -68,7 +74,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const modes = ['mixed', 'queueing', 'pinned', 'reload', 'sessions', 'micro'] as const
+const modes = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof modes)[number]
 
@@ -78,10 +84,26 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 
+/** Those whose scenarios are not those of the costs. */
+const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
+
 type Usual = Readonly<Record<Mode, string>>
-const usualSeconds: Usual = { costs: '5', mixed: '10', queueing: '5', pinned: '10', reload: '30', sessions: '5', micro: '1' }
-const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', reload: '0', sessions: '0', micro: '0' }
-const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', reload: '1', sessions: '3', micro: '5' }
+const usualSeconds: Usual = {
+  costs: '5',
+  mixed: '10',
+  queueing: '5',
+  pinned: '10',
+  saturated: '12',
+  reload: '30',
+  sessions: '5',
+  micro: '1',
+}
+const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', saturated: '0', reload: '0', sessions: '0', micro: '0' }
+const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', saturated: '3', reload: '1', sessions: '3', micro: '5' }
+
+/** V8 compiles what a primary runs in the course of some seconds: what takes the workers from their work must be over before anything is timed. */
+const SATURATED_WARM_UP = 6
+const MOST_WARM_UP = 2
 
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
@@ -95,18 +117,17 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
   return {
     seconds,
     rounds,
-    warmUpSeconds: values['warm-up'] === undefined ? Math.min(2, seconds / 2) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: mode === 'queueing' || mode === 'sessions' ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    warmUpSeconds: values['warm-up'] === undefined ? usualWarmUp(mode, seconds) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
+    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
+    saturatedCells: mode === 'saturated' ? (chosen('--only', saturatedCells, values.only) ?? saturatedCells) : [],
     sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
     requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
     lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      mode === 'reload' || mode === 'sessions'
-        ? []
-        : ((await contendersIn<Contender>(values.contenders)) ?? (mode === 'queueing' ? queueingContenders : contenders)),
+      mode === 'reload' || mode === 'sessions' ? [] : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
     sessionContenders: mode === 'sessions' ? ((await contendersIn<SessionContender>(values.contenders)) ?? sessionContenders) : [],
     check: values.check === true,
@@ -114,6 +135,15 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     mode,
     help: values.help === true,
   }
+}
+
+function usualWarmUp(mode: Mode, seconds: number): number {
+  return mode === 'saturated' ? SATURATED_WARM_UP : Math.min(MOST_WARM_UP, seconds / 2)
+}
+
+function usualContenders(mode: Mode): readonly Contender[] {
+  if (mode === 'queueing') return queueingContenders
+  return mode === 'saturated' ? saturatedContenders : contenders
 }
 
 function parsed(argv: readonly string[]) {
@@ -135,6 +165,7 @@ function parsed(argv: readonly string[]) {
         mixed: { type: 'boolean' },
         queueing: { type: 'boolean' },
         pinned: { type: 'boolean' },
+        saturated: { type: 'boolean' },
         reload: { type: 'boolean' },
         sessions: { type: 'boolean' },
         micro: { type: 'boolean' },

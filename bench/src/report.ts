@@ -1,7 +1,7 @@
 // From samples to rows, verdicts and tables. Pure.
 
 import type { Sample } from './entrant.ts'
-import type { Target } from './scenarios.ts'
+import type { Ratio, Target } from './scenarios.ts'
 
 /** The rounds of one contender in one scenario. Costs are CPU microseconds per unit of the scenario. */
 export interface Row {
@@ -20,9 +20,11 @@ export interface Row {
   readonly against: Readonly<Record<string, number>>
 }
 
-/** What was measured of a target: a ratio, or where there is no `against`, so many of the unit. */
-export interface Verdict extends Omit<Target, 'against'> {
+/** What was measured of a target: a ratio, or where there is no `against`, so many of the unit. It has one of the bounds. */
+export interface Verdict extends Omit<Ratio, 'against'> {
   readonly against?: string
+  readonly atMost?: number
+  readonly atLeast?: number
   readonly unit?: string
   readonly load: string
   readonly measured: number
@@ -129,16 +131,21 @@ export function rowTable(rows: readonly Row[], all: readonly { readonly contende
   )
 }
 
+/** A bound that no target has is no column. */
 export function verdictTable(verdicts: readonly Verdict[]): string {
+  const bounds = (['atMost', 'atLeast'] as const).filter((bound) => verdicts.some((verdict) => verdict[bound] !== undefined))
   return markdown(
-    ['target', 'load', 'at most', 'measured', ''],
-    verdicts.map(({ scenario, contender, against, unit, load, atMost, measured, met }) => [
-      `${scenario}: ${contender}${against === undefined ? `, ${unit}` : ` / ${against}`}`,
-      load,
-      atMost.toFixed(2),
-      measured.toFixed(2),
-      met ? 'met' : 'MISSED',
-    ]),
+    ['target', 'load', ...bounds.map((bound) => (bound === 'atMost' ? 'at most' : 'at least')), 'measured', ''],
+    verdicts.map((verdict) => {
+      const { scenario, contender, against, unit, load, measured, met } = verdict
+      return [
+        `${scenario}: ${contender}${against === undefined ? `, ${unit}` : ` / ${against}`}`,
+        load,
+        ...bounds.map((bound) => verdict[bound]?.toFixed(2) ?? ''),
+        measured.toFixed(2),
+        met ? 'met' : 'MISSED',
+      ]
+    }),
   )
 }
 

@@ -9,6 +9,8 @@ import { turnsOf } from './turn.ts'
 
 /** What a turn begins with, new connections for one thing, must not weigh. */
 const LEAST_TURN_SECONDS = 2
+/** It begins with as many requests at once as there are clients. */
+const LEAST_SATURATED_SECONDS = 4
 
 export interface Round {
   readonly contenders: readonly Contender[]
@@ -41,11 +43,12 @@ export async function takeRound(
   warmUpSeconds: number,
 ): Promise<readonly Sample[]> {
   const all: Entrant[] = []
+  const leastSeconds = scenario.saturates === true ? LEAST_SATURATED_SECONDS : LEAST_TURN_SECONDS
   try {
     for (const contender of contenders) all.push(await Entrant.start(contender, scenario, load))
     // By turns as well: a process that has nothing to do for 8 seconds cleans up, and is not as fast after it.
-    if (warmUpSeconds > 0) for (const [entrant, turn] of turns(all, round, warmUpSeconds)) await entrant.run(turn)
-    for (const [entrant, turn] of turns(all, round, seconds)) await entrant.time(turn)
+    if (warmUpSeconds > 0) for (const [entrant, turn] of turns(all, round, warmUpSeconds, leastSeconds)) await entrant.run(turn)
+    for (const [entrant, turn] of turns(all, round, seconds, leastSeconds)) await entrant.time(turn)
     return all.map((entrant) => entrant.sample(round))
   } finally {
     await Promise.all(all.map((entrant) => entrant.stop()))
@@ -53,7 +56,7 @@ export async function takeRound(
 }
 
 /** Whose turn it is, and for how many seconds. */
-function turns<T>(all: readonly T[], round: number, seconds: number): [T, number][] {
-  const each = Math.max(1, Math.floor(seconds / LEAST_TURN_SECONDS))
+function turns<T>(all: readonly T[], round: number, seconds: number, leastSeconds: number): [T, number][] {
+  const each = Math.max(1, Math.floor(seconds / leastSeconds))
   return turnsOf(all, round, each).map((one) => [one, seconds / each])
 }

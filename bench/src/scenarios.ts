@@ -17,6 +17,8 @@ export interface Scenario {
   readonly order: 'any' | 'in-turn' | 'together'
   /** Above 0: every request is a POST with a body of so many bytes. */
   readonly bodyBytes: number
+  /** There are enough clients to keep every worker busy: a turn is longer, and what its end leaves to be done is waited for before the next one. */
+  readonly saturates?: true
   /** How many of the requests a balancer that steers must have moved, and in which way: a share from 0 to 1. Left out: nothing is steered. */
   readonly moves?: Moves
 }
@@ -28,11 +30,19 @@ export interface Moves {
 }
 
 /** What `contender` has over what `against` has, in the same run. */
-export interface Target {
+export interface Ratio {
   readonly scenario: string
   readonly contender: string
   readonly against: string
+}
+
+export interface Target extends Ratio {
   readonly atMost: number
+}
+
+/** Of what should be much. */
+export interface LeastTarget extends Ratio {
+  readonly atLeast: number
 }
 
 /** What `contender` has, by itself. */

@@ -140,7 +140,8 @@ function order({ folder }: ChaosWorld, pid: number, what: string): void {
   signal(pid, 'SIGUSR2')
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** Sends a signal to a process that may be gone. */
+export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name)
   } catch {

@@ -1,0 +1,101 @@
+// More clients than the workers can serve: every request is answered once, whole, afterwards every worker is free again, and no client's address keeps the others out.
+
+import { assert, suite } from '../../../../test/suite.ts'
+import { Begun } from './support/begun.ts'
+import { forMs, runCrowd } from './support/crowd.ts'
+import { Hold } from './support/hold.ts'
+import { get, RawClient } from './support/raw-client.ts'
+import { startBalancer } from './support/running-balancer.ts'
+import { begunOf, faultsOf, startBurning, sumOf, untilBegun, untilFree } from './support/saturated.ts'
+
+const test = suite('saturated', { timeoutMs: 40_000 })
+
+const LOAD_MS = 2_500
+/** A machine that is slow for a while makes nobody wait too long. */
+const PATIENT = { timeoutMs: 300_000 }
+/** Requests of 7 ms. */
+const HEAVY = 400
+
+test('more clients than the windows of the workers hold: every request is answered once, and whole', async () => {
+  const begun = new Begun()
+  const balancer = await startBurning({ policy: 'least-in-flight', queue: PATIENT, env: { BEGUN_FILE: begun.file } })
+  const descriptors = balancer.descriptors
+  const { asked, answered, unserved, wrong } = await runCrowd({ target: balancer.port, clients: 600, ms: 0.2, isOver: forMs(LOAD_MS) })
+  assert.equal([unserved, wrong], [[], []])
+  assert.is(answered, asked)
+  const status = await untilBegun(balancer, asked)
+  begun.read()
+  assert.equal(begun.twice, [])
+  assert.equal(faultsOf(status), [])
+  assert.equal([status.connections.accepted, status.connections.handedOff, sumOf(begunOf(status))], [asked, asked, asked])
+  await balancer.untilDescriptors(descriptors)
+  assert.is(await balancer.stop(), 0)
+})
+
+test('after many short requests no worker is thought busy, and both get long ones', async () => {
+  const balancer = await startBurning({ queue: PATIENT })
+  let before = 0
+  for (const [isKept, prefix] of [
+    [false, 'new'],
+    [true, 'kept'],
+  ] as const) {
+    const crowd = { target: balancer.port, clients: 200, ms: 0.2, isKept, prefix, isOver: forMs(LOAD_MS / 2) }
+    const { asked, unserved, wrong } = await runCrowd(crowd)
+    assert.equal([unserved, wrong], [[], []])
+    before += asked
+  }
+  const short = begunOf(await untilBegun(balancer, before))
+  const crowd = { target: balancer.port, clients: 200, ms: 7, isOver: (asked: number) => asked >= HEAVY }
+  const { unserved, wrong } = await runCrowd(crowd)
+  assert.equal([unserved, wrong], [[], []])
+  const status = await untilBegun(balancer, before + HEAVY)
+  const long = begunOf(status).map((count, index) => count - (short[index] as number))
+  assert.is(sumOf(long), HEAVY)
+  // A worker that the system keeps from running for a while has fewer, one that is thought busy for ever has none.
+  for (const count of long) assert.ok(count >= HEAVY / 4, `${long}`)
+  assert.equal(faultsOf(status, true), [])
+  assert.is(await balancer.stop(), 0)
+})
+
+test('one address keeps the queue full, and a client of another is served each time, before the second of those', async () => {
+  const limit = 8
+  const balancer = await startBalancer({
+    config: {
+      app: 'expect-app.mjs',
+      pools: { web: { workers: 1, concurrency: 1, queue: { ...PATIENT, limit } } },
+      policy: 'least-in-flight',
+    },
+  })
+  const ask = (localAddress: string, request: string) =>
+    new RawClient({ host: '127.0.0.1', port: balancer.port, localAddress }).write(request)
+  for (let round = 1; round <= 3; round++) {
+    // The last request of the round before must not be taken for this one.
+    await untilFree(balancer)
+    const hold = new Hold()
+    const held = ask('127.0.0.66', hold.request('/wait'))
+    await balancer.untilStatus(
+      ({ connections: { waiting }, pools }) => waiting.offered === 0 && pools[0]?.workers[0]?.load.inFlight === 1,
+      'one in the worker',
+    )
+    const refusedBefore = (round - 1) * 4
+    const full = (refused: number) =>
+      balancer.untilStatus(
+        ({ connections }) => connections.waiting.queue === limit && connections.refused['queue-full'] === refusedBefore + refused,
+        `a full queue, and ${refused} refused`,
+      )
+    const greedy = Array.from({ length: limit + 3 }, () => ask('127.0.0.66', get('/')))
+    await full(3)
+    const other = ask('127.0.0.77', get('/'))
+    await full(4)
+    hold.release()
+    const begun = Number((await held.answer()).headers.get('x-begun')?.[0])
+    const { status, headers } = await other.answer()
+    assert.equal([status, Number(headers.get('x-begun')?.[0])], [200, begun + 2])
+    const statuses = await Promise.all(greedy.map(async (client) => (await client.answer()).status))
+    assert.equal([statuses.filter((one) => one === 200).length, statuses.filter((one) => one === 503).length], [limit - 1, 4])
+    for (const client of [held, other, ...greedy]) client.destroy()
+  }
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()

@@ -1,0 +1,113 @@
+// A crowd of clients that two workers can't serve, while these are killed or stopped for a while now and then. Only what had begun in a worker that was killed, or was on a
+// connection that such a one had, may go unanswered; and nothing may begin twice.
+
+import { seededRandom } from '../../../../../test/support/random.ts'
+import { Begun } from './begun.ts'
+import { signal } from './chaos-faults.ts'
+import { pause } from './chaos-visitors.ts'
+import { type CrowdOptions, type CrowdTotals, forMs, runCrowd, type Unserved } from './crowd.ts'
+import type { RunningBalancer } from './running-balancer.ts'
+import { type BurningOptions, startBurning, untilFree, workersOf } from './saturated.ts'
+
+export interface SaturatedKillsOptions extends Pick<CrowdOptions, 'clients' | 'ms' | 'isKept'> {
+  readonly policy: BurningOptions['policy']
+  readonly seed: number
+  readonly durationMs: number
+}
+
+export interface SaturatedKillsTotals extends Pick<CrowdTotals, 'asked' | 'answered'> {
+  kills: number
+  stops: number
+  /** Begun in a worker that was killed. */
+  lostWithWorker: number
+  /** On a connection that such a one had, and not begun. */
+  cutWithWorker: number
+  /** A kill may hit the microseconds between a claim and the app's first line; those seen. */
+  hitBetween: number
+  readonly faults: string[]
+}
+
+const LONGEST_PAUSE_MS = 1_500
+const LONGEST_STOP_MS = 1_500
+/** A client hears of a kill within this. */
+const HEARD_MS = 15_000
+
+interface Kill {
+  readonly pid: number
+  readonly atMs: number
+  between: string | undefined
+}
+
+/** Runs it to the end. What is wrong is in the totals. */
+export async function saturateAndKill(options: SaturatedKillsOptions): Promise<SaturatedKillsTotals> {
+  const { policy, seed, durationMs, ...crowd } = options
+  const random = seededRandom(seed)
+  const begun = new Begun()
+  const balancer = await startBurning({
+    policy,
+    queue: { timeoutMs: 300_000 },
+    // Dying is what the workers are here for.
+    more: { restartDelayMs: 10, maxRestartDelayMs: 50, maxRestarts: 1_000_000, headTimeoutMs: 300_000 },
+    env: { BEGUN_FILE: begun.file },
+  })
+  const descriptors = balancer.descriptors
+  const isOver = forMs(durationMs)
+  const running = runCrowd({ ...crowd, target: balancer.port, isOver })
+  const kills: Kill[] = []
+  const totals: SaturatedKillsTotals = {
+    ...{ asked: 0, answered: 0, kills: 0, stops: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, faults: [] },
+  }
+  // One is hit in any case, however slow the machine is.
+  while (!isOver() || kills.length + totals.stops === 0) {
+    await pause(random() * LONGEST_PAUSE_MS)
+    const workers = workersOf(await balancer.status()).filter(({ state }) => state === 'ready')
+    const victim = workers[Math.floor(random() * workers.length)]
+    // One must be left.
+    if (victim === undefined || workers.length < 2) continue
+    if (random() < 0.5) {
+      signal(victim.pid, 'SIGKILL')
+      kills.push({ pid: victim.pid, atMs: Date.now(), between: undefined })
+    } else {
+      signal(victim.pid, 'SIGSTOP')
+      await pause(random() * LONGEST_STOP_MS)
+      signal(victim.pid, 'SIGCONT')
+      totals.stops++
+    }
+  }
+  const { asked, answered, unserved, wrong } = await running
+  begun.read()
+  Object.assign(totals, { asked, answered, kills: kills.length })
+  totals.faults.push(...wrong, ...begun.twice.map((name) => `${name} began twice`))
+  for (const one of unserved) judge(one, begun, kills, totals)
+  await endWhereItBegan(balancer, descriptors, totals)
+  return totals
+}
+
+function judge(one: Unserved, begun: Begun, kills: readonly Kill[], totals: SaturatedKillsTotals): void {
+  const began = begun.pidOf(one.name)
+  const wasKilled = (pid: number | undefined): boolean => kills.some((kill) => kill.pid === pid)
+  if (began !== undefined && wasKilled(began)) totals.lostWithWorker++
+  else if (began === undefined && wasKilled(one.holder)) totals.cutWithWorker++
+  else {
+    const between =
+      began === undefined ? kills.find((kill) => kill.between === undefined && Math.abs(kill.atMs - one.atMs) < HEARD_MS) : undefined
+    if (between === undefined)
+      totals.faults.push(
+        `${one.name}, ${began === undefined ? 'never begun' : `begun by ${began}`}, on a connection of ${one.holder}: ${one.why}`,
+      )
+    else {
+      between.between = one.name
+      totals.hitBetween++
+    }
+  }
+}
+
+async function endWhereItBegan(balancer: RunningBalancer, descriptors: number, { faults }: SaturatedKillsTotals): Promise<void> {
+  const note = (error: Error): void => void faults.push(error.message)
+  await balancer.untilAllReady().catch(note)
+  const status = await untilFree(balancer).catch(note)
+  for (const [reason, count] of Object.entries(status?.connections.refused ?? {})) if (count > 0) faults.push(`${count} refused: ${reason}`)
+  await balancer.untilDescriptors(descriptors).catch(note)
+  const code = await balancer.stop()
+  if (code !== 0) faults.push(`the balancer ended with ${code}`)
+}

@@ -1,0 +1,45 @@
+// ab and wrk with more clients than the workers can serve. Both count by themselves what went wrong.
+
+import { patience } from '../../../../../test/support/patience.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+
+export interface CommandTotals {
+  requests: number
+  /** What was said of anything that went wrong. */
+  readonly faults: string[]
+}
+
+const CLIENTS = 1_000
+const TIMEOUT_S = patience(10)
+
+/** A new connection for each request, `each` in a run, until `seconds` are over. ab ends at the first error of a socket. */
+export async function saturateByAb(port: number, path: string, seconds: number, each: number): Promise<CommandTotals> {
+  const totals: CommandTotals = { requests: 0, faults: [] }
+  const args = ['-q', '-n', `${each}`, '-c', `${CLIENTS}`, '-s', `${TIMEOUT_S}`, `http://127.0.0.1:${port}${path}`]
+  for (const endsAt = performance.now() + seconds * 1000; performance.now() < endsAt && totals.faults.length === 0; ) {
+    const said = await outputOf('ab', args, totals)
+    const numberOf = (title: string): number => Number(new RegExp(`^${title}: +(\\d+)`, 'm').exec(said)?.[1] ?? 0)
+    totals.requests += numberOf('Complete requests')
+    const isWhole = numberOf('Complete requests') === each
+    const failed = ['Failed requests', 'Write errors', 'Non-2xx responses'].some((title) => numberOf(title) > 0)
+    if (!isWhole || failed) totals.faults.push(said)
+  }
+  return totals
+}
+
+/** Kept-alive connections, each with one request after the other. */
+export async function saturateByWrk(port: number, path: string, seconds: number): Promise<CommandTotals> {
+  const totals: CommandTotals = { requests: 0, faults: [] }
+  const args = ['-t1', `-c${CLIENTS}`, `-d${Math.ceil(seconds)}s`, '--timeout', `${TIMEOUT_S}s`, `http://127.0.0.1:${port}${path}`]
+  const said = await outputOf('wrk', args, totals)
+  totals.requests = Number(/^ *(\d+) requests in /m.exec(said)?.[1] ?? 0)
+  if (totals.requests === 0 || /^ *(Socket errors|Non-2xx)/m.test(said)) totals.faults.push(said)
+  return totals
+}
+
+async function outputOf(command: string, args: readonly string[], { faults }: CommandTotals): Promise<string> {
+  const child = spawnLogged(command, args)
+  const { code, signal } = await child.ended
+  if (code !== 0) faults.push(`${command} ended with ${code ?? signal}`)
+  return child.output()
+}
