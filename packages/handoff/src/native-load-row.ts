@@ -47,8 +47,9 @@ const ALIKE_SHARE = 0.75
 /** So much work, of loops whose turns are alike, may be offered ahead; one connection in any case. */
 const AHEAD_US = 4000
 const MOST_AHEAD = 16
-/** A turn is overdue that has lasted for so many average ones. */
+/** A turn is overdue that has lasted for so many average ones, and for longer than a process waits for a processor when there are few. */
 const OVERDUE_TURNS = 4
+const OVERDUE_MS = 5
 /** A wish is a number of its own in the low bits, and above them the low bits of a count of hand-offs: it is granted when so many have been received. */
 const WISH_BITS = 8
 const WISH_MASK = 2 ** WISH_BITS - 1
@@ -112,7 +113,7 @@ export class NativeLoadRow implements LoadRow {
   }
 
   get isOverdue(): boolean {
-    return this.busyMs > Math.max(this.turnMs, (this.words[rowWords.requestTurnUs] as number) / 1000) * OVERDUE_TURNS
+    return this.busyMs > Math.max(OVERDUE_MS, OVERDUE_TURNS * Math.max(this.turnMs, (this.words[rowWords.requestTurnUs] as number) / 1000))
   }
 
   /** How many connections may be on their way to the loop while it is busy; 0: its turns are not alike. */

@@ -96,7 +96,30 @@ export function fromFunction(choose: PolicyFunction, name: string = nameOf(choos
 /** The policy that is really used on a route: bound if it can be, made of a function if it is one. */
 export function bindPolicy(policy: Policy | PolicyFunction, context: PolicyContext): Policy {
   const whole = typeof policy === 'function' ? fromFunction(policy) : policy
-  return whole.bind?.(context) ?? whole
+  const bound = whole.bind?.(context) ?? whole
+  return bound.data === undefined ? guarded(bound, context.onError) : bound
+}
+
+/** A part of it is the user's own code, which may throw: then it chooses no worker, and the request is bound to none. */
+function guarded(policy: Policy, onError: PolicyErrorListener | undefined): Policy {
+  function guard<A extends readonly unknown[], R>(method: (...values: A) => R, instead: R): (...values: A) => R {
+    return (...values) => {
+      try {
+        return Reflect.apply(method, policy, values)
+      } catch (error) {
+        onError?.(error, policy.name)
+        return instead
+      }
+    }
+  }
+  const { pick, stays, binds, home, explain } = policy
+  return Object.assign(Object.create(policy) as Policy, {
+    pick: guard(pick, undefined),
+    ...(stays && { stays: guard(stays, true) }),
+    ...(binds && { binds: guard(binds, false) }),
+    ...(home && { home: guard(home, undefined) }),
+    ...(explain && { explain: guard(explain, 'its own code failed') }),
+  })
 }
 
 function nameOf(choose: PolicyFunction): string {

@@ -145,4 +145,19 @@ test('policies are found by name', () => {
   assert.throws(() => policyNamed('fastest'), /expected one of least-busy, round-robin, least-in-flight, got fastest/)
 })
 
+test('a policy whose own code throws chooses no worker, binds nothing, and says so', () => {
+  const said: string[] = []
+  const fail = (): never => {
+    throw new Error('mine')
+  }
+  const own = { name: 'mine', pick: fail, binds: fail, home: fail, stays: fail, waitsForLoop: true as const }
+  const bound = bindPolicy(own, { ...context, onError: (error, policy) => said.push(`${policy}: ${(error as Error).message}`) })
+  const [worker] = candidates(0) as [Candidate]
+  assert.equal(
+    [bound.name, bound.waitsForLoop, bound.pick([worker], HEAD), bound.binds?.(HEAD), bound.home?.(HEAD), bound.stays?.(worker, HEAD)],
+    ['mine', true, undefined, false, undefined, true],
+  )
+  assert.equal(said, ['mine: mine', 'mine: mine', 'mine: mine', 'mine: mine'])
+})
+
 test.run()

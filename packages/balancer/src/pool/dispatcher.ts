@@ -27,9 +27,9 @@ export interface OtherPrimaries {
 
 export interface DispatcherParts {
   readonly door: Door
-  /** Pool and policy of what came with this head by this listener. */
   /** Could the app read this head in a way that leads to another route? */
   readonly refuses: (head: RequestHead) => boolean
+  /** Pool and policy of what came with this head by this listener. */
   readonly destination: (head: RequestHead, listener: number) => Destination
   readonly pools: () => Iterable<Pool>
   readonly poolOf: (worker: PoolWorker) => Pool
@@ -56,8 +56,8 @@ export class Dispatcher {
       onRoom: (worker) => this.roomy.add(parts.poolOf(worker)),
       onUnclaimed: (worker) => this.recall.note(parts.poolOf(worker), worker),
       onLooked: () => {
-        this.act()
         this.recall.relieveAll()
+        this.act()
       },
     })
     this.recall = new Recall({ place: (connection) => this.admit(connection, 'recalled') })

@@ -118,6 +118,11 @@ export class Pool {
     return this.open.some(({ load }) => load.isFree)
   }
 
+  /** Is there a candidate whose loop is busy, and likely to take one more soon? */
+  get takesNext(): boolean {
+    return this.turnsNext(this.open) !== undefined
+  }
+
   /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. True: one has turned already. */
   want(who: object): boolean {
     this.wanting.add(who)

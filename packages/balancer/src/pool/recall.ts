@@ -67,11 +67,14 @@ export class Recall {
         continue
       }
       const olderThanMs = worker.load.busyMs >= STUCK_MS ? STUCK_MS : SILENT_MS
-      // One at a time: each takes a worker's freedom away.
-      while (pool.hasFree && this.recall(worker, 1, olderThanMs) > 0) {}
-      // What was offered ahead to a loop that takes longer than usual goes first again.
-      if (pool.queue.waitingForLoop > 0 && worker.load.isOverdue) this.recall(worker, ALL, olderThanMs)
+      // One at a time: each takes a worker's freedom away. What is offered again is too young to be recalled, so this ends.
+      while (this.isBetterOff(pool, worker) && this.recall(worker, 1, olderThanMs) > 0) {}
     }
+  }
+
+  /** Would a connection begin sooner elsewhere? Another loop is free, or this one takes longer than usual and another takes the next one soon. */
+  private isBetterOff(pool: Pool, worker: PoolWorker): boolean {
+    return pool.hasFree || (pool.queue.waitingForLoop > 0 && worker.load.isOverdue && pool.takesNext)
   }
 
   /** Recalls at most so many that have been out for so long, and places them. Returns how many they were. */
