@@ -37,7 +37,7 @@ for (const channel of ['native', 'portable']) {
     const { code, err } = await runCommand(balancer, ['reload'])
     assert.is(code, 0, err)
     assert.is.not(await pidOf(balancer), old)
-    const exit = await balancer.untilLine(({ msg, pid }) => pid === old && /ended|exited/.test(msg), 'its end')
+    const exit = await balancer.untilLine(({ msg, pid }) => pid === old && /has stopped|ended|exited/.test(msg), 'its end')
     assert.not.match(exit.msg, 'SIGKILL')
     assert.is(await balancer.stop(), 0)
   })
