@@ -37,11 +37,11 @@ const wrk: Load = {
   name: 'wrk',
   version: () => /^wrk (?:debian\/)?([\w.]+)/.exec(spawnSync('wrk', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1],
   can: () => true,
-  run(url, { connections, reconnect, groups, order, bodyBytes }, seconds) {
+  run(url, { connections, reconnect, groups, order, bodyBytes, patienceSeconds = 5 }, seconds) {
     const asks = order !== 'any' || bodyBytes > 0 || groups.flat().length > 1
     const script = fromHere(asks ? 'wrk-paths.lua' : 'wrk-report.lua')
     // It knows whole seconds only; a shorter time ends by SIGINT, after which it reports as always.
-    const flags = [`-t${groups.length}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', script]
+    const flags = [`-t${groups.length}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', `${patienceSeconds}s`, '-s', script]
     const more = asks ? ['--', order, `${bodyBytes}`, ...groups.map((paths) => paths.join())] : []
     return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url, ...more], seconds, 'SIGINT')
   },

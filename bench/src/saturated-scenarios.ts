@@ -5,6 +5,7 @@ import type { LeastTarget, Scenario } from './scenarios.ts'
 
 /** More requests are always there than the workers can do. */
 export const CLIENTS = 200
+const PATIENCE_SECONDS = 30
 
 export interface SaturatedCell {
   readonly name: string
@@ -30,6 +31,8 @@ export const saturatedTargets: readonly LeastTarget[] = saturatedCells.map(({ na
 export function scenariosOf(cells: readonly SaturatedCell[], loopsPerMs: number): readonly Scenario[] {
   return cells.map(({ name, cpuMs, reconnect }) => ({
     ...{ name, unit: 'request', requestsPerUnit: 1, connections: CLIENTS, reconnect, order: 'any', bodyBytes: 0, saturates: true },
+    // The kernel shares unfairly: some of its kept-alive connections wait for seconds.
+    patienceSeconds: PATIENCE_SECONDS,
     groups: [[`/burn?loops=${Math.round(cpuMs * loopsPerMs)}`]],
   }))
 }

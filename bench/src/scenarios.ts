@@ -15,6 +15,8 @@ export interface Scenario {
    * one write, pipelined.
    */
   readonly order: 'any' | 'in-turn' | 'together'
+  /** How long an answer may take before it counts as a timeout; left out: 5. */
+  readonly patienceSeconds?: number
   /** Above 0: every request is a POST with a body of so many bytes. */
   readonly bodyBytes: number
   /** There are enough clients to keep every worker busy: a turn is longer, and what its end leaves to be done is waited for before the next one. */

@@ -42,8 +42,12 @@ export class FakeLoad implements LoadRow {
   readonly faults = 0
   readonly details = undefined
 
+  get onTheWay(): number {
+    return this.handedOff - this.received
+  }
+
   get inFlight(): number {
-    return this.unfinished + this.handedOff - this.received
+    return this.unfinished + this.onTheWay
   }
 
   get connections(): number {

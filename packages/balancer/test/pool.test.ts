@@ -1,7 +1,7 @@
 // A pool's choice and its queue, with workers that are only said to be there.
 
 import { portableTransport } from '@switchyard/handoff'
-import { RequestHead } from '@switchyard/routing'
+import { leastBusy, RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
 import { Pool } from '../src/pool/pool.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
@@ -124,6 +124,24 @@ test('who hangs and who is ejected is no candidate', () => {
   assert.is(pool.choose(first, head), other)
   closed(workers)
 })
+
+for (const [waitedMs, load, choice] of [
+  [0, { nextInMs: 3 }, 'loop'],
+  [9, { nextInMs: 3 }, 'loop'],
+  [10, { nextInMs: 3 }, 0],
+  [249, { nextInMs: Number.POSITIVE_INFINITY }, 'loop'],
+  [250, { nextInMs: Number.POSITIVE_INFINITY }, 0],
+  [250, { nextInMs: Number.POSITIVE_INFINITY, onTheWay: 1 }, 'loop'],
+] as const) {
+  test(`one that has waited alone for ${waitedMs} ms, before a busy loop with ${JSON.stringify(load)}: ${choice}`, () => {
+    const { pool, workers } = poolOf(['ready'])
+    const busy = { isFree: false, busyMs: 1, onTheWay: 0, turnWaitMs: 5, inFlight: 1, ...load }
+    Object.defineProperty(workers[0], 'load', { value: busy })
+    const chosen = pool.choose(leastBusy(), head, 'queue', undefined, waitedMs)
+    assert.is(chosen instanceof PoolWorker ? chosen.slot : chosen, choice)
+    closed(workers)
+  })
+}
 
 function inTurn(queue: Queue): number[] {
   const taken: Queued[] = []

@@ -1321,7 +1321,7 @@ void countTurn(uint32_t us) {
   receiver->begun = begun;
   double length = us / pieces;
   double share = pieces * kTurnSmoothing < 1 ? pieces * kTurnSmoothing : 1;
-  receiver->turnUs += (us - receiver->turnUs) * kTurnSmoothing;
+  receiver->turnUs += (us - receiver->turnUs) * share;
   receiver->pieceUs += (length - receiver->pieceUs) * share;
   receiver->pieceSquareUs += (length * length - receiver->pieceSquareUs) * share;
   if (requests > 0) receiver->requestUs += (length - receiver->requestUs) * share;

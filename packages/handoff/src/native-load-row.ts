@@ -44,9 +44,12 @@ export const WANTED_WORD = 30
  * it where their lengths are spread exponentially, several times as much where few are very long.
  */
 const ALIKE_SHARE = 0.75
-/** So much work, of loops whose turns are alike, may be offered ahead; one connection in any case. */
-const AHEAD_US = 4000
-const MOST_AHEAD = 16
+/**
+ * So much work, of loops whose turns are alike, may be offered ahead; one connection in any case, and as much as a turn takes on the average: a loop whose own kept-alive
+ * connections fill long turns would else take one more connection a turn.
+ */
+const AHEAD_US = 6000
+const MOST_AHEAD = 64
 /** A turn is overdue that has lasted for so many average ones, and for longer than a process waits for a processor when there are few. */
 const OVERDUE_TURNS = 4
 const OVERDUE_MS = 5
@@ -120,7 +123,7 @@ export class NativeLoadRow implements LoadRow {
   private get aheadDepth(): number {
     const requestUs = this.words[rowWords.requestTurnUs] as number
     if (requestUs <= 0 || (this.words[rowWords.turnWaitUs] as number) > requestUs * ALIKE_SHARE) return 0
-    return Math.min(Math.max(1, Math.floor(AHEAD_US / requestUs)), MOST_AHEAD)
+    return Math.min(Math.max(1, Math.floor(Math.max(AHEAD_US, this.words[rowWords.turnUs] as number) / requestUs)), MOST_AHEAD)
   }
 
   get turnWaitMs(): number {
@@ -158,7 +161,7 @@ export class NativeLoadRow implements LoadRow {
   }
 
   /** No more is received than was handed off, and no less than nothing. */
-  private get onTheWay(): number {
+  get onTheWay(): number {
     const received = this.words[rowWords.received] as number
     const missing = this.handedOff - Math.max(received, 0)
     return Math.max(missing, 0)

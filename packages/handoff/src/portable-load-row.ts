@@ -61,7 +61,7 @@ export class PortableLoadRow implements LoadRow {
     return this.isHandOffOut || ms >= ANSWER_MS ? ms : 0
   }
 
-  private get onTheWay(): number {
+  get onTheWay(): number {
     return Math.max(this.handedOff - this.received, 0)
   }
 

@@ -111,7 +111,7 @@ test('a wish stands until it is granted, and then another can be made', () => {
 })
 
 test('a wish names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
-  const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 2_000 })
+  const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 3_000 })
   row.handedOff = 300
   row.want()
   assert.is((memory[WANTED_WORD] as number) >> 8, 300)
@@ -128,9 +128,10 @@ for (const [what, words, handedOff, nextInMs] of [
   ['whose turns are spread far', { turnWaitUs: 42_000, requestTurnUs: 11_800 }, 0, Number.POSITIVE_INFINITY],
   ['that has just begun a turn of 8 ms', { turnWaitUs: 4_000, requestTurnUs: 8_000 }, 0, 8],
   ['that has one of 8 ms on its way', { turnWaitUs: 4_000, requestTurnUs: 8_000 }, 1, Number.POSITIVE_INFINITY],
-  ['that has one of 2 ms on its way', { turnWaitUs: 1_000, requestTurnUs: 2_000 }, 1, 4],
-  ['that has two of 2 ms on their way', { turnWaitUs: 1_000, requestTurnUs: 2_000 }, 2, Number.POSITIVE_INFINITY],
-  ['that has ever so many short ones on their way', { turnWaitUs: 1, requestTurnUs: 2 }, 16, Number.POSITIVE_INFINITY],
+  ['that has one of 3 ms on its way', { turnWaitUs: 1_000, requestTurnUs: 3_000 }, 1, 6],
+  ['that has two of 3 ms on their way', { turnWaitUs: 1_000, requestTurnUs: 3_000 }, 2, Number.POSITIVE_INFINITY],
+  ['that has ever so many short ones on their way', { turnWaitUs: 1, requestTurnUs: 2 }, 64, Number.POSITIVE_INFINITY],
+  ['with turns of 40 ms, that has four of 8 ms on their way', { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 }, 4, 40],
 ] as const) {
   test(`a busy loop ${what}: one more is taken ${nextInMs === Number.POSITIVE_INFINITY ? 'at a time that is not known' : `in ${nextInMs} ms`}`, () => {
     const { memory, row } = rowOf(words)

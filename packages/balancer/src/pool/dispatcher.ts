@@ -81,13 +81,13 @@ export class Dispatcher {
   }
 
   /** Routes a connection, picks a worker and hands it off. Undefined: it is the caller's no more; else what it has to wait for. */
-  private place(arrival: Arrival, origin: Origin): Waits | undefined {
+  private place(arrival: Arrival, origin: Origin, waitedMs = 0): Waits | undefined {
     const { fd, tag, head } = arrival
     const listener = listenerOf(tag)
     const { pool, policy } = this.parts.destination(head, listener)
     const others = this.parts.others()
     if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
-    const choice = pool.choose(policy, head, origin, listener)
+    const choice = pool.choose(policy, head, origin, listener, waitedMs)
     if (typeof choice === 'string') {
       if (others.isPassing && choice !== 'home') {
         this.unwatch(fd, origin)
@@ -113,8 +113,8 @@ export class Dispatcher {
     if (arrival !== undefined && waits !== undefined) this.waiting.add(waits, arrival)
   }
 
-  private placeQueued({ arrival, waitFor }: Queued): Waits | undefined {
-    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue')
+  private placeQueued({ arrival, waitFor, sinceMs }: Queued): Waits | undefined {
+    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue', Date.now() - sinceMs)
   }
 
   /** The worker or another primary has its own copy of the descriptor: the kernel would go on telling of its client. */

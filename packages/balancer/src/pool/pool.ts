@@ -15,6 +15,11 @@ export const STUCK_MS = 2
  */
 export type Origin = 'client' | 'passed' | 'returned' | 'recalled' | 'queue'
 
+/** A connection that has waited for so long is offered to a busy loop whose turns are alike, however few others wait. */
+const AHEAD_AFTER_MS = 10
+/** And after so long to any busy loop that has nothing else on its way; it is recalled when another turns free. */
+const ANY_LOOP_AFTER_MS = 250
+
 /** What `choose` found: a worker, what has to be waited for, or `nobody`: no worker is there, and none is coming up. */
 export type Choice = PoolWorker | WaitFor | 'nobody'
 
@@ -120,7 +125,7 @@ export class Pool {
 
   /** Is there a candidate whose loop is busy, and likely to take one more soon? */
   get takesNext(): boolean {
-    return this.turnsNext(this.open) !== undefined
+    return this.turnsNext(this.open, 0) !== undefined
   }
 
   /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. True: one has turned already. */
@@ -150,7 +155,7 @@ export class Pool {
    * The worker that should have this request: the policy's choice among the candidates, or why there is none. A connection that was recalled does not go to a stuck
    * loop; one that waits in a long queue may go to a loop that is busy for a known time. `listener`: by which the connection came.
    */
-  choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client', listener?: number): Choice {
+  choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client', listener?: number, waitedMs = 0): Choice {
     const recalled = origin === 'recalled'
     const ready = this.servingOf(this.ready, listener)
     // Only a worker without a server for it is there: it waits aside, and nothing behind it.
@@ -174,7 +179,7 @@ export class Pool {
     const chosen = policy.pick(candidates, head)
     if (chosen instanceof PoolWorker) return chosen
     if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? 'recalled' : 'policy'
-    const next = recalled || origin === 'queue' ? this.turnsNext(all) : undefined
+    const next = recalled || origin === 'queue' ? this.turnsNext(all, waitedMs) : undefined
     if (next !== undefined) return next
     if (recalled) return 'recalled'
     return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
@@ -212,17 +217,19 @@ export class Pool {
 
   /**
    * While more connections wait than there are loops, the first is offered to a loop that is busy, so that it does not idle from the end of its turn until the primary has
-   * heard of it. Only to one whose turns are alike: behind a turn of unknown length the connection could be overtaken for long.
+   * heard of it. Only to one whose turns are alike: behind a turn of unknown length the connection could be overtaken for long. Kept-alive connections of its own can keep a
+   * loop from ever waiting, so a connection that has waited for some time is offered to a busy loop in any case.
    */
-  private turnsNext(open: readonly PoolWorker[]): PoolWorker | undefined {
-    if (this.queue.waitingForLoop + 1 < this.aheadFrom) return undefined
+  private turnsNext(open: readonly PoolWorker[], waitedMs: number): PoolWorker | undefined {
+    if (this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS) return undefined
     let next: PoolWorker | undefined
     let soonestMs = Number.POSITIVE_INFINITY
     for (const worker of open) {
-      const { nextInMs } = worker.load
-      if (nextInMs >= soonestMs) continue
+      const { nextInMs, onTheWay, busyMs } = worker.load
+      const inMs = waitedMs >= ANY_LOOP_AFTER_MS && onTheWay === 0 ? Math.min(nextInMs, busyMs) : nextInMs
+      if (inMs >= soonestMs) continue
       next = worker
-      soonestMs = nextInMs
+      soonestMs = inMs
     }
     return next
   }
