@@ -73,21 +73,24 @@ export class Dispatcher {
   /** A connection has its head. First in, first out: what waits for its pool goes before it. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
     if (origin === 'client' && this.parts.refuses(arrival.head)) return this.door.refuse(arrival.fd, 'ambiguous-head')
-    const { pool } = this.parts.destination(arrival.head, listenerOf(arrival.tag))
+    const destination = this.destinationOf(arrival)
+    const { pool } = destination
     if (pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
-    const waits = this.place(arrival, origin)
+    const waits = this.place(arrival, origin, destination)
     if (waits !== undefined) this.waiting.add(waits, arrival)
     this.act()
   }
 
-  /** Routes a connection, picks a worker and hands it off. Undefined: it is the caller's no more; else what it has to wait for. */
-  private place(arrival: Arrival, origin: Origin, waitedMs = 0): Waits | undefined {
+  private destinationOf({ head, tag }: Arrival): Destination {
+    return this.parts.destination(head, listenerOf(tag))
+  }
+
+  /** Picks a worker for a connection and hands it off. Undefined: it is the caller's no more; else what it has to wait for. */
+  private place(arrival: Arrival, origin: Origin, { pool, policy }: Destination, waitedMs = 0): Waits | undefined {
     const { fd, tag, head } = arrival
-    const listener = listenerOf(tag)
-    const { pool, policy } = this.parts.destination(head, listener)
     const others = this.parts.others()
     if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
-    const choice = pool.choose(policy, head, origin, listener, waitedMs)
+    const choice = pool.choose(policy, head, origin, listenerOf(tag), waitedMs)
     if (typeof choice === 'string') {
       if (others.isPassing && choice !== 'home') {
         this.unwatch(fd, origin)
@@ -109,12 +112,12 @@ export class Dispatcher {
   /** A connection that was taken back is looked at afresh: its client may have hung up. */
   private admit(connection: Connection, origin: Origin): void {
     const arrival = this.door.readmit(connection)
-    const waits = arrival && this.place(arrival, origin)
+    const waits = arrival && this.place(arrival, origin, this.destinationOf(arrival))
     if (arrival !== undefined && waits !== undefined) this.waiting.add(waits, arrival)
   }
 
   private placeQueued({ arrival, waitFor, sinceMs }: Queued): Waits | undefined {
-    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue', Date.now() - sinceMs)
+    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue', this.destinationOf(arrival), Date.now() - sinceMs)
   }
 
   /** The worker or another primary has its own copy of the descriptor: the kernel would go on telling of its client. */
