@@ -23,7 +23,7 @@ export const help = `npm run bench -- [options]
 
   --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --saturated (12), with --reload (30)
   --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --saturated and --sessions (3)
-  --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 6)
+  --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: how many of a trace are counted, about (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
   --late MS          with --mixed, --queueing and --pinned: how late the generator may be before a trace is sent again (5, 3, 10)
@@ -102,7 +102,7 @@ const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10'
 const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', saturated: '3', reload: '1', sessions: '3', micro: '5' }
 
 /** V8 compiles what a primary runs in the course of some seconds: what takes the workers from their work must be over before anything is timed. */
-const SATURATED_WARM_UP = 6
+const SATURATED_WARM_UP = 15
 const MOST_WARM_UP = 2
 
 /** Reads the arguments after the script. Throws UsageError. */

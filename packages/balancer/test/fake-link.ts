@@ -27,6 +27,7 @@ export class FakeLoad implements LoadRow {
   received = 0
   busyMs = 0
   nextInMs = Number.POSITIVE_INFINITY
+  turnsAreAlike = true
   isOverdue = false
   handedOff = 0
   isWanted = false
@@ -218,7 +219,7 @@ export function fakeTransport(window: number, owners: Owners): Transport {
       const channel = new FakeChannel(listener, window, owners)
       const ends = { kind: 'native', socket: 0, memory: 0, control: 0, window } as const
       const link = { channel, load: channel.load, stdio: [], ends, control: undefined }
-      return { ...link, tellSeats() {}, countChange() {}, started() {}, afterExit: (then) => then() }
+      return { ...link, tellSeats() {}, tellMostKept() {}, countChange() {}, started() {}, afterExit: (then) => then() }
     },
   }
 }

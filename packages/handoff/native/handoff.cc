@@ -314,19 +314,28 @@ bool watchWith(int fd, Watch kind) {
 void watchedReady(uv_poll_t*, int, int);
 void acceptReady(uv_poll_t*, int, int);
 
+// Were it taken out of libuv's epoll and put in again, the kernel would go through all that is watched each time (ep_loop_check_proc in fs/eventpoll.c).
+// Before libuv has put it in, this does nothing.
+void pollWatched(Door* door, bool polls) {
+  struct epoll_event event = {};
+  event.events = polls ? static_cast<uint32_t>(EPOLLIN) : 0;
+  event.data.fd = door->epoll;  // as libuv has it
+  epoll_ctl(uv_backend_fd(door->loop), EPOLL_CTL_MOD, door->epoll, &event);
+}
+
 // Polls what may arrive now, and nothing else.
 void pollArrivals(Door* door) {
   auto set = [](Poll* poll, bool polls, uv_poll_cb callback) {
     if (polls) uv_poll_start(&poll->handle, UV_READABLE, callback);
     else uv_poll_stop(&poll->handle);
   };
-  set(door->poll, !door->holdingOff, watchedReady);
   for (Listener* listener : door->listeners) set(listener->poll, door->accepting && listener->isAdmitted && !door->holdingOff, acceptReady);
 }
 
 void endHoldOff(uv_timer_t* timer) {
   Door* door = static_cast<Door*>(static_cast<Timer*>(timer->data)->owner);
   door->holdingOff = false;
+  pollWatched(door, true);
   pollArrivals(door);
 }
 
@@ -336,6 +345,7 @@ napi_value holdOffArrivals(napi_env env, napi_callback_info info) {
   Door* door = theDoor;
   if (door->holdOff == nullptr) door->holdOff = Timer::open(door->loop, door);
   door->holdingOff = true;
+  pollWatched(door, false);
   pollArrivals(door);
   uv_timer_start(&door->holdOff->handle, endHoldOff, static_cast<uint64_t>(toInt(env, args.at[0])), 0);
   return nullptr;
@@ -1287,6 +1297,7 @@ struct Receiver {
   uint32_t toCome;  // hand-offs of the message that is being read, behind the one that is called
   double turnUs, pieceUs, pieceSquareUs, requestUs;  // moving averages
   uint32_t begun;  // requests before this turn
+  uint32_t requests;  // that the turn before began
 };
 
 Receiver* theReceiver = nullptr;  // one worker in a process, on its main thread
@@ -1319,6 +1330,7 @@ void countTurn(uint32_t us) {
   uint32_t requests = begun - receiver->begun;
   double pieces = requests < 1 ? 1 : requests;
   receiver->begun = begun;
+  receiver->requests = requests;
   double length = us / pieces;
   double share = pieces * kTurnSmoothing < 1 ? pieces * kTurnSmoothing : 1;
   receiver->turnUs += (us - receiver->turnUs) * share;
@@ -1395,14 +1407,15 @@ void returnOffer(const Item& item) {
   theReceiver->claims[item.index].compare_exchange_strong(expected, (item.word & ~kStateMask) | kTakenBack);
 }
 
-void receiveReady(uv_poll_t*, int, int) {
+// One message. False: there is none.
+bool receiveMessage() {
   Receiver* receiver = theReceiver;
   Incoming<Item> message;
   ssize_t length = message.receive(receiver->socket, receiver->bytes);
-  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (length <= 0) {  // the primary is gone; IPC's disconnect ends this process
     uv_poll_stop(&receiver->poll->handle);
-    return;
+    return false;
   }
   markBusy();  // before the primary can see that these are received
   // This process may be out of descriptors: the kernel then drops the last ones, and the primary still holds its copies.
@@ -1421,6 +1434,18 @@ void receiveReady(uv_poll_t*, int, int) {
     at += item.carried;
   }
   message.closeFrom(descriptor);
+  return true;
+}
+
+// See AHEAD_TURNS of native-load-row.ts.
+constexpr uint32_t kAheadTurns = 4;
+
+void receiveReady(uv_poll_t*, int, int) {
+  uint32_t received = theReceiver->row[kReceived].load(std::memory_order_relaxed);
+  // A turn that serves many connections of its own is a long one: more than one message must get in by it, or what is on its way starves.
+  uint32_t most = received + theReceiver->requests * kAheadTurns;
+  while (receiveMessage() && static_cast<int32_t>(most - theReceiver->row[kReceived].load(std::memory_order_relaxed)) > 0) {
+  }
 }
 
 // openReceiver(socket, memory, window, bytes: Uint8Array, peeked: Uint8Array, receiver, onReceived(fd, index, word, tag, offset, carried)) ->

@@ -126,7 +126,7 @@ export interface Door {
   /** Answers a connection from here; `fd` is the door's again. */
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void
   /** What arrives is looked at in a moment, all together: nothing is gained by looking sooner. Does nothing where it can't wait in the kernel. */
-  holdOff(): void
+  holdOff(ms: number): void
   /** From now on `onLeft` tells when the client of a connection, which is the caller's, leaves. */
   watchLeaving(fd: number): void
   unwatchLeaving(fd: number): void

@@ -43,6 +43,8 @@ export interface LoadRow extends Load {
    * one is overdue, or enough is on its way to it.
    */
   readonly nextInMs: number
+  /** Do the turns of the loop take about as long as each other? false: that can't be told either. */
+  readonly turnsAreAlike: boolean
   /** Hand-offs that the worker has not received yet. */
   readonly onTheWay: number
   /** Does the present turn of the loop take much longer than its turns usually do? */

@@ -30,7 +30,6 @@ const LINGERED = -3
 const LEFT = -4
 const SWEEP_MS = 100
 const PAUSE_MS = 50
-const HOLD_OFF_MS = 1
 
 interface Listener {
   peek: boolean
@@ -273,8 +272,8 @@ export class NativeDoor implements Door {
     this.native.unwatch(fd)
   }
 
-  holdOff(): void {
-    this.native.holdOffArrivals(HOLD_OFF_MS)
+  holdOff(ms: number): void {
+    this.native.holdOffArrivals(ms)
   }
 
   drop(fd: number): void {

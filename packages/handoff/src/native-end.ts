@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Acceptor } from './acceptor.ts'
 import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { NativeEnds } from './ends.ts'
+import { keepsConnections } from './most-kept.ts'
 import { native } from './native.ts'
 import { NativeOutbox } from './native-outbox.ts'
 import { readToldChanges } from './told-changes.ts'
@@ -72,6 +73,10 @@ export class NativeEnd implements WorkerEnd {
     })
     this.words = new Int32Array(words)
     return this.words
+  }
+
+  keepsConnections(): boolean {
+    return this.words !== undefined && keepsConnections(this.words)
   }
 
   toldChanges(): number | undefined {

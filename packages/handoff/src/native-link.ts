@@ -7,6 +7,7 @@ import type { ChannelListener } from './channel.ts'
 import { ControlPipe } from './control-pipe.ts'
 import { FIRST_END_FD, type NativeEnds } from './ends.ts'
 import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from './link.ts'
+import { tellMostKept } from './most-kept.ts'
 import { owners } from './native.ts'
 import { NativeChannel } from './native-channel.ts'
 import { NativeDoor } from './native-door.ts'
@@ -39,6 +40,10 @@ export class NativeLink implements WorkerLink {
 
   tellSeats(slots: readonly number[]): void {
     tellSeats(this.channel.row, slots)
+  }
+
+  tellMostKept(count: number): void {
+    tellMostKept(this.channel.row, count)
   }
 
   countChange(): void {

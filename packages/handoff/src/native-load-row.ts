@@ -44,11 +44,13 @@ export const WANTED_WORD = 30
  * it where their lengths are spread exponentially, several times as much where few are very long.
  */
 const ALIKE_SHARE = 0.75
-/**
- * So much work, of loops whose turns are alike, may be offered ahead; one connection in any case, and as much as a turn takes on the average: a loop whose own kept-alive
- * connections fill long turns would else take one more connection a turn.
- */
+/** So much work, of loops whose turns are alike, may be offered ahead; one connection in any case. */
 const AHEAD_US = 6000
+/**
+ * A loop whose own kept-alive connections fill its turns may have so many turns' requests offered ahead: what waits in the queue has waited for longer than what its own
+ * connections ask next.
+ */
+const AHEAD_TURNS = 4
 const MOST_AHEAD = 64
 /** A turn is overdue that has lasted for so many average ones, and for longer than a process waits for a processor when there are few. */
 const OVERDUE_TURNS = 4
@@ -112,18 +114,28 @@ export class NativeLoadRow implements LoadRow {
     // A loop that says it waits takes at once what is on its way.
     const mayHaveMore = words[rowWords.busySince] === 0 ? onTheWay <= depth : onTheWay < depth && !this.isOverdue
     if (depth === 0 || !mayHaveMore) return Number.POSITIVE_INFINITY
-    return Math.max(0, ((onTheWay + 1) * (words[rowWords.requestTurnUs] as number)) / 1000 - this.busyMs)
+    const requestUs = words[rowWords.requestTurnUs] as number
+    return Math.max(0, (Math.max(requestUs, words[rowWords.turnUs] as number) + onTheWay * requestUs) / 1000 - this.busyMs)
   }
 
   get isOverdue(): boolean {
     return this.busyMs > Math.max(OVERDUE_MS, OVERDUE_TURNS * Math.max(this.turnMs, (this.words[rowWords.requestTurnUs] as number) / 1000))
   }
 
-  /** How many connections may be on their way to the loop while it is busy; 0: its turns are not alike. */
-  private get aheadDepth(): number {
+  get turnsAreAlike(): boolean {
     const requestUs = this.words[rowWords.requestTurnUs] as number
-    if (requestUs <= 0 || (this.words[rowWords.turnWaitUs] as number) > requestUs * ALIKE_SHARE) return 0
-    return Math.min(Math.max(1, Math.floor(Math.max(AHEAD_US, this.words[rowWords.turnUs] as number) / requestUs)), MOST_AHEAD)
+    return requestUs > 0 && (this.words[rowWords.turnWaitUs] as number) <= requestUs * ALIKE_SHARE
+  }
+
+  /** How many connections may be on their way to the loop while it is busy. */
+  private get aheadDepth(): number {
+    if (!this.turnsAreAlike) return 0
+    const requestUs = this.words[rowWords.requestTurnUs] as number
+    const requestsATurn = (this.words[rowWords.turnUs] as number) / requestUs
+    return Math.min(
+      Math.max(1, Math.floor(AHEAD_US / requestUs), requestsATurn < 2 ? 0 : Math.floor(requestsATurn * AHEAD_TURNS)),
+      MOST_AHEAD,
+    )
   }
 
   get turnWaitMs(): number {

@@ -276,7 +276,7 @@ export class PortableDoor implements Door {
   }
 
   /** Node accepts as it likes. */
-  holdOff(): void {}
+  holdOff(_ms: number): void {}
 
   drop(fd: number): void {
     this.counts.closed++

@@ -93,6 +93,10 @@ export class PortableEnd implements WorkerEnd {
     return this.words
   }
 
+  keepsConnections(): boolean {
+    return false
+  }
+
   toldChanges(): undefined {}
 
   loopIsBusy(): void {

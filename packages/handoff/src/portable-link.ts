@@ -36,6 +36,9 @@ export class PortableLink implements WorkerLink {
   }
 
   /** No memory is shared. */
+  /** Connections don't rest where they can't move. */
+  tellMostKept(): void {}
+
   countChange(): void {}
 
   started(child: ChildProcess, onDeaf?: () => void): void {

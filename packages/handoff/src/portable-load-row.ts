@@ -27,6 +27,7 @@ export class PortableLoadRow implements LoadRow {
   /** One hand-off is on its way at a time, so nothing is gained by one that waits behind it. */
   readonly nextInMs = Number.POSITIVE_INFINITY
   readonly isOverdue = false
+  readonly turnsAreAlike = false
   /** Somebody waits for the loop to turn. */
   isWanted = false
   private unfinished = 0

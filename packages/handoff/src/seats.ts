@@ -3,7 +3,7 @@
 
 /** Behind the worker's own row: a cache line that the primary alone writes. */
 const FIRST = 16
-const BITMAP_WORDS = 13
+const BITMAP_WORDS = 12
 const VERSION = 31
 const BITS = 32
 

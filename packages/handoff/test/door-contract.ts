@@ -373,8 +373,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     await withDoor({}, async ({ door, arrivals, where }) => {
       const before = client(where, HEAD)
       await until(() => arrivals.length === 1)
-      door.holdOff()
-      door.holdOff()
+      door.holdOff(1)
+      door.holdOff(1)
       const after = client(where, HEAD)
       await until(() => arrivals.length === 2, 3000, 'the end of the moment')
       for (const { fd } of arrivals) door.drop(fd)

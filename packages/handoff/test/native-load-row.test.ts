@@ -131,7 +131,13 @@ for (const [what, words, handedOff, nextInMs] of [
   ['that has one of 3 ms on its way', { turnWaitUs: 1_000, requestTurnUs: 3_000 }, 1, 6],
   ['that has two of 3 ms on their way', { turnWaitUs: 1_000, requestTurnUs: 3_000 }, 2, Number.POSITIVE_INFINITY],
   ['that has ever so many short ones on their way', { turnWaitUs: 1, requestTurnUs: 2 }, 64, Number.POSITIVE_INFINITY],
-  ['with turns of 40 ms, that has four of 8 ms on their way', { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 }, 4, 40],
+  ['with turns of five requests of 8 ms, that has four on their way', { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 }, 4, 72],
+  [
+    "with such turns, that has three turns' worth on their way",
+    { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 },
+    15,
+    Number.POSITIVE_INFINITY,
+  ],
 ] as const) {
   test(`a busy loop ${what}: one more is taken ${nextInMs === Number.POSITIVE_INFINITY ? 'at a time that is not known' : `in ${nextInMs} ms`}`, () => {
     const { memory, row } = rowOf(words)

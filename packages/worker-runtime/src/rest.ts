@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { endOf, giveBackReasons, type Outbox, packRest, tagOf } from '@switchyard/handoff'
+import { endOf, giveBackReasons, packRest, tagOf, type WorkerEnd } from '@switchyard/handoff'
 import type { BoundConnections } from './bound-connections.ts'
 import type { InFlight } from './in-flight.ts'
 import type { RestMode } from './protocol.ts'
@@ -13,7 +13,7 @@ import type { WorkerRouteTable } from './worker-routes.ts'
 
 /** Of loop time per request, on the average. To rest and to be handed off again costs a tenth of a millisecond or so. */
 const PAYS_FROM_MS = 2
-const PAYS_NO_MORE_MS = 1
+const PAYS_NO_MORE_MS = 1.75
 const LOOK_MS = 100
 const SMOOTHING = 0.3
 /** In a quiet time the average says nothing. */
@@ -25,7 +25,8 @@ interface ServedSocket extends Socket {
 
 /** Sends the idle connections of one worker to rest, or lets them be. */
 export class Rest {
-  private readonly outbox: Outbox
+  private readonly mode: RestMode
+  private readonly end: WorkerEnd
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
@@ -34,12 +35,13 @@ export class Rest {
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
-  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, outbox: Outbox, inFlight: InFlight) {
+  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, end: WorkerEnd, inFlight: InFlight) {
+    this.mode = mode
     this.table = table
     this.bound = bound
-    this.outbox = outbox
+    this.end = end
     this.inFlight = inFlight
-    const may = outbox.movesConnections
+    const may = end.outbox.movesConnections
     this.on = may && mode === 'always'
     if (may && mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
   }
@@ -62,9 +64,9 @@ export class Rest {
     const { socket } = request
     if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
-    if (this.bound.has(socket)) return
+    if (this.bound.has(socket) || (this.mode === 'auto' && this.end.keepsConnections())) return
     const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
-    this.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
+    this.end.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }
 
   private look(): void {

@@ -36,6 +36,11 @@ export interface DispatcherParts {
   readonly others: () => OtherPrimaries
 }
 
+const HOLD_OFF_MS = 1
+/** Behind a queue of so many times the connections that could be taken from it at once, those that come are not missed for longer. */
+const LONG_QUEUE = 32
+const LONG_HOLD_OFF_MS = 10
+
 export class Dispatcher {
   private readonly parts: DispatcherParts
   private readonly door: Door
@@ -59,6 +64,7 @@ export class Dispatcher {
         this.recall.relieveAll()
         this.act()
       },
+      saysSo: (worker) => parts.poolOf(worker).isSaturated,
     })
     this.recall = new Recall({ place: (connection) => this.admit(connection, 'recalled') })
     this.waiting = new Waiting({
@@ -144,13 +150,18 @@ export class Dispatcher {
   /** A batch of arrivals is over. */
   onArrivalsEnd(): void {
     this.settling.flush()
-    if (this.isSaturated()) this.door.holdOff()
+    const ms = this.mayHoldOffMs
+    if (ms > 0) this.door.holdOff(ms)
   }
 
-  /** Does every connection that comes have to wait, whatever its route? Then many are taken in at once, for less of the processor that the workers need. */
-  private isSaturated(): boolean {
-    for (const pool of this.parts.pools()) if (pool.queue.waitingForLoop < pool.aheadFrom) return false
-    return true
+  /** Where every connection that comes has to wait, whatever its route, many are taken in at once: that takes less of the processor that the workers need. */
+  private get mayHoldOffMs(): number {
+    let ms = LONG_HOLD_OFF_MS
+    for (const pool of this.parts.pools()) {
+      if (!pool.isSaturated) return 0
+      if (pool.queue.waitingForLoop < pool.aheadFrom * LONG_QUEUE) ms = HOLD_OFF_MS
+    }
+    return ms
   }
 
   flush(): void {
@@ -186,6 +197,7 @@ export class Dispatcher {
   /** The loop of a worker has turned, and a connection waits for that. */
   onTurned(worker: PoolWorker): void {
     const pool = this.parts.poolOf(worker)
+    this.settling.settle(worker)
     this.recall.relieve(pool)
     this.waiting.placeForLoop(pool)
     this.act()

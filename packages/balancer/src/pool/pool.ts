@@ -3,6 +3,7 @@
 import { lookAtClock, type Owners } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
+import { Crowding } from './crowding.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
 
@@ -33,6 +34,7 @@ export interface PoolPolicy {
 export class Pool {
   settings: PoolSettings
   readonly queue: Queue
+  readonly crowding = new Crowding(this)
   /** Every process of this pool that is not gone. */
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
@@ -58,6 +60,11 @@ export class Pool {
   constructor(settings: PoolSettings, owners?: Owners) {
     this.settings = settings
     this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs, owners)
+  }
+
+  /** The workers that may have connections, full or not. */
+  get candidates(): readonly PoolWorker[] {
+    return this.serving
   }
 
   get readyCount(): number {
@@ -151,6 +158,11 @@ export class Pool {
     return this.serving.length + 1
   }
 
+  /** Do so many wait that no worker runs out of work before the next look? */
+  get isSaturated(): boolean {
+    return this.queue.waitingForLoop >= this.aheadFrom
+  }
+
   /**
    * The worker that should have this request: the policy's choice among the candidates, or why there is none. A connection that was recalled does not go to a stuck
    * loop; one that waits in a long queue may go to a loop that is busy for a known time. `listener`: by which the connection came.
@@ -223,11 +235,11 @@ export class Pool {
   private turnsNext(open: readonly PoolWorker[], waitedMs: number): PoolWorker | undefined {
     if (this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS) return undefined
     let next: PoolWorker | undefined
-    let soonestMs = Number.POSITIVE_INFINITY
+    let soonestMs = Number.MAX_VALUE
     for (const worker of open) {
       const { nextInMs, onTheWay, busyMs } = worker.load
       const inMs = waitedMs >= ANY_LOOP_AFTER_MS && onTheWay === 0 ? Math.min(nextInMs, busyMs) : nextInMs
-      if (inMs >= soonestMs) continue
+      if (inMs > soonestMs || (inMs === soonestMs && next !== undefined && worker.load.connections >= next.load.connections)) continue
       next = worker
       soonestMs = inMs
     }

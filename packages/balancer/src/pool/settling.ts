@@ -7,6 +7,8 @@ import type { PoolWorker } from './pool-worker.ts'
 const FIRST_LOOK_MS = 1
 // What a stuck worker has not claimed waits no longer than this for another that is free.
 const LAST_LOOK_MS = 4
+/** While each worker says when its loop turns, and there is more for it than it can take. */
+const TOLD_LOOK_MS = 10
 
 /** What is done about it is the listener's business, but not within the call: the caller may be in the middle of placing a connection. */
 export interface SettlingOptions {
@@ -18,6 +20,8 @@ export interface SettlingOptions {
   readonly onUnclaimed: (worker: PoolWorker) => void
   /** All workers have been looked at: the moment to act. */
   readonly onLooked: () => void
+  /** Does it say that its loop has turned, and nothing is gained by knowing earlier that it has claimed? */
+  readonly saysSo: (worker: PoolWorker) => boolean
 }
 
 export class Settling {
@@ -39,13 +43,14 @@ export class Settling {
   /** Sends what has been offered since the last call. */
   flush(): void {
     if (this.touched.size === 0) return
+    this.waitMs = TOLD_LOOK_MS
     for (const worker of this.touched) {
       worker.channel.flush()
       this.open.add(worker)
+      if (!this.options.saysSo(worker)) this.waitMs = FIRST_LOOK_MS
     }
     this.touched.clear()
-    this.waitMs = FIRST_LOOK_MS
-    if (this.timer === undefined) this.timer = setTimeout(this.look, FIRST_LOOK_MS)
+    if (this.timer === undefined) this.timer = setTimeout(this.look, this.waitMs)
   }
 
   /** Looks at one worker now. */

@@ -103,13 +103,13 @@ export class Waiting {
   }
 
   private look(): void {
-    let waiting = 0
+    let isOver = true
     for (const pool of this.options.pools()) {
       for (const { arrival } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
       this.place(pool)
-      waiting += pool.queue.length
+      if (pool.crowding.look() || pool.queue.length > 0) isOver = false
     }
-    if (waiting > 0) return
+    if (!isOver) return
     clearInterval(this.timer)
     this.timer = undefined
   }

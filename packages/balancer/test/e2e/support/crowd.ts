@@ -31,6 +31,8 @@ export interface Unserved {
 export interface CrowdTotals {
   asked: number
   answered: number
+  /** Of the client with the fewest. */
+  fewest: number
   /** Connections that were opened. */
   opened: number
   readonly unserved: Unserved[]
@@ -40,7 +42,7 @@ export interface CrowdTotals {
 
 /** Resolves when every client has its last answer. Never rejects. */
 export async function runCrowd({ target, clients, ms, isKept = false, isOver, prefix = 'r' }: CrowdOptions): Promise<CrowdTotals> {
-  const totals: CrowdTotals = { asked: 0, answered: 0, opened: 0, unserved: [], wrong: [] }
+  const totals: CrowdTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
 
   async function ask(client: RawClient, name: string): Promise<number> {
     const request = get(`/${name}?ms=${ms}`, isKept ? { Connection: 'keep-alive' } : {})
@@ -55,7 +57,9 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
     return Number(headers.get('x-pid')?.[0])
   }
 
-  async function run(): Promise<void> {
+  /** Gives how many answers one client had. */
+  async function run(): Promise<number> {
+    let answers = 0
     let client: RawClient | undefined
     let holder: number | undefined
     while (!isOver(totals.asked)) {
@@ -70,6 +74,7 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
       }
       try {
         holder = await ask(client, name)
+        answers++
         if (!isKept) end()
       } catch (error) {
         totals.unserved.push({ name, why: (error as Error).message, holder, atMs: Date.now() })
@@ -77,9 +82,10 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
       }
     }
     client?.destroy()
+    return answers
   }
 
-  await Promise.all(Array.from({ length: clients }, run))
+  totals.fewest = Math.min(...(await Promise.all(Array.from({ length: clients }, run))))
   return totals
 }
 

@@ -1,0 +1,107 @@
+// When workers are told to keep their connections, with workers that are only said to be there.
+
+import { portableTransport } from '@switchyard/handoff'
+import { RequestHead } from '@switchyard/routing'
+import { assert, suite } from '../../../test/suite.ts'
+import { Pool } from '../src/pool/pool.ts'
+import { PoolWorker } from '../src/pool/pool-worker.ts'
+import { plainPool } from './plain-pool.ts'
+
+const test = suite('crowding')
+const head = RequestHead.of({ target: '/' })
+/** Enough for both workers. */
+const QUEUED = 4
+
+interface World {
+  readonly pool: Pool
+  readonly loads: { utilisation: number; turnsAreAlike: boolean }[]
+  /** What each worker was told last. */
+  readonly told: (number | undefined)[]
+  queue(count: number): void
+}
+
+/** Two workers with ten connections each, which are busy all the time. */
+function inWorld(body: (world: World) => void): () => void {
+  return () => {
+    const settings = plainPool({ workers: 2, queueLimit: 100 })
+    const pool = new Pool(settings)
+    const told: (number | undefined)[] = [undefined, undefined]
+    const loads = [0, 1].map(() => ({ connections: 10, utilisation: 1, turnsAreAlike: true }))
+    const channels = loads.map((load, slot) => {
+      const returns = { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} }
+      const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, returns, settings)
+      worker.state = 'ready'
+      Object.defineProperty(worker, 'load', { value: load })
+      worker.link.tellMostKept = (count) => {
+        told[slot] = count
+      }
+      pool.add(worker)
+      return worker.channel
+    })
+    pool.refresh()
+    let fd = 0
+    const queue = (count: number) => {
+      pool.queue.takeAll()
+      for (let left = count; left > 0; left--)
+        pool.queue.add({ arrival: { fd: ++fd, tag: 0, carried: undefined, head }, sinceMs: 0, waitFor: 'loop', address: '' })
+    }
+    body({ pool, loads, told, queue })
+    for (const channel of channels) channel.close()
+  }
+}
+
+const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.crowding.look())
+
+test(
+  'while a queue stands, for some time, each worker keeps its share',
+  inWorld(({ pool, told, queue }) => {
+    queue(QUEUED)
+    assert.equal(looks(pool, 4), [false, false, false, false])
+    assert.equal(told, [undefined, undefined])
+    assert.equal(looks(pool, 1), [true])
+    assert.equal(told, [14, 14], '24 connections, and a tenth more')
+  }),
+)
+
+test(
+  'a queue that was gone for a moment has to stand for as long once more',
+  inWorld(({ pool, queue }) => {
+    queue(QUEUED)
+    looks(pool, 4)
+    queue(2)
+    assert.equal(looks(pool, 1), [false])
+    queue(QUEUED)
+    assert.equal(looks(pool, 5), [false, false, false, false, true])
+  }),
+)
+
+for (const [what, change] of [
+  ['one of the workers has time to spare', { utilisation: 0.8 }],
+  ['the turns of one are not alike any more', { turnsAreAlike: false }],
+  ['there are too many connections', { connections: 260 }],
+] as const) {
+  test(
+    `it lasts without a queue, until ${what}: then all may rest again`,
+    inWorld(({ pool, loads, told, queue }) => {
+      queue(QUEUED)
+      looks(pool, 5)
+      queue(0)
+      assert.equal(looks(pool, 2), [true, true])
+      assert.equal(told, [11, 11])
+      Object.assign(loads[1] as object, change)
+      assert.equal(looks(pool, 1), [false])
+      assert.equal(told, [0, 0])
+    }),
+  )
+}
+
+test(
+  'turns that are not alike: a connection may find a loop that is free sooner than its own',
+  inWorld(({ pool, loads, queue }) => {
+    Object.assign(loads[0] as object, { turnsAreAlike: false })
+    queue(QUEUED)
+    assert.ok(looks(pool, 10).every((isCrowded) => !isCrowded))
+  }),
+)
+
+test.run()
