@@ -140,6 +140,7 @@ export class Balancer implements Operations {
         onTurned: (worker) => this.dispatcher.onTurned(worker),
         onBatchEnd: () => this.dispatcher.flush(),
       },
+      onReported: ({ pool }) => this.releases.pools.get(pool)?.keeping.decide(),
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker) => this.workerReady(worker),
       onHeaderLimit: (bytes) => {

@@ -28,6 +28,7 @@ export class FakeLoad implements LoadRow {
   busyMs = 0
   nextInMs = Number.POSITIVE_INFINITY
   turnsAreAlike = true
+  requestLoopMs = 0
   isOverdue = false
   handedOff = 0
   isWanted = false

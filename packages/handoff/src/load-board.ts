@@ -45,6 +45,8 @@ export interface LoadRow extends Load {
   readonly nextInMs: number
   /** Do the turns of the loop take about as long as each other? false: that can't be told either. */
   readonly turnsAreAlike: boolean
+  /** Time of the loop for each request, on the average. 0: that is not known. */
+  readonly requestLoopMs: number
   /** Hand-offs that the worker has not received yet. */
   readonly onTheWay: number
   /** Does the present turn of the loop take much longer than its turns usually do? */

@@ -76,7 +76,7 @@ export class NativeEnd implements WorkerEnd {
   }
 
   keepsConnections(): boolean {
-    return this.words !== undefined && keepsConnections(this.words)
+    return this.words === undefined || keepsConnections(this.words)
   }
 
   toldChanges(): number | undefined {

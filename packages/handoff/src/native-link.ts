@@ -42,7 +42,7 @@ export class NativeLink implements WorkerLink {
     tellSeats(this.channel.row, slots)
   }
 
-  tellMostKept(count: number): void {
+  tellMostKept(count: number | undefined): void {
     tellMostKept(this.channel.row, count)
   }
 

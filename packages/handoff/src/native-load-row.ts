@@ -33,6 +33,8 @@ export const rowWords = {
   utilisation: 12,
   /** Length of a turn that begins requests, for each of them, on the average; the native code writes it. */
   requestTurnUs: 13,
+  /** Time of the loop for each request, whatever it was spent on, on the average; the worker's code writes it ten times a second. */
+  requestLoopUs: 14,
 } as const
 /** The highest that a word can say. */
 export const MAX_WORD = 2 ** 31 - 1
@@ -158,6 +160,10 @@ export class NativeLoadRow implements LoadRow {
 
   get utilisation(): number {
     return Math.min(Math.max(this.words[rowWords.utilisation] as number, 0), 1000) / 1000
+  }
+
+  get requestLoopMs(): number {
+    return Math.max(this.words[rowWords.requestLoopUs] as number, 0) / 1000
   }
 
   get turns(): number {

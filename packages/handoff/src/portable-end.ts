@@ -94,7 +94,7 @@ export class PortableEnd implements WorkerEnd {
   }
 
   keepsConnections(): boolean {
-    return false
+    return true
   }
 
   toldChanges(): undefined {}

@@ -28,6 +28,7 @@ export class PortableLoadRow implements LoadRow {
   readonly nextInMs = Number.POSITIVE_INFINITY
   readonly isOverdue = false
   readonly turnsAreAlike = false
+  readonly requestLoopMs = 0
   /** Somebody waits for the loop to turn. */
   isWanted = false
   private unfinished = 0

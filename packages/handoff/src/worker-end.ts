@@ -60,7 +60,7 @@ export interface WorkerEnd {
   readonly sharesWords: boolean
   /** Starts to receive; gives the words of the load board in which this worker tells its load and is told the seats. Keeps no process alive. */
   receive(listener: OfferListener): Int32Array
-  /** Has the primary told to keep idle connections here, as many as there are now? */
+  /** Are idle connections kept here, as many as there are now? The primary says so. */
   keepsConnections(): boolean
   /** How many changes the primary has told of since the worker's start, those on their way too; undefined: that can't be seen. */
   toldChanges(): number | undefined

@@ -128,6 +128,11 @@ export class InFlight {
     this.row[rowWords.latencyUs] = Math.min(this.latencyMs * 1000, MAX_WORD)
   }
 
+  /** Of the loop, for each request, on the average. */
+  noteLoopTime(ms: number): void {
+    this.row[rowWords.requestLoopUs] = Math.min(ms * 1000, MAX_WORD)
+  }
+
   private end(): void {
     this.row[rowWords.inFlight] = this.count - 1
     this.ended++

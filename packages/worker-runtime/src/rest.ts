@@ -1,5 +1,5 @@
 // Rest: after a response an idle kept-alive connection goes back to the primary, so that its next request is picked afresh and does not wait for
-// this worker's loop. It costs about as much as a hand-off, so it is on only while requests keep the loop so busy that it pays.
+// this worker's loop. The primary says when that pays, by what the workers tell of their loops: all of a pool do the same.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
@@ -11,9 +11,6 @@ import type { RestMode } from './protocol.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
-/** Of loop time per request, on the average. To rest and to be handed off again costs a tenth of a millisecond or so. */
-const PAYS_FROM_MS = 2
-const PAYS_NO_MORE_MS = 1.75
 const LOOK_MS = 100
 const SMOOTHING = 0.3
 /** In a quiet time the average says nothing. */
@@ -30,24 +27,21 @@ export class Rest {
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
-  private on: boolean
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
   constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, end: WorkerEnd, inFlight: InFlight) {
-    this.mode = mode
+    this.mode = end.outbox.movesConnections ? mode : 'never'
     this.table = table
     this.bound = bound
     this.end = end
     this.inFlight = inFlight
-    const may = end.outbox.movesConnections
-    this.on = may && mode === 'always'
-    if (may && mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
+    if (this.mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
   }
 
   get isOn(): boolean {
-    return this.on
+    return this.mode === 'always' || (this.mode === 'auto' && !this.end.keepsConnections())
   }
 
   /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
@@ -62,9 +56,9 @@ export class Rest {
   /** Everything on the connection is said and read, and nothing has come behind it. */
   private leave(request: IncomingMessage, end: number, tag: number, route: number): void {
     const { socket } = request
-    if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
+    if (!this.isOn || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
-    if (this.bound.has(socket) || (this.mode === 'auto' && this.end.keepsConnections())) return
+    if (this.bound.has(socket)) return
     const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
     this.end.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }
@@ -80,6 +74,6 @@ export class Rest {
     // The start of the app, and code that is not warm yet, are no measure.
     if (isFirst) return
     this.msPerRequest += (active / Math.max(1, requests) - this.msPerRequest) * SMOOTHING
-    this.on = this.msPerRequest >= (this.on ? PAYS_NO_MORE_MS : PAYS_FROM_MS)
+    this.inFlight.noteLoopTime(this.msPerRequest)
   }
 }

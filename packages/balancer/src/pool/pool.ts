@@ -3,7 +3,7 @@
 import { lookAtClock, type Owners } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
-import { Crowding } from './crowding.ts'
+import { Keeping } from './keeping.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
 
@@ -34,7 +34,7 @@ export interface PoolPolicy {
 export class Pool {
   settings: PoolSettings
   readonly queue: Queue
-  readonly crowding = new Crowding(this)
+  readonly keeping = new Keeping(this)
   /** Every process of this pool that is not gone. */
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
@@ -85,6 +85,7 @@ export class Pool {
   add(worker: PoolWorker): void {
     this.workers.add(worker)
     worker.link.tellSeats(this.slots)
+    this.keeping.tell(worker)
   }
 
   remove(worker: PoolWorker): void {

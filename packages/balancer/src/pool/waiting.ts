@@ -107,7 +107,7 @@ export class Waiting {
     for (const pool of this.options.pools()) {
       for (const { arrival } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
       this.place(pool)
-      if (pool.crowding.look() || pool.queue.length > 0) isOver = false
+      if (pool.keeping.look() || pool.queue.length > 0) isOver = false
     }
     if (!isOver) return
     clearInterval(this.timer)

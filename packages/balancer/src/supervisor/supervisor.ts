@@ -46,6 +46,8 @@ export interface SupervisorOptions {
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
   readonly returns: WorkerReturns
+  /** A worker has told of its load. */
+  readonly onReported: (worker: PoolWorker) => void
   /** These visitors belong to the worker from now on. */
   readonly onLearned: (worker: PoolWorker, keys: readonly string[]) => void
   readonly onReady: (worker: PoolWorker) => void
@@ -388,7 +390,8 @@ export class Supervisor {
       case 'header-limit':
         return this.options.onHeaderLimit(message.bytes)
       case 'report':
-        return worker.load.report(message.load)
+        worker.load.report(message.load)
+        return this.options.onReported(worker)
       case 'learned':
         return this.options.onLearned(worker, message.keys)
       case 'session-report':

@@ -1,4 +1,4 @@
-// When workers are told to keep their connections, with workers that are only said to be there.
+// How many connections workers are told to keep, with workers that are only said to be there.
 
 import { portableTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
@@ -7,26 +7,26 @@ import { Pool } from '../src/pool/pool.ts'
 import { PoolWorker } from '../src/pool/pool-worker.ts'
 import { plainPool } from './plain-pool.ts'
 
-const test = suite('crowding')
+const test = suite('keeping')
 const head = RequestHead.of({ target: '/' })
 /** Enough for both workers. */
 const QUEUED = 4
 
 interface World {
   readonly pool: Pool
-  readonly loads: { utilisation: number; turnsAreAlike: boolean }[]
+  readonly loads: { utilisation: number; turnsAreAlike: boolean; requestLoopMs: number }[]
   /** What each worker was told last. */
   readonly told: (number | undefined)[]
   queue(count: number): void
 }
 
-/** Two workers with ten connections each, which are busy all the time. */
+/** Two workers with ten connections each, which are busy all the time with requests of 7 ms. */
 function inWorld(body: (world: World) => void): () => void {
   return () => {
     const settings = plainPool({ workers: 2, queueLimit: 100 })
     const pool = new Pool(settings)
     const told: (number | undefined)[] = [undefined, undefined]
-    const loads = [0, 1].map(() => ({ connections: 10, utilisation: 1, turnsAreAlike: true }))
+    const loads = [0, 1].map(() => ({ connections: 10, utilisation: 1, turnsAreAlike: true, requestLoopMs: 7 }))
     const channels = loads.map((load, slot) => {
       const returns = { onGivenBack() {}, onAsked() {}, onTurned() {}, onBatchEnd() {} }
       const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, returns, settings)
@@ -50,14 +50,14 @@ function inWorld(body: (world: World) => void): () => void {
   }
 }
 
-const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.crowding.look())
+const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.keeping.look())
 
 test(
   'while a queue stands, for some time, each worker keeps its share',
   inWorld(({ pool, told, queue }) => {
     queue(QUEUED)
     assert.equal(looks(pool, 4), [false, false, false, false])
-    assert.equal(told, [undefined, undefined])
+    assert.equal(told, [0, 0])
     assert.equal(looks(pool, 1), [true])
     assert.equal(told, [14, 14], '24 connections, and a tenth more')
   }),
@@ -101,6 +101,25 @@ test(
     Object.assign(loads[0] as object, { turnsAreAlike: false })
     queue(QUEUED)
     assert.ok(looks(pool, 10).every((isCrowded) => !isCrowded))
+  }),
+)
+
+test(
+  'connections rest where requests take 2 ms of their loop on the average, and no more below 1.75, in all workers alike',
+  inWorld(({ pool, loads, told }) => {
+    for (const [one, other, most] of [
+      [1, 2.9, undefined],
+      [1, 3, 0],
+      [1.5, 2, 0],
+      [1, 2.4, undefined],
+      [0, 1.9, undefined],
+      [0, 2, 0],
+    ] as const) {
+      Object.assign(loads[0] as object, { requestLoopMs: one })
+      Object.assign(loads[1] as object, { requestLoopMs: other })
+      pool.keeping.decide()
+      assert.equal(told, [most, most], `${one} and ${other} ms`)
+    }
   }),
 )
 

@@ -1,0 +1,61 @@
+// How many kept-alive connections each worker of a pool keeps between their requests, instead of letting them rest in the primary.
+//
+// To rest and to be handed off again costs a tenth of a millisecond or so for each request. It pays where requests take much of their loop. It does not where the pool has had more to do
+// than its workers can for some time: then no loop is free for the next request anyway, and each worker keeps its share. All workers of a pool do the same: connections would
+// else gather at those that keep theirs.
+
+import type { Pool } from './pool.ts'
+import type { PoolWorker } from './pool-worker.ts'
+
+/** Of loop time per request, on the average. */
+const PAYS_FROM_MS = 2
+const PAYS_NO_MORE_MS = 1.75
+/** The pool is crowded when a queue has stood at so many looks in a row. */
+const LOOKS = 5
+/** And no more when a worker's loop was busy for less than this share of a tenth of a second. */
+const FULL = 0.9
+/** Beyond an equal share, for connections come and go. */
+const SLACK = 1.1
+/** What a worker keeps is served again before what still waits in the queue: with more than so many, that would have to wait for too long. */
+const MOST_KEPT = 128
+
+export class Keeping {
+  private readonly pool: Pool
+  private looks = 0
+  private isCrowded = false
+  private pays = false
+  /** What the workers have been told; undefined: to keep all. */
+  private most: number | undefined
+
+  constructor(pool: Pool) {
+    this.pool = pool
+  }
+
+  /** To be called every so often while connections wait. Returns whether it is to be called again though none does. */
+  look(): boolean {
+    this.looks = this.pool.isSaturated ? this.looks + 1 : 0
+    this.decide()
+    return this.isCrowded
+  }
+
+  /** Workers have told of their load, or others are there. */
+  decide(): void {
+    const serving = this.pool.candidates
+    const measured = serving.map(({ load }) => load.requestLoopMs).filter((ms) => ms > 0)
+    const meanMs = measured.reduce((sum, ms) => sum + ms, 0) / Math.max(1, measured.length)
+    this.pays = meanMs >= (this.pays ? PAYS_NO_MORE_MS : PAYS_FROM_MS)
+    const connections = serving.reduce((sum, { load }) => sum + load.connections, this.pool.queue.waitingForLoop)
+    const share = Math.ceil((connections / serving.length) * SLACK)
+    this.isCrowded =
+      (this.isCrowded ? serving.every(({ load }) => load.utilisation >= FULL) : this.looks >= LOOKS) &&
+      serving.length > 1 &&
+      share <= MOST_KEPT &&
+      serving.every(({ load }) => load.turnsAreAlike)
+    this.most = !this.pays ? undefined : this.isCrowded ? share : 0
+    for (const worker of this.pool.workers) this.tell(worker)
+  }
+
+  tell({ link }: PoolWorker): void {
+    link.tellMostKept(this.most)
+  }
+}
