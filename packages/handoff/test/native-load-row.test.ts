@@ -133,7 +133,7 @@ for (const [what, words, handedOff, nextInMs] of [
   ['that has ever so many short ones on their way', { turnWaitUs: 1, requestTurnUs: 2 }, 64, Number.POSITIVE_INFINITY],
   ['with turns of five requests of 8 ms, that has four on their way', { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 }, 4, 72],
   [
-    "with such turns, that has three turns' worth on their way",
+    "with such turns, that has four turns' worth on their way",
     { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 },
     15,
     Number.POSITIVE_INFINITY,
