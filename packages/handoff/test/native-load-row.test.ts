@@ -135,7 +135,7 @@ for (const [what, words, handedOff, nextInMs] of [
   [
     "with such turns, that has four turns' worth on their way",
     { turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 40_000 },
-    15,
+    20,
     Number.POSITIVE_INFINITY,
   ],
 ] as const) {
