@@ -23,6 +23,8 @@ interface ServedSocket extends Socket {
 /** Sends the idle connections of one worker to rest, or lets them be. */
 export class Rest {
   private readonly mode: RestMode
+  /** Every request asks, so it is looked up now and then. */
+  private on: boolean
   private readonly end: WorkerEnd
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
@@ -37,11 +39,12 @@ export class Rest {
     this.bound = bound
     this.end = end
     this.inFlight = inFlight
+    this.on = this.mode === 'always'
     if (this.mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
   }
 
   get isOn(): boolean {
-    return this.mode === 'always' || (this.mode === 'auto' && !this.end.keepsConnections())
+    return this.on
   }
 
   /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
@@ -56,14 +59,15 @@ export class Rest {
   /** Everything on the connection is said and read, and nothing has come behind it. */
   private leave(request: IncomingMessage, end: number, tag: number, route: number): void {
     const { socket } = request
-    if (!this.isOn || socket.destroyed || !socket.writable || socket.writableLength > 0) return
+    if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
-    if (this.bound.has(socket)) return
+    if (this.bound.has(socket) || (this.mode === 'auto' && this.end.keepsConnections())) return
     const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
     this.end.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }
 
   private look(): void {
+    this.on = !this.end.keepsConnections()
     const now = performance.eventLoopUtilization()
     const { active } = performance.eventLoopUtilization(now, this.utilisation)
     const requests = this.inFlight.ended - this.ended
