@@ -125,7 +125,7 @@ export interface Door {
   readmit(connection: Connection): Arrival | undefined
   /** Answers a connection from here; `fd` is the door's again. */
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void
-  /** What arrives is looked at in a moment, all together: nothing is gained by looking sooner. Does nothing where it can't wait in the kernel. */
+  /** What arrives is looked at after `ms` milliseconds, all together: nothing is gained by looking sooner. Does nothing where it can't wait in the kernel. */
   holdOff(ms: number): void
   /** From now on `onLeft` tells when the client of a connection, which is the caller's, leaves. */
   watchLeaving(fd: number): void

@@ -2,7 +2,7 @@
 
 import { rowWords } from './native-load-row.ts'
 
-/** Of the words that the primary alone writes: see seats.ts. One more than the count; 0: all. */
+/** Of the words that the primary alone writes: see seats.ts. The word is the count plus one, or 0 when the worker keeps all. */
 const MOST_KEPT = 28
 
 /** The worker keeps so many. undefined: all. */

@@ -35,10 +35,10 @@ export class PortableLink implements WorkerLink {
     this.control?.send({ seats: slots })
   }
 
-  /** No memory is shared. */
   /** Connections don't rest where they can't move. */
   tellMostKept(): void {}
 
+  /** No memory is shared. */
   countChange(): void {}
 
   started(child: ChildProcess, onDeaf?: () => void): void {

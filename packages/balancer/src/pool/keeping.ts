@@ -38,7 +38,7 @@ export class Keeping {
     return this.isCrowded
   }
 
-  /** Workers have told of their load, or others are there. */
+  /** Decides by the load that the workers have reported, and tells them. */
   decide(): void {
     const serving = this.pool.candidates
     const measured = serving.map(({ load }) => load.requestLoopMs).filter((ms) => ms > 0)

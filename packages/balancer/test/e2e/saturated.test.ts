@@ -68,7 +68,7 @@ test('connections that a worker keeps fill its turns, and those that wait for it
     isOver: forMs(2 * LOAD_MS),
   })
   assert.equal([answered, unserved, wrong], [asked, [], []])
-  // Whoever came first has more. Over Node's own IPC a loop gets one connection a turn, so there the last may have none.
+  // The clients that came first have more answers. Over Node's own IPC a loop gets one connection a turn, so there the last client may have none.
   if (movesConnections) assert.ok(fewest >= asked / clients / 3, `${asked / clients} requests of a client, of one no more than ${fewest}`)
   await untilFree(balancer)
   assert.is(await balancer.stop(), 0)

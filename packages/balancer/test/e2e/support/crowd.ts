@@ -31,7 +31,7 @@ export interface Unserved {
 export interface CrowdTotals {
   asked: number
   answered: number
-  /** Of the client with the fewest. */
+  /** Answers that the client with the fewest had. */
   fewest: number
   /** Connections that were opened. */
   opened: number
