@@ -220,7 +220,15 @@ export function fakeTransport(window: number, owners: Owners): Transport {
       const channel = new FakeChannel(listener, window, owners)
       const ends = { kind: 'native', socket: 0, memory: 0, control: 0, window } as const
       const link = { channel, load: channel.load, stdio: [], ends, control: undefined }
-      return { ...link, tellSeats() {}, tellMostKept() {}, countChange() {}, started() {}, afterExit: (then) => then() }
+      return {
+        ...link,
+        movesConnections: true,
+        tellSeats() {},
+        tellMostKept() {},
+        countChange() {},
+        started() {},
+        afterExit: (then) => then(),
+      }
     },
   }
 }

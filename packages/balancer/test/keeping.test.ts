@@ -17,13 +17,14 @@ interface World {
   readonly loads: { utilisation: number; turnsAreAlike: boolean; requestLoopMs: number }[]
   /** What each worker was told last. */
   readonly told: (number | undefined)[]
-  queue(count: number): void
+  /** So many wait, for so long already. */
+  queue(count: number, waitedMs?: number): void
 }
 
 /** Two workers with ten connections each, which are busy all the time with requests of 7 ms. */
-function inWorld(body: (world: World) => void): () => void {
+function inWorld(body: (world: World) => void, movesConnections = true): () => void {
   return () => {
-    const settings = plainPool({ workers: 2, queueLimit: 100 })
+    const settings = plainPool({ workers: 2, queueLimit: 100, queueTimeoutMs: 10_000 })
     const pool = new Pool(settings)
     const told: (number | undefined)[] = [undefined, undefined]
     const loads = [0, 1].map(() => ({ connections: 10, utilisation: 1, turnsAreAlike: true, requestLoopMs: 7 }))
@@ -32,18 +33,26 @@ function inWorld(body: (world: World) => void): () => void {
       const worker = new PoolWorker(portableTransport(), 'web', slot, 0, 0, returns, settings)
       worker.state = 'ready'
       Object.defineProperty(worker, 'load', { value: load })
-      worker.link.tellMostKept = (count) => {
-        told[slot] = count
-      }
+      Object.assign(worker.link, {
+        movesConnections,
+        tellMostKept(count: number | undefined) {
+          told[slot] = count
+        },
+      })
       pool.add(worker)
       return worker.channel
     })
     pool.refresh()
     let fd = 0
-    const queue = (count: number) => {
+    const queue = (count: number, waitedMs = 0) => {
       pool.queue.takeAll()
       for (let left = count; left > 0; left--)
-        pool.queue.add({ arrival: { fd: ++fd, tag: 0, carried: undefined, head }, sinceMs: 0, waitFor: 'loop', address: '' })
+        pool.queue.add({
+          arrival: { fd: ++fd, tag: 0, carried: undefined, head },
+          sinceMs: Date.now() - waitedMs,
+          waitFor: 'loop',
+          address: '',
+        })
     }
     body({ pool, loads, told, queue })
     for (const channel of channels) channel.close()
@@ -121,6 +130,29 @@ test(
       assert.equal(told, [most, most], `${one} and ${other} ms`)
     }
   }),
+)
+
+test(
+  'where connections cannot move they end when one has waited for half a second, and no more when none has for half of that',
+  inWorld(({ pool, told, queue }) => {
+    for (const [count, waitedMs, most] of [
+      [1, 400, undefined],
+      [1, 600, 0],
+      [9, 300, 0],
+      [9, 100, undefined],
+      [1, 300, undefined],
+      [1, 600, 0],
+      [0, 0, undefined],
+    ] as const) {
+      queue(count, waitedMs)
+      assert.equal(looks(pool, 1), [false])
+      assert.equal(told, [most, most], `${count} for ${waitedMs} ms`)
+    }
+    pool.configure({ ...pool.settings, queueTimeoutMs: 400 })
+    queue(1, 110)
+    looks(pool, 1)
+    assert.equal(told, [0, 0], 'a quarter of what a connection may wait')
+  }, false),
 )
 
 test.run()

@@ -22,7 +22,9 @@ export interface WorkerLink {
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
   tellSeats(slots: readonly number[]): void
-  /** Tells the worker how many kept-alive connections it keeps to itself instead of letting them rest; undefined: all. */
+  /** Can a connection come back from the worker? Where it can't, one that the worker does not keep ends with its next response. */
+  readonly movesConnections: boolean
+  /** Tells the worker how many kept-alive connections it keeps to itself; undefined: all. */
   tellMostKept(count: number | undefined): void
   /** A message of a change is about to be sent: where memory is shared, the worker knows from now on that it is on its way. */
   countChange(): void

@@ -10,8 +10,8 @@ export function tellMostKept(words: Int32Array, count: number | undefined): void
   words[MOST_KEPT] = count === undefined ? 0 : count + 1
 }
 
-/** Does a worker keep its connections, with as many as it has now? */
+/** Does a worker keep its connections, with as many as it has now? One that has none is asked for the next that comes. */
 export function keepsConnections(words: Int32Array): boolean {
   const most = words[MOST_KEPT] as number
-  return most === 0 || (words[rowWords.connections] as number) < most
+  return most === 0 || Math.max(words[rowWords.connections] as number, 1) < most
 }

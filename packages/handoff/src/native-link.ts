@@ -17,6 +17,7 @@ import { tellSeats } from './seats.ts'
 import { countToldChange } from './told-changes.ts'
 
 export class NativeLink implements WorkerLink {
+  readonly movesConnections = true
   readonly channel: NativeChannel
   readonly load: NativeLoadRow
   readonly stdio: readonly (number | 'pipe')[]

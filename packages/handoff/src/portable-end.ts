@@ -7,6 +7,7 @@ import type { Acceptor } from './acceptor.ts'
 import { type ControlPipe, controlPipeOf } from './control-pipe.ts'
 import type { PortableEnds } from './ends.ts'
 import type { Handle } from './handle.ts'
+import { keepsConnections, tellMostKept } from './most-kept.ts'
 import { rowWords } from './native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
 import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
@@ -94,7 +95,7 @@ export class PortableEnd implements WorkerEnd {
   }
 
   keepsConnections(): boolean {
-    return true
+    return keepsConnections(this.words)
   }
 
   toldChanges(): undefined {}
@@ -123,6 +124,7 @@ export class PortableEnd implements WorkerEnd {
     const said = readToEnd(frame)
     if (said === undefined) return false
     if ('seats' in said) tellSeats(this.words, said.seats)
+    else if ('keep' in said) tellMostKept(this.words, said.keep ?? undefined)
     else if ('answer' in said) this.listener?.onAnswer(said.answer, said.verdict)
     else setImmediate(() => this.say(recordKinds.turnedWhenAsked, 0))
     return true

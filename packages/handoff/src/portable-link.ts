@@ -14,6 +14,7 @@ import { PortableLoadRow } from './portable-load-row.ts'
 import { readLoad, readQuestion } from './portable-protocol.ts'
 
 export class PortableLink implements WorkerLink {
+  readonly movesConnections = false
   readonly channel: PortableChannel
   readonly load: PortableLoadRow
   readonly stdio = ['pipe', 'pipe'] as const
@@ -22,6 +23,7 @@ export class PortableLink implements WorkerLink {
   private readonly listener: ChannelListener
   private claims: Duplex | undefined
   private seats: readonly number[] = []
+  private mostKept: number | undefined
 
   /** `held`: what the door holds. */
   constructor(listener: ChannelListener, held: HeldSockets, window: number = DEFAULT_WINDOW) {
@@ -35,8 +37,11 @@ export class PortableLink implements WorkerLink {
     this.control?.send({ seats: slots })
   }
 
-  /** Connections don't rest where they can't move. */
-  tellMostKept(): void {}
+  tellMostKept(count: number | undefined): void {
+    if (count === this.mostKept) return
+    this.mostKept = count
+    this.control?.send({ keep: count ?? null })
+  }
 
   /** No memory is shared. */
   countChange(): void {}
@@ -50,6 +55,7 @@ export class PortableLink implements WorkerLink {
     this.control.onFrame((frame) => this.hear(frame))
     this.channel.started({ child, control: this.control, claims })
     this.control.send({ seats: this.seats })
+    this.control.send({ keep: this.mostKept ?? null })
   }
 
   afterExit(then: () => void): void {

@@ -91,12 +91,16 @@ export class RecordReader {
   }
 }
 
-/** Frames of the primary: who is there, the answer to a question, and the wish to hear when the loop has turned. */
-export type ToEnd = { readonly seats: readonly number[] } | { readonly answer: number; readonly verdict: Verdict } | { readonly turn: true }
+/** Frames of the primary: who is there, how many connections are kept (null: all), the answer to a question, and the wish to hear when the loop has turned. */
+export type ToEnd =
+  | { readonly seats: readonly number[] }
+  | { readonly keep: number | null }
+  | { readonly answer: number; readonly verdict: Verdict }
+  | { readonly turn: true }
 
 /** In the worker: undefined when a frame is none of these. */
 export function readToEnd(frame: object): ToEnd | undefined {
-  return 'seats' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
+  return 'seats' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
 }
 
 /** The frame of a question: the head as latin1, like everything that is text here. */

@@ -13,6 +13,8 @@ test('a worker keeps all its connections, or as many as it was told, and seats a
   tellSeats(words, [0, 383])
   words[rowWords.connections] = 1
   assert.is(keepsConnections(words), false)
+  words[rowWords.connections] = 0
+  assert.is(keepsConnections(words), false, 'nor the next that comes')
   tellMostKept(words, 3)
   words[rowWords.connections] = 3
   assert.is(keepsConnections(words), true)

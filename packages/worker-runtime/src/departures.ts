@@ -76,11 +76,16 @@ export class Departures {
     if (!this.all && !this.closing.has(socket)) return false
     if (isBetweenWorkers(socket)) return false
     if (this.canMove(socket)) this.goAfter(response, socket)
-    else {
-      this.keepForAnother(socket)
-      if (!isMoreBehind(request)) this.endWith(response, socket)
-    }
+    else this.endAfter(request, response)
     return true
+  }
+
+  /** Ends the connection of a request with its response, unless another request has come behind it. */
+  endAfter(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    this.some = true
+    this.keepForAnother(socket)
+    if (!isMoreBehind(request)) this.endWith(response, socket)
   }
 
   /** Has a connection said that it ends? What its client has sent nevertheless is not begun: it may send it again elsewhere. */

@@ -114,7 +114,7 @@ async function register(runtime: Runtime): Promise<void> {
   const sessions = new Http2Sessions()
   const whoGoes = { servers: () => [...serving], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
-  const rest = new Rest(runtime.start.rest, table, bound, end, inFlight)
+  const rest = new Rest(runtime.start.rest, table, bound, departures, end, inFlight)
 
   joinOnListen(runtime, servers, (server) => {
     const isFirst = words === undefined

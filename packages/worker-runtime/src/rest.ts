@@ -1,11 +1,14 @@
 // Rest: after a response an idle kept-alive connection goes back to the primary, so that its next request is picked afresh and does not wait for
-// this worker's loop. The primary says when that pays, by what the workers tell of their loops: all of a pool do the same.
+// this worker's loop. The primary says when that pays, by what the workers tell of their loops: all of a pool do the same. Where connections can't move,
+// the response ends the connection instead: the primary says so when others have waited for too long.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { endOf, giveBackReasons, packRest, tagOf, type WorkerEnd } from '@switchyard/handoff'
 import type { BoundConnections } from './bound-connections.ts'
+import type { Departures } from './departures.ts'
+import { isBetweenWorkers } from './forward/forwarded.ts'
 import type { InFlight } from './in-flight.ts'
 import type { RestMode } from './protocol.ts'
 import { headOf, lastRequestOn, packReason } from './steer.ts'
@@ -29,12 +32,22 @@ export class Rest {
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
+  private readonly departures: Departures
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
-  constructor(mode: RestMode, table: WorkerRouteTable, bound: BoundConnections, end: WorkerEnd, inFlight: InFlight) {
-    this.mode = end.outbox.movesConnections ? mode : 'never'
+  constructor(
+    mode: RestMode,
+    table: WorkerRouteTable,
+    bound: BoundConnections,
+    departures: Departures,
+    end: WorkerEnd,
+    inFlight: InFlight,
+  ) {
+    // What can't rest is ended only when it has to be.
+    this.mode = mode === 'always' && !end.outbox.movesConnections ? 'auto' : mode
+    this.departures = departures
     this.table = table
     this.bound = bound
     this.end = end
@@ -49,8 +62,13 @@ export class Rest {
 
   /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
   begin(request: IncomingMessage, response: ServerResponse): void {
-    const tag = tagOf(request.socket)
+    const { socket } = request
+    const tag = tagOf(socket)
     if (tag === undefined) return
+    if (!this.end.outbox.movesConnections) {
+      if (!this.bound.has(socket) && !isBetweenWorkers(socket)) this.departures.endAfter(request, response)
+      return
+    }
     const { policy } = this.table.find(headOf(request))
     const end = policy.policy === undefined ? endOf(request) : undefined
     if (end !== undefined) response.once('close', () => this.leave(request, end, tag, policy.index))

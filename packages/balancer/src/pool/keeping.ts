@@ -1,8 +1,12 @@
-// How many kept-alive connections each worker of a pool keeps between their requests, instead of letting them rest in the primary.
+// How many kept-alive connections each worker of a pool keeps between their requests. Those that it doesn't keep rest in the primary, or, where connections can't move, end with
+// their next response.
 //
 // To rest and to be handed off again costs a tenth of a millisecond or so for each request. It pays where requests take much of their loop. It does not where the pool has had more to do
 // than its workers can for some time: then no loop is free for the next request anyway, and each worker keeps its share. All workers of a pool do the same: connections would
 // else gather at those that keep theirs.
+//
+// A connection that ends costs its client a new one, so that happens only when others have waited in the queue for too long: a worker's loop takes one hand-off a turn over Node's IPC, and
+// its own connections can fill its turns. When they end, all clients stand in the queue, first in, first out.
 
 import type { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
@@ -18,12 +22,16 @@ const FULL = 0.9
 const SLACK = 1.1
 /** What a worker keeps is served again before what still waits in the queue: with more than so many, that would have to wait for too long. */
 const MOST_KEPT = 128
+/** Where connections can't move: they end when another has waited for so long, or for such a part of what it may wait; and no more below half of that. */
+const STARVES_AFTER_MS = 500
+const STARVES_AFTER_PART = 0.25
 
 export class Keeping {
   private readonly pool: Pool
   private looks = 0
   private isCrowded = false
   private pays = false
+  private starves = false
   /** What the workers have been told; undefined: to keep all. */
   private most: number | undefined
 
@@ -52,10 +60,21 @@ export class Keeping {
       share <= MOST_KEPT &&
       serving.every(({ load }) => load.turnsAreAlike)
     this.most = !this.pays ? undefined : this.isCrowded ? share : 0
+    this.starves = this.longestWaitMs >= this.starvesAfterMs * (this.starves ? 0.5 : 1)
     for (const worker of this.pool.workers) this.tell(worker)
   }
 
   tell({ link }: PoolWorker): void {
-    link.tellMostKept(this.most)
+    const mostUnmoved = this.starves ? 0 : undefined
+    link.tellMostKept(link.movesConnections ? this.most : mostUnmoved)
+  }
+
+  private get longestWaitMs(): number {
+    const since = this.pool.queue.oldestSinceMs
+    return since === undefined ? 0 : Date.now() - since
+  }
+
+  private get starvesAfterMs(): number {
+    return Math.min(STARVES_AFTER_MS, this.pool.settings.queueTimeoutMs * STARVES_AFTER_PART)
   }
 }

@@ -75,6 +75,16 @@ export class Queue {
     return this.entries.size - this.forHome.size
   }
 
+  /** Since when the first of those has waited that could go to any worker; undefined: there is none. */
+  get oldestSinceMs(): number | undefined {
+    let oldest = this.recalled.first?.queued.sinceMs
+    for (const { lane } of this.turns) {
+      const since = lane.first?.queued.sinceMs
+      if (oldest === undefined || (since !== undefined && since < oldest)) oldest = since
+    }
+    return oldest
+  }
+
   /** Puts a connection behind those of its address that wait for the same. Returns the one that has no place in the queue, if it is full: this or another. */
   add(queued: Queued): Queued | undefined {
     // What a worker had been chosen for is not refused: the windows of the channels bound it.

@@ -11,7 +11,7 @@ export interface CrowdOptions {
   readonly clients: number
   /** What a request burns. */
   readonly ms: number
-  /** On one connection for each client; left out: on a new one for each request. */
+  /** On one connection for each client, until an answer says that it is the last; left out: on a new one for each request. */
   readonly isKept?: boolean
   /** Asked before each request, with how many have been asked. */
   readonly isOver: (asked: number) => boolean
@@ -44,7 +44,7 @@ export interface CrowdTotals {
 export async function runCrowd({ target, clients, ms, isKept = false, isOver, prefix = 'r' }: CrowdOptions): Promise<CrowdTotals> {
   const totals: CrowdTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
 
-  async function ask(client: RawClient, name: string): Promise<number> {
+  async function ask(client: RawClient, name: string): Promise<{ pid: number; isLast: boolean }> {
     const request = get(`/${name}?ms=${ms}`, isKept ? { Connection: 'keep-alive' } : {})
     const { status, headers, body } = await client.write(request).answer(ANSWER_MS)
     const expected = `${name} `.repeat(Math.ceil(BODY_BYTES / (name.length + 1))).slice(0, BODY_BYTES)
@@ -54,7 +54,7 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
     if (!isKept) await client.over(ANSWER_MS)
     if (client.unread > 0) totals.wrong.push(`${name}: ${client.unread} bytes behind its answer`)
     totals.answered++
-    return Number(headers.get('x-pid')?.[0])
+    return { pid: Number(headers.get('x-pid')?.[0]), isLast: !isKept || headers.get('connection')?.[0] === 'close' }
   }
 
   /** Gives how many answers one client had. */
@@ -73,9 +73,10 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
         client = holder = undefined
       }
       try {
-        holder = await ask(client, name)
+        const { pid, isLast } = await ask(client, name)
+        holder = pid
         answers++
-        if (!isKept) end()
+        if (isLast) end()
       } catch (error) {
         totals.unserved.push({ name, why: (error as Error).message, holder, atMs: Date.now() })
         end()
