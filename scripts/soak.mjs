@@ -7,7 +7,7 @@ import { faultOf, findTestFiles } from './test-files.mjs'
 import { killTestProcesses, runTestFile } from './test-process.mjs'
 import { build } from './workspace.mjs'
 
-const FILE_TIMEOUT_MS = 45 * 60_000
+const FILE_TIMEOUT_MS = 60 * 60_000
 const USAGE = `npm run soak -- [options] [name…]
 
   name             only files whose path contains it
