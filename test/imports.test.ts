@@ -100,7 +100,7 @@ const allowed: readonly [title: string, file: string, text: string][] = [
     "import { a } from '@switchyard/routing'\nimport { b } from './pool/pool.ts'\nimport { c } from './events.ts'",
   ],
   ['beside', 'packages/balancer/src/supervisor/a.ts', "import { x } from '../pool/pool.ts'"],
-  ['cluster in spawn.ts', 'packages/balancer/src/supervisor/spawn.ts', "import cluster from 'node:cluster'"],
+  ['cluster in spawn.ts', 'packages/balancer/src/supervisor/workers/spawn.ts', "import cluster from 'node:cluster'"],
   ['a comment that speaks of a clock', 'packages/routing/src/a.ts', "// unlike Date.now()\n/* import 'node:fs' */"],
   ['handles in handoff', 'packages/handoff/src/a.ts', 'socket._handle.readStop()'],
 ]

@@ -1,9 +1,9 @@
 // Reads the status of this moment off the parts that own it.
 
 import { type ChannelKind, type Door, lookAtClock } from '@switchyard/handoff'
-import type { Moves } from './moves.ts'
-import type { Pool } from './pool/pool.ts'
-import type { PoolWorker } from './pool/pool-worker.ts'
+import type { Moves } from './dispatch/move-counts.ts'
+import type { Pool } from './dispatch/pool.ts'
+import type { PoolWorker } from './dispatch/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { main } from '../src/cli/main.ts'
-import { parsePoolOrSeat, parseScale, parseSeat } from '../src/cli/seat.ts'
+import { parsePoolOrSeat, parseScale, parseSeat } from '../src/cli/commands/slot-argument.ts'
 import { BalancerError } from '../src/errors.ts'
 import { calmPool, deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
 

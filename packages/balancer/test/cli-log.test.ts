@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../../test/suite.ts'
 import { duration, memory } from '../src/cli/duration.ts'
-import { followEvents } from '../src/cli/events.ts'
+import { followEvents } from '../src/cli/running/log-events.ts'
 import { createLog } from '../src/cli/log.ts'
 import { BalancerEmitter } from '../src/events.ts'
 import { FakeOutput } from './fake-balancer.ts'

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os'
 import { assert, suite } from '../../../test/suite.ts'
-import { ClusterRequests } from '../src/supervisor/cluster-requests.ts'
+import { ClusterRequests } from '../src/supervisor/workers/cluster-requests.ts'
 
 const { EACCES, EADDRINUSE, EAGAIN, EBADF, EINVAL, EMFILE } = constants.errno
 const test = suite('cluster requests')

@@ -21,7 +21,7 @@ import { atSuiteEnd, suite } from '../../../test/suite.ts'
 import type { BalancerConfig, PoolConfig, SizeConfig } from '../src/config/config.ts'
 import { defaultAutoscale, defaultLimits, defaultOutliers } from '../src/config/defaults.ts'
 import { resolveSettings } from '../src/config/resolve.ts'
-import { withTicketKeys } from '../src/session-secrets.ts'
+import { withTicketKeys } from '../src/sessions/session-secrets.ts'
 import type { PoolSettings } from '../src/settings.ts'
 
 const test = suite('config settings')

@@ -17,9 +17,9 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
-import { answers } from '../src/admin/control-client.ts'
-import { controlPathsOf, defaultControlPath } from '../src/admin/control-path.ts'
-import { placeSocket } from '../src/admin/control-socket.ts'
+import { answers } from '../src/control/control-client.ts'
+import { controlPathsOf, defaultControlPath } from '../src/control/control-path.ts'
+import { placeSocket } from '../src/control/control-socket.ts'
 import { BalancerError } from '../src/errors.ts'
 
 const test = suite('control socket')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { readEnvFile } from '../src/cli/env-file.ts'
-import { readSettings } from '../src/cli/settings.ts'
+import { readSettings } from '../src/cli/command-settings.ts'
 import type { BalancerError } from '../src/errors.ts'
 
 const test = suite('env file')

@@ -7,8 +7,8 @@ import { BalancerEmitter } from '../src/events.ts'
 import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
-import { Estate } from '../src/upgrade/estate.ts'
-import { Inheritance } from '../src/upgrade/inheritance.ts'
+import { Estate } from '../src/upgrade/extra-sockets.ts'
+import { Inheritance } from '../src/upgrade/startup.ts'
 import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 /** Of a pool to which nothing happens. */

@@ -8,10 +8,10 @@ import { resolveSettings } from '../src/config/resolve.ts'
 import { folderAsWritten } from '../src/system/written-path.ts'
 import { takeActivation } from '../src/upgrade/activation.ts'
 import { isChildOfInit } from '../src/upgrade/container.ts'
-import { Inheritance } from '../src/upgrade/inheritance.ts'
+import { Inheritance } from '../src/upgrade/startup.ts'
 import { type InheritedSocket, InheritedSockets, type WantedAddress } from '../src/upgrade/inherited-sockets.ts'
-import { ownCommand } from '../src/upgrade/own-command.ts'
-import type { Predecessor } from '../src/upgrade/predecessor.ts'
+import { ownCommand } from '../src/upgrade/restart-command.ts'
+import type { Predecessor } from '../src/upgrade/old-primary-link.ts'
 
 const test = suite('inheritance')
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'inheritance-')))

@@ -3,8 +3,8 @@
 import { portableTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { Pool } from '../src/pool/pool.ts'
-import { PoolWorker } from '../src/pool/pool-worker.ts'
+import { Pool } from '../src/dispatch/pool.ts'
+import { PoolWorker } from '../src/dispatch/pool-worker.ts'
 import { plainPool } from './plain-pool.ts'
 
 const test = suite('keeping')

@@ -1,7 +1,7 @@
 // Why a worker did not come up, from what it said.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { LastWords } from '../src/supervisor/last-words.ts'
+import { LastWords } from '../src/supervisor/exit-reasons.ts'
 
 const test = suite('last words')
 const seat = { pool: 'web', slot: 0 }

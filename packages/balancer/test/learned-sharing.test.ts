@@ -5,8 +5,8 @@ import { type openSharedTable, type SharedEntry, sessionDefaults } from '@switch
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { BalancerEmitter } from '../src/events.ts'
-import { Learned } from '../src/learned/learned.ts'
-import { Sharing } from '../src/learned/sharing.ts'
+import { Learned } from '../src/visitors/visitor-table.ts'
+import { Sharing } from '../src/visitors/redis-sharing.ts'
 
 const test = suite('learned: sharing')
 const [alice, bob] = [visitorKey('sid', 'alice'), visitorKey('sid', 'bob')]

@@ -2,7 +2,7 @@
 
 import { visitorKey } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { Learned, type LearnedEntry, type LearnedOptions } from '../src/learned/learned.ts'
+import { Learned, type LearnedEntry, type LearnedOptions } from '../src/visitors/visitor-table.ts'
 
 const test = suite('learned')
 const TTL = 1000

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes, type WorkerLimits } from '../src/supervisor/limits.ts'
+import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes, type WorkerLimits } from '../src/supervisor/recycle-limits.ts'
 
 const test = suite('limits')
 const MB = 2 ** 20

@@ -10,7 +10,7 @@ import { BalancerEmitter } from '../src/events.ts'
 import { FreePorts } from '../src/listeners/free-ports.ts'
 import { ListenRequests } from '../src/listeners/listen-requests.ts'
 import { Listeners } from '../src/listeners/listeners.ts'
-import type { PoolWorker } from '../src/pool/pool-worker.ts'
+import type { PoolWorker } from '../src/dispatch/pool-worker.ts'
 import type { ListenAddress, Settings } from '../src/settings.ts'
 
 const test = suite('listen requests')

@@ -1,8 +1,8 @@
 // The last lines of the log: how many are kept, how long each may be, and who hears of new ones.
 
 import { assert, suite } from '../../../test/suite.ts'
-import type { LogEntry } from '../src/admin/control-protocol.ts'
-import { LogRing } from '../src/admin/log-ring.ts'
+import type { LogEntry } from '../src/control/control-protocol.ts'
+import { LogRing } from '../src/control/log-ring.ts'
 
 const test = suite('log ring')
 const entry = (msg: string, fields: Partial<LogEntry> = {}): LogEntry => ({ time: 0, level: 30, msg, ...fields })

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process'
 import { type AddressInfo, createServer } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { inspectorArguments, isInspected } from '../src/supervisor/inspector-arguments.ts'
-import { listensOn } from '../src/supervisor/own-port.ts'
+import { inspectorArguments, isInspected } from '../src/supervisor/workers/inspector-arguments.ts'
+import { listensOn } from '../src/supervisor/workers/port-check.ts'
 
 const test = suite('own port')
 

@@ -1,7 +1,7 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
 import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
-import { type PoolVersion, WantedPool } from '../src/supervisor/wanted.ts'
+import { type PoolVersion, WantedPool } from '../src/supervisor/desired-pool.ts'
 import { plainPool } from './plain-pool.ts'
 
 /** What becomes of the workers of a generation. */

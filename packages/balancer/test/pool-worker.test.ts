@@ -2,7 +2,7 @@
 
 import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
-import { PoolWorker } from '../src/pool/pool-worker.ts'
+import { PoolWorker } from '../src/dispatch/pool-worker.ts'
 import type { PoolSettings } from '../src/settings.ts'
 import { plainPool } from './plain-pool.ts'
 

@@ -3,9 +3,9 @@
 import { portableTransport } from '@switchyard/handoff'
 import { leastBusy, RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { Pool } from '../src/pool/pool.ts'
-import { PoolWorker } from '../src/pool/pool-worker.ts'
-import { Queue, type Queued, type WaitFor } from '../src/pool/queue.ts'
+import { Pool } from '../src/dispatch/pool.ts'
+import { PoolWorker } from '../src/dispatch/pool-worker.ts'
+import { Queue, type Queued, type WaitFor } from '../src/dispatch/queue.ts'
 import { plainPool } from './plain-pool.ts'
 
 const head = RequestHead.of({ target: '/' })

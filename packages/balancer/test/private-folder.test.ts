@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { PrivateFolder } from '../src/supervisor/private-folder.ts'
+import { PrivateFolder } from '../src/supervisor/private-sockets/private-folder.ts'
 
 const test = suite('private folder')
 /** Numbers of users that nobody needs to have a name for. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Probe } from '../src/settings.ts'
-import { Prober, probe } from '../src/supervisor/probe.ts'
+import { Prober, probe } from '../src/supervisor/workers/probe.ts'
 
 const test = suite('probe')
 const token = 'the token'

@@ -4,7 +4,7 @@ import { type SessionReply, sessionDefaults, type ToWorker } from '@switchyard/w
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { seededRandom } from '../../../test/support/random.ts'
 import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../src/sessions/embedded-sessions.ts'
-import { SessionDesk } from '../src/sessions/session-desk.ts'
+import { SessionDesk } from '../src/sessions/session-handover.ts'
 
 const test = suite('session desk')
 const settings = { ...sessionDefaults, maxValueBytes: 1000 }

@@ -7,9 +7,9 @@ import { WebSocketServer } from 'ws'
 import { assert, suite } from '../../../test/suite.ts'
 import { patience } from '../../../test/support/patience.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { inspectorArguments } from '../src/supervisor/inspector-arguments.ts'
-import { readLines } from '../src/supervisor/lines.ts'
-import { StackReader } from '../src/supervisor/stack.ts'
+import { inspectorArguments } from '../src/supervisor/workers/inspector-arguments.ts'
+import { readLines } from '../src/supervisor/workers/output-lines.ts'
+import { StackReader } from '../src/supervisor/workers/hang-stack.ts'
 
 const test = suite('stack', { timeoutMs: 20_000 })
 const fixture = fileURLToPath(new URL('fixtures/hang.mjs', import.meta.url))

@@ -2,8 +2,8 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Acceptor } from './acceptor.ts'
-import type { ControlPipe } from './control-pipe.ts'
+import type { Acceptor } from './node-internals/connection-injector.ts'
+import type { ControlPipe } from './pipes/control-pipe.ts'
 import type { Verdict } from './returns.ts'
 
 /** A connection that was offered to this worker and is not claimed yet. */

@@ -3,8 +3,8 @@
 import { Duplex, PassThrough } from 'node:stream'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
-import { ControlPipe, MAX_FRAME_CHARS } from '../src/control-pipe.ts'
-import { questionFrame, readQuestion } from '../src/portable-protocol.ts'
+import { ControlPipe, MAX_FRAME_CHARS } from '../src/pipes/control-pipe.ts'
+import { questionFrame, readQuestion } from '../src/portable/portable-protocol.ts'
 
 const test = suite('control pipe')
 

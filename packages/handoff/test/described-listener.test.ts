@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { describeByTables } from '../src/described-listener.ts'
+import { describeByTables } from '../src/acceptor/described-listener.ts'
 import { type DescribedListener, describeListener, listeningDescriptor } from '../src/index.ts'
 
 const test = suite('described listener')

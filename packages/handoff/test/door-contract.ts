@@ -9,7 +9,7 @@ import { assert, atSuiteEnd, type suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { type Door, type DoorOptions, describeListener, listenerOf, type Transport } from '../src/index.ts'
-import { native } from '../src/native.ts'
+import { native } from '../src/native-module.ts'
 import { HEAD, LIMITS } from './contract-worker.ts'
 
 interface Arrived {

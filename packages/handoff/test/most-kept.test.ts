@@ -1,7 +1,7 @@
 import { assert, suite } from '../../../test/suite.ts'
-import { keepsConnections, tellMostKept } from '../src/most-kept.ts'
-import { rowWords } from '../src/native-load-row.ts'
-import { ToldSeats, tellSeats } from '../src/seats.ts'
+import { keepsConnections, tellMostKept } from '../src/load/kept-limit.ts'
+import { rowWords } from '../src/native/native-load-row.ts'
+import { ToldSeats, tellSeats } from '../src/load/ready-slots.ts'
 
 const test = suite('most kept')
 

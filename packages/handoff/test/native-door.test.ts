@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { type Connection, nativeTransport } from '../src/index.ts'
-import { native } from '../src/native.ts'
+import { native } from '../src/native-module.ts'
 import { LIMITS } from './contract-worker.ts'
 import { doorContract } from './door-contract.ts'
 

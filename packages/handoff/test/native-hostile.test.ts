@@ -8,8 +8,8 @@ import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { descriptorSender, type SentKind, sendDescriptors } from '../../../test/support/sends-descriptors.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Connection } from '../src/index.ts'
-import { NativeLink } from '../src/native-link.ts'
-import { rowWords } from '../src/native-load-row.ts'
+import { NativeLink } from '../src/native/native-link.ts'
+import { rowWords } from '../src/native/native-load-row.ts'
 
 const test = suite('native: hostile workers', { timeoutMs: 30_000 })
 const program = descriptorSender()

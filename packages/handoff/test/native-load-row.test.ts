@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../test/suite.ts'
 import { lookAtClock, NativeLoadRow, rowWords } from '../src/index.ts'
-import { WANTED_WORD } from '../src/native-load-row.ts'
+import { WANTED_WORD } from '../src/native/native-load-row.ts'
 
 const test = suite('native load row')
 const REPORT = {

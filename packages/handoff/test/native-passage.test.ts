@@ -6,7 +6,7 @@ import { assert, suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import { nativeTransport, type Passage, type Passed } from '../src/index.ts'
-import { native, owners } from '../src/native.ts'
+import { native, owners } from '../src/native-module.ts'
 
 const test = suite('native passage')
 const { passages } = nativeTransport()

@@ -4,11 +4,11 @@ import type { ChildProcess } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
-import type { ControlPipe } from '../src/control-pipe.ts'
-import { HeldSockets } from '../src/held-socket.ts'
-import { PortableChannel } from '../src/portable-channel.ts'
-import { PortableLoadRow } from '../src/portable-load-row.ts'
-import { loadFrame, RecordReader, RecordWriter, readLoad, recordKinds } from '../src/portable-protocol.ts'
+import type { ControlPipe } from '../src/pipes/control-pipe.ts'
+import { HeldSockets } from '../src/node-internals/held-socket.ts'
+import { PortableChannel } from '../src/portable/portable-channel.ts'
+import { PortableLoadRow } from '../src/portable/portable-load-row.ts'
+import { loadFrame, RecordReader, RecordWriter, readLoad, recordKinds } from '../src/portable/portable-protocol.ts'
 
 const test = suite('portable: records')
 const IDLE = { inFlight: 0, received: 0, connections: 0, latencyUs: 0 }

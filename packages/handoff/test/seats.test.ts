@@ -1,5 +1,5 @@
 import { assert, suite } from '../../../test/suite.ts'
-import { MAX_TOLD_SEATS, ToldSeats, tellSeats } from '../src/seats.ts'
+import { MAX_TOLD_SEATS, ToldSeats, tellSeats } from '../src/load/ready-slots.ts'
 
 const test = suite('seats')
 

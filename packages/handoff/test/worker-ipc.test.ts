@@ -6,7 +6,7 @@ import { assert, suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { descriptorSender } from '../../../test/support/sends-descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { readWorkerIpc, type WorkerIpc } from '../src/worker-ipc.ts'
+import { readWorkerIpc, type WorkerIpc } from '../src/node-internals/worker-ipc.ts'
 
 const test = suite('worker ipc', { timeoutMs: 30_000 })
 const FIXTURE = fileURLToPath(new URL('fixtures/speaks-ipc.mjs', import.meta.url))

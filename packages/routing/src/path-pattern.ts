@@ -1,7 +1,7 @@
 // Path patterns of routes. Literals and prefixes are plain comparisons; the rest is regexparam's.
 
 import { parse } from 'regexparam'
-import { comparedPath } from './path-readings.ts'
+import { comparedPath } from './head/path-readings.ts'
 
 /** Does a path in compared form (see `comparedPath`) match? */
 export type PathTest = (path: string) => boolean

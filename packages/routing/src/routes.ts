@@ -2,7 +2,7 @@
 
 import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
-import type { RequestHead } from './request-head.ts'
+import type { RequestHead } from './head/request-head.ts'
 
 /** What a head must be. What is left out may be anything. */
 export interface RouteMatch {

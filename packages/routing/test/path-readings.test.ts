@@ -1,6 +1,6 @@
 import { assert, suite } from '../../../test/suite.ts'
 import { type Route, RouteTable, routeName } from '../src/index.ts'
-import { readPath } from '../src/path-readings.ts'
+import { readPath } from '../src/head/path-readings.ts'
 import { readRaw } from './fixtures.ts'
 
 const test = suite('path readings')

@@ -1,8 +1,8 @@
 // What an app may import, and what the balancer needs to speak with its workers.
 
-export { onDrain } from './drain.ts'
+export { onDrain } from './drain/drain.ts'
 export { probeField } from './forward/forwarded-field.ts'
-export { servingSocket } from './private-sockets.ts'
+export { servingSocket } from './server/private-sockets.ts'
 export {
   type ListenAnswer,
   type ListenPlace,
@@ -43,5 +43,5 @@ export { SessionTable, type SessionTableEntry, type SessionTableLimits } from '.
 export { type FoundSession, Sessions, type SessionsOptions, type SessionsStatus, sessionsOn } from './sessions/sessions.ts'
 export { openSharedTable, type SharedEntry, type SharedTable } from './sessions/shared-table.ts'
 export { sendStart, startVariable } from './start-pipe.ts'
-export { type SessionIdSource, stickyIds } from './sticky-ids.ts'
+export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
 export { worker } from './worker.ts'

@@ -5,8 +5,8 @@ import { connect as connectHttp2, createServer as createHttp2Server, type Http2S
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { type GateParts, openGate } from '../src/gate.ts'
-import { InFlight } from '../src/in-flight.ts'
+import { type GateParts, openGate } from '../src/server/request-hook.ts'
+import { InFlight } from '../src/server/in-flight.ts'
 
 const test = suite('events behind the gate')
 

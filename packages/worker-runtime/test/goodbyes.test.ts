@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../test/suite.ts'
 import { seededRandom } from '../../../test/support/random.ts'
-import { Goodbyes } from '../src/goodbyes.ts'
+import { Goodbyes } from '../src/drain/staggered.ts'
 
 const test = suite('goodbyes')
 const many = (count: number) => Array.from({ length: count }, (_, index) => ({ index }))

@@ -5,8 +5,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
-import { InFlight } from '../src/in-flight.ts'
-import { Lateness } from '../src/lateness.ts'
+import { InFlight } from '../src/server/in-flight.ts'
+import { Lateness } from '../src/reports/loop-delay.ts'
 
 const test = suite('in flight')
 

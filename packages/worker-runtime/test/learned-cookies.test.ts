@@ -4,11 +4,11 @@ import { request as ask, createServer, type IncomingMessage, type Server, type S
 import type { AddressInfo } from 'node:net'
 import { TicketSeal, visitorKey } from '@switchyard/routing'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
-import { LearnedCookies, learnedNames } from '../src/learned-cookies.ts'
+import { LearnedCookies, learnedNames } from '../src/steering/visitor-cookies.ts'
 import type { ToPrimary, WorkerRoute, WorkerStart } from '../src/protocol.ts'
 import type { Runtime } from '../src/runtime.ts'
-import { Visitors } from '../src/visitors.ts'
-import { buildRoutes } from '../src/worker-routes.ts'
+import { Visitors } from '../src/steering/visitor-cache.ts'
+import { buildRoutes } from '../src/steering/worker-routes.ts'
 
 const test = suite('learned cookies')
 const routes: WorkerRoute[] = [

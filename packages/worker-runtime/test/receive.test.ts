@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer as createNetServer, type Server
 import { type Offer, packTag } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { type GateParts, openGate } from '../src/gate.ts'
-import { InFlight } from '../src/in-flight.ts'
-import { Reception } from '../src/receive.ts'
+import { type GateParts, openGate } from '../src/server/request-hook.ts'
+import { InFlight } from '../src/server/in-flight.ts'
+import { Reception } from '../src/server/receiver.ts'
 
 const test = suite('reception')
 

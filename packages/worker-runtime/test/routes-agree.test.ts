@@ -7,8 +7,8 @@ import { parse } from 'node:url'
 import { RequestHead, type Route, RouteTable, routeName } from '@switchyard/routing'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
-import { MANY_HOSTS, traitsOf } from '../src/request-traits.ts'
-import { headOf } from '../src/steer.ts'
+import { MANY_HOSTS, traitsOf } from '../src/server/request-traits.ts'
+import { headOf } from '../src/steering/steering.ts'
 
 const test = suite('routes of the primary and the worker')
 

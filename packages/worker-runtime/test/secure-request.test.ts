@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { assert, suite } from '../../../test/suite.ts'
-import { isSecure } from '../src/secure-request.ts'
+import { isSecure } from '../src/server/secure-request.ts'
 
 const test = suite('secure request')
 

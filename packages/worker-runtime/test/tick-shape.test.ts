@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { assert, suite } from '../../../test/suite.ts'
-import { keepTickShape } from '../src/tick-shape.ts'
+import { keepTickShape } from '../src/reports/tick-shape.ts'
 
 const test = suite('tick shape')
 const { executionAsyncResource } = asyncHooks

@@ -3,8 +3,8 @@
 import type { ServerResponse } from 'node:http'
 import { RouteTable } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { UnknownSessions } from '../src/unknown-sessions.ts'
-import type { RouteMeaning } from '../src/worker-routes.ts'
+import { UnknownSessions } from '../src/reports/unknown-sessions.ts'
+import type { RouteMeaning } from '../src/steering/worker-routes.ts'
 
 const test = suite('unknown sessions')
 

@@ -2,7 +2,7 @@
 
 import { visitorKey } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { Visitors } from '../src/visitors.ts'
+import { Visitors } from '../src/steering/visitor-cache.ts'
 
 const test = suite('visitors')
 

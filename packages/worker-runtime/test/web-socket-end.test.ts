@@ -3,7 +3,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { endWebSocket, judge } from '../src/web-socket-end.ts'
+import { endWebSocket, judge } from '../src/drain/websocket-end.ts'
 import { Wire } from './support/wire.ts'
 
 const test = suite('web socket end')

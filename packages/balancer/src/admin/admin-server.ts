@@ -7,7 +7,7 @@ import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
 import { byOwner } from '../system/port-owner.ts'
-import { boundConnections } from './bounded-connections.ts'
+import { boundConnections } from '../control/bounded-connections.ts'
 import { Metrics } from './metrics.ts'
 import { unreadyReasons } from './readiness.ts'
 

@@ -6,9 +6,9 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import type { Estate } from '../upgrade/estate.ts'
-import type { Inheritance } from '../upgrade/inheritance.ts'
-import { UPGRADE_VARIABLE } from '../upgrade/talk.ts'
+import type { Estate } from '../upgrade/extra-sockets.ts'
+import type { Inheritance } from '../upgrade/startup.ts'
+import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
 
 /** The balancer as the command line sees it. */
 export interface RunningBalancer extends Operations {
@@ -70,7 +70,7 @@ export function processIo(): CliIo {
     },
     isAlive,
     async inherit() {
-      const { inherit } = await import('../upgrade/inheritance.ts')
+      const { inherit } = await import('../upgrade/startup.ts')
       return inherit(process.env, process.pid)
     },
     async createBalancer(settings, inheritance) {

@@ -3,8 +3,8 @@
 
 import { type Logger, pino } from 'pino'
 import { PinoPretty } from 'pino-pretty'
-import type { LogEntry } from '../admin/control-protocol.ts'
-import { LogRing } from '../admin/log-ring.ts'
+import type { LogEntry } from '../control/control-protocol.ts'
+import { LogRing } from '../control/log-ring.ts'
 import type { TextOutput } from './io.ts'
 import { printable, printableJsonText } from './printable.ts'
 

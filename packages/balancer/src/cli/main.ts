@@ -4,7 +4,7 @@ import { CommanderError } from 'commander'
 import { BalancerError, errorCodes } from '../errors.ts'
 import { type CliIo, processIo } from './io.ts'
 import { printable } from './printable.ts'
-import { createProgram } from './program.ts'
+import { createProgram } from './commands/program.ts'
 
 /** Exit code of a command line that makes no sense. */
 const usageExitCode = 2

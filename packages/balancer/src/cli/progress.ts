@@ -1,14 +1,14 @@
 // Tells those who wait for an operation how it goes: what happens to the workers concerned, what is waited for when nothing happens, and when it fails what the new
 // workers said.
 
-import type { Progress } from '../admin/control-protocol.ts'
-import type { ProgressWatch } from '../admin/control-server.ts'
+import type { Progress } from '../control/control-protocol.ts'
+import type { ProgressWatch } from '../control/control-server.ts'
 import type { Seat } from '../events.ts'
 import type { BalancerStatus } from '../status.ts'
-import { counted, draining, type eventLines } from './event-lines.ts'
-import { followLines } from './events.ts'
+import { counted, draining, type eventLines } from './running/event-lines.ts'
+import { followLines } from './running/log-events.ts'
 import type { RunningBalancer } from './io.ts'
-import type { PoolDetails, WorkerDetails } from './worker-details.ts'
+import type { PoolDetails, WorkerDetails } from './commands/worker-details.ts'
 
 const told: readonly (keyof typeof eventLines)[] = [
   'workerReady',

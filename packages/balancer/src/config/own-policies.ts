@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import type { Policy } from '@switchyard/routing'
-import { loadConfig } from './load.ts'
+import { loadConfig } from './load-config.ts'
 import { resolvePolicies } from './resolve.ts'
 import { withVariables } from './variables.ts'
 

@@ -15,7 +15,7 @@ import { policyOf } from './policies.ts'
 import { poolSettings } from './pool-settings.ts'
 import { shapeFaults } from './schema.ts'
 import { secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
-import { sessionSettings } from './session-settings.ts'
+import { sessionSettings } from './session-options.ts'
 import { thisMachinesUsers, type UserSource } from './users.ts'
 
 export interface ResolveContext {

@@ -1,7 +1,7 @@
 // The listeners of addresses that servers of the app ask for and the config does not name.
 
 import type { Door } from '@switchyard/handoff'
-import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import type { FreePorts } from './free-ports.ts'
 import type { Bound, Listeners } from './listeners.ts'

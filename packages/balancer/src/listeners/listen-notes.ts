@@ -2,7 +2,7 @@
 
 import type { ListenRequest } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import { addressText, type Bound } from './listeners.ts'
 import type { Wish } from './worker-servers.ts'
 

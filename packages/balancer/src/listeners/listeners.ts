@@ -6,7 +6,7 @@ import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
 import type { InheritedSocket, InheritedSockets } from '../upgrade/inherited-sockets.ts'
-import type { OwnSocket } from '../upgrade/successor.ts'
+import type { OwnSocket } from '../upgrade/new-primary-process.ts'
 
 /** One listening socket. */
 export interface Bound extends BoundListener {

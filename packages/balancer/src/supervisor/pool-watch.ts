@@ -2,14 +2,14 @@
 // workers there should be.
 
 import type { BalancerEmitter } from '../events.ts'
-import { OutlierWatch } from '../pool/outliers.ts'
-import type { Pool } from '../pool/pool.ts'
-import type { PoolWorker } from '../pool/pool-worker.ts'
+import { OutlierWatch } from '../dispatch/outliers.ts'
+import type { Pool } from '../dispatch/pool.ts'
+import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
-import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './limits.ts'
+import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
 import type { RetireReason } from './plan.ts'
-import type { WantedPool } from './wanted.ts'
+import type { WantedPool } from './desired-pool.ts'
 
 /** Memory is asked of the system. */
 const LIMITS_EVERY_MS = 1000

@@ -3,9 +3,9 @@
 import { hasNative } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'
 import type { BalancerStatus } from '../status.ts'
-import type { Estate } from '../upgrade/estate.ts'
-import type { Predecessor } from '../upgrade/predecessor.ts'
-import { Orphans } from './orphans.ts'
+import type { Estate } from '../upgrade/extra-sockets.ts'
+import type { Predecessor } from '../upgrade/old-primary-link.ts'
+import { Orphans } from './orphan-processes.ts'
 import { type Assignment, monotonicUs, ServiceManager } from './service-manager.ts'
 
 /** A status that changes all the time is told so often. */

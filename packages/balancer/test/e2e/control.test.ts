@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
-import type { ControlStatus } from '../../src/admin/control-protocol.ts'
+import type { ControlStatus } from '../../src/control/control-protocol.ts'
 import { runCommand, startCommand } from './support/commands.ts'
 import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { probe } from '../../src/supervisor/probe.ts'
+import { probe } from '../../src/supervisor/workers/probe.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { fixture, startBalancer } from './support/running-balancer.ts'
 

@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
-import { StackReader } from '../../src/supervisor/stack.ts'
+import { StackReader } from '../../src/supervisor/workers/hang-stack.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { fixture, startBalancer } from './support/running-balancer.ts'
 

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
-import { native } from '../../../handoff/src/native.ts'
+import { native } from '../../../handoff/src/native-module.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'

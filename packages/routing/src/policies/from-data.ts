@@ -1,13 +1,13 @@
 // Makes policies and keys of the data that says them. The way back is their own `data`.
 
-import { clientAddress } from '../client-address.ts'
+import { clientAddress } from '../head/client-address.ts'
 import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
 import type { Policy } from '../policy.ts'
-import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
+import type { KeyData, PolicyData, StickyData } from './policy-data.ts'
 import { leastBusy } from './least-busy.ts'
 import { policyNamed } from './named.ts'
-import { hash, learn, sticky, ticket } from './sticky.ts'
-import type { StickyBy } from './sticky-by.ts'
+import { hash, learn, sticky, ticket } from './sticky/sticky.ts'
+import type { StickyBy } from './sticky/sticky-by.ts'
 
 /** What data takes from where it stands. */
 export interface DataScope {

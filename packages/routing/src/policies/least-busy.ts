@@ -3,7 +3,7 @@
 
 import type { Load } from '../load.ts'
 import type { Candidate, Policy } from '../policy.ts'
-import type { LeastBusyData } from '../policy-data.ts'
+import type { LeastBusyData } from './policy-data.ts'
 import { Quantile } from './quantile.ts'
 import { comesBefore } from './turn.ts'
 import { costOf } from './weight.ts'

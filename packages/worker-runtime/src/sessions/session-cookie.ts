@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import onHeaders from 'on-headers'
-import { isSecure } from '../secure-request.ts'
+import { isSecure } from '../server/secure-request.ts'
 import type { SessionCookieSettings } from './session-settings.ts'
 
 const MAX_COOKIES = 256

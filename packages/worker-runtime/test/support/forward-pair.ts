@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../test/suite.ts'
-import { FieldLimit } from '../../src/field-limit.ts'
+import { FieldLimit } from '../../src/server/field-limit.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { type Choose, Forwarder, type ForwarderOptions } from '../../src/forward/forwarder.ts'
 

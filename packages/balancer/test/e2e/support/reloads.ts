@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { patience } from '../../../../../test/support/patience.ts'
-import { ControlClient } from '../../../src/admin/control-client.ts'
+import { ControlClient } from '../../../src/control/control-client.ts'
 import { startCommand } from './commands.ts'
 import type { Answer } from './raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'

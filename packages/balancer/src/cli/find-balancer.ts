@@ -1,0 +1,46 @@
+// Finds the balancer that a command is for: the one that was started here, with this config, or whose socket is named.
+
+import { dirname, resolve } from 'node:path'
+import { answers, ControlClient } from '../control/control-client.ts'
+import { controlPathsOf } from '../control/control-path.ts'
+import { findConfig } from '../config/find.ts'
+import { BalancerError } from '../errors.ts'
+import type { CliIo } from './io.ts'
+
+export interface ReachOptions {
+  config?: string | undefined
+  control?: string | undefined
+}
+
+/**
+ * A client of that balancer. Where its socket would be by default is tried before the config is read, which may have faults by now, or take its time.
+ * Throws ERR_NOT_RUNNING.
+ */
+export async function reach({ config, control }: ReachOptions, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ControlClient> {
+  if (control !== undefined) return new ControlClient(resolve(io.cwd, control))
+  const file = config === undefined ? undefined : resolve(io.cwd, config)
+  for (const path of controlPathsOf({ file, folder: io.cwd }, io.env)) if (await answers(path)) return new ControlClient(path)
+  const named = await controlOfConfig(file ?? findConfig(io.cwd))
+  if (typeof named === 'string') return new ControlClient(named)
+  throw new BalancerError('ERR_NOT_RUNNING', advice(file ?? io.cwd, named === false), { source: 'system', retryable: true })
+}
+
+/** What the config says of `control`, whatever else it says. */
+async function controlOfConfig(file: string | undefined): Promise<string | false | undefined> {
+  if (file === undefined) return undefined
+  try {
+    const { loadConfig } = await import('../config/load-config.ts')
+    const { control } = ((await loadConfig({ file, folder: dirname(file) }))?.config ?? {}) as { control?: unknown }
+    if (typeof control === 'string') return resolve(dirname(file), control)
+    return control === false ? false : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function advice(where: string, isOff: boolean): string {
+  return [
+    `No balancer runs for ${where}${isOff ? ', or none that can be reached: its config has control: false' : ''}.`,
+    "  'balancer start' starts one. If one does run: use the folder, user and --config that it was started with, or name its socket with --control",
+  ].join('\n')
+}

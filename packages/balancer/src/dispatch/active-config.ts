@@ -1,0 +1,90 @@
+// Which release is in force, and the pools that releases need: a pool comes with the first release that names it, and goes with its last worker when
+// none does any more.
+
+import type { Owners } from '@switchyard/handoff'
+import type { LearnedSlots } from '@switchyard/routing'
+import { Pool } from './pool.ts'
+import type { PoolWorker } from './pool-worker.ts'
+import type { Queued } from './queue.ts'
+import { makeRelease, type Release } from './bound-routes.ts'
+import type { Settings } from '../settings.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+
+export interface ReleasesParts {
+  readonly supervisor: () => Supervisor
+  readonly forwardToken: string
+  readonly learned: LearnedSlots
+  readonly onPolicyFailed: (route: string, error: unknown) => void
+  /** Routes connections again that waited for a pool which goes. */
+  readonly placeAgain: (taken: readonly Queued[]) => void
+  /** Of the descriptors that wait, where they are checked. */
+  readonly owners: Owners | undefined
+}
+
+export class Releases {
+  readonly pools = new Map<string, Pool>()
+  /** What pools that are no more had claimed, and what was taken back from them. */
+  readonly pastPools = { claimed: 0, takenBack: 0 }
+  private readonly parts: ReleasesParts
+  private inForce: Release
+
+  constructor(settings: Settings, parts: ReleasesParts) {
+    this.parts = parts
+    this.inForce = this.prepare(settings)
+  }
+
+  get current(): Release {
+    return this.inForce
+  }
+
+  poolOf(worker: PoolWorker): Pool {
+    return this.pools.get(worker.pool) as Pool
+  }
+
+  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
+  prepare(settings: Settings): Release {
+    const { forwardToken, learned, onPolicyFailed } = this.parts
+    return makeRelease(settings, {
+      forwardToken,
+      learned,
+      onPolicyFailed,
+      poolOf: (pool) => {
+        const known = this.pools.get(pool.name) ?? new Pool(pool, this.parts.owners)
+        this.pools.set(pool.name, known)
+        return known
+      },
+    })
+  }
+
+  /** From now on everything goes by this release. */
+  adopt(release: Release): void {
+    this.inForce = release
+    this.parts.supervisor().limits = release.settings.limits
+    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    this.dropOthers()
+  }
+
+  /** Pools that the release in force does not name get no workers any more. */
+  dropOthers(): void {
+    const { supervisor, placeAgain } = this.parts
+    for (const [name, pool] of this.pools) {
+      if (this.names(name)) continue
+      supervisor().wanted.get(name)?.scaleTo(0)
+      placeAgain(pool.queue.takeAll())
+      this.forgetIfEmpty(pool)
+    }
+  }
+
+  /** A worker is gone: its pool may go with it. */
+  forgetIfEmpty({ settings: { name }, workers, past }: Pool): void {
+    if (workers.size > 0 || this.names(name)) return
+    this.pastPools.claimed += past.claimed
+    this.pastPools.takenBack += past.takenBack
+    this.pools.delete(name)
+    this.parts.supervisor().wanted.delete(name)
+  }
+
+  private names(pool: string): boolean {
+    return this.inForce.settings.pools.some(({ name }) => name === pool)
+  }
+}

@@ -1,0 +1,209 @@
+// Carries out what an operator asks of the workers: one reload at a time, and changes of single seats.
+
+import { BalancerError } from '../errors.ts'
+import type { BalancerEmitter } from '../events.ts'
+import type { OperationResult, ScaleChange } from '../operations.ts'
+import type { Release } from '../dispatch/bound-routes.ts'
+import type { PoolSettings, Settings } from '../settings.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import { WantedPool } from '../supervisor/desired-pool.ts'
+
+export interface OperatorParts {
+  readonly supervisor: Supervisor
+  readonly events: BalancerEmitter
+  readonly release: () => Release
+  /** Makes a release and the pools that it adds; nothing is routed by it yet. */
+  readonly prepare: (settings: Settings) => Release
+  /** From now on everything goes by this release. */
+  readonly adopt: (release: Release) => void
+  /** The release comes to nothing: pools that it added go. */
+  readonly discard: (release: Release) => void
+}
+
+export class Operator {
+  private readonly parts: OperatorParts
+  private busyWith: string | undefined
+  private undo: { readonly settings: Settings; readonly pool: string | undefined } | undefined
+
+  constructor(parts: OperatorParts) {
+    this.parts = parts
+  }
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    const before = this.parts.release().settings
+    return this.alone('reload', pool, async () => {
+      const result = await this.replace(settings, pool)
+      this.undo = { settings: before, pool }
+      return result
+    })
+  }
+
+  rollback(): Promise<OperationResult> {
+    const { undo } = this
+    if (undo === undefined)
+      return Promise.reject(
+        operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'),
+      )
+    return this.alone('rollback', undo.pool, async () => {
+      const result = await this.replace(undo.settings, undo.pool)
+      this.undo = undefined
+      return result
+    })
+  }
+
+  /** Runs `body` when no other such thing is under way. */
+  async alone(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
+    if (this.busyWith !== undefined) throw operationError('ERR_BUSY', `a ${this.busyWith} is under way; ask again when it is over`, true)
+    this.busyWith = name
+    try {
+      return await this.told(name, pool, body)
+    } finally {
+      this.busyWith = undefined
+    }
+  }
+
+  async scale(pool: string, change: ScaleChange, reason = 'asked for'): Promise<OperationResult> {
+    const wanted = this.wantedOf(pool)
+    const from = wanted.workers
+    const to = 'to' in change ? change.to : from + change.by
+    if (!Number.isInteger(to) || to < 1)
+      throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
+    return this.told('scale', pool, async () => {
+      wanted.scaleTo(to)
+      this.parts.events.emit('scaled', { pool, from, to, reason })
+      const failedBefore = this.parts.supervisor.failures(pool)
+      await this.parts.supervisor.pursue(
+        () => wanted.workers !== to || this.parts.supervisor.isAsWanted(pool),
+        () => this.failedSince(pool, failedBefore),
+      )
+      return { message: `pool ${pool} has ${counted(to)} (${from} before)` }
+    })
+  }
+
+  async drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    const wanted = this.wantedOf(pool, slot)
+    return this.told('drain', pool, async () => {
+      wanted.held.add(slot)
+      await this.parts.supervisor.pursue(() => !wanted.held.has(slot) || this.parts.supervisor.inSeat({ pool, slot }).length === 0)
+      return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
+    })
+  }
+
+  async restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    const wanted = this.wantedOf(pool, slot)
+    const { supervisor } = this.parts
+    return this.told('restart', pool, async () => {
+      const seat = { pool, slot }
+      const old = supervisor.inSeat(seat).filter(({ state }) => state === 'ready')
+      wanted.held.delete(slot)
+      wanted.broken.delete(slot)
+      supervisor.forgive(seat)
+      for (const worker of old) supervisor.retire(worker, 'restart')
+      const failedBefore = supervisor.failures(pool)
+      try {
+        await supervisor.pursue(
+          () =>
+            supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
+            old.every(({ state }) => state === 'gone'),
+          () => this.failedSince(pool, failedBefore),
+        )
+      } catch (error) {
+        for (const worker of old) worker.retiring = undefined
+        throw error
+      }
+      return { message: `${pool}/${slot} was restarted` }
+    })
+  }
+
+  /** Replaces the workers of one pool, or of all, and goes by the new settings when that is done. */
+  private async replace(settings: Settings, pool: string | undefined): Promise<OperationResult> {
+    const { supervisor } = this.parts
+    const before = this.parts.release().settings
+    const after = pool === undefined ? settings : this.withPool(before, settings, pool)
+    const release = this.parts.prepare(after)
+    const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    for (const name of names) this.begin(release, name)
+    const failure = () => names.map((name) => supervisor.wanted.get(name)?.reverted).find((why) => why !== undefined)
+    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.replaced === true))
+    const why = failure()
+    if (why !== undefined) {
+      // Together or not at all.
+      for (const name of names) supervisor.wanted.get(name)?.revert(why)
+      this.parts.discard(release)
+      const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
+      // Those who had left already are started again, if that can be done.
+      await supervisor.pursue(() =>
+        names.every((name) => supervisor.isAsWanted(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
+      )
+      throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
+    }
+    for (const name of names) supervisor.wanted.get(name)?.complete()
+    this.parts.adopt(release)
+    await supervisor.pursue(() => supervisor.superfluous().length === 0)
+    const seats = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
+    return { message: `${counted(seats)} of ${names.join(', ')} replaced` }
+  }
+
+  private begin({ settings, shared }: Release, name: string): void {
+    const { wanted } = this.parts.supervisor
+    const { startTimeoutMs } = settings.limits
+    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
+    const known = wanted.get(name)
+    if (known === undefined) wanted.set(name, WantedPool.added(version))
+    else known.beginReload(version)
+  }
+
+  /** The settings of before, but with this pool's of after. */
+  private withPool(before: Settings, after: Settings, pool: string): Settings {
+    const found = after.pools.find(({ name }) => name === pool)
+    if (found === undefined || !before.pools.some(({ name }) => name === pool)) throw this.unknown(pool)
+    return { ...before, pools: before.pools.map((one) => (one.name === pool ? found : one)) }
+  }
+
+  private wantedOf(pool: string, slot?: number): WantedPool {
+    const wanted = this.parts.supervisor.wanted.get(pool)
+    if (wanted === undefined) throw this.unknown(pool)
+    if (slot !== undefined && !(slot >= 0 && slot < wanted.workers)) {
+      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${wanted.workers - 1}, there is no ${slot}`)
+    }
+    return wanted
+  }
+
+  private unknown(pool: string): BalancerError {
+    return operationError(
+      'ERR_UNKNOWN_SEAT',
+      `there is no pool '${pool}'; the pools are: ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
+    )
+  }
+
+  private failedSince(pool: string, before: number): Error | undefined {
+    const { supervisor } = this.parts
+    if (supervisor.failures(pool) <= before) return undefined
+    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.lastWordsOf(pool)}`, { source: 'app' })
+  }
+
+  private async told(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
+    const { events } = this.parts
+    events.emit('operationStarted', { name, pool })
+    try {
+      const result = await body()
+      events.emit('operationEnded', { name, message: result.message, error: undefined })
+      return result
+    } catch (error) {
+      events.emit('operationEnded', { name, message: (error as Error).message, error: error as Error })
+      throw error
+    }
+  }
+}
+
+function operationError(
+  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
+  message: string,
+  retryable = false,
+): BalancerError {
+  return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
+}
+
+function counted(workers: number): string {
+  return `${workers} ${workers === 1 ? 'worker' : 'workers'}`
+}

@@ -1,0 +1,105 @@
+// Starts workers. Much can stand in the way (no descriptor, no memory, no folder, no room for the arguments), so a start is an action that can fail: what it has come to is a
+// value, and of one that has failed nothing is left.
+
+import type { Transport } from '@switchyard/handoff'
+import type { WorkerStart } from '@switchyard/worker-runtime'
+import { PoolWorker, type WorkerReturns } from '../../dispatch/pool-worker.ts'
+import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
+import type { PlannedSeat } from '../plan.ts'
+import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
+import type { PoolVersion } from '../desired-pool.ts'
+
+/** A worker with a process, or why there is none. */
+export type StartOutcome =
+  | { readonly worker: PoolWorker; readonly failure?: undefined }
+  | { readonly worker?: undefined; readonly failure: unknown }
+
+/** What a worker is told that is of this moment; may throw. */
+export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket'>
+
+export interface WorkerStartsOptions {
+  readonly transport: Transport
+  readonly returns: WorkerReturns
+  readonly startData: StartData
+  /** Lets go of what `startData` has made. */
+  readonly forget: (worker: PoolWorker) => void
+}
+
+/** Which worker, and what it runs. */
+export interface WorkerRequest extends PlannedSeat {
+  readonly generation: number
+  readonly version: PoolVersion
+  readonly nowMs: number
+}
+
+/** Calls back with what becomes of the process. */
+export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onListen' | 'onLine' | 'onExit' | 'onFailed'>
+
+export class WorkerStarts {
+  private readonly options: WorkerStartsOptions
+
+  constructor(options: WorkerStartsOptions) {
+    this.options = options
+  }
+
+  /** Throws nothing. */
+  start(request: WorkerRequest, listener: ProcessListener): StartOutcome {
+    let worker: PoolWorker | undefined
+    try {
+      worker = this.open(request)
+      worker.process = this.spawn(worker, request, listener(worker))
+      return { worker }
+    } catch (failure) {
+      worker?.channel.close()
+      if (worker !== undefined) this.options.forget(worker)
+      return { failure }
+    }
+  }
+
+  private open({ pool, slot, generation, version, nowMs }: WorkerRequest): PoolWorker {
+    const { transport, returns } = this.options
+    const worker = new PoolWorker(transport, pool, slot, generation, nowMs, returns, version.settings)
+    worker.routeNames = version.shared.routes.map(({ name }) => name)
+    return worker
+  }
+
+  private spawn(worker: PoolWorker, { version }: WorkerRequest, heard: ReturnType<ProcessListener>): SpawnedProcess {
+    const { settings, shared } = version
+    const files = releaseFiles(settings.app)
+    const { pool, slot, generation, link } = worker
+    return spawnWorker({
+      settings,
+      files,
+      link,
+      withheld: Object.keys(shared.configVariables),
+      start: {
+        pool,
+        slot,
+        generation,
+        ...poolStart(version),
+        ownPolicies: ownPoliciesOf(version, files),
+        ...this.options.startData(worker),
+      },
+      ...heard,
+    })
+  }
+}
+
+/** What the workers of a pool need to know of its settings and of what all share. */
+function poolStart({ settings, shared }: PoolVersion) {
+  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions } = shared
+  const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs } = settings
+  const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
+  return {
+    ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions },
+    ticketKeys: readsTickets ? ticketKeys : [],
+    maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
+  }
+}
+
+/** Policies that are the user's own code are loaded by the worker itself. */
+function ownPoliciesOf({ shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
+  const { configFile: file, routes, configVariables: variables } = shared
+  if (file === undefined || !routes.some(({ policy }) => policy === 'own')) return undefined
+  return { module: files.own('config/own-policies'), file, variables }
+}

@@ -1,0 +1,18 @@
+// What a primary leaves to its successor beside sockets, read off what it is at this moment.
+
+import type { Settings } from '../settings.ts'
+import type { WantedPool } from '../supervisor/desired-pool.ts'
+import type { Legacy } from './messages.ts'
+
+export function legacyOf({ ticketKeys }: Settings, wanted: Iterable<WantedPool>, freePorts: Readonly<Record<string, number>>): Legacy {
+  const pools = [...wanted]
+  return {
+    freePorts,
+    // A secret that somebody has configured is read again from where it stands.
+    ticketKeys: ticketKeys.flatMap(({ id, secret }) => (typeof secret === 'string' ? [] : [{ id, secret: secret.toString('base64') }])),
+    generations: Object.fromEntries(pools.map(({ name, latestGeneration }) => [name, latestGeneration + 1])),
+    workers: Object.fromEntries(
+      pools.filter(({ workers, version }) => workers !== version.settings.workers).map(({ name, workers }) => [name, workers]),
+    ),
+  }
+}

@@ -1,0 +1,171 @@
+// Connections in batches over a socket pair, claims in shared memory: the native channel, the primary's end.
+
+import type { Channel, ChannelListener, Connection } from '../channel.ts'
+import { type Native, type NativeChannelHandle, native, owners } from '../native-module.ts'
+import { NativeLoadRow } from './native-load-row.ts'
+import { checkCounts } from '../owners.ts'
+import { type Question, unpackQuestion, type Verdict } from '../returns.ts'
+
+const DEFAULT_WINDOW = 128
+/** What a worker can have read off a connection that it gives back: no more than one read of libuv's. */
+export const MAX_CARRIED_BYTES = 65536
+
+const NO_CONNECTIONS: readonly Connection[] = []
+
+// One for all channels: what comes is looked at before the next is read.
+let returned: Buffer | undefined
+
+/** Descriptors and numbers that a worker needs to open its end of the channel. */
+export interface ChannelEnds {
+  readonly socket: number
+  readonly memory: number
+  readonly window: number
+}
+
+/** The native channel. `window`: hand-offs that may be unclaimed at a time. */
+export class NativeChannel implements Channel {
+  /** For the worker's stdio; the primary's copies are gone after `started()`. */
+  readonly ends: ChannelEnds
+  outstanding = 0
+  claimed = 0
+  /** The worker's row of the load board; its count of hand-offs is this channel's to keep. */
+  readonly load: NativeLoadRow
+  /** The memory that the row is in. After `close()` a copy of what it was: the memory is not the channel's any more. */
+  row: Int32Array
+  private unsent = 0
+  /** Taken back after they were sent: the worker receives them in vain. */
+  private recalled = 0
+  private readonly window: number
+  private readonly native: Native = native()
+  private readonly handle: NativeChannelHandle
+  /** Where the native code writes which hand-offs it has settled, taken back or recalled. */
+  private readonly indices: Int32Array
+  /** What is out, by the index of its claim. */
+  private readonly offered: (Connection | undefined)[]
+  private readonly listener: ChannelListener
+  private readonly onClosed: () => void
+
+  constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW, onClosed: () => void = () => {}) {
+    this.listener = listener
+    this.onClosed = onClosed
+    this.window = window
+    this.indices = new Int32Array(window)
+    this.offered = new Array<Connection | undefined>(window).fill(undefined)
+    returned ??= Buffer.allocUnsafeSlow(this.native.messageBytes())
+    const { channel, remote, memory, row } = this.native.openChannel(window, returned, this, this.onReturn)
+    this.handle = channel
+    this.row = new Int32Array(row)
+    this.load = new NativeLoadRow(this.row)
+    this.ends = { socket: remote, memory, window }
+  }
+
+  /** The worker's process exists and holds its ends. */
+  started(): void {
+    this.native.channelStarted(this.handle)
+  }
+
+  get isSettled(): boolean {
+    return this.outstanding === 0 && this.unsent === 0
+  }
+
+  get hasRoom(): boolean {
+    return this.outstanding < this.window
+  }
+
+  offer(connection: Connection, bound: boolean): boolean {
+    const { fd, tag, carried } = connection
+    const index = this.native.offer(this.handle, fd, tag, bound, carried)
+    if (index === -1) return false
+    owners?.move(fd, 'dispatcher', 'channel')
+    this.outstanding++
+    this.load.handedOff++
+    this.offered[index] = connection
+    return true
+  }
+
+  flush(): void {
+    this.unsent = this.native.flush(this.handle)
+  }
+
+  settle(): readonly Connection[] {
+    this.flush()
+    if (this.outstanding === 0) return NO_CONNECTIONS
+    const back = this.settled(this.native.settle(this.handle, this.indices))
+    this.load.handedOff -= back.length
+    if (owners !== undefined) this.check()
+    return back
+  }
+
+  takeBack(): readonly Connection[] {
+    return this.settled(this.native.takeBack(this.handle, this.indices))
+  }
+
+  recall(most: number, olderThanMs: number): readonly Connection[] {
+    const count = this.native.recall(this.handle, most, olderThanMs * 1000, this.indices)
+    if (count === 0) return NO_CONNECTIONS
+    const back: Connection[] = []
+    for (let at = 0; at < count; at++) {
+      const index = this.indices[at] as number
+      // The worker will not hear of it, so it can't say that it has received it.
+      if (index < 0) this.load.handedOff--
+      else this.recalled++
+      back.push(this.take(index < 0 ? ~index : index))
+    }
+    for (const { fd } of back) owners?.move(fd, 'channel', 'dispatcher')
+    return back
+  }
+
+  /** Counts what the first `count` indices say, and gives those that the worker could not receive, or never can. */
+  private settled(count: number): readonly Connection[] {
+    let back: Connection[] | undefined
+    for (let at = 0; at < count; at++) {
+      const index = this.indices[at] as number
+      const connection = this.take(index < 0 ? ~index : index)
+      owners?.move(connection.fd, 'channel', index < 0 ? 'dispatcher' : 'none')
+      if (index >= 0) this.claimed++
+      else if (back === undefined) back = [connection]
+      else back.push(connection)
+    }
+    return back ?? NO_CONNECTIONS
+  }
+
+  private check(): void {
+    const held = this.offered.reduce((count, connection) => (connection === undefined ? count : count + 1), 0)
+    checkCounts(this.outstanding, held, this.load.handedOff, this.claimed + this.recalled)
+  }
+
+  private take(index: number): Connection {
+    const connection = this.offered[index] as Connection
+    this.offered[index] = undefined
+    this.outstanding--
+    return connection
+  }
+
+  answer(question: Question, verdict: Verdict): void {
+    this.native.answer(this.handle, question.id, verdict)
+  }
+
+  hearOut(): void {
+    this.native.readReturns(this.handle)
+  }
+
+  close(): void {
+    // The mapping lives as long as its array is referred to: here, and where it is read.
+    this.row = Int32Array.from(this.row)
+    this.load.keep(this.row)
+    this.native.closeChannel(this.handle)
+    this.onClosed()
+  }
+
+  private readonly onReturn = (fd: number, id: number, tag: number, reason: number, offset: number, length: number): void => {
+    if (fd === -1 && id === 0) return this.listener.onBatchEnd()
+    if (fd === -1 && id === -1) return this.listener.onTurned()
+    const bytes = (returned as Buffer).subarray(offset, offset + length)
+    if (fd !== -1) {
+      owners?.move(fd, 'none', 'dispatcher')
+      return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
+    }
+    const question = unpackQuestion(id, tag, reason, bytes)
+    if (question !== undefined) this.listener.onAsked(question)
+  }
+}

@@ -1,0 +1,77 @@
+// The native line to a worker: a socket pair for descriptors and what goes with them, memory that both sides see, and a pipe for everything else.
+
+import type { ChildProcess } from 'node:child_process'
+import type { Duplex } from 'node:stream'
+import { afterEnd } from '../pipes/after-end.ts'
+import type { ChannelListener } from '../channel.ts'
+import { ControlPipe } from '../pipes/control-pipe.ts'
+import { FIRST_END_FD, type NativeEnds } from '../channel-ends.ts'
+import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
+import { tellMostKept } from '../load/kept-limit.ts'
+import { owners } from '../native-module.ts'
+import { NativeChannel } from './native-channel.ts'
+import { NativeDoor } from './native-acceptor.ts'
+import type { NativeLoadRow } from './native-load-row.ts'
+import { nativePassages } from './native-passage.ts'
+import { tellSeats } from '../load/ready-slots.ts'
+import { countToldChange } from '../load/sent-changes.ts'
+
+export class NativeLink implements WorkerLink {
+  readonly movesConnections = true
+  readonly channel: NativeChannel
+  readonly load: NativeLoadRow
+  readonly stdio: readonly (number | 'pipe')[]
+  readonly ends: NativeEnds
+  control: ControlPipe | undefined
+  private pipe: Duplex | undefined
+
+  constructor(listener: ChannelListener, window?: number) {
+    this.channel = new NativeChannel(listener, window, () => this.control?.close())
+    this.load = this.channel.load
+    const { socket, memory } = this.channel.ends
+    this.stdio = [socket, memory, 'pipe']
+    this.ends = {
+      kind: 'native',
+      socket: FIRST_END_FD,
+      memory: FIRST_END_FD + 1,
+      control: FIRST_END_FD + 2,
+      window: this.channel.ends.window,
+    }
+  }
+
+  tellSeats(slots: readonly number[]): void {
+    tellSeats(this.channel.row, slots)
+  }
+
+  tellMostKept(count: number | undefined): void {
+    tellMostKept(this.channel.row, count)
+  }
+
+  countChange(): void {
+    countToldChange(this.channel.row)
+  }
+
+  started(child: ChildProcess, onDeaf?: () => void): void {
+    this.channel.started()
+    const pipe = child.stdio?.[this.ends.control] as Duplex | null | undefined
+    if (!pipe) return
+    this.pipe = pipe
+    this.control = new ControlPipe(pipe, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
+  }
+
+  /** What it had handed back is in the socket pair, for `hearOut`. */
+  afterExit(then: () => void): void {
+    afterEnd(this.pipe, then)
+  }
+}
+
+/** The way over the native module; see `hasNative`. */
+export function nativeTransport(): Transport {
+  return {
+    kind: 'native',
+    owners,
+    passages: nativePassages,
+    openDoor: (options) => new NativeDoor(options),
+    openLink: (listener, window) => new NativeLink(listener, window),
+  }
+}

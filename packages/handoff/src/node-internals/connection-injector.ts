@@ -1,0 +1,172 @@
+// Gives a connection that was handed over to a server by the way that Node itself takes: the function that the server's listening handle calls for a
+// connection of its own. So everything that Node does with an accepted connection is done, in each version of Node.
+// The files that know private fields of Node's servers and sockets: this one, node-20.ts, held-socket.ts, movable.ts, native-outbox.ts, server-fields.ts and
+// server-connections.ts.
+
+import { AsyncResource } from 'node:async_hooks'
+import { type Server, Socket } from 'node:net'
+import type { Handle } from './handle.ts'
+import { acceptOnNode20, isNode20 } from './node-20.ts'
+import { listenerOf } from '../tag.ts'
+
+type HandleClass = new (type: number) => Handle
+
+/** The handle that a server listens with. */
+interface ListeningHandle {
+  onconnection(status: number, client: Handle): void
+}
+
+interface PrivateServer {
+  readonly _handle: ListeningHandle | null
+  readonly noDelay: boolean
+  readonly pauseOnConnect: boolean
+}
+
+interface PrivateSocket {
+  _handle: Handle | null
+}
+
+const tagKey = Symbol('switchyard.tag')
+const fedKey = Symbol('switchyard.fed')
+/** Node's own, under which a handle knows its socket; the same for all handles. */
+let ownerKey: symbol | undefined
+
+interface OwnedHandle extends Handle {
+  [tagKey]?: number
+  /** Bytes that belong to the connection and did not come through the handle. */
+  [fedKey]?: number
+  [owner: symbol]: unknown
+}
+
+/** TCP.constants.SOCKET and Pipe.constants.SOCKET. */
+const SOCKET_TYPE = 0
+
+// Asking the kernel what kind of descriptor it is takes four system calls; all connections of one listener are of one kind.
+const handleClasses = new Map<number, HandleClass>()
+const countingClasses = new WeakSet<object>()
+
+/** Takes connections into one server. To be made while the server begins to listen: what it announces has the async context of that moment, as in Node. */
+export class Acceptor {
+  private readonly server: Server
+  private readonly context = new AsyncResource('SWITCHYARDSERVER', { requireManualDestroy: true })
+  /** Of a server that the app has closed, the last: what was on its way is served. */
+  private listening: ListeningHandle | null
+
+  constructor(server: Server) {
+    this.server = server
+    this.listening = this.inner._handle
+  }
+
+  private get inner(): PrivateServer {
+    return this.server as unknown as PrivateServer
+  }
+
+  /** Does a connection wait until the app asks for its bytes? */
+  get pauses(): boolean {
+    return this.inner.pauseOnConnect
+  }
+
+  /**
+   * The socket of a connection, counted and announced by the server; undefined when the server does not take it (`maxConnections`, `blockList`), or the descriptor
+   * is dead: then it is closed. `from`: a descriptor, or a handle that has one. `tag`: the hand-off's. `carried`: what the socket reads first.
+   */
+  accept(from: number | Handle, tag: number, carried?: Buffer): Socket | undefined {
+    const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
+    if (handle === undefined) return undefined
+    handle[tagKey] = tag
+    if (carried !== undefined) feedFirst(handle, carried)
+    // The primary's listener has it set, and what is accepted there inherits it.
+    if (!this.inner.noDelay) handle.setNoDelay?.(false)
+    this.listening = this.inner._handle ?? this.listening
+    this.context.runInAsyncScope(announce, undefined, this.server, this.listening, handle)
+    return socketOf(handle)
+  }
+}
+
+/** The tag of the hand-off with which an open connection came; undefined for one that did not come so. */
+export function tagOf(socket: Socket): number | undefined {
+  return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
+}
+
+/** Tells a socket that so many bytes of its connection were read elsewhere, and are given to it as data: `bytesRead` counts them. */
+export function countAsRead(socket: Socket, bytes: number): void {
+  const { _handle: handle } = socket as unknown as PrivateSocket
+  if (handle !== null) (handle as OwnedHandle)[fedKey] = bytes
+}
+
+function announce(server: Server, listening: ListeningHandle | null, handle: Handle): void {
+  if (isNode20) acceptOnNode20(server, handle)
+  else listening?.onconnection(0, handle)
+}
+
+/** A handle of the class that fits the listener's connections; undefined when the descriptor is dead. */
+function openHandle(fd: number, listener: number): Handle | undefined {
+  const known = handleClasses.get(listener)
+  if (known === undefined) return firstHandle(fd, listener)
+  const handle = new known(SOCKET_TYPE)
+  if (handle.open(fd) === 0) return handle
+  handle.close()
+  return undefined
+}
+
+/** Node finds the class. */
+function firstHandle(fd: number, listener: number): Handle | undefined {
+  let finder: PrivateSocket & Socket
+  try {
+    finder = new Socket({ fd, readable: false, writable: false }) as PrivateSocket & Socket
+  } catch {
+    return undefined
+  }
+  const handle = finder._handle as OwnedHandle
+  finder._handle = null
+  handle[ownerKeyOf(handle)] = undefined
+  handleClasses.set(listener, handle.constructor as HandleClass)
+  return countFed(handle)
+}
+
+/** From now on handles of this one's class count what they were fed. */
+function countFed(handle: Handle): Handle {
+  const { prototype } = handle.constructor
+  if (countingClasses.has(prototype)) return handle
+  countingClasses.add(prototype)
+  const read = inheritedGetter(prototype, 'bytesRead')
+  Object.defineProperty(prototype, 'bytesRead', {
+    configurable: true,
+    get(this: OwnedHandle) {
+      const bytes = read.call(this) as number
+      const fed = this[fedKey]
+      return fed === undefined ? bytes : bytes + fed
+    },
+  })
+  return handle
+}
+
+function inheritedGetter(prototype: object, name: string): () => unknown {
+  let at: object | null = prototype
+  while (at !== null) {
+    const getter = Object.getOwnPropertyDescriptor(at, name)?.get
+    if (getter !== undefined) return getter
+    at = Object.getPrototypeOf(at)
+  }
+  throw new Error(`this version of Node has no '${name}' of handles`)
+}
+
+/** With its first look for bytes the socket finds these, as if they had been in the kernel. */
+function feedFirst(handle: OwnedHandle, bytes: Buffer): void {
+  const { readStart } = handle
+  handle.readStart = () => {
+    handle.readStart = readStart
+    handle[fedKey] = bytes.length
+    socketOf(handle)?.push(bytes)
+    return handle.readStart()
+  }
+}
+
+function socketOf(handle: OwnedHandle): Socket | undefined {
+  return handle[ownerKeyOf(handle)] as Socket | undefined
+}
+
+function ownerKeyOf(handle: OwnedHandle): symbol {
+  ownerKey ??= Object.getOwnPropertySymbols(handle).find(({ description }) => description === 'owner_symbol')
+  return ownerKey ?? tagKey
+}

@@ -1,0 +1,86 @@
+// May a connection move with the request that has just come on it, and what must go along? A connection moves only between requests, with every
+// byte that was read off it and not answered: the buffer that the parser is in at this moment. (`getCurrentBuffer` is private, and
+// in all of Node 20 to 26.)
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { MAX_CARRIED_BYTES } from '../native/native-channel.ts'
+import type { ForwardReason } from '../returns.ts'
+
+interface PrivateSocket {
+  readonly _httpMessage?: ServerResponse | null
+  readonly parser?: { getCurrentBuffer?(): Buffer | undefined } | null
+}
+
+/** A request in the moment in which its server would give it to the app. */
+export interface BeginningRequest {
+  readonly request: IncomingMessage
+  /** Undefined for an upgrade. */
+  readonly response: ServerResponse | undefined
+  /** What came behind the head of an upgrade. */
+  readonly rest: Buffer | undefined
+  /** The request before it on this connection. */
+  readonly previous: IncomingMessage | undefined
+}
+
+/**
+ * Everything that was read off the connection since the last request ended, or why it can't move. The parser's buffer must start with this
+ * request's head in canonical form, and it does so only when the head begins there: everything before is answered, and what comes behind
+ * (a body, more requests) is in the buffer or still in the kernel.
+ */
+export function carriedBy({ request, response, rest, previous }: BeginningRequest): Buffer | ForwardReason {
+  const { socket } = request
+  if (socket instanceof TLSSocket) return 'tls'
+  const { _httpMessage: pending, parser } = socket as unknown as PrivateSocket
+  // A request whose 'end' was told ended in an earlier turn, so none of this buffer is its body.
+  if ((pending ?? undefined) !== response || previous?.readableEnded === false) return 'pipelined'
+  if (socket.writableLength > 0) return 'writing'
+  const head = canonicalHead(request)
+  const read = rest === undefined ? parser?.getCurrentBuffer?.() : Buffer.concat([Buffer.from(head, 'latin1'), rest])
+  if (read === undefined || read.length > MAX_CARRIED_BYTES || read.toString('latin1', 0, head.length) !== head) return 'head'
+  return read
+}
+
+/**
+ * How many bytes will have been read off the connection (`socket.bytesRead`) when this request has come to its end and nothing behind it.
+ * Undefined when that can't be told: chunked bodies, unusual heads. To be asked in the moment in which the request begins.
+ */
+export function endOf(request: IncomingMessage): number | undefined {
+  const { socket, headers } = request
+  if (headers['transfer-encoding'] !== undefined || socket instanceof TLSSocket) return undefined
+  const read = (socket as unknown as PrivateSocket).parser?.getCurrentBuffer?.()
+  const head = canonicalHead(request)
+  if (read === undefined || read.toString('latin1', 0, head.length) !== head) return undefined
+  const end = socket.bytesRead - read.length + head.length + Number(headers['content-length'] ?? 0)
+  return Number.isSafeInteger(end) ? end : undefined
+}
+
+interface Place {
+  readonly bytesRead: number
+  /** Where in the parser's buffer the next request begins. */
+  readonly next: number
+}
+
+const places = new WeakMap<Socket, Place>()
+
+/** Has something that comes behind a request been read together with it? To be asked of each request on a connection, in the moment in which it begins. */
+export function isMoreBehind(request: IncomingMessage): boolean {
+  const { socket, headers } = request
+  const read = (socket as unknown as PrivateSocket).parser?.getCurrentBuffer?.()
+  if (read === undefined || headers['transfer-encoding'] !== undefined) return false
+  const head = canonicalHead(request)
+  const last = places.get(socket)
+  const start = last?.bytesRead === socket.bytesRead ? last.next : 0
+  if (read.toString('latin1', start, start + head.length) !== head) return false
+  const next = start + head.length + Number(headers['content-length'] ?? 0)
+  places.set(socket, { bytesRead: socket.bytesRead, next })
+  return read.length > next
+}
+
+/** A head as most clients write it: `method SP target SP version CRLF`, `name: value CRLF` …, `CRLF`. As latin1. */
+export function canonicalHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let at = 0; at < rawHeaders.length; at += 2) text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`
+  return `${text}\r\n`
+}

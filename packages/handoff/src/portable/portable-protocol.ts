@@ -1,0 +1,134 @@
+// What the two sides of the portable channel say: hand-offs over Node's IPC, records over the pipe of claims, and frames over the pipe of control.
+// What comes from a worker is checked on arrival.
+
+import type { Question, Verdict } from '../returns.ts'
+
+/** Node keeps messages with a name like this from the app's 'message' listeners, and emits them as 'internalMessage': its own cluster lives so. */
+const HAND_OFF = 'NODE_SWITCHYARD'
+const MAX_ADDRESS_CHARS = 64
+const LOAD_WORDS = 4
+const NONSENSE = -1
+
+/** Goes with a handle. */
+export interface HandOff {
+  readonly cmd: typeof HAND_OFF
+  /** Counts the hand-offs of one channel, from 1. */
+  readonly number: number
+  readonly tag: number
+  /** What the primary has read off the connection, as latin1. */
+  readonly carried: string
+}
+
+export function handOffOf(number: number, tag: number, carried: Buffer): HandOff {
+  return { cmd: HAND_OFF, number, tag, carried: carried.toString('latin1') }
+}
+
+/** In the worker: undefined when a message is none of ours. */
+export function readHandOff(message: unknown): HandOff | undefined {
+  return (message as { cmd?: unknown } | null)?.cmd === HAND_OFF ? (message as HandOff) : undefined
+}
+
+/** In the worker, of a message that came without its handle because no descriptor was left: the number of the hand-off. Node sends it again some times. */
+export function readLostHandOff(message: unknown): number | undefined {
+  const { cmd, msg } = (message ?? {}) as { cmd?: unknown; msg?: unknown }
+  return cmd === 'NODE_HANDLE' ? readHandOff(msg)?.number : undefined
+}
+
+/** Said by a worker over the pipe of claims. */
+export const recordKinds = {
+  /** The hand-off is mine. Written before anybody can see that anything has begun. */
+  claimed: 1,
+  /** The loop has turned since the hand-off came. */
+  turned: 2,
+  /** The loop has turned since I was asked. */
+  turnedWhenAsked: 3,
+  /** The hand-off came without a connection. */
+  empty: 4,
+} as const
+
+/** 32-bit words of a record: kind, number, and these words of the worker's row of the load board. */
+export const RECORD_WORDS = 6
+export const RECORD_BYTES = RECORD_WORDS * 4
+
+/** A worker's own account of its load, as it is at the moment of the record. */
+export interface ToldLoad {
+  readonly inFlight: number
+  readonly received: number
+  readonly connections: number
+  readonly latencyUs: number
+}
+
+export interface ClaimRecord extends ToldLoad {
+  readonly kind: number
+  readonly number: number
+}
+
+/** Bytes of one record; the same buffer again and again. */
+export class RecordWriter {
+  readonly bytes = Buffer.alloc(RECORD_BYTES)
+
+  write(kind: number, number: number, { inFlight, received, connections, latencyUs }: ToldLoad): Buffer {
+    for (const [index, word] of [kind, number, inFlight, received, connections, latencyUs].entries())
+      this.bytes.writeInt32LE(word | 0, index * 4)
+    return this.bytes
+  }
+}
+
+/** Cuts what comes over the pipe into records. */
+export class RecordReader {
+  private rest: Buffer = Buffer.alloc(0)
+
+  read(bytes: Buffer): ClaimRecord[] {
+    const records: ClaimRecord[] = []
+    const all = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes])
+    let at = 0
+    for (; at + RECORD_BYTES <= all.length; at += RECORD_BYTES) {
+      const word = (index: number) => all.readInt32LE(at + index * 4)
+      records.push({ kind: word(0), number: word(1), inFlight: word(2), received: word(3), connections: word(4), latencyUs: word(5) })
+    }
+    this.rest = Buffer.from(all.subarray(at))
+    return records
+  }
+}
+
+/** Frames of the primary: who is there, how many connections are kept (null: all), the answer to a question, and the wish to hear when the loop has turned. */
+export type ToEnd =
+  | { readonly seats: readonly number[] }
+  | { readonly keep: number | null }
+  | { readonly answer: number; readonly verdict: Verdict }
+  | { readonly turn: true }
+
+/** In the worker: undefined when a frame is none of these. */
+export function readToEnd(frame: object): ToEnd | undefined {
+  return 'seats' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
+}
+
+/** The frame of a question: the head as latin1, like everything that is text here. */
+export function questionFrame(id: number, avoid: number, reason: number, listener: number, address: string, head: string): object {
+  return { ask: id, avoid, reason, listener, address, head }
+}
+
+/** In the primary: undefined when a frame is no question; 'fault' when it is one that makes no sense. */
+export function readQuestion(frame: object): Question | 'fault' | undefined {
+  if (!('ask' in frame)) return undefined
+  const { ask, avoid, reason, listener, address, head } = frame as Record<string, unknown>
+  if (!isWord(ask) || ask === 0 || !isWord(avoid) || !isWord(reason) || !isWord(listener)) return 'fault'
+  if (typeof address !== 'string' || address.length > MAX_ADDRESS_CHARS || typeof head !== 'string') return 'fault'
+  return { id: ask, avoid, reason, listener, address, head: Buffer.from(head, 'latin1') }
+}
+
+/** A worker's load, said at once. Not in the pipe of claims: that one is never full only as long as hand-offs alone fill it. */
+export function loadFrame({ inFlight, received, connections, latencyUs }: ToldLoad): object {
+  return { load: [inFlight, received, connections, latencyUs] }
+}
+
+/** In the primary: undefined when a frame is no load. Numbers that are none are worth nothing, and make it nonsense. */
+export function readLoad(frame: object): ToldLoad | undefined {
+  if (!('load' in frame) || !Array.isArray(frame.load) || frame.load.length !== LOAD_WORDS) return undefined
+  const [inFlight, received, connections, latencyUs] = frame.load.map((value) => (isWord(value) ? value : NONSENSE))
+  return { inFlight, received, connections, latencyUs } as ToldLoad
+}
+
+function isWord(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31
+}

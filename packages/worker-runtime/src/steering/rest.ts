@@ -1,0 +1,101 @@
+// Rest: after a response an idle kept-alive connection goes back to the primary, so that its next request is picked afresh and does not wait for
+// this worker's loop. The primary says when that pays, by what the workers tell of their loops: all of a pool do the same. Where connections can't move,
+// the response ends the connection instead: the primary says so when others have waited for too long.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server, Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { endOf, giveBackReasons, packRest, tagOf, type WorkerEnd } from '@switchyard/handoff'
+import type { BoundConnections } from './bound-connections.ts'
+import type { Departures } from './connection-mover.ts'
+import { isBetweenWorkers } from '../forward/forwarded.ts'
+import type { InFlight } from '../server/in-flight.ts'
+import type { RestMode } from '../protocol.ts'
+import { headOf, lastRequestOn, packReason } from './steering.ts'
+import type { WorkerRouteTable } from './worker-routes.ts'
+
+const LOOK_MS = 100
+const SMOOTHING = 0.3
+/** In a quiet time the average says nothing. */
+const ENOUGH_REQUESTS = 2
+
+interface ServedSocket extends Socket {
+  readonly server?: Server & { readonly keepAliveTimeout?: number }
+}
+
+/** Sends the idle connections of one worker to rest, or lets them be. */
+export class Rest {
+  private readonly mode: RestMode
+  /** Every request asks, so it is looked up now and then. */
+  private on: boolean
+  private readonly end: WorkerEnd
+  private readonly inFlight: InFlight
+  private readonly table: WorkerRouteTable
+  private readonly bound: BoundConnections
+  private readonly departures: Departures
+  private msPerRequest = 0
+  private ended = 0
+  private utilisation = performance.eventLoopUtilization()
+
+  constructor(
+    mode: RestMode,
+    table: WorkerRouteTable,
+    bound: BoundConnections,
+    departures: Departures,
+    end: WorkerEnd,
+    inFlight: InFlight,
+  ) {
+    // What can't rest is ended only when it has to be.
+    this.mode = mode === 'always' && !end.outbox.movesConnections ? 'auto' : mode
+    this.departures = departures
+    this.table = table
+    this.bound = bound
+    this.end = end
+    this.inFlight = inFlight
+    this.on = this.mode === 'always'
+    if (this.mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
+  }
+
+  get isOn(): boolean {
+    return this.on
+  }
+
+  /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    const tag = tagOf(socket)
+    if (tag === undefined) return
+    if (!this.end.outbox.movesConnections) {
+      if (!this.bound.has(socket) && !isBetweenWorkers(socket)) this.departures.endAfter(request, response)
+      return
+    }
+    const { policy } = this.table.find(headOf(request))
+    const end = policy.policy === undefined ? endOf(request) : undefined
+    if (end !== undefined) response.once('close', () => this.leave(request, end, tag, policy.index))
+  }
+
+  /** Everything on the connection is said and read, and nothing has come behind it. */
+  private leave(request: IncomingMessage, end: number, tag: number, route: number): void {
+    const { socket } = request
+    if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
+    if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
+    if (this.bound.has(socket) || (this.mode === 'auto' && this.end.keepsConnections())) return
+    const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
+    this.end.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
+  }
+
+  private look(): void {
+    this.on = !this.end.keepsConnections()
+    const now = performance.eventLoopUtilization()
+    const { active } = performance.eventLoopUtilization(now, this.utilisation)
+    const requests = this.inFlight.ended - this.ended
+    if (requests < ENOUGH_REQUESTS && active < LOOK_MS) return
+    const isFirst = this.ended === 0
+    this.utilisation = now
+    this.ended = this.inFlight.ended
+    // The start of the app, and code that is not warm yet, are no measure.
+    if (isFirst) return
+    this.msPerRequest += (active / Math.max(1, requests) - this.msPerRequest) * SMOOTHING
+    this.inFlight.noteLoopTime(this.msPerRequest)
+  }
+}
