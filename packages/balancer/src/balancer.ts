@@ -1,81 +1,81 @@
 // A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
 
-import { type Connection, type Door, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Connection, type Acceptor, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
 import type { RequestHead } from '@switchyard/routing'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
-import { learnedHeirloom, VISITORS } from './visitors/visitor-transfer.ts'
-import { Learned } from './visitors/visitor-table.ts'
-import { Sharing, type SharingWishes } from './visitors/redis-sharing.ts'
+import { visitorTransfer, VISITORS } from './visitors/visitor-transfer.ts'
+import { VisitorTable } from './visitors/visitor-table.ts'
+import { RedisSharing, type RedisSharingSettings } from './visitors/redis-sharing.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
-import { Moves } from './dispatch/move-counts.ts'
+import { MoveCounts } from './dispatch/move-counts.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { Operator } from './reload/operator.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { PoolWorker } from './dispatch/pool-worker.ts'
 import { readStatus } from './read-status.ts'
-import type { Destination, Release } from './dispatch/bound-routes.ts'
-import { Releases } from './dispatch/active-config.ts'
+import type { Destination, BoundRoutes } from './dispatch/bound-routes.ts'
+import { ActiveConfig } from './dispatch/active-config.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
-import { SessionDesk } from './sessions/session-handover.ts'
+import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { PrivateFolder } from './supervisor/private-sockets/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
-import { WantedPool } from './supervisor/desired-pool.ts'
+import { DesiredPool } from './supervisor/desired-pool.ts'
 import { makeForwardToken } from './supervisor/workers/worker-start.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
-import { Estate } from './upgrade/extra-sockets.ts'
-import type { Inheritance } from './upgrade/startup.ts'
-import { Neighbours } from './upgrade/upgrade.ts'
+import { ExtraSockets } from './upgrade/extra-sockets.ts'
+import type { Startup } from './upgrade/startup.ts'
+import { Upgrade } from './upgrade/upgrade.ts'
 
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
   /** What goes to a successor beside the listeners. */
-  readonly estate = new Estate()
+  readonly extraSockets = new ExtraSockets()
   private readonly transport: Transport
-  private readonly learned: Learned
-  private readonly sharing: Sharing
-  private readonly releases: Releases
-  private readonly door: Door
+  private readonly learned: VisitorTable
+  private readonly redisSharing: RedisSharing
+  private readonly activeConfig: ActiveConfig
+  private readonly acceptor: Acceptor
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder({
     isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
     onNotice: (message) => this.events.emit('folderNoticed', { message }),
   })
-  private readonly moves: Moves
+  private readonly moves: MoveCounts
   private readonly forwardToken = makeForwardToken()
   private readonly operator: Operator
   private readonly listeners: Listeners
   private readonly listens: ListenRequests
-  private readonly neighbours: Neighbours
+  private readonly upgrades: Upgrade
   private readonly dispatcher: Dispatcher
   private readonly sessions: EmbeddedSessions
-  private readonly desk: SessionDesk
+  private readonly handover: SessionHandover
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   /** `inheritance`: what this process was started with, if somebody has looked. */
-  constructor(settings: Settings, inheritance?: Inheritance) {
-    const bequest = inheritance?.predecessor?.bequest
-    this.listeners = new Listeners(inheritance?.sockets)
-    const freePorts = new FreePorts(bequest?.freePorts)
+  constructor(settings: Settings, startup?: Startup) {
+    const startMessage = startup?.oldPrimaryLink?.startMessage
+    this.listeners = new Listeners(startup?.sockets)
+    const freePorts = new FreePorts(startMessage?.freePorts)
     this.transport = chooseTransport(process.env)
-    this.learned = new Learned({
+    this.learned = new VisitorTable({
       ...learnedBounds(settings),
       now: () => performance.now(),
-      isHeld: (pool, slot) => this.releases.pools.get(pool)?.isHeld(slot) === true,
+      isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
       onLearned: (entry, ttlMs) => {
-        this.sharing.publish(entry, ttlMs)
-        this.neighbours.tell(VISITORS, entry)
+        this.redisSharing.publish(entry, ttlMs)
+        this.upgrades.tell(VISITORS, entry)
       },
     })
-    this.sharing = new Sharing({ learned: this.learned, events: this.events })
-    this.releases = new Releases(settings, {
+    this.redisSharing = new RedisSharing({ learned: this.learned, events: this.events })
+    this.activeConfig = new ActiveConfig(settings, {
       supervisor: () => this.supervisor,
       forwardToken: this.forwardToken,
       learned: this.learned,
@@ -83,11 +83,11 @@ export class Balancer implements Operations {
       placeAgain: (taken) => this.dispatcher.placeAgain(taken),
       owners: this.transport.owners,
     })
-    const { pools } = this.releases
-    this.moves = new Moves()
+    const { pools } = this.activeConfig
+    this.moves = new MoveCounts()
     this.sessions = new EmbeddedSessions(settings.sessions)
-    this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
-    this.door = this.transport.openDoor({
+    this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
+    this.acceptor = this.transport.openAcceptor({
       ...settings.limits,
       ...headBoundsOf(settings),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
@@ -96,16 +96,16 @@ export class Balancer implements Operations {
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
     this.dispatcher = new Dispatcher({
-      door: this.door,
-      refuses: (head) => this.releases.current.routes.refuses(head),
+      acceptor: this.acceptor,
+      refuses: (head) => this.activeConfig.current.routes.refuses(head),
       destination: (head, listener) => this.destination(head, listener),
       pools: () => pools.values(),
-      poolOf: (worker) => this.releases.poolOf(worker),
-      others: () => this.neighbours,
+      poolOf: (worker) => this.activeConfig.poolOf(worker),
+      others: () => this.upgrades,
     })
     this.listens = new ListenRequests({
       listeners: this.listeners,
-      door: this.door,
+      acceptor: this.acceptor,
       events: this.events,
       settings: () => this.settings,
       freePorts,
@@ -140,39 +140,39 @@ export class Balancer implements Operations {
         onTurned: (worker) => this.dispatcher.onTurned(worker),
         onBatchEnd: () => this.dispatcher.flush(),
       },
-      onReported: ({ pool }) => this.releases.pools.get(pool)?.keeping.decide(),
+      onReported: ({ pool }) => this.activeConfig.pools.get(pool)?.keeping.decide(),
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker) => this.workerReady(worker),
       onHeaderLimit: (bytes) => {
-        if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBoundsFor(bytes))
+        if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
       },
       onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
-      onSessions: (worker, batch) => this.desk.hear(worker, batch),
+      onSessions: (worker, batch) => this.handover.onMessage(worker, batch),
     })
-    const { shared } = this.releases.current
+    const { shared } = this.activeConfig.current
     const { startTimeoutMs } = settings.limits
     for (const pool of settings.pools) {
-      const wanted = new WantedPool({ settings: pool, startTimeoutMs, shared }, bequest?.generations[pool.name])
-      wanted.scaleTo(bequest?.workers[pool.name] ?? pool.workers)
+      const wanted = new DesiredPool({ settings: pool, startTimeoutMs, shared }, startMessage?.generations[pool.name])
+      wanted.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
       this.supervisor.wanted.set(pool.name, wanted)
     }
     this.operator = new Operator({
       supervisor: this.supervisor,
       events: this.events,
-      release: () => this.releases.current,
-      prepare: (changed) => this.releases.prepare(changed),
+      release: () => this.activeConfig.current,
+      prepare: (changed) => this.activeConfig.prepare(changed),
       adopt: (release) => this.adopt(release),
-      discard: () => this.releases.dropOthers(),
+      discard: () => this.activeConfig.dropOthers(),
     })
-    this.neighbours = new Neighbours(
+    this.upgrades = new Upgrade(
       {
         transport: this.transport,
-        door: this.door,
+        acceptor: this.acceptor,
         events: this.events,
-        estate: this.estate,
-        heirlooms: [learnedHeirloom(this.learned), this.desk],
+        extraSockets: this.extraSockets,
+        transfers: [visitorTransfer(this.learned), this.handover],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
@@ -185,7 +185,7 @@ export class Balancer implements Operations {
         },
         fail: (error) => this.fail(error),
       },
-      inheritance,
+      startup,
     )
   }
 
@@ -199,13 +199,13 @@ export class Balancer implements Operations {
     // A stop while the addresses are looked up rejects it before anybody waits for it.
     ready.catch(() => {})
     try {
-      await this.listeners.open(listen ?? [], this.door, (address) => this.events.emit('listening', { address }))
+      await this.listeners.open(listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
     } catch (error) {
       this.close()
       throw error
     }
     this.supervisor.start()
-    this.sharing.configure(sharingWishes(this.releases.current))
+    this.redisSharing.configure(sharingWishes(this.activeConfig.current))
     await ready
   }
 
@@ -222,7 +222,7 @@ export class Balancer implements Operations {
 
   /** What no route matches goes to the first pool, or if only another one's app listens where it came, there. */
   private destination(head: RequestHead, listener: number): Destination {
-    const { routes, defaults } = this.releases.current
+    const { routes, defaults } = this.activeConfig.current
     const route = routes.find(head)
     if (route !== routes.fallback || defaults.size === 1) return route.policy
     return defaults.get(this.listens.poolFor(listener, route.pool)) ?? route.policy
@@ -230,9 +230,9 @@ export class Balancer implements Operations {
 
   /** An idle connection comes back. A primary that stops keeps none. */
   private rest(connection: Connection): void {
-    if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
-    this.door.rest(connection, unpackRest(connection.carried))
-    if (this.stopped !== undefined) this.door.closeResting()
+    if (this.upgrades.isPassing) return this.upgrades.passRest(connection)
+    this.acceptor.rest(connection, unpackRest(connection.carried))
+    if (this.stopped !== undefined) this.acceptor.closeResting()
   }
 
   // ---- Workers come and go ----
@@ -245,32 +245,32 @@ export class Balancer implements Operations {
 
   /** Accepts as soon as every pool has a worker. */
   private async accept(): Promise<void> {
-    if (this.door.isAccepting || this.stopped !== undefined) return
-    const pools = [...this.releases.pools.values()]
+    if (this.acceptor.isAccepting || this.stopped !== undefined) return
+    const pools = [...this.activeConfig.pools.values()]
     if (pools.some((pool) => pool.readyCount === 0)) return
     try {
-      if (this.listeners.addresses !== undefined) await this.neighbours.admission()
+      if (this.listeners.addresses !== undefined) await this.upgrades.admission()
     } catch (error) {
       return this.fail(error as Error)
     }
-    if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
-    this.door.accept()
-    this.neighbours.begun()
+    if (this.listeners.addresses === undefined || this.acceptor.isAccepting || this.stopped !== undefined) return
+    this.acceptor.accept()
+    this.upgrades.begun()
     this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
 
   private workerGone(worker: PoolWorker): void {
-    const pool = this.releases.poolOf(worker)
+    const pool = this.activeConfig.poolOf(worker)
     const { past } = pool
     this.listens.forget(worker)
-    this.desk.forget(worker)
+    this.handover.forget(worker)
     const takenBack = this.dispatcher.onWorkerGone(worker)
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
     past.boardFaults += worker.load.faults
     past.takenBack += takenBack + worker.recalled
-    this.releases.forgetIfEmpty(pool)
+    this.activeConfig.forgetIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -302,18 +302,18 @@ export class Balancer implements Operations {
   }
 
   upgrade(): Promise<OperationResult> {
-    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.neighbours.upgrade() }))
+    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.upgrades.upgrade() }))
   }
 
   private get settings(): Settings {
-    return this.releases.current.settings
+    return this.activeConfig.current.settings
   }
 
-  private adopt(release: Release): void {
-    this.releases.adopt(release)
+  private adopt(release: BoundRoutes): void {
+    this.activeConfig.adopt(release)
     this.sessions.configure(release.settings.sessions)
     this.learned.configure(learnedBounds(release.settings))
-    this.sharing.configure(sharingWishes(release))
+    this.redisSharing.configure(sharingWishes(release))
     this.dispatcher.placeAll()
   }
 
@@ -322,12 +322,12 @@ export class Balancer implements Operations {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    if (this.neighbours.isPassing) await this.neighbours.leave()
+    if (this.upgrades.isPassing) await this.upgrades.leave()
     else {
-      this.door.closeListeners()
-      this.door.closeResting()
-      const alone = this.neighbours.cancel()
-      await this.neighbours.untilBegun(this.settings.limits)
+      this.acceptor.closeListeners()
+      this.acceptor.closeResting()
+      const alone = this.upgrades.cancel()
+      await this.upgrades.untilBegun(this.settings.limits)
       await this.supervisor.stop()
       await alone
     }
@@ -336,12 +336,12 @@ export class Balancer implements Operations {
   }
 
   private close(): void {
-    this.neighbours.end()
+    this.upgrades.end()
     this.listens.stop()
-    this.sharing.close()
+    this.redisSharing.close()
     this.dispatcher.close()
     this.sessions.close()
-    this.door.close()
+    this.acceptor.close()
     this.listeners.removeFiles()
     this.folder.remove()
   }
@@ -350,15 +350,15 @@ export class Balancer implements Operations {
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
-      door: this.door,
-      pools: this.releases.pools.values(),
-      pastPools: this.releases.pastPools,
+      acceptor: this.acceptor,
+      pools: this.activeConfig.pools.values(),
+      pastPools: this.activeConfig.pastPools,
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
       visitors: this.learned.status(),
-      sessions: this.desk.isWanted() ? this.sessions.status() : null,
-      passed: this.neighbours.passed,
+      sessions: this.handover.isWanted() ? this.sessions.status() : null,
+      passed: this.upgrades.passed,
     })
   }
 }
@@ -371,7 +371,7 @@ function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { ma
   return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
 }
 
-function sharingWishes({ settings, routes }: Release): SharingWishes {
+function sharingWishes({ settings, routes }: BoundRoutes): RedisSharingSettings {
   const isWanted = [...routes.routes, routes.fallback].some(({ policy: { policy } }) => (policy.learns ?? []).length > 0)
   return { sessions: settings.sessions, isWanted, maxEntries: settings.limits.maxLearned }
 }

@@ -1,7 +1,7 @@
 // Reads the status of this moment off the parts that own it.
 
-import { type ChannelKind, type Door, lookAtClock } from '@switchyard/handoff'
-import type { Moves } from './dispatch/move-counts.ts'
+import { type ChannelKind, type Acceptor, readClock } from '@switchyard/handoff'
+import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { PoolWorker } from './dispatch/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
@@ -9,8 +9,8 @@ import type { Supervisor } from './supervisor/supervisor.ts'
 
 export interface StatusParts {
   readonly channel: ChannelKind
-  readonly door: Door
-  readonly moves: Moves
+  readonly acceptor: Acceptor
+  readonly moves: MoveCounts
   readonly pools: Iterable<Pool>
   /** What pools that are no more had claimed, and what was taken back from them. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
@@ -24,17 +24,17 @@ export interface StatusParts {
 
 /** Everything that can be told of this moment. */
 export function readStatus(parts: StatusParts): BalancerStatus {
-  const { channel, door, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = parts
-  lookAtClock()
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = parts
+  readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
-  const { accepted, givenBack, refused, closed, waiting } = door.counts
+  const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
   return {
     addresses,
     channel,
-    accepting: door.isAccepting,
+    accepting: acceptor.isAccepting,
     live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.wanted.get(name)?.isInOutage === true),
     connections: {
       accepted,
@@ -44,7 +44,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
       closed,
       waiting: {
         head: waiting,
-        resting: door.restingCount,
+        resting: acceptor.restingCount,
         queue: sum(pools.map(({ queue }) => queue.length)),
         offered: sum(workers.map(({ channel }) => channel.outstanding)),
       },

@@ -232,14 +232,14 @@ test('a second scrape counts nothing twice, and workers that are gone are gone',
 
 test('totals of a seat never fall when its worker is replaced', () => {
   const totals = new SlotTotals()
-  const seat = (...workers: ReturnType<typeof workerOf>[]) =>
+  const workerSlot = (...workers: ReturnType<typeof workerOf>[]) =>
     totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
-  assert.is(seat(workerOf(0, { pid: 1, handOffs: 10 })), 10)
-  assert.is(seat(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
-  assert.is(seat(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')
-  assert.is(seat(), 16, 'nobody in the seat')
-  assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
-  assert.is(seat(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 10 })), 10)
+  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
+  assert.is(workerSlot(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')
+  assert.is(workerSlot(), 16, 'nobody in the seat')
+  assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+  assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
 })
 
 test('nor do their response times', () => {
@@ -250,14 +250,14 @@ test('nor do their response times', () => {
     loopDelay: { p50Ms: 0, p99Ms: 0, maxMs: 0 },
     responses: { counts: responseBoundsMs.map(() => count).concat(count), sumMs: count * 10 },
   })
-  const seat = (...workers: ReturnType<typeof workerOf>[]) => {
+  const workerSlot = (...workers: ReturnType<typeof workerOf>[]) => {
     const [total] = totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
     return [total?.responses[0], total?.responses.at(-1), total?.responseSumMs, total?.begun, total?.failed]
   }
-  assert.equal(seat(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing told yet')
-  assert.equal(seat(workerOf(0, { pid: 1, begun: 8, failed: 1, details: details(2) })), [2, 2, 20, 8, 1])
-  assert.equal(seat(workerOf(0, { pid: 2 })), [2, 2, 20, 8, 1])
-  assert.equal(seat(workerOf(0, { pid: 2, begun: 1, details: details(1) })), [3, 3, 30, 9, 1])
+  assert.equal(workerSlot(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing told yet')
+  assert.equal(workerSlot(workerOf(0, { pid: 1, begun: 8, failed: 1, details: details(2) })), [2, 2, 20, 8, 1])
+  assert.equal(workerSlot(workerOf(0, { pid: 2 })), [2, 2, 20, 8, 1])
+  assert.equal(workerSlot(workerOf(0, { pid: 2, begun: 1, details: details(1) })), [3, 3, 30, 9, 1])
 })
 
 test('what is not there is 404, what is not read is 405, HEAD has no body', async () => {

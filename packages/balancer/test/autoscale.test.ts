@@ -72,7 +72,7 @@ function simulate(
       const utilisation = Math.min(1, (loadAt(step) / Math.max(1, ready)) * noise)
       return { state: at <= step ? 'ready' : 'starting', load: { utilisation, busyMs: 0 } }
     })
-    const wanted = scaler.look(workers, startsAt.length, step * stepMs)
+    const wanted = scaler.poll(workers, startsAt.length, step * stepMs)
     while (startsAt.length < wanted) startsAt.push(step + 8)
     startsAt.length = wanted
     counts.push(wanted)
@@ -95,7 +95,7 @@ test('a loop in a long turn is used fully, whatever it said last; who leaves or 
   const worker = (state: ScaledWorker['state'], utilisation: number, busyMs = 0): ScaledWorker => ({ state, load: { utilisation, busyMs } })
   const workers = [worker('ready', 0, 3000), worker('draining', 1), worker('starting', 1), worker('gone', 1)]
   let wanted = 1
-  for (let nowMs = 0; nowMs <= 6000; nowMs += 100) wanted = Math.max(wanted, scaler.look(workers, 1, nowMs))
+  for (let nowMs = 0; nowMs <= 6000; nowMs += 100) wanted = Math.max(wanted, scaler.poll(workers, 1, nowMs))
   assert.is(wanted, 2)
 })
 

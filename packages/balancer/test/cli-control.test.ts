@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { main } from '../src/cli/main.ts'
-import { parsePoolOrSeat, parseScale, parseSeat } from '../src/cli/commands/slot-argument.ts'
+import { parsePoolOrSlot, parseScale, parseSlot } from '../src/cli/commands/slot-argument.ts'
 import { BalancerError } from '../src/errors.ts'
 import { calmPool, deferred, type FakeBalancer, type FakeIo, fakeIo, statusOf, workerOf } from './fake-balancer.ts'
 
@@ -229,15 +229,15 @@ test('an operation that fails: its message, and the exit code of its error', asy
 
 test('progress on stderr, and of a reload that fails what the new workers said', async () => {
   const { folder, balancer, end } = await running()
-  const seat = { pool: 'web', slot: 0, generation: 1, pid: 77 }
+  const workerSlot = { pool: 'web', slot: 0, generation: 1, pid: 77 }
   balancer.outcomes.reload = async () => {
     balancer.events.emit('operationStarted', { name: 'reload', pool: 'web' })
-    balancer.events.emit('workerOutput', { ...seat, pid: 12, stream: 'stderr', line: 'an old one says something' })
-    balancer.events.emit('workerStarted', seat)
+    balancer.events.emit('workerOutput', { ...workerSlot, pid: 12, stream: 'stderr', line: 'an old one says something' })
+    balancer.events.emit('workerStarted', workerSlot)
     balancer.events.emit('workerReady', { pool: 'heavy', slot: 0, generation: 1, pid: 78, startMs: 1 })
-    balancer.events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'hello' })
-    balancer.events.emit('workerExited', { ...seat, code: 1, signal: null, expected: false, everReady: false, restartInMs: undefined })
-    setTimeout(() => balancer.events.emit('workerOutput', { ...seat, stream: 'stderr', line: 'SyntaxError: Unexpected token' }), 20)
+    balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello' })
+    balancer.events.emit('workerExited', { ...workerSlot, code: 1, signal: null, expected: false, everReady: false, restartInMs: undefined })
+    setTimeout(() => balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'SyntaxError: Unexpected token' }), 20)
     throw new BalancerError('ERR_RELOAD_FAILED', 'web/0 exited with code 1', { source: 'app' })
   }
   const { code, out, err } = await command(folder, ['reload', 'web'])
@@ -403,10 +403,10 @@ test('stop --now waits for nothing', async () => {
 
 test('the log from outside: its last lines, and those of one worker', async () => {
   const { folder, balancer, end } = await running()
-  const seat = { pool: 'web', slot: 0, generation: 0, pid: 1 }
-  balancer.events.emit('workerReady', { ...seat, startMs: 5 })
-  balancer.events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'hello' })
-  balancer.events.emit('workerOutput', { ...seat, slot: 1, stream: 'stderr', line: 'oh' })
+  const workerSlot = { pool: 'web', slot: 0, generation: 0, pid: 1 }
+  balancer.events.emit('workerReady', { ...workerSlot, startMs: 5 })
+  balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello' })
+  balancer.events.emit('workerOutput', { ...workerSlot, slot: 1, stream: 'stderr', line: 'oh' })
   const { code, out } = await command(folder, ['logs'])
   assert.is(code, 0)
   assert.match(
@@ -425,7 +425,7 @@ test('the log from outside: its last lines, and those of one worker', async () =
   const io = fakeIo(folder)
   const followed = main(['logs', '-f', '-n', '0', 'web'], io)
   await until(() => {
-    balancer.events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'and on' })
+    balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'and on' })
     return io.stdout.text.includes('web/0 | and on\n')
   })
   await end()
@@ -539,7 +539,7 @@ test('a second balancer in the same folder runs without a control socket, and le
 
 test('a successor takes the socket over once it serves', async () => {
   const first = await running()
-  const io = Object.assign(fakeIo(first.folder), { isSuccessor: true })
+  const io = Object.assign(fakeIo(first.folder), { isNewPrimary: true })
   const exit = main(['start', '--admin', 'off', '--pretty', '--log-level', 'debug', 'server.js', '-i', '7'], io)
   const next = await io.balancer
   next.changes = { addresses: ['127.0.0.1:4000'] }
@@ -556,13 +556,13 @@ test('a successor takes the socket over once it serves', async () => {
 })
 
 test('how seats and numbers of workers are written', () => {
-  assert.equal(['web/0', '3', 'a-b_1/12', 'web', 'web/', '/0', '-1', 'web/-1', '1/1', ''].map(parseSeat), [
+  assert.equal(['web/0', '3', 'a-b_1/12', 'web', 'web/', '/0', '-1', 'web/-1', '1/1', ''].map(parseSlot), [
     { pool: 'web', slot: 0 },
     { pool: undefined, slot: 3 },
     { pool: 'a-b_1', slot: 12 },
     ...new Array(7).fill(undefined),
   ])
-  assert.equal(['web', 'web/2', '2', 'web/x'].map(parsePoolOrSeat), [
+  assert.equal(['web', 'web/2', '2', 'web/x'].map(parsePoolOrSlot), [
     { pool: 'web', slot: undefined },
     { pool: 'web', slot: 2 },
     undefined,

@@ -9,7 +9,7 @@ import { BalancerEmitter } from '../src/events.ts'
 import { FakeOutput } from './fake-balancer.ts'
 
 const test = suite('cli log')
-const seat = { pool: 'web', slot: 0, generation: 1, pid: 4711 }
+const workerSlot = { pool: 'web', slot: 0, generation: 1, pid: 4711 }
 
 function logOf({ pretty = false, level = 'info', isTTY = false } = {}) {
   const output = new FakeOutput()
@@ -37,15 +37,15 @@ function logOf({ pretty = false, level = 'info', isTTY = false } = {}) {
 
 test('on a terminal, lines for people', () => {
   const { events, lines } = logOf({ pretty: true })
-  events.emit('workerReady', { ...seat, startMs: 140.4 })
-  events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'hello {"a":1}' })
-  events.emit('workerExited', { ...seat, code: 1, signal: null, expected: false, everReady: false, restartInMs: 200.7 })
-  events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: false, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...seat, code: null, signal: 'SIGTERM', expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...seat, code: 0, signal: null, expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...seat, code: 3, signal: null, expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...seat, code: null, signal: 'SIGKILL', expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...seat, code: null, signal: 'SIGTERM', expected: false, everReady: true, restartInMs: 7 })
+  events.emit('workerReady', { ...workerSlot, startMs: 140.4 })
+  events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello {"a":1}' })
+  events.emit('workerExited', { ...workerSlot, code: 1, signal: null, expected: false, everReady: false, restartInMs: 200.7 })
+  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGKILL', expected: false, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGTERM', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...workerSlot, code: 0, signal: null, expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...workerSlot, code: 3, signal: null, expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGKILL', expected: true, everReady: true, restartInMs: undefined })
+  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGTERM', expected: false, everReady: true, restartInMs: 7 })
   const [ready, output, exited, killed, ...ended] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
@@ -68,7 +68,7 @@ test('on a terminal, lines for people', () => {
 
 test('colours on a terminal only', () => {
   const { events, lines } = logOf({ pretty: true, isTTY: true })
-  events.emit('workerOutput', { ...seat, stream: 'stderr', line: 'oh' })
+  events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'oh' })
   assert.equal(lines(), ['\x1b[33mweb/0 | \x1b[0moh'])
 })
 
@@ -77,8 +77,8 @@ test('of what workers print a terminal obeys nothing but colours, and their line
   const shown = '\\x1b]0;owned\\x07\x1b[31mred\\x1b[2J\x1b[0m'
   for (const isTTY of [true, false]) {
     const { events, lines } = logOf({ pretty: true, isTTY })
-    events.emit('workerOutput', { ...seat, stream: 'stdout', line })
-    events.emit('workerNoticed', { ...seat, level: 'info', message: 'a\r\x1b[2Jb\n[12:00:00] INFO: c' })
+    events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line })
+    events.emit('workerNoticed', { ...workerSlot, level: 'info', message: 'a\r\x1b[2Jb\n[12:00:00] INFO: c' })
     const [output, notice, more] = lines()
     assert.ok((output as string).endsWith(isTTY ? shown : '\\x1b]0;owned\\x07red\\x1b[2J'), output)
     assert.ok((notice as string).includes('a\\x0d\\x1b[2Jb'), notice)
@@ -88,7 +88,7 @@ test('of what workers print a terminal obeys nothing but colours, and their line
 
 test('nor of JSON that goes to a terminal', () => {
   const { events, lines, json } = logOf({ isTTY: true })
-  events.emit('workerOutput', { ...seat, stream: 'stdout', line: '\x1b[31m\x9b2J' })
+  events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: '\x1b[31m\x9b2J' })
   assert.is(json()[0]?.msg, '\x1b[31m\x9b2J')
   assert.equal(
     [...lines().join('')].filter((one) => one < ' ' || (one >= '\x7f' && one < '\xa0')),
@@ -99,7 +99,7 @@ test('nor of JSON that goes to a terminal', () => {
 test('JSON otherwise, one object a line', () => {
   const { events, json } = logOf()
   events.emit('listening', { address: '127.0.0.1:3000' })
-  events.emit('workerOutput', { ...seat, stream: 'stderr', line: 'oh "no"' })
+  events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'oh "no"' })
   events.emit('draining', { reason: 'SIGTERM', timeoutMs: 30000 })
   const [listening, output, draining] = json()
   assert.equal([listening.level, listening.address, listening.msg], [30, '127.0.0.1:3000', 'listening on 127.0.0.1:3000'])
@@ -110,8 +110,8 @@ test('JSON otherwise, one object a line', () => {
 
 test('a level keeps lines back, but not those of the workers', () => {
   const { events, json } = logOf({ level: 'error' })
-  events.emit('workerReady', { ...seat, startMs: 1 })
-  events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'still here' })
+  events.emit('workerReady', { ...workerSlot, startMs: 1 })
+  events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'still here' })
   assert.equal(
     json().map(({ msg }) => msg),
     ['still here'],
@@ -121,7 +121,7 @@ test('a level keeps lines back, but not those of the workers', () => {
 for (const pretty of [true, false]) {
   test(`silent is silent, ${pretty ? 'readable' : 'JSON'}`, () => {
     const { events, lines } = logOf({ level: 'silent', pretty })
-    events.emit('workerOutput', { ...seat, stream: 'stdout', line: 'x' })
+    events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'x' })
     events.emit('acceptPaused', { reason: 'descriptors' })
     assert.equal(lines(), [])
   })
@@ -142,16 +142,16 @@ test('a policy that always fails is told of every ten seconds', () => {
 
 test('every event but the last word has a line', () => {
   const { events, json } = logOf({ level: 'trace' })
-  events.emit('workerStarted', seat)
-  events.emit('workerNoticed', { ...seat, level: 'warn', message: 'listens on a second port' })
-  events.emit('workerRetiring', { ...seat, reason: 'memory' })
-  events.emit('workerDraining', { ...seat, connections: 1, inFlight: 2, leftMs: 65_000 })
-  events.emit('workerDraining', { ...seat, connections: 1, inFlight: 0, leftMs: 29_997 })
-  events.emit('workerDraining', { ...seat, connections: 0, inFlight: 0, leftMs: 29_997 })
-  events.emit('workerHung', { ...seat, busyMs: 30_400 })
-  events.emit('workerStack', { ...seat, stack: 'at spin (app.js:3:1)\nat handle (app.js:9:1)' })
-  events.emit('workerStack', { ...seat, stack: undefined })
-  events.emit('workerEjected', { ...seat, reason: '60 % of its requests fail', forMs: 30_000 })
+  events.emit('workerStarted', workerSlot)
+  events.emit('workerNoticed', { ...workerSlot, level: 'warn', message: 'listens on a second port' })
+  events.emit('workerRetiring', { ...workerSlot, reason: 'memory' })
+  events.emit('workerDraining', { ...workerSlot, connections: 1, inFlight: 2, leftMs: 65_000 })
+  events.emit('workerDraining', { ...workerSlot, connections: 1, inFlight: 0, leftMs: 29_997 })
+  events.emit('workerDraining', { ...workerSlot, connections: 0, inFlight: 0, leftMs: 29_997 })
+  events.emit('workerHung', { ...workerSlot, busyMs: 30_400 })
+  events.emit('workerStack', { ...workerSlot, stack: 'at spin (app.js:3:1)\nat handle (app.js:9:1)' })
+  events.emit('workerStack', { ...workerSlot, stack: undefined })
+  events.emit('workerEjected', { ...workerSlot, reason: '60 % of its requests fail', forMs: 30_000 })
   events.emit('seatBroken', { pool: 'web', slot: 0, failures: 30 })
   events.emit('scaled', { pool: 'web', from: 4, to: 1, reason: 'asked for' })
   events.emit('operationStarted', { name: 'reload', pool: undefined })
@@ -194,9 +194,9 @@ test('every event but the last word has a line', () => {
 for (const pretty of [true, false]) {
   test(`the ring has what the log has, ${pretty ? 'readable' : 'JSON'}`, () => {
     const { events, log } = logOf({ pretty })
-    events.emit('workerStarted', seat)
-    events.emit('workerReady', { ...seat, startMs: 1 })
-    events.emit('workerOutput', { ...seat, stream: 'stderr', line: 'oh' })
+    events.emit('workerStarted', workerSlot)
+    events.emit('workerReady', { ...workerSlot, startMs: 1 })
+    events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'oh' })
     const entries = log.ring.last(10)
     assert.equal(
       entries.map(({ level, msg, pool, slot, stream }) => [level, msg, pool, slot, stream]),

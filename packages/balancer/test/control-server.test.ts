@@ -103,16 +103,16 @@ test('status says who answers, and everything that the balancer tells', async ()
 
 test('each operation is passed on, with the pool that is meant', async () => {
   const { client, calls } = await opened()
-  await linesOf(client.operate('reload', {}))
-  await linesOf(client.operate('reload', { pool: 'heavy' }))
-  await linesOf(client.operate('rollback', {}))
-  await linesOf(client.operate('scale', { to: 6 }))
-  await linesOf(client.operate('scale', { pool: 'heavy', by: -1 }))
-  await linesOf(client.operate('drain', { slot: 1 }))
-  await linesOf(client.operate('restart', { pool: 'heavy', slot: 0 }))
-  await linesOf(client.operate('upgrade', {}))
-  await linesOf(client.operate('stop', {}))
-  const last = await linesOf(client.operate('stop', { now: true }))
+  await linesOf(client.runOperation('reload', {}))
+  await linesOf(client.runOperation('reload', { pool: 'heavy' }))
+  await linesOf(client.runOperation('rollback', {}))
+  await linesOf(client.runOperation('scale', { to: 6 }))
+  await linesOf(client.runOperation('scale', { pool: 'heavy', by: -1 }))
+  await linesOf(client.runOperation('drain', { slot: 1 }))
+  await linesOf(client.runOperation('restart', { pool: 'heavy', slot: 0 }))
+  await linesOf(client.runOperation('upgrade', {}))
+  await linesOf(client.runOperation('stop', {}))
+  const last = await linesOf(client.runOperation('stop', { now: true }))
   assert.equal(calls, [
     'reload undefined',
     'reload heavy',
@@ -133,7 +133,7 @@ test('with several pools the one to scale is named', async () => {
   const { client, calls } = await opened(undefined, {
     controlled: { status: () => statusOf({ pools }), scale: async () => ({ message: 'never' }) } as unknown as Controlled,
   })
-  assert.equal(await linesOf(client.operate('scale', { to: 6 })), [
+  assert.equal(await linesOf(client.runOperation('scale', { to: 6 })), [
     { error: { code: 'ERR_UNKNOWN_SEAT', message: 'there are several pools: name one of web, heavy', source: 'system', retryable: false } },
   ])
   assert.equal(calls, [])
@@ -144,7 +144,7 @@ test('progress comes while it runs, and the result last', async () => {
   const { client, says } = await opened(() => end.promise)
   const lines: OperationLine[] = []
   const over = (async () => {
-    for await (const line of client.operate('reload', {})) lines.push(line)
+    for await (const line of client.runOperation('reload', {})) lines.push(line)
   })()
   await until(() => says.length === 1)
   says[0]?.({ kind: 'event', message: 'web/0 ready', pool: 'web', slot: 0 })
@@ -162,7 +162,7 @@ test('an error has its code, and what explains it before', async () => {
   const { client } = await opened(() =>
     Promise.reject(new BalancerError('ERR_RELOAD_FAILED', 'web/0 exited', { source: 'app', retryable: true })),
   )
-  const lines = await linesOf(client.operate('reload', {}))
+  const lines = await linesOf(client.runOperation('reload', {}))
   assert.equal(lines, [
     { progress: { kind: 'output', message: 'SyntaxError' } },
     { error: { code: 'ERR_RELOAD_FAILED', message: 'web/0 exited', source: 'app', retryable: true } },
@@ -171,7 +171,7 @@ test('an error has its code, and what explains it before', async () => {
 
 test('an error that nobody foresaw has a message only, and one of a newer balancer keeps its own', async () => {
   const { client } = await opened(() => Promise.reject(new TypeError('oops')))
-  assert.equal((await linesOf(client.operate('rollback', {}))).at(-1), { error: { message: 'oops' } })
+  assert.equal((await linesOf(client.runOperation('rollback', {}))).at(-1), { error: { message: 'oops' } })
   assert.is(errorOf({ message: 'oops' }).message, 'oops')
   assert.not.instance(errorOf({ code: 'ERR_OF_TOMORROW', message: 'x' }), BalancerError)
   const known = errorOf({ code: 'ERR_BUSY', message: 'x', source: 'app', retryable: true }) as BalancerError
@@ -229,7 +229,7 @@ test('what is not understood is refused, and nothing comes of it', async () => {
 test('a client hears why it was refused', async () => {
   const { client } = await opened()
   try {
-    await linesOf(client.operate('scale', { to: 0 }))
+    await linesOf(client.runOperation('scale', { to: 0 }))
     assert.unreachable()
   } catch (error) {
     assert.equal(
@@ -341,7 +341,7 @@ test('a slow reader loses lines and is told how many; the balancer keeps a bound
 test('closing waits for what is being answered, and then the socket is gone', async () => {
   const end = deferred<OperationResult>()
   const { client, server, says } = await opened(() => end.promise)
-  const lines = linesOf(client.operate('stop', {}))
+  const lines = linesOf(client.runOperation('stop', {}))
   await until(() => says.length === 1)
   const closed = server.close()
   end.resolve({ message: 'stopped' })
@@ -357,7 +357,7 @@ test('closing waits for what is being answered, and then the socket is gone', as
 
 test('a balancer that goes away in the middle is told of', async () => {
   const { client, server, says } = await opened(() => new Promise(() => {}))
-  const lines = linesOf(client.operate('reload', {}))
+  const lines = linesOf(client.runOperation('reload', {}))
   lines.catch(() => {})
   await until(() => says.length === 1)
   await server.close()

@@ -1,6 +1,6 @@
 // A dispatcher with its pools, and nothing else that is real: no sockets, processes or clock. The owner of every descriptor is checked.
 
-import { type Door, newOwners, type Owners } from '@switchyard/handoff'
+import { type Acceptor, newOwners, type Owners } from '@switchyard/handoff'
 import { bindPolicy, leastInFlight, type Policy, type PolicyFunction, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
 import { Dispatcher } from '../src/dispatch/dispatcher.ts'
 import { Pool } from '../src/dispatch/pool.ts'
@@ -29,7 +29,7 @@ export interface WorldOptions {
 export class DispatchWorld {
   readonly owners = checkedOwners()
   readonly pools = new Map<string, Pool>()
-  readonly door = fakeDoor(this.owners, () => this.dispatcher)
+  readonly acceptor = fakeDoor(this.owners, () => this.dispatcher)
   readonly dispatcher: Dispatcher
   /** Connections that workers gave back. */
   givenBack = 0
@@ -43,7 +43,7 @@ export class DispatchWorld {
       this.pools.set(name, new Pool(plainPool({ queueLimit: 1000, queueTimeoutMs: 1_000_000, ...settings, name }), this.owners))
     this.table = this.tableOf(routes)
     this.dispatcher = new Dispatcher({
-      door: this.door as Partial<Door> as Door,
+      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
       refuses: (head) => this.table.refuses(head),
       destination: (head) => this.table.find(head).policy,
       pools: () => this.pools.values(),
@@ -60,7 +60,7 @@ export class DispatchWorld {
   queued(name = 'web'): number[] {
     const { queue } = this.pool(name)
     const taken: Queued[] = []
-    for (let next = queue.takeForLoop(); next !== undefined; next = queue.takeForLoop()) taken.push(next)
+    for (let next = queue.removeForLoop(); next !== undefined; next = queue.removeForLoop()) taken.push(next)
     queue.putBack(taken)
     return taken.map(({ arrival }) => arrival.fd)
   }

@@ -64,9 +64,9 @@ class Walk {
       case 0:
       case 1:
       case 2:
-        return void this.world.door.arrive(...Array.from({ length: 1 + this.whole(5) }, () => this.pick(PATHS)))
+        return void this.world.acceptor.arrive(...Array.from({ length: 1 + this.whole(5) }, () => this.pick(PATHS)))
       case 3:
-        return void this.world.door.arriveFrom(this.pick(ADDRESSES), this.pick(PATHS))
+        return void this.world.acceptor.arriveFrom(this.pick(ADDRESSES), this.pick(PATHS))
       case 4:
       case 5:
         return this.claim(worker, 1 + this.whole(3))
@@ -85,9 +85,9 @@ class Walk {
       case 11:
         return this.world.look()
       case 12:
-        return this.world.door.hangUp(this.world.door.lastFd - this.whole(20))
+        return this.world.acceptor.hangUp(this.world.acceptor.lastFd - this.whole(20))
       case 13:
-        return channel.giveBack(this.world.door.fromWorker(this.pick(PATHS)))
+        return channel.giveBack(this.world.acceptor.fromWorker(this.pick(PATHS)))
       case 14:
         return this.replace(worker)
       case 15:
@@ -103,15 +103,15 @@ class Walk {
 
   /** `Owners` has thrown already where a connection had two places; here it is that none has no place. */
   private check(): void {
-    const { pools, door, givenBack } = this.world
+    const { pools, acceptor, givenBack } = this.world
     const workers = [...pools.values()].flatMap((pool) => [...pool.workers])
     const sum = (of: readonly number[]): number => of.reduce((all, one) => all + one, 0)
     const queued = [...pools.values()].flatMap(({ queue }) => queue.length)
     const inChannels = workers.map(({ channel }) => channel.outstanding)
     const claimed = this.claimedByLost + sum(workers.map(({ channel }) => channel.claimed))
-    const known = claimed + door.refused.length + door.dropped.length + sum(queued) + sum(inChannels)
-    assert.is(door.accepted + givenBack, known)
-    assert.is(door.watched.size, sum(queued), 'the clients of those that wait are watched, and of no others')
+    const known = claimed + acceptor.refused.length + acceptor.dropped.length + sum(queued) + sum(inChannels)
+    assert.is(acceptor.accepted + givenBack, known)
+    assert.is(acceptor.watched.size, sum(queued), 'the clients of those that wait are watched, and of no others')
     for (const { queue, settings } of pools.values()) assert.ok(queue.length <= settings.queueLimit + WORKERS * 8)
     for (const { channel } of workers) {
       const { outstanding, load } = channelOf({ channel } as PoolWorker)

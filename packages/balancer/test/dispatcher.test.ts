@@ -28,10 +28,10 @@ test(
   'a connection that comes back while another is being placed is placed once, after it',
   inWorld({ window: 2, routes: [['/*', 'web', firstCandidate]] }, (world) => {
     const channel = channelOf(world.add())
-    const [first] = world.door.arrive('/1') as [number]
+    const [first] = world.acceptor.arrive('/1') as [number]
     channel.fail()
     // It fills the window, so the worker is looked at, and that brings the first one back.
-    const [second] = world.door.arrive('/2') as [number]
+    const [second] = world.acceptor.arrive('/2') as [number]
     assert.equal(channel.log, [first, second, first])
     assert.equal([channel.outstanding, channel.load.handedOff], [2, 2])
     assert.equal(world.queued(), [])
@@ -42,7 +42,7 @@ test(
   'a connection that comes back while the queue is being placed waits behind it, and none is placed twice',
   inWorld({ window: 2 }, (world) => {
     const channel = channelOf(world.add())
-    const fds = world.door.arrive('/1', '/2', '/3', '/4', '/5') as [number, number, number, number, number]
+    const fds = world.acceptor.arrive('/1', '/2', '/3', '/4', '/5') as [number, number, number, number, number]
     channel.claim()
     channel.onOffer = (fd) => {
       // The window is full again, and the third is found to have failed.
@@ -61,7 +61,7 @@ test(
   'a worker whose window has filled and emptied gets what waits, in order',
   inWorld({ window: 1 }, (world) => {
     const channel = channelOf(world.add())
-    const fds = world.door.arrive('/1', '/2', '/3', '/4')
+    const fds = world.acceptor.arrive('/1', '/2', '/3', '/4')
     assert.equal(channel.log, fds.slice(0, 1))
     assert.equal(world.queued(), fds.slice(1))
     for (let served = 1; served <= 4; served++) {
@@ -77,7 +77,7 @@ test(
   'workers that claim whatever they are offered empty the whole queue in one go, each connection once',
   inWorld({ window: 1 }, (world) => {
     const channels = [world.add('starting'), world.add('starting')].map(channelOf)
-    const fds = world.door.arrive(...Array.from({ length: 50 }, (_, index) => `/${index}`))
+    const fds = world.acceptor.arrive(...Array.from({ length: 50 }, (_, index) => `/${index}`))
     assert.is(world.pool().queue.length, 50)
     for (const channel of channels) channel.onOffer = () => channel.claim()
     for (const worker of world.pool().workers) {
@@ -98,12 +98,12 @@ test(
   inWorld({ window: 1, routes: [['/*', 'web', leastBusy()]] }, (world) => {
     const worker = world.add()
     const channel = channelOf(worker)
-    const [served, ...fds] = world.door.arrive('/0', '/1', '/2') as [number, ...number[]]
+    const [served, ...fds] = world.acceptor.arrive('/0', '/1', '/2') as [number, ...number[]]
     channel.load.busyMs = 5
     for (let turn = 0; turn < 3; turn++) {
       // It says that it has turned, and is busy again when it is looked at.
       world.dispatcher.onTurned(worker)
-      fds.push(...world.door.arrive('/more'))
+      fds.push(...world.acceptor.arrive('/more'))
       assert.equal(world.queued(), fds)
     }
     channel.load.busyMs = 0
@@ -124,7 +124,7 @@ test(
       const worker = world.add()
       // A loop that is free is looked at twice, in case it has turned between a look and the wish.
       channelOf(worker).load.busyMs = 5
-      const fds = world.door.arrive('/a1', '/b1', '/a2', '/b2', '/a3')
+      const fds = world.acceptor.arrive('/a1', '/b1', '/a2', '/b2', '/a3')
       const [a1, b1, a2, b2, a3] = fds
       wanted = '/b'
       world.dispatcher.onTurned(worker)
@@ -142,18 +142,18 @@ test(
   inWorld({ window: 2, pools: { web: {}, api: {} } }, (world) => {
     const web = channelOf(world.add('ready', 'web'))
     const api = channelOf(world.add('ready', 'api'))
-    const fds = world.door.arrive('/1', '/2', '/3', '/4', '/5', '/6')
+    const fds = world.acceptor.arrive('/1', '/2', '/3', '/4', '/5', '/6')
     assert.equal([web.log, world.queued()], [fds.slice(0, 2), fds.slice(2)])
     world.reroute([['/*', 'api']])
     assert.equal([api.log, world.queued('web'), world.queued('api')], [fds.slice(2, 4), [], fds.slice(4)])
     assert.is(api.unsent, 0)
     // What has moved is found by its client's end, and by the end of the old pool.
-    world.door.hangUp(fds[4] as number)
-    assert.equal(world.door.dropped, [fds[4]])
+    world.acceptor.hangUp(fds[4] as number)
+    assert.equal(world.acceptor.dropped, [fds[4]])
     api.claim()
     world.look()
     assert.equal(api.log, [...fds.slice(2, 4), fds[5]])
-    assert.equal([...world.door.watched], [])
+    assert.equal([...world.acceptor.watched], [])
   }),
 )
 
@@ -170,7 +170,7 @@ test(
     },
     (world) => {
       const [web, api] = [world.add('ready', 'web'), world.add('ready', 'api')].map(channelOf) as [FakeChannel, FakeChannel]
-      const fds = world.door.arrive('/a', '/b', '/a', '/b', '/a', '/b') as [number, number, number, number, number, number]
+      const fds = world.acceptor.arrive('/a', '/b', '/a', '/b', '/a', '/b') as [number, number, number, number, number, number]
       assert.equal([api.log, web.log], [[fds[0]], [fds[1]]])
       assert.equal(
         [world.queued('api'), world.queued('web')],
@@ -208,9 +208,9 @@ test(
   'what waited for a pool that no route names any more is routed again',
   inWorld({ window: 1, pools: { web: {}, api: {} }, routes: [['/*', 'web']] }, (world) => {
     world.add('starting', 'web')
-    const fds = world.door.arrive('/1', '/2')
+    const fds = world.acceptor.arrive('/1', '/2')
     const api = channelOf(world.add('ready', 'api'))
-    const taken = world.pool('web').queue.takeAll()
+    const taken = world.pool('web').queue.removeAll()
     world.reroute([['/*', 'api']])
     world.dispatcher.placeAgain(taken)
     assert.equal([api.log, world.queued('api')], [[fds[0]], [fds[1]]])
@@ -223,9 +223,9 @@ test(
     const [stuck, other] = [world.add(), world.add()]
     const [free, busy] = [channelOf(stuck), channelOf(other)]
     busy.load.busyMs = 5
-    const [one] = world.door.arrive('/1') as [number]
+    const [one] = world.acceptor.arrive('/1') as [number]
     // A policy that waits for a loop gives a busy one nothing more.
-    const waiting = world.door.arrive('/2', '/3', '/4')
+    const waiting = world.acceptor.arrive('/2', '/3', '/4')
     assert.equal([free.log, world.queued()], [[one], waiting])
     free.load.busyMs = 50
     world.look()
@@ -247,7 +247,7 @@ test(
     const [channel, other] = [channelOf(late), channelOf(world.add())]
     channel.load.busyMs = other.load.busyMs = 1
     channel.load.nextInMs = 1
-    const fds = world.door.arrive('/1', '/2', '/3', '/4', '/5')
+    const fds = world.acceptor.arrive('/1', '/2', '/3', '/4', '/5')
     const ahead = channel.log.length
     assert.ok(ahead > 0, 'something was offered ahead')
     assert.equal([...channel.log, ...world.queued()], fds)
@@ -265,7 +265,7 @@ test(
   'of a worker that is gone what it had not claimed goes to another, and the rest of its window does not come back',
   inWorld({ window: 4, routes: [['/*', 'web', roundRobin()]] }, (world) => {
     const [lost, other] = [world.add(), world.add()]
-    const fds = world.door.arrive('/1', '/2', '/3', '/4', '/5', '/6')
+    const fds = world.acceptor.arrive('/1', '/2', '/3', '/4', '/5', '/6')
     const mine = [...channelOf(lost).log]
     assert.is(mine.length, 3)
     channelOf(lost).claim(1)
@@ -286,10 +286,10 @@ test(
   'a client that has hung up while its connection was with a worker is not offered again',
   inWorld({ window: 1 }, (world) => {
     const lost = world.add()
-    const [fd] = world.door.arrive('/1') as [number]
-    world.door.hangUp(fd)
+    const [fd] = world.acceptor.arrive('/1') as [number]
+    world.acceptor.hangUp(fd)
     world.lose(lost)
-    assert.equal([world.door.dropped, world.door.refused], [[fd], []])
+    assert.equal([world.acceptor.dropped, world.acceptor.refused], [[fd], []])
   }),
 )
 
@@ -297,31 +297,31 @@ test(
   'what a worker gives back waits behind what is there, with its bytes',
   inWorld({ window: 1 }, (world) => {
     const channel = channelOf(world.add())
-    const [served, ...fds] = world.door.arrive('/1', '/2') as [number, number]
+    const [served, ...fds] = world.acceptor.arrive('/1', '/2') as [number, number]
     channel.claim()
     world.look()
     assert.equal(channel.log, [served, ...fds])
-    const waiting = world.door.arrive('/3')
-    const back = world.door.fromWorker('/4')
+    const waiting = world.acceptor.arrive('/3')
+    const back = world.acceptor.fromWorker('/4')
     channel.giveBack(back)
     assert.equal([world.queued(), world.givenBack], [[...waiting, back.fd], 1])
-    assert.is(world.pool().queue.take(back.fd)?.arrival.carried, back.carried)
-    world.door.drop(back.fd)
+    assert.is(world.pool().queue.remove(back.fd)?.arrival.carried, back.carried)
+    world.acceptor.drop(back.fd)
   }),
 )
 
 test(
   'without a worker a connection is refused; while one starts it waits, and the clients of those that wait are watched',
   inWorld({}, (world) => {
-    const [fd] = world.door.arrive('/1') as [number]
-    assert.equal(world.door.refused, [{ fd, reason: 'no-worker' }])
+    const [fd] = world.acceptor.arrive('/1') as [number]
+    assert.equal(world.acceptor.refused, [{ fd, reason: 'no-worker' }])
     const worker = world.add('starting')
-    const fds = world.door.arrive('/2', '/3')
-    assert.equal([...world.door.watched], fds)
-    world.door.hangUp(fds[0] as number)
+    const fds = world.acceptor.arrive('/2', '/3')
+    assert.equal([...world.acceptor.watched], fds)
+    world.acceptor.hangUp(fds[0] as number)
     worker.state = 'ready'
     world.dispatcher.onWorkerReady(worker)
-    assert.equal([channelOf(worker).log, world.door.dropped, [...world.door.watched]], [[fds[1]], [fds[0]], []])
+    assert.equal([channelOf(worker).log, world.acceptor.dropped, [...world.acceptor.watched]], [[fds[1]], [fds[0]], []])
   }),
 )
 
@@ -329,13 +329,13 @@ test(
   'one address that keeps the queue full is refused more, and another has its turn after one of those',
   inWorld({ window: 1, pools: { web: { queueLimit: 4 } } }, (world) => {
     const channel = channelOf(world.add())
-    const greedy = Array.from({ length: 7 }, () => world.door.arriveFrom('127.0.0.66'))
+    const greedy = Array.from({ length: 7 }, () => world.acceptor.arriveFrom('127.0.0.66'))
     assert.equal(
-      world.door.refused.map(({ fd, reason }) => `${fd} ${reason}`),
+      world.acceptor.refused.map(({ fd, reason }) => `${fd} ${reason}`),
       greedy.slice(5).map((fd) => `${fd} queue-full`),
     )
-    const other = world.door.arriveFrom('127.0.0.77')
-    assert.is(world.door.refused.at(-1)?.fd, greedy[4])
+    const other = world.acceptor.arriveFrom('127.0.0.77')
+    assert.is(world.acceptor.refused.at(-1)?.fd, greedy[4])
     assert.equal(world.queued(), [greedy[1], other, greedy[2], greedy[3]])
     channel.onOffer = () => channel.claim()
     channel.claim()
@@ -358,10 +358,10 @@ test(
     (world) => {
       world.add('ready', 'web')
       world.add('ready', 'api')
-      world.door.arrive(...Array.from({ length: 9 }, () => '/b'))
-      assert.is(world.door.heldOff, 0)
-      world.door.arrive(...Array.from({ length: 9 }, () => '/a'))
-      assert.is(world.door.heldOff, 1)
+      world.acceptor.arrive(...Array.from({ length: 9 }, () => '/b'))
+      assert.is(world.acceptor.heldOff, 0)
+      world.acceptor.arrive(...Array.from({ length: 9 }, () => '/a'))
+      assert.is(world.acceptor.heldOff, 1)
     },
   ),
 )
@@ -370,9 +370,9 @@ test(
   'what has waited for as long as it may is refused, and nothing is looked for when nothing waits',
   inWorld({ window: 1, pools: { web: { queueTimeoutMs: 0 } } }, (world) => {
     const channel = channelOf(world.add())
-    const [first, second] = world.door.arrive('/1', '/2') as [number, number]
+    const [first, second] = world.acceptor.arrive('/1', '/2') as [number, number]
     world.look()
-    assert.equal(world.door.refused, [{ fd: second, reason: 'queue-timeout' }])
+    assert.equal(world.acceptor.refused, [{ fd: second, reason: 'queue-timeout' }])
     assert.not.ok(world.isQuiet, 'the first is not claimed')
     channel.claim()
     for (let look = 0; look < 3; look++) world.look()

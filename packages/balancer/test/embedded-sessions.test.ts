@@ -16,7 +16,7 @@ const MAX_FRAME = 1 << 20
 const limits = { ...sessionDefaults, tombstoneMs: contractTombstoneMs }
 
 /** A line with both of its ends; frames arrive in a turn of their own. */
-class FakeLine implements SessionLine {
+class FakeLine {
   readonly sent: SessionBatch[] = []
   readonly told: ToWorker[] = []
   /** The primary hears nothing any more. */
@@ -33,24 +33,27 @@ class FakeLine implements SessionLine {
     void this.carry(message, (frame) => {
       const read = readFromWorker(frame) as SessionBatch
       this.sent.push(read)
-      if (!this.isCut) this.primary.hear(this, read)
+      if (!this.isCut) this.primary.onMessage(this.worker, read)
     })
   }
 
-  tell(message: ToWorker): void {
-    if (message.switchyard === 'sessions-changed') this.changes++
-    void this.carry(message, (frame) => {
-      const read = readFromPrimary(frame) as ToWorker
-      this.told.push(read)
-      this.listener(read)
-    })
+  /** The primary's end of this line. */
+  readonly worker: SessionLine = {
+    send: (message) => {
+      if (message.switchyard === 'sessions-changed') this.changes++
+      void this.carry(message, (frame) => {
+        const read = readFromPrimary(frame) as ToWorker
+        this.told.push(read)
+        this.listener(read)
+      })
+    },
   }
 
   onMessage(listener: (message: ToWorker) => void): void {
     this.listener = listener
   }
 
-  toldChanges(): number {
+  sentChanges(): number {
     return this.changes
   }
 
@@ -98,7 +101,7 @@ test('an answer that does not come is an error in time, and all is well when it 
 
 test('an answer that is there already when a busy loop looks at its clock is taken', async () => {
   let hear: (message: ToWorker) => void = () => {}
-  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener), toldChanges: () => undefined }, 10)
+  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener), sentChanges: () => undefined }, 10)
   const reading = store.read('a')
   await setImmediate()
   // Answers come where the loop looks for what has been read, as this does.
@@ -165,7 +168,7 @@ test('a worker hears once of what it has read, until it reads again; one that is
   const changes = () => lines[1].told.filter(({ switchyard }) => switchyard === 'sessions-changed')
   assert.equal(changes(), [{ switchyard: 'sessions-changed', ids: ['a'] }])
   await other.read('a')
-  primary.forget(lines[1])
+  primary.forget(lines[1].worker)
   await one.write('a', '4', 1000)
   await one.read('a')
   assert.is(changes().length, 1)
@@ -191,18 +194,18 @@ test('it hears what went for want of room, also when the limits become smaller',
 
 test('readers: what is too much is forgotten, oldest first, and told', () => {
   const readers = new SessionReaders<string>(2)
-  assert.is(readers.note('x', 'a'), undefined)
-  assert.is(readers.note('x', 'b'), undefined)
-  assert.is(readers.note('x', 'b'), undefined)
-  assert.is(readers.note('y', 'a'), undefined)
-  assert.is(readers.note('x', 'c'), 'a')
+  assert.is(readers.record('x', 'a'), undefined)
+  assert.is(readers.record('x', 'b'), undefined)
+  assert.is(readers.record('x', 'b'), undefined)
+  assert.is(readers.record('y', 'a'), undefined)
+  assert.is(readers.record('x', 'c'), 'a')
   assert.equal(readers.changed('a', undefined), ['y'])
   assert.equal(readers.changed('a', undefined), [])
   assert.equal(readers.changed('b', 'x'), [])
   assert.equal(readers.changed('b', 'y'), ['x'])
   readers.forget('x')
   assert.equal(readers.changed('c', undefined), [])
-  readers.note('y', 'd')
+  readers.record('y', 'd')
   assert.equal(readers.takeAll(), ['y'])
   assert.equal(readers.takeAll(), [])
 })

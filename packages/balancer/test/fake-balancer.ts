@@ -7,8 +7,8 @@ import { BalancerEmitter } from '../src/events.ts'
 import type { OperationResult, ScaleChange } from '../src/operations.ts'
 import type { Settings } from '../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../src/status.ts'
-import { Estate } from '../src/upgrade/extra-sockets.ts'
-import { Inheritance } from '../src/upgrade/startup.ts'
+import { ExtraSockets } from '../src/upgrade/extra-sockets.ts'
+import { Startup } from '../src/upgrade/startup.ts'
 import { InheritedSockets } from '../src/upgrade/inherited-sockets.ts'
 
 /** Of a pool to which nothing happens. */
@@ -88,7 +88,7 @@ export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'res
 /** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
-  readonly estate = new Estate()
+  readonly extraSockets = new ExtraSockets()
   readonly calls: string[] = []
   readonly settings: Settings
   /** Those of each reload. */
@@ -182,13 +182,13 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     env: { TMPDIR: cwd, ...env },
     cwd,
     signals: new EventEmitter(),
-    isSuccessor: false,
+    isNewPrimary: false,
     hasLostTerminal: () => false,
     endWithOutput() {},
     outliveOutput() {},
     isAlive: () => false,
     balancer: made.promise,
-    inherit: async () => new Inheritance(new InheritedSockets([])),
+    inherit: async () => new Startup(new InheritedSockets([])),
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
       made.resolve(balancer)

@@ -1,6 +1,6 @@
 // A door without sockets: a test says which connections come, and sees what becomes of them.
 
-import type { Arrival, Connection, Door, Owners, RefusalReason } from '@switchyard/handoff'
+import type { Arrival, Connection, Acceptor, Owners, RefusalReason } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 
 /** What the dispatcher wants to be told. */
@@ -10,7 +10,7 @@ export interface DoorListener {
   onLeft(fd: number): void
 }
 
-export type FakeDoor = Pick<Door, 'takeIn' | 'readmit' | 'refuse' | 'holdOff' | 'watchLeaving' | 'unwatchLeaving' | 'drop'> & {
+export type FakeAcceptor = Pick<Acceptor, 'receiveBack' | 'readmit' | 'refuse' | 'holdOff' | 'watchHangUp' | 'unwatchHangUp' | 'drop'> & {
   /** Connections come, in one batch; gives their descriptors. */
   arrive(...targets: string[]): number[]
   /** One comes from a client that has an address. */
@@ -29,7 +29,7 @@ export type FakeDoor = Pick<Door, 'takeIn' | 'readmit' | 'refuse' | 'holdOff' | 
   heldOff: number
 }
 
-export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeDoor {
+export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeAcceptor {
   const clients = new Map<number, { readonly target: string; readonly address: string }>()
   const gone = new Set<number>()
 
@@ -43,25 +43,25 @@ export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeDoor
   }
 
   function enter(target: string, address: string): number {
-    clients.set(++door.lastFd, { target, address })
-    return door.lastFd
+    clients.set(++acceptor.lastFd, { target, address })
+    return acceptor.lastFd
   }
 
   function accept(target: string, address: string): number {
     const fd = enter(target, address)
     owners.move(fd, 'none', 'dispatcher')
-    door.accepted++
+    acceptor.accepted++
     listener().onArrival({ fd, tag: 0, carried: undefined, head: headOf(fd) })
     return fd
   }
 
   function readmit({ fd, tag, carried }: Connection): Arrival | undefined {
     if (!gone.has(fd)) return { fd, tag, carried, head: headOf(fd) }
-    door.drop(fd)
+    acceptor.drop(fd)
     return undefined
   }
 
-  const door: FakeDoor = {
+  const acceptor: FakeAcceptor = {
     accepted: 0,
     lastFd: 100,
     heldOff: 0,
@@ -84,25 +84,25 @@ export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeDoor
     },
     hangUp(fd) {
       gone.add(fd)
-      if (door.watched.has(fd)) listener().onLeft(fd)
+      if (acceptor.watched.has(fd)) listener().onLeft(fd)
     },
-    takeIn: readmit,
+    receiveBack: readmit,
     readmit,
     refuse(fd, reason) {
       owners.move(fd, 'dispatcher', 'none')
-      door.watched.delete(fd)
-      door.refused.push({ fd, reason })
+      acceptor.watched.delete(fd)
+      acceptor.refused.push({ fd, reason })
     },
     drop(fd) {
       owners.move(fd, 'dispatcher', 'none')
-      door.watched.delete(fd)
-      door.dropped.push(fd)
+      acceptor.watched.delete(fd)
+      acceptor.dropped.push(fd)
     },
     holdOff() {
-      door.heldOff++
+      acceptor.heldOff++
     },
-    watchLeaving: (fd) => void door.watched.add(fd),
-    unwatchLeaving: (fd) => void door.watched.delete(fd),
+    watchHangUp: (fd) => void acceptor.watched.add(fd),
+    unwatchHangUp: (fd) => void acceptor.watched.delete(fd),
   }
-  return door
+  return acceptor
 }

@@ -187,7 +187,7 @@ export class FakeChannel implements Channel {
   }
 
   answer(_question: Question, _verdict: number): void {}
-  hearOut(): void {}
+  readAll(): void {}
   close(): void {}
 
   /** These are the worker's for good. */
@@ -213,7 +213,7 @@ export function fakeTransport(window: number, owners: Owners): Transport {
     kind: 'native',
     owners,
     passages: undefined,
-    openDoor: () => {
+    openAcceptor: () => {
       throw new Error('a fake transport has no door')
     },
     openLink: (listener): WorkerLink => {
@@ -223,8 +223,8 @@ export function fakeTransport(window: number, owners: Owners): Transport {
       return {
         ...link,
         movesConnections: true,
-        tellSeats() {},
-        tellMostKept() {},
+        sendReadySlots() {},
+        sendKeptLimit() {},
         countChange() {},
         started() {},
         afterExit: (then) => then(),

@@ -8,10 +8,10 @@ import { resolveSettings } from '../src/config/resolve.ts'
 import { folderAsWritten } from '../src/system/written-path.ts'
 import { takeActivation } from '../src/upgrade/activation.ts'
 import { isChildOfInit } from '../src/upgrade/container.ts'
-import { Inheritance } from '../src/upgrade/startup.ts'
+import { Startup } from '../src/upgrade/startup.ts'
 import { type InheritedSocket, InheritedSockets, type WantedAddress } from '../src/upgrade/inherited-sockets.ts'
 import { ownCommand } from '../src/upgrade/restart-command.ts'
-import type { Predecessor } from '../src/upgrade/old-primary-link.ts'
+import type { OldPrimaryLink } from '../src/upgrade/old-primary-link.ts'
 
 const test = suite('inheritance')
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'inheritance-')))
@@ -94,8 +94,8 @@ function settingsWith(config: object): ReturnType<typeof resolveSettings> {
   return resolveSettings({ app: import.meta.filename, ...config }, { folder, env: {} })
 }
 
-function from(ticketKeys: { id: number; secret: string }[]): Inheritance {
-  return new Inheritance(new InheritedSockets([]), { bequest: { ticketKeys } } as unknown as Predecessor)
+function from(ticketKeys: { id: number; secret: string }[]): Startup {
+  return new Startup(new InheritedSockets([]), { startMessage: { ticketKeys } } as unknown as OldPrimaryLink)
 }
 
 test('tickets of the primary before are read on', () => {
@@ -117,9 +117,9 @@ test('tickets of the primary before are read on', () => {
 test('a service manager’s sockets are listened on when the config names none, whatever becomes of them', async () => {
   const managed = { isManaged: true, number: undefined }
   const sockets = new InheritedSockets([socket(3, { ...managed, host: '::', port: 80 }), socket(4, { ...managed, path: '/run/a.sock' })])
-  const inheritance = new Inheritance(sockets)
+  const startup = new Startup(sockets)
   const fresh = { settings: settingsWith({}), knowsSecret: false }
-  const said = () => inheritance.applyTo(fresh).listen?.map(({ host, port, path }) => [host, port, path])
+  const said = () => startup.applyTo(fresh).listen?.map(({ host, port, path }) => [host, port, path])
   assert.equal(said(), [
     ['::', 80, undefined],
     [undefined, undefined, '/run/a.sock'],
@@ -127,7 +127,7 @@ test('a service manager’s sockets are listened on when the config names none, 
   await sockets.take({ path: '/run/a.sock' }, true)
   assert.is(said()?.length, 2)
   const named = { settings: settingsWith({ listen: 3000 }), knowsSecret: false }
-  assert.equal(inheritance.applyTo(named).listen, named.settings.listen)
+  assert.equal(startup.applyTo(named).listen, named.settings.listen)
 })
 
 test('the command line leads through the links by which it was written', () => {

@@ -45,7 +45,7 @@ function inWorld(body: (world: World) => void, movesConnections = true): () => v
     pool.refresh()
     let fd = 0
     const queue = (count: number, waitedMs = 0) => {
-      pool.queue.takeAll()
+      pool.queue.removeAll()
       for (let left = count; left > 0; left--)
         pool.queue.add({
           arrival: { fd: ++fd, tag: 0, carried: undefined, head },
@@ -59,7 +59,7 @@ function inWorld(body: (world: World) => void, movesConnections = true): () => v
   }
 }
 
-const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.keeping.look())
+const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.keeping.poll())
 
 test(
   'while a queue stands, for some time, each worker keeps its share',

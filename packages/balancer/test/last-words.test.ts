@@ -1,10 +1,10 @@
 // Why a worker did not come up, from what it said.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { LastWords } from '../src/supervisor/exit-reasons.ts'
+import { ExitReasons } from '../src/supervisor/exit-reasons.ts'
 
 const test = suite('last words')
-const seat = { pool: 'web', slot: 0 }
+const workerSlot = { pool: 'web', slot: 0 }
 
 const said: [what: string, lines: string[], words: string][] = [
   ['nothing', [], ''],
@@ -23,32 +23,32 @@ const said: [what: string, lines: string[], words: string][] = [
 ]
 for (const [what, lines, words] of said) {
   test(what, () => {
-    const lastWords = new LastWords()
-    const worker = { ...seat }
-    for (const line of lines) lastWords.add(worker, line)
-    assert.is(lastWords.of(worker), words)
+    const exitReasons = new ExitReasons()
+    const worker = { ...workerSlot }
+    for (const line of lines) exitReasons.add(worker, line)
+    assert.is(exitReasons.of(worker), words)
   })
 }
 
 test('two processes of one seat have words of their own', () => {
-  const lastWords = new LastWords()
-  const [old, next] = [{ ...seat }, { ...seat }]
-  lastWords.add(old, 'Error: somebody sent nonsense')
-  lastWords.add(next, 'exit code 3')
-  assert.is(lastWords.of(next), 'exit code 3')
+  const exitReasons = new ExitReasons()
+  const [old, next] = [{ ...workerSlot }, { ...workerSlot }]
+  exitReasons.add(old, 'Error: somebody sent nonsense')
+  exitReasons.add(next, 'exit code 3')
+  assert.is(exitReasons.of(next), 'exit code 3')
 })
 
 test('a pool is asked for the words of those that did not come up, until one does', () => {
-  const lastWords = new LastWords()
-  const worker = { ...seat }
-  lastWords.add(worker, 'no licence')
-  assert.is(lastWords.ofPool('web'), '')
-  lastWords.didNotComeUp(worker)
-  assert.is(lastWords.ofPool('web'), 'no licence')
-  assert.is(lastWords.ofPool('api'), '')
-  const next = { ...seat }
-  lastWords.cameUp(next)
-  assert.is(lastWords.ofPool('web'), '')
+  const exitReasons = new ExitReasons()
+  const worker = { ...workerSlot }
+  exitReasons.add(worker, 'no licence')
+  assert.is(exitReasons.ofPool('web'), '')
+  exitReasons.didNotComeUp(worker)
+  assert.is(exitReasons.ofPool('web'), 'no licence')
+  assert.is(exitReasons.ofPool('api'), '')
+  const next = { ...workerSlot }
+  exitReasons.cameUp(next)
+  assert.is(exitReasons.ofPool('web'), '')
 })
 
 test.run()

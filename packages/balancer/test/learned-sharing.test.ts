@@ -5,8 +5,8 @@ import { type openSharedTable, type SharedEntry, sessionDefaults } from '@switch
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { BalancerEmitter } from '../src/events.ts'
-import { Learned } from '../src/visitors/visitor-table.ts'
-import { Sharing } from '../src/visitors/redis-sharing.ts'
+import { VisitorTable } from '../src/visitors/visitor-table.ts'
+import { RedisSharing } from '../src/visitors/redis-sharing.ts'
 
 const test = suite('learned: sharing')
 const [alice, bob] = [visitorKey('sid', 'alice'), visitorKey('sid', 'bob')]
@@ -41,30 +41,30 @@ function sharingWith(kept: readonly SharedEntry[] = []) {
       },
     }
   }
-  let sharing: Sharing | undefined
-  const learned = new Learned({
+  let redisSharing: RedisSharing | undefined
+  const learned = new VisitorTable({
     maxEntries: 10,
     ttlMs: 1000,
     now: () => 0,
     isHeld: () => true,
-    onLearned: (entry, ttlMs) => sharing?.publish(entry, ttlMs),
+    onLearned: (entry, ttlMs) => redisSharing?.publish(entry, ttlMs),
   })
-  sharing = new Sharing({ learned, events: new BalancerEmitter(), openTable })
+  redisSharing = new RedisSharing({ learned, events: new BalancerEmitter(), openTable })
   const slotOf = (value: string, pool = 'web') => learned.slotOf(pool, 'sid', value)
-  return { learned, sharing, tables, slotOf }
+  return { learned, redisSharing, tables, slotOf }
 }
 
 test('with no Redis, or no route that learns, nothing is opened', () => {
-  const { sharing, learned, tables } = sharingWith()
-  sharing.configure({ sessions: sessionDefaults, isWanted: true, maxEntries: 10 })
-  sharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
+  const { redisSharing, learned, tables } = sharingWith()
+  redisSharing.configure({ sessions: sessionDefaults, isWanted: true, maxEntries: 10 })
+  redisSharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
   learned.learn('web', 1, [alice])
   assert.equal(tables, [])
 })
 
 test('what is learned here is told, what comes is taken, what makes no sense is passed over', () => {
-  const { sharing, learned, tables, slotOf } = sharingWith()
-  sharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
+  const { redisSharing, learned, tables, slotOf } = sharingWith()
+  redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
   const [table] = tables as [FakeTable]
   learned.learn('web', 1, [alice])
   assert.equal(table.published, [`${alice}web 1 1000`])
@@ -84,22 +84,22 @@ test('what is learned here is told, what comes is taken, what makes no sense is 
 })
 
 test('at its start it takes what others know, and believes itself more', async () => {
-  const { sharing, learned, slotOf } = sharingWith([
+  const { redisSharing, learned, slotOf } = sharingWith([
     { key: `${alice}web`, value: '5', ttlMs: 900 },
     { key: `${bob}web`, value: '6', ttlMs: 100 },
   ])
   learned.learn('web', 1, [alice])
-  sharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
+  redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
   await until(() => slotOf('bob') === 6, 1000, 'what was kept')
   assert.is(slotOf('alice'), 1)
 })
 
 test('a reload that changes nothing changes nothing; another address is another table', () => {
-  const { sharing, learned, tables } = sharingWith()
-  sharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
-  sharing.configure({ sessions: { ...redis, ttlMs: 5 }, isWanted: true, maxEntries: 10 })
+  const { redisSharing, learned, tables } = sharingWith()
+  redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
+  redisSharing.configure({ sessions: { ...redis, ttlMs: 5 }, isWanted: true, maxEntries: 10 })
   assert.is(tables.length, 1)
-  sharing.configure({ sessions: { ...redis, url: 'redis://there' }, isWanted: true, maxEntries: 10 })
+  redisSharing.configure({ sessions: { ...redis, url: 'redis://there' }, isWanted: true, maxEntries: 10 })
   assert.equal(
     tables.map(({ url, isClosed }) => [url, isClosed]),
     [
@@ -109,7 +109,7 @@ test('a reload that changes nothing changes nothing; another address is another 
   )
   tables[0]?.say({ key: `${alice}web`, value: '3', ttlMs: 500 })
   assert.is(learned.status().kept, 0, 'a table that is closed says nothing more')
-  sharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
+  redisSharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
   assert.is(tables[1]?.isClosed, true)
 })
 

@@ -2,17 +2,17 @@
 
 import { visitorKey } from '@switchyard/routing'
 import { assert, suite } from '../../../test/suite.ts'
-import { Learned, type LearnedEntry, type LearnedOptions } from '../src/visitors/visitor-table.ts'
+import { VisitorTable, type VisitorEntry, type VisitorTableOptions } from '../src/visitors/visitor-table.ts'
 
 const test = suite('learned')
 const TTL = 1000
 const keyOf = (value: string) => visitorKey('sid', value)
 
-function tableWith(changes: Partial<LearnedOptions> = {}) {
-  const told: LearnedEntry[] = []
+function tableWith(changes: Partial<VisitorTableOptions> = {}) {
+  const told: VisitorEntry[] = []
   const empty = new Set<number>()
   let now = 0
-  const learned = new Learned({
+  const learned = new VisitorTable({
     maxEntries: 100,
     ttlMs: TTL,
     now: () => now,

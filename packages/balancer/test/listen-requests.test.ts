@@ -1,7 +1,7 @@
 // What workers are answered when servers of their apps listen and close, with a door that only notes what it is asked.
 
 import { constants } from 'node:os'
-import type { BoundListener, Door, ListenerAddress } from '@switchyard/handoff'
+import type { BoundListener, Acceptor, ListenerAddress } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
@@ -58,7 +58,7 @@ interface Changes {
 }
 
 async function opened({ listen = [], unbalanced = [], pools = ['web'], freePorts = new FreePorts(), ...limits }: Changes = {}) {
-  const door = new NotingDoor()
+  const acceptor = new NotingDoor()
   const events = new BalancerEmitter()
   const lines: string[] = []
   events.on('workerNoticed', ({ message }) => lines.push(message))
@@ -71,7 +71,7 @@ async function opened({ listen = [], unbalanced = [], pools = ['web'], freePorts
     limits: { ...defaultLimits, ...limits },
   } as unknown as Settings
   const listeners = new Listeners()
-  const asDoor = door as unknown as Door
+  const asDoor = acceptor as unknown as Acceptor
   await listeners.open(
     listen.map((address) => ({ ...plain, ...address })),
     asDoor,
@@ -79,19 +79,19 @@ async function opened({ listen = [], unbalanced = [], pools = ['web'], freePorts
   )
   const recalled: PoolWorker[] = []
   const requests = new ListenRequests({
-    ...{ listeners, door: asDoor, events, freePorts },
+    ...{ listeners, acceptor: asDoor, events, freePorts },
     settings: () => settings,
     onChanged: () => {},
     onClosed: (worker) => recalled.push(worker),
   })
-  return { door, lines, listeners, requests, recalled, freePorts }
+  return { acceptor, lines, listeners, requests, recalled, freePorts }
 }
 
 type World = Awaited<ReturnType<typeof opened>>
 
 function workerOf({ requests }: World, changes: { state?: PoolWorker['state']; pool?: string; uid?: number } = {}) {
   const { state = 'starting', pool = 'web', uid } = changes
-  const worker = { state, pool, settings: { uid }, listeners: new Set(), hasClosed: false, seat: {} } as unknown as PoolWorker
+  const worker = { state, pool, settings: { uid }, listeners: new Set(), hasClosed: false, workerSlot: {} } as unknown as PoolWorker
   let lastId = 0
   const ask = (request: ListenRequest): Promise<ListenAnswer> => requests.answer(worker, request)
   return {
@@ -118,8 +118,8 @@ test('workers that ask for the same address share a listener; the second has it 
     answers.map(({ listener }) => listener),
     [0, 0],
   )
-  assert.equal(world.door.opened.length, 1)
-  assert.equal(world.door.opened[0]?.backlog, 7)
+  assert.equal(world.acceptor.opened.length, 1)
+  assert.equal(world.acceptor.opened[0]?.backlog, 7)
   assert.equal((await one.listen({ host: '127.0.0.1', port: 3000 })).listener, 1)
 })
 
@@ -128,7 +128,7 @@ test('the options of a server reach the system', async () => {
   const worker = workerOf(world)
   await worker.listen({ host: '::', port: 3000, ipv6Only: true, reusePort: true, backlog: 12 })
   await worker.listen({ path: '/run/app.sock', mode: 0o700 })
-  const [port, path] = world.door.opened
+  const [port, path] = world.acceptor.opened
   assert.equal([port?.host, port?.ipv6Only, port?.reusePort, port?.backlog], ['::', true, true, 12])
   assert.equal([path?.path, path?.mode, path?.backlog], ['/run/app.sock', 0o700, 511])
 })
@@ -146,7 +146,7 @@ test('an address that only other workers are in the way of is shared with them, 
   const world = await opened()
   const [one, two] = [workerOf(world), workerOf(world)]
   await one.listen({ port: 3000 })
-  world.door.taken.add(3000)
+  world.acceptor.taken.add(3000)
   const { id, listener, errno } = await two.listen({ host: '127.0.0.1', port: 3000 })
   assert.equal([listener, errno], [0, undefined])
   await two.close(id)
@@ -158,7 +158,7 @@ test('an address that only other workers are in the way of is shared with them, 
 
 test('what the system says reaches the worker', async () => {
   const world = await opened()
-  world.door.taken.add(3000)
+  world.acceptor.taken.add(3000)
   assert.is((await workerOf(world).listen({ port: 3000 })).errno, -EADDRINUSE)
   assert.match(world.requests.errorOf('web')?.message ?? '', ':3000 is in use')
 })
@@ -185,7 +185,7 @@ test('any port: the first of each worker is one port, and the second another, al
 test('any port: one that is in use by now is another', async () => {
   const freePorts = new FreePorts({ '* 1': 5000 })
   const world = await opened({ freePorts })
-  world.door.taken.add(5000)
+  world.acceptor.taken.add(5000)
   const { address } = await workerOf(world).listen({ port: 0 })
   assert.equal([address, freePorts.get('* 1')], [{ host: '::', port: 40_000, path: undefined }, 40_000])
 })
@@ -198,12 +198,12 @@ test('a listener goes with its last server, and stays while a worker that leaves
   await two.listen({ port: 3001 })
   for (const worker of [one, two]) worker.become('ready')
   await one.close(first.id)
-  assert.equal(world.door.closed, [])
+  assert.equal(world.acceptor.closed, [])
   assert.equal([...one.worker.listeners], [1])
   assert.equal(world.recalled, [one.worker])
   two.become('draining')
   await two.close(second.id)
-  assert.equal(world.door.closed, [])
+  assert.equal(world.acceptor.closed, [])
 })
 
 test('a server that has only looked whether its port is free leaves nothing, and no line', async () => {
@@ -211,7 +211,7 @@ test('a server that has only looked whether its port is free leaves nothing, and
   const worker = workerOf(world)
   const { id } = await worker.listen({ port: 3000, kind: 'net' })
   await worker.close(id)
-  assert.equal([world.door.closed, world.listeners.texts], [[0], []])
+  assert.equal([world.acceptor.closed, world.listeners.texts], [[0], []])
   worker.become('ready')
   assert.equal(world.lines, [])
 })
@@ -225,10 +225,10 @@ test('a listener that no worker opens again is closed after a while, one whose w
   old.become('gone')
   await only.listen({ port: 3000 })
   // No worker is ready that could have opened it.
-  assert.equal(world.door.closed, [])
+  assert.equal(world.acceptor.closed, [])
   only.become('ready')
-  await until(() => world.door.closed.length > 0)
-  assert.equal([world.door.closed, world.listeners.texts], [[1], ['[::]:3000']])
+  await until(() => world.acceptor.closed.length > 0)
+  assert.equal([world.acceptor.closed, world.listeners.texts], [[1], ['[::]:3000']])
   assert.ok(world.lines.includes('closed [::]:3001'))
 })
 
@@ -238,7 +238,7 @@ test('the listener of a pool that is gone is closed', async () => {
   await worker.listen({ port: 3000 })
   worker.become('ready')
   worker.become('gone')
-  await until(() => world.door.closed.length > 0)
+  await until(() => world.acceptor.closed.length > 0)
 })
 
 test('a server of net makes its listener one without a peek; the config may say otherwise', async () => {
@@ -253,7 +253,7 @@ test('a server of net makes its listener one without a peek; the config may say 
     [6, 'http'],
   ] as const)
     await worker.listen({ port, kind })
-  assert.equal(world.door.peeks, { 0: false, 1: true, 2: false, 3: false, 4: true, 5: true })
+  assert.equal(world.acceptor.peeks, { 0: false, 1: true, 2: false, 3: false, 4: true, 5: true })
 })
 
 test('the config names what is not balanced: one line, not one for each worker', async () => {

@@ -106,31 +106,31 @@ function watched(id: number, begun = 0, failed = 0) {
 
 test('a watch judges by what was done between two looks, once an interval', () => {
   const watch = new OutlierWatch(options)
-  assert.equal(watch.look([watched(1, 1000, 0), watched(2, 1000, 900)], 0), [], 'what was before is not known')
-  assert.equal(watch.look([watched(1, 1100, 0), watched(2, 1100, 1000)], 9_999), [], 'not yet')
+  assert.equal(watch.poll([watched(1, 1000, 0), watched(2, 1000, 900)], 0), [], 'what was before is not known')
+  assert.equal(watch.poll([watched(1, 1100, 0), watched(2, 1100, 1000)], 9_999), [], 'not yet')
   assert.equal(
-    watch.look([watched(1, 1100, 0), watched(2, 1100, 1000)], 10_000).map(({ id, forMs }) => [id, forMs]),
+    watch.poll([watched(1, 1100, 0), watched(2, 1100, 1000)], 10_000).map(({ id, forMs }) => [id, forMs]),
     [[2, 30_000]],
   )
   assert.equal([watch.isEjected(1), watch.isEjected(2)], [false, true])
-  watch.look([watched(1, 1100, 0), watched(2, 1100, 1000)], 39_999)
+  watch.poll([watched(1, 1100, 0), watched(2, 1100, 1000)], 39_999)
   assert.ok(watch.isEjected(2))
-  watch.look([watched(1, 1100, 0), watched(2, 1100, 1000)], 40_000)
+  watch.poll([watched(1, 1100, 0), watched(2, 1100, 1000)], 40_000)
   assert.not.ok(watch.isEjected(2), 'back again')
 })
 
 test('counts that begin again from 0 tell what was done', () => {
   const watch = new OutlierWatch(options)
-  watch.look([watched(1, 2 ** 32 - 50, 2 ** 32 - 20), watched(2)], 0)
+  watch.poll([watched(1, 2 ** 32 - 50, 2 ** 32 - 20), watched(2)], 0)
   assert.equal(
-    watch.look([watched(1, 50, 20), watched(2, 100)], 10_000).map(({ reason }) => reason),
+    watch.poll([watched(1, 50, 20), watched(2, 100)], 10_000).map(({ reason }) => reason),
     ["40 % of its requests failed, of the others' 0 %"],
   )
 })
 
 test('in panic nobody counts as ejected, and when others are there again the ejection goes on', () => {
   const watch = new OutlierWatch(options)
-  const look = (nowMs: number, wanted: number) => watch.look([watched(1, nowMs), watched(2, nowMs, nowMs)], nowMs, wanted)
+  const look = (nowMs: number, wanted: number) => watch.poll([watched(1, nowMs), watched(2, nowMs, nowMs)], nowMs, wanted)
   look(0, 2)
   assert.equal(look(10_000, 3).length, 1)
   assert.not.ok(watch.isEjected(2), 'of three that are wanted one would be left')
@@ -140,10 +140,10 @@ test('in panic nobody counts as ejected, and when others are there again the eje
 
 test('a worker that has gone is forgotten, and a new one is not judged before it has been there for an interval', () => {
   const watch = new OutlierWatch(options)
-  watch.look([watched(1), watched(2)], 0)
-  watch.look([watched(1, 100), watched(2, 100, 100)], 10_000)
+  watch.poll([watched(1), watched(2)], 0)
+  watch.poll([watched(1, 100), watched(2, 100, 100)], 10_000)
   assert.ok(watch.isEjected(2))
-  assert.equal(watch.look([watched(1, 200), watched(3, 100, 100)], 20_000), [])
+  assert.equal(watch.poll([watched(1, 200), watched(3, 100, 100)], 20_000), [])
   assert.not.ok(watch.isEjected(2))
 })
 
@@ -166,7 +166,7 @@ test('never more than may be, never all, and nobody for longer than the bound, w
             total.failed += failed
             return { id, load: { ...total, latencyMs } }
           })
-          for (const { forMs } of watch.look(workers, nowMs)) assert.ok(forMs > 0 && forMs <= options.maxEjectionMs)
+          for (const { forMs } of watch.poll(workers, nowMs)) assert.ok(forMs > 0 && forMs <= options.maxEjectionMs)
           const out = workers.filter(({ id }) => watch.isEjected(id))
           assert.ok(out.length < size, 'somebody serves')
           assert.ok(out.length <= Math.max(1, Math.floor(size * maxEjectedShare)))

@@ -1,7 +1,7 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
-import { type Action, type PlannedWorker, plan, restartDelayMs, type SeatHistory } from '../src/supervisor/plan.ts'
-import { type PoolVersion, WantedPool } from '../src/supervisor/desired-pool.ts'
+import { type Action, type PlannedWorker, plan, restartDelayMs, type SlotStarts } from '../src/supervisor/plan.ts'
+import { type PoolVersion, DesiredPool } from '../src/supervisor/desired-pool.ts'
 import { plainPool } from './plain-pool.ts'
 
 /** What becomes of the workers of a generation. */
@@ -32,17 +32,17 @@ const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_00
 
 export class World {
   nowMs = 1_000_000
-  readonly wanted: WantedPool
+  readonly wanted: DesiredPool
   workers: WorldWorker[] = []
   /** What the plan did that it may not do. */
   readonly faults: string[] = []
   private readonly deploys = new Map<number, Deploy>([[0, 'good']])
-  private readonly histories = new Map<number, SeatHistory>()
+  private readonly histories = new Map<number, SlotStarts>()
   private proven = false
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new WantedPool(versionWith(workers))
+    this.wanted = new DesiredPool(versionWith(workers))
     this.settle(20_000)
   }
 
@@ -52,7 +52,7 @@ export class World {
 
   get isAsWanted(): boolean {
     const { workers, generation, held } = this.wanted
-    const wanted = seats(workers).filter((slot) => !held.has(slot))
+    const wanted = workerSlots(workers).filter((slot) => !held.has(slot))
     return (
       this.workers.length === wanted.length &&
       wanted.every((slot) =>
@@ -64,7 +64,7 @@ export class World {
   /** As an operator asks for it: not while another is under way, or its workers are still here. */
   reload(deploy: Deploy, workers: number): boolean {
     const { generation, held } = this.wanted
-    if (seats(workers).every((slot) => held.has(slot))) return false
+    if (workerSlots(workers).every((slot) => held.has(slot))) return false
     if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
     this.wanted.beginReload(versionWith(workers))
     this.deploys.set(this.wanted.generation, deploy)
@@ -74,11 +74,11 @@ export class World {
   /** Of a pool that has no seat left nothing can be said: a reload of it tries nobody. */
   hold(slot: number): void {
     const { held, workers } = this.wanted
-    if (seats(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
+    if (workerSlots(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
   }
 
   scale(workers: number): void {
-    if (seats(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
+    if (workerSlots(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
   }
 
   crash(index: number): void {
@@ -153,7 +153,7 @@ export class World {
         this.workers.push({
           ...{
             id: ++this.lastId,
-            slot: action.seat.slot,
+            slot: action.workerSlot.slot,
             generation: action.generation,
             state: 'starting',
             sinceMs: nowMs,
@@ -187,7 +187,7 @@ export class World {
         worker.leavingMs = this.nowMs
         return
       case 'break':
-        this.wanted.broken.add(action.seat.slot)
+        this.wanted.broken.add(action.workerSlot.slot)
         return
       case 'note-outage':
         this.wanted.outageSinceMs = this.nowMs
@@ -221,7 +221,7 @@ export class World {
   }
 }
 
-function seats(workers: number): number[] {
+function workerSlots(workers: number): number[] {
   return Array.from({ length: workers }, (_, slot) => slot)
 }
 

@@ -6,18 +6,18 @@ import {
   type Action,
   type Actual,
   type Desired,
-  type DesiredPool,
+  type PoolTarget,
   LEAVE_MS,
   type PlannedWorker,
   plan,
   restartDelayMs,
-  type SeatHistory,
+  type SlotStarts,
 } from '../src/supervisor/plan.ts'
 
 const test = suite('plan')
 const NOW = 100_000
 
-const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
+const pool = (changes: Partial<PoolTarget> = {}): PoolTarget => ({
   name: 'web',
   workers: 2,
   generation: 0,
@@ -32,7 +32,7 @@ const pool = (changes: Partial<DesiredPool> = {}): DesiredPool => ({
   startTimeoutMs: 10_000,
   ...changes,
 })
-const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = {}): Desired => ({
+const desired = (changes: Partial<Desired> = {}, ofPool: Partial<PoolTarget> = {}): Desired => ({
   pools: [pool(ofPool)],
   stopping: false,
   drainTimeoutMs: 30_000,
@@ -42,7 +42,7 @@ const desired = (changes: Partial<Desired> = {}, ofPool: Partial<DesiredPool> = 
   ...changes,
 })
 /** Generation 1 takes the place of generation 0. */
-const reloading = (changes: Partial<DesiredPool> = {}) => desired({}, { generation: 1, previous: 0, ...changes })
+const reloading = (changes: Partial<PoolTarget> = {}) => desired({}, { generation: 1, previous: 0, ...changes })
 const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   id: 1,
   pool: 'web',
@@ -62,14 +62,14 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
 const second = (changes: Partial<PlannedWorker> = {}) => worker({ id: 2, slot: 1, ...changes })
 /** Of generation 1, in slot 0. */
 const next = (changes: Partial<PlannedWorker> = {}) => worker({ id: 3, generation: 1, state: 'starting', ...changes })
-const actual = (workers: PlannedWorker[], history: Record<number, SeatHistory> = {}, proven = ['web']): Actual => ({
+const actual = (workers: PlannedWorker[], history: Record<number, SlotStarts> = {}, proven = ['web']): Actual => ({
   workers,
   history: ({ slot }) => history[slot],
   provenPools: new Set(proven),
 })
 const both = (changes: Partial<PlannedWorker> = {}) => [worker(changes), second()]
-const start = (slot: number, generation = 0): Action => ({ do: 'start', seat: { pool: 'web', slot }, generation })
-const failed = (startAtMs: number): SeatHistory => ({ failures: 1, startAtMs, failedMs: [NOW - 10] })
+const start = (slot: number, generation = 0): Action => ({ do: 'start', workerSlot: { pool: 'web', slot }, generation })
+const failed = (startAtMs: number): SlotStarts => ({ failures: 1, startAtMs, failedMs: [NOW - 10] })
 
 const table: { name: string; desired?: Desired; actual: Actual; actions: Action[]; nextMs?: number }[] = [
   { name: 'all seats are started at once', actual: actual([], {}, []), actions: [start(0), start(1)] },
@@ -86,7 +86,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   {
     name: 'a seat whose workers fail too often is broken',
     actual: actual([worker()], { 1: { failures: 4, startAtMs: NOW, failedMs: [1, 2, 3, 4].map((ago) => NOW - ago * 1000) } }),
-    actions: [{ do: 'break', seat: { pool: 'web', slot: 1 } }],
+    actions: [{ do: 'break', workerSlot: { pool: 'web', slot: 1 } }],
   },
   {
     name: 'failures of long ago break nothing',
@@ -453,7 +453,7 @@ test('whatever is there: no seat is filled twice, nobody is acted on twice, time
     fc.property(fc.uniqueArray(anyWorker, { selector: ({ id }) => id }), fc.boolean(), fc.boolean(), (workers, stopping, proven) => {
       const { actions, nextMs } = plan(desired({ stopping }), actual(workers, {}, proven ? ['web'] : []), NOW)
       const ids = actions.flatMap((action) => ('id' in action ? [action.id] : []))
-      const slots = actions.flatMap((action) => (action.do === 'start' ? [action.seat.slot] : []))
+      const slots = actions.flatMap((action) => (action.do === 'start' ? [action.workerSlot.slot] : []))
       assert.is(new Set(ids).size, ids.length)
       assert.is(new Set(slots).size, slots.length)
       const isBehind = (one: PlannedWorker) => one.generation !== 0 || one.retiring !== undefined

@@ -145,7 +145,7 @@ for (const [waitedMs, load, choice] of [
 
 function inTurn(queue: Queue): number[] {
   const taken: Queued[] = []
-  for (let next = queue.takeForLoop(); next !== undefined; next = queue.takeForLoop()) taken.push(next)
+  for (let next = queue.removeForLoop(); next !== undefined; next = queue.removeForLoop()) taken.push(next)
   return descriptors(taken)
 }
 
@@ -154,20 +154,20 @@ test('the queue is bounded, first in first out, and ends what has waited for too
   assert.is(queue.add(waiting(11, 0, 'loop')), undefined)
   assert.is(queue.add(waiting(12, 50, 'policy')), undefined)
   assert.is(queue.add(waiting(13, 60, 'loop'))?.arrival.fd, 13)
-  assert.equal(descriptors(queue.takeExpired(100)), [11])
+  assert.equal(descriptors(queue.removeExpired(100)), [11])
   assert.is(queue.add(waiting(13, 120, 'home')), undefined)
   assert.is(queue.add(waiting(14, 130, 'recalled')), undefined, 'what a worker had been chosen for is never refused')
   assert.equal([queue.length, queue.waitingForLoop], [3, 2])
   assert.equal(inTurn(queue), [14, 12])
-  assert.is(queue.take(12), undefined)
-  assert.equal(descriptors(queue.takeForHome()), [13])
+  assert.is(queue.remove(12), undefined)
+  assert.equal(descriptors(queue.removeForHome()), [13])
   assert.is(queue.length, 0)
 })
 
 test('what is put back stands where it was', () => {
   const queue = new Queue(10, 100)
   for (const fd of [1, 2, 3, 4]) queue.add(waiting(fd, fd, 'loop', fd % 2 === 0 ? 'even' : 'odd'))
-  const taken = [queue.takeForLoop(), queue.takeForLoop(), queue.takeForLoop()] as Queued[]
+  const taken = [queue.removeForLoop(), queue.removeForLoop(), queue.removeForLoop()] as Queued[]
   assert.equal(descriptors(taken), [1, 2, 3])
   queue.putBack(taken)
   assert.equal(inTurn(queue), [1, 2, 3, 4])

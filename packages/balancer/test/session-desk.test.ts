@@ -4,7 +4,7 @@ import { type SessionReply, sessionDefaults, type ToWorker } from '@switchyard/w
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { seededRandom } from '../../../test/support/random.ts'
 import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../src/sessions/embedded-sessions.ts'
-import { SessionDesk } from '../src/sessions/session-handover.ts'
+import { SessionHandover } from '../src/sessions/session-handover.ts'
 
 const test = suite('session desk')
 const settings = { ...sessionDefaults, maxValueBytes: 1000 }
@@ -19,7 +19,7 @@ class Line implements SessionLine {
   readonly changed: (string | undefined)[] = []
   private lastBatch = 0
 
-  tell(message: ToWorker): void {
+  send(message: ToWorker): void {
     if (message.switchyard === 'session-replies') this.replies.push(...message.replies)
     if (message.switchyard === 'sessions-changed') this.changed.push(...(message.ids ?? [undefined]))
   }
@@ -33,18 +33,18 @@ class Line implements SessionLine {
 function primary() {
   const sessions = new EmbeddedSessions(settings)
   atSuiteEnd(() => sessions.close())
-  const desk = new SessionDesk(sessions, () => true)
+  const handover = new SessionHandover(sessions, () => true)
   const ask = (line: Line, ...commands: Commands): SessionReply | undefined => {
-    desk.hear(line, line.batch(...commands))
+    handover.onMessage(line, line.batch(...commands))
     return line.replies.at(-1)
   }
-  return { sessions, desk, ask }
+  return { sessions, handover, ask }
 }
 
 const written = (said: unknown): unknown => JSON.parse(JSON.stringify(said))
 
 /** The way from one to the next, step by step, over JSON. */
-function upgradeOf(old: SessionDesk, next: SessionDesk) {
+function upgradeOf(old: SessionHandover, next: SessionHandover) {
   const toOld = (entry: object): void => old.answer(written(entry))
   const toNext = (entry: object): void => next.take(written(entry), toOld)
   return {
@@ -70,7 +70,7 @@ test('the successor has all that there was, tombstones and versions included', (
   const line = new Line()
   for (const name of ['a', 'b', 'c']) old.ask(line, ['write', idOf(name), `text of ${name}`, TTL, null])
   old.ask(line, ['destroy', idOf('c'), null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   upgrade.surrender()
   const other = new Line()
@@ -88,7 +88,7 @@ test('what changes while it is copied is told behind the copy', () => {
   const [old, next] = [primary(), primary()]
   const line = new Line()
   for (let index = 0; index < 10; index++) old.ask(line, ['write', idOf(`s${index}`), 'before', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   let step = 0
   for (const _ of upgrade.copy()) {
     step++
@@ -111,7 +111,7 @@ test('that all of it was forgotten is told too', () => {
   const [old, next] = [primary(), primary()]
   const line = new Line()
   old.ask(line, ['write', idOf('a'), 'text', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   for (const _ of upgrade.copy());
   old.ask(line, ['clear'])
   upgrade.freeze()
@@ -122,7 +122,7 @@ test('commands wait while nobody is sure who serves, and are answered there afte
   const [old, next] = [primary(), primary()]
   const [worker, other] = [new Line(), new Line()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   const answered = worker.replies.length
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null], undefined)
@@ -139,7 +139,7 @@ test('old workers are told to trust nothing they have read, and then of what the
   const [old, next] = [primary(), primary()]
   const [worker, other] = [new Line(), new Line()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   upgrade.surrender()
   assert.equal(worker.changed, [undefined])
@@ -156,10 +156,10 @@ test('when there is no successor after all, everything is as before', () => {
   const [old, next] = [primary(), primary()]
   const worker = new Line()
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
-  old.desk.resume()
+  old.handover.resume()
   assert.is((worker.replies.at(-1) as { state: string }).state, 'written')
   assert.is((old.ask(worker, ['read', idOf('a'), null]) as { text: string }).text, 'two')
   assert.equal(worker.changed, [])
@@ -169,27 +169,27 @@ test('a worker that goes is forgotten, here and there', () => {
   const [old, next] = [primary(), primary()]
   const [worker, gone, late] = [new Line(), new Line(), new Line()]
   old.ask(gone, ['write', idOf('a'), 'one', TTL, null])
-  const upgrade = upgradeOf(old.desk, next.desk)
+  const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   const answered = late.replies.length
   old.ask(late, ['read', idOf('a'), null])
-  old.desk.forget(late)
+  old.handover.forget(late)
   upgrade.surrender()
   assert.is(late.replies.length, answered, 'what it had asked is not asked any more')
   old.ask(gone, ['read', idOf('a'), null])
-  old.desk.forget(gone)
+  old.handover.forget(gone)
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
   assert.equal(gone.changed, [undefined])
-  next.desk.left()
+  next.handover.left()
   next.ask(new Line(), ['write', idOf('a'), 'three', TTL, null])
   assert.equal(worker.changed, [], 'when the old primary is gone nobody is told there')
 })
 
 test('what makes no sense is passed over', () => {
-  const { desk, sessions } = primary()
+  const { handover, sessions } = primary()
   for (const entry of [{}, { line: 1 }, { line: 1, batch: 5 }, { line: 1, batch: { switchyard: 'leave' } }, { gone: 7 }])
-    desk.take(entry, () => {})
-  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) desk.answer(entry)
+    handover.take(entry, () => {})
+  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) handover.answer(entry)
   assert.is(sessions.table.size, 0)
 })
 
@@ -197,7 +197,7 @@ test('workers of both primaries count in the same sessions over 200 upgrades at 
   for (let seed = 1; seed <= 200; seed++) {
     const random = seededRandom(seed)
     const [old, next] = [primary(), primary()]
-    const upgrade = upgradeOf(old.desk, next.desk)
+    const upgrade = upgradeOf(old.handover, next.handover)
     const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     const counts = new Map<string, number>()
     let serving = [old]

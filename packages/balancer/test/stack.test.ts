@@ -9,7 +9,7 @@ import { patience } from '../../../test/support/patience.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import { inspectorArguments } from '../src/supervisor/workers/inspector-arguments.ts'
 import { readLines } from '../src/supervisor/workers/output-lines.ts'
-import { StackReader } from '../src/supervisor/workers/hang-stack.ts'
+import { HangStackReader } from '../src/supervisor/workers/hang-stack.ts'
 
 const test = suite('stack', { timeoutMs: 20_000 })
 const fixture = fileURLToPath(new URL('fixtures/hang.mjs', import.meta.url))
@@ -17,11 +17,11 @@ const fixture = fileURLToPath(new URL('fixtures/hang.mjs', import.meta.url))
 /** A process that hangs, and what it says on stderr. */
 async function withHanging(
   way: string,
-  body: (reader: StackReader, said: string[], all: string[]) => Promise<void>,
+  body: (reader: HangStackReader, said: string[], all: string[]) => Promise<void>,
   execArgv: string[] = [],
 ): Promise<void> {
   const child = spawn(process.execPath, [...execArgv, fixture, way], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const reader = new StackReader(child.pid as number)
+  const reader = new HangStackReader(child.pid as number)
   const said: string[] = []
   const all: string[] = []
   readLines(child.stderr, (line) => {
@@ -66,7 +66,7 @@ test('the event by which Node says that its inspector is open is not what the co
   })
   try {
     await untilEvent(server, 'listening')
-    const reader = new StackReader(process.pid)
+    const reader = new HangStackReader(process.pid)
     reader.hear(`Debugger listening on ws://127.0.0.1:${(server.address() as AddressInfo).port}/00000000-0000-4000-8000-000000000000`)
     assert.is(await reader.read(patience(2000)), 'at code (/app.js:1:1)\nat emit (node:events:1:1)')
   } finally {
@@ -128,10 +128,10 @@ for (const [way, why] of [
 test('nor of one that is gone', async () => {
   const child = spawn(process.execPath, ['-e', '0'])
   await untilEvent(child, 'close')
-  assert.is(await new StackReader(child.pid as number).read(300), undefined)
+  assert.is(await new HangStackReader(child.pid as number).read(300), undefined)
 })
 
-test('nor of one that never came to be', async () => assert.is(await new StackReader(0).read(300), undefined))
+test('nor of one that never came to be', async () => assert.is(await new HangStackReader(0).read(300), undefined))
 
 test('of a process whose inspector somebody else has opened the stack is told too, and its lines pass', () =>
   withHanging(

@@ -37,7 +37,7 @@ export interface Channel {
   /** Answers a question of the worker; the answer leaves with the next `flush()`. */
   answer(question: Question, verdict: Verdict): void
   /** Hears everything that the worker has said. For a worker that is gone. */
-  hearOut(): void
+  readAll(): void
   /** Ends the channel; `hearOut` and `takeBack` first. */
   close(): void
 }

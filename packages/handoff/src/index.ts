@@ -1,10 +1,10 @@
 // Everything that other packages may import from handoff.
 
-export { Acceptor, countAsRead, tagOf } from './node-internals/connection-injector.ts'
+export { ConnectionInjector, countAsRead, tagOf } from './node-internals/connection-injector.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { ControlPipe } from './pipes/control-pipe.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
-export type { Arrival, Door, DoorCounts, DoorOptions, HeadBounds, LetGoListener } from './acceptor/acceptor.ts'
+export type { Arrival, Acceptor, AcceptorCounts, AcceptorOptions, HeadBounds, LetGoListener } from './acceptor/acceptor.ts'
 export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export type { Transport, WorkerLink } from './worker-link.ts'
@@ -15,7 +15,7 @@ export { type LoadDetails, type ResponseTimes, responseBoundsMs } from './load/l
 export { type BeginningRequest, canonicalHead, carriedBy, endOf, isMoreBehind } from './node-internals/movable.ts'
 export { hasNative } from './native-module.ts'
 export { nativeTransport } from './native/native-link.ts'
-export { lookAtClock, MAX_WORD, NativeLoadRow, rowWords } from './native/native-load-row.ts'
+export { readClock, MAX_WORD, NativeLoadRow, rowWords } from './native/native-load-row.ts'
 export { openWorkerEnd } from './open-worker-end.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { challengesConnection, ownStateOf } from './node-internals/socket-state.ts'
@@ -36,7 +36,7 @@ export {
   unpackRest,
   type Verdict,
 } from './returns.ts'
-export { ToldSeats } from './load/ready-slots.ts'
+export { ReadySlots } from './load/ready-slots.ts'
 export { connectionCountOf, httpConnectionsOf, idleConnectionsOf, responseOn, tellsIdleConnections } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
 export { isHeadComplete, listenerOf, packTag } from './tag.ts'

@@ -26,7 +26,7 @@ export interface Passage {
   /** False: the other side is gone, and the connection is still the caller's. Of one that has left only the other side has a descriptor. */
   pass(passed: Passed): boolean
   /** Hears everything that the other side has sent until now. */
-  hearOut(): void
+  readAll(): void
   /** `hearOut` first. What has not left is ended. */
   close(): void
 }

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Acceptor } from './node-internals/connection-injector.ts'
+import type { ConnectionInjector } from './node-internals/connection-injector.ts'
 import type { ControlPipe } from './pipes/control-pipe.ts'
 import type { Verdict } from './returns.ts'
 
@@ -19,7 +19,7 @@ export interface Offer {
    */
   claim(bytes: number): boolean
   /** Gives the connection to a server as Node does (see `Acceptor.accept`). `carried`: what its socket is to read first. */
-  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined
+  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined
   /** Its first request comes with the next turn of the loop: until then the loop does not say that it waits. */
   stayBusy(): void
   /** Lets go of a connection that could not be claimed and that no socket was made of. */
@@ -42,13 +42,13 @@ export interface Outbox {
    * `response`: what its server has made for the request that leaves with it, if one does.
    * False: it can't leave, and nothing has happened.
    */
-  leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
+  giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
   /** Connections that have left their server and are not with the primary yet. */
-  readonly leaving: number
+  readonly unsent: number
   /** Asks who should have a request whose connection can't move (see `Question`). */
   ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void
   /** Nobody who leaves waits for code of the worker that is left: to be called before the app runs. */
-  flushLeaving(): void
+  flushReturns(): void
 }
 
 /** A worker's end of its channel, not receiving yet. */
@@ -63,7 +63,7 @@ export interface WorkerEnd {
   /** Are idle connections kept here, as many as there are now? The primary says so. */
   keepsConnections(): boolean
   /** How many changes the primary has told of since the worker's start, those on their way too; undefined: that can't be seen. */
-  toldChanges(): number | undefined
+  sentChanges(): number | undefined
   /** The loop has begun to work: a request begins. What is received says so by itself. */
   loopIsBusy(): void
   /** What the loop was handed last is answered, and what remains of the turn is putting things away: it takes the next at once. */

@@ -3,7 +3,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Channel, ChannelListener } from './channel.ts'
 import type { ControlPipe } from './pipes/control-pipe.ts'
-import type { Door, DoorOptions } from './acceptor/acceptor.ts'
+import type { Acceptor, AcceptorOptions } from './acceptor/acceptor.ts'
 import type { ChannelEnds, ChannelKind } from './channel-ends.ts'
 import type { LoadRow } from './load/load-board.ts'
 import type { Owners } from './owners.ts'
@@ -21,11 +21,11 @@ export interface WorkerLink {
   /** Carries the messages of both sides; undefined before the worker has started, and when it could not be. Node's own IPC is the app's. */
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
-  tellSeats(slots: readonly number[]): void
+  sendReadySlots(slots: readonly number[]): void
   /** Can a connection come back from the worker? Where it can't, one that the worker does not keep ends with its next response. */
   readonly movesConnections: boolean
   /** Tells the worker how many kept-alive connections it keeps to itself; undefined: all. */
-  tellMostKept(count: number | undefined): void
+  sendKeptLimit(count: number | undefined): void
   /** A message of a change is about to be sent: where memory is shared, the worker knows from now on that it is on its way. */
   countChange(): void
   /**
@@ -47,7 +47,7 @@ export interface Transport {
   readonly owners: Owners | undefined
   /** How connections go to another primary; undefined: they don't. */
   readonly passages: Passages | undefined
-  openDoor(options: DoorOptions): Door
+  openAcceptor(options: AcceptorOptions): Acceptor
   /** `window`: hand-offs that may be unclaimed at a time. Throws when the system has no descriptors left. */
   openLink(listener: ChannelListener, window?: number): WorkerLink
 }

@@ -18,10 +18,10 @@ const UPLOADS = 60
 /** Adds the contract to a suite. */
 export function channelContract(test: ReturnType<typeof suite>, { transport, unable }: ChannelCases): void {
   const entrance = new ContractDoor(transport)
-  const { door } = entrance
+  const { acceptor } = entrance
 
   test.before(() => entrance.open())
-  test.after(() => door.close())
+  test.after(() => acceptor.close())
 
   async function withWorker(
     window: number,
@@ -35,8 +35,8 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
     } finally {
       worker.process.kill('SIGKILL')
       await worker.exited
-      channel.hearOut()
-      for (const { fd } of channel.takeBack()) door.drop(fd)
+      channel.readAll()
+      for (const { fd } of channel.takeBack()) acceptor.drop(fd)
       await worker.close()
     }
   }
@@ -96,7 +96,7 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
         [true, true, false],
       )
       assert.not.ok(channel.hasRoom)
-      door.drop(clients[2]?.arrival.fd as number)
+      acceptor.drop(clients[2]?.arrival.fd as number)
       for (const { socket } of clients) socket.destroy()
     })
   })
@@ -117,7 +117,7 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
         const [answer] = await untilEvent(worker.process, 'message')
         assert.equal(answer, { claimed: false })
         assert.is(said(), '')
-        door.drop(arrival.fd)
+        acceptor.drop(arrival.fd)
         socket.destroy()
       })
     })
@@ -136,9 +136,9 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
         back.map(({ fd, tag }) => [fd, tag]),
         [[arrival.fd, arrival.tag]],
       )
-      assert.is(door.readmit(back[0] as Connection)?.head.byteLength, HEAD.length)
+      assert.is(acceptor.readmit(back[0] as Connection)?.head.byteLength, HEAD.length)
       assert.is(said(), '')
-      door.drop(arrival.fd)
+      acceptor.drop(arrival.fd)
       socket.destroy()
     })
   })
@@ -157,7 +157,7 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
         })
         assert.equal([back[0]?.fd, back[0]?.tag, channel.outstanding, said()], [arrival.fd, arrival.tag, 0, ''])
         end()
-        channel.offer(door.readmit(back[0] as Connection) as Connection, false)
+        channel.offer(acceptor.readmit(back[0] as Connection) as Connection, false)
         channel.flush()
         await until(() => said() !== '')
         assert.match(said(), /^claimed \d+ tag \d+\n$/)
@@ -177,10 +177,10 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
       channel.flush()
       worker.process.kill('SIGKILL')
       await worker.exited
-      channel.hearOut()
+      channel.readAll()
       const back = channel.takeBack().map(({ fd }) => fd)
       assert.equal([...back].sort(), clients.map(({ arrival }) => arrival.fd).sort())
-      for (const fd of back) door.drop(fd)
+      for (const fd of back) acceptor.drop(fd)
       for (const { socket } of clients) {
         socket.destroy()
         if (!socket.closed) await untilEvent(socket, 'close')
@@ -196,11 +196,11 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
         for (const { arrival } of clients) channel.offer(arrival, false)
         channel.flush()
         await worker.exited
-        channel.hearOut()
+        channel.readAll()
         const back = channel.takeBack().map(({ fd }) => fd)
         assert.equal(back, [clients[1]?.arrival.fd])
         assert.is(channel.claimed, 1)
-        for (const fd of back) door.drop(fd)
+        for (const fd of back) acceptor.drop(fd)
         for (const { socket } of clients) socket.destroy()
       })
     }
@@ -233,7 +233,7 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
       recall(10, 0)
       assert.equal(recalled, [second.fd, third.fd])
       assert.is(channel.outstanding, 2)
-      for (const fd of recalled) door.drop(fd)
+      for (const fd of recalled) acceptor.drop(fd)
       await until(async () => {
         worker.process.send('claim-held')
         channel.settle()

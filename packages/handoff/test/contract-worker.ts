@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import type { Arrival, ChannelListener, Connection, Door, Question, Transport, WorkerLink } from '../src/index.ts'
+import type { Arrival, ChannelListener, Connection, Acceptor, Question, Transport, WorkerLink } from '../src/index.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -27,17 +27,17 @@ export interface Client {
 
 /** A door whose arrivals are the test's. */
 export class ContractDoor {
-  readonly door: Door
+  readonly acceptor: Acceptor
   private readonly arrivals: Arrival[] = []
   private port = 0
 
   constructor(transport: Transport) {
-    this.door = transport.openDoor({ ...LIMITS, onArrival: (arrival) => this.arrivals.push(arrival), onBatchEnd: () => {} })
+    this.acceptor = transport.openAcceptor({ ...LIMITS, onArrival: (arrival) => this.arrivals.push(arrival), onBatchEnd: () => {} })
   }
 
   async open(): Promise<void> {
-    this.port = (await this.door.listen({ host: '127.0.0.1', port: 0 })).port as number
-    this.door.accept()
+    this.port = (await this.acceptor.listen({ host: '127.0.0.1', port: 0 })).port as number
+    this.acceptor.accept()
   }
 
   get last(): Arrival {

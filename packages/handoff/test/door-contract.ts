@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { assert, atSuiteEnd, type suite } from '../../../test/suite.ts'
 import { openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type Door, type DoorOptions, describeListener, listenerOf, type Transport } from '../src/index.ts'
+import { type Acceptor, type AcceptorOptions, describeListener, listenerOf, type Transport } from '../src/index.ts'
 import { native } from '../src/native-module.ts'
 import { HEAD, LIMITS } from './contract-worker.ts'
 
@@ -20,7 +20,7 @@ interface Arrived {
 }
 
 interface Entrance {
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly arrivals: Arrived[]
   readonly left: number[]
   readonly where: NetConnectOpts
@@ -28,26 +28,26 @@ interface Entrance {
 
 /** Adds the contract to a suite. */
 export function doorContract(test: ReturnType<typeof suite>, transport: Transport): void {
-  async function withDoor(more: Partial<DoorOptions> & { early?: boolean; peek?: boolean }, body: (entrance: Entrance) => Promise<void>) {
+  async function withDoor(more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean }, body: (entrance: Entrance) => Promise<void>) {
     const arrivals: Arrived[] = []
     const left: number[] = []
     const { early = false, peek = true, ...limits } = more
-    const door = transport.openDoor({
+    const acceptor = transport.openAcceptor({
       ...LIMITS,
       onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
       onLeft: (fd) => left.push(fd),
       onBatchEnd: () => {},
       ...limits,
     })
-    const { port } = await door.listen({ host: '127.0.0.1', port: 0, peek })
-    if (!early) door.accept()
+    const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek })
+    if (!early) acceptor.accept()
     try {
-      await body({ door, arrivals, left, where: { port: port as number, host: '127.0.0.1' } })
-      const { accepted, givenBack, refused, closed, waiting } = door.counts
+      await body({ acceptor, arrivals, left, where: { port: port as number, host: '127.0.0.1' } })
+      const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
       const gone = Object.values(refused).reduce((sum, count) => sum + count, 0) + closed + waiting
       assert.is(accepted + givenBack, gone, 'every connection is accounted for')
     } finally {
-      door.close()
+      acceptor.close()
     }
   }
 
@@ -63,12 +63,12 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   }
 
   test('a whole head arrives, with the address of its client', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const [arrival] = arrivals as [Arrived]
       assert.equal([arrival.target, arrival.address, listenerOf(arrival.tag)], ['/', '127.0.0.1', 0])
-      door.drop(arrival.fd)
+      acceptor.drop(arrival.fd)
       // With or without an error: its bytes may be unread.
       await until(() => socket.readableEnded || socket.destroyed)
       socket.destroy()
@@ -76,17 +76,17 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   })
 
   test('a head in pieces waits, and arrives once', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD.slice(0, 7))
-      await until(() => door.counts.waiting === 1)
+      await until(() => acceptor.counts.waiting === 1)
       for (const byte of HEAD.slice(7)) {
         socket.write(byte)
         await new Promise((resolve) => setImmediate(resolve))
       }
       await until(() => arrivals.length > 0)
-      assert.is(door.counts.waiting, 0)
+      assert.is(acceptor.counts.waiting, 0)
       assert.is(arrivals.length, 1)
-      door.drop(arrivals[0]?.fd as number)
+      acceptor.drop(arrivals[0]?.fd as number)
       socket.destroy()
     })
   })
@@ -98,25 +98,25 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     ['silence', undefined, 408, 'head-timeout'],
   ] as const) {
     test(`${title} is answered ${status}`, async () => {
-      await withDoor({ headTimeoutMs: 300 }, async ({ door, arrivals, where }) => {
+      await withDoor({ headTimeoutMs: 300 }, async ({ acceptor, arrivals, where }) => {
         const { socket, said } = client(where, bytes)
         await until(() => said().includes('\r\n\r\n'), 5000, 'an answer')
         assert.match(said(), new RegExp(`^HTTP/1.1 ${status} `))
-        assert.is(door.counts.refused[reason], 1)
+        assert.is(acceptor.counts.refused[reason], 1)
         assert.equal(arrivals, [])
         socket.end()
-        await until(() => door.counts.lingering === 0)
+        await until(() => acceptor.counts.lingering === 0)
         socket.destroy()
       })
     })
   }
 
   test('a refusal arrives whole while its client sends on, and lingers no longer than it may', async () => {
-    await withDoor({}, async ({ door, where }) => {
+    await withDoor({}, async ({ acceptor, where }) => {
       const { socket, said } = client(where, `GET /${'a'.repeat(2000)}`)
       const pump = setInterval(() => socket.write(Buffer.alloc(4096)), 2)
       await until(() => said().includes('\r\n\r\n'))
-      await until(() => door.counts.lingering === 0, 3000, 'the end of its patience')
+      await until(() => acceptor.counts.lingering === 0, 3000, 'the end of its patience')
       clearInterval(pump)
       assert.match(said(), /^HTTP\/1.1 431 [\s\S]*\r\n\r\n431 /)
       socket.destroy()
@@ -128,41 +128,41 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
       [{ maxUnrouted: 3 }, 503],
       [{ maxUnroutedPerAddress: 3 }, 429],
     ] as const) {
-      await withDoor(limits, async ({ door, arrivals, where }) => {
+      await withDoor(limits, async ({ acceptor, arrivals, where }) => {
         const held = [1, 2, 3].map(() => client(where, 'GET / HT'))
-        await until(() => door.counts.waiting === 3)
+        await until(() => acceptor.counts.waiting === 3)
         const over = client(where, 'GET / HT')
         await until(() => over.said().includes('\r\n\r\n'))
         assert.match(over.said(), new RegExp(`^HTTP/1.1 ${status} `))
         const whole = client(where, HEAD)
         await until(() => arrivals.length === 1)
-        door.drop(arrivals[0]?.fd as number)
+        acceptor.drop(arrivals[0]?.fd as number)
         for (const { socket } of [...held, over, whole]) socket.destroy()
-        await until(() => door.counts.waiting === 0)
+        await until(() => acceptor.counts.waiting === 0)
       })
     }
   })
 
   test('without peek a connection arrives before its client has said anything', async () => {
-    await withDoor({ peek: false }, async ({ door, arrivals, where }) => {
+    await withDoor({ peek: false }, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where)
       await until(() => arrivals.length === 1)
       assert.is(arrivals[0]?.target, '')
-      door.drop(arrivals[0]?.fd as number)
+      acceptor.drop(arrivals[0]?.fd as number)
       socket.destroy()
     })
   })
 
   test('who comes early waits until the door lets in', async () => {
-    await withDoor({ early: true }, async ({ door, arrivals, where }) => {
+    await withDoor({ early: true }, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD)
       await untilEvent(socket, 'connect')
-      assert.not.ok(door.isAccepting)
+      assert.not.ok(acceptor.isAccepting)
       assert.equal(arrivals, [])
-      door.accept()
+      acceptor.accept()
       await until(() => arrivals.length === 1)
-      assert.ok(door.isAccepting)
-      door.drop(arrivals[0]?.fd as number)
+      assert.ok(acceptor.isAccepting)
+      acceptor.drop(arrivals[0]?.fd as number)
       socket.destroy()
     })
   })
@@ -174,13 +174,13 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     const code = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
     spawnSync(process.execPath, ['-e', code])
     assert.ok(existsSync(path))
-    await withDoor({ early: true }, async ({ door, arrivals }) => {
-      assert.equal(await door.listen({ path }), { host: undefined, port: undefined, path, number: 1 })
-      door.accept()
+    await withDoor({ early: true }, async ({ acceptor, arrivals }) => {
+      assert.equal(await acceptor.listen({ path }), { host: undefined, port: undefined, path, number: 1 })
+      acceptor.accept()
       const { socket } = client({ path }, HEAD)
       await until(() => arrivals.length === 1)
       assert.is(listenerOf(arrivals[0]?.tag as number), 1)
-      door.drop(arrivals[0]?.fd as number)
+      acceptor.drop(arrivals[0]?.fd as number)
       socket.destroy()
     })
   })
@@ -189,8 +189,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     const folder = mkdtempSync(join(tmpdir(), 'door-'))
     atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
     const path = join(folder, 'door.sock')
-    await withDoor({}, async ({ door }) => {
-      await door.listen({ path })
+    await withDoor({}, async ({ acceptor }) => {
+      await acceptor.listen({ path })
       assert.equal(readdirSync(folder), ['door.sock'])
     })
     assert.equal(readdirSync(folder), ['door.sock'])
@@ -200,22 +200,22 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   test('a socket that listens already is taken over: nobody is let in before the door lets in, and nobody is lost', async () => {
     const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
     const port = native().boundPort(fd)
-    await withDoor({ early: true }, async ({ door, arrivals }) => {
+    await withDoor({ early: true }, async ({ acceptor, arrivals }) => {
       const inherited = { fd, host: '127.0.0.1', port, path: undefined }
-      assert.equal(await door.listen({ host: '127.0.0.1', port }, inherited), { host: '127.0.0.1', port, path: undefined, number: 1 })
+      assert.equal(await acceptor.listen({ host: '127.0.0.1', port }, inherited), { host: '127.0.0.1', port, path: undefined, number: 1 })
       assert.equal(
-        door.listening.map(({ number }) => number),
+        acceptor.listening.map(({ number }) => number),
         [0, 1],
       )
-      assert.is(door.listening[1]?.fd, fd)
+      assert.is(acceptor.listening[1]?.fd, fd)
       const { socket } = client({ host: '127.0.0.1', port }, HEAD)
       await untilEvent(socket, 'connect')
       await new Promise((resolve) => setTimeout(resolve, 50))
-      assert.equal([door.counts.accepted, arrivals.length], [0, 0])
-      door.accept()
+      assert.equal([acceptor.counts.accepted, arrivals.length], [0, 0])
+      acceptor.accept()
       await until(() => arrivals.length === 1)
       assert.is(listenerOf(arrivals[0]?.tag as number), 1)
-      door.drop(arrivals[0]?.fd as number)
+      acceptor.drop(arrivals[0]?.fd as number)
       socket.destroy()
     })
     assert.is(describeListener(fd), undefined)
@@ -224,26 +224,26 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   test('what was taken over and never opened is closed with the door', async () => {
     const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
     const port = native().boundPort(fd)
-    await withDoor({ early: true }, async ({ door }) => {
-      await door.listen({ host: '127.0.0.1', port }, { fd, host: '127.0.0.1', port, path: undefined })
+    await withDoor({ early: true }, async ({ acceptor }) => {
+      await acceptor.listen({ host: '127.0.0.1', port }, { fd, host: '127.0.0.1', port, path: undefined })
     })
     assert.is(describeListener(fd), undefined)
   })
 
   test('listeners of another process have numbers too, and are looked at as it looks at them', async () => {
-    await withDoor({}, async ({ door }) => {
-      assert.equal([door.nameForeign(false), door.nameForeign(true)], [1, 2])
-      assert.equal(door.peeks, { 0: true, 1: false, 2: true })
+    await withDoor({}, async ({ acceptor }) => {
+      assert.equal([acceptor.nameForeign(false), acceptor.nameForeign(true)], [1, 2])
+      assert.equal(acceptor.peeks, { 0: true, 1: false, 2: true })
       assert.equal(
-        door.listening.map(({ number }) => number),
+        acceptor.listening.map(({ number }) => number),
         [0],
       )
     })
   })
 
   /** Ends what has arrived, and its clients. */
-  function endAll(door: Door, arrivals: readonly Arrived[], clients: readonly { socket: Socket }[]): void {
-    for (const { fd } of arrivals) door.drop(fd)
+  function endAll(acceptor: Acceptor, arrivals: readonly Arrived[], clients: readonly { socket: Socket }[]): void {
+    for (const { fd } of arrivals) acceptor.drop(fd)
     for (const { socket } of clients) socket.destroy()
   }
 
@@ -259,50 +259,50 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   }
 
   test('a listener that is opened later lets no client in before it is told to', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
-      const { port, number } = await door.listen({ host: '127.0.0.1', port: 0 })
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+      const { port, number } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
       const clients = [client({ host: '127.0.0.1', port: port as number }, HEAD), client(where, HEAD)]
       await until(() => arrivals.length === 1)
       assert.is(listenerOf(arrivals[0]?.tag as number), 0)
-      door.acceptOn(number)
+      acceptor.acceptOn(number)
       await until(() => arrivals.length === 2)
       assert.is(listenerOf(arrivals[1]?.tag as number), number)
-      endAll(door, arrivals, clients)
+      endAll(acceptor, arrivals, clients)
     })
   })
 
   test('one listener is closed: new clients are refused there, and come in elsewhere', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
-      const { port, number } = await door.listen({ host: '127.0.0.1', port: 0 })
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+      const { port, number } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
       const late = { host: '127.0.0.1', port: port as number }
-      door.acceptOn(number)
+      acceptor.acceptOn(number)
       const clients = [client(late, HEAD)]
       await until(() => arrivals.length === 1)
-      door.closeListener(number)
+      acceptor.closeListener(number)
       await until(async () => (await tried(late)) === 'ECONNREFUSED')
       clients.push(client(where, HEAD))
       await until(() => arrivals.length === 2)
       assert.is(listenerOf(arrivals[1]?.tag as number), 0)
-      assert.equal(Object.keys(door.peeks), ['0'])
+      assert.equal(Object.keys(acceptor.peeks), ['0'])
       // Its number is not given to the next one at once: connections are still known by it.
-      assert.is((await door.listen({ host: '127.0.0.1', port: 0 })).number, number + 1)
-      endAll(door, arrivals, clients)
+      assert.is((await acceptor.listen({ host: '127.0.0.1', port: 0 })).number, number + 1)
+      endAll(acceptor, arrivals, clients)
     })
   })
 
   test('a listener with a peek gets one without, and the other way round', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
-      door.setPeek(0, false)
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+      acceptor.setPeek(0, false)
       const clients = [client(where)]
       await until(() => arrivals.length === 1)
-      door.setPeek(0, true)
+      acceptor.setPeek(0, true)
       clients.push(client(where, HEAD))
       await until(() => arrivals.length === 2)
       assert.equal(
         arrivals.map(({ target }) => target),
         ['', '/'],
       )
-      endAll(door, arrivals, clients)
+      endAll(acceptor, arrivals, clients)
     })
   })
 
@@ -310,24 +310,24 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     const folder = mkdtempSync(join(tmpdir(), 'door-'))
     atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
     const path = join(folder, 'door.sock')
-    await withDoor({}, async ({ door, arrivals }) => {
-      const { number } = await door.listen({ path, mode: 0o600 })
-      door.acceptOn(number)
+    await withDoor({}, async ({ acceptor, arrivals }) => {
+      const { number } = await acceptor.listen({ path, mode: 0o600 })
+      acceptor.acceptOn(number)
       assert.is(statSync(path).mode & 0o777, 0o600)
       rmSync(path)
-      await door.relisten(number, { path, mode: 0o660 })
+      await acceptor.relisten(number, { path, mode: 0o660 })
       assert.is(statSync(path).mode & 0o777, 0o660)
       const clients = [client({ path }, HEAD)]
       await until(() => arrivals.length === 1)
       assert.is(listenerOf(arrivals[0]?.tag as number), number)
-      endAll(door, arrivals, clients)
+      endAll(acceptor, arrivals, clients)
     })
   })
 
   test('an address that is in use is an error with its code', async () => {
-    await withDoor({}, async ({ door, where }) => {
+    await withDoor({}, async ({ acceptor, where }) => {
       const { port } = where as { port: number }
-      const error = await door.listen({ host: '127.0.0.1', port }).then(
+      const error = await acceptor.listen({ host: '127.0.0.1', port }).then(
         () => undefined,
         (reason: NodeJS.ErrnoException) => reason,
       )
@@ -336,58 +336,58 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   })
 
   test('who is let in again arrives again, and not when its client has left', async () => {
-    await withDoor({}, async ({ door, arrivals, left, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, left, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const [{ fd, tag }] = arrivals as [Arrived]
-      const again = door.readmit({ fd, tag, carried: undefined })
+      const again = acceptor.readmit({ fd, tag, carried: undefined })
       assert.equal([again?.fd, again?.tag, again?.head.target, again?.head.remoteAddress], [fd, tag, '/', '127.0.0.1'])
-      door.watchLeaving(fd)
+      acceptor.watchHangUp(fd)
       socket.resetAndDestroy()
       await until(() => left.length === 1, 3000, 'word of its leaving')
       assert.equal(left, [fd])
-      door.unwatchLeaving(fd)
-      assert.is(door.readmit({ fd, tag, carried: undefined }), undefined)
+      acceptor.unwatchHangUp(fd)
+      assert.is(acceptor.readmit({ fd, tag, carried: undefined }), undefined)
       assert.is(arrivals.length, 1)
-      assert.is(door.counts.closed, 1)
+      assert.is(acceptor.counts.closed, 1)
     })
   })
 
   test('nothing is told of a client that leaves when nobody asks any more', async () => {
-    await withDoor({}, async ({ door, arrivals, left, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, left, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const fd = arrivals[0]?.fd as number
-      door.watchLeaving(fd)
-      door.unwatchLeaving(fd)
+      acceptor.watchHangUp(fd)
+      acceptor.unwatchHangUp(fd)
       socket.destroy()
       const other = client(where, HEAD)
       await until(() => arrivals.length === 2)
       assert.equal(left, [])
-      for (const { fd } of arrivals) door.drop(fd)
+      for (const { fd } of arrivals) acceptor.drop(fd)
       other.socket.destroy()
     })
   })
 
   test('arrivals that are held off for a moment arrive all the same', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
       const before = client(where, HEAD)
       await until(() => arrivals.length === 1)
-      door.holdOff(1)
-      door.holdOff(1)
+      acceptor.holdOff(1)
+      acceptor.holdOff(1)
       const after = client(where, HEAD)
       await until(() => arrivals.length === 2, 3000, 'the end of the moment')
-      for (const { fd } of arrivals) door.drop(fd)
+      for (const { fd } of arrivals) acceptor.drop(fd)
       for (const { socket } of [before, after]) socket.destroy()
     })
   })
 
   test('a client that ends its side in the middle of a head is let go', async () => {
-    await withDoor({}, async ({ door, arrivals, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where)
       socket.end('GET / HT')
-      await until(() => door.counts.closed === 1)
-      assert.equal([arrivals.length, door.counts.waiting], [0, 0])
+      await until(() => acceptor.counts.closed === 1)
+      assert.equal([arrivals.length, acceptor.counts.waiting], [0, 0])
       socket.destroy()
     })
   })
@@ -395,10 +395,10 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
   test('what is closed leaves no descriptor', async () => {
     const before = openDescriptors()
     const clients: { socket: Socket }[] = []
-    await withDoor({}, async ({ door, arrivals, where }) => {
+    await withDoor({}, async ({ acceptor, arrivals, where }) => {
       clients.push(client(where, 'GET / HT'), client(where, 'G'), client(where, 'noise\0\0\0\0'), client(where, HEAD))
-      await until(() => arrivals.length === 1 && door.counts.waiting === 2 && door.counts.lingering === 1)
-      door.drop(arrivals[0]?.fd as number)
+      await until(() => arrivals.length === 1 && acceptor.counts.waiting === 2 && acceptor.counts.lingering === 1)
+      acceptor.drop(arrivals[0]?.fd as number)
     })
     for (const { socket } of clients) socket.destroy()
     await until(() => openDescriptors() <= before, 3000, 'descriptors as before')

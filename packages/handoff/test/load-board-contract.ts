@@ -2,7 +2,7 @@
 
 import { assert, type suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type LoadRow, lookAtClock, responseBoundsMs, type Transport } from '../src/index.ts'
+import { type LoadRow, readClock, responseBoundsMs, type Transport } from '../src/index.ts'
 import { type Client, ContractDoor, ContractWorker } from './contract-worker.ts'
 
 const REPORT = {
@@ -32,9 +32,9 @@ export type WithWorker = (
 /** Adds the contract to a suite. Gives what an implementation's own tests need. */
 export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): WithWorker {
   const entrance = new ContractDoor(transport)
-  const { door } = entrance
+  const { acceptor } = entrance
   test.before(() => entrance.open())
-  test.after(() => door.close())
+  test.after(() => acceptor.close())
 
   const withWorker: WithWorker = async (mode, body) => {
     const worker = await new ContractWorker((listener) => transport.openLink(listener)).up(mode)
@@ -49,7 +49,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     } finally {
       worker.process.kill('SIGKILL')
       await worker.exited
-      for (const { fd } of channel.takeBack()) door.drop(fd)
+      for (const { fd } of channel.takeBack()) acceptor.drop(fd)
       await worker.close()
     }
   }
@@ -77,7 +77,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
       worker.link.channel.flush()
       await untilEvent(worker.process, 'message')
       const busyMs = await until(() => {
-        lookAtClock()
+        readClock()
         return load.busyMs > 100 ? load.busyMs : undefined
       })
       assert.ok(busyMs < 5000, `${busyMs} ms`)
@@ -142,7 +142,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
       await untilEvent(worker.process, 'message')
       const blocked = load.turns
       await until(() => {
-        lookAtClock()
+        readClock()
         return load.busyMs > 100
       })
       assert.is(load.turns, blocked)

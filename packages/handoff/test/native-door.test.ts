@@ -14,7 +14,7 @@ doorContract(test, nativeTransport())
 
 test('it lets go of what rests and of heads that are not complete, and takes them in again', async () => {
   const arrivals: (Connection & { target: string })[] = []
-  const door = nativeTransport().openDoor({
+  const acceptor = nativeTransport().openAcceptor({
     ...LIMITS,
     onArrival: ({ fd, tag, carried, head }) => arrivals.push({ fd, tag, carried, target: head.target ?? '' }),
     onLeft: () => {},
@@ -22,36 +22,36 @@ test('it lets go of what rests and of heads that are not complete, and takes the
   })
   const unrouted: Connection[] = []
   const resting: [Connection, timeoutMs: number | undefined][] = []
-  const letGo = () => door.letGo({ onUnrouted: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
-  const { port = 0 } = await door.listen({ host: '127.0.0.1', port: 0 })
-  const { port: silentPort = 0 } = await door.listen({ host: '127.0.0.1', port: 0, peek: false })
-  door.accept()
+  const letGo = () => acceptor.letGo({ onPending: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
+  const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
+  const { port: silentPort = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek: false })
+  acceptor.accept()
   const [half, silent] = [connect(port, '127.0.0.1'), connect(silentPort, '127.0.0.1')]
   half.write('GET /ha')
-  await until(() => door.counts.waiting === 1 && arrivals.length === 1)
+  await until(() => acceptor.counts.waiting === 1 && arrivals.length === 1)
   const idle = arrivals.pop() as Connection
-  door.rest(idle, 60_000)
+  acceptor.rest(idle, 60_000)
   letGo()
-  assert.equal([unrouted.length, resting.length, door.counts.waiting, door.restingCount], [1, 1, 0, 0])
+  assert.equal([unrouted.length, resting.length, acceptor.counts.waiting, acceptor.restingCount], [1, 1, 0, 0])
   const [, timeoutMs = 0] = resting.splice(0)[0] as [Connection, number]
   assert.ok(timeoutMs > 0 && timeoutMs <= 60_000, `${timeoutMs}`)
 
-  door.rest(idle, undefined)
+  acceptor.rest(idle, undefined)
   letGo()
   assert.equal(resting, [[{ fd: idle.fd, tag: idle.tag, carried: undefined }, undefined]])
   half.write('lf HTTP/1.1\r\nHost: a\r\n\r\n')
-  const whole = door.takeIn(unrouted[0] as Connection)
+  const whole = acceptor.receiveBack(unrouted[0] as Connection)
   if (whole !== undefined) arrivals.push({ fd: whole.fd, tag: whole.tag, carried: undefined, target: whole.head.target ?? '' })
   await until(() => arrivals.length === 1)
   assert.is(arrivals[0]?.target, '/half')
-  for (const { fd } of [idle, arrivals[0] as Connection]) door.drop(fd)
+  for (const { fd } of [idle, arrivals[0] as Connection]) acceptor.drop(fd)
   for (const socket of [half, silent]) socket.destroy()
-  door.close()
+  acceptor.close()
 })
 
 test('when descriptors run short, whoever has rested longest is ended for one that comes to rest', async () => {
   const arrivals: Connection[] = []
-  const door = nativeTransport().openDoor({
+  const acceptor = nativeTransport().openAcceptor({
     ...LIMITS,
     // Every descriptor is beyond that.
     descriptorShare: 0,
@@ -59,16 +59,16 @@ test('when descriptors run short, whoever has rested longest is ended for one th
     onLeft: () => {},
     onBatchEnd: () => {},
   })
-  const { port = 0 } = await door.listen({ host: '127.0.0.1', port: 0 })
-  door.accept()
+  const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
+  acceptor.accept()
   const client = connect(port, '127.0.0.1').resume()
   client.on('error', () => {})
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await until(() => arrivals.length === 1)
-  door.rest(arrivals[0] as Connection, 60_000)
-  assert.is(door.restingCount, 0)
+  acceptor.rest(arrivals[0] as Connection, 60_000)
+  assert.is(acceptor.restingCount, 0)
   await until(() => client.closed)
-  door.close()
+  acceptor.close()
 })
 
 test('what waits at a socket that was inherited is left to whoever accepts there, unless this process has accepted itself', async () => {
@@ -80,17 +80,17 @@ test('what waits at a socket that was inherited is left to whoever accepts there
   await until(() => client.readyState === 'open')
   const arrivals: string[] = []
   const open = async () => {
-    const door = nativeTransport().openDoor({
+    const acceptor = nativeTransport().openAcceptor({
       ...LIMITS,
       onArrival: ({ fd: arrived, head }) => {
         arrivals.push(head.target ?? '')
-        door.drop(arrived)
+        acceptor.drop(arrived)
       },
       onLeft: () => {},
       onBatchEnd: () => {},
     })
-    await door.listen(address, { ...address, fd: native().copyDescriptor(fd) })
-    return door
+    await acceptor.listen(address, { ...address, fd: native().copyDescriptor(fd) })
+    return acceptor
   }
   const idle = await open()
   idle.close()

@@ -46,7 +46,7 @@ for (const [what, bytes, kind, count] of [
     const before = openDescriptors()
     send(bytes, kind, count)
     send(giveBack(1), 'stream', 1)
-    link.channel.hearOut()
+    link.channel.readAll()
     await until(() => openDescriptors() <= before, 5_000, 'no descriptor left')
     assert.equal(givenBack, [])
     link.channel.close()
@@ -57,7 +57,7 @@ test('a connection is given back as ever', () => {
   const { link, givenBack, send } = openLink()
   const before = openDescriptors()
   send(giveBack(2), 'stream', 2)
-  link.channel.hearOut()
+  link.channel.readAll()
   assert.equal(
     givenBack.map(({ carried }) => carried?.toString()),
     ['x', 'x'],
@@ -97,11 +97,11 @@ test('what is asked of a closed channel harms nobody, and its row says what it s
   link.channel.close()
   assert.is(link.load.latencyMs, 7)
   link.load.unwant()
-  link.tellSeats([0, 1])
+  link.sendReadySlots([0, 1])
   link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()
   link.channel.settle()
-  link.channel.hearOut()
+  link.channel.readAll()
   link.channel.recall(9, 0)
   link.channel.takeBack()
   assert.is(link.channel.outstanding, 0)

@@ -1,7 +1,7 @@
 // The row of a worker in shared memory: what the primary makes of its words.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { lookAtClock, NativeLoadRow, rowWords } from '../src/index.ts'
+import { readClock, NativeLoadRow, rowWords } from '../src/index.ts'
 import { WANTED_WORD } from '../src/native/native-load-row.ts'
 
 const test = suite('native load row')
@@ -42,7 +42,7 @@ test('a busy loop shows for how long', () => {
   const { memory, row } = rowOf()
   assert.is(row.busyMs, 0)
   memory[rowWords.busySince] = (nowUs() - 250_000) | 0
-  lookAtClock()
+  readClock()
   assert.ok(row.busyMs >= 249.9 && row.busyMs < 60_000, `${row.busyMs} ms`)
   assert.is(rowOf({ turnWaitUs: 1500, latencyUs: 2500 }).row.turnWaitMs, 1.5)
   assert.is(rowOf({ latencyUs: 2500 }).row.latencyMs, 2.5)
@@ -61,7 +61,7 @@ for (const [what, words, handedOff] of [
   test(`nonsense is worth nothing, and is counted: ${what}`, () => {
     const { row } = rowOf(words)
     row.handedOff = handedOff
-    lookAtClock()
+    readClock()
     const { inFlight, connections, busyMs, turnWaitMs, latencyMs, loopLagMs, utilisation } = row
     for (const value of [inFlight, connections, busyMs, turnWaitMs, latencyMs, loopLagMs, utilisation]) assert.is(value, 0)
     row.report(REPORT)
@@ -77,7 +77,7 @@ test('counts since the start are never below 0, however far they have come', () 
 
 test('a turn that begins in the future has lasted for no time', () => {
   const { row } = rowOf({ busySince: (nowUs() + 5_000_000) | 0 })
-  lookAtClock()
+  readClock()
   assert.is(row.busyMs, 0)
   assert.not.ok(row.isFree)
 })
@@ -142,7 +142,7 @@ for (const [what, words, handedOff, nextInMs] of [
   test(`a busy loop ${what}: one more is taken ${nextInMs === Number.POSITIVE_INFINITY ? 'at a time that is not known' : `in ${nextInMs} ms`}`, () => {
     const { memory, row } = rowOf(words)
     row.handedOff = handedOff
-    lookAtClock()
+    readClock()
     memory[rowWords.busySince] = nowUs()
     assert.ok(Math.abs(row.nextInMs - nextInMs) < 1 || row.nextInMs === nextInMs, `${row.nextInMs}`)
   })
@@ -156,7 +156,7 @@ test('a loop that says it waits takes at once what is on its way, so it may have
 
 test('a turn that takes several times as long as usual is overdue, and nothing more is offered ahead', () => {
   const { row } = rowOf({ turnWaitUs: 4_000, requestTurnUs: 8_000, turnUs: 5_000, busySince: (nowUs() - 40_000) | 0 })
-  lookAtClock()
+  readClock()
   assert.equal([row.isOverdue, row.nextInMs], [true, Number.POSITIVE_INFINITY])
 })
 

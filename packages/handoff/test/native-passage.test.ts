@@ -143,7 +143,7 @@ test('when the other side is gone what has not left is ended, and nothing more i
     assert.not.ok(one.passage.pass({ connection: { fd: 9999, tag: 0, carried: undefined } }))
     assert.is(one.passage.unsent, 0)
     // Nothing is heard after its end.
-    one.passage.hearOut()
+    one.passage.readAll()
   }))
 
 test('what is on its way when its sender ends arrives', () =>
@@ -152,7 +152,7 @@ test('what is on its way when its sender ends arrives', () =>
     one.passage.pass({ connection: { fd, tag: 0, carried: undefined } })
     await until(() => one.passage.unsent === 0)
     one.passage.close()
-    other.passage.hearOut()
+    other.passage.readAll()
     assert.is(other.passed.length, 1)
     assert.not.ok(client.destroyed)
   }))

@@ -35,10 +35,10 @@ test('connections that are given back wait until there are descriptors for them'
   await until(() => worker.heard.givenBack.length === COUNT, 5_000, 'all of them')
   channel.settle()
   assert.is(channel.claimed, COUNT)
-  for (const { fd } of worker.heard.givenBack) entrance.door.drop(fd)
+  for (const { fd } of worker.heard.givenBack) entrance.acceptor.drop(fd)
   for (const { socket } of clients) socket.destroy()
   await worker.close()
-  entrance.door.close()
+  entrance.acceptor.close()
 })
 
 test.run()

@@ -100,7 +100,7 @@ test('whatever a worker says shows that its loop turns', async () => {
   assert.is(row.turns, 0)
   await say(bytesOf(recordKinds.turnedWhenAsked, 0))
   assert.is(row.turns, 1)
-  row.noteToldBeside(IDLE)
+  row.recordLoadAside(IDLE)
   assert.is(row.turns, 2)
   row.report({ ...IDLE, begun: 0, failed: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
   assert.is(row.turns, 3)

@@ -3,7 +3,7 @@
 export { beginsSession } from './head/begins-session.ts'
 export { type ClientAddressOptions, clientAddress, trustedPeer, trustedProxyFault } from './head/client-address.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
-export { type LearnedSlots, VISITOR_KEY_LENGTH, valueGiven, visitorKey } from './visitors.ts'
+export { type VisitorSlots, VISITOR_KEY_LENGTH, valueGiven, visitorKey } from './visitors.ts'
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
 export { type DataScope, policyFromData } from './policies/from-data.ts'

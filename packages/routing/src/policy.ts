@@ -1,6 +1,6 @@
 // The seam at which a worker is chosen. A policy sees only candidates: ready, with room. It has no clock, no chance and no I/O of its own.
 
-import type { LearnedSlots } from './visitors.ts'
+import type { VisitorSlots } from './visitors.ts'
 import type { Load } from './load.ts'
 import type { TicketOptions } from './policies/sticky/ticket-options.ts'
 import type { PolicyData } from './policies/policy-data.ts'
@@ -25,9 +25,9 @@ export interface PolicyContext {
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** The seats of the pool that some worker holds now, for `stays` in a process that doesn't pick. Left out: nothing is known of them but the last pick. */
-  readonly seats?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
+  readonly slots?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
   /** Who knows visitors by cookies that the app sets. Left out: nobody does. */
-  readonly learned?: LearnedSlots | undefined
+  readonly visitors?: VisitorSlots | undefined
   /** Is told what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
 }

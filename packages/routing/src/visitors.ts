@@ -5,7 +5,7 @@ import { cookieIn } from './head/head-text.ts'
 import { MAX_KEY_LENGTH } from './keys.ts'
 
 /** Knows which slot has a visitor: the primary's table, or what a worker remembers of its own. */
-export interface LearnedSlots {
+export interface VisitorSlots {
   /** The slot of the worker that gave this cookie this value; undefined: nobody has said so. Never throws. */
   slotOf(pool: string, cookie: string, value: string): number | undefined
 }

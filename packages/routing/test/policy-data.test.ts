@@ -115,7 +115,7 @@ const seats = fc.option(
 )
 
 function contextOf(held: readonly { slot: number; weight: number }[] | undefined): PolicyContext {
-  return { pool: 'web', seal, now: () => NOW, ...(held !== undefined && { seats: () => held }) }
+  return { pool: 'web', seal, now: () => NOW, ...(held !== undefined && { slots: () => held }) }
 }
 
 function rebuilt(policy: Policy): Policy {

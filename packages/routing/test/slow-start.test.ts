@@ -108,7 +108,7 @@ test('by turn, a worker goes on evenly when its start is over', () => {
 })
 
 test('keys are hashed by the weights of the seats: none moves because its worker starts slowly', () => {
-  const policy = bindPolicy(sticky({ by: hash(cookie('key')) }), { ...context, seats: () => fleet(1) })
+  const policy = bindPolicy(sticky({ by: hash(cookie('key')) }), { ...context, slots: () => fleet(1) })
   for (let index = 0; index < 200; index++) {
     const head = RequestHead.of({ target: '/', headers: { cookie: `key=user-${index}` } })
     const home = policy.pick(fleet(1), head)

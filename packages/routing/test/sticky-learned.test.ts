@@ -7,7 +7,7 @@ import {
   cookie,
   fromFunction,
   hash,
-  type LearnedSlots,
+  type VisitorSlots,
   learn,
   leastInFlight,
   type Policy,
@@ -29,13 +29,13 @@ const test = suite('sticky by a learned cookie')
 const last = fromFunction((list) => list.at(-1), 'last')
 const seal = new TicketSeal([{ id: 1, secret: 'secret' }])
 
-function knows(known: Record<string, number>): LearnedSlots {
+function knows(known: Record<string, number>): VisitorSlots {
   return { slotOf: (pool, name, value) => known[`${pool} ${name} ${value}`] }
 }
 
-function bound(learned?: LearnedSlots, more: Partial<PolicyContext> = {}): Policy {
+function bound(learned?: VisitorSlots, more: Partial<PolicyContext> = {}): Policy {
   const policy = sticky({ by: learn('connect.sid'), otherwise: last })
-  return bindPolicy(policy, { pool: 'web', seal, now: () => 0, ...(learned && { learned }), ...more })
+  return bindPolicy(policy, { pool: 'web', seal, now: () => 0, ...(learned && { visitors: learned }), ...more })
 }
 
 function visitor(value: string | undefined): RequestHead {
@@ -81,13 +81,13 @@ test('whose slot has nobody, or has too much, goes by its hash among the others'
     pool: 'web',
     seal,
     now: () => 0,
-    learned: knows({ 'web connect.sid alice': 2 }),
+    visitors: knows({ 'web connect.sid alice': 2 }),
   })
   assert.is(never.pick(candidates(0, 0, 500, 0), visitor('alice'))?.slot, 2)
 })
 
 test('a later request stays with the worker that knows its visitor, and with nobody else', () => {
-  const policy = bound(knows({ 'web connect.sid alice': 2 }), { seats: () => candidates(0, 0, 0, 0) })
+  const policy = bound(knows({ 'web connect.sid alice': 2 }), { slots: () => candidates(0, 0, 0, 0) })
   assert.is(policy.stays?.(candidate(2), visitor('alice')), true)
   assert.is(policy.stays?.(candidate(1), visitor('alice')), false)
   for (const slot of [0, 1, 2, 3]) assert.is(policy.stays?.(candidate(slot), visitor('nobody knows')), false, 'the primary is asked')
@@ -95,7 +95,7 @@ test('a later request stays with the worker that knows its visitor, and with nob
 })
 
 test('where nobody learns, it picks and judges by the hash alone', () => {
-  const seats = { seats: () => candidates(0, 0, 0, 0) }
+  const seats = { slots: () => candidates(0, 0, 0, 0) }
   const [byLearning, byHash] = [bound(undefined, seats), sticky({ by: hash(cookie('connect.sid')), otherwise: last })]
   const byHashBound = bindPolicy(byHash, { pool: 'web', seal, now: () => 0, ...seats })
   fc.assert(

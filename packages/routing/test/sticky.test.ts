@@ -115,7 +115,7 @@ test('a later request stays with the worker its ticket or key names, and with an
   assert.is(tickets?.stays?.(here, withCookie('garbage')), true)
 
   const seats = candidates(0, 0, 0, 0)
-  const keyed = byHash({ seats: () => seats })
+  const keyed = byHash({ slots: () => seats })
   const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   const home = keyed?.pick(seats, head)?.slot
   for (const seat of seats) assert.is(keyed?.stays?.(seat, head), seat.slot === home)
@@ -125,7 +125,7 @@ test('a later request stays with the worker its ticket or key names, and with an
 
 test('a session stays with the worker of its generation only, a cookie with its slot', () => {
   const seats = candidates(0, 0)
-  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => seats })
+  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => seats })
   const [own, next] = [candidate(1, 0, { generation: 0 }), candidate(1, 0, { generation: 1 })]
   assert.is(tickets?.stays?.(own, withSession(1)), true)
   assert.is(tickets?.stays?.(next, withSession(1)), false)
@@ -136,20 +136,20 @@ test('a later request stays when nobody holds the seat that it wants', () => {
   const here = candidate(1)
   const keyed = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   for (const held of [[], [here]]) {
-    const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => held })
+    const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => held })
     assert.is(tickets?.stays?.(here, withCookie(ticketFor(2))), true)
     assert.is(tickets?.stays?.(here, withSession(2)), true)
-    assert.is(byHash({ seats: () => held })?.stays?.(here, keyed), true)
+    assert.is(byHash({ slots: () => held })?.stays?.(here, keyed), true)
   }
   let held = [here, candidate(2)]
-  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, seats: () => held })
+  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => held })
   assert.is(tickets?.stays?.(here, withSession(2)), false)
   held = [here]
   assert.is(tickets?.stays?.(here, withSession(2)), true, 'seats are asked for each time')
 })
 
 test('an empty list of seats is an answer: the last pick is not asked instead', () => {
-  const policy = byHash({ seats: () => [] })
+  const policy = byHash({ slots: () => [] })
   const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   const list = candidates(0, 0, 0, 0)
   policy?.pick(list, head)

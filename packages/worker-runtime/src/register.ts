@@ -11,22 +11,22 @@ import {
   type Offer,
   publishConnections,
   rowWords,
-  ToldSeats,
+  ReadySlots,
 } from '@switchyard/handoff'
-import { Asking } from './steering/placement-client.ts'
+import { PlacementClient } from './steering/placement-client.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionAges } from './drain/connection-ages.ts'
-import { Departures } from './steering/connection-mover.ts'
+import { ConnectionMover } from './steering/connection-mover.ts'
 import { Drain } from './drain/drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
-import { openGate } from './server/request-hook.ts'
+import { hookRequests } from './server/request-hook.ts'
 import { Http2Sessions } from './server/http2-sessions.ts'
 import { InFlight } from './server/in-flight.ts'
-import { joinOnListen } from './server/listen-hook.ts'
-import { LearnedCookies, learnedNames } from './steering/visitor-cookies.ts'
+import { hookAppListen } from './server/listen-hook.ts'
+import { VisitorCookies, learnedNames } from './steering/visitor-cookies.ts'
 import { knowOwnName } from './own-name.ts'
-import { Reception } from './server/receiver.ts'
+import { Receiver } from './server/receiver.ts'
 import { startReports } from './reports/report.ts'
 import { Rest } from './steering/rest.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
@@ -38,8 +38,8 @@ import { Steering } from './steering/steering.ts'
 import { keepTickShape } from './reports/tick-shape.ts'
 import { TicketCookies } from './steering/ticket-cookie.ts'
 import { UnknownSessions } from './reports/unknown-sessions.ts'
-import { Upgraded } from './server/websockets.ts'
-import { Visitors } from './steering/visitor-cache.ts'
+import { Websockets } from './server/websockets.ts'
+import { VisitorCache } from './steering/visitor-cache.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
 
 knowOwnName(process.argv[1])
@@ -65,11 +65,11 @@ async function register(runtime: Runtime): Promise<void> {
   })
   const servers = new Servers()
   /** One for each server, also for one that listens again. */
-  const receptions = new WeakMap<Server, Reception>()
+  const receptions = new WeakMap<Server, Receiver>()
   /** Servers that listen, or have connections. */
   const serving = new Set<Server>()
   let drain: Drain | undefined
-  let told: ToldSeats | undefined
+  let told: ReadySlots | undefined
   let words: Int32Array | undefined
 
   const signals = new HeldSignals()
@@ -92,7 +92,7 @@ async function register(runtime: Runtime): Promise<void> {
 
   const { start } = runtime
   const learns = learnedNames(start.routes, start.pool).length > 0
-  const visitors = learns ? new Visitors(start, () => performance.now()) : undefined
+  const visitors = learns ? new VisitorCache(start, () => performance.now()) : undefined
   const table = await buildRoutes(runtime, () => told?.list ?? [], visitors)
   unknownSessions = new UnknownSessions({
     table,
@@ -101,22 +101,22 @@ async function register(runtime: Runtime): Promise<void> {
   })
   const { end } = runtime
   const { outbox } = end
-  const asking = new Asking(runtime, outbox)
+  const asking = new PlacementClient(runtime, outbox)
   const cookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
-  const learned = visitors && new LearnedCookies(runtime, table, visitors)
+  const learned = visitors && new VisitorCookies(runtime, table, visitors)
   const forwarder = new Forwarder({ token: runtime.start.forwardToken })
   const isSteered = Steering.isNeeded(table, runtime.start.pool)
   const steering = isSteered
     ? new Steering({ runtime, table, asking, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
     : undefined
-  const departures = new Departures(table, outbox, bound)
-  const upgraded = new Upgraded()
+  const departures = new ConnectionMover(table, outbox, bound)
+  const upgraded = new Websockets()
   const sessions = new Http2Sessions()
   const whoGoes = { servers: () => [...serving], departures, upgraded, sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
   const rest = new Rest(runtime.start.rest, table, bound, departures, end, inFlight)
 
-  joinOnListen(runtime, servers, (server) => {
+  hookAppListen(runtime, servers, (server) => {
     const isFirst = words === undefined
     words ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => asking.onAnswer(id, verdict) })
     for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
@@ -126,7 +126,7 @@ async function register(runtime: Runtime): Promise<void> {
     if (!isFirst) return
     // From here on it is the app's server that keeps the process alive, as it does without us.
     runtime.keepAlive(false)
-    told = new ToldSeats(words, runtime.start.weights)
+    told = new ReadySlots(words, runtime.start.weights)
     inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, words)
     startSessionReports(runtime, openedStatus)
@@ -145,9 +145,9 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function takeIn(server: Server, words: Int32Array): void {
-    const reception = new Reception(server, inFlight, () => end.loopIsFree())
+    const reception = new Receiver(server, inFlight, () => end.loopIsFree())
     receptions.set(server, reception)
-    openGate(server, {
+    hookRequests(server, {
       noteConnections: publishConnections(server, words, rowWords.connections),
       reception,
       inFlight,

@@ -16,7 +16,7 @@ export interface Runtime {
   /** Does the line to the primary keep this process alive when nothing else does? At first it does. */
   keepAlive(keeps: boolean): void
   /** Messages of changes that the primary has sent, those on their way too; undefined: that can't be seen. */
-  toldChanges(): number | undefined
+  sentChanges(): number | undefined
 }
 
 const KEY_BYTES = 32
@@ -56,7 +56,7 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
       if (keeps) process.channel?.ref()
       else process.channel?.unref()
     },
-    toldChanges: () => end.toldChanges(),
+    sentChanges: () => end.sentChanges(),
   }
   return runtime
 }

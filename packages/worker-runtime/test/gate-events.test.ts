@@ -5,7 +5,7 @@ import { connect as connectHttp2, createServer as createHttp2Server, type Http2S
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { type GateParts, openGate } from '../src/server/request-hook.ts'
+import { type RequestHookOptions, hookRequests } from '../src/server/request-hook.ts'
 import { InFlight } from '../src/server/in-flight.ts'
 
 const test = suite('events behind the gate')
@@ -30,7 +30,7 @@ function gateBefore(server: AnyServer, isSteered: boolean): void {
     sessions: { add: () => {} },
     outbox: { flushLeaving: () => {} },
   }
-  openGate(server as Server, parts as unknown as GateParts)
+  hookRequests(server as Server, parts as unknown as RequestHookOptions)
 }
 
 interface App {

@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../test/suite.ts'
 import { seededRandom } from '../../../test/support/random.ts'
-import { Goodbyes } from '../src/drain/staggered.ts'
+import { Staggered } from '../src/drain/staggered.ts'
 
 const test = suite('goodbyes')
 const many = (count: number) => Array.from({ length: count }, (_, index) => ({ index }))
@@ -10,7 +10,7 @@ const many = (count: number) => Array.from({ length: count }, (_, index) => ({ i
 test('each once, evenly: in each tenth of the time a tenth of them, give or take one', () => {
   for (const seed of [1, 2, 3]) {
     const all = many(1000)
-    const goodbyes = new Goodbyes<{ index: number }>(5000, 1000, seededRandom(seed))
+    const goodbyes = new Staggered<{ index: number }>(5000, 1000, seededRandom(seed))
     assert.equal(goodbyes.due(all, 5000).length <= 1, true)
     const seen = new Set<object>()
     let before = goodbyes.due(all, 5000).length
@@ -30,13 +30,13 @@ test('each once, evenly: in each tenth of the time a tenth of them, give or take
 
 test('without a spread all at once', () => {
   const all = many(7)
-  const goodbyes = new Goodbyes<object>(0, 0, () => 0.5)
+  const goodbyes = new Staggered<object>(0, 0, () => 0.5)
   assert.is(goodbyes.due(all, 0).length, 7)
   assert.is(goodbyes.due(all, 1).length, 0)
 })
 
 test('who comes later has a moment in what is left of the time, and none that is left after it', () => {
-  const goodbyes = new Goodbyes<object>(0, 1000, () => 0.5)
+  const goodbyes = new Staggered<object>(0, 1000, () => 0.5)
   const [first, second, third] = many(3) as [object, object, object]
   assert.equal(goodbyes.due([first], 0), [])
   assert.equal(goodbyes.due([first, second], 500), [first])

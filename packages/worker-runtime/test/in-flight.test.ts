@@ -6,7 +6,7 @@ import { responseBoundsMs } from '@switchyard/handoff'
 import { assert, suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import { InFlight } from '../src/server/in-flight.ts'
-import { Lateness } from '../src/reports/loop-delay.ts'
+import { LoopDelay } from '../src/reports/loop-delay.ts'
 
 const test = suite('in flight')
 
@@ -151,11 +151,11 @@ test('one request in eight is timed, and falls into the bucket of its time', asy
 })
 
 test('how late a loop is, as quantiles of the last ten seconds', () => {
-  const lateness = new Lateness()
+  const lateness = new LoopDelay()
   assert.equal(lateness.read(), { p50Ms: 0, p99Ms: 0, maxMs: 0 })
-  lateness.note(7)
+  lateness.record(7)
   assert.equal(lateness.read(), { p50Ms: 7, p99Ms: 7, maxMs: 7 })
-  for (let ms = 1; ms <= 100; ms++) lateness.note(ms)
+  for (let ms = 1; ms <= 100; ms++) lateness.record(ms)
   assert.equal(lateness.read(), { p50Ms: 50, p99Ms: 99, maxMs: 100 }, 'the 7 has gone')
 })
 

@@ -4,10 +4,10 @@ import { request as ask, createServer, type IncomingMessage, type Server, type S
 import type { AddressInfo } from 'node:net'
 import { TicketSeal, visitorKey } from '@switchyard/routing'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
-import { LearnedCookies, learnedNames } from '../src/steering/visitor-cookies.ts'
+import { VisitorCookies, learnedNames } from '../src/steering/visitor-cookies.ts'
 import type { ToPrimary, WorkerRoute, WorkerStart } from '../src/protocol.ts'
 import type { Runtime } from '../src/runtime.ts'
-import { Visitors } from '../src/steering/visitor-cache.ts'
+import { VisitorCache } from '../src/steering/visitor-cache.ts'
 import { buildRoutes } from '../src/steering/worker-routes.ts'
 
 const test = suite('learned cookies')
@@ -31,13 +31,13 @@ const runtime = {
   send: (message: ToPrimary) => void (message.switchyard === 'learned' && told.push(...message.keys)),
 } as unknown as Runtime
 
-let visitors: Visitors
+let visitors: VisitorCache
 let server: Server
 let answer: (response: ServerResponse) => void
 
 test.before(async () => {
-  visitors = new Visitors(start, () => performance.now())
-  const cookies = new LearnedCookies(runtime, await buildRoutes(runtime, () => [], visitors), visitors)
+  visitors = new VisitorCache(start, () => performance.now())
+  const cookies = new VisitorCookies(runtime, await buildRoutes(runtime, () => [], visitors), visitors)
   server = createServer((request, response) => {
     cookies.prepare(request, response)
     answer(response)

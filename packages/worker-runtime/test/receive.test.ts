@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer as createNetServer, type Server
 import { type Offer, packTag } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
-import { type GateParts, openGate } from '../src/server/request-hook.ts'
+import { type RequestHookOptions, hookRequests } from '../src/server/request-hook.ts'
 import { InFlight } from '../src/server/in-flight.ts'
-import { Reception } from '../src/server/receiver.ts'
+import { Receiver } from '../src/server/receiver.ts'
 
 const test = suite('reception')
 
@@ -83,8 +83,8 @@ class Attempt implements Offer {
 }
 
 /** A server behind its gate, as a worker has it. */
-function receptionOf(server: HttpServer): Reception {
-  const reception = new Reception(server, new InFlight(), () => {})
+function receptionOf(server: HttpServer): Receiver {
+  const reception = new Receiver(server, new InFlight(), () => {})
   const parts = {
     noteConnections: () => {},
     reception,
@@ -97,7 +97,7 @@ function receptionOf(server: HttpServer): Reception {
     departures: { isOn: false },
     outbox: { flushLeaving: () => {} },
   }
-  openGate(server, parts as unknown as GateParts)
+  hookRequests(server, parts as unknown as RequestHookOptions)
   atSuiteEnd(() => void server.closeAllConnections())
   return reception
 }

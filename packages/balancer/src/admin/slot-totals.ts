@@ -6,7 +6,7 @@ import type { PoolStatus, WorkerStatus } from '../status.ts'
 /** Everything that a process counts from its start, in one list. */
 type Counts = readonly number[]
 
-interface SlotTotal {
+interface RunningTotal {
   pool: string
   slot: number
   /** Of processes that are gone. */
@@ -17,7 +17,7 @@ interface SlotTotal {
 }
 
 /** What became of a seat since the balancer started. */
-export interface SeatTotals {
+export interface SlotTotal {
   pool: string
   slot: number
   restarts: number
@@ -41,11 +41,11 @@ const NONE: Counts = new Array(PLAIN_COUNTS + responseBoundsMs.length + 1).fill(
 
 /** Keeps totals per pool and slot. Bounded by the number of slots that ever were. */
 export class SlotTotals {
-  readonly #totals = new Map<string, SlotTotal>()
+  readonly #totals = new Map<string, RunningTotal>()
 
   /** Takes in what the pools say now and returns the totals of every seat. */
-  update(pools: readonly PoolStatus[]): SeatTotals[] {
-    const now = new Map<SlotTotal, Map<string, Counts>>()
+  update(pools: readonly PoolStatus[]): SlotTotal[] {
+    const now = new Map<RunningTotal, Map<string, Counts>>()
     for (const pool of pools) {
       for (const worker of pool.workers) {
         const total = this.#totalOf(pool.name, worker.slot)
@@ -63,11 +63,11 @@ export class SlotTotals {
     })
   }
 
-  #totalOf(pool: string, slot: number): SlotTotal {
+  #totalOf(pool: string, slot: number): RunningTotal {
     const key = `${pool}/${slot}`
     const known = this.#totals.get(key)
     if (known !== undefined) return known
-    const total: SlotTotal = { pool, slot, departed: NONE, present: new Map(), restarts: 0 }
+    const total: RunningTotal = { pool, slot, departed: NONE, present: new Map(), restarts: 0 }
     this.#totals.set(key, total)
     return total
   }
@@ -79,7 +79,7 @@ function countsOf({ handOffs, begun, failed, sessions, details }: WorkerStatus):
   return details === null ? plain : [...plain, details.responses.sumMs, ...details.responses.counts]
 }
 
-function namedCounts(counts: Counts): Omit<SeatTotals, 'pool' | 'slot' | 'restarts'> {
+function namedCounts(counts: Counts): Omit<SlotTotal, 'pool' | 'slot' | 'restarts'> {
   const [handOffs = 0, begun = 0, failed = 0, sessionCommands = 0, sessionCommandsFailed = 0, sessionCommandsMs = 0, ...rest] = counts
   const [nearHits = 0, nearMisses = 0, responseSumMs = 0, ...responses] = rest
   return {
@@ -97,7 +97,7 @@ function namedCounts(counts: Counts): Omit<SeatTotals, 'pool' | 'slot' | 'restar
 }
 
 /** The last counts of a process that left are added to the departed, and so is a count that fell: its pid was used again. */
-function settle(total: SlotTotal, present: Map<string, Counts>): void {
+function settle(total: RunningTotal, present: Map<string, Counts>): void {
   for (const [worker, counts] of total.present) {
     const now = present.get(worker)
     total.departed = sum([total.departed, counts.map((count, index) => (now === undefined || (now[index] ?? 0) < count ? count : 0))])

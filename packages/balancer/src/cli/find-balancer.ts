@@ -16,7 +16,7 @@ export interface ReachOptions {
  * A client of that balancer. Where its socket would be by default is tried before the config is read, which may have faults by now, or take its time.
  * Throws ERR_NOT_RUNNING.
  */
-export async function reach({ config, control }: ReachOptions, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ControlClient> {
+export async function findBalancer({ config, control }: ReachOptions, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ControlClient> {
   if (control !== undefined) return new ControlClient(resolve(io.cwd, control))
   const file = config === undefined ? undefined : resolve(io.cwd, config)
   for (const path of controlPathsOf({ file, folder: io.cwd }, io.env)) if (await answers(path)) return new ControlClient(path)

@@ -6,14 +6,14 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import type { Estate } from '../upgrade/extra-sockets.ts'
-import type { Inheritance } from '../upgrade/startup.ts'
+import type { ExtraSockets } from '../upgrade/extra-sockets.ts'
+import type { Startup } from '../upgrade/startup.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
 
 /** The balancer as the command line sees it. */
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
-  readonly estate: Estate
+  readonly extraSockets: ExtraSockets
   start(): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export interface CliIo {
   cwd: string
   signals: Signals
   /** Started by a balancer that runs, to take its place. */
-  isSuccessor: boolean
+  isNewPrimary: boolean
   /** Has the terminal gone that the command wrote to? */
   hasLostTerminal(): boolean
   /** From now on the command ends when nobody can read any more what it prints. */
@@ -48,8 +48,8 @@ export interface CliIo {
   /** Is such a process there? */
   isAlive(pid: number): boolean
   /** What this process was started with. */
-  inherit(): Promise<Inheritance>
-  createBalancer(settings: Settings, inheritance: Inheritance): Promise<RunningBalancer>
+  inherit(): Promise<Startup>
+  createBalancer(settings: Settings, startup: Startup): Promise<RunningBalancer>
 }
 
 /** The real world. The balancer is loaded only when it is to run, so that the other commands need no native module. */
@@ -61,7 +61,7 @@ export function processIo(): CliIo {
     // A reload reads again what stands behind the name of a link, and not what did at the start.
     cwd: folderAsWritten(process.env.PWD, process.cwd()),
     signals: process,
-    isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
+    isNewPrimary: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
     endWithOutput: () => void process.stdout.on('error', endWell),
     outliveOutput() {
@@ -70,12 +70,12 @@ export function processIo(): CliIo {
     },
     isAlive,
     async inherit() {
-      const { inherit } = await import('../upgrade/startup.ts')
-      return inherit(process.env, process.pid)
+      const { readStartup } = await import('../upgrade/startup.ts')
+      return readStartup(process.env, process.pid)
     },
-    async createBalancer(settings, inheritance) {
+    async createBalancer(settings, startup) {
       const { Balancer } = await import('../balancer.ts')
-      return new Balancer(settings, inheritance)
+      return new Balancer(settings, startup)
     },
   }
 }

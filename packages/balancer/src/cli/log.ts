@@ -78,8 +78,8 @@ export function lineFormat(colour: boolean): (entry: LogEntry) => string {
     const { pool, slot, stream, msg: said = '' } = entry
     const msg = printable(said, colour).replaceAll('\n', '\n    ')
     if (stream === undefined) return format({ ...entry, msg })
-    const seat = `${pool}/${slot} | `
-    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${seat}\x1b[0m` : seat}${msg}\n`
+    const workerSlot = `${pool}/${slot} | `
+    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${workerSlot}\x1b[0m` : workerSlot}${msg}\n`
   }
 }
 

@@ -44,11 +44,11 @@ export class ProgressTeller {
       },
       told,
     )
-    events.on('workerStarted', (seat) => {
-      for (const watch of this.#watches) watch.started(seat)
+    events.on('workerStarted', (workerSlot) => {
+      for (const watch of this.#watches) watch.started(workerSlot)
     })
-    events.on('workerOutput', ({ stream, line, ...seat }) => {
-      if (stream === 'stderr') for (const watch of this.#watches) watch.printed(seat, line)
+    events.on('workerOutput', ({ stream, line, ...workerSlot }) => {
+      if (stream === 'stderr') for (const watch of this.#watches) watch.printed(workerSlot, line)
     })
   }
 

@@ -5,20 +5,20 @@ import type { OperationBodies, OperationName, Progress } from '../control/contro
 import { BalancerError } from '../errors.ts'
 import type { CliIo, TextOutput } from './io.ts'
 import { printable, printableJson } from './printable.ts'
-import { type ReachOptions, reach } from './find-balancer.ts'
+import { type ReachOptions, findBalancer } from './find-balancer.ts'
 
 export interface OperateOptions extends ReachOptions {
   json?: boolean | undefined
 }
 
 /** Resolves with the exit code 0 when it is done; throws the error that it ended with. */
-export async function operate<Name extends OperationName>(
+export async function runOperation<Name extends OperationName>(
   name: Name,
   body: OperationBodies[Name],
   options: OperateOptions,
   io: CliIo,
 ): Promise<number> {
-  const message = await follow(await reach(options, io), name, body, options, io)
+  const message = await follow(await findBalancer(options, io), name, body, options, io)
   if (options.json !== true) io.stdout.write(`${printable(message)}\n`)
   return 0
 }
@@ -33,7 +33,7 @@ export async function follow<Name extends OperationName>(
 ): Promise<string> {
   const shown = new ShownProgress(io.stderr)
   try {
-    for await (const line of client.operate(name, body)) {
+    for await (const line of client.runOperation(name, body)) {
       if (json) io.stdout.write(`${printableJson(line)}\n`)
       else if ('progress' in line) shown.show(line.progress)
       if ('result' in line) return line.result.message

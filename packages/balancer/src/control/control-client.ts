@@ -40,7 +40,7 @@ export class ControlClient {
   }
 
   /** The lines of its answer as they come; the last is its result or error. */
-  async *operate<Name extends OperationName>(name: Name, body: OperationBodies[Name]): AsyncGenerator<OperationLine> {
+  async *runOperation<Name extends OperationName>(name: Name, body: OperationBodies[Name]): AsyncGenerator<OperationLine> {
     const answer = await this.#ask('POST', `/${name}`, JSON.stringify(body))
     for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as OperationLine
   }

@@ -48,12 +48,12 @@ export async function readOperation<Name extends OperationName>(name: Name, requ
 export function readLogQuery(search: URLSearchParams): LogQuery {
   const lines = wholeOf(search.get('lines') ?? '50', 'lines')
   const named = search.get('pool') ?? undefined
-  const seat = search.get('slot')
+  const workerSlot = search.get('slot')
   return {
     lines: Math.min(lines, maxLines),
     follow: search.get('follow') === 'true',
     pool: named,
-    slot: seat === null ? undefined : wholeOf(seat, 'slot'),
+    slot: workerSlot === null ? undefined : wholeOf(workerSlot, 'slot'),
   }
 }
 

@@ -2,18 +2,18 @@
 // none does any more.
 
 import type { Owners } from '@switchyard/handoff'
-import type { LearnedSlots } from '@switchyard/routing'
+import type { VisitorSlots } from '@switchyard/routing'
 import { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
-import { makeRelease, type Release } from './bound-routes.ts'
+import { bindRoutes, type BoundRoutes } from './bound-routes.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 
-export interface ReleasesParts {
+export interface ActiveConfigOptions {
   readonly supervisor: () => Supervisor
   readonly forwardToken: string
-  readonly learned: LearnedSlots
+  readonly learned: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
   /** Routes connections again that waited for a pool which goes. */
   readonly placeAgain: (taken: readonly Queued[]) => void
@@ -21,19 +21,19 @@ export interface ReleasesParts {
   readonly owners: Owners | undefined
 }
 
-export class Releases {
+export class ActiveConfig {
   readonly pools = new Map<string, Pool>()
   /** What pools that are no more had claimed, and what was taken back from them. */
   readonly pastPools = { claimed: 0, takenBack: 0 }
-  private readonly parts: ReleasesParts
-  private inForce: Release
+  private readonly parts: ActiveConfigOptions
+  private inForce: BoundRoutes
 
-  constructor(settings: Settings, parts: ReleasesParts) {
+  constructor(settings: Settings, parts: ActiveConfigOptions) {
     this.parts = parts
     this.inForce = this.prepare(settings)
   }
 
-  get current(): Release {
+  get current(): BoundRoutes {
     return this.inForce
   }
 
@@ -42,9 +42,9 @@ export class Releases {
   }
 
   /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
-  prepare(settings: Settings): Release {
+  prepare(settings: Settings): BoundRoutes {
     const { forwardToken, learned, onPolicyFailed } = this.parts
-    return makeRelease(settings, {
+    return bindRoutes(settings, {
       forwardToken,
       learned,
       onPolicyFailed,
@@ -57,7 +57,7 @@ export class Releases {
   }
 
   /** From now on everything goes by this release. */
-  adopt(release: Release): void {
+  adopt(release: BoundRoutes): void {
     this.inForce = release
     this.parts.supervisor().limits = release.settings.limits
     for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
@@ -70,7 +70,7 @@ export class Releases {
     for (const [name, pool] of this.pools) {
       if (this.names(name)) continue
       supervisor().wanted.get(name)?.scaleTo(0)
-      placeAgain(pool.queue.takeAll())
+      placeAgain(pool.queue.removeAll())
       this.forgetIfEmpty(pool)
     }
   }

@@ -1,6 +1,6 @@
 // What one config means for a running balancer: its routes with their policies bound, and what workers are told. A reload brings another.
 
-import { bindPolicy, type LearnedSlots, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type VisitorSlots, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
 import type { Pool } from './pool.ts'
 import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
@@ -12,7 +12,7 @@ export interface Destination {
   readonly policy: Policy
 }
 
-export interface Release {
+export interface BoundRoutes {
   readonly settings: Settings
   readonly routes: RouteTable<Destination>
   /** For what no route matches, and that comes by a listener which only the app of another pool than the first has: by name of the pool. */
@@ -20,22 +20,22 @@ export interface Release {
   readonly shared: SharedStart
 }
 
-export interface ReleaseParts {
+export interface BoundRoutesOptions {
   readonly poolOf: (settings: PoolSettings) => Pool
   /** What proves to a worker that a request was forwarded by one of us; the same for all releases. */
   readonly forwardToken: string
   /** Who knows visitors by a cookie of the app's own. */
-  readonly learned: LearnedSlots
+  readonly learned: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
 }
 
 /** Binds the routes of `settings`, which have no faults. Changes nothing that runs. */
-export function makeRelease(settings: Settings, { poolOf, forwardToken, learned, onPolicyFailed }: ReleaseParts): Release {
+export function bindRoutes(settings: Settings, { poolOf, forwardToken, learned, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
-    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, learned, onError }) }
+    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, visitors: learned, onError }) }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))

@@ -4,14 +4,14 @@
 import type { Connection } from '@switchyard/handoff'
 import type { PoolWorker } from './pool-worker.ts'
 
-const FIRST_LOOK_MS = 1
+const FIRST_POLL_MS = 1
 // What a stuck worker has not claimed waits no longer than this for another that is free.
-const LAST_LOOK_MS = 4
+const LAST_POLL_MS = 4
 /** While each worker says when its loop turns, and there is more for it than it can take. */
-const TOLD_LOOK_MS = 10
+const SIGNALLED_POLL_MS = 10
 
 /** What is done about it is the listener's business, but not within the call: the caller may be in the middle of placing a connection. */
-export interface SettlingOptions {
+export interface ClaimPollerOptions {
   /** The worker could not receive this one. */
   readonly onReturned: (connection: Connection) => void
   /** The worker had no room and has some now. */
@@ -19,19 +19,19 @@ export interface SettlingOptions {
   /** The worker has not claimed all that it was offered a while ago. */
   readonly onUnclaimed: (worker: PoolWorker) => void
   /** All workers have been looked at: the moment to act. */
-  readonly onLooked: () => void
+  readonly onPolled: () => void
   /** Does it say that its loop has turned, and nothing is gained by knowing earlier that it has claimed? */
-  readonly saysSo: (worker: PoolWorker) => boolean
+  readonly signalsTurns: (worker: PoolWorker) => boolean
 }
 
-export class Settling {
-  private readonly options: SettlingOptions
+export class ClaimPoller {
+  private readonly options: ClaimPollerOptions
   private readonly touched = new Set<PoolWorker>()
   private readonly open = new Set<PoolWorker>()
   private timer: NodeJS.Timeout | undefined
-  private waitMs = FIRST_LOOK_MS
+  private waitMs = FIRST_POLL_MS
 
-  constructor(options: SettlingOptions) {
+  constructor(options: ClaimPollerOptions) {
     this.options = options
   }
 
@@ -43,14 +43,14 @@ export class Settling {
   /** Sends what has been offered since the last call. */
   flush(): void {
     if (this.touched.size === 0) return
-    this.waitMs = TOLD_LOOK_MS
+    this.waitMs = SIGNALLED_POLL_MS
     for (const worker of this.touched) {
       worker.channel.flush()
       this.open.add(worker)
-      if (!this.options.saysSo(worker)) this.waitMs = FIRST_LOOK_MS
+      if (!this.options.signalsTurns(worker)) this.waitMs = FIRST_POLL_MS
     }
     this.touched.clear()
-    if (this.timer === undefined) this.timer = setTimeout(this.look, this.waitMs)
+    if (this.timer === undefined) this.timer = setTimeout(this.pollAll, this.waitMs)
   }
 
   /** Looks at one worker now. */
@@ -71,17 +71,17 @@ export class Settling {
     clearTimeout(this.timer)
   }
 
-  private readonly look = (): void => {
+  private readonly pollAll = (): void => {
     this.timer = undefined
     for (const worker of this.open) {
       this.settle(worker)
       if (worker.channel.outstanding > 0) this.options.onUnclaimed(worker)
       if (worker.channel.isSettled) this.open.delete(worker)
     }
-    this.options.onLooked()
+    this.options.onPolled()
     this.flush()
     if (this.open.size === 0 || this.timer !== undefined) return
-    this.timer = setTimeout(this.look, this.waitMs)
-    this.waitMs = Math.min(this.waitMs * 2, LAST_LOOK_MS)
+    this.timer = setTimeout(this.pollAll, this.waitMs)
+    this.waitMs = Math.min(this.waitMs * 2, LAST_POLL_MS)
   }
 }

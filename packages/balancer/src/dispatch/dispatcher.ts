@@ -4,15 +4,15 @@
 // A connection is in one place at a time. What waits is taken out of its queue before it is placed, and is put back if it has to wait on. While one is being placed
 // its worker's channel may say that it has room again, or give other connections back: that is noted, and acted on when the placing is over.
 
-import { type Arrival, type Connection, type Door, HERE, LATER, listenerOf, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
+import { type Arrival, type Connection, type Acceptor, HERE, LATER, listenerOf, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
 import { type Policy, RequestHead } from '@switchyard/routing'
 import type { Destination } from './bound-routes.ts'
 import type { Origin, Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
 import { Recall } from './recall.ts'
-import { Settling } from './claim-poller.ts'
-import { Waiting, type Waits } from './queue-runner.ts'
+import { ClaimPoller } from './claim-poller.ts'
+import { QueueRunner, type Waits } from './queue-runner.ts'
 
 /** The primaries before and after this one, while an upgrade is under way. */
 export interface OtherPrimaries {
@@ -26,7 +26,7 @@ export interface OtherPrimaries {
 }
 
 export interface DispatcherParts {
-  readonly door: Door
+  readonly acceptor: Acceptor
   /** Could the app read this head in a way that leads to another route? */
   readonly refuses: (head: RequestHead) => boolean
   /** Pool and policy of what came with this head by this listener. */
@@ -43,9 +43,9 @@ const LONG_HOLD_OFF_MS = 10
 
 export class Dispatcher {
   private readonly parts: DispatcherParts
-  private readonly door: Door
-  private readonly settling: Settling
-  private readonly waiting: Waiting
+  private readonly acceptor: Acceptor
+  private readonly claimPoller: ClaimPoller
+  private readonly waiting: QueueRunner
   private readonly recall: Recall
   /** Came back while a connection was being placed. */
   private readonly returned: Connection[] = []
@@ -55,30 +55,30 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.parts = parts
-    this.door = parts.door
-    this.settling = new Settling({
+    this.acceptor = parts.acceptor
+    this.claimPoller = new ClaimPoller({
       onReturned: (connection) => this.returned.push(connection),
       onRoom: (worker) => this.roomy.add(parts.poolOf(worker)),
-      onUnclaimed: (worker) => this.recall.note(parts.poolOf(worker), worker),
-      onLooked: () => {
+      onUnclaimed: (worker) => this.recall.record(parts.poolOf(worker), worker),
+      onPolled: () => {
         this.recall.relieveAll()
         this.act()
       },
-      saysSo: (worker) => parts.poolOf(worker).isSaturated,
+      signalsTurns: (worker) => parts.poolOf(worker).isSaturated,
     })
     this.recall = new Recall({ place: (connection) => this.admit(connection, 'recalled') })
-    this.waiting = new Waiting({
+    this.waiting = new QueueRunner({
       pools: parts.pools,
-      refuse: (pool, fd, reason) => this.door.refuse(fd, reason, pool.retryAfterS),
+      refuse: (pool, fd, reason) => this.acceptor.refuse(fd, reason, pool.retryAfterS),
       place: (queued) => this.placeQueued(queued),
-      watch: (fd) => this.door.watchLeaving(fd),
-      flush: () => this.settling.flush(),
+      watch: (fd) => this.acceptor.watchHangUp(fd),
+      flush: () => this.claimPoller.flush(),
     })
   }
 
   /** A connection has its head. First in, first out: what waits for its pool goes before it. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    if (origin === 'client' && this.parts.refuses(arrival.head)) return this.door.refuse(arrival.fd, 'ambiguous-head')
+    if (origin === 'client' && this.parts.refuses(arrival.head)) return this.acceptor.refuse(arrival.fd, 'ambiguous-head')
     const destination = this.destinationOf(arrival)
     const { pool } = destination
     if (pool.queue.waitingForLoop > 0) this.waiting.placeForLoop(pool)
@@ -104,20 +104,20 @@ export class Dispatcher {
         return
       }
       if (choice !== 'nobody') return { pool, waitFor: choice }
-      this.door.refuse(fd, 'no-worker', pool.retryAfterS)
+      this.acceptor.refuse(fd, 'no-worker', pool.retryAfterS)
       return
     }
     if (!choice.channel.offer(arrival, policy.binds?.(head) ?? true)) return { pool, waitFor: 'loop' }
     this.unwatch(fd, origin)
-    this.settling.touch(choice)
+    this.claimPoller.touch(choice)
     // A window that is full may only not have been looked at.
-    if (!choice.channel.hasRoom) this.settling.settle(choice)
+    if (!choice.channel.hasRoom) this.claimPoller.settle(choice)
     return
   }
 
   /** A connection that was taken back is looked at afresh: its client may have hung up. */
   private admit(connection: Connection, origin: Origin): void {
-    const arrival = this.door.readmit(connection)
+    const arrival = this.acceptor.readmit(connection)
     const waits = arrival && this.place(arrival, origin, this.destinationOf(arrival))
     if (arrival !== undefined && waits !== undefined) this.waiting.add(waits, arrival)
   }
@@ -128,7 +128,7 @@ export class Dispatcher {
 
   /** The worker or another primary has its own copy of the descriptor: the kernel would go on telling of its client. */
   private unwatch(fd: number, origin: Origin): void {
-    if (origin === 'queue' || origin === 'recalled') this.door.unwatchLeaving(fd)
+    if (origin === 'queue' || origin === 'recalled') this.acceptor.unwatchHangUp(fd)
   }
 
   /** Acts on what was noted while connections were being placed. */
@@ -149,9 +149,9 @@ export class Dispatcher {
 
   /** A batch of arrivals is over. */
   onArrivalsEnd(): void {
-    this.settling.flush()
+    this.claimPoller.flush()
     const ms = this.mayHoldOffMs
-    if (ms > 0) this.door.holdOff(ms)
+    if (ms > 0) this.acceptor.holdOff(ms)
   }
 
   /** Where every connection that comes has to wait, whatever its route, many are taken in at once: that takes less of the processor that the workers need. */
@@ -165,17 +165,17 @@ export class Dispatcher {
   }
 
   flush(): void {
-    this.settling.flush()
+    this.claimPoller.flush()
   }
 
   /** The client of a connection that waits has hung up. */
   onLeft(fd: number): void {
-    if (this.waiting.remove(fd)) this.door.drop(fd)
+    if (this.waiting.remove(fd)) this.acceptor.drop(fd)
   }
 
   /** A worker gives back a connection whose next request belongs elsewhere, or another primary passes one. */
   takeIn(connection: Connection, origin: Origin = 'client'): void {
-    const arrival = this.door.takeIn(connection)
+    const arrival = this.acceptor.receiveBack(connection)
     if (arrival !== undefined) this.onArrival(arrival, origin)
   }
 
@@ -197,7 +197,7 @@ export class Dispatcher {
   /** The loop of a worker has turned, and a connection waits for that. */
   onTurned(worker: PoolWorker): void {
     const pool = this.parts.poolOf(worker)
-    this.settling.settle(worker)
+    this.claimPoller.settle(worker)
     this.recall.relieve(pool)
     this.waiting.placeForLoop(pool)
     this.act()
@@ -206,7 +206,7 @@ export class Dispatcher {
   /** A worker asks which worker should have a request whose connection can't move. */
   onAsked(worker: PoolWorker, question: Question): void {
     worker.channel.answer(question, this.judge(worker, question))
-    this.settling.touch(worker)
+    this.claimPoller.touch(worker)
   }
 
   /** The same route and policy decide as for a connection, but the worker that asks forwards the request. */
@@ -238,20 +238,20 @@ export class Dispatcher {
   }
 
   onWorkerDraining(worker: PoolWorker): void {
-    this.settling.settle(worker)
+    this.claimPoller.settle(worker)
     this.act()
   }
 
   /** What the worker had not claimed is whole: its bytes are still in the kernel, so it is routed again. Returns how many these were. */
   onWorkerGone(worker: PoolWorker): number {
-    this.settling.forget(worker)
+    this.claimPoller.forget(worker)
     this.recall.forget(this.parts.poolOf(worker), worker)
-    worker.channel.hearOut()
+    worker.channel.readAll()
     const back = worker.channel.takeBack()
     worker.channel.close()
     this.returned.push(...back)
     this.act()
-    this.settling.flush()
+    this.claimPoller.flush()
     return back.length
   }
 
@@ -263,7 +263,7 @@ export class Dispatcher {
   /** Ends what waits. */
   close(): void {
     this.waiting.stop()
-    this.settling.stop()
-    for (const pool of this.parts.pools()) for (const { arrival } of pool.queue.takeAll()) this.door.drop(arrival.fd)
+    this.claimPoller.stop()
+    for (const pool of this.parts.pools()) for (const { arrival } of pool.queue.removeAll()) this.acceptor.drop(arrival.fd)
   }
 }

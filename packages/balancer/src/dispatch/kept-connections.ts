@@ -15,7 +15,7 @@ import type { PoolWorker } from './pool-worker.ts'
 const PAYS_FROM_MS = 2
 const PAYS_NO_MORE_MS = 1.75
 /** The pool is crowded when a queue has stood at so many looks in a row. */
-const LOOKS = 5
+const CROWDED_POLLS = 5
 /** And no more when a worker's loop was busy for less than this share of a tenth of a second. */
 const FULL = 0.9
 /** Beyond an equal share, for connections come and go. */
@@ -26,7 +26,7 @@ const MOST_KEPT = 128
 const STARVES_AFTER_MS = 500
 const STARVES_AFTER_PART = 0.25
 
-export class Keeping {
+export class KeptConnections {
   private readonly pool: Pool
   private looks = 0
   private isCrowded = false
@@ -40,7 +40,7 @@ export class Keeping {
   }
 
   /** To be called every so often while connections wait. Returns whether it is to be called again though none does. */
-  look(): boolean {
+  poll(): boolean {
     this.looks = this.pool.isSaturated ? this.looks + 1 : 0
     this.decide()
     return this.isCrowded
@@ -55,18 +55,18 @@ export class Keeping {
     const connections = serving.reduce((sum, { load }) => sum + load.connections, this.pool.queue.waitingForLoop)
     const share = Math.ceil((connections / serving.length) * SLACK)
     this.isCrowded =
-      (this.isCrowded ? serving.every(({ load }) => load.utilisation >= FULL) : this.looks >= LOOKS) &&
+      (this.isCrowded ? serving.every(({ load }) => load.utilisation >= FULL) : this.looks >= CROWDED_POLLS) &&
       serving.length > 1 &&
       share <= MOST_KEPT &&
       serving.every(({ load }) => load.turnsAreAlike)
     this.most = !this.pays ? undefined : this.isCrowded ? share : 0
     this.starves = this.longestWaitMs >= this.starvesAfterMs * (this.starves ? 0.5 : 1)
-    for (const worker of this.pool.workers) this.tell(worker)
+    for (const worker of this.pool.workers) this.sendTo(worker)
   }
 
-  tell({ link }: PoolWorker): void {
+  sendTo({ link }: PoolWorker): void {
     const mostUnmoved = this.starves ? 0 : undefined
-    link.tellMostKept(link.movesConnections ? this.most : mostUnmoved)
+    link.sendKeptLimit(link.movesConnections ? this.most : mostUnmoved)
   }
 
   private get longestWaitMs(): number {

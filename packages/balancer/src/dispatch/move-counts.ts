@@ -4,7 +4,7 @@ import { type ForwardReason, forwardReasons, type GiveBackReason, giveBackReason
 import type { MoveStatus } from '../status.ts'
 
 /** Both ways of moving: the connection itself, and one request of a connection that can't move. */
-export class Moves {
+export class MoveCounts {
   private readonly givenBackBy = new MoveTable<GiveBackReason>(giveBackReasons)
   private readonly forwardedBy = new MoveTable<ForwardReason>(forwardReasons)
 

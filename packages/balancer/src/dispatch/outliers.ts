@@ -133,7 +133,7 @@ export class OutlierWatch {
    * To be called now and then with the workers that are ready: judges them when an interval is over, and lets those return whose time is up.
    * `wanted`: how many there should be. Answers who has just been ejected.
    */
-  look(workers: readonly WatchedWorker[], nowMs: number, wanted: number = workers.length): readonly Ejection[] {
+  poll(workers: readonly WatchedWorker[], nowMs: number, wanted: number = workers.length): readonly Ejection[] {
     let ejected: readonly Ejection[] = []
     if (this.judgedMs === undefined || nowMs >= this.judgedMs + this.options.intervalMs) {
       const judgement = judgeOutliers(this.samples(workers), this.records, this.options, nowMs)

@@ -107,11 +107,11 @@ export class PoolWorker implements Candidate {
     return this.weighed
   }
 
-  get seat(): Seat {
+  get workerSlot(): Seat {
     return { pool: this.pool, slot: this.slot, generation: this.generation, pid: this.process?.pid ?? 0 }
   }
 
-  tell(message: ToWorker): void {
+  send(message: ToWorker): void {
     if (message.switchyard === 'sessions-changed') this.link.countChange()
     this.process?.send(message)
   }

@@ -1,9 +1,9 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
-import { lookAtClock, type Owners } from '@switchyard/handoff'
+import { readClock, type Owners } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
-import { Keeping } from './kept-connections.ts'
+import { KeptConnections } from './kept-connections.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
 
@@ -34,7 +34,7 @@ export interface PoolPolicy {
 export class Pool {
   settings: PoolSettings
   readonly queue: Queue
-  readonly keeping = new Keeping(this)
+  readonly keeping = new KeptConnections(this)
   /** Every process of this pool that is not gone. */
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
@@ -84,8 +84,8 @@ export class Pool {
 
   add(worker: PoolWorker): void {
     this.workers.add(worker)
-    worker.link.tellSeats(this.slots)
-    this.keeping.tell(worker)
+    worker.link.sendReadySlots(this.slots)
+    this.keeping.sendTo(worker)
   }
 
   remove(worker: PoolWorker): void {
@@ -105,7 +105,7 @@ export class Pool {
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots
     // Before anybody is chosen by the new list, every worker judges by it.
-    for (const worker of this.workers) worker.link.tellSeats(slots)
+    for (const worker of this.workers) worker.link.sendReadySlots(slots)
   }
 
   /** The servers of its workers have changed. `listeners`: numbers of all that its app has asked for. */
@@ -187,7 +187,7 @@ export class Pool {
       const home = policy.home(head)
       if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return 'home'
     }
-    lookAtClock()
+    readClock()
     const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
     const chosen = policy.pick(candidates, head)
     if (chosen instanceof PoolWorker) return chosen

@@ -5,7 +5,7 @@ import type { RefusalReason } from '../events.ts'
 import type { Pool } from './pool.ts'
 import type { Queued, WaitFor } from './queue.ts'
 
-const LOOK_MS = 50
+const POLL_MS = 50
 /** So many in a row may be turned down by policies of the user's own before the rest has to wait for the next look. */
 const MAX_TURNED_DOWN = 16
 
@@ -15,7 +15,7 @@ export interface Waits {
   readonly waitFor: WaitFor
 }
 
-export interface WaitingOptions {
+export interface QueueRunnerOptions {
   readonly pools: () => Iterable<Pool>
   readonly refuse: (pool: Pool, fd: number, reason: RefusalReason) => void
   /** Places a connection by the routes and the load of this moment. Undefined: it is the caller's no more; else it still has to wait. */
@@ -25,11 +25,11 @@ export interface WaitingOptions {
   readonly flush: () => void
 }
 
-export class Waiting {
-  private readonly options: WaitingOptions
+export class QueueRunner {
+  private readonly options: QueueRunnerOptions
   private timer: NodeJS.Timeout | undefined
 
-  constructor(options: WaitingOptions) {
+  constructor(options: QueueRunnerOptions) {
     this.options = options
   }
 
@@ -41,7 +41,7 @@ export class Waiting {
     if (refused !== undefined) this.options.refuse(pool, refused.arrival.fd, 'queue-full')
     if (refused === queued) return
     this.options.watch(fd)
-    this.timer ??= setInterval(() => this.look(), LOOK_MS)
+    this.timer ??= setInterval(() => this.poll(), POLL_MS)
     if (waitFor === 'home') return
     if (pool.queue.waitingForLoop === pool.aheadFrom) this.tryForLoop(pool)
     this.wish(pool)
@@ -49,7 +49,7 @@ export class Waiting {
 
   /** The client of a connection has hung up. Returns whether the connection waited here; it is the caller's then. */
   remove(fd: number): boolean {
-    for (const pool of this.options.pools()) if (pool.queue.take(fd) !== undefined) return true
+    for (const pool of this.options.pools()) if (pool.queue.remove(fd) !== undefined) return true
     return false
   }
 
@@ -64,7 +64,7 @@ export class Waiting {
   place(pool: Pool): void {
     if (pool.queue.length === 0) return
     const waiting: Queued[] = []
-    for (const queued of pool.queue.takeForHome()) this.retry(pool, queued, waiting)
+    for (const queued of pool.queue.removeForHome()) this.retry(pool, queued, waiting)
     pool.queue.putBack(waiting)
     this.placeForLoop(pool)
   }
@@ -83,7 +83,7 @@ export class Waiting {
   private tryForLoop(pool: Pool): void {
     const waiting: Queued[] = []
     while (waiting.length < MAX_TURNED_DOWN) {
-      const queued = pool.queue.takeForLoop()
+      const queued = pool.queue.removeForLoop()
       if (queued === undefined) break
       const waitFor = this.retry(pool, queued, waiting)
       // No worker could have the next one either, unless it was the policy's own wish.
@@ -102,12 +102,12 @@ export class Waiting {
     return waits.pool === pool ? waits.waitFor : undefined
   }
 
-  private look(): void {
+  private poll(): void {
     let isOver = true
     for (const pool of this.options.pools()) {
-      for (const { arrival } of pool.queue.takeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
+      for (const { arrival } of pool.queue.removeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
       this.place(pool)
-      if (pool.keeping.look() || pool.queue.length > 0) isOver = false
+      if (pool.keeping.poll() || pool.queue.length > 0) isOver = false
     }
     if (!isOver) return
     clearInterval(this.timer)

@@ -91,15 +91,15 @@ export class Queue {
     const isOver = this.length >= this.limit && queued.waitFor !== 'recalled'
     const longest = isOver ? this.longestBefore(queued) : undefined
     if (isOver && longest === undefined) return queued
-    const entry = this.enter(queued)
+    const entry = this.insertEntry(queued)
     entry.lane.append(entry)
-    return this.leave(longest?.lane.last)
+    return this.removeEntry(longest?.lane.last)
   }
 
   /** Puts back what was just taken, in its order, before all others. */
   putBack(taken: readonly Queued[]): void {
     for (const queued of taken.toReversed()) {
-      const entry = this.enter(queued)
+      const entry = this.insertEntry(queued)
       entry.lane.prepend(entry)
       if (entry.client === undefined) continue
       this.turns.remove(entry.client)
@@ -108,7 +108,7 @@ export class Queue {
   }
 
   /** Takes the next that could go to any worker. */
-  takeForLoop(): Queued | undefined {
+  removeForLoop(): Queued | undefined {
     const client = this.turns.first
     const next = this.recalled.first ?? client?.lane.first
     if (next === undefined) return undefined
@@ -116,36 +116,36 @@ export class Queue {
       this.turns.remove(next.client)
       this.turns.append(next.client)
     }
-    return this.leave(next)
+    return this.removeEntry(next)
   }
 
   /** Takes all that wait for one worker, in order. */
-  takeForHome(): Queued[] {
-    return this.takeIf(({ lane }) => lane === this.forHome)
+  removeForHome(): Queued[] {
+    return this.removeIf(({ lane }) => lane === this.forHome)
   }
 
   /** Takes one; undefined: it does not wait here. */
-  take(fd: number): Queued | undefined {
-    return this.leave(this.entries.get(fd))
+  remove(fd: number): Queued | undefined {
+    return this.removeEntry(this.entries.get(fd))
   }
 
   /** Empties the queue, in order of arrival. */
-  takeAll(): Queued[] {
-    return this.takeIf(() => true)
+  removeAll(): Queued[] {
+    return this.removeIf(() => true)
   }
 
   /** Takes those that have waited for as long as they may at `nowMs`. */
-  takeExpired(nowMs: number): Queued[] {
-    return this.takeIf(({ queued: { sinceMs } }) => nowMs - sinceMs >= this.timeoutMs)
+  removeExpired(nowMs: number): Queued[] {
+    return this.removeIf(({ queued: { sinceMs } }) => nowMs - sinceMs >= this.timeoutMs)
   }
 
-  private takeIf(isTaken: (entry: Entry) => boolean): Queued[] {
+  private removeIf(isTaken: (entry: Entry) => boolean): Queued[] {
     const taken = [...this.entries.values()].filter(isTaken).sort((one, other) => one.queued.sinceMs - other.queued.sinceMs)
-    for (const entry of taken) this.leave(entry)
+    for (const entry of taken) this.removeEntry(entry)
     return taken.map(({ queued }) => queued)
   }
 
-  private enter(queued: Queued): Entry {
+  private insertEntry(queued: Queued): Entry {
     const { arrival, waitFor, address } = queued
     this.owners?.move(arrival.fd, 'dispatcher', 'queue')
     const client = waitFor === 'loop' || waitFor === 'policy' ? this.clientOf(address) : undefined
@@ -155,7 +155,7 @@ export class Queue {
     return entry
   }
 
-  private leave(entry: Entry | undefined): Queued | undefined {
+  private removeEntry(entry: Entry | undefined): Queued | undefined {
     if (entry === undefined) return undefined
     const { queued, lane, client } = entry
     const { fd } = queued.arrival

@@ -1,6 +1,6 @@
 // Hand-offs that their worker has not claimed because its loop has stuck are recalled as soon as another worker is free to have them.
 
-import { type Connection, lookAtClock } from '@switchyard/handoff'
+import { type Connection, readClock } from '@switchyard/handoff'
 import { type Pool, STUCK_MS } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 
@@ -27,7 +27,7 @@ export class Recall {
   }
 
   /** This worker has not claimed all that it was offered. */
-  note(pool: Pool, worker: PoolWorker): void {
+  record(pool: Pool, worker: PoolWorker): void {
     const slow = this.slow.get(pool) ?? new Set()
     slow.add(worker)
     this.slow.set(pool, slow)
@@ -60,7 +60,7 @@ export class Recall {
   }
 
   private recallFrom(slow: Set<PoolWorker>, pool: Pool): void {
-    lookAtClock()
+    readClock()
     for (const worker of slow) {
       if (worker.channel.outstanding === 0) {
         slow.delete(worker)

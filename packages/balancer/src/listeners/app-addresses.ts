@@ -1,6 +1,6 @@
 // The listeners of addresses that servers of the app ask for and the config does not name.
 
-import type { Door } from '@switchyard/handoff'
+import type { Acceptor } from '@switchyard/handoff'
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import type { FreePorts } from './free-ports.ts'
@@ -11,7 +11,7 @@ const DEFAULT_BACKLOG = 511
 
 export interface AppAddressesParts {
   readonly listeners: Listeners
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly settings: () => Settings
   readonly freePorts: FreePorts
   readonly servers: WorkerServers
@@ -49,10 +49,10 @@ export class AppAddresses {
   }
 
   private async openAt(asked: ListenAddress): Promise<Bound | undefined> {
-    const { listeners, door, settings } = this.parts
+    const { listeners, acceptor, settings } = this.parts
     const found = asked.port === 0 ? undefined : listeners.find(asked)
-    if (found !== undefined) return listeners.restore(found, door, asked.mode)
+    if (found !== undefined) return listeners.restore(found, acceptor, asked.mode)
     if (listeners.all.length >= settings().limits.maxListeners) return undefined
-    return listeners.bind(asked, door, false)
+    return listeners.bind(asked, acceptor, false)
   }
 }

@@ -59,10 +59,10 @@ export class ListenNotes {
     )
   }
 
-  private say({ pool, seat }: PoolWorker, level: 'info' | 'warn', message: string): void {
+  private say({ pool, workerSlot }: PoolWorker, level: 'info' | 'warn', message: string): void {
     const text = `${pool}: ${message}`
     if (this.said.has(text) || this.said.size >= MOST) return
     this.said.add(text)
-    this.events.emit('workerNoticed', { ...seat, level, message })
+    this.events.emit('workerNoticed', { ...workerSlot, level, message })
   }
 }

@@ -1,7 +1,7 @@
 // Answers what workers ask when a server of their app listens or closes: each address becomes a listener of the primary, which all workers share that ask for it.
 
 import { isIP } from 'node:net'
-import { type BoundAddress, type Door, describeListener, errnoOf } from '@switchyard/handoff'
+import { type BoundAddress, type Acceptor, describeListener, errnoOf } from '@switchyard/handoff'
 import type { ListenAnswer, ListenPlace, ListenRequest } from '@switchyard/worker-runtime'
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
@@ -13,7 +13,7 @@ import { chooseConfigured, isSameAddress, type Role } from './choice.ts'
 import type { FreePorts } from './free-ports.ts'
 import { ListenNotes } from './listen-notes.ts'
 import { addressText, type Bound, type Listeners } from './listeners.ts'
-import { Orphans } from './unserved-listeners.ts'
+import { UnservedListeners } from './unserved-listeners.ts'
 import { mayListen } from './rights.ts'
 import { isLeaving, type Wish, type WorkerServer, WorkerServers } from './worker-servers.ts'
 
@@ -23,7 +23,7 @@ const LASTS_MS = 100
 
 export interface ListenRequestsParts {
   readonly listeners: Listeners
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly events: BalancerEmitter
   readonly settings: () => Settings
   readonly freePorts: FreePorts
@@ -42,14 +42,14 @@ export class ListenRequests {
   private readonly notes: ListenNotes
   /** Of each pool: the last address that its app could not have. */
   private readonly errors = new Map<string, BalancerError>()
-  private readonly orphans: Orphans
+  private readonly orphans: UnservedListeners
   private last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: ListenRequestsParts) {
     this.parts = parts
     this.addresses = new AppAddresses({ ...parts, servers: this.servers })
     this.notes = new ListenNotes(parts.events)
-    this.orphans = new Orphans({
+    this.orphans = new UnservedListeners({
       listeners: () => parts.listeners.all,
       graceMs: () => parts.settings().limits.listenerGraceMs,
       isOrphan: (bound) => this.servers.isOrphan(bound, (pool) => parts.settings().pools.some(({ name }) => name === pool)),
@@ -69,13 +69,13 @@ export class ListenRequests {
   /** It is ready: clients may come in where it listens. */
   admit(worker: PoolWorker): void {
     for (const { bound } of this.servers.of(worker).values()) this.admitListener(bound)
-    this.orphans.look()
+    this.orphans.poll()
   }
 
   /** It is gone. Its listeners stay for the worker that takes its place. */
   forget(worker: PoolWorker): void {
     this.servers.forgetWorker(worker)
-    this.orphans.look()
+    this.orphans.poll()
   }
 
   /** The pool to have what comes by a listener and no route matches: `pool`, or if its app does not listen there, the first in the config whose app does. */
@@ -188,38 +188,38 @@ export class ListenRequests {
     const isLast = this.servers.of(worker).size === 0
     worker.hasClosed = isLast
     this.changed(worker)
-    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.orphans.look()
+    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.orphans.poll()
     else this.closeListener(bound)
     this.parts.onClosed(worker)
   }
 
   private closeListener(bound: Bound): void {
-    const { listeners, door, events } = this.parts
+    const { listeners, acceptor, events } = this.parts
     this.servers.forgetListener(bound)
     if (this.admitted.delete(bound)) events.emit('listenerClosed', { address: addressText(bound) })
-    listeners.close(bound, door)
+    listeners.close(bound, acceptor)
     for (const worker of this.servers.workers()) this.changed(worker)
   }
 
   private admitListener(bound: Bound): void {
-    const { door, events, listeners } = this.parts
+    const { acceptor, events, listeners } = this.parts
     if (this.admitted.has(bound)) return
-    door.acceptOn(bound.number)
+    acceptor.acceptOn(bound.number)
     const admit = () => {
       if (!listeners.all.includes(bound) || this.admitted.has(bound)) return
       this.admitted.add(bound)
       if (!bound.isConfigured) events.emit('listening', { address: addressText(bound) })
     }
-    if (door.isAccepting) setTimeout(admit, LASTS_MS).unref()
+    if (acceptor.isAccepting) setTimeout(admit, LASTS_MS).unref()
     else admit()
   }
 
   /** What a worker has is judged anew. */
   private changed(worker: PoolWorker): void {
-    const { listeners, door, onChanged } = this.parts
+    const { listeners, acceptor, onChanged } = this.parts
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
-    for (const bound of listeners.all) door.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
+    for (const bound of listeners.all) acceptor.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
     onChanged(worker)
   }
 
@@ -235,7 +235,7 @@ export class ListenRequests {
   /** As `address()` tells it: without names. */
   private addressOf({ host, port, path, number }: Bound): BoundAddress {
     if (path !== undefined || (host !== undefined && isIP(host) !== 0)) return { host, port, path }
-    const fd = this.parts.door.listening.find((one) => one.number === number)?.fd
+    const fd = this.parts.acceptor.listening.find((one) => one.number === number)?.fd
     return { host: (fd === undefined ? undefined : describeListener(fd)?.host) ?? '::', port, path }
   }
 }

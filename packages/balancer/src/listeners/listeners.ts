@@ -1,7 +1,7 @@
 // The listening sockets of the primary: those that the config names, and those that servers of the app have asked for.
 
 import { chmodSync, rmSync, statSync } from 'node:fs'
-import { type BoundListener, type Door, errnoOf, isAbstract } from '@switchyard/handoff'
+import { type BoundListener, type Acceptor, errnoOf, isAbstract } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
@@ -34,10 +34,10 @@ export class Listeners {
   }
 
   /** Opens each address of the config at the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
-  async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
+  async open(addresses: readonly ListenAddress[], acceptor: Acceptor, onOpen: (address: string) => void): Promise<void> {
     for (const asked of addresses) {
       try {
-        onOpen(addressText(await this.bind(asked, door, true)))
+        onOpen(addressText(await this.bind(asked, acceptor, true)))
       } catch (error) {
         throw listenError(asked, addressText(asked), error)
       }
@@ -45,10 +45,10 @@ export class Listeners {
   }
 
   /** Opens one socket. Rejects with the system's error. */
-  async bind(asked: ListenAddress, door: Door, isConfigured: boolean): Promise<Bound> {
+  async bind(asked: ListenAddress, acceptor: Acceptor, isConfigured: boolean): Promise<Bound> {
     const socket: InheritedSocket | undefined = await this.inherited?.take(asked, true)
     const { backlog, peek = true, ...rest } = asked
-    const listener = await door.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
+    const listener = await acceptor.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
     const file = fileOf(listener)
     const inode = file === undefined ? undefined : inodeOf(file)
     const bound = { ...listener, asked, isConfigured, isManaged: socket?.isManaged ?? false, oldNumber: socket?.number, inode }
@@ -80,19 +80,19 @@ export class Listeners {
   }
 
   /** No worker has a server for it any more. */
-  close(bound: Bound, door: Door): void {
+  close(bound: Bound, acceptor: Acceptor): void {
     const index = this.bound.indexOf(bound)
     if (index === -1) return
     this.bound.splice(index, 1)
-    door.closeListener(bound.number)
+    acceptor.closeListener(bound.number)
     this.removeFile(bound)
   }
 
   /** An app may have removed the file of its unix socket, as a stale one: then no client finds the socket, and another one gets its place. */
-  async restore(bound: Bound, door: Door, mode: number | undefined): Promise<Bound> {
+  async restore(bound: Bound, acceptor: Acceptor, mode: number | undefined): Promise<Bound> {
     const file = fileOf(bound)
     if (file === undefined || bound.isManaged || inodeOf(file) === bound.inode) return bound
-    await door.relisten(bound.number, { path: file, backlog: bound.asked.backlog, mode })
+    await acceptor.relisten(bound.number, { path: file, backlog: bound.asked.backlog, mode })
     bound.inode = inodeOf(file)
     return bound
   }
@@ -115,8 +115,8 @@ export class Listeners {
   }
 
   /** All of them as a successor has to know them. */
-  bequeathed(door: Door): OwnSocket[] {
-    return door.listening.flatMap(({ fd, number }) => {
+  transferred(acceptor: Acceptor): OwnSocket[] {
+    return acceptor.listening.flatMap(({ fd, number }) => {
       const one = this.bound.find((listener) => listener.number === number)
       if (one === undefined) return []
       const { host, port, path, asked, isManaged, isConfigured } = one

@@ -9,7 +9,7 @@ export interface OrphansOptions {
   readonly close: (bound: Bound) => void
 }
 
-export class Orphans {
+export class UnservedListeners {
   private readonly options: OrphansOptions
   private readonly sinceMs = new Map<Bound, number>()
   private timer: NodeJS.Timeout | undefined
@@ -19,7 +19,7 @@ export class Orphans {
   }
 
   /** To be called whenever that may have changed. */
-  look(): void {
+  poll(): void {
     const { listeners, isOrphan, graceMs, close } = this.options
     const now = performance.now()
     const all = [...listeners()]
@@ -40,7 +40,7 @@ export class Orphans {
       }
     }
     clearTimeout(this.timer)
-    if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.look(), nextMs + 1).unref()
+    if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.poll(), nextMs + 1).unref()
   }
 
   stop(): void {

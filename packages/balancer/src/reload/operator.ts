@@ -3,21 +3,21 @@
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { OperationResult, ScaleChange } from '../operations.ts'
-import type { Release } from '../dispatch/bound-routes.ts'
+import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
-import { WantedPool } from '../supervisor/desired-pool.ts'
+import { DesiredPool } from '../supervisor/desired-pool.ts'
 
 export interface OperatorParts {
   readonly supervisor: Supervisor
   readonly events: BalancerEmitter
-  readonly release: () => Release
+  readonly release: () => BoundRoutes
   /** Makes a release and the pools that it adds; nothing is routed by it yet. */
-  readonly prepare: (settings: Settings) => Release
+  readonly prepare: (settings: Settings) => BoundRoutes
   /** From now on everything goes by this release. */
-  readonly adopt: (release: Release) => void
+  readonly adopt: (release: BoundRoutes) => void
   /** The release comes to nothing: pools that it added go. */
-  readonly discard: (release: Release) => void
+  readonly discard: (release: BoundRoutes) => void
 }
 
 export class Operator {
@@ -84,7 +84,7 @@ export class Operator {
     const wanted = this.wantedOf(pool, slot)
     return this.told('drain', pool, async () => {
       wanted.held.add(slot)
-      await this.parts.supervisor.pursue(() => !wanted.held.has(slot) || this.parts.supervisor.inSeat({ pool, slot }).length === 0)
+      await this.parts.supervisor.pursue(() => !wanted.held.has(slot) || this.parts.supervisor.inSlot({ pool, slot }).length === 0)
       return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
     })
   }
@@ -93,17 +93,17 @@ export class Operator {
     const wanted = this.wantedOf(pool, slot)
     const { supervisor } = this.parts
     return this.told('restart', pool, async () => {
-      const seat = { pool, slot }
-      const old = supervisor.inSeat(seat).filter(({ state }) => state === 'ready')
+      const workerSlot = { pool, slot }
+      const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
       wanted.held.delete(slot)
       wanted.broken.delete(slot)
-      supervisor.forgive(seat)
+      supervisor.forgive(workerSlot)
       for (const worker of old) supervisor.retire(worker, 'restart')
       const failedBefore = supervisor.failures(pool)
       try {
         await supervisor.pursue(
           () =>
-            supervisor.inSeat(seat).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
+            supervisor.inSlot(workerSlot).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
             old.every(({ state }) => state === 'gone'),
           () => this.failedSince(pool, failedBefore),
         )
@@ -140,16 +140,16 @@ export class Operator {
     for (const name of names) supervisor.wanted.get(name)?.complete()
     this.parts.adopt(release)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
-    const seats = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
-    return { message: `${counted(seats)} of ${names.join(', ')} replaced` }
+    const workerSlots = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
+    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
   }
 
-  private begin({ settings, shared }: Release, name: string): void {
+  private begin({ settings, shared }: BoundRoutes, name: string): void {
     const { wanted } = this.parts.supervisor
     const { startTimeoutMs } = settings.limits
     const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
     const known = wanted.get(name)
-    if (known === undefined) wanted.set(name, WantedPool.added(version))
+    if (known === undefined) wanted.set(name, DesiredPool.added(version))
     else known.beginReload(version)
   }
 
@@ -160,7 +160,7 @@ export class Operator {
     return { ...before, pools: before.pools.map((one) => (one.name === pool ? found : one)) }
   }
 
-  private wantedOf(pool: string, slot?: number): WantedPool {
+  private wantedOf(pool: string, slot?: number): DesiredPool {
     const wanted = this.parts.supervisor.wanted.get(pool)
     if (wanted === undefined) throw this.unknown(pool)
     if (slot !== undefined && !(slot >= 0 && slot < wanted.workers)) {
@@ -179,7 +179,7 @@ export class Operator {
   private failedSince(pool: string, before: number): Error | undefined {
     const { supervisor } = this.parts
     if (supervisor.failures(pool) <= before) return undefined
-    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.lastWordsOf(pool)}`, { source: 'app' })
+    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasonsOf(pool)}`, { source: 'app' })
   }
 
   private async told(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {

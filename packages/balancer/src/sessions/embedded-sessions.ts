@@ -18,7 +18,7 @@ import { SessionReaders } from './session-readers.ts'
 
 /** Where a worker hears. */
 export interface SessionLine {
-  tell(message: ToWorker): void
+  send(message: ToWorker): void
 }
 
 export type SessionBatch = Extract<ToPrimary, { switchyard: 'sessions' }>
@@ -48,11 +48,11 @@ export class EmbeddedSessions {
   }
 
   /** Answers a worker. Others hear what it has changed before it hears that it has. */
-  hear(line: SessionLine, { batch, hears, commands }: SessionBatch): void {
+  onMessage(line: SessionLine, { batch, hears, commands }: SessionBatch): void {
     const nowMs = this.now()
     const replies = commands.map((command) => (command === undefined ? null : this.answer(line, hears, command, nowMs)))
     this.tellChanges()
-    for (const part of partsOf(replies, weightOfReply)) line.tell({ switchyard: 'session-replies', batch, replies: part })
+    for (const part of partsOf(replies, weightOfReply)) line.send({ switchyard: 'session-replies', batch, replies: part })
   }
 
   /** The rows of the table at this moment, or of some ids, for another table. */
@@ -127,13 +127,13 @@ export class EmbeddedSessions {
         if (this.watcher !== undefined) table.allIds().forEach(this.watcher)
         table.clear()
         this.changes.clear()
-        for (const other of this.readers.takeAll()) if (other !== line) other.tell({ switchyard: 'sessions-changed', ids: undefined })
+        for (const other of this.readers.takeAll()) if (other !== line) other.send({ switchyard: 'sessions-changed', ids: undefined })
         return true
     }
   }
 
   private noteRead(line: SessionLine, id: string): void {
-    const forgotten = this.readers.note(line, id)
+    const forgotten = this.readers.record(line, id)
     if (forgotten !== undefined) this.noteFor(line, forgotten)
   }
 
@@ -152,7 +152,7 @@ export class EmbeddedSessions {
     if (this.changes.size === 0) return
     const { changes } = this
     this.changes = new Map()
-    for (const [line, all] of changes) for (const ids of partsOf(all, () => 0)) line.tell({ switchyard: 'sessions-changed', ids })
+    for (const [line, all] of changes) for (const ids of partsOf(all, () => 0)) line.send({ switchyard: 'sessions-changed', ids })
   }
 }
 

@@ -3,7 +3,7 @@
 // was acknowledged is lost.
 
 import { readFromWorker, type SessionTableEntry, type ToWorker } from '@switchyard/worker-runtime'
-import type { Heirloom } from '../upgrade/state-transfer.ts'
+import type { StateTransfer } from '../upgrade/state-transfer.ts'
 import type { EmbeddedSessions, SessionBatch, SessionLine } from './embedded-sessions.ts'
 
 /** What an old primary says of sessions to its successor. */
@@ -20,7 +20,7 @@ interface ToOldWorker {
   readonly message: ToWorker
 }
 
-export class SessionDesk implements Heirloom {
+export class SessionHandover implements StateTransfer {
   readonly name = 'sessions'
   private readonly sessions: EmbeddedSessions
   private readonly isEmbedded: () => boolean
@@ -43,11 +43,11 @@ export class SessionDesk implements Heirloom {
   }
 
   /** A worker has commands. */
-  hear(line: SessionLine, batch: SessionBatch): void {
+  onMessage(line: SessionLine, batch: SessionBatch): void {
     const number = this.numberOf(line)
     if (this.state === 'away') this.send({ line: number, batch })
     else if (this.state === 'waiting') this.waiting.push([line, batch])
-    else this.sessions.hear(line, batch)
+    else this.sessions.onMessage(line, batch)
   }
 
   /** A worker is gone. */
@@ -84,7 +84,7 @@ export class SessionDesk implements Heirloom {
     this.state = 'away'
     this.send = send
     // What they have read they have read here: the successor does not know of it, and won't tell them of changes.
-    for (const line of this.lines.values()) line.tell({ switchyard: 'sessions-changed', ids: undefined })
+    for (const line of this.lines.values()) line.send({ switchyard: 'sessions-changed', ids: undefined })
     this.handleWaiting()
   }
 
@@ -96,7 +96,7 @@ export class SessionDesk implements Heirloom {
 
   answer(entry: unknown): void {
     const { line, message } = entry as ToOldWorker
-    this.lines.get(line)?.tell(message)
+    this.lines.get(line)?.send(message)
   }
 
   // ---- As the successor ----
@@ -117,9 +117,9 @@ export class SessionDesk implements Heirloom {
     // JSON has made null of what made no sense.
     const batch = readFromWorker(message)
     if (batch?.switchyard !== 'sessions') return
-    const line = this.oldWorkers.get(number) ?? { tell: (told: ToWorker) => answer({ line: number, message: told } satisfies ToOldWorker) }
+    const line = this.oldWorkers.get(number) ?? { send: (told: ToWorker) => answer({ line: number, message: told } satisfies ToOldWorker) }
     this.oldWorkers.set(number, line)
-    this.sessions.hear(line, batch)
+    this.sessions.onMessage(line, batch)
   }
 
   private forgetOld(number: number): void {
@@ -138,7 +138,7 @@ export class SessionDesk implements Heirloom {
   }
 
   private handleWaiting(): void {
-    for (const [line, batch] of this.waiting.splice(0)) this.hear(line, batch)
+    for (const [line, batch] of this.waiting.splice(0)) this.onMessage(line, batch)
   }
 
   private stopWatching(): void {

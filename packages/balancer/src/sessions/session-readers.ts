@@ -12,7 +12,7 @@ export class SessionReaders<Line> {
   }
 
   /** A line has it now. Gives an id that is forgotten for that, which the line must hear of. */
-  note(line: Line, id: string): string | undefined {
+  record(line: Line, id: string): string | undefined {
     const ids = this.idsOf.get(line) ?? new Set()
     if (ids.has(id)) return undefined
     this.idsOf.set(line, ids.add(id))

@@ -80,7 +80,7 @@ export class Autoscaler {
   }
 
   /** To be called several times a second. `wanted`: how many workers there should be so far; answers how many there should be from now on. */
-  look(workers: Iterable<ScaledWorker>, wanted: number, nowMs: number): number {
+  poll(workers: Iterable<ScaledWorker>, wanted: number, nowMs: number): number {
     this.sinceMs ??= nowMs
     this.sum += loadOf(workers)
     this.looks++

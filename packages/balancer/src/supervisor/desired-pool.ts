@@ -1,7 +1,7 @@
 // What is wanted of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
 
 import type { PoolSettings } from '../settings.ts'
-import type { DesiredPool } from './plan.ts'
+import type { PoolTarget } from './plan.ts'
 import type { SharedStart } from './workers/worker-start.ts'
 
 /** What the workers of one generation run, and what they are told of routes. */
@@ -14,7 +14,7 @@ export interface PoolVersion {
 /** Beyond this a worker is of a generation that nobody asks for any more. */
 const REMEMBERED_VERSIONS = 3
 
-export class WantedPool implements DesiredPool {
+export class DesiredPool implements PoolTarget {
   readonly name: string
   readonly held = new Set<number>()
   readonly broken = new Set<number>()
@@ -43,8 +43,8 @@ export class WantedPool implements DesiredPool {
   }
 
   /** A pool that a reload adds: if that fails it has no workers. */
-  static added(version: PoolVersion): WantedPool {
-    const pool = new WantedPool(version)
+  static added(version: PoolVersion): DesiredPool {
+    const pool = new DesiredPool(version)
     pool.previous = -1
     return pool
   }

@@ -4,7 +4,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
 
 const NEWS_MS = 5000
-const SEAL_LOOK_MS = 5
+const SEAL_POLL_MS = 5
 
 export interface DrainsOptions {
   readonly events: BalancerEmitter
@@ -31,20 +31,20 @@ export class Drains {
     worker.sinceMs = now
     this.options.onChanged(worker)
     this.options.onDraining(worker)
-    worker.tell({ switchyard: 'drain', last: false, spreadMs })
-    const tell = () => {
-      const { load, seat } = worker
+    worker.send({ switchyard: 'drain', last: false, spreadMs })
+    const send = () => {
+      const { load, workerSlot } = worker
       if (worker.state !== 'draining') return clearInterval(news)
       const leftMs = Math.max(0, worker.sinceMs + this.options.drainTimeoutMs() - Date.now())
-      this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
+      this.options.events.emit('workerDraining', { ...workerSlot, connections: load.connections, inFlight: load.inFlight, leftMs })
     }
     // Nobody waits for news of who is gone.
-    const news = setInterval(tell, NEWS_MS).unref()
-    tell()
+    const news = setInterval(send, NEWS_MS).unref()
+    send()
   }
 
   /** The worker says that nothing is left in it. It has to say so again when nothing can come any more. */
-  hear(worker: PoolWorker, last: boolean): void {
+  onMessage(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
     if (last) {
       worker.drained = true
@@ -74,8 +74,8 @@ export class Drains {
     this.options.onChanged(worker)
     const tell = () => {
       if (worker.state !== 'draining') return
-      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
-      else worker.tell({ switchyard: 'drain', last: true, spreadMs: 0 })
+      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_POLL_MS)
+      else worker.send({ switchyard: 'drain', last: true, spreadMs: 0 })
     }
     tell()
   }

@@ -18,7 +18,7 @@ export class Goals {
     return new Promise((resolve, reject) => this.pending.add({ ...goal, resolve, reject }))
   }
 
-  look(): void {
+  poll(): void {
     for (const goal of this.pending) {
       const failure = goal.failure?.()
       if (failure === undefined && !goal.isReached()) continue

@@ -2,7 +2,7 @@
 // Every rule of a worker's life is a row here; the supervisor only carries the actions out.
 
 /** A worker's seat in its pool. */
-export interface PlannedSeat {
+export interface PlannedSlot {
   readonly pool: string
   readonly slot: number
 }
@@ -11,7 +11,7 @@ export interface PlannedSeat {
 export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang' | 'sockets'
 
 /** A worker's process as far as the plan needs it. */
-export interface PlannedWorker extends PlannedSeat {
+export interface PlannedWorker extends PlannedSlot {
   readonly id: number
   readonly generation: number
   readonly state: 'starting' | 'ready' | 'draining'
@@ -33,7 +33,7 @@ export interface PlannedWorker extends PlannedSeat {
 }
 
 /** What is remembered of a seat while its processes come and go. */
-export interface SeatHistory {
+export interface SlotStarts {
   /** Exits in a row that came before the worker had been ready for a while. */
   readonly failures: number
   /** Not before this moment may the next process start. */
@@ -43,7 +43,7 @@ export interface SeatHistory {
 }
 
 /** What is wanted of one pool. */
-export interface DesiredPool {
+export interface PoolTarget {
   readonly name: string
   /** Slots 0 to workers − 1 should have a worker each. */
   readonly workers: number
@@ -70,7 +70,7 @@ export interface DesiredPool {
 }
 
 export interface Desired {
-  readonly pools: readonly DesiredPool[]
+  readonly pools: readonly PoolTarget[]
   readonly stopping: boolean
   readonly drainTimeoutMs: number
   readonly maxRestarts: number
@@ -81,13 +81,13 @@ export interface Desired {
 
 export interface Actual {
   readonly workers: readonly PlannedWorker[]
-  readonly history: (seat: PlannedSeat) => SeatHistory | undefined
+  readonly history: (workerSlot: PlannedSlot) => SlotStarts | undefined
   /** Pools of which a worker has been ready since the start. */
   readonly provenPools: ReadonlySet<string>
 }
 
 export type Action =
-  | { readonly do: 'start'; readonly seat: PlannedSeat; readonly generation: number }
+  | { readonly do: 'start'; readonly workerSlot: PlannedSlot; readonly generation: number }
   /** It is up and trusted: it may have connections. */
   | { readonly do: 'admit'; readonly id: number }
   | { readonly do: 'drain'; readonly id: number }
@@ -97,7 +97,7 @@ export type Action =
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
   /** It has not come up in the time that it has for that. */
   | { readonly do: 'kill-late'; readonly id: number; readonly afterMs: number }
-  | { readonly do: 'break'; readonly seat: PlannedSeat }
+  | { readonly do: 'break'; readonly workerSlot: PlannedSlot }
   | { readonly do: 'give-up'; readonly pool: string }
   /** Every slot of the pool is broken, and nobody serves. */
   | { readonly do: 'note-outage'; readonly pool: string }
@@ -161,7 +161,7 @@ function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, leavingMs:
 }
 
 /** `isTrial`: whoever takes another's place has to wait. */
-function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock, isTrial: boolean): Action[] {
+function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clock, isTrial: boolean): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
   const failure = pool.failure ?? hangOf(pool, workers)
   if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
@@ -176,11 +176,11 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
   let surge = 0
   let limited = workers.some(({ retiring, state }) => retiring !== undefined && state === 'draining')
 
-  const seats = seatsOf(live, pool.workers)
+  const workerSlots = occupiedSlots(live, pool.workers)
   const isOutage = live.length === 0 && isAllBroken(pool)
   if (isOutage && !pool.isInOutage) actions.push({ do: 'note-outage', pool: pool.name })
-  const retried = isOutage ? brokenSeatToTry(pool, desired, actual, clock) : undefined
-  for (const [slot, here] of seats) {
+  const retried = isOutage ? brokenSlotToTry(pool, desired, actual, clock) : undefined
+  for (const [slot, here] of workerSlots) {
     const old = here.find((worker) => worker.state === 'ready' && isBehind(worker))
     const next = here.find((worker) => !isBehind(worker))
     if (!isWanted(slot)) {
@@ -204,27 +204,27 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
     else if (old.retiring !== 'hang') limited = true
   }
 
-  for (const [slot, here] of seats) {
+  for (const [slot, here] of workerSlots) {
     if (!isWanted(slot) || here.some((worker) => !isBehind(worker))) continue
-    const seat = { pool: pool.name, slot }
+    const workerSlot = { pool: pool.name, slot }
     const old = here.find(({ state }) => state === 'ready')
     // One that was killed while it came up: how that counts is known when its process is gone.
     if (
       workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
     )
       continue
-    if (slot === retried) actions.push({ do: 'start', seat, generation: pool.generation })
-    if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
-    const history = actual.history(seat)
+    if (slot === retried) actions.push({ do: 'start', workerSlot, generation: pool.generation })
+    if (pool.broken.has(slot) || awaitsVerdict(workerSlot, workers, actual)) continue
+    const history = actual.history(workerSlot)
     if (isBreaking(history, desired, clock.nowMs)) {
-      actions.push({ do: 'break', seat })
+      actions.push({ do: 'break', workerSlot })
       continue
     }
     const isReload = old !== undefined && old.retiring === undefined
     if (isReload && surge >= pool.maxSurge) continue
     if (old?.retiring !== undefined && old.retiring !== 'hang' && limited) continue
     if (!clock.isDue(history?.startAtMs ?? clock.nowMs)) continue
-    actions.push({ do: 'start', seat, generation: pool.generation })
+    actions.push({ do: 'start', workerSlot, generation: pool.generation })
     if (isReload) surge++
     else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
   }
@@ -256,7 +256,7 @@ function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Cl
 }
 
 /** Is a reload under way in which no new worker has stood its trial? */
-function awaitsFirst(pool: DesiredPool, { workers }: Actual, clock: Clock): boolean {
+function awaitsFirst(pool: PoolTarget, { workers }: Actual, clock: Clock): boolean {
   const { name, generation, previous, held, broken } = pool
   if (previous === undefined) return false
   const isWanted = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot))
@@ -268,7 +268,7 @@ function awaitsFirst(pool: DesiredPool, { workers }: Actual, clock: Clock): bool
 }
 
 /** Is its trial over, and has its loop turned since? */
-function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker, { settleMs }: DesiredPool, clock: Clock): boolean {
+function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker, { settleMs }: PoolTarget, clock: Clock): boolean {
   const settledMs = upMs + settleMs
   return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
 }
@@ -291,43 +291,43 @@ class Clock {
 }
 
 /** Who is in each seat, in order of slots: of those that are wanted, and of those that somebody still holds. */
-function seatsOf(live: readonly PlannedWorker[], wanted: number): Map<number, PlannedWorker[]> {
+function occupiedSlots(live: readonly PlannedWorker[], wanted: number): Map<number, PlannedWorker[]> {
   const slots = new Set(live.map(({ slot }) => slot))
   for (let slot = 0; slot < wanted; slot++) slots.add(slot)
   return new Map([...slots].sort((one, other) => one - other).map((slot) => [slot, live.filter((worker) => worker.slot === slot)]))
 }
 
 /** A worker of the wanted generation hangs: that is a failure of it, whoever else is well. */
-function hangOf({ generation }: DesiredPool, workers: readonly PlannedWorker[]): string | undefined {
+function hangOf({ generation }: PoolTarget, workers: readonly PlannedWorker[]): string | undefined {
   const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang' && worker.state !== 'draining')
   return hung && `${hung.pool}/${hung.slot}: its loop hangs`
 }
 
 /** Every seat of the pool has failed before any worker was ever ready: trying again would only repeat it. */
-function isLost({ name, workers: wanted }: DesiredPool, workers: readonly PlannedWorker[], actual: Actual): boolean {
+function isLost({ name, workers: wanted }: PoolTarget, workers: readonly PlannedWorker[], actual: Actual): boolean {
   if (wanted === 0 || actual.provenPools.has(name) || workers.length > 0) return false
   for (let slot = 0; slot < wanted; slot++) if ((actual.history({ pool: name, slot })?.failures ?? 0) === 0) return false
   return true
 }
 
 /** A seat that has failed in a pool where nobody was ever ready: what becomes of the first starts of the others decides whether there is a second. */
-function awaitsVerdict(seat: PlannedSeat, workers: readonly PlannedWorker[], actual: Actual): boolean {
-  return !actual.provenPools.has(seat.pool) && workers.length > 0 && (actual.history(seat)?.failures ?? 0) > 0
+function awaitsVerdict(workerSlot: PlannedSlot, workers: readonly PlannedWorker[], actual: Actual): boolean {
+  return !actual.provenPools.has(workerSlot.pool) && workers.length > 0 && (actual.history(workerSlot)?.failures ?? 0) > 0
 }
 
-function isAllBroken({ workers, held, broken }: DesiredPool): boolean {
+function isAllBroken({ workers, held, broken }: PoolTarget): boolean {
   const wanted = slotsOf(workers).filter((slot) => !held.has(slot))
   return wanted.length > 0 && wanted.every((slot) => broken.has(slot))
 }
 
 /** What kept the whole pool down (a database, a network) may be over: one seat after the other is tried, that which has failed longest ago. Undefined: not yet. */
-function brokenSeatToTry(pool: DesiredPool, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
-  const seats = slotsOf(pool.workers)
+function brokenSlotToTry(pool: PoolTarget, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
+  const workerSlots = slotsOf(pool.workers)
     .filter((slot) => !pool.held.has(slot))
     .map((slot) => ({ slot, history: history({ pool: pool.name, slot }) }))
     .map(({ slot, history }) => ({ slot, failedAtMs: history?.failedMs.at(-1) ?? 0, startAtMs: history?.startAtMs ?? 0 }))
     .sort((one, other) => one.failedAtMs - other.failedAtMs || one.startAtMs - other.startAtMs || one.slot - other.slot)
-  const [first, last] = [seats[0], seats.at(-1)]
+  const [first, last] = [workerSlots[0], workerSlots.at(-1)]
   return first !== undefined && clock.isDue(Math.max((last?.failedAtMs ?? 0) + outageRetryMs, first.startAtMs)) ? first.slot : undefined
 }
 
@@ -335,7 +335,7 @@ function slotsOf(workers: number): number[] {
   return Array.from({ length: workers }, (_, slot) => slot)
 }
 
-function isBreaking(history: SeatHistory | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
+function isBreaking(history: SlotStarts | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
   return (history?.failedMs.filter((atMs) => nowMs - atMs < restartWindowMs).length ?? 0) > maxRestarts
 }
 

@@ -9,7 +9,7 @@ import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
 import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
 import type { RetireReason } from './plan.ts'
-import type { WantedPool } from './desired-pool.ts'
+import type { DesiredPool } from './desired-pool.ts'
 
 /** Memory is asked of the system. */
 const LIMITS_EVERY_MS = 1000
@@ -41,27 +41,27 @@ export class PoolWatch {
   }
 
   /** To be called several times a second. */
-  look(pool: Pool, wanted: WantedPool, nowMs: number): void {
+  poll(pool: Pool, wanted: DesiredPool, nowMs: number): void {
     const { outliers, autoscaler } = this.of(pool.settings)
     if (nowMs - (this.limitsMs.get(pool) ?? 0) >= LIMITS_EVERY_MS) this.holdToLimits(pool, wanted, nowMs)
     if (outliers !== undefined) this.judge(outliers, pool, wanted, nowMs)
     if (autoscaler === undefined || wanted.previous !== undefined) return
-    const workers = autoscaler.look(pool.workers, wanted.workers, nowMs)
+    const workers = autoscaler.poll(pool.workers, wanted.workers, nowMs)
     if (workers === wanted.workers) return
     this.options.events.emit('scaled', { pool: pool.settings.name, from: wanted.workers, to: workers, reason: 'load' })
     wanted.scaleTo(workers)
   }
 
-  private judge(outliers: OutlierWatch, pool: Pool, wanted: WantedPool, nowMs: number): void {
+  private judge(outliers: OutlierWatch, pool: Pool, wanted: DesiredPool, nowMs: number): void {
     const ready = [...pool.workers].filter(({ state }) => state === 'ready')
-    for (const { id, reason, forMs } of outliers.look(ready, nowMs, wanted.workers)) {
+    for (const { id, reason, forMs } of outliers.poll(ready, nowMs, wanted.workers)) {
       const worker = ready.find((one) => one.id === id)
-      if (worker !== undefined) this.options.events.emit('workerEjected', { ...worker.seat, reason, forMs })
+      if (worker !== undefined) this.options.events.emit('workerEjected', { ...worker.workerSlot, reason, forMs })
     }
     pool.eject(new Set(ready.filter(({ id }) => outliers.isEjected(id))))
   }
 
-  private holdToLimits(pool: Pool, wanted: WantedPool, nowMs: number): void {
+  private holdToLimits(pool: Pool, wanted: DesiredPool, nowMs: number): void {
     this.limitsMs.set(pool, nowMs)
     const workers = [...pool.workers].filter((worker) => worker.state !== 'draining' && worker.leavingMs === undefined)
     if (workers.every(({ settings }) => isUnlimited(settings))) return
@@ -88,11 +88,11 @@ export class PoolWatch {
   }
 
   /** A deploy fails with it. Otherwise it serves: another would be no smaller. */
-  private judgeUnfit(worker: PoolWorker, why: string, { previous, generation }: WantedPool): void {
+  private judgeUnfit(worker: PoolWorker, why: string, { previous, generation }: DesiredPool): void {
     if (previous !== undefined && worker.generation === generation) return this.options.kill(worker, why)
     this.large.add(worker)
     const message = `${why} from its start on: it is not replaced for that`
-    this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message })
+    this.options.events.emit('workerNoticed', { ...worker.workerSlot, level: 'warn', message })
   }
 
   private jitterOf(worker: PoolWorker): number {

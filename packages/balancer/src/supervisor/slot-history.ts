@@ -1,6 +1,6 @@
 // What is remembered of seats while their processes come and go: starts, failures, and when the next start is due.
 
-import { type PlannedSeat, restartDelayMs, type SeatHistory } from './plan.ts'
+import { type PlannedSlot, restartDelayMs, type SlotStarts } from './plan.ts'
 
 const MAX_REMEMBERED = 1000
 
@@ -24,51 +24,51 @@ export interface NotStarted {
   readonly nextStartMs: number | undefined
 }
 
-export class SeatRecords {
-  private readonly histories = new Map<string, SeatHistory>()
+export class SlotHistory {
+  private readonly histories = new Map<string, SlotStarts>()
   private readonly starts = new Map<string, number>()
   private readonly failed = new Map<string, number>()
-  private readonly notStarted = new Map<string, { readonly seat: PlannedSeat; readonly message: string; readonly times: number }>()
+  private readonly notStarted = new Map<string, { readonly workerSlot: PlannedSlot; readonly message: string; readonly times: number }>()
   private readonly chance: () => number
 
   constructor(chance: () => number) {
     this.chance = chance
   }
 
-  history(seat: PlannedSeat): SeatHistory | undefined {
-    return this.histories.get(keyOf(seat))
+  history(workerSlot: PlannedSlot): SlotStarts | undefined {
+    return this.histories.get(keyOf(workerSlot))
   }
 
-  countStart(seat: PlannedSeat): void {
-    this.notStarted.delete(keyOf(seat))
-    this.starts.set(keyOf(seat), (this.starts.get(keyOf(seat)) ?? 0) + 1)
+  countStart(workerSlot: PlannedSlot): void {
+    this.notStarted.delete(keyOf(workerSlot))
+    this.starts.set(keyOf(workerSlot), (this.starts.get(keyOf(workerSlot)) ?? 0) + 1)
   }
 
   /** A worker could not be started; until one can. */
-  noteNotStarted(seat: PlannedSeat, message: string): void {
-    this.notStarted.set(keyOf(seat), { seat, message, times: (this.notStarted.get(keyOf(seat))?.times ?? 0) + 1 })
+  recordNotStarted(workerSlot: PlannedSlot, message: string): void {
+    this.notStarted.set(keyOf(workerSlot), { workerSlot, message, times: (this.notStarted.get(keyOf(workerSlot))?.times ?? 0) + 1 })
   }
 
   notStartedIn(pool: string): NotStarted[] {
     return [...this.notStarted.values()]
-      .filter(({ seat }) => seat.pool === pool)
-      .map(({ seat, message, times }) => ({ slot: seat.slot, message, times, nextStartMs: this.history(seat)?.startAtMs }))
+      .filter(({ workerSlot }) => workerSlot.pool === pool)
+      .map(({ workerSlot, message, times }) => ({ slot: workerSlot.slot, message, times, nextStartMs: this.history(workerSlot)?.startAtMs }))
   }
 
   /** How often the seat was filled again. */
-  restarts(seat: PlannedSeat): number {
-    return Math.max(0, (this.starts.get(keyOf(seat)) ?? 0) - 1)
+  restarts(workerSlot: PlannedSlot): number {
+    return Math.max(0, (this.starts.get(keyOf(workerSlot)) ?? 0) - 1)
   }
 
   /** A worker has failed: sets when its seat may be filled again; gives in how many milliseconds. */
-  postpone(seat: PlannedSeat, nowMs: number, { wasWell, isAppsFault, first, longest, windowMs }: PostponeOptions): number {
-    const before = this.histories.get(keyOf(seat))
-    this.failed.set(seat.pool, this.failuresOf(seat.pool) + 1)
+  postpone(workerSlot: PlannedSlot, nowMs: number, { wasWell, isAppsFault, first, longest, windowMs }: PostponeOptions): number {
+    const before = this.histories.get(keyOf(workerSlot))
+    this.failed.set(workerSlot.pool, this.failuresOf(workerSlot.pool) + 1)
     const failures = wasWell ? 0 : (before?.failures ?? 0)
     const delayMs = restartDelayMs(failures, this.chance(), first, longest)
     const remembered = (before?.failedMs ?? []).filter((atMs) => nowMs - atMs < windowMs)
     const failedMs = isAppsFault ? [...remembered, nowMs].slice(-MAX_REMEMBERED) : remembered
-    this.histories.set(keyOf(seat), { failures: wasWell ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
+    this.histories.set(keyOf(workerSlot), { failures: wasWell ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
     return delayMs
   }
 
@@ -78,11 +78,11 @@ export class SeatRecords {
   }
 
   /** Somebody asks for the seat: what was before counts no more. */
-  forgive(seat: PlannedSeat): void {
-    this.histories.delete(keyOf(seat))
+  forgive(workerSlot: PlannedSlot): void {
+    this.histories.delete(keyOf(workerSlot))
   }
 }
 
-export function keyOf({ pool, slot }: PlannedSeat): string {
+export function keyOf({ pool, slot }: PlannedSlot): string {
   return `${pool}/${slot}`
 }

@@ -10,13 +10,13 @@ import type { SessionBatch } from '../sessions/embedded-sessions.ts'
 import type { LimitSettings } from '../settings.ts'
 import { Drains } from './drains.ts'
 import { Goals } from './goals.ts'
-import { LastWords } from './exit-reasons.ts'
+import { ExitReasons } from './exit-reasons.ts'
 import { Notices } from './notices.ts'
-import { type Action, outageRetryMs, type Plan, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
+import { type Action, outageRetryMs, type Plan, type PlannedSlot, type PlannedWorker, plan, type RetireReason } from './plan.ts'
 import { PoolWatch } from './pool-watch.ts'
-import { type NotStarted, SeatRecords } from './slot-history.ts'
+import { type NotStarted, SlotHistory } from './slot-history.ts'
 import { describeStartFailure } from './workers/start-failure.ts'
-import type { WantedPool } from './desired-pool.ts'
+import type { DesiredPool } from './desired-pool.ts'
 import { type StartData, WorkerStarts } from './workers/worker-starts.ts'
 import { WorkerWatch } from './worker-watch.ts'
 
@@ -64,13 +64,13 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor {
-  readonly wanted = new Map<string, WantedPool>()
+  readonly wanted = new Map<string, DesiredPool>()
   limits: LimitSettings
   private readonly options: SupervisorOptions
   private readonly starts: WorkerStarts
-  private readonly records: SeatRecords
+  private readonly records: SlotHistory
   private readonly proven = new Set<string>()
-  private readonly lastWords = new LastWords()
+  private readonly exitReasons = new ExitReasons()
   private readonly goals = new Goals()
   private readonly notices = new Notices()
   private readonly drains: Drains
@@ -87,7 +87,7 @@ export class Supervisor {
     this.options = options
     this.limits = options.limits
     this.starts = new WorkerStarts(options)
-    this.records = new SeatRecords(options.chance)
+    this.records = new SlotHistory(options.chance)
     this.drains = new Drains({
       events: options.events,
       drainTimeoutMs: () => this.limits.drainTimeoutMs,
@@ -113,7 +113,7 @@ export class Supervisor {
         this.turn()
       },
       retire: (worker, reason) => this.retire(worker, reason),
-      onLooked: () => this.lookAtPools(),
+      onLooked: () => this.pollPools(),
     })
   }
 
@@ -159,13 +159,13 @@ export class Supervisor {
     // Who drains is replaced already; but one that hangs will not end by itself.
     if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
-    this.options.events.emit('workerRetiring', { ...worker.seat, reason: why ?? reason })
+    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason })
     this.poolOf(worker).refresh()
     this.turn()
   }
 
   /** Processes of a seat that are not gone. */
-  inSeat({ pool, slot }: PlannedSeat): PoolWorker[] {
+  inSlot({ pool, slot }: PlannedSlot): PoolWorker[] {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
@@ -201,12 +201,12 @@ export class Supervisor {
     return this.watch.silentMs(worker)
   }
 
-  lastWordsOf(pool: string): string {
-    return this.lastWords.ofPool(pool) || 'it said nothing'
+  exitReasonsOf(pool: string): string {
+    return this.exitReasons.ofPool(pool) || 'it said nothing'
   }
 
-  forgive(seat: PlannedSeat): void {
-    this.records.forgive(seat)
+  forgive(workerSlot: PlannedSlot): void {
+    this.records.forgive(workerSlot)
     this.turn()
   }
 
@@ -214,9 +214,9 @@ export class Supervisor {
     for (const pool of this.options.pools.values()) yield* pool.workers
   }
 
-  private lookAtPools(): void {
+  private pollPools(): void {
     const now = Date.now()
-    if (!this.stopping) for (const [name, wanted] of this.wanted) this.poolWatch.look(this.poolOf({ pool: name }), wanted, now)
+    if (!this.stopping) for (const [name, wanted] of this.wanted) this.poolWatch.poll(this.poolOf({ pool: name }), wanted, now)
     if (!this.stopping && now - this.socketsMs >= SOCKETS_EVERY_MS) this.lookForSockets(now)
     this.turn()
   }
@@ -234,8 +234,8 @@ export class Supervisor {
     return this.workers().next().done !== true
   }
 
-  private poolOf(seat: { readonly pool: string }): Pool {
-    return this.options.pools.get(seat.pool) as Pool
+  private poolOf(workerSlot: { readonly pool: string }): Pool {
+    return this.options.pools.get(workerSlot.pool) as Pool
   }
 
   /** Asks the plan and does what it says. What is done may call for a turn of its own: that comes with the next. */
@@ -254,7 +254,7 @@ export class Supervisor {
       clearTimeout(this.timer)
       if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.turn(), Math.max(nextMs - now, 1))
     }
-    this.goals.look()
+    this.goals.poll()
   }
 
   private plan(now: number): Plan {
@@ -270,7 +270,7 @@ export class Supervisor {
       },
       {
         workers: [...this.workers()].map((worker) => this.planned(worker)),
-        history: (seat) => this.records.history(seat),
+        history: (workerSlot) => this.records.history(workerSlot),
         provenPools: this.proven,
       },
       now,
@@ -300,7 +300,7 @@ export class Supervisor {
   private carryOut(action: Action, now: number): void {
     switch (action.do) {
       case 'start':
-        return this.startWorker(action.seat, action.generation, now)
+        return this.startWorker(action.workerSlot, action.generation, now)
       case 'admit':
         return this.withWorker(action.id, (worker) => this.admit(worker, now))
       case 'drain':
@@ -314,23 +314,23 @@ export class Supervisor {
           worker.leavingMs = now
           // Until the runtime is loaded there is nobody to hear the message, and nobody to ignore the signal.
           if (worker.state === 'starting') worker.process?.kill('SIGTERM')
-          worker.tell({ switchyard: 'leave' })
+          worker.send({ switchyard: 'leave' })
         })
       case 'kill':
         return this.withWorker(action.id, (worker) => this.kill(worker, action.why))
       case 'kill-late':
         return this.withWorker(action.id, (worker) => this.kill(worker, this.watch.whyLate(worker, action.afterMs)))
       case 'break':
-        this.wanted.get(action.seat.pool)?.broken.add(action.seat.slot)
-        return void this.options.events.emit('seatBroken', { ...action.seat, failures: this.records.history(action.seat)?.failures ?? 0 })
+        this.wanted.get(action.workerSlot.pool)?.broken.add(action.workerSlot.slot)
+        return void this.options.events.emit('seatBroken', { ...action.workerSlot, failures: this.records.history(action.workerSlot)?.failures ?? 0 })
       case 'give-up':
         return this.giveUp(action.pool)
       case 'note-outage':
-        return this.noteOutage(action.pool, now)
+        return this.recordOutage(action.pool, now)
       case 'revert':
         return this.wanted.get(action.pool)?.revert(action.why)
       case 'note-replaced': {
-        const wanted = this.wanted.get(action.pool) as WantedPool
+        const wanted = this.wanted.get(action.pool) as DesiredPool
         wanted.replaced = true
         return
       }
@@ -341,16 +341,16 @@ export class Supervisor {
     for (const worker of this.workers()) if (worker.id === id) return then(worker)
   }
 
-  private startWorker(seat: PlannedSeat, generation: number, now: number): void {
+  private startWorker(workerSlot: PlannedSlot, generation: number, now: number): void {
     const { events } = this.options
-    const version = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
-    const { worker, failure } = this.starts.start({ ...seat, generation, version, nowMs: now }, (worker) => ({
-      onMessage: (message) => this.hear(worker, message),
+    const version = (this.wanted.get(workerSlot.pool) as DesiredPool).versionOf(generation)
+    const { worker, failure } = this.starts.start({ ...workerSlot, generation, version, nowMs: now }, (worker) => ({
+      onMessage: (message) => this.onMessage(worker, message),
       onListen: (request) => this.options.onListen(worker, request),
       onLine: (stream, line) => {
-        if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
-        if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
-        events.emit('workerOutput', { ...worker.seat, stream, line })
+        if (stream === 'stderr' && this.watch.onLine(worker, line)) return
+        if (stream === 'stderr' && line.trim() !== '') this.exitReasons.add(worker, line)
+        events.emit('workerOutput', { ...worker.workerSlot, stream, line })
       },
       onExit: (code, signal) => this.exited(worker, code, signal),
       onFailed: (error) => {
@@ -360,28 +360,28 @@ export class Supervisor {
         this.turn()
       },
     }))
-    if (worker === undefined) return this.notStarted(seat, generation, failure)
-    this.poolOf(seat).add(worker)
+    if (worker === undefined) return this.notStarted(workerSlot, generation, failure)
+    this.poolOf(workerSlot).add(worker)
     // Without a process; `onFailed` tells why before anything else happens.
     if (worker.process?.pid === 0) return
-    this.records.countStart(seat)
-    events.emit('workerStarted', worker.seat)
+    this.records.countStart(workerSlot)
+    events.emit('workerStarted', worker.workerSlot)
   }
 
   /** A worker's process could not be made: the next start waits as after a worker that has failed, and the others serve on. */
-  private notStarted({ pool, slot }: PlannedSeat, generation: number, failure: unknown): void {
-    const seat = { pool, slot }
+  private notStarted({ pool, slot }: PlannedSlot, generation: number, failure: unknown): void {
+    const workerSlot = { pool, slot }
     const message = describeStartFailure(failure)
-    const wanted = this.wanted.get(pool) as WantedPool
-    this.lastWords.didNotStart(seat, message)
-    this.records.noteNotStarted(seat, message)
+    const wanted = this.wanted.get(pool) as DesiredPool
+    this.exitReasons.didNotStart(workerSlot, message)
+    this.records.recordNotStarted(workerSlot, message)
     const failsReload = wanted.previous !== undefined && generation === wanted.generation
     if (failsReload) wanted.failure ??= `${pool}/${slot} could not be started: ${message}`
-    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(seat, Date.now(), { isAppsFault: false })
-    this.options.events.emit('workerNotStarted', { ...seat, generation, message, restartInMs })
+    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(workerSlot, Date.now(), { isAppsFault: false })
+    this.options.events.emit('workerNotStarted', { ...workerSlot, generation, message, restartInMs })
   }
 
-  private hear(worker: PoolWorker, message: ToPrimary): void {
+  private onMessage(worker: PoolWorker, message: ToPrimary): void {
     switch (message.switchyard) {
       case 'listening':
         if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
@@ -399,9 +399,9 @@ export class Supervisor {
         return
       case 'notice':
         if (message.once === true && !this.notices.isFirst(message.message)) return
-        return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
+        return void this.options.events.emit('workerNoticed', { ...worker.workerSlot, level: message.level, message: message.message })
       case 'drained':
-        return this.drains.hear(worker, message.last)
+        return this.drains.onMessage(worker, message.last)
       case 'sessions':
         // Whoever is gone reads nothing any more.
         if (worker.state !== 'gone') this.options.onSessions(worker, message)
@@ -414,15 +414,15 @@ export class Supervisor {
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
-    this.lastWords.cameUp(worker)
-    this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
+    this.exitReasons.cameUp(worker)
+    this.options.events.emit('workerReady', { ...worker.workerSlot, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     this.options.onReady(worker)
   }
 
   /** Nobody of its pool served until now: what kept the others down may be over for them too. */
   private endOutage({ pool }: PoolWorker, now: number): void {
-    const wanted = this.wanted.get(pool) as WantedPool
+    const wanted = this.wanted.get(pool) as DesiredPool
     if (this.poolOf({ pool }).readyCount > 0) return
     for (const slot of wanted.broken) this.records.forgive({ pool, slot })
     wanted.broken.clear()
@@ -432,25 +432,25 @@ export class Supervisor {
   }
 
   private kill(worker: PoolWorker, why: string): void {
-    this.lastWords.add(worker, why)
+    this.exitReasons.add(worker, why)
     this.failReload(worker)
     worker.leavingMs = Date.now()
     worker.killed = true
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
-      this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
+      this.options.events.emit('workerNoticed', { ...worker.workerSlot, level: 'warn', message: `killed: ${why}` })
       worker.process?.kill('SIGKILL')
     })
   }
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
     const now = Date.now()
-    const wanted = this.wanted.get(worker.pool) as WantedPool
+    const wanted = this.wanted.get(worker.pool) as DesiredPool
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
     const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
-    if (!worker.everReady) this.lastWords.didNotComeUp(worker)
+    if (worker.leavingMs === undefined) this.exitReasons.add(worker, how)
+    if (!worker.everReady) this.exitReasons.didNotComeUp(worker)
     const failsReload = this.failReload(worker)
     // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.
     const isFailure = !expected || (worker.killed && !worker.everReady)
@@ -458,7 +458,7 @@ export class Supervisor {
     const delayMs = isWaitedFor ? this.postpone(worker, now, { wasWell }) : undefined
     this.discard(worker)
     this.options.events.emit('workerExited', {
-      ...worker.seat,
+      ...worker.workerSlot,
       code,
       signal,
       expected,
@@ -479,36 +479,36 @@ export class Supervisor {
 
   /** A worker of the new generation has ended, or must: with that the reload has failed. */
   private failReload(worker: PoolWorker): boolean {
-    const wanted = this.wanted.get(worker.pool) as WantedPool
+    const wanted = this.wanted.get(worker.pool) as DesiredPool
     const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker)}`
+    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.exitReasons.of(worker)}`
     return isOfReload
   }
 
   /** Sets when the seat may be filled again; answers in how many milliseconds. */
-  private postpone(seat: PlannedSeat, now: number, { wasWell = false, isAppsFault = true }): number {
+  private postpone(workerSlot: PlannedSlot, now: number, { wasWell = false, isAppsFault = true }): number {
     const { restartDelayMs: first, maxRestartDelayMs: longest, restartWindowMs } = this.limits
-    const delayMs = this.records.postpone(seat, now, { wasWell, isAppsFault, first, longest, windowMs: restartWindowMs })
-    this.poolOf(seat).nextStartMs = now + delayMs
+    const delayMs = this.records.postpone(workerSlot, now, { wasWell, isAppsFault, first, longest, windowMs: restartWindowMs })
+    this.poolOf(workerSlot).nextStartMs = now + delayMs
     return delayMs
   }
 
-  private noteOutage(pool: string, now: number): void {
-    const wanted = this.wanted.get(pool) as WantedPool
+  private recordOutage(pool: string, now: number): void {
+    const wanted = this.wanted.get(pool) as DesiredPool
     wanted.outageSinceMs = now
     const { onOutage } = wanted.version.settings
     this.options.events.emit('outageBegan', {
       pool,
       retryMs: outageRetryMs(this.limits.maxRestartDelayMs),
-      lastWords: this.lastWordsOf(pool),
+      exitReasons: this.exitReasonsOf(pool),
     })
     if (onOutage === 'exit') this.giveUp(pool, `every worker of pool '${pool}' has failed too often, and its 'onOutage' says to exit`)
   }
 
   private giveUp(pool: string, what = `no worker of pool '${pool}' came up`): void {
     this.stopping = true
-    const { app } = (this.wanted.get(pool) as WantedPool).version.settings
-    const error = new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.lastWordsOf(pool)}`, { source: 'app' })
+    const { app } = (this.wanted.get(pool) as DesiredPool).version.settings
+    const error = new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.exitReasonsOf(pool)}`, { source: 'app' })
     this.options.onFailed(this.options.listenError(pool) ?? error)
   }
 }

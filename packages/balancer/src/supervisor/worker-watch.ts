@@ -6,11 +6,11 @@ import type { LimitSettings } from '../settings.ts'
 import { isInspected } from './workers/inspector-arguments.ts'
 import type { RetireReason } from './plan.ts'
 import { Prober } from './workers/probe.ts'
-import { StackReader } from './workers/hang-stack.ts'
+import { HangStackReader } from './workers/hang-stack.ts'
 
-const LOOK_MS = 250
+const POLL_MS = 250
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */
-const GAP_MS = 4 * LOOK_MS
+const GAP_MS = 4 * POLL_MS
 /** A worker that hangs is not killed before that. */
 const STACK_MS = 3000
 
@@ -36,7 +36,7 @@ interface Watched {
   turnedMs: number
   turnedAfterMs: number
   prober: Prober | undefined
-  stack: StackReader | undefined
+  stack: HangStackReader | undefined
   /** Its stack is being read. */
   reading: Promise<void> | undefined
 }
@@ -53,7 +53,7 @@ export class WorkerWatch {
 
   start(): void {
     this.lookedMs = performance.now()
-    this.timer = setInterval(() => this.look(), LOOK_MS)
+    this.timer = setInterval(() => this.poll(), POLL_MS)
   }
 
   stop(): void {
@@ -74,7 +74,7 @@ export class WorkerWatch {
       healthWhen,
       onReady: () => this.options.onUp(worker),
       onSick: (reason) => {
-        this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `its health probe fails: ${reason}` })
+        this.options.events.emit('workerNoticed', { ...worker.workerSlot, level: 'warn', message: `its health probe fails: ${reason}` })
         this.options.retire(worker, 'health')
       },
       onWell: () => {},
@@ -101,7 +101,7 @@ export class WorkerWatch {
   }
 
   /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
-  hearLine(worker: PoolWorker, line: string): boolean {
+  onLine(worker: PoolWorker, line: string): boolean {
     return this.stackOf(worker)?.hear(line) ?? false
   }
 
@@ -115,7 +115,7 @@ export class WorkerWatch {
     this.watched.delete(worker)
   }
 
-  private look(): void {
+  private poll(): void {
     const now = performance.now()
     const slept = now - this.lookedMs > GAP_MS
     this.lookedMs = now
@@ -131,7 +131,7 @@ export class WorkerWatch {
 
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {
     if (worker.retiring === 'hang') return
-    this.options.events.emit('workerHung', { ...worker.seat, busyMs: Math.round(now - watched.turnedMs) })
+    this.options.events.emit('workerHung', { ...worker.workerSlot, busyMs: Math.round(now - watched.turnedMs) })
     watched.reading = this.tellStack(worker)
     // Whatever it was to be replaced for: now it is not waited for.
     worker.retiring = undefined
@@ -143,13 +143,13 @@ export class WorkerWatch {
     const stack = await this.stackOf(worker)
       ?.read(STACK_MS)
       .catch(() => undefined)
-    this.options.events.emit('workerStack', { ...worker.seat, stack })
+    this.options.events.emit('workerStack', { ...worker.workerSlot, stack })
   }
 
-  private stackOf(worker: PoolWorker): StackReader | undefined {
+  private stackOf(worker: PoolWorker): HangStackReader | undefined {
     const watched = this.of(worker)
     const pid = worker.process?.pid ?? 0
-    if (pid !== 0) watched.stack ??= new StackReader(pid)
+    if (pid !== 0) watched.stack ??= new HangStackReader(pid)
     return watched.stack
   }
 

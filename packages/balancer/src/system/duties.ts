@@ -3,9 +3,9 @@
 import { hasNative } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'
 import type { BalancerStatus } from '../status.ts'
-import type { Estate } from '../upgrade/extra-sockets.ts'
-import type { Predecessor } from '../upgrade/old-primary-link.ts'
-import { Orphans } from './orphan-processes.ts'
+import type { ExtraSockets } from '../upgrade/extra-sockets.ts'
+import type { OldPrimaryLink } from '../upgrade/old-primary-link.ts'
+import { OrphanProcesses } from './orphan-processes.ts'
 import { type Assignment, monotonicUs, ServiceManager } from './service-manager.ts'
 
 /** A status that changes all the time is told so often. */
@@ -18,10 +18,10 @@ const CHANGES = ['workerReady', 'workerExited', 'acceptPaused', 'acceptResumed',
 
 export interface DutiesOptions {
   readonly events: BalancerEmitter
-  readonly estate: Estate
+  readonly extraSockets: ExtraSockets
   readonly status: () => BalancerStatus
   /** If this primary is a successor. */
-  readonly predecessor: Predecessor | undefined
+  readonly oldPrimaryLink: OldPrimaryLink | undefined
   /** The longest that workers may take to drain and to end. */
   readonly stopTimeoutMs: number
   readonly env: NodeJS.ProcessEnv
@@ -32,7 +32,7 @@ export interface DutiesOptions {
 export class SystemDuties {
   private readonly options: DutiesOptions
   private readonly manager: ServiceManager | undefined
-  private readonly orphans: Orphans | undefined
+  private readonly orphans: OrphanProcesses | undefined
   private watchdog: NodeJS.Timeout | undefined
   private later: NodeJS.Timeout | undefined
   /** Does this process speak to the service manager? A successor does from the moment that the old primary says so. */
@@ -41,12 +41,12 @@ export class SystemDuties {
   /** Begins at once. The variables that a service manager sets are removed from the environment. */
   constructor(options: DutiesOptions) {
     this.options = options
-    const { env, pid, estate, warn } = options
-    if (pid === 1 && hasNative()) this.orphans = new Orphans()
+    const { env, pid, extraSockets, warn } = options
+    if (pid === 1 && hasNative()) this.orphans = new OrphanProcesses()
     else if (pid === 1) warn('orphaned processes are not cleared away without the native module: put an init in front (docker run --init)')
     this.manager = ServiceManager.take(env, pid, once(warn))
     if (this.manager === undefined) return
-    Object.assign(estate.env, this.manager.env)
+    Object.assign(extraSockets.env, this.manager.env)
     this.follow(this.manager)
   }
 
@@ -56,13 +56,13 @@ export class SystemDuties {
   }
 
   private follow(manager: ServiceManager): void {
-    const { events, predecessor, stopTimeoutMs } = this.options
+    const { events, oldPrimaryLink, stopTimeoutMs } = this.options
     const say = (...assignments: Assignment[]): void => {
       if (this.isMain) manager.say(...assignments)
     }
-    this.isMain = predecessor === undefined
+    this.isMain = oldPrimaryLink === undefined
     events.once('ready', async () => {
-      await predecessor?.recognised
+      await oldPrimaryLink?.recognised
       this.isMain = true
       say('READY=1', this.status())
       if (manager.watchdogMs !== undefined) this.watchdog = setInterval(() => say('WATCHDOG=1'), manager.watchdogMs / 2).unref()

@@ -3,18 +3,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { hasZombie, reap } from '@switchyard/handoff'
 
-const LOOK_MS = 1000
+const POLL_MS = 1000
 
 /**
  * Lets go of processes that nobody asks for. Children of our own are asked for by Node itself, in the next turn of the loop: so one that was
  * there at the last look already is an orphan.
  */
-export class Orphans {
+export class OrphanProcesses {
   private readonly timer: NodeJS.Timeout
   private seen: ReadonlySet<number> = new Set()
 
   constructor() {
-    this.timer = setInterval(() => this.look(), LOOK_MS)
+    this.timer = setInterval(() => this.poll(), POLL_MS)
     this.timer.unref()
   }
 
@@ -22,7 +22,7 @@ export class Orphans {
     clearInterval(this.timer)
   }
 
-  private look(): void {
+  private poll(): void {
     const zombies = hasZombie() ? zombiesOf(process.pid) : []
     for (const pid of zombies) if (this.seen.has(pid)) reap(pid)
     this.seen = new Set(zombies)

@@ -9,7 +9,7 @@ export interface LentServer {
   readonly askedPort: number
 }
 
-export class Estate {
+export class ExtraSockets {
   readonly servers: LentServer[] = []
   /** Variables of the environment that are removed at the start, and that a successor must find again. */
   readonly env: Record<string, string> = {}

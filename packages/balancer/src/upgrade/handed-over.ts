@@ -1,10 +1,10 @@
 // What a primary leaves to its successor beside sockets, read off what it is at this moment.
 
 import type { Settings } from '../settings.ts'
-import type { WantedPool } from '../supervisor/desired-pool.ts'
-import type { Legacy } from './messages.ts'
+import type { DesiredPool } from '../supervisor/desired-pool.ts'
+import type { HandedOver } from './messages.ts'
 
-export function legacyOf({ ticketKeys }: Settings, wanted: Iterable<WantedPool>, freePorts: Readonly<Record<string, number>>): Legacy {
+export function handedOverBy({ ticketKeys }: Settings, wanted: Iterable<DesiredPool>, freePorts: Readonly<Record<string, number>>): HandedOver {
   const pools = [...wanted]
   return {
     freePorts,

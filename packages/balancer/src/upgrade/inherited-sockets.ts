@@ -36,9 +36,9 @@ export class InheritedSockets {
   }
 
   /** The socket that listens on this address, if there is one; it is the caller's. `isDoors`: for clients of the app. */
-  async take(address: WantedAddress, isDoors: boolean): Promise<InheritedSocket | undefined> {
+  async take(address: WantedAddress, isAcceptors: boolean): Promise<InheritedSocket | undefined> {
     const hosts = await hostsOf(address)
-    const index = this.sockets.findIndex((socket) => fits(socket, address, hosts, isDoors))
+    const index = this.sockets.findIndex((socket) => fits(socket, address, hosts, isAcceptors))
     return index === -1 ? undefined : this.sockets.splice(index, 1)[0]
   }
 
@@ -60,11 +60,11 @@ export class InheritedSockets {
   }
 }
 
-function fits(socket: InheritedSocket, address: WantedAddress, hosts: readonly string[], isDoors: boolean): boolean {
+function fits(socket: InheritedSocket, address: WantedAddress, hosts: readonly string[], isAcceptors: boolean): boolean {
   const { port, path, ipv6Only = false } = address
   if (path !== undefined || socket.path !== undefined) return path === socket.path
   // Of those that may have any port each keeps to its kind.
-  const isSameAsked = port === socket.askedPort && isDoors === (socket.number !== undefined)
+  const isSameAsked = port === socket.askedPort && isAcceptors === (socket.number !== undefined)
   if (port !== socket.port && !isSameAsked) return false
   return hosts.includes(socket.host ?? '::') && (socket.ipv6Only ?? ipv6Only) === ipv6Only
 }

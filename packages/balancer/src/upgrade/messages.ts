@@ -7,10 +7,10 @@ import type { BoundAddress } from '@switchyard/handoff'
 export const UPGRADE_VARIABLE = 'SWITCHYARD_UPGRADE'
 
 /** Raised when an older successor or predecessor would misunderstand. */
-export const TALK_VERSION = 1
+export const PROTOCOL_VERSION = 1
 
 /** A socket that listens, among the descriptors that the successor was started with. */
-export interface BequeathedSocket extends BoundAddress {
+export interface TransferredSocket extends BoundAddress {
   readonly fd: number
   readonly ipv6Only: boolean
   /** The port that was asked for; 0: the kernel chose. */
@@ -24,7 +24,7 @@ export interface BequeathedSocket extends BoundAddress {
 }
 
 /** What lives on. */
-export interface Legacy {
+export interface HandedOver {
   /** Ports of servers that asked for any, see FreePorts; left out: none. */
   readonly freePorts?: Readonly<Record<string, number>> | undefined
   /** Keys that the old primary made itself, since no secret was configured; the secrets in base64. */
@@ -36,10 +36,10 @@ export interface Legacy {
 }
 
 /** Everything that a successor starts from. */
-export interface Bequest extends Legacy {
+export interface StartMessage extends HandedOver {
   readonly version: number
   readonly pid: number
-  readonly sockets: readonly BequeathedSocket[]
+  readonly sockets: readonly TransferredSocket[]
   /** Descriptor of the passage for connections; left out: there is none. */
   readonly passage?: number | undefined
   /** Of the old primary's listeners, by number: is the head looked at? */
@@ -47,9 +47,9 @@ export interface Bequest extends Legacy {
 }
 
 /** Old primary to successor. */
-export type ToSuccessor =
+export type ToNewPrimary =
   /** First of all. */
-  | { readonly talk: 'bequest'; readonly bequest: Bequest }
+  | { readonly talk: 'bequest'; readonly bequest: StartMessage }
   /** What is in the old primary's memory; it comes in many of these before `go`, and later what changes, and what its workers ask. */
   | { readonly talk: 'heirloom'; readonly name: string; readonly entries: readonly object[] }
   /** Say `taken` when you have taken in what came before this. */
@@ -64,7 +64,7 @@ export type ToSuccessor =
   | { readonly talk: 'abandoned' }
 
 /** Successor to old primary. */
-export type ToPredecessor =
+export type ToOldPrimary =
   /** The config is read and the workers are being started, which may take so long. */
   | { readonly talk: 'starting'; readonly timeoutMs: number }
   /**
@@ -86,5 +86,5 @@ export type ToPredecessor =
   | { readonly talk: 'closed' }
 
 type Talk<T extends { talk: string }> = { [Kind in T['talk']]: Extract<T, { talk: Kind }> }
-export type SuccessorTalk = Talk<ToSuccessor>
-export type PredecessorTalk = Talk<ToPredecessor>
+export type NewPrimaryMessages = Talk<ToNewPrimary>
+export type OldPrimaryMessages = Talk<ToOldPrimary>

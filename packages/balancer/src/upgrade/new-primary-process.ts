@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ControlPipe } from '@switchyard/handoff'
-import { type Heirloom, portionsOf } from './state-transfer.ts'
+import { type StateTransfer, portionsOf } from './state-transfer.ts'
 import type { OwnCommand } from './restart-command.ts'
-import { type Bequest, type PredecessorTalk, type ToPredecessor, type ToSuccessor, UPGRADE_VARIABLE } from './messages.ts'
+import { type StartMessage, type OldPrimaryMessages, type ToOldPrimary, type ToNewPrimary, UPGRADE_VARIABLE } from './messages.ts'
 
 /** Behind stdin, stdout and stderr, which it shares with this process. */
 const TALK_FD = 3
@@ -19,34 +19,34 @@ const TERM_MS = 5000
 const KILL_MS = 10_000
 /** Bytes that wait for a successor to read them. */
 const MOST_UNSENT = 1 << 20
-const LOOK_MS = 2
+const POLL_MS = 2
 
 /** A listening socket of this process; the successor has it under another number. */
-export type OwnSocket = Bequest['sockets'][number]
+export type OwnSocket = StartMessage['sockets'][number]
 
-export interface SuccessorOptions {
+export interface NewPrimaryProcessOptions {
   readonly command: OwnCommand
   readonly env: NodeJS.ProcessEnv
-  readonly bequest: Omit<Bequest, 'sockets' | 'passage'>
+  readonly startMessage: Omit<StartMessage, 'sockets' | 'passage'>
   readonly sockets: readonly OwnSocket[]
   /** Descriptor of its end of the passage. */
   readonly passage: number | undefined
 }
 
-type Kind = keyof PredecessorTalk
+type Kind = keyof OldPrimaryMessages
 
 interface Awaited {
   readonly kind: Kind
-  readonly resolve: (message: ToPredecessor) => void
+  readonly resolve: (message: ToOldPrimary) => void
   readonly reject: (error: Error) => void
 }
 
-export class Successor {
+export class NewPrimaryProcess {
   private readonly child: ChildProcess
   /** undefined: the process could not be made. */
   private readonly stream: Duplex | undefined
   private readonly pipe: ControlPipe | undefined
-  private readonly heard: ToPredecessor[] = []
+  private readonly heard: ToOldPrimary[] = []
   private readonly exited: Promise<void>
   private awaited: Awaited | undefined
   private answered: (name: string, entries: readonly unknown[]) => void = () => {}
@@ -54,7 +54,7 @@ export class Successor {
   private failure: Error | undefined
 
   /** Starts it. What goes wrong is told by `ready`. */
-  constructor({ command, env, bequest, sockets, passage }: SuccessorOptions) {
+  constructor({ command, env, startMessage, sockets, passage }: NewPrimaryProcessOptions) {
     const { file, args, cwd } = command
     this.child = spawn(file, [...args], {
       cwd,
@@ -64,7 +64,7 @@ export class Successor {
     // Without a descriptor left there are no pipes and no process; the error comes as an event.
     this.stream = (this.child.stdio as ChildProcess['stdio'] | undefined)?.[TALK_FD] as Duplex | undefined
     this.pipe = this.stream && new ControlPipe(this.stream)
-    this.pipe?.onFrame((frame) => this.hear(frame as ToPredecessor))
+    this.pipe?.onFrame((frame) => this.hear(frame as ToOldPrimary))
     this.exited = new Promise((resolve) => {
       this.child.once('exit', (code, signal) => {
         // Of its own accord it tells why, and then ends.
@@ -84,7 +84,7 @@ export class Successor {
     this.say({
       talk: 'bequest',
       bequest: {
-        ...bequest,
+        ...startMessage,
         passage: passage === undefined ? undefined : PASSAGE_FD,
         sockets: sockets.map((socket, index) => ({ ...socket, fd: FIRST_SOCKET_FD + index })),
       },
@@ -96,19 +96,19 @@ export class Successor {
   }
 
   /** Resolves when it could accept. Rejects when it dies, or takes too long; `timeoutMs`: until it has read its config. */
-  async ready(timeoutMs: number): Promise<PredecessorTalk['ready']> {
+  async ready(timeoutMs: number): Promise<OldPrimaryMessages['ready']> {
     const starting = await this.wait('starting', timeoutMs)
     return this.wait('ready', starting.timeoutMs)
   }
 
   /** Tells it all that this primary has in its memory, no faster than it takes it. Resolves when it has it. Rejects as `ready`; `timeoutMs`: for the last of it. */
-  async bequeath(heirlooms: readonly Heirloom[], timeoutMs: number): Promise<void> {
-    if (heirlooms.length === 0) return
-    for (const heirloom of heirlooms) {
-      for (const portion of portionsOf(heirloom.entries())) {
+  async bequeath(transfers: readonly StateTransfer[], timeoutMs: number): Promise<void> {
+    if (transfers.length === 0) return
+    for (const transfer of transfers) {
+      for (const portion of portionsOf(transfer.entries())) {
         if (this.failure !== undefined) throw this.failure
-        this.pass(heirloom.name, portion)
-        while (this.failure === undefined && (this.pipe?.unsent ?? 0) > MOST_UNSENT) await pause(LOOK_MS)
+        this.pass(transfer.name, portion)
+        while (this.failure === undefined && (this.pipe?.unsent ?? 0) > MOST_UNSENT) await pause(POLL_MS)
       }
     }
     this.say({ talk: 'copied' })
@@ -126,7 +126,7 @@ export class Successor {
   }
 
   /** Lets it accept; resolves when it does. Rejects as `ready`. */
-  admit(timeoutMs: number): Promise<PredecessorTalk['serving']> {
+  admit(timeoutMs: number): Promise<OldPrimaryMessages['serving']> {
     this.say({ talk: 'go' })
     return this.wait('serving', timeoutMs)
   }
@@ -169,24 +169,24 @@ export class Successor {
     this.child.unref()
   }
 
-  private wait<K extends Kind>(kind: K, timeoutMs: number): Promise<PredecessorTalk[K]> {
-    return new Promise<ToPredecessor>((resolve, reject) => {
+  private wait<K extends Kind>(kind: K, timeoutMs: number): Promise<OldPrimaryMessages[K]> {
+    return new Promise<ToOldPrimary>((resolve, reject) => {
       const timer = setTimeout(() => this.awaited?.reject(new Error(`it was not '${kind}' within ${timeoutMs} ms`)), timeoutMs)
-      const settling = <T>(settle: (value: T) => void) => {
+      const claimPoller = <T>(settle: (value: T) => void) => {
         return (value: T) => {
           clearTimeout(timer)
           this.awaited = undefined
           settle(value)
         }
       }
-      this.awaited = { kind, resolve: settling(resolve), reject: settling(reject) }
+      this.awaited = { kind, resolve: claimPoller(resolve), reject: claimPoller(reject) }
       const said = this.heard.find(({ talk }) => talk === kind)
       if (said !== undefined) this.awaited.resolve(said)
       else if (this.failure !== undefined) this.awaited.reject(this.failure)
-    }) as Promise<PredecessorTalk[K]>
+    }) as Promise<OldPrimaryMessages[K]>
   }
 
-  private hear(message: ToPredecessor): boolean {
+  private hear(message: ToOldPrimary): boolean {
     if (message.talk === 'failed') this.fail(new Error(message.message))
     else if (message.talk === 'heirloom') this.answered(message.name, message.entries)
     else {
@@ -202,7 +202,7 @@ export class Successor {
     this.awaited?.reject(this.failure)
   }
 
-  private say(message: ToSuccessor): void {
+  private say(message: ToNewPrimary): void {
     this.pipe?.send(message)
   }
 }

@@ -3,10 +3,10 @@
 import { Socket } from 'node:net'
 import { ControlPipe } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
-import { type Bequest, type PredecessorTalk, TALK_VERSION, type ToPredecessor, type ToSuccessor } from './messages.ts'
+import { type StartMessage, type OldPrimaryMessages, PROTOCOL_VERSION, type ToOldPrimary, type ToNewPrimary } from './messages.ts'
 
-export class Predecessor {
-  readonly bequest: Bequest
+export class OldPrimaryLink {
+  readonly startMessage: StartMessage
   /** Resolves when this primary may accept: it was told so, or the old one has died. Rejects when the old one has given it up. */
   readonly go: Promise<void>
   /** Resolves when this is the main process to whoever supervises it. */
@@ -18,10 +18,10 @@ export class Predecessor {
   private readonly pipe: ControlPipe
   private readonly hears: Hearing
 
-  private constructor(stream: Socket, pipe: ControlPipe, hears: Hearing, bequest: Bequest) {
+  private constructor(stream: Socket, pipe: ControlPipe, hears: Hearing, startMessage: StartMessage) {
     this.pipe = pipe
     this.hears = hears
-    this.bequest = bequest
+    this.startMessage = startMessage
     this.left = hears.end
     const abandoned = hears.of('abandoned').then(() => {
       throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one has given it up', { source: 'system' })
@@ -35,27 +35,27 @@ export class Predecessor {
   }
 
   /** Over the pipe that this process was started with. Throws BalancerError ERR_UPGRADE_FAILED when it makes no sense. */
-  static async meet(fd: number): Promise<Predecessor> {
+  static async meet(fd: number): Promise<OldPrimaryLink> {
     const stream = new Socket({ fd, readable: true, writable: true })
     const pipe = new ControlPipe(stream)
     const hears = new Hearing(stream, pipe)
     const first = await Promise.race([hears.of('bequest'), hears.end])
     if (first === undefined)
       throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one is gone', { source: 'system' })
-    const { bequest } = first
-    const predecessor = new Predecessor(stream, pipe, hears, bequest)
-    if (bequest.version === TALK_VERSION) return predecessor
+    const { bequest: startMessage } = first
+    const oldPrimaryLink = new OldPrimaryLink(stream, pipe, hears, startMessage)
+    if (startMessage.version === PROTOCOL_VERSION) return oldPrimaryLink
     const error = new BalancerError(
       'ERR_UPGRADE_FAILED',
-      `an upgrade from that version is not possible (it speaks version ${bequest.version} of the protocol, this one ${TALK_VERSION}): stop and start instead`,
+      `an upgrade from that version is not possible (it speaks version ${startMessage.version} of the protocol, this one ${PROTOCOL_VERSION}): stop and start instead`,
       { source: 'system' },
     )
-    predecessor.fail(error)
+    oldPrimaryLink.fail(error)
     throw error
   }
 
   /** Gives `listener` what the old primary has in its memory, as it comes. */
-  onHeirloom(listener: (name: string, entries: readonly unknown[]) => void): void {
+  onTransfer(listener: (name: string, entries: readonly unknown[]) => void): void {
     this.hears.every('heirloom', ({ name, entries }) => listener(name, entries))
     this.hears.every('copied', () => this.say({ talk: 'taken' }))
   }
@@ -66,7 +66,7 @@ export class Predecessor {
   }
 
   /** See `PredecessorTalk`. */
-  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed' | 'heirloom'>(message: PredecessorTalk[Kind]): void {
+  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed' | 'heirloom'>(message: OldPrimaryMessages[Kind]): void {
     this.say(message)
   }
 
@@ -74,7 +74,7 @@ export class Predecessor {
     this.say({ talk: 'failed', message: error instanceof Error ? error.message : String(error) })
   }
 
-  private say(message: ToPredecessor): void {
+  private say(message: ToOldPrimary): void {
     this.pipe.send(message)
   }
 }
@@ -83,14 +83,14 @@ export class Predecessor {
 class Hearing {
   /** Resolves when nothing more comes. */
   readonly end: Promise<undefined>
-  private readonly heard = new Map<string, ToSuccessor>()
-  private readonly waiting = new Map<string, (message: ToSuccessor) => void>()
+  private readonly heard = new Map<string, ToNewPrimary>()
+  private readonly waiting = new Map<string, (message: ToNewPrimary) => void>()
   private readonly listeners = new Map<string, (message: never) => void>()
 
   constructor(stream: Socket, pipe: ControlPipe) {
     this.end = new Promise((resolve) => stream.once('close', () => resolve(undefined)))
     pipe.onFrame((frame) => {
-      const message = frame as ToSuccessor
+      const message = frame as ToNewPrimary
       const listener = this.listeners.get(message.talk)
       if (listener !== undefined) {
         listener(message as never)
@@ -103,12 +103,12 @@ class Hearing {
   }
 
   /** Calls back with every message of that kind from now on. */
-  every<Kind extends ToSuccessor['talk']>(kind: Kind, listener: (message: Extract<ToSuccessor, { talk: Kind }>) => void): void {
+  every<Kind extends ToNewPrimary['talk']>(kind: Kind, listener: (message: Extract<ToNewPrimary, { talk: Kind }>) => void): void {
     this.listeners.set(kind, listener)
   }
 
-  async of<Kind extends ToSuccessor['talk']>(kind: Kind): Promise<Extract<ToSuccessor, { talk: Kind }>> {
-    const message = this.heard.get(kind) ?? (await new Promise<ToSuccessor>((resolve) => this.waiting.set(kind, resolve)))
-    return message as Extract<ToSuccessor, { talk: Kind }>
+  async of<Kind extends ToNewPrimary['talk']>(kind: Kind): Promise<Extract<ToNewPrimary, { talk: Kind }>> {
+    const message = this.heard.get(kind) ?? (await new Promise<ToNewPrimary>((resolve) => this.waiting.set(kind, resolve)))
+    return message as Extract<ToNewPrimary, { talk: Kind }>
   }
 }

@@ -2,21 +2,21 @@
 
 import { closeSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { type Door, listeningDescriptor, type Passage, type Passed, type Transport } from '@switchyard/handoff'
+import { type Acceptor, listeningDescriptor, type Passage, type Passed, type Transport } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
-import type { Estate } from './extra-sockets.ts'
-import { type Heirloom, portionsOf } from './state-transfer.ts'
+import type { ExtraSockets } from './extra-sockets.ts'
+import { type StateTransfer, portionsOf } from './state-transfer.ts'
 import { ownCommand } from './restart-command.ts'
-import { type OwnSocket, Successor } from './new-primary-process.ts'
-import { type Legacy, TALK_VERSION } from './messages.ts'
+import { type OwnSocket, NewPrimaryProcess } from './new-primary-process.ts'
+import { type HandedOver, PROTOCOL_VERSION } from './messages.ts'
 
 /** What is passed on must have left when this process ends; the other side is slow, or gone, if it takes longer. */
 const LAST_MS = 5000
-const LOOK_MS = 5
+const POLL_MS = 5
 /** From its start until it has read its config. */
 const BEGIN_MS = 30_000
 const SETTLED_MS = 2000
@@ -25,16 +25,16 @@ const SETTLED_MS = 2000
 const startedIn = process.cwd()
 const writtenFolder = folderAsWritten(process.env.PWD, startedIn)
 
-export interface SuccessionOptions {
+export interface OldPrimaryOptions {
   readonly transport: Transport
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly events: BalancerEmitter
-  readonly estate: Estate
+  readonly extraSockets: ExtraSockets
   readonly pools: () => Iterable<Pool>
   /** The listening sockets with what a successor must know of each. */
   readonly sockets: () => readonly OwnSocket[]
-  readonly legacy: () => Legacy
-  readonly heirlooms: readonly Heirloom[]
+  readonly handedOver: () => HandedOver
+  readonly transfers: readonly StateTransfer[]
   readonly startTimeoutMs: () => number
   /** These listeners live on in the successor. */
   readonly onTaken: (numbers: readonly number[]) => void
@@ -45,20 +45,20 @@ export interface SuccessionOptions {
   readonly onBatchEnd: () => void
 }
 
-export class Succession {
+export class OldPrimary {
   /** Connections that went to the successor. */
   passedOn = 0
-  private readonly options: SuccessionOptions
+  private readonly options: OldPrimaryOptions
   /** From start to the end of this process. */
-  private successor: Successor | undefined
+  private newPrimaryProcess: NewPrimaryProcess | undefined
   private passage: Passage | undefined
   private serves = false
   /** What of this primary's memory the successor knows, and hears of when it changes. */
-  private bequeathed: readonly Heirloom[] = []
+  private transferred: readonly StateTransfer[] = []
   private underWay: Promise<void> = Promise.resolve()
   private settled: Promise<void> = Promise.resolve()
 
-  constructor(options: SuccessionOptions) {
+  constructor(options: OldPrimaryOptions) {
     this.options = options
   }
 
@@ -68,7 +68,7 @@ export class Succession {
   }
 
   /** Does a successor serve? */
-  get hasSuccessor(): boolean {
+  get hasNewPrimary(): boolean {
     return this.serves
   }
 
@@ -77,7 +77,7 @@ export class Succession {
    * ERR_BUSY. `obstacle`: why there can be no upgrade now.
    */
   async upgrade(obstacle: string | undefined): Promise<string> {
-    const why = this.serves ? 'a successor serves already' : this.options.door.isAccepting ? obstacle : 'this primary does not serve'
+    const why = this.serves ? 'a successor serves already' : this.options.acceptor.isAccepting ? obstacle : 'this primary does not serve'
     if (why !== undefined) throw new BalancerError('ERR_BUSY', `no upgrade now: ${why}`, { source: 'system', retryable: true })
     const succeeding = this.succeed()
     this.underWay = succeeding.then(
@@ -98,32 +98,32 @@ export class Succession {
   /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
   async cancel(): Promise<void> {
     if (this.serves) return
-    this.successor?.cancel('this primary was stopped')
+    this.newPrimaryProcess?.cancel('this primary was stopped')
     await this.underWay
   }
 
   /** Passes a connection on; it is the caller's no more. */
   pass(passed: Passed): void {
     if (this.passage?.pass(passed) === true) this.passedOn++
-    else this.options.door.drop(passed.connection.fd)
+    else this.options.acceptor.drop(passed.connection.fd)
   }
 
   /** Something has changed in this primary's memory. */
   tell(name: string, entry: object): void {
-    if (this.bequeathed.some((heirloom) => heirloom.name === name)) this.successor?.pass(name, [entry])
+    if (this.transferred.some((transfer) => transfer.name === name)) this.newPrimaryProcess?.pass(name, [entry])
   }
 
   /** Passes on all that no worker has been offered. */
   passAll(): void {
-    const { door, pools } = this.options
-    door.letGo({
-      onUnrouted: (connection) => this.pass({ connection }),
+    const { acceptor, pools } = this.options
+    acceptor.letGo({
+      onPending: (connection) => this.pass({ connection }),
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })
     for (const { queue } of pools()) {
-      for (const { arrival } of queue.takeAll()) {
+      for (const { arrival } of queue.removeAll()) {
         const { fd, tag, carried } = arrival
-        door.unwatchLeaving(fd)
+        acceptor.unwatchHangUp(fd)
         this.pass({ connection: { fd, tag, carried } })
       }
     }
@@ -131,84 +131,84 @@ export class Succession {
 
   /** No worker is left: nothing more will come, and what is on its way is seen off. */
   async end(): Promise<void> {
-    const { successor, passage } = this
-    if (successor === undefined || !this.serves) return
+    const { newPrimaryProcess, passage } = this
+    if (newPrimaryProcess === undefined || !this.serves) return
     await this.settled
     if (passage !== undefined) {
-      await successor.part(LAST_MS).catch(() => {})
-      passage.hearOut()
-      for (let waitedMs = 0; passage.unsent > 0 && waitedMs < LAST_MS; waitedMs += LOOK_MS) await pause(LOOK_MS)
+      await newPrimaryProcess.part(LAST_MS).catch(() => {})
+      passage.readAll()
+      for (let waitedMs = 0; passage.unsent > 0 && waitedMs < LAST_MS; waitedMs += POLL_MS) await pause(POLL_MS)
       passage.close()
     }
-    successor.close()
+    newPrimaryProcess.close()
   }
 
   private async succeed(): Promise<string> {
-    const { transport, events, startTimeoutMs, onTaken, onBatchEnd, heirlooms } = this.options
+    const { transport, events, startTimeoutMs, onTaken, onBatchEnd, transfers } = this.options
     if (process.pid === 1 || isChildOfInit()) throw new Error(PRIMARY_OF_CONTAINER)
     const takeIn = (passed: Passed): void => this.options.takeIn(passed)
     const opened = transport.passages?.open({ onPassed: takeIn, onBatchEnd })
-    let successor: Successor
+    let newPrimaryProcess: NewPrimaryProcess
     let serving: { readonly takes: boolean; readonly taken: readonly number[] }
     try {
-      successor = this.start(opened?.remote)
-      this.progress(`pid ${successor.pid} starts`)
-      const { workers, takes, heirlooms: wanted = [] } = await successor.ready(Math.max(BEGIN_MS, startTimeoutMs()))
-      this.progress(`pid ${successor.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
+      newPrimaryProcess = this.start(opened?.remote)
+      this.progress(`pid ${newPrimaryProcess.pid} starts`)
+      const { workers, takes, heirlooms: wanted = [] } = await newPrimaryProcess.ready(Math.max(BEGIN_MS, startTimeoutMs()))
+      this.progress(`pid ${newPrimaryProcess.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
       await this.bequeath(
-        successor,
-        heirlooms.filter(({ name }) => wanted.includes(name)),
+        newPrimaryProcess,
+        transfers.filter(({ name }) => wanted.includes(name)),
       )
-      serving = { takes, ...(await successor.admit(startTimeoutMs())) }
+      serving = { takes, ...(await newPrimaryProcess.admit(startTimeoutMs())) }
     } catch (error) {
-      for (const heirloom of this.bequeathed) heirloom.resume?.()
-      this.bequeathed = []
+      for (const transfer of this.transferred) transfer.resume?.()
+      this.transferred = []
       opened?.passage.close()
-      await this.successor?.abandon()
-      this.successor = undefined
+      await this.newPrimaryProcess?.abandon()
+      this.newPrimaryProcess = undefined
       throw error
     }
     if (serving.takes) this.passage = opened?.passage
     else opened?.passage.close()
     this.serves = true
-    for (const heirloom of this.bequeathed) heirloom.surrender?.((entry) => successor.pass(heirloom.name, [entry]))
+    for (const transfer of this.transferred) transfer.surrender?.((entry) => newPrimaryProcess.pass(transfer.name, [entry]))
     onTaken(serving.taken)
-    events.emit('handedOver', { pid: successor.pid })
-    successor.recognise()
+    events.emit('handedOver', { pid: newPrimaryProcess.pid })
+    newPrimaryProcess.recognise()
     // Whoever has asked for the upgrade asks the new one from then on.
-    this.settled = successor.settled(SETTLED_MS).catch(() => {})
+    this.settled = newPrimaryProcess.settled(SETTLED_MS).catch(() => {})
     this.options.leave()
     await this.settled
-    return `pid ${successor.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
+    return `pid ${newPrimaryProcess.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
   }
 
   /** `remote`: its end of the passage. */
-  private start(remote: number | undefined): Successor {
-    const { door, estate, legacy, sockets } = this.options
+  private start(remote: number | undefined): NewPrimaryProcess {
+    const { acceptor, extraSockets, handedOver, sockets } = this.options
     try {
-      this.successor = new Successor({
+      this.newPrimaryProcess = new NewPrimaryProcess({
         command: ownCommand(process, writtenFolder, startedIn),
-        env: { ...process.env, ...estate.env },
-        bequest: { ...legacy(), version: TALK_VERSION, pid: process.pid, peeks: door.peeks },
-        sockets: [...sockets(), ...lent(estate)],
+        env: { ...process.env, ...extraSockets.env },
+        startMessage: { ...handedOver(), version: PROTOCOL_VERSION, pid: process.pid, peeks: acceptor.peeks },
+        sockets: [...sockets(), ...lent(extraSockets)],
         passage: remote,
       })
-      return this.successor
+      return this.newPrimaryProcess
     } finally {
       if (remote !== undefined) closeSync(remote)
     }
   }
 
   /** What changes while it is copied is told behind the copy. */
-  private async bequeath(successor: Successor, heirlooms: readonly Heirloom[]): Promise<void> {
-    this.bequeathed = heirlooms
-    successor.onAnswer((name, entries) => {
-      const heirloom = heirlooms.find((one) => one.name === name)
-      for (const entry of entries) heirloom?.answer?.(entry)
+  private async bequeath(newPrimaryProcess: NewPrimaryProcess, transfers: readonly StateTransfer[]): Promise<void> {
+    this.transferred = transfers
+    newPrimaryProcess.onAnswer((name, entries) => {
+      const transfer = transfers.find((one) => one.name === name)
+      for (const entry of entries) transfer?.answer?.(entry)
     })
-    await successor.bequeath(heirlooms, this.options.startTimeoutMs())
-    for (const heirloom of heirlooms) {
-      for (const portion of portionsOf(heirloom.freeze?.() ?? [])) successor.pass(heirloom.name, portion)
+    await newPrimaryProcess.bequeath(transfers, this.options.startTimeoutMs())
+    for (const transfer of transfers) {
+      for (const portion of portionsOf(transfer.freeze?.() ?? [])) newPrimaryProcess.pass(transfer.name, portion)
     }
   }
 
@@ -217,7 +217,7 @@ export class Succession {
   }
 }
 
-function lent({ servers }: Estate): OwnSocket[] {
+function lent({ servers }: ExtraSockets): OwnSocket[] {
   return servers.flatMap(({ server, askedPort }) => {
     const fd = listeningDescriptor(server)
     if (fd === undefined) return []

@@ -5,9 +5,9 @@ import type { BalancerEmitter, BalancerEvents } from '../events.ts'
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
 
 const LAST_LINES = 50
-const LOOK_MS = 100
+const POLL_MS = 100
 
-export interface TrialOptions {
+export interface StartupCheckOptions {
   readonly events: BalancerEmitter
   readonly workers: () => Iterable<PoolWorker>
   /** Has every seat its worker? */
@@ -20,15 +20,15 @@ export interface TrialOptions {
   readonly patienceMs: number
 }
 
-export class Trial {
-  private readonly options: TrialOptions
+export class StartupCheck {
+  private readonly options: StartupCheckOptions
   private readonly lines: string[] = []
   private readonly verdict: Promise<void>
   private settle: { resolve: () => void; reject: (error: Error) => void } = { resolve() {}, reject() {} }
   private timer: NodeJS.Timeout | undefined
 
   /** It begins at once. */
-  constructor(options: TrialOptions) {
+  constructor(options: StartupCheckOptions) {
     this.options = options
     this.verdict = new Promise((resolve, reject) => {
       this.settle = { resolve, reject }
@@ -72,7 +72,7 @@ export class Trial {
       this.end()
       this.settle.resolve()
     } else if (goneMs >= patienceMs) this.fail(`worker ${silent.pool}/${silent.slot} listens, and then its loop hangs`)
-    else this.timer = setTimeout(() => this.judge(sinceMs), LOOK_MS)
+    else this.timer = setTimeout(() => this.judge(sinceMs), POLL_MS)
   }
 
   private fail(message: string): void {

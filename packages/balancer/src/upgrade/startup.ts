@@ -4,7 +4,7 @@ import { withTicketKeys } from '../sessions/session-secrets.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import { addressOf, takeActivation } from './activation.ts'
 import { InheritedSockets } from './inherited-sockets.ts'
-import { Predecessor } from './old-primary-link.ts'
+import { OldPrimaryLink } from './old-primary-link.ts'
 import { UPGRADE_VARIABLE } from './messages.ts'
 
 /** Settings as a config says them. `knowsSecret`: it says how tickets are signed. */
@@ -13,17 +13,17 @@ export interface FreshSettings {
   readonly knowsSecret: boolean
 }
 
-export class Inheritance {
+export class Startup {
   readonly sockets: InheritedSockets
-  readonly predecessor: Predecessor | undefined
+  readonly oldPrimaryLink: OldPrimaryLink | undefined
   /** One sentence each, for the log. */
   readonly warnings: readonly string[]
   /** Where the service manager listens for this process; undefined: it does not. */
   private readonly activated: readonly ListenAddress[] | undefined
 
-  constructor(sockets: InheritedSockets, predecessor?: Predecessor, warnings: readonly string[] = []) {
+  constructor(sockets: InheritedSockets, oldPrimaryLink?: OldPrimaryLink, warnings: readonly string[] = []) {
     this.sockets = sockets
-    this.predecessor = predecessor
+    this.oldPrimaryLink = oldPrimaryLink
     this.warnings = warnings
     const managed = sockets.left.filter(({ isManaged }) => isManaged)
     this.activated = managed.length === 0 ? undefined : managed.map(addressOf)
@@ -32,8 +32,8 @@ export class Inheritance {
   /** The settings with which this primary reads the tickets and session ids of its predecessor, and listens where the service manager does. */
   applyTo({ settings, knowsSecret }: FreshSettings): Settings {
     const listen = settings.listen ?? this.activated
-    if (this.predecessor === undefined) return { ...settings, listen }
-    const old = this.predecessor.bequest.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
+    if (this.oldPrimaryLink === undefined) return { ...settings, listen }
+    const old = this.oldPrimaryLink.startMessage.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
     const own = knowsSecret || old.length === 0 ? settings.ticketKeys : []
     const more = old.filter(({ id }) => own.every((key) => key.id !== id))
     return withTicketKeys({ ...settings, listen }, [...own, ...more].slice(0, 2))
@@ -49,22 +49,22 @@ export class Inheritance {
 
   /** All that goes with the balancer is taken over. */
   settled(): void {
-    this.predecessor?.tell({ talk: 'settled' })
+    this.oldPrimaryLink?.tell({ talk: 'settled' })
   }
 
   /** The start has failed: whoever waits for it is told why. */
   fail(error: unknown): void {
-    this.predecessor?.fail(error)
+    this.oldPrimaryLink?.fail(error)
   }
 }
 
 /** Takes it, and removes from `env` what says so: nobody else is to take it for his. Throws BalancerError ERR_UPGRADE_FAILED. */
-export async function inherit(env: NodeJS.ProcessEnv, pid: number): Promise<Inheritance> {
+export async function readStartup(env: NodeJS.ProcessEnv, pid: number): Promise<Startup> {
   const pipe = env[UPGRADE_VARIABLE]
   delete env[UPGRADE_VARIABLE]
   const { sockets, warnings } = takeActivation(env, pid)
-  if (pipe === undefined) return new Inheritance(new InheritedSockets(sockets), undefined, warnings)
-  const predecessor = await Predecessor.meet(Number(pipe))
-  const bequeathed = predecessor.bequest.sockets.map(({ number, ...socket }) => ({ ...socket, number }))
-  return new Inheritance(new InheritedSockets(bequeathed), predecessor)
+  if (pipe === undefined) return new Startup(new InheritedSockets(sockets), undefined, warnings)
+  const oldPrimaryLink = await OldPrimaryLink.meet(Number(pipe))
+  const transferred = oldPrimaryLink.startMessage.sockets.map(({ number, ...socket }) => ({ ...socket, number }))
+  return new Startup(new InheritedSockets(transferred), oldPrimaryLink)
 }

@@ -1,7 +1,7 @@
 // What a primary has in its memory and its successor has to know too: copied before the successor serves, and told on for as long as this one has workers.
 
 /** One such thing. Both primaries call it by the same name. */
-export interface Heirloom {
+export interface StateTransfer {
   readonly name: string
   /** All that there is, each as an object that JSON can write. */
   entries(): Iterable<object>

@@ -1,7 +1,7 @@
 // The primary before this one and the one after it, as the balancer sees them while an upgrade is under way: what comes from them, and what goes to them.
 
 import { setTimeout } from 'node:timers/promises'
-import { type Arrival, type Connection, type Door, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Arrival, type Connection, type Acceptor, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
 import type { BalancerEmitter } from '../events.ts'
 import type { FreePorts } from '../listeners/free-ports.ts'
@@ -10,24 +10,24 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import type { LimitSettings, Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
-import { Accession } from './new-primary.ts'
-import type { Estate } from './extra-sockets.ts'
-import type { Heirloom } from './state-transfer.ts'
-import type { Inheritance } from './startup.ts'
-import { legacyOf } from './handed-over.ts'
-import type { Predecessor } from './old-primary-link.ts'
-import { Succession } from './old-primary.ts'
+import { NewPrimary } from './new-primary.ts'
+import type { ExtraSockets } from './extra-sockets.ts'
+import type { StateTransfer } from './state-transfer.ts'
+import type { Startup } from './startup.ts'
+import { handedOverBy } from './handed-over.ts'
+import type { OldPrimaryLink } from './old-primary-link.ts'
+import { OldPrimary } from './old-primary.ts'
 
-const LOOK_MS = 20
+const POLL_MS = 20
 
 /** The parts of the balancer that this works on. */
-export interface NeighbourParts {
+export interface UpgradeOptions {
   readonly transport: Transport
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly events: BalancerEmitter
-  readonly estate: Estate
+  readonly extraSockets: ExtraSockets
   /** What is in memory and lives on. */
-  readonly heirlooms: readonly Heirloom[]
+  readonly transfers: readonly StateTransfer[]
   readonly listeners: Listeners
   readonly supervisor: Supervisor
   readonly pools: ReadonlyMap<string, Pool>
@@ -40,48 +40,48 @@ export interface NeighbourParts {
   readonly fail: (error: Error) => void
 }
 
-export class Neighbours {
-  private readonly parts: NeighbourParts
-  private readonly succession: Succession
+export class Upgrade {
+  private readonly parts: UpgradeOptions
+  private readonly oldPrimary: OldPrimary
   /** undefined: this primary is nobody's successor. */
-  private readonly accession: Accession | undefined
+  private readonly newPrimary: NewPrimary | undefined
 
-  constructor(parts: NeighbourParts, inheritance: Inheritance | undefined) {
+  constructor(parts: UpgradeOptions, startup: Startup | undefined) {
     this.parts = parts
-    const { transport, door, events, estate, listeners, supervisor, settings } = parts
+    const { transport, acceptor, events, extraSockets, listeners, supervisor, settings } = parts
     const pools = () => parts.pools.values()
     const takeIn = (passed: Passed) => this.takeIn(passed)
-    this.succession = new Succession({
+    this.oldPrimary = new OldPrimary({
       transport,
-      door,
+      acceptor,
       events,
-      estate,
+      extraSockets,
       pools,
-      sockets: () => listeners.bequeathed(door),
-      heirlooms: parts.heirlooms,
-      legacy: () => legacyOf(settings(), supervisor.wanted.values(), parts.freePorts.entries),
+      sockets: () => listeners.transferred(acceptor),
+      transfers: parts.transfers,
+      handedOver: () => handedOverBy(settings(), supervisor.wanted.values(), parts.freePorts.entries),
       startTimeoutMs: () => settings().limits.startTimeoutMs,
       onTaken: (numbers) => listeners.keepFiles(numbers),
       leave: parts.leave,
       takeIn,
       onBatchEnd: () => parts.dispatcher.flush(),
     })
-    if (inheritance?.predecessor === undefined) return
-    inheritance.predecessor.go.catch((error) => {
+    if (startup?.oldPrimaryLink === undefined) return
+    startup.oldPrimaryLink.go.catch((error) => {
       parts.fail(error)
       supervisor.stopNow()
     })
-    inherit(inheritance.predecessor, parts.heirlooms)
-    this.accession = new Accession({
-      predecessor: inheritance.predecessor,
-      sockets: inheritance.sockets,
+    inherit(startup.oldPrimaryLink, parts.transfers)
+    this.newPrimary = new NewPrimary({
+      oldPrimaryLink: startup.oldPrimaryLink,
+      sockets: startup.sockets,
       transport,
-      door,
+      acceptor,
       events,
       workers: () => supervisor.workers(),
       isComplete: () => [...supervisor.wanted.keys()].every((name) => supervisor.isAsWanted(name)),
       silentMs: (worker) => supervisor.silentMs(worker),
-      heirlooms: parts.heirlooms.filter((heirloom) => heirloom.isWanted?.() !== false).map(({ name }) => name),
+      transfers: parts.transfers.filter((transfer) => transfer.isWanted?.() !== false).map(({ name }) => name),
       startTimeoutMs: settings().limits.startTimeoutMs,
       listenerGraceMs: settings().limits.listenerGraceMs,
       numbers: () => listeners.numbers,
@@ -93,101 +93,101 @@ export class Neighbours {
 
   /** Starts a successor and resolves with a sentence when that serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with ERR_BUSY. */
   upgrade(): Promise<string> {
-    return this.succession.upgrade(this.accession?.isUnderWay === true ? 'the primary before this one has not left yet' : undefined)
+    return this.oldPrimary.upgrade(this.newPrimary?.isUnderWay === true ? 'the primary before this one has not left yet' : undefined)
   }
 
   /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
   cancel(): Promise<void> {
-    return this.succession.cancel()
+    return this.oldPrimary.cancel()
   }
 
   /** To be called whenever a worker has come up. Resolves when connections may be accepted; rejects with a BalancerError when they never may. */
   async admission(): Promise<void> {
-    await this.accession?.admission()
+    await this.newPrimary?.admission()
   }
 
   /** Connections are accepted. */
   begun(): void {
-    this.accession?.begun()
+    this.newPrimary?.begun()
   }
 
   /** Something that lives on has changed here: a successor is told. */
   tell(name: string, entry: object): void {
-    this.succession.tell(name, entry)
+    this.oldPrimary.tell(name, entry)
   }
 
   /** Might a connection be the predecessor's? */
   get isSharing(): boolean {
-    return this.accession?.isSharing === true
+    return this.newPrimary?.isSharing === true
   }
 
   /** Is the connection of a visitor whom a worker of the predecessor knows? Then it goes there. */
   passBack({ fd, tag, carried, head }: Arrival, pool: Pool, policy: Policy): boolean {
-    return this.accession?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
+    return this.newPrimary?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
   }
 
   /** Does what comes go to a successor? */
   get isPassing(): boolean {
-    return this.succession.isPassing
+    return this.oldPrimary.isPassing
   }
 
   /** Nobody here is to have it: the successor is. */
   passOn({ fd, tag, carried }: Connection): void {
-    this.succession.pass({ connection: { fd, tag, carried }, isFinal: true })
+    this.oldPrimary.pass({ connection: { fd, tag, carried }, isFinal: true })
   }
 
   /** A worker lets go of an idle connection. */
   passRest(connection: Connection): void {
-    this.parts.door.counts.givenBack++
-    this.succession.pass({ connection, rest: { timeoutMs: unpackRest(connection.carried) } })
+    this.parts.acceptor.counts.givenBack++
+    this.oldPrimary.pass({ connection, rest: { timeoutMs: unpackRest(connection.carried) } })
   }
 
   /** How many connections went to a neighbour. */
   get passed(): number {
-    return this.succession.passedOn + (this.accession?.passedBack ?? 0)
+    return this.oldPrimary.passedOn + (this.newPrimary?.passedBack ?? 0)
   }
 
   /** The workers drain; a successor gets what has not begun, and what is idle. Resolves when nothing is left here. */
   async leave(): Promise<void> {
-    const { door, supervisor, pools, dispatcher } = this.parts
+    const { acceptor, supervisor, pools, dispatcher } = this.parts
     const gone = supervisor.stop()
-    door.closeListeners()
-    this.succession.passAll()
+    acceptor.closeListeners()
+    this.oldPrimary.passAll()
     for (const pool of pools.values()) dispatcher.recallAll(pool.workers)
     await gone
-    await this.succession.end()
+    await this.oldPrimary.end()
   }
 
   /** A successor serves and can't be passed connections: workers take what is here already before they drain, or until the deadline. */
   async untilBegun({ drainTimeoutMs }: Pick<LimitSettings, 'drainTimeoutMs'>): Promise<void> {
-    if (!this.succession.hasSuccessor) return
-    const { door, pools } = this.parts
+    if (!this.oldPrimary.hasNewPrimary) return
+    const { acceptor, pools } = this.parts
     const isWaiting = (): boolean =>
-      door.counts.waiting > 0 ||
+      acceptor.counts.waiting > 0 ||
       [...pools.values()].some(({ queue, workers }) => queue.length > 0 || [...workers].some(({ channel }) => channel.outstanding > 0))
-    for (const deadline = Date.now() + drainTimeoutMs; isWaiting() && Date.now() < deadline; ) await setTimeout(LOOK_MS)
+    for (const deadline = Date.now() + drainTimeoutMs; isWaiting() && Date.now() < deadline; ) await setTimeout(POLL_MS)
   }
 
   /** This primary ends. */
   end(): void {
-    this.accession?.end()
+    this.newPrimary?.end()
   }
 
   /** A neighbour passes a connection to this primary. */
   private takeIn({ connection, rest, isFinal = false }: Passed): void {
-    if (rest !== undefined) return this.parts.door.rest(connection, rest.timeoutMs)
+    if (rest !== undefined) return this.parts.acceptor.rest(connection, rest.timeoutMs)
     this.parts.dispatcher.takeIn(connection, isFinal ? 'passed' : 'client')
   }
 }
 
 /** Takes what the old primary has in its memory, as it comes, and answers what is asked of it. */
-function inherit(predecessor: Predecessor, heirlooms: readonly Heirloom[]): void {
-  predecessor.onHeirloom((name, entries) => {
-    const heirloom = heirlooms.find((one) => one.name === name)
-    const answer = (entry: object) => predecessor.tell({ talk: 'heirloom', name, entries: [entry] })
-    for (const entry of entries) heirloom?.take(entry, answer)
+function inherit(oldPrimaryLink: OldPrimaryLink, transfers: readonly StateTransfer[]): void {
+  oldPrimaryLink.onTransfer((name, entries) => {
+    const transfer = transfers.find((one) => one.name === name)
+    const answer = (entry: object) => oldPrimaryLink.tell({ talk: 'heirloom', name, entries: [entry] })
+    for (const entry of entries) transfer?.take(entry, answer)
   })
-  void predecessor.left.then(() => {
-    for (const heirloom of heirlooms) heirloom.left?.()
+  void oldPrimaryLink.left.then(() => {
+    for (const transfer of transfers) transfer.left?.()
   })
 }

@@ -5,39 +5,39 @@ import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { openSharedTable, type SessionSettings, type SharedEntry, type SharedTable } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import { type Learned, type LearnedEntry, namedVisitor, nameOf } from './visitor-table.ts'
+import { type VisitorTable, type VisitorEntry, namedVisitor, nameOf } from './visitor-table.ts'
 
 /** What stands in its keys. */
 const NAME = 'visitors'
 /** Taken in at a time. */
 const PORTION = 1000
 
-export interface SharingOptions {
-  readonly learned: Learned
+export interface RedisSharingOptions {
+  readonly learned: VisitorTable
   readonly events: BalancerEmitter
   /** Left out: the real one. */
   readonly openTable?: typeof openSharedTable
 }
 
 /** Where to share, and what. */
-export interface SharingWishes {
+export interface RedisSharingSettings {
   readonly sessions: SessionSettings
   /** Does any route go by what is learned? */
   readonly isWanted: boolean
   readonly maxEntries: number
 }
 
-export class Sharing {
-  private readonly options: SharingOptions
+export class RedisSharing {
+  private readonly options: RedisSharingOptions
   private wishes: object | undefined
   private table: SharedTable | undefined
 
-  constructor(options: SharingOptions) {
+  constructor(options: RedisSharingOptions) {
     this.options = options
   }
 
   /** Begins, goes on or ends, as the settings want it now. */
-  configure({ sessions: { url, tls, commandTimeoutMs, keyPrefix }, isWanted, maxEntries }: SharingWishes): void {
+  configure({ sessions: { url, tls, commandTimeoutMs, keyPrefix }, isWanted, maxEntries }: RedisSharingSettings): void {
     const wishes = url !== undefined && isWanted ? { url, tls, commandTimeoutMs, keyPrefix, maxEntries } : undefined
     if (isDeepStrictEqual(wishes, this.wishes)) return
     this.close()
@@ -54,7 +54,7 @@ export class Sharing {
   }
 
   /** Tells the others, if there are any. */
-  publish({ pool, key, slot }: LearnedEntry, ttlMs: number): void {
+  publish({ pool, key, slot }: VisitorEntry, ttlMs: number): void {
     this.table?.publish(nameOf(pool, key), String(slot), ttlMs)
   }
 
@@ -77,7 +77,7 @@ export class Sharing {
 }
 
 /** Others may be of another version, or no balancers at all. */
-function entryOf({ key, value }: SharedEntry): LearnedEntry | undefined {
+function entryOf({ key, value }: SharedEntry): VisitorEntry | undefined {
   const visitor = namedVisitor(key)
   return visitor.pool === '' || !/^\d+$/.test(value) ? undefined : { ...visitor, slot: Number(value) }
 }

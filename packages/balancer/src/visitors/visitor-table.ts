@@ -1,10 +1,10 @@
 // Where visitors belong whom workers have told of (`learn`): a table in the primary, bounded in number and age, which is asked when a worker is picked. Nothing in it
 // ever waits for anybody: what other balancers know comes in when it comes.
 
-import { type LearnedSlots, VISITOR_KEY_LENGTH, visitorKey } from '@switchyard/routing'
+import { type VisitorSlots, VISITOR_KEY_LENGTH, visitorKey } from '@switchyard/routing'
 import type { VisitorStatus } from '../status.ts'
 
-export interface LearnedOptions {
+export interface VisitorTableOptions {
   readonly maxEntries: number
   /** A visitor who has not come for so long is forgotten. */
   readonly ttlMs: number
@@ -13,11 +13,11 @@ export interface LearnedOptions {
   /** Has this slot of a pool a worker that is ready? */
   readonly isHeld: (pool: string, slot: number) => boolean
   /** Something was learned, or is still in use after a good part of `ttlMs`: others may want to know. */
-  readonly onLearned: (entry: LearnedEntry, ttlMs: number) => void
+  readonly onLearned: (entry: VisitorEntry, ttlMs: number) => void
 }
 
 /** Where one visitor belongs. `key`: as `visitorKey` makes it. */
-export interface LearnedEntry {
+export interface VisitorEntry {
   readonly pool: string
   readonly key: string
   readonly slot: number
@@ -32,22 +32,22 @@ interface Known {
 
 const MAX_SLOT = 2 ** 16 - 1
 
-export class Learned implements LearnedSlots {
+export class VisitorTable implements VisitorSlots {
   private readonly counts: VisitorStatus = { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 }
-  private readonly options: LearnedOptions
+  private readonly options: VisitorTableOptions
   private maxEntries: number
   private ttlMs: number
   /** By pool and key, whoever came last at the end. Since each has the same time to live, they end in this order too. */
   private readonly known = new Map<string, Known>()
 
-  constructor(options: LearnedOptions) {
+  constructor(options: VisitorTableOptions) {
     this.options = options
     this.maxEntries = options.maxEntries
     this.ttlMs = options.ttlMs
   }
 
   /** A reload has brought other bounds. */
-  configure({ maxEntries, ttlMs }: Pick<LearnedOptions, 'maxEntries' | 'ttlMs'>): void {
+  configure({ maxEntries, ttlMs }: Pick<VisitorTableOptions, 'maxEntries' | 'ttlMs'>): void {
     this.maxEntries = maxEntries
     this.ttlMs = ttlMs
     this.trim()
@@ -79,19 +79,19 @@ export class Learned implements LearnedSlots {
   }
 
   /** Another primary knows this. Nobody is told of it again. Anything that makes no sense is passed over. */
-  take({ pool, key, slot }: LearnedEntry): void {
+  take({ pool, key, slot }: VisitorEntry): void {
     if (key.length !== VISITOR_KEY_LENGTH || !Number.isInteger(slot) || slot < 0 || slot > MAX_SLOT) return
     const now = this.options.now()
     this.keep(nameOf(pool, key), { slot, untilMs: now + this.ttlMs, tellMs: now + this.ttlMs / 2 })
   }
 
   /** The same, unless it is known here. */
-  add(entry: LearnedEntry): void {
+  add(entry: VisitorEntry): void {
     if (this.find(nameOf(entry.pool, entry.key)) === undefined) this.take(entry)
   }
 
   /** All of them at this moment, whoever came last at the end. */
-  *entries(): Generator<LearnedEntry> {
+  *entries(): Generator<VisitorEntry> {
     for (const [name, { slot }] of [...this.known]) yield { ...namedVisitor(name), slot }
   }
 
@@ -138,6 +138,6 @@ export function nameOf(pool: string, key: string): string {
 }
 
 /** Whom such a name stands for. */
-export function namedVisitor(name: string): Pick<LearnedEntry, 'pool' | 'key'> {
+export function namedVisitor(name: string): Pick<VisitorEntry, 'pool' | 'key'> {
   return { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH) }
 }

@@ -28,7 +28,7 @@ test.before(async () => {
 })
 
 /** Slot to process, of those that serve. */
-async function seats(): Promise<Record<number, number>> {
+async function workerSlots(): Promise<Record<number, number>> {
   const pool = (await balancer.status()).pools[0] as PoolStatus
   const ready = pool.workers.filter(({ state }) => state === 'ready')
   return Object.fromEntries(ready.map(({ slot, pid }) => [slot, pid]))
@@ -39,19 +39,19 @@ async function succeeds(...args: string[]): Promise<Record<number, number>> {
   const { code, err } = await runCommand(balancer, args)
   assert.is(code, 0, err)
   assert.equal(steady.take().faults, [])
-  return seats()
+  return workerSlots()
 }
 
 async function refused(exitCode: number, says: RegExp, ...args: string[]): Promise<void> {
-  const before = await seats()
+  const before = await workerSlots()
   const { code, err } = await runCommand(balancer, args)
   assert.is(code, exitCode, err)
   assert.match(err, says)
-  assert.equal(await seats(), before)
+  assert.equal(await workerSlots(), before)
 }
 
 test('more workers, so many more, and fewer: those that stay are the same', async () => {
-  const two = await seats()
+  const two = await workerSlots()
   const four = await succeeds('scale', 'web', '4')
   assert.equal(Object.keys(four), ['0', '1', '2', '3'])
   assert.equal({ ...four, ...two }, four)
@@ -69,7 +69,7 @@ test('a number of workers that can not be is refused, and so is a pool that is n
 })
 
 test('a worker out of service leaves its seat empty until it is restarted', async () => {
-  const { 1: second } = await seats()
+  const { 1: second } = await workerSlots()
   assert.equal(await succeeds('drain', 'web/0'), { 1: second })
   assert.equal((await balancer.status()).pools[0]?.held, [0])
   const after = await succeeds('restart', 'web/0')
@@ -79,7 +79,7 @@ test('a worker out of service leaves its seat empty until it is restarted', asyn
 })
 
 test('a restart replaces one worker, the new one first', async () => {
-  const before = await seats()
+  const before = await workerSlots()
   const after = await succeeds('restart', 'web/1')
   assert.is(after[0], before[0])
   assert.is.not(after[1], before[1])
@@ -95,7 +95,7 @@ test('a restart whose new worker does not come up leaves the old one, and says w
 })
 
 test('a seat that fails too often is broken: it is shown, the pool serves on, and a restart mends it', async () => {
-  const { 0: first, 1: second } = await seats()
+  const { 0: first, 1: second } = await workerSlots()
   writeFileSync(file, '1')
   process.kill(second as number, 'SIGKILL')
   await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken seat')

@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
-import { StackReader } from '../../src/supervisor/workers/hang-stack.ts'
+import { HangStackReader } from '../../src/supervisor/workers/hang-stack.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { fixture, startBalancer } from './support/running-balancer.ts'
 
@@ -14,7 +14,7 @@ test('each of two workers that hang says where', async () => {
   const workers = (await balancer.status()).pools[0]?.workers ?? []
   const clients = [1, 2].map((id) => new RawClient(balancer.port).write(get(`/block?ms=60000&id=${id}`)))
   for (const id of [1, 2]) await balancer.untilLine(({ msg }) => msg === `block ${id} begun`, 'a block')
-  const readers = new Map(workers.map(({ slot, pid }) => [slot, new StackReader(pid)]))
+  const readers = new Map(workers.map(({ slot, pid }) => [slot, new HangStackReader(pid)]))
   let heard = 0
   const listen = setInterval(() => {
     for (const { slot, msg } of balancer.lines.slice(heard)) {

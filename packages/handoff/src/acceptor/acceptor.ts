@@ -14,7 +14,7 @@ export interface Arrival extends Connection {
 }
 
 /** Where the connections are. `accepted + givenBack = handedOff + refused + closed + waiting` at any moment; handed off is the channels' to count. */
-export interface DoorCounts {
+export interface AcceptorCounts {
   accepted: number
   /** Come back from a worker. */
   givenBack: number
@@ -38,7 +38,7 @@ export function nextListenerNumber(last: number, taken: { has(number: number): b
 }
 
 /** The counts of a door that has just been opened. */
-export function newDoorCounts(): DoorCounts {
+export function newAcceptorCounts(): AcceptorCounts {
   const refused = Object.fromEntries(Object.keys(refusals).map((reason) => [reason, 0])) as Record<RefusalReason, number>
   return { accepted: 0, givenBack: 0, refused, closed: 0, waiting: 0, lingering: 0 }
 }
@@ -51,7 +51,7 @@ export interface HeadBounds {
 }
 
 /** The bounds of the door; all have defaults in the config. */
-export interface DoorOptions extends HeadBounds {
+export interface AcceptorOptions extends HeadBounds {
   /** From accept to the end of the head. */
   readonly headTimeoutMs: number
   readonly maxUnrouted: number
@@ -74,14 +74,14 @@ export interface DoorOptions extends HeadBounds {
 /** Whoever gets what a door lets go of. */
 export interface LetGoListener {
   /** Its head is not complete. */
-  onUnrouted(connection: Connection): void
+  onPending(connection: Connection): void
   /** It is idle. `timeoutMs`: for how long it would have rested on; undefined: for as long as it likes. */
   onResting(connection: Connection, timeoutMs: number | undefined): void
 }
 
 /** Owns all listeners of this process; there can be one door in a process. */
-export interface Door {
-  readonly counts: DoorCounts
+export interface Acceptor {
+  readonly counts: AcceptorCounts
   readonly isAccepting: boolean
   /** Idle connections that rest here now. */
   readonly restingCount: number
@@ -120,7 +120,7 @@ export interface Door {
    * Takes in a connection that a worker gives back, or another primary. A worker may lie: what it says it has read is examined like a client's bytes.
    * Returns as `readmit` does.
    */
-  takeIn(connection: Connection): Arrival | undefined
+  receiveBack(connection: Connection): Arrival | undefined
   /** Looks again at a connection that came back or had to wait. Undefined: its client has left and it has ended, or it is refused, or its head is not complete yet. */
   readmit(connection: Connection): Arrival | undefined
   /** Answers a connection from here; `fd` is the door's again. */
@@ -128,8 +128,8 @@ export interface Door {
   /** What arrives is looked at after `ms` milliseconds, all together: nothing is gained by looking sooner. Does nothing where it can't wait in the kernel. */
   holdOff(ms: number): void
   /** From now on `onLeft` tells when the client of a connection, which is the caller's, leaves. */
-  watchLeaving(fd: number): void
-  unwatchLeaving(fd: number): void
+  watchHangUp(fd: number): void
+  unwatchHangUp(fd: number): void
   /** Ends a connection that nobody answers. */
   drop(fd: number): void
   /** Closes everything that is still here. */

@@ -2,7 +2,7 @@
 
 import type { RefusalReason } from './refusal.ts'
 
-export interface UnroutedLimits {
+export interface PendingLimits {
   readonly headTimeoutMs: number
   readonly maxUnrouted: number
   readonly maxUnroutedPerAddress: number
@@ -15,12 +15,12 @@ interface Row {
 }
 
 /** By connection, in order of arrival. */
-export class Unrouted {
-  private readonly limits: UnroutedLimits
+export class PendingHeads {
+  private readonly limits: PendingLimits
   private readonly rows = new Map<number, Row>()
   private readonly perAddress = new Map<string, number>()
 
-  constructor(limits: UnroutedLimits) {
+  constructor(limits: PendingLimits) {
     this.limits = limits
   }
 

@@ -6,7 +6,7 @@ import { rowWords } from '../native/native-load-row.ts'
 const MOST_KEPT = 28
 
 /** The worker keeps so many. undefined: all. */
-export function tellMostKept(words: Int32Array, count: number | undefined): void {
+export function writeKeptLimit(words: Int32Array, count: number | undefined): void {
   words[MOST_KEPT] = count === undefined ? 0 : count + 1
 }
 

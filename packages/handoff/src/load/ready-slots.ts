@@ -11,7 +11,7 @@ const BITS = 32
 export const MAX_TOLD_SEATS = BITMAP_WORDS * BITS
 
 /** Tells one worker which slots of its pool have a ready worker. */
-export function tellSeats(words: Int32Array, slots: readonly number[]): void {
+export function writeReadySlots(words: Int32Array, slots: readonly number[]): void {
   const bitmap = new Int32Array(BITMAP_WORDS)
   for (const slot of slots) {
     if (slot < MAX_TOLD_SEATS) bitmap[(slot / BITS) | 0] = (bitmap[(slot / BITS) | 0] as number) | (1 << (slot % BITS))
@@ -21,17 +21,17 @@ export function tellSeats(words: Int32Array, slots: readonly number[]): void {
 }
 
 /** A seat as policies know it. */
-export interface ToldSeat {
+export interface ReadySlot {
   readonly slot: number
   readonly weight: number
 }
 
 /** Reads what the primary tells; the list is made anew only when something has changed. */
-export class ToldSeats {
+export class ReadySlots {
   private readonly words: Int32Array
   private readonly weights: readonly number[]
   private version = -1
-  private seats: readonly ToldSeat[] = []
+  private workerSlots: readonly ReadySlot[] = []
 
   /** `weights`: by slot; a slot beyond the list has 1. */
   constructor(words: Int32Array, weights: readonly number[]) {
@@ -39,20 +39,20 @@ export class ToldSeats {
     this.weights = weights
   }
 
-  get list(): readonly ToldSeat[] {
+  get list(): readonly ReadySlot[] {
     const version = Atomics.load(this.words, VERSION)
     if (version !== this.version) {
       this.version = version
-      this.seats = this.read()
+      this.workerSlots = this.read()
     }
-    return this.seats
+    return this.workerSlots
   }
 
-  private read(): ToldSeat[] {
-    const seats: ToldSeat[] = []
+  private read(): ReadySlot[] {
+    const workerSlots: ReadySlot[] = []
     for (let slot = 0; slot < MAX_TOLD_SEATS; slot++) {
-      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) seats.push({ slot, weight: this.weights[slot] ?? 1 })
+      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) workerSlots.push({ slot, weight: this.weights[slot] ?? 1 })
     }
-    return seats
+    return workerSlots
   }
 }

@@ -5,11 +5,11 @@
 const TOLD = 29
 
 /** A message of a change goes to the worker. */
-export function countToldChange(words: Int32Array): void {
+export function countSentChange(words: Int32Array): void {
   Atomics.add(words, TOLD, 1)
 }
 
 /** Goes on from 0 after 2^32. */
-export function readToldChanges(words: Int32Array): number {
+export function readSentChanges(words: Int32Array): number {
   return Atomics.load(words, TOLD) >>> 0
 }

@@ -4,21 +4,21 @@ import { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
 import {
   type Arrival,
-  type Door,
-  type DoorOptions,
+  type Acceptor,
+  type AcceptorOptions,
   type HeadBounds,
   type LetGoListener,
-  newDoorCounts,
+  newAcceptorCounts,
   nextListenerNumber,
 } from '../acceptor/acceptor.ts'
-import { firstLook } from '../acceptor/first-look.ts'
+import { headState } from '../acceptor/first-look.ts'
 import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
 import { type Native, native, owners } from '../native-module.ts'
 import type { Owner } from '../owners.ts'
 import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
 import { Resting } from '../acceptor/resting.ts'
 import { listenerOf, packTag } from '../tag.ts'
-import { Unrouted } from '../acceptor/pending-heads.ts'
+import { PendingHeads } from '../acceptor/pending-heads.ts'
 
 const RECORD_INTS = 4
 const RECORDS = 64
@@ -54,9 +54,9 @@ class Peer {
 }
 
 /** There can be one in a process. */
-export class NativeDoor implements Door {
-  readonly counts = newDoorCounts()
-  private readonly options: DoorOptions
+export class NativeAcceptor implements Acceptor {
+  readonly counts = newAcceptorCounts()
+  private readonly options: AcceptorOptions
   private readonly native: Native = native()
   private readonly records = new Int32Array(RECORDS * RECORD_INTS)
   private bytes: Buffer
@@ -65,7 +65,7 @@ export class NativeDoor implements Door {
   private passesLonger: boolean
   private readonly listeners = new Map<number, Listener>()
   private lastNumber = -1
-  private readonly unrouted: Unrouted
+  private readonly pendingHeads: PendingHeads
   // In order of time, so that a sweep stops at the first that is young enough.
   private readonly lingering = new Map<number, number>()
   private readonly resting: Resting
@@ -75,10 +75,10 @@ export class NativeDoor implements Door {
   private isClosed = false
   private paused: NodeJS.Timeout | undefined
 
-  constructor(options: DoorOptions) {
+  constructor(options: AcceptorOptions) {
     this.options = options
     this.resting = new Resting(options.maxResting)
-    this.unrouted = new Unrouted(options)
+    this.pendingHeads = new PendingHeads(options)
     this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
     this.maxHeadBytes = options.maxHeadBytes
     this.passesLonger = options.passesLonger === true
@@ -203,15 +203,15 @@ export class NativeDoor implements Door {
     for (const { fd } of this.resting.takeAll()) this.endRest(fd)
   }
 
-  letGo({ onUnrouted, onResting }: LetGoListener): void {
+  letGo({ onPending: onUnrouted, onResting }: LetGoListener): void {
     const now = performance.now()
     for (const { fd, tag, untilMs } of this.resting.takeAll()) {
       this.native.unwatch(fd)
       owners?.move(fd, 'resting', 'dispatcher')
       onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
     }
-    for (const fd of [...this.unrouted.keys()]) {
-      const listener = this.unrouted.listenerOf(fd) as number
+    for (const fd of [...this.pendingHeads.keys()]) {
+      const listener = this.pendingHeads.listenerOf(fd) as number
       this.forget(fd)
       onUnrouted({ fd, tag: packTag(listener, false), carried: undefined })
     }
@@ -222,16 +222,16 @@ export class NativeDoor implements Door {
     this.closeListeners()
     this.closeResting()
     clearInterval(this.sweeper)
-    for (const fd of this.unrouted.keys()) this.end(fd, 'head')
+    for (const fd of this.pendingHeads.keys()) this.end(fd, 'head')
     for (const fd of this.lingering.keys()) this.end(fd, 'lingering')
-    this.counts.closed += this.unrouted.size
+    this.counts.closed += this.pendingHeads.size
     this.counts.waiting = this.counts.lingering = 0
-    this.unrouted.clear()
+    this.pendingHeads.clear()
     this.lingering.clear()
     this.native.closeDoor()
   }
 
-  takeIn(connection: Connection): Arrival | undefined {
+  receiveBack(connection: Connection): Arrival | undefined {
     const { fd, tag, carried } = connection
     this.counts.givenBack++
     return carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried)
@@ -240,7 +240,7 @@ export class NativeDoor implements Door {
   readmit({ fd, tag, carried }: Connection): Arrival | undefined {
     const length = this.native.peek(fd)
     const listener = listenerOf(tag)
-    if (length < 0 && (carried === undefined || length === BROKEN)) return this.leave(fd)
+    if (length < 0 && (carried === undefined || length === BROKEN)) return this.remove(fd)
     return carried === undefined ? this.examine(fd, listener, this.spare, length, false) : this.examineCarried(fd, listener, carried)
   }
 
@@ -264,11 +264,11 @@ export class NativeDoor implements Door {
     }
   }
 
-  watchLeaving(fd: number): void {
+  watchHangUp(fd: number): void {
     this.native.watchLeaving(fd)
   }
 
-  unwatchLeaving(fd: number): void {
+  unwatchHangUp(fd: number): void {
     this.native.unwatch(fd)
   }
 
@@ -323,21 +323,21 @@ export class NativeDoor implements Door {
       owners?.move(fd, 'resting', 'dispatcher')
       return this.examine(fd, listenerOf(tag), bytes, length, ended)
     }
-    const listener = this.unrouted.listenerOf(fd)
+    const listener = this.pendingHeads.listenerOf(fd)
     return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
   }
 
   /** One look at what has come so far. `ended`: the client will send no more. */
   private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
     if (this.listeners.get(listener)?.peek !== true) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
-    if (length === 0) return ended ? this.leave(fd) : this.wait(fd, listener)
+    if (length === 0) return ended ? this.remove(fd) : this.wait(fd, listener)
     const head = RequestHead.read(bytes, length, this.maxHeadBytes)
-    const look = firstLook(head, ended)
-    if (look === 'head' || look === 'protocol') return this.arrival(fd, packTag(listener, look === 'head'), head)
-    if (look === 'head-too-large' && this.passesLonger) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
-    if (look === 'wait') return this.wait(fd, listener)
-    if (look === 'leave') return this.leave(fd)
-    return this.refuseUnrouted(fd, look)
+    const readHead = headState(head, ended)
+    if (readHead === 'head' || readHead === 'protocol') return this.arrival(fd, packTag(listener, readHead === 'head'), head)
+    if (readHead === 'head-too-large' && this.passesLonger) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
+    if (readHead === 'wait') return this.wait(fd, listener)
+    if (readHead === 'leave') return this.remove(fd)
+    return this.refusePending(fd, readHead)
   }
 
   private arrival(fd: number, tag: number, head: RequestHead, carried?: Buffer): Arrival {
@@ -347,31 +347,31 @@ export class NativeDoor implements Door {
   }
 
   private wait(fd: number, listener: number): undefined {
-    if (this.unrouted.has(fd)) return
+    if (this.pendingHeads.has(fd)) return
     const address = this.native.peerAddress(fd) ?? ''
-    const refusal = this.unrouted.refusal(address)
+    const refusal = this.pendingHeads.refusal(address)
     if (refusal !== undefined) this.refuse(fd, refusal)
     else if (!this.native.watch(fd)) this.drop(fd)
     else {
       owners?.move(fd, 'dispatcher', 'head')
-      this.unrouted.add(fd, listener, address, performance.now())
+      this.pendingHeads.add(fd, listener, address, performance.now())
       this.counts.waiting++
       this.startSweeper()
     }
   }
 
-  private refuseUnrouted(fd: number, reason: RefusalReason): undefined {
+  private refusePending(fd: number, reason: RefusalReason): undefined {
     this.forget(fd)
     this.refuse(fd, reason)
   }
 
-  private leave(fd: number): undefined {
+  private remove(fd: number): undefined {
     this.forget(fd)
     this.drop(fd)
   }
 
   private forget(fd: number): void {
-    if (!this.unrouted.delete(fd)) return
+    if (!this.pendingHeads.delete(fd)) return
     owners?.move(fd, 'head', 'dispatcher')
     this.native.unwatch(fd)
     this.counts.waiting--
@@ -395,13 +395,13 @@ export class NativeDoor implements Door {
 
   private sweep(): void {
     const now = performance.now()
-    for (const fd of this.unrouted.expired(now)) this.refuseUnrouted(fd, 'head-timeout')
+    for (const fd of this.pendingHeads.expired(now)) this.refusePending(fd, 'head-timeout')
     for (const [fd, since] of this.lingering) {
       if (now - since < this.options.lingerTimeoutMs) break
       this.endLingering(fd)
     }
     for (const { fd } of this.resting.takeExpired(now)) this.endRest(fd)
-    if (this.unrouted.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
+    if (this.pendingHeads.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
       clearInterval(this.sweeper)
       this.sweeper = undefined
     }

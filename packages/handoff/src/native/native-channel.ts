@@ -145,7 +145,7 @@ export class NativeChannel implements Channel {
     this.native.answer(this.handle, question.id, verdict)
   }
 
-  hearOut(): void {
+  readAll(): void {
     this.native.readReturns(this.handle)
   }
 

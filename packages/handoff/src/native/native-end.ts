@@ -1,13 +1,13 @@
 // The worker's end of the native channel: descriptors come in, and each is claimed in the moment its first request begins.
 
 import type { Socket } from 'node:net'
-import type { Acceptor } from '../node-internals/connection-injector.ts'
+import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { NativeEnds } from '../channel-ends.ts'
 import { keepsConnections } from '../load/kept-limit.ts'
 import { native } from '../native-module.ts'
 import { NativeOutbox } from './native-outbox.ts'
-import { readToldChanges } from '../load/sent-changes.ts'
+import { readSentChanges } from '../load/sent-changes.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 
 const PEEK_BYTES = 65536
@@ -36,8 +36,8 @@ class NativeOffer implements Offer {
     return native().claim(this.fd, this.index, this.word, bytes)
   }
 
-  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined {
-    return acceptor.accept(this.fd, this.tag, carried)
+  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
+    return injector.accept(this.fd, this.tag, carried)
   }
 
   stayBusy(): void {
@@ -79,8 +79,8 @@ export class NativeEnd implements WorkerEnd {
     return this.words === undefined || keepsConnections(this.words)
   }
 
-  toldChanges(): number | undefined {
-    return this.words && readToldChanges(this.words)
+  sentChanges(): number | undefined {
+    return this.words && readSentChanges(this.words)
   }
 
   loopIsBusy(): void {

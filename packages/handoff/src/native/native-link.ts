@@ -7,14 +7,14 @@ import type { ChannelListener } from '../channel.ts'
 import { ControlPipe } from '../pipes/control-pipe.ts'
 import { FIRST_END_FD, type NativeEnds } from '../channel-ends.ts'
 import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
-import { tellMostKept } from '../load/kept-limit.ts'
+import { writeKeptLimit } from '../load/kept-limit.ts'
 import { owners } from '../native-module.ts'
 import { NativeChannel } from './native-channel.ts'
-import { NativeDoor } from './native-acceptor.ts'
+import { NativeAcceptor } from './native-acceptor.ts'
 import type { NativeLoadRow } from './native-load-row.ts'
 import { nativePassages } from './native-passage.ts'
-import { tellSeats } from '../load/ready-slots.ts'
-import { countToldChange } from '../load/sent-changes.ts'
+import { writeReadySlots } from '../load/ready-slots.ts'
+import { countSentChange } from '../load/sent-changes.ts'
 
 export class NativeLink implements WorkerLink {
   readonly movesConnections = true
@@ -39,16 +39,16 @@ export class NativeLink implements WorkerLink {
     }
   }
 
-  tellSeats(slots: readonly number[]): void {
-    tellSeats(this.channel.row, slots)
+  sendReadySlots(slots: readonly number[]): void {
+    writeReadySlots(this.channel.row, slots)
   }
 
-  tellMostKept(count: number | undefined): void {
-    tellMostKept(this.channel.row, count)
+  sendKeptLimit(count: number | undefined): void {
+    writeKeptLimit(this.channel.row, count)
   }
 
   countChange(): void {
-    countToldChange(this.channel.row)
+    countSentChange(this.channel.row)
   }
 
   started(child: ChildProcess, onDeaf?: () => void): void {
@@ -71,7 +71,7 @@ export function nativeTransport(): Transport {
     kind: 'native',
     owners,
     passages: nativePassages,
-    openDoor: (options) => new NativeDoor(options),
+    openAcceptor: (options) => new NativeAcceptor(options),
     openLink: (listener, window) => new NativeLink(listener, window),
   }
 }

@@ -68,7 +68,7 @@ const CLOCK_OFFSET_MS = Math.max(...[1, 2, 3, 4, 5].map(() => Number(process.hrt
 let nowUs = 0
 
 /** Looks at the clock; to be called before rows are compared. */
-export function lookAtClock(): void {
+export function readClock(): void {
   nowUs = ((performance.now() + CLOCK_OFFSET_MS) * 1000) | 0
 }
 

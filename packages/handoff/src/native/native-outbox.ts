@@ -32,12 +32,12 @@ export class NativeOutbox implements Outbox {
   private fresh = 0
   private planned = false
 
-  get leaving(): number {
+  get unsent(): number {
     return this.waiting.filter(({ fd }) => fd !== NO_DESCRIPTOR).length
   }
 
   /** False: this process has no descriptor left for that. */
-  leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
+  giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
     const fd = native().copyDescriptor((socket as unknown as PrivateSocket)._handle?.fd ?? NO_DESCRIPTOR)
     if (fd === NO_DESCRIPTOR) return false
     // To the server the response is done with, or else it would make an error of the abort, at a good part of what the whole move costs.
@@ -53,7 +53,7 @@ export class NativeOutbox implements Outbox {
     this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(listener, address, head) })
   }
 
-  flushLeaving(): void {
+  flushReturns(): void {
     if (this.fresh > 0) this.flush()
   }
 

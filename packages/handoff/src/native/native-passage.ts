@@ -54,7 +54,7 @@ export class NativePassage implements Passage {
     return true
   }
 
-  hearOut(): void {
+  readAll(): void {
     if (!this.isBroken) native().readReturns(this.handle)
   }
 

@@ -46,7 +46,7 @@ const handleClasses = new Map<number, HandleClass>()
 const countingClasses = new WeakSet<object>()
 
 /** Takes connections into one server. To be made while the server begins to listen: what it announces has the async context of that moment, as in Node. */
-export class Acceptor {
+export class ConnectionInjector {
   private readonly server: Server
   private readonly context = new AsyncResource('SWITCHYARDSERVER', { requireManualDestroy: true })
   /** Of a server that the app has closed, the last: what was on its way is served. */

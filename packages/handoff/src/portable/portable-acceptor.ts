@@ -7,15 +7,15 @@ import { dirname, join } from 'node:path'
 import { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
 import { descriptorLimit, nextDescriptor } from '../acceptor/descriptor-limit.ts'
-import { type Arrival, type Door, type DoorOptions, type HeadBounds, newDoorCounts, nextListenerNumber } from '../acceptor/acceptor.ts'
-import { firstLook } from '../acceptor/first-look.ts'
+import { type Arrival, type Acceptor, type AcceptorOptions, type HeadBounds, newAcceptorCounts, nextListenerNumber } from '../acceptor/acceptor.ts'
+import { headState } from '../acceptor/first-look.ts'
 import type { HeldSocket, HeldSockets } from '../node-internals/held-socket.ts'
 import { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress, removeStale, withMode } from '../acceptor/listener.ts'
 import type { Owner } from '../owners.ts'
 import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
 import { listeningDescriptor } from '../node-internals/server-fields.ts'
 import { listenerOf, packTag } from '../tag.ts'
-import { Unrouted } from '../acceptor/pending-heads.ts'
+import { PendingHeads } from '../acceptor/pending-heads.ts'
 
 const DEFAULT_BACKLOG = 511
 /** The longest path that a unix socket may have. */
@@ -42,11 +42,11 @@ interface Fresh {
   readonly sinceMs: number
 }
 
-export class PortableDoor implements Door {
-  readonly counts = newDoorCounts()
+export class PortableAcceptor implements Acceptor {
+  readonly counts = newAcceptorCounts()
   /** Nothing comes back from a worker here. */
   readonly restingCount = 0
-  private readonly options: DoorOptions
+  private readonly options: AcceptorOptions
   private readonly held: HeldSockets
   private maxHeadBytes: number
   private passesLonger: boolean
@@ -55,7 +55,7 @@ export class PortableDoor implements Door {
   /** Accepted before anybody may come in: Node accepts as soon as it listens. */
   private readonly early = new Map<number, number>()
   private readonly fresh = new Map<number, Fresh>()
-  private readonly unrouted: Unrouted
+  private readonly pendingHeads: PendingHeads
   private readonly lingering = new Map<number, number>()
   /** In somebody else's hands, who wants to know when their clients leave. */
   private readonly leaving = new Set<number>()
@@ -66,12 +66,12 @@ export class PortableDoor implements Door {
   private closed = false
 
   /** `held`: shared with the channels. */
-  constructor(options: DoorOptions, held: HeldSockets) {
+  constructor(options: AcceptorOptions, held: HeldSockets) {
     this.options = options
     this.maxHeadBytes = options.maxHeadBytes
     this.passesLonger = options.passesLonger === true
     this.held = held
-    this.unrouted = new Unrouted(options)
+    this.pendingHeads = new PendingHeads(options)
     this.lastDescriptor = Math.floor(descriptorLimit() * options.descriptorShare)
   }
 
@@ -225,7 +225,7 @@ export class PortableDoor implements Door {
   letGo(): void {}
 
   /** See `rest`. */
-  takeIn(connection: Connection): Arrival | undefined {
+  receiveBack(connection: Connection): Arrival | undefined {
     this.counts.givenBack++
     return this.readmit(connection)
   }
@@ -234,13 +234,13 @@ export class PortableDoor implements Door {
     this.closeListeners()
     clearInterval(this.sweeper)
     for (const fd of this.early.keys()) this.end(fd, 'early')
-    for (const fd of [...this.fresh.keys(), ...this.unrouted.keys()]) this.end(fd, 'head')
+    for (const fd of [...this.fresh.keys(), ...this.pendingHeads.keys()]) this.end(fd, 'head')
     for (const fd of this.lingering.keys()) this.end(fd, 'lingering')
-    this.counts.closed += this.early.size + this.fresh.size + this.unrouted.size
+    this.counts.closed += this.early.size + this.fresh.size + this.pendingHeads.size
     this.counts.waiting = this.counts.lingering = 0
     this.early.clear()
     this.fresh.clear()
-    this.unrouted.clear()
+    this.pendingHeads.clear()
     this.lingering.clear()
   }
 
@@ -264,14 +264,14 @@ export class PortableDoor implements Door {
     this.startSweeper()
   }
 
-  watchLeaving(fd: number): void {
+  watchHangUp(fd: number): void {
     this.leaving.add(fd)
     this.held.get(fd)?.watch()
     // Perhaps it has left already; the caller is told later in any case.
     setImmediate(() => this.lookWhetherLeft(fd))
   }
 
-  unwatchLeaving(fd: number): void {
+  unwatchHangUp(fd: number): void {
     this.leaving.delete(fd)
   }
 
@@ -327,7 +327,7 @@ export class PortableDoor implements Door {
   private readonly onNews = (fd: number): void => {
     const socket = this.held.get(fd)
     if (socket === undefined) return
-    const listener = this.fresh.get(fd)?.listener ?? this.unrouted.listenerOf(fd)
+    const listener = this.fresh.get(fd)?.listener ?? this.pendingHeads.listenerOf(fd)
     if (listener !== undefined) {
       this.arrive(this.examine(socket, listener))
       this.options.onBatchEnd()
@@ -358,12 +358,12 @@ export class PortableDoor implements Door {
     if (this.listeners.get(listener)?.peek !== true) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
     const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
-    const look = firstLook(head, ended)
+    const look = headState(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
     if (look === 'head-too-large' && this.passesLonger) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(socket, listener, performance.now())
     if (look === 'leave') return this.leave(fd)
-    return this.refuseUnrouted(fd, look)
+    return this.refusePending(fd, look)
   }
 
   private arrival(socket: HeldSocket, tag: number, head: RequestHead): Arrival {
@@ -374,23 +374,23 @@ export class PortableDoor implements Door {
 
   private wait(socket: HeldSocket, listener: number, sinceMs: number): undefined {
     const { fd } = socket
-    if (!this.unrouted.has(fd)) {
+    if (!this.pendingHeads.has(fd)) {
       this.forget(fd)
       const address = socket.remoteAddress ?? ''
-      const refusal = this.unrouted.refusal(address)
+      const refusal = this.pendingHeads.refusal(address)
       if (refusal !== undefined) {
         this.refuse(fd, refusal)
         return
       }
       this.held.owners?.move(fd, 'dispatcher', 'head')
-      this.unrouted.add(fd, listener, address, sinceMs)
+      this.pendingHeads.add(fd, listener, address, sinceMs)
       this.counts.waiting++
       this.startSweeper()
     }
     socket.read()
   }
 
-  private refuseUnrouted(fd: number, reason: RefusalReason): undefined {
+  private refusePending(fd: number, reason: RefusalReason): undefined {
     this.forget(fd)
     this.refuse(fd, reason)
   }
@@ -401,7 +401,7 @@ export class PortableDoor implements Door {
   }
 
   private forget(fd: number): void {
-    if (!this.fresh.delete(fd) && !this.unrouted.delete(fd)) return
+    if (!this.fresh.delete(fd) && !this.pendingHeads.delete(fd)) return
     this.held.owners?.move(fd, 'head', 'dispatcher')
     this.counts.waiting--
   }
@@ -422,12 +422,12 @@ export class PortableDoor implements Door {
       if (now - sinceMs < FRESH_MS) break
       this.wait(this.held.get(fd) as HeldSocket, listener, sinceMs)
     }
-    for (const fd of this.unrouted.expired(now)) this.refuseUnrouted(fd, 'head-timeout')
+    for (const fd of this.pendingHeads.expired(now)) this.refusePending(fd, 'head-timeout')
     for (const [fd, sinceMs] of this.lingering) {
       if (now - sinceMs < this.options.lingerTimeoutMs) break
       this.endLingering(fd)
     }
-    if (this.fresh.size > 0 || this.unrouted.size > 0 || this.lingering.size > 0) return
+    if (this.fresh.size > 0 || this.pendingHeads.size > 0 || this.lingering.size > 0) return
     clearInterval(this.sweeper)
     this.sweeper = undefined
   }

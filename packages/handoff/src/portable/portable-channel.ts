@@ -60,7 +60,7 @@ export class PortableChannel implements Channel {
     this.worker = worker
     readFairly(worker.claims, (bytes) => {
       let hasTurned = false
-      for (const record of this.records.read(bytes)) hasTurned = this.hear(record) || hasTurned
+      for (const record of this.records.read(bytes)) hasTurned = this.onRecord(record) || hasTurned
       this.pump()
       // When all has been heard: connections may be offered on this very channel.
       if (hasTurned) this.listener.onTurned()
@@ -139,7 +139,7 @@ export class PortableChannel implements Channel {
   }
 
   /** All has been heard when the end of the process is told (see `WorkerLink.afterExit`). */
-  hearOut(): void {}
+  readAll(): void {}
 
   close(): void {
     this.worker?.claims.destroy()
@@ -150,7 +150,7 @@ export class PortableChannel implements Channel {
   /** Makes the worker say when its loop has turned, unless an answer is due that says so. */
   readonly askTurn = (): void => {
     if (!this.row.isAnswered || this.worker === undefined) return
-    this.row.noteSent(performance.now(), false)
+    this.row.recordSent(performance.now(), false)
     this.worker.control.send({ turn: true })
   }
 
@@ -172,24 +172,24 @@ export class PortableChannel implements Channel {
     this.lastNumber = (this.lastNumber % MAX_NUMBER) + 1
     this.unanswered = this.lastNumber
     this.sent.set(this.lastNumber, connection)
-    this.row.noteSent(performance.now(), true)
+    this.row.recordSent(performance.now(), true)
     const number = this.lastNumber
     // Without IPC the end of the process is near.
     if (!child.connected) return
     child.send(handOffOf(number, connection.tag, socket.bytes), handle as never, { keepOpen: true }, (error) => {
-      if (error !== null && this.hearEmpty(number)) this.listener.onTurned()
+      if (error !== null && this.onEmpty(number)) this.listener.onTurned()
     })
   }
 
   /** True: the loop has turned, and that is to be told. */
-  private hear(record: ClaimRecord): boolean {
-    this.row.noteTold(record)
+  private onRecord(record: ClaimRecord): boolean {
+    this.row.recordLoad(record)
     const { kind, number } = record
     switch (kind) {
       case recordKinds.claimed:
-        return this.hearClaim(number)
+        return this.onClaim(number)
       case recordKinds.empty:
-        return this.hearEmpty(number)
+        return this.onEmpty(number)
       case recordKinds.turned:
         if (number !== this.unanswered) return this.fault()
         this.unanswered = undefined
@@ -201,7 +201,7 @@ export class PortableChannel implements Channel {
     }
   }
 
-  private hearClaim(number: number): false {
+  private onClaim(number: number): false {
     const connection = this.sent.get(number)
     if (connection === undefined) return this.fault()
     this.sent.delete(number)
@@ -213,7 +213,7 @@ export class PortableChannel implements Channel {
     return false
   }
 
-  private hearEmpty(number: number): boolean {
+  private onEmpty(number: number): boolean {
     const connection = this.sent.get(number)
     if (connection === undefined || number !== this.unanswered) return this.fault()
     this.sent.delete(number)
@@ -224,7 +224,7 @@ export class PortableChannel implements Channel {
 
   private turned(isHandOff: boolean): boolean {
     const { row } = this
-    row.noteTurned(performance.now(), isHandOff)
+    row.recordTurned(performance.now(), isHandOff)
     const { isWanted } = row
     row.isWanted = false
     return isWanted

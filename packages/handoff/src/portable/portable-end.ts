@@ -3,15 +3,15 @@
 
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import type { Acceptor } from '../node-internals/connection-injector.ts'
+import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { PortableEnds } from '../channel-ends.ts'
 import type { Handle } from '../node-internals/handle.ts'
-import { keepsConnections, tellMostKept } from '../load/kept-limit.ts'
+import { keepsConnections, writeKeptLimit } from '../load/kept-limit.ts'
 import { rowWords } from '../native/native-load-row.ts'
 import { PortableOutbox } from './portable-outbox.ts'
-import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ToldLoad } from './portable-protocol.ts'
-import { tellSeats } from '../load/ready-slots.ts'
+import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ReportedLoad } from './portable-protocol.ts'
+import { writeReadySlots } from '../load/ready-slots.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 
 /** As the native channel's memory. */
@@ -43,8 +43,8 @@ class PortableOffer implements Offer {
     return this.tell()
   }
 
-  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined {
-    return acceptor.accept(this.handle, this.tag, carried)
+  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
+    return injector.accept(this.handle, this.tag, carried)
   }
 
   /** The answer is due in any case when the turn is over. */
@@ -69,7 +69,7 @@ export class PortableEnd implements WorkerEnd {
   constructor({ control, claims }: PortableEnds) {
     this.claims = claims
     this.control = controlPipeOf(control)
-    this.control.onFrame((frame) => this.hear(frame))
+    this.control.onFrame((frame) => this.onMessage(frame))
     this.outbox = new PortableOutbox(this.control)
   }
 
@@ -98,7 +98,7 @@ export class PortableEnd implements WorkerEnd {
     return keepsConnections(this.words)
   }
 
-  toldChanges(): undefined {}
+  sentChanges(): undefined {}
 
   loopIsBusy(): void {
     this.words[rowWords.busySince] = 1
@@ -120,17 +120,17 @@ export class PortableEnd implements WorkerEnd {
     else setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
   }
 
-  private hear(frame: object): boolean {
+  private onMessage(frame: object): boolean {
     const said = readToEnd(frame)
     if (said === undefined) return false
-    if ('seats' in said) tellSeats(this.words, said.seats)
-    else if ('keep' in said) tellMostKept(this.words, said.keep ?? undefined)
+    if ('slots' in said) writeReadySlots(this.words, said.slots)
+    else if ('keep' in said) writeKeptLimit(this.words, said.keep ?? undefined)
     else if ('answer' in said) this.listener?.onAnswer(said.answer, said.verdict)
     else setImmediate(() => this.say(recordKinds.turnedWhenAsked, 0))
     return true
   }
 
-  private get load(): ToldLoad {
+  private get load(): ReportedLoad {
     const word = (index: number) => this.words[index] as number
     return {
       inFlight: word(rowWords.inFlight),

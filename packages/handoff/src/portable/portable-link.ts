@@ -9,7 +9,7 @@ import { FIRST_END_FD, type PortableEnds } from '../channel-ends.ts'
 import { HeldSockets } from '../node-internals/held-socket.ts'
 import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
 import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
-import { PortableDoor } from './portable-acceptor.ts'
+import { PortableAcceptor } from './portable-acceptor.ts'
 import { PortableLoadRow } from './portable-load-row.ts'
 import { readLoad, readQuestion } from './portable-protocol.ts'
 
@@ -22,7 +22,7 @@ export class PortableLink implements WorkerLink {
   control: ControlPipe | undefined
   private readonly listener: ChannelListener
   private claims: Duplex | undefined
-  private seats: readonly number[] = []
+  private readySlots: readonly number[] = []
   private mostKept: number | undefined
 
   /** `held`: what the door holds. */
@@ -32,12 +32,12 @@ export class PortableLink implements WorkerLink {
     this.channel = new PortableChannel(listener, held, this.load, window)
   }
 
-  tellSeats(slots: readonly number[]): void {
-    this.seats = slots
-    this.control?.send({ seats: slots })
+  sendReadySlots(slots: readonly number[]): void {
+    this.readySlots = slots
+    this.control?.send({ slots })
   }
 
-  tellMostKept(count: number | undefined): void {
+  sendKeptLimit(count: number | undefined): void {
     if (count === this.mostKept) return
     this.mostKept = count
     this.control?.send({ keep: count ?? null })
@@ -52,9 +52,9 @@ export class PortableLink implements WorkerLink {
     if (!control || !claims) return
     this.claims = claims
     this.control = new ControlPipe(control, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
-    this.control.onFrame((frame) => this.hear(frame))
+    this.control.onFrame((frame) => this.onMessage(frame))
     this.channel.started({ child, control: this.control, claims })
-    this.control.send({ seats: this.seats })
+    this.control.send({ slots: this.readySlots })
     this.control.send({ keep: this.mostKept ?? null })
   }
 
@@ -62,10 +62,10 @@ export class PortableLink implements WorkerLink {
     afterEnd(this.claims, then)
   }
 
-  private hear(frame: object): boolean {
+  private onMessage(frame: object): boolean {
     const load = readLoad(frame)
     if (load !== undefined) {
-      this.load.noteToldBeside(load)
+      this.load.recordLoadAside(load)
       return true
     }
     const question = readQuestion(frame)
@@ -86,7 +86,7 @@ export function portableTransport(): Transport {
     kind: 'portable',
     owners: held.owners,
     passages: undefined,
-    openDoor: (options) => new PortableDoor(options, held),
+    openAcceptor: (options) => new PortableAcceptor(options, held),
     openLink: (listener, window) => new PortableLink(listener, held, window),
   }
 }

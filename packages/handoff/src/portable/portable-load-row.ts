@@ -4,7 +4,7 @@
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'
 import { MAX_WORD } from '../native/native-load-row.ts'
-import type { ToldLoad } from './portable-protocol.ts'
+import type { ReportedLoad } from './portable-protocol.ts'
 
 const SMOOTHING = 0.1
 /** A loop that waits answers within this, and a machine with more to do than it has processors gives it one. */
@@ -72,13 +72,13 @@ export class PortableLoadRow implements LoadRow {
   }
 
   /** Something was sent that the worker answers when its loop has turned. */
-  noteSent(nowMs: number, isHandOff: boolean): void {
+  recordSent(nowMs: number, isHandOff: boolean): void {
     this.unansweredSinceMs ??= nowMs
     this.isHandOffOut ||= isHandOff
   }
 
   /** The worker has answered. `isHandOff`: a hand-off, not a question. */
-  noteTurned(nowMs: number, isHandOff: boolean): void {
+  recordTurned(nowMs: number, isHandOff: boolean): void {
     if (isHandOff) this.answered++
     if (this.unansweredSinceMs === undefined) return
     this.turnWaitMs += (nowMs - this.unansweredSinceMs - this.turnWaitMs) * SMOOTHING
@@ -87,18 +87,18 @@ export class PortableLoadRow implements LoadRow {
   }
 
   /** What the worker says of itself, not checked yet. */
-  noteTold(load: ToldLoad): void {
+  recordLoad(load: ReportedLoad): void {
     this.turns++
     this.take(load)
   }
 
   /** The same by another way than records: it may be older than they are. */
-  noteToldBeside(load: ToldLoad): void {
+  recordLoadAside(load: ReportedLoad): void {
     this.turns++
     if (load.received < 0 || load.received >= this.received) this.take(load)
   }
 
-  private take({ inFlight, received, connections, latencyUs }: ToldLoad): void {
+  private take({ inFlight, received, connections, latencyUs }: ReportedLoad): void {
     const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.handedOff
     if (isNonsense) this.faults++
     this.unfinished = Math.max(inFlight, 0)
@@ -113,7 +113,7 @@ export class PortableLoadRow implements LoadRow {
     else this.details = details ?? this.details
     this.begun = slower.begun
     this.failed = slower.failed
-    this.noteToldBeside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_WORD) })
+    this.recordLoadAside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_WORD) })
     this.loopLagMs = slower.loopLagMs
     this.utilisation = slower.utilisation
     this.memoryBytes = slower.memoryBytes

@@ -7,14 +7,14 @@ import type { Outbox } from '../worker-end.ts'
 
 export class PortableOutbox implements Outbox {
   readonly movesConnections = false
-  readonly leaving = 0
+  readonly unsent = 0
   private readonly control: ControlPipe
 
   constructor(control: ControlPipe) {
     this.control = control
   }
 
-  leave(): boolean {
+  giveBack(): boolean {
     return false
   }
 
@@ -22,5 +22,5 @@ export class PortableOutbox implements Outbox {
     this.control.send(questionFrame(id, avoid, reason, listener, address, head))
   }
 
-  flushLeaving(): void {}
+  flushReturns(): void {}
 }

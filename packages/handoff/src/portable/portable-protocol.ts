@@ -51,14 +51,14 @@ export const RECORD_WORDS = 6
 export const RECORD_BYTES = RECORD_WORDS * 4
 
 /** A worker's own account of its load, as it is at the moment of the record. */
-export interface ToldLoad {
+export interface ReportedLoad {
   readonly inFlight: number
   readonly received: number
   readonly connections: number
   readonly latencyUs: number
 }
 
-export interface ClaimRecord extends ToldLoad {
+export interface ClaimRecord extends ReportedLoad {
   readonly kind: number
   readonly number: number
 }
@@ -67,7 +67,7 @@ export interface ClaimRecord extends ToldLoad {
 export class RecordWriter {
   readonly bytes = Buffer.alloc(RECORD_BYTES)
 
-  write(kind: number, number: number, { inFlight, received, connections, latencyUs }: ToldLoad): Buffer {
+  write(kind: number, number: number, { inFlight, received, connections, latencyUs }: ReportedLoad): Buffer {
     for (const [index, word] of [kind, number, inFlight, received, connections, latencyUs].entries())
       this.bytes.writeInt32LE(word | 0, index * 4)
     return this.bytes
@@ -93,14 +93,14 @@ export class RecordReader {
 
 /** Frames of the primary: who is there, how many connections are kept (null: all), the answer to a question, and the wish to hear when the loop has turned. */
 export type ToEnd =
-  | { readonly seats: readonly number[] }
+  | { readonly slots: readonly number[] }
   | { readonly keep: number | null }
   | { readonly answer: number; readonly verdict: Verdict }
   | { readonly turn: true }
 
 /** In the worker: undefined when a frame is none of these. */
 export function readToEnd(frame: object): ToEnd | undefined {
-  return 'seats' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
+  return 'slots' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
 }
 
 /** The frame of a question: the head as latin1, like everything that is text here. */
@@ -118,15 +118,15 @@ export function readQuestion(frame: object): Question | 'fault' | undefined {
 }
 
 /** A worker's load, said at once. Not in the pipe of claims: that one is never full only as long as hand-offs alone fill it. */
-export function loadFrame({ inFlight, received, connections, latencyUs }: ToldLoad): object {
+export function loadFrame({ inFlight, received, connections, latencyUs }: ReportedLoad): object {
   return { load: [inFlight, received, connections, latencyUs] }
 }
 
 /** In the primary: undefined when a frame is no load. Numbers that are none are worth nothing, and make it nonsense. */
-export function readLoad(frame: object): ToldLoad | undefined {
+export function readLoad(frame: object): ReportedLoad | undefined {
   if (!('load' in frame) || !Array.isArray(frame.load) || frame.load.length !== LOAD_WORDS) return undefined
   const [inFlight, received, connections, latencyUs] = frame.load.map((value) => (isWord(value) ? value : NONSENSE))
-  return { inFlight, received, connections, latencyUs } as ToldLoad
+  return { inFlight, received, connections, latencyUs } as ReportedLoad
 }
 
 function isWord(value: unknown): value is number {

@@ -70,7 +70,7 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
     isRenewal = false
     if (noted.costs.length < candidates.length) noted = new Noted(candidates.length * 2)
     const { costs, latencies } = noted
-    const limit = noteCosts(candidates, short, costs)
+    const limit = recordCosts(candidates, short, costs)
     if (limit === Number.POSITIVE_INFINITY) return undefined
     let best: Candidate | undefined
     let least = limit
@@ -118,7 +118,7 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   }
 
   /** Notes the cost of each who is eligible, infinity for the others, and gives the highest that a contender may have; infinity when there is none. */
-  function noteCosts(candidates: readonly Candidate[], short: boolean, costs: Float64Array): number {
+  function recordCosts(candidates: readonly Candidate[], short: boolean, costs: Float64Array): number {
     let least = Number.POSITIVE_INFINITY
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index] as Candidate

@@ -3,11 +3,11 @@
 
 import type { Server } from 'node:net'
 import { httpConnectionsOf, idleConnectionsOf } from '@switchyard/handoff'
-import type { Departures } from '../steering/connection-mover.ts'
+import type { ConnectionMover } from '../steering/connection-mover.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
-import type { Upgraded } from '../server/websockets.ts'
+import type { Websockets } from '../server/websockets.ts'
 
-const LOOK_MS = 1000
+const POLL_MS = 1000
 /** Short ages are for tests and demonstrations. */
 const LOOKS_AN_AGE = 10
 /** Connections that came together do not leave together. */
@@ -16,8 +16,8 @@ const JITTER = 0.1
 export interface AgeParts {
   readonly maxAgeMs: number
   readonly servers: () => readonly Server[]
-  readonly departures: Departures
-  readonly upgraded: Upgraded
+  readonly departures: ConnectionMover
+  readonly upgraded: Websockets
   readonly sessions: Http2Sessions
   /** 0 to 1. */
   readonly chance: () => number
@@ -33,11 +33,11 @@ export class ConnectionAges {
 
   /** Keeps no process alive. */
   start(): void {
-    setInterval(() => this.look(performance.now()), Math.min(LOOK_MS, this.parts.maxAgeMs / LOOKS_AN_AGE)).unref()
+    setInterval(() => this.poll(performance.now()), Math.min(POLL_MS, this.parts.maxAgeMs / LOOKS_AN_AGE)).unref()
   }
 
   /** Lets those go that are too old at `nowMs`. While the worker drains, that is no question of age. */
-  look(nowMs: number): void {
+  poll(nowMs: number): void {
     const { servers, departures, upgraded, sessions } = this.parts
     if (departures.isDraining) return
     for (const server of servers()) {

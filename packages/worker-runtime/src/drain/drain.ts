@@ -3,16 +3,16 @@
 
 import type { Server } from 'node:net'
 import { closeListeningSocket, connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
-import { type Departures, isQuiet } from '../steering/connection-mover.ts'
+import { type ConnectionMover, isQuiet } from '../steering/connection-mover.ts'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
-import { Goodbyes } from './staggered.ts'
+import { Staggered } from './staggered.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
 import type { InFlight } from '../server/in-flight.ts'
 import type { Runtime } from '../runtime.ts'
 import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket } from '../steering/sticky-ids.ts'
-import type { Upgraded, WebSocket } from '../server/websockets.ts'
+import type { Websockets, WebSocket } from '../server/websockets.ts'
 
-const LOOK_MS = 25
+const POLL_MS = 25
 /** Another worker may have been told just now to forward a request to this one. */
 const FORWARD_MS = 250
 /** An app's listener has at least so long before websockets are ended, however short the spread. */
@@ -44,8 +44,8 @@ export interface DrainParts {
   readonly servers: () => readonly Server[]
   readonly inFlight: InFlight
   readonly outbox: Outbox
-  readonly departures: Departures
-  readonly upgraded: Upgraded
+  readonly departures: ConnectionMover
+  readonly upgraded: Websockets
   readonly sessions: Http2Sessions
   /** 0 to 1. */
   readonly chance: () => number
@@ -60,7 +60,7 @@ export class Drain {
   private isLast = false
   private said: 'nothing' | 'drained' | 'drained at last' = 'nothing'
   private listenersDone = false
-  private goodbyes: { readonly webSockets: Goodbyes<WebSocket>; readonly sessions: Goodbyes<EngineSession> } | undefined
+  private goodbyes: { readonly webSockets: Staggered<WebSocket>; readonly sessions: Staggered<EngineSession> } | undefined
   private readonly dueSessions = new WeakMap<EngineSession, number>()
   private readonly closedSessions = new WeakMap<EngineSession, number>()
   private received = 0
@@ -81,11 +81,11 @@ export class Drain {
 
   private begin(spreadMs: number): void {
     const { departures, outbox } = this.parts
-    departures.goAll()
-    this.look()
-    outbox.flushLeaving()
+    departures.moveAll()
+    this.poll()
+    outbox.flushReturns()
     // After what has come in this turn of the loop has been read: to whoever was blocked for long its clients look silent.
-    this.looks = setInterval(() => setImmediate(() => this.look()), LOOK_MS)
+    this.looks = setInterval(() => setImmediate(() => this.poll()), POLL_MS)
     const done = Promise.all(listeners.map((listener) => this.run(listener)))
     const bound = setTimeout(() => this.beginGoodbyes(spreadMs), Math.max(spreadMs, LEAST_FOR_LISTENERS_MS)).unref()
     void done.then(() => {
@@ -106,17 +106,17 @@ export class Drain {
   private beginGoodbyes(spreadMs: number): void {
     const { chance } = this.parts
     const now = performance.now()
-    this.goodbyes ??= { webSockets: new Goodbyes(now, spreadMs, chance), sessions: new Goodbyes(now, spreadMs, chance) }
+    this.goodbyes ??= { webSockets: new Staggered(now, spreadMs, chance), sessions: new Staggered(now, spreadMs, chance) }
   }
 
-  private look(): void {
+  private poll(): void {
     if (this.said === 'drained at last') return
     const now = performance.now()
     const { servers, departures, sessions, inFlight, outbox } = this.parts
     this.sayGoodbyes(now)
     for (const session of sessions.open) sessions.end(session)
     const betweenWorkers: (() => void)[] = []
-    let left = outbox.leaving + this.sessionsLeft(now)
+    let left = outbox.unsent + this.sessionsLeft(now)
     for (const server of servers()) {
       const connections = httpConnectionsOf(server)
       const idle = idleConnectionsOf(server)

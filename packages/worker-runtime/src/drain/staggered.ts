@@ -1,7 +1,7 @@
 // Says goodbye to many, but not to all at once: each has a moment of its own, spread evenly over a time, so that those who come back come one by one.
 
 /** Whoever is new later has a moment in what is left of the time, or now. */
-export class Goodbyes<T extends object> {
+export class Staggered<T extends object> {
   private readonly untilMs: number
   private readonly chance: () => number
   private readonly moments = new WeakMap<T, number>()

@@ -6,11 +6,11 @@ import type { LoadDetails } from '@switchyard/handoff'
 const REMEMBERED = 100
 
 /** The last delays of a loop. */
-export class Lateness {
+export class LoopDelay {
   private readonly last: number[] = []
   private next = 0
 
-  note(ms: number): void {
+  record(ms: number): void {
     this.last[this.next] = ms
     this.next = (this.next + 1) % REMEMBERED
   }

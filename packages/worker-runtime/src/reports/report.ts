@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { type LoadDetails, type LoadReport, MAX_WORD, rowWords } from '@switchyard/handoff'
 import type { InFlight } from '../server/in-flight.ts'
-import { Lateness } from './loop-delay.ts'
+import { LoopDelay } from './loop-delay.ts'
 import type { Runtime } from '../runtime.ts'
 
 const INTERVAL_MS = 100
@@ -19,7 +19,7 @@ export function startReports(runtime: Runtime, inFlight: InFlight, words: Int32A
   let last: LoadReport | undefined
   // The first is one of those.
   let round = DETAILED_ROUND - 1
-  const lateness = new Lateness()
+  const lateness = new LoopDelay()
   let ended = 0
   let memoryBytes = 0
 
@@ -59,7 +59,7 @@ export function startReports(runtime: Runtime, inFlight: InFlight, words: Int32A
     const now = performance.now()
     const loopLagMs = Math.max(0, now - due)
     due = now + INTERVAL_MS
-    lateness.note(loopLagMs)
+    lateness.record(loopLagMs)
     if (inFlight.ended === ended) inFlight.forgetLatency()
     ended = inFlight.ended
     report(loopLagMs)

@@ -48,7 +48,7 @@ export class InFlight {
 
   /** Nothing has ended for a while: what is known of the latency grows old. */
   forgetLatency(): void {
-    this.noteLatency(0)
+    this.recordLatency(0)
   }
 
   /** Requests begun and not finished. */
@@ -102,7 +102,7 @@ export class InFlight {
 
   private endRequest(response: ServerResponse | undefined, since: Since): void {
     if (since !== true) this.noteResponse(performance.now() - since)
-    if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.noteFailure(response)
+    if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
     this.end()
   }
 
@@ -111,11 +111,11 @@ export class InFlight {
     while (bucket < responseBoundsMs.length && ms > (responseBoundsMs[bucket] as number)) bucket++
     this.counts[bucket] = (this.counts[bucket] as number) + 1
     this.sumMs += ms
-    this.noteLatency(ms)
+    this.recordLatency(ms)
   }
 
   /** Counts one that was answered with 5xx, or whose answer was broken off: by the app, unless its client has left or the line failed. */
-  private noteFailure(response: ServerResponse): void {
+  private recordFailure(response: ServerResponse): void {
     const { statusCode, writableEnded, socket } = response
     if (statusCode >= 400) this.onError(response)
     if (writableEnded && statusCode < 500) return
@@ -123,13 +123,13 @@ export class InFlight {
     this.row[rowWords.failed] = this.failed + 1
   }
 
-  private noteLatency(ms: number): void {
+  private recordLatency(ms: number): void {
     this.latencyMs += (ms - this.latencyMs) * SMOOTHING
     this.row[rowWords.latencyUs] = Math.min(this.latencyMs * 1000, MAX_WORD)
   }
 
   /** Of the loop, for each request, on the average. */
-  noteLoopTime(ms: number): void {
+  recordLoopTime(ms: number): void {
     this.row[rowWords.requestLoopUs] = Math.min(ms * 1000, MAX_WORD)
   }
 

@@ -14,7 +14,7 @@ import type { OpenServer, Servers } from './balanced-servers.ts'
 const STAND_IN_MS = 250
 
 /** From now on every server of this process joins the pool when it listens. `onJoin` is told before it can have connections. */
-export function joinOnListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
+export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
   const { privateSocket, listenPipe } = runtime.start
   const pipe = new ListenPipe(listenPipe)
   let lastId = 0

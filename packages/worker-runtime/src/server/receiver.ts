@@ -6,7 +6,7 @@
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { Acceptor, connectionCountOf, countAsRead, guardFirstRequest, isHeadComplete, type Offer } from '@switchyard/handoff'
+import { ConnectionInjector, connectionCountOf, countAsRead, guardFirstRequest, isHeadComplete, type Offer } from '@switchyard/handoff'
 import type { InFlight } from './in-flight.ts'
 
 /** The one offer whose bytes are in the parser at the moment. */
@@ -26,9 +26,9 @@ interface Beginning {
 const [nodesListener] = new HttpServer().listeners('connection')
 
 /** Stands between the channel and one server. */
-export class Reception {
+export class Receiver {
   private readonly server: Server
-  private readonly acceptor: Acceptor
+  private readonly injector: ConnectionInjector
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
   private beginning: Beginning | undefined
@@ -38,7 +38,7 @@ export class Reception {
   /** To be made while the server begins to listen. `loopIsFree`: is told when a connection's first request was answered in the call that brought it. */
   constructor(server: Server, inFlight: InFlight, loopIsFree: () => void) {
     this.server = server
-    this.acceptor = new Acceptor(server)
+    this.injector = new ConnectionInjector(server)
     this.inFlight = inFlight
     this.loopIsFree = loopIsFree
   }
@@ -64,7 +64,7 @@ export class Reception {
     if (isHeadComplete(offer.tag) && this.holdsBack()) return this.begin(offer)
     if (!offer.claim(0)) return offer.release()
     if (isHeadComplete(offer.tag)) offer.stayBusy()
-    offer.accept(this.acceptor, offer.carried)
+    offer.accept(this.injector, offer.carried)
   }
 
   /**
@@ -72,10 +72,10 @@ export class Reception {
    * that is claimed. So does the app of a server that is full, which is told of each connection that it drops.
    */
   private holdsBack(): boolean {
-    const { server, acceptor } = this
+    const { server, injector } = this
     if (!(server instanceof HttpServer) || server.listenerCount('connection') !== 1) return false
     if (server.maxConnections && connectionCountOf(server) >= server.maxConnections) return false
-    return !acceptor.pauses && server.listeners('connection')[0] === nodesListener
+    return !injector.pauses && server.listeners('connection')[0] === nodesListener
   }
 
   /** May Node, or the app, act on what is in the parser now? Claims it if it is not claimed. */
@@ -90,7 +90,7 @@ export class Reception {
     const beginning: Beginning = { offer, socket: undefined, peeked: 0, claimed: false, lost: false, response: undefined }
     this.beginning = beginning
     try {
-      const socket = offer.accept(this.acceptor)
+      const socket = offer.accept(this.injector)
       beginning.socket = socket
       if (socket?.destroyed === false) this.feed(beginning, socket)
     } finally {

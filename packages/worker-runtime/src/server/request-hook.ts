@@ -8,33 +8,33 @@ import type { Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { BoundConnections } from '../steering/bound-connections.ts'
-import type { Departures } from '../steering/connection-mover.ts'
+import type { ConnectionMover } from '../steering/connection-mover.ts'
 import { FieldLimit } from './field-limit.ts'
 import { type ForwardedRequests, isProbe, isStranger } from '../forward/forwarded.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { InFlight } from './in-flight.ts'
-import type { LearnedCookies } from '../steering/visitor-cookies.ts'
-import type { Reception } from './receiver.ts'
+import type { VisitorCookies } from '../steering/visitor-cookies.ts'
+import type { Receiver } from './receiver.ts'
 import { CONNECTION_LOGIN, MANY_HOSTS, traitsOf } from './request-traits.ts'
 import type { Rest } from '../steering/rest.ts'
-import { noteRequest, type Steering } from '../steering/steering.ts'
+import { recordRequest, type Steering } from '../steering/steering.ts'
 import type { TicketCookies } from '../steering/ticket-cookie.ts'
-import type { Upgraded } from './websockets.ts'
+import type { Websockets } from './websockets.ts'
 
-export interface GateParts {
+export interface RequestHookOptions {
   /** A connection is announced. */
   readonly noteConnections: () => void
-  readonly reception: Reception
+  readonly reception: Receiver
   readonly forwarded: ForwardedRequests
   readonly inFlight: InFlight
   readonly cookies: TicketCookies | undefined
-  readonly learned: LearnedCookies | undefined
+  readonly learned: VisitorCookies | undefined
   /** Undefined: every request stays where it comes. */
   readonly steering: Steering | undefined
   readonly rest: Rest
   readonly bound: BoundConnections
-  readonly departures: Departures
-  readonly upgraded: Upgraded
+  readonly departures: ConnectionMover
+  readonly upgraded: Websockets
   readonly sessions: Http2Sessions
   readonly outbox: Outbox
 }
@@ -45,7 +45,7 @@ type Emit = (this: Server, event: string | symbol, ...values: unknown[]) => bool
 type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade' | 'connect'
 
 /** Opens the gate in front of the app of one server. */
-export function openGate(server: Server, parts: GateParts): void {
+export function hookRequests(server: Server, parts: RequestHookOptions): void {
   const { reception, steering, forwarded, rest: resting, departures, upgraded, outbox } = parts
   const emit = server.emit as Emit
   const asks = new ContinueAsks(server)
@@ -69,8 +69,8 @@ export function openGate(server: Server, parts: GateParts): void {
     const isHttp1 = request.httpVersionMajor === 1
     const traits = isHttp1 ? traitsOf(request.rawHeaders) : 0
     if ((traits & MANY_HOSTS) !== 0) return turnAway(request.socket, response, 400)
-    if ((traits & CONNECTION_LOGIN) !== 0) parts.bound.noteLogin(request.socket)
-    if (steering === undefined || !isHttp1) noteRequest(request)
+    if ((traits & CONNECTION_LOGIN) !== 0) parts.bound.recordLogin(request.socket)
+    if (steering === undefined || !isHttp1) recordRequest(request)
     else {
       const move = steering.judge(request, departures.isDraining)
       if (move === 'refuse') return turnAway(request.socket, response, 400)
@@ -85,7 +85,7 @@ export function openGate(server: Server, parts: GateParts): void {
 
   function pass(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, rest: Buffer | undefined): boolean {
     // The app is about to run: whoever leaves goes first.
-    outbox.flushLeaving()
+    outbox.flushReturns()
     if (limit?.apply(request) === false) {
       return turnAway(request.socket, event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse), 431)
     }

@@ -13,7 +13,7 @@ export interface WebSocket {
 }
 
 /** An upgrade is rare, so each costs a listener and a place in a table. */
-export class Upgraded {
+export class Websockets {
   private readonly all = new Map<Socket, WebSocket>()
 
   /** A client asks for an upgrade; whatever becomes of it. */

@@ -17,7 +17,7 @@ export interface PrimaryLine {
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
   /** Messages of changes that were sent, those on their way too; undefined: that can't be seen. */
-  toldChanges(): number | undefined
+  sentChanges(): number | undefined
 }
 
 interface Asked {
@@ -101,7 +101,7 @@ export class EmbeddedStore implements SessionStore {
 
   /** The primary counts a change in memory before it tells of it, and tells of it before whoever has written hears that it is done. */
   hasHeardAll(): boolean {
-    const told = this.line.toldChanges()
+    const told = this.line.sentChanges()
     return told === undefined || told === this.heardChanges
   }
 

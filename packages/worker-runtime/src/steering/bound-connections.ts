@@ -20,7 +20,7 @@ export class BoundConnections {
   }
 
   /** Its client logs in on it, or is about to. */
-  noteLogin(socket: Socket): void {
+  recordLogin(socket: Socket): void {
     this.loggedIn.add(socket)
   }
 
@@ -32,7 +32,7 @@ export class BoundConnections {
   noteResponse(response: ServerResponse): void {
     const { statusCode } = response
     if (statusCode !== UNAUTHORIZED && statusCode !== PROXY_UNAUTHORIZED) return
-    if (challengesConnection(response)) this.noteLogin(response.req.socket)
+    if (challengesConnection(response)) this.recordLogin(response.req.socket)
   }
 
   /** Does the app know its client by it? Costs about a microsecond: to be asked when a connection is about to move. */

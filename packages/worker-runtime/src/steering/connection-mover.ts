@@ -33,7 +33,7 @@ interface TimedServer extends Server {
 }
 
 /** Those of one worker. */
-export class Departures {
+export class ConnectionMover {
   private readonly table: WorkerRouteTable
   private readonly outbox: Outbox
   private readonly bound: BoundConnections
@@ -66,7 +66,7 @@ export class Departures {
   }
 
   /** From now on every connection goes: those there are with the next `sweep`. */
-  goAll(): void {
+  moveAll(): void {
     this.all = true
   }
 
@@ -162,7 +162,7 @@ export class Departures {
     const last = lastRequestOn(socket)
     const { keepAliveTimeout = 0, headersTimeout = 0 } = serverOf(socket) as TimedServer
     const timeoutMs = last === undefined ? headersTimeout : keepAliveTimeout
-    this.outbox.leave(socket, tagOf(socket) as number, packReason(this.routeOf(last), REST), packRest(timeoutMs), undefined)
+    this.outbox.giveBack(socket, tagOf(socket) as number, packReason(this.routeOf(last), REST), packRest(timeoutMs), undefined)
   }
 
   /** The number of the route that a connection was last used for. */

@@ -21,7 +21,7 @@ export interface Asked {
 }
 
 /** Owns the questions that are open. */
-export class Asking {
+export class PlacementClient {
   private readonly runtime: Runtime
   private readonly outbox: Outbox
   private readonly open = new Map<number, (verdict: Verdict) => void>()

@@ -7,14 +7,14 @@ import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { endOf, giveBackReasons, packRest, tagOf, type WorkerEnd } from '@switchyard/handoff'
 import type { BoundConnections } from './bound-connections.ts'
-import type { Departures } from './connection-mover.ts'
+import type { ConnectionMover } from './connection-mover.ts'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { InFlight } from '../server/in-flight.ts'
 import type { RestMode } from '../protocol.ts'
 import { headOf, lastRequestOn, packReason } from './steering.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
-const LOOK_MS = 100
+const POLL_MS = 100
 const SMOOTHING = 0.3
 /** In a quiet time the average says nothing. */
 const ENOUGH_REQUESTS = 2
@@ -32,7 +32,7 @@ export class Rest {
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
-  private readonly departures: Departures
+  private readonly departures: ConnectionMover
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
@@ -41,7 +41,7 @@ export class Rest {
     mode: RestMode,
     table: WorkerRouteTable,
     bound: BoundConnections,
-    departures: Departures,
+    departures: ConnectionMover,
     end: WorkerEnd,
     inFlight: InFlight,
   ) {
@@ -53,7 +53,7 @@ export class Rest {
     this.end = end
     this.inFlight = inFlight
     this.on = this.mode === 'always'
-    if (this.mode === 'auto') setInterval(() => this.look(), LOOK_MS).unref()
+    if (this.mode === 'auto') setInterval(() => this.poll(), POLL_MS).unref()
   }
 
   get isOn(): boolean {
@@ -71,31 +71,31 @@ export class Rest {
     }
     const { policy } = this.table.find(headOf(request))
     const end = policy.policy === undefined ? endOf(request) : undefined
-    if (end !== undefined) response.once('close', () => this.leave(request, end, tag, policy.index))
+    if (end !== undefined) response.once('close', () => this.giveBack(request, end, tag, policy.index))
   }
 
   /** Everything on the connection is said and read, and nothing has come behind it. */
-  private leave(request: IncomingMessage, end: number, tag: number, route: number): void {
+  private giveBack(request: IncomingMessage, end: number, tag: number, route: number): void {
     const { socket } = request
     if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
     if (lastRequestOn(socket) !== request || !request.complete || socket.bytesRead !== end) return
     if (this.bound.has(socket) || (this.mode === 'auto' && this.end.keepsConnections())) return
     const timeoutMs = (socket as ServedSocket).server?.keepAliveTimeout ?? 0
-    this.end.outbox.leave(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
+    this.end.outbox.giveBack(socket, tag, packReason(route, giveBackReasons.indexOf('rest')), packRest(timeoutMs), undefined)
   }
 
-  private look(): void {
+  private poll(): void {
     this.on = !this.end.keepsConnections()
     const now = performance.eventLoopUtilization()
     const { active } = performance.eventLoopUtilization(now, this.utilisation)
     const requests = this.inFlight.ended - this.ended
-    if (requests < ENOUGH_REQUESTS && active < LOOK_MS) return
+    if (requests < ENOUGH_REQUESTS && active < POLL_MS) return
     const isFirst = this.ended === 0
     this.utilisation = now
     this.ended = this.inFlight.ended
     // The start of the app, and code that is not warm yet, are no measure.
     if (isFirst) return
     this.msPerRequest += (active / Math.max(1, requests) - this.msPerRequest) * SMOOTHING
-    this.inFlight.noteLoopTime(this.msPerRequest)
+    this.inFlight.recordLoopTime(this.msPerRequest)
   }
 }

@@ -18,7 +18,7 @@ import {
   tagOf,
 } from '@switchyard/handoff'
 import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
-import type { Asking } from './placement-client.ts'
+import type { PlacementClient } from './placement-client.ts'
 import type { BoundConnections } from './bound-connections.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
 import { ProxyWatch } from '../reports/proxy-watch.ts'
@@ -49,7 +49,7 @@ export interface Move {
 export interface SteeringParts {
   readonly runtime: Runtime
   readonly table: WorkerRouteTable
-  readonly asking: Asking
+  readonly asking: PlacementClient
   readonly forwarder: Forwarder
   readonly outbox: Outbox
   readonly bound: BoundConnections
@@ -116,7 +116,7 @@ export class Steering {
     if (typeof carried === 'string' || tag === undefined)
       return this.forward(carried as ForwardReason, route, request, response, rest, serve)
     const packed = packReason(route, giveBackReasons.indexOf(reason))
-    if (outbox.leave(socket, tag, packed, carried, response)) socket[left] = true
+    if (outbox.giveBack(socket, tag, packed, carried, response)) socket[left] = true
     else this.forward('descriptors', route, request, response, rest, serve)
   }
 
@@ -149,7 +149,7 @@ export class Steering {
 const NOTHING = Buffer.alloc(0)
 
 /** Notes a request that is nobody's to question. */
-export function noteRequest(request: IncomingMessage): void {
+export function recordRequest(request: IncomingMessage): void {
   ;(request.socket as SteeredSocket)[last] = request
 }
 

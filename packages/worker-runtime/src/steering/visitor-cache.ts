@@ -1,7 +1,7 @@
 // Visitors of whom this worker knows that they are its own: the primary has sent them here, or they got their cookie here. It knows each for a short while
 // only; then the primary, which may have learned better, is asked again. Bounded.
 
-import { type LearnedSlots, visitorKey } from '@switchyard/routing'
+import { type VisitorSlots, visitorKey } from '@switchyard/routing'
 
 const KNOWN_MS = 10_000
 const MAX_KNOWN = 16_384
@@ -12,7 +12,7 @@ interface Known {
   isTold: boolean
 }
 
-export class Visitors implements LearnedSlots {
+export class VisitorCache implements VisitorSlots {
   private readonly pool: string
   private readonly slot: number
   private readonly now: () => number
@@ -31,7 +31,7 @@ export class Visitors implements LearnedSlots {
   }
 
   /** The primary wants this visitor to be here. */
-  note(key: string): void {
+  record(key: string): void {
     if (this.find(key) === undefined) this.add(key)
   }
 

@@ -7,7 +7,7 @@ import onHeaders from 'on-headers'
 import type { WorkerRoute } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import { headOf } from './steering.ts'
-import type { Visitors } from './visitor-cache.ts'
+import type { VisitorCache } from './visitor-cache.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
 /** The cookies by which routes to a pool know visitors. */
@@ -16,13 +16,13 @@ export function learnedNames(routes: readonly WorkerRoute[], pool: string): stri
 }
 
 /** Looks at every request of this worker, whatever its route: a visitor may get the cookie from another than the one that goes by it. */
-export class LearnedCookies {
+export class VisitorCookies {
   private readonly runtime: Runtime
   private readonly table: WorkerRouteTable
-  private readonly visitors: Visitors
+  private readonly visitors: VisitorCache
   private readonly names: readonly string[]
 
-  constructor(runtime: Runtime, table: WorkerRouteTable, visitors: Visitors) {
+  constructor(runtime: Runtime, table: WorkerRouteTable, visitors: VisitorCache) {
     this.runtime = runtime
     this.table = table
     this.visitors = visitors
@@ -42,7 +42,7 @@ export class LearnedCookies {
     if (pool !== this.runtime.start.pool) return
     for (const name of policy.learns) {
       const value = head.cookie(name)
-      if (value !== undefined && value !== '') this.visitors.note(visitorKey(name, value))
+      if (value !== undefined && value !== '') this.visitors.record(visitorKey(name, value))
     }
   }
 

@@ -2,7 +2,7 @@
 
 import {
   bindPolicy,
-  type LearnedSlots,
+  type VisitorSlots,
   type Policy,
   type PolicyContext,
   policyFromData,
@@ -28,7 +28,7 @@ export interface RouteMeaning {
 export type WorkerRouteTable = RouteTable<RouteMeaning>
 
 /** Builds the table. `seats`: those of this worker's pool; `learned`: the visitors whom this worker knows. Loads the user's config only when a policy is code of its own; throws what that throws. */
-export async function buildRoutes(runtime: Runtime, seats: PolicyContext['seats'] & {}, learned?: LearnedSlots): Promise<WorkerRouteTable> {
+export async function buildRoutes(runtime: Runtime, seats: PolicyContext['slots'] & {}, learned?: VisitorSlots): Promise<WorkerRouteTable> {
   const { start, seal } = runtime
   const own = start.routes.some(({ policy }) => policy === 'own') ? await loadOwn(start.ownPolicies) : []
   const routes = start.routes.map((route, index): Route<RouteMeaning> => {
@@ -36,7 +36,7 @@ export async function buildRoutes(runtime: Runtime, seats: PolicyContext['seats'
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
-    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, seats, learned, onError })
+    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots: seats, visitors: learned, onError })
     return { name, match, pool, policy: { index, ticket, learns, policy: bound } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)

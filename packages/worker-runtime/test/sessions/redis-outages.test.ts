@@ -75,12 +75,12 @@ test('while it is left alone nobody waits for it', async () => {
   await load.stop()
   const [store] = stores
   // Its one try takes a while, and the others are refused within this turn of the loop.
-  const trial = until(() =>
+  const startupCheck = until(() =>
     store
       ?.read('session-0')
       .then(Boolean, (error: Error) => error.message.includes('no answer') || error.message.includes('no connection')),
   )
-  await trial
+  await startupCheck
   let isRefused = false
   void store?.read('session-0').catch(() => {
     isRefused = true

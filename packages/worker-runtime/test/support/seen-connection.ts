@@ -8,7 +8,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import { Acceptor } from '@switchyard/handoff'
+import { ConnectionInjector } from '@switchyard/handoff'
 import { untilEvent } from '../../../../test/support/until.ts'
 import type { Kind } from './server-options.ts'
 
@@ -125,11 +125,11 @@ async function listen(server: Server, way: Way): Promise<Server> {
     await untilEvent(server, 'listening')
     return server
   }
-  let acceptor: Acceptor | undefined
+  let injector: ConnectionInjector | undefined
   context.run(LISTENING, () => {
     server.listen(0, '127.0.0.2')
     server.once('listening', () => {
-      acceptor = new Acceptor(server)
+      injector = new ConnectionInjector(server)
     })
   })
   await untilEvent(server, 'listening')
@@ -138,7 +138,7 @@ async function listen(server: Server, way: Way): Promise<Server> {
   const { _handle: handle } = front as unknown as PrivateServer
   // A handle that has given its descriptor away must not close it.
   handle.onconnection = (_status, connection) =>
-    void acceptor?.accept((way === 'handed as a handle' ? connection : connection.fd) as never, 1)
+    void injector?.accept((way === 'handed as a handle' ? connection : connection.fd) as never, 1)
   return front
 }
 

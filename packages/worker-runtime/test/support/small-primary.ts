@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   type Arrival,
   type Connection,
-  type Door,
+  type Acceptor,
   FIRST_END_FD,
   type GiveBackReason,
   giveBackReasons,
@@ -52,7 +52,7 @@ export interface GivenBack {
 }
 
 export class SmallPrimary {
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly workers: SmallWorker[] = []
   readonly givenBack: GivenBack[] = []
   /** Questions of workers, and what they are answered. */
@@ -67,7 +67,7 @@ export class SmallPrimary {
 
   constructor(transport: Transport) {
     this.transport = transport
-    this.door = transport.openDoor({
+    this.acceptor = transport.openAcceptor({
       maxHeadBytes: 16_384,
       headTimeoutMs: 600_000,
       maxUnrouted: 10_000,
@@ -83,8 +83,8 @@ export class SmallPrimary {
   }
 
   async open(): Promise<this> {
-    this.port = (await this.door.listen({ host: '127.0.0.1', port: 0 })).port as number
-    this.door.accept()
+    this.port = (await this.acceptor.listen({ host: '127.0.0.1', port: 0 })).port as number
+    this.acceptor.accept()
     this.settler = setInterval(() => this.settle(), SETTLE_MS)
     return this
   }
@@ -122,8 +122,8 @@ export class SmallPrimary {
     const reason = giveBackReasons[packed & 0xff] as GiveBackReason
     const restMs = unpackRest(connection.carried)
     this.givenBack.push({ from: worker, reason, route: packed >> 8, restMs })
-    if (reason === 'rest') this.door.rest(connection, restMs)
-    else this.place(this.door.takeIn(connection))
+    if (reason === 'rest') this.acceptor.rest(connection, restMs)
+    else this.place(this.acceptor.receiveBack(connection))
   }
 
   flush(): void {
@@ -131,14 +131,14 @@ export class SmallPrimary {
   }
 
   readmit(connection: Connection): void {
-    this.place(this.door.readmit(connection))
+    this.place(this.acceptor.readmit(connection))
   }
 
   async close(): Promise<void> {
     clearInterval(this.settler)
     await Promise.all(this.workers.map((worker) => worker.kill()))
-    this.door.close()
-    for (const { fd } of this.waiting.splice(0)) this.door.drop(fd)
+    this.acceptor.close()
+    for (const { fd } of this.waiting.splice(0)) this.acceptor.drop(fd)
     rmSync(this.folder, { recursive: true, force: true })
   }
 
@@ -217,7 +217,7 @@ export class SmallWorker {
         this.link.afterExit(() => {
           this.isOver = true
           primary.workers.splice(primary.workers.indexOf(this), 1)
-          this.link.channel.hearOut()
+          this.link.channel.readAll()
           for (const connection of this.link.channel.takeBack()) primary.readmit(connection)
           this.link.channel.close()
           resolve()

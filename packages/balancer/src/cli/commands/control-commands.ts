@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CliIo } from '../io.ts'
-import { parsePoolOrSeat, parseScale, parseSeat } from './slot-argument.ts'
+import { parsePoolOrSlot, parseScale, parseSlot } from './slot-argument.ts'
 
 /** What it has of arguments, as they are parsed; resolves with the exit code. */
 export type Run<Args extends unknown[]> = (args: Args, options: never, command: Command) => Promise<number>
@@ -24,7 +24,7 @@ type Seat = { pool: string | undefined; slot: number }
 
 const notRunning = '8  no balancer answers'
 const busy = '7  another reload or upgrade is under way'
-const seatArgument = "such as web/0, or 0 in the first pool; 'balancer status' lists them"
+const slotArgument = "such as web/0, or 0 in the first pool; 'balancer status' lists them"
 
 /** Adds them all to the program. */
 export function addControlCommands({ io, add, addExamples }: CommandParts): void {
@@ -47,7 +47,7 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
   const reload = operation<[pool?: string]>(
     'reload',
     'read the config and the environment file again and replace the workers, new ones first; when these do not come up, the old ones stay',
-    async ([pool], options) => (await import('../run-operation.ts')).operate('reload', { pool }, options, io),
+    async ([pool], options) => (await import('../run-operation.ts')).runOperation('reload', { pool }, options, io),
   ).argument('[pool]', 'only this one')
   addExitCodes(
     reload,
@@ -60,7 +60,7 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
   addExamples(reload, ['balancer reload', 'balancer reload web', 'kill -HUP 4711    (the same; what comes of it stands in the log)'])
 
   const rollback = operation('rollback', 'go back to the config and app of before the last reload', async (_, options) =>
-    (await import('../run-operation.ts')).operate('rollback', {}, options, io),
+    (await import('../run-operation.ts')).runOperation('rollback', {}, options, io),
   )
   addExitCodes(
     rollback,
@@ -80,7 +80,7 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
       const change = text === undefined ? undefined : parseScale(text)
       if (change === undefined)
         return command.error(`error: expected a number of workers, such as 6, +2 or -1${text === undefined ? '' : `, got '${text}'`}.`)
-      return (await import('../run-operation.ts')).operate('scale', { pool, ...change }, options, io)
+      return (await import('../run-operation.ts')).runOperation('scale', { pool, ...change }, options, io)
     },
   )
     .usage('[options] [pool] <workers>')
@@ -91,15 +91,15 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
   const drain = operation<[Seat]>(
     'drain',
     'take a worker out of service: it ends what it has begun, and its place stays empty',
-    async ([seat], options) => (await import('../run-operation.ts')).operate('drain', seat, options, io),
-  ).argument('<worker>', seatArgument, toSeat)
+    async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('drain', workerSlot, options, io),
+  ).argument('<worker>', slotArgument, toSlot)
   addExamples(drain, ['balancer drain web/0', 'balancer drain 0'])
 
   const restart = operation<[Seat]>(
     'restart',
     'replace a worker, the new one first; also fills a place that is broken or out of service',
-    async ([seat], options) => (await import('../run-operation.ts')).operate('restart', seat, options, io),
-  ).argument('<worker>', seatArgument, toSeat)
+    async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('restart', workerSlot, options, io),
+  ).argument('<worker>', slotArgument, toSlot)
   addExamples(restart, ['balancer restart web/0', 'balancer restart 0'])
 
   const stop = operation('stop', 'stop the balancer; what has begun is finished first, as on SIGTERM', async (_, options) =>
@@ -111,7 +111,7 @@ export function addControlCommands({ io, add, addExamples }: CommandParts): void
   const upgrade = operation(
     'upgrade',
     'start another balancer (a new version, a new config) that takes over the port without closing it; the old one ends what it has begun',
-    async (_, options) => (await import('../run-operation.ts')).operate('upgrade', {}, options, io),
+    async (_, options) => (await import('../run-operation.ts')).runOperation('upgrade', {}, options, io),
   )
   addExitCodes(upgrade, '0  the new one serves', busy, notRunning, '10  the new one did not come up; everything is as before')
   addExamples(upgrade, ['balancer upgrade'])
@@ -131,14 +131,14 @@ function addExitCodes(command: Command, ...lines: readonly string[]): void {
   command.addHelpText('after', `\nExit codes:\n${lines.map((line) => `  ${line}`).join('\n')}`)
 }
 
-function toSeat(text: string): Seat {
-  const seat = parseSeat(text)
-  if (seat === undefined) throw new InvalidArgumentError('Expected a worker such as web/0.')
-  return seat
+function toSlot(text: string): Seat {
+  const workerSlot = parseSlot(text)
+  if (workerSlot === undefined) throw new InvalidArgumentError('Expected a worker such as web/0.')
+  return workerSlot
 }
 
 function toPlace(text: string): { pool: string; slot: number | undefined } {
-  const place = parsePoolOrSeat(text)
+  const place = parsePoolOrSlot(text)
   if (place === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
   return place
 }

@@ -64,12 +64,12 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
 /** Whom the policy chooses, and what becomes of such a request on a connection that some worker holds already. */
 function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], head: RequestHead, settings: Settings): string[][] {
   let fault: unknown
-  const seats = candidates.map(({ slot, weight }) => ({ slot, weight }))
+  const slots = candidates.map(({ slot, weight }) => ({ slot, weight }))
   const bound = bindPolicy(policy, {
     pool,
     seal: new TicketSeal(settings.ticketKeys),
     now: Date.now,
-    seats: () => seats,
+    slots: () => slots,
     onError: (error) => (fault = error),
   })
   const choice = bound.explain?.(candidates, head) ?? picked(bound, candidates, head)

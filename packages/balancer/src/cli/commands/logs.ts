@@ -4,7 +4,7 @@ import type { ControlClient } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
 import type { CliIo } from '../io.ts'
 import { printableJson } from '../printable.ts'
-import { type ReachOptions, reach } from '../find-balancer.ts'
+import { type ReachOptions, findBalancer } from '../find-balancer.ts'
 
 export interface LogsOptions extends ReachOptions {
   follow?: boolean | undefined
@@ -16,7 +16,7 @@ export interface LogsOptions extends ReachOptions {
 
 /** Resolves with the exit code; when it follows, only when the balancer ends or Ctrl-C is pressed. */
 export async function logs({ follow, lines, pool, slot, json, ...options }: LogsOptions, io: CliIo): Promise<number> {
-  const client = await reach(options, io)
+  const client = await findBalancer(options, io)
   const { lineFormat } = await import('../log.ts')
   const format = lineFormat(io.stdout.isTTY === true)
   let isEmpty = true

@@ -5,7 +5,7 @@ import { duration, memory } from '../duration.ts'
 import { counted, draining } from '../running/event-lines.ts'
 import type { CliIo } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
-import { type ReachOptions, reach } from '../find-balancer.ts'
+import { type ReachOptions, findBalancer } from '../find-balancer.ts'
 import { table } from '../table.ts'
 import { urlOf } from '../url.ts'
 import type { PoolDetails, WorkerDetails } from './worker-details.ts'
@@ -16,7 +16,7 @@ export interface StatusOptions extends ReachOptions {
 
 /** Resolves with the exit code. Throws ERR_NOT_RUNNING. */
 export async function status(options: StatusOptions, io: CliIo): Promise<number> {
-  const found = await (await reach(options, io)).status()
+  const found = await (await findBalancer(options, io)).status()
   io.stdout.write(options.json === true ? `${printableJson(found, 2)}\n` : printable(describeStatus(found)))
   return 0
 }
@@ -114,10 +114,10 @@ function notes(pools: readonly PoolDetails[]): string {
     ),
     ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
     ...broken.map(
-      (seat) =>
-        `${seat} has failed too often and is not started again: 'balancer logs ${seat}' tells why, 'balancer restart ${seat}' tries again.`,
+      (workerSlot) =>
+        `${workerSlot} has failed too often and is not started again: 'balancer logs ${workerSlot}' tells why, 'balancer restart ${workerSlot}' tries again.`,
     ),
-    ...held.map((seat) => `${seat} was taken out of service: 'balancer restart ${seat}' brings it back.`),
+    ...held.map((workerSlot) => `${workerSlot} was taken out of service: 'balancer restart ${workerSlot}' brings it back.`),
   ].join('\n')
 }
 

@@ -1,13 +1,13 @@
 // A seat or pool as it is written on the command line.
 
 /** `web/0`, or `0` in the first pool; undefined: it is neither. */
-export function parseSeat(text: string): { pool: string | undefined; slot: number } | undefined {
+export function parseSlot(text: string): { pool: string | undefined; slot: number } | undefined {
   const [, pool, slot] = /^(?:([A-Za-z][\w-]{0,62})\/)?(\d{1,5})$/.exec(text) ?? []
   return slot === undefined ? undefined : { pool, slot: Number(slot) }
 }
 
 /** `web` or `web/0`; undefined: it is neither. */
-export function parsePoolOrSeat(text: string): { pool: string; slot: number | undefined } | undefined {
+export function parsePoolOrSlot(text: string): { pool: string; slot: number | undefined } | undefined {
   const [, pool, slot] = /^([A-Za-z][\w-]{0,62})(?:\/(\d{1,5}))?$/.exec(text) ?? []
   return pool === undefined ? undefined : { pool, slot: slot === undefined ? undefined : Number(slot) }
 }

@@ -2,20 +2,20 @@
 
 import type { ControlServer } from '../../control/control-server.ts'
 import { SystemDuties } from '../../system/duties.ts'
-import type { Inheritance } from '../../upgrade/startup.ts'
+import type { Startup } from '../../upgrade/startup.ts'
 import { AdminPage } from '../running/admin-page.ts'
 import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
 import { followEvents } from '../running/log-events.ts'
 import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
-import { heedHangUp } from '../running/sighup.ts'
+import { handleSighup } from '../running/sighup.ts'
 import type { CliIo } from '../io.ts'
 import { createLog } from '../log.ts'
 import { logLevelOf } from '../log-level.ts'
 import { Reloader } from '../running/reloader.ts'
 import { withRunning } from '../running/running-balancers.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
-import { StopWatch } from '../running/shutdown.ts'
+import { Shutdown } from '../running/shutdown.ts'
 
 export interface StartOptions extends Overrides {
   /** Left out: as the environment says. */
@@ -30,63 +30,63 @@ export interface StartOptions extends Overrides {
 
 /** Runs until it is told to stop; resolves with the exit code. Throws what kept it from starting. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
-  const inheritance = await io.inherit()
+  const startup = await io.inherit()
   try {
-    return await startFrom(inheritance, options, io)
+    return await startFrom(startup, options, io)
   } catch (error) {
     const told = await withRunning(error, options, io)
-    inheritance.fail(told)
+    startup.fail(told)
     throw told
   }
 }
 
-async function startFrom(inheritance: Inheritance, options: StartOptions, io: CliIo): Promise<number> {
+async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Promise<number> {
   const watched = options.watch === true || options.watchPath !== undefined
   const read = async (): Promise<ReadSettings> => {
     const found = await readSettings(options, io)
-    const settings = inheritance.applyTo(found)
+    const settings = startup.applyTo(found)
     return { ...found, settings: watched ? forDevelopment(settings) : settings }
   }
   const started = await read()
   const { settings } = started
   io.outliveOutput()
-  const balancer = await io.createBalancer(settings, inheritance)
+  const balancer = await io.createBalancer(settings, startup)
   const { level, warning } = logLevelOf(options.logLevel, io.env)
   const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
   const warn = (message: string): void => log.logger.warn(message)
-  for (const told of [...inheritance.warnings, ...started.warnings, ...(warning === undefined ? [] : [warning])]) warn(told)
+  for (const told of [...startup.warnings, ...started.warnings, ...(warning === undefined ? [] : [warning])]) warn(told)
   const duties = new SystemDuties({
     events: balancer.events,
-    estate: balancer.estate,
+    extraSockets: balancer.extraSockets,
     status: () => balancer.status(),
-    predecessor: inheritance.predecessor,
+    oldPrimaryLink: startup.oldPrimaryLink,
     stopTimeoutMs: settings.limits.drainTimeoutMs + Math.max(0, ...settings.pools.map(({ stopTimeoutMs }) => stopTimeoutMs ?? 0)),
     env: io.env,
     pid: process.pid,
     warn,
   })
-  const watch = new StopWatch(balancer, io.signals, log, settings.limits.shutdownDelayMs)
+  const watch = new Shutdown(balancer, io.signals, log, settings.limits.shutdownDelayMs)
   let isUp = false
   const isBusy = (): string | undefined => (watch.stopping ? 'it is stopping' : isUp ? undefined : 'it is still starting')
   const reloader = new Reloader({ balancer, read, started, log, isBusy })
-  const release = heedHangUp(io, { reload: () => reloader.request('SIGHUP'), stop: () => watch.stop('the terminal has gone') })
-  const openControl = () => startControl({ settings, balancer, reloader, watch, log, io, takeOver: io.isSuccessor })
-  const admin = new AdminPage({ address: settings.admin, balancer, sockets: inheritance.sockets, isStopping: () => watch.stopping, warn })
+  const release = handleSighup(io, { reload: () => reloader.request('SIGHUP'), stop: () => watch.stop('the terminal has gone') })
+  const openControl = () => startControl({ settings, balancer, reloader, watch, log, io, takeOver: io.isNewPrimary })
+  const admin = new AdminPage({ address: settings.admin, balancer, sockets: startup.sockets, isStopping: () => watch.stopping, warn })
   let control: ControlServer | undefined
   let files: FileWatch | undefined
   let announcement: Announcement | undefined
   try {
     await admin.open()
     // A successor takes the socket over when it serves: until then it is the predecessor that answers.
-    if (!io.isSuccessor) control = await openControl()
+    if (!io.isNewPrimary) control = await openControl()
     await watch.orStopped(balancer.start())
     if (!watch.stopping) {
-      await admin.openInherited()
-      if (io.isSuccessor) control = await openControl()
+      await admin.openTakenOver()
+      if (io.isNewPrimary) control = await openControl()
       isUp = true
-      inheritance.leaveRest().forEach(warn)
-      inheritance.settled()
+      startup.leaveRest().forEach(warn)
+      startup.settled()
       announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
       balancer.events.once('draining', () => announcement?.release())
       if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })

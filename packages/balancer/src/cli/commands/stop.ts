@@ -4,7 +4,7 @@ import { BalancerError } from '../../errors.ts'
 import type { CliIo } from '../io.ts'
 import { follow, type OperateOptions } from '../run-operation.ts'
 import { printable } from '../printable.ts'
-import { reach } from '../find-balancer.ts'
+import { findBalancer } from '../find-balancer.ts'
 
 export interface StopOptions extends OperateOptions {
   /** Without waiting for what has begun. */
@@ -16,7 +16,7 @@ const lookEveryMs = 20
 
 /** Resolves with the exit code. Throws ERR_NOT_RUNNING when there is nothing to stop. */
 export async function stop(options: StopOptions, io: CliIo): Promise<number> {
-  const client = await reach(options, io)
+  const client = await findBalancer(options, io)
   const { pid, name } = await client.status()
   try {
     await follow(client, 'stop', { now: options.now === true }, options, io)

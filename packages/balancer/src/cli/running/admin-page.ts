@@ -38,7 +38,7 @@ export class AdminPage {
   }
 
   /** The balancer serves: it answers for itself. */
-  async openInherited(): Promise<void> {
+  async openTakenOver(): Promise<void> {
     if (this.#inherited === undefined) return
     try {
       await this.#start(this.#inherited.fd)
@@ -57,6 +57,6 @@ export class AdminPage {
     const page = await startAdmin(address, balancer, isStopping, fd)
     this.#page = page
     if (page.server === undefined) warn(page.warning)
-    else balancer.estate.lend({ server: page.server, askedPort: address.port })
+    else balancer.extraSockets.lend({ server: page.server, askedPort: address.port })
   }
 }

@@ -10,14 +10,14 @@ import type { Log } from '../log.ts'
 import { ProgressTeller } from '../progress.ts'
 import type { Reloader } from './reloader.ts'
 import { nameOfRunning } from './running-balancers.ts'
-import type { StopWatch } from './shutdown.ts'
+import type { Shutdown } from './shutdown.ts'
 import { ownVersion } from '../commands/version.ts'
 
 export interface ControlParts {
   settings: Settings
   balancer: RunningBalancer
   reloader: Reloader
-  watch: StopWatch
+  watch: Shutdown
   log: Log
   io: Pick<CliIo, 'cwd' | 'env'>
   /** Replace the socket of a predecessor. */

@@ -20,44 +20,44 @@ export const eventLines: Lines = {
   listening: ({ address }) => info({ address }, `listening on ${address}`),
   listenerClosed: ({ address }) => info({ address }, `no longer listening on ${address}`),
   portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
-  workerStarted: (seat) => ({ level: 'debug', fields: fields(seat), text: `${nameOf(seat)} started (pid ${seat.pid})` }),
-  workerReady: ({ startMs, ...seat }) =>
-    info({ ...fields(seat), startMs }, `${nameOf(seat)} ready after ${Math.round(startMs)} ms (pid ${seat.pid})`),
+  workerStarted: (workerSlot) => ({ level: 'debug', fields: fields(workerSlot), text: `${nameOf(workerSlot)} started (pid ${workerSlot.pid})` }),
+  workerReady: ({ startMs, ...workerSlot }) =>
+    info({ ...fields(workerSlot), startMs }, `${nameOf(workerSlot)} ready after ${Math.round(startMs)} ms (pid ${workerSlot.pid})`),
   workerExited: (exit) => {
     const { code, signal, restartInMs, expected } = exit
     return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
   },
-  workerNotStarted: ({ message, restartInMs, ...seat }) =>
+  workerNotStarted: ({ message, restartInMs, ...workerSlot }) =>
     warn(
-      { ...seat, restartInMs },
-      `${nameOf(seat)} could not be started: ${message}${restartInMs === undefined ? '' : `; tries again in ${Math.round(restartInMs)} ms`}`,
+      { ...workerSlot, restartInMs },
+      `${nameOf(workerSlot)} could not be started: ${message}${restartInMs === undefined ? '' : `; tries again in ${Math.round(restartInMs)} ms`}`,
     ),
-  workerNoticed: ({ level, message, ...seat }) => ({ level, fields: fields(seat), text: `${nameOf(seat)}: ${message}` }),
-  workerRetiring: ({ reason, ...seat }) =>
-    info({ ...fields(seat), reason }, `${nameOf(seat)} is to be replaced: ${reason} (pid ${seat.pid})`),
-  workerDraining: ({ connections, inFlight, leftMs, ...seat }) =>
+  workerNoticed: ({ level, message, ...workerSlot }) => ({ level, fields: fields(workerSlot), text: `${nameOf(workerSlot)}: ${message}` }),
+  workerRetiring: ({ reason, ...workerSlot }) =>
+    info({ ...fields(workerSlot), reason }, `${nameOf(workerSlot)} is to be replaced: ${reason} (pid ${workerSlot.pid})`),
+  workerDraining: ({ connections, inFlight, leftMs, ...workerSlot }) =>
     info(
-      { ...fields(seat), connections, inFlight, leftMs },
-      `${nameOf(seat)} drains: ${draining(connections, inFlight, leftMs)} (pid ${seat.pid})`,
+      { ...fields(workerSlot), connections, inFlight, leftMs },
+      `${nameOf(workerSlot)} drains: ${draining(connections, inFlight, leftMs)} (pid ${workerSlot.pid})`,
     ),
-  workerHung: ({ busyMs, ...seat }) =>
-    warn({ ...fields(seat), busyMs }, `${nameOf(seat)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${seat.pid})`),
-  workerStack: ({ stack, ...seat }) =>
+  workerHung: ({ busyMs, ...workerSlot }) =>
+    warn({ ...fields(workerSlot), busyMs }, `${nameOf(workerSlot)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${workerSlot.pid})`),
+  workerStack: ({ stack, ...workerSlot }) =>
     warn(
-      { ...fields(seat), stack },
-      stack === undefined ? `${nameOf(seat)}: where it hangs can't be told` : `${nameOf(seat)} hangs here:\n${stack}`,
+      { ...fields(workerSlot), stack },
+      stack === undefined ? `${nameOf(workerSlot)}: where it hangs can't be told` : `${nameOf(workerSlot)} hangs here:\n${stack}`,
     ),
-  workerEjected: ({ reason, forMs, ...seat }) =>
-    warn({ ...fields(seat), reason, forMs }, `${nameOf(seat)} gets nothing for ${duration(forMs)}: ${reason} (pid ${seat.pid})`),
+  workerEjected: ({ reason, forMs, ...workerSlot }) =>
+    warn({ ...fields(workerSlot), reason, forMs }, `${nameOf(workerSlot)} gets nothing for ${duration(forMs)}: ${reason} (pid ${workerSlot.pid})`),
   seatBroken: ({ pool, slot, failures }) => ({
     level: 'error',
     fields: { pool, slot, failures },
     text: `${pool}/${slot} is broken: it failed ${failures} times, and is not started again ('balancer restart ${pool}/${slot}' does)`,
   }),
-  outageBegan: ({ pool, retryMs, lastWords }) => ({
+  outageBegan: ({ pool, retryMs, exitReasons }) => ({
     level: 'error',
     fields: { pool, retryMs },
-    text: `${pool} serves nothing: every one of its workers has failed too often (${lastWords}). One is tried again every ${duration(retryMs)}; when it comes up, so do the others`,
+    text: `${pool} serves nothing: every one of its workers has failed too often (${exitReasons}). One is tried again every ${duration(retryMs)}; when it comes up, so do the others`,
   }),
   outageEnded: ({ pool, afterMs }) => info({ pool, afterMs }, `${pool} serves again, after ${duration(afterMs)}`),
   folderNoticed: ({ message }) => warn({}, message),
@@ -77,7 +77,7 @@ export const eventLines: Lines = {
       `what is learned of visitors is not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`,
     ),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
-  handedOver: ({ pid }) => info({ successor: pid }, `pid ${pid} serves now: this primary finishes what it has begun`),
+  handedOver: ({ pid }) => info({ newPrimaryProcess: pid }, `pid ${pid} serves now: this primary finishes what it has begun`),
   stopped: () => info({}, 'stopped'),
 }
 

@@ -10,7 +10,7 @@ const signalNumbers: Record<StopSignal, number> = { SIGINT: 2, SIGTERM: 15 }
 const remindEveryMs = 5_000
 
 /** Watches signals from its making to `release()`. */
-export class StopWatch {
+export class Shutdown {
   /** Resolves with the exit code when the balancer has stopped. */
   readonly stopped: Promise<number>
   readonly #balancer: RunningBalancer

@@ -2,13 +2,13 @@
 
 import type { CliIo } from '../io.ts'
 
-export interface HangUpActions {
+export interface SighupActions {
   reload(): void
   stop(): void
 }
 
 /** Heeds SIGHUP until the returned function is called. */
-export function heedHangUp(io: Pick<CliIo, 'signals' | 'hasLostTerminal'>, { reload, stop }: HangUpActions): () => void {
+export function handleSighup(io: Pick<CliIo, 'signals' | 'hasLostTerminal'>, { reload, stop }: SighupActions): () => void {
   const heard = (): void => (io.hasLostTerminal() ? stop() : reload())
   io.signals.on('SIGHUP', heard)
   return () => void io.signals.off('SIGHUP', heard)

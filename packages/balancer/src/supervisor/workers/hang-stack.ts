@@ -24,7 +24,7 @@ interface Place {
 }
 
 /** Listens to what one process says on stderr, so that its inspector is found when it is needed. */
-export class StackReader {
+export class HangStackReader {
   private readonly pid: number
   /** Said before it was asked for: by an inspector that was opened otherwise, or by the app. */
   private earlier: Place | undefined

@@ -130,11 +130,11 @@ export class Prober {
     for (;;) {
       await this.pause(healthWhen.intervalMs)
       if (this.stopped) return
-      this.note(await this.isWell(healthWhen), healthWhen)
+      this.record(await this.isWell(healthWhen), healthWhen)
     }
   }
 
-  private note(isWell: boolean, { failures }: HealthProbe): void {
+  private record(isWell: boolean, { failures }: HealthProbe): void {
     if (this.stopped) return
     const wasSick = this.failures >= failures
     this.failures = isWell ? 0 : this.failures + 1

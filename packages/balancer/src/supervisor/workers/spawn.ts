@@ -119,7 +119,7 @@ function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
   child.once('exit', (code: number | null, signal: string | null) => {
-    afterLastWords(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
+    afterOutput(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
   })
   worker.on('error', (error: Error) => {
     // EPIPE to a worker that has just died says nothing new.
@@ -154,7 +154,7 @@ function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
 }
 
 /** What it said last may come after the news of its end; but its own children may hold the pipe. */
-function afterLastWords(stderr: Readable | null | undefined, then: () => void): void {
+function afterOutput(stderr: Readable | null | undefined, then: () => void): void {
   if (stderr?.closed !== false) return then()
   const heard = () => {
     clearTimeout(timer)

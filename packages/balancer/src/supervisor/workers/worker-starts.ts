@@ -5,7 +5,7 @@ import type { Transport } from '@switchyard/handoff'
 import type { WorkerStart } from '@switchyard/worker-runtime'
 import { PoolWorker, type WorkerReturns } from '../../dispatch/pool-worker.ts'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
-import type { PlannedSeat } from '../plan.ts'
+import type { PlannedSlot } from '../plan.ts'
 import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
 import type { PoolVersion } from '../desired-pool.ts'
 
@@ -26,7 +26,7 @@ export interface WorkerStartsOptions {
 }
 
 /** Which worker, and what it runs. */
-export interface WorkerRequest extends PlannedSeat {
+export interface WorkerRequest extends PlannedSlot {
   readonly generation: number
   readonly version: PoolVersion
   readonly nowMs: number

@@ -31,7 +31,7 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
     stays(worker, head) {
       const key = by.source.of(head)
       if (key === undefined) return otherwise.stays?.(worker, head) ?? true
-      const home = rendezvous(hashKey(key, by.seed), context?.seats?.() ?? lastSeats)
+      const home = rendezvous(hashKey(key, by.seed), context?.slots?.() ?? lastSeats)
       return home === undefined || home.slot === worker.slot
     },
     explain(candidates: readonly Candidate[], head: RequestHead): string {

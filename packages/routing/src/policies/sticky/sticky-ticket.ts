@@ -26,7 +26,7 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
 
   /** As far as is known; a seat that nobody holds has no worker to go to. */
   function isHeld({ slot }: Seat): boolean {
-    return context?.seats?.().some((seat) => seat.slot === slot) ?? true
+    return context?.slots?.().some((seat) => seat.slot === slot) ?? true
   }
 
   function choose(candidates: readonly Candidate[], seat: Home): Candidate | undefined {

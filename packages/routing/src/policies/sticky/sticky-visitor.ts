@@ -16,7 +16,7 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
   let lastSeats: readonly Pick<Candidate, 'slot' | 'weight'>[] = []
 
   function slotOf(value: string): number | undefined {
-    return context?.learned?.slotOf(context.pool, by.cookie, value)
+    return context?.visitors?.slotOf(context.pool, by.cookie, value)
   }
 
   function choose(candidates: readonly Candidate[], value: string): Candidate | undefined {
@@ -42,8 +42,8 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
       const value = source.of(head)
       if (value === undefined) return otherwise.stays?.(worker, head) ?? true
       // Whom this process does not know is for the primary to judge.
-      if (context?.learned !== undefined) return slotOf(value) === worker.slot
-      const home = rendezvous(hashKey(value, SEED), context?.seats?.() ?? lastSeats)
+      if (context?.visitors !== undefined) return slotOf(value) === worker.slot
+      const home = rendezvous(hashKey(value, SEED), context?.slots?.() ?? lastSeats)
       return home === undefined || home.slot === worker.slot
     },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
