@@ -23,10 +23,10 @@ const PACKAGES: Record<string, readonly string[]> = {
 const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = [
   // Plain data and types that every floor speaks of.
   [1, /^(events|errors|operations|status|settings)\.ts$/],
-  [2, /^(supervisor|pool|learned|listeners|sessions|upgrade|system)\//],
-  [2, /^(head-bytes|moves|operator|read-status|release|releases|route-table|session-secrets|transport)\.ts$/],
+  [2, /^(supervisor|dispatch|reload|visitors|listeners|sessions|upgrade|system)\//],
+  [2, /^(head-bytes|read-status|transport)\.ts$/],
   [3, /^balancer\.ts$/],
-  [4, /^(config|admin|dashboard)\//],
+  [4, /^(config|control|admin|dashboard)\//],
   [5, /^cli\//],
   [5, /^index\.ts$/],
 ]
@@ -35,8 +35,8 @@ const BALANCER_FLOORS: readonly (readonly [floor: number, pattern: RegExp])[] = 
 const OWNED_MODULES: readonly { module: RegExp; by: RegExp; why: string }[] = [
   {
     module: /^(node:)?cluster$/,
-    by: /^packages\/(balancer\/src\/supervisor\/spawn\.ts$|handoff\/src\/listen-hook\.ts$|examples\/)|^bench\//,
-    why: 'only supervisor/spawn.ts imports node:cluster, and handoff/src/listen-hook.ts in workers',
+    by: /^packages\/(balancer\/src\/supervisor\/workers\/spawn\.ts$|handoff\/src\/node-internals\/listen-override\.ts$|examples\/)|^bench\//,
+    why: 'only supervisor/workers/spawn.ts imports node:cluster, and handoff/src/node-internals/listen-override.ts in workers',
   },
 ]
 

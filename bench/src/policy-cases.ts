@@ -1,7 +1,7 @@
 // What a pick alone costs, with candidates as the balancer has them: their rows are words of memory, a page for each worker.
 // The built packages are measured, as they run.
 
-import { readClock, NativeLoadRow, rowWords } from '../../packages/handoff/dist/index.js'
+import { NativeLoadRow, readClock, rowWords } from '../../packages/handoff/dist/index.js'
 import { type Candidate, type Policy, policyNamed, policyNames, type RequestHead } from '../../packages/routing/dist/index.js'
 import type { MicroCase, MicroRow } from './pick.ts'
 import type { Verdict } from './report.ts'

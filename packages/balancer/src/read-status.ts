@@ -1,6 +1,6 @@
 // Reads the status of this moment off the parts that own it.
 
-import { type ChannelKind, type Acceptor, readClock } from '@switchyard/handoff'
+import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { PoolWorker } from './dispatch/pool-worker.ts'

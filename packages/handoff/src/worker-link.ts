@@ -1,13 +1,13 @@
 // The seam of all that depends on the machine: the primary's door, and its line to each worker.
 
 import type { ChildProcess } from 'node:child_process'
-import type { Channel, ChannelListener } from './channel.ts'
-import type { ControlPipe } from './pipes/control-pipe.ts'
 import type { Acceptor, AcceptorOptions } from './acceptor/acceptor.ts'
+import type { Channel, ChannelListener } from './channel.ts'
 import type { ChannelEnds, ChannelKind } from './channel-ends.ts'
 import type { LoadRow } from './load/load-board.ts'
 import type { Owners } from './owners.ts'
 import type { Passages } from './passage.ts'
+import type { ControlPipe } from './pipes/control-pipe.ts'
 
 /** All that goes between the primary and one worker. */
 export interface WorkerLink {

@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import type { Arrival, ChannelListener, Connection, Acceptor, Question, Transport, WorkerLink } from '../src/index.ts'
+import type { Acceptor, Arrival, ChannelListener, Connection, Question, Transport, WorkerLink } from '../src/index.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'

@@ -1,7 +1,7 @@
 // Where the key of a request comes from: what makes two requests belong together. Keys of clients are bounded and never trusted.
 
-import type { KeyData } from './policies/policy-data.ts'
 import type { RequestHead } from './head/request-head.ts'
+import type { KeyData } from './policies/policy-data.ts'
 
 /** Finds the key in a head; `undefined` when there is none. Never throws. */
 export interface KeySource {

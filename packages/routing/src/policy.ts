@@ -1,11 +1,11 @@
 // The seam at which a worker is chosen. A policy sees only candidates: ready, with room. It has no clock, no chance and no I/O of its own.
 
-import type { VisitorSlots } from './visitors.ts'
-import type { Load } from './load.ts'
-import type { TicketOptions } from './policies/sticky/ticket-options.ts'
-import type { PolicyData } from './policies/policy-data.ts'
 import type { RequestHead } from './head/request-head.ts'
+import type { Load } from './load.ts'
+import type { PolicyData } from './policies/policy-data.ts'
+import type { TicketOptions } from './policies/sticky/ticket-options.ts'
 import type { Seat, TicketSeal } from './ticket.ts'
+import type { VisitorSlots } from './visitors.ts'
 
 /** What a policy may know of a worker. */
 export interface Candidate {

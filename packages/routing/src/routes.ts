@@ -1,8 +1,8 @@
 // The table of routes: which pool and policy a head belongs to. The first route that matches wins.
 
+import type { RequestHead } from './head/request-head.ts'
 import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
-import type { RequestHead } from './head/request-head.ts'
 
 /** What a head must be. What is left out may be anything. */
 export interface RouteMatch {

@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
+import { comparedPath, readPath } from '../src/head/path-readings.ts'
 import { patternFault, RequestHead, type Route, type RouteMatch, RouteTable, routeName } from '../src/index.ts'
 import { compilePattern } from '../src/path-pattern.ts'
-import { comparedPath, readPath } from '../src/head/path-readings.ts'
 import { readRaw } from './fixtures.ts'
 
 const test = suite('RouteTable, in order')

@@ -2,7 +2,6 @@
 
 export { onDrain } from './drain/drain.ts'
 export { probeField } from './forward/forwarded-field.ts'
-export { servingSocket } from './server/private-sockets.ts'
 export {
   type ListenAnswer,
   type ListenPlace,
@@ -18,6 +17,7 @@ export {
   type WorkerRoute,
   type WorkerStart,
 } from './protocol.ts'
+export { servingSocket } from './server/private-sockets.ts'
 export { openSessions } from './sessions/open-sessions.ts'
 export type { RedisClient } from './sessions/redis-connection.ts'
 export { openRedisStore, type RedisStore } from './sessions/redis-store.ts'

@@ -3,11 +3,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../config/listen.ts'
+import { boundConnections } from '../control/bounded-connections.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
 import { byOwner } from '../system/port-owner.ts'
-import { boundConnections } from '../control/bounded-connections.ts'
 import { Metrics } from './metrics.ts'
 import { unreadyReasons } from './readiness.ts'
 

@@ -1,9 +1,9 @@
 // Finds the balancer that a command is for: the one that was started here, with this config, or whose socket is named.
 
 import { dirname, resolve } from 'node:path'
+import { findConfig } from '../config/find.ts'
 import { answers, ControlClient } from '../control/control-client.ts'
 import { controlPathsOf } from '../control/control-path.ts'
-import { findConfig } from '../config/find.ts'
 import { BalancerError } from '../errors.ts'
 import type { CliIo } from './io.ts'
 

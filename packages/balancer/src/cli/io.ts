@@ -7,8 +7,8 @@ import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import type { ExtraSockets } from '../upgrade/extra-sockets.ts'
-import type { Startup } from '../upgrade/startup.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
+import type { Startup } from '../upgrade/startup.ts'
 
 /** The balancer as the command line sees it. */
 export interface RunningBalancer extends Operations {

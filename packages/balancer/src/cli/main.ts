@@ -2,9 +2,9 @@
 
 import { CommanderError } from 'commander'
 import { BalancerError, errorCodes } from '../errors.ts'
+import { createProgram } from './commands/program.ts'
 import { type CliIo, processIo } from './io.ts'
 import { printable } from './printable.ts'
-import { createProgram } from './commands/program.ts'
 
 /** Exit code of a command line that makes no sense. */
 const usageExitCode = 2

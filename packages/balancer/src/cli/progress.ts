@@ -5,10 +5,10 @@ import type { Progress } from '../control/control-protocol.ts'
 import type { ProgressWatch } from '../control/control-server.ts'
 import type { Seat } from '../events.ts'
 import type { BalancerStatus } from '../status.ts'
+import type { PoolDetails, WorkerDetails } from './commands/worker-details.ts'
+import type { RunningBalancer } from './io.ts'
 import { counted, draining, type eventLines } from './running/event-lines.ts'
 import { followLines } from './running/log-events.ts'
-import type { RunningBalancer } from './io.ts'
-import type { PoolDetails, WorkerDetails } from './commands/worker-details.ts'
 
 const told: readonly (keyof typeof eventLines)[] = [
   'workerReady',

@@ -3,9 +3,9 @@
 import { type ControlClient, errorOf } from '../control/control-client.ts'
 import type { OperationBodies, OperationName, Progress } from '../control/control-protocol.ts'
 import { BalancerError } from '../errors.ts'
+import { findBalancer, type ReachOptions } from './find-balancer.ts'
 import type { CliIo, TextOutput } from './io.ts'
 import { printable, printableJson } from './printable.ts'
-import { type ReachOptions, findBalancer } from './find-balancer.ts'
 
 export interface OperateOptions extends ReachOptions {
   json?: boolean | undefined

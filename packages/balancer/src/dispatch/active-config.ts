@@ -3,12 +3,12 @@
 
 import type { Owners } from '@switchyard/handoff'
 import type { VisitorSlots } from '@switchyard/routing'
+import type { Settings } from '../settings.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import { type BoundRoutes, bindRoutes } from './bound-routes.ts'
 import { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
-import { bindRoutes, type BoundRoutes } from './bound-routes.ts'
-import type { Settings } from '../settings.ts'
-import type { Supervisor } from '../supervisor/supervisor.ts'
 
 export interface ActiveConfigOptions {
   readonly supervisor: () => Supervisor

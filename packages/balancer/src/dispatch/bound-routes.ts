@@ -1,10 +1,10 @@
 // What one config means for a running balancer: its routes with their policies bound, and what workers are told. A reload brings another.
 
-import { bindPolicy, type VisitorSlots, type Policy, type RouteTable, TicketSeal } from '@switchyard/routing'
-import type { Pool } from './pool.ts'
-import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
+import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import { type SharedStart, sharedStart } from '../supervisor/workers/worker-start.ts'
+import type { Pool } from './pool.ts'
+import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 
 /** Where a route leads. */
 export interface Destination {

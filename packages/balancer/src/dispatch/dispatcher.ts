@@ -4,15 +4,25 @@
 // A connection is in one place at a time. What waits is taken out of its queue before it is placed, and is put back if it has to wait on. While one is being placed
 // its worker's channel may say that it has room again, or give other connections back: that is noted, and acted on when the placing is over.
 
-import { type Arrival, type Connection, type Acceptor, HERE, LATER, listenerOf, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
+import {
+  type Acceptor,
+  type Arrival,
+  type Connection,
+  HERE,
+  LATER,
+  listenerOf,
+  NOBODY,
+  type Question,
+  type Verdict,
+} from '@switchyard/handoff'
 import { type Policy, RequestHead } from '@switchyard/routing'
 import type { Destination } from './bound-routes.ts'
+import { ClaimPoller } from './claim-poller.ts'
 import type { Origin, Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
-import { Recall } from './recall.ts'
-import { ClaimPoller } from './claim-poller.ts'
 import { QueueRunner, type Waits } from './queue-runner.ts'
+import { Recall } from './recall.ts'
 
 /** The primaries before and after this one, while an upgrade is under way. */
 export interface OtherPrimaries {

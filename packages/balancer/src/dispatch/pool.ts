@@ -1,6 +1,6 @@
 // A pool: the workers that run one app, which of them are candidates now, and who waits for one.
 
-import { readClock, type Owners } from '@switchyard/handoff'
+import { type Owners, readClock } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
 import { KeptConnections } from './kept-connections.ts'

@@ -1,11 +1,11 @@
 // Answers what workers ask when a server of their app listens or closes: each address becomes a listener of the primary, which all workers share that ask for it.
 
 import { isIP } from 'node:net'
-import { type BoundAddress, type Acceptor, describeListener, errnoOf } from '@switchyard/handoff'
+import { type Acceptor, type BoundAddress, describeListener, errnoOf } from '@switchyard/handoff'
 import type { ListenAnswer, ListenPlace, ListenRequest } from '@switchyard/worker-runtime'
+import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { Settings } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
 import { AppAddresses } from './app-addresses.ts'
@@ -13,8 +13,8 @@ import { chooseConfigured, isSameAddress, type Role } from './choice.ts'
 import type { FreePorts } from './free-ports.ts'
 import { ListenNotes } from './listen-notes.ts'
 import { addressText, type Bound, type Listeners } from './listeners.ts'
-import { UnservedListeners } from './unserved-listeners.ts'
 import { mayListen } from './rights.ts'
+import { UnservedListeners } from './unserved-listeners.ts'
 import { isLeaving, type Wish, type WorkerServer, WorkerServers } from './worker-servers.ts'
 
 const DONE: ListenAnswer = { errno: 0 }

@@ -1,7 +1,7 @@
 // The listening sockets of the primary: those that the config names, and those that servers of the app have asked for.
 
 import { chmodSync, rmSync, statSync } from 'node:fs'
-import { type BoundListener, type Acceptor, errnoOf, isAbstract } from '@switchyard/handoff'
+import { type Acceptor, type BoundListener, errnoOf, isAbstract } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'

@@ -1,12 +1,12 @@
 // Carries out what an operator asks of the workers: one reload at a time, and changes of single seats.
 
+import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { OperationResult, ScaleChange } from '../operations.ts'
-import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
-import type { Supervisor } from '../supervisor/supervisor.ts'
 import { DesiredPool } from '../supervisor/desired-pool.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
 
 export interface OperatorParts {
   readonly supervisor: Supervisor

@@ -1,15 +1,15 @@
 // Watches a pool as a whole: who has reached a limit, who does so much worse than the others that it should get nothing for a while, and how many
 // workers there should be.
 
-import type { BalancerEmitter } from '../events.ts'
 import { OutlierWatch } from '../dispatch/outliers.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
+import type { BalancerEmitter } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
-import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
-import type { RetireReason } from './plan.ts'
 import type { DesiredPool } from './desired-pool.ts'
+import type { RetireReason } from './plan.ts'
+import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
 
 /** Memory is asked of the system. */
 const LIMITS_EVERY_MS = 1000

@@ -52,7 +52,12 @@ export class SlotHistory {
   notStartedIn(pool: string): NotStarted[] {
     return [...this.notStarted.values()]
       .filter(({ workerSlot }) => workerSlot.pool === pool)
-      .map(({ workerSlot, message, times }) => ({ slot: workerSlot.slot, message, times, nextStartMs: this.history(workerSlot)?.startAtMs }))
+      .map(({ workerSlot, message, times }) => ({
+        slot: workerSlot.slot,
+        message,
+        times,
+        nextStartMs: this.history(workerSlot)?.startAtMs,
+      }))
   }
 
   /** How often the seat was filled again. */

@@ -2,23 +2,23 @@
 
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, ToPrimary } from '@switchyard/worker-runtime'
-import { BalancerError } from '../errors.ts'
-import type { BalancerEmitter } from '../events.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import type { PoolWorker, WorkerReturns } from '../dispatch/pool-worker.ts'
+import { BalancerError } from '../errors.ts'
+import type { BalancerEmitter } from '../events.ts'
 import type { SessionBatch } from '../sessions/embedded-sessions.ts'
 import type { LimitSettings } from '../settings.ts'
+import type { DesiredPool } from './desired-pool.ts'
 import { Drains } from './drains.ts'
-import { Goals } from './goals.ts'
 import { ExitReasons } from './exit-reasons.ts'
+import { Goals } from './goals.ts'
 import { Notices } from './notices.ts'
 import { type Action, outageRetryMs, type Plan, type PlannedSlot, type PlannedWorker, plan, type RetireReason } from './plan.ts'
 import { PoolWatch } from './pool-watch.ts'
 import { type NotStarted, SlotHistory } from './slot-history.ts'
-import { describeStartFailure } from './workers/start-failure.ts'
-import type { DesiredPool } from './desired-pool.ts'
-import { type StartData, WorkerStarts } from './workers/worker-starts.ts'
 import { WorkerWatch } from './worker-watch.ts'
+import { describeStartFailure } from './workers/start-failure.ts'
+import { type StartData, WorkerStarts } from './workers/worker-starts.ts'
 
 /** A worker that was ready for this long was well: its exit is no failure in a row. */
 const WELL_MS = 5000
@@ -322,7 +322,10 @@ export class Supervisor {
         return this.withWorker(action.id, (worker) => this.kill(worker, this.watch.whyLate(worker, action.afterMs)))
       case 'break':
         this.wanted.get(action.workerSlot.pool)?.broken.add(action.workerSlot.slot)
-        return void this.options.events.emit('seatBroken', { ...action.workerSlot, failures: this.records.history(action.workerSlot)?.failures ?? 0 })
+        return void this.options.events.emit('seatBroken', {
+          ...action.workerSlot,
+          failures: this.records.history(action.workerSlot)?.failures ?? 0,
+        })
       case 'give-up':
         return this.giveUp(action.pool)
       case 'note-outage':

@@ -1,12 +1,12 @@
 // Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
 
-import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
+import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
-import { isInspected } from './workers/inspector-arguments.ts'
 import type { RetireReason } from './plan.ts'
-import { Prober } from './workers/probe.ts'
 import { HangStackReader } from './workers/hang-stack.ts'
+import { isInspected } from './workers/inspector-arguments.ts'
+import { Prober } from './workers/probe.ts'
 
 const POLL_MS = 250
 /** The primary itself did not run for so long: what it missed says nothing of its workers. */

@@ -4,7 +4,11 @@ import type { Settings } from '../settings.ts'
 import type { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { HandedOver } from './messages.ts'
 
-export function handedOverBy({ ticketKeys }: Settings, wanted: Iterable<DesiredPool>, freePorts: Readonly<Record<string, number>>): HandedOver {
+export function handedOverBy(
+  { ticketKeys }: Settings,
+  wanted: Iterable<DesiredPool>,
+  freePorts: Readonly<Record<string, number>>,
+): HandedOver {
   const pools = [...wanted]
   return {
     freePorts,

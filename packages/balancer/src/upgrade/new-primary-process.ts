@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ControlPipe } from '@switchyard/handoff'
-import { type StateTransfer, portionsOf } from './state-transfer.ts'
+import { type OldPrimaryMessages, type StartMessage, type ToNewPrimary, type ToOldPrimary, UPGRADE_VARIABLE } from './messages.ts'
 import type { OwnCommand } from './restart-command.ts'
-import { type StartMessage, type OldPrimaryMessages, type ToOldPrimary, type ToNewPrimary, UPGRADE_VARIABLE } from './messages.ts'
+import { portionsOf, type StateTransfer } from './state-transfer.ts'
 
 /** Behind stdin, stdout and stderr, which it shares with this process. */
 const TALK_FD = 3

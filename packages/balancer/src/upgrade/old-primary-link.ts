@@ -3,7 +3,7 @@
 import { Socket } from 'node:net'
 import { ControlPipe } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
-import { type StartMessage, type OldPrimaryMessages, PROTOCOL_VERSION, type ToOldPrimary, type ToNewPrimary } from './messages.ts'
+import { type OldPrimaryMessages, PROTOCOL_VERSION, type StartMessage, type ToNewPrimary, type ToOldPrimary } from './messages.ts'
 
 export class OldPrimaryLink {
   readonly startMessage: StartMessage

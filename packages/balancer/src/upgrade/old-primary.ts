@@ -3,16 +3,16 @@
 import { closeSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { type Acceptor, listeningDescriptor, type Passage, type Passed, type Transport } from '@switchyard/handoff'
+import type { Pool } from '../dispatch/pool.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { Pool } from '../dispatch/pool.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
 import type { ExtraSockets } from './extra-sockets.ts'
-import { type StateTransfer, portionsOf } from './state-transfer.ts'
-import { ownCommand } from './restart-command.ts'
-import { type OwnSocket, NewPrimaryProcess } from './new-primary-process.ts'
 import { type HandedOver, PROTOCOL_VERSION } from './messages.ts'
+import { NewPrimaryProcess, type OwnSocket } from './new-primary-process.ts'
+import { ownCommand } from './restart-command.ts'
+import { portionsOf, type StateTransfer } from './state-transfer.ts'
 
 /** What is passed on must have left when this process ends; the other side is slow, or gone, if it takes longer. */
 const LAST_MS = 5000

@@ -4,8 +4,8 @@ import { withTicketKeys } from '../sessions/session-secrets.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import { addressOf, takeActivation } from './activation.ts'
 import { InheritedSockets } from './inherited-sockets.ts'
-import { OldPrimaryLink } from './old-primary-link.ts'
 import { UPGRADE_VARIABLE } from './messages.ts'
+import { OldPrimaryLink } from './old-primary-link.ts'
 
 /** Settings as a config says them. `knowsSecret`: it says how tickets are signed. */
 export interface FreshSettings {

@@ -1,22 +1,22 @@
 // The primary before this one and the one after it, as the balancer sees them while an upgrade is under way: what comes from them, and what goes to them.
 
 import { setTimeout } from 'node:timers/promises'
-import { type Arrival, type Connection, type Acceptor, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Acceptor, type Arrival, type Connection, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { Pool } from '../dispatch/pool.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { FreePorts } from '../listeners/free-ports.ts'
 import type { Listeners } from '../listeners/listeners.ts'
-import type { Dispatcher } from '../dispatch/dispatcher.ts'
-import type { Pool } from '../dispatch/pool.ts'
 import type { LimitSettings, Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
-import { NewPrimary } from './new-primary.ts'
 import type { ExtraSockets } from './extra-sockets.ts'
-import type { StateTransfer } from './state-transfer.ts'
-import type { Startup } from './startup.ts'
 import { handedOverBy } from './handed-over.ts'
-import type { OldPrimaryLink } from './old-primary-link.ts'
+import { NewPrimary } from './new-primary.ts'
 import { OldPrimary } from './old-primary.ts'
+import type { OldPrimaryLink } from './old-primary-link.ts'
+import type { Startup } from './startup.ts'
+import type { StateTransfer } from './state-transfer.ts'
 
 const POLL_MS = 20
 

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { openSharedTable, type SessionSettings, type SharedEntry, type SharedTable } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import { type VisitorTable, type VisitorEntry, namedVisitor, nameOf } from './visitor-table.ts'
+import { namedVisitor, nameOf, type VisitorEntry, type VisitorTable } from './visitor-table.ts'
 
 /** What stands in its keys. */
 const NAME = 'visitors'

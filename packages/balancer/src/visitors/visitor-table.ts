@@ -1,7 +1,7 @@
 // Where visitors belong whom workers have told of (`learn`): a table in the primary, bounded in number and age, which is asked when a worker is picked. Nothing in it
 // ever waits for anybody: what other balancers know comes in when it comes.
 
-import { type VisitorSlots, VISITOR_KEY_LENGTH, visitorKey } from '@switchyard/routing'
+import { VISITOR_KEY_LENGTH, type VisitorSlots, visitorKey } from '@switchyard/routing'
 import type { VisitorStatus } from '../status.ts'
 
 export interface VisitorTableOptions {

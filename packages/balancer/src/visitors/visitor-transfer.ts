@@ -1,7 +1,7 @@
 // What is learned of visitors, as it lives on in a successor.
 
 import type { StateTransfer } from '../upgrade/state-transfer.ts'
-import type { VisitorTable, VisitorEntry } from './visitor-table.ts'
+import type { VisitorEntry, VisitorTable } from './visitor-table.ts'
 
 /** What both primaries call it by. */
 export const VISITORS = 'visitors'

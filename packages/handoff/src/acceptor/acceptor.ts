@@ -3,9 +3,9 @@
 
 import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
+import { MAX_LISTENER_NUMBERS } from '../tag.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
 import { type RefusalReason, refusals } from './refusal.ts'
-import { MAX_LISTENER_NUMBERS } from '../tag.ts'
 
 /** A connection with what is known of it. */
 export interface Arrival extends Connection {

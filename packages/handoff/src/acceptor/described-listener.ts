@@ -2,8 +2,8 @@
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
-import type { BoundAddress } from './listener.ts'
 import { hasNative, native } from '../native-module.ts'
+import type { BoundAddress } from './listener.ts'
 
 export interface DescribedListener extends BoundAddress {
   /** undefined: that can't be told. */

@@ -51,7 +51,8 @@ export class ReadySlots {
   private read(): ReadySlot[] {
     const workerSlots: ReadySlot[] = []
     for (let slot = 0; slot < MAX_TOLD_SEATS; slot++) {
-      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1) workerSlots.push({ slot, weight: this.weights[slot] ?? 1 })
+      if (((this.words[FIRST + ((slot / BITS) | 0)] as number) >>> (slot % BITS)) & 1)
+        workerSlots.push({ slot, weight: this.weights[slot] ?? 1 })
     }
     return workerSlots
   }

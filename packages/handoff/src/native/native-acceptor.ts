@@ -1,11 +1,10 @@
 // The door over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
 
 import { RequestHead } from '@switchyard/routing'
-import type { Connection } from '../channel.ts'
 import {
-  type Arrival,
   type Acceptor,
   type AcceptorOptions,
+  type Arrival,
   type HeadBounds,
   type LetGoListener,
   newAcceptorCounts,
@@ -13,12 +12,13 @@ import {
 } from '../acceptor/acceptor.ts'
 import { headState } from '../acceptor/first-look.ts'
 import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
-import { type Native, native, owners } from '../native-module.ts'
-import type { Owner } from '../owners.ts'
+import { PendingHeads } from '../acceptor/pending-heads.ts'
 import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
 import { Resting } from '../acceptor/resting.ts'
+import type { Connection } from '../channel.ts'
+import { type Native, native, owners } from '../native-module.ts'
+import type { Owner } from '../owners.ts'
 import { listenerOf, packTag } from '../tag.ts'
-import { PendingHeads } from '../acceptor/pending-heads.ts'
 
 const RECORD_INTS = 4
 const RECORDS = 64

@@ -2,9 +2,9 @@
 
 import type { Channel, ChannelListener, Connection } from '../channel.ts'
 import { type Native, type NativeChannelHandle, native, owners } from '../native-module.ts'
-import { NativeLoadRow } from './native-load-row.ts'
 import { checkCounts } from '../owners.ts'
 import { type Question, unpackQuestion, type Verdict } from '../returns.ts'
+import { NativeLoadRow } from './native-load-row.ts'
 
 const DEFAULT_WINDOW = 128
 /** What a worker can have read off a connection that it gives back: no more than one read of libuv's. */

@@ -1,14 +1,14 @@
 // The worker's end of the native channel: descriptors come in, and each is claimed in the moment its first request begins.
 
 import type { Socket } from 'node:net'
-import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
-import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { NativeEnds } from '../channel-ends.ts'
 import { keepsConnections } from '../load/kept-limit.ts'
-import { native } from '../native-module.ts'
-import { NativeOutbox } from './native-outbox.ts'
 import { readSentChanges } from '../load/sent-changes.ts'
+import { native } from '../native-module.ts'
+import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
+import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
+import { NativeOutbox } from './native-outbox.ts'
 
 const PEEK_BYTES = 65536
 

@@ -2,19 +2,19 @@
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
-import { afterEnd } from '../pipes/after-end.ts'
 import type { ChannelListener } from '../channel.ts'
-import { ControlPipe } from '../pipes/control-pipe.ts'
 import { FIRST_END_FD, type NativeEnds } from '../channel-ends.ts'
-import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
 import { writeKeptLimit } from '../load/kept-limit.ts'
-import { owners } from '../native-module.ts'
-import { NativeChannel } from './native-channel.ts'
-import { NativeAcceptor } from './native-acceptor.ts'
-import type { NativeLoadRow } from './native-load-row.ts'
-import { nativePassages } from './native-passage.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
 import { countSentChange } from '../load/sent-changes.ts'
+import { owners } from '../native-module.ts'
+import { afterEnd } from '../pipes/after-end.ts'
+import { ControlPipe } from '../pipes/control-pipe.ts'
+import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
+import { NativeAcceptor } from './native-acceptor.ts'
+import { NativeChannel } from './native-channel.ts'
+import type { NativeLoadRow } from './native-load-row.ts'
+import { nativePassages } from './native-passage.ts'
 
 export class NativeLink implements WorkerLink {
   readonly movesConnections = true

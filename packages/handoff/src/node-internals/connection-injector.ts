@@ -5,9 +5,9 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
+import { listenerOf } from '../tag.ts'
 import type { Handle } from './handle.ts'
 import { acceptOnNode20, isNode20 } from './node-20.ts'
-import { listenerOf } from '../tag.ts'
 
 type HandleClass = new (type: number) => Handle
 

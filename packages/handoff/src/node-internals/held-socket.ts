@@ -2,8 +2,8 @@
 // how Node is kept from reading on: `pause()` alone loses bytes.
 
 import type { Socket } from 'node:net'
-import type { Handle } from './handle.ts'
 import { newOwners, type Owners } from '../owners.ts'
+import type { Handle } from './handle.ts'
 
 /** One who waits for a worker is read on, so that it is seen when its client leaves; up to here. */
 const ENOUGH_BYTES = 16_384

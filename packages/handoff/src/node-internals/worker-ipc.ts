@@ -5,8 +5,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
-import { LineReader } from '../pipes/line-reader.ts'
 import { hasNative, native } from '../native-module.ts'
+import { LineReader } from '../pipes/line-reader.ts'
 import { readFairly } from '../pipes/read-fairly.ts'
 
 /** Of one message. A longer one is left out. */

@@ -5,17 +5,31 @@ import { closeSync, existsSync, renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { RequestHead } from '@switchyard/routing'
-import type { Connection } from '../channel.ts'
+import {
+  type Acceptor,
+  type AcceptorOptions,
+  type Arrival,
+  type HeadBounds,
+  newAcceptorCounts,
+  nextListenerNumber,
+} from '../acceptor/acceptor.ts'
 import { descriptorLimit, nextDescriptor } from '../acceptor/descriptor-limit.ts'
-import { type Arrival, type Acceptor, type AcceptorOptions, type HeadBounds, newAcceptorCounts, nextListenerNumber } from '../acceptor/acceptor.ts'
 import { headState } from '../acceptor/first-look.ts'
-import type { HeldSocket, HeldSockets } from '../node-internals/held-socket.ts'
-import { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress, removeStale, withMode } from '../acceptor/listener.ts'
-import type { Owner } from '../owners.ts'
-import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
-import { listeningDescriptor } from '../node-internals/server-fields.ts'
-import { listenerOf, packTag } from '../tag.ts'
+import {
+  type BoundListener,
+  type InheritedListener,
+  isAbstract,
+  type ListenerAddress,
+  removeStale,
+  withMode,
+} from '../acceptor/listener.ts'
 import { PendingHeads } from '../acceptor/pending-heads.ts'
+import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
+import type { Connection } from '../channel.ts'
+import type { HeldSocket, HeldSockets } from '../node-internals/held-socket.ts'
+import { listeningDescriptor } from '../node-internals/server-fields.ts'
+import type { Owner } from '../owners.ts'
+import { listenerOf, packTag } from '../tag.ts'
 
 const DEFAULT_BACKLOG = 511
 /** The longest path that a unix socket may have. */

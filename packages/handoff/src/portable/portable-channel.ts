@@ -4,13 +4,13 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { Channel, ChannelListener, Connection } from '../channel.ts'
-import type { ControlPipe } from '../pipes/control-pipe.ts'
 import type { HeldSockets } from '../node-internals/held-socket.ts'
 import { checkCounts } from '../owners.ts'
-import type { PortableLoadRow } from './portable-load-row.ts'
-import { type ClaimRecord, handOffOf, RecordReader, recordKinds } from './portable-protocol.ts'
+import type { ControlPipe } from '../pipes/control-pipe.ts'
 import { readFairly } from '../pipes/read-fairly.ts'
 import type { Question, Verdict } from '../returns.ts'
+import type { PortableLoadRow } from './portable-load-row.ts'
+import { type ClaimRecord, handOffOf, RecordReader, recordKinds } from './portable-protocol.ts'
 
 export const DEFAULT_WINDOW = 128
 const MAX_NUMBER = 2 ** 30

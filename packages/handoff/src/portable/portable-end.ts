@@ -3,16 +3,16 @@
 
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
-import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { PortableEnds } from '../channel-ends.ts'
-import type { Handle } from '../node-internals/handle.ts'
 import { keepsConnections, writeKeptLimit } from '../load/kept-limit.ts'
-import { rowWords } from '../native/native-load-row.ts'
-import { PortableOutbox } from './portable-outbox.ts'
-import { loadFrame, RecordWriter, readHandOff, readLostHandOff, readToEnd, recordKinds, type ReportedLoad } from './portable-protocol.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
+import { rowWords } from '../native/native-load-row.ts'
+import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
+import type { Handle } from '../node-internals/handle.ts'
+import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
+import { PortableOutbox } from './portable-outbox.ts'
+import { loadFrame, RecordWriter, type ReportedLoad, readHandOff, readLostHandOff, readToEnd, recordKinds } from './portable-protocol.ts'
 
 /** As the native channel's memory. */
 const ROW_WORDS = 32

@@ -2,14 +2,14 @@
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
-import { afterEnd } from '../pipes/after-end.ts'
 import type { ChannelListener } from '../channel.ts'
-import { ControlPipe } from '../pipes/control-pipe.ts'
 import { FIRST_END_FD, type PortableEnds } from '../channel-ends.ts'
 import { HeldSockets } from '../node-internals/held-socket.ts'
+import { afterEnd } from '../pipes/after-end.ts'
+import { ControlPipe } from '../pipes/control-pipe.ts'
 import { MAX_UNSENT_BYTES, type Transport, type WorkerLink } from '../worker-link.ts'
-import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
 import { PortableAcceptor } from './portable-acceptor.ts'
+import { DEFAULT_WINDOW, PortableChannel } from './portable-channel.ts'
 import { PortableLoadRow } from './portable-load-row.ts'
 import { readLoad, readQuestion } from './portable-protocol.ts'
 

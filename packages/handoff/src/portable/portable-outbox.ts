@@ -2,8 +2,8 @@
 // and to forward a request costs less than that.
 
 import type { ControlPipe } from '../pipes/control-pipe.ts'
-import { questionFrame } from './portable-protocol.ts'
 import type { Outbox } from '../worker-end.ts'
+import { questionFrame } from './portable-protocol.ts'
 
 export class PortableOutbox implements Outbox {
   readonly movesConnections = false

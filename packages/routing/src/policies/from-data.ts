@@ -3,9 +3,9 @@
 import { clientAddress } from '../head/client-address.ts'
 import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
 import type { Policy } from '../policy.ts'
-import type { KeyData, PolicyData, StickyData } from './policy-data.ts'
 import { leastBusy } from './least-busy.ts'
 import { policyNamed } from './named.ts'
+import type { KeyData, PolicyData, StickyData } from './policy-data.ts'
 import { hash, learn, sticky, ticket } from './sticky/sticky.ts'
 import type { StickyBy } from './sticky/sticky-by.ts'
 

@@ -3,9 +3,9 @@
 
 import type { Server } from 'node:net'
 import { httpConnectionsOf, idleConnectionsOf } from '@switchyard/handoff'
-import type { ConnectionMover } from '../steering/connection-mover.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
 import type { Websockets } from '../server/websockets.ts'
+import type { ConnectionMover } from '../steering/connection-mover.ts'
 
 const POLL_MS = 1000
 /** Short ages are for tests and demonstrations. */

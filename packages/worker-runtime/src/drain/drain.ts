@@ -3,14 +3,14 @@
 
 import type { Server } from 'node:net'
 import { closeListeningSocket, connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
-import { type ConnectionMover, isQuiet } from '../steering/connection-mover.ts'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
-import { Staggered } from './staggered.ts'
+import type { Runtime } from '../runtime.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
 import type { InFlight } from '../server/in-flight.ts'
-import type { Runtime } from '../runtime.ts'
+import type { WebSocket, Websockets } from '../server/websockets.ts'
+import { type ConnectionMover, isQuiet } from '../steering/connection-mover.ts'
 import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket } from '../steering/sticky-ids.ts'
-import type { Websockets, WebSocket } from '../server/websockets.ts'
+import { Staggered } from './staggered.ts'
 
 const POLL_MS = 25
 /** Another worker may have been told just now to forward a request to this one. */

@@ -4,9 +4,9 @@
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { type LoadDetails, type LoadReport, MAX_WORD, rowWords } from '@switchyard/handoff'
+import type { Runtime } from '../runtime.ts'
 import type { InFlight } from '../server/in-flight.ts'
 import { LoopDelay } from './loop-delay.ts'
-import type { Runtime } from '../runtime.ts'
 
 const INTERVAL_MS = 100
 /** Once a second it tells more; in between a worker says nothing whose words are read, or where nothing changes. */

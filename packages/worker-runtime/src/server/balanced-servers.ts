@@ -1,8 +1,8 @@
 // The app's servers that are balanced, and which of them has the connections of which listener.
 
 import type { Server } from 'node:net'
-import { nameFor, nameSocket } from './private-sockets.ts'
 import type { ListenPlace } from '../protocol.ts'
+import { nameFor, nameSocket } from './private-sockets.ts'
 
 /** A server that listens. */
 export interface OpenServer {

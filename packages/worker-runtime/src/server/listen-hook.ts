@@ -5,10 +5,10 @@ import { Server as HttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenWish, setAddress } from '@switchyard/handoff'
-import { ListenPipe } from './listen-client.ts'
 import type { ServerAddress, ServerKind } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { OpenServer, Servers } from './balanced-servers.ts'
+import { ListenPipe } from './listen-client.ts'
 
 /** How long the worker waits for a server on an address of the config, while it has one that stands in for it. */
 const STAND_IN_MS = 250

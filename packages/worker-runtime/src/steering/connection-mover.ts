@@ -13,8 +13,8 @@ import {
   tagOf,
   tellsIdleConnections,
 } from '@switchyard/handoff'
-import type { BoundConnections } from './bound-connections.ts'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
+import type { BoundConnections } from './bound-connections.ts'
 import { headOf, lastRequestOn, packReason } from './steering.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 

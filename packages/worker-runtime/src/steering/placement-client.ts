@@ -3,8 +3,8 @@
 import { dirname, join } from 'node:path'
 import { HERE, LATER, type Outbox, type Verdict } from '@switchyard/handoff'
 import type { Target } from '../forward/forwarder.ts'
-import { socketForListener } from '../server/private-sockets.ts'
 import type { Runtime } from '../runtime.ts'
+import { socketForListener } from '../server/private-sockets.ts'
 
 const MAX_OPEN = 4096
 const ASK_AGAIN_MS = 20

@@ -18,11 +18,11 @@ import {
   tagOf,
 } from '@switchyard/handoff'
 import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
-import type { PlacementClient } from './placement-client.ts'
-import type { BoundConnections } from './bound-connections.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
 import { ProxyWatch } from '../reports/proxy-watch.ts'
 import type { Runtime } from '../runtime.ts'
+import type { BoundConnections } from './bound-connections.ts'
+import type { PlacementClient } from './placement-client.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
 const last = Symbol('switchyard.last')

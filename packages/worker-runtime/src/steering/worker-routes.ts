@@ -2,13 +2,13 @@
 
 import {
   bindPolicy,
-  type VisitorSlots,
   type Policy,
   type PolicyContext,
   policyFromData,
   type Route,
   RouteTable,
   type TicketOptions,
+  type VisitorSlots,
 } from '@switchyard/routing'
 import type { OwnPolicies, WorkerRoute } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
@@ -36,7 +36,8 @@ export async function buildRoutes(runtime: Runtime, seats: PolicyContext['slots'
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
-    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots: seats, visitors: learned, onError })
+    const bound =
+      policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots: seats, visitors: learned, onError })
     return { name, match, pool, policy: { index, ticket, learns, policy: bound } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)

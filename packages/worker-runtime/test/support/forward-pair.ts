@@ -8,9 +8,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../test/suite.ts'
-import { FieldLimit } from '../../src/server/field-limit.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { type Choose, Forwarder, type ForwarderOptions } from '../../src/forward/forwarder.ts'
+import { FieldLimit } from '../../src/server/field-limit.ts'
 
 export const TOKEN = 'a-token-that-nobody-guesses-0123456789'
 

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import type { Duplex, Writable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
+  type Acceptor,
   type Arrival,
   type Connection,
-  type Acceptor,
   FIRST_END_FD,
   type GiveBackReason,
   giveBackReasons,

@@ -5,8 +5,8 @@ import { formatAddress } from '../../config/listen.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import type { Settings } from '../../settings.ts'
-import type { CliIo } from '../io.ts'
 import { readSettings } from '../command-settings.ts'
+import type { CliIo } from '../io.ts'
 import { table } from '../table.ts'
 
 /** Prints pools and routes; throws ERR_CONFIG with every fault. */

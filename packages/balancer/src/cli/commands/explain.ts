@@ -2,11 +2,11 @@
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../../config/secret.ts'
-import { headBoundsFor } from '../../head-bytes.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
+import { headBoundsFor } from '../../head-bytes.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
-import type { CliIo } from '../io.ts'
 import { readSettings } from '../command-settings.ts'
+import type { CliIo } from '../io.ts'
 import { table } from '../table.ts'
 
 export interface ExplainOptions {

@@ -2,9 +2,9 @@
 
 import type { ControlClient } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
+import { findBalancer, type ReachOptions } from '../find-balancer.ts'
 import type { CliIo } from '../io.ts'
 import { printableJson } from '../printable.ts'
-import { type ReachOptions, findBalancer } from '../find-balancer.ts'
 
 export interface LogsOptions extends ReachOptions {
   follow?: boolean | undefined

@@ -3,9 +3,9 @@
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../../config/listen.ts'
-import { addControlCommands } from './control-commands.ts'
 import type { CliIo } from '../io.ts'
 import { logLevels } from '../log-level.ts'
+import { addControlCommands } from './control-commands.ts'
 import { ownVersion } from './version.ts'
 
 /** The whole command line. `appArgs` are those after `--`; the command that runs puts its exit code into `outcome`. */

@@ -2,10 +2,10 @@
 
 import type { ControlStatus } from '../../control/control-protocol.ts'
 import { duration, memory } from '../duration.ts'
-import { counted, draining } from '../running/event-lines.ts'
+import { findBalancer, type ReachOptions } from '../find-balancer.ts'
 import type { CliIo } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
-import { type ReachOptions, findBalancer } from '../find-balancer.ts'
+import { counted, draining } from '../running/event-lines.ts'
 import { table } from '../table.ts'
 import { urlOf } from '../url.ts'
 import type { PoolDetails, WorkerDetails } from './worker-details.ts'

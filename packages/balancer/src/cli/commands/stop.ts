@@ -1,10 +1,10 @@
 // `balancer stop`: as SIGTERM, but it tells how far that is and ends when the process is gone.
 
 import { BalancerError } from '../../errors.ts'
-import type { CliIo } from '../io.ts'
-import { follow, type OperateOptions } from '../run-operation.ts'
-import { printable } from '../printable.ts'
 import { findBalancer } from '../find-balancer.ts'
+import type { CliIo } from '../io.ts'
+import { printable } from '../printable.ts'
+import { follow, type OperateOptions } from '../run-operation.ts'
 
 export interface StopOptions extends OperateOptions {
   /** Without waiting for what has begun. */

@@ -1,10 +1,10 @@
 // What a balancer that has started says: one line with its addresses, and another one when workers that were still starting then have come up.
 
 import type { BalancerStatus, PoolStatus } from '../../status.ts'
-import { counted } from './event-lines.ts'
 import type { RunningBalancer } from '../io.ts'
 import type { Log } from '../log.ts'
 import { urlOf } from '../url.ts'
+import { counted } from './event-lines.ts'
 
 export interface AnnouncementOptions {
   readonly balancer: Pick<RunningBalancer, 'events' | 'status'>

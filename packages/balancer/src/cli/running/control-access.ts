@@ -5,13 +5,13 @@ import { defaultControlPath } from '../../control/control-path.ts'
 import { type Controlled, type ControlServer, openControl } from '../../control/control-server.ts'
 import { BalancerError } from '../../errors.ts'
 import type { Settings } from '../../settings.ts'
+import { ownVersion } from '../commands/version.ts'
 import type { CliIo, RunningBalancer } from '../io.ts'
 import type { Log } from '../log.ts'
 import { ProgressTeller } from '../progress.ts'
 import type { Reloader } from './reloader.ts'
 import { nameOfRunning } from './running-balancers.ts'
 import type { Shutdown } from './shutdown.ts'
-import { ownVersion } from '../commands/version.ts'
 
 export interface ControlParts {
   settings: Settings

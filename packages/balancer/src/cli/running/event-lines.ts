@@ -20,7 +20,11 @@ export const eventLines: Lines = {
   listening: ({ address }) => info({ address }, `listening on ${address}`),
   listenerClosed: ({ address }) => info({ address }, `no longer listening on ${address}`),
   portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
-  workerStarted: (workerSlot) => ({ level: 'debug', fields: fields(workerSlot), text: `${nameOf(workerSlot)} started (pid ${workerSlot.pid})` }),
+  workerStarted: (workerSlot) => ({
+    level: 'debug',
+    fields: fields(workerSlot),
+    text: `${nameOf(workerSlot)} started (pid ${workerSlot.pid})`,
+  }),
   workerReady: ({ startMs, ...workerSlot }) =>
     info({ ...fields(workerSlot), startMs }, `${nameOf(workerSlot)} ready after ${Math.round(startMs)} ms (pid ${workerSlot.pid})`),
   workerExited: (exit) => {
@@ -41,14 +45,20 @@ export const eventLines: Lines = {
       `${nameOf(workerSlot)} drains: ${draining(connections, inFlight, leftMs)} (pid ${workerSlot.pid})`,
     ),
   workerHung: ({ busyMs, ...workerSlot }) =>
-    warn({ ...fields(workerSlot), busyMs }, `${nameOf(workerSlot)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${workerSlot.pid})`),
+    warn(
+      { ...fields(workerSlot), busyMs },
+      `${nameOf(workerSlot)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${workerSlot.pid})`,
+    ),
   workerStack: ({ stack, ...workerSlot }) =>
     warn(
       { ...fields(workerSlot), stack },
       stack === undefined ? `${nameOf(workerSlot)}: where it hangs can't be told` : `${nameOf(workerSlot)} hangs here:\n${stack}`,
     ),
   workerEjected: ({ reason, forMs, ...workerSlot }) =>
-    warn({ ...fields(workerSlot), reason, forMs }, `${nameOf(workerSlot)} gets nothing for ${duration(forMs)}: ${reason} (pid ${workerSlot.pid})`),
+    warn(
+      { ...fields(workerSlot), reason, forMs },
+      `${nameOf(workerSlot)} gets nothing for ${duration(forMs)}: ${reason} (pid ${workerSlot.pid})`,
+    ),
   seatBroken: ({ pool, slot, failures }) => ({
     level: 'error',
     fields: { pool, slot, failures },

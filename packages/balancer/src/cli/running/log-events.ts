@@ -1,8 +1,8 @@
 // The log's view of the balancer: it knows it by its events and nothing else.
 
 import type { BalancerEmitter } from '../../events.ts'
-import { type EventLine, eventLines } from './event-lines.ts'
 import type { Log } from '../log.ts'
+import { type EventLine, eventLines } from './event-lines.ts'
 
 /** A policy of the user's that fails may do so on every request: one line for each route in this time. */
 const policyQuietMs = 10_000

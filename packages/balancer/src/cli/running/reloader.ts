@@ -6,9 +6,9 @@ import { BalancerError } from '../../errors.ts'
 import type { OperationResult } from '../../operations.ts'
 import { withTicketKeys } from '../../sessions/session-secrets.ts'
 import type { Settings } from '../../settings.ts'
+import type { ReadSettings } from '../command-settings.ts'
 import type { RunningBalancer } from '../io.ts'
 import type { Log } from '../log.ts'
-import type { ReadSettings } from '../command-settings.ts'
 
 export interface ReloaderOptions {
   balancer: Pick<RunningBalancer, 'reload' | 'rollback'>

@@ -2,9 +2,9 @@
 // `balancer stop` counts as a signal.
 
 import { BalancerError, errorCodes } from '../../errors.ts'
-import { counted } from './event-lines.ts'
 import type { RunningBalancer, Signal, Signals, StopSignal } from '../io.ts'
 import type { Log } from '../log.ts'
+import { counted } from './event-lines.ts'
 
 const signalNumbers: Record<StopSignal, number> = { SIGINT: 2, SIGTERM: 15 }
 const remindEveryMs = 5_000

@@ -21,8 +21,8 @@ import type { PoolSettings } from '../../settings.ts'
 import type { ReleaseFiles } from '../../system/release-files.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
-import { readLines } from './output-lines.ts'
 import { answerListens } from './listen-pipe.ts'
+import { readLines } from './output-lines.ts'
 
 // The primary owns the listening socket; servers of an app that are not balanced share theirs as the kernel likes.
 cluster.schedulingPolicy = cluster.SCHED_NONE

@@ -5,9 +5,9 @@ import type { Transport } from '@switchyard/handoff'
 import type { WorkerStart } from '@switchyard/worker-runtime'
 import { PoolWorker, type WorkerReturns } from '../../dispatch/pool-worker.ts'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
+import type { PoolVersion } from '../desired-pool.ts'
 import type { PlannedSlot } from '../plan.ts'
 import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
-import type { PoolVersion } from '../desired-pool.ts'
 
 /** A worker with a process, or why there is none. */
 export type StartOutcome =

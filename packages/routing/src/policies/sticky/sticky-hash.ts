@@ -1,8 +1,8 @@
 // Sticky by the hash of a key: rendezvous over slots, past the workers that have too much.
 
+import type { RequestHead } from '../../head/request-head.ts'
 import type { Candidate, Policy, PolicyContext } from '../../policy.ts'
 import { hashKey, rendezvous } from '../../rendezvous.ts'
-import type { RequestHead } from '../../head/request-head.ts'
 import { type LoadBound, loadBound } from '../bounded-load.ts'
 import { explanationOf } from '../explanation.ts'
 import type { ByHash } from './sticky-by.ts'

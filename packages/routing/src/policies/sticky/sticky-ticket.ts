@@ -1,8 +1,8 @@
 // Sticky by ticket. A ticket inside a session id is looked for first and never broken by load: that session lives in its worker only.
 // The cookie's ticket is a preference, and bounded.
 
-import type { Candidate, Home, Policy, PolicyContext } from '../../policy.ts'
 import type { RequestHead } from '../../head/request-head.ts'
+import type { Candidate, Home, Policy, PolicyContext } from '../../policy.ts'
 import { type Seat, ticketOf } from '../../ticket.ts'
 import { type LoadBound, loadBound } from '../bounded-load.ts'
 import { explanationOf } from '../explanation.ts'

@@ -1,9 +1,9 @@
 // Sticky by a cookie that the app itself sets, its session's say: who has given a visitor that cookie gets the visitor again. A value that nobody has
 // told of (the table has forgotten it, or somebody made it up) goes by its hash, so that it stays where it is too, and fills no table.
 
+import type { RequestHead } from '../../head/request-head.ts'
 import type { Candidate, Policy, PolicyContext } from '../../policy.ts'
 import { hashKey, rendezvous } from '../../rendezvous.ts'
-import type { RequestHead } from '../../head/request-head.ts'
 import { type LoadBound, loadBound } from '../bounded-load.ts'
 import { explanationOf } from '../explanation.ts'
 import type { ByLearning } from './sticky-by.ts'

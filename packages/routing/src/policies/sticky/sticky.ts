@@ -3,13 +3,13 @@
 
 import { cookie, type KeySource, keySource, type PolicyKeyFunction } from '../../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../../policy.ts'
-import type { StickyData } from '../policy-data.ts'
 import type { LoadBound } from '../bounded-load.ts'
 import { leastBusy } from '../least-busy.ts'
+import type { StickyData } from '../policy-data.ts'
 import type { ByHash, ByLearning, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
-import { stickyByLearning } from './sticky-visitor.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
+import { stickyByLearning } from './sticky-visitor.ts'
 import type { TicketOptions } from './ticket-options.ts'
 
 /** What a cookie can be called: a token (RFC 6265 §4.1.1). */

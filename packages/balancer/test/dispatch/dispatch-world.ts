@@ -1,0 +1,134 @@
+// A dispatcher with its pools, and nothing else that is real: no sockets, processes or clock. The owner of every descriptor is checked.
+
+import { type Acceptor, newOwners, type Owners } from '@switchyard/handoff'
+import { bindPolicy, leastInFlight, type Policy, type PolicyFunction, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
+import type { Destination } from '../../src/dispatch/bound-routes.ts'
+import { Dispatcher } from '../../src/dispatch/dispatcher.ts'
+import { Pool } from '../../src/dispatch/pool.ts'
+import { PoolWorker, type WorkerState } from '../../src/dispatch/pool-worker.ts'
+import type { Queued } from '../../src/dispatch/queue.ts'
+import type { PoolSettings } from '../../src/settings.ts'
+import { fakeDoor } from '../support/fake-acceptor.ts'
+import { type FakeChannel, fakeTransport } from '../support/fake-link.ts'
+import { FakeTimers } from '../support/fake-timers.ts'
+import { plainPool } from '../support/plain-pool.ts'
+
+/** Whatever a worker has not claimed then has been out for long. */
+const LATER_MS = 10
+
+/** `/path` goes to that pool by that policy. */
+export type PlainRoute = readonly [path: string, pool: string, policy?: Policy | PolicyFunction]
+
+export interface WorldOptions {
+  readonly window?: number
+  /** The last one takes what no other does. */
+  readonly routes?: readonly PlainRoute[]
+  readonly pools?: Readonly<Record<string, Partial<PoolSettings>>>
+}
+
+export class DispatchWorld {
+  readonly owners = checkedOwners()
+  readonly pools = new Map<string, Pool>()
+  readonly acceptor = fakeDoor(this.owners, () => this.dispatcher)
+  readonly dispatcher: Dispatcher
+  /** Connections that workers gave back. */
+  givenBack = 0
+  private readonly timers = new FakeTimers()
+  private readonly window: number
+  private table: RouteTable<Destination>
+
+  constructor({ window = 2, routes = [['/*', 'web']], pools = { web: {} } }: WorldOptions = {}) {
+    this.window = window
+    for (const [name, settings] of Object.entries(pools))
+      this.pools.set(name, new Pool(plainPool({ queueLimit: 1000, queueTimeoutMs: 1_000_000, ...settings, name }), this.owners))
+    this.table = this.tableOf(routes)
+    this.dispatcher = new Dispatcher({
+      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
+      refuses: (head) => this.table.refuses(head),
+      destination: (head) => this.table.find(head).policy,
+      pools: () => this.pools.values(),
+      poolOf: (worker) => this.pool(worker.pool),
+      others: () => ({ isSharing: false, passBack: () => false, isPassing: false, passOn() {} }),
+    })
+  }
+
+  pool(name = 'web'): Pool {
+    return this.pools.get(name) as Pool
+  }
+
+  /** The descriptors that wait, in the order in which they would be served if nothing else came. */
+  queued(name = 'web'): number[] {
+    const { queue } = this.pool(name)
+    const taken: Queued[] = []
+    for (let next = queue.removeForLoop(); next !== undefined; next = queue.removeForLoop()) taken.push(next)
+    queue.putBack(taken)
+    return taken.map(({ arrival }) => arrival.fd)
+  }
+
+  /** A worker that is in this state. */
+  add(state: WorkerState = 'ready', name = 'web', slot = this.pool(name).workers.size): PoolWorker {
+    const pool = this.pool(name)
+    const returns = {
+      onGivenBack: (_worker: PoolWorker, connection: { fd: number; tag: number; carried: Buffer | undefined }) => {
+        this.givenBack++
+        this.dispatcher.takeIn(connection)
+      },
+      onAsked: () => {},
+      onTurned: (worker: PoolWorker) => this.dispatcher.onTurned(worker),
+      onBatchEnd: () => this.dispatcher.flush(),
+    }
+    const worker = new PoolWorker(fakeTransport(this.window, this.owners), name, slot, 0, 0, returns, pool.settings)
+    worker.state = state
+    pool.add(worker)
+    if (state === 'ready') this.dispatcher.onWorkerReady(worker)
+    else pool.refresh()
+    return worker
+  }
+
+  /** Its process has ended. */
+  lose(worker: PoolWorker): void {
+    worker.state = 'gone'
+    this.pool(worker.pool).remove(worker)
+    this.dispatcher.onWorkerGone(worker)
+  }
+
+  /** A reload brings other routes. */
+  reroute(routes: readonly PlainRoute[]): void {
+    this.table = this.tableOf(routes)
+    this.dispatcher.placeAll()
+  }
+
+  /** Some time later what the dispatcher has put off happens: workers are looked at, and what waits. */
+  look(): void {
+    for (const { workers } of this.pools.values()) for (const worker of workers) channelOf(worker).grow(LATER_MS)
+    this.timers.run()
+  }
+
+  get isQuiet(): boolean {
+    return this.timers.count === 0
+  }
+
+  end(): void {
+    this.dispatcher.close()
+    this.timers.end()
+  }
+
+  private tableOf(routes: readonly PlainRoute[]): RouteTable<Destination> {
+    const all = routes.map(([path, name, policy = leastInFlight()]): Route<Destination> => {
+      const context = { pool: name, seal: new TicketSeal([{ id: 0, secret: 'test' }]), now: () => 0 }
+      return { match: { path }, pool: name, name: path, policy: { pool: this.pool(name), policy: bindPolicy(policy, context) } }
+    })
+    return new RouteTable(all, all.at(-1) as Route<Destination>)
+  }
+}
+
+/** Owners that throw, also where the tests are not run by `npm test`. */
+function checkedOwners(): Owners {
+  process.env.SWITCHYARD_CHECKS = '1'
+  return newOwners() as Owners
+}
+
+/** The worker's end of its line. */
+export function channelOf(worker: PoolWorker): FakeChannel {
+  return worker.channel as FakeChannel
+}

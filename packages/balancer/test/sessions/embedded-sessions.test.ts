@@ -1,0 +1,213 @@
+// The embedded store, both of its ends over lines that carry JSON, as the real ones do.
+
+import { stat } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { sessionDefaults, type ToPrimary, type ToWorker } from '@switchyard/worker-runtime'
+import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
+import { readFromPrimary, readFromWorker } from '../../../worker-runtime/src/protocol.ts'
+import { EmbeddedStore } from '../../../worker-runtime/src/sessions/embedded-store.ts'
+import { contractTombstoneMs, sessionStoreContract } from '../../../worker-runtime/test/sessions/session-store-contract.ts'
+import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../../src/sessions/embedded-sessions.ts'
+import { SessionReaders } from '../../src/sessions/session-readers.ts'
+
+const test = suite('embedded sessions')
+const MAX_FRAME = 1 << 20
+const limits = { ...sessionDefaults, tombstoneMs: contractTombstoneMs }
+
+/** A line with both of its ends; frames arrive in a turn of their own. */
+class FakeLine {
+  readonly sent: SessionBatch[] = []
+  readonly told: ToWorker[] = []
+  /** The primary hears nothing any more. */
+  isCut = false
+  private changes = 0
+  private readonly primary: EmbeddedSessions
+  private listener: (message: ToWorker) => void = () => {}
+
+  constructor(primary: EmbeddedSessions) {
+    this.primary = primary
+  }
+
+  send(message: ToPrimary): void {
+    void this.carry(message, (frame) => {
+      const read = readFromWorker(frame) as SessionBatch
+      this.sent.push(read)
+      if (!this.isCut) this.primary.onMessage(this.worker, read)
+    })
+  }
+
+  /** The primary's end of this line. */
+  readonly worker: SessionLine = {
+    send: (message) => {
+      if (message.switchyard === 'sessions-changed') this.changes++
+      void this.carry(message, (frame) => {
+        const read = readFromPrimary(frame) as ToWorker
+        this.told.push(read)
+        this.listener(read)
+      })
+    },
+  }
+
+  onMessage(listener: (message: ToWorker) => void): void {
+    this.listener = listener
+  }
+
+  sentChanges(): number {
+    return this.changes
+  }
+
+  private async carry(message: object, then: (frame: unknown) => void): Promise<void> {
+    const text = JSON.stringify(message)
+    if (text.length > MAX_FRAME) throw new Error(`a frame of ${text.length} characters`)
+    await setImmediate()
+    then(JSON.parse(text))
+  }
+}
+
+function open(more: Partial<typeof limits> = {}, timeoutMs = 500) {
+  const primary = new EmbeddedSessions({ ...limits, ...more })
+  const lines = [new FakeLine(primary), new FakeLine(primary)] as const
+  const [one, other] = lines.map((line) => new EmbeddedStore(line, timeoutMs)) as [EmbeddedStore, EmbeddedStore]
+  return { primary, lines, one, other }
+}
+
+sessionStoreContract(test, {
+  open: () => open({}, 60_000),
+  hears: true,
+})
+
+test('what comes in one turn of the loop is one message', async () => {
+  const { lines, one, primary } = open()
+  await Promise.all([one.write('a', 'x', 1000), one.read('a'), one.touch('a', 500), one.read('b')])
+  assert.equal(
+    lines[0].sent.map(({ commands }) => commands.length),
+    [4],
+  )
+  primary.close()
+})
+
+test('an answer that does not come is an error in time, and all is well when it comes again', async () => {
+  const { lines, one, primary } = open({}, 20)
+  lines[0].isCut = true
+  const error = await one.read('a').catch((thrown) => thrown)
+  assert.equal([error.code, error.status], ['ERR_SESSION_STORE', 503])
+  assert.match(error.message, /has not answered within 20 ms/)
+  assert.is(one.status().failed, 1)
+  lines[0].isCut = false
+  assert.is((await one.read('a')).state, 'absent')
+  primary.close()
+})
+
+test('an answer that is there already when a busy loop looks at its clock is taken', async () => {
+  let hear: (message: ToWorker) => void = () => {}
+  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener), sentChanges: () => undefined }, 10)
+  const reading = store.read('a')
+  await setImmediate()
+  // Answers come where the loop looks for what has been read, as this does.
+  stat('.', () => hear({ switchyard: 'session-replies', batch: 1, replies: [{ state: 'absent' }] }))
+  const beganMs = performance.now()
+  while (performance.now() - beganMs < 50);
+  assert.is((await reading).state, 'absent')
+})
+
+test('commands without an answer have a bound, and a store that is closed answers nothing', async () => {
+  const { lines, one, primary } = open({}, 60_000)
+  lines[0].isCut = true
+  const all = Promise.allSettled(Array.from({ length: 16_400 }, () => one.read('a')))
+  const late = await one.read('b').catch((thrown) => thrown)
+  assert.match(late.message, /16384 commands have no answer/)
+  await one.close()
+  assert.ok((await all).every(({ status }) => status === 'rejected'))
+  assert.match((await one.read('b').catch((thrown) => thrown)).message, /closed/)
+  primary.close()
+})
+
+test('what a lying worker sends is answered with nothing, and changes nothing', async () => {
+  const { primary, lines } = open({ maxValueBytes: 10 })
+  const [line] = lines
+  const lies: unknown[] = [
+    ...[null, 7, 'read', {}, [], ['nonsense'], ['read'], ['read', '', null], ['read', 'a b', null], ['read', 'x'.repeat(129), null]],
+    ...[
+      ['read', 'a'],
+      ['read', 'a', -1],
+      ['read', 'a', '1'],
+      ['write', 'a', 7, 1000, null],
+      ['write', 'a', 'x', 0, null],
+    ],
+    ...[
+      ['write', 'a', 'x', 'long', null],
+      ['write', 'a', 'x', 1e300, null],
+      ['write', 'a', 'x', 1000],
+      ['write', 'a', 'x'.repeat(11), 1000, null],
+    ],
+    ...[
+      ['touch', 'a', -5],
+      ['touch', 'a\n', 5],
+      ['destroy', '{a}', null],
+      ['destroy', 'a', 1.5],
+      ['ids', -1, 0],
+      ['ids', 1],
+    ],
+  ]
+  line.send({ switchyard: 'sessions', batch: 3, hears: true, commands: lies as never })
+  await until(() => line.told.length > 0)
+  assert.equal(line.told, [{ switchyard: 'session-replies', batch: 3, replies: lies.map(() => null) }])
+  assert.equal([primary.table.size, primary.table.tombstoneCount], [0, 0])
+  for (const nonsense of [{ batch: 'x', commands: [] }, { batch: 1, commands: {} }, { batch: 1 }, { commands: [] }])
+    assert.is(readFromWorker({ switchyard: 'sessions', ...nonsense }), undefined)
+  primary.close()
+})
+
+test('a worker hears once of what it has read, until it reads again; one that is gone hears nothing', async () => {
+  const { primary, lines, one, other } = open()
+  other.onChanged(() => {})
+  await one.write('a', '1', 1000)
+  await other.read('a')
+  for (let turn = 0; turn < 3; turn++) await one.write('a', `${turn}`, 1000)
+  const changes = () => lines[1].told.filter(({ switchyard }) => switchyard === 'sessions-changed')
+  assert.equal(changes(), [{ switchyard: 'sessions-changed', ids: ['a'] }])
+  await other.read('a')
+  primary.forget(lines[1].worker)
+  await one.write('a', '4', 1000)
+  await one.read('a')
+  assert.is(changes().length, 1)
+  primary.close()
+})
+
+test('it hears what went for want of room, also when the limits become smaller', async () => {
+  const { primary, lines, one, other } = open({ maxSessions: 2 })
+  other.onChanged(() => {})
+  for (const id of ['a', 'b']) await one.write(id, 'x', 1000)
+  for (const id of ['a', 'b']) await other.read(id)
+  await one.write('c', 'x', 1000)
+  await one.write('d', 'x', 1000)
+  const changed = () => lines[1].told.flatMap((message) => (message.switchyard === 'sessions-changed' ? message.ids : []))
+  await until(() => changed().length === 2)
+  assert.equal(changed(), ['a', 'b'])
+  for (const id of ['c', 'd']) await other.read(id)
+  primary.configure({ ...limits, maxSessions: 1 })
+  await until(() => changed().length === 3)
+  assert.equal(changed(), ['a', 'b', 'c'])
+  primary.close()
+})
+
+test('readers: what is too much is forgotten, oldest first, and told', () => {
+  const readers = new SessionReaders<string>(2)
+  assert.is(readers.record('x', 'a'), undefined)
+  assert.is(readers.record('x', 'b'), undefined)
+  assert.is(readers.record('x', 'b'), undefined)
+  assert.is(readers.record('y', 'a'), undefined)
+  assert.is(readers.record('x', 'c'), 'a')
+  assert.equal(readers.changed('a', undefined), ['y'])
+  assert.equal(readers.changed('a', undefined), [])
+  assert.equal(readers.changed('b', 'x'), [])
+  assert.equal(readers.changed('b', 'y'), ['x'])
+  readers.forget('x')
+  assert.equal(readers.changed('c', undefined), [])
+  readers.record('y', 'd')
+  assert.equal(readers.takeAll(), ['y'])
+  assert.equal(readers.takeAll(), [])
+})
+
+test.run()

@@ -1,0 +1,231 @@
+// A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
+
+import { DesiredPool, type PoolVersion } from '../../src/supervisor/desired-pool.ts'
+import { type Action, type PlannedWorker, plan, restartDelayMs, type SlotStarts } from '../../src/supervisor/plan.ts'
+import { plainPool } from '../support/plain-pool.ts'
+
+/** What becomes of the workers of a generation. */
+export type Deploy = 'good' | 'crashes' | 'never listens' | 'exits soon' | 'hangs'
+
+interface WorldWorker {
+  id: number
+  slot: number
+  generation: number
+  state: 'starting' | 'ready' | 'draining'
+  sinceMs: number
+  upMs: number | undefined
+  hungSinceMs: number | undefined
+  retiring: PlannedWorker['retiring']
+  sealed: boolean
+  drained: boolean
+  leavingMs: number | undefined
+  readonly startedMs: number
+}
+
+const POOL = 'web'
+const STEP_MS = 100
+const START_MS = 300
+const DRAIN_MS = 400
+const HANG_MS = 2000
+const START_TIMEOUT_MS = 3000
+const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000, outageRetryMs: 3000 }
+
+export class World {
+  nowMs = 1_000_000
+  readonly wanted: DesiredPool
+  workers: WorldWorker[] = []
+  /** What the plan did that it may not do. */
+  readonly faults: string[] = []
+  private readonly deploys = new Map<number, Deploy>([[0, 'good']])
+  private readonly histories = new Map<number, SlotStarts>()
+  private proven = false
+  private lastId = 0
+
+  constructor(workers: number) {
+    this.wanted = new DesiredPool(versionWith(workers))
+    this.settle(20_000)
+  }
+
+  get ready(): WorldWorker[] {
+    return this.workers.filter(({ state }) => state === 'ready')
+  }
+
+  get isAsWanted(): boolean {
+    const { workers, generation, held } = this.wanted
+    const wanted = workerSlots(workers).filter((slot) => !held.has(slot))
+    return (
+      this.workers.length === wanted.length &&
+      wanted.every((slot) =>
+        this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined),
+      )
+    )
+  }
+
+  /** As an operator asks for it: not while another is under way, or its workers are still here. */
+  reload(deploy: Deploy, workers: number): boolean {
+    const { generation, held } = this.wanted
+    if (workerSlots(workers).every((slot) => held.has(slot))) return false
+    if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
+    this.wanted.beginReload(versionWith(workers))
+    this.deploys.set(this.wanted.generation, deploy)
+    return true
+  }
+
+  /** Of a pool that has no seat left nothing can be said: a reload of it tries nobody. */
+  hold(slot: number): void {
+    const { held, workers } = this.wanted
+    if (workerSlots(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
+  }
+
+  scale(workers: number): void {
+    if (workerSlots(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
+  }
+
+  crash(index: number): void {
+    const worker = this.workers[index % Math.max(this.workers.length, 1)]
+    if (worker !== undefined) this.gone(worker, false)
+  }
+
+  hang(index: number): void {
+    const worker = this.ready[index % Math.max(this.ready.length, 1)]
+    if (worker !== undefined) worker.hungSinceMs ??= this.nowMs
+  }
+
+  retire(index: number): void {
+    const worker = this.ready[index % Math.max(this.ready.length, 1)]
+    if (worker !== undefined) worker.retiring ??= 'memory'
+  }
+
+  /** Lets time pass, with the plan asked at every step. */
+  settle(forMs: number): void {
+    for (const untilMs = this.nowMs + forMs; this.nowMs < untilMs; this.nowMs += STEP_MS) this.step()
+  }
+
+  step(): void {
+    for (const worker of [...this.workers]) this.live(worker)
+    for (let rounds = 0; rounds < 10; rounds++) {
+      const { actions } = plan(
+        { pools: [this.wanted], stopping: false, ...limits },
+        {
+          workers: this.workers.map((worker) => this.planned(worker)),
+          history: ({ slot }) => this.histories.get(slot),
+          provenPools: new Set(this.proven ? [POOL] : []),
+        },
+        this.nowMs,
+      )
+      for (const action of actions) this.carryOut(action)
+      if (actions.length === 0) break
+    }
+    const generations = new Set(this.workers.map(({ generation }) => generation))
+    if (generations.size > 2) this.faults.push(`${generations.size} generations at once`)
+    for (const slot of new Set(this.workers.map((worker) => worker.slot))) {
+      const here = this.workers.filter((worker) => worker.slot === slot && worker.state !== 'draining' && worker.leavingMs === undefined)
+      if (here.length > 2) this.faults.push(`${here.length} workers in slot ${slot}`)
+    }
+  }
+
+  private live(worker: WorldWorker): void {
+    const age = this.nowMs - worker.startedMs
+    const deploy = this.deploys.get(worker.generation) ?? 'good'
+    if (worker.leavingMs !== undefined) return this.gone(worker, true)
+    if (worker.state === 'starting' && age >= START_MS) {
+      if (deploy === 'crashes') return this.gone(worker, false)
+      if (deploy !== 'never listens') worker.upMs ??= this.nowMs
+      if (deploy === 'hangs') worker.hungSinceMs ??= this.nowMs
+    }
+    if (deploy === 'exits soon' && age >= START_MS + 1000) return this.gone(worker, false)
+    if (worker.state === 'draining' && this.nowMs - worker.sinceMs >= DRAIN_MS && worker.hungSinceMs === undefined) worker.drained = true
+    if (worker.state === 'ready' && worker.hungSinceMs !== undefined && this.nowMs - worker.hungSinceMs >= HANG_MS) worker.retiring = 'hang'
+  }
+
+  private planned(worker: WorldWorker): PlannedWorker {
+    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
+    const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
+    const stopTimeoutMs = undefined
+    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs, stopTimeoutMs }
+  }
+
+  private carryOut(action: Action): void {
+    const worker = 'id' in action ? this.workers.find(({ id }) => id === action.id) : undefined
+    switch (action.do) {
+      case 'start': {
+        const { nowMs } = this
+        this.workers.push({
+          ...{
+            id: ++this.lastId,
+            slot: action.workerSlot.slot,
+            generation: action.generation,
+            state: 'starting',
+            sinceMs: nowMs,
+            startedMs: nowMs,
+          },
+          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, sealed: false, drained: false, leavingMs: undefined },
+        })
+        return
+      }
+      case 'admit':
+        if (worker === undefined) return
+        worker.state = 'ready'
+        worker.sinceMs = this.nowMs
+        this.proven = true
+        return
+      case 'drain':
+        if (worker === undefined) return
+        if (!this.mayGo(worker))
+          this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
+        worker.state = 'draining'
+        worker.sinceMs = this.nowMs
+        return
+      case 'seal':
+        if (worker !== undefined) worker.sealed = true
+        return
+      case 'leave':
+      case 'kill':
+      case 'kill-late':
+        if (worker === undefined) return
+        if (worker.state === 'ready' && !this.mayGo(worker)) this.faults.push(`${worker.slot} was ended, and nobody serves in its place`)
+        worker.leavingMs = this.nowMs
+        return
+      case 'break':
+        this.wanted.broken.add(action.workerSlot.slot)
+        return
+      case 'note-outage':
+        this.wanted.outageSinceMs = this.nowMs
+        return
+      case 'give-up':
+        this.faults.push('a pool that was up was given up')
+        return
+      case 'revert':
+        return this.wanted.revert(action.why)
+      case 'note-replaced':
+        return this.wanted.complete()
+    }
+  }
+
+  /** Nobody who serves goes before another serves in its seat, but from a seat that is not wanted. */
+  private mayGo({ slot, id }: WorldWorker): boolean {
+    const { workers, held, generation } = this.wanted
+    if (slot >= workers || held.has(slot)) return true
+    return this.ready.some((other) => other.id !== id && other.slot === slot && other.generation === generation)
+  }
+
+  private gone(worker: WorldWorker, expected: boolean): void {
+    this.workers.splice(this.workers.indexOf(worker), 1)
+    const { wanted, nowMs } = this
+    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
+    if (isOfReload) wanted.failure ??= 'it ended'
+    if (isOfReload || (expected && worker.state !== 'starting') || worker.state === 'draining') return
+    const before = this.histories.get(worker.slot)?.failures ?? 0
+    const failures = worker.state === 'ready' && nowMs - worker.sinceMs >= 5000 ? 0 : before + 1
+    this.histories.set(worker.slot, { failures, startAtMs: nowMs + restartDelayMs(failures, 1, 100, 3000), failedMs: [nowMs] })
+  }
+}
+
+function workerSlots(workers: number): number[] {
+  return Array.from({ length: workers }, (_, slot) => slot)
+}
+
+function versionWith(workers: number): PoolVersion {
+  const settings = plainPool({ name: POOL, workers, reload: { maxSurge: 1, settleMs: 1500 } })
+  return { settings, startTimeoutMs: START_TIMEOUT_MS, shared: undefined as never }
+}

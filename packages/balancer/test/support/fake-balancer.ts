@@ -1,0 +1,198 @@
+// A balancer without workers and sockets: what its status says is made up, and a test ends its start and stop.
+
+import { EventEmitter } from 'node:events'
+import { idleLoad } from '@switchyard/routing'
+import type { CliIo, RunningBalancer, Signals, TextOutput } from '../../src/cli/io.ts'
+import { BalancerEmitter } from '../../src/events.ts'
+import type { OperationResult, ScaleChange } from '../../src/operations.ts'
+import type { Settings } from '../../src/settings.ts'
+import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
+import { ExtraSockets } from '../../src/upgrade/extra-sockets.ts'
+import { InheritedSockets } from '../../src/upgrade/inherited-sockets.ts'
+import { Startup } from '../../src/upgrade/startup.ts'
+
+/** Of a pool to which nothing happens. */
+export const calmPool = { generation: 0, reloading: false, held: [], broken: [], outageMs: null, notStarted: [] }
+
+export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
+  return {
+    slot,
+    generation: 0,
+    pid: 1000 + slot,
+    state: 'ready',
+    restarts: 0,
+    retiring: null,
+    ejected: false,
+    inStateMs: 0,
+    drainLeftMs: null,
+    load: idleLoad,
+    handOffs: 0,
+    begun: 0,
+    failed: 0,
+    details: null,
+    sessions: null,
+    ...changes,
+  }
+}
+
+/** A balancer that is well, but for the changes. */
+export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus {
+  return {
+    addresses: ['127.0.0.1:3000'],
+    channel: 'native',
+    accepting: true,
+    live: true,
+    connections: {
+      accepted: 0,
+      givenBack: 0,
+      handedOff: 0,
+      refused: {
+        'head-too-large': 0,
+        'head-timeout': 0,
+        'not-http': 0,
+        'ambiguous-head': 0,
+        'too-many-unrouted': 0,
+        'too-many-unrouted-per-address': 0,
+        'no-worker': 0,
+        'queue-full': 0,
+        'queue-timeout': 0,
+      },
+      closed: 0,
+      waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
+    },
+    handOffs: { takenBack: 0 },
+    moves: { givenBack: [], forwarded: [] },
+    visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
+    sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
+    pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
+    ...changes,
+  }
+}
+
+export interface Deferred<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(error: Error): void
+}
+
+export function deferred<T>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, 'promise'> | undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { promise, ...(settle as unknown as Omit<Deferred<T>, 'promise'>) }
+}
+
+export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot' | 'upgrade'
+
+/** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
+export class FakeBalancer implements RunningBalancer {
+  readonly events = new BalancerEmitter()
+  readonly extraSockets = new ExtraSockets()
+  readonly calls: string[] = []
+  readonly settings: Settings
+  /** Those of each reload. */
+  readonly reloads: Settings[] = []
+  /** What becomes of operations; left out: they succeed at once. */
+  outcomes: { [Name in FakeOperation]?: () => Promise<OperationResult> } = {}
+  /** Of what the status says. */
+  changes: Partial<BalancerStatus> = {}
+  started = deferred<void>()
+  stopped = deferred<void>()
+
+  constructor(settings: Settings) {
+    this.settings = settings
+  }
+
+  start(): Promise<void> {
+    this.calls.push('start')
+    return this.started.promise
+  }
+
+  stop(reason: string): Promise<void> {
+    this.calls.push(`stop ${reason}`)
+    return this.stopped.promise
+  }
+
+  stopNow(): void {
+    this.calls.push('stopNow')
+    this.stopped.resolve()
+  }
+
+  status(): BalancerStatus {
+    return statusOf(this.changes)
+  }
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    this.reloads.push(settings)
+    return this.#operate('reload', pool ?? 'all')
+  }
+
+  rollback(): Promise<OperationResult> {
+    return this.#operate('rollback')
+  }
+
+  scale(pool: string, change: ScaleChange): Promise<OperationResult> {
+    return this.#operate('scale', pool, JSON.stringify(change))
+  }
+
+  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('drainSlot', `${pool}/${slot}`)
+  }
+
+  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    return this.#operate('restartSlot', `${pool}/${slot}`)
+  }
+
+  upgrade(): Promise<OperationResult> {
+    return this.#operate('upgrade')
+  }
+
+  #operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+    this.calls.push([name, ...details].join(' '))
+    return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
+  }
+}
+
+export class FakeOutput implements TextOutput {
+  text = ''
+  isTTY = false
+
+  write(text: string): void {
+    this.text += text
+  }
+}
+
+export interface FakeIo extends CliIo {
+  stdout: FakeOutput
+  stderr: FakeOutput
+  signals: Signals & EventEmitter
+  hasLostTerminal: () => boolean
+  isAlive: (pid: number) => boolean
+  /** The balancer of the command, once it has made one. */
+  balancer: Promise<FakeBalancer>
+}
+
+export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
+  const made = deferred<FakeBalancer>()
+  return {
+    stdout: new FakeOutput(),
+    stderr: new FakeOutput(),
+    // The control socket is in the folder of the test.
+    env: { TMPDIR: cwd, ...env },
+    cwd,
+    signals: new EventEmitter(),
+    isNewPrimary: false,
+    hasLostTerminal: () => false,
+    endWithOutput() {},
+    outliveOutput() {},
+    isAlive: () => false,
+    balancer: made.promise,
+    inherit: async () => new Startup(new InheritedSockets([])),
+    async createBalancer(settings) {
+      const balancer = new FakeBalancer(settings)
+      made.resolve(balancer)
+      return balancer
+    },
+  }
+}

@@ -1,0 +1,11 @@
+// The portable load board, held to the contract.
+
+import { suite } from '../../../../test/suite.ts'
+import { portableTransport } from '../../src/index.ts'
+import { loadBoardContract } from '../load/load-board-contract.ts'
+
+const test = suite('portable: load board contract')
+
+loadBoardContract(test, portableTransport())
+
+test.run()

@@ -1,0 +1,12 @@
+// Drain of an app that ends TLS itself: its connections can't move, over whatever channel.
+
+import { nativeTransport } from '@switchyard/handoff'
+import { suite } from '../../../../test/suite.ts'
+import { certificate } from '../support/certificate.ts'
+import { drainCases } from '../support/drain-cases.ts'
+
+const test = suite('TLS: drain', { timeoutMs: 30_000 })
+
+drainCases(test, { transport: nativeTransport(), moves: false, tls: certificate(), rounds: 4, seed: 9 })
+
+test.run()
