@@ -35,7 +35,7 @@ function inWorld(body: (world: World) => void, movesConnections = true): () => v
       Object.defineProperty(worker, 'load', { value: load })
       Object.assign(worker.link, {
         movesConnections,
-        tellMostKept(count: number | undefined) {
+        sendKeptLimit(count: number | undefined) {
           told[slot] = count
         },
       })
