@@ -1,12 +1,17 @@
-// A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
+// A balancer: its parts, put together, and its life. The path of a connection through them is dispatch/dispatcher.ts.
 
 import { type Acceptor, type Connection, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
-import type { RequestHead } from '@switchyard/routing'
-import { ActiveConfig } from './dispatch/active-config.ts'
-import type { BoundRoutes, Destination } from './dispatch/bound-routes.ts'
+import { ActiveConfig, type DroppedPool } from './dispatch/active-config.ts'
+import type { BoundRoutes } from './dispatch/bound-routes.ts'
+import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { MoveCounts } from './dispatch/move-counts.ts'
+import { answerPlacement } from './dispatch/placement-answers.ts'
+import type { Pool } from './dispatch/pool.ts'
+import { PoolChanges } from './dispatch/pool-changes.ts'
 import type { PoolWorker } from './dispatch/pool-worker.ts'
+import { QueueRunner } from './dispatch/queue-runner.ts'
+import { Recall } from './dispatch/recall.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
@@ -53,7 +58,10 @@ export class Balancer implements Operations {
   private readonly listeners: Listeners
   private readonly listens: ListenRequests
   private readonly upgrades: Upgrade
+  private readonly claims: ClaimPoller
+  private readonly queues: QueueRunner
   private readonly dispatcher: Dispatcher
+  private readonly changes: PoolChanges
   private readonly sessions: EmbeddedSessions
   private readonly handover: SessionHandover
   private stopped: Promise<void> | undefined
@@ -76,11 +84,10 @@ export class Balancer implements Operations {
     })
     this.redisSharing = new RedisSharing({ learned: this.learned, events: this.events })
     this.activeConfig = new ActiveConfig(settings, {
-      supervisor: () => this.supervisor,
       forwardToken: this.forwardToken,
-      learned: this.learned,
+      visitors: this.learned,
       onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-      placeAgain: (taken) => this.dispatcher.placeAgain(taken),
+      poolFor: (listener, pool) => this.listens.poolFor(listener, pool),
       owners: this.transport.owners,
     })
     const { pools } = this.activeConfig
@@ -91,28 +98,27 @@ export class Balancer implements Operations {
       ...settings.limits,
       ...headBoundsOf(settings),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
-      onLeft: (fd) => this.dispatcher.onLeft(fd),
+      onLeft: (fd) => this.dispatcher.onHangUp(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
-    this.dispatcher = new Dispatcher({
-      acceptor: this.acceptor,
-      refuses: (head) => this.activeConfig.current.routes.refuses(head),
-      destination: (head, listener) => this.destination(head, listener),
-      pools: () => pools.values(),
-      poolOf: (worker) => this.activeConfig.poolOf(worker),
-      others: () => this.upgrades,
-    })
+    this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
+    this.queues = new QueueRunner(pools, this.claims)
+    const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, others: () => this.upgrades })
+    this.claims.start(this.dispatcher)
+    this.queues.start(this.dispatcher)
+    this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools })
     this.listens = new ListenRequests({
       listeners: this.listeners,
       acceptor: this.acceptor,
       events: this.events,
       settings: () => this.settings,
       freePorts,
-      onChanged: (worker) => this.dispatcher.onServersChanged(worker, this.listens.listenersOf(worker.pool)),
+      onChanged: (worker) => this.changes.serversChanged(worker, this.listens.listenersOf(worker.pool)),
       onClosed: (worker) => {
-        this.dispatcher.recallAll([worker])
-        this.dispatcher.flush()
+        this.changes.recallAll([worker])
+        this.claims.flush()
       },
     })
     this.supervisor = new Supervisor({
@@ -131,22 +137,22 @@ export class Balancer implements Operations {
       returns: {
         onGivenBack: (worker, connection, reason) => {
           if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
-          else this.dispatcher.takeIn(connection)
+          else this.dispatcher.onGivenBack(connection)
         },
         onAsked: (worker, question) => {
           this.moves.countForwarded(question.reason, worker.routeNames)
-          this.dispatcher.onAsked(worker, question)
+          answerPlacement(worker, question, this.activeConfig, this.claims)
         },
         onTurned: (worker) => this.dispatcher.onTurned(worker),
-        onBatchEnd: () => this.dispatcher.flush(),
+        onBatchEnd: () => this.claims.flush(),
       },
-      onReported: ({ pool }) => this.activeConfig.pools.get(pool)?.keeping.decide(),
+      onReported: ({ pool }) => this.activeConfig.pools.get(pool)?.keptConnections.decide(),
       onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
       onReady: (worker) => this.workerReady(worker),
       onHeaderLimit: (bytes) => {
         if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
       },
-      onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
+      onDraining: (worker) => this.changes.workerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
       onSessions: (worker, batch) => this.handover.onMessage(worker, batch),
@@ -164,7 +170,7 @@ export class Balancer implements Operations {
       release: () => this.activeConfig.current,
       prepare: (changed) => this.activeConfig.prepare(changed),
       adopt: (release) => this.adopt(release),
-      discard: () => this.activeConfig.dropOthers(),
+      discard: () => this.drop(this.activeConfig.dropOthers()),
     })
     this.upgrades = new Upgrade(
       {
@@ -176,7 +182,9 @@ export class Balancer implements Operations {
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
+        claims: this.claims,
         dispatcher: this.dispatcher,
+        changes: this.changes,
         settings: () => this.settings,
         freePorts,
         leave: () => {
@@ -220,14 +228,6 @@ export class Balancer implements Operations {
     this.supervisor.stopNow()
   }
 
-  /** What no route matches goes to the first pool, or if only another one's app listens where it came, there. */
-  private destination(head: RequestHead, listener: number): Destination {
-    const { routes, defaults } = this.activeConfig.current
-    const route = routes.find(head)
-    if (route !== routes.fallback || defaults.size === 1) return route.policy
-    return defaults.get(this.listens.poolFor(listener, route.pool)) ?? route.policy
-  }
-
   /** An idle connection comes back. A primary that stops keeps none. */
   private rest(connection: Connection): void {
     if (this.upgrades.isPassing) return this.upgrades.passRest(connection)
@@ -239,7 +239,7 @@ export class Balancer implements Operations {
 
   private workerReady(worker: PoolWorker): void {
     this.listens.admit(worker)
-    this.dispatcher.onWorkerReady(worker)
+    this.changes.workerReady(worker)
     void this.accept()
   }
 
@@ -265,12 +265,12 @@ export class Balancer implements Operations {
     const { past } = pool
     this.listens.forget(worker)
     this.handover.forget(worker)
-    const takenBack = this.dispatcher.onWorkerGone(worker)
+    const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
     past.claimed += worker.channel.claimed
     past.boardFaults += worker.load.faults
     past.takenBack += takenBack + worker.recalled
-    this.activeConfig.forgetIfEmpty(pool)
+    this.removeIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -309,12 +309,27 @@ export class Balancer implements Operations {
     return this.activeConfig.current.settings
   }
 
-  private adopt(release: BoundRoutes): void {
-    this.activeConfig.adopt(release)
-    this.sessions.configure(release.settings.sessions)
-    this.learned.configure(learnedBounds(release.settings))
-    this.redisSharing.configure(sharingWishes(release))
-    this.dispatcher.placeAll()
+  private adopt(routes: BoundRoutes): void {
+    const dropped = this.activeConfig.adopt(routes)
+    this.supervisor.limits = routes.settings.limits
+    this.drop(dropped)
+    this.sessions.configure(routes.settings.sessions)
+    this.learned.configure(learnedBounds(routes.settings))
+    this.redisSharing.configure(sharingWishes(routes))
+    this.changes.placeAll()
+  }
+
+  /** Pools that no config names any more lose their workers, and what waited for them is routed again. */
+  private drop(dropped: readonly DroppedPool[]): void {
+    for (const { pool, queued } of dropped) {
+      this.supervisor.wanted.get(pool.settings.name)?.scaleTo(0)
+      this.changes.placeAgain(queued)
+      this.removeIfEmpty(pool)
+    }
+  }
+
+  private removeIfEmpty(pool: Pool): void {
+    if (this.activeConfig.removeIfEmpty(pool)) this.supervisor.wanted.delete(pool.settings.name)
   }
 
   // ---- Start and stop ----
@@ -339,7 +354,8 @@ export class Balancer implements Operations {
     this.upgrades.end()
     this.listens.stop()
     this.redisSharing.close()
-    this.dispatcher.close()
+    this.claims.stop()
+    for (const { arrival } of this.queues.stop()) this.acceptor.drop(arrival.fd)
     this.sessions.close()
     this.acceptor.close()
     this.listeners.removeFiles()

@@ -1,35 +1,39 @@
-// Which release is in force, and the pools that releases need: a pool comes with the first release that names it, and goes with its last worker when
-// none does any more.
+// The config in force: its routes with their policies, and the pools that configs name. A pool comes with the first config that names it, and goes with its last
+// worker when no config names it any more.
 
 import type { Owners } from '@switchyard/handoff'
-import type { VisitorSlots } from '@switchyard/routing'
+import type { RequestHead, VisitorSlots } from '@switchyard/routing'
 import type { Settings } from '../settings.ts'
-import type { Supervisor } from '../supervisor/supervisor.ts'
-import { type BoundRoutes, bindRoutes } from './bound-routes.ts'
+import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination } from './bound-routes.ts'
 import { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
 
 export interface ActiveConfigOptions {
-  readonly supervisor: () => Supervisor
   readonly forwardToken: string
-  readonly learned: VisitorSlots
+  readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
-  /** Routes connections again that waited for a pool which goes. */
-  readonly placeAgain: (taken: readonly Queued[]) => void
+  /** Which pool serves a listener by default. `pool`: the first of the config. */
+  readonly poolFor: (listener: number, pool: string) => string
   /** Of the descriptors that wait, where they are checked. */
   readonly owners: Owners | undefined
 }
 
-export class ActiveConfig {
+/** A pool that no config names any more, and the connections that waited for it; they are the caller's. */
+export interface DroppedPool {
+  readonly pool: Pool
+  readonly queued: readonly Queued[]
+}
+
+export class ActiveConfig implements ActiveRoutes {
   readonly pools = new Map<string, Pool>()
-  /** What pools that are no more had claimed, and what was taken back from them. */
+  /** What pools that are gone had claimed, and what was taken back from them. */
   readonly pastPools = { claimed: 0, takenBack: 0 }
-  private readonly parts: ActiveConfigOptions
+  private readonly options: ActiveConfigOptions
   private inForce: BoundRoutes
 
-  constructor(settings: Settings, parts: ActiveConfigOptions) {
-    this.parts = parts
+  constructor(settings: Settings, options: ActiveConfigOptions) {
+    this.options = options
     this.inForce = this.prepare(settings)
   }
 
@@ -37,51 +41,57 @@ export class ActiveConfig {
     return this.inForce
   }
 
+  refuses(head: RequestHead): boolean {
+    return this.inForce.routes.refuses(head)
+  }
+
+  /** What no route matches goes to the first pool, or, if only the app of another pool listens where it came, to that pool. */
+  destination(head: RequestHead, listener: number): Destination {
+    const { routes, defaults } = this.inForce
+    const route = routes.find(head)
+    if (route !== routes.fallback || defaults.size === 1) return route.policy
+    return defaults.get(this.options.poolFor(listener, route.pool)) ?? route.policy
+  }
+
   poolOf(worker: PoolWorker): Pool {
     return this.pools.get(worker.pool) as Pool
   }
 
-  /** A release of these settings; nothing is routed by it yet. Pools that it adds are there, without workers. */
+  /** Binds the routes of these settings; nothing is routed by them yet. Pools that they add are there, without workers. */
   prepare(settings: Settings): BoundRoutes {
-    const { forwardToken, learned, onPolicyFailed } = this.parts
+    const { forwardToken, visitors, onPolicyFailed, owners } = this.options
     return bindRoutes(settings, {
       forwardToken,
-      learned,
+      visitors,
       onPolicyFailed,
       poolOf: (pool) => {
-        const known = this.pools.get(pool.name) ?? new Pool(pool, this.parts.owners)
+        const known = this.pools.get(pool.name) ?? new Pool(pool, owners)
         this.pools.set(pool.name, known)
         return known
       },
     })
   }
 
-  /** From now on everything goes by this release. */
-  adopt(release: BoundRoutes): void {
-    this.inForce = release
-    this.parts.supervisor().limits = release.settings.limits
-    for (const pool of release.settings.pools) this.pools.get(pool.name)?.configure(pool)
-    this.dropOthers()
+  /** Routes by this config from now on. Returns the pools that it drops. */
+  adopt(routes: BoundRoutes): readonly DroppedPool[] {
+    this.inForce = routes
+    for (const pool of routes.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    return this.dropOthers()
   }
 
-  /** Pools that the release in force does not name get no workers any more. */
-  dropOthers(): void {
-    const { supervisor, placeAgain } = this.parts
-    for (const [name, pool] of this.pools) {
-      if (this.names(name)) continue
-      supervisor().wanted.get(name)?.scaleTo(0)
-      placeAgain(pool.queue.removeAll())
-      this.forgetIfEmpty(pool)
-    }
+  /** Drops the pools that the config in force does not name. */
+  dropOthers(): readonly DroppedPool[] {
+    return [...this.pools.values()]
+      .filter(({ settings }) => !this.names(settings.name))
+      .map((pool) => ({ pool, queued: pool.queue.removeAll() }))
   }
 
-  /** A worker is gone: its pool may go with it. */
-  forgetIfEmpty({ settings: { name }, workers, past }: Pool): void {
-    if (workers.size > 0 || this.names(name)) return
+  /** Removes a dropped pool that has no worker. Returns whether it is gone. */
+  removeIfEmpty({ settings: { name }, workers, past }: Pool): boolean {
+    if (workers.size > 0 || this.names(name)) return false
     this.pastPools.claimed += past.claimed
     this.pastPools.takenBack += past.takenBack
-    this.pools.delete(name)
-    this.parts.supervisor().wanted.delete(name)
+    return this.pools.delete(name)
   }
 
   private names(pool: string): boolean {

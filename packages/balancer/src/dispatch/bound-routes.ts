@@ -1,15 +1,25 @@
 // What one config means for a running balancer: its routes with their policies bound, and what workers are told. A reload brings another.
 
-import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import { type SharedStart, sharedStart } from '../supervisor/workers/worker-start.ts'
 import type { Pool } from './pool.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 
 /** Where a route leads. */
 export interface Destination {
   readonly pool: Pool
   readonly policy: Policy
+}
+
+/** The routes in force, as the dispatcher asks them. */
+export interface ActiveRoutes {
+  /** Could the app read this head in a way that leads to another route? */
+  refuses(head: RequestHead): boolean
+  /** Pool and policy for a connection with this head that came by this listener. */
+  destination(head: RequestHead, listener: number): Destination
+  poolOf(worker: PoolWorker): Pool
 }
 
 export interface BoundRoutes {
@@ -25,17 +35,17 @@ export interface BoundRoutesOptions {
   /** What proves to a worker that a request was forwarded by one of us; the same for all releases. */
   readonly forwardToken: string
   /** Who knows visitors by a cookie of the app's own. */
-  readonly learned: VisitorSlots
+  readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
 }
 
 /** Binds the routes of `settings`, which have no faults. Changes nothing that runs. */
-export function bindRoutes(settings: Settings, { poolOf, forwardToken, learned, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
+export function bindRoutes(settings: Settings, { poolOf, forwardToken, visitors, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
-    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, visitors: learned, onError }) }
+    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError }) }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))

@@ -1,70 +1,90 @@
-// Flushes hand-offs, and lets go of those that have been claimed. A claim is a word in shared memory that sends no message, so it has to be looked for:
-// soon while hand-offs are out, less often when a worker is slow to claim, never when there is none.
+// Sends hand-offs to workers and finds out what became of them. A claim is a word in shared memory that sends no message, so the primary polls it:
+// soon while hand-offs are out, less often when a worker is slow to claim, never when none is out.
 
 import type { Connection } from '@switchyard/handoff'
+import type { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 
 const FIRST_POLL_MS = 1
-// What a stuck worker has not claimed waits no longer than this for another that is free.
+/** Longest interval. It bounds how long an unclaimed hand-off waits at a stuck worker before another worker can have it. */
 const LAST_POLL_MS = 4
-/** While each worker says when its loop turns, and there is more for it than it can take. */
+/** Interval while every worker signals its loop turns anyway, and more connections wait than the workers can take. */
 const SIGNALLED_POLL_MS = 10
 
-/** What is done about it is the listener's business, but not within the call: the caller may be in the middle of placing a connection. */
-export interface ClaimPollerOptions {
-  /** The worker could not receive this one. */
-  readonly onReturned: (connection: Connection) => void
-  /** The worker had no room and has some now. */
-  readonly onRoom: (worker: PoolWorker) => void
-  /** The worker has not claimed all that it was offered a while ago. */
-  readonly onUnclaimed: (worker: PoolWorker) => void
-  /** All workers have been looked at: the moment to act. */
-  readonly onPolled: () => void
-  /** Does it say that its loop has turned, and nothing is gained by knowing earlier that it has claimed? */
-  readonly signalsTurns: (worker: PoolWorker) => boolean
+export interface ClaimPollerListener {
+  /** Every worker with hand-offs has been polled: `slow` workers have not claimed all of theirs. */
+  onPolled(slow: readonly PoolWorker[]): void
 }
 
 export class ClaimPoller {
-  private readonly options: ClaimPollerOptions
-  private readonly touched = new Set<PoolWorker>()
+  private readonly poolOf: (worker: PoolWorker) => Pool
+  private readonly unsent = new Set<PoolWorker>()
   private readonly open = new Set<PoolWorker>()
+  /** Connections that a worker could not receive, until `takeReturned`. */
+  private readonly returned: Connection[] = []
+  /** Pools with a worker that had no room and has some, until `takeRoomy`. */
+  private readonly roomy = new Set<Pool>()
+  private listener: ClaimPollerListener | undefined
   private timer: NodeJS.Timeout | undefined
   private waitMs = FIRST_POLL_MS
 
-  constructor(options: ClaimPollerOptions) {
-    this.options = options
+  constructor(poolOf: (worker: PoolWorker) => Pool) {
+    this.poolOf = poolOf
   }
 
-  /** Something was offered to this worker. */
+  start(listener: ClaimPollerListener): void {
+    this.listener = listener
+  }
+
+  /** Records that a hand-off or an answer for this worker waits for `flush`. */
   touch(worker: PoolWorker): void {
-    this.touched.add(worker)
+    this.unsent.add(worker)
   }
 
-  /** Sends what has been offered since the last call. */
+  /** Sends everything since the last call, in one batch for each worker. */
   flush(): void {
-    if (this.touched.size === 0) return
+    if (this.unsent.size === 0) return
     this.waitMs = SIGNALLED_POLL_MS
-    for (const worker of this.touched) {
+    for (const worker of this.unsent) {
       worker.channel.flush()
       this.open.add(worker)
-      if (!this.options.signalsTurns(worker)) this.waitMs = FIRST_POLL_MS
+      // The workers of a saturated pool signal their turns anyway.
+      if (!this.poolOf(worker).isSaturated) this.waitMs = FIRST_POLL_MS
     }
-    this.touched.clear()
+    this.unsent.clear()
     if (this.timer === undefined) this.timer = setTimeout(this.pollAll, this.waitMs)
   }
 
-  /** Looks at one worker now. */
-  settle(worker: PoolWorker): void {
+  /** Polls one worker now. What it returns and the room it has are kept for `takeReturned` and `takeRoomy`: the caller may be placing a connection. */
+  poll(worker: PoolWorker): void {
     const { channel } = worker
     const hadRoom = channel.hasRoom
-    for (const connection of channel.settle()) this.options.onReturned(connection)
-    if (!hadRoom && channel.hasRoom) this.options.onRoom(worker)
+    this.returned.push(...channel.settle())
+    if (!hadRoom && channel.hasRoom) this.roomy.add(this.poolOf(worker))
   }
 
-  /** The worker is gone. */
-  forget(worker: PoolWorker): void {
-    this.touched.delete(worker)
+  /** The worker's process is gone. `unclaimed`: hand-offs that come back from it. */
+  remove(worker: PoolWorker, unclaimed: readonly Connection[]): void {
+    this.unsent.delete(worker)
     this.open.delete(worker)
+    this.returned.push(...unclaimed)
+  }
+
+  /** Has anything come back, or a worker room again, that was not taken yet? */
+  get hasNews(): boolean {
+    return this.returned.length > 0 || this.roomy.size > 0
+  }
+
+  /** The connections that have come back since the last call; they are the caller's. */
+  takeReturned(): readonly Connection[] {
+    return this.returned.splice(0)
+  }
+
+  /** The pools in which a worker has room again since the last call. */
+  takeRoomy(): readonly Pool[] {
+    const pools = [...this.roomy]
+    this.roomy.clear()
+    return pools
   }
 
   stop(): void {
@@ -73,12 +93,13 @@ export class ClaimPoller {
 
   private readonly pollAll = (): void => {
     this.timer = undefined
+    const slow: PoolWorker[] = []
     for (const worker of this.open) {
-      this.settle(worker)
-      if (worker.channel.outstanding > 0) this.options.onUnclaimed(worker)
+      this.poll(worker)
+      if (worker.channel.outstanding > 0) slow.push(worker)
       if (worker.channel.isSettled) this.open.delete(worker)
     }
-    this.options.onPolled()
+    this.listener?.onPolled(slow)
     this.flush()
     if (this.open.size === 0 || this.timer !== undefined) return
     this.timer = setTimeout(this.pollAll, this.waitMs)

@@ -57,7 +57,7 @@ export class PoolWorker implements Candidate {
   /** When it came to its state. */
   sinceMs: number
   readonly startedMs: number
-  leavingMs: number | undefined
+  stoppingMs: number | undefined
   killed = false
   process: SpawnedProcess | undefined
   /** How it is with its sessions; undefined: its app has not used any. */

@@ -21,8 +21,20 @@ const AHEAD_AFTER_MS = 10
 /** And after so long to any busy loop that has nothing else on its way; it is recalled when another turns free. */
 const ANY_LOOP_AFTER_MS = 250
 
-/** What `choose` found: a worker, what has to be waited for, or `nobody`: no worker is there, and none is coming up. */
-export type Choice = PoolWorker | WaitFor | 'nobody'
+/** What `choose` finds: a worker; what the connection has to wait for; or nobody, when the pool has no worker and none is starting. */
+export type Choice =
+  | { readonly kind: 'worker'; readonly worker: PoolWorker }
+  | { readonly kind: 'wait'; readonly waitFor: WaitFor }
+  | { readonly kind: 'nobody' }
+
+/** Made once: most connections of a saturated pool wait. */
+const WAIT_FOR = {
+  loop: { kind: 'wait', waitFor: 'loop' },
+  policy: { kind: 'wait', waitFor: 'policy' },
+  home: { kind: 'wait', waitFor: 'home' },
+  recalled: { kind: 'wait', waitFor: 'recalled' },
+} as const
+const NOBODY = { kind: 'nobody' } as const
 
 /** What a pool needs of a policy. */
 export interface PoolPolicy {
@@ -34,7 +46,7 @@ export interface PoolPolicy {
 export class Pool {
   settings: PoolSettings
   readonly queue: Queue
-  readonly keeping = new KeptConnections(this)
+  readonly keptConnections = new KeptConnections(this)
   /** Every process of this pool that is not gone. */
   readonly workers = new Set<PoolWorker>()
   /** The next start of a worker, if one is due: what a refused client is told to wait for. */
@@ -45,16 +57,16 @@ export class Pool {
   private serving: PoolWorker[] = []
   private ready: PoolWorker[] = []
   /** Who drains and still gets what carries a ticket of its own. */
-  private leaving: PoolWorker[] = []
+  private draining: PoolWorker[] = []
   private ejected: ReadonlySet<PoolWorker> = new Set()
   private slots: number[] = []
   /** Listeners that the app of this pool has asked for. */
   private listeners: readonly number[] = []
   /** Those of them that a worker has no server for: it may have nothing that comes by them. */
-  private uneven: ReadonlySet<number> = new Set()
+  private partial: ReadonlySet<number> = new Set()
   /** For what cannot wait: a request that another worker forwards. */
   private readonly otherwise = leastInFlight()
-  private readonly wanting = new Set<object>()
+  private readonly subscribers = new Set<object>()
 
   /** `owners`: of the descriptors that wait here, where they are checked. */
   constructor(settings: PoolSettings, owners?: Owners) {
@@ -85,7 +97,7 @@ export class Pool {
   add(worker: PoolWorker): void {
     this.workers.add(worker)
     worker.link.sendReadySlots(this.slots)
-    this.keeping.sendTo(worker)
+    this.keptConnections.sendTo(worker)
   }
 
   remove(worker: PoolWorker): void {
@@ -97,9 +109,9 @@ export class Pool {
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
     this.serving = this.ready.filter((worker) => worker.retiring !== 'hang' && !this.ejected.has(worker) && !worker.hasClosed)
-    this.leaving = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed && worker.retiring !== 'hang')
-    this.uneven = new Set(
-      this.listeners.filter((number) => ![...this.ready, ...this.leaving].every((worker) => worker.listeners.has(number))),
+    this.draining = [...this.workers].filter((worker) => worker.state === 'draining' && !worker.sealed && worker.retiring !== 'hang')
+    this.partial = new Set(
+      this.listeners.filter((number) => ![...this.ready, ...this.draining].every((worker) => worker.listeners.has(number))),
     )
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
@@ -137,15 +149,15 @@ export class Pool {
   }
 
   /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. True: one has turned already. */
-  want(who: object): boolean {
-    this.wanting.add(who)
+  subscribeTurns(who: object): boolean {
+    this.subscribers.add(who)
     let isFree = false
     for (const { load } of this.ready) isFree = load.want() || isFree
     return isFree
   }
 
-  unwant(who: object): void {
-    if (!this.wanting.delete(who) || this.wanting.size > 0) return
+  unsubscribeTurns(who: object): void {
+    if (!this.subscribers.delete(who) || this.subscribers.size > 0) return
     for (const { load } of this.ready) load.unwant()
   }
 
@@ -172,35 +184,36 @@ export class Pool {
     const recalled = origin === 'recalled'
     const ready = this.servingOf(this.ready, listener)
     // Only a worker without a server for it is there: it waits aside, and nothing behind it.
-    if (ready.length === 0 && this.ready.length > 0) return 'home'
+    if (ready.length === 0 && this.ready.length > 0) return WAIT_FOR.home
     const all = this.servingOf(this.open, listener)
-    const leaving = this.servingOf(this.leaving, listener)
+    const leaving = this.servingOf(this.draining, listener)
     if (leaving.length > 0 && policy.home !== undefined) {
       // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
       // sessions of socket.io goodbye: they begin anew with another.
       const home = policy.home(head)
       const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
-      if (worker !== undefined && (home?.firm === true || !beginsSession(head))) return worker.channel.hasRoom ? worker : 'home'
+      if (worker !== undefined && (home?.firm === true || !beginsSession(head)))
+        return worker.channel.hasRoom ? chosen(worker) : WAIT_FOR.home
     }
     if (all.length !== ready.length && policy.home !== undefined) {
       // Somebody is full. What a session id names exists nowhere else, so it is waited for.
       const home = policy.home(head)
-      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return 'home'
+      if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return WAIT_FOR.home
     }
     readClock()
     const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
-    const chosen = policy.pick(candidates, head)
-    if (chosen instanceof PoolWorker) return chosen
-    if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? 'recalled' : 'policy'
+    const picked = policy.pick(candidates, head)
+    if (picked instanceof PoolWorker) return chosen(picked)
+    if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? WAIT_FOR.recalled : WAIT_FOR.policy
     const next = recalled || origin === 'queue' ? this.turnsNext(all, waitedMs) : undefined
-    if (next !== undefined) return next
-    if (recalled) return 'recalled'
-    return ready.length > 0 || this.hasStarting() ? 'loop' : 'nobody'
+    if (next !== undefined) return chosen(next)
+    if (recalled) return WAIT_FOR.recalled
+    return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
   }
 
   /** Those that have a server for what comes by a listener. */
   private servingOf(workers: readonly PoolWorker[], listener: number | undefined): readonly PoolWorker[] {
-    return listener !== undefined && this.uneven.has(listener) ? workers.filter((worker) => worker.listeners.has(listener)) : workers
+    return listener !== undefined && this.partial.has(listener) ? workers.filter((worker) => worker.listeners.has(listener)) : workers
   }
 
   /**
@@ -209,11 +222,9 @@ export class Pool {
    */
   chooseNow(policy: PoolPolicy, head: RequestHead, listener?: number): Choice {
     const choice = this.choose(policy, head, 'client', listener)
-    if (choice !== 'loop' && choice !== 'nobody') return choice
-    return (
-      (this.otherwise.pick(this.servingOf(choice === 'loop' ? this.open : this.leaving, listener), head) as PoolWorker | undefined) ??
-      choice
-    )
+    if (choice.kind === 'worker' || (choice.kind === 'wait' && choice.waitFor !== 'loop')) return choice
+    const worker = this.otherwise.pick(this.servingOf(choice.kind === 'wait' ? this.open : this.draining, listener), head)
+    return worker === undefined ? choice : chosen(worker as PoolWorker)
   }
 
   /** The candidates of this moment: those that may have one more. */
@@ -251,4 +262,8 @@ export class Pool {
     for (const worker of this.workers) if (worker.state === 'starting') return true
     return false
   }
+}
+
+function chosen(worker: PoolWorker): Choice {
+  return { kind: 'worker', worker }
 }

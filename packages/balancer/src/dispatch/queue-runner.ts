@@ -1,83 +1,109 @@
-// Connections that wait for a worker, of all pools: which may wait, for how long, and when they are placed again.
+// Runs the queues of all pools: which connection waits, for how long, and when the dispatcher places it again.
 
 import type { Arrival } from '@switchyard/handoff'
-import type { RefusalReason } from '../events.ts'
+import type { ClaimPoller } from './claim-poller.ts'
 import type { Pool } from './pool.ts'
 import type { Queued, WaitFor } from './queue.ts'
 
 const POLL_MS = 50
-/** So many in a row may be turned down by policies of the user's own before the rest has to wait for the next look. */
+/** After so many connections that custom policies turned down in a row, the rest waits for the next poll. */
 const MAX_TURNED_DOWN = 16
+const HOLD_OFF_MS = 1
+/** Behind a queue of so many times the connections that could leave it at once, new connections may wait longer in the kernel. */
+const LONG_QUEUE = 32
+const LONG_HOLD_OFF_MS = 10
 
-/** A connection that no worker can have now. */
-export interface Waits {
+/** The pool in whose queue a connection has to wait, and what it waits for. */
+export interface Wait {
   readonly pool: Pool
   readonly waitFor: WaitFor
 }
 
-export interface QueueRunnerOptions {
-  readonly pools: () => Iterable<Pool>
-  readonly refuse: (pool: Pool, fd: number, reason: RefusalReason) => void
-  /** Places a connection by the routes and the load of this moment. Undefined: it is the caller's no more; else it still has to wait. */
-  readonly place: (queued: Queued) => Waits | undefined
-  /** Watches whether the client of a connection hangs up. */
-  readonly watch: (fd: number) => void
-  readonly flush: () => void
+/** What the queues need of the dispatcher. */
+export interface QueuePlacer {
+  /** Places a connection by the routes and the load of this moment. Undefined: it has left the queue; otherwise it has to wait on. */
+  placeQueued(queued: Queued): Wait | undefined
+  /** Refuses a connection that the queue of this pool can't hold. */
+  refuseQueued(pool: Pool, fd: number, reason: 'queue-full' | 'queue-timeout'): void
+  /** The connection is in a queue from now on. */
+  onQueued(fd: number): void
 }
 
 export class QueueRunner {
-  private readonly options: QueueRunnerOptions
+  private readonly pools: ReadonlyMap<string, Pool>
+  private readonly claims: ClaimPoller
+  private placer!: QueuePlacer
   private timer: NodeJS.Timeout | undefined
 
-  constructor(options: QueueRunnerOptions) {
-    this.options = options
+  constructor(pools: ReadonlyMap<string, Pool>, claims: ClaimPoller) {
+    this.pools = pools
+    this.claims = claims
   }
 
-  /** No worker can have this connection now: it waits, or another does and this is refused. */
-  add({ pool, waitFor }: Waits, arrival: Arrival, sinceMs: number = Date.now()): void {
+  start(placer: QueuePlacer): void {
+    this.placer = placer
+  }
+
+  /** Queues a connection that no worker can have now. If the queue is full, this or another connection is refused. */
+  add({ pool, waitFor }: Wait, arrival: Arrival, sinceMs: number = Date.now()): void {
     const { fd, tag, carried, head } = arrival
     const queued = { arrival: { fd, tag, carried, head: head.keep() }, sinceMs, waitFor, address: head.remoteAddress ?? '' }
     const refused = pool.queue.add(queued)
-    if (refused !== undefined) this.options.refuse(pool, refused.arrival.fd, 'queue-full')
+    if (refused !== undefined) this.placer.refuseQueued(pool, refused.arrival.fd, 'queue-full')
     if (refused === queued) return
-    this.options.watch(fd)
+    this.placer.onQueued(fd)
     this.timer ??= setInterval(() => this.poll(), POLL_MS)
     if (waitFor === 'home') return
     if (pool.queue.waitingForLoop === pool.aheadFrom) this.tryForLoop(pool)
-    this.wish(pool)
+    this.subscribe(pool)
   }
 
-  /** The client of a connection has hung up. Returns whether the connection waited here; it is the caller's then. */
+  /** Removes the connection of a client that hung up. Returns whether it was queued; it is the caller's then. */
   remove(fd: number): boolean {
-    for (const pool of this.options.pools()) if (pool.queue.remove(fd) !== undefined) return true
+    for (const pool of this.pools.values()) if (pool.queue.remove(fd) !== undefined) return true
     return false
   }
 
-  /** A loop has turned: connections that wait for one are placed, in order. */
-  placeForLoop(pool: Pool): void {
+  /** Places connections that wait for a loop, in order: a loop has turned. */
+  runForLoop(pool: Pool): void {
     this.tryForLoop(pool)
-    this.wish(pool)
-    this.options.flush()
+    this.subscribe(pool)
+    this.claims.flush()
   }
 
-  /** A worker has come or has room again: what waits is placed, in order, and waits on if no worker can have it still. */
-  place(pool: Pool): void {
+  /** Places every waiting connection that it can, in order: a worker has come, or has room again. */
+  run(pool: Pool): void {
     if (pool.queue.length === 0) return
     const waiting: Queued[] = []
     for (const queued of pool.queue.removeForHome()) this.retry(pool, queued, waiting)
     pool.queue.putBack(waiting)
-    this.placeForLoop(pool)
+    this.runForLoop(pool)
   }
 
-  stop(): void {
+  /**
+   * How long arriving connections may wait in the kernel, in ms; 0: not at all. When every pool has a standing queue, whatever the route, taking in many
+   * connections at once leaves the workers more of the processor.
+   */
+  get holdOffMs(): number {
+    let ms = LONG_HOLD_OFF_MS
+    for (const pool of this.pools.values()) {
+      if (!pool.isSaturated) return 0
+      if (pool.queue.waitingForLoop < pool.aheadFrom * LONG_QUEUE) ms = HOLD_OFF_MS
+    }
+    return ms
+  }
+
+  /** Stops for good. Returns the connections that waited; they are the caller's. */
+  stop(): readonly Queued[] {
     clearInterval(this.timer)
+    return [...this.pools.values()].flatMap((pool) => pool.queue.removeAll())
   }
 
-  /** Workers tell when their loops turn for as long as a connection waits for that. */
-  private wish(pool: Pool): void {
-    if (pool.queue.waitingForLoop === 0) return pool.unwant(this)
-    // One may have turned between the look and the wish.
-    if (pool.want(this)) this.tryForLoop(pool)
+  /** Workers signal their loop turns for as long as a connection waits for one. */
+  private subscribe(pool: Pool): void {
+    if (pool.queue.waitingForLoop === 0) return pool.unsubscribeTurns(this)
+    // A loop may have turned between the attempt and the subscription.
+    if (pool.subscribeTurns(this)) this.tryForLoop(pool)
   }
 
   private tryForLoop(pool: Pool): void {
@@ -86,28 +112,28 @@ export class QueueRunner {
       const queued = pool.queue.removeForLoop()
       if (queued === undefined) break
       const waitFor = this.retry(pool, queued, waiting)
-      // No worker could have the next one either, unless it was the policy's own wish.
+      // No worker can have the next connection either, unless it was the policy that turned this one down.
       if (waitFor === 'loop' || waitFor === 'recalled') break
     }
     pool.queue.putBack(waiting)
   }
 
-  /** Places one that was taken out of the queue of `pool`; if it has to wait on there, it joins those that are `waiting` to be put back. Returns what it waits for. */
+  /** Places a connection that was taken out of the queue of `pool`. If it has to wait on there it joins `waiting`. Returns what it waits for. */
   private retry(pool: Pool, queued: Queued, waiting: Queued[]): WaitFor | undefined {
-    const waits = this.options.place(queued)
-    if (waits === undefined) return undefined
-    // A reload may have brought it to another pool.
-    if (waits.pool !== pool) this.add(waits, queued.arrival, queued.sinceMs)
-    else waiting.push({ ...queued, waitFor: waits.waitFor })
-    return waits.pool === pool ? waits.waitFor : undefined
+    const wait = this.placer.placeQueued(queued)
+    if (wait === undefined) return undefined
+    // After a reload its route may lead to another pool.
+    if (wait.pool !== pool) this.add(wait, queued.arrival, queued.sinceMs)
+    else waiting.push({ ...queued, waitFor: wait.waitFor })
+    return wait.pool === pool ? wait.waitFor : undefined
   }
 
   private poll(): void {
     let isOver = true
-    for (const pool of this.options.pools()) {
-      for (const { arrival } of pool.queue.removeExpired(Date.now())) this.options.refuse(pool, arrival.fd, 'queue-timeout')
-      this.place(pool)
-      if (pool.keeping.poll() || pool.queue.length > 0) isOver = false
+    for (const pool of this.pools.values()) {
+      for (const { arrival } of pool.queue.removeExpired(Date.now())) this.placer.refuseQueued(pool, arrival.fd, 'queue-timeout')
+      this.run(pool)
+      if (pool.keptConnections.poll() || pool.queue.length > 0) isOver = false
     }
     if (!isOver) return
     clearInterval(this.timer)

@@ -12,19 +12,12 @@ const SILENT_MS = 8
 
 const ALL = 2 ** 31 - 1
 
-export interface RecallOptions {
-  /** Places what has come back, by the load of this moment. It may come back to a queue, but not to here. */
-  readonly place: (connection: Connection) => void
-}
+/** Places a recalled connection by the load of this moment: with another worker, or in a queue. */
+export type PlaceRecalled = (connection: Connection) => void
 
 export class Recall {
-  private readonly options: RecallOptions
   /** Workers with hand-offs that were not claimed at the last look. */
   private readonly slow = new Map<Pool, Set<PoolWorker>>()
-
-  constructor(options: RecallOptions) {
-    this.options = options
-  }
 
   /** This worker has not claimed all that it was offered. */
   record(pool: Pool, worker: PoolWorker): void {
@@ -34,23 +27,23 @@ export class Recall {
   }
 
   /** A loop may have turned free: it gets what others have had for too long. */
-  relieve(pool: Pool): void {
+  relieve(pool: Pool, place: PlaceRecalled): void {
     const slow = this.slow.get(pool)
     if (slow === undefined) return
-    this.recallFrom(slow, pool)
+    this.recallFrom(slow, pool, place)
     if (slow.size === 0) return this.end(pool)
     // One may have turned between the look and the wish.
-    if (pool.want(this)) this.recallFrom(slow, pool)
+    if (pool.subscribeTurns(this)) this.recallFrom(slow, pool, place)
   }
 
   /** As `relieve`, for every pool with such hand-offs. */
-  relieveAll(): void {
-    for (const pool of this.slow.keys()) this.relieve(pool)
+  relieveAll(place: PlaceRecalled): void {
+    for (const pool of this.slow.keys()) this.relieve(pool, place)
   }
 
   /** Takes back all that a worker has not claimed and that could go elsewhere. */
-  all(worker: PoolWorker): void {
-    this.recall(worker, ALL, 0)
+  all(worker: PoolWorker, place: PlaceRecalled): void {
+    this.recall(worker, ALL, 0, place)
   }
 
   /** The worker is gone, or has nothing unclaimed any more. */
@@ -59,7 +52,7 @@ export class Recall {
     if (slow?.delete(worker) === true && slow.size === 0) this.end(pool)
   }
 
-  private recallFrom(slow: Set<PoolWorker>, pool: Pool): void {
+  private recallFrom(slow: Set<PoolWorker>, pool: Pool, place: PlaceRecalled): void {
     readClock()
     for (const worker of slow) {
       if (worker.channel.outstanding === 0) {
@@ -68,7 +61,7 @@ export class Recall {
       }
       const olderThanMs = worker.load.busyMs >= STUCK_MS ? STUCK_MS : SILENT_MS
       // One at a time: each takes a worker's freedom away. What is offered again is too young to be recalled, so this ends.
-      while (this.isBetterOff(pool, worker) && this.recall(worker, 1, olderThanMs) > 0) {}
+      while (this.isBetterOff(pool, worker) && this.recall(worker, 1, olderThanMs, place) > 0) {}
     }
   }
 
@@ -78,15 +71,15 @@ export class Recall {
   }
 
   /** Recalls at most so many that have been out for so long, and places them. Returns how many they were. */
-  private recall(worker: PoolWorker, most: number, olderThanMs: number): number {
+  private recall(worker: PoolWorker, most: number, olderThanMs: number, place: PlaceRecalled): number {
     const recalled = worker.channel.recall(most, olderThanMs)
     worker.recalled += recalled.length
-    for (const connection of recalled) this.options.place(connection)
+    for (const connection of recalled) place(connection)
     return recalled.length
   }
 
   private end(pool: Pool): void {
     this.slow.delete(pool)
-    pool.unwant(this)
+    pool.unsubscribeTurns(this)
   }
 }

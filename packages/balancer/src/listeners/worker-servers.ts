@@ -101,6 +101,6 @@ export class WorkerServers {
 const NONE: ReadonlyMap<number, WorkerServer> = new Map()
 
 /** Is it about to end, so that what it closes is closed for itself only? */
-export function isLeaving({ state, leavingMs }: PoolWorker): boolean {
+export function isLeaving({ state, stoppingMs: leavingMs }: PoolWorker): boolean {
   return state === 'draining' || state === 'gone' || leavingMs !== undefined
 }

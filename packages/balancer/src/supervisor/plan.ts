@@ -27,7 +27,7 @@ export interface PlannedWorker extends PlannedSlot {
   /** It has said that nothing is left in it, and nothing can come any more. */
   readonly drained: boolean
   /** When it was asked to leave, if it was. */
-  readonly leavingMs: number | undefined
+  readonly stoppingMs: number | undefined
   /** How long it may take then; undefined: to the end of its drain, and `LEAVE_MS` at least. */
   readonly stopTimeoutMs: number | undefined
 }
@@ -124,9 +124,9 @@ const AGAIN_MS = 100
 export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   const actions: Action[] = []
   const clock = new Clock(nowMs)
-  for (const worker of actual.workers) if (worker.state === 'draining' || worker.leavingMs !== undefined) see(worker)
+  for (const worker of actual.workers) if (worker.state === 'draining' || worker.stoppingMs !== undefined) see(worker)
   if (desired.stopping) {
-    for (const { id, state, leavingMs } of actual.workers) {
+    for (const { id, state, stoppingMs: leavingMs } of actual.workers) {
       if (state === 'draining' || leavingMs !== undefined) continue
       actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
     }
@@ -139,9 +139,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
 
   /** Sees a worker off. */
   function see(worker: PlannedWorker): void {
-    if (worker.leavingMs !== undefined) {
-      const stopMs = stopTimeMs(worker, worker.leavingMs, desired)
-      if (clock.isDue(worker.leavingMs + stopMs))
+    if (worker.stoppingMs !== undefined) {
+      const stopMs = stopTimeMs(worker, worker.stoppingMs, desired)
+      if (clock.isDue(worker.stoppingMs + stopMs))
         actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
     } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
@@ -168,7 +168,7 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
   if (isLost(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
-  const live = workers.filter(({ state, leavingMs }) => state !== 'draining' && leavingMs === undefined)
+  const live = workers.filter(({ state, stoppingMs: leavingMs }) => state !== 'draining' && leavingMs === undefined)
   const isWanted = (slot: number) => slot < pool.workers && !pool.held.has(slot)
   const isBehind = (worker: PlannedWorker) => worker.generation !== pool.generation || worker.retiring !== undefined
   const nobodyServes = !live.some(({ state }) => state === 'ready')
@@ -210,7 +210,7 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
     const old = here.find(({ state }) => state === 'ready')
     // One that was killed while it came up: how that counts is known when its process is gone.
     if (
-      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
+      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.stoppingMs !== undefined && !isBehind(worker))
     )
       continue
     if (slot === retried) actions.push({ do: 'start', workerSlot, generation: pool.generation })

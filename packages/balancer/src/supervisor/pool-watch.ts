@@ -63,7 +63,7 @@ export class PoolWatch {
 
   private holdToLimits(pool: Pool, wanted: DesiredPool, nowMs: number): void {
     this.limitsMs.set(pool, nowMs)
-    const workers = [...pool.workers].filter((worker) => worker.state !== 'draining' && worker.leavingMs === undefined)
+    const workers = [...pool.workers].filter((worker) => worker.state !== 'draining' && worker.stoppingMs === undefined)
     if (workers.every(({ settings }) => isUnlimited(settings))) return
     const { kill, retire, unfit } = limitsReached(workers.map((worker) => this.limited(worker, nowMs)))
     const find = (id: number) => workers.find((worker) => worker.id === id) as PoolWorker

@@ -278,7 +278,7 @@ export class Supervisor {
   }
 
   private planned(worker: PoolWorker): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, leavingMs, state } = worker
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, stoppingMs: leavingMs, state } = worker
     const silentMs = this.watch.silentMs(worker)
     return {
       id,
@@ -291,7 +291,7 @@ export class Supervisor {
       retiring,
       sealed,
       drained,
-      leavingMs,
+      stoppingMs: leavingMs,
       stopTimeoutMs: worker.killed ? undefined : worker.settings.stopTimeoutMs,
       state: state === 'gone' ? 'draining' : state,
     }
@@ -311,7 +311,7 @@ export class Supervisor {
         return this.withWorker(action.id, (worker) => this.drains.seal(worker))
       case 'leave':
         return this.withWorker(action.id, (worker) => {
-          worker.leavingMs = now
+          worker.stoppingMs = now
           // Until the runtime is loaded there is nobody to hear the message, and nobody to ignore the signal.
           if (worker.state === 'starting') worker.process?.kill('SIGTERM')
           worker.send({ switchyard: 'leave' })
@@ -437,7 +437,7 @@ export class Supervisor {
   private kill(worker: PoolWorker, why: string): void {
     this.exitReasons.add(worker, why)
     this.failReload(worker)
-    worker.leavingMs = Date.now()
+    worker.stoppingMs = Date.now()
     worker.killed = true
     void this.watch.untilRead(worker).then(() => {
       if (worker.state === 'gone') return
@@ -450,9 +450,9 @@ export class Supervisor {
     const now = Date.now()
     const wanted = this.wanted.get(worker.pool) as DesiredPool
     const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
-    const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
+    const expected = this.stopping || worker.state === 'draining' || worker.stoppingMs !== undefined
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    if (worker.leavingMs === undefined) this.exitReasons.add(worker, how)
+    if (worker.stoppingMs === undefined) this.exitReasons.add(worker, how)
     if (!worker.everReady) this.exitReasons.didNotComeUp(worker)
     const failsReload = this.failReload(worker)
     // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.

@@ -176,6 +176,6 @@ function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): v
 }
 
 /** Has it requests that would wait for ever? */
-function isServing({ state, leavingMs }: PoolWorker): boolean {
+function isServing({ state, stoppingMs: leavingMs }: PoolWorker): boolean {
   return state === 'ready' || (state === 'draining' && leavingMs === undefined)
 }

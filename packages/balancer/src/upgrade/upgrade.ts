@@ -3,8 +3,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Acceptor, type Arrival, type Connection, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { ClaimPoller } from '../dispatch/claim-poller.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { OtherPrimaries } from '../dispatch/other-primaries.ts'
 import type { Pool } from '../dispatch/pool.ts'
+import type { PoolChanges } from '../dispatch/pool-changes.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { FreePorts } from '../listeners/free-ports.ts'
 import type { Listeners } from '../listeners/listeners.ts'
@@ -31,7 +34,9 @@ export interface UpgradeOptions {
   readonly listeners: Listeners
   readonly supervisor: Supervisor
   readonly pools: ReadonlyMap<string, Pool>
+  readonly claims: ClaimPoller
   readonly dispatcher: Dispatcher
+  readonly changes: PoolChanges
   readonly settings: () => Settings
   readonly freePorts: FreePorts
   /** This primary drains and leaves. */
@@ -40,7 +45,7 @@ export interface UpgradeOptions {
   readonly fail: (error: Error) => void
 }
 
-export class Upgrade {
+export class Upgrade implements OtherPrimaries {
   private readonly parts: UpgradeOptions
   private readonly oldPrimary: OldPrimary
   /** undefined: this primary is nobody's successor. */
@@ -64,7 +69,7 @@ export class Upgrade {
       onTaken: (numbers) => listeners.keepFiles(numbers),
       leave: parts.leave,
       takeIn,
-      onBatchEnd: () => parts.dispatcher.flush(),
+      onBatchEnd: () => parts.claims.flush(),
     })
     if (startup?.oldPrimaryLink === undefined) return
     startup.oldPrimaryLink.go.catch((error) => {
@@ -87,7 +92,7 @@ export class Upgrade {
       numbers: () => listeners.numbers,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
       takeIn,
-      onBatchEnd: () => parts.dispatcher.flush(),
+      onBatchEnd: () => parts.claims.flush(),
     })
   }
 
@@ -149,11 +154,11 @@ export class Upgrade {
 
   /** The workers drain; a successor gets what has not begun, and what is idle. Resolves when nothing is left here. */
   async leave(): Promise<void> {
-    const { acceptor, supervisor, pools, dispatcher } = this.parts
+    const { acceptor, supervisor, pools, changes } = this.parts
     const gone = supervisor.stop()
     acceptor.closeListeners()
     this.oldPrimary.passAll()
-    for (const pool of pools.values()) dispatcher.recallAll(pool.workers)
+    for (const pool of pools.values()) changes.recallAll(pool.workers)
     await gone
     await this.oldPrimary.end()
   }
@@ -176,7 +181,7 @@ export class Upgrade {
   /** A neighbour passes a connection to this primary. */
   private takeIn({ connection, rest, isFinal = false }: Passed): void {
     if (rest !== undefined) return this.parts.acceptor.rest(connection, rest.timeoutMs)
-    this.parts.dispatcher.takeIn(connection, isFinal ? 'passed' : 'client')
+    this.parts.dispatcher.onGivenBack(connection, isFinal ? 'passed' : 'client')
   }
 }
 

@@ -2,11 +2,15 @@
 
 import { type Acceptor, newOwners, type Owners } from '@switchyard/handoff'
 import { bindPolicy, leastInFlight, type Policy, type PolicyFunction, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
-import type { Destination } from '../../src/dispatch/bound-routes.ts'
+import type { ActiveRoutes, Destination } from '../../src/dispatch/bound-routes.ts'
+import { ClaimPoller } from '../../src/dispatch/claim-poller.ts'
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts'
 import { Pool } from '../../src/dispatch/pool.ts'
+import { PoolChanges } from '../../src/dispatch/pool-changes.ts'
 import { PoolWorker, type WorkerState } from '../../src/dispatch/pool-worker.ts'
 import type { Queued } from '../../src/dispatch/queue.ts'
+import { QueueRunner } from '../../src/dispatch/queue-runner.ts'
+import { Recall } from '../../src/dispatch/recall.ts'
 import type { PoolSettings } from '../../src/settings.ts'
 import { fakeDoor } from '../support/fake-acceptor.ts'
 import { type FakeChannel, fakeTransport } from '../support/fake-link.ts'
@@ -31,6 +35,9 @@ export class DispatchWorld {
   readonly pools = new Map<string, Pool>()
   readonly acceptor = fakeDoor(this.owners, () => this.dispatcher)
   readonly dispatcher: Dispatcher
+  readonly changes: PoolChanges
+  private readonly claims: ClaimPoller
+  private readonly queues: QueueRunner
   /** Connections that workers gave back. */
   givenBack = 0
   private readonly timers = new FakeTimers()
@@ -42,14 +49,23 @@ export class DispatchWorld {
     for (const [name, settings] of Object.entries(pools))
       this.pools.set(name, new Pool(plainPool({ queueLimit: 1000, queueTimeoutMs: 1_000_000, ...settings, name }), this.owners))
     this.table = this.tableOf(routes)
-    this.dispatcher = new Dispatcher({
-      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
+    const poolOf = (worker: PoolWorker) => this.pool(worker.pool)
+    const activeRoutes: ActiveRoutes = {
       refuses: (head) => this.table.refuses(head),
       destination: (head) => this.table.find(head).policy,
-      pools: () => this.pools.values(),
-      poolOf: (worker) => this.pool(worker.pool),
+      poolOf,
+    }
+    this.claims = new ClaimPoller(poolOf)
+    this.queues = new QueueRunner(this.pools, this.claims)
+    const path = { routes: activeRoutes, claims: this.claims, queues: this.queues, recall: new Recall() }
+    this.dispatcher = new Dispatcher({
+      ...path,
+      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
       others: () => ({ isSharing: false, passBack: () => false, isPassing: false, passOn() {} }),
     })
+    this.claims.start(this.dispatcher)
+    this.queues.start(this.dispatcher)
+    this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools: this.pools })
   }
 
   pool(name = 'web'): Pool {
@@ -71,16 +87,16 @@ export class DispatchWorld {
     const returns = {
       onGivenBack: (_worker: PoolWorker, connection: { fd: number; tag: number; carried: Buffer | undefined }) => {
         this.givenBack++
-        this.dispatcher.takeIn(connection)
+        this.dispatcher.onGivenBack(connection)
       },
       onAsked: () => {},
       onTurned: (worker: PoolWorker) => this.dispatcher.onTurned(worker),
-      onBatchEnd: () => this.dispatcher.flush(),
+      onBatchEnd: () => this.claims.flush(),
     }
     const worker = new PoolWorker(fakeTransport(this.window, this.owners), name, slot, 0, 0, returns, pool.settings)
     worker.state = state
     pool.add(worker)
-    if (state === 'ready') this.dispatcher.onWorkerReady(worker)
+    if (state === 'ready') this.changes.workerReady(worker)
     else pool.refresh()
     return worker
   }
@@ -89,13 +105,13 @@ export class DispatchWorld {
   lose(worker: PoolWorker): void {
     worker.state = 'gone'
     this.pool(worker.pool).remove(worker)
-    this.dispatcher.onWorkerGone(worker)
+    this.changes.workerGone(worker)
   }
 
   /** A reload brings other routes. */
   reroute(routes: readonly PlainRoute[]): void {
     this.table = this.tableOf(routes)
-    this.dispatcher.placeAll()
+    this.changes.placeAll()
   }
 
   /** Some time later what the dispatcher has put off happens: workers are looked at, and what waits. */
@@ -109,7 +125,8 @@ export class DispatchWorld {
   }
 
   end(): void {
-    this.dispatcher.close()
+    this.claims.stop()
+    for (const { arrival } of this.queues.stop()) this.acceptor.drop(arrival.fd)
     this.timers.end()
   }
 

@@ -95,9 +95,9 @@ class Walk {
       default:
         worker.state = worker.state === 'ready' ? 'draining' : 'ready'
         this.world.pool(worker.pool).refresh()
-        if (worker.state === 'draining') this.world.dispatcher.onWorkerDraining(worker)
-        else this.world.dispatcher.onWorkerReady(worker)
-        if (this.random() < 0.3) this.world.dispatcher.recallAll([worker])
+        if (worker.state === 'draining') this.world.changes.workerDraining(worker)
+        else this.world.changes.workerReady(worker)
+        if (this.random() < 0.3) this.world.changes.recallAll([worker])
     }
   }
 
@@ -127,7 +127,7 @@ class Walk {
       worker.state = 'ready'
       Object.assign(channelOf(worker).load, { busyMs: 0, isOverdue: false, nextInMs: Number.POSITIVE_INFINITY, unfinished: 0 })
       this.world.pool(worker.pool).refresh()
-      this.world.dispatcher.onWorkerReady(worker)
+      this.world.changes.workerReady(worker)
     }
     for (let round = 0; round < 200 && !this.isOver; round++) {
       for (const worker of this.workers) {

@@ -82,7 +82,7 @@ test(
     for (const channel of channels) channel.onOffer = () => channel.claim()
     for (const worker of world.pool().workers) {
       worker.state = 'ready'
-      world.dispatcher.onWorkerReady(worker)
+      world.changes.workerReady(worker)
     }
     const served = channels.flatMap(({ log }) => log)
     assert.equal(
@@ -212,7 +212,7 @@ test(
     const api = channelOf(world.add('ready', 'api'))
     const taken = world.pool('web').queue.removeAll()
     world.reroute([['/*', 'api']])
-    world.dispatcher.placeAgain(taken)
+    world.changes.placeAgain(taken)
     assert.equal([api.log, world.queued('api')], [[fds[0]], [fds[1]]])
   }),
 )
@@ -320,7 +320,7 @@ test(
     assert.equal([...world.acceptor.watched], fds)
     world.acceptor.hangUp(fds[0] as number)
     worker.state = 'ready'
-    world.dispatcher.onWorkerReady(worker)
+    world.changes.workerReady(worker)
     assert.equal([channelOf(worker).log, world.acceptor.dropped, [...world.acceptor.watched]], [[fds[1]], [fds[0]], []])
   }),
 )

@@ -59,7 +59,7 @@ function inWorld(body: (world: World) => void, movesConnections = true): () => v
   }
 }
 
-const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.keeping.poll())
+const looks = (pool: Pool, count: number) => Array.from({ length: count }, () => pool.keptConnections.poll())
 
 test(
   'while a queue stands, for some time, each worker keeps its share',
@@ -126,7 +126,7 @@ test(
     ] as const) {
       Object.assign(loads[0] as object, { requestLoopMs: one })
       Object.assign(loads[1] as object, { requestLoopMs: other })
-      pool.keeping.decide()
+      pool.keptConnections.decide()
       assert.equal(told, [most, most], `${one} and ${other} ms`)
     }
   }),

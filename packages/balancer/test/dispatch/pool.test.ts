@@ -3,7 +3,7 @@
 import { portableTransport } from '@switchyard/handoff'
 import { leastBusy, RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
-import { Pool } from '../../src/dispatch/pool.ts'
+import { type Choice, Pool } from '../../src/dispatch/pool.ts'
 import { PoolWorker } from '../../src/dispatch/pool-worker.ts'
 import { Queue, type Queued, type WaitFor } from '../../src/dispatch/queue.ts'
 import { plainPool } from '../support/plain-pool.ts'
@@ -33,6 +33,12 @@ function poolOf(states: PoolWorker['state'][]): { pool: Pool; workers: PoolWorke
   return { pool, workers }
 }
 
+/** The worker, or the reason why there is none. */
+function chosen(choice: Choice): PoolWorker | WaitFor | 'nobody' {
+  if (choice.kind === 'worker') return choice.worker
+  return choice.kind === 'wait' ? choice.waitFor : 'nobody'
+}
+
 const closed = (workers: PoolWorker[]) => {
   for (const worker of workers) worker.channel.close()
 }
@@ -47,8 +53,8 @@ for (const [states, choice] of [
 ] as [PoolWorker['state'][], number | 'loop' | 'nobody'][]) {
   test(`of ${states.join(', ') || 'no worker'} the choice is ${choice}`, () => {
     const { pool, workers } = poolOf(states)
-    const chosen = pool.choose(first, head)
-    assert.is(chosen instanceof PoolWorker ? chosen.slot : chosen, choice)
+    const found = chosen(pool.choose(first, head))
+    assert.is(found instanceof PoolWorker ? found.slot : found, choice)
     closed(workers)
   })
 }
@@ -56,17 +62,17 @@ for (const [states, choice] of [
 test('what can wait for nobody goes to one that is about to leave, until nothing may come to that any more', () => {
   const { pool, workers } = poolOf(['draining'])
   const worker = workers[0] as PoolWorker
-  assert.is(pool.chooseNow(first, head), worker)
+  assert.is(chosen(pool.chooseNow(first, head)), worker)
   worker.sealed = true
   pool.refresh()
-  assert.is(pool.chooseNow(first, head), 'nobody')
+  assert.is(chosen(pool.chooseNow(first, head)), 'nobody')
   closed(workers)
 })
 
 test('a policy that chooses nobody makes the connection wait', () => {
   const { pool, workers } = poolOf(['ready'])
-  assert.is(pool.choose({ pick: () => undefined }, head), 'policy')
-  assert.is(pool.choose({ pick: () => undefined, waitsForLoop: true }, head), 'loop')
+  assert.is(chosen(pool.choose({ pick: () => undefined }, head)), 'policy')
+  assert.is(chosen(pool.choose({ pick: () => undefined, waitsForLoop: true }, head)), 'loop')
   closed(workers)
 })
 
@@ -76,10 +82,10 @@ test('a full worker is no candidate; what a session id names is waited for', () 
   const channel = full.channel as { outstanding: number }
   channel.outstanding = Number.POSITIVE_INFINITY
   pool.refresh()
-  assert.is(pool.choose(first, head), workers[1])
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: true }) }, head), 'home')
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: false }) }, head), workers[1])
-  assert.is(pool.choose({ ...first, home: () => ({ slot: 7, generation: 0, firm: true }) }, head), workers[1])
+  assert.is(chosen(pool.choose(first, head)), workers[1])
+  assert.is(chosen(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: true }) }, head)), 'home')
+  assert.is(chosen(pool.choose({ ...first, home: () => ({ slot: 0, generation: 0, firm: false }) }, head)), workers[1])
+  assert.is(chosen(pool.choose({ ...first, home: () => ({ slot: 7, generation: 0, firm: true }) }, head)), workers[1])
   channel.outstanding = 0
   closed(workers)
 })
@@ -87,13 +93,13 @@ test('a full worker is no candidate; what a session id names is waited for', () 
 test('who drains gets what carries a ticket of its own generation, and nothing else', () => {
   const { pool, workers } = poolOf(['draining', 'ready'])
   const ticketOf = (generation: number) => ({ ...first, home: () => ({ slot: 0, generation, firm: false }) })
-  assert.is(pool.choose(ticketOf(0), head), workers[0])
-  assert.is(pool.choose(ticketOf(1), head), workers[1])
-  assert.is(pool.choose(first, head), workers[1])
+  assert.is(chosen(pool.choose(ticketOf(0), head)), workers[0])
+  assert.is(chosen(pool.choose(ticketOf(1), head)), workers[1])
+  assert.is(chosen(pool.choose(first, head)), workers[1])
   const leaving = workers[0] as PoolWorker
   leaving.sealed = true
   pool.refresh()
-  assert.is(pool.choose(ticketOf(0), head), workers[1])
+  assert.is(chosen(pool.choose(ticketOf(0), head)), workers[1])
   closed(workers)
 })
 
@@ -107,7 +113,7 @@ for (const [what, target, headers, isFirm, choice] of [
   test(`${what}, with a ticket of who drains, ${choice === 0 ? 'goes to it' : 'begins with another'}`, () => {
     const { pool, workers } = poolOf(['draining', 'ready'])
     const policy = { ...first, home: () => ({ slot: 0, generation: 0, firm: isFirm }) }
-    assert.is(pool.choose(policy, RequestHead.of({ target, headers })), workers[choice])
+    assert.is(chosen(pool.choose(policy, RequestHead.of({ target, headers }))), workers[choice])
     closed(workers)
   })
 }
@@ -118,10 +124,10 @@ test('who hangs and who is ejected is no candidate', () => {
   one.retiring = 'hang'
   pool.refresh()
   pool.eject(new Set([other]))
-  assert.is(pool.choose(first, head), third)
+  assert.is(chosen(pool.choose(first, head)), third)
   assert.ok(pool.isEjected(other))
   pool.eject(new Set())
-  assert.is(pool.choose(first, head), other)
+  assert.is(chosen(pool.choose(first, head)), other)
   closed(workers)
 })
 
@@ -137,8 +143,8 @@ for (const [waitedMs, load, choice] of [
     const { pool, workers } = poolOf(['ready'])
     const busy = { isFree: false, busyMs: 1, onTheWay: 0, turnWaitMs: 5, inFlight: 1, ...load }
     Object.defineProperty(workers[0], 'load', { value: busy })
-    const chosen = pool.choose(leastBusy(), head, 'queue', undefined, waitedMs)
-    assert.is(chosen instanceof PoolWorker ? chosen.slot : chosen, choice)
+    const found = chosen(pool.choose(leastBusy(), head, 'queue', undefined, waitedMs))
+    assert.is(found instanceof PoolWorker ? found.slot : found, choice)
     closed(workers)
   })
 }

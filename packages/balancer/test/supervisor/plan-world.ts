@@ -142,7 +142,21 @@ export class World {
     const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
     const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
     const stopTimeoutMs = undefined
-    return { pool: POOL, id, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, leavingMs, stopTimeoutMs }
+    return {
+      pool: POOL,
+      id,
+      slot,
+      generation,
+      state,
+      sinceMs,
+      upMs,
+      silentMs,
+      retiring,
+      sealed,
+      drained,
+      stoppingMs: leavingMs,
+      stopTimeoutMs,
+    }
   }
 
   private carryOut(action: Action): void {

@@ -55,7 +55,7 @@ const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
   retiring: undefined,
   sealed: false,
   drained: false,
-  leavingMs: undefined,
+  stoppingMs: undefined,
   stopTimeoutMs: undefined,
   ...changes,
 })
@@ -225,7 +225,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   },
   {
     name: 'one that was killed while it came up is waited for, and counted, before the next',
-    actual: actual([worker(), second({ state: 'starting', leavingMs: NOW - 10 })]),
+    actual: actual([worker(), second({ state: 'starting', stoppingMs: NOW - 10 })]),
     actions: [],
     nextMs: NOW - 10 + LEAVE_MS,
   },
@@ -395,8 +395,8 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'a worker that was told to end has what is left of its drain for it, then it is killed',
     desired: desired({ stopping: true, drainTimeoutMs: 20_000 }),
     actual: actual([
-      worker({ state: 'draining', sinceMs: NOW - 20_000, leavingMs: NOW - 15_000 }),
-      worker({ id: 2, state: 'draining', sinceMs: NOW - 16_000, leavingMs: NOW - 15_000 }),
+      worker({ state: 'draining', sinceMs: NOW - 20_000, stoppingMs: NOW - 15_000 }),
+      worker({ id: 2, state: 'draining', sinceMs: NOW - 16_000, stoppingMs: NOW - 15_000 }),
     ]),
     actions: [{ do: 'kill', id: 1, why: 'it had not ended 15000 ms after it was told to (stopTimeoutMs)' }],
     nextMs: NOW + 4000,
@@ -405,9 +405,9 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'and a few seconds at least, also one that never drained',
     desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
     actual: actual([
-      worker({ state: 'draining', sinceMs: NOW - LEAVE_MS - 900, leavingMs: NOW - LEAVE_MS }),
-      worker({ id: 2, state: 'draining', leavingMs: NOW - 1 }),
-      worker({ id: 3, state: 'starting', leavingMs: NOW - 2 }),
+      worker({ state: 'draining', sinceMs: NOW - LEAVE_MS - 900, stoppingMs: NOW - LEAVE_MS }),
+      worker({ id: 2, state: 'draining', stoppingMs: NOW - 1 }),
+      worker({ id: 3, state: 'starting', stoppingMs: NOW - 2 }),
     ]),
     actions: [{ do: 'kill', id: 1, why: `it had not ended ${LEAVE_MS} ms after it was told to (stopTimeoutMs)` }],
     nextMs: NOW - 2 + LEAVE_MS,
@@ -416,8 +416,8 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'or as long as its pool says',
     desired: desired({ stopping: true }),
     actual: actual([
-      worker({ state: 'draining', leavingMs: NOW - 100, stopTimeoutMs: 100 }),
-      worker({ id: 2, state: 'draining', sinceMs: NOW - 40_000, leavingMs: NOW - 35_000, stopTimeoutMs: 40_000 }),
+      worker({ state: 'draining', stoppingMs: NOW - 100, stopTimeoutMs: 100 }),
+      worker({ id: 2, state: 'draining', sinceMs: NOW - 40_000, stoppingMs: NOW - 35_000, stopTimeoutMs: 40_000 }),
     ]),
     actions: [{ do: 'kill', id: 1, why: 'it had not ended 100 ms after it was told to (stopTimeoutMs)' }],
     nextMs: NOW + 5000,
@@ -444,7 +444,7 @@ const anyWorker = fc.record({
   retiring: fc.option(fc.constantFrom('memory' as const, 'hang' as const, 'age' as const), { nil: undefined }),
   sealed: fc.boolean(),
   drained: fc.boolean(),
-  leavingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  stoppingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
   stopTimeoutMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
 })
 
@@ -458,7 +458,9 @@ test('whatever is there: no seat is filled twice, nobody is acted on twice, time
       assert.is(new Set(slots).size, slots.length)
       const isBehind = (one: PlannedWorker) => one.generation !== 0 || one.retiring !== undefined
       for (const slot of slots)
-        assert.not.ok(workers.some((one) => one.slot === slot && one.state !== 'draining' && one.leavingMs === undefined && !isBehind(one)))
+        assert.not.ok(
+          workers.some((one) => one.slot === slot && one.state !== 'draining' && one.stoppingMs === undefined && !isBehind(one)),
+        )
       if (stopping) assert.is(slots.length, 0)
       assert.ok(nextMs > NOW)
     }),
@@ -481,7 +483,7 @@ test('whoever is done with is never acted on but to see it off', () => {
       const { actions } = plan(desired(), actual(workers), NOW)
       for (const action of actions) {
         const one = 'id' in action ? workers.find(({ id }) => id === action.id) : undefined
-        if (one !== undefined && (one.state === 'draining' || one.leavingMs !== undefined))
+        if (one !== undefined && (one.state === 'draining' || one.stoppingMs !== undefined))
           assert.ok(['seal', 'leave', 'kill'].includes(action.do))
       }
     }),

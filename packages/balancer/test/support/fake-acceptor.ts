@@ -7,7 +7,7 @@ import { RequestHead } from '@switchyard/routing'
 export interface DoorListener {
   onArrival(arrival: Arrival): void
   onArrivalsEnd(): void
-  onLeft(fd: number): void
+  onHangUp(fd: number): void
 }
 
 export type FakeAcceptor = Pick<Acceptor, 'receiveBack' | 'readmit' | 'refuse' | 'holdOff' | 'watchHangUp' | 'unwatchHangUp' | 'drop'> & {
@@ -84,7 +84,7 @@ export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeAcce
     },
     hangUp(fd) {
       gone.add(fd)
-      if (acceptor.watched.has(fd)) listener().onLeft(fd)
+      if (acceptor.watched.has(fd)) listener().onHangUp(fd)
     },
     receiveBack: readmit,
     readmit,
