@@ -28,7 +28,9 @@ import type { BalancerStatus } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { PrivateFolder } from './supervisor/private-sockets/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
+import { WorkerMessages } from './supervisor/worker-messages.ts'
 import { makeForwardToken } from './supervisor/workers/worker-start.ts'
+import { WorkerStarts } from './supervisor/workers/worker-starts.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
 import { ExtraSockets } from './upgrade/extra-sockets.ts'
 import type { Startup } from './upgrade/startup.ts'
@@ -121,19 +123,8 @@ export class Balancer implements Operations {
         this.claims.flush()
       },
     })
-    this.supervisor = new Supervisor({
-      limits: settings.limits,
+    const starts = new WorkerStarts({
       transport: this.transport,
-      pools,
-      events: this.events,
-      chance: Math.random,
-      startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
-      forget: (worker) => this.folder.removeSocketsOf(worker.id),
-      socketFault: (worker) => this.folder.faultOf(worker.id),
-      listenError: (pool) => this.listens.errorOf(pool),
-      onListen: (worker, request) => this.listens.answer(worker, request),
-      privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
-      forwardToken: this.forwardToken,
       returns: {
         onGivenBack: (worker, connection, reason) => {
           if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
@@ -146,23 +137,42 @@ export class Balancer implements Operations {
         onTurned: (worker) => this.dispatcher.onTurned(worker),
         onBatchEnd: () => this.claims.flush(),
       },
-      onReported: ({ pool }) => this.activeConfig.pools.get(pool)?.keptConnections.decide(),
-      onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
+      startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
+      forget: (worker) => this.folder.removeSocketsOf(worker.id),
+      onListen: (worker, request) => this.listens.answer(worker, request),
+    })
+    const messages = new WorkerMessages()
+    this.supervisor = new Supervisor({
+      limits: settings.limits,
+      pools,
+      events: this.events,
+      messages,
+      starts,
+      socketFault: (worker) => this.folder.faultOf(worker.id),
+      privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
+      forwardToken: this.forwardToken,
+      listenError: (pool) => this.listens.errorOf(pool),
       onReady: (worker) => this.workerReady(worker),
-      onHeaderLimit: (bytes) => {
-        if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
-      },
       onDraining: (worker) => this.changes.workerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
-      onSessions: (worker, batch) => this.handover.onMessage(worker, batch),
+      chance: Math.random,
+    })
+    messages.subscribe('report', ({ pool }) => pools.get(pool)?.keptConnections.decide())
+    messages.subscribe('learned', ({ pool, slot }, { keys }) => this.learned.learn(pool, slot, keys))
+    messages.subscribe('header-limit', (_worker, { bytes }) => {
+      if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
+    })
+    // A worker that is gone reads no replies.
+    messages.subscribe('sessions', (worker, batch) => {
+      if (worker.state !== 'gone') this.handover.onMessage(worker, batch)
     })
     const { shared } = this.activeConfig.current
     const { startTimeoutMs } = settings.limits
     for (const pool of settings.pools) {
       const wanted = new DesiredPool({ settings: pool, startTimeoutMs, shared }, startMessage?.generations[pool.name])
       wanted.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
-      this.supervisor.wanted.set(pool.name, wanted)
+      this.supervisor.desired.set(pool.name, wanted)
     }
     this.operator = new Operator({
       supervisor: this.supervisor,
@@ -322,14 +332,14 @@ export class Balancer implements Operations {
   /** Pools that no config names any more lose their workers, and what waited for them is routed again. */
   private drop(dropped: readonly DroppedPool[]): void {
     for (const { pool, queued } of dropped) {
-      this.supervisor.wanted.get(pool.settings.name)?.scaleTo(0)
+      this.supervisor.desired.get(pool.settings.name)?.scaleTo(0)
       this.changes.placeAgain(queued)
       this.removeIfEmpty(pool)
     }
   }
 
   private removeIfEmpty(pool: Pool): void {
-    if (this.activeConfig.removeIfEmpty(pool)) this.supervisor.wanted.delete(pool.settings.name)
+    if (this.activeConfig.removeIfEmpty(pool)) this.supervisor.desired.delete(pool.settings.name)
   }
 
   // ---- Start and stop ----

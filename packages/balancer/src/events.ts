@@ -39,7 +39,7 @@ export interface BalancerEvents {
   /** Its worker has failed too often: it stays empty until someone asks for it. */
   seatBroken: [{ pool: string; slot: number; failures: number }]
   /** Every seat of a pool is broken and nobody serves. One seat after the other is tried again, every `retryMs`. */
-  outageBegan: [{ pool: string; retryMs: number; exitReasons: string }]
+  outageBegan: [{ pool: string; retryMs: number; lastWords: string }]
   outageEnded: [{ pool: string; afterMs: number }]
   scaled: [{ pool: string; from: number; to: number; reason: string }]
   /** Something that an operator asked for; `pool` undefined: it concerns all. */

@@ -35,7 +35,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
     addresses,
     channel,
     accepting: acceptor.isAccepting,
-    live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.wanted.get(name)?.isInOutage === true),
+    live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.desired.get(name)?.isInOutage === true),
     connections: {
       accepted,
       givenBack,
@@ -59,7 +59,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
 
 function poolStatus(pool: Pool, supervisor: Supervisor): PoolStatus {
   const { name } = pool.settings
-  const wanted = supervisor.wanted.get(name)
+  const wanted = supervisor.desired.get(name)
   const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
   return {
     name,

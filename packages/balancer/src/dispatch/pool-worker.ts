@@ -5,7 +5,7 @@ import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/rout
 import type { SessionReport, ToWorker } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
-import type { RetireReason } from '../supervisor/plan.ts'
+import type { RetireReason } from '../supervisor/plan-input.ts'
 import type { ServerAddress, SpawnedProcess } from '../supervisor/workers/spawn.ts'
 
 /** `starting` until it is up and trusted; `ready`: it may have connections; `draining`: it finishes what it has. */

@@ -73,7 +73,7 @@ export class Operator {
       this.parts.events.emit('scaled', { pool, from, to, reason })
       const failedBefore = this.parts.supervisor.failures(pool)
       await this.parts.supervisor.pursue(
-        () => wanted.workers !== to || this.parts.supervisor.isAsWanted(pool),
+        () => wanted.workers !== to || this.parts.supervisor.isAsDesired(pool),
         () => this.failedSince(pool, failedBefore),
       )
       return { message: `pool ${pool} has ${counted(to)} (${from} before)` }
@@ -123,33 +123,33 @@ export class Operator {
     const release = this.parts.prepare(after)
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     for (const name of names) this.begin(release, name)
-    const failure = () => names.map((name) => supervisor.wanted.get(name)?.reverted).find((why) => why !== undefined)
-    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.wanted.get(name)?.replaced === true))
+    const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)
+    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
     const why = failure()
     if (why !== undefined) {
       // Together or not at all.
-      for (const name of names) supervisor.wanted.get(name)?.revert(why)
+      for (const name of names) supervisor.desired.get(name)?.revert(why)
       this.parts.discard(release)
       const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
       // Those who had left already are started again, if that can be done.
       await supervisor.pursue(() =>
-        names.every((name) => supervisor.isAsWanted(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
+        names.every((name) => supervisor.isAsDesired(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
       )
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
     }
-    for (const name of names) supervisor.wanted.get(name)?.complete()
+    for (const name of names) supervisor.desired.get(name)?.complete()
     this.parts.adopt(release)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
-    const workerSlots = names.reduce((sum, name) => sum + (supervisor.wanted.get(name)?.workers ?? 0), 0)
+    const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
     return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
   }
 
   private begin({ settings, shared }: BoundRoutes, name: string): void {
-    const { wanted } = this.parts.supervisor
+    const { desired } = this.parts.supervisor
     const { startTimeoutMs } = settings.limits
     const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
-    const known = wanted.get(name)
-    if (known === undefined) wanted.set(name, DesiredPool.added(version))
+    const known = desired.get(name)
+    if (known === undefined) desired.set(name, DesiredPool.added(version))
     else known.beginReload(version)
   }
 
@@ -161,7 +161,7 @@ export class Operator {
   }
 
   private wantedOf(pool: string, slot?: number): DesiredPool {
-    const wanted = this.parts.supervisor.wanted.get(pool)
+    const wanted = this.parts.supervisor.desired.get(pool)
     if (wanted === undefined) throw this.unknown(pool)
     if (slot !== undefined && !(slot >= 0 && slot < wanted.workers)) {
       throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${wanted.workers - 1}, there is no ${slot}`)
@@ -172,7 +172,7 @@ export class Operator {
   private unknown(pool: string): BalancerError {
     return operationError(
       'ERR_UNKNOWN_SEAT',
-      `there is no pool '${pool}'; the pools are: ${[...this.parts.supervisor.wanted.keys()].join(', ')}`,
+      `there is no pool '${pool}'; the pools are: ${[...this.parts.supervisor.desired.keys()].join(', ')}`,
     )
   }
 

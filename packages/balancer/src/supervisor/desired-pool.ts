@@ -1,7 +1,8 @@
 // What is wanted of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
 
+import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { PoolSettings } from '../settings.ts'
-import type { PoolTarget } from './plan.ts'
+import type { PoolTarget } from './plan-input.ts'
 import type { SharedStart } from './workers/worker-start.ts'
 
 /** What the workers of one generation run, and what they are told of routes. */
@@ -73,6 +74,15 @@ export class DesiredPool implements PoolTarget {
 
   get startTimeoutMs(): number {
     return this.version.startTimeoutMs
+  }
+
+  /** Has every slot the worker that it should have, and is no other worker left? `workers`: all of this pool. */
+  isMetBy(workers: readonly Pick<PoolWorker, 'slot' | 'generation' | 'state'>[]): boolean {
+    for (let slot = 0; slot < this.workers; slot++) {
+      if (this.held.has(slot) || this.broken.has(slot)) continue
+      if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
+    }
+    return workers.every(({ slot, generation }) => slot < this.workers && generation === this.generation)
   }
 
   versionOf(generation: number): PoolVersion {

@@ -2,11 +2,13 @@
 
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { WorkerMessages } from './worker-messages.ts'
 
 const NEWS_MS = 5000
 const SEAL_POLL_MS = 5
 
 export interface DrainsOptions {
+  readonly messages: WorkerMessages
   readonly events: BalancerEmitter
   readonly drainTimeoutMs: () => number
   readonly workers: () => Iterable<PoolWorker>
@@ -23,6 +25,7 @@ export class Drains {
 
   constructor(options: DrainsOptions) {
     this.options = options
+    options.messages.subscribe('drained', (worker, { last }) => this.onDrained(worker, last))
   }
 
   /** From here on only what carries a ticket of its own comes to it. `spreadMs`: over how long its websockets are told goodbye. */
@@ -44,7 +47,7 @@ export class Drains {
   }
 
   /** The worker says that nothing is left in it. It has to say so again when nothing can come any more. */
-  onMessage(worker: PoolWorker, last: boolean): void {
+  private onDrained(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
     if (last) {
       worker.drained = true

@@ -1,90 +1,7 @@
 // What should be done now so that the workers become what they ought to be: a pure function of what is wanted, what is there, and the time.
 // Every rule of a worker's life is a row here; the supervisor only carries the actions out.
 
-/** A worker's seat in its pool. */
-export interface PlannedSlot {
-  readonly pool: string
-  readonly slot: number
-}
-
-/** Why a worker is to be replaced though its generation is the wanted one. */
-export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang' | 'sockets'
-
-/** A worker's process as far as the plan needs it. */
-export interface PlannedWorker extends PlannedSlot {
-  readonly id: number
-  readonly generation: number
-  readonly state: 'starting' | 'ready' | 'draining'
-  /** When it came to this state. */
-  readonly sinceMs: number
-  /** While it starts: since when it listens and has passed its probe; undefined: not yet. */
-  readonly upMs: number | undefined
-  /** Its loop is known to have turned so long ago; perhaps it has since. */
-  readonly silentMs: number
-  readonly retiring: RetireReason | undefined
-  /** While it drains: not even those whom only it knows come to it any more. */
-  readonly sealed: boolean
-  /** It has said that nothing is left in it, and nothing can come any more. */
-  readonly drained: boolean
-  /** When it was asked to leave, if it was. */
-  readonly stoppingMs: number | undefined
-  /** How long it may take then; undefined: to the end of its drain, and `LEAVE_MS` at least. */
-  readonly stopTimeoutMs: number | undefined
-}
-
-/** What is remembered of a seat while its processes come and go. */
-export interface SlotStarts {
-  /** Exits in a row that came before the worker had been ready for a while. */
-  readonly failures: number
-  /** Not before this moment may the next process start. */
-  readonly startAtMs: number
-  /** When its workers failed, oldest first; at least those of the last `restartWindowMs`. */
-  readonly failedMs: readonly number[]
-}
-
-/** What is wanted of one pool. */
-export interface PoolTarget {
-  readonly name: string
-  /** Slots 0 to workers − 1 should have a worker each. */
-  readonly workers: number
-  /** Every worker should be of this one. */
-  readonly generation: number
-  /** While a reload is under way: the generation before, which is wanted again when the new one fails. */
-  readonly previous: number | undefined
-  /** The new generation has taken the place of the one before; the reload is over when that is so of all its pools. */
-  readonly replaced: boolean
-  /** Why the reload has failed, when it has. */
-  readonly failure: string | undefined
-  /** Slots that stay empty until somebody asks for them. */
-  readonly held: ReadonlySet<number>
-  /** Slots whose workers have failed too often. */
-  readonly broken: ReadonlySet<number>
-  /** It is known that nobody serves, and that every slot is broken. */
-  readonly isInOutage: boolean
-  /** So many seats may have a second worker that comes up. */
-  readonly maxSurge: number
-  /** How long a worker that takes another's place must have been up before it is trusted. */
-  readonly settleMs: number
-  /** How long a worker may take to come up. */
-  readonly startTimeoutMs: number
-}
-
-export interface Desired {
-  readonly pools: readonly PoolTarget[]
-  readonly stopping: boolean
-  readonly drainTimeoutMs: number
-  readonly maxRestarts: number
-  readonly restartWindowMs: number
-  /** When all slots of a pool are broken, one of them is tried again after so long. */
-  readonly outageRetryMs: number
-}
-
-export interface Actual {
-  readonly workers: readonly PlannedWorker[]
-  readonly history: (workerSlot: PlannedSlot) => SlotStarts | undefined
-  /** Pools of which a worker has been ready since the start. */
-  readonly provenPools: ReadonlySet<string>
-}
+import type { Actual, Desired, PlannedSlot, PlannedWorker, PoolTarget, SlotStarts } from './plan-input.ts'
 
 export type Action =
   | { readonly do: 'start'; readonly workerSlot: PlannedSlot; readonly generation: number }
@@ -93,18 +10,18 @@ export type Action =
   | { readonly do: 'drain'; readonly id: number }
   /** It drains, and whoever has its ticket has come to it for long enough. */
   | { readonly do: 'seal'; readonly id: number }
-  | { readonly do: 'leave'; readonly id: number }
+  | { readonly do: 'stop'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
   /** It has not come up in the time that it has for that. */
   | { readonly do: 'kill-late'; readonly id: number; readonly afterMs: number }
   | { readonly do: 'break'; readonly workerSlot: PlannedSlot }
   | { readonly do: 'give-up'; readonly pool: string }
   /** Every slot of the pool is broken, and nobody serves. */
-  | { readonly do: 'note-outage'; readonly pool: string }
+  | { readonly do: 'begin-outage'; readonly pool: string }
   /** The reload has failed: the generation before is wanted again. */
   | { readonly do: 'revert'; readonly pool: string; readonly why: string }
   /** Nobody of the generation before is left. */
-  | { readonly do: 'note-replaced'; readonly pool: string }
+  | { readonly do: 'record-replaced'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
 export interface Plan {
@@ -113,7 +30,7 @@ export interface Plan {
 }
 
 /** A worker that was asked to leave may take at least so long, unless its pool says otherwise. */
-export const LEAVE_MS = 5000
+export const STOP_MS = 5000
 /** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
 const TICKETS_SHARE = 0.5
 const LEAST_OUTAGE_RETRY_MS = 1000
@@ -126,9 +43,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   const clock = new Clock(nowMs)
   for (const worker of actual.workers) if (worker.state === 'draining' || worker.stoppingMs !== undefined) see(worker)
   if (desired.stopping) {
-    for (const { id, state, stoppingMs: leavingMs } of actual.workers) {
-      if (state === 'draining' || leavingMs !== undefined) continue
-      actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+    for (const { id, state, stoppingMs } of actual.workers) {
+      if (state === 'draining' || stoppingMs !== undefined) continue
+      actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
     }
   } else {
     // A reload of several pools goes on in all of them when the first new worker of each has stood its trial: before that nothing has changed.
@@ -143,7 +60,7 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
       const stopMs = stopTimeMs(worker, worker.stoppingMs, desired)
       if (clock.isDue(worker.stoppingMs + stopMs))
         actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
-    } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
+    } else if (worker.drained) actions.push({ do: 'stop', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(
@@ -155,9 +72,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
 }
 
 /** How long a worker may take to end, from when it was told to. What its app has begun to put away has all the time of the drain. */
-function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, leavingMs: number, { drainTimeoutMs }: Desired): number {
+function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, stoppingMs: number, { drainTimeoutMs }: Desired): number {
   if (stopTimeoutMs !== undefined) return stopTimeoutMs
-  return state === 'draining' ? Math.max(sinceMs + drainTimeoutMs - leavingMs, LEAVE_MS) : LEAVE_MS
+  return state === 'draining' ? Math.max(sinceMs + drainTimeoutMs - stoppingMs, STOP_MS) : STOP_MS
 }
 
 /** `isTrial`: whoever takes another's place has to wait. */
@@ -168,7 +85,7 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
   if (isLost(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
-  const live = workers.filter(({ state, stoppingMs: leavingMs }) => state !== 'draining' && leavingMs === undefined)
+  const live = workers.filter(({ state, stoppingMs }) => state !== 'draining' && stoppingMs === undefined)
   const isWanted = (slot: number) => slot < pool.workers && !pool.held.has(slot)
   const isBehind = (worker: PlannedWorker) => worker.generation !== pool.generation || worker.retiring !== undefined
   const nobodyServes = !live.some(({ state }) => state === 'ready')
@@ -178,23 +95,23 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
 
   const workerSlots = occupiedSlots(live, pool.workers)
   const isOutage = live.length === 0 && isAllBroken(pool)
-  if (isOutage && !pool.isInOutage) actions.push({ do: 'note-outage', pool: pool.name })
+  if (isOutage && !pool.isInOutage) actions.push({ do: 'begin-outage', pool: pool.name })
   const retried = isOutage ? brokenSlotToTry(pool, desired, actual, clock) : undefined
   for (const [slot, here] of workerSlots) {
     const old = here.find((worker) => worker.state === 'ready' && isBehind(worker))
     const next = here.find((worker) => !isBehind(worker))
     if (!isWanted(slot)) {
-      for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+      for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
       continue
     }
     // A replacement was called off: whoever came first stays.
     const [, ...surplus] = here
       .filter((worker) => !isBehind(worker))
       .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
-    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
     for (const worker of here) {
       if (worker.state !== 'starting' || surplus.includes(worker)) continue
-      if (isBehind(worker)) actions.push({ do: 'leave', id: worker.id })
+      if (isBehind(worker)) actions.push({ do: 'stop', id: worker.id })
       else actions.push(...comeUp(worker, old))
     }
     if (old === undefined || next === undefined) continue
@@ -230,7 +147,7 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
   }
 
   if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced())
-    actions.push({ do: 'note-replaced', pool: pool.name })
+    actions.push({ do: 'record-replaced', pool: pool.name })
   return actions
 
   /** What is due of a worker that starts; `old`: whose place it takes. */

@@ -8,7 +8,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
 import type { DesiredPool } from './desired-pool.ts'
-import type { RetireReason } from './plan.ts'
+import type { RetireReason } from './plan-input.ts'
 import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
 
 /** Memory is asked of the system. */

@@ -1,6 +1,7 @@
 // What is remembered of seats while their processes come and go: starts, failures, and when the next start is due.
 
-import { type PlannedSlot, restartDelayMs, type SlotStarts } from './plan.ts'
+import { restartDelayMs } from './plan.ts'
+import type { PlannedSlot, SlotStarts } from './plan-input.ts'
 
 const MAX_REMEMBERED = 1000
 

@@ -3,7 +3,7 @@
 import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
-import type { RetireReason } from './plan.ts'
+import type { RetireReason } from './plan-input.ts'
 import { HangStackReader } from './workers/hang-stack.ts'
 import { isInspected } from './workers/inspector-arguments.ts'
 import { Prober } from './workers/probe.ts'
@@ -24,7 +24,7 @@ export interface WorkerWatchOptions {
   /** It listens, and has passed its probe if it has one. */
   readonly onUp: (worker: PoolWorker) => void
   readonly retire: (worker: PoolWorker, reason: RetireReason) => void
-  readonly onLooked: () => void
+  readonly onPolled: () => void
 }
 
 /** What is known of one worker. */
@@ -126,7 +126,7 @@ export class WorkerWatch {
       if (slept || worker.address === undefined || isInspected(worker.settings)) watched.turnedMs = now
       if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
     }
-    this.options.onLooked()
+    this.options.onPolled()
   }
 
   private hangs(worker: PoolWorker, watched: Watched, now: number): void {

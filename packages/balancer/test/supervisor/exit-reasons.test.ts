@@ -42,13 +42,13 @@ test('a pool is asked for the words of those that did not come up, until one doe
   const exitReasons = new ExitReasons()
   const worker = { ...workerSlot }
   exitReasons.add(worker, 'no licence')
-  assert.is(exitReasons.ofPool('web'), '')
+  assert.is(exitReasons.sentenceFor('web'), 'it said nothing')
   exitReasons.didNotComeUp(worker)
-  assert.is(exitReasons.ofPool('web'), 'no licence')
-  assert.is(exitReasons.ofPool('api'), '')
+  assert.is(exitReasons.sentenceFor('web'), 'no licence')
+  assert.is(exitReasons.sentenceFor('api'), 'it said nothing')
   const next = { ...workerSlot }
   exitReasons.cameUp(next)
-  assert.is(exitReasons.ofPool('web'), '')
+  assert.is(exitReasons.sentenceFor('web'), 'it said nothing')
 })
 
 test.run()

@@ -42,7 +42,7 @@ test(`${HISTORIES} random histories: nobody who serves goes before another serve
       const world = run(events)
       world.settle(40_000)
       assert.equal(world.faults, [])
-      assert.ok(world.isAsWanted, `not as wanted: ${JSON.stringify(world.workers)}`)
+      assert.ok(world.isAsDesired, `not as wanted: ${JSON.stringify(world.workers)}`)
     }),
     { numRuns: HISTORIES },
   )
@@ -62,7 +62,7 @@ for (const deploy of deploys.filter((one) => one !== 'good')) {
       )
     }
     assert.ok(world.wanted.reverted !== undefined)
-    assert.ok(world.isAsWanted)
+    assert.ok(world.isAsDesired)
     assert.equal(world.faults, [])
   })
 }
@@ -78,7 +78,7 @@ test('a good reload replaces every worker, one seat at a time', () => {
     assert.ok(world.ready.length >= WORKERS)
   }
   assert.is(most, 1)
-  assert.ok(world.isAsWanted)
+  assert.ok(world.isAsDesired)
   assert.ok(world.ready.every(({ generation }) => generation === 1))
   assert.is(world.wanted.previous, undefined)
 })

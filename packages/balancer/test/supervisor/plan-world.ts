@@ -1,7 +1,8 @@
 // A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
 
 import { DesiredPool, type PoolVersion } from '../../src/supervisor/desired-pool.ts'
-import { type Action, type PlannedWorker, plan, restartDelayMs, type SlotStarts } from '../../src/supervisor/plan.ts'
+import { type Action, plan, restartDelayMs } from '../../src/supervisor/plan.ts'
+import type { PlannedWorker, SlotStarts } from '../../src/supervisor/plan-input.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
 /** What becomes of the workers of a generation. */
@@ -50,7 +51,7 @@ export class World {
     return this.workers.filter(({ state }) => state === 'ready')
   }
 
-  get isAsWanted(): boolean {
+  get isAsDesired(): boolean {
     const { workers, generation, held } = this.wanted
     const wanted = workerSlots(workers).filter((slot) => !held.has(slot))
     return (
@@ -193,7 +194,7 @@ export class World {
       case 'seal':
         if (worker !== undefined) worker.sealed = true
         return
-      case 'leave':
+      case 'stop':
       case 'kill':
       case 'kill-late':
         if (worker === undefined) return
@@ -203,7 +204,7 @@ export class World {
       case 'break':
         this.wanted.broken.add(action.workerSlot.slot)
         return
-      case 'note-outage':
+      case 'begin-outage':
         this.wanted.outageSinceMs = this.nowMs
         return
       case 'give-up':
@@ -211,7 +212,7 @@ export class World {
         return
       case 'revert':
         return this.wanted.revert(action.why)
-      case 'note-replaced':
+      case 'record-replaced':
         return this.wanted.complete()
     }
   }

@@ -2,17 +2,8 @@
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
-import {
-  type Action,
-  type Actual,
-  type Desired,
-  LEAVE_MS,
-  type PlannedWorker,
-  type PoolTarget,
-  plan,
-  restartDelayMs,
-  type SlotStarts,
-} from '../../src/supervisor/plan.ts'
+import { type Action, plan, restartDelayMs, STOP_MS } from '../../src/supervisor/plan.ts'
+import type { Actual, Desired, PlannedWorker, PoolTarget, SlotStarts } from '../../src/supervisor/plan-input.ts'
 
 const test = suite('plan')
 const NOW = 100_000
@@ -98,7 +89,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'that every seat is broken and nobody serves is noted',
     desired: desired({}, { broken: new Set([0, 1]) }),
     actual: actual([], { 0: failed(NOW), 1: failed(NOW) }),
-    actions: [{ do: 'note-outage', pool: 'web' }],
+    actions: [{ do: 'begin-outage', pool: 'web' }],
     nextMs: NOW + 29_990,
   },
   {
@@ -216,7 +207,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
   {
     name: 'a replacement that was called off leaves',
     actual: actual([...both(), worker({ id: 3, state: 'starting' })]),
-    actions: [{ do: 'leave', id: 3 }],
+    actions: [{ do: 'stop', id: 3 }],
   },
   {
     name: 'and drains if it serves already',
@@ -227,7 +218,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'one that was killed while it came up is waited for, and counted, before the next',
     actual: actual([worker(), second({ state: 'starting', stoppingMs: NOW - 10 })]),
     actions: [],
-    nextMs: NOW - 10 + LEAVE_MS,
+    nextMs: NOW - 10 + STOP_MS,
   },
   {
     name: 'with nobody left who serves there is no trial',
@@ -278,7 +269,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'all are replaced when the new ones serve and the old ones are gone',
     desired: reloading(),
     actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
-    actions: [{ do: 'note-replaced', pool: 'web' }],
+    actions: [{ do: 'record-replaced', pool: 'web' }],
   },
   {
     name: 'which is noted once',
@@ -299,7 +290,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actual: actual([...both(), next({ upMs: NOW - 5000 })]),
     actions: [{ do: 'revert', pool: 'web', why: 'exit code 1' }],
   },
-  { name: 'what was starting for it leaves', actual: actual([...both(), next()]), actions: [{ do: 'leave', id: 3 }] },
+  { name: 'what was starting for it leaves', actual: actual([...both(), next()]), actions: [{ do: 'stop', id: 3 }] },
   {
     name: 'what had come up is replaced by the generation before, new ones first',
     actual: actual([next({ state: 'ready' }), second()]),
@@ -355,14 +346,14 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actual: actual([worker(), second({ state: 'starting' })]),
     actions: [
       { do: 'drain', id: 1 },
-      { do: 'leave', id: 2 },
+      { do: 'stop', id: 2 },
     ],
   },
   {
     name: 'a drained worker is asked to leave',
     desired: desired({ stopping: true }),
     actual: actual([worker({ state: 'draining', drained: true })]),
-    actions: [{ do: 'leave', id: 1 }],
+    actions: [{ do: 'stop', id: 1 }],
   },
   {
     name: 'who drains may be come back to for half of its time',
@@ -405,12 +396,12 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     name: 'and a few seconds at least, also one that never drained',
     desired: desired({ stopping: true, drainTimeoutMs: 1000 }),
     actual: actual([
-      worker({ state: 'draining', sinceMs: NOW - LEAVE_MS - 900, stoppingMs: NOW - LEAVE_MS }),
+      worker({ state: 'draining', sinceMs: NOW - STOP_MS - 900, stoppingMs: NOW - STOP_MS }),
       worker({ id: 2, state: 'draining', stoppingMs: NOW - 1 }),
       worker({ id: 3, state: 'starting', stoppingMs: NOW - 2 }),
     ]),
-    actions: [{ do: 'kill', id: 1, why: `it had not ended ${LEAVE_MS} ms after it was told to (stopTimeoutMs)` }],
-    nextMs: NOW - 2 + LEAVE_MS,
+    actions: [{ do: 'kill', id: 1, why: `it had not ended ${STOP_MS} ms after it was told to (stopTimeoutMs)` }],
+    nextMs: NOW - 2 + STOP_MS,
   },
   {
     name: 'or as long as its pool says',

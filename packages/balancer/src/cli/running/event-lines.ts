@@ -64,10 +64,10 @@ export const eventLines: Lines = {
     fields: { pool, slot, failures },
     text: `${pool}/${slot} is broken: it failed ${failures} times, and is not started again ('balancer restart ${pool}/${slot}' does)`,
   }),
-  outageBegan: ({ pool, retryMs, exitReasons }) => ({
+  outageBegan: ({ pool, retryMs, lastWords }) => ({
     level: 'error',
     fields: { pool, retryMs },
-    text: `${pool} serves nothing: every one of its workers has failed too often (${exitReasons}). One is tried again every ${duration(retryMs)}; when it comes up, so do the others`,
+    text: `${pool} serves nothing: every one of its workers has failed too often (${lastWords}). One is tried again every ${duration(retryMs)}; when it comes up, so do the others`,
   }),
   outageEnded: ({ pool, afterMs }) => info({ pool, afterMs }, `${pool} serves again, after ${duration(afterMs)}`),
   folderNoticed: ({ message }) => warn({}, message),

@@ -2,11 +2,11 @@
 // value, and of one that has failed nothing is left.
 
 import type { Transport } from '@switchyard/handoff'
-import type { WorkerStart } from '@switchyard/worker-runtime'
+import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
 import { PoolWorker, type WorkerReturns } from '../../dispatch/pool-worker.ts'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
 import type { PoolVersion } from '../desired-pool.ts'
-import type { PlannedSlot } from '../plan.ts'
+import type { PlannedSlot } from '../plan-input.ts'
 import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
 
 /** A worker with a process, or why there is none. */
@@ -23,6 +23,8 @@ export interface WorkerStartsOptions {
   readonly startData: StartData
   /** Lets go of what `startData` has made. */
   readonly forget: (worker: PoolWorker) => void
+  /** A server of a worker's app listens, or closes. Never rejects. */
+  readonly onListen: (worker: PoolWorker, request: ListenRequest) => Promise<ListenAnswer>
 }
 
 /** Which worker, and what it runs. */
@@ -33,7 +35,7 @@ export interface WorkerRequest extends PlannedSlot {
 }
 
 /** Calls back with what becomes of the process. */
-export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onListen' | 'onLine' | 'onExit' | 'onFailed'>
+export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onLine' | 'onExit' | 'onFailed'>
 
 export class WorkerStarts {
   private readonly options: WorkerStartsOptions
@@ -63,7 +65,7 @@ export class WorkerStarts {
     return worker
   }
 
-  private spawn(worker: PoolWorker, { version }: WorkerRequest, heard: ReturnType<ProcessListener>): SpawnedProcess {
+  private spawn(worker: PoolWorker, { version }: WorkerRequest, listener: ReturnType<ProcessListener>): SpawnedProcess {
     const { settings, shared } = version
     const files = releaseFiles(settings.app)
     const { pool, slot, generation, link } = worker
@@ -80,7 +82,8 @@ export class WorkerStarts {
         ownPolicies: ownPoliciesOf(version, files),
         ...this.options.startData(worker),
       },
-      ...heard,
+      onListen: (request) => this.options.onListen(worker, request),
+      ...listener,
     })
   }
 }
