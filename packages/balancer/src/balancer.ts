@@ -1,17 +1,15 @@
 // A balancer: its parts, put together, and its life. The path of a connection through them is dispatch/dispatcher.ts.
 
 import { type Acceptor, type Connection, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
-import { ActiveConfig, type DroppedPool } from './dispatch/active-config.ts'
-import type { BoundRoutes } from './dispatch/bound-routes.ts'
+import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { MoveCounts } from './dispatch/move-counts.ts'
-import { answerPlacement } from './dispatch/placement-answers.ts'
-import type { Pool } from './dispatch/pool.ts'
 import { PoolChanges } from './dispatch/pool-changes.ts'
 import type { PoolWorker } from './dispatch/pool-worker.ts'
 import { QueueRunner } from './dispatch/queue-runner.ts'
 import { Recall } from './dispatch/recall.ts'
+import { ReturnHandler } from './dispatch/return-handler.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
@@ -20,6 +18,7 @@ import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { readStatus } from './read-status.ts'
+import { ConfigAdoption, sharingSettings, visitorBounds } from './reload/config-adoption.ts'
 import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
@@ -35,7 +34,7 @@ import { chooseTransport, portableNotice } from './transport.ts'
 import { ExtraSockets } from './upgrade/extra-sockets.ts'
 import type { Startup } from './upgrade/startup.ts'
 import { Upgrade } from './upgrade/upgrade.ts'
-import { RedisSharing, type RedisSharingSettings } from './visitors/redis-sharing.ts'
+import { RedisSharing } from './visitors/redis-sharing.ts'
 import { VisitorTable } from './visitors/visitor-table.ts'
 import { VISITORS, visitorTransfer } from './visitors/visitor-transfer.ts'
 
@@ -56,6 +55,7 @@ export class Balancer implements Operations {
   })
   private readonly moves: MoveCounts
   private readonly forwardToken = makeForwardToken()
+  private readonly adoption: ConfigAdoption
   private readonly operator: Operator
   private readonly listeners: Listeners
   private readonly listens: ListenRequests
@@ -76,7 +76,7 @@ export class Balancer implements Operations {
     const freePorts = new FreePorts(startMessage?.freePorts)
     this.transport = chooseTransport(process.env)
     this.learned = new VisitorTable({
-      ...learnedBounds(settings),
+      ...visitorBounds(settings),
       now: () => performance.now(),
       isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
       onLearned: (entry, ttlMs) => {
@@ -125,18 +125,7 @@ export class Balancer implements Operations {
     })
     const starts = new WorkerStarts({
       transport: this.transport,
-      returns: {
-        onGivenBack: (worker, connection, reason) => {
-          if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
-          else this.dispatcher.onGivenBack(connection)
-        },
-        onAsked: (worker, question) => {
-          this.moves.countForwarded(question.reason, worker.routeNames)
-          answerPlacement(worker, question, this.activeConfig, this.claims)
-        },
-        onTurned: (worker) => this.dispatcher.onTurned(worker),
-        onBatchEnd: () => this.claims.flush(),
-      },
+      returns: new ReturnHandler({ ...path, dispatcher: this.dispatcher, moves: this.moves, rest: (connection) => this.rest(connection) }),
       startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listens.answer(worker, request),
@@ -174,14 +163,15 @@ export class Balancer implements Operations {
       wanted.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
       this.supervisor.desired.set(pool.name, wanted)
     }
-    this.operator = new Operator({
+    this.adoption = new ConfigAdoption({
+      config: this.activeConfig,
       supervisor: this.supervisor,
-      events: this.events,
-      release: () => this.activeConfig.current,
-      prepare: (changed) => this.activeConfig.prepare(changed),
-      adopt: (release) => this.adopt(release),
-      discard: () => this.drop(this.activeConfig.dropOthers()),
+      changes: this.changes,
+      sessions: this.sessions,
+      visitors: this.learned,
+      redisSharing: this.redisSharing,
     })
+    this.operator = new Operator({ supervisor: this.supervisor, events: this.events, config: this.adoption })
     this.upgrades = new Upgrade(
       {
         transport: this.transport,
@@ -223,7 +213,7 @@ export class Balancer implements Operations {
       throw error
     }
     this.supervisor.start()
-    this.redisSharing.configure(sharingWishes(this.activeConfig.current))
+    this.redisSharing.configure(sharingSettings(this.activeConfig.current))
     await ready
   }
 
@@ -280,7 +270,7 @@ export class Balancer implements Operations {
     past.claimed += worker.channel.claimed
     past.boardFaults += worker.load.faults
     past.takenBack += takenBack + worker.recalled
-    this.removeIfEmpty(pool)
+    this.adoption.removeIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -317,29 +307,6 @@ export class Balancer implements Operations {
 
   private get settings(): Settings {
     return this.activeConfig.current.settings
-  }
-
-  private adopt(routes: BoundRoutes): void {
-    const dropped = this.activeConfig.adopt(routes)
-    this.supervisor.limits = routes.settings.limits
-    this.drop(dropped)
-    this.sessions.configure(routes.settings.sessions)
-    this.learned.configure(learnedBounds(routes.settings))
-    this.redisSharing.configure(sharingWishes(routes))
-    this.changes.placeAll()
-  }
-
-  /** Pools that no config names any more lose their workers, and what waited for them is routed again. */
-  private drop(dropped: readonly DroppedPool[]): void {
-    for (const { pool, queued } of dropped) {
-      this.supervisor.desired.get(pool.settings.name)?.scaleTo(0)
-      this.changes.placeAgain(queued)
-      this.removeIfEmpty(pool)
-    }
-  }
-
-  private removeIfEmpty(pool: Pool): void {
-    if (this.activeConfig.removeIfEmpty(pool)) this.supervisor.desired.delete(pool.settings.name)
   }
 
   // ---- Start and stop ----
@@ -391,13 +358,4 @@ export class Balancer implements Operations {
 
 function headBoundsOf({ limits: { maxHeadBytes } }: Settings): HeadBounds {
   return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
-}
-
-function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
-  return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
-}
-
-function sharingWishes({ settings, routes }: BoundRoutes): RedisSharingSettings {
-  const isWanted = [...routes.routes, routes.fallback].some(({ policy: { policy } }) => (policy.learns ?? []).length > 0)
-  return { sessions: settings.sessions, isWanted, maxEntries: settings.limits.maxLearned }
 }

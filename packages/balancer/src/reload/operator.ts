@@ -7,30 +7,25 @@ import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { ConfigAdoption } from './config-adoption.ts'
 
-export interface OperatorParts {
+export interface OperatorOptions {
   readonly supervisor: Supervisor
   readonly events: BalancerEmitter
-  readonly release: () => BoundRoutes
-  /** Makes a release and the pools that it adds; nothing is routed by it yet. */
-  readonly prepare: (settings: Settings) => BoundRoutes
-  /** From now on everything goes by this release. */
-  readonly adopt: (release: BoundRoutes) => void
-  /** The release comes to nothing: pools that it added go. */
-  readonly discard: (release: BoundRoutes) => void
+  readonly config: ConfigAdoption
 }
 
 export class Operator {
-  private readonly parts: OperatorParts
+  private readonly options: OperatorOptions
   private busyWith: string | undefined
   private undo: { readonly settings: Settings; readonly pool: string | undefined } | undefined
 
-  constructor(parts: OperatorParts) {
-    this.parts = parts
+  constructor(options: OperatorOptions) {
+    this.options = options
   }
 
   reload(settings: Settings, pool?: string): Promise<OperationResult> {
-    const before = this.parts.release().settings
+    const before = this.options.config.current.settings
     return this.alone('reload', pool, async () => {
       const result = await this.replace(settings, pool)
       this.undo = { settings: before, pool }
@@ -63,17 +58,17 @@ export class Operator {
   }
 
   async scale(pool: string, change: ScaleChange, reason = 'asked for'): Promise<OperationResult> {
-    const wanted = this.wantedOf(pool)
-    const from = wanted.workers
+    const desired = this.desiredOf(pool)
+    const from = desired.workers
     const to = 'to' in change ? change.to : from + change.by
     if (!Number.isInteger(to) || to < 1)
       throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
     return this.told('scale', pool, async () => {
-      wanted.scaleTo(to)
-      this.parts.events.emit('scaled', { pool, from, to, reason })
-      const failedBefore = this.parts.supervisor.failures(pool)
-      await this.parts.supervisor.pursue(
-        () => wanted.workers !== to || this.parts.supervisor.isAsDesired(pool),
+      desired.scaleTo(to)
+      this.options.events.emit('scaled', { pool, from, to, reason })
+      const failedBefore = this.options.supervisor.failures(pool)
+      await this.options.supervisor.pursue(
+        () => desired.workers !== to || this.options.supervisor.isAsDesired(pool),
         () => this.failedSince(pool, failedBefore),
       )
       return { message: `pool ${pool} has ${counted(to)} (${from} before)` }
@@ -81,22 +76,22 @@ export class Operator {
   }
 
   async drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    const wanted = this.wantedOf(pool, slot)
+    const desired = this.desiredOf(pool, slot)
     return this.told('drain', pool, async () => {
-      wanted.held.add(slot)
-      await this.parts.supervisor.pursue(() => !wanted.held.has(slot) || this.parts.supervisor.inSlot({ pool, slot }).length === 0)
+      desired.held.add(slot)
+      await this.options.supervisor.pursue(() => !desired.held.has(slot) || this.options.supervisor.inSlot({ pool, slot }).length === 0)
       return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
     })
   }
 
   async restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    const wanted = this.wantedOf(pool, slot)
-    const { supervisor } = this.parts
+    const desired = this.desiredOf(pool, slot)
+    const { supervisor } = this.options
     return this.told('restart', pool, async () => {
       const workerSlot = { pool, slot }
       const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
-      wanted.held.delete(slot)
-      wanted.broken.delete(slot)
+      desired.held.delete(slot)
+      desired.broken.delete(slot)
       supervisor.forgive(workerSlot)
       for (const worker of old) supervisor.retire(worker, 'restart')
       const failedBefore = supervisor.failures(pool)
@@ -117,19 +112,19 @@ export class Operator {
 
   /** Replaces the workers of one pool, or of all, and goes by the new settings when that is done. */
   private async replace(settings: Settings, pool: string | undefined): Promise<OperationResult> {
-    const { supervisor } = this.parts
-    const before = this.parts.release().settings
+    const { supervisor } = this.options
+    const before = this.options.config.current.settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
-    const release = this.parts.prepare(after)
+    const routes = this.options.config.prepare(after)
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
-    for (const name of names) this.begin(release, name)
+    for (const name of names) this.begin(routes, name)
     const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)
     await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
     const why = failure()
     if (why !== undefined) {
       // Together or not at all.
       for (const name of names) supervisor.desired.get(name)?.revert(why)
-      this.parts.discard(release)
+      this.options.config.discard()
       const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
       // Those who had left already are started again, if that can be done.
       await supervisor.pursue(() =>
@@ -138,14 +133,14 @@ export class Operator {
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
     }
     for (const name of names) supervisor.desired.get(name)?.complete()
-    this.parts.adopt(release)
+    this.options.config.adopt(routes)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
     const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
     return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
   }
 
   private begin({ settings, shared }: BoundRoutes, name: string): void {
-    const { desired } = this.parts.supervisor
+    const { desired } = this.options.supervisor
     const { startTimeoutMs } = settings.limits
     const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
     const known = desired.get(name)
@@ -160,30 +155,30 @@ export class Operator {
     return { ...before, pools: before.pools.map((one) => (one.name === pool ? found : one)) }
   }
 
-  private wantedOf(pool: string, slot?: number): DesiredPool {
-    const wanted = this.parts.supervisor.desired.get(pool)
-    if (wanted === undefined) throw this.unknown(pool)
-    if (slot !== undefined && !(slot >= 0 && slot < wanted.workers)) {
-      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${wanted.workers - 1}, there is no ${slot}`)
+  private desiredOf(pool: string, slot?: number): DesiredPool {
+    const desired = this.options.supervisor.desired.get(pool)
+    if (desired === undefined) throw this.unknown(pool)
+    if (slot !== undefined && !(slot >= 0 && slot < desired.workers)) {
+      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${desired.workers - 1}, there is no ${slot}`)
     }
-    return wanted
+    return desired
   }
 
   private unknown(pool: string): BalancerError {
     return operationError(
       'ERR_UNKNOWN_SEAT',
-      `there is no pool '${pool}'; the pools are: ${[...this.parts.supervisor.desired.keys()].join(', ')}`,
+      `there is no pool '${pool}'; the pools are: ${[...this.options.supervisor.desired.keys()].join(', ')}`,
     )
   }
 
   private failedSince(pool: string, before: number): Error | undefined {
-    const { supervisor } = this.parts
+    const { supervisor } = this.options
     if (supervisor.failures(pool) <= before) return undefined
     return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasonsOf(pool)}`, { source: 'app' })
   }
 
   private async told(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
-    const { events } = this.parts
+    const { events } = this.options
     events.emit('operationStarted', { name, pool })
     try {
       const result = await body()
