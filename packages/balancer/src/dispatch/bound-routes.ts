@@ -1,4 +1,4 @@
-// What one config means for a running balancer: its routes with their policies bound, and what workers are told. A reload brings another.
+// One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
 import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
@@ -25,21 +25,21 @@ export interface ActiveRoutes {
 export interface BoundRoutes {
   readonly settings: Settings
   readonly routes: RouteTable<Destination>
-  /** For what no route matches, and that comes by a listener which only the app of another pool than the first has: by name of the pool. */
+  /** By pool: for requests that no route matches, on a listener where only the app of that pool listens. */
   readonly defaults: ReadonlyMap<string, Destination>
   readonly shared: SharedStart
 }
 
 export interface BoundRoutesOptions {
   readonly poolOf: (settings: PoolSettings) => Pool
-  /** What proves to a worker that a request was forwarded by one of us; the same for all releases. */
+  /** Proves to a worker that another worker or the primary forwarded a request; the same for all configs. */
   readonly forwardToken: string
-  /** Who knows visitors by a cookie of the app's own. */
+  /** Knows visitors by a cookie of the app's own. */
   readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
 }
 
-/** Binds the routes of `settings`, which have no faults. Changes nothing that runs. */
+/** Binds the routes of faultless settings. Changes nothing that runs. */
 export function bindRoutes(settings: Settings, { poolOf, forwardToken, visitors, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))

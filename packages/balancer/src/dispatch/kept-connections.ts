@@ -1,52 +1,52 @@
-// How many kept-alive connections each worker of a pool keeps between their requests. Those that it doesn't keep rest in the primary, or, where connections can't move, end with
-// their next response.
+// Decides how many idle kept-alive connections each worker of a pool keeps. The others rest in the primary; over the portable channel, where connections
+// can't move, they end with their next response.
 //
-// To rest and to be handed off again costs a tenth of a millisecond or so for each request. It pays where requests take much of their loop. It does not where the pool has had more to do
-// than its workers can for some time: then no loop is free for the next request anyway, and each worker keeps its share. All workers of a pool do the same: connections would
-// else gather at those that keep theirs.
+// Resting costs about 0.1 ms for each request. It pays where requests take much of their loop. It does not pay in a pool that has had more to do than its workers
+// can for some time: no loop is idle for the next request anyway, so each worker keeps its share. All workers of a pool do the same, because
+// connections would otherwise gather at the workers that keep theirs.
 //
-// A connection that ends costs its client a new one, so that happens only when others have waited in the queue for too long: a worker's loop takes one hand-off a turn over Node's IPC, and
-// its own connections can fill its turns. When they end, all clients stand in the queue, first in, first out.
+// Ending a connection costs its client a new one, so over the portable channel that happens only when others have waited too long: a loop takes one hand-off a turn there,
+// and its own connections can fill its turns. Once they end, all clients stand in the queue, first in, first out.
 
 import type { Pool } from './pool.ts'
 import type { PoolWorker } from './pool-worker.ts'
 
-/** Of loop time per request, on the average. */
+/** Loop time of a request, on average, from which on resting pays. */
 const PAYS_FROM_MS = 2
 const PAYS_NO_MORE_MS = 1.75
-/** The pool is crowded when a queue has stood at so many looks in a row. */
+/** The pool is crowded when it was saturated at this many polls in a row. */
 const CROWDED_POLLS = 5
-/** And no more when a worker's loop was busy for less than this share of a tenth of a second. */
+/** It is no longer crowded when a worker's loop was busy for less than this share of a tenth of a second. */
 const FULL = 0.9
-/** Beyond an equal share, for connections come and go. */
+/** A worker keeps this much more than an equal share, because connections come and go. */
 const SLACK = 1.1
-/** What a worker keeps is served again before what still waits in the queue: with more than so many, that would have to wait for too long. */
+/** Kept connections are served again before the queue. With more of them the queue would wait too long. */
 const MOST_KEPT = 128
-/** Where connections can't move: they end when another has waited for so long, or for such a part of what it may wait; and no more below half of that. */
+/** Over the portable channel connections end once another has waited this long, or this part of its timeout. They no longer end below half of that. */
 const STARVES_AFTER_MS = 500
 const STARVES_AFTER_PART = 0.25
 
 export class KeptConnections {
   private readonly pool: Pool
-  private looks = 0
+  private saturatedPolls = 0
   private isCrowded = false
   private pays = false
   private starves = false
-  /** What the workers have been told; undefined: to keep all. */
+  /** The limit that was sent to the workers; undefined: they keep all. */
   private most: number | undefined
 
   constructor(pool: Pool) {
     this.pool = pool
   }
 
-  /** To be called every so often while connections wait. Returns whether it is to be called again though none does. */
+  /** To be called regularly while connections wait. Returns whether the calls have to go on although none waits. */
   poll(): boolean {
-    this.looks = this.pool.isSaturated ? this.looks + 1 : 0
+    this.saturatedPolls = this.pool.isSaturated ? this.saturatedPolls + 1 : 0
     this.decide()
     return this.isCrowded
   }
 
-  /** Decides by the load that the workers have reported, and tells them. */
+  /** Decides by the load that the workers have reported, and sends them the limit. */
   decide(): void {
     const serving = this.pool.candidates
     const measured = serving.map(({ load }) => load.requestLoopMs).filter((ms) => ms > 0)
@@ -55,7 +55,7 @@ export class KeptConnections {
     const connections = serving.reduce((sum, { load }) => sum + load.connections, this.pool.queue.waitingForLoop)
     const share = Math.ceil((connections / serving.length) * SLACK)
     this.isCrowded =
-      (this.isCrowded ? serving.every(({ load }) => load.utilisation >= FULL) : this.looks >= CROWDED_POLLS) &&
+      (this.isCrowded ? serving.every(({ load }) => load.utilisation >= FULL) : this.saturatedPolls >= CROWDED_POLLS) &&
       serving.length > 1 &&
       share <= MOST_KEPT &&
       serving.every(({ load }) => load.turnsAreAlike)

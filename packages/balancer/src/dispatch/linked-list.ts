@@ -1,6 +1,6 @@
-// A doubly linked list whose items are its nodes: any of them can be removed at once, and items can be put in front again.
+// A doubly linked list whose items are its nodes: any item can be removed in constant time, and items can be put back in front.
 
-/** What an item of a list carries; it is in one list at a time. */
+/** The links of an item. An item is in one list at a time. */
 export interface Linked<T> {
   before: T | undefined
   behind: T | undefined

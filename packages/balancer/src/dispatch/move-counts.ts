@@ -3,12 +3,12 @@
 import { type ForwardReason, forwardReasons, type GiveBackReason, giveBackReasons } from '@switchyard/handoff'
 import type { MoveStatus } from '../status.ts'
 
-/** Both ways of moving: the connection itself, and one request of a connection that can't move. */
+/** Counts both ways: the connection was given back, or one request was forwarded because its connection can't move. */
 export class MoveCounts {
   private readonly givenBackBy = new MoveTable<GiveBackReason>(giveBackReasons)
   private readonly forwardedBy = new MoveTable<ForwardReason>(forwardReasons)
 
-  /** `packed`: reason, and above its low byte the number of the route, as the worker says it; `routes`: as that worker numbers them. Gives the reason. */
+  /** `packed`: the reason in the low byte, the number of the route above it; `routes`: the names as that worker numbers them. Returns the reason. */
   countGivenBack(packed: number, routes: readonly string[]): GiveBackReason {
     return this.givenBackBy.count(packed, routes)
   }
@@ -28,14 +28,14 @@ export class MoveCounts {
 
 class MoveTable<R extends string> {
   private readonly reasons: readonly R[]
-  /** By route, a count for each reason. Reloads may bring other routes; beyond a bound those count as one. */
+  /** By route, a count for each reason. Reloads may bring more routes; beyond a bound they count as one. */
   private readonly counts = new Map<string, number[]>()
 
   constructor(reasons: readonly R[]) {
     this.reasons = reasons
   }
 
-  /** A worker may lie: what is not in the table counts for its last route and first reason. */
+  /** A worker may lie: unknown numbers count for its last route and the first reason. */
   count(packed: number, routes: readonly string[]): R {
     const number = packed >> 8
     const reason = packed & 0xff

@@ -1,10 +1,10 @@
-// Passive outlier detection in Envoy's words (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier): a worker that does
-// worse than the others is ejected for a while, longer each time. Envoy compares a host with the mean and the deviation of hundreds; a pool of
-// workers is small, where no deviation is ever large, so here each is compared with the median of the others. A failure that all share ejects nobody.
+// Passive outlier detection, in Envoy's terms (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier): a worker that does
+// worse than the others is ejected for a while, longer each time. Envoy compares a host with the mean and the deviation of hundreds. A pool of workers is too
+// small for deviations, so each worker is compared with the median of the others. A failure that all workers share ejects none.
 
 import type { OutlierSettings } from '../settings.ts'
 
-/** What a worker did since the last look. */
+/** What a worker did since the last interval. */
 export interface OutlierSample {
   readonly id: number
   readonly requests: number
@@ -12,11 +12,11 @@ export interface OutlierSample {
   readonly latencyMs: number
 }
 
-/** What is remembered of a worker. */
+/** The history of one worker. */
 export interface OutlierRecord {
   /** Ejections, less the intervals in which it did well. */
   readonly times: number
-  /** It is ejected until then. */
+  /** The end of its ejection. */
   readonly untilMs: number
 }
 
@@ -27,14 +27,14 @@ export interface Ejection {
 }
 
 export interface Judgement {
-  /** Of every worker that has one. */
+  /** By id, of the workers that have a history. */
   readonly records: ReadonlyMap<number, OutlierRecord>
   readonly ejected: readonly Ejection[]
 }
 
 const NEVER: OutlierRecord = { times: 0, untilMs: Number.NEGATIVE_INFINITY }
 
-/** Who is ejected at `nowMs`, by what all did in an interval and what is remembered of them. The order of the samples means nothing. */
+/** Finds the workers to eject at `nowMs`, by what all did in an interval and by their histories. The order of the samples does not matter. */
 export function judgeOutliers(
   samples: readonly OutlierSample[],
   before: ReadonlyMap<number, OutlierRecord>,
@@ -55,7 +55,7 @@ export function judgeOutliers(
     }))
     .filter(({ excess }) => excess >= 1)
     .sort((one, other) => other.excess - one.excess || one.sample.id - other.sample.id)
-  // One in any case, and never all.
+  // One worker may always be ejected, but never all.
   const most = Math.min(samples.length - 1, Math.max(1, Math.floor(samples.length * options.maxEjectedShare)))
   const chosen = outliers.slice(0, Math.max(0, most - (samples.length - inService.length)))
 
@@ -72,12 +72,12 @@ export function judgeOutliers(
   return { records, ejected }
 }
 
-/** Would so few be left that those who do badly must serve too? Ejections count for nothing then. */
+/** Would too few workers be left to serve? Then ejections are ignored. */
 export function isPanic(left: number, all: number, { panicThreshold }: Pick<OutlierSettings, 'panicThreshold'>): boolean {
   return left < all * panicThreshold
 }
 
-/** By how much a worker is beyond what is borne: 1 and more is an outlier. */
+/** By how much a worker exceeds the tolerance: it is an outlier from 1 on. */
 function compare(sample: OutlierSample, others: readonly OutlierSample[], options: OutlierSettings): { excess: number; reason: string } {
   if (others.length === 0) return { excess: 0, reason: '' }
   const { errorShare, latencyFactor, latencyFloorMs } = options
@@ -86,8 +86,8 @@ function compare(sample: OutlierSample, others: readonly OutlierSample[], option
   const byErrors = (share - usualShare) / errorShare
   const { latencyMs } = sample
   const usualMs = median(others.map((other) => other.latencyMs))
-  const borneMs = latencyFactor === Number.POSITIVE_INFINITY ? latencyFactor : Math.max(latencyFloorMs, usualMs * latencyFactor)
-  const byLatency = latencyMs === 0 ? 0 : latencyMs / borneMs
+  const toleratedMs = latencyFactor === Number.POSITIVE_INFINITY ? latencyFactor : Math.max(latencyFloorMs, usualMs * latencyFactor)
+  const byLatency = latencyMs === 0 ? 0 : latencyMs / toleratedMs
   return byErrors >= byLatency
     ? { excess: byErrors, reason: `${percent(share)} of its requests failed, of the others' ${percent(usualShare)}` }
     : { excess: byLatency, reason: `it takes ${Math.round(latencyMs)} ms for a request, the others ${Math.round(usualMs)} ms` }
@@ -111,7 +111,7 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-/** A worker as it is watched. Its counts go on from 0 after 2^32. */
+/** A worker as the watch sees it. Its counts wrap at 2^32. */
 export interface WatchedWorker {
   readonly id: number
   readonly load: { readonly begun: number; readonly failed: number; readonly latencyMs: number }
@@ -130,10 +130,10 @@ export class OutlierWatch {
   }
 
   /**
-   * To be called now and then with the workers that are ready: judges them when an interval is over, and lets those return whose time is up.
-   * `wanted`: how many there should be. Answers who has just been ejected.
+   * To be called regularly with the ready workers. Judges them at the end of each interval, and ends ejections whose time is up.
+   * `desired`: how many workers the pool should have. Returns the new ejections.
    */
-  poll(workers: readonly WatchedWorker[], nowMs: number, wanted: number = workers.length): readonly Ejection[] {
+  poll(workers: readonly WatchedWorker[], nowMs: number, desired: number = workers.length): readonly Ejection[] {
     let ejected: readonly Ejection[] = []
     if (this.judgedMs === undefined || nowMs >= this.judgedMs + this.options.intervalMs) {
       const judgement = judgeOutliers(this.samples(workers), this.records, this.options, nowMs)
@@ -143,17 +143,17 @@ export class OutlierWatch {
       this.judgedMs = nowMs
     }
     const out = workers.filter(({ id }) => (this.records.get(id)?.untilMs ?? nowMs) > nowMs)
-    const panics = isPanic(workers.length - out.length, Math.max(workers.length, wanted), this.options)
+    const panics = isPanic(workers.length - out.length, Math.max(workers.length, desired), this.options)
     this.out = new Set(panics ? [] : out.map(({ id }) => id))
     return ejected
   }
 
-  /** Should a worker get nothing new, as of the last look? */
+  /** Is the worker ejected, as of the last poll? */
   isEjected(id: number): boolean {
     return this.out.has(id)
   }
 
-  /** Of a worker that was not there the last time nothing is known yet. */
+  /** A worker that was not there at the last interval has no sample of its own yet: its counts start now. */
   private samples(workers: readonly WatchedWorker[]): OutlierSample[] {
     return workers.map(({ id, load: { begun, failed, latencyMs } }) => {
       const last = this.counts.get(id) ?? { begun, failed }

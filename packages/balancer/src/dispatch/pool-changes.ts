@@ -1,4 +1,4 @@
-// What changes the candidates while connections wait or are on their way: workers come and go, servers open and close, a reload brings other routes.
+// Applies changes of the candidates while connections wait or are on their way: workers come and go, servers open and close, a reload brings other routes.
 
 import type { Connection } from '@switchyard/handoff'
 import type { ActiveRoutes } from './bound-routes.ts'
@@ -44,7 +44,7 @@ export class PoolChanges {
     this.options.dispatcher.placeReturned()
   }
 
-  /** The worker's process is gone. What it had not claimed is whole, its bytes are still in the kernel, so it is placed again. Returns how many these were. */
+  /** The worker's process is gone. Connections that it had not claimed are placed again: their bytes are still in the kernel. Returns how many these were. */
   workerGone(worker: PoolWorker): number {
     const { claims, recall, routes, dispatcher } = this.options
     recall.forget(routes.poolOf(worker), worker)
@@ -63,7 +63,7 @@ export class PoolChanges {
       this.options.recall.all(worker, (connection: Connection) => this.options.dispatcher.readmit(connection, 'recalled'))
   }
 
-  /** Places connections again that waited for a pool which no route names any more. */
+  /** Places connections again whose pool no route names any more. */
   placeAgain(taken: readonly Queued[]): void {
     const { dispatcher, queues } = this.options
     for (const queued of taken) {

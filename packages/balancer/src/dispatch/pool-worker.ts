@@ -1,4 +1,4 @@
-// One worker as its pool sees it: a seat, a process behind it, the channel to it, and its row of the load board. A policy sees it as a candidate.
+// One worker as its pool sees it: its slot, its process, the channel to it, and its row of the load board. A policy sees it as a candidate.
 
 import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
@@ -8,7 +8,7 @@ import type { PoolSettings } from '../settings.ts'
 import type { RetireReason } from '../supervisor/plan-input.ts'
 import type { ServerAddress, SpawnedProcess } from '../supervisor/workers/spawn.ts'
 
-/** `starting` until it is up and trusted; `ready`: it may have connections; `draining`: it finishes what it has. */
+/** `starting`: until it is admitted; `ready`: it may have connections; `draining`: it finishes what it has; `gone`: its process has exited. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
 
 /** What workers send back. */
@@ -22,48 +22,48 @@ export interface WorkerReturns {
 let lastId = 0
 
 export class PoolWorker implements Candidate {
-  /** Of this process; a seat has many in its time. */
+  /** Identifies the process: a slot has many in its time. */
   readonly id = ++lastId
   readonly pool: string
   readonly slot: number
   readonly generation: number
   readonly seatWeight: number
-  /** Of its pool when it was started. */
+  /** The settings of its pool when it was started. */
   readonly settings: PoolSettings
-  /** As this worker numbers them. */
+  /** The routes, as this worker numbers them. */
   routeNames: readonly string[] = []
   readonly link: WorkerLink
   readonly channel: Channel
   readonly load: LoadRow
   state: WorkerState = 'starting'
   everReady = false
-  /** Numbers of the listeners that it has a server for. */
+  /** Numbers of the listeners for which it has a server. */
   listeners: ReadonlySet<number> = new Set()
-  /** Every server that its app had has closed. */
+  /** Its app has closed every server that it had. */
   hasClosed = false
   /** Where its app listens, once it does. */
   address: ServerAddress | undefined
-  /** While it starts: since when it listens and has passed its probe. */
+  /** While it starts: since when it has listened and passed its probe. */
   upMs: number | undefined
-  /** It serves, but another is to take its place. */
+  /** Why it is being replaced, while it still serves. */
   retiring: RetireReason | undefined
-  /** While it drains: it has said that nothing was left in it. */
+  /** While it drains: it has reported that nothing is left in it. */
   empty = false
-  /** While it drains: not even what carries a ticket of its own comes to it any more. */
+  /** While it drains: even visitors whose ticket names it no longer come to it. */
   sealed = false
   drained = false
-  /** Hand-offs that it left unclaimed for so long that others got them. */
+  /** Hand-offs that were recalled because it did not claim them. */
   recalled = 0
-  /** When it came to its state. */
+  /** When it entered its state. */
   sinceMs: number
   readonly startedMs: number
   stoppingMs: number | undefined
   killed = false
   process: SpawnedProcess | undefined
-  /** How it is with its sessions; undefined: its app has not used any. */
+  /** Its report on sessions; undefined: its app has not used any. */
   sessions: SessionReport | undefined
 
-  /** While it starts slowly, its weight at a moment; undefined: it has the whole. */
+  /** While its weight still grows; undefined: it has its whole weight. */
   private slowStart: SlowStart | undefined
   private weighedAtMs = 0
   private weighed = 0
@@ -95,7 +95,7 @@ export class PoolWorker implements Candidate {
     this.slowStart = settings.slowStart
   }
 
-  /** Every pick asks each candidate, so it is reckoned once a millisecond at most, and never again when the start is over. */
+  /** Every pick reads it of each candidate, so it is computed once a millisecond at most, and never again after the slow start. */
   get weight(): number {
     if (this.slowStart === undefined || this.state !== 'ready') return this.seatWeight
     const nowMs = Date.now()

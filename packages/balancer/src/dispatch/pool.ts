@@ -1,4 +1,4 @@
-// A pool: the workers that run one app, which of them are candidates now, and who waits for one.
+// A pool: the workers that run one app, which of them are candidates now, and the connections that wait for one.
 
 import { type Owners, readClock } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
@@ -7,18 +7,18 @@ import { KeptConnections } from './kept-connections.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
 
-/** A loop that has been in one turn for so long is stuck: what waits for it is better off elsewhere. */
+/** A loop that has been in one turn for this long is stuck: its unclaimed hand-offs may start sooner elsewhere. */
 export const STUCK_MS = 2
 
 /**
- * Where a connection comes from that is placed: from its client, from another primary that has no worker for it, from a worker that could not have it, from a worker
- * that was stuck, or from the queue.
+ * Where a connection comes from when it is placed: its client, another primary that has no worker for it, a worker that could not receive it, a worker that
+ * was stuck, or the queue.
  */
 export type Origin = 'client' | 'passed' | 'returned' | 'recalled' | 'queue'
 
-/** A connection that has waited for so long is offered to a busy loop whose turns are alike, however few others wait. */
+/** After this wait a connection is offered to a busy loop whose turns are alike, however few others wait. */
 const AHEAD_AFTER_MS = 10
-/** And after so long to any busy loop that has nothing else on its way; it is recalled when another turns free. */
+/** After this wait it is offered to any busy loop that has no other offer. It is recalled when another loop turns idle. */
 const ANY_LOOP_AFTER_MS = 250
 
 /** What `choose` finds: a worker; what the connection has to wait for; or nobody, when the pool has no worker and none is starting. */
@@ -47,34 +47,34 @@ export class Pool {
   settings: PoolSettings
   readonly queue: Queue
   readonly keptConnections = new KeptConnections(this)
-  /** Every process of this pool that is not gone. */
+  /** All processes of this pool that are not gone. */
   readonly workers = new Set<PoolWorker>()
-  /** The next start of a worker, if one is due: what a refused client is told to wait for. */
+  /** When the next worker starts, if a start is due. It decides the Retry-After of a refused client. */
   nextStartMs: number | undefined
-  /** Of workers that are gone: connections that they claimed, and that were taken back from them, and what they said that can't be. */
+  /** Counts of workers that are gone: claimed connections, recalled connections, and impossible load values. */
   readonly past = { claimed: 0, takenBack: 0, boardFaults: 0 }
-  /** Those of the ready ones that may have connections. */
+  /** The ready workers that may have connections. */
   private serving: PoolWorker[] = []
   private ready: PoolWorker[] = []
-  /** Who drains and still gets what carries a ticket of its own. */
+  /** Draining workers that still get the visitors whose ticket names them. */
   private draining: PoolWorker[] = []
   private ejected: ReadonlySet<PoolWorker> = new Set()
   private slots: number[] = []
-  /** Listeners that the app of this pool has asked for. */
+  /** Numbers of the listeners that the app of this pool has asked for. */
   private listeners: readonly number[] = []
-  /** Those of them that a worker has no server for: it may have nothing that comes by them. */
+  /** The listeners for which at least one worker has no server, so it can't have connections that come by them. */
   private partial: ReadonlySet<number> = new Set()
-  /** For what cannot wait: a request that another worker forwards. */
+  /** Chooses for a request that can't wait, because another worker forwards it. */
   private readonly otherwise = leastInFlight()
   private readonly subscribers = new Set<object>()
 
-  /** `owners`: of the descriptors that wait here, where they are checked. */
+  /** `owners` checks the descriptors that wait here; undefined: they are not checked. */
   constructor(settings: PoolSettings, owners?: Owners) {
     this.settings = settings
     this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs, owners)
   }
 
-  /** The workers that may have connections, full or not. */
+  /** The workers that may have connections, whether they have room or not. */
   get candidates(): readonly PoolWorker[] {
     return this.serving
   }
@@ -83,12 +83,12 @@ export class Pool {
     return this.ready.length
   }
 
-  /** Has this slot a worker that is ready? */
+  /** Has this slot a ready worker? */
   isHeld(slot: number): boolean {
     return this.slots.includes(slot)
   }
 
-  /** A reload has brought other settings. */
+  /** Applies the settings of a reload. */
   configure(settings: PoolSettings): void {
     this.settings = settings
     this.queue.configure(settings.queueLimit, settings.queueTimeoutMs)
@@ -105,7 +105,7 @@ export class Pool {
     this.refresh()
   }
 
-  /** A worker's state has changed. */
+  /** Finds the candidates again: the state of a worker has changed. */
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
     this.serving = this.ready.filter((worker) => worker.retiring !== 'hang' && !this.ejected.has(worker) && !worker.hasClosed)
@@ -116,87 +116,87 @@ export class Pool {
     const slots = [...new Set(this.ready.map(({ slot }) => slot))]
     if (slots.length === this.slots.length && slots.every((slot, index) => slot === this.slots[index])) return
     this.slots = slots
-    // Before anybody is chosen by the new list, every worker judges by it.
+    // The workers know the new list before the primary chooses by it.
     for (const worker of this.workers) worker.link.sendReadySlots(slots)
   }
 
-  /** The servers of its workers have changed. `listeners`: numbers of all that its app has asked for. */
+  /** The servers of its workers have changed. `listeners`: numbers of all listeners that its app has asked for. */
   listensOn(listeners: readonly number[]): void {
     this.listeners = listeners
     this.refresh()
   }
 
-  /** Does it get nothing for a while, because it fails more than the others? */
+  /** Is the worker ejected, because it fails more than the others? */
   isEjected(worker: PoolWorker): boolean {
     return this.ejected.has(worker)
   }
 
-  /** From now on these get nothing new. */
+  /** These workers get nothing new until the next call. */
   eject(workers: ReadonlySet<PoolWorker>): void {
     if (workers.size === this.ejected.size && [...workers].every((worker) => this.ejected.has(worker))) return
     this.ejected = workers
     this.refresh()
   }
 
-  /** Is there a candidate whose loop waits? */
+  /** Has any candidate an idle loop? */
   get hasFree(): boolean {
     return this.open.some(({ load }) => load.isFree)
   }
 
-  /** Is there a candidate whose loop is busy, and likely to take one more soon? */
+  /** Is there a candidate with a busy loop that will take another connection soon? */
   get takesNext(): boolean {
     return this.turnsNext(this.open, 0) !== undefined
   }
 
-  /** `who` wants to be told when the loop of a worker turns: each tells once, so ask again for more. True: one has turned already. */
-  subscribeTurns(who: object): boolean {
-    this.subscribers.add(who)
+  /** Has each worker signal its next loop turn, once. Returns whether a loop is idle already. `subscriber` identifies the subscription. */
+  subscribeTurns(subscriber: object): boolean {
+    this.subscribers.add(subscriber)
     let isFree = false
     for (const { load } of this.ready) isFree = load.want() || isFree
     return isFree
   }
 
-  unsubscribeTurns(who: object): void {
-    if (!this.subscribers.delete(who) || this.subscribers.size > 0) return
+  unsubscribeTurns(subscriber: object): void {
+    if (!this.subscribers.delete(subscriber) || this.subscribers.size > 0) return
     for (const { load } of this.ready) load.unwant()
   }
 
-  /** How long a client that was refused should wait, in whole seconds: until the next start of a worker, if one is due. */
+  /** Retry-After of a refused client, in whole seconds: until the next start of a worker, if one is due. */
   get retryAfterS(): number {
     return Math.max(1, Math.ceil(((this.nextStartMs ?? 0) - Date.now()) / 1000))
   }
 
-  /** So many connections must wait behind one before it is offered ahead to a busy loop. */
+  /** From this many waiting connections on, the first one is offered ahead to a busy loop. */
   get aheadFrom(): number {
     return this.serving.length + 1
   }
 
-  /** Do so many wait that no worker runs out of work before the next look? */
+  /** Do so many connections wait that no worker runs out of work before the next poll? */
   get isSaturated(): boolean {
     return this.queue.waitingForLoop >= this.aheadFrom
   }
 
   /**
-   * The worker that should have this request: the policy's choice among the candidates, or why there is none. A connection that was recalled does not go to a stuck
-   * loop; one that waits in a long queue may go to a loop that is busy for a known time. `listener`: by which the connection came.
+   * Chooses a worker for this request: by the policy among the candidates, or why there is none. A recalled connection does not go to a stuck loop. A connection
+   * in a long queue may go to a loop that is busy for a known time. `listener`: the number of the listener that accepted the connection.
    */
   choose(policy: PoolPolicy, head: RequestHead, origin: Origin = 'client', listener?: number, waitedMs = 0): Choice {
     const recalled = origin === 'recalled'
     const ready = this.servingOf(this.ready, listener)
-    // Only a worker without a server for it is there: it waits aside, and nothing behind it.
+    // No ready worker has a server for this listener: the connection waits aside and holds nothing up.
     if (ready.length === 0 && this.ready.length > 0) return WAIT_FOR.home
     const all = this.servingOf(this.open, listener)
     const leaving = this.servingOf(this.draining, listener)
     if (leaving.length > 0 && policy.home !== undefined) {
-      // Visitors of the generation before are known by their ticket, and stay with their worker to its end. It has told their websockets and their
-      // sessions of socket.io goodbye: they begin anew with another.
+      // A visitor whose ticket names a draining worker stays with it to its end. Its websockets and engine.io sessions begin with another worker: the
+      // draining one is closing them.
       const home = policy.home(head)
       const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
       if (worker !== undefined && (home?.firm === true || !beginsSession(head)))
         return worker.channel.hasRoom ? chosen(worker) : WAIT_FOR.home
     }
     if (all.length !== ready.length && policy.home !== undefined) {
-      // Somebody is full. What a session id names exists nowhere else, so it is waited for.
+      // A worker is full. The session that an id names exists in that worker only, so the connection waits for it.
       const home = policy.home(head)
       if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return WAIT_FOR.home
     }
@@ -211,14 +211,14 @@ export class Pool {
     return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
   }
 
-  /** Those that have a server for what comes by a listener. */
+  /** The workers that have a server for this listener. */
   private servingOf(workers: readonly PoolWorker[], listener: number | undefined): readonly PoolWorker[] {
     return listener !== undefined && this.partial.has(listener) ? workers.filter((worker) => worker.listeners.has(listener)) : workers
   }
 
   /**
-   * The same for a request that can't wait in the queue, nor go to another primary: when all loops are busy, the worker with the fewest in flight; when all are about to leave,
-   * one of those, which serve to their end.
+   * Chooses for a request that can neither wait in the queue nor go to another primary. When all loops are busy it is the worker with the fewest requests in flight;
+   * when all workers drain it is one of those, which serve to their end.
    */
   chooseNow(policy: PoolPolicy, head: RequestHead, listener?: number): Choice {
     const choice = this.choose(policy, head, 'client', listener)
@@ -227,7 +227,7 @@ export class Pool {
     return worker === undefined ? choice : chosen(worker as PoolWorker)
   }
 
-  /** The candidates of this moment: those that may have one more. */
+  /** The candidates that have room for one more connection. */
   private get open(): readonly PoolWorker[] {
     const { serving } = this
     for (const worker of serving) if (!this.mayHaveMore(worker)) return serving.filter((one) => this.mayHaveMore(one))
@@ -240,9 +240,9 @@ export class Pool {
   }
 
   /**
-   * While more connections wait than there are loops, the first is offered to a loop that is busy, so that it does not idle from the end of its turn until the primary has
-   * heard of it. Only to one whose turns are alike: behind a turn of unknown length the connection could be overtaken for long. Kept-alive connections of its own can keep a
-   * loop from ever waiting, so a connection that has waited for some time is offered to a busy loop in any case.
+   * Picks a busy loop for the first connection of the queue, while more connections wait than there are loops: the loop then has its next request before the primary
+   * hears that it turned. The loop's turns must be alike, because behind a turn of unknown length others could overtake the connection for long. A loop that its own
+   * kept-alive connections keep busy never turns idle, so a connection that has waited for some time is offered to a busy loop in any case.
    */
   private turnsNext(open: readonly PoolWorker[], waitedMs: number): PoolWorker | undefined {
     if (this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS) return undefined

@@ -1,36 +1,36 @@
-// Connections of one pool that wait for a worker. Their bytes are still in the kernel, but for what another worker had read; a copy of the head is kept to route by.
+// Connections of one pool that wait for a worker. Their bytes are still in the kernel, except what another worker had read. The queue keeps a copy of each head.
 //
 // The clients' addresses take turns (J. Nagle, "On Packet Switches With Infinite Storage", RFC 970, fair queueing), and connections of one address are served first in,
-// first out: one address that fills the queue keeps only itself waiting. When the queue is full, a connection of an address with less than an equal share takes the place of
-// the youngest one of the address with the most (longest queue drop).
+// first out, so an address that fills the queue keeps only itself waiting. When the queue is full, a connection of an address with less than an equal share
+// replaces the youngest connection of the address with the most (longest queue drop).
 
 import type { Arrival, Owners } from '@switchyard/handoff'
 import { type Linked, LinkedList } from './linked-list.ts'
 
 /**
- * What a connection waits for. `loop`: any worker whose loop turns free. `policy`: the route's policy wants none of the candidates.
- * `home`: the one worker that knows its session. `recalled`: as `loop`, but a worker had been chosen whose loop then stuck, so it goes first.
+ * What a connection waits for. `loop`: any worker whose loop turns idle. `policy`: the route's policy picked none of the candidates.
+ * `home`: the one worker that has its session. `recalled`: as `loop`, but first in line, because the loop of the worker it was offered to got stuck.
  */
 export type WaitFor = 'loop' | 'policy' | 'home' | 'recalled'
 
-/** A connection that waits. */
+/** A waiting connection. */
 export interface Queued {
-  /** Its head is a copy. */
+  /** With a copy of the head. */
   readonly arrival: Arrival
   readonly sinceMs: number
   readonly waitFor: WaitFor
-  /** Of its client; empty for a unix socket, where all clients are one. */
+  /** The client's address; empty for a unix socket, where all clients count as one. */
   readonly address: string
 }
 
 interface Entry extends Linked<Entry> {
   readonly queued: Queued
   readonly lane: LinkedList<Entry>
-  /** undefined: it takes no turns with other addresses. */
+  /** undefined: the connection takes no turns with other addresses. */
   readonly client: Client | undefined
 }
 
-/** The connections of one address that wait for a loop. */
+/** The connections of one address that wait for any loop. */
 class Client implements Linked<Client> {
   before: Client | undefined
   behind: Client | undefined
@@ -50,17 +50,17 @@ export class Queue {
   private readonly recalled = new LinkedList<Entry>()
   private readonly forHome = new LinkedList<Entry>()
   private readonly clients = new Map<string, Client>()
-  /** The clients in the order of their turns. */
+  /** The clients, in the order of their turns. */
   private readonly turns = new LinkedList<Client>()
 
-  /** `owners`: of the descriptors, where they are checked. */
+  /** `owners` checks the descriptors; undefined: they are not checked. */
   constructor(limit: number, timeoutMs: number, owners?: Owners) {
     this.limit = limit
     this.timeoutMs = timeoutMs
     this.owners = owners
   }
 
-  /** Sets other bounds, for connections that come and for those that wait. */
+  /** Sets the bounds for new and for waiting connections. */
   configure(limit: number, timeoutMs: number): void {
     this.limit = limit
     this.timeoutMs = timeoutMs
@@ -70,12 +70,12 @@ export class Queue {
     return this.entries.size
   }
 
-  /** How many could go to any worker. */
+  /** How many connections could go to any worker. */
   get waitingForLoop(): number {
     return this.entries.size - this.forHome.size
   }
 
-  /** Since when the first of those has waited that could go to any worker; undefined: there is none. */
+  /** Since when the oldest connection has waited that could go to any worker; undefined: there is none. */
   get oldestSinceMs(): number | undefined {
     let oldest = this.recalled.first?.queued.sinceMs
     for (const { lane } of this.turns) {
@@ -85,9 +85,9 @@ export class Queue {
     return oldest
   }
 
-  /** Puts a connection behind those of its address that wait for the same. Returns the one that has no place in the queue, if it is full: this or another. */
+  /** Appends a connection. If the queue is full, returns the connection that loses its place: this one or another. */
   add(queued: Queued): Queued | undefined {
-    // What a worker had been chosen for is not refused: the windows of the channels bound it.
+    // A recalled connection is never refused: the windows of the channels bound how many there are.
     const isOver = this.length >= this.limit && queued.waitFor !== 'recalled'
     const longest = isOver ? this.longestBefore(queued) : undefined
     if (isOver && longest === undefined) return queued
@@ -96,7 +96,7 @@ export class Queue {
     return this.removeEntry(longest?.lane.last)
   }
 
-  /** Puts back what was just taken, in its order, before all others. */
+  /** Puts connections back that were just removed, in their order, before all others. */
   putBack(taken: readonly Queued[]): void {
     for (const queued of taken.toReversed()) {
       const entry = this.insertEntry(queued)
@@ -107,7 +107,7 @@ export class Queue {
     }
   }
 
-  /** Takes the next that could go to any worker. */
+  /** Removes the next connection that could go to any worker. */
   removeForLoop(): Queued | undefined {
     const client = this.turns.first
     const next = this.recalled.first ?? client?.lane.first
@@ -119,22 +119,22 @@ export class Queue {
     return this.removeEntry(next)
   }
 
-  /** Takes all that wait for one worker, in order. */
+  /** Removes all connections that wait for one worker, in order. */
   removeForHome(): Queued[] {
     return this.removeIf(({ lane }) => lane === this.forHome)
   }
 
-  /** Takes one; undefined: it does not wait here. */
+  /** Removes one connection; undefined: it does not wait here. */
   remove(fd: number): Queued | undefined {
     return this.removeEntry(this.entries.get(fd))
   }
 
-  /** Empties the queue, in order of arrival. */
+  /** Empties the queue. Returns the connections in order of arrival. */
   removeAll(): Queued[] {
     return this.removeIf(() => true)
   }
 
-  /** Takes those that have waited for as long as they may at `nowMs`. */
+  /** Removes the connections that have waited for their whole timeout at `nowMs`. */
   removeExpired(nowMs: number): Queued[] {
     return this.removeIf(({ queued: { sinceMs } }) => nowMs - sinceMs >= this.timeoutMs)
   }
@@ -178,7 +178,7 @@ export class Queue {
     return client
   }
 
-  /** The client with the most connections, if that of this connection has less than an equal share. */
+  /** The client with the most connections, if the client of this connection has less than an equal share. */
   private longestBefore({ address }: Queued): Client | undefined {
     const own = this.clients.get(address)?.lane.size ?? 0
     const count = this.clients.size + (own === 0 ? 1 : 0)

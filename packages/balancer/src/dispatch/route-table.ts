@@ -1,12 +1,12 @@
-// The table of routes that a config means, with whatever its owner wants to know of a route's policy.
+// Builds the table of routes of a config, with a value of the caller's for each route's policy.
 
 import { type Policy, RouteTable } from '@switchyard/routing'
 import type { Settings } from '../settings.ts'
 
-/** The name of the route that serves what no other matches. */
+/** The name of the route for requests that no other route matches. */
 export const FALLBACK_ROUTE = '(everything else)'
 
-/** Builds the table; `bind` is called once for each route, the last one for what no route matches. */
+/** Calls `bind` once for each route, last for the fallback. */
 export function routeTable<P>(settings: Settings, bind: (policy: Policy, pool: string, route: string) => P): RouteTable<P> {
   const routes = settings.routes.map(({ name, match, pool, policy }) => ({ name, match, pool, policy: bind(policy, pool, name) }))
   const pool = settings.pools[0]?.name ?? ''

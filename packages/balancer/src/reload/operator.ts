@@ -1,4 +1,4 @@
-// Carries out what an operator asks of the workers: one reload at a time, and changes of single seats.
+// Carries out the operations on workers: one reload at a time, and changes of single slots.
 
 import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import { BalancerError } from '../errors.ts'
@@ -46,12 +46,13 @@ export class Operator {
     })
   }
 
-  /** Runs `body` when no other such thing is under way. */
+  /** Runs `body` unless another operation of this kind is under way. Throws ERR_BUSY. */
   async alone(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
-    if (this.busyWith !== undefined) throw operationError('ERR_BUSY', `a ${this.busyWith} is under way; ask again when it is over`, true)
+    if (this.busyWith !== undefined)
+      throw operationError('ERR_BUSY', `a ${this.busyWith} is under way; try again when it has finished`, true)
     this.busyWith = name
     try {
-      return await this.told(name, pool, body)
+      return await this.announced(name, pool, body)
     } finally {
       this.busyWith = undefined
     }
@@ -62,8 +63,8 @@ export class Operator {
     const from = desired.workers
     const to = 'to' in change ? change.to : from + change.by
     if (!Number.isInteger(to) || to < 1)
-      throw operationError('ERR_UNKNOWN_SEAT', `a pool has one worker at least: ${pool} can't have ${to}`)
-    return this.told('scale', pool, async () => {
+      throw operationError('ERR_UNKNOWN_SEAT', `a pool has at least one worker: ${pool} can't have ${to}`)
+    return this.announced('scale', pool, async () => {
       desired.scaleTo(to)
       this.options.events.emit('scaled', { pool, from, to, reason })
       const failedBefore = this.options.supervisor.failures(pool)
@@ -77,7 +78,7 @@ export class Operator {
 
   async drainSlot(pool: string, slot: number): Promise<OperationResult> {
     const desired = this.desiredOf(pool, slot)
-    return this.told('drain', pool, async () => {
+    return this.announced('drain', pool, async () => {
       desired.held.add(slot)
       await this.options.supervisor.pursue(() => !desired.held.has(slot) || this.options.supervisor.inSlot({ pool, slot }).length === 0)
       return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
@@ -87,7 +88,7 @@ export class Operator {
   async restartSlot(pool: string, slot: number): Promise<OperationResult> {
     const desired = this.desiredOf(pool, slot)
     const { supervisor } = this.options
-    return this.told('restart', pool, async () => {
+    return this.announced('restart', pool, async () => {
       const workerSlot = { pool, slot }
       const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
       desired.held.delete(slot)
@@ -110,7 +111,7 @@ export class Operator {
     })
   }
 
-  /** Replaces the workers of one pool, or of all, and goes by the new settings when that is done. */
+  /** Replaces the workers of one pool, or of all pools, and then puts the new settings in force. */
   private async replace(settings: Settings, pool: string | undefined): Promise<OperationResult> {
     const { supervisor } = this.options
     const before = this.options.config.current.settings
@@ -122,15 +123,15 @@ export class Operator {
     await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
     const why = failure()
     if (why !== undefined) {
-      // Together or not at all.
+      // Several pools are reloaded as a whole, or not at all.
       for (const name of names) supervisor.desired.get(name)?.revert(why)
       this.options.config.discard()
       const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
-      // Those who had left already are started again, if that can be done.
+      // Workers that were replaced already are started again, if they can be.
       await supervisor.pursue(() =>
         names.every((name) => supervisor.isAsDesired(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
       )
-      throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, those from before serve on: ${why}`)
+      throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, and the old ones keep serving: ${why}`)
     }
     for (const name of names) supervisor.desired.get(name)?.complete()
     this.options.config.adopt(routes)
@@ -148,7 +149,7 @@ export class Operator {
     else known.beginReload(version)
   }
 
-  /** The settings of before, but with this pool's of after. */
+  /** The settings from before, with this pool's settings from after. */
   private withPool(before: Settings, after: Settings, pool: string): Settings {
     const found = after.pools.find(({ name }) => name === pool)
     if (found === undefined || !before.pools.some(({ name }) => name === pool)) throw this.unknown(pool)
@@ -177,7 +178,7 @@ export class Operator {
     return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasonsOf(pool)}`, { source: 'app' })
   }
 
-  private async told(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
+  private async announced(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
     const { events } = this.options
     events.emit('operationStarted', { name, pool })
     try {

@@ -1,4 +1,4 @@
-// A dispatcher with its pools, and nothing else that is real: no sockets, processes or clock. The owner of every descriptor is checked.
+// A real dispatcher with real pools. Sockets, processes and the clock are fakes. The owner of every descriptor is checked.
 
 import { type Acceptor, newOwners, type Owners } from '@switchyard/handoff'
 import { bindPolicy, leastInFlight, type Policy, type PolicyFunction, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
@@ -12,20 +12,20 @@ import type { Queued } from '../../src/dispatch/queue.ts'
 import { QueueRunner } from '../../src/dispatch/queue-runner.ts'
 import { Recall } from '../../src/dispatch/recall.ts'
 import type { PoolSettings } from '../../src/settings.ts'
-import { fakeDoor } from '../support/fake-acceptor.ts'
+import { fakeAcceptor } from '../support/fake-acceptor.ts'
 import { type FakeChannel, fakeTransport } from '../support/fake-link.ts'
 import { FakeTimers } from '../support/fake-timers.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
-/** Whatever a worker has not claimed then has been out for long. */
+/** After this time a hand-off counts as unclaimed for long. */
 const LATER_MS = 10
 
-/** `/path` goes to that pool by that policy. */
+/** A path, the pool that it leads to, and the policy. */
 export type PlainRoute = readonly [path: string, pool: string, policy?: Policy | PolicyFunction]
 
 export interface WorldOptions {
   readonly window?: number
-  /** The last one takes what no other does. */
+  /** The last one is the fallback. */
   readonly routes?: readonly PlainRoute[]
   readonly pools?: Readonly<Record<string, Partial<PoolSettings>>>
 }
@@ -33,7 +33,7 @@ export interface WorldOptions {
 export class DispatchWorld {
   readonly owners = checkedOwners()
   readonly pools = new Map<string, Pool>()
-  readonly acceptor = fakeDoor(this.owners, () => this.dispatcher)
+  readonly acceptor = fakeAcceptor(this.owners, () => this.dispatcher)
   readonly dispatcher: Dispatcher
   readonly changes: PoolChanges
   private readonly claims: ClaimPoller
@@ -72,7 +72,7 @@ export class DispatchWorld {
     return this.pools.get(name) as Pool
   }
 
-  /** The descriptors that wait, in the order in which they would be served if nothing else came. */
+  /** The waiting descriptors, in the order in which they would be served if nothing else arrived. */
   queued(name = 'web'): number[] {
     const { queue } = this.pool(name)
     const taken: Queued[] = []
@@ -81,7 +81,7 @@ export class DispatchWorld {
     return taken.map(({ arrival }) => arrival.fd)
   }
 
-  /** A worker that is in this state. */
+  /** Adds a worker in this state. */
   add(state: WorkerState = 'ready', name = 'web', slot = this.pool(name).workers.size): PoolWorker {
     const pool = this.pool(name)
     const returns = {
@@ -101,7 +101,7 @@ export class DispatchWorld {
     return worker
   }
 
-  /** Its process has ended. */
+  /** The worker's process exits. */
   lose(worker: PoolWorker): void {
     worker.state = 'gone'
     this.pool(worker.pool).remove(worker)
@@ -114,7 +114,7 @@ export class DispatchWorld {
     this.changes.placeAll()
   }
 
-  /** Some time later what the dispatcher has put off happens: workers are looked at, and what waits. */
+  /** Time passes: the dispatcher polls workers and queues. */
   look(): void {
     for (const { workers } of this.pools.values()) for (const worker of workers) channelOf(worker).grow(LATER_MS)
     this.timers.run()
@@ -139,13 +139,13 @@ export class DispatchWorld {
   }
 }
 
-/** Owners that throw, also where the tests are not run by `npm test`. */
+/** Owners that throw, also when the tests are not run by `npm test`. */
 function checkedOwners(): Owners {
   process.env.SWITCHYARD_CHECKS = '1'
   return newOwners() as Owners
 }
 
-/** The worker's end of its line. */
+/** The fake channel of a worker. */
 export function channelOf(worker: PoolWorker): FakeChannel {
   return worker.channel as FakeChannel
 }

@@ -14,13 +14,13 @@ const PATHS = ['/a', '/b', '/c']
 const ADDRESSES = ['127.0.0.1', '127.0.0.66', '127.0.0.77']
 const test = suite('dispatcher, random walks', { timeoutMs: 30_000 })
 
-/** Turns some heads down, for a while. */
+/** A policy that turns some heads down for a while. */
 const moody =
   (random: () => number): PolicyFunction =>
   (candidates) =>
     random() < 0.5 ? candidates[0] : undefined
 
-/** What exists in one worker only, and waits for that. */
+/** A policy for sessions that exist in one worker only, and wait for it. */
 const atHome: Policy = {
   name: 'at home',
   pick: (candidates) => candidates.find(({ slot }) => slot === 0) ?? candidates[0],
@@ -101,7 +101,7 @@ class Walk {
     }
   }
 
-  /** `Owners` has thrown already where a connection had two places; here it is that none has no place. */
+  /** `Owners` throws when a connection has two owners; this checks that none has no owner. */
   private check(): void {
     const { pools, acceptor, givenBack } = this.world
     const workers = [...pools.values()].flatMap((pool) => [...pool.workers])
@@ -119,7 +119,7 @@ class Walk {
     }
   }
 
-  /** Workers serve everything: nothing is left behind. */
+  /** The workers serve everything, so nothing is left. */
   private finish(): void {
     this.steps.push('finish')
     this.world.reroute(PATHS.map((path, index) => [path, POOLS[index % 2] as string]))

@@ -1,5 +1,5 @@
-// The path of a connection through the primary, with a door and workers that are only said to be there: what happens while a connection is being placed, and the order
-// in which what waits is served.
+// The path of a connection through the primary, with a fake acceptor and fake workers: what happens while a connection is being placed, and the order in which waiting
+// connections are served.
 
 import { leastBusy, type PolicyFunction, roundRobin } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -7,10 +7,10 @@ import type { FakeChannel } from '../support/fake-link.ts'
 import { channelOf, DispatchWorld, type WorldOptions } from './dispatch-world.ts'
 
 const test = suite('dispatcher')
-/** How targets begin that the policy of one test wants. */
+/** The prefix of targets that the policy of one test accepts. */
 let wanted = ''
 
-/** What a test does in a world of its own, in one go. */
+/** Runs the body of a test in a world of its own. */
 function inWorld(options: WorldOptions, body: (world: DispatchWorld) => void): () => void {
   return () => {
     const world = new DispatchWorld(options)
@@ -30,7 +30,7 @@ test(
     const channel = channelOf(world.add())
     const [first] = world.acceptor.arrive('/1') as [number]
     channel.fail()
-    // It fills the window, so the worker is looked at, and that brings the first one back.
+    // It fills the window, so the worker is polled, and that brings the first connection back.
     const [second] = world.acceptor.arrive('/2') as [number]
     assert.equal(channel.log, [first, second, first])
     assert.equal([channel.outstanding, channel.load.handedOff], [2, 2])
@@ -45,7 +45,7 @@ test(
     const fds = world.acceptor.arrive('/1', '/2', '/3', '/4', '/5') as [number, number, number, number, number]
     channel.claim()
     channel.onOffer = (fd) => {
-      // The window is full again, and the third is found to have failed.
+      // The window is full again, and the poll finds that the third could not be received.
       if (fd === fds[3]) channel.fail()
     }
     world.look()
@@ -101,7 +101,7 @@ test(
     const [served, ...fds] = world.acceptor.arrive('/0', '/1', '/2') as [number, ...number[]]
     channel.load.busyMs = 5
     for (let turn = 0; turn < 3; turn++) {
-      // It says that it has turned, and is busy again when it is looked at.
+      // The worker signals a turn, and is busy again when it is polled.
       world.dispatcher.onTurned(worker)
       fds.push(...world.acceptor.arrive('/more'))
       assert.equal(world.queued(), fds)
@@ -122,7 +122,7 @@ test(
     (world) => {
       wanted = '/nothing'
       const worker = world.add()
-      // A loop that is free is looked at twice, in case it has turned between a look and the wish.
+      // An idle loop is tried twice, in case it turned between the attempt and the subscription.
       channelOf(worker).load.busyMs = 5
       const fds = world.acceptor.arrive('/a1', '/b1', '/a2', '/b2', '/a3')
       const [a1, b1, a2, b2, a3] = fds
@@ -147,7 +147,7 @@ test(
     world.reroute([['/*', 'api']])
     assert.equal([api.log, world.queued('web'), world.queued('api')], [fds.slice(2, 4), [], fds.slice(4)])
     assert.is(api.unsent, 0)
-    // What has moved is found by its client's end, and by the end of the old pool.
+    // A connection that moved to another queue is found when its client hangs up, and when the old pool ends.
     world.acceptor.hangUp(fds[4] as number)
     assert.equal(world.acceptor.dropped, [fds[4]])
     api.claim()

@@ -1,4 +1,4 @@
-// How many connections workers are told to keep, with workers that are only said to be there.
+// How many connections workers are told to keep, with fake workers.
 
 import { portableTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
@@ -9,19 +9,19 @@ import { plainPool } from '../support/plain-pool.ts'
 
 const test = suite('keeping')
 const head = RequestHead.of({ target: '/' })
-/** Enough for both workers. */
+/** Enough connections to saturate both workers. */
 const QUEUED = 4
 
 interface World {
   readonly pool: Pool
   readonly loads: { utilisation: number; turnsAreAlike: boolean; requestLoopMs: number }[]
-  /** What each worker was told last. */
+  /** The last limit that each worker was sent. */
   readonly told: (number | undefined)[]
-  /** So many wait, for so long already. */
+  /** Queues `count` connections that have waited for `waitedMs` already. */
   queue(count: number, waitedMs?: number): void
 }
 
-/** Two workers with ten connections each, which are busy all the time with requests of 7 ms. */
+/** Two workers with ten connections each, always busy with requests of 7 ms. */
 function inWorld(body: (world: World) => void, movesConnections = true): () => void {
   return () => {
     const settings = plainPool({ workers: 2, queueLimit: 100, queueTimeoutMs: 10_000 })

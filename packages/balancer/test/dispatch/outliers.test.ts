@@ -1,4 +1,4 @@
-// Who is ejected from a pool, and for how long: a table, every order of the workers, and random histories.
+// Which workers are ejected, and for how long: a table, every order of the workers, and random histories.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'

@@ -1,4 +1,4 @@
-// The weight of a worker at a moment, with workers that are only said to be there.
+// The weight of a worker at a moment, with fake workers.
 
 import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
@@ -47,7 +47,7 @@ test('starts slowly from when it is ready, and has its whole weight for good whe
     [2500, 0.5],
     [5000, 1],
     [10_000, 2],
-    // Set back, the clock makes nobody young again.
+    // A clock that is set back does not restart the slow start.
     [0, 2],
   ] as const) {
     nowMs = worker.sinceMs + afterMs

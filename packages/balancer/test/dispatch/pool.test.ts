@@ -1,4 +1,4 @@
-// A pool's choice and its queue, with workers that are only said to be there.
+// A pool's choice and its queue, with fake workers.
 
 import { portableTransport } from '@switchyard/handoff'
 import { leastBusy, RequestHead } from '@switchyard/routing'

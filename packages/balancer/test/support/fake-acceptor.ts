@@ -1,41 +1,41 @@
-// A door without sockets: a test says which connections come, and sees what becomes of them.
+// An acceptor without sockets: a test makes connections arrive, and sees what becomes of them.
 
 import type { Acceptor, Arrival, Connection, Owners, RefusalReason } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 
-/** What the dispatcher wants to be told. */
-export interface DoorListener {
+/** The events that a dispatcher handles. */
+export interface ArrivalListener {
   onArrival(arrival: Arrival): void
   onArrivalsEnd(): void
   onHangUp(fd: number): void
 }
 
 export type FakeAcceptor = Pick<Acceptor, 'receiveBack' | 'readmit' | 'refuse' | 'holdOff' | 'watchHangUp' | 'unwatchHangUp' | 'drop'> & {
-  /** Connections come, in one batch; gives their descriptors. */
+  /** Connections arrive in one batch. Returns their descriptors. */
   arrive(...targets: string[]): number[]
-  /** One comes from a client that has an address. */
+  /** One connection arrives from this address. */
   arriveFrom(address: string, target?: string): number
-  /** A connection that a worker is about to give back: its descriptor is a new one. */
+  /** A connection that a worker is about to give back, with a new descriptor. */
   fromWorker(target: string): Connection
   /** A client hangs up. */
   hangUp(fd: number): void
   readonly refused: { readonly fd: number; readonly reason: RefusalReason }[]
   readonly dropped: number[]
-  /** Those whose clients are watched. */
+  /** Descriptors whose clients are watched. */
   readonly watched: Set<number>
   accepted: number
-  /** The one that came last. */
+  /** The last connection that arrived. */
   lastFd: number
   heldOff: number
 }
 
-export function fakeDoor(owners: Owners, listener: () => DoorListener): FakeAcceptor {
+export function fakeAcceptor(owners: Owners, listener: () => ArrivalListener): FakeAcceptor {
   const clients = new Map<number, { readonly target: string; readonly address: string }>()
   const gone = new Set<number>()
 
   function headOf(fd: number): RequestHead {
     const { target, address } = clients.get(fd) as { target: string; address: string }
-    // As a door does it, whose heads look into one buffer.
+    // As in a real acceptor, the head reads from a shared buffer.
     const bytes = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`)
     const head = RequestHead.read(bytes, bytes.length, bytes.length)
     head.setAddressSource({ remoteAddress: address })

@@ -1,4 +1,4 @@
-// A line to a worker that is not there: a channel and a load row that do what a test says the worker has done.
+// The link to a fake worker: a channel and a load row whose worker side a test plays.
 
 import type {
   Channel,
@@ -77,7 +77,7 @@ export class FakeChannel implements Channel {
   readonly load = new FakeLoad()
   /** Every descriptor that was offered, in order. */
   readonly log: number[] = []
-  /** What the worker does with an offer the moment it is there. */
+  /** Called for each offer as it arrives. */
   onOffer: ((fd: number) => void) | undefined
   private offered: Offered[] = []
   private readonly window: number
@@ -90,14 +90,14 @@ export class FakeChannel implements Channel {
     this.owners = owners
   }
 
-  // ---- What the worker does ----
+  // ---- The worker's side ----
 
-  /** It claims what it was offered, or only the oldest of that; gives how many these are. */
+  /** Claims its offers, or only the oldest `most`. Returns how many these are. */
   claim(most = Number.POSITIVE_INFINITY): number {
     return this.decide('claimed', most)
   }
 
-  /** It had no descriptor for the oldest that it was sent. */
+  /** The worker could not receive its oldest offer, for want of a descriptor. */
   fail(): void {
     this.decide('not received', 1)
   }
@@ -107,7 +107,7 @@ export class FakeChannel implements Channel {
     this.offered = this.offered.map((one) => ({ ...one, ageMs: one.ageMs + ms }))
   }
 
-  /** Its loop turns, and it says so if that was wanted. */
+  /** The loop turns, and the worker signals it if the primary subscribed. */
   turn(): void {
     if (!this.load.isWanted) return
     this.load.isWanted = false
@@ -115,7 +115,7 @@ export class FakeChannel implements Channel {
     this.listener.onBatchEnd()
   }
 
-  /** It gives a connection back. */
+  /** The worker gives a connection back. */
   giveBack(connection: Connection, reason = 0): void {
     this.owners.move(connection.fd, 'none', 'dispatcher')
     this.listener.onGivenBack(connection, reason)
@@ -133,7 +133,7 @@ export class FakeChannel implements Channel {
     return decided
   }
 
-  // ---- What the primary does ----
+  // ---- The primary's side ----
 
   get outstanding(): number {
     return this.offered.length
@@ -147,7 +147,7 @@ export class FakeChannel implements Channel {
     return this.offered.length < this.window
   }
 
-  /** What has been offered and not been sent: nobody may be forgotten here. */
+  /** Offers that were not sent yet. No connection may be left here. */
   get unsent(): number {
     return this.offered.filter(({ isSent }) => !isSent).length
   }
@@ -190,7 +190,7 @@ export class FakeChannel implements Channel {
   readAll(): void {}
   close(): void {}
 
-  /** These are the worker's for good. */
+  /** These connections are the worker's for good. */
   private letGo(): void {
     for (const { connection } of this.offered.filter(({ fate }) => fate === 'claimed')) {
       this.owners.move(connection.fd, 'channel', 'none')
@@ -207,7 +207,7 @@ export class FakeChannel implements Channel {
   }
 }
 
-/** A transport whose workers may have `window` hand-offs unclaimed; it has no door. */
+/** A transport whose workers may have `window` unclaimed hand-offs. It has no acceptor. */
 export function fakeTransport(window: number, owners: Owners): Transport {
   return {
     kind: 'native',

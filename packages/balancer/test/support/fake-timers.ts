@@ -1,4 +1,4 @@
-// Timers that run when a test says so, in place of Node's: what a dispatcher puts off happens in a known moment.
+// Replaces Node's timers by timers that run when a test says so, so that delayed work happens at a known moment.
 
 interface Timer {
   readonly run: () => void
@@ -19,10 +19,10 @@ export class FakeTimers {
     Object.assign(globalThis, { setTimeout: set(false), setInterval: set(true), clearTimeout: clear, clearInterval: clear })
   }
 
-  /** Each that is set at this moment runs, once. */
+  /** Runs each timer that is set now, once. */
   run(): void {
     for (const [id, { run, repeats }] of [...this.timers]) {
-      // An earlier one has cleared it.
+      // An earlier timer has cleared it.
       if (!this.timers.has(id)) continue
       if (!repeats) this.timers.delete(id)
       run()

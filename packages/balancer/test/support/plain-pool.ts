@@ -1,4 +1,4 @@
-// A pool that asks for nothing special, as settings.
+// The settings of a pool without anything special.
 
 import type { PoolSettings } from '../../src/settings.ts'
 
