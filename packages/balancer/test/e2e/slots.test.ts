@@ -63,7 +63,7 @@ test('more workers, so many more, and fewer: those that stay are the same', asyn
 
 test('a number of workers that can not be is refused, and so is a pool that is not there', async () => {
   await refused(2, /expected a number of workers/, 'scale', 'web', '0')
-  await refused(2, /one worker at least/, 'scale', 'web', '-2')
+  await refused(2, /at least one worker/, 'scale', 'web', '-2')
   await refused(2, /no pool 'other'/, 'scale', 'other', '3')
   await refused(2, /Expected a worker|expected/i, 'scale', 'web', 'many')
 })
