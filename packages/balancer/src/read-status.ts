@@ -3,8 +3,8 @@
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
-import type { PoolWorker } from './dispatch/pool-worker.ts'
 import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
 export interface StatusParts {

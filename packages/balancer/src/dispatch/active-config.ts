@@ -4,9 +4,9 @@
 import type { Owners } from '@switchyard/handoff'
 import type { RequestHead, VisitorSlots } from '@switchyard/routing'
 import type { Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination } from './bound-routes.ts'
 import { Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
 
 export interface ActiveConfigOptions {

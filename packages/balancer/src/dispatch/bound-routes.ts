@@ -2,9 +2,9 @@
 
 import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type SharedStart, sharedStart } from '../supervisor/workers/worker-start.ts'
 import type { Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 
 /** Where a route leads. */

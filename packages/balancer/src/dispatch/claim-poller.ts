@@ -2,8 +2,8 @@
 // soon while hand-offs are out, less often when a worker is slow to claim, never when none is out.
 
 import type { Connection } from '@switchyard/handoff'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 
 const FIRST_POLL_MS = 1
 /** Longest interval. It bounds how long an unclaimed hand-off waits at a stuck worker before another worker can have it. */

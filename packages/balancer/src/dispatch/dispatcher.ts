@@ -6,11 +6,11 @@
 
 import { type Acceptor, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { OtherPrimaries } from './other-primaries.ts'
 import type { Origin, Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
 import type { QueueRunner, Wait } from './queue-runner.ts'
 import type { Recall } from './recall.ts'

@@ -8,8 +8,8 @@
 // Ending a connection costs its client a new one, so over the portable channel that happens only when others have waited too long: a loop takes one hand-off a turn there,
 // and its own connections can fill its turns. Once they end, all clients stand in the queue, first in, first out.
 
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 
 /** Loop time of a request, on average, from which on resting pays. */
 const PAYS_FROM_MS = 2

@@ -2,9 +2,9 @@
 
 import { HERE, LATER, NOBODY, type Question, type Verdict } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
-import type { PoolWorker } from './pool-worker.ts'
 
 /** Sends the answer with the next flush. `asker`: the worker that holds the connection. */
 export function answerPlacement(asker: PoolWorker, question: Question, routes: ActiveRoutes, claims: ClaimPoller): void {

@@ -1,11 +1,11 @@
 // Applies changes of the candidates while connections wait or are on their way: workers come and go, servers open and close, a reload brings other routes.
 
 import type { Connection } from '@switchyard/handoff'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Pool } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 import type { Queued } from './queue.ts'
 import type { QueueRunner } from './queue-runner.ts'
 import type { Recall } from './recall.ts'

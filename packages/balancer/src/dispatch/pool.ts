@@ -3,8 +3,9 @@
 import { type Owners, readClock } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
 import type { PoolSettings } from '../settings.ts'
+import { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { SupervisedPool } from '../supervisor/supervised-pool.ts'
 import { KeptConnections } from './kept-connections.ts'
-import { PoolWorker } from './pool-worker.ts'
 import { Queue, type WaitFor } from './queue.ts'
 
 /** A loop that has been in one turn for this long is stuck: its unclaimed hand-offs may start sooner elsewhere. */
@@ -43,7 +44,7 @@ export interface PoolPolicy {
   home?(head: RequestHead): { slot: number; generation: number; firm: boolean } | undefined
 }
 
-export class Pool {
+export class Pool implements SupervisedPool {
   settings: PoolSettings
   readonly queue: Queue
   readonly keptConnections = new KeptConnections(this)

@@ -1,8 +1,8 @@
 // Recalls hand-offs that a worker has not claimed because its loop is stuck, as soon as another worker can have them.
 
 import { type Connection, readClock } from '@switchyard/handoff'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type Pool, STUCK_MS } from './pool.ts'
-import type { PoolWorker } from './pool-worker.ts'
 
 /**
  * A loop that reads as idle and claims nothing has no processor, or runs a callback that does not mark the loop busy (of a file or a database). It takes longer to be

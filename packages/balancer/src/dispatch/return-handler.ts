@@ -1,12 +1,12 @@
 // What workers send back: connections, questions, and the signal that their loop has turned.
 
 import type { Connection, Question } from '@switchyard/handoff'
+import type { PoolWorker, WorkerReturns } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { MoveCounts } from './move-counts.ts'
 import { answerPlacement } from './placement-answers.ts'
-import type { PoolWorker, WorkerReturns } from './pool-worker.ts'
 
 export interface ReturnHandlerOptions {
   readonly dispatcher: Dispatcher

@@ -1,8 +1,8 @@
 // The listeners of addresses that servers of the app ask for and the config does not name.
 
 import type { Acceptor } from '@switchyard/handoff'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { FreePorts } from './free-ports.ts'
 import type { Bound, Listeners } from './listeners.ts'
 import type { Wish, WorkerServers } from './worker-servers.ts'

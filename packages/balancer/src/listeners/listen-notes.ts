@@ -1,8 +1,8 @@
 // What the log is told of the servers of the app, once for each pool and not once for each worker.
 
 import type { ListenRequest } from '@switchyard/worker-runtime'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { addressText, type Bound } from './listeners.ts'
 import type { Wish } from './worker-servers.ts'
 

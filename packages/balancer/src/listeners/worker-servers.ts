@@ -1,7 +1,7 @@
 // Which servers the workers have, and whose the connections of a listener are.
 
 import type { ListenRequest, ServerKind } from '@switchyard/worker-runtime'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { HeldListener, Role } from './choice.ts'
 import type { Bound } from './listeners.ts'
 

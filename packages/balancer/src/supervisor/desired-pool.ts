@@ -1,8 +1,8 @@
 // What is wanted of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
 
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { PoolTarget } from './plan-input.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import type { SharedStart } from './workers/worker-start.ts'
 
 /** What the workers of one generation run, and what they are told of routes. */

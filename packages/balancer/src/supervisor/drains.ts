@@ -1,7 +1,7 @@
 // How workers are let go of: each is told to drain, news is given while it does, and when nothing is left in it nothing comes to it any more.
 
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 
 const NEWS_MS = 5000

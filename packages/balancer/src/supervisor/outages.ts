@@ -1,12 +1,12 @@
 // Outages: every worker of a pool has failed too often and none serves. Records when one begins and ends, and gives up where the config says so.
 
-import type { Pool } from '../dispatch/pool.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { DesiredPool } from './desired-pool.ts'
 import type { ExitReasons } from './exit-reasons.ts'
 import { outageRetryMs } from './plan.ts'
 import type { SlotHistory } from './slot-history.ts'
+import type { SupervisedPool } from './supervised-pool.ts'
 
 export interface OutagesOptions {
   readonly events: BalancerEmitter
@@ -36,7 +36,7 @@ export class Outages {
   }
 
   /** A worker has come up. If no worker of its pool served until now, the cause that kept the others down may be over for them too. */
-  end(desired: DesiredPool, pool: Pool, now: number): void {
+  end(desired: DesiredPool, pool: SupervisedPool, now: number): void {
     if (pool.readyCount > 0) return
     for (const slot of desired.broken) this.options.history.forgive({ pool: desired.name, slot })
     desired.broken.clear()

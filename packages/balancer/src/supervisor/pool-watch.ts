@@ -1,15 +1,15 @@
 // Watches a pool as a whole: who has reached a limit, who does so much worse than the others that it should get nothing for a while, and how many
 // workers there should be.
 
-import { OutlierWatch } from '../dispatch/outliers.ts'
-import type { Pool } from '../dispatch/pool.ts'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import { Autoscaler } from './autoscale.ts'
 import type { DesiredPool } from './desired-pool.ts'
+import { OutlierWatch } from './outliers.ts'
 import type { RetireReason } from './plan-input.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
+import type { SupervisedPool } from './supervised-pool.ts'
 
 /** Memory is asked of the system. */
 const LIMITS_EVERY_MS = 1000
@@ -32,7 +32,7 @@ export class PoolWatch {
   private readonly jitters = new WeakMap<PoolWorker, number>()
   /** Who was above its soft limit when it came up. */
   private readonly large = new WeakSet<PoolWorker>()
-  private readonly limitsMs = new WeakMap<Pool, number>()
+  private readonly limitsMs = new WeakMap<SupervisedPool, number>()
   /** By the settings of its generation: a reload starts afresh. */
   private readonly watched = new WeakMap<PoolSettings, Watched>()
 
@@ -41,7 +41,7 @@ export class PoolWatch {
   }
 
   /** To be called several times a second. */
-  poll(pool: Pool, wanted: DesiredPool, nowMs: number): void {
+  poll(pool: SupervisedPool, wanted: DesiredPool, nowMs: number): void {
     const { outliers, autoscaler } = this.of(pool.settings)
     if (nowMs - (this.limitsMs.get(pool) ?? 0) >= LIMITS_EVERY_MS) this.holdToLimits(pool, wanted, nowMs)
     if (outliers !== undefined) this.judge(outliers, pool, wanted, nowMs)
@@ -52,7 +52,7 @@ export class PoolWatch {
     wanted.scaleTo(workers)
   }
 
-  private judge(outliers: OutlierWatch, pool: Pool, wanted: DesiredPool, nowMs: number): void {
+  private judge(outliers: OutlierWatch, pool: SupervisedPool, wanted: DesiredPool, nowMs: number): void {
     const ready = [...pool.workers].filter(({ state }) => state === 'ready')
     for (const { id, reason, forMs } of outliers.poll(ready, nowMs, wanted.workers)) {
       const worker = ready.find((one) => one.id === id)
@@ -61,7 +61,7 @@ export class PoolWatch {
     pool.eject(new Set(ready.filter(({ id }) => outliers.isEjected(id))))
   }
 
-  private holdToLimits(pool: Pool, wanted: DesiredPool, nowMs: number): void {
+  private holdToLimits(pool: SupervisedPool, wanted: DesiredPool, nowMs: number): void {
     this.limitsMs.set(pool, nowMs)
     const workers = [...pool.workers].filter((worker) => worker.state !== 'draining' && worker.stoppingMs === undefined)
     if (workers.every(({ settings }) => isUnlimited(settings))) return

@@ -1,7 +1,5 @@
 // Keeps the workers as they should be: plans, carries the actions out, and plans again when something happens or time is up.
 
-import type { Pool } from '../dispatch/pool.ts'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
@@ -14,7 +12,9 @@ import { Outages } from './outages.ts'
 import { type Action, outageRetryMs, type Plan, plan } from './plan.ts'
 import type { PlannedSlot, PlannedWorker, RetireReason } from './plan-input.ts'
 import { PoolWatch } from './pool-watch.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import { type NotStarted, SlotHistory } from './slot-history.ts'
+import type { SupervisedPool } from './supervised-pool.ts'
 import { WorkerLifecycle } from './worker-lifecycle.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 import { WorkerWatch } from './worker-watch.ts'
@@ -27,7 +27,7 @@ const SOON_MS = 20
 
 export interface SupervisorOptions {
   readonly limits: LimitSettings
-  readonly pools: ReadonlyMap<string, Pool>
+  readonly pools: ReadonlyMap<string, SupervisedPool>
   readonly events: BalancerEmitter
   readonly messages: WorkerMessages
   readonly starts: WorkerStarts
@@ -254,8 +254,8 @@ export class Supervisor {
     return this.workers().next().done !== true
   }
 
-  private poolOf(name: string): Pool {
-    return this.options.pools.get(name) as Pool
+  private poolOf(name: string): SupervisedPool {
+    return this.options.pools.get(name) as SupervisedPool
   }
 
   private desiredOf(pool: string): DesiredPool {

@@ -1,15 +1,15 @@
 // The life of a worker's process, as the primary sees it: it starts, is admitted, is told to stop or is killed, and exits. A failure postpones the next start of
 // its slot, and fails the reload that the worker belongs to.
 
-import type { Pool } from '../dispatch/pool.ts'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
 import type { DesiredPool } from './desired-pool.ts'
 import type { ExitReasons } from './exit-reasons.ts'
 import type { Outages } from './outages.ts'
 import type { PlannedSlot } from './plan-input.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import type { SlotHistory } from './slot-history.ts'
+import type { SupervisedPool } from './supervised-pool.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 import type { WorkerWatch } from './worker-watch.ts'
 import { describeStartFailure } from './workers/start-failure.ts'
@@ -21,7 +21,7 @@ const WELL_MS = 5000
 export interface WorkerLifecycleOptions {
   readonly events: BalancerEmitter
   readonly limits: () => LimitSettings
-  readonly poolOf: (name: string) => Pool
+  readonly poolOf: (name: string) => SupervisedPool
   readonly desiredOf: (pool: string) => DesiredPool
   readonly starts: WorkerStarts
   readonly history: SlotHistory

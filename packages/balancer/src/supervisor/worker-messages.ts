@@ -1,7 +1,7 @@
 // What workers send to the primary over their control pipes: each message goes to the parts that subscribed to its kind.
 
 import type { ToPrimary } from '@switchyard/worker-runtime'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
+import type { PoolWorker } from './pool-worker.ts'
 
 type Kind = ToPrimary['switchyard']
 type MessageOf<K extends Kind> = Extract<ToPrimary, { switchyard: K }>

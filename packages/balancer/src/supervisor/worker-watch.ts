@@ -1,9 +1,9 @@
 // Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
 
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
 import type { RetireReason } from './plan-input.ts'
+import type { PoolWorker } from './pool-worker.ts'
 import { HangStackReader } from './workers/hang-stack.ts'
 import { isInspected } from './workers/inspector-arguments.ts'
 import { Prober } from './workers/probe.ts'

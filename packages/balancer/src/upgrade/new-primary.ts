@@ -1,8 +1,8 @@
 // A successor takes over: its workers prove themselves, it is let in, and for as long as the old primary has workers the two of them share what comes.
 
 import { type Acceptor, type Connection, listenerOf, type Passage, type Passed, packTag, type Transport } from '@switchyard/handoff'
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { InheritedSockets } from './inherited-sockets.ts'
 import type { OldPrimaryLink } from './old-primary-link.ts'
 import { StartupCheck } from './startup-check.ts'

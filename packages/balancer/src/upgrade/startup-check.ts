@@ -1,8 +1,8 @@
 // The first workers of a successor on trial: every one must come up and stay up for a while, for behind them there are good ones to lose.
 
-import type { PoolWorker } from '../dispatch/pool-worker.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter, BalancerEvents } from '../events.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 
 const LAST_LINES = 50
 const POLL_MS = 100

@@ -3,7 +3,7 @@
 import { leastBusy, leastInFlight, type Policy, type PolicyFunction, roundRobin } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
 import { seededRandom } from '../../../../test/support/random.ts'
-import type { PoolWorker } from '../../src/dispatch/pool-worker.ts'
+import type { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 import { channelOf, DispatchWorld, type PlainRoute } from './dispatch-world.ts'
 
 const WALKS = 300

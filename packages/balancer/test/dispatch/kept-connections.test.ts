@@ -4,7 +4,7 @@ import { portableTransport } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
 import { Pool } from '../../src/dispatch/pool.ts'
-import { PoolWorker } from '../../src/dispatch/pool-worker.ts'
+import { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
 const test = suite('keeping')

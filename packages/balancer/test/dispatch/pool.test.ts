@@ -4,8 +4,8 @@ import { portableTransport } from '@switchyard/handoff'
 import { leastBusy, RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
 import { type Choice, Pool } from '../../src/dispatch/pool.ts'
-import { PoolWorker } from '../../src/dispatch/pool-worker.ts'
 import { Queue, type Queued, type WaitFor } from '../../src/dispatch/queue.ts'
+import { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
 const head = RequestHead.of({ target: '/' })

@@ -6,12 +6,12 @@ import type { ListenAnswer, ListenRequest } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { defaultLimits } from '../../src/config/defaults.ts'
-import type { PoolWorker } from '../../src/dispatch/pool-worker.ts'
 import { BalancerEmitter } from '../../src/events.ts'
 import { FreePorts } from '../../src/listeners/free-ports.ts'
 import { ListenRequests } from '../../src/listeners/listen-requests.ts'
 import { Listeners } from '../../src/listeners/listeners.ts'
 import type { ListenAddress, Settings } from '../../src/settings.ts'
+import type { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 
 const test = suite('listen requests')
 const { EADDRINUSE, EACCES } = constants.errno

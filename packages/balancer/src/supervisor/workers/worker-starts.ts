@@ -3,10 +3,10 @@
 
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
-import { PoolWorker, type WorkerReturns } from '../../dispatch/pool-worker.ts'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
 import type { PoolVersion } from '../desired-pool.ts'
 import type { PlannedSlot } from '../plan-input.ts'
+import { PoolWorker, type WorkerReturns } from '../pool-worker.ts'
 import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
 
 /** A worker with a process, or why there is none. */

@@ -5,8 +5,8 @@ import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/rout
 import type { SessionReport, ToWorker } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
-import type { RetireReason } from '../supervisor/plan-input.ts'
-import type { ServerAddress, SpawnedProcess } from '../supervisor/workers/spawn.ts'
+import type { RetireReason } from './plan-input.ts'
+import type { ServerAddress, SpawnedProcess } from './workers/spawn.ts'
 
 /** `starting`: until it is admitted; `ready`: it may have connections; `draining`: it finishes what it has; `gone`: its process has exited. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'

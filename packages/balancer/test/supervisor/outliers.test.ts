@@ -3,8 +3,8 @@
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { defaultOutliers } from '../../src/config/defaults.ts'
-import { isPanic, judgeOutliers, type OutlierRecord, type OutlierSample, OutlierWatch } from '../../src/dispatch/outliers.ts'
 import type { OutlierSettings } from '../../src/settings.ts'
+import { isPanic, judgeOutliers, type OutlierRecord, type OutlierSample, OutlierWatch } from '../../src/supervisor/outliers.ts'
 
 const test = suite('outliers')
 const options: OutlierSettings = { ...defaultOutliers, minRequests: 10 }

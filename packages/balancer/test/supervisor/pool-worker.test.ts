@@ -2,8 +2,8 @@
 
 import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { PoolWorker } from '../../src/dispatch/pool-worker.ts'
 import type { PoolSettings } from '../../src/settings.ts'
+import { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
 const test = suite('pool worker')
