@@ -101,7 +101,7 @@ let loaded: Native | Error | undefined
 export function native(): Native {
   if (loaded === undefined) {
     try {
-      loaded = createRequire(import.meta.url)('./build/handoff.node') as Native
+      loaded = createRequire(import.meta.url)('../build/handoff.node') as Native
     } catch (error) {
       loaded = error as Error
     }

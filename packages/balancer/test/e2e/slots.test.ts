@@ -17,7 +17,7 @@ let steady: Steady
 test.before(async () => {
   balancer = await startBalancer({
     config: {
-      app: 'seat-app.mjs',
+      app: 'slot-app.mjs',
       pools: { web: { workers: 2, reload: { settleMs: 50 } } },
       ...{ restartDelayMs: 5, maxRestartDelayMs: 5, maxRestarts: 2 },
     },
