@@ -8,8 +8,7 @@ import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
-import { type AdminResult, startAdmin } from '../../src/admin/admin-server.ts'
-import { unreadyReasons } from '../../src/admin/readiness.ts'
+import { type AdminResult, startAdmin, unreadyReasons } from '../../src/admin/admin-server.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
 import { BalancerError } from '../../src/errors.ts'
 import { calmPool, statusOf, workerOf } from '../support/fake-balancer.ts'
@@ -51,7 +50,7 @@ test('readyz tells what is missing', async () => {
   })
   const { status, text } = await get(`${url}/readyz`)
   assert.is(status, 503)
-  assert.is(text, 'no connections are accepted\npool heavy: no worker is ready of 2 (1 starting)\n')
+  assert.is(text, 'no connections are accepted\npool heavy: none of 2 workers is ready (1 starting)\n')
 })
 
 test('a pool with one ready worker of many is ready', () => {
@@ -316,7 +315,7 @@ test('a port in use is an error when it was asked for, else a warning', async ()
   assert.is(url, undefined)
   assert.is(
     warning,
-    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used, it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
   )
   try {
     await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
@@ -326,7 +325,7 @@ test('a port in use is an error when it was asked for, else a warning', async ()
     assert.equal([(error as BalancerError).code, (error as BalancerError).retryable], ['ERR_ADDRESS_IN_USE', true])
     assert.is(
       (error as Error).message,
-      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
     )
   }
 })

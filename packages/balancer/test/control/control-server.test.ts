@@ -9,10 +9,10 @@ import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { ControlClient, errorOf } from '../../src/control/control-client.ts'
 import type { LogLine, OperationLine, Progress } from '../../src/control/control-protocol.ts'
-import { type Controlled, type ControlOptions, type ControlServer, openControl } from '../../src/control/control-server.ts'
+import { type ControlOptions, type ControlServer, openControl } from '../../src/control/control-server.ts'
 import { LogRing } from '../../src/control/log-ring.ts'
 import { BalancerError } from '../../src/errors.ts'
-import type { OperationResult } from '../../src/operations.ts'
+import type { OperationResult, Operations } from '../../src/operations.ts'
 import { calmPool, deferred, statusOf, workerOf } from '../support/fake-balancer.ts'
 
 const test = suite('control server')
@@ -42,22 +42,23 @@ async function opened(
     calls.push(words.map((word) => (typeof word === 'object' ? JSON.stringify(word) : String(word))).join(' '))
     return act(String(words[0]))
   }
-  const controlled: Controlled = {
+  const operations: Operations = {
     status: () => statusOf(),
-    reload: (pool) => call('reload', pool),
+    reload: (_settings, pool) => call('reload', pool),
     rollback: () => call('rollback'),
     scale: (pool, change) => call('scale', pool, change),
     drainSlot: (pool, slot) => call('drain', pool, slot),
     restartSlot: (pool, slot) => call('restart', pool, slot),
     upgrade: () => call('upgrade'),
-    stop: (now) => call('stop', now),
+    stop: async (reason) => void (await call('stop', reason)),
+    stopNow: (reason) => void calls.push(`stopNow ${reason}`),
   }
   const logs = new LogRing()
   const watchProgress: ControlOptions['watchProgress'] = (_pool, say) => {
     says.push(say)
     return { explain: async () => say({ kind: 'output', message: 'SyntaxError' }), stop: () => void says.splice(says.indexOf(say), 1) }
   }
-  const server = await openControl({ path, name: 'shop', version: '1.2.3', controlled, watchProgress, logs, ...options })
+  const server = await openControl({ path, name: 'shop', version: '1.2.3', operations, watchProgress, logs, ...options })
   atSuiteEnd(() => server.close())
   return { path, client: new ControlClient(path), server, calls, logs, says }
 }
@@ -122,16 +123,17 @@ test('each operation is passed on, with the pool that is meant', async () => {
     'drain web 1',
     'restart heavy 0',
     'upgrade',
-    'stop false',
-    'stop true',
+    "stop 'balancer stop'",
+    "stopNow 'balancer stop --now'",
+    "stop 'balancer stop'",
   ])
-  assert.equal(last, [{ result: { message: 'done' } }])
+  assert.equal(last, [{ result: { message: 'the balancer has stopped' } }])
 })
 
 test('with several pools the one to scale is named', async () => {
   const pools = [...statusOf().pools, { ...calmPool, name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [workerOf(0)] }]
   const { client, calls } = await opened(undefined, {
-    controlled: { status: () => statusOf({ pools }), scale: async () => ({ message: 'never' }) } as unknown as Controlled,
+    operations: { status: () => statusOf({ pools }), scale: async () => ({ message: 'never' }) } as unknown as Operations,
   })
   assert.equal(await linesOf(client.runOperation('scale', { to: 6 })), [
     { error: { code: 'ERR_UNKNOWN_SEAT', message: 'there are several pools: name one of web, heavy', source: 'system', retryable: false } },
@@ -234,7 +236,7 @@ test('a client hears why it was refused', async () => {
   } catch (error) {
     assert.equal(
       [(error as BalancerError).code, (error as BalancerError).message],
-      ['ERR_CONTROL', "The balancer refused the request: this is not what 'scale' can be told"],
+      ['ERR_CONTROL', "The balancer refused the request: the body is not valid for 'scale'"],
     )
   }
 })
@@ -345,7 +347,7 @@ test('closing waits for what is being answered, and then the socket is gone', as
   await until(() => says.length === 1)
   const closed = server.close()
   end.resolve({ message: 'stopped' })
-  assert.equal(await lines, [{ result: { message: 'stopped' } }])
+  assert.equal(await lines, [{ result: { message: 'the balancer has stopped' } }])
   await closed
   try {
     await client.status()
@@ -366,7 +368,7 @@ test('a balancer that goes away in the middle is told of', async () => {
     assert.unreachable()
   } catch (error) {
     assert.is((error as BalancerError).code, 'ERR_NOT_RUNNING')
-    assert.match((error as BalancerError).message, 'went away before it had answered')
+    assert.match((error as BalancerError).message, 'closed the connection before it had answered')
   }
 })
 

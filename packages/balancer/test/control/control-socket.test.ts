@@ -121,7 +121,7 @@ test('a successor takes it over, and the predecessor leaves it alone at its end'
 test('a file that is no socket is nobody’s to replace', async () => {
   const path = join(newFolder(), 'a.sock')
   writeFileSync(path, 'mine')
-  assert.is(await refusal(path), `There is a file at ${path} that is no socket`)
+  assert.is(await refusal(path), `The file ${path} is not a socket`)
   assert.is(readFileSync(path, 'utf8'), 'mine')
 })
 
@@ -136,14 +136,14 @@ test('a folder that others may enter', async () => {
 test('no folder, and none that can be made', async () => {
   const file = join(newFolder(), 'file')
   writeFileSync(file, '')
-  assert.match(await refusal(join(file, 'a.sock')), `and ${file} is none`)
+  assert.match(await refusal(join(file, 'a.sock')), `and ${file} is not a folder`)
   assert.match(await refusal(join(base, 'no', 'such', 'a.sock')), "The folder of the control socket can't be made: ENOENT")
 })
 
 test('a path that is too long for the system', async () => {
   const folder = newFolder()
   const path = join(folder, 'x'.repeat(108 - folder.length))
-  assert.match(await refusal(path), 'has 109 bytes, and the system takes 107')
+  assert.match(await refusal(path), 'has 109 bytes, and the system allows 107')
   const longest = path.slice(0, 107)
   const { end } = await place(longest)
   assert.ok(await answers(longest))

@@ -60,7 +60,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     assert.match(line.msg, /^web\/[01] could not be started: .*'cwd' is gone.*; tries again in \d+ ms$/)
     await balancer.untilStatus(({ pools: [web] }) => (web?.notStarted[0]?.times ?? 0) >= 2 && web?.ready === 1, 'two failures in a row')
     const { out } = await runCommand(balancer, ['status'])
-    assert.match(out, /web\/[01] could not be started, \d+ times: spawn .*ENOENT.*Tries again in/)
+    assert.match(out, /web\/[01] could not be started, \d+ times: spawn .*ENOENT.*Next try in/)
     assert.is((await balancer.status()).pools[0]?.workers.length, 1, 'there is no worker without a process')
     assert.is((await exchange(balancer.port, get('/'))).status, 200)
     mkdirSync(folder)

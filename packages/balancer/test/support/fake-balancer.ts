@@ -123,32 +123,32 @@ export class FakeBalancer implements RunningBalancer {
     return statusOf(this.changes)
   }
 
-  reload(settings: Settings, pool?: string): Promise<OperationResult> {
-    this.reloads.push(settings)
-    return this.#operate('reload', pool ?? 'all')
+  reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
+    this.reloads.push(settings ?? this.settings)
+    return this.operate('reload', pool ?? 'all')
   }
 
   rollback(): Promise<OperationResult> {
-    return this.#operate('rollback')
+    return this.operate('rollback')
   }
 
   scale(pool: string, change: ScaleChange): Promise<OperationResult> {
-    return this.#operate('scale', pool, JSON.stringify(change))
+    return this.operate('scale', pool, JSON.stringify(change))
   }
 
   drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.#operate('drainSlot', `${pool}/${slot}`)
+    return this.operate('drainSlot', `${pool}/${slot}`)
   }
 
   restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.#operate('restartSlot', `${pool}/${slot}`)
+    return this.operate('restartSlot', `${pool}/${slot}`)
   }
 
   upgrade(): Promise<OperationResult> {
-    return this.#operate('upgrade')
+    return this.operate('upgrade')
   }
 
-  #operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+  private operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
     this.calls.push([name, ...details].join(' '))
     return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
   }

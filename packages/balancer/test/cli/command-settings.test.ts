@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { readSettings } from '../../src/cli/command-settings.ts'
-import { readEnvFile } from '../../src/cli/env-file.ts'
+import { readEnvFile, readSettings } from '../../src/cli/command-settings.ts'
 import type { BalancerError } from '../../src/errors.ts'
 
 const test = suite('env file')

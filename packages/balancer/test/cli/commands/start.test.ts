@@ -5,12 +5,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { until } from '../../../../test/support/until.ts'
-import { main } from '../../src/cli/main.ts'
-import { summary } from '../../src/cli/running/announcement.ts'
-import { BalancerError } from '../../src/errors.ts'
-import { calmPool, type FakeIo, fakeIo, statusOf } from '../support/fake-balancer.ts'
+import { atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { main } from '../../../src/cli/main.ts'
+import { summary } from '../../../src/cli/running/announcement.ts'
+import { BalancerError } from '../../../src/errors.ts'
+import { calmPool, type FakeIo, fakeIo, statusOf } from '../../support/fake-balancer.ts'
 
 const test = suite('cli start')
 const bare = folderWith({ 'server.js': '' })
@@ -168,7 +168,7 @@ test('it says where it is ready, and stops after a signal with exit code 0', asy
   balancer.started.resolve()
   await has(io, 'ready: http://127.0.0.1:3000 · web 2 workers')
   io.signals.emit('SIGTERM', 'SIGTERM')
-  await has(io, 'SIGTERM: stopping; no request is under way, 2 workers to end; once more to stop now')
+  await has(io, 'SIGTERM: stopping; no requests under way, 2 workers to exit; once more to stop now')
   balancer.stopped.resolve()
   assert.is(await exit, 0)
   assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
@@ -245,7 +245,7 @@ test('with a shutdown delay SIGTERM says not ready at once, and drains later', a
   io.signals.emit('SIGTERM', 'SIGTERM')
   const answer = await ready()
   assert.equal([answer.status, await answer.text()], [503, 'it is stopping\n'])
-  await has(io, 'SIGTERM: not ready any more, and accepting for another 600 s; once more to stop now')
+  await has(io, 'SIGTERM: not ready any more; accepts connections for another 600 s; once more to stop now')
   assert.equal(balancer.calls, ['start'])
   io.signals.emit('SIGTERM', 'SIGTERM')
   assert.is(await exit, 143)
@@ -315,7 +315,7 @@ test('an admin port in use is an error when it was asked for', async () => {
   assert.is(await main(['start', 'server.js', '--admin', String(port)], io), 3)
   assert.match(
     io.stderr.text,
-    `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off' (ERR_ADDRESS_IN_USE)`,
+    `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off (ERR_ADDRESS_IN_USE)`,
   )
   assert.equal((await io.balancer).calls, [])
 })

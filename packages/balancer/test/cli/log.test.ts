@@ -2,7 +2,7 @@
 
 import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
-import { duration, memory } from '../../src/cli/duration.ts'
+import { duration, memory } from '../../src/cli/format.ts'
 import { createLog } from '../../src/cli/log.ts'
 import { followEvents } from '../../src/cli/running/log-events.ts'
 import { BalancerEmitter } from '../../src/events.ts'
@@ -49,10 +49,10 @@ test('on a terminal, lines for people', () => {
   const [ready, output, exited, killed, ...ended] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
-  assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); starts again in 201 ms$/)
+  assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); restarts in 201 ms$/)
   assert.match(
     killed as string,
-    /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: the kernel does so when memory runs out$/,
+    /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: probably the kernel, because memory ran out$/,
   )
   assert.equal(
     ended.map((line) => line.slice('[12:34:56] '.length)),
@@ -61,7 +61,7 @@ test('on a terminal, lines for people', () => {
       'INFO: web/0 has stopped (pid 4711)',
       'INFO: web/0 exited with code 3 (pid 4711)',
       'INFO: web/0 was ended by SIGKILL (pid 4711)',
-      'WARN: web/0 was ended by SIGTERM (pid 4711); starts again in 7 ms',
+      'WARN: web/0 was ended by SIGTERM (pid 4711); restarts in 7 ms',
     ],
   )
 })
@@ -168,16 +168,16 @@ test('every event but the last word has a line', () => {
     [
       '20 web/0 started (pid 4711)',
       '40 web/0: listens on a second port',
-      '30 web/0 is to be replaced: memory (pid 4711)',
-      '30 web/0 drains: 1 connection, 2 requests; at most 1 min 5 s more (pid 4711)',
-      '30 web/0 drains: 1 connection, 0 requests; at most 30 s more (pid 4711)',
-      '30 web/0 drains: nothing left to finish (pid 4711)',
+      '30 web/0 will be replaced: memory (pid 4711)',
+      '30 web/0 is draining: 1 connection, 2 requests; at most 1 min 5 s more (pid 4711)',
+      '30 web/0 is draining: 1 connection, 0 requests; at most 30 s more (pid 4711)',
+      '30 web/0 is draining: nothing left to finish (pid 4711)',
       '40 web/0 hangs: its event loop has not turned for 30 s (pid 4711)',
       '40 web/0 hangs here:\nat spin (app.js:3:1)\nat handle (app.js:9:1)',
-      "40 web/0: where it hangs can't be told",
-      '40 web/0 gets nothing for 30 s: 60 % of its requests fail (pid 4711)',
-      "50 web/0 is broken: it failed 30 times, and is not started again ('balancer restart web/0' does)",
-      '30 web goes from 4 to 1 worker: asked for',
+      "40 web/0 hangs; its stack can't be read",
+      '40 web/0 gets no connections for 30 s: 60 % of its requests fail (pid 4711)',
+      "50 web/0 is broken: it failed 30 times and is not started again until 'balancer restart web/0'",
+      '30 web scales from 4 to 1 worker: asked for',
       '30 reload begins',
       '30 scale of web begins',
       '30 reload: 1 of 4',
@@ -221,7 +221,7 @@ test('time and memory are read as people write them', () => {
     '1 h',
     '2 h 5 min',
     '1 d 1 h',
-    'no end',
+    'no limit',
   ])
   assert.equal([0, 85.4 * 1024 ** 2, 1.44 * 1024 ** 3].map(memory), ['0 MiB', '85 MiB', '1.4 GiB'])
 })

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TicketSeal } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
-import { atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { spawnLogged } from '../../../../test/support/spawn.ts'
-import { main } from '../../src/cli/main.ts'
-import { ticketKeysOf } from '../../src/config/secret.ts'
-import { fakeIo } from '../support/fake-balancer.ts'
+import { atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import { main } from '../../../src/cli/main.ts'
+import { ticketKeysOf } from '../../../src/config/secret.ts'
+import { fakeIo } from '../../support/fake-balancer.ts'
 
 const test = suite('cli explain')
-const runsMain = fileURLToPath(new URL('../fixtures/runs-main.ts', import.meta.url))
+const runsMain = fileURLToPath(new URL('../../fixtures/runs-main.ts', import.meta.url))
 const secret = 'a secret for tests only'
 const config = {
   app: 'server.js',
@@ -60,7 +60,7 @@ test('check prints pools and routes', async () => {
 
 listen    *:3000
 admin     127.0.0.1:9400
-control   goes by folder and config
+control   default path for this folder and config
 sessions  in the memory of the primary, at most 100000
 
 POOL   WORKERS  QUEUE             APP
@@ -105,7 +105,7 @@ test('explain tells the first route that matches and why the earlier ones do not
   assert.match(out, /^no +\/socket\.io\/\* +path \/cart\/7 is not \/socket\.io\/\*$/m)
   assert.match(out, /^yes +\/cart\/\* +matches$/m)
   assert.is(fieldOf(out, 'route'), '/cart/*')
-  assert.is(fieldOf(out, 'pool'), 'web (4 workers, all taken to be idle)')
+  assert.is(fieldOf(out, 'pool'), 'web (4 workers, all assumed idle)')
   assert.is(fieldOf(out, 'policy'), 'sticky-hash')
   assert.match(fieldOf(out, 'choice') as string, /^key 'abc' from cookie connect\.sid → slot [0-3]$/)
 })
@@ -147,7 +147,7 @@ test('explain reads a ticket when it knows the secret, else says why not', async
   assert.is(fieldOf(known.out, 'choice'), 'ticket from cookie switchyard-web → slot 2')
   const unknown = await run(args)
   assert.match(fieldOf(unknown.out, 'choice') as string, 'no ticket')
-  assert.match(unknown.out, "Tickets can't be read here: without 'secret' or SWITCHYARD_SECRET each start signs with a secret of its own.")
+  assert.match(unknown.out, "Tickets can't be read here: without 'secret' or SWITCHYARD_SECRET each start signs with a new secret.")
 })
 
 test('explain takes the address of the client', async () => {
@@ -162,21 +162,21 @@ test('explain runs a policy of your own', async () => {
   )
   assert.is(fieldOf((await run(['explain', 'GET', '/a'], own)).out, 'choice'), 'slot 3')
   assert.is(fieldOf((await run(['explain', 'GET', '/b'], own)).out, 'choice'), 'the policy failed: oops')
-  assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'nobody: the connection would wait')
+  assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'no worker: the connection would wait in the queue')
 })
 
 test('explain sees heads that the primary would not serve, or not trust', async () => {
   assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(40_000)}`])).out, 'The primary refuses this head: too-large.')
   assert.match(
     (await run(['explain', 'GET', '/', '-H', 'Host: a', '-H', 'Host: b'])).out,
-    'The primary refuses this head (400): it could be taken for a request of more than one host or pool.',
+    'The primary refuses this head (400): it could be read as a request for more than one host or pool.',
   )
 })
 
 const wrong: [args: string[], message: string][] = [
   [['explain', '/cart', '7'], "Expected a method first, such as 'GET /cart'."],
   [['explain', 'GET'], "missing required argument 'path'"],
-  [['explain', 'GET', '/a b'], 'Expected a path as it is sent'],
+  [['explain', 'GET', '/a b'], 'Expected a percent-encoded path'],
   [['explain', 'GET', '/', '-H', 'Cookie'], "Expected 'Name: value'."],
   [['explain', 'GET', '/', '--from', 'me'], 'Expected an IP address.'],
   [['explain', 'GET', '/', '--', 'x'], "'explain' runs no app"],

@@ -1,0 +1,66 @@
+// What a metric is: its name, help, type and labels, and how its values are read from the status. Each metric of docs/metrics.md is one definition.
+
+import type { BalancerStatus, WorkerStatus } from '../status.ts'
+import type { HistogramRow } from './filled-histogram.ts'
+import type { SlotTotal, SlotTotals } from './slot-totals.ts'
+
+/** One value with its labels. */
+export type Row = { labels: Record<string, string | number>; value: number }
+
+interface NumberDefinition {
+  name: string
+  help: string
+  type: 'counter' | 'gauge'
+  labels?: string[]
+  read: (status: BalancerStatus) => Row[]
+}
+
+interface HistogramDefinition {
+  name: string
+  help: string
+  type: 'histogram'
+  labels: string[]
+  buckets: number[]
+  read: (status: BalancerStatus) => HistogramRow[]
+}
+
+export type MetricDefinition = NumberDefinition | HistogramDefinition
+
+export function only(value: number): Row[] {
+  return [{ labels: {}, value }]
+}
+
+/** One row for each key, which is the value of the label. */
+export function byKey(label: string, values: Readonly<Record<string, number>>): Row[] {
+  return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
+}
+
+/** Each slot with its present processes: two while a worker is replaced. */
+export function presentSlots(workers: readonly WorkerStatus[]): [slot: number, present: WorkerStatus[]][] {
+  const present = workers.filter(({ state }) => state !== 'gone')
+  return [...new Set(present.map(({ slot }) => slot))].map((slot) => [slot, present.filter((worker) => worker.slot === slot)])
+}
+
+/** A gauge for each slot, from its present processes. */
+export function perSlot(name: string, help: string, merge: (workers: readonly WorkerStatus[]) => number): MetricDefinition {
+  const read = ({ pools }: BalancerStatus): Row[] =>
+    pools.flatMap((pool) =>
+      presentSlots(pool.workers).map(([slot, present]) => ({ labels: { pool: pool.name, slot }, value: merge(present) })),
+    )
+  return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
+}
+
+/** A counter for each slot, over all its processes since the balancer started. */
+export function perSlotTotal(name: string, help: string, totals: SlotTotals, read: (total: SlotTotal) => number): MetricDefinition {
+  const readAll = ({ pools }: BalancerStatus): Row[] =>
+    totals.update(pools).map((total) => ({ labels: { pool: total.pool, slot: total.slot }, value: read(total) }))
+  return { name, help, type: 'counter', labels: ['pool', 'slot'], read: readAll }
+}
+
+export function sumOf(read: (worker: WorkerStatus) => number) {
+  return (workers: readonly WorkerStatus[]): number => workers.reduce((sum, worker) => sum + read(worker), 0)
+}
+
+export function maxOf(read: (worker: WorkerStatus) => number) {
+  return (workers: readonly WorkerStatus[]): number => Math.max(...workers.map(read))
+}

@@ -1,0 +1,117 @@
+// Metrics of learned visitors and of sessions: what the primary keeps, and how workers use the session store.
+
+import type { PoolStatus } from '../status.ts'
+import { byKey, type MetricDefinition, only, perSlot, perSlotTotal, presentSlots, type Row, sumOf } from './metric-definition.ts'
+import type { SlotTotals } from './slot-totals.ts'
+
+export function sessionMetrics(totals: SlotTotals): MetricDefinition[] {
+  return [
+    {
+      name: 'switchyard_learned_visitors',
+      help: "Visitors known by a cookie of the app's own",
+      type: 'gauge',
+      read: ({ visitors }) => only(visitors.kept),
+    },
+    {
+      name: 'switchyard_learned_total',
+      help: 'Visitors that workers reported for the first time',
+      type: 'counter',
+      read: ({ visitors }) => only(visitors.learned),
+    },
+    {
+      name: 'switchyard_learned_moved_total',
+      help: 'Visitors that got their cookie again from another worker, because their slot had no worker',
+      type: 'counter',
+      read: ({ visitors }) => only(visitors.moved),
+    },
+    {
+      name: 'switchyard_learned_forgotten_total',
+      help: 'Visitors that were forgotten, by reason',
+      type: 'counter',
+      labels: ['reason'],
+      read: ({ visitors: { evicted, expired } }) => byKey('reason', { evicted, expired }),
+    },
+    {
+      name: 'switchyard_sessions',
+      help: 'Sessions in the memory of the primary',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.kept)),
+    },
+    {
+      name: 'switchyard_sessions_bytes',
+      help: 'Size of these sessions in bytes',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.bytes)),
+    },
+    {
+      name: 'switchyard_sessions_tombstones',
+      help: 'Sessions destroyed a short while ago; writes to them are ignored',
+      type: 'gauge',
+      read: ({ sessions }) => (sessions === null ? [] : only(sessions.tombstones)),
+    },
+    {
+      name: 'switchyard_sessions_forgotten_total',
+      help: 'Sessions removed from the memory of the primary, by reason',
+      type: 'counter',
+      labels: ['reason'],
+      read: ({ sessions }) =>
+        sessions === null
+          ? []
+          : byKey('reason', { evicted: sessions.evicted, expired: sessions.expired, 'tombstone-evicted': sessions.tombstonesDropped }),
+    },
+    {
+      name: 'switchyard_session_store_up',
+      help: '1 while the workers of the slot use the session store, 0 while they do not because it does not answer',
+      type: 'gauge',
+      labels: ['pool', 'slot', 'kind'],
+      read: ({ pools }) => pools.flatMap(storeRows),
+    },
+    perSlotTotal(
+      'switchyard_session_commands_total',
+      'Commands that workers of the slot sent to the session store',
+      totals,
+      ({ sessionCommands }) => sessionCommands,
+    ),
+    perSlotTotal(
+      'switchyard_session_commands_failed_total',
+      'Of these commands, those that failed',
+      totals,
+      (total) => total.sessionCommandsFailed,
+    ),
+    perSlotTotal(
+      'switchyard_session_command_seconds_total',
+      'Total duration of these commands',
+      totals,
+      (total) => total.sessionCommandsMs / 1000,
+    ),
+    perSlotTotal(
+      'switchyard_session_near_hits_total',
+      'Session reads that workers answered from their near cache',
+      totals,
+      (total) => total.nearHits,
+    ),
+    perSlotTotal(
+      'switchyard_session_near_misses_total',
+      'Session reads that needed the session store',
+      totals,
+      (total) => total.nearMisses,
+    ),
+    perSlot(
+      'switchyard_session_near_entries',
+      'Sessions in the near cache of the worker',
+      sumOf(({ sessions }) => sessions?.nearEntries ?? 0),
+    ),
+  ]
+}
+
+/** A store counts as down if one of two processes in the slot reports it down. */
+function storeRows({ name, workers }: PoolStatus): Row[] {
+  return presentSlots(workers).flatMap(([slot, present]) => {
+    const reports = present.flatMap(({ sessions }) => (sessions === null ? [] : [sessions]))
+    const kinds = [...new Set(reports.map(({ kind }) => kind))]
+    return kinds.map((kind) => ({
+      labels: { pool: name, slot, kind },
+      value: reports.some((report) => report.kind === kind && report.state === 'down') ? 0 : 1,
+    }))
+  })
+}
