@@ -35,7 +35,7 @@ export interface BalancerEvents {
   workerStack: [Seat & { stack: string | undefined }]
   /** The worker fails more requests than the others, and gets no connections for `forMs`. */
   workerEjected: [Seat & { reason: string; forMs: number }]
-  /** The worker of this slot has failed too often: the slot stays empty until `restart`. */
+  /** The worker of this slot has failed too often: the slot stays empty until a restart, a reload, or the end of an outage. */
   seatBroken: [{ pool: string; slot: number; failures: number }]
   /** Every slot of the pool is broken. One slot after the other is tried again, every `retryMs`. */
   outageBegan: [{ pool: string; retryMs: number; exitReasons: string }]

@@ -15,7 +15,8 @@ export type ScaleChange = { readonly to: number } | { readonly by: number }
 export interface Operations {
   status(): BalancerStatus
   /**
-   * Replaces the workers of one pool, or of all pools, by workers with `settings`. Left out: the settings that apply now. The listening sockets stay open.
+   * Replaces the workers of one pool, or of all pools. The listening sockets stay open. `settings` undefined: the CLI reads the config again, and
+   * the balancer itself uses its present settings.
    * ERR_RELOAD_FAILED: a new worker did not start, and the old workers keep serving. ERR_BUSY: another reload or upgrade is under way.
    * ERR_UNKNOWN_SEAT: the pool does not exist.
    */

@@ -1,4 +1,4 @@
-// The status of the balancer at one moment, as plain data for the admin page, the control socket, the metrics and the log. Counts never fall.
+// The status of the balancer at one moment, as plain data for the admin page, the control socket and the log. Counts never fall.
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
@@ -45,9 +45,9 @@ export interface PoolStatus {
   generation: number
   /** Is a reload under way? */
   reloading: boolean
-  /** Slots taken out of service by `drain`. They stay empty until `restart`. */
+  /** Slots taken out of service by `drain`. They stay empty until a restart. */
   held: number[]
-  /** Slots whose workers have failed too often. They stay empty until `restart`, or until an outage ends. */
+  /** Slots whose workers have failed too often. They stay empty until a restart, a reload, or the end of an outage. */
   broken: number[]
   /** Duration of the outage: every slot is broken, and one slot after the other is tried again. null: no outage. */
   outageMs: number | null

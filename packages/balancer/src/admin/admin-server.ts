@@ -1,4 +1,4 @@
-// The admin page of the primary, for Prometheus, orchestrators and people. It only reads the status; the path of a connection does not depend on it.
+// The admin page of the primary, for Prometheus, orchestrators and people. It only reads the status.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -26,7 +26,7 @@ const IDLE_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 500
 
 /**
- * Serves `/metrics`, `/livez`, `/readyz` and `/status`. While `isStopping`, `/readyz` answers 503 although connections may still be accepted.
+ * Serves `/metrics`, `/livez`, `/readyz` and `/status`. While `isStopping`, `/readyz` answers 503, even if connections are still accepted.
  * `fd`: a socket that listens on the address already.
  * If the address can't be used: throws ERR_ADDRESS_IN_USE or ERR_LISTEN if the user asked for it, otherwise returns a warning and no page.
  */

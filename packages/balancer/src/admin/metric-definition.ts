@@ -1,4 +1,4 @@
-// What a metric is: its name, help, type and labels, and how its values are read from the status. Each metric of docs/metrics.md is one definition.
+// A metric: its name, help, type and labels, and how its values are read from the status. docs/metrics.md lists each metric.
 
 import type { BalancerStatus, WorkerStatus } from '../status.ts'
 import type { HistogramRow } from './filled-histogram.ts'

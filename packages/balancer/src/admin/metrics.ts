@@ -9,7 +9,7 @@ import { sessionMetrics } from './session-metrics.ts'
 import { SlotTotals } from './slot-totals.ts'
 import { poolMetrics, workerMetrics } from './worker-metrics.ts'
 
-/** Gauges of prom-client that are named like counters, which `promtool check metrics` rejects. Each is the sum of the metric without the suffix. */
+/** Gauges of prom-client with names of counters, which `promtool check metrics` rejects. Each is the sum of the metric without the suffix. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
 /** All metrics of the balancer itself; docs/metrics.md lists each. `totals` keeps what replaced workers have counted. */

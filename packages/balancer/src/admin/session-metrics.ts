@@ -45,7 +45,7 @@ export function sessionMetrics(totals: SlotTotals): MetricDefinition[] {
     },
     {
       name: 'switchyard_sessions_tombstones',
-      help: 'Sessions destroyed a short while ago; writes to them are ignored',
+      help: 'Sessions destroyed a short while ago, which can not be written any more',
       type: 'gauge',
       read: ({ sessions }) => (sessions === null ? [] : only(sessions.tombstones)),
     },

@@ -1,4 +1,4 @@
-// The level of the log: from the command line, or else from SWITCHYARD_LOG_LEVEL. `LOG_LEVEL` is not read: it belongs to the app, whose logger may have other levels.
+// The level of the log: from the command line, or else from SWITCHYARD_LOG_LEVEL. `LOG_LEVEL` belongs to the app, whose logger may have other levels.
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 

@@ -1,4 +1,4 @@
-// Writes the log: readable lines on a terminal, JSON otherwise. Lines that workers print are written at every level but silent, with their slot in front.
+// Writes the log: readable lines on a terminal, JSON otherwise. Lines that workers print are written at every level but silent.
 // The newest lines are kept in a ring for `balancer logs`.
 
 import { type Logger, pino } from 'pino'
@@ -68,7 +68,7 @@ function readableLog({ output, level }: LogOptions): Log {
 }
 
 /**
- * Formats a line for a terminal: a log line with time and level, a worker's line with its slot. Escape sequences other than colours are shown as text.
+ * Formats a line for a terminal: a log line with time and level, a worker's line with its slot. Escape sequences other than colours become visible.
  * Further lines of one message are indented, so that they can't pass for log lines.
  */
 export function lineFormat(colour: boolean): (entry: LogEntry) => string {

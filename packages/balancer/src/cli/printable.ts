@@ -1,4 +1,4 @@
-// Makes untrusted text safe to print on a terminal. Workers print what clients send, and escape sequences in it could set the title, type input,
+// Makes untrusted text safe to print on a terminal. Workers print what clients send; escape sequences in it could set the title, type input,
 // or overwrite earlier lines.
 
 /** Colours and weights: SGR (ECMA-48 §8.3.117). */

@@ -1,4 +1,4 @@
-// Runs one operation on a running balancer: progress goes to stderr, the result to stdout. With `json` every line goes to stdout as received.
+// Runs one operation on a running balancer: progress goes to stderr, the result to stdout. With `json` everything goes to stdout as received.
 
 import { type ControlClient, errorOf } from '../control/control-client.ts'
 import type { OperationBodies, OperationName, Progress } from '../control/control-protocol.ts'

@@ -1,5 +1,5 @@
-// The default path of a control socket: one for each config file or folder, in a private folder of the user. Commands search by the same rule,
-// so that they find the balancer that was started in this folder.
+// The default path of a control socket: one for each config file or folder, in a private folder of the user. Commands use the same rule to find
+// the balancer that was started in their folder.
 
 import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync, statSync } from 'node:fs'
@@ -21,13 +21,16 @@ const HASH_LENGTH = 10
 const MAX_NAME_LENGTH = 24
 const MAX_SOCKETS = 64
 
-/** The path that a balancer opens: in the first base folder that exists and keeps the path short enough. If there is none, opening it fails. */
+/** The path that a balancer opens, in the first base folder that exists and keeps the path short enough. Without one, opening it fails. */
 export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string {
   const paths = [...basesOf(env), '/tmp'].map((base) => join(base, folderName(), socketName(keyOf(place))))
   return paths.find((path) => isUsable(path)) ?? (paths[0] as string)
 }
 
-/** All paths where the socket may be. The balancer may have another environment than the command: a service has no XDG_RUNTIME_DIR, and a shell may be in a linked folder. */
+/**
+ * All paths where the socket may be. The balancer may have another environment than the command: a service has no XDG_RUNTIME_DIR, and a shell may
+ * be in a linked folder.
+ */
 export function controlPathsOf(place: Place, env: NodeJS.ProcessEnv): string[] {
   const keys = new Set([keyOf(place), keyOf({ file: place.file && realPath(place.file), folder: realPath(place.folder) })])
   const bases = new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])

@@ -1,5 +1,5 @@
-// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers with one
-// JSON object per line (NDJSON): its progress, and last its result or error.
+// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers
+// with one JSON object per line (NDJSON): its progress, and last its result or error.
 
 import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'

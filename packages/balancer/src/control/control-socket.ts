@@ -1,5 +1,5 @@
-// Creates the file of the control socket, with mode 0600 in a folder of this user with mode 0700. A stale socket is replaced; a socket that answers
-// belongs to another balancer. The file is removed at the end, unless a new primary has replaced it.
+// Creates the file of the control socket, with mode 0600 in a folder with mode 0700. A stale socket is replaced; a socket that answers belongs to
+// another balancer. The file is removed at the end, unless a new primary has replaced it.
 
 import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, statSync, unlinkSync, utimesSync } from 'node:fs'

@@ -23,7 +23,7 @@ export interface Running {
   end(): Promise<void>
 }
 
-/** `balancer start` that is up. */
+/** A `balancer start` that is ready. */
 export async function running(
   files: Record<string, string> = { 'server.js': '' },
   args: string[] = ['server.js'],
@@ -49,7 +49,7 @@ export interface Answer {
   err: string
 }
 
-/** Another command, in the same folder unless told otherwise. */
+/** Runs another command. */
 export async function command(folder: string, args: string[], changes: Partial<FakeIo> = {}): Promise<Answer> {
   const io = Object.assign(fakeIo(folder), changes)
   const code = await main(args, io)

@@ -1,5 +1,5 @@
-// `balancer explain`: runs a request through the route table and the policy as the primary would, and prints every step. It needs no running balancer
-// and assumes that every worker is idle.
+// `balancer explain`: runs a request through the route table and the policy as the primary would, and prints every step. It needs no running
+// balancer and assumes that every worker is idle.
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../../config/secret.ts'

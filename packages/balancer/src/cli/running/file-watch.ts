@@ -87,7 +87,7 @@ function defaultRoots({ file, pools }: Settings): string[] {
 }
 
 /**
- * Returns whether a path is ignored. Ignored are node_modules, dist, names that begin with a dot, and with `codeOnly` files that are no code.
+ * Returns whether a path is ignored: node_modules, dist, names that begin with a dot, and with `codeOnly` every file that is not code.
  * A root itself is never ignored. A path below several roots is ignored only if all of them ignore it.
  */
 export function ignores(roots: readonly string[], codeOnly: boolean): (path: string, isFile: boolean) => boolean {

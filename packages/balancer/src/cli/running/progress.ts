@@ -1,5 +1,5 @@
-// Reports the progress of an operation to the client that waits for it: events of the workers concerned, once a second what is waited for if there
-// are none, and after a failure what the new workers printed on stderr.
+// Reports the progress of an operation to the client that waits for it: events of its workers, or once a second without events what it waits for.
+// After a failure it also reports what the new workers printed on stderr.
 
 import type { PoolReport, Progress, WorkerReport } from '../../control/control-protocol.ts'
 import type { ProgressWatch } from '../../control/control-server.ts'
@@ -117,7 +117,7 @@ class Watch {
   }
 }
 
-/** `web: 3 of 4 ready, 1 starting, 1 draining (2 connections, 1 request; at most 20 s more)`: the pools that are changing, or all pools if none is. */
+/** `web: 3 of 4 ready, 1 starting, 1 draining (2 connections, 1 request; at most 20 s more)`, for the pools that are changing, else for all. */
 function waitingFor({ pools }: BalancerStatus, pool: string | undefined): string {
   const concerned = pools.filter(({ name }) => pool === undefined || name === pool)
   const changing = concerned.filter(({ ready, desired, workers }) => ready !== desired || workers.some(({ state }) => state !== 'ready'))

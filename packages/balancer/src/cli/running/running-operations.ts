@@ -1,5 +1,5 @@
-// What an operator asks of a running `balancer start`, over the control socket, by SIGHUP or by --watch. Reloads read the config again, one at a time;
-// stopping goes through `Shutdown`, as a signal does; the rest goes to the balancer.
+// The operations of a running `balancer start`, for the control socket, SIGHUP and --watch. Reloads read the config again and run one at a time.
+// Stops go through `Shutdown`, as signals do. Everything else goes to the balancer.
 
 import { reloadFaults } from '../../config/reload-faults.ts'
 import { BalancerError } from '../../errors.ts'

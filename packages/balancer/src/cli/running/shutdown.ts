@@ -1,4 +1,4 @@
-// When and how `balancer start` ends: the first signal drains, the second kills, a failure ends it with the error's exit code. `balancer stop` counts as a signal.
+// How `balancer start` stops: the first signal drains, the second kills, and a failure drains and sets the exit code. `balancer stop` counts as a signal.
 
 import { BalancerError, errorCodes } from '../../errors.ts'
 import { counted } from '../format.ts'
@@ -33,7 +33,7 @@ export class Shutdown {
   /** Set during the shutdown delay: ends it. */
   private endDelay: (() => void) | undefined
 
-  /** `shutdownDelayMs`: how long a started balancer keeps accepting after SIGTERM, so that load balancers in front of it see that it is not ready. */
+  /** `shutdownDelayMs`: how long a started balancer keeps accepting after SIGTERM, until load balancers in front of it see that it is not ready. */
   constructor(balancer: RunningBalancer, signals: Signals, log: Log, shutdownDelayMs = 0) {
     this.balancer = balancer
     this.signals = signals

@@ -107,7 +107,7 @@ const operations: [args: string[], call: string][] = [
   [['restart', '0'], 'restartSlot web/0'],
   [['upgrade'], 'upgrade'],
 ]
-test('each operation is asked for, and its result told', async () => {
+test('each operation runs, and its result is printed', async () => {
   const { folder, balancer, end } = await running()
   for (const [args, call] of operations) {
     const { code, out, err } = await command(folder, args)
@@ -140,7 +140,7 @@ for (const [args, message] of wrong) {
   })
 }
 
-test('help of each command has examples', async () => {
+test('the help of each command has examples and common options', async () => {
   for (const name of ['status', 'reload', 'rollback', 'scale', 'drain', 'restart', 'stop', 'upgrade', 'logs']) {
     const { code, out } = await command(tmpdir(), [name, '--help'])
     assert.is(code, 0)
@@ -159,7 +159,7 @@ const failures: [
   ['ERR_UPGRADE_FAILED', 10],
   ['ERR_UNKNOWN_SEAT', 2],
 ]
-test('an operation that fails: its message, and the exit code of its error', async () => {
+test('a failed operation prints its message and exits with the code of its error', async () => {
   const { folder, balancer, end } = await running()
   for (const [code, exitCode] of failures) {
     balancer.outcomes.rollback = () => Promise.reject(new BalancerError(code, 'because', { source: 'system' }))
@@ -174,12 +174,12 @@ test('an operation that fails: its message, and the exit code of its error', asy
   await end()
 })
 
-test('progress on stderr, and of a reload that fails what the new workers said', async () => {
+test('progress goes to stderr, and after a failed reload what the new workers printed', async () => {
   const { folder, balancer, end } = await running()
   const workerSlot = { pool: 'web', slot: 0, generation: 1, pid: 77 }
   balancer.outcomes.reload = async () => {
     balancer.events.emit('operationStarted', { name: 'reload', pool: 'web' })
-    balancer.events.emit('workerOutput', { ...workerSlot, pid: 12, stream: 'stderr', line: 'an old one says something' })
+    balancer.events.emit('workerOutput', { ...workerSlot, pid: 12, stream: 'stderr', line: 'output of an old worker' })
     balancer.events.emit('workerStarted', workerSlot)
     balancer.events.emit('workerReady', { pool: 'heavy', slot: 0, generation: 1, pid: 78, startMs: 1 })
     balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello' })
@@ -205,7 +205,7 @@ test('progress on stderr, and of a reload that fails what the new workers said',
   await end()
 })
 
-test('whoever waits longer than a second is told for what', async () => {
+test('an operation of more than a second shows what it waits for', async () => {
   const { folder, balancer, end } = await running()
   const done = deferred<{ message: string }>()
   balancer.outcomes.reload = () => done.promise
@@ -230,11 +230,11 @@ test('whoever waits longer than a second is told for what', async () => {
   assert.is(await exit, 0)
   assert.match(terminal.stderr.text, '\r\x1b[Kweb: 2 of 2 ready, 1 draining (nothing left to finish)')
   assert.is(terminal.stdout.text, 'all are new\n')
-  assert.ok(terminal.stderr.text.endsWith('\r\x1b[K'), 'what was waited for is wiped away')
+  assert.ok(terminal.stderr.text.endsWith('\r\x1b[K'), 'the waiting line is erased')
   await end()
 })
 
-test('the log from outside: its last lines, and those of one worker', async () => {
+test('logs: the last lines of the log, of a pool and of a worker', async () => {
   const { folder, balancer, end } = await running()
   const workerSlot = { pool: 'web', slot: 0, generation: 0, pid: 1 }
   balancer.events.emit('workerReady', { ...workerSlot, startMs: 5 })
@@ -265,7 +265,7 @@ test('the log from outside: its last lines, and those of one worker', async () =
   assert.is(await followed, 0)
 })
 
-test('nobody answers: what to do', async () => {
+test('without a running balancer the error says what to do', async () => {
   const folder = folderWith({ 'balancer.config.json': '{"app":1,"control":false}' })
   const bare = folderWith({})
   for (const name of ['status', 'reload', 'rollback', 'stop', 'upgrade', 'logs']) assert.is((await command(bare, [name])).code, 8)
@@ -280,7 +280,7 @@ test('a balancer is found by folder, by config, and by the path of its socket', 
   assert.is((await command(folder, ['status'])).code, 8, 'another config is another balancer')
   assert.is((await command(folder, ['status', '-c', 'other.json'])).code, 0)
   writeFileSync(join(folder, 'other.json'), '{ faulty')
-  assert.is((await command(folder, ['status', '-c', 'other.json'])).code, 0, 'whatever the config says by now')
+  assert.is((await command(folder, ['status', '-c', 'other.json'])).code, 0, 'a faulty config does not matter')
   await end()
   const named = await running({ 'server.js': '', 'balancer.config.json': '{"app":"server.js","control":"own/a.sock"}' }, [])
   assert.ok(existsSync(join(named.folder, 'own/a.sock')))
@@ -290,7 +290,7 @@ test('a balancer is found by folder, by config, and by the path of its socket', 
   assert.not.ok(existsSync(join(named.folder, 'own')))
 })
 
-test('how seats and numbers of workers are written', () => {
+test('arguments for slots and numbers of workers', () => {
   assert.equal(['web/0', '3', 'a-b_1/12', 'web', 'web/', '/0', '-1', 'web/-1', '1/1', ''].map(parseSlot), [
     { pool: 'web', slot: 0 },
     { pool: undefined, slot: 3 },

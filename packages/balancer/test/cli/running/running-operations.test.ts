@@ -11,7 +11,7 @@ import { command, folderWith, running } from '../started-command.ts'
 
 const test = suite('running operations', { timeoutMs: 15_000 })
 
-test('reload reads the config again, and the options of the command line stay above it', async () => {
+test('reload reads the config again, and the options of the command line still win', async () => {
   const { folder, balancer, end } = await running(
     { 'server.js': '', 'balancer.config.json': '{"app":"server.js","pools":{"web":{"workers":1,"args":["a"]},"heavy":{"workers":1}}}' },
     ['-i', '3'],
@@ -29,11 +29,11 @@ test('reload reads the config again, and the options of the command line stay ab
       ['heavy', 2, []],
     ],
   )
-  assert.equal(pools[0] && balancer.reloads[0]?.ticketKeys, balancer.settings.ticketKeys, 'tickets of before are read on')
+  assert.equal(pools[0] && balancer.reloads[0]?.ticketKeys, balancer.settings.ticketKeys, 'tickets from before stay valid')
   await end()
 })
 
-test('a config with faults is refused with all of them, and nothing changes', async () => {
+test('a reload with a faulty config fails with all faults and changes nothing', async () => {
   const { folder, balancer, io, end } = await running({ 'server.js': '', 'balancer.config.json': '{"app":"server.js"}' }, [])
   writeFileSync(join(folder, 'balancer.config.json'), '{"app":"server.js","pools":{"web":{"workers":0}},"maxHeadBytes":1}')
   const { code, err } = await command(folder, ['reload'])
@@ -47,7 +47,7 @@ test('a config with faults is refused with all of them, and nothing changes', as
   await end()
 })
 
-test('what a reload can’t change is refused, with what can', async () => {
+test('a reload refuses changes that need an upgrade or a restart', async () => {
   const { folder, balancer, end } = await running({ 'server.js': '', 'balancer.config.json': '{"app":"server.js","listen":3000}' }, [])
   writeFileSync(join(folder, 'balancer.config.json'), '{"app":"server.js","listen":[4000,"127.0.0.1:3000"],"control":false}')
   const { code, err } = await command(folder, ['reload'])
@@ -62,7 +62,7 @@ test('what a reload can’t change is refused, with what can', async () => {
   await end()
 })
 
-test('SIGHUP reloads; one that comes meanwhile is remembered, once', async () => {
+test('SIGHUP reloads; several signals during a reload lead to one more', async () => {
   const { io, balancer, end } = await running()
   const done = deferred<{ message: string }>()
   balancer.outcomes.reload = () => done.promise
@@ -76,7 +76,7 @@ test('SIGHUP reloads; one that comes meanwhile is remembered, once', async () =>
   await end()
 })
 
-test('SIGHUP while it starts is remembered too', async () => {
+test('SIGHUP during the start reloads after the start', async () => {
   const folder = folderWith({ 'server.js': '' })
   const io = fakeIo(folder)
   const exit = main(['start', '--admin', 'off', '--pretty', 'server.js'], io)
@@ -95,7 +95,7 @@ test('SIGHUP while it starts is remembered too', async () => {
   assert.is(await exit, 0)
 })
 
-test('a terminal that goes away stops it', async () => {
+test('SIGHUP from a lost terminal stops it', async () => {
   const { io, balancer, exit } = await running()
   io.hasLostTerminal = () => true
   io.signals.emit('SIGHUP', 'SIGHUP')
@@ -104,7 +104,7 @@ test('a terminal that goes away stops it', async () => {
   assert.equal(balancer.calls, ['start', 'stop the terminal is gone'])
 })
 
-test('stop is as SIGTERM, and ends when the process is gone', async () => {
+test('stop works as SIGTERM, and returns when the process has exited', async () => {
   const { folder, balancer, exit } = await running()
   let isThere = true
   void exit.then(() => {
@@ -122,7 +122,7 @@ test('stop is as SIGTERM, and ends when the process is gone', async () => {
   assert.is((await command(folder, ['stop'])).code, 8)
 })
 
-test('stop --now waits for nothing', async () => {
+test('stop --now kills the workers', async () => {
   const { folder, balancer, exit } = await running()
   const waiting = command(folder, ['stop'])
   await until(() => balancer.calls.includes("stop 'balancer stop'"))
@@ -132,7 +132,7 @@ test('stop --now waits for nothing', async () => {
   assert.equal(balancer.calls, ['start', "stop 'balancer stop'", 'stopNow'])
 })
 
-test('--control off, and where it is when one is named', async () => {
+test('--control off, and --control with a path', async () => {
   const off = await running(undefined, ['server.js', '--control', 'off'])
   assert.is((await command(off.folder, ['status'])).code, 8)
   await off.end()
@@ -141,12 +141,15 @@ test('--control off, and where it is when one is named', async () => {
   await named.end()
 })
 
-test('a socket that was asked for and can’t be had is an error, the default one a warning', async () => {
+test('a control socket that can’t be opened is an error if the user named it, otherwise a warning', async () => {
   const folder = folderWith({ 'server.js': '' })
   const io = fakeIo(folder)
   mkdirSync(join(folder, 'open'), { mode: 0o755 })
   assert.is(await main(['start', '--admin', 'off', 'server.js', '--control', 'open/a.sock'], io), 11)
-  assert.match(io.stderr.text, `Other users may enter the folder of the control socket (its mode is 755, not 700): ${folder}/open (ERR_CONTROL)`)
+  assert.match(
+    io.stderr.text,
+    `Other users may enter the folder of the control socket (its mode is 755, not 700): ${folder}/open (ERR_CONTROL)`,
+  )
   assert.equal((await io.balancer).calls, [])
 
   mkdirSync(join(folder, `switchyard-${process.getuid?.()}`), { mode: 0o755 })
@@ -164,7 +167,7 @@ test('a socket that was asked for and can’t be had is an error, the default on
   assert.is(await exit, 0)
 })
 
-test('a start that fails since a balancer has the port: it is named, with what can be done with it', async () => {
+test('a start that fails because a balancer uses the port names it, with the commands to run', async () => {
   const { folder, end } = await running()
   const fails = async (cwd: string, args: string[], error: Error) => {
     const io = fakeIo(cwd, { TMPDIR: folder })
@@ -194,7 +197,7 @@ test('a start that fails since a balancer has the port: it is named, with what c
   await end()
 })
 
-test('a second balancer in the same folder runs without a control socket, and leaves the first one’s alone', async () => {
+test('a second balancer in the same folder runs without a control socket', async () => {
   const { folder, end } = await running()
   const io = fakeIo(folder)
   const exit = main(['start', '--admin', 'off', '--pretty', 'server.js'], io)
@@ -212,7 +215,7 @@ test('a second balancer in the same folder runs without a control socket, and le
   await end()
 })
 
-test('a successor takes the socket over once it serves', async () => {
+test('a new primary takes over the socket once it serves', async () => {
   const first = await running()
   const io = Object.assign(fakeIo(first.folder), { isNewPrimary: true })
   const exit = main(['start', '--admin', 'off', '--pretty', '--log-level', 'debug', 'server.js', '-i', '7'], io)
