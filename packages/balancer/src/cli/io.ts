@@ -47,13 +47,13 @@ export interface CliIo {
   /** Is the terminal gone that the command wrote to? */
   hasLostTerminal(): boolean
   /** From now on the command exits when its stdout is closed, as by `| head`. */
-  endWithOutput(): void
+  exitWhenOutputCloses(): void
   /** From now on the command keeps running when its output is closed. */
-  outliveOutput(): void
+  ignoreClosedOutput(): void
   /** Does the process exist? A zombie does not count. */
   isAlive(pid: number): boolean
   /** The sockets and the old primary that this process was started with. */
-  inherit(): Promise<Startup>
+  readStartup(): Promise<Startup>
   createBalancer(settings: Settings, startup: Startup): Promise<RunningBalancer>
 }
 
@@ -68,13 +68,13 @@ export function processIo(): CliIo {
     signals: process,
     isNewPrimary: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
-    endWithOutput: () => void process.stdout.on('error', exitWithSuccess),
-    outliveOutput() {
+    exitWhenOutputCloses: () => void process.stdout.on('error', exitWithSuccess),
+    ignoreClosedOutput() {
       process.stdout.off('error', exitWithSuccess)
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
     },
     isAlive,
-    async inherit() {
+    async readStartup() {
       const { readStartup } = await import('../upgrade/startup.ts')
       return readStartup(process.env, process.pid)
     },

@@ -15,7 +15,7 @@ export async function main(argv: readonly string[], io: CliIo = processIo()): Pr
   const own = split === -1 ? argv : argv.slice(0, split)
   const appArgs = split === -1 ? [] : argv.slice(split + 1)
   const outcome = { exitCode: 0 }
-  io.endWithOutput()
+  io.exitWhenOutputCloses()
   try {
     await createProgram(io, appArgs, outcome).parseAsync(own, { from: 'user' })
     return outcome.exitCode

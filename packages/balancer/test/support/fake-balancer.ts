@@ -125,30 +125,30 @@ export class FakeBalancer implements RunningBalancer {
 
   reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
     this.reloads.push(settings ?? this.settings)
-    return this.operate('reload', pool ?? 'all')
+    return this.run('reload', pool ?? 'all')
   }
 
   rollback(): Promise<OperationResult> {
-    return this.operate('rollback')
+    return this.run('rollback')
   }
 
   scale(pool: string, change: ScaleChange): Promise<OperationResult> {
-    return this.operate('scale', pool, JSON.stringify(change))
+    return this.run('scale', pool, JSON.stringify(change))
   }
 
   drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.operate('drainSlot', `${pool}/${slot}`)
+    return this.run('drainSlot', `${pool}/${slot}`)
   }
 
   restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.operate('restartSlot', `${pool}/${slot}`)
+    return this.run('restartSlot', `${pool}/${slot}`)
   }
 
   upgrade(): Promise<OperationResult> {
-    return this.operate('upgrade')
+    return this.run('upgrade')
   }
 
-  private operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+  private run(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
     this.calls.push([name, ...details].join(' '))
     return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
   }
@@ -184,11 +184,11 @@ export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
     signals: new EventEmitter(),
     isNewPrimary: false,
     hasLostTerminal: () => false,
-    endWithOutput() {},
-    outliveOutput() {},
+    exitWhenOutputCloses() {},
+    ignoreClosedOutput() {},
     isAlive: () => false,
     balancer: created.promise,
-    inherit: async () => new Startup(new InheritedSockets([])),
+    readStartup: async () => new Startup(new InheritedSockets([])),
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
       created.resolve(balancer)

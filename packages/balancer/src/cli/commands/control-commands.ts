@@ -95,7 +95,7 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
 
   const restart = operation<[WorkerSlot]>(
     'restart',
-    'replace a worker without a gap; also fills a slot that is broken or out of service',
+    'replace a worker, starting the new one first; also fills a slot that is broken or out of service',
     async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('restart', workerSlot, options, io),
   ).argument('<worker>', SLOT_ARGUMENT, toSlot)
   addExamples(restart, ['balancer restart web/0', 'balancer restart 0'])

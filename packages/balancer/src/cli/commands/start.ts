@@ -29,7 +29,7 @@ export interface StartOptions extends Overrides {
 
 /** Runs until the balancer stops; resolves with the exit code. Throws if the start fails. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
-  const startup = await io.inherit()
+  const startup = await io.readStartup()
   try {
     return await startFrom(startup, options, io)
   } catch (error) {
@@ -48,7 +48,7 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
   }
   const startSettings = await read()
   const { settings } = startSettings
-  io.outliveOutput()
+  io.ignoreClosedOutput()
   const balancer = await io.createBalancer(settings, startup)
   const { level, warning } = logLevelOf(options.logLevel, io.env)
   const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
