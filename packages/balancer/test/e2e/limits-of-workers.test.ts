@@ -120,7 +120,7 @@ test('who only fails gets nothing for a while, and nobody is answered by it', as
     while (!isOver) if ((await exchange(balancer.port, get('/sick/a'))).status === 500) failed++
   }
   const visitors = [ask(), ask(), ask()]
-  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets nothing/.test(msg), 'the ejection')
+  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets no connections/.test(msg), 'the ejection')
   assert.match(line.msg, /^sick\/1 gets no connections for 1 min: /)
   await balancer.untilStatus(({ pools }) => pools.some(({ workers }) => workers.some(({ ejected }) => ejected)), 'it ejected')
   isOver = true

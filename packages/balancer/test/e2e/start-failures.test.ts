@@ -57,7 +57,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     const [first] = await pidsOf(balancer)
     process.kill(first as number, 'SIGKILL')
     const line = await balancer.untilLine(({ msg }) => /could not be started: spawn .*ENOENT/.test(msg), 'the failure')
-    assert.match(line.msg, /^web\/[01] could not be started: .*'cwd' is gone.*; tries again in \d+ ms$/)
+    assert.match(line.msg, /^web\/[01] could not be started: .*'cwd' is gone.*; next try in \d+ ms$/)
     await balancer.untilStatus(({ pools: [web] }) => (web?.notStarted[0]?.times ?? 0) >= 2 && web?.ready === 1, 'two failures in a row')
     const { out } = await runCommand(balancer, ['status'])
     assert.match(out, /web\/[01] could not be started, \d+ times: spawn .*ENOENT.*Next try in/)
