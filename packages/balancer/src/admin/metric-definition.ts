@@ -7,12 +7,15 @@ import type { SlotTotal, SlotTotals } from './slot-totals.ts'
 /** One value with its labels. */
 export type Row = { labels: Record<string, string | number>; value: number }
 
+type Read = (status: BalancerStatus) => Row[]
+type Merge = (values: readonly number[]) => number
+
 interface NumberDefinition {
   name: string
   help: string
   type: 'counter' | 'gauge'
-  labels?: string[]
-  read: (status: BalancerStatus) => Row[]
+  labels: string[]
+  read: Read
 }
 
 interface HistogramDefinition {
@@ -25,6 +28,14 @@ interface HistogramDefinition {
 }
 
 export type MetricDefinition = NumberDefinition | HistogramDefinition
+
+export function counter(name: string, help: string, labels: string[], read: Read): MetricDefinition {
+  return { name, help, type: 'counter', labels, read }
+}
+
+export function gauge(name: string, help: string, labels: string[], read: Read): MetricDefinition {
+  return { name, help, type: 'gauge', labels, read }
+}
 
 export function only(value: number): Row[] {
   return [{ labels: {}, value }]
@@ -41,26 +52,21 @@ export function presentSlots(workers: readonly WorkerStatus[]): [slot: number, p
   return [...new Set(present.map(({ slot }) => slot))].map((slot) => [slot, present.filter((worker) => worker.slot === slot)])
 }
 
-/** A gauge for each slot, from its present processes. */
-export function perSlot(name: string, help: string, merge: (workers: readonly WorkerStatus[]) => number): MetricDefinition {
-  const read = ({ pools }: BalancerStatus): Row[] =>
+/** A gauge for each slot: the sum or the maximum over its present processes. */
+export function perSlot(name: string, help: string, merge: Merge, read: (worker: WorkerStatus) => number): MetricDefinition {
+  return gauge(name, help, ['pool', 'slot'], ({ pools }) =>
     pools.flatMap((pool) =>
-      presentSlots(pool.workers).map(([slot, present]) => ({ labels: { pool: pool.name, slot }, value: merge(present) })),
-    )
-  return { name, help, type: 'gauge', labels: ['pool', 'slot'], read }
+      presentSlots(pool.workers).map(([slot, present]) => ({ labels: { pool: pool.name, slot }, value: merge(present.map(read)) })),
+    ),
+  )
 }
 
 /** A counter for each slot, over all its processes since the balancer started. */
 export function perSlotTotal(name: string, help: string, totals: SlotTotals, read: (total: SlotTotal) => number): MetricDefinition {
-  const readAll = ({ pools }: BalancerStatus): Row[] =>
-    totals.update(pools).map((total) => ({ labels: { pool: total.pool, slot: total.slot }, value: read(total) }))
-  return { name, help, type: 'counter', labels: ['pool', 'slot'], read: readAll }
+  return counter(name, help, ['pool', 'slot'], ({ pools }) =>
+    totals.update(pools).map((total) => ({ labels: { pool: total.pool, slot: total.slot }, value: read(total) })),
+  )
 }
 
-export function sumOf(read: (worker: WorkerStatus) => number) {
-  return (workers: readonly WorkerStatus[]): number => workers.reduce((sum, worker) => sum + read(worker), 0)
-}
-
-export function maxOf(read: (worker: WorkerStatus) => number) {
-  return (workers: readonly WorkerStatus[]): number => Math.max(...workers.map(read))
-}
+export const sum: Merge = (values) => values.reduce((total, value) => total + value, 0)
+export const max: Merge = (values) => Math.max(...values)

@@ -50,7 +50,7 @@ export class Metrics {
 }
 
 function register(definition: MetricDefinition, registry: Registry) {
-  const { name, help, type, labels = [] } = definition
+  const { name, help, type, labels } = definition
   if (type === 'histogram') return new FilledHistogram(definition, registry)
   const { read } = definition
   const options = { name, help, labelNames: labels, registers: [registry] }

@@ -1,76 +1,68 @@
 // Metrics of learned visitors and of sessions: what the primary keeps, and how workers use the session store.
 
 import type { PoolStatus } from '../status.ts'
-import { byKey, type MetricDefinition, only, perSlot, perSlotTotal, presentSlots, type Row, sumOf } from './metric-definition.ts'
+import {
+  byKey,
+  counter,
+  gauge,
+  type MetricDefinition,
+  only,
+  perSlot,
+  perSlotTotal,
+  presentSlots,
+  type Row,
+  sum,
+} from './metric-definition.ts'
 import type { SlotTotals } from './slot-totals.ts'
 
 export function sessionMetrics(totals: SlotTotals): MetricDefinition[] {
   return [
-    {
-      name: 'switchyard_learned_visitors',
-      help: "Visitors known by a cookie of the app's own",
-      type: 'gauge',
-      read: ({ visitors }) => only(visitors.kept),
-    },
-    {
-      name: 'switchyard_learned_total',
-      help: 'Visitors that workers reported for the first time',
-      type: 'counter',
-      read: ({ visitors }) => only(visitors.learned),
-    },
-    {
-      name: 'switchyard_learned_moved_total',
-      help: 'Visitors that got their cookie again from another worker, because their slot had no worker',
-      type: 'counter',
-      read: ({ visitors }) => only(visitors.moved),
-    },
-    {
-      name: 'switchyard_learned_forgotten_total',
-      help: 'Visitors that were forgotten, by reason',
-      type: 'counter',
-      labels: ['reason'],
-      read: ({ visitors: { evicted, expired } }) => byKey('reason', { evicted, expired }),
-    },
-    {
-      name: 'switchyard_sessions',
-      help: 'Sessions in the memory of the primary',
-      type: 'gauge',
-      read: ({ sessions }) => (sessions === null ? [] : only(sessions.kept)),
-    },
-    {
-      name: 'switchyard_sessions_bytes',
-      help: 'Size of these sessions in bytes',
-      type: 'gauge',
-      read: ({ sessions }) => (sessions === null ? [] : only(sessions.bytes)),
-    },
-    {
-      name: 'switchyard_sessions_tombstones',
-      help: 'Sessions destroyed a short while ago, which can not be written any more',
-      type: 'gauge',
-      read: ({ sessions }) => (sessions === null ? [] : only(sessions.tombstones)),
-    },
-    {
-      name: 'switchyard_sessions_forgotten_total',
-      help: 'Sessions removed from the memory of the primary, by reason',
-      type: 'counter',
-      labels: ['reason'],
-      read: ({ sessions }) =>
+    gauge('switchyard_learned_visitors', "Visitors known by a cookie of the app's own", [], ({ visitors }) => only(visitors.kept)),
+    counter('switchyard_learned_total', 'Visitors that workers reported for the first time', [], ({ visitors }) => only(visitors.learned)),
+    counter(
+      'switchyard_learned_moved_total',
+      'Visitors that got their cookie again from another worker, because their slot had no worker',
+      [],
+      ({ visitors }) => only(visitors.moved),
+    ),
+    counter(
+      'switchyard_learned_forgotten_total',
+      'Visitors that were forgotten, by reason',
+      ['reason'],
+      ({ visitors: { evicted, expired } }) => byKey('reason', { evicted, expired }),
+    ),
+    gauge('switchyard_sessions', 'Sessions in the memory of the primary', [], ({ sessions }) =>
+      sessions === null ? [] : only(sessions.kept),
+    ),
+    gauge('switchyard_sessions_bytes', 'Size of these sessions in bytes', [], ({ sessions }) =>
+      sessions === null ? [] : only(sessions.bytes),
+    ),
+    gauge(
+      'switchyard_sessions_tombstones',
+      'Sessions destroyed a short while ago, which can not be written any more',
+      [],
+      ({ sessions }) => (sessions === null ? [] : only(sessions.tombstones)),
+    ),
+    counter(
+      'switchyard_sessions_forgotten_total',
+      'Sessions removed from the memory of the primary, by reason',
+      ['reason'],
+      ({ sessions }) =>
         sessions === null
           ? []
           : byKey('reason', { evicted: sessions.evicted, expired: sessions.expired, 'tombstone-evicted': sessions.tombstonesDropped }),
-    },
-    {
-      name: 'switchyard_session_store_up',
-      help: '1 while the workers of the slot use the session store, 0 while they do not because it does not answer',
-      type: 'gauge',
-      labels: ['pool', 'slot', 'kind'],
-      read: ({ pools }) => pools.flatMap(storeRows),
-    },
+    ),
+    gauge(
+      'switchyard_session_store_up',
+      '1 while the workers of the slot use the session store, 0 while they do not because it does not answer',
+      ['pool', 'slot', 'kind'],
+      ({ pools }) => pools.flatMap(storeRows),
+    ),
     perSlotTotal(
       'switchyard_session_commands_total',
       'Commands that workers of the slot sent to the session store',
       totals,
-      ({ sessionCommands }) => sessionCommands,
+      (total) => total.sessionCommands,
     ),
     perSlotTotal(
       'switchyard_session_commands_failed_total',
@@ -99,7 +91,8 @@ export function sessionMetrics(totals: SlotTotals): MetricDefinition[] {
     perSlot(
       'switchyard_session_near_entries',
       'Sessions in the near cache of the worker',
-      sumOf(({ sessions }) => sessions?.nearEntries ?? 0),
+      sum,
+      ({ sessions }) => sessions?.nearEntries ?? 0,
     ),
   ]
 }

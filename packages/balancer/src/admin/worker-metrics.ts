@@ -2,87 +2,56 @@
 
 import { type LoadDetails, responseBoundsMs } from '@switchyard/handoff'
 import type { PoolStatus } from '../status.ts'
-import { type MetricDefinition, maxOf, perSlot, perSlotTotal, presentSlots, type Row, sumOf } from './metric-definition.ts'
+import { counter, gauge, type MetricDefinition, max, perSlot, perSlotTotal, presentSlots, type Row, sum } from './metric-definition.ts'
 import type { SlotTotals } from './slot-totals.ts'
 
 export const poolMetrics: readonly MetricDefinition[] = [
-  {
-    name: 'switchyard_workers',
-    help: 'Workers by pool and state',
-    type: 'gauge',
-    labels: ['pool', 'state'],
-    read: ({ pools }) => pools.flatMap(stateRows),
-  },
-  {
-    name: 'switchyard_workers_desired',
-    help: 'Workers that the pool should have',
-    type: 'gauge',
-    labels: ['pool'],
-    read: ({ pools }) => pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })),
-  },
-  {
-    name: 'switchyard_load_board_faults_total',
-    help: 'Impossible load values of workers that were ignored',
-    type: 'counter',
-    labels: ['pool'],
-    read: ({ pools }) => pools.map(({ name, boardFaults }) => ({ labels: { pool: name }, value: boardFaults })),
-  },
+  gauge('switchyard_workers', 'Workers by pool and state', ['pool', 'state'], ({ pools }) => pools.flatMap(stateRows)),
+  gauge('switchyard_workers_desired', 'Workers that the pool should have', ['pool'], ({ pools }) =>
+    pools.map(({ name, desired }) => ({ labels: { pool: name }, value: desired })),
+  ),
+  counter('switchyard_load_board_faults_total', 'Impossible load values of workers that were ignored', ['pool'], ({ pools }) =>
+    pools.map(({ name, boardFaults }) => ({ labels: { pool: name }, value: boardFaults })),
+  ),
 ]
 
 export function workerMetrics(totals: SlotTotals): MetricDefinition[] {
   return [
-    perSlot(
-      'switchyard_worker_in_flight',
-      'Requests started and not finished',
-      sumOf(({ load }) => load.inFlight),
-    ),
-    perSlot(
-      'switchyard_worker_connections',
-      'Open connections of the worker',
-      sumOf(({ load }) => load.connections),
-    ),
+    perSlot('switchyard_worker_in_flight', 'Requests started and not finished', sum, ({ load }) => load.inFlight),
+    perSlot('switchyard_worker_connections', 'Open connections of the worker', sum, ({ load }) => load.connections),
     perSlot(
       'switchyard_worker_busy_seconds',
       'Duration of the present turn of the event loop; 0 while it waits for work',
-      maxOf(({ load }) => load.busyMs / 1000),
+      max,
+      ({ load }) => load.busyMs / 1000,
     ),
-    perSlot(
-      'switchyard_worker_latency_seconds',
-      'Moving average of response times',
-      maxOf(({ load }) => load.latencyMs / 1000),
-    ),
+    perSlot('switchyard_worker_latency_seconds', 'Moving average of response times', max, ({ load }) => load.latencyMs / 1000),
     perSlot(
       'switchyard_worker_loop_lag_seconds',
       'Delay of the event loop at the last report of the worker',
-      maxOf(({ load }) => load.loopLagMs / 1000),
+      max,
+      ({ load }) => load.loopLagMs / 1000,
     ),
     perSlot(
       'switchyard_worker_utilisation',
       'Share of time in which the event loop of the worker was busy, 0 to 1',
-      maxOf(({ load }) => load.utilisation),
+      max,
+      ({ load }) => load.utilisation,
     ),
-    perSlot(
-      'switchyard_worker_memory_bytes',
-      'Resident memory of the worker',
-      sumOf(({ load }) => load.memoryBytes),
-    ),
-    perSlot(
-      'switchyard_worker_heap_used_bytes',
-      'Used JavaScript heap of the worker',
-      sumOf(({ details }) => details?.heapUsedBytes ?? 0),
-    ),
+    perSlot('switchyard_worker_memory_bytes', 'Resident memory of the worker', sum, ({ load }) => load.memoryBytes),
+    perSlot('switchyard_worker_heap_used_bytes', 'Used JavaScript heap of the worker', sum, ({ details }) => details?.heapUsedBytes ?? 0),
     perSlot(
       'switchyard_worker_heap_limit_bytes',
       'Limit of the JavaScript heap of the worker; beyond it the process exits',
-      sumOf(({ details }) => details?.heapLimitBytes ?? 0),
+      sum,
+      ({ details }) => details?.heapLimitBytes ?? 0,
     ),
-    {
-      name: 'switchyard_worker_loop_delay_seconds',
-      help: 'Delay of the event loop of the worker in the last ten seconds: median (p50), 99th percentile (p99) and maximum (max)',
-      type: 'gauge',
-      labels: ['pool', 'slot', 'statistic'],
-      read: ({ pools }) => pools.flatMap(loopDelayRows),
-    },
+    gauge(
+      'switchyard_worker_loop_delay_seconds',
+      'Delay of the event loop of the worker in the last ten seconds: median (p50), 99th percentile (p99) and maximum (max)',
+      ['pool', 'slot', 'statistic'],
+      ({ pools }) => pools.flatMap(loopDelayRows),
+    ),
     {
       name: 'switchyard_worker_response_seconds',
       help: 'Response times of every eighth request, from its head until the response is written',
@@ -117,12 +86,12 @@ function stateRows({ name, workers }: PoolStatus): Row[] {
 
 function loopDelayRows({ name, workers }: PoolStatus): Row[] {
   return presentSlots(workers).flatMap(([slot, present]) => {
-    const max = (read: (delay: LoadDetails['loopDelay']) => number) =>
+    const longest = (read: (delay: LoadDetails['loopDelay']) => number) =>
       Math.max(...present.map(({ details }) => (details === null ? 0 : read(details.loopDelay) / 1000)))
     return [
-      { labels: { pool: name, slot, statistic: 'p50' }, value: max(({ p50Ms }) => p50Ms) },
-      { labels: { pool: name, slot, statistic: 'p99' }, value: max(({ p99Ms }) => p99Ms) },
-      { labels: { pool: name, slot, statistic: 'max' }, value: max(({ maxMs }) => maxMs) },
+      { labels: { pool: name, slot, statistic: 'p50' }, value: longest(({ p50Ms }) => p50Ms) },
+      { labels: { pool: name, slot, statistic: 'p99' }, value: longest(({ p99Ms }) => p99Ms) },
+      { labels: { pool: name, slot, statistic: 'max' }, value: longest(({ maxMs }) => maxMs) },
     ]
   })
 }
