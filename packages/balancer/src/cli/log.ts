@@ -77,8 +77,8 @@ export function lineFormat(colour: boolean): (entry: LogEntry) => string {
     const { pool, slot, stream, msg: raw = '' } = entry
     const msg = printable(raw, colour).replaceAll('\n', '\n    ')
     if (stream === undefined) return format({ ...entry, msg })
-    const workerSlot = `${pool}/${slot} | `
-    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${workerSlot}\x1b[0m` : workerSlot}${msg}\n`
+    const prefix = `${pool}/${slot} | `
+    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${prefix}\x1b[0m` : prefix}${msg}\n`
   }
 }
 

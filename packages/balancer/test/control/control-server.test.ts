@@ -1,84 +1,17 @@
 // The protocol of the control socket: its requests, the answers of operations, and what happens to invalid requests and slow clients.
 
-import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
+import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { ControlClient, errorOf } from '../../src/control/control-client.ts'
-import type { LogLine, OperationLine, Progress } from '../../src/control/control-protocol.ts'
-import { type ControlOptions, type ControlServer, openControl } from '../../src/control/control-server.ts'
-import { LogRing } from '../../src/control/log-ring.ts'
+import { errorOf } from '../../src/control/control-client.ts'
+import type { OperationLine } from '../../src/control/control-protocol.ts'
 import { BalancerError } from '../../src/errors.ts'
 import type { OperationResult, Operations } from '../../src/operations.ts'
 import { calmPool, deferred, statusOf, workerOf } from '../support/fake-balancer.ts'
+import { linesOf, opened } from './opened-control.ts'
 
 const test = suite('control server')
-const folder = mkdtempSync(join(tmpdir(), 'control-'))
-atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
-
-let sockets = 0
-
-interface Opened {
-  path: string
-  client: ControlClient
-  server: ControlServer
-  calls: string[]
-  logs: LogRing
-  watchers: ((progress: Progress) => void)[]
-}
-
-/** A control socket that records the operations in `calls`; `act` gives their results. */
-async function opened(
-  act: (call: string) => Promise<OperationResult> = async () => ({ message: 'done' }),
-  options: Partial<ControlOptions> = {},
-): Promise<Opened> {
-  const path = join(folder, `${sockets++}.sock`)
-  const calls: string[] = []
-  const watchers: ((progress: Progress) => void)[] = []
-  const call = (...words: unknown[]): Promise<OperationResult> => {
-    calls.push(words.map((word) => (typeof word === 'object' ? JSON.stringify(word) : String(word))).join(' '))
-    return act(String(words[0]))
-  }
-  const operations: Operations = {
-    status: () => statusOf(),
-    reload: (_settings, pool) => call('reload', pool),
-    rollback: () => call('rollback'),
-    scale: (pool, change) => call('scale', pool, change),
-    drainSlot: (pool, slot) => call('drain', pool, slot),
-    restartSlot: (pool, slot) => call('restart', pool, slot),
-    upgrade: () => call('upgrade'),
-    stop: async (reason) => void (await call('stop', reason)),
-    stopNow: (reason) => void calls.push(`stopNow ${reason}`),
-  }
-  const logs = new LogRing()
-  const watchProgress: ControlOptions['watchProgress'] = (_pool, onProgress) => {
-    watchers.push(onProgress)
-    return {
-      explain: async () => onProgress({ kind: 'output', message: 'SyntaxError' }),
-      stop: () => void watchers.splice(watchers.indexOf(onProgress), 1),
-    }
-  }
-  const server = await openControl({ path, name: 'shop', version: '1.2.3', operations, watchProgress, logs, ...options })
-  atSuiteEnd(() => server.close())
-  return { path, client: new ControlClient(path), server, calls, logs, watchers }
-}
-
-async function rejects(body: () => Promise<unknown>, reason: RegExp): Promise<void> {
-  const error = await body().then(
-    () => undefined,
-    (error: Error) => error,
-  )
-  assert.match(`${error?.message}`, reason)
-}
-
-async function linesOf<T>(lines: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const line of lines) all.push(line)
-  return all
-}
 
 /** Sends raw bytes and resolves with everything that is received until the connection closes. */
 async function exchange(path: string, text: string): Promise<string> {
@@ -263,84 +196,6 @@ test('connections are limited: a new one replaces the longest idle one', async (
   assert.is((await client.status()).name, 'shop')
   await first
   for (const socket of held) socket.destroy()
-})
-
-test('followers of the log leave connections for other commands', async () => {
-  const { path, client } = await opened()
-  const followers = Array.from({ length: 16 }, () => request({ socketPath: path, path: '/logs?follow=true', agent: false }).end())
-  for (const follower of followers) {
-    follower.on('error', () => {})
-    await untilEvent(follower, 'response')
-  }
-  await rejects(() => linesOf(client.logs({ lines: 1, follow: true, pool: undefined })), /16 clients follow the log already/)
-  assert.is((await client.status()).name, 'shop')
-  for (const follower of followers) follower.destroy()
-})
-
-test('logs returns the newest lines, of a pool or a worker', async () => {
-  const { client, logs } = await opened()
-  logs.push({ time: 1, level: 30, msg: 'ready' })
-  logs.push({ time: 2, level: 30, msg: 'hello', pool: 'web', slot: 0, stream: 'stdout' })
-  logs.push({ time: 3, level: 30, msg: 'oh', pool: 'web', slot: 1, stream: 'stderr' })
-  logs.push({ time: 4, level: 30, msg: 'heavy', pool: 'heavy', slot: 0, stream: 'stdout' })
-  const texts = async (query: Parameters<ControlClient['logs']>[0]) =>
-    (await linesOf(client.logs(query))).map((line) => ('line' in line ? line.line.msg : line))
-  assert.equal(await texts({ lines: 50 }), ['ready', 'hello', 'oh', 'heavy'])
-  assert.equal(await texts({ lines: 1 }), ['heavy'])
-  assert.equal(await texts({ lines: 0 }), [])
-  assert.equal(await texts({ lines: 50, pool: 'web' }), ['hello', 'oh'])
-  assert.equal(await texts({ lines: 50, pool: 'web', slot: 1 }), ['oh'])
-})
-
-test('a follower gets new lines until the balancer exits', async () => {
-  const { client, logs, server } = await opened()
-  logs.push({ time: 1, level: 30, msg: 'before' })
-  const received: LogLine[] = []
-  const over = (async () => {
-    for await (const line of client.logs({ lines: 1, follow: true, pool: undefined })) received.push(line)
-  })()
-  await until(() => received.length === 1)
-  logs.push({ time: 2, level: 30, msg: 'after' })
-  await until(() => received.length === 2)
-  await server.close()
-  await over
-  assert.equal(
-    received.map((line) => 'line' in line && line.line.msg),
-    ['before', 'after'],
-  )
-})
-
-test('a slow reader loses lines and gets their number; the balancer buffers a bounded amount', async () => {
-  const { path, logs } = await opened()
-  const sent = request({ socketPath: path, path: '/logs?follow=true', agent: false })
-  sent.end()
-  const [answer] = (await untilEvent(sent, 'response')) as [import('node:http').IncomingMessage]
-  answer.pause()
-  const msg = 'x'.repeat(8_000)
-  const count = 2_000
-  const before = process.memoryUsage().rss
-  for (let i = 0; i < count; i++) {
-    logs.push({ time: i, level: 30, msg })
-    if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
-  }
-  assert.ok(process.memoryUsage().rss - before < 200 * 1024 * 1024)
-  let text = ''
-  answer.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  answer.resume()
-  const lines = (): LogLine[] =>
-    text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line))
-  const lost = await until(() => lines().find((line): line is { lost: number } => 'lost' in line))
-  const read = lines().filter((line) => 'line' in line).length
-  assert.is(read + lost.lost, count)
-  assert.ok(read < 1_000, `${read} were kept`)
-  logs.push({ time: 0, level: 30, msg: 'again' })
-  await until(() => text.includes('"again"'))
-  sent.destroy()
 })
 
 test('close waits for answers under way and removes the socket', async () => {

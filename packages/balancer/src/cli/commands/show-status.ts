@@ -108,10 +108,10 @@ function notes(pools: readonly PoolReport[]): string {
     ),
     ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
     ...broken.map(
-      (workerSlot) =>
-        `${workerSlot} has failed too often and is not started again: 'balancer logs ${workerSlot}' shows why, 'balancer restart ${workerSlot}' starts it.`,
+      (name) =>
+        `${name} has failed too often and is not started again: 'balancer logs ${name}' shows why, 'balancer restart ${name}' starts it.`,
     ),
-    ...held.map((workerSlot) => `${workerSlot} was taken out of service: 'balancer restart ${workerSlot}' brings it back.`),
+    ...held.map((name) => `${name} was taken out of service: 'balancer restart ${name}' brings it back.`),
   ].join('\n')
 }
 

@@ -20,44 +20,44 @@ export const eventLines: Lines = {
   listening: ({ address }) => info({ address }, `listening on ${address}`),
   listenerClosed: ({ address }) => info({ address }, `no longer listening on ${address}`),
   portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
-  workerStarted: (workerSlot) => ({
+  workerStarted: (worker) => ({
     level: 'debug',
-    fields: fields(workerSlot),
-    text: `${nameOf(workerSlot)} started (pid ${workerSlot.pid})`,
+    fields: fields(worker),
+    text: `${nameOf(worker)} started (pid ${worker.pid})`,
   }),
-  workerReady: ({ startMs, ...workerSlot }) =>
-    info({ ...fields(workerSlot), startMs }, `${nameOf(workerSlot)} ready after ${Math.round(startMs)} ms (pid ${workerSlot.pid})`),
+  workerReady: ({ startMs, ...worker }) =>
+    info({ ...fields(worker), startMs }, `${nameOf(worker)} ready after ${Math.round(startMs)} ms (pid ${worker.pid})`),
   workerExited: (exit) => {
     const { code, signal, restartInMs, expected } = exit
     return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
   },
-  workerNotStarted: ({ message, restartInMs, ...workerSlot }) =>
+  workerNotStarted: ({ message, restartInMs, ...worker }) =>
     warn(
-      { ...workerSlot, restartInMs },
-      `${nameOf(workerSlot)} could not be started: ${message}${restartInMs === undefined ? '' : `; next try in ${Math.round(restartInMs)} ms`}`,
+      { ...worker, restartInMs },
+      `${nameOf(worker)} could not be started: ${message}${restartInMs === undefined ? '' : `; next try in ${Math.round(restartInMs)} ms`}`,
     ),
-  workerNoticed: ({ level, message, ...workerSlot }) => ({ level, fields: fields(workerSlot), text: `${nameOf(workerSlot)}: ${message}` }),
-  workerRetiring: ({ reason, ...workerSlot }) =>
-    info({ ...fields(workerSlot), reason }, `${nameOf(workerSlot)} will be replaced: ${reason} (pid ${workerSlot.pid})`),
-  workerDraining: ({ connections, inFlight, leftMs, ...workerSlot }) =>
+  workerNoticed: ({ level, message, ...worker }) => ({ level, fields: fields(worker), text: `${nameOf(worker)}: ${message}` }),
+  workerRetiring: ({ reason, ...worker }) =>
+    info({ ...fields(worker), reason }, `${nameOf(worker)} will be replaced: ${reason} (pid ${worker.pid})`),
+  workerDraining: ({ connections, inFlight, leftMs, ...worker }) =>
     info(
-      { ...fields(workerSlot), connections, inFlight, leftMs },
-      `${nameOf(workerSlot)} is draining: ${draining(connections, inFlight, leftMs)} (pid ${workerSlot.pid})`,
+      { ...fields(worker), connections, inFlight, leftMs },
+      `${nameOf(worker)} is draining: ${draining(connections, inFlight, leftMs)} (pid ${worker.pid})`,
     ),
-  workerHung: ({ busyMs, ...workerSlot }) =>
+  workerHung: ({ busyMs, ...worker }) =>
     warn(
-      { ...fields(workerSlot), busyMs },
-      `${nameOf(workerSlot)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${workerSlot.pid})`,
+      { ...fields(worker), busyMs },
+      `${nameOf(worker)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${worker.pid})`,
     ),
-  workerStack: ({ stack, ...workerSlot }) =>
+  workerStack: ({ stack, ...worker }) =>
     warn(
-      { ...fields(workerSlot), stack },
-      stack === undefined ? `${nameOf(workerSlot)} hangs; its stack can't be read` : `${nameOf(workerSlot)} hangs here:\n${stack}`,
+      { ...fields(worker), stack },
+      stack === undefined ? `${nameOf(worker)} hangs; its stack can't be read` : `${nameOf(worker)} hangs here:\n${stack}`,
     ),
-  workerEjected: ({ reason, forMs, ...workerSlot }) =>
+  workerEjected: ({ reason, forMs, ...worker }) =>
     warn(
-      { ...fields(workerSlot), reason, forMs },
-      `${nameOf(workerSlot)} gets no connections for ${duration(forMs)}: ${reason} (pid ${workerSlot.pid})`,
+      { ...fields(worker), reason, forMs },
+      `${nameOf(worker)} gets no connections for ${duration(forMs)}: ${reason} (pid ${worker.pid})`,
     ),
   seatBroken: ({ pool, slot, failures }) => ({
     level: 'error',
@@ -84,7 +84,8 @@ export const eventLines: Lines = {
   sharingFailed: ({ error }) =>
     warn({ err: error }, `learned visitors are not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
-  handedOver: ({ pid }) => info({ newPrimaryProcess: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),
+  // `successor` keeps its name: programs read the JSON log.
+  handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),
   stopped: () => info({}, 'stopped'),
 }
 
