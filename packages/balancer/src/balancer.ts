@@ -281,8 +281,8 @@ export class Balancer implements Operations {
 
   // ---- What an operator asks for ----
 
-  reload(settings: Settings, pool?: string): Promise<OperationResult> {
-    return this.operator.reload(settings, pool)
+  reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
+    return this.operator.reload(settings ?? this.settings, pool)
   }
 
   rollback(): Promise<OperationResult> {

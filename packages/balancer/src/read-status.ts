@@ -1,4 +1,4 @@
-// Reads the status of this moment off the parts that own it.
+// Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
@@ -7,24 +7,23 @@ import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, Wor
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
-export interface StatusParts {
+export interface ReadStatusOptions {
   readonly channel: ChannelKind
   readonly acceptor: Acceptor
   readonly moves: MoveCounts
   readonly pools: Iterable<Pool>
-  /** What pools that are no more had claimed, and what was taken back from them. */
+  /** Totals of pools that were removed by a reload. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
   readonly visitors: VisitorStatus
   readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
-  /** Connections that went to another primary. */
+  /** Connections passed to another primary in an upgrade. */
   readonly passed: number
 }
 
-/** Everything that can be told of this moment. */
-export function readStatus(parts: StatusParts): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = parts
+export function readStatus(options: ReadStatusOptions): BalancerStatus {
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = options
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]

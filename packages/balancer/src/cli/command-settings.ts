@@ -1,6 +1,8 @@
-// From a command line to settings: reads the config, lays the options over it, checks the whole.
+// Makes settings from a command line: reads the config, applies the options to it, and checks the result.
 
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import type { BalancerConfig } from '../config/config.ts'
 import { defaultPoolName } from '../config/defaults.ts'
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
@@ -11,10 +13,9 @@ import { sessionUrlOf } from '../config/session-url.ts'
 import { withVariables } from '../config/variables.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { readEnvFile } from './env-file.ts'
 import type { CliIo } from './io.ts'
 
-/** What a command line may say of the config. All of it concerns the first pool or the whole. */
+/** Options of a command line that override the config. Each applies to the first pool or to the whole balancer. */
 export interface Overrides {
   config?: string | undefined
   app?: string | undefined
@@ -28,13 +29,13 @@ export interface Overrides {
 
 export interface ReadSettings {
   settings: Settings
-  /** false: this start signs tickets with a secret that it made itself. */
+  /** false: the user gave no secret, and tickets are signed with a generated one. */
   knowsSecret: boolean
-  /** One sentence for each thing that is no fault, and hardly what is meant. */
+  /** One sentence for each setting that is valid but probably not intended. */
   warnings: readonly string[]
 }
 
-/** Settings of a command line, read afresh each time. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
+/** Reads the files at every call. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
 export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
   const { cwd, env } = io
   const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
@@ -51,14 +52,29 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
   })
 }
 
+/**
+ * The variables of an environment file (`--environment`) that are not set already: existing variables win, as with Node's `--env-file`.
+ * The option has another name than Node's because Node 20 reads `--env-file` even after the script. Throws ERR_CONFIG.
+ */
+export function readEnvFile(path: string, env: NodeJS.ProcessEnv): Record<string, string> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new BalancerError('ERR_CONFIG', `The environment file can't be read: ${(cause as Error).message}`, { source: 'config', cause })
+  }
+  const variables = parseEnv(text) as Record<string, string>
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => env[name] === undefined))
+}
+
 function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boolean): string[] {
   if (sessions.url === undefined || knowsSecret || hasSessionSecret) return []
   return [
-    `sessions are kept in Redis, but the secret that signs their ids is a new one at each start: set 'secret' or ${secretVariable}, or for the memory of the primary 'sessions: { url: false }'`,
+    `sessions are kept in Redis, but each start generates a new secret to sign their ids, so a restart loses them: set 'secret' or ${secretVariable}, or keep sessions in the primary with 'sessions: { url: false }'`,
   ]
 }
 
-/** Workers have the variables of the file, but for the secrets of the balancer, under their pool's own. */
+/** Workers get the variables of the file except the balancer's secrets. Variables of the pool win. */
 function withEnvironment(settings: Settings, variables: Record<string, string>): Settings {
   const passed = Object.fromEntries(Object.entries(variables).filter(([name]) => !(name in settings.configVariables)))
   if (Object.keys(passed).length === 0) return settings
@@ -70,7 +86,7 @@ function nothingToRun(folder: string): BalancerError {
   return new BalancerError('ERR_CONFIG', `There is no app and no config here. ${advice}`, { source: 'config' })
 }
 
-/** Lays the options over a config that is not checked yet: what is wrong in it stays in it, for the check. */
+/** Applies the options to a config that has not been checked yet. Its faults stay, so that the check reports them. */
 function withOverrides(loaded: LoadedConfig | undefined, overrides: Overrides, cwd: string): unknown {
   const { app, appArgs = [], instances, listen, admin, control } = overrides
   const input = loaded === undefined ? {} : loaded.config

@@ -1,4 +1,4 @@
-// Finds the balancer that a command is for: the one that was started here, with this config, or whose socket is named.
+// Finds the running balancer that a command talks to: by the path of its control socket, or by folder and config.
 
 import { dirname, resolve } from 'node:path'
 import { findConfig } from '../config/find.ts'
@@ -7,16 +7,16 @@ import { controlPathsOf } from '../control/control-path.ts'
 import { BalancerError } from '../errors.ts'
 import type { CliIo } from './io.ts'
 
-export interface ReachOptions {
+export interface FindBalancerOptions {
   config?: string | undefined
   control?: string | undefined
 }
 
 /**
- * A client of that balancer. Where its socket would be by default is tried before the config is read, which may have faults by now, or take its time.
+ * A client of that balancer. The default paths are tried before the config is read: the config may have faults by now, or be slow to load.
  * Throws ERR_NOT_RUNNING.
  */
-export async function findBalancer({ config, control }: ReachOptions, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ControlClient> {
+export async function findBalancer({ config, control }: FindBalancerOptions, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ControlClient> {
   if (control !== undefined) return new ControlClient(resolve(io.cwd, control))
   const file = config === undefined ? undefined : resolve(io.cwd, config)
   for (const path of controlPathsOf({ file, folder: io.cwd }, io.env)) if (await answers(path)) return new ControlClient(path)
@@ -25,7 +25,7 @@ export async function findBalancer({ config, control }: ReachOptions, io: Pick<C
   throw new BalancerError('ERR_NOT_RUNNING', advice(file ?? io.cwd, named === false), { source: 'system', retryable: true })
 }
 
-/** What the config says of `control`, whatever else it says. */
+/** The option `control` of the config. Faults of other options don't matter. */
 async function controlOfConfig(file: string | undefined): Promise<string | false | undefined> {
   if (file === undefined) return undefined
   try {
@@ -40,7 +40,7 @@ async function controlOfConfig(file: string | undefined): Promise<string | false
 
 function advice(where: string, isOff: boolean): string {
   return [
-    `No balancer runs for ${where}${isOff ? ', or none that can be reached: its config has control: false' : ''}.`,
+    `No balancer runs for ${where}${isOff ? ", or it can't be reached: its config has control: false" : ''}.`,
     "  'balancer start' starts one. If one does run: use the folder, user and --config that it was started with, or name its socket with --control",
   ].join('\n')
 }

@@ -1,11 +1,11 @@
-// Bounds the connections of a small server of ours so that those which ask for nothing never shut out one that does.
+// Limits the open connections of the admin page and the control socket, so that idle clients can't lock out others.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** At most `most` are open. One more ends the one that has been idle for longest; when all are being answered, the new one. */
-export function boundConnections(server: Server, most: number): void {
-  /** Without a request, that which has been so for longest first. */
+/** At the limit, a new connection closes the connection that has been idle for longest. If none is idle, the new connection is closed. */
+export function boundConnections(server: Server, limit: number): void {
+  /** Connections without a request under way; the longest idle comes first. */
   const idle = new Set<Socket>()
   let open = 0
   server.on('connection', (socket: Socket) => {
@@ -15,8 +15,8 @@ export function boundConnections(server: Server, most: number): void {
       open--
       idle.delete(socket)
     })
-    const [first] = idle
-    if (open > most) first?.destroy()
+    const [longestIdle] = idle
+    if (open > limit) longestIdle?.destroy()
   })
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     idle.delete(socket)

@@ -1,4 +1,4 @@
-// The other end of the control socket: how a command speaks to the balancer that runs.
+// The client of the control socket: how a command talks to the running balancer.
 
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
@@ -6,25 +6,25 @@ import { StringDecoder } from 'node:string_decoder'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { ControlError, ControlStatus, LogLine, LogQuery, OperationBodies, OperationLine, OperationName } from './control-protocol.ts'
 
-const answerTimeoutMs = 10_000
-const probeTimeoutMs = 1_000
-const maxLineLength = 1024 * 1024
+const ANSWER_TIMEOUT_MS = 10_000
+const PROBE_TIMEOUT_MS = 1_000
+const MAX_LINE_LENGTH = 1024 * 1024
 
-/** Does anybody listen there? */
+/** Resolves with whether a server listens on the path. */
 export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
-    const end = (there: boolean): void => {
+    const end = (answered: boolean): void => {
       socket.destroy()
-      resolve(there)
+      resolve(answered)
     }
-    socket.setTimeout(probeTimeoutMs, () => end(false))
+    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(false))
     socket.once('connect', () => end(true))
     socket.once('error', () => end(false))
   })
 }
 
-/** One balancer. Rejections are BalancerErrors: ERR_NOT_RUNNING when nobody answers, and what the balancer itself says. */
+/** Talks to one balancer. Rejections are BalancerErrors: ERR_NOT_RUNNING if no balancer answers, ERR_CONTROL if it refuses the request. */
 export class ControlClient {
   readonly path: string
 
@@ -33,19 +33,19 @@ export class ControlClient {
   }
 
   async status(): Promise<ControlStatus> {
-    const answer = await this.#ask('GET', '/status')
+    const answer = await this.ask('GET', '/status')
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     return JSON.parse(text) as ControlStatus
   }
 
-  /** The lines of its answer as they come; the last is its result or error. */
+  /** Yields the lines of the answer as they arrive. The last is the result or the error. */
   async *runOperation<Name extends OperationName>(name: Name, body: OperationBodies[Name]): AsyncGenerator<OperationLine> {
-    const answer = await this.#ask('POST', `/${name}`, JSON.stringify(body))
+    const answer = await this.ask('POST', `/${name}`, JSON.stringify(body))
     for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as OperationLine
   }
 
-  /** Ends when the balancer ends, or when there is no more to tell. */
+  /** Ends after the requested lines, or with `follow` when the balancer exits. */
   async *logs({ lines, follow, pool, slot }: LogQuery): AsyncGenerator<LogLine> {
     const search = new URLSearchParams({
       lines: String(lines),
@@ -53,7 +53,7 @@ export class ControlClient {
       ...(pool !== undefined && { pool }),
       ...(slot !== undefined && { slot: String(slot) }),
     })
-    const answer = await this.#ask('GET', `/logs?${search}`)
+    const answer = await this.ask('GET', `/logs?${search}`)
     try {
       for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as LogLine
     } finally {
@@ -61,28 +61,28 @@ export class ControlClient {
     }
   }
 
-  async #ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
-    const answer = await this.#send(method, path, body)
+  private async ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
+    const answer = await this.send(method, path, body)
     if (answer.statusCode === 200) return answer
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     throw refused(text, answer.statusCode)
   }
 
-  #send(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
+  private send(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = {
         Connection: 'close',
         ...(body !== undefined && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
       }
-      const asked = request({ socketPath: this.path, host: 'control', method, path, headers, agent: false })
-      asked.setTimeout(answerTimeoutMs, () => asked.destroy(new Error(`there was no answer within ${answerTimeoutMs / 1000} s`)))
-      asked.once('response', (answer) => {
-        asked.setTimeout(0)
+      const sent = request({ socketPath: this.path, host: 'control', method, path, headers, agent: false })
+      sent.setTimeout(ANSWER_TIMEOUT_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)))
+      sent.once('response', (answer) => {
+        sent.setTimeout(0)
         resolve(answer)
       })
-      asked.on('error', (error) => reject(unreachable(this.path, error)))
-      asked.end(body)
+      sent.on('error', (error) => reject(unreachable(this.path, error)))
+      sent.end(body)
     })
   }
 }
@@ -94,14 +94,18 @@ async function* linesOf(answer: IncomingMessage, path: string): AsyncGenerator<s
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       const lines = (rest + decoder.write(chunk)).split('\n')
       rest = lines.pop() as string
-      if (rest.length > maxLineLength) throw new Error('the answer has a line without end')
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line of the answer is too long')
       yield* lines
     }
   } catch (cause) {
-    throw new BalancerError('ERR_NOT_RUNNING', `The balancer on ${path} went away before it had answered: ${messageOf(cause)}`, {
-      source: 'system',
-      cause,
-    })
+    throw new BalancerError(
+      'ERR_NOT_RUNNING',
+      `The balancer on ${path} closed the connection before it had answered: ${messageOf(cause)}`,
+      {
+        source: 'system',
+        cause,
+      },
+    )
   }
   if (rest !== '') yield rest
 }
@@ -109,7 +113,7 @@ async function* linesOf(answer: IncomingMessage, path: string): AsyncGenerator<s
 function unreachable(path: string, cause: Error): BalancerError {
   const { code } = cause as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM')
-    return new BalancerError('ERR_CONTROL', `The control socket ${path} is another user's: run the command as that user`, {
+    return new BalancerError('ERR_CONTROL', `The control socket ${path} belongs to another user: run the command as that user`, {
       source: 'system',
       cause,
     })
@@ -121,22 +125,22 @@ function unreachable(path: string, cause: Error): BalancerError {
   })
 }
 
-/** What the balancer understood nothing of: it may be of another version. */
+/** The balancer did not accept the request; it may have another version. */
 function refused(text: string, status: number | undefined): BalancerError {
-  let said = `status ${status}`
+  let reason = `status ${status}`
   try {
-    said = (JSON.parse(text) as { error: ControlError }).error.message
+    reason = (JSON.parse(text) as { error: ControlError }).error.message
   } catch {
-    // It is not even one of ours.
+    // The answer is not from a balancer.
   }
-  return new BalancerError('ERR_CONTROL', `The balancer refused the request: ${said}`, { source: 'system' })
+  return new BalancerError('ERR_CONTROL', `The balancer refused the request: ${reason}`, { source: 'system' })
 }
 
-/** An error that the balancer told, as one of this process. */
+/** Makes an error of this process from one that the balancer sent. */
 export function errorOf({ code, message, source = 'system', retryable = false }: ControlError): Error {
   if (code !== undefined && Object.hasOwn(errorCodes, code)) return new BalancerError(code as ErrorCode, message, { source, retryable })
   const error = new Error(message)
-  // Where it arose is in the other process.
+  // The stack of this process says nothing about it.
   error.stack = message
   return error
 }

@@ -1,5 +1,5 @@
-// Where the control socket of a balancer is when nobody says otherwise: one for each folder or config file, in a folder of the user's own. The command line looks
-// for it by the same rule, so that it finds the balancer that was started here.
+// The default path of a control socket: one for each config file or folder, in a private folder of the user. Commands use the same rule to find
+// the balancer that was started in their folder.
 
 import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync, statSync } from 'node:fs'
@@ -8,36 +8,39 @@ import { basename, dirname, isAbsolute, join } from 'node:path'
 import { findConfig } from '../config/find.ts'
 import { maxSocketPathBytes } from '../config/listen.ts'
 
-/** What a balancer is known by: its config file, if it has one, and the folder that its paths start from. */
+/** What identifies a balancer: its config file, if it has one, and the folder that its paths are relative to. */
 export interface Place {
   file?: string | undefined
   folder: string
 }
 
-/** How the default folder is named before the number of its user. */
-export const folderPrefix = 'switchyard-'
+/** The default folder is named with this prefix and the user id. */
+export const FOLDER_PREFIX = 'switchyard-'
 
-const hashLength = 10
-const maxNameLength = 24
-const maxSockets = 64
+const HASH_LENGTH = 10
+const MAX_NAME_LENGTH = 24
+const MAX_SOCKETS = 64
 
-/** The path that a balancer opens: in the first folder that is there, and in which it is not too long for a socket; if there is none, whoever opens it says so. */
+/** The path that a balancer opens, in the first base folder that exists and keeps the path short enough. Without one, opening it fails. */
 export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string {
   const paths = [...basesOf(env), '/tmp'].map((base) => join(base, folderName(), socketName(keyOf(place))))
   return paths.find((path) => isUsable(path)) ?? (paths[0] as string)
 }
 
-/** Where the socket of such a balancer may be: its environment need not be that of the command (a service has no XDG_RUNTIME_DIR, a shell no real path). */
+/**
+ * All paths where the socket may be. The balancer may have another environment than the command: a service has no XDG_RUNTIME_DIR, and a shell may
+ * be in a linked folder.
+ */
 export function controlPathsOf(place: Place, env: NodeJS.ProcessEnv): string[] {
   const keys = new Set([keyOf(place), keyOf({ file: place.file && realPath(place.file), folder: realPath(place.folder) })])
   const bases = new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])
   return [...keys].flatMap((key) => [...bases].map((base) => join(base, folderName(), socketName(key))))
 }
 
-/** Every control socket of this user in the folders where they are by default. */
+/** All control sockets of this user in the default folders. */
 export function controlSocketsOf(env: NodeJS.ProcessEnv): string[] {
   const folders = [...new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])].map((base) => join(base, folderName()))
-  return folders.flatMap(socketsIn).slice(0, maxSockets)
+  return folders.flatMap(socketsIn).slice(0, MAX_SOCKETS)
 }
 
 function socketsIn(folder: string): string[] {
@@ -49,22 +52,20 @@ function socketsIn(folder: string): string[] {
   }
 }
 
-/** Of this user alone. */
 function folderName(): string {
-  return `${folderPrefix}${userId()}`
+  return `${FOLDER_PREFIX}${userId()}`
 }
 
 function userId(): number | string {
   return process.getuid?.() ?? userInfo().username
 }
 
-/** A socket is bound under a name of its own before it is moved; that one is shorter. */
 function isUsable(path: string): boolean {
   const base = statSync(dirname(dirname(path)), { throwIfNoEntry: false })
   return base?.isDirectory() === true && Buffer.byteLength(path) <= maxSocketPathBytes
 }
 
-/** The folder that a login session has for such files, else that of temporary files. */
+/** The runtime folder of the login session, and the folder for temporary files. */
 function basesOf(env: NodeJS.ProcessEnv): string[] {
   const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = env
   return [
@@ -73,19 +74,19 @@ function basesOf(env: NodeJS.ProcessEnv): string[] {
   ]
 }
 
-/** `--config balancer.config.ts` means the same balancer as none in its folder. */
+/** `--config balancer.config.ts` and no --config in its folder mean the same balancer. */
 function keyOf({ file, folder }: Place): string {
   if (file === undefined) return folder
   return findConfig(dirname(file)) === file ? dirname(file) : file
 }
 
-/** The name is for people, the hash tells two folders of one name apart. */
+/** The name is for people; the hash distinguishes two folders with the same name. */
 function socketName(key: string): string {
   const name = basename(key).replaceAll(/[^\w.-]/g, '_')
-  return `${name.slice(0, maxNameLength)}-${createHash('sha256').update(key).digest('hex').slice(0, hashLength)}.sock`
+  return `${name.slice(0, MAX_NAME_LENGTH)}-${createHash('sha256').update(key).digest('hex').slice(0, HASH_LENGTH)}.sock`
 }
 
-/** Not so after `sudo -E`: then it is another user's. */
+/** After `sudo -E` the variable names another user's folder. */
 function isOwnFolder(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
   return stats?.isDirectory() === true && stats.uid === process.getuid?.()

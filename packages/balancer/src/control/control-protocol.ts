@@ -1,10 +1,10 @@
-// What goes over the control socket, as both of its ends see it: HTTP/1.1 with JSON. `GET /status` and `GET /logs` tell; `POST /<operation>` does, and answers
-// with one JSON object a line (NDJSON): progress, and as the last how it ended.
+// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers
+// with one JSON object per line (NDJSON): its progress, and last its result or error.
 
 import type { OperationResult, ScaleChange } from '../operations.ts'
-import type { BalancerStatus } from '../status.ts'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
 
-/** Who answers, and everything that can be told of this moment. */
+/** The status, with the identity of the primary that answers. */
 export interface ControlStatus extends BalancerStatus {
   name: string
   pid: number
@@ -12,7 +12,25 @@ export interface ControlStatus extends BalancerStatus {
   upMs: number
 }
 
-/** What each operation is told. A pool left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. */
+/** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
+export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted'> & {
+  generation?: number | undefined
+  held?: number[] | undefined
+  broken?: number[] | undefined
+  outageMs?: PoolStatus['outageMs'] | undefined
+  notStarted?: PoolStatus['notStarted'] | undefined
+  workers: WorkerReport[]
+}
+
+/** A worker as the client receives it, like `PoolReport`. */
+export type WorkerReport = WorkerStatus & {
+  retiring?: string | null | undefined
+  ejected?: boolean | undefined
+  inStateMs?: number | undefined
+  drainLeftMs?: number | null | undefined
+}
+
+/** The body of each operation. `pool` left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. */
 export interface OperationBodies {
   reload: { pool?: string | undefined }
   rollback: Record<never, never>
@@ -25,7 +43,7 @@ export interface OperationBodies {
 
 export type OperationName = keyof OperationBodies
 
-/** Something that happened, what is waited for just now, or what a new worker printed on stderr before the operation failed. */
+/** An event, what the operation waits for, or a line that a new worker printed on stderr before the operation failed. */
 export interface Progress {
   kind: 'event' | 'waiting' | 'output'
   message: string
@@ -33,7 +51,7 @@ export interface Progress {
   slot?: number | undefined
 }
 
-/** An error without a code is one that nobody foresaw. */
+/** An error without a code is a bug or an unexpected failure of the system. */
 export interface ControlError {
   code?: string | undefined
   message: string
@@ -43,10 +61,10 @@ export interface ControlError {
 
 export type OperationLine = { progress: Progress } | { result: OperationResult } | { error: ControlError }
 
-/** A line of the log, or of what a worker printed: then it has `stream`. Other fields are those of the JSON log. */
+/** A line of the log, or with `stream` a line that a worker printed. Other fields are those of the JSON log. */
 export interface LogEntry {
   readonly time: number
-  /** As pino counts: 30 is info. */
+  /** Level of pino: 30 is info. */
   readonly level: number
   readonly msg: string
   readonly pool?: string | undefined
@@ -55,7 +73,7 @@ export interface LogEntry {
   readonly [field: string]: unknown
 }
 
-/** `lost`: so many lines came while the reader was too slow. */
+/** `lost`: the number of lines that were dropped because the client read too slowly. */
 export type LogLine = { line: LogEntry } | { lost: number }
 
 export interface LogQuery {

@@ -1,10 +1,10 @@
-// What may be asked over the control socket, checked before anybody acts on it.
+// Checks the requests of the control socket before an operation runs.
 
 import type { IncomingMessage } from 'node:http'
 import * as v from 'valibot'
 import type { LogQuery, OperationBodies, OperationName } from './control-protocol.ts'
 
-/** A request that is not understood: it is answered with this status, and nothing else happens. */
+/** A request that is not valid. It is answered with this status and has no effect. */
 export class RequestFault extends Error {
   readonly status: number
 
@@ -14,14 +14,14 @@ export class RequestFault extends Error {
   }
 }
 
-const maxBodyBytes = 4_096
-const maxWorkers = 100_000
-const maxLines = 1_000
+const MAX_BODY_BYTES = 4_096
+const MAX_WORKERS = 100_000
+const MAX_LINES = 1_000
 
 const pool = v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(63)))
-const slot = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxWorkers))
-const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maxWorkers))
-const change = v.pipe(v.number(), v.integer(), v.minValue(-maxWorkers), v.maxValue(maxWorkers))
+const slot = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_WORKERS))
+const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_WORKERS))
+const change = v.pipe(v.number(), v.integer(), v.minValue(-MAX_WORKERS), v.maxValue(MAX_WORKERS))
 
 const bodies: { [Name in OperationName]: v.GenericSchema<OperationBodies[Name]> } = {
   reload: v.strictObject({ pool }),
@@ -37,28 +37,27 @@ export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(bodies, name)
 }
 
-/** Reads the body of an operation. Throws a RequestFault. */
+/** Throws a RequestFault. */
 export async function readOperation<Name extends OperationName>(name: Name, request: IncomingMessage): Promise<OperationBodies[Name]> {
   const { success, output } = v.safeParse(bodies[name], parse(await readBody(request)))
-  if (!success) throw new RequestFault(400, `this is not what '${name}' can be told`)
+  if (!success) throw new RequestFault(400, `the body is not valid for '${name}'`)
   return output as OperationBodies[Name]
 }
 
 /** Reads `?lines=50&follow=true&pool=web&slot=0`. Throws a RequestFault. */
 export function readLogQuery(search: URLSearchParams): LogQuery {
-  const lines = wholeOf(search.get('lines') ?? '50', 'lines')
-  const named = search.get('pool') ?? undefined
-  const workerSlot = search.get('slot')
+  const lines = integerOf(search.get('lines') ?? '50', 'lines')
+  const slot = search.get('slot')
   return {
-    lines: Math.min(lines, maxLines),
+    lines: Math.min(lines, MAX_LINES),
     follow: search.get('follow') === 'true',
-    pool: named,
-    slot: workerSlot === null ? undefined : wholeOf(workerSlot, 'slot'),
+    pool: search.get('pool') ?? undefined,
+    slot: slot === null ? undefined : integerOf(slot, 'slot'),
   }
 }
 
-function wholeOf(text: string, what: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new RequestFault(400, `${what}: expected an integer from 0`)
+function integerOf(text: string, name: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new RequestFault(400, `${name}: expected an integer of 0 or more`)
   return Number(text)
 }
 
@@ -74,10 +73,10 @@ function parse(body: string): unknown {
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
-  // Not destroyed when it is left: it is still to be answered.
+  // The request must not be destroyed on an early return: it still gets an answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > maxBodyBytes) throw new RequestFault(413, `the body has more than ${maxBodyBytes} bytes`)
+    if (length > MAX_BODY_BYTES) throw new RequestFault(413, `the body has more than ${MAX_BODY_BYTES} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

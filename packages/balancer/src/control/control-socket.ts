@@ -1,5 +1,5 @@
-// Puts the control socket in its place: mode 0600, in a folder of mode 0700 that is this user's. A stale one is replaced, one that answers is another balancer's.
-// At the end it goes, unless it is a successor's by then.
+// Creates the file of the control socket, with mode 0600 in a folder with mode 0700. A stale socket is replaced; a socket that answers belongs to
+// another balancer. The file is removed at the end, unless a new primary has replaced it.
 
 import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, statSync, unlinkSync, utimesSync } from 'node:fs'
@@ -7,50 +7,49 @@ import { connect, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { maxSocketPathBytes } from '../config/listen.ts'
 import { BalancerError } from '../errors.ts'
-import { folderPrefix } from './control-path.ts'
+import { FOLDER_PREFIX } from './control-path.ts'
 
 export interface SocketPlace {
   path: string
-  /** Replace whatever answers there: it is the predecessor's. */
+  /** Replace a socket that answers: it belongs to the old primary. */
   takeOver?: boolean | undefined
 }
 
-/** A socket in its place. */
 export interface PlacedSocket {
-  /** Is the file at the path still this one? */
+  /** Is the file at the path still this socket? */
   isOurs(): boolean
-  /** Takes the file away if it is still ours. Before the server closes: then the number of its file may be given to another. */
+  /** Removes the file if it is still this socket. Call it before the server closes: afterwards its inode may be reused. */
   remove(): void
 }
 
-const folderMode = 0o700
-const probeTimeoutMs = 2_000
-/** Those who clean folders of temporary files take what has not been touched for days. */
-const touchEveryMs = 3_600_000
-const attempts = 3
+const FOLDER_MODE = 0o700
+const PROBE_TIMEOUT_MS = 2_000
+/** Cleaners of temporary folders remove files that have not been touched for days. */
+const TOUCH_EVERY_MS = 3_600_000
+const ATTEMPTS = 3
 
-/** Lets the server listen at the path. Throws ERR_CONTROL, and then it listens nowhere. */
+/** Makes the server listen on the path. Throws ERR_CONTROL; the server is then closed. */
 export async function placeSocket(server: Server, { path, takeOver = false }: SocketPlace): Promise<PlacedSocket> {
   if (process.platform === 'win32') throw refusal('there are no control sockets on Windows')
-  // Bound under another name and then moved: nobody finds it half made, a successor can replace it at once, and libuv, which removes the name that it
-  // bound whoever's it is, removes nothing.
-  const unplaced = join(dirname(path), `.${randomBytes(3).toString('hex')}`)
-  const bytes = Math.max(Buffer.byteLength(path), Buffer.byteLength(unplaced))
+  // Bound under another name and then renamed: clients never see a socket that does not listen yet, a new primary can replace it atomically,
+  // and libuv, which unlinks the name that it bound, does not unlink the path.
+  const temporary = join(dirname(path), `.${randomBytes(3).toString('hex')}`)
+  const bytes = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary))
   if (bytes > maxSocketPathBytes)
-    throw refusal(`the path of the control socket has ${bytes} bytes, and the system takes ${maxSocketPathBytes}: ${path}`)
+    throw refusal(`the path of the control socket has ${bytes} bytes, and the system allows ${maxSocketPathBytes}: ${path}`)
   const folder = dirname(path)
-  const madeFolder = await listenInFolder(server, unplaced)
+  const madeFolder = await listenInFolder(server, temporary)
   try {
-    await move(unplaced, path, takeOver)
-    return placed(path, madeFolder || basename(folder).startsWith(folderPrefix))
+    await move(temporary, path, takeOver)
+    return placed(path, madeFolder || basename(folder).startsWith(FOLDER_PREFIX))
   } catch (error) {
-    remove(unplaced)
+    remove(temporary)
     server.close()
     throw error
   }
 }
 
-/** Returns whether the folder was made for it. */
+/** Returns whether it made the folder. */
 async function listenInFolder(server: Server, path: string): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     const made = preparePrivateFolder(dirname(path))
@@ -58,33 +57,36 @@ async function listenInFolder(server: Server, path: string): Promise<boolean> {
       await listen(server, path)
       return made
     } catch (error) {
-      // ENOENT: another balancer that ended has just removed the empty folder.
-      if (attempt === attempts || codeOf(error) !== 'ENOENT')
+      // ENOENT: another balancer has just removed the empty folder.
+      if (attempt === ATTEMPTS || codeOf(error) !== 'ENOENT')
         throw refusal(`the control socket can't be opened: ${messageOf(error)}`, error)
     }
   }
 }
 
-/** Makes the folder if it is not there. Throws when others may enter it. Returns whether it was made. */
+/** Makes the folder if it does not exist. Throws if other users may enter it. Returns whether it made the folder. */
 function preparePrivateFolder(folder: string): boolean {
   try {
-    mkdirSync(folder, { mode: folderMode })
+    mkdirSync(folder, { mode: FOLDER_MODE })
     return true
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw refusal(`the folder of the control socket can't be made: ${messageOf(error)}`, error)
   }
   const stats = statSync(folder, { throwIfNoEntry: false })
   if (stats === undefined) return false
-  if (!stats.isDirectory()) throw refusal(`the control socket needs a folder, and ${folder} is none`)
-  // A link counts too: somebody else's could lead anywhere.
+  if (!stats.isDirectory()) throw refusal(`the control socket needs a folder, and ${folder} is not a folder`)
+  // The owner of a link counts too: another user could point it anywhere.
   const user = process.getuid?.()
-  if (stats.uid !== user || lstatSync(folder).uid !== user) throw refusal(`the folder of the control socket is not this user's: ${folder}`)
+  if (stats.uid !== user || lstatSync(folder).uid !== user)
+    throw refusal(`the folder of the control socket belongs to another user: ${folder}`)
   if ((stats.mode & 0o077) !== 0)
-    throw refusal(`others may enter the folder of the control socket (its mode is ${(stats.mode & 0o777).toString(8)}, not 700): ${folder}`)
+    throw refusal(
+      `other users may enter the folder of the control socket (its mode is ${(stats.mode & 0o777).toString(8)}, not 700): ${folder}`,
+    )
   return false
 }
 
-/** Binding is synchronous, and so is the mode of what it makes. */
+/** `listen` binds synchronously, so the umask applies to the socket only. */
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const earlier = process.umask(0o177)
@@ -102,20 +104,20 @@ function listen(server: Server, path: string): Promise<void> {
 
 async function move(from: string, to: string, takeOver: boolean): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const there = lstatSync(to, { throwIfNoEntry: false })
-    if (there === undefined) {
+    const existing = lstatSync(to, { throwIfNoEntry: false })
+    if (existing === undefined) {
       if (linked(from, to)) return
     } else {
-      if (!there.isSocket()) throw refusal(`there is a file at ${to} that is no socket`)
+      if (!existing.isSocket()) throw refusal(`the file ${to} is not a socket`)
       if (takeOver || (await isStale(to))) return renameSync(from, to)
-      if (attempt === attempts || lstatSync(to, { throwIfNoEntry: false })?.ino === there.ino)
+      if (attempt === ATTEMPTS || lstatSync(to, { throwIfNoEntry: false })?.ino === existing.ino)
         throw refusal(`another balancer answers on the control socket ${to}`)
     }
-    if (attempt === attempts) throw refusal(`the control socket ${to} changes hands all the time`)
+    if (attempt === ATTEMPTS) throw refusal(`other processes keep replacing the control socket ${to}`)
   }
 }
 
-/** false: someone was quicker. */
+/** false: another process has created the file meanwhile. */
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to)
@@ -129,7 +131,7 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-/** Nobody listens on it any more. */
+/** Resolves with true if no process listens on the socket. */
 function isStale(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
@@ -137,7 +139,7 @@ function isStale(path: string): Promise<boolean> {
       socket.destroy()
       resolve(stale)
     }
-    socket.setTimeout(probeTimeoutMs, () => end(false))
+    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(false))
     socket.once('connect', () => end(false))
     socket.once('error', (error) => end(codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT'))
   })
@@ -148,14 +150,14 @@ function placed(path: string, removesFolder: boolean): PlacedSocket {
   const isOurs = (): boolean => isSame(own, lstatSync(path, { throwIfNoEntry: false }))
   const touch = setInterval(() => {
     if (isOurs()) quietly(() => utimesSync(path, new Date(), new Date()))
-  }, touchEveryMs)
+  }, TOUCH_EVERY_MS)
   touch.unref()
   return {
     isOurs,
     remove() {
       clearInterval(touch)
       if (isOurs()) remove(path)
-      // Others may have sockets in it: then it stays.
+      // Fails, and the folder stays, while it holds sockets of other balancers.
       if (removesFolder) quietly(() => rmdirSync(dirname(path)))
     },
   }
@@ -169,12 +171,12 @@ function remove(path: string): void {
   quietly(() => unlinkSync(path))
 }
 
-/** For what may be gone already. */
+/** For files that may be gone already. */
 function quietly(act: () => void): void {
   try {
     act()
   } catch {
-    // So be it.
+    // Nothing to do.
   }
 }
 

@@ -1,44 +1,43 @@
-// The last lines of the log and of what the workers printed, for `balancer logs`. Bounded in number and in the length of each.
+// Keeps the newest lines of the log and of the workers' output in memory, for `balancer logs`.
 
 import type { LogEntry } from './control-protocol.ts'
 
-const maxEntries = 1_000
-const maxLength = 8_192
+const MAX_ENTRIES = 1_000
+const MAX_LENGTH = 8_192
 
-/** Keeps the newest entries and passes on each that comes. */
 export class LogRing {
-  readonly #entries: LogEntry[] = []
-  readonly #followers = new Set<(entry: LogEntry) => void>()
-  /** Where the next one goes once the ring is full: there is the oldest. */
-  #next = 0
+  private readonly entries: LogEntry[] = []
+  private readonly followers = new Set<(entry: LogEntry) => void>()
+  /** Index of the oldest entry once the ring is full: the next entry replaces it. */
+  private next = 0
 
   push(entry: LogEntry): void {
     const kept = cut(entry)
-    if (this.#entries.length < maxEntries) this.#entries.push(kept)
+    if (this.entries.length < MAX_ENTRIES) this.entries.push(kept)
     else {
-      this.#entries[this.#next] = kept
-      this.#next = (this.#next + 1) % maxEntries
+      this.entries[this.next] = kept
+      this.next = (this.next + 1) % MAX_ENTRIES
     }
-    for (const follower of this.#followers) follower(kept)
+    for (const follower of this.followers) follower(kept)
   }
 
-  /** The newest that the condition holds of, at most `count`, oldest first. */
+  /** The newest entries that meet the condition, at most `count`, oldest first. */
   last(count: number, condition: (entry: LogEntry) => boolean = () => true): LogEntry[] {
-    const found = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)].filter(condition)
+    const found = [...this.entries.slice(this.next), ...this.entries.slice(0, this.next)].filter(condition)
     return count > 0 ? found.slice(-count) : []
   }
 
-  /** Calls back for each entry from now on, until the returned function is called. */
+  /** Calls back for each new entry until the returned function is called. */
   follow(follower: (entry: LogEntry) => void): () => void {
-    this.#followers.add(follower)
-    return () => void this.#followers.delete(follower)
+    this.followers.add(follower)
+    return () => void this.followers.delete(follower)
   }
 }
 
 function cut(entry: LogEntry): LogEntry {
   const { msg } = entry
-  if (msg.length <= maxLength) return entry
-  // A copy: a slice would keep the whole text alive.
-  const kept = Buffer.from(msg.slice(0, maxLength)).toString()
-  return { ...entry, msg: `${kept}… (${msg.length - maxLength} more characters)` }
+  if (msg.length <= MAX_LENGTH) return entry
+  // A copy: a slice keeps the whole text in memory.
+  const kept = Buffer.from(msg.slice(0, MAX_LENGTH)).toString()
+  return { ...entry, msg: `${kept}… (${msg.length - MAX_LENGTH} more characters)` }
 }

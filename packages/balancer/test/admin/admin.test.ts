@@ -1,4 +1,4 @@
-// The admin page over a real socket, with a balancer that is nothing but its status.
+// The admin page over a real socket, around a fixed status.
 
 import { spawnSync } from 'node:child_process'
 import { connect, createServer, type Socket } from 'node:net'
@@ -8,8 +8,7 @@ import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
-import { type AdminResult, startAdmin } from '../../src/admin/admin-server.ts'
-import { unreadyReasons } from '../../src/admin/readiness.ts'
+import { type AdminResult, startAdmin, unreadyReasons } from '../../src/admin/admin-server.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
 import { BalancerError } from '../../src/errors.ts'
 import { calmPool, statusOf, workerOf } from '../support/fake-balancer.ts'
@@ -29,13 +28,13 @@ async function get(url: string, method = 'GET') {
   return { status: response.status, text: await response.text(), headers: response.headers }
 }
 
-test('livez and readyz say ok', async () => {
+test('livez and readyz answer ok', async () => {
   const { url } = await adminOf()
   assert.equal([(await get(`${url}/livez`)).status, (await get(`${url}/livez`)).text], [200, 'ok\n'])
   assert.equal([(await get(`${url}/readyz`)).status, (await get(`${url}/readyz?verbose`)).text], [200, 'ok\n'])
 })
 
-test('readyz tells what is missing', async () => {
+test('readyz lists why the balancer is not ready', async () => {
   const { url } = await adminOf({
     accepting: false,
     pools: [
@@ -51,7 +50,7 @@ test('readyz tells what is missing', async () => {
   })
   const { status, text } = await get(`${url}/readyz`)
   assert.is(status, 503)
-  assert.is(text, 'no connections are accepted\npool heavy: no worker is ready of 2 (1 starting)\n')
+  assert.is(text, 'no connections are accepted\npool heavy: none of 2 workers is ready (1 starting)\n')
 })
 
 test('a pool with one ready worker of many is ready', () => {
@@ -61,14 +60,14 @@ test('a pool with one ready worker of many is ready', () => {
   )
 })
 
-test('status is the balancer’s own, as JSON', async () => {
+test('status is the status of the balancer as JSON', async () => {
   const { url } = await adminOf()
   const { text, headers } = await get(`${url}/status`)
   assert.is(headers.get('content-type'), 'application/json')
   assert.equal(JSON.parse(text), statusOf())
 })
 
-test('metrics say what the status says', async () => {
+test('metrics have the values of the status', async () => {
   const { url } = await adminOf({
     connections: {
       accepted: 100,
@@ -216,9 +215,9 @@ const misnamed: [line: string, fault: string][] = [
   ['# HELP aB x\n# TYPE aB gauge\naB 1', 'aB: not in snake case'],
   ['# HELP a_gauge x\n# TYPE a_gauge gauge\na_gauge 1', 'a_gauge: its type is in its name'],
 ]
-for (const [line, fault] of misnamed) test(`a rule of Prometheus: ${fault}`, () => assert.equal(metricFaults(line), [fault]))
+for (const [line, fault] of misnamed) test(`a naming rule of Prometheus: ${fault}`, () => assert.equal(metricFaults(line), [fault]))
 
-test('a second scrape counts nothing twice, and workers that are gone are gone', async () => {
+test('a second scrape counts nothing twice, and exited workers have no gauges any more', async () => {
   const pools = [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
   const { url } = await adminOf({ pools })
   await get(`${url}/metrics`)
@@ -230,19 +229,19 @@ test('a second scrape counts nothing twice, and workers that are gone are gone',
   assert.match(text, 'switchyard_worker_hand_offs_total{pool="web",slot="1"}', 'a counter stays')
 })
 
-test('totals of a seat never fall when its worker is replaced', () => {
+test('totals of a slot never fall when its worker is replaced', () => {
   const totals = new SlotTotals()
   const workerSlot = (...workers: ReturnType<typeof workerOf>[]) =>
     totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
   assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 10 })), 10)
-  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the seat')
-  assert.is(workerSlot(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has left')
-  assert.is(workerSlot(), 16, 'nobody in the seat')
+  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the slot')
+  assert.is(workerSlot(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has exited')
+  assert.is(workerSlot(), 16, 'an empty slot')
   assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
   assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
 })
 
-test('nor do their response times', () => {
+test('response times of a slot never fall when its worker is replaced', () => {
   const totals = new SlotTotals()
   const details = (count: number) => ({
     heapUsedBytes: 0,
@@ -254,13 +253,13 @@ test('nor do their response times', () => {
     const [total] = totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
     return [total?.responses[0], total?.responses.at(-1), total?.responseSumMs, total?.begun, total?.failed]
   }
-  assert.equal(workerSlot(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing told yet')
+  assert.equal(workerSlot(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing reported yet')
   assert.equal(workerSlot(workerOf(0, { pid: 1, begun: 8, failed: 1, details: details(2) })), [2, 2, 20, 8, 1])
   assert.equal(workerSlot(workerOf(0, { pid: 2 })), [2, 2, 20, 8, 1])
   assert.equal(workerSlot(workerOf(0, { pid: 2, begun: 1, details: details(1) })), [3, 3, 30, 9, 1])
 })
 
-test('what is not there is 404, what is not read is 405, HEAD has no body', async () => {
+test('an unknown page is 404, another method is 405, HEAD has no body', async () => {
   const { url } = await adminOf()
   assert.is((await get(`${url}/`)).status, 404)
   assert.is((await get(`${url}/metricsx`)).status, 404)
@@ -271,7 +270,7 @@ test('what is not there is 404, what is not read is 405, HEAD has no body', asyn
   assert.ok(Number(head.headers.get('content-length')) > 0)
 })
 
-test('a status that throws is 500 and nothing more', async () => {
+test('a status that throws is answered with 500, and livez with 200', async () => {
   const admin = await startAdmin(
     { host: '127.0.0.1', port: 0, explicit: true },
     {
@@ -285,20 +284,20 @@ test('a status that throws is 500 and nothing more', async () => {
   assert.is((await get(`${admin.url}/livez`)).status, 200)
 })
 
-for (const [what, said] of [
-  ['say nothing', ''],
-  ['do not come to an end', 'GET /livez HTTP/1.1\r\nX'],
+for (const [what, request] of [
+  ['send nothing', ''],
+  ['send half a head', 'GET /livez HTTP/1.1\r\nX'],
   ['stay open after an answer', 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'],
 ] as const) {
-  test(`connections that ${what} shut nobody out`, async () => {
+  test(`connections that ${what} do not lock out other clients`, async () => {
     const { url } = await adminOf()
     const held: Socket[] = []
     for (let more = 0; more < 100; more++) {
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
       socket.on('error', () => {})
       await untilEvent(socket, 'connect')
-      socket.write(said)
-      if (said.endsWith('\r\n\r\n')) await untilEvent(socket, 'data')
+      socket.write(request)
+      if (request.endsWith('\r\n\r\n')) await untilEvent(socket, 'data')
       held.push(socket)
     }
     assert.is((await get(`${url}/livez`)).status, 200)
@@ -306,7 +305,7 @@ for (const [what, said] of [
   })
 }
 
-test('a port in use is an error when it was asked for, else a warning', async () => {
+test('a port in use is an error if the user chose it, otherwise a warning', async () => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   atSuiteEnd(() => other.close())
@@ -316,7 +315,7 @@ test('a port in use is an error when it was asked for, else a warning', async ()
   assert.is(url, undefined)
   assert.is(
     warning,
-    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used, it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
   )
   try {
     await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
@@ -326,7 +325,7 @@ test('a port in use is an error when it was asked for, else a warning', async ()
     assert.equal([(error as BalancerError).code, (error as BalancerError).retryable], ['ERR_ADDRESS_IN_USE', true])
     assert.is(
       (error as Error).message,
-      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off'`,
+      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
     )
   }
 })

@@ -1,11 +1,11 @@
-// What the log tells from: the option, then the balancer's own variable, and never the app's.
+// The level of the log: the option wins over SWITCHYARD_LOG_LEVEL, and LOG_LEVEL is ignored.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { logLevelOf } from '../../src/cli/log-level.ts'
 
 const test = suite('log level')
 
-for (const [asked, env, level] of [
+for (const [option, env, level] of [
   [undefined, {}, 'info'],
   ['warn', { SWITCHYARD_LOG_LEVEL: 'debug' }, 'warn'],
   [undefined, { SWITCHYARD_LOG_LEVEL: 'debug' }, 'debug'],
@@ -14,7 +14,7 @@ for (const [asked, env, level] of [
   [undefined, { LOG_LEVEL: 'silent' }, 'info'],
   [undefined, { LOG_LEVEL: 'verbose' }, 'info'],
 ] as const)
-  test(`${asked ?? 'no option'} and ${JSON.stringify(env)}: ${level}`, () => assert.equal(logLevelOf(asked, env), { level }))
+  test(`${option ?? 'no option'} and ${JSON.stringify(env)}: ${level}`, () => assert.equal(logLevelOf(option, env), { level }))
 
 test('a level that does not exist is warned of', () => {
   const { level, warning } = logLevelOf(undefined, { SWITCHYARD_LOG_LEVEL: 'verbose' })

@@ -1,4 +1,4 @@
-// Text that others have chosen, before a terminal: colours stay where there are any, and nothing else is obeyed.
+// Untrusted text for a terminal: colours may stay, every other control character is escaped.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { printable, printableJson } from '../../src/cli/printable.ts'
@@ -8,13 +8,13 @@ const test = suite('printable')
 for (const [what, text, shown] of [
   ['plain text, tabs and line ends', 'a\tb\nZoë € 日本\n', 'a\tb\nZoë € 日本\n'],
   ['a title', '\x1b]0;owned\x07', '\\x1b]0;owned\\x07'],
-  ['a question that the terminal would answer by typing', '\x1b[6n\x1b[c\x05', '\\x1b[6n\\x1b[c\\x05'],
+  ['a query that the terminal answers as input', '\x1b[6n\x1b[c\x05', '\\x1b[6n\\x1b[c\\x05'],
   ['a cleared screen', '\x1b[2J\x1b[H', '\\x1b[2J\\x1b[H'],
-  ['what overwrites its own line', 'error\rok   \b', 'error\\x0dok   \\x08'],
+  ['a line that overwrites itself', 'error\rok   \b', 'error\\x0dok   \\x08'],
   ['a link', '\x1b]8;;http://a/\x1b\\b\x1b]8;;\x1b\\', '\\x1b]8;;http://a/\\x1b\\b\\x1b]8;;\\x1b\\'],
-  ['controls of eight bits', '\x9b2J\x90q\x9c\x7f', '\\x9b2J\\x90q\\x9c\\x7f'],
-  ['text turned round', 'a\u202eb\u2066c\u2028d', 'a\\u202eb\\u2066c\\u2028d'],
-  ['what begins as a colour and is none', '\x1b[31\x1b[?1049h', '\\x1b[31\\x1b[?1049h'],
+  ['8-bit controls', '\x9b2J\x90q\x9c\x7f', '\\x9b2J\\x90q\\x9c\\x7f'],
+  ['changed text direction', 'a\u202eb\u2066c\u2028d', 'a\\u202eb\\u2066c\\u2028d'],
+  ['an incomplete colour sequence', '\x1b[31\x1b[?1049h', '\\x1b[31\\x1b[?1049h'],
 ] as const) {
   test(`${what}: the same with colours and without`, () => {
     assert.is(printable(text), shown)
@@ -22,7 +22,7 @@ for (const [what, text, shown] of [
   })
 }
 
-test('colours are for terminals, and end with the text', () => {
+test('colours stay on request, and are reset at the end of the text', () => {
   const text = '\x1b[1;31mred\x1b[38:5:9m more'
   assert.is(printable(text), 'red more')
   assert.is(printable(text, true), `${text}\x1b[0m`)
@@ -30,7 +30,7 @@ test('colours are for terminals, and end with the text', () => {
   assert.is(printable('\x1b[31mred\n', true), '\x1b[31mred\x1b[0m\n')
 })
 
-test('JSON says the same, and a terminal obeys nothing of it', () => {
+test('JSON keeps its value and has no control characters', () => {
   const value = { line: '\x1b[31m\x9b2J\x7f\u202e', list: [1, 'a\nb'] }
   for (const text of [printableJson(value), printableJson(value, 2)]) {
     assert.equal(JSON.parse(text), value)

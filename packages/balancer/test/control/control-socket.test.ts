@@ -1,4 +1,4 @@
-// The control socket as a file: who may reach it, whose it is, and that it goes.
+// The control socket as a file: its modes, its owner, replacing it and removing it.
 
 import {
   chmodSync,
@@ -34,7 +34,7 @@ function newFolder(mode = 0o700): string {
   return folder
 }
 
-/** A socket in its place, and how it ends: file first, then server. */
+/** Places a socket. `end` removes the file, then closes the server. */
 async function place(path: string, takeOver = false) {
   const server = createServer((socket) => socket.end())
   const socket = await placeSocket(server, { path, takeOver })
@@ -57,12 +57,12 @@ async function refusal(path: string): Promise<string> {
     assert.is((error as BalancerError).code, 'ERR_CONTROL')
     return (error as BalancerError).message
   }
-  throw new Error(`${path} was opened`)
+  throw new Error(`${path} was placed`)
 }
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
 
-test('only its user may enter the folder and use the socket', async () => {
+test('only the user may enter the folder and use the socket', async () => {
   const folder = join(newFolder(), 'own')
   const path = join(folder, 'a.sock')
   const earlier = process.umask(0)
@@ -71,10 +71,10 @@ test('only its user may enter the folder and use the socket', async () => {
   assert.ok(await answers(path))
   assert.equal(readdirSync(folder), ['a.sock'])
   await end()
-  assert.not.ok(existsSync(folder), 'what was made is gone')
+  assert.not.ok(existsSync(folder), 'the folder is removed')
 })
 
-test('a folder that was there stays, and one with other sockets in it', async () => {
+test('a folder stays if it existed before, or has other sockets in it', async () => {
   const there = newFolder()
   await (await place(join(there, 'a.sock'))).end()
   assert.equal(readdirSync(there), [])
@@ -99,7 +99,7 @@ test('a stale socket is replaced', async () => {
   await end()
 })
 
-test('one that answers is another balancer’s, and is left alone', async () => {
+test('a socket that answers is not replaced', async () => {
   const path = join(newFolder(), 'a.sock')
   const { end } = await place(path)
   assert.is(await refusal(path), `Another balancer answers on the control socket ${path}`)
@@ -108,7 +108,7 @@ test('one that answers is another balancer’s, and is left alone', async () => 
   await end()
 })
 
-test('a successor takes it over, and the predecessor leaves it alone at its end', async () => {
+test('a new primary replaces the socket, and the old primary does not remove it', async () => {
   const path = join(newFolder(), 'a.sock')
   const [old, next] = [await place(path), await place(path, true)]
   assert.equal([old.socket.isOurs(), next.socket.isOurs()], [false, true])
@@ -118,14 +118,14 @@ test('a successor takes it over, and the predecessor leaves it alone at its end'
   assert.not.ok(existsSync(path))
 })
 
-test('a file that is no socket is nobody’s to replace', async () => {
+test('a file that is not a socket is not replaced', async () => {
   const path = join(newFolder(), 'a.sock')
   writeFileSync(path, 'mine')
-  assert.is(await refusal(path), `There is a file at ${path} that is no socket`)
+  assert.is(await refusal(path), `The file ${path} is not a socket`)
   assert.is(readFileSync(path, 'utf8'), 'mine')
 })
 
-test('a folder that others may enter', async () => {
+test('a folder that other users may enter is refused', async () => {
   for (const mode of [0o755, 0o710, 0o701, 0o770]) {
     const folder = newFolder(mode)
     assert.match(await refusal(join(folder, 'a.sock')), `(its mode is ${mode.toString(8)}, not 700): ${folder}`)
@@ -133,31 +133,31 @@ test('a folder that others may enter', async () => {
   }
 })
 
-test('no folder, and none that can be made', async () => {
+test('a folder that is a file, or can’t be made, is refused', async () => {
   const file = join(newFolder(), 'file')
   writeFileSync(file, '')
-  assert.match(await refusal(join(file, 'a.sock')), `and ${file} is none`)
+  assert.match(await refusal(join(file, 'a.sock')), `and ${file} is not a folder`)
   assert.match(await refusal(join(base, 'no', 'such', 'a.sock')), "The folder of the control socket can't be made: ENOENT")
 })
 
-test('a path that is too long for the system', async () => {
+test('a path that is too long for the system is refused', async () => {
   const folder = newFolder()
   const path = join(folder, 'x'.repeat(108 - folder.length))
-  assert.match(await refusal(path), 'has 109 bytes, and the system takes 107')
+  assert.match(await refusal(path), 'has 109 bytes, and the system allows 107')
   const longest = path.slice(0, 107)
   const { end } = await place(longest)
   assert.ok(await answers(longest))
   await end()
 })
 
-test('the default path is one for each folder and config, in a folder of the user', () => {
+test('each folder and each config has its own default path, in a folder of the user', () => {
   const home = newFolder()
   writeFileSync(join(home, 'balancer.config.json'), '{}')
   writeFileSync(join(home, 'other.json'), '{}')
   const env = { XDG_RUNTIME_DIR: newFolder() }
   const of = (file?: string) => defaultControlPath({ file: file && join(home, file), folder: home }, env)
   assert.match(of(), new RegExp(`^${env.XDG_RUNTIME_DIR}/switchyard-${process.getuid?.()}/\\d+-[0-9a-f]{10}\\.sock$`))
-  assert.is(of('balancer.config.json'), of(), 'the config of the folder goes without saying')
+  assert.is(of('balancer.config.json'), of(), 'the config of the folder is the default')
   assert.is.not(of('other.json'), of())
   assert.is.not(defaultControlPath({ folder: join(home, 'x') }, env), of())
   const elsewhere = newFolder()
@@ -168,7 +168,7 @@ test('the default path is one for each folder and config, in a folder of the use
   assert.match(defaultControlPath({ folder: home }, { XDG_RUNTIME_DIR: '/no/such' }), new RegExp(`^${tmpdir()}/switchyard-`))
 })
 
-test('a command looks where the balancer may have been, by any name of its folder', () => {
+test('a command searches all paths that the balancer may have used, by any name of its folder', () => {
   const home = newFolder()
   const link = join(newFolder(), 'current')
   symlinkSync(home, link)

@@ -100,7 +100,7 @@ test('one that is stopped: replaced in time and killed, and nobody waits in vain
     return undefined
   })
   assert.ok(replacedMs >= HANG_MS - 500 && replacedMs <= HANG_MS + patience(1000), `replaced after ${replacedMs} ms`)
-  assert.ok(of("where it hangs can't be told") !== undefined)
+  assert.ok(of("its stack can't be read") !== undefined)
 })
 
 test('one that hangs while it drains is killed in time, whatever time the drain has', async () => {

@@ -43,7 +43,7 @@ function pidIn(body: Buffer): number {
 
 /** Why workers of a pool were to be replaced. */
 function reasons(pool: string): string[] {
-  return balancer.lines.filter((line) => line.pool === pool && /is to be replaced/.test(line.msg)).map(({ reason }) => String(reason))
+  return balancer.lines.filter((line) => line.pool === pool && /will be replaced/.test(line.msg)).map(({ reason }) => String(reason))
 }
 
 async function pidsOf(...names: string[]): Promise<number[]> {
@@ -120,8 +120,8 @@ test('who only fails gets nothing for a while, and nobody is answered by it', as
     while (!isOver) if ((await exchange(balancer.port, get('/sick/a'))).status === 500) failed++
   }
   const visitors = [ask(), ask(), ask()]
-  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets nothing/.test(msg), 'the ejection')
-  assert.match(line.msg, /^sick\/1 gets nothing for 1 min: /)
+  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets no connections/.test(msg), 'the ejection')
+  assert.match(line.msg, /^sick\/1 gets no connections for 1 min: /)
   await balancer.untilStatus(({ pools }) => pools.some(({ workers }) => workers.some(({ ejected }) => ejected)), 'it ejected')
   isOver = true
   await Promise.all(visitors)
@@ -138,7 +138,7 @@ test('there are more workers while the load takes them, and fewer afterwards', a
   const quiet = new Steady({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
   await until(async () => (await poolOf('load')).workers.length === 1, 20_000, 'one worker')
   assert.equal((await quiet.end()).faults, [])
-  const said = balancer.lines.filter(({ msg }) => /^load goes from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)
+  const said = balancer.lines.filter(({ msg }) => /^load scales from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)
   assert.is(said.at(-1), '2 to 1')
   assert.ok(said.includes('3 to 2'), said.join(', '))
   await stop()

@@ -32,10 +32,13 @@ for (const onOutage of [undefined, 'not-live'] as const) {
   test(`${onOutage ?? 'retry'}: it is told, and when what is needed is back, every worker comes back by itself`, async () => {
     const { balancer, down } = await startWith(onOutage)
     writeFileSync(down, '')
-    const line = await balancer.untilLine(({ msg }) => msg.startsWith('web serves nothing'), 'the outage')
-    assert.match(line.msg, /every one of its workers has failed too often \(database is down; exit code 1\)\. One is tried again every 1 s/)
+    const line = await balancer.untilLine(({ msg }) => msg.startsWith('web has no workers'), 'the outage')
+    assert.match(
+      line.msg,
+      /each of them has failed too often \(database is down; exit code 1\)\. The balancer tries to start one every 1 s/,
+    )
     await balancer.untilStatus(({ pools: [web] }) => web?.outageMs !== null && web?.broken.length === 3, 'the status')
-    assert.match((await runCommand(balancer, ['status'])).out, /web has served nothing for .*tried again by itself/)
+    assert.match((await runCommand(balancer, ['status'])).out, /web has had no worker for .*keeps trying to start one/)
     assert.equal(await livez(balancer), onOutage === undefined ? [200, 'ok\n'] : [503, 'pool web: every worker has failed too often\n'])
     rmSync(down)
     await balancer.untilAllReady(20_000)

@@ -1,4 +1,4 @@
-// A balancer without workers and sockets: what its status says is made up, and a test ends its start and stop.
+// A fake balancer without workers and sockets: a test sets its status and settles its start and stop.
 
 import { EventEmitter } from 'node:events'
 import { idleLoad } from '@switchyard/routing'
@@ -11,7 +11,7 @@ import { ExtraSockets } from '../../src/upgrade/extra-sockets.ts'
 import { InheritedSockets } from '../../src/upgrade/inherited-sockets.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
-/** Of a pool to which nothing happens. */
+/** The status fields of a pool in which nothing changes. */
 export const calmPool = { generation: 0, reloading: false, held: [], broken: [], outageMs: null, notStarted: [] }
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
@@ -35,7 +35,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
   }
 }
 
-/** A balancer that is well, but for the changes. */
+/** The status of a healthy balancer, with changes. */
 export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus {
   return {
     addresses: ['127.0.0.1:3000'],
@@ -85,17 +85,17 @@ export function deferred<T>(): Deferred<T> {
 
 export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot' | 'upgrade'
 
-/** Records what is asked of it; a test settles `started` and `stopped`, and says what operations come to. */
+/** Records the calls. A test settles `started` and `stopped`, and sets the outcomes of operations. */
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
   readonly extraSockets = new ExtraSockets()
   readonly calls: string[] = []
   readonly settings: Settings
-  /** Those of each reload. */
+  /** The settings of each reload. */
   readonly reloads: Settings[] = []
-  /** What becomes of operations; left out: they succeed at once. */
+  /** Results of operations. Default: they succeed at once. */
   outcomes: { [Name in FakeOperation]?: () => Promise<OperationResult> } = {}
-  /** Of what the status says. */
+  /** Changes to the status. */
   changes: Partial<BalancerStatus> = {}
   started = deferred<void>()
   stopped = deferred<void>()
@@ -123,32 +123,32 @@ export class FakeBalancer implements RunningBalancer {
     return statusOf(this.changes)
   }
 
-  reload(settings: Settings, pool?: string): Promise<OperationResult> {
-    this.reloads.push(settings)
-    return this.#operate('reload', pool ?? 'all')
+  reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
+    this.reloads.push(settings ?? this.settings)
+    return this.run('reload', pool ?? 'all')
   }
 
   rollback(): Promise<OperationResult> {
-    return this.#operate('rollback')
+    return this.run('rollback')
   }
 
   scale(pool: string, change: ScaleChange): Promise<OperationResult> {
-    return this.#operate('scale', pool, JSON.stringify(change))
+    return this.run('scale', pool, JSON.stringify(change))
   }
 
   drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.#operate('drainSlot', `${pool}/${slot}`)
+    return this.run('drainSlot', `${pool}/${slot}`)
   }
 
   restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.#operate('restartSlot', `${pool}/${slot}`)
+    return this.run('restartSlot', `${pool}/${slot}`)
   }
 
   upgrade(): Promise<OperationResult> {
-    return this.#operate('upgrade')
+    return this.run('upgrade')
   }
 
-  #operate(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
+  private run(name: FakeOperation, ...details: string[]): Promise<OperationResult> {
     this.calls.push([name, ...details].join(' '))
     return this.outcomes[name]?.() ?? Promise.resolve({ message: `${name} is done` })
   }
@@ -169,29 +169,29 @@ export interface FakeIo extends CliIo {
   signals: Signals & EventEmitter
   hasLostTerminal: () => boolean
   isAlive: (pid: number) => boolean
-  /** The balancer of the command, once it has made one. */
+  /** Resolves with the balancer that the command creates. */
   balancer: Promise<FakeBalancer>
 }
 
 export function fakeIo(cwd: string, env: NodeJS.ProcessEnv = {}): FakeIo {
-  const made = deferred<FakeBalancer>()
+  const created = deferred<FakeBalancer>()
   return {
     stdout: new FakeOutput(),
     stderr: new FakeOutput(),
-    // The control socket is in the folder of the test.
+    // Puts the control socket into the folder of the test.
     env: { TMPDIR: cwd, ...env },
     cwd,
     signals: new EventEmitter(),
     isNewPrimary: false,
     hasLostTerminal: () => false,
-    endWithOutput() {},
-    outliveOutput() {},
+    exitWhenOutputCloses() {},
+    ignoreClosedOutput() {},
     isAlive: () => false,
-    balancer: made.promise,
-    inherit: async () => new Startup(new InheritedSockets([])),
+    balancer: created.promise,
+    readStartup: async () => new Startup(new InheritedSockets([])),
     async createBalancer(settings) {
       const balancer = new FakeBalancer(settings)
-      made.resolve(balancer)
+      created.resolve(balancer)
       return balancer
     },
   }

@@ -1,4 +1,4 @@
-// What `promtool check metrics` looks at, so that a fault is named without it: prometheus.io/docs/practices/naming.
+// The rules of `promtool check metrics`, so that tests name a fault without it: prometheus.io/docs/practices/naming.
 
 const SUFFIXES = ['_bucket', '_count', '_sum']
 const TYPES = ['counter', 'gauge', 'histogram', 'summary']
@@ -6,7 +6,7 @@ const ABBREVIATED = ['s', 'ms', 'us', 'ns', 'sec', 'b', 'kb', 'mb', 'gb', 'tb', 
 const NOT_BASE =
   /^(?:(?:milli|micro|nano|kilo|mega|giga|tera|kibi|mebi|gibi)(?:seconds?|bytes?|meters?|grams?)|minutes?|hours?|days?|weeks?|bits?)$/
 
-/** Every breach in a text as Prometheus scrapes it. */
+/** All faults in the text of a metrics page. */
 export function metricFaults(text: string): string[] {
   const helps = new Set([...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name))
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name as string, type as string]))
@@ -38,7 +38,7 @@ function faultsOf(name: string, type: string | undefined, hasHelp: boolean, labe
   return rules.filter(([isBroken]) => isBroken).map(([, fault]) => fault)
 }
 
-/** Of a sample of a histogram or a summary. */
+/** The metric of a sample; samples of histograms and summaries have a suffix. */
 function nameOf(sample: string, types: ReadonlyMap<string, string>): string {
   for (const suffix of SUFFIXES) {
     const name = sample.slice(0, -suffix.length)

@@ -1,15 +1,14 @@
-// `balancer check`: the config as it will be run, as tables; its faults come as an error like those of every command.
+// `balancer check`: prints the settings that the config results in, as tables. Faults are an error, as in every command.
 
-import { relative } from 'node:path'
 import { formatAddress } from '../../config/listen.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import type { Settings } from '../../settings.ts'
 import { readSettings } from '../command-settings.ts'
+import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
-import { table } from '../table.ts'
 
-/** Prints pools and routes; throws ERR_CONFIG with every fault. */
+/** Throws ERR_CONFIG with every fault. */
 export async function check(options: { config?: string | undefined; environment?: string | undefined }, io: CliIo): Promise<number> {
   const { settings, warnings } = await readSettings(options, io)
   const parts = [`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)]
@@ -19,9 +18,9 @@ export async function check(options: { config?: string | undefined; environment?
 
 function listenLines({ listen, admin, control, sessions: { url, maxSessions } }: Settings): string {
   return table([
-    ['listen', listen === undefined ? 'where the app asks to' : listen.map(formatAddress).join(', ')],
+    ['listen', listen === undefined ? 'where the app listens' : listen.map(formatAddress).join(', ')],
     ['admin', admin === undefined ? 'off' : formatAddress(admin)],
-    ['control', control === false ? 'off' : (control ?? 'goes by folder and config')],
+    ['control', control === false ? 'off' : (control ?? 'default path for this folder and config')],
     ['sessions', url === undefined ? `in the memory of the primary, at most ${maxSessions}` : `in Redis, ${shownUrl(url)}`],
   ])
 }
@@ -33,7 +32,7 @@ function poolTable({ pools }: Settings, cwd: string): string {
       name,
       String(workers),
       `${queueLimit} for ${queueTimeoutMs} ms`,
-      nearest(app, cwd),
+      pathFrom(cwd, app),
     ]),
   ])
 }
@@ -41,9 +40,4 @@ function poolTable({ pools }: Settings, cwd: string): string {
 function routeTable({ routes, pools, defaultPolicy }: Settings): string {
   const rows = routes.map(({ name, pool, policy }, index) => [String(index), name, pool, policy.name])
   return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', FALLBACK_ROUTE, pools[0]?.name ?? '', defaultPolicy.name]])
-}
-
-function nearest(path: string, cwd: string): string {
-  const near = relative(cwd, path)
-  return near.startsWith('..') ? path : near
 }

@@ -1,4 +1,5 @@
-// `balancer explain`: takes a request through the route table and the policy as the primary would, and tells every step. Nothing runs; every worker is taken to be idle.
+// `balancer explain`: runs a request through the route table and the policy as the primary would, and prints every step. It needs no running
+// balancer and assumes that every worker is idle.
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
 import { secretVariable } from '../../config/secret.ts'
@@ -6,8 +7,8 @@ import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
 import { readSettings } from '../command-settings.ts'
+import { counted, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
-import { table } from '../table.ts'
 
 export interface ExplainOptions {
   method: string
@@ -18,7 +19,7 @@ export interface ExplainOptions {
   environment?: string | undefined
 }
 
-/** Prints which routes were tried, which one was taken, and whom its policy would choose. */
+/** Prints the routes that were tried, the route that matches, and the worker that its policy chooses. */
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
   const { settings, knowsSecret } = await readSettings(options, io)
   const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
@@ -27,7 +28,7 @@ export async function explain(options: ExplainOptions, io: CliIo): Promise<numbe
   return 0
 }
 
-/** The head as bytes, read as the primary reads it: what smuggles is seen here too. */
+/** The head as bytes, parsed by the primary's own parser, so that ambiguous heads are recognised here too. */
 function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes: number): RequestHead {
   const named = header.some(([name]) => name.toLowerCase() === 'host') ? header : [['Host', 'localhost'] as const, ...header]
   const text = [`${method} ${target} HTTP/1.1`, ...named.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
@@ -40,7 +41,7 @@ function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes:
 function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
   const routes = routeTable(settings, (policy) => policy)
   if (head.hasManyHosts || routes.refuses(head))
-    return ['The primary refuses this head (400): it could be taken for a request of more than one host or pool.']
+    return ['The primary refuses this head (400): it could be read as a request for more than one host or pool.']
   const { route, tried } = routes.explain(head)
   const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
   return [
@@ -48,7 +49,7 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
     '',
     table([
       ['route', route.name],
-      ['pool', `${route.pool} (${workers} ${workers === 1 ? 'worker' : 'workers'}, all taken to be idle)`],
+      ['pool', `${route.pool} (${counted(workers, 'worker')}, all assumed idle)`],
       ['policy', route.policy.name],
       ...choiceOf(
         route,
@@ -61,7 +62,7 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
   ]
 }
 
-/** Whom the policy chooses, and what becomes of such a request on a connection that some worker holds already. */
+/** The worker that the policy chooses, and what happens to the request if it is a later one on its connection. */
 function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], head: RequestHead, settings: Settings): string[][] {
   let fault: unknown
   const slots = candidates.map(({ slot, weight }) => ({ slot, weight }))
@@ -82,15 +83,15 @@ function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], hea
 
 function picked(policy: Policy, candidates: readonly Candidate[], head: RequestHead): string {
   const chosen = policy.pick(candidates, head)
-  return chosen === undefined ? 'nobody: the connection would wait' : `slot ${chosen.slot}`
+  return chosen === undefined ? 'no worker: the connection would wait in the queue' : `slot ${chosen.slot}`
 }
 
-/** What a worker does with this request when it is not the first on its connection. */
+/** What a worker does with the request if it is not the first on its connection. */
 function later(policy: Policy, candidates: readonly Candidate[], head: RequestHead, pool: string): string {
-  const homes = candidates.filter((worker) => policy.stays?.(worker, head) ?? true).map(({ slot }) => slot)
-  const every = homes.length === candidates.length
-  const where = every ? `any worker of ${pool}` : homes.length === 0 ? 'nobody' : homes.map((slot) => `${pool}/${slot}`).join(', ')
-  return `stays with ${where}; elsewhere its connection is given back to the primary, or if that can't move the request is forwarded`
+  const staying = candidates.filter((worker) => policy.stays?.(worker, head) ?? true).map(({ slot }) => slot)
+  const every = staying.length === candidates.length
+  const where = every ? `any worker of ${pool}` : staying.length === 0 ? 'no worker' : staying.map((slot) => `${pool}/${slot}`).join(', ')
+  return `stays with ${where}; any other worker gives the connection back to the primary, or forwards the request if the connection can't move`
 }
 
 function idle(slot: number, weight = 1): Candidate {
@@ -104,10 +105,10 @@ function idle(slot: number, weight = 1): Candidate {
 
 function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[] {
   const found: string[] = []
-  if (head.ambiguous) found.push('This head could be read in more than one way: it is never a key.')
+  if (head.ambiguous) found.push('This head is ambiguous: policies take no key from it.')
   if (policy.ticket !== undefined && !knowsSecret)
-    found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a secret of its own.`)
+    found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a new secret.`)
   if (policy.learns !== undefined && policy.learns.length > 0)
-    found.push('Who got which cookie from which worker is known to a balancer that runs; here every value goes by its hash.')
+    found.push('Only a running balancer knows which worker set which cookie; here every cookie value is hashed.')
   return found.length === 0 ? [] : ['', ...found]
 }

@@ -1,12 +1,12 @@
-// `balancer logs`: the newest lines of the log and of what the workers print, as the log shows them on a terminal.
+// `balancer logs`: prints the newest lines of the log and of the workers' output, formatted as on a terminal.
 
 import type { ControlClient } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
-import { findBalancer, type ReachOptions } from '../find-balancer.ts'
+import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import type { CliIo } from '../io.ts'
 import { printableJson } from '../printable.ts'
 
-export interface LogsOptions extends ReachOptions {
+export interface LogsOptions extends FindBalancerOptions {
   follow?: boolean | undefined
   lines: number
   pool?: string | undefined
@@ -14,7 +14,7 @@ export interface LogsOptions extends ReachOptions {
   json?: boolean | undefined
 }
 
-/** Resolves with the exit code; when it follows, only when the balancer ends or Ctrl-C is pressed. */
+/** Resolves with the exit code. With `follow` that is when the balancer exits. */
 export async function logs({ follow, lines, pool, slot, json, ...options }: LogsOptions, io: CliIo): Promise<number> {
   const client = await findBalancer(options, io)
   const { lineFormat } = await import('../log.ts')
@@ -24,13 +24,13 @@ export async function logs({ follow, lines, pool, slot, json, ...options }: Logs
     isEmpty = false
     if (json === true) io.stdout.write(`${printableJson('line' in line ? line.line : line)}\n`)
     else if ('line' in line) io.stdout.write(format(line.line))
-    else io.stderr.write(`… ${line.lost} lines were lost: they came faster than they were read\n`)
+    else io.stderr.write(`… ${line.lost} lines were skipped: this terminal reads too slowly\n`)
   }
   if (isEmpty && pool !== undefined && lines > 0) await assertExists(client, pool, slot)
   return 0
 }
 
-/** Nothing is said of a worker that does not exist, and the command must not look as if it were silent. Throws ERR_UNKNOWN_SEAT. */
+/** Distinguishes a worker without log lines from one that does not exist. Throws ERR_UNKNOWN_SEAT. */
 async function assertExists(client: ControlClient, pool: string, slot: number | undefined): Promise<void> {
   const { pools } = await client.status()
   const found = pools.find(({ name }) => name === pool)

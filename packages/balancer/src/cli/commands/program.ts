@@ -1,17 +1,16 @@
-// The commands with their options, help and examples. What a command does stands in the file of its name.
+// The command line: each command with its arguments, options, help and examples. What a command does is in the file of its name.
 
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../../config/listen.ts'
-import type { CliIo } from '../io.ts'
-import { logLevels } from '../log-level.ts'
+import { type CliIo, ownVersion } from '../io.ts'
+import { LOG_LEVELS } from '../log-level.ts'
 import { addControlCommands } from './control-commands.ts'
-import { ownVersion } from './version.ts'
 
-/** The whole command line. `appArgs` are those after `--`; the command that runs puts its exit code into `outcome`. */
+/** `appArgs`: the arguments after `--`. The command that runs sets the exit code in `outcome`. */
 export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { exitCode: number }): Command {
   const program = new Command('balancer')
-    .description('Puts a Node web app on every core and sends each connection to the worker that should have it.')
+    .description('Runs a Node web app on every core and sends each connection to the right worker.')
     .version(ownVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .exitOverride()
@@ -26,19 +25,19 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
 
   const startCommand = program
     .command('start')
-    .description('start an app on every core, or what balancer.config.* says')
-    .argument('[app]', 'entry file; overrides the app of the config')
-    .option('-i, --instances <number>', "workers of the first pool: a number, or 'max' for one on each core", parseWorkers)
-    .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be given more than once", collectListen)
+    .description('start an app on every core, or the apps of balancer.config.*')
+    .argument('[app]', 'entry file of the app; overrides the app of the config')
+    .option('-i, --instances <number>', "number of workers of the first pool, or 'max' for one per core", parseWorkers)
+    .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be repeated", collectListen)
     .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
     .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
-    .option('--control <path>', "path of the control socket, or 'off' (default: goes by folder and config)", parseControl)
-    .option('--environment <file>', 'environment variables for the config and the workers; a reload reads it again')
+    .option('--control <path>', "path of the control socket, or 'off' (default: depends on folder and config)", parseControl)
+    .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
     .option('--watch', 'for development: reload when a file of the app or the config changes')
-    .option('--watch-path <path>', 'look for changes there instead; may be given more than once', collect)
-    .addOption(new Option('--log-level <level>', "what to log from (default: 'info')").choices(logLevels))
-    .option('--pretty', 'log lines for people (default: on a terminal)')
-    .option('--no-pretty', 'log JSON')
+    .option('--watch-path <path>', 'watch this path instead of the folders of app and config; may be repeated', collect)
+    .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
+    .option('--pretty', 'print readable log lines (default on a terminal)')
+    .option('--no-pretty', 'print log lines as JSON')
     .action(async (app, options) => {
       const { start } = await import('./start.ts')
       outcome.exitCode = await start({ ...options, app, appArgs }, io)
@@ -46,7 +45,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
   startCommand.usage('[options] [app] [-- arguments of the app]')
   startCommand.addHelpText(
     'after',
-    "\nEnvironment:\n  SWITCHYARD_CHANNEL    how connections go to workers: 'native', or 'portable' where the native module is not built\n  SWITCHYARD_LOG_LEVEL  as --log-level\n  SWITCHYARD_REDIS_URL  where sessions are kept\n  SWITCHYARD_SECRET     signs tickets",
+    "\nEnvironment:\n  SWITCHYARD_CHANNEL    how connections are handed to workers: 'native', or 'portable' without the native module\n  SWITCHYARD_LOG_LEVEL  the same as --log-level\n  SWITCHYARD_REDIS_URL  the Redis server that keeps sessions\n  SWITCHYARD_SECRET     the secret that signs tickets",
   )
   addExamples(startCommand, [
     'balancer start server.js',
@@ -57,9 +56,9 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
 
   const checkCommand = program
     .command('check')
-    .description('print the pools and routes of the config, or everything that is wrong with it')
+    .description('print the pools and routes of the config, or all of its faults')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
-    .option('--environment <file>', 'environment variables for the config')
+    .option('--environment <file>', 'file of environment variables for the config')
     .action(async (options) => {
       refuseAppArgs(checkCommand, appArgs)
       const { check } = await import('./check.ts')
@@ -69,13 +68,13 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
 
   const explainCommand = program
     .command('explain')
-    .description('tell which route, pool, policy and worker a request would get, and why; nothing needs to run')
+    .description('print which route, pool, policy and worker a request would get, and why; needs no running balancer')
     .argument('<method>', 'such as GET', parseMethod)
     .argument('<path>', 'such as /cart?id=1', parseTarget)
-    .option('-H, --header <field>', "a header field, 'Name: value'; may be given more than once", collectHeader)
-    .option('--from <address>', 'address of the client', parseAddress, '127.0.0.1')
+    .option('-H, --header <field>', "a header field, 'Name: value'; may be repeated", collectHeader)
+    .option('--from <address>', 'IP address of the client', parseAddress, '127.0.0.1')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
-    .option('--environment <file>', 'environment variables for the config')
+    .option('--environment <file>', 'file of environment variables for the config')
     .action(async (method, target, options) => {
       refuseAppArgs(explainCommand, appArgs)
       const { explain } = await import('./explain.ts')
@@ -108,7 +107,7 @@ function addExamples(command: Command, examples: readonly string[]): void {
 }
 
 function refuseAppArgs(command: Command, appArgs: readonly string[]): void {
-  if (appArgs.length > 0) command.error(`error: '${command.name()}' runs no app: nothing may stand after --`)
+  if (appArgs.length > 0) command.error(`error: '${command.name()}' runs no app, so it takes no arguments after --`)
 }
 
 function parseWorkers(text: string): number | 'max' {
@@ -146,7 +145,7 @@ function parseMethod(text: string): string {
 }
 
 function parseTarget(text: string): string {
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new InvalidArgumentError('Expected a path as it is sent: percent-encoded, without spaces.')
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new InvalidArgumentError('Expected a percent-encoded path without spaces.')
   return text
 }
 

@@ -1,16 +1,12 @@
-// `balancer status`: what runs, as tables for people or as JSON.
+// `balancer status`: prints the pools and workers of a running balancer, as tables or as JSON.
 
-import type { ControlStatus } from '../../control/control-protocol.ts'
-import { duration, memory } from '../duration.ts'
-import { findBalancer, type ReachOptions } from '../find-balancer.ts'
+import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
+import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
+import { counted, draining, duration, memory, table, urlOf } from '../format.ts'
 import type { CliIo } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
-import { counted, draining } from '../running/event-lines.ts'
-import { table } from '../table.ts'
-import { urlOf } from '../url.ts'
-import type { PoolDetails, WorkerDetails } from './worker-details.ts'
 
-export interface StatusOptions extends ReachOptions {
+export interface StatusOptions extends FindBalancerOptions {
   json?: boolean | undefined
 }
 
@@ -21,7 +17,6 @@ export async function status(options: StatusOptions, io: CliIo): Promise<number>
   return 0
 }
 
-/** The whole as text. */
 export function describeStatus(status: ControlStatus): string {
   const parts = [header(status), connections(status), poolTable(status.pools), workerTable(status.pools), notes(status.pools)]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
@@ -29,23 +24,23 @@ export function describeStatus(status: ControlStatus): string {
 
 function header({ name, pid, version, upMs, addresses, accepting, channel }: ControlStatus): string {
   const facts = [`pid ${pid}`, `up ${duration(upMs)}`, `version ${version}`, `channel ${channel}`]
-  const where = addresses.length === 0 ? 'nowhere yet' : addresses.map(urlOf).join(' ')
-  return `${name} (${facts.join(', ')})\nlistens on ${where}${accepting ? '' : ', and accepts no connections now'}`
+  const list = addresses.length === 0 ? 'no address yet' : addresses.map(urlOf).join(' ')
+  return `${name} (${facts.join(', ')})\nlistens on ${list}${accepting ? '' : ', accepts no connections now'}`
 }
 
 function connections({ connections: { accepted, handedOff, refused, waiting } }: ControlStatus): string {
-  const turnedAway = Object.values(refused).reduce((sum, count) => sum + count, 0)
+  const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0)
   const held = [
-    [waiting.queue, 'wait for a worker'],
-    [waiting.head + waiting.offered, 'are on their way'],
-    [waiting.resting, 'rest'],
+    [waiting.queue, 'queued'],
+    [waiting.head + waiting.offered, 'on their way to a worker'],
+    [waiting.resting, 'resting'],
   ] as const
-  const here = held.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
-  const all = `${counted(accepted, 'connection')} accepted, ${handedOff} handed to workers, ${turnedAway} refused`
-  return here.length === 0 ? all : `${all}; ${here.join(', ')}`
+  const inPrimary = held.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+  const all = `${counted(accepted, 'connection')} accepted, ${handedOff} handed to workers, ${refusals} refused`
+  return inPrimary.length === 0 ? all : `${all}; ${inPrimary.join(', ')}`
 }
 
-function poolTable(pools: readonly PoolDetails[]): string {
+function poolTable(pools: readonly PoolReport[]): string {
   return table([
     ['POOL', 'READY', 'GENERATION', 'OUT OF SERVICE', 'BROKEN'],
     ...pools.map(({ name, ready, desired, generation, held, broken }) => [
@@ -62,7 +57,7 @@ function slots(pool: string, list: readonly number[] = []): string {
   return list.length === 0 ? '-' : list.map((slot) => `${pool}/${slot}`).join(' ')
 }
 
-function workerTable(pools: readonly PoolDetails[]): string {
+function workerTable(pools: readonly PoolReport[]): string {
   const rows = pools.flatMap((pool) =>
     pool.workers
       .filter(({ state }) => state !== 'gone')
@@ -73,7 +68,7 @@ function workerTable(pools: readonly PoolDetails[]): string {
   return rows.length === 0 ? '' : table([head, ...rows])
 }
 
-function workerRow({ name }: PoolDetails, worker: WorkerDetails): string[] {
+function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
   const { slot, state, inStateMs, generation, pid, load, restarts } = worker
   return [
     `${name}/${slot}`,
@@ -91,37 +86,36 @@ function workerRow({ name }: PoolDetails, worker: WorkerDetails): string[] {
   ]
 }
 
-/** From here on a busy loop is worth a word. */
-const notableBusyMs = 1_000
+/** A loop turn of this length or more is shown. */
+const NOTABLE_BUSY_MS = 1_000
 
-function remarks({ state, retiring, ejected, drainLeftMs, load }: WorkerDetails): string {
+function remarks({ state, retiring, ejected, drainLeftMs, load }: WorkerReport): string {
   return [
     ...(state === 'draining' && drainLeftMs != null ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
     ...(state !== 'draining' && retiring != null ? [`to be replaced: ${retiring}`] : []),
     ...(ejected === true ? ['ejected'] : []),
-    ...(load.busyMs >= notableBusyMs ? [`in one turn for ${duration(load.busyMs)}`] : []),
+    ...(load.busyMs >= NOTABLE_BUSY_MS ? [`event loop blocked for ${duration(load.busyMs)}`] : []),
   ].join('; ')
 }
 
-function notes(pools: readonly PoolDetails[]): string {
+function notes(pools: readonly PoolReport[]): string {
   const broken = pools.flatMap(({ name, broken: list = [] }) => list.map((slot) => `${name}/${slot}`))
   const held = pools.flatMap(({ name, held: list = [] }) => list.map((slot) => `${name}/${slot}`))
   const outages = pools.filter(({ outageMs }) => outageMs != null)
   return [
     ...outages.map(
-      ({ name, outageMs }) =>
-        `${name} has served nothing for ${duration(outageMs ?? 0)}: one of its workers after the other is tried again by itself.`,
+      ({ name, outageMs }) => `${name} has had no worker for ${duration(outageMs ?? 0)}. The balancer keeps trying to start one.`,
     ),
     ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
     ...broken.map(
-      (workerSlot) =>
-        `${workerSlot} has failed too often and is not started again: 'balancer logs ${workerSlot}' tells why, 'balancer restart ${workerSlot}' tries again.`,
+      (name) =>
+        `${name} has failed too often and is not started again: 'balancer logs ${name}' shows why, 'balancer restart ${name}' starts it.`,
     ),
-    ...held.map((workerSlot) => `${workerSlot} was taken out of service: 'balancer restart ${workerSlot}' brings it back.`),
+    ...held.map((name) => `${name} was taken out of service: 'balancer restart ${name}' brings it back.`),
   ].join('\n')
 }
 
-function notStarted(pool: string, { slot, message, times, retryInMs }: NonNullable<PoolDetails['notStarted']>[number]): string {
-  const next = retryInMs === null ? '' : ` Tries again in ${duration(retryInMs)}.`
+function notStarted(pool: string, { slot, message, times, retryInMs }: NonNullable<PoolReport['notStarted']>[number]): string {
+  const next = retryInMs === null ? '' : ` Next try in ${duration(retryInMs)}.`
   return `${pool}/${slot} could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`
 }

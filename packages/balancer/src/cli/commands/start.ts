@@ -1,4 +1,4 @@
-// `balancer start`: brings the balancer, its admin page and its control socket up, follows its events in the log, and ends them in order.
+// `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
 import type { ControlServer } from '../../control/control-server.ts'
 import { SystemDuties } from '../../system/duties.ts'
@@ -12,50 +12,49 @@ import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
 import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
 import { followEvents } from '../running/log-events.ts'
-import { Reloader } from '../running/reloader.ts'
 import { withRunning } from '../running/running-balancers.ts'
+import { RunningOperations } from '../running/running-operations.ts'
 import { Shutdown } from '../running/shutdown.ts'
-import { handleSighup } from '../running/sighup.ts'
 
 export interface StartOptions extends Overrides {
-  /** Left out: as the environment says. */
+  /** Default: SWITCHYARD_LOG_LEVEL, or info. */
   logLevel?: string | undefined
-  /** Left out: when stdout is a terminal. */
+  /** Default: true if stdout is a terminal. */
   pretty?: boolean | undefined
   /** Reload when a file changes. */
   watch?: boolean | undefined
-  /** Where to look for changes; implies `watch`. Left out: the folders of the apps and of the config. */
+  /** Paths to watch; implies `watch`. Default: the folders of the apps and of the config. */
   watchPath?: readonly string[] | undefined
 }
 
-/** Runs until it is told to stop; resolves with the exit code. Throws what kept it from starting. */
+/** Runs until the balancer stops; resolves with the exit code. Throws if the start fails. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
-  const startup = await io.inherit()
+  const startup = await io.readStartup()
   try {
     return await startFrom(startup, options, io)
   } catch (error) {
-    const told = await withRunning(error, options, io)
-    startup.fail(told)
-    throw told
+    const detailed = await withRunning(error, options, io)
+    startup.fail(detailed)
+    throw detailed
   }
 }
 
 async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Promise<number> {
-  const watched = options.watch === true || options.watchPath !== undefined
+  const isWatching = options.watch === true || options.watchPath !== undefined
   const read = async (): Promise<ReadSettings> => {
     const found = await readSettings(options, io)
     const settings = startup.applyTo(found)
-    return { ...found, settings: watched ? forDevelopment(settings) : settings }
+    return { ...found, settings: isWatching ? forDevelopment(settings) : settings }
   }
-  const started = await read()
-  const { settings } = started
-  io.outliveOutput()
+  const startSettings = await read()
+  const { settings } = startSettings
+  io.ignoreClosedOutput()
   const balancer = await io.createBalancer(settings, startup)
   const { level, warning } = logLevelOf(options.logLevel, io.env)
   const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
   followEvents(balancer.events, log)
   const warn = (message: string): void => log.logger.warn(message)
-  for (const told of [...startup.warnings, ...started.warnings, ...(warning === undefined ? [] : [warning])]) warn(told)
+  for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
   const duties = new SystemDuties({
     events: balancer.events,
     extraSockets: balancer.extraSockets,
@@ -66,37 +65,42 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
     pid: process.pid,
     warn,
   })
-  const watch = new Shutdown(balancer, io.signals, log, settings.limits.shutdownDelayMs)
-  let isUp = false
-  const isBusy = (): string | undefined => (watch.stopping ? 'it is stopping' : isUp ? undefined : 'it is still starting')
-  const reloader = new Reloader({ balancer, read, started, log, isBusy })
-  const release = handleSighup(io, { reload: () => reloader.request('SIGHUP'), stop: () => watch.stop('the terminal has gone') })
-  const openControl = () => startControl({ settings, balancer, reloader, watch, log, io, takeOver: io.isNewPrimary })
-  const admin = new AdminPage({ address: settings.admin, balancer, sockets: startup.sockets, isStopping: () => watch.stopping, warn })
+  const shutdown = new Shutdown(balancer, io.signals, log, settings.limits.shutdownDelayMs)
+  const operations = new RunningOperations({ balancer, shutdown, readSettings: read, startSettings, log })
+  // A lost terminal sends SIGHUP too, and then it keeps its old meaning: stop.
+  const onSighup = (): void => (io.hasLostTerminal() ? shutdown.stop('the terminal is gone') : operations.requestReload('SIGHUP'))
+  io.signals.on('SIGHUP', onSighup)
+  const openControl = () => startControl({ settings, balancer, operations, log, io, takeOver: io.isNewPrimary })
+  const admin = new AdminPage({
+    address: settings.admin,
+    balancer,
+    sockets: startup.sockets,
+    isStopping: () => shutdown.isStopping,
+    warn,
+  })
   let control: ControlServer | undefined
   let files: FileWatch | undefined
   let announcement: Announcement | undefined
   try {
     await admin.open()
-    // A successor takes the socket over when it serves: until then it is the predecessor that answers.
+    // A new primary takes over the control socket when it serves. Until then the old primary answers.
     if (!io.isNewPrimary) control = await openControl()
-    await watch.orStopped(balancer.start())
-    if (!watch.stopping) {
+    await shutdown.untilStarted(balancer.start())
+    if (!shutdown.isStopping) {
       await admin.openTakenOver()
       if (io.isNewPrimary) control = await openControl()
-      isUp = true
       startup.leaveRest().forEach(warn)
       startup.settled()
       announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
       balancer.events.once('draining', () => announcement?.release())
-      if (watched) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, reloader, log, cwd: io.cwd })
-      reloader.resume()
+      if (isWatching) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
+      operations.allowReloads()
     }
-    return await watch.stopped
+    return await shutdown.stopped
   } finally {
-    release()
+    io.signals.off('SIGHUP', onSighup)
     announcement?.release()
-    watch.release()
+    shutdown.release()
     duties.end()
     await files?.close()
     await control?.close()

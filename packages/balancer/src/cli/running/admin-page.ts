@@ -1,4 +1,4 @@
-// The admin page of a running command: opened with the balancer, or taken over from the primary before, and left to the one that follows.
+// The admin page of `balancer start`: opened at the start, or taken over from the old primary, and handed over to a new one.
 
 import { type AdminResult, startAdmin } from '../../admin/admin-server.ts'
 import type { Settings } from '../../settings.ts'
@@ -6,56 +6,56 @@ import type { InheritedSocket, InheritedSockets } from '../../upgrade/inherited-
 import type { RunningBalancer } from '../io.ts'
 
 export interface AdminPageOptions {
-  /** undefined: there is to be none. */
+  /** undefined: no admin page. */
   readonly address: Settings['admin']
   readonly balancer: RunningBalancer
   readonly sockets: InheritedSockets
-  /** While it is so, the balancer is not ready. */
+  /** `/readyz` answers 503 while this is true. */
   readonly isStopping: () => boolean
   readonly warn: (message: string) => void
 }
 
 export class AdminPage {
-  readonly #options: AdminPageOptions
-  #inherited: InheritedSocket | undefined
-  #page: AdminResult | undefined
+  private readonly options: AdminPageOptions
+  private inherited: InheritedSocket | undefined
+  private page: AdminResult | undefined
 
   constructor(options: AdminPageOptions) {
-    this.#options = options
+    this.options = options
     options.balancer.events.once('handedOver', () => void this.close())
   }
 
   get url(): string | undefined {
-    return this.#page?.url
+    return this.page?.url
   }
 
-  /** Opens it, unless its socket listens already: then somebody else answers there. Throws as `startAdmin`. */
+  /** Opens the page, unless its socket was inherited: then the old primary still answers. Throws as `startAdmin`. */
   async open(): Promise<void> {
-    const { address, sockets } = this.#options
+    const { address, sockets } = this.options
     if (address === undefined) return
-    this.#inherited = await sockets.take(address, false)
-    if (this.#inherited === undefined) await this.#start()
+    this.inherited = await sockets.take(address, false)
+    if (this.inherited === undefined) await this.listen()
   }
 
-  /** The balancer serves: it answers for itself. */
+  /** This primary serves: it answers on the inherited socket from now on. */
   async openTakenOver(): Promise<void> {
-    if (this.#inherited === undefined) return
+    if (this.inherited === undefined) return
     try {
-      await this.#start(this.#inherited.fd)
+      await this.listen(this.inherited.fd)
     } catch (error) {
-      this.#options.warn(`no admin page: ${(error as Error).message}`)
+      this.options.warn(`no admin page: ${(error as Error).message}`)
     }
   }
 
   async close(): Promise<void> {
-    await this.#page?.close()
+    await this.page?.close()
   }
 
-  async #start(fd?: number): Promise<void> {
-    const { balancer, isStopping, warn } = this.#options
-    const address = this.#options.address as NonNullable<Settings['admin']>
+  private async listen(fd?: number): Promise<void> {
+    const { balancer, isStopping, warn } = this.options
+    const address = this.options.address as NonNullable<Settings['admin']>
     const page = await startAdmin(address, balancer, isStopping, fd)
-    this.#page = page
+    this.page = page
     if (page.server === undefined) warn(page.warning)
     else balancer.extraSockets.lend({ server: page.server, askedPort: address.port })
   }

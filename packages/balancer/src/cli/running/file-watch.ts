@@ -1,17 +1,18 @@
-// `balancer start --watch`: looks for changes of files while somebody develops, and reloads.
+// `balancer start --watch`, for development: reloads when a file of the app or the config changes.
 
-import { basename, dirname, extname, relative, resolve, sep } from 'node:path'
+import { dirname, extname, relative, resolve, sep } from 'node:path'
 import { watch } from 'chokidar'
 import type { Settings } from '../../settings.ts'
+import { counted, pathFrom } from '../format.ts'
 import type { Log } from '../log.ts'
-import type { Reloader } from './reloader.ts'
+import type { RunningOperations } from './running-operations.ts'
 
 export interface FileWatchOptions {
   settings: Settings
-  /** Left out: the folders of the apps and of the config. */
+  /** Default: the folders of the apps and of the config. */
   paths: readonly string[] | undefined
   envFile: string | undefined
-  reloader: Pick<Reloader, 'request'>
+  operations: Pick<RunningOperations, 'requestReload'>
   log: Log
   cwd: string
 }
@@ -20,33 +21,33 @@ export interface FileWatch {
   close(): Promise<void>
 }
 
-const debounceMs = 200
-/** Nobody wants to wait for the websockets of a page that is being written, nor long for what is new. */
-const maxDrainMs = 1_000
-const maxSettleMs = 250
+const DEBOUNCE_MS = 200
+/** Open websockets must not delay a developer who waits for the new code. */
+const MAX_DRAIN_MS = 1_000
+const MAX_SETTLE_MS = 250
 
-/** What an app and its config are made of. What else lies there may be written by the app itself. */
-const codeExtensions = new Set(['.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx', '.json'])
+/** Other files may be written by the app itself, so they do not count unless the user names their path. */
+const CODE_EXTENSIONS = new Set(['.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx', '.json'])
 
-/** The settings as they are while files are watched: all workers are replaced together, and what is old leaves soon. */
+/** Settings while files are watched: all workers are replaced at once, and drains are short. */
 export function forDevelopment(settings: Settings): Settings {
   const { limits, pools } = settings
-  const drainTimeoutMs = Math.min(limits.drainTimeoutMs, maxDrainMs)
+  const drainTimeoutMs = Math.min(limits.drainTimeoutMs, MAX_DRAIN_MS)
   return {
     ...settings,
     limits: { ...limits, drainTimeoutMs },
     pools: pools.map((pool) => ({
       ...pool,
-      reload: { maxSurge: pool.workers, settleMs: Math.min(pool.reload.settleMs, maxSettleMs) },
+      reload: { maxSurge: pool.workers, settleMs: Math.min(pool.reload.settleMs, MAX_SETTLE_MS) },
       drainSpreadMs: Math.min(pool.drainSpreadMs, drainTimeoutMs),
       drainReturnMs: Math.min(pool.drainReturnMs, drainTimeoutMs),
     })),
   }
 }
 
-/** Asks for a reload whenever files have changed and then stayed as they are for a moment. The log says when every folder is looked at. */
+/** Requests a reload DEBOUNCE_MS after the last of several changes. Logs a line when all folders are watched. */
 export function watchFiles(options: FileWatchOptions): FileWatch {
-  const { settings, paths, envFile, reloader, log, cwd } = options
+  const { settings, paths, envFile, operations, log, cwd } = options
   const single = [envFile, settings.file].flatMap((file) => (file === undefined ? [] : [resolve(cwd, file)]))
   const roots = [...new Set(paths === undefined ? defaultRoots(settings) : paths.map((path) => resolve(cwd, path)))]
   const isIgnored = ignores(roots, paths === undefined)
@@ -61,18 +62,18 @@ export function watchFiles(options: FileWatchOptions): FileWatch {
     changed.add(path)
     clearTimeout(timer)
     timer = setTimeout(() => {
-      reloader.request(describeChange([...changed], cwd))
+      operations.requestReload(describeChange([...changed], cwd))
       changed.clear()
-    }, debounceMs)
+    }, DEBOUNCE_MS)
   })
-  let told = false
+  let isErrorLogged = false
   watcher.on('error', (error) => {
-    if (told) return
-    told = true
-    log.logger.warn({ err: error }, `not every file is watched: ${(error as Error).message} (--watch-path names fewer)`)
+    if (isErrorLogged) return
+    isErrorLogged = true
+    log.logger.warn({ err: error }, `some files are not watched: ${(error as Error).message}. Watch fewer files with --watch-path`)
   })
-  const where = roots.map((root) => nearest(root, cwd)).join(', ')
-  watcher.once('ready', () => log.logger.info({ paths: roots }, `reloads when a file changes in ${where}`))
+  const list = roots.map((root) => pathFrom(cwd, root)).join(', ')
+  watcher.once('ready', () => log.logger.info({ paths: roots }, `reloads when a file changes in ${list}`))
   return {
     close: async () => {
       clearTimeout(timer)
@@ -86,26 +87,21 @@ function defaultRoots({ file, pools }: Settings): string[] {
 }
 
 /**
- * Whether a path is looked at: not packages, builds and what begins with a dot, and without paths of the user's only code. A root itself always is, and what lies in
- * several is when one of them wants it.
+ * Returns whether a path is ignored: node_modules, dist, names that begin with a dot, and with `codeOnly` every file that is not code.
+ * A root itself is never ignored. A path below several roots is ignored only if all of them ignore it.
  */
 export function ignores(roots: readonly string[], codeOnly: boolean): (path: string, isFile: boolean) => boolean {
   return (path, isFile) => {
     const within = roots.map((root) => relative(root, path)).filter((below) => below !== '..' && !below.startsWith(`..${sep}`))
     if (within.includes('')) return false
-    if (isFile && codeOnly && !codeExtensions.has(extname(path))) return true
+    if (isFile && codeOnly && !CODE_EXTENSIONS.has(extname(path))) return true
     return within.every((below) => below.split(sep).some((name) => name === 'node_modules' || name === 'dist' || name.startsWith('.')))
   }
 }
 
 /** `server.js has changed`, `server.js and 2 other files have changed`. */
 export function describeChange(paths: readonly string[], cwd: string): string {
-  const first = nearest(paths[0] as string, cwd)
+  const first = pathFrom(cwd, paths[0] as string)
   const others = paths.length - 1
-  return others === 0 ? `${first} has changed` : `${first} and ${others} other ${others === 1 ? 'file' : 'files'} have changed`
-}
-
-function nearest(path: string, cwd: string): string {
-  const near = relative(cwd, path)
-  return near === '' ? basename(path) : near.startsWith('..') ? path : near
+  return others === 0 ? `${first} has changed` : `${first} and ${counted(others, 'other file')} have changed`
 }

@@ -1,20 +1,20 @@
-// The log's view of the balancer: it knows it by its events and nothing else.
+// Writes the balancer's events to the log.
 
 import type { BalancerEmitter } from '../../events.ts'
 import type { Log } from '../log.ts'
 import { type EventLine, eventLines } from './event-lines.ts'
 
-/** A policy of the user's that fails may do so on every request: one line for each route in this time. */
-const policyQuietMs = 10_000
+/** A policy that fails may fail on every request: at most one line per route in this time. */
+const POLICY_QUIET_MS = 10_000
 
-/** Writes a line for each event but `failed`, which ends the command and is told there. `now` in milliseconds. */
+/** Logs every event except `failed`, which the command logs when it ends. `now` in milliseconds. */
 export function followEvents(events: BalancerEmitter, log: Log, now: () => number = Date.now): void {
   const { logger } = log
   const policyFaults = new PolicyFaults(now)
   followLines(events, ({ level, fields, text }) => logger[level](fields, text))
   events.on('workerOutput', (output) => log.output(output))
   events.on('policyFailed', ({ route, error }) => {
-    const count = policyFaults.countToTell(route)
+    const count = policyFaults.countToLog(route)
     if (count > 0)
       logger.error(
         { route, count, err: error },
@@ -23,7 +23,7 @@ export function followEvents(events: BalancerEmitter, log: Log, now: () => numbe
   })
 }
 
-/** Calls back with the line of each event that has one, until the returned function is called. */
+/** Calls back with the line of each event until the returned function is called. */
 export function followLines(
   events: BalancerEmitter,
   listener: (line: EventLine, name: keyof typeof eventLines) => void,
@@ -33,9 +33,9 @@ export function followLines(
     const describe = eventLines[name] as (...payload: unknown[]) => EventLine
     return [name, (...payload: unknown[]) => listener(describe(...payload), name)] as const
   })
-  for (const [name, heard] of listeners) events.on(name, heard as never)
+  for (const [name, onEvent] of listeners) events.on(name, onEvent as never)
   return () => {
-    for (const [name, heard] of listeners) events.off(name, heard as never)
+    for (const [name, onEvent] of listeners) events.off(name, onEvent as never)
   }
 }
 
@@ -43,21 +43,21 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Counts failures per route and tells them together. Bounded by the number of routes. */
+/** Counts failures per route between two log lines. Bounded by the number of routes. */
 class PolicyFaults {
-  readonly #routes = new Map<string, { toldAt: number; untold: number }>()
-  readonly #now: () => number
+  private readonly routes = new Map<string, { loggedAt: number; unlogged: number }>()
+  private readonly now: () => number
 
   constructor(now: () => number) {
-    this.#now = now
+    this.now = now
   }
 
-  /** How many failures a line should tell of now; 0: not yet time. */
-  countToTell(route: string): number {
-    const known = this.#routes.get(route)
-    const untold = (known?.untold ?? 0) + 1
-    const isTime = known === undefined || this.#now() - known.toldAt >= policyQuietMs
-    this.#routes.set(route, isTime ? { toldAt: this.#now(), untold: 0 } : { toldAt: known.toldAt, untold })
-    return isTime ? untold : 0
+  /** Counts one failure. Returns how many the next line reports; 0: no line yet. */
+  countToLog(route: string): number {
+    const known = this.routes.get(route)
+    const unlogged = (known?.unlogged ?? 0) + 1
+    const isDue = known === undefined || this.now() - known.loggedAt >= POLICY_QUIET_MS
+    this.routes.set(route, isDue ? { loggedAt: this.now(), unlogged: 0 } : { loggedAt: known.loggedAt, unlogged })
+    return isDue ? unlogged : 0
   }
 }

@@ -1,4 +1,4 @@
-// Which balancers of this user run already: what an error says when a start fails because of one of them.
+// Finds balancers of this user that run already, so that a start that fails because of one can name it in its error.
 
 import { resolve } from 'node:path'
 import { ControlClient } from '../../control/control-client.ts'
@@ -17,10 +17,9 @@ interface Running {
   readonly status: Pick<ControlStatus, 'name' | 'pid' | 'addresses'>
 }
 
-/** One that hangs is not waited for. */
-const answerTimeoutMs = 1_000
+const ANSWER_TIMEOUT_MS = 1_000
 
-/** The error with what is known of the balancer that is in the way; any other error as it is. */
+/** Adds the name of the balancer that uses the port or control socket, and what to do about it. Other errors are returned unchanged. */
 export async function withRunning(error: unknown, { config, control }: Start, io: Pick<CliIo, 'cwd' | 'env'>): Promise<unknown> {
   if (!(error instanceof BalancerError)) return error
   const place = { file: config === undefined ? undefined : resolve(io.cwd, config), folder: io.cwd }
@@ -38,7 +37,7 @@ export async function withRunning(error: unknown, { config, control }: Start, io
   return new BalancerError(code, `${message}\n  ${adviceOn(found, own.includes(found.path))}`, { source, retryable, cause })
 }
 
-/** `balancer 'shop' (pid 123)`; undefined: none answers there. */
+/** `balancer 'shop' (pid 123)`; undefined: no balancer answers on the path. */
 export async function nameOfRunning(path: string): Promise<string | undefined> {
   const found = await ask(path)
   return found && nameOf(found)
@@ -47,8 +46,8 @@ export async function nameOfRunning(path: string): Promise<string | undefined> {
 function adviceOn(running: Running, isFoundHere: boolean): string {
   const which = isFoundHere ? '' : ` --control ${running.path}`
   return (
-    `${nameOf(running)} runs already and has it. To load new code into it: 'balancer reload${which}'; ` +
-    `to end it: 'balancer stop${which}'; to replace it without closing the port: 'balancer upgrade${which}'`
+    `${nameOf(running)} runs already and uses it. To load new code: 'balancer reload${which}'; ` +
+    `to stop it: 'balancer stop${which}'; to replace it without closing the port: 'balancer upgrade${which}'`
   )
 }
 
@@ -56,22 +55,22 @@ function nameOf({ status: { name, pid } }: Running): string {
   return `balancer '${name}' (pid ${pid})`
 }
 
-/** The port that an address in use has, by the words of the balancer or, where the app is told, of Node. */
+/** The port of an address in use, from the balancer's message or from Node's EADDRINUSE in the app's output. */
 function takenPort(message: string): string | undefined {
-  const [, ours, nodes] = /:(\d+) is in use|EADDRINUSE[^\n]*?:(\d+)\b(?!:)/.exec(message) ?? []
-  return ours ?? nodes
+  const [, fromBalancer, fromNode] = /:(\d+) is in use|EADDRINUSE[^\n]*?:(\d+)\b(?!:)/.exec(message) ?? []
+  return fromBalancer ?? fromNode
 }
 
 async function ask(path: string): Promise<Running | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((done) => {
-    timer = setTimeout(() => done(undefined), answerTimeoutMs)
+    timer = setTimeout(() => done(undefined), ANSWER_TIMEOUT_MS)
   })
   try {
     const status = await Promise.race([new ControlClient(path).status(), late])
     return status && { path, status }
   } catch {
-    // None is there, or it is no balancer.
+    // No server listens, or it is not a balancer.
     return undefined
   } finally {
     clearTimeout(timer)

@@ -1,4 +1,4 @@
-// `--watch`: which files count, and that changes lead to a reload.
+// `--watch`: which files are watched, and that a change leads to a reload.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { fakeIo } from '../../support/fake-balancer.ts'
 
 const test = suite('file watch')
 
-test('code of the app counts; packages, builds and what begins with a dot do not', () => {
+test('code is watched; node_modules, dist and names that begin with a dot are not', () => {
   const isIgnored = ignores(['/app', '/app/dist'], true)
   const found = [
     '/app/server.js',
@@ -36,7 +36,7 @@ test('code of the app counts; packages, builds and what begins with a dot do not
   )
 })
 
-test('of a path that is named every file counts', () => {
+test('of a path of the user every file is watched', () => {
   const isIgnored = ignores(['/app/templates', '/app/.env'], false)
   assert.equal(
     ['/app/templates/a.html', '/app/templates/.hidden', '/app/templates/node_modules/a', '/app/.env'].map((path) => isIgnored(path, true)),
@@ -44,7 +44,7 @@ test('of a path that is named every file counts', () => {
   )
 })
 
-test('the log says what has changed', () => {
+test('the reason of the reload names the changed files', () => {
   assert.is(describeChange(['/app/src/a.js'], '/app'), 'src/a.js has changed')
   assert.is(describeChange(['/app/a.js', '/app/b.js'], '/app'), 'a.js and 1 other file have changed')
   assert.is(describeChange(['/other/a.js', '/app/b.js', '/app/c.js'], '/app'), '/other/a.js and 2 other files have changed')
@@ -74,15 +74,11 @@ async function watching(folder: string, args: string[]) {
   return { io, balancer, end }
 }
 
-test('changes in a moment are one reload; one that fails is told, and the next change tries again', async () => {
+test('changes within a moment lead to one reload; a failure is logged, and the next change reloads again', async () => {
   const folder = newFolder({ 'server.js': '', 'lib/a.js': '', 'node_modules/x/index.js': '', 'data.txt': '' })
   const { io, balancer, end } = await watching(folder, ['--watch', 'server.js'])
   const [{ reload, workers }] = balancer.settings.pools as [(typeof balancer.settings.pools)[0]]
-  assert.equal(
-    [balancer.settings.limits.drainTimeoutMs, reload],
-    [1_000, { maxSurge: workers, settleMs: 250 }],
-    'nobody waits for old pages',
-  )
+  assert.equal([balancer.settings.limits.drainTimeoutMs, reload], [1_000, { maxSurge: workers, settleMs: 250 }], 'drains are short')
   writeFileSync(join(folder, 'node_modules/x/index.js'), '//')
   writeFileSync(join(folder, 'data.txt'), 'of the app')
   writeFileSync(join(folder, 'lib/a.js'), '// 1')
@@ -97,7 +93,7 @@ test('changes in a moment are one reload; one that fails is told, and the next c
   await end()
 })
 
-test('the config and the environment file count wherever they are', async () => {
+test('the config and the environment file are watched wherever they are', async () => {
   const [folder, elsewhere] = [
     newFolder({ 'server.js': '', 'conf/balancer.config.json': '{"app":"../server.js"}' }),
     newFolder({ '.env': 'A=1' }),
@@ -112,7 +108,7 @@ test('the config and the environment file count wherever they are', async () => 
   await end()
 })
 
-test('paths that are named are watched instead', async () => {
+test('paths of the user replace the default paths', async () => {
   const folder = newFolder({ 'server.js': '', 'templates/a.html': '' })
   const { io, balancer, end } = await watching(folder, ['server.js', '--watch-path', 'templates'])
   assert.match(io.stdout.text, 'reloads when a file changes in templates')

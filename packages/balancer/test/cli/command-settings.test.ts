@@ -1,14 +1,13 @@
-// A file of environment variables: what it gives to the config and the workers, and who has the last word.
+// Settings of a command line: the environment file, its variables in the config and in the workers, and warnings.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { readSettings } from '../../src/cli/command-settings.ts'
-import { readEnvFile } from '../../src/cli/env-file.ts'
+import { readEnvFile, readSettings } from '../../src/cli/command-settings.ts'
 import type { BalancerError } from '../../src/errors.ts'
 
-const test = suite('env file')
+const test = suite('command settings')
 const folder = mkdtempSync(join(tmpdir(), 'env-'))
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 const file = join(folder, 'production.env')
@@ -22,12 +21,12 @@ writeFileSync(
 }`,
 )
 
-test('the environment has the last word, and quotes and comments are what they are elsewhere', () => {
+test('variables of the environment win over the file, which may have quotes and comments', () => {
   writeFileSync(file, '# of production\nA=1\nB="two words"\n\nC=\'3\' # a comment\nTAKEN=file\n')
   assert.equal(readEnvFile(file, { TAKEN: 'environment' }), { A: '1', B: 'two words', C: '3' })
 })
 
-test('the config sees its variables while it is read, workers get them under their own', async () => {
+test('the config sees the variables of the file, and workers get them unless their pool sets its own', async () => {
   writeFileSync(file, 'ENV_TEST_WORKERS=2\nOWN=file\n')
   const read = () => readSettings({ environment: 'production.env' }, { cwd: folder, env: process.env })
   const { settings } = await read()
@@ -40,19 +39,19 @@ test('the config sees its variables while it is read, workers get them under the
   )
   assert.is(process.env.ENV_TEST_WORKERS, undefined)
   writeFileSync(file, 'ENV_TEST_WORKERS=3\n')
-  assert.is((await read()).settings.pools[0]?.workers, 3, 'read afresh')
+  assert.is((await read()).settings.pools[0]?.workers, 3, 'read again')
 })
 
-test('it may hold the secret', async () => {
+test('the file may hold the secret, which workers do not get', async () => {
   writeFileSync(file, `SWITCHYARD_SECRET=${'s'.repeat(20)}\n`)
   const read = (environment?: string) => readSettings({ environment }, { cwd: folder, env: {} })
   assert.equal([(await read()).knowsSecret, (await read('production.env')).knowsSecret], [false, true])
   const { settings } = await read('production.env')
   assert.equal(settings.configVariables, { SWITCHYARD_SECRET: 's'.repeat(20) })
-  assert.equal(settings.pools[1]?.env, {}, 'workers have no use for it')
+  assert.equal(settings.pools[1]?.env, {}, 'not for workers')
 })
 
-test('an address of Redis that another means by its variable is warned of, and not shown', async () => {
+test('a REDIS_URL that is no address of one Redis server is warned of, and not shown', async () => {
   const config = join(folder, 'sessions.config.json')
   writeFileSync(config, '{ "app": "server.js", "sessions": { "urlFrom": "REDIS_URL" } }')
   const read = (env: NodeJS.ProcessEnv) => readSettings({ config }, { cwd: folder, env })
@@ -71,7 +70,7 @@ test('an address of Redis that another means by its variable is warned of, and n
   }
 })
 
-test('one that is not there is a fault of the configuration', async () => {
+test('a missing file is ERR_CONFIG', async () => {
   const env = { BEFORE: '1' }
   try {
     await readSettings({ environment: 'no.env' }, { cwd: folder, env })

@@ -1,4 +1,4 @@
-// `balancer check` and `balancer explain`: what they print is what a person reads, so it is asserted as it is.
+// `balancer check` and `balancer explain`: their output is asserted literally.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TicketSeal } from '@switchyard/routing'
 import * as assert from 'uvu/assert'
-import { atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { spawnLogged } from '../../../../test/support/spawn.ts'
-import { main } from '../../src/cli/main.ts'
-import { ticketKeysOf } from '../../src/config/secret.ts'
-import { fakeIo } from '../support/fake-balancer.ts'
+import { atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import { main } from '../../../src/cli/main.ts'
+import { ticketKeysOf } from '../../../src/config/secret.ts'
+import { fakeIo } from '../../support/fake-balancer.ts'
 
-const test = suite('cli explain')
-const runsMain = fileURLToPath(new URL('../fixtures/runs-main.ts', import.meta.url))
+const test = suite('check and explain')
+const runsMain = fileURLToPath(new URL('../../fixtures/runs-main.ts', import.meta.url))
 const secret = 'a secret for tests only'
 const config = {
   app: 'server.js',
@@ -60,7 +60,7 @@ test('check prints pools and routes', async () => {
 
 listen    *:3000
 admin     127.0.0.1:9400
-control   goes by folder and config
+control   default path for this folder and config
 sessions  in the memory of the primary, at most 100000
 
 POOL   WORKERS  QUEUE             APP
@@ -91,13 +91,13 @@ test('check prints every fault and exits with 2', async () => {
   )
 })
 
-test('check without a config says so', async () => {
+test('check without a config is an error', async () => {
   const { code, error } = await run(['check'], tmpdir())
   assert.is(code, 2)
   assert.match(error, 'There is no app and no config here')
 })
 
-test('explain tells the first route that matches and why the earlier ones do not', async () => {
+test('explain prints the first route that matches, and why earlier routes do not', async () => {
   const { code, out } = await run(['explain', 'GET', '/cart/7?x=1', '-H', 'Cookie: connect.sid=abc'])
   assert.is(code, 0)
   assert.match(out, /^GET \/cart\/7\?x=1 from 127\.0\.0\.1\n/)
@@ -105,40 +105,40 @@ test('explain tells the first route that matches and why the earlier ones do not
   assert.match(out, /^no +\/socket\.io\/\* +path \/cart\/7 is not \/socket\.io\/\*$/m)
   assert.match(out, /^yes +\/cart\/\* +matches$/m)
   assert.is(fieldOf(out, 'route'), '/cart/*')
-  assert.is(fieldOf(out, 'pool'), 'web (4 workers, all taken to be idle)')
+  assert.is(fieldOf(out, 'pool'), 'web (4 workers, all assumed idle)')
   assert.is(fieldOf(out, 'policy'), 'sticky-hash')
   assert.match(fieldOf(out, 'choice') as string, /^key 'abc' from cookie connect\.sid → slot [0-3]$/)
 })
 
-test('explain without a key tells what happens instead', async () => {
+test('explain without a key prints the fallback policy', async () => {
   const { out } = await run(['explain', 'GET', '/cart/7'])
   assert.match(fieldOf(out, 'choice') as string, 'no key from cookie connect.sid → otherwise: least busy: slot 0')
 })
 
-test('explain tells whom least busy takes of idle workers', async () => {
+test('explain prints the choice of least-busy among idle workers', async () => {
   const { out } = await run(['explain', 'GET', '/'], folderWith('{ "app": "server.js", "policy": "least-busy" }'))
   assert.is(fieldOf(out, 'policy'), 'least-busy')
   assert.is(fieldOf(out, 'choice'), 'least busy: slot 0 with 0')
 })
 
-test('explain counts with the weights of the pool', async () => {
+test('explain uses the weights of the pool', async () => {
   const text = '{ "app": "server.js", "policy": "least-busy", "pools": { "web": { "workers": 3, "weights": [1, 3] } } }'
   const { out } = await run(['explain', 'GET', '/'], folderWith(text))
   assert.is(fieldOf(out, 'choice'), 'least busy: slot 1 with 0')
 })
 
-test('explain tells what no route matches', async () => {
+test('explain prints that no route matches', async () => {
   const { out } = await run(['explain', 'GET', '/'])
   assert.match(out, /^yes +\(everything else\) +no route matches$/m)
 })
 
-test('explain knows host and method', async () => {
+test('explain matches host and method', async () => {
   assert.is(fieldOf((await run(['explain', 'POST', '/v2/x', '-H', 'Host: API.example.com:8080'])).out, 'policy'), 'round-robin')
   const { out } = await run(['explain', 'GET', '/v2/x', '-H', 'Host: api.example.com'])
   assert.match(out, 'method GET is not POST')
 })
 
-test('explain reads a ticket when it knows the secret, else says why not', async () => {
+test('explain reads a ticket if it knows the secret, otherwise prints why not', async () => {
   const [key] = ticketKeysOf({ path: 'secret', secrets: [secret] })
   assert.ok(key)
   const ticket = new TicketSeal([key]).issue({ slot: 2, generation: 1, pool: 'web', expiresAtMs: Date.now() + 60_000 })
@@ -147,36 +147,36 @@ test('explain reads a ticket when it knows the secret, else says why not', async
   assert.is(fieldOf(known.out, 'choice'), 'ticket from cookie switchyard-web → slot 2')
   const unknown = await run(args)
   assert.match(fieldOf(unknown.out, 'choice') as string, 'no ticket')
-  assert.match(unknown.out, "Tickets can't be read here: without 'secret' or SWITCHYARD_SECRET each start signs with a secret of its own.")
+  assert.match(unknown.out, "Tickets can't be read here: without 'secret' or SWITCHYARD_SECRET each start signs with a new secret.")
 })
 
-test('explain takes the address of the client', async () => {
+test('explain uses the address of the client', async () => {
   const { out } = await run(['explain', 'GET', '/ip', '--from', '203.0.113.7'])
   assert.match(fieldOf(out, 'choice') as string, "key '203.0.113.7' from client address")
 })
 
-test('explain runs a policy of your own', async () => {
+test('explain runs a custom policy', async () => {
   const own = folderWith(
     'export default { app: "server.js", pools: { web: { workers: 4 } }, routes: [{ path: "/a", policy: (c) => c[3] }, { path: "/b", policy: () => { throw new Error("oops") } }, { path: "/c", policy: () => undefined }] }',
     'balancer.config.mjs',
   )
   assert.is(fieldOf((await run(['explain', 'GET', '/a'], own)).out, 'choice'), 'slot 3')
   assert.is(fieldOf((await run(['explain', 'GET', '/b'], own)).out, 'choice'), 'the policy failed: oops')
-  assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'nobody: the connection would wait')
+  assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'no worker: the connection would wait in the queue')
 })
 
-test('explain sees heads that the primary would not serve, or not trust', async () => {
+test('explain recognises heads that the primary refuses', async () => {
   assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(40_000)}`])).out, 'The primary refuses this head: too-large.')
   assert.match(
     (await run(['explain', 'GET', '/', '-H', 'Host: a', '-H', 'Host: b'])).out,
-    'The primary refuses this head (400): it could be taken for a request of more than one host or pool.',
+    'The primary refuses this head (400): it could be read as a request for more than one host or pool.',
   )
 })
 
 const wrong: [args: string[], message: string][] = [
   [['explain', '/cart', '7'], "Expected a method first, such as 'GET /cart'."],
   [['explain', 'GET'], "missing required argument 'path'"],
-  [['explain', 'GET', '/a b'], 'Expected a path as it is sent'],
+  [['explain', 'GET', '/a b'], 'Expected a percent-encoded path'],
   [['explain', 'GET', '/', '-H', 'Cookie'], "Expected 'Name: value'."],
   [['explain', 'GET', '/', '--from', 'me'], 'Expected an IP address.'],
   [['explain', 'GET', '/', '--', 'x'], "'explain' runs no app"],
@@ -198,14 +198,14 @@ for (const args of [['--help'], ['start', '--help'], ['check', '-h'], ['explain'
   })
 }
 
-test('who reads no further, as `| head` does, makes no error', async () => {
+test('a closed stdout, as by `| head`, is no error', async () => {
   const child = spawnLogged(process.execPath, ['--import', 'tsx', runsMain, '--help'])
   child.process.stdout?.destroy()
   assert.equal(await child.ended, { code: 0, signal: null })
   assert.is(child.stderr(), '')
 })
 
-test('--version is that of the package', async () => {
+test('--version prints the version of the package', async () => {
   const { code, out } = await run(['--version'])
   assert.is(code, 0)
   assert.match(out, /^\d+\.\d+\.\d+\n$/)

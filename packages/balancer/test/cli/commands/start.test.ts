@@ -1,18 +1,18 @@
-// `balancer start` from its arguments to its exit code, around a balancer that does nothing.
+// `balancer start` from its arguments to its exit code, around a fake balancer.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { until } from '../../../../test/support/until.ts'
-import { main } from '../../src/cli/main.ts'
-import { summary } from '../../src/cli/running/announcement.ts'
-import { BalancerError } from '../../src/errors.ts'
-import { calmPool, type FakeIo, fakeIo, statusOf } from '../support/fake-balancer.ts'
+import { atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { main } from '../../../src/cli/main.ts'
+import { summary } from '../../../src/cli/running/announcement.ts'
+import { BalancerError } from '../../../src/errors.ts'
+import { calmPool, type FakeIo, fakeIo, statusOf } from '../../support/fake-balancer.ts'
 
-const test = suite('cli start')
+const test = suite('start command')
 const bare = folderWith({ 'server.js': '' })
 const configured = folderWith({
   'own.js': '',
@@ -28,7 +28,7 @@ function folderWith(files: Record<string, string>): string {
   return folder
 }
 
-/** Runs a start command to its end: it starts well, and one signal stops it. */
+/** Runs a start command: it starts successfully, and SIGTERM stops it. Returns the settings of its balancer. */
 async function settingsOf(args: string[], cwd: string, env: NodeJS.ProcessEnv = {}) {
   const io = fakeIo(cwd, env)
   const exit = main(['start', ...args], io)
@@ -40,7 +40,7 @@ async function settingsOf(args: string[], cwd: string, env: NodeJS.ProcessEnv = 
   return balancer.settings
 }
 
-/** A start command under way, with no admin page and readable lines. */
+/** A start command whose balancer is starting, without an admin page and with readable lines. */
 async function running(args: string[] = []) {
   const io = fakeIo(bare)
   const exit = main(['start', 'server.js', '--admin', 'off', '--pretty', ...args], io)
@@ -51,7 +51,7 @@ async function running(args: string[] = []) {
 
 const has = (io: FakeIo, text: string) => until(() => io.stdout.text.includes(text), 2_000, `'${text}' in\n${io.stdout.text}`)
 
-test('an app and nothing else', async () => {
+test('an app without options', async () => {
   const settings = await settingsOf(['server.js', '--admin', '0'], bare)
   assert.is(settings.pools.length, 1)
   assert.is(settings.pools[0]?.app, join(bare, 'server.js'))
@@ -91,7 +91,7 @@ test('every option, and arguments of the app', async () => {
   assert.is(settings.admin, undefined)
 })
 
-test('a config in the folder, and options over its first pool', async () => {
+test('a config in the folder, and options for its first pool', async () => {
   const plain = await settingsOf([], configured)
   assert.equal(
     plain.pools.map(({ name, workers, app }) => [name, workers, app]),
@@ -111,7 +111,7 @@ test('a config in the folder, and options over its first pool', async () => {
   assert.equal([changed.listen?.[0]?.port, changed.admin?.explicit], [4000, true])
 })
 
-test('a config in another folder: its paths start there, the app of the command line here', async () => {
+test('paths of a config are relative to its folder, the app of the command line to the working folder', async () => {
   const settings = await settingsOf(['server.js', '--config', join(configured, 'balancer.config.json')], bare)
   assert.equal(
     settings.pools.map(({ app, cwd }) => [app, cwd]),
@@ -124,7 +124,7 @@ test('a config in another folder: its paths start there, the app of the command 
 
 const wrong: [name: string, args: string[], message: string | RegExp][] = [
   [
-    'nothing to run',
+    'no app and no config',
     ['start'],
     "There is no app and no config here. Name the app, 'balancer start server.js', or write a balancer.config.ts (ERR_CONFIG)",
   ],
@@ -137,7 +137,7 @@ const wrong: [name: string, args: string[], message: string | RegExp][] = [
     "Expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'here'.",
   ],
   ['no admin port', ['start', 'server.js', '--admin', 'here'], "Expected a port, 'host:port' or 'off'."],
-  ['a level', ['start', 'server.js', '--log-level', 'loud'], 'Allowed choices are trace, debug'],
+  ['an unknown level', ['start', 'server.js', '--log-level', 'loud'], 'Allowed choices are trace, debug'],
   ['an unknown option', ['start', '--instence', '3'], 'Did you mean --instances?'],
   ['an unknown command', ['strat'], 'Did you mean start?'],
   ['two apps', ['start', 'a.js', 'b.js'], 'too many arguments'],
@@ -152,36 +152,36 @@ for (const [name, args, message] of wrong) {
   })
 }
 
-test('what to read after a mistake: the help of the command, or of all', async () => {
-  const said = async (args: string[]) => {
+test('a usage error refers to the help of the command, or of the program', async () => {
+  const lastLine = async (args: string[]) => {
     const io = fakeIo(bare)
     await main(args, io)
     return io.stderr.text.trim().split('\n').at(-1)
   }
-  assert.is(await said(['strat']), "Run 'balancer --help' for the commands.")
+  assert.is(await lastLine(['strat']), "Run 'balancer --help' for the commands.")
   for (const command of ['start', 'check', 'explain', 'status', 'logs'])
-    assert.is(await said([command, '--bogus']), `Run 'balancer ${command} --help' for its arguments and options.`)
+    assert.is(await lastLine([command, '--bogus']), `Run 'balancer ${command} --help' for its arguments and options.`)
 })
 
-test('it says where it is ready, and stops after a signal with exit code 0', async () => {
+test('it logs its address when it is ready, and stops on a signal with exit code 0', async () => {
   const { io, exit, balancer } = await running()
   balancer.started.resolve()
   await has(io, 'ready: http://127.0.0.1:3000 · web 2 workers')
   io.signals.emit('SIGTERM', 'SIGTERM')
-  await has(io, 'SIGTERM: stopping; no request is under way, 2 workers to end; once more to stop now')
+  await has(io, 'SIGTERM: stopping; no requests under way, 2 workers to exit; once more to stop now')
   balancer.stopped.resolve()
   assert.is(await exit, 0)
   assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
   assert.is(io.signals.eventNames().length, 0, 'no listener is left')
 })
 
-test('workers that are ready a moment later are in the same line', async () => {
+test('workers that are ready a moment later are part of the ready line', async () => {
   const { io, exit, balancer } = await running()
   const [pool] = statusOf().pools
   const comingUp = { pools: [{ ...calmPool, ...(pool as NonNullable<typeof pool>), ready: 1 }] }
   balancer.changes = comingUp
   balancer.started.resolve()
-  await until(() => balancer.events.listenerCount('workerReady') > 2, 2_000, 'it waits for the other')
+  await until(() => balancer.events.listenerCount('workerReady') > 2, 2_000, 'it waits for the other worker')
   assert.not.match(io.stdout.text, 'ready: ')
   balancer.changes = {}
   balancer.events.emit('workerReady', { pool: 'web', slot: 1, generation: 0, pid: 7, startMs: 5 })
@@ -193,7 +193,7 @@ test('workers that are ready a moment later are in the same line', async () => {
   assert.not.match(io.stdout.text, 'all workers are ready')
 })
 
-test('workers that are ready much later have a line of their own', async () => {
+test('workers that are ready much later get a second line', async () => {
   const { io, exit, balancer } = await running()
   const [pool] = statusOf().pools
   balancer.changes = { pools: [{ ...calmPool, ...(pool as NonNullable<typeof pool>), ready: 1 }] }
@@ -227,7 +227,7 @@ for (const [first, second, code] of [
 
 const delayed = folderWith({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "admin": 0, "shutdownDelayMs": 600000 }' })
 
-/** A start command with a shutdown delay that is up, and where its admin page is. */
+/** A start command with a shutdown delay whose balancer is ready, and a request to its /readyz. */
 async function runningWithDelay() {
   const io = fakeIo(delayed)
   const exit = main(['start', '--no-pretty'], io)
@@ -239,20 +239,20 @@ async function runningWithDelay() {
   return { io, exit, balancer, ready }
 }
 
-test('with a shutdown delay SIGTERM says not ready at once, and drains later', async () => {
+test('with a shutdown delay SIGTERM makes it not ready at once, and drains later', async () => {
   const { io, exit, balancer, ready } = await runningWithDelay()
   assert.is((await ready()).status, 200)
   io.signals.emit('SIGTERM', 'SIGTERM')
   const answer = await ready()
   assert.equal([answer.status, await answer.text()], [503, 'it is stopping\n'])
-  await has(io, 'SIGTERM: not ready any more, and accepting for another 600 s; once more to stop now')
+  await has(io, 'SIGTERM: not ready any more; accepts connections for another 600 s; once more to stop now')
   assert.equal(balancer.calls, ['start'])
   io.signals.emit('SIGTERM', 'SIGTERM')
   assert.is(await exit, 143)
   assert.equal(balancer.calls, ['start', 'stop SIGTERM', 'stopNow'])
 })
 
-test('the delay is over after its time', async () => {
+test('it drains when the shutdown delay ends', async () => {
   const io = fakeIo(
     folderWith({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "admin": false, "shutdownDelayMs": 20 }' }),
   )
@@ -268,7 +268,7 @@ test('the delay is over after its time', async () => {
   assert.equal(balancer.calls, ['start', 'stop SIGTERM'])
 })
 
-test('who presses Ctrl-C does not wait for the delay', async () => {
+test('SIGINT does not wait for the shutdown delay', async () => {
   const { io, exit, balancer } = await runningWithDelay()
   io.signals.emit('SIGINT', 'SIGINT')
   assert.equal(balancer.calls, ['start', 'stop SIGINT'])
@@ -276,7 +276,7 @@ test('who presses Ctrl-C does not wait for the delay', async () => {
   assert.is(await exit, 0)
 })
 
-test('a signal while it starts stops it too', async () => {
+test('a signal during the start stops it', async () => {
   const { io, exit, balancer } = await running()
   io.signals.emit('SIGINT', 'SIGINT')
   balancer.started.reject(new Error('stopped before it was ready'))
@@ -286,7 +286,7 @@ test('a signal while it starts stops it too', async () => {
   assert.not.match(io.stdout.text, 'ready:')
 })
 
-test('a start that fails is one clear line and the exit code of its error', async () => {
+test('a start that fails prints one line and exits with the code of its error', async () => {
   const { io, exit, balancer } = await running()
   const error = new BalancerError('ERR_APP_FAILED', 'pool web: the app exits with code 1', { source: 'app' })
   balancer.events.emit('failed', { error })
@@ -296,7 +296,7 @@ test('a start that fails is one clear line and the exit code of its error', asyn
   assert.equal(balancer.calls, ['start', 'stopNow'])
 })
 
-test('a failure later on stops it with the exit code of its error', async () => {
+test('a later failure stops it with the exit code of its error', async () => {
   const { io, exit, balancer } = await running()
   balancer.started.resolve()
   await has(io, 'ready:')
@@ -306,7 +306,7 @@ test('a failure later on stops it with the exit code of its error', async () => 
   assert.match(io.stdout.text, 'the address is gone')
 })
 
-test('an admin port in use is an error when it was asked for', async () => {
+test('an admin port in use is an error if the user chose it', async () => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   atSuiteEnd(() => other.close())
@@ -315,12 +315,12 @@ test('an admin port in use is an error when it was asked for', async () => {
   assert.is(await main(['start', 'server.js', '--admin', String(port)], io), 3)
   assert.match(
     io.stderr.text,
-    `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option admin, or 'off' (ERR_ADDRESS_IN_USE)`,
+    `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off (ERR_ADDRESS_IN_USE)`,
   )
   assert.equal((await io.balancer).calls, [])
 })
 
-test('the summary names what a browser can open', () => {
+test('the ready line has URLs, workers and the metrics page', () => {
   const { pools } = statusOf()
   const heavy = { ...calmPool, name: 'heavy', ready: 1, desired: 1, boardFaults: 0, workers: [] }
   const slow = { ...calmPool, name: 'slow', ready: 1, desired: 3, boardFaults: 0, workers: [] }

@@ -1,14 +1,14 @@
-// The log: readable for people, JSON for machines, and what workers print in between.
+// The log: readable lines or JSON, with the lines that workers print.
 
 import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
-import { duration, memory } from '../../src/cli/duration.ts'
+import { duration, memory } from '../../src/cli/format.ts'
 import { createLog } from '../../src/cli/log.ts'
 import { followEvents } from '../../src/cli/running/log-events.ts'
 import { BalancerEmitter } from '../../src/events.ts'
 import { FakeOutput } from '../support/fake-balancer.ts'
 
-const test = suite('cli log')
+const test = suite('log')
 const workerSlot = { pool: 'web', slot: 0, generation: 1, pid: 4711 }
 
 function logOf({ pretty = false, level = 'info', isTTY = false } = {}) {
@@ -35,7 +35,7 @@ function logOf({ pretty = false, level = 'info', isTTY = false } = {}) {
   }
 }
 
-test('on a terminal, lines for people', () => {
+test('readable lines with time, level and slot', () => {
   const { events, lines } = logOf({ pretty: true })
   events.emit('workerReady', { ...workerSlot, startMs: 140.4 })
   events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello {"a":1}' })
@@ -49,10 +49,10 @@ test('on a terminal, lines for people', () => {
   const [ready, output, exited, killed, ...ended] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')
-  assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); starts again in 201 ms$/)
+  assert.match(exited as string, /WARN: web\/0 exited with code 1 before it was ready \(pid 4711\); restarts in 201 ms$/)
   assert.match(
     killed as string,
-    /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: the kernel does so when memory runs out$/,
+    /WARN: web\/0 was ended by SIGKILL \(pid 4711\), which the balancer did not send: probably the kernel, because memory ran out$/,
   )
   assert.equal(
     ended.map((line) => line.slice('[12:34:56] '.length)),
@@ -61,18 +61,18 @@ test('on a terminal, lines for people', () => {
       'INFO: web/0 has stopped (pid 4711)',
       'INFO: web/0 exited with code 3 (pid 4711)',
       'INFO: web/0 was ended by SIGKILL (pid 4711)',
-      'WARN: web/0 was ended by SIGTERM (pid 4711); starts again in 7 ms',
+      'WARN: web/0 was ended by SIGTERM (pid 4711); restarts in 7 ms',
     ],
   )
 })
 
-test('colours on a terminal only', () => {
+test('colours only on a terminal', () => {
   const { events, lines } = logOf({ pretty: true, isTTY: true })
   events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'oh' })
   assert.equal(lines(), ['\x1b[33mweb/0 | \x1b[0moh'])
 })
 
-test('of what workers print a terminal obeys nothing but colours, and their lines are no lines of the log', () => {
+test('escape sequences of workers other than colours are shown, and their lines can not pass for log lines', () => {
   const line = '\x1b]0;owned\x07\x1b[31mred\x1b[2J'
   const shown = '\\x1b]0;owned\\x07\x1b[31mred\\x1b[2J\x1b[0m'
   for (const isTTY of [true, false]) {
@@ -86,7 +86,7 @@ test('of what workers print a terminal obeys nothing but colours, and their line
   }
 })
 
-test('nor of JSON that goes to a terminal', () => {
+test('JSON on a terminal has no escape sequences', () => {
   const { events, lines, json } = logOf({ isTTY: true })
   events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: '\x1b[31m\x9b2J' })
   assert.is(json()[0]?.msg, '\x1b[31m\x9b2J')
@@ -96,7 +96,7 @@ test('nor of JSON that goes to a terminal', () => {
   )
 })
 
-test('JSON otherwise, one object a line', () => {
+test('JSON has one object per line', () => {
   const { events, json } = logOf()
   events.emit('listening', { address: '127.0.0.1:3000' })
   events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'oh "no"' })
@@ -108,7 +108,7 @@ test('JSON otherwise, one object a line', () => {
   assert.is(listening.hostname, undefined)
 })
 
-test('a level keeps lines back, but not those of the workers', () => {
+test('a level filters log lines, but not lines of workers', () => {
   const { events, json } = logOf({ level: 'error' })
   events.emit('workerReady', { ...workerSlot, startMs: 1 })
   events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'still here' })
@@ -119,7 +119,7 @@ test('a level keeps lines back, but not those of the workers', () => {
 })
 
 for (const pretty of [true, false]) {
-  test(`silent is silent, ${pretty ? 'readable' : 'JSON'}`, () => {
+  test(`silent prints nothing, ${pretty ? 'readable' : 'JSON'}`, () => {
     const { events, lines } = logOf({ level: 'silent', pretty })
     events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'x' })
     events.emit('acceptPaused', { reason: 'descriptors' })
@@ -127,7 +127,7 @@ for (const pretty of [true, false]) {
   })
 }
 
-test('a policy that always fails is told of every ten seconds', () => {
+test('a policy that always fails is logged every ten seconds, with a count', () => {
   const { events, json, clock } = logOf()
   const fail = (route: string) => events.emit('policyFailed', { route, error: new Error('oops') })
   for (let i = 0; i < 1000; i++) fail('/a')
@@ -140,7 +140,7 @@ test('a policy that always fails is told of every ten seconds', () => {
   )
 })
 
-test('every event but the last word has a line', () => {
+test('the line of each event', () => {
   const { events, json } = logOf({ level: 'trace' })
   events.emit('workerStarted', workerSlot)
   events.emit('workerNoticed', { ...workerSlot, level: 'warn', message: 'listens on a second port' })
@@ -168,16 +168,16 @@ test('every event but the last word has a line', () => {
     [
       '20 web/0 started (pid 4711)',
       '40 web/0: listens on a second port',
-      '30 web/0 is to be replaced: memory (pid 4711)',
-      '30 web/0 drains: 1 connection, 2 requests; at most 1 min 5 s more (pid 4711)',
-      '30 web/0 drains: 1 connection, 0 requests; at most 30 s more (pid 4711)',
-      '30 web/0 drains: nothing left to finish (pid 4711)',
+      '30 web/0 will be replaced: memory (pid 4711)',
+      '30 web/0 is draining: 1 connection, 2 requests; at most 1 min 5 s more (pid 4711)',
+      '30 web/0 is draining: 1 connection, 0 requests; at most 30 s more (pid 4711)',
+      '30 web/0 is draining: nothing left to finish (pid 4711)',
       '40 web/0 hangs: its event loop has not turned for 30 s (pid 4711)',
       '40 web/0 hangs here:\nat spin (app.js:3:1)\nat handle (app.js:9:1)',
-      "40 web/0: where it hangs can't be told",
-      '40 web/0 gets nothing for 30 s: 60 % of its requests fail (pid 4711)',
-      "50 web/0 is broken: it failed 30 times, and is not started again ('balancer restart web/0' does)",
-      '30 web goes from 4 to 1 worker: asked for',
+      "40 web/0 hangs; its stack can't be read",
+      '40 web/0 gets no connections for 30 s: 60 % of its requests fail (pid 4711)',
+      "50 web/0 is broken: it failed 30 times and is not started again until 'balancer restart web/0'",
+      '30 web scales from 4 to 1 worker: asked for',
       '30 reload begins',
       '30 scale of web begins',
       '30 reload: 1 of 4',
@@ -192,7 +192,7 @@ test('every event but the last word has a line', () => {
 })
 
 for (const pretty of [true, false]) {
-  test(`the ring has what the log has, ${pretty ? 'readable' : 'JSON'}`, () => {
+  test(`the ring has the lines of the log, ${pretty ? 'readable' : 'JSON'}`, () => {
     const { events, log } = logOf({ pretty })
     events.emit('workerStarted', workerSlot)
     events.emit('workerReady', { ...workerSlot, startMs: 1 })
@@ -209,7 +209,7 @@ for (const pretty of [true, false]) {
   })
 }
 
-test('time and memory are read as people write them', () => {
+test('durations and byte counts', () => {
   assert.equal([0, 12.4, 999, 1_000, 59_999, 60_000, 61_500, 3_600_000, 7_500_000, 90_000_000, Number.POSITIVE_INFINITY].map(duration), [
     '0 ms',
     '12 ms',
@@ -221,7 +221,7 @@ test('time and memory are read as people write them', () => {
     '1 h',
     '2 h 5 min',
     '1 d 1 h',
-    'no end',
+    'no limit',
   ])
   assert.equal([0, 85.4 * 1024 ** 2, 1.44 * 1024 ** 3].map(memory), ['0 MiB', '85 MiB', '1.4 GiB'])
 })
