@@ -1,7 +1,7 @@
 // Finds the balancer that a command is for: the one that was started here, with this config, or whose socket is named.
 
 import { dirname, resolve } from 'node:path'
-import { findConfig } from '../config/find.ts'
+import { findConfig } from '../config/load-config.ts'
 import { answers, ControlClient } from '../control/control-client.ts'
 import { controlPathsOf } from '../control/control-path.ts'
 import { BalancerError } from '../errors.ts'

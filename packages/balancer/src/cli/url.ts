@@ -1,6 +1,6 @@
 // An address as a browser takes it.
 
-import { formatAddress, parseHostPort } from '../config/listen.ts'
+import { formatAddress, parseHostPort } from '../config/listen-options.ts'
 
 /** Where to find an address that means all of this machine's: on localhost. The path of a unix socket stays what it is. */
 export function urlOf(address: string): string {

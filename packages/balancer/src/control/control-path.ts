@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { findConfig } from '../config/find.ts'
-import { maxSocketPathBytes } from '../config/listen.ts'
+import { maxSocketPathBytes } from '../config/listen-options.ts'
+import { findConfig } from '../config/load-config.ts'
 
 /** What a balancer is known by: its config file, if it has one, and the folder that its paths start from. */
 export interface Place {

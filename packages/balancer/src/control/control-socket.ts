@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, statSync, unlinkSync, utimesSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { maxSocketPathBytes } from '../config/listen.ts'
+import { maxSocketPathBytes } from '../config/listen-options.ts'
 import { BalancerError } from '../errors.ts'
 import { folderPrefix } from './control-path.ts'
 

@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
 import type { ListenConfig } from '../../src/config/config.ts'
-import { formatAddress, parseListen } from '../../src/config/listen.ts'
+import { formatAddress, parseListen } from '../../src/config/listen-options.ts'
 
 const test = suite('config listen')
 const plain = { host: undefined, port: undefined, path: undefined, ipv6Only: false, backlog: 511, peek: undefined }

@@ -1,7 +1,7 @@
 // `balancer check`: the config as it will be run, as tables; its faults come as an error like those of every command.
 
 import { relative } from 'node:path'
-import { formatAddress } from '../../config/listen.ts'
+import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import type { Settings } from '../../settings.ts'

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { parseHostPort, parseListen } from '../../config/listen.ts'
+import { parseHostPort, parseListen } from '../../config/listen-options.ts'
 import type { CliIo } from '../io.ts'
 import { logLevels } from '../log-level.ts'
 import { addControlCommands } from './control-commands.ts'

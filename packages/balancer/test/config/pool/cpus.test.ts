@@ -1,10 +1,10 @@
 // `'max'` is what the cgroup gives, on machines made of text.
 
 import * as assert from 'uvu/assert'
-import { suite } from '../../../../test/suite.ts'
-import { usableCpus } from '../../src/config/cpus.ts'
+import { suite } from '../../../../../test/suite.ts'
+import { usableCpus } from '../../../src/config/pool/cpus.ts'
 
-const test = suite('config cpus')
+const test = suite('cpus')
 const group = (text: string) => ({ '/proc/self/cgroup': text })
 
 const table: [name: string, files: Record<string, string>, cores: number, expected: number][] = [
