@@ -86,9 +86,9 @@ export interface AutoscaleSettings {
 }
 
 /** What an app may be sent when its worker is to end. */
-export const appStopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+export const APP_STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 
-export type AppStopSignal = (typeof appStopSignals)[number]
+export type AppStopSignal = (typeof APP_STOP_SIGNALS)[number]
 
 /** A named set of workers that run one app. */
 export interface PoolSettings {

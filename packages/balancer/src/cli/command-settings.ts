@@ -4,9 +4,9 @@ import { resolve } from 'node:path'
 import type { BalancerConfig } from '../config/config.ts'
 import { type LoadedConfig, loadConfig, withVariables } from '../config/load-config.ts'
 import { pm2AdviceIn } from '../config/pm2-file.ts'
-import { defaultPoolName } from '../config/pool/pool-options.ts'
+import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
 import { resolveSettings } from '../config/resolve.ts'
-import { secretsOf, secretVariable } from '../config/secret.ts'
+import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
 import { sessionUrlOf } from '../config/session-url.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
@@ -53,7 +53,7 @@ export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' |
 function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boolean): string[] {
   if (sessions.url === undefined || knowsSecret || hasSessionSecret) return []
   return [
-    `sessions are kept in Redis, but the secret that signs their ids is a new one at each start: set 'secret' or ${secretVariable}, or for the memory of the primary 'sessions: { url: false }'`,
+    `sessions are kept in Redis, but the secret that signs their ids is a new one at each start: set 'secret' or ${SECRET_VARIABLE}, or for the memory of the primary 'sessions: { url: false }'`,
   ]
 }
 
@@ -81,7 +81,7 @@ function withOverrides(loaded: LoadedConfig | undefined, overrides: Overrides, c
     config.listen = listen.map((address) => (address.startsWith('unix:') ? resolve(cwd, address.slice('unix:'.length)) : address))
   if (admin !== undefined) config.admin = admin
   if (control !== undefined) config.control = control === false ? false : resolve(cwd, control)
-  const pools: unknown = config.pools ?? { [defaultPoolName]: {} }
+  const pools: unknown = config.pools ?? { [DEFAULT_POOL_NAME]: {} }
   const [name] = isObject(pools) ? Object.keys(pools) : []
   const first = isObject(pools) && name !== undefined ? pools[name] : undefined
   if (name !== undefined && isObject(first)) {

@@ -7,7 +7,7 @@ import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { expected, flag, positive, shape, text, whole } from './schema.ts'
 
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
-export const maxSocketPathBytes = 107
+export const MAX_SOCKET_PATH_BYTES = 107
 
 const DEFAULT_BACKLOG = 511
 
@@ -145,7 +145,7 @@ function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddre
   if (path === '') return { fault: 'expected the path of a socket, got an empty one' }
   const socketPath = resolve(folder, path)
   const bytes = Buffer.byteLength(socketPath)
-  if (bytes > maxSocketPathBytes)
-    return { fault: `expected a socket path of at most ${maxSocketPathBytes} bytes, got ${bytes}: ${socketPath}` }
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    return { fault: `expected a socket path of at most ${MAX_SOCKET_PATH_BYTES} bytes, got ${bytes}: ${socketPath}` }
   return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, peek } }
 }

@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import type { RouteSettings } from '../settings.ts'
 import { didYouMean, type Fault, formatPath, type Loose, listOf, looseOf, show } from './faults.ts'
 import { type PolicyConfig, policy, policyOf } from './policy-options.ts'
-import { defaultPoolName, type PoolConfig, poolsOf } from './pool/pool-options.ts'
+import { DEFAULT_POOL_NAME, type PoolConfig, poolsOf } from './pool/pool-options.ts'
 import { expected, shape, text } from './schema.ts'
 
 /** Which requests, and where they go. Left out: every request, the first pool, the policy of the config. */
@@ -47,7 +47,7 @@ export const routeEntries = {
 export const routes = v.optional(v.array(shape(routeEntries), 'a list of routes'))
 
 export function routeFaults({ pools, routes }: Loose): Fault[] {
-  const known = pools === undefined ? [defaultPoolName] : Object.keys(looseOf(pools))
+  const known = pools === undefined ? [DEFAULT_POOL_NAME] : Object.keys(looseOf(pools))
   return listOf(routes).flatMap((route, index) => {
     const { pool } = looseOf(route)
     if (typeof pool !== 'string' || known.includes(pool)) return []

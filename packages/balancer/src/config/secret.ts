@@ -5,12 +5,12 @@ import type { TicketKey } from '@switchyard/routing'
 import * as v from 'valibot'
 import type { Fault } from './faults.ts'
 import { expected } from './schema.ts'
-import { redisVariable } from './session-url.ts'
+import { REDIS_VARIABLE } from './session-url.ts'
 
-export const secretVariable = 'SWITCHYARD_SECRET'
+export const SECRET_VARIABLE = 'SWITCHYARD_SECRET'
 
 /** Variables for the balancer alone; workers do not get them. */
-const SECRET_VARIABLES = [secretVariable, redisVariable]
+const SECRET_VARIABLES = [SECRET_VARIABLE, REDIS_VARIABLE]
 
 const MIN_SECRET_LENGTH = 16
 
@@ -36,8 +36,8 @@ export const secrets = v.optional(
 /** The secrets of the config, else those of the environment (two with a comma between), else none. */
 export function secretsOf(secret: unknown, env: NodeJS.ProcessEnv): Secrets {
   if (secret !== undefined) return { path: 'secret', secrets: [secret].flat().filter((one): one is string => typeof one === 'string') }
-  const text = env[secretVariable]
-  return { path: secretVariable, secrets: text === undefined || text === '' ? [] : text.split(',').map((one) => one.trim()) }
+  const text = env[SECRET_VARIABLE]
+  return { path: SECRET_VARIABLE, secrets: text === undefined || text === '' ? [] : text.split(',').map((one) => one.trim()) }
 }
 
 /** The secret variables of an environment. */
@@ -48,7 +48,7 @@ export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
 /** Faults of secrets in the environment, and of two secrets together. */
 export function secretFaults({ path, secrets }: Secrets): Fault[] {
   const faults: Fault[] = []
-  if (path === secretVariable) {
+  if (path === SECRET_VARIABLE) {
     if (secrets.length > 2) faults.push({ path, message: `expected one or two secrets with a comma between, got ${secrets.length}` })
     if (secrets.some((secret) => secret.length < MIN_SECRET_LENGTH))
       faults.push({ path, message: `expected secrets of at least ${MIN_SECRET_LENGTH} characters` })

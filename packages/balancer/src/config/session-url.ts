@@ -4,7 +4,7 @@ import { readRedisUrl } from '@switchyard/worker-runtime'
 import type { Fault } from './faults.ts'
 
 /** The balancer's own variable. `REDIS_URL` belongs to the app and is read only when `urlFrom` names it. */
-export const redisVariable = 'SWITCHYARD_REDIS_URL'
+export const REDIS_VARIABLE = 'SWITCHYARD_REDIS_URL'
 
 export interface SessionUrl {
   /** The name of the option or variable, for faults. */
@@ -19,7 +19,7 @@ export interface SessionUrl {
 export function sessionUrlOf({ url, urlFrom }: { url?: unknown; urlFrom?: unknown }, env: NodeJS.ProcessEnv): SessionUrl {
   if (url !== undefined) return { path: 'sessions.url', url: url === false ? undefined : url }
   if (typeof urlFrom === 'string') return fromVariable(urlFrom, env[urlFrom])
-  return { path: redisVariable, url: env[redisVariable] || undefined }
+  return { path: REDIS_VARIABLE, url: env[REDIS_VARIABLE] || undefined }
 }
 
 /** The variable belongs to the app, which may use it for something else. So an address that can't be read is a warning, not a fault. */
@@ -36,7 +36,7 @@ export function sessionUrlFaults({ path, url }: SessionUrl): Fault[] {
   if (typeof url !== 'string' || url === '') return []
   const read = readRedisUrl(url)
   if (typeof read !== 'string') return []
-  const advice = path === redisVariable ? "; to keep sessions in the memory of the primary, write 'sessions: { url: false }'" : ''
+  const advice = path === REDIS_VARIABLE ? "; to keep sessions in the memory of the primary, write 'sessions: { url: false }'" : ''
   return [{ path, message: `${read}${advice}` }]
 }
 

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { maxSocketPathBytes } from '../config/listen-options.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { findConfig } from '../config/load-config.ts'
 
 /** What a balancer is known by: its config file, if it has one, and the folder that its paths start from. */
@@ -61,7 +61,7 @@ function userId(): number | string {
 /** A socket is bound under a name of its own before it is moved; that one is shorter. */
 function isUsable(path: string): boolean {
   const base = statSync(dirname(dirname(path)), { throwIfNoEntry: false })
-  return base?.isDirectory() === true && Buffer.byteLength(path) <= maxSocketPathBytes
+  return base?.isDirectory() === true && Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES
 }
 
 /** The folder that a login session has for such files, else that of temporary files. */

@@ -1,7 +1,7 @@
 // `balancer explain`: takes a request through the route table and the policy as the primary would, and tells every step. Nothing runs; every worker is taken to be idle.
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
-import { secretVariable } from '../../config/secret.ts'
+import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
@@ -106,7 +106,7 @@ function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[
   const found: string[] = []
   if (head.ambiguous) found.push('This head could be read in more than one way: it is never a key.')
   if (policy.ticket !== undefined && !knowsSecret)
-    found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a secret of its own.`)
+    found.push(`Tickets can't be read here: without 'secret' or ${SECRET_VARIABLE} each start signs with a secret of its own.`)
   if (policy.learns !== undefined && policy.learns.length > 0)
     found.push('Who got which cookie from which worker is known to a balancer that runs; here every value goes by its hash.')
   return found.length === 0 ? [] : ['', ...found]

@@ -1,7 +1,7 @@
 // What is said of each event, for the log and for whoever waits for an operation.
 
 import type { BalancerEvents, Seat } from '../../events.ts'
-import { appStopSignals } from '../../settings.ts'
+import { APP_STOP_SIGNALS } from '../../settings.ts'
 import { duration } from '../duration.ts'
 
 /** A line for people, and its fields for machines. */
@@ -138,6 +138,6 @@ function describeExit(exit: BalancerEvents['workerExited'][0]): string {
 
 /** A worker that was told to stop and ends by a signal that asks for it has ended as it should. */
 function howItEnded({ code, signal, expected }: BalancerEvents['workerExited'][0]): string {
-  if (expected && (code === 0 || appStopSignals.some((name) => name === signal))) return 'has stopped'
+  if (expected && (code === 0 || APP_STOP_SIGNALS.some((name) => name === signal))) return 'has stopped'
   return signal === null ? `exited with code ${code}` : `was ended by ${signal}`
 }

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import type { RestMode } from '@switchyard/worker-runtime'
 import * as v from 'valibot'
-import { type AppStopSignal, appStopSignals, type LimitSettings, type PoolSettings, type ReloadSettings } from '../../settings.ts'
+import { APP_STOP_SIGNALS, type AppStopSignal, type LimitSettings, type PoolSettings, type ReloadSettings } from '../../settings.ts'
 import { boundFaults, type Fault, formatPath, type Loose, looseOf, orderFaults } from '../faults.ts'
 import { defaultLimits } from '../limit-options.ts'
 import {
@@ -137,7 +137,7 @@ export interface PoolConfig {
 }
 
 /** Name of the only pool when the config names none. */
-export const defaultPoolName = 'web'
+export const DEFAULT_POOL_NAME = 'web'
 
 /** The name by which apps written for PM2 read it. */
 const DEFAULT_SLOT_VARIABLE = 'NODE_APP_INSTANCE'
@@ -204,7 +204,7 @@ export const poolEntries = {
   maxConnectionAgeMs: milliseconds(1),
   drainSpreadMs: milliseconds(0),
   drainReturnMs: milliseconds(0),
-  stopSignal: v.optional(v.picklist(appStopSignals, "'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2'")),
+  stopSignal: v.optional(v.picklist(APP_STOP_SIGNALS, "'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2'")),
   stopTimeoutMs: milliseconds(0),
 }
 
@@ -248,7 +248,7 @@ export interface PoolContext {
 
 /** The pools of a config, in order. The first is the default one. */
 export function poolsOf(pools: Readonly<Record<string, PoolConfig>> | undefined): Readonly<Record<string, PoolConfig>> {
-  return pools ?? { [defaultPoolName]: {} }
+  return pools ?? { [DEFAULT_POOL_NAME]: {} }
 }
 
 /** Settings of a checked pool. `app` is the path of its entry file. */
