@@ -10,7 +10,7 @@ import { REDIS_VARIABLE } from './session-url.ts'
 export const SECRET_VARIABLE = 'SWITCHYARD_SECRET'
 
 /** Variables for the balancer alone; workers do not get them. */
-const SECRET_VARIABLES = [SECRET_VARIABLE, REDIS_VARIABLE]
+const PRIVATE_VARIABLES = [SECRET_VARIABLE, REDIS_VARIABLE]
 
 const MIN_SECRET_LENGTH = 16
 
@@ -42,7 +42,7 @@ export function secretsOf(secret: unknown, env: NodeJS.ProcessEnv): Secrets {
 
 /** The secret variables of an environment. */
 export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(SECRET_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+  return Object.fromEntries(PRIVATE_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }
 
 /** Faults of secrets in the environment, and of two secrets together. */
