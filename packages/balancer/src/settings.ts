@@ -58,9 +58,9 @@ export interface OutlierSettings {
   intervalMs: number
   /** A worker that started fewer requests in an interval is not judged. */
   minRequests: number
-  /** An outlier's share of failed requests is above the median of the others by this much. 0 to 1. */
+  /** An outlier has a share of failed requests that exceeds the median of the others by this much. 0 to 1. */
   errorShare: number
-  /** Or its latency is this many times the median of the others. Infinity: latency does not count. */
+  /** Or it has a latency of this many times the median of the others. Infinity: latency does not count. */
   latencyFactor: number
   /** A lower latency is never an outlier. */
   latencyFloorMs: number
@@ -169,7 +169,7 @@ export interface LimitSettings {
   maxResting: number
   /** Visitors in the visitor table, known by a cookie of the app. */
   maxLearned: number
-  /** How long the table keeps a visitor who makes no request. */
+  /** How long the table keeps a visitor without requests. */
   learnedTtlMs: number
   /** How long a forwarded request waits for a worker. */
   forwardTimeoutMs: number

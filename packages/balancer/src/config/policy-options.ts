@@ -1,4 +1,4 @@
-// `policy`: a policy made by code, a plain function, or what JSON can say.
+// `policy`: a policy made by code, a plain function, or its form in JSON.
 
 import {
   type DataScope,
@@ -13,7 +13,7 @@ import * as v from 'valibot'
 import type { Loose } from './faults.ts'
 import { cookieName, countFromZero, expected, flag, shape, text, trustedProxies, whole } from './schema.ts'
 
-/** A policy, a plain function `(candidates, head) => candidate`, or how JSON says one. */
+/** A policy, a plain function `(candidates, head) => candidate`, or the form of a policy in JSON. */
 export type PolicyConfig = Policy | PolicyFunction | PolicyData
 
 const policyPhrase = "a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }"

@@ -10,7 +10,7 @@ export interface Option<T> {
   readonly default: T
 }
 
-/** The options of a section whose settings have the same names. */
+/** A table of options that have the same names as their settings. */
 export type Options<T> = { readonly [Name in keyof T]: Option<T[Name]> }
 
 export function schemasOf<T>(options: Options<T>): { readonly [Name in keyof T]: v.GenericSchema } {
@@ -106,7 +106,7 @@ export function bytesOf(size: unknown): number | undefined {
   return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined
 }
 
-/** Every fault in the shape of a config. Without any, the config is what its types say. */
+/** Every fault in the shape of a config. A config without one matches its types. */
 export function shapeFaults(schema: v.GenericSchema, input: unknown): Fault[] {
   const { issues = [] } = v.safeParse(schema, input)
   return issues.map((issue) => {

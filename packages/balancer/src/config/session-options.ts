@@ -34,9 +34,15 @@ type Optional<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 /** How sessions that all workers share are kept. */
 export interface SessionsConfig {
-  /** Redis: `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`. Default: `SWITCHYARD_REDIS_URL`, else the memory of the primary. `false`: always the memory of the primary. */
+  /**
+   * Address of Redis: `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`. Default: `SWITCHYARD_REDIS_URL`, else the memory of the primary.
+   * `false`: always the memory of the primary.
+   */
   url?: string | false | undefined
-  /** Instead of `url`: the name of an environment variable with the address, such as `REDIS_URL`. If it has none, the log warns and sessions are in the memory of the primary. */
+  /**
+   * Instead of `url`: the name of an environment variable with the address, such as `REDIS_URL`. Without a valid address there, the log warns and sessions are
+   * kept in the memory of the primary.
+   */
   urlFrom?: string | undefined
   /** Signs session ids; two for a change of secret: `[current, previous]`. Default: derived from the `secret` of the balancer. */
   secret?: string | readonly [current: string, previous?: string] | undefined

@@ -11,7 +11,7 @@ export interface SessionUrl {
   readonly path: string
   /** undefined: sessions are kept in the memory of the primary. */
   readonly url: unknown
-  /** One sentence that says why the variable of `urlFrom` is not used. */
+  /** Why the variable of `urlFrom` is not used, in one sentence. */
   readonly warning?: string | undefined
 }
 

@@ -1,4 +1,4 @@
-// The docs hold every option, error code and metric, and the defaults they tell are the real ones.
+// The docs list every option, error code and metric, and give the real defaults.
 
 import { readFileSync } from 'node:fs'
 import { sessionDefaults } from '@switchyard/worker-runtime'

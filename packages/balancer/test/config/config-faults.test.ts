@@ -10,11 +10,11 @@ const test = suite('config faults')
 
 const table: FaultCase[] = [
   [
-    'a pool that is not there',
+    'an unknown pool',
     { pools: { web: {}, heavy: {} }, routes: [{}, {}, { pool: 'heavi' }] },
     ["routes[2].pool: there is no pool 'heavi' (did you mean 'heavy'?)"],
   ],
-  ['a pool far from any', { routes: [{ pool: 'somewhere' }] }, ["routes[0].pool: there is no pool 'somewhere'"]],
+  ['an unknown pool with no similar name', { routes: [{ pool: 'somewhere' }] }, ["routes[0].pool: there is no pool 'somewhere'"]],
   ['an unknown option', { pool: {} }, ["pool: unknown option (did you mean 'pools'?)"]],
   ['every unknown option', { abcdefg: 1, hijklmn: 2 }, ['abcdefg: unknown option', 'hijklmn: unknown option']],
   [
@@ -46,18 +46,18 @@ const table: FaultCase[] = [
     { listen: ['3000', 'localhost'] },
     ["listen[1]: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'localhost'"],
   ],
-  ['an address twice', { listen: [3000, '127.0.0.1:3000', '*:3000'] }, ['listen[2]: the same address as listen[0]']],
+  ['the same address twice', { listen: [3000, '127.0.0.1:3000', '*:3000'] }, ['listen[2]: the same address as listen[0]']],
   ['a path and a port', { listen: { port: 1, path: '/a' } }, ['listen: expected either a path or a host and port, got both']],
-  ['servers that are not balanced, without a list', { unbalanced: 9464 }, ['unbalanced: expected a list of addresses, got 9464']],
+  ['unbalanced without a list', { unbalanced: 9464 }, ['unbalanced: expected a list of addresses, got 9464']],
   [
-    'an unbalanced address that is none',
+    'an invalid address in unbalanced',
     { unbalanced: [9464, 'metrics'] },
     ["unbalanced[1]: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'metrics'"],
   ],
   ['no address', { listen: [] }, ['listen: expected at least one address, got an empty list']],
   ['a pattern', { routes: [{ path: 'cart' }] }, ["routes[0].path: expected it to start with /, got 'cart'"]],
   [
-    'a policy by another name',
+    'an unknown policy',
     { policy: 'least' },
     [
       "policy: expected a policy, a function, 'least-busy', 'least-in-flight', 'round-robin', { least-busy: … } or { sticky: … }, got 'least'",
@@ -80,9 +80,9 @@ const table: FaultCase[] = [
     ],
   ],
   ['hotAt without latency', { policy: { 'least-busy': { hotAt: 0.5 } } }, ['policy.least-busy.hotAt: needs latency: true beside it']],
-  ['sticky by nothing', { policy: { sticky: {} } }, ['policy.sticky.by: is missing']],
+  ['sticky without a key', { policy: { sticky: {} } }, ['policy.sticky.by: is missing']],
   [
-    'sticky by two',
+    'sticky with two keys',
     { policy: { sticky: { by: { cookie: 'a', query: 'b' } } } },
     [
       "policy.sticky.by: expected 'ticket', 'client-address', or one of { ticket }, { learn }, { cookie }, { header }, { query }, { path-segment }, got an object",
@@ -96,7 +96,7 @@ const table: FaultCase[] = [
     ['policy.sticky.otherwise.sticky.seed: remove it: only hashed keys use a seed, and a ticket or a learned cookie is not hashed'],
   ],
   [
-    'a cookie to learn that can be none',
+    'a learned cookie with an invalid name',
     { policy: { sticky: { by: { learn: 'a b' } } } },
     ["policy.sticky.by.learn: expected the name of a cookie, such as 'connect.sid', got 'a b'"],
   ],
@@ -106,7 +106,7 @@ const table: FaultCase[] = [
     ['policy.sticky.seed: remove it: only hashed keys use a seed, and a ticket or a learned cookie is not hashed'],
   ],
   [
-    'everything in sessions',
+    'every option of sessions',
     {
       sessions: {
         url: true,
@@ -149,29 +149,29 @@ const table: FaultCase[] = [
       'sessions.expires: unknown option',
     ],
   ],
-  ['sessions that are none', { sessions: 'redis://localhost' }, ["sessions: expected an object, got 'redis://localhost'"]],
+  ['sessions that are a string', { sessions: 'redis://localhost' }, ["sessions: expected an object, got 'redis://localhost'"]],
   [
     'an address of Redis with a password in it',
     { sessions: { url: 'redis://:hunter2@a,b' } },
     ['sessions.url: several hosts: expected redis+sentinel:// or redis+cluster://'],
   ],
   [
-    'the same secret of sessions twice',
+    'the same session secret twice',
     { sessions: { secret: ['a secret of sessions', 'a secret of sessions'] } },
     ['sessions.secret: expected two different secrets'],
   ],
   [
-    'TLS without TLS, and without its files',
+    'TLS options without rediss, and a missing file',
     { sessions: { url: 'redis://localhost', tls: { ca: 'ca.pem', key: 'server.js' } } },
     ['sessions.tls: needs a url that begins with rediss', `sessions.tls.ca: there is no file ${join(folder, 'ca.pem')}`],
   ],
   [
-    'a cookie that browsers drop',
+    'a cookie that browsers reject',
     { sessions: { cookie: { sameSite: 'none', secure: false } } },
     ["sessions.cookie.secure: expected true or 'auto': browsers drop a cookie with sameSite 'none' that is not secure"],
   ],
   [
-    'a proxy of a key',
+    'trusted proxies of a key',
     { policy: { sticky: { by: { 'client-address': { trustedProxies: ['10.0.0.0/8', 'nginx', ''], from: 1 } } } } },
     [
       "policy.sticky.by.client-address.trustedProxies[1]: expected an address, a CIDR such as '10.0.0.0/8', or 'unix', got 'nginx'",
@@ -186,7 +186,7 @@ const table: FaultCase[] = [
     { drainTimeoutMs: 1e12 },
     ['drainTimeoutMs: expected milliseconds from 0 to 2147483647, got 1000000000000'],
   ],
-  ['two limits together', { restartDelayMs: 60000 }, ['maxRestartDelayMs: expected at least restartDelayMs (60000), got 30000']],
+  ['two limits in the wrong order', { restartDelayMs: 60000 }, ['maxRestartDelayMs: expected at least restartDelayMs (60000), got 30000']],
   [
     'a proxy',
     { trustedProxies: ['10.0.0.0/8', '10.0.0.0/99'] },
@@ -196,12 +196,12 @@ const table: FaultCase[] = [
 ]
 for (const [name, config, faults] of table) test(`fault: ${name}`, () => assert.equal(faultsOf(config), faults))
 
-test('a control socket with too long a path', () => {
+test('a path that is too long for a control socket', () => {
   const [fault] = faultsOf({ control: 'x'.repeat(200) })
   assert.match(fault as string, /^control: expected a socket path of at most 107 bytes, got \d+: /)
 })
 
-test('faults of every part come together', () => {
+test('faults of all sections are reported together', () => {
   const faults = faultsOf({ app: 'nowhere.js', listen: 'x', pools: { web: { workers: 0 } }, routes: [{ pool: 'wep' }], admin: 'x' })
   assert.equal(faults, [
     "pools.web.workers: expected a positive integer or 'max', got 0",
@@ -212,7 +212,7 @@ test('faults of every part come together', () => {
   ])
 })
 
-test('a missing app alone has its own code', () => {
+test('a missing app alone has its own error code', () => {
   const error = errorOf({ pools: { web: { app: './nowhere' } } })
   assert.is(error.code, 'ERR_APP_NOT_FOUND')
   assert.is(error.message, `pools.web.app: there is no app at ${join(folder, 'nowhere')}`)
@@ -225,11 +225,11 @@ test('a pool without an app is a fault', () => {
 })
 
 for (const config of [undefined, null, 3, 'text', []]) {
-  test(`no config at all: ${JSON.stringify(config)}`, () =>
+  test(`not a config: ${JSON.stringify(config)}`, () =>
     assert.match(errorOf(config).message, 'expected an object (is there an `export default`?)'))
 }
 
-test('a secret is never shown', () => {
+test('a secret is never quoted', () => {
   const message = errorOf({ app: 'server.js', secret: 'hunter2', pools: { web: { env: { PASSWORD: 4711 } } } }).message
   assert.match(message, 'secret: expected a string of at least 16 characters, got a string of 7 characters')
   assert.match(message, 'pools.web.env.PASSWORD: expected a string, got a number')
@@ -237,25 +237,25 @@ test('a secret is never shown', () => {
   assert.not.match(message, '4711')
 })
 
-test('secrets of the environment are checked too', () => {
+test('secrets in the environment are checked too', () => {
   assert.equal(faultsOf({}, { SWITCHYARD_SECRET: 'short' }), ['SWITCHYARD_SECRET: expected secrets of at least 16 characters'])
   assert.equal(faultsOf({}, { SWITCHYARD_SECRET: '0123456789abcdef,1123456789abcdef,2123456789abcdef' }), [
     'SWITCHYARD_SECRET: expected one or two secrets with a comma between, got 3',
   ])
 })
 
-test('a guess is made for near words only', () => {
+test('only a similar name is suggested', () => {
   assert.is(didYouMean('wokrers', ['app', 'workers']), " (did you mean 'workers'?)")
   assert.is(didYouMean('heavi', ['heavy', 'heave']), " (did you mean 'heavy'?)")
   assert.is(didYouMean('x', ['app', 'workers']), '')
   assert.is(didYouMean('', []), '')
 })
 
-test('a path reads like JavaScript', () => {
+test('a path has the syntax of JavaScript', () => {
   assert.is(formatPath(['pools', 'a b', 'env', 2, 'x-y']), 'pools["a b"].env[2].x-y')
 })
 
-test('an address of Redis in the environment is looked at too, and is not shown', () => {
+test('an address of Redis in the environment is checked too, and not quoted', () => {
   const url = 'http://user:hunter2@localhost'
   assert.equal(faultsOf({}, { SWITCHYARD_REDIS_URL: url }), [
     "SWITCHYARD_REDIS_URL: expected redis://host:port, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; to keep sessions in the memory of the primary, write 'sessions: { url: false }'",

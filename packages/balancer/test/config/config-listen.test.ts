@@ -1,4 +1,4 @@
-// Every way to write an address.
+// Every form of an address.
 
 import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
@@ -45,7 +45,7 @@ for (const listen of [
   test(`bad: ${JSON.stringify(listen).slice(0, 40)}`, () => assert.ok('fault' in parseListen(listen, '/srv')))
 }
 
-test('an address that is written is read again', () => {
+test('a formatted address parses again', () => {
   for (const listen of ['*:3000', '127.0.0.1:3000', '[::1]:3000', '/run/app.sock']) {
     const parsed = parseListen(listen, '/srv')
     assert.is('value' in parsed && formatAddress(parsed.value), listen)

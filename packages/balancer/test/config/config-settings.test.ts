@@ -1,4 +1,4 @@
-// A config without faults becomes settings: every default filled in, every path absolute.
+// Settings of configs without faults: every default filled in, every path absolute.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,7 +30,7 @@ atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
 const settingsOf = (config: BalancerConfig, env: NodeJS.ProcessEnv = {}) => resolveSettings(config, { folder, env, cpus: () => 6 })
 
-test('an app is enough', () => {
+test('a config needs only an app', () => {
   const settings = settingsOf({ app: './server' })
   assert.equal(settings.pools, [
     {
@@ -78,7 +78,7 @@ test('an app is enough', () => {
   assert.is(settings.ticketKeys.length, 1)
 })
 
-test('addresses that are not balanced are written like those of listen', () => {
+test('unbalanced takes addresses in the forms of listen', () => {
   const { unbalanced } = settingsOf({ app: 'server.js', unbalanced: [9464, '127.0.0.1:9229', 'unix:debug.sock', { port: 1, host: '::1' }] })
   assert.equal(
     unbalanced.map(({ host, port, path }) => host ?? port ?? path),
@@ -86,7 +86,7 @@ test('addresses that are not balanced are written like those of listen', () => {
   )
 })
 
-test('a control socket is a path from the folder of the config, or none', () => {
+test('the path of the control socket starts from the folder of the config; false means none', () => {
   const controlOf = (control: BalancerConfig['control']) => settingsOf({ app: 'server.js', control }).control
   assert.is(controlOf('run/control.sock'), join(folder, 'run/control.sock'))
   assert.is(controlOf('/run/control.sock'), '/run/control.sock')
@@ -94,7 +94,7 @@ test('a control socket is a path from the folder of the config, or none', () => 
   assert.is(controlOf(undefined), undefined)
 })
 
-test('a name is taken as it is, and else that of the folder', () => {
+test('the name is the configured one, else that of the folder', () => {
   assert.is(settingsOf({ app: 'server.js', name: 'shop-1.eu' }).name, 'shop-1.eu')
   const nameIn = (name: string) => {
     mkdirSync(join(folder, name), { recursive: true })
@@ -105,11 +105,11 @@ test('a name is taken as it is, and else that of the folder', () => {
   assert.is(nameIn('...'), 'balancer')
 })
 
-test('a hang timeout of 0 is none', () => {
+test('a hang timeout of 0 means never', () => {
   assert.is(settingsOf({ app: 'server.js', hangTimeoutMs: 0 }).limits.hangTimeoutMs, Number.POSITIVE_INFINITY)
 })
 
-test('routes name what they leave out', () => {
+test('routes get a name, the first pool and the default policy', () => {
   const own = roundRobin()
   const { routes, defaultPolicy } = settingsOf({
     app: 'server.js',
@@ -132,10 +132,10 @@ test('routes name what they leave out', () => {
       ['/*', 'heavy', {}],
     ],
   )
-  assert.is(routes[1]?.policy, own, 'a policy is taken as it is')
+  assert.is(routes[1]?.policy, own, 'a policy stays the same object')
   assert.is(routes[3]?.policy, defaultPolicy, 'routes of one pool share the default policy')
   assert.is(routes[0]?.policy, routes[4]?.policy)
-  assert.is.not(routes[0]?.policy, defaultPolicy, 'and no other pool does')
+  assert.is.not(routes[0]?.policy, defaultPolicy, 'each pool has its own default policy')
 })
 
 const named: [policy: BalancerConfig['policy'], name: string][] = [
@@ -160,7 +160,7 @@ for (const [policy, name] of named) {
     assert.is(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(policy)) }).defaultPolicy.name, name))
 }
 
-test('the client address in JSON believes the trusted proxies', () => {
+test('the client address in JSON trusts the trusted proxies', () => {
   const { defaultPolicy, clientAddress } = settingsOf({
     app: 'server.js',
     trustedProxies: ['10.0.0.0/8'],
@@ -172,7 +172,7 @@ test('the client address in JSON believes the trusted proxies', () => {
   assert.match((defaultPolicy as Required<Policy>).explain([], head), '203.0.113.7')
 })
 
-test('a policy made by code is told as data that a config may write', () => {
+test('the data of a policy made by code is a valid policy in JSON', () => {
   const policies = [sticky({ by: ticket({ cookie: 'seat' }), breakAt: 2 }), sticky({ by: hash(cookie('a'), { seed: 's' }), breakFloor: 3 })]
   for (const policy of [
     ...policies,
@@ -196,11 +196,11 @@ const admins: [BalancerConfig['admin'], unknown][] = [
 for (const [admin, expected] of admins)
   test(`admin ${JSON.stringify(admin)}`, () => assert.equal(settingsOf({ app: 'server.js', admin }).admin, expected))
 
-test('limits are taken over one by one', () => {
+test('each limit has its own default', () => {
   assert.equal(settingsOf({ app: 'server.js', drainTimeoutMs: 0, maxHeadBytes: undefined }).limits, { ...defaultLimits, drainTimeoutMs: 0 })
 })
 
-test('a ticket outlives a change of secret', () => {
+test('a ticket stays valid over a change of secret', () => {
   const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
   const contents = { slot: 3, generation: 1, pool: 'web', expiresAtMs: 2e12 }
   const before = new TicketSeal(settingsOf({ app: 'server.js', secret: older }).ticketKeys).issue(contents)
@@ -209,10 +209,10 @@ test('a ticket outlives a change of secret', () => {
   assert.equal(sealOf({ secret: [newer, older] }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
   assert.equal(sealOf({}, { SWITCHYARD_SECRET: `${newer}, ${older}` }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
   assert.is(sealOf({ secret: newer }).open(before, 'web', 1e12), undefined)
-  assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has its own')
+  assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has a random one')
 })
 
-test('sessions are kept in the primary unless something says Redis', () => {
+test('sessions are kept in the primary unless the config or the environment names Redis', () => {
   const sessionsOf = (sessions: BalancerConfig['sessions'], env?: NodeJS.ProcessEnv) =>
     settingsOf({ app: 'server.js', sessions }, env).sessions
   const { secrets, ...rest } = sessionsOf(undefined)
@@ -230,7 +230,7 @@ test('sessions are kept in the primary unless something says Redis', () => {
   assert.is(sessionsOf({ urlFrom: 'REDIS_URL' }, { REDIS_URL: 'unix:///run/redis.sock' }).url, undefined)
 })
 
-test('sessions are as their options say', () => {
+test('session options override the defaults one by one', () => {
   const { sessions } = settingsOf(
     JSON.parse(
       JSON.stringify({
@@ -265,21 +265,21 @@ test('sessions are as their options say', () => {
   assert.is(settingsOf({ app: 'server.js', sessions: { nearCache: false } }).sessions.nearCache, undefined)
 })
 
-test('session ids are signed with secrets of their own, else with some that are made of those of tickets', () => {
+test('session ids are signed with their own secrets, else with secrets derived from those of tickets', () => {
   const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
   const secretsOf = (config: BalancerConfig, env?: NodeJS.ProcessEnv) => settingsOf({ app: 'server.js', ...config }, env).sessions.secrets
   const both = secretsOf({ secret: [newer, older] })
   assert.equal(both, [...secretsOf({ secret: newer }), ...secretsOf({ secret: older })])
   assert.equal(secretsOf({}, { SWITCHYARD_SECRET: `${newer},${older}` }), both)
   assert.equal(secretsOf({ secret: 'something else entirely', sessions: { secret: [newer, older] } }), both)
-  assert.not.equal(secretsOf({}), secretsOf({}), 'without a secret each start has its own')
+  assert.not.equal(secretsOf({}), secretsOf({}), 'without a secret each start has a random one')
   for (const secret of both) {
     assert.match(secret, /^[\w-]{43}$/)
     assert.not.match(secret, older)
   }
 })
 
-test('other keys of tickets mean other secrets of sessions, unless those are configured', () => {
+test('session secrets follow a change of ticket keys, unless they are configured', () => {
   const { ticketKeys } = settingsOf({ app: 'server.js', secret: 'an older secret of ours' })
   const old = settingsOf({ app: 'server.js', secret: 'an older secret of ours' }).sessions.secrets
   assert.equal(withTicketKeys(settingsOf({ app: 'server.js' }), ticketKeys).sessions.secrets, old)

@@ -1,4 +1,4 @@
-// `app`: the entry file of each pool. It is found as `node some/path` finds it; a fault says what the folder has instead.
+// `app`: the entry file of each pool. It is found as `node some/path` finds it; a fault names similar files.
 
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
@@ -46,7 +46,7 @@ export function findApp(app: string, folder: string): string | undefined {
   return findFile(path) ?? findInFolder(path)
 }
 
-/** One sentence that says why there is nothing to run at the path. */
+/** Why there is nothing to run at the path, in one sentence. */
 export function whyNoApp(app: string, folder: string): string {
   const path = resolve(folder, app)
   if (!isFolder(path)) return `there is no app at ${path}${didYouMean(basename(path), appNamesIn(dirname(path)))}`

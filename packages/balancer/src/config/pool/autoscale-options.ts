@@ -41,7 +41,7 @@ export function autoscaleFaults({ autoscale, workers }: Loose, at: (...keys: str
   if (faults.length > 0 || typeof workers !== 'number') return faults
   if (workers >= (least ?? 1) && workers <= (most ?? Number.POSITIVE_INFINITY)) return []
   const range = most === undefined ? `at least ${least}` : `from ${least} to ${most}`
-  return [{ path: at('workers'), message: `expected ${range}, as autoscale says, got ${workers}` }]
+  return [{ path: at('workers'), message: `expected ${range}, the range of autoscale, got ${workers}` }]
 }
 
 export function autoscaleSettings(config: AutoscaleConfig | undefined, cpus: () => number): AutoscaleSettings | undefined {

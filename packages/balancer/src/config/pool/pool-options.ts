@@ -102,7 +102,7 @@ export interface PoolConfig {
   weights?: readonly number[] | undefined
   /** Left out: a new worker has its whole share at once. */
   slowStart?: SlowStartConfig | undefined
-  /** When idle kept-alive connections return to the primary to be routed afresh: `'auto'`, when requests are so heavy that it pays; `'always'`; `'never'`. Default `'auto'`. */
+  /** When idle kept-alive connections return to the primary to be routed afresh. `'auto'`, the default: when requests are heavy enough for it to pay. */
   rest?: RestMode | undefined
   reload?: ReloadConfig | undefined
   maxMemory?: MemoryConfig | undefined

@@ -82,7 +82,7 @@ const table: FaultCase[] = [
     ['pools.web.maxMemory.hard: expected at least soft (1G), got 512M'],
   ],
   [
-    'limits of a worker',
+    'limits of workers',
     { pools: { web: { maxRequests: 0, maxAgeMs: 0, nice: -21, maxConnectionAgeMs: 0 }, heavy: { maxAgeMs: 1e12, nice: 1.5 } } },
     [
       'pools.web.maxRequests: expected a positive integer, got 0',
@@ -157,12 +157,12 @@ const table: FaultCase[] = [
       'pools.web.autoscale.target: expected a share above 0, at most 1, got 1.5',
       'pools.web.autoscale.upAfterMs: expected milliseconds from 1 to 2147483647, got 0',
       'pools.heavy.autoscale.max: expected at least min (3), got 2',
-      'pools.other.workers: expected from 3 to 5, as autoscale says, got 2',
-      'pools.more.workers: expected at least 3, as autoscale says, got 2',
+      'pools.other.workers: expected from 3 to 5, the range of autoscale, got 2',
+      'pools.more.workers: expected at least 3, the range of autoscale, got 2',
     ],
   ],
   [
-    'a spread or a wait longer than the drain',
+    'a drain spread and a drain return longer than the drain',
     { drainTimeoutMs: 1000, pools: { web: { drainSpreadMs: 2000 }, heavy: { drainReturnMs: 3000 } } },
     [
       'pools.web.drainSpreadMs: expected at most drainTimeoutMs (1000), got 2000',
@@ -170,7 +170,7 @@ const table: FaultCase[] = [
     ],
   ],
   [
-    'a signal that ends no app',
+    'a signal that cannot be caught',
     { pools: { web: { stopSignal: 'SIGKILL', stopTimeoutMs: -1 } } },
     [
       "pools.web.stopSignal: expected 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2', got 'SIGKILL'",
@@ -178,7 +178,7 @@ const table: FaultCase[] = [
     ],
   ],
   [
-    'users that make no sense',
+    'users and groups of the wrong type',
     { pools: { web: { uid: -1, gid: true }, heavy: { uid: '' } } },
     [
       'pools.web.uid: expected a number or the name of a user, got -1',
@@ -195,7 +195,7 @@ const table: FaultCase[] = [
 ]
 for (const [name, config, faults] of table) test(`fault: ${name}`, () => assert.equal(faultsOf(config), faults))
 
-test('users and groups that are not there', () => {
+test('unknown users and groups', () => {
   assert.equal(
     faultsOf({ pools: { web: { uid: 'wwww' }, heavy: { uid: 4711 }, other: { uid: 'www', gid: 'wwww' }, more: { uid: 4711, gid: 4711 } } }),
     [
@@ -206,7 +206,7 @@ test('users and groups that are not there', () => {
   )
 })
 
-test('only root starts workers as another user', () => {
+test('only root may start workers as another user', () => {
   const config = { app: 'server.js', pools: { web: { uid: 'www' }, heavy: { uid: 0 }, other: { gid: 0 } } }
   assert.equal(errorOf(config, {}, 33).message.split('\n').slice(1), [
     '  pools.heavy.uid: only root may start workers as another user: start the balancer as root, or remove this option',
@@ -214,7 +214,7 @@ test('only root starts workers as another user', () => {
   ])
 })
 
-test('a header field of a probe may be a secret', () => {
+test('a header field of a probe is never quoted, because it may be a secret', () => {
   const probe = { path: '/', headers: { authorization: 'Bearer\nhunter2' } }
   assert.not.match(errorOf({ app: 'server.js', pools: { web: { readyWhen: probe } } }).message, 'hunter2')
 })

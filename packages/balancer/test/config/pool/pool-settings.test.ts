@@ -20,7 +20,7 @@ atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
 const settingsOf = (config: BalancerConfig) => resolveSettings(config, { folder, env: {}, cpus: () => 6 })
 
-test('pools keep their order and what they say', () => {
+test('pools keep their order and their options', () => {
   const { pools } = settingsOf({
     app: 'server.js',
     pools: {
@@ -38,7 +38,7 @@ test('pools keep their order and what they say', () => {
   assert.equal([pools[1]?.args, pools[1]?.execArgv], [['-v'], ['--no-warnings']])
 })
 
-test('pools say how work is shared among their workers', () => {
+test('weights, concurrency and slow start', () => {
   const { pools } = settingsOf({
     app: 'server.js',
     pools: {
@@ -55,11 +55,11 @@ test('pools say how work is shared among their workers', () => {
   )
 })
 
-/** A pool of a config that has come as JSON. */
+/** The settings of a pool whose config came as JSON. */
 const poolOf = (pool: PoolConfig, rest: Omit<BalancerConfig, 'pools'> = {}) =>
   settingsOf(JSON.parse(JSON.stringify({ app: 'server.js', ...rest, pools: { web: pool } }))).pools[0] as PoolSettings
 
-test('a path alone is a probe, and a probe fills in what is left out', () => {
+test('a path alone is a probe, and a probe has defaults', () => {
   const path = '/healthz'
   assert.equal(poolOf({ readyWhen: path }).readyWhen, { path, status: [200, 399], intervalMs: 250, timeoutMs: 1000, headers: {} })
   assert.equal(poolOf({ healthWhen: path }).healthWhen, {
@@ -88,22 +88,22 @@ for (const [size, bytes] of sizes)
   test(`a size: ${size}`, () =>
     assert.equal(poolOf({ maxMemory: { soft: size } }).memory, { softBytes: bytes, hardBytes: Number.POSITIVE_INFINITY }))
 
-test('outliers are left alone unless they are asked for', () => {
+test('outliers are ejected only if the config asks for it', () => {
   assert.is(poolOf({ outliers: false }).outliers, undefined)
   assert.equal(poolOf({ outliers: true }).outliers, defaultOutliers)
   assert.equal(poolOf({ outliers: { errorShare: 0.5 } }).outliers, { ...defaultOutliers, errorShare: 0.5 })
 })
 
-test('a pool that scales begins with the fewest, or as it says', () => {
+test('a pool with autoscale starts with its min, or with its workers', () => {
   assert.equal(poolOf({ autoscale: {} }).autoscale, { ...defaultAutoscale, min: 1, max: 6 })
-  assert.equal(poolOf({ autoscale: { min: 8 } }).autoscale?.max, 8, 'never below the least')
+  assert.equal(poolOf({ autoscale: { min: 8 } }).autoscale?.max, 8, 'never below min')
   assert.is(poolOf({ autoscale: { min: 2 } }).workers, 2)
   assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 'max' }).workers, 4)
   assert.is(poolOf({ autoscale: { min: 8, max: 9 }, workers: 'max' }).workers, 8)
   assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 3 }).workers, 3)
 })
 
-test('what is replaced, and when', () => {
+test('reload, recycling, drain and stop', () => {
   const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs, stopSignal, stopTimeoutMs } = poolOf({
     reload: { maxSurge: 2 },
     maxRequests: 10,
@@ -120,10 +120,10 @@ test('what is replaced, and when', () => {
     [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0, 3000, 'SIGINT', 40_000],
   )
   const short = poolOf({}, { drainTimeoutMs: 700 })
-  assert.equal([short.drainSpreadMs, short.drainReturnMs], [700, 700], 'no longer than the drain')
+  assert.equal([short.drainSpreadMs, short.drainReturnMs], [700, 700], 'not longer than the drain')
 })
 
-test('a user goes with its group, by name or number', () => {
+test('a user brings its group along, by name or number', () => {
   const users = { own: () => 0, read: (path: string) => files[path] }
   const files: Record<string, string> = {
     '/etc/passwd': '# users\nroot:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/bin/sh\n+@cluster\n',
