@@ -18,7 +18,7 @@ type CreateJiti = (
   ]
 ) => Jiti
 
-/** Where jiti writes modules that are too long for a data URL. Each has a new name, so the cache does no harm. */
+/** The folder in which jiti writes modules that it can't import as a data URL. Each has a new name, so the cache does no harm. */
 const TEMPORARIES = `${sep}jiti-esm${sep}`
 
 /** A loader for the folder of `path`. Modules of packages and the files in `native` are imported by Node, and cached. */

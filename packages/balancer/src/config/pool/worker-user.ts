@@ -46,12 +46,13 @@ export function userFaults({ uid, gid }: Loose, at: (key: string) => string, use
     if (group !== undefined) faults.push({ path: at('gid'), message })
   }
   const isKnown = user === undefined || findUser(user, users) !== undefined
-  if (!isKnown && typeof user === 'string') faults.push({ path: at('uid'), message: `there is no user '${user}' in /etc/passwd` })
+  if (!isKnown && typeof user === 'string')
+    faults.push({ path: at('uid'), message: `there is no user '${user}' in /etc/passwd: check the name, or write the number` })
   // Without this fault the workers would silently keep the group of root.
   if (!isKnown && typeof user === 'number' && gid === undefined)
-    faults.push({ path: at('gid'), message: `is missing: the user ${user} is not in /etc/passwd, so its group is unknown` })
+    faults.push({ path: at('gid'), message: `is missing: the user ${user} is not in /etc/passwd, so its group is unknown; name it here` })
   if (typeof group === 'string' && findGroup(group, users) === undefined)
-    faults.push({ path: at('gid'), message: `there is no group '${group}' in /etc/group` })
+    faults.push({ path: at('gid'), message: `there is no group '${group}' in /etc/group: check the name, or write the number` })
   return faults
 }
 

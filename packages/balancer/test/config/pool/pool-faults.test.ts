@@ -199,9 +199,9 @@ test('unknown users and groups', () => {
   assert.equal(
     faultsOf({ pools: { web: { uid: 'wwww' }, heavy: { uid: 4711 }, other: { uid: 'www', gid: 'wwww' }, more: { uid: 4711, gid: 4711 } } }),
     [
-      "pools.web.uid: there is no user 'wwww' in /etc/passwd",
-      'pools.heavy.gid: is missing: the user 4711 is not in /etc/passwd, so its group is unknown',
-      "pools.other.gid: there is no group 'wwww' in /etc/group",
+      "pools.web.uid: there is no user 'wwww' in /etc/passwd: check the name, or write the number",
+      'pools.heavy.gid: is missing: the user 4711 is not in /etc/passwd, so its group is unknown; name it here',
+      "pools.other.gid: there is no group 'wwww' in /etc/group: check the name, or write the number",
     ],
   )
 })
