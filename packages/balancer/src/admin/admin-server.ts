@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { formatAddress } from '../config/listen.ts'
+import { formatAddress } from '../config/listen-options.ts'
 import { boundConnections } from '../control/bounded-connections.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'

@@ -4,13 +4,12 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { BalancerConfig } from '../config/config.ts'
-import { defaultPoolName } from '../config/defaults.ts'
-import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
+import { type LoadedConfig, loadConfig, withVariables } from '../config/load-config.ts'
 import { pm2AdviceIn } from '../config/pm2-file.ts'
+import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
 import { resolveSettings } from '../config/resolve.ts'
-import { secretsOf, secretVariable } from '../config/secret.ts'
+import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
 import { sessionUrlOf } from '../config/session-url.ts'
-import { withVariables } from '../config/variables.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -70,7 +69,7 @@ export function readEnvFile(path: string, env: NodeJS.ProcessEnv): Record<string
 function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boolean): string[] {
   if (sessions.url === undefined || knowsSecret || hasSessionSecret) return []
   return [
-    `sessions are kept in Redis, but each start generates a new secret to sign their ids, so a restart loses them: set 'secret' or ${secretVariable}, or keep sessions in the primary with 'sessions: { url: false }'`,
+    `sessions are kept in Redis, but each start generates a new secret to sign their ids, so a restart loses them: set 'secret' or ${SECRET_VARIABLE}, or keep sessions in the primary with 'sessions: { url: false }'`,
   ]
 }
 
@@ -98,7 +97,7 @@ function withOverrides(loaded: LoadedConfig | undefined, overrides: Overrides, c
     config.listen = listen.map((address) => (address.startsWith('unix:') ? resolve(cwd, address.slice('unix:'.length)) : address))
   if (admin !== undefined) config.admin = admin
   if (control !== undefined) config.control = control === false ? false : resolve(cwd, control)
-  const pools: unknown = config.pools ?? { [defaultPoolName]: {} }
+  const pools: unknown = config.pools ?? { [DEFAULT_POOL_NAME]: {} }
   const [name] = isObject(pools) ? Object.keys(pools) : []
   const first = isObject(pools) && name !== undefined ? pools[name] : undefined
   if (name !== undefined && isObject(first)) {

@@ -1,7 +1,7 @@
 // Finds the running balancer that a command talks to: by the path of its control socket, or by folder and config.
 
 import { dirname, resolve } from 'node:path'
-import { findConfig } from '../config/find.ts'
+import { findConfig } from '../config/load-config.ts'
 import { answers, ControlClient } from '../control/control-client.ts'
 import { controlPathsOf } from '../control/control-path.ts'
 import { BalancerError } from '../errors.ts'

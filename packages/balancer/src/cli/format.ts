@@ -1,7 +1,7 @@
 // Formats values for people: durations, byte counts, numbers of things, addresses, paths and tables.
 
 import { basename, relative } from 'node:path'
-import { formatAddress, parseHostPort } from '../config/listen.ts'
+import { formatAddress, parseHostPort } from '../config/listen-options.ts'
 
 const UNITS: readonly (readonly [ms: number, name: string])[] = [
   [86_400_000, 'd'],

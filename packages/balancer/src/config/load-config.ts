@@ -1,23 +1,29 @@
-// Finds and reads the config file: balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder, or the file that was named. Only that file: no rc files,
-// no .env, no package.json, nothing of the user's home.
+// Finds and reads the config file: a named one, or balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder. It reads no other file: no rc file, no .env,
+// no package.json and nothing in the user's home.
 
-import { readFileSync, type Stats, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadConfig as loadWithC12 } from 'c12'
 import { BalancerError } from '../errors.ts'
-import { findConfig } from './find.ts'
 import { freshJiti } from './fresh-jiti.ts'
 import { pm2Advice } from './pm2-file.ts'
 
-/** What a config file exports, unchecked, and the folder that its paths start from. */
+const EXTENSIONS = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'] as const
+
 export interface LoadedConfig {
+  /** What the file exports, unchecked. */
   config: unknown
   file: string
+  /** Relative paths in the config start from it. */
   folder: string
 }
 
-/** Reads the named file, or else the one in the folder; undefined when there is none. Throws ERR_CONFIG when it can't be read. */
+/** The config file of a folder: the first of balancer.config.{ts,mts,js,mjs,cjs,json} that exists. */
+export function findConfig(folder: string): string | undefined {
+  return EXTENSIONS.map((extension) => join(folder, `balancer.config.${extension}`)).find((path) => existsSync(path))
+}
+
+/** Reads the named file, else that of the folder; undefined when the folder has none. Throws ERR_CONFIG when it can't be read. */
 export async function loadConfig({ file, folder }: { file?: string | undefined; folder: string }): Promise<LoadedConfig | undefined> {
   const path = file === undefined ? findConfig(folder) : resolve(folder, file)
   if (path === undefined) return undefined
@@ -34,9 +40,11 @@ export async function loadConfig({ file, folder }: { file?: string | undefined; 
 }
 
 async function read(path: string): Promise<unknown> {
-  // The config gets the very balancer that reads it, wherever that is installed: `import … from '@switchyard/balancer'` works without an installation beside it.
+  // The config imports the balancer that reads it, so `import … from '@switchyard/balancer'` works even where it is not installed.
   const own = fileURLToPath(new URL(`../index${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
   try {
+    // Imported here because commands that only look for the file need no loader.
+    const { loadConfig: loadWithC12 } = await import('c12')
     const { config } = await loadWithC12({
       name: 'balancer',
       cwd: dirname(path),
@@ -54,7 +62,7 @@ async function read(path: string): Promise<unknown> {
         alias: { '@switchyard/balancer': own },
         nativeModules: ['@switchyard/balancer'],
       }),
-      // c12 would copy and merge; policies are kept as they are.
+      // c12 would copy and merge the config; policies must stay the same objects.
       merger: (...sources) => sources.find((source) => source !== undefined && source !== null) ?? {},
     })
     return config
@@ -63,12 +71,12 @@ async function read(path: string): Promise<unknown> {
   }
 }
 
-/** False: it has neither a default export nor CommonJS exports. */
+/** Whether the file has a default export or CommonJS exports. */
 function exportsSomething(path: string): boolean {
   return /\bdefault\b|\bexports\b/.test(readFileSync(path, 'utf8'))
 }
 
-/** What was thrown, on one line, with the line of the config in which it was. */
+/** The message of an error on one line, with the line number in the config. */
 function reasonOf(cause: unknown, path: string): string {
   if (!(cause instanceof Error)) return String(cause)
   const reason = cause.message.trim().replaceAll(/\s*\n\s*/g, ' ')
@@ -77,11 +85,25 @@ function reasonOf(cause: unknown, path: string): string {
   return line === undefined || reason.includes(path) ? reason : `${reason} (line ${line})`
 }
 
-/** Undefined: there is nothing, or this user may not see it. */
+/** undefined: the path does not exist, or this user has no access. */
 function statsOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false })
   } catch {
     return undefined
+  }
+}
+
+/** Calls `act` with the variables in the environment, and removes them afterwards. */
+export async function withVariables<T>(
+  variables: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv,
+  act: () => Promise<T>,
+): Promise<T> {
+  Object.assign(env, variables)
+  try {
+    return await act()
+  } finally {
+    for (const name of Object.keys(variables)) delete env[name]
   }
 }

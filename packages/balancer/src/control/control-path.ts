@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { findConfig } from '../config/find.ts'
-import { maxSocketPathBytes } from '../config/listen.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
+import { findConfig } from '../config/load-config.ts'
 
 /** What identifies a balancer: its config file, if it has one, and the folder that its paths are relative to. */
 export interface Place {
@@ -62,7 +62,7 @@ function userId(): number | string {
 
 function isUsable(path: string): boolean {
   const base = statSync(dirname(dirname(path)), { throwIfNoEntry: false })
-  return base?.isDirectory() === true && Buffer.byteLength(path) <= maxSocketPathBytes
+  return base?.isDirectory() === true && Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES
 }
 
 /** The runtime folder of the login session, and the folder for temporary files. */

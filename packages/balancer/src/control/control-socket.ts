@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, statSync, unlinkSync, utimesSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { maxSocketPathBytes } from '../config/listen.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { BalancerError } from '../errors.ts'
 import { FOLDER_PREFIX } from './control-path.ts'
 
@@ -35,8 +35,8 @@ export async function placeSocket(server: Server, { path, takeOver = false }: So
   // and libuv, which unlinks the name that it bound, does not unlink the path.
   const temporary = join(dirname(path), `.${randomBytes(3).toString('hex')}`)
   const bytes = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary))
-  if (bytes > maxSocketPathBytes)
-    throw refusal(`the path of the control socket has ${bytes} bytes, and the system allows ${maxSocketPathBytes}: ${path}`)
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    throw refusal(`the path of the control socket has ${bytes} bytes, and the system allows ${MAX_SOCKET_PATH_BYTES}: ${path}`)
   const folder = dirname(path)
   const madeFolder = await listenInFolder(server, temporary)
   try {

@@ -1,4 +1,4 @@
-// The docs hold every option, error code and metric, and the defaults they tell are the real ones.
+// The docs list every option, error code and metric, and give the real defaults.
 
 import { readFileSync } from 'node:fs'
 import { sessionDefaults } from '@switchyard/worker-runtime'
@@ -6,17 +6,15 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
 import { metricDefinitions } from '../../src/admin/metrics.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
-import {
-  defaultAutoscale,
-  defaultHealthWhen,
-  defaultLimits,
-  defaultOutliers,
-  defaultQueue,
-  defaultReadyWhen,
-  defaultReload,
-  defaultSlowStart,
-} from '../../src/config/defaults.ts'
-import { configEntries, nestedEntries, poolParts, sessionEntries, sessionParts } from '../../src/config/schema.ts'
+import { configEntries } from '../../src/config/config.ts'
+import { defaultLimits } from '../../src/config/limit-options.ts'
+import { listenEntries } from '../../src/config/listen-options.ts'
+import { defaultAutoscale } from '../../src/config/pool/autoscale-options.ts'
+import { defaultOutliers } from '../../src/config/pool/outlier-options.ts'
+import { defaultQueue, defaultReload, defaultSlowStart, poolEntries, poolParts } from '../../src/config/pool/pool-options.ts'
+import { defaultHealthWhen, defaultReadyWhen } from '../../src/config/pool/probe-options.ts'
+import { routeEntries } from '../../src/config/route-options.ts'
+import { sessionEntries, sessionParts } from '../../src/config/session-options.ts'
 import { errorCodes } from '../../src/errors.ts'
 
 const test = suite('config docs')
@@ -40,7 +38,7 @@ function rowsOf(page: string): Map<string, string[]> {
 
 for (const key of Object.keys(configEntries)) test(`option ${key}`, () => assert.ok(rowsOf(configuration).has(key)))
 
-for (const [part, entries] of Object.entries(nestedEntries)) {
+for (const [part, entries] of Object.entries({ pools: poolEntries, routes: routeEntries, listen: listenEntries })) {
   for (const key of Object.keys(entries))
     test(`option ${part}: ${key}`, () => assert.match(configuration, new RegExp(`^\\| \`${key}(\\.|\`)`, 'm')))
 }

@@ -1,9 +1,9 @@
-// Every way to write an address.
+// Every form of an address.
 
 import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
 import type { ListenConfig } from '../../src/config/config.ts'
-import { formatAddress, parseListen } from '../../src/config/listen.ts'
+import { formatAddress, parseListen } from '../../src/config/listen-options.ts'
 
 const test = suite('config listen')
 const plain = { host: undefined, port: undefined, path: undefined, ipv6Only: false, backlog: 511, peek: undefined }
@@ -45,7 +45,7 @@ for (const listen of [
   test(`bad: ${JSON.stringify(listen).slice(0, 40)}`, () => assert.ok('fault' in parseListen(listen, '/srv')))
 }
 
-test('an address that is written is read again', () => {
+test('a formatted address parses again', () => {
   for (const listen of ['*:3000', '127.0.0.1:3000', '[::1]:3000', '/run/app.sock']) {
     const parsed = parseListen(listen, '/srv')
     assert.is('value' in parsed && formatAddress(parsed.value), listen)

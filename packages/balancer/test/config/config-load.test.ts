@@ -1,4 +1,4 @@
-// The config file: found in the folder or named, in every language it may be written in, and nothing beside it is read.
+// Finding and reading the config file: named or found in the folder, in every language, and without reading any other file.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { readSettings } from '../../src/cli/command-settings.ts'
-import { findApp, whyNoApp, whyNotRunnable } from '../../src/config/app.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { pm2Advice, pm2AdviceIn } from '../../src/config/pm2-file.ts'
+import { findApp, whyNoApp, whyNotRunnable } from '../../src/config/pool/app.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { BalancerError } from '../../src/errors.ts'
 
@@ -43,7 +43,7 @@ for (const [file, text] of languages) {
   })
 }
 
-test('policies stay what they are', async () => {
+test('policies are passed on as the same objects', async () => {
   const folder = folderWith({
     'balancer.config.ts':
       'class Own { name = "own"; pick() { return undefined } }\nexport default { policy: new Own(), routes: [{ policy: (c) => c[0] }] }',
@@ -53,14 +53,14 @@ test('policies stay what they are', async () => {
   assert.type(loaded.config.routes[0]?.policy, 'function')
 })
 
-test('a config finds the balancer that reads it, wherever that is', async () => {
+test('a config can import the balancer that reads it, without an installation beside it', async () => {
   const folder = folderWith({
     'balancer.config.ts': "import { defineConfig } from '@switchyard/balancer'\nexport default defineConfig({ app: 'x' })",
   })
   assert.equal((await loadConfig({ folder }))?.config, { app: 'x' })
 })
 
-test('a named file is read, and its folder is where paths start', async () => {
+test('a named file is read, and relative paths start from its folder', async () => {
   const folder = folderWith({ 'conf/production.ts': 'export default { app: "y" }', 'balancer.config.json': '{}' })
   assert.equal(await loadConfig({ folder, file: 'conf/production.ts' }), {
     config: { app: 'y' },
@@ -69,7 +69,7 @@ test('a named file is read, and its folder is where paths start', async () => {
   })
 })
 
-test('nothing beside the config is read', async () => {
+test('no other file is read', async () => {
   const folder = folderWith({ '.balancerrc': 'app=rc', '.env': 'SWITCHYARD_TEST_ENV=1', 'package.json': '{"balancer":{"app":"package"}}' })
   assert.is(await loadConfig({ folder }), undefined)
   writeFileSync(join(folder, 'balancer.config.json'), '{"extends":"./other","$production":{"app":"z"}}')
@@ -77,7 +77,7 @@ test('nothing beside the config is read', async () => {
   assert.is(process.env.SWITCHYARD_TEST_ENV, undefined)
 })
 
-/** Reads a config, changes the file, and reads it again. */
+/** Reads a config, changes files, and reads it again. */
 async function readTwice(files: Record<string, string>, changed: Record<string, string>): Promise<unknown[]> {
   const folder = folderWith(files)
   const first = (await loadConfig({ folder }))?.config
@@ -111,7 +111,7 @@ for (const [file, importer, before, after] of imported) {
   }
 }
 
-test('read afresh: what a file that is imported imports', async () => {
+test('read afresh: what an imported file imports', async () => {
   const files = {
     'balancer.config.ts': "import { app } from './one.ts'\nexport default { app }",
     'one.ts': "export { app } from './two.ts'",
@@ -121,7 +121,7 @@ test('read afresh: what a file that is imported imports', async () => {
   assert.equal(await readTwice(files, { 'data.json': '{"app":"y"}' }), [{ app: 'x' }, { app: 'y' }])
 })
 
-test('a faulty one is told, and read again when it is mended', async () => {
+test('a config with a syntax error is read again once it is corrected', async () => {
   const folder = folderWith({ 'balancer.config.ts': 'export default {' })
   assert.is(await loadConfig({ folder }).catch(({ code }) => code), 'ERR_CONFIG')
   writeFileSync(join(folder, 'balancer.config.ts'), 'export default { app: "x" }')
@@ -138,25 +138,25 @@ async function thrownBy(read: () => Promise<unknown>): Promise<BalancerError> {
     assert.instance(error, BalancerError)
     return error as BalancerError
   }
-  throw new Error('it was read')
+  throw new Error('the config was read without an error')
 }
 
-test('a config that throws is named', async () => {
+test('the error of a config that throws names the file and the line', async () => {
   const error = await errorOf({ 'balancer.config.ts': 'throw new Error("no database")' })
   assert.is(error.code, 'ERR_CONFIG')
   assert.match(error.message, /balancer\.config\.ts can't be read: no database \(line 1\)$/)
 })
 
-test('a config that does not parse is named', async () => {
+test('the error of a config with a syntax error names the file', async () => {
   assert.match((await errorOf({ 'balancer.config.ts': 'export default {' })).message, /balancer\.config\.ts can't be read/)
   assert.match((await errorOf({ 'balancer.config.json': '{ "app": }' })).message, /balancer\.config\.json can't be read/)
 })
 
-test('a named file that is not there is named', async () => {
+test('the error of a missing file names it', async () => {
   assert.match((await errorOf({}, 'nowhere.ts')).message, /^There is no config file \/.*nowhere\.ts$/)
 })
 
-test('an app is found as Node would find it', () => {
+test('an app is found as Node finds it', () => {
   const folder = folderWith({
     'a.js': '',
     'b.mjs': '',
@@ -193,7 +193,7 @@ const pm2Files: [file: string, text: string, command: string][] = [
   ['process.yml', 'apps:\n  - script: ./web.js\n    instances: 2\n', 'balancer start ./web.js -i 2'],
 ]
 for (const [file, text, command] of pm2Files) {
-  test(`a file for PM2 is recognised as config, as app, and where nothing is named: ${file}`, async () => {
+  test(`a file for PM2 is recognised as the config, as the app and in the folder: ${file}`, async () => {
     const folder = folderWith({ [file]: text })
     const ways = [
       () => loadConfig({ file, folder }),
@@ -209,7 +209,7 @@ for (const [file, text, command] of pm2Files) {
   })
 }
 
-test('what only looks like a file for PM2 is none', () => {
+test('a file that only resembles one for PM2 is not taken for it', () => {
   const folder = folderWith({
     'app.config.js': 'listen({ apps: [] })',
     'server.js': 'module.exports = { apps: [{ script: "x.js" }] }',
@@ -221,7 +221,7 @@ test('what only looks like a file for PM2 is none', () => {
   assert.is(pm2AdviceIn(folder), undefined)
 })
 
-test('an app that is not there: what is there instead is told', () => {
+test('the fault of a missing app names what the folder has instead', () => {
   const folder = folderWith({ 'server.js': '', 'notes.md': '', 'empty/x.txt': '', 'broken/package.json': '{ "main": "lost.js" }' })
   const cases = {
     'sever.js': `there is no app at ${join(folder, 'sever.js')} (did you mean 'server.js'?)`,
@@ -245,13 +245,13 @@ const unreadable: [what: string, file: string, text: string, message: RegExp][] 
   ['is empty', 'a.config.mjs', '', /exports no config: write 'export default/],
 ]
 for (const [what, file, text, message] of unreadable) {
-  test(`a config that ${what}: one line that says where`, async () => {
+  test(`a config that ${what}: one line with the place`, async () => {
     const folder = folderWith({ [file]: text })
     assert.match((await thrownBy(() => loadConfig({ file, folder }))).message, message)
   })
 }
 
-test('a folder is no config', async () => {
+test('a folder is not a config file', async () => {
   const folder = folderWith({ 'sub/x.js': '' })
   assert.match((await thrownBy(() => loadConfig({ file: 'sub', folder }))).message, 'is a folder, not a config file')
 })

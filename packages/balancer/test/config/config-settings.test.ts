@@ -1,4 +1,4 @@
-// A config without faults becomes settings: every default filled in, every path absolute.
+// Settings of configs without faults: every default filled in, every path absolute.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,22 +18,19 @@ import {
 import { sessionDefaults } from '@switchyard/worker-runtime'
 import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../../test/suite.ts'
-import type { BalancerConfig, PoolConfig, SizeConfig } from '../../src/config/config.ts'
-import { defaultAutoscale, defaultLimits, defaultOutliers } from '../../src/config/defaults.ts'
+import type { BalancerConfig } from '../../src/config/config.ts'
+import { defaultLimits } from '../../src/config/limit-options.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { withTicketKeys } from '../../src/sessions/session-secrets.ts'
-import type { PoolSettings } from '../../src/settings.ts'
 
 const test = suite('config settings')
 const folder = mkdtempSync(join(tmpdir(), 'switchyard-settings-'))
 writeFileSync(join(folder, 'server.js'), '')
-mkdirSync(join(folder, 'reports'))
-writeFileSync(join(folder, 'reports', 'index.mjs'), '')
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
 const settingsOf = (config: BalancerConfig, env: NodeJS.ProcessEnv = {}) => resolveSettings(config, { folder, env, cpus: () => 6 })
 
-test('an app is enough', () => {
+test('a config needs only an app', () => {
   const settings = settingsOf({ app: './server' })
   assert.equal(settings.pools, [
     {
@@ -81,7 +78,7 @@ test('an app is enough', () => {
   assert.is(settings.ticketKeys.length, 1)
 })
 
-test('addresses that are not balanced are written like those of listen', () => {
+test('unbalanced takes addresses in the forms of listen', () => {
   const { unbalanced } = settingsOf({ app: 'server.js', unbalanced: [9464, '127.0.0.1:9229', 'unix:debug.sock', { port: 1, host: '::1' }] })
   assert.equal(
     unbalanced.map(({ host, port, path }) => host ?? port ?? path),
@@ -89,129 +86,7 @@ test('addresses that are not balanced are written like those of listen', () => {
   )
 })
 
-test('pools keep their order and what they say', () => {
-  const { pools } = settingsOf({
-    app: 'server.js',
-    pools: {
-      web: { workers: 'max', env: { A: '1', B: undefined } },
-      heavy: { workers: 2, app: './reports', cwd: 'reports', args: ['-v'], execArgv: ['--no-warnings'], queue: { limit: 0 } },
-    },
-  })
-  assert.equal(
-    pools.map(({ name, workers, app, cwd, env, queueLimit, queueTimeoutMs }) => [name, workers, app, cwd, env, queueLimit, queueTimeoutMs]),
-    [
-      ['web', 6, join(folder, 'server.js'), folder, { A: '1' }, 1024, 5000],
-      ['heavy', 2, join(folder, 'reports', 'index.mjs'), join(folder, 'reports'), {}, 0, 5000],
-    ],
-  )
-  assert.equal([pools[1]?.args, pools[1]?.execArgv], [['-v'], ['--no-warnings']])
-})
-
-test('pools say how work is shared among their workers', () => {
-  const { pools } = settingsOf({
-    app: 'server.js',
-    pools: {
-      web: { weights: [2, 0.5], concurrency: 1, slowStart: { windowMs: 5000 } },
-      heavy: { slowStart: { windowMs: 1, from: 1, aggression: 0.5 } },
-    },
-  })
-  assert.equal(
-    pools.map(({ weights, concurrency, slowStart }) => [weights, concurrency, slowStart]),
-    [
-      [[2, 0.5], 1, { windowMs: 5000, from: 0.1, aggression: 1 }],
-      [[], Number.POSITIVE_INFINITY, { windowMs: 1, from: 1, aggression: 0.5 }],
-    ],
-  )
-})
-
-/** A pool of a config that has come as JSON. */
-const poolOf = (pool: PoolConfig, rest: Omit<BalancerConfig, 'pools'> = {}) =>
-  settingsOf(JSON.parse(JSON.stringify({ app: 'server.js', ...rest, pools: { web: pool } }))).pools[0] as PoolSettings
-
-test('a path alone is a probe, and a probe fills in what is left out', () => {
-  const path = '/healthz'
-  assert.equal(poolOf({ readyWhen: path }).readyWhen, { path, status: [200, 399], intervalMs: 250, timeoutMs: 1000, headers: {} })
-  assert.equal(poolOf({ healthWhen: path }).healthWhen, {
-    path,
-    status: [200, 399],
-    intervalMs: 10_000,
-    timeoutMs: 5000,
-    headers: {},
-    failures: 3,
-  })
-  const own = { path: '/a?b=c', status: 204, intervalMs: 1, timeoutMs: 2, headers: { host: 'a.example' }, failures: 1 }
-  assert.equal(poolOf({ healthWhen: own }).healthWhen, { ...own, status: [204, 204] })
-  assert.equal(poolOf({ readyWhen: { path, status: [200, 204] } }).readyWhen?.status, [200, 204])
-})
-
-const sizes: [SizeConfig, number][] = [
-  [1_048_576, 1_048_576],
-  ['512M', 536_870_912],
-  ['512 MB', 536_870_912],
-  ['512MiB', 536_870_912],
-  ['1.5g', 1_610_612_736],
-  ['2048K', 2_097_152],
-  ['1T', 1_099_511_627_776],
-]
-for (const [size, bytes] of sizes)
-  test(`a size: ${size}`, () =>
-    assert.equal(poolOf({ maxMemory: { soft: size } }).memory, { softBytes: bytes, hardBytes: Number.POSITIVE_INFINITY }))
-
-test('outliers are left alone unless they are asked for', () => {
-  assert.is(poolOf({ outliers: false }).outliers, undefined)
-  assert.equal(poolOf({ outliers: true }).outliers, defaultOutliers)
-  assert.equal(poolOf({ outliers: { errorShare: 0.5 } }).outliers, { ...defaultOutliers, errorShare: 0.5 })
-})
-
-test('a pool that scales begins with the fewest, or as it says', () => {
-  assert.equal(poolOf({ autoscale: {} }).autoscale, { ...defaultAutoscale, min: 1, max: 6 })
-  assert.equal(poolOf({ autoscale: { min: 8 } }).autoscale?.max, 8, 'never below the least')
-  assert.is(poolOf({ autoscale: { min: 2 } }).workers, 2)
-  assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 'max' }).workers, 4)
-  assert.is(poolOf({ autoscale: { min: 8, max: 9 }, workers: 'max' }).workers, 8)
-  assert.is(poolOf({ autoscale: { min: 2, max: 4 }, workers: 3 }).workers, 3)
-})
-
-test('what is replaced, and when', () => {
-  const { reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs, stopSignal, stopTimeoutMs } = poolOf({
-    reload: { maxSurge: 2 },
-    maxRequests: 10,
-    maxAgeMs: 20,
-    nice: -5,
-    maxConnectionAgeMs: 30,
-    drainSpreadMs: 0,
-    drainReturnMs: 3000,
-    stopSignal: 'SIGINT',
-    stopTimeoutMs: 40_000,
-  })
-  assert.equal(
-    [reload, maxRequests, maxAgeMs, nice, maxConnectionAgeMs, drainSpreadMs, drainReturnMs, stopSignal, stopTimeoutMs],
-    [{ maxSurge: 2, settleMs: 1500 }, 10, 20, -5, 30, 0, 3000, 'SIGINT', 40_000],
-  )
-  const short = poolOf({}, { drainTimeoutMs: 700 })
-  assert.equal([short.drainSpreadMs, short.drainReturnMs], [700, 700], 'no longer than the drain')
-})
-
-test('a user goes with its group, by name or number', () => {
-  const users = { own: () => 0, read: (path: string) => files[path] }
-  const files: Record<string, string> = {
-    '/etc/passwd': '# users\nroot:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/bin/sh\n+@cluster\n',
-    '/etc/group': 'root:x:0:\nwww:x:34:\nadm:x:4:www\n',
-  }
-  const ownerOf = ({ uid, gid }: PoolConfig) => {
-    const config = { app: 'server.js', pools: { web: { uid, gid } } }
-    const [pool] = resolveSettings(config, { folder, env: {}, cpus: () => 6, users }).pools
-    return [pool?.uid, pool?.gid]
-  }
-  assert.equal(ownerOf({ uid: 'www' }), [33, 34])
-  assert.equal(ownerOf({ uid: 33 }), [33, 34])
-  assert.equal(ownerOf({ uid: 'www', gid: 'adm' }), [33, 4])
-  assert.equal(ownerOf({ uid: 4711, gid: 4712 }), [4711, 4712])
-  assert.equal(ownerOf({ gid: 'adm' }), [undefined, 4])
-  assert.equal(ownerOf({}), [undefined, undefined])
-})
-
-test('a control socket is a path from the folder of the config, or none', () => {
+test('the path of the control socket starts from the folder of the config; false means none', () => {
   const controlOf = (control: BalancerConfig['control']) => settingsOf({ app: 'server.js', control }).control
   assert.is(controlOf('run/control.sock'), join(folder, 'run/control.sock'))
   assert.is(controlOf('/run/control.sock'), '/run/control.sock')
@@ -219,7 +94,7 @@ test('a control socket is a path from the folder of the config, or none', () => 
   assert.is(controlOf(undefined), undefined)
 })
 
-test('a name is taken as it is, and else that of the folder', () => {
+test('the name is the configured one, else that of the folder', () => {
   assert.is(settingsOf({ app: 'server.js', name: 'shop-1.eu' }).name, 'shop-1.eu')
   const nameIn = (name: string) => {
     mkdirSync(join(folder, name), { recursive: true })
@@ -230,11 +105,11 @@ test('a name is taken as it is, and else that of the folder', () => {
   assert.is(nameIn('...'), 'balancer')
 })
 
-test('a hang timeout of 0 is none', () => {
+test('a hang timeout of 0 means never', () => {
   assert.is(settingsOf({ app: 'server.js', hangTimeoutMs: 0 }).limits.hangTimeoutMs, Number.POSITIVE_INFINITY)
 })
 
-test('routes name what they leave out', () => {
+test('routes get a name, the first pool and the default policy', () => {
   const own = roundRobin()
   const { routes, defaultPolicy } = settingsOf({
     app: 'server.js',
@@ -257,10 +132,10 @@ test('routes name what they leave out', () => {
       ['/*', 'heavy', {}],
     ],
   )
-  assert.is(routes[1]?.policy, own, 'a policy is taken as it is')
+  assert.is(routes[1]?.policy, own, 'a policy stays the same object')
   assert.is(routes[3]?.policy, defaultPolicy, 'routes of one pool share the default policy')
   assert.is(routes[0]?.policy, routes[4]?.policy)
-  assert.is.not(routes[0]?.policy, defaultPolicy, 'and no other pool does')
+  assert.is.not(routes[0]?.policy, defaultPolicy, 'each pool has its own default policy')
 })
 
 const named: [policy: BalancerConfig['policy'], name: string][] = [
@@ -285,7 +160,7 @@ for (const [policy, name] of named) {
     assert.is(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(policy)) }).defaultPolicy.name, name))
 }
 
-test('the client address in JSON believes the trusted proxies', () => {
+test('the client address in JSON trusts the trusted proxies', () => {
   const { defaultPolicy, clientAddress } = settingsOf({
     app: 'server.js',
     trustedProxies: ['10.0.0.0/8'],
@@ -297,7 +172,7 @@ test('the client address in JSON believes the trusted proxies', () => {
   assert.match((defaultPolicy as Required<Policy>).explain([], head), '203.0.113.7')
 })
 
-test('a policy made by code is told as data that a config may write', () => {
+test('the data of a policy made by code is a valid policy in JSON', () => {
   const policies = [sticky({ by: ticket({ cookie: 'seat' }), breakAt: 2 }), sticky({ by: hash(cookie('a'), { seed: 's' }), breakFloor: 3 })]
   for (const policy of [
     ...policies,
@@ -321,11 +196,11 @@ const admins: [BalancerConfig['admin'], unknown][] = [
 for (const [admin, expected] of admins)
   test(`admin ${JSON.stringify(admin)}`, () => assert.equal(settingsOf({ app: 'server.js', admin }).admin, expected))
 
-test('limits are taken over one by one', () => {
+test('each limit has its own default', () => {
   assert.equal(settingsOf({ app: 'server.js', drainTimeoutMs: 0, maxHeadBytes: undefined }).limits, { ...defaultLimits, drainTimeoutMs: 0 })
 })
 
-test('a ticket outlives a change of secret', () => {
+test('a ticket stays valid over a change of secret', () => {
   const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
   const contents = { slot: 3, generation: 1, pool: 'web', expiresAtMs: 2e12 }
   const before = new TicketSeal(settingsOf({ app: 'server.js', secret: older }).ticketKeys).issue(contents)
@@ -334,10 +209,10 @@ test('a ticket outlives a change of secret', () => {
   assert.equal(sealOf({ secret: [newer, older] }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
   assert.equal(sealOf({}, { SWITCHYARD_SECRET: `${newer}, ${older}` }).open(before, 'web', 1e12), { slot: 3, generation: 1 })
   assert.is(sealOf({ secret: newer }).open(before, 'web', 1e12), undefined)
-  assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has its own')
+  assert.is(sealOf({}).open(before, 'web', 1e12), undefined, 'without a secret each start has a random one')
 })
 
-test('sessions are kept in the primary unless something says Redis', () => {
+test('sessions are kept in the primary unless the config or the environment names Redis', () => {
   const sessionsOf = (sessions: BalancerConfig['sessions'], env?: NodeJS.ProcessEnv) =>
     settingsOf({ app: 'server.js', sessions }, env).sessions
   const { secrets, ...rest } = sessionsOf(undefined)
@@ -355,7 +230,7 @@ test('sessions are kept in the primary unless something says Redis', () => {
   assert.is(sessionsOf({ urlFrom: 'REDIS_URL' }, { REDIS_URL: 'unix:///run/redis.sock' }).url, undefined)
 })
 
-test('sessions are as their options say', () => {
+test('session options override the defaults one by one', () => {
   const { sessions } = settingsOf(
     JSON.parse(
       JSON.stringify({
@@ -390,21 +265,21 @@ test('sessions are as their options say', () => {
   assert.is(settingsOf({ app: 'server.js', sessions: { nearCache: false } }).sessions.nearCache, undefined)
 })
 
-test('session ids are signed with secrets of their own, else with some that are made of those of tickets', () => {
+test('session ids are signed with their own secrets, else with secrets derived from those of tickets', () => {
   const [older, newer] = ['an older secret of ours', 'a newer secret of ours']
   const secretsOf = (config: BalancerConfig, env?: NodeJS.ProcessEnv) => settingsOf({ app: 'server.js', ...config }, env).sessions.secrets
   const both = secretsOf({ secret: [newer, older] })
   assert.equal(both, [...secretsOf({ secret: newer }), ...secretsOf({ secret: older })])
   assert.equal(secretsOf({}, { SWITCHYARD_SECRET: `${newer},${older}` }), both)
   assert.equal(secretsOf({ secret: 'something else entirely', sessions: { secret: [newer, older] } }), both)
-  assert.not.equal(secretsOf({}), secretsOf({}), 'without a secret each start has its own')
+  assert.not.equal(secretsOf({}), secretsOf({}), 'without a secret each start has a random one')
   for (const secret of both) {
     assert.match(secret, /^[\w-]{43}$/)
     assert.not.match(secret, older)
   }
 })
 
-test('other keys of tickets mean other secrets of sessions, unless those are configured', () => {
+test('session secrets follow a change of ticket keys, unless they are configured', () => {
   const { ticketKeys } = settingsOf({ app: 'server.js', secret: 'an older secret of ours' })
   const old = settingsOf({ app: 'server.js', secret: 'an older secret of ours' }).sessions.secrets
   assert.equal(withTicketKeys(settingsOf({ app: 'server.js' }), ticketKeys).sessions.secrets, old)

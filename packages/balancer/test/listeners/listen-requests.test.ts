@@ -5,7 +5,7 @@ import type { Acceptor, BoundListener, ListenerAddress } from '@switchyard/hando
 import type { ListenAnswer, ListenRequest } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { defaultLimits } from '../../src/config/defaults.ts'
+import { defaultLimits } from '../../src/config/limit-options.ts'
 import { BalancerEmitter } from '../../src/events.ts'
 import { FreePorts } from '../../src/listeners/free-ports.ts'
 import { ListenRequests } from '../../src/listeners/listen-requests.ts'

@@ -1,6 +1,6 @@
 // `balancer check`: prints the settings that the config results in, as tables. Faults are an error, as in every command.
 
-import { formatAddress } from '../../config/listen.ts'
+import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import type { Settings } from '../../settings.ts'

@@ -2,7 +2,7 @@
 // balancer and assumes that every worker is idle.
 
 import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
-import { secretVariable } from '../../config/secret.ts'
+import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
@@ -107,7 +107,7 @@ function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[
   const found: string[] = []
   if (head.ambiguous) found.push('This head is ambiguous: policies take no key from it.')
   if (policy.ticket !== undefined && !knowsSecret)
-    found.push(`Tickets can't be read here: without 'secret' or ${secretVariable} each start signs with a new secret.`)
+    found.push(`Tickets can't be read here: without 'secret' or ${SECRET_VARIABLE} each start signs with a new secret.`)
   if (policy.learns !== undefined && policy.learns.length > 0)
     found.push('Only a running balancer knows which worker set which cookie; here every cookie value is hashed.')
   return found.length === 0 ? [] : ['', ...found]

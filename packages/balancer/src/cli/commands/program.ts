@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { parseHostPort, parseListen } from '../../config/listen.ts'
+import { parseHostPort, parseListen } from '../../config/listen-options.ts'
 import { type CliIo, ownVersion } from '../io.ts'
 import { LOG_LEVELS } from '../log-level.ts'
 import { addControlCommands } from './control-commands.ts'

@@ -1,7 +1,7 @@
 // The text of each event, for the log and for clients that wait for an operation.
 
 import type { BalancerEvents, Seat } from '../../events.ts'
-import { appStopSignals } from '../../settings.ts'
+import { APP_STOP_SIGNALS } from '../../settings.ts'
 import { counted, draining, duration } from '../format.ts'
 
 /** `text` is for people, `fields` for machines. */
@@ -125,6 +125,6 @@ function describeExit(exit: BalancerEvents['workerExited'][0]): string {
 
 /** An expected exit by a stop signal counts as a clean stop. */
 function describeExitCode({ code, signal, expected }: BalancerEvents['workerExited'][0]): string {
-  if (expected && (code === 0 || appStopSignals.some((name) => name === signal))) return 'has stopped'
+  if (expected && (code === 0 || APP_STOP_SIGNALS.some((name) => name === signal))) return 'has stopped'
   return signal === null ? `exited with code ${code}` : `was ended by ${signal}`
 }

@@ -1,10 +1,10 @@
-// `'max'` is what the cgroup gives, on machines made of text.
+// The number of cores behind `'max'`, on machines whose files are given as text.
 
 import * as assert from 'uvu/assert'
-import { suite } from '../../../../test/suite.ts'
-import { usableCpus } from '../../src/config/cpus.ts'
+import { suite } from '../../../../../test/suite.ts'
+import { usableCpus } from '../../../src/config/pool/cpus.ts'
 
-const test = suite('config cpus')
+const test = suite('cpus')
 const group = (text: string) => ({ '/proc/self/cgroup': text })
 
 const table: [name: string, files: Record<string, string>, cores: number, expected: number][] = [
@@ -14,13 +14,13 @@ const table: [name: string, files: Record<string, string>, cores: number, expect
   ['v2, one and a half cores count as two', { ...group('0::/app\n'), '/sys/fs/cgroup/app/cpu.max': '150000 100000\n' }, 8, 2],
   ['v2, a tenth of a core counts as one', { ...group('0::/\n'), '/sys/fs/cgroup/cpu.max': '10000 100000\n' }, 8, 1],
   [
-    'v2, a limit further up',
+    'v2, a limit of a parent group',
     { ...group('0::/a/b/c\n'), '/sys/fs/cgroup/a/b/c/cpu.max': 'max 100000', '/sys/fs/cgroup/a/cpu.max': '300000 100000' },
     8,
     3,
   ],
   [
-    'v2, the tightest of several',
+    'v2, the lowest of several limits',
     { ...group('0::/a/b\n'), '/sys/fs/cgroup/a/b/cpu.max': '500000 100000', '/sys/fs/cgroup/a/cpu.max': '300000 100000' },
     8,
     3,
@@ -54,7 +54,7 @@ const table: [name: string, files: Record<string, string>, cores: number, expect
     4,
   ],
   [
-    'both, each with a say',
+    'v1 and v2 together',
     {
       ...group('5:cpu:/\n0::/\n'),
       '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '400000',
@@ -65,7 +65,7 @@ const table: [name: string, files: Record<string, string>, cores: number, expect
     4,
   ],
   ['garbage', { ...group('what\n0::\n::\n0::/x'), '/sys/fs/cgroup/x/cpu.max': 'lots of it' }, 8, 8],
-  ['a period of nothing', { ...group('0::/'), '/sys/fs/cgroup/cpu.max': '100000 0' }, 8, 8],
+  ['a period of 0', { ...group('0::/'), '/sys/fs/cgroup/cpu.max': '100000 0' }, 8, 8],
   ['no cores at all', {}, 0, 1],
 ]
 
@@ -73,6 +73,6 @@ for (const [name, files, cores, expected] of table) {
   test(name, () => assert.is(usableCpus({ parallelism: () => cores, read: (path) => files[path] }), expected))
 }
 
-test('this machine has at least one', () => assert.ok(usableCpus() >= 1))
+test('this machine has at least one core', () => assert.ok(usableCpus() >= 1))
 
 test.run()

@@ -1,18 +1,18 @@
-// How many cores this process may really use. In a container the host's cores are a lie: the cgroup's quota decides.
+// How many cores this process may use. In a container the cgroup's quota decides, not the number of cores of the host.
 
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path/posix'
 
-/** What is asked of the system; passed in, so that tests can stand for any machine. */
+/** What is read from the system. Tests pass their own. */
 export interface CpuSource {
-  /** Cores the scheduler may put this process on. */
+  /** Cores on which the scheduler may run this process. */
   parallelism(): number
   /** The text of a file, or undefined when it can't be read. */
   read(path: string): string | undefined
 }
 
-const cgroupRoot = '/sys/fs/cgroup'
+const CGROUP_ROOT = '/sys/fs/cgroup'
 
 const thisMachine: CpuSource = {
   parallelism: availableParallelism,
@@ -25,7 +25,7 @@ const thisMachine: CpuSource = {
   },
 }
 
-/** Number of workers that `'max'` stands for: the cores this process may use, cut to the cgroup's quota (v2 and v1, rounded up), at least 1. */
+/** The number of workers that `'max'` stands for: usable cores, limited by the cgroup's quota (v2 and v1, rounded up), at least 1. */
 export function usableCpus(source: CpuSource = thisMachine): number {
   const quotas = [source.parallelism()]
   for (const line of (source.read('/proc/self/cgroup') ?? '').split('\n')) {
@@ -34,7 +34,7 @@ export function usableCpus(source: CpuSource = thisMachine): number {
     for (const folder of fromLeafToRoot(path)) {
       const quota =
         controllers === ''
-          ? quotaOfVersion2(source, join(cgroupRoot, folder))
+          ? quotaOfVersion2(source, join(CGROUP_ROOT, folder))
           : controllers.split(',').includes('cpu')
             ? quotaOfVersion1(source, controllers, folder)
             : undefined
@@ -44,7 +44,7 @@ export function usableCpus(source: CpuSource = thisMachine): number {
   return Math.max(1, Math.min(...quotas))
 }
 
-/** Every group around the leaf limits it too. A path that climbs out of the namespace says nothing but its root. */
+/** Every parent group limits the process too. Of a path outside the cgroup namespace only the root can be read. */
 function fromLeafToRoot(path: string): string[] {
   if (path.includes('..')) return ['/']
   const folders = [path]
@@ -62,14 +62,14 @@ function quotaOfVersion2(source: CpuSource, folder: string): number | undefined 
 
 function quotaOfVersion1(source: CpuSource, controllers: string, folder: string): number | undefined {
   for (const mount of new Set([controllers, 'cpu', 'cpu,cpuacct'])) {
-    const base = join(cgroupRoot, mount, folder)
+    const base = join(CGROUP_ROOT, mount, folder)
     const quota = share(source.read(join(base, 'cpu.cfs_quota_us')), source.read(join(base, 'cpu.cfs_period_us')))
     if (quota !== undefined) return quota
   }
   return undefined
 }
 
-/** `max`, `-1` and anything unreadable mean no limit. */
+/** undefined: no limit, which is `max`, `-1` or an unreadable value. */
 function share(quota: string | undefined, period: string | undefined): number | undefined {
   const cores = Number.parseInt(quota ?? '', 10) / Number.parseInt(period ?? '', 10)
   return Number.isFinite(cores) && cores > 0 ? cores : undefined
