@@ -2,7 +2,7 @@
 
 import { mixedContenders } from './contenders.ts'
 import type { MixedSample } from './mixed.ts'
-import { markdown, median, type Verdict } from './report.ts'
+import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
 const baseline = 'switchyard, no heavy'
@@ -60,18 +60,13 @@ export function mixedTable(rows: readonly MixedRow[]): string {
     ['contender', 'light p50 ms', 'light p99 ms', 'lowest–highest', '× no heavy', 'heavy p50 ms', 'heavy p99 ms', 'asked late ms'],
     rows.map((row) => [
       row.contender,
-      ms(row.lightP50Ms),
-      ms(row.lightP99Ms),
-      `${ms(row.lightP99LowestMs)}–${ms(row.lightP99HighestMs)}`,
+      formatMs(row.lightP50Ms),
+      formatMs(row.lightP99Ms),
+      `${formatMs(row.lightP99LowestMs)}–${formatMs(row.lightP99HighestMs)}`,
       row.againstBaseline?.toFixed(2) ?? '',
-      row.heavyP50Ms === undefined ? '' : ms(row.heavyP50Ms),
-      row.heavyP99Ms === undefined ? '' : ms(row.heavyP99Ms),
-      ms(row.lateP99Ms),
+      row.heavyP50Ms === undefined ? '' : formatMs(row.heavyP50Ms),
+      row.heavyP99Ms === undefined ? '' : formatMs(row.heavyP99Ms),
+      formatMs(row.lateP99Ms),
     ]),
   )
-}
-
-/** Milliseconds as text. */
-export function ms(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 1)
 }

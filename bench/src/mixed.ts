@@ -3,8 +3,8 @@
 import type { Questions } from './answers.ts'
 import { mixedContenders } from './contenders.ts'
 import { ableOf } from './installed.ts'
-import { ms } from './mixed-report.ts'
 import type { Latencies } from './open-loop.ts'
+import { formatMs } from './report.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
 
@@ -61,5 +61,5 @@ export function mixedLoad(): string {
 }
 
 function told({ count, p50Ms, p99Ms }: Latencies): string {
-  return count === 0 ? 'none' : `p50 ${ms(p50Ms)} p99 ${ms(p99Ms)} ms of ${count}`
+  return count === 0 ? 'none' : `p50 ${formatMs(p50Ms)} p99 ${formatMs(p99Ms)} ms of ${count}`
 }

@@ -2,17 +2,8 @@
 // The built packages are measured, as they run.
 
 import { type Candidate, idleLoad, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
-import { policyCases } from './policy-cases.ts'
+import { type MicroCase, type MicroRow, policyCases } from './policy-cases.ts'
 import { markdown, median } from './report.ts'
-
-export interface MicroRow {
-  readonly name: string
-  /** Nanoseconds for one, median of the batches. */
-  readonly nsPerOp: number
-  readonly batches: number
-  /** Reading the head from its bytes is a part of it. */
-  readonly reads: boolean
-}
 
 const MAX_HEAD_BYTES = 16_384
 const BATCH_MS = 10
@@ -87,12 +78,6 @@ export function steering(routes: number): { table: RouteTable; steer: () => Rout
 function parsedHeaders(): Record<string, string> {
   const lines = browserHead.toString('latin1').trimEnd().split('\r\n').slice(1)
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]))
-}
-
-export interface MicroCase {
-  readonly name: string
-  readonly reads: boolean
-  readonly run: () => unknown
 }
 
 const cases: readonly MicroCase[] = [

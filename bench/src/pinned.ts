@@ -6,7 +6,7 @@ import { runAb } from './ab.ts'
 import { checkAnswers, type Questions } from './answers.ts'
 import { type Contender, pinnedContenders } from './contenders.ts'
 import { exchange } from './exchange.ts'
-import { ms } from './mixed-report.ts'
+import { formatMs } from './report.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
@@ -50,7 +50,7 @@ export async function measurePinned(options: PinnedOptions, progress: (line: str
   for (const { part, seed, contender } of turns) {
     const figures = part === 'pinned' ? await besidePinned(contender) : await besideAfterIo(contender, seed, options, progress)
     samples.push({ part, contender: contender.name, seed, ...figures })
-    progress(`${samples.length}/${turns.length}  ${part}  round ${seed}  ${contender.name}  slowest ${ms(figures.slowestMs)} ms`)
+    progress(`${samples.length}/${turns.length}  ${part}  round ${seed}  ${contender.name}  slowest ${formatMs(figures.slowestMs)} ms`)
   }
   return samples
 }

@@ -1,9 +1,8 @@
 // From the samples of `queueing` to rows, verdicts and a table. Pure.
 
-import { ms } from './mixed-report.ts'
 import type { Ideal, QueueingSample } from './queueing.ts'
 import { BEST_OTHER, IDEAL, NAIVE, NAIVE_LEAST, NODE_IDEAL, ONE_EACH } from './queueing-scenarios.ts'
-import { markdown, median, type Verdict } from './report.ts'
+import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
 /** One contender in one scenario over all seeds. */
@@ -133,7 +132,7 @@ export function queueingNotes(rows: readonly QueueingRow[], lateMs: number): rea
     const who = `${scenario}, ${contender}`
     return [
       ...(lateP99HighestMs > lateMs
-        ? [`${who}: requests left up to ${ms(lateP99HighestMs)} ms late, so the machine was measured too`]
+        ? [`${who}: requests left up to ${formatMs(lateP99HighestMs)} ms late, so the machine was measured too`]
         : []),
       ...(waited > 0 ? [`${who}: ${waited} requests found no connection free and waited in the client`] : []),
     ]
@@ -148,14 +147,14 @@ export function queueingTable(rows: readonly QueueingRow[]): string {
     rows.map((row) => [
       row.scenario,
       row.contender,
-      ms(row.p50Ms),
-      ms(row.p99Ms),
+      formatMs(row.p50Ms),
+      formatMs(row.p99Ms),
       row.timesIdeal.toFixed(2),
       row.contender === IDEAL ? '' : row.timesIdealBySeed.map((ratio) => ratio.toFixed(2)).join(' – '),
       row.timesNodeIdeal?.toFixed(2) ?? '',
       row.timesOneEach?.toFixed(2) ?? '',
-      isIdeal(row) ? '' : ms(row.cpuMs),
-      isIdeal(row) ? '' : ms(row.lateP99Ms),
+      isIdeal(row) ? '' : formatMs(row.cpuMs),
+      isIdeal(row) ? '' : formatMs(row.lateP99Ms),
     ]),
   )
 }

@@ -5,10 +5,10 @@ import type { Questions } from './answers.ts'
 import { centralQueue } from './central-queue.ts'
 import { type Contender, entrants } from './contenders.ts'
 import { ableOf } from './installed.ts'
-import { ms } from './mixed-report.ts'
 import type { OpenLoopReport, OpenLoopTask } from './open-loop.ts'
 import { quantile } from './quantile.ts'
 import { KERNEL, type QueueingScenario, rateOf } from './queueing-scenarios.ts'
+import { formatMs } from './report.ts'
 import { traceOf } from './trace.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
@@ -67,7 +67,7 @@ export async function measureQueueing(options: QueueingOptions, progress: (line:
     if (contender.name === KERNEL) nodeIdeals.set(`${scenario.name} ${seed}`, idealOf(task, scenario.workers, cpuMs))
     samples.push({ scenario: scenario.name, contender: contender.name, seed, ideal, cpuMs, ...report })
     const { p50Ms, p99Ms, count } = report.all
-    const figures = `p50 ${ms(p50Ms)} p99 ${ms(p99Ms)} ms of ${count}, ${(p99Ms / ideal.p99Ms).toFixed(2)} × the ideal`
+    const figures = `p50 ${formatMs(p50Ms)} p99 ${formatMs(p99Ms)} ms of ${count}, ${(p99Ms / ideal.p99Ms).toFixed(2)} × the ideal`
     progress(`${samples.length}/${turns.length}  ${scenario.name}  seed ${seed}  ${contender.name}  ${figures}`)
   }
   if (samples.length === 0) throw new Error('there was nothing to measure')

@@ -159,3 +159,8 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): readonly (r
   }
   return [...found.values()]
 }
+
+/** Milliseconds as text. */
+export function formatMs(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 1)
+}

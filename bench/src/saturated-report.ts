@@ -1,9 +1,8 @@
 // From the samples of `saturated` to rows, verdicts and a table. Pure.
 
 import type { Sample } from './entrant.ts'
-import { ms } from './mixed-report.ts'
 import { KERNEL } from './queueing-scenarios.ts'
-import { markdown, median, pairedRatio, type Verdict } from './report.ts'
+import { formatMs, markdown, median, pairedRatio, type Verdict } from './report.ts'
 import { saturatedTargets } from './saturated-scenarios.ts'
 
 /** One contender in one scenario; medians of the rounds. */
@@ -66,7 +65,7 @@ export function saturatedTable(rows: readonly SaturatedRow[]): string {
       `${count(row.requestsPerSecondLowest)}–${count(row.requestsPerSecondHighest)}`,
       row.againstKernel?.toFixed(3) ?? '',
       count(row.cpuShare * 100),
-      ms(row.p99Ms),
+      formatMs(row.p99Ms),
     ]),
   )
 }
