@@ -8,7 +8,7 @@ import type { Target } from './scenarios.ts'
 const baseline = 'switchyard, no heavy'
 export const mixedTarget: Target = { scenario: 'mixed, light p99', contender: 'switchyard', against: baseline, atMost: 1.5 }
 
-/** One contender over all seeds: medians of what each gave. */
+/** One contender over all seeds, with the medians of the seeds. */
 export interface MixedRow {
   readonly contender: string
   readonly seeds: number
@@ -18,9 +18,9 @@ export interface MixedRow {
   readonly lightP99HighestMs: number
   /** `lightP99Ms` over that of the baseline. */
   readonly againstBaseline: number | undefined
-  /** How late the generator was, at the 99th percentile: below that a latency says little. */
+  /** How late the generator was, at the 99th percentile: a latency below that says little. */
   readonly lateP99Ms: number
-  /** Undefined: it was given none. */
+  /** Undefined: the trace had no heavy requests. */
   readonly heavyP50Ms: number | undefined
   readonly heavyP99Ms: number | undefined
 }

@@ -48,7 +48,7 @@ export const help = `npm run bench -- [options]
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
-/** What is wrong with the command line. */
+/** A fault of the command line. */
 export class UsageError extends Error {}
 
 export interface Options {
@@ -84,7 +84,7 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 
-/** Those whose scenarios are not those of the costs. */
+/** Runs whose scenarios are not those of the costs. */
 const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
 
 type Usual = Readonly<Record<Mode, string>>
@@ -101,7 +101,7 @@ const usualSeconds: Usual = {
 const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', saturated: '0', reload: '0', sessions: '0', micro: '0' }
 const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', saturated: '3', reload: '1', sessions: '3', micro: '5' }
 
-/** V8 compiles what a primary runs in the course of some seconds: what takes the workers from their work must be over before anything is timed. */
+/** V8 compiles a primary's code within some seconds. That compiling takes CPU from the workers, so it must end before anything is timed. */
 const SATURATED_WARM_UP = 15
 const MOST_WARM_UP = 2
 

@@ -1,5 +1,5 @@
-// What a decision costs inside the primary: reading a head, finding its route, picking a worker. One process, no sockets.
-// The built packages are measured, as they run.
+// The cost of a decision inside the primary: reading a head, finding its route, picking a worker. One process, no sockets. The built
+// packages are measured, as they run.
 
 import { type Candidate, idleLoad, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
 import { type MicroCase, type MicroRow, policyCases } from './policy-cases.ts'
@@ -131,6 +131,6 @@ function timeMs(run: () => unknown, times: number): number {
   for (let count = 0; count < times; count += 1) last = run()
   const ms = performance.now() - startedAt
   // Read, so that no compiler may leave the work out.
-  if (last === undefined) throw new Error('the case chose nobody')
+  if (last === undefined) throw new Error('the case chose no worker')
   return ms
 }

@@ -16,7 +16,7 @@ export interface PinnedRow {
   readonly part: string
   readonly contender: string
   readonly p50Ms: number
-  /** By round, and the worst of all: one request that waits is what this is about, so nothing is averaged. */
+  /** By round, and the worst of all: the promise is that not a single request waits, so nothing is averaged. */
   readonly slowestByRoundMs: readonly number[]
   readonly slowestMs: number
 }

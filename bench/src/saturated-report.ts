@@ -16,9 +16,9 @@ export interface SaturatedRow {
   readonly requestsPerSecondHighest: number
   /** `requestsPerSecond` over that of `SCHED_NONE`, see `pairedRatio`; undefined: that took no part. */
   readonly againstKernel: number | undefined
-  /** Of all server processes together, in cores: 2 is two cores that did nothing else. */
+  /** Of all server processes together, in cores: 2 is two fully busy cores. */
   readonly cpuShare: number
-  /** How long a request took, at the 99th percentile: with so many clients the most of it is waiting. */
+  /** Latency at the 99th percentile: with this many clients most of it is waiting. */
   readonly p99Ms: number
 }
 
@@ -44,7 +44,7 @@ export function saturatedRows(samples: readonly Sample[]): readonly SaturatedRow
   })
 }
 
-/** What was not run has none. */
+/** Scenarios that were not run have none. */
 export function saturatedVerdicts(rows: readonly SaturatedRow[]): readonly Verdict[] {
   return rows.flatMap(({ load, scenario, contender, againstKernel: measured }) =>
     saturatedTargets
