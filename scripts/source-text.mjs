@@ -1,4 +1,4 @@
-// Reading source as text, well enough for checks that need no parser.
+// Reads source as text, well enough for checks that need no parser.
 
 const STRING_OR_COMMENT = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/.*/g
 
@@ -12,7 +12,7 @@ export function withoutComments(source) {
 }
 
 /**
- * What the source imports: static, dynamic and re-exported specifiers, and `require`. Expects a source without comments.
+ * The imports of a source: static, dynamic and re-exported specifiers, and `require`. Expects a source without comments.
  * @param {string} source
  * @returns {string[]}
  */

@@ -1,4 +1,4 @@
-// npm run test:versions [-- 22 24 name…]: builds once, and runs the test files on each version of Node. Its last line is the result of all.
+// npm run test:versions [-- 22 24 name…]: builds once, and runs the test files on each version of Node. The last line is the result of all.
 
 import { choiceOf, executableOf, versions } from './node-versions.mjs'
 import { ensureSystem } from './system.mjs'

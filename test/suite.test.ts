@@ -1,4 +1,4 @@
-// Proves that the harness fails where a test would otherwise pass in silence: each fixture is a test file with one fault.
+// Proves that the harness fails where a test would otherwise pass silently: each fixture is a test file with one fault.
 
 import { createServer } from 'node:http'
 import { faultOf } from '../scripts/test-files.mjs'

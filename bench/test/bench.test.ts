@@ -1,4 +1,4 @@
-// The whole script, for the blink of an eye: who takes part, what it refuses to time, how it ends. No figure is asserted.
+// The whole script, in a very short form: which contenders take part, what it refuses to time, how it ends. No figure is asserted.
 
 import { assert, suite } from '../../test/suite.ts'
 import type { Sample } from '../src/entrant.ts'

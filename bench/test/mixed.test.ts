@@ -1,4 +1,4 @@
-// The traces of `mixed`, the connections that carry them, and what becomes of the samples. One run of the whole, for the blink of an eye.
+// The traces of `mixed`, the connections that carry them, and the report of its samples. One very short run of the whole.
 
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

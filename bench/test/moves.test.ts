@@ -1,4 +1,4 @@
-// What a steering balancer must have moved.
+// The moves that a steering balancer must have made.
 
 import { assert, suite } from '../../test/suite.ts'
 import { movesFault, movesOf } from '../src/moves.ts'

@@ -22,7 +22,7 @@ function ask(target: string): { readonly begunAt: () => number | undefined; read
 test('it occupies the loop for as long as it is asked to', async () => {
   const startedAt = performance.now()
   const { done } = ask('/work?ms=30')
-  // It was synchronous.
+  // The call was synchronous.
   assert.ok(performance.now() - startedAt >= 29)
   assert.ok((await done) - startedAt >= 29)
 })

@@ -1,4 +1,4 @@
-// The traces of `queueing`, what becomes of their samples, and when a run is no good. One run of the whole, for the blink of an eye.
+// The traces of `queueing`, the report of its samples, and when a run is invalid. One very short run of the whole.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -71,7 +71,7 @@ test('the ideal counts what a contender is measured by: nothing of the warm-up, 
   const task = { seed: 1, seconds: 2, warmUpSeconds: 0, connections: 1, reconnect: true, streams, openPath: '/' }
   const whole = idealOf(task, 4)
   const later = idealOf({ ...task, warmUpSeconds: 1 }, 4)
-  // Twice what four workers can do: the queue is as long at half time as it has grown until then.
+  // Twice what four workers can do: at half time the queue is as long as it has grown until then.
   assert.ok(whole.p50Ms > 500 && whole.p50Ms < 1_500, `${whole.p50Ms}`)
   assert.ok(later.p50Ms > whole.p50Ms * 1.3, `${later.p50Ms} of ${whole.p50Ms}`)
   assert.equal(idealOf(task, 4), whole)
@@ -182,7 +182,7 @@ test(
     const { code } = await run.ended
     assert.ok(run.stdout().startsWith('{'), run.output())
     const { rows, samples: taken, verdicts, invalid } = JSON.parse(run.stdout()) as Data
-    // So short a trace may go well by chance.
+    // A trace as short as this may go well by chance.
     assert.is(code, invalid === undefined ? 0 : 1, run.output())
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
@@ -211,7 +211,7 @@ test('a run that is invalid says so and fails', () =>
     const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
     const { code } = await run.ended
     const { invalid } = JSON.parse(run.stdout()) as Data
-    // Nobody waits here, unless the machine makes them wait.
+    // No request waits here, unless the machine is slow.
     if (invalid === undefined) return false
     assert.is(code, 1)
     assert.match(run.output(), /\nINVALID: naive round robin has \d\.\d\d × the ideal/)

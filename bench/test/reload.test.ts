@@ -1,4 +1,4 @@
-// What becomes of the samples of `reload`, and one run of the whole with one that loses nothing and one that does.
+// The report of `reload`, and one run of the whole with a contender that loses nothing and one that does.
 
 import { assert, suite } from '../../test/suite.ts'
 import { reloadContenders } from '../src/contenders.ts'

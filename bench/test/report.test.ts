@@ -1,4 +1,4 @@
-// The order of turns, and what becomes of samples.
+// The order of turns, and the report of samples.
 
 import { assert, suite } from '../../test/suite.ts'
 import { contenders, entrants } from '../src/contenders.ts'

@@ -1,4 +1,4 @@
-// What becomes of the samples of `saturated`, the work that is asked for, and one short run of a cell.
+// The report of `saturated`, the work of its requests, and one short run of a cell.
 
 import { assert, suite } from '../../test/suite.ts'
 import { burn } from '../apps/burn.js'

@@ -1,4 +1,4 @@
-// What becomes of the samples of `sessions`, a run of all who take part, and of some that do not keep what they should.
+// The report of `sessions`, a run of all contenders, and of some that lose sessions.
 
 import { assert, suite } from '../../test/suite.ts'
 import { sessionContenders } from '../src/contenders.ts'
@@ -11,7 +11,7 @@ import { dataOf, start, startWith } from './run.ts'
 
 const test = suite('bench sessions', { timeoutMs: 60_000 })
 
-/** Of a turn: servers that have just started, with all that express brings, beside whatever else the machine does. */
+/** For a turn: servers that have just started, with all modules of express, beside other work of the machine. */
 const SECONDS = 1
 
 const sample = (changes: Partial<SessionSample> = {}): SessionSample => ({
@@ -91,7 +91,7 @@ test('everybody is measured in both scenarios, and every target has its verdict'
   )
 })
 
-/** Those of requests that were under way when time was up are counted, the requests are not: in the blink of an eye that is a share to be seen. */
+/** Writes of requests that were under way when time was up are counted, the requests are not. In a very short run that share is visible. */
 function assertRoundTrips(rows: readonly SessionRow[], contender: string, perRequest: number): void {
   const { roundTrips = 0, requestsPerSecond } = rows.find((row) => row.contender === contender) as SessionRow
   const most = perRequest * (1 + VISITORS / (requestsPerSecond * SECONDS))

@@ -1,4 +1,4 @@
-// The browser: a client as people have it.
+// The browser, as people use it.
 
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -6,7 +6,7 @@ import { type Browser, chromium } from 'playwright-core'
 import { patience } from './patience.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome']
-// Chromium of a distribution, as root, and silent: it asks nobody for anything but the page.
+// A distribution's Chromium, as root, that requests nothing but the page.
 const args = [
   '--headless',
   '--no-sandbox',
@@ -31,7 +31,7 @@ function findBrowser(): string {
         accessSync(path, constants.X_OK)
         return path
       } catch {
-        // Not here.
+        // No Chromium at this path.
       }
     }
   }

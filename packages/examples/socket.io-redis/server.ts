@@ -1,4 +1,5 @@
-// Who you are is in your session, which the page's requests and the socket have in common. Who hears you is a room, in any worker of any balancer.
+// The visitor's name is in a session that the page's requests and the socket share. A message goes to a room, in any worker of any
+// balancer.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { sessions, stickyIds } from '@switchyard/worker-runtime'

@@ -1,4 +1,4 @@
-// Tenants are pinned to slots by a policy of the example's own.
+// A policy of the example's own pins tenants to slots.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
