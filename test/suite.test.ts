@@ -65,7 +65,7 @@ test('a file over its bound is ended and fails', async () => {
 test('a stray rejection fails the test that runs', async () => {
   const { passed, failed, output } = await runFixture('stray-rejection')
   assert.equal({ passed, failed }, { passed: 0, failed: 1 })
-  assert.match(output, 'unhandled rejection in "looks away": Error: nobody listens')
+  assert.match(output, 'unhandled rejection in "looks away": Error: no handler')
 })
 
 test('a failing hook fails the file', async () => {

@@ -45,6 +45,6 @@ function init(arguments)
 
   if order == 'together' then texts = { table.concat(texts) } end
   request = order == 'in-turn' and in_turn or any
-  -- Whoever defines it has wrk read every head.
+  -- A script that defines it makes wrk read every head.
   if order == 'in-turn' then response = answered end
 end

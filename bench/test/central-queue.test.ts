@@ -17,7 +17,7 @@ test('one worker serves in order of arrival', () => {
   assert.equal(centralQueue(jobs([0, 10], [2, 5], [3, 1], [30, 10]), 1), [10, 13, 13, 10])
 })
 
-test('whoever is free first takes the next, so a light job never waits behind a heavy one while another worker is free', () => {
+test('the first free worker takes the next job, so a light one never waits behind a heavy one while another worker is free', () => {
   // One worker has the heavy job until 100, the other the rest: ends at 2, 4 and 12.
   assert.equal(centralQueue(jobs([0, 100], [0, 2], [1, 2], [10, 2]), 2), [100, 2, 3, 2])
 })

@@ -27,7 +27,7 @@ test('it occupies the loop for as long as it is asked to', async () => {
   assert.ok((await done) - startedAt >= 29)
 })
 
-test('timers occupy nobody and run side by side', async () => {
+test('timers occupy no worker and run side by side', async () => {
   const startedAt = performance.now()
   const asked = Array.from({ length: 20 }, () => ask('/work?timer=600&ms=1'))
   assert.ok(performance.now() - startedAt < 600, 'the loop was occupied')

@@ -46,7 +46,7 @@ const samples = [
   ...[310, 700, 900].map((p99Ms, index) => sample(NAIVE, index + 1, p99Ms)),
 ]
 
-test('the blocking scenarios load four workers by 0.7, and the timers of the mix load nobody', () => {
+test('the blocking scenarios load four workers by 0.7, and the timers of the mix load no worker', () => {
   const loads = queueingScenarios.map(({ streams }) =>
     streams.reduce((sum, { perSecond, blockMs }) => sum + (perSecond * blockMs) / 4000, 0),
   )
@@ -114,7 +114,7 @@ test('targets are held against the medians; the best other is not one of ours', 
       { ...target, against: ONE_EACH, atMost: 1.2 },
       { ...target, scenario: 'io-mix', against: BEST_OTHER, atMost: 1 },
       { ...target, scenario: 'kept-alive' },
-      { ...target, against: 'nobody' },
+      { ...target, against: 'absent' },
     ],
   )
   assert.equal(
@@ -146,7 +146,7 @@ test('what weakens a run is said', () => {
   ])
 })
 
-test('every target is of one who takes part in its scenario', () => {
+test('the contender of every target takes part in its scenario', () => {
   for (const { scenario, contender, against } of queueingTargets) {
     const names = entrants(queueingContenders, { name: scenario }).map(({ name }) => name)
     assert.ok(names.includes(contender), scenario)
@@ -187,7 +187,9 @@ test(
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
       only.flatMap((name) =>
-        [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`),
+        [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: contender }) => contender)].map(
+          (contender) => `${name} ${contender}`,
+        ),
       ),
     )
     for (const name of only) {

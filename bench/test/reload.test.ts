@@ -62,7 +62,7 @@ test('PM2 takes part at an exact version, and half a minute is a turn', async ()
 })
 
 test(
-  'who loses requests is told from who does not',
+  'a contender that loses requests fails, one that loses none passes',
   async () => {
     const run = startWith('reloaders', '--reload', '--json', '--seconds', '1')
     const { rows, verdicts } = await dataOf<{ rows: ReloadRow[]; verdicts: Verdict[] }>(run)

@@ -38,7 +38,7 @@ test('contenders take turns within a round, and another one is first each time, 
   assert.is(turnsOf(['a', 'b', 'c'], 4, 1).join(''), 'abc')
 })
 
-test('every load runs every scenario that it can, in so many rounds, with those who take part in it', () => {
+test('every load runs every scenario that it can, in the given rounds, with its contenders', () => {
   for (const load of loads) {
     for (const scenario of scenarios) {
       const rounds = roundsOf(contenders, [scenario], [load], 2)
@@ -51,7 +51,7 @@ test('every load runs every scenario that it can, in so many rounds, with those 
   }
 })
 
-test('every target is of two who take part in its scenario', () => {
+test('both contenders of every target take part in its scenario', () => {
   for (const { scenario, contender, against } of targets) {
     const [found] = scenarios.filter(({ name }) => name === scenario)
     assert.ok(found, scenario)
@@ -74,7 +74,7 @@ test('the median of an even number lies between the middle two', () => {
 })
 
 test('a row has the medians of its rounds and compares them with the references', () => {
-  const [kernel, ours] = rowsOf(samples, ['kernel', 'ours'], ['kernel', 'nobody'])
+  const [kernel, ours] = rowsOf(samples, ['kernel', 'ours'], ['kernel', 'absent'])
   assert.is(kernel?.cpuUs, 48)
   assert.equal(kernel?.against, { kernel: 1 })
   assert.equal(ours, {
@@ -106,7 +106,7 @@ test('a target is met up to its ratio; what was not run has no verdict', () => {
   const verdicts = verdictsOf(rows, [
     target,
     { ...target, atMost: 1.05 },
-    { ...target, against: 'nobody' },
+    { ...target, against: 'absent' },
     { ...target, scenario: 'kept-alive' },
     { ...target, contender: 'theirs' },
   ])

@@ -50,7 +50,7 @@ test('a row has the medians of its rounds, per request, and its throughput besid
   )
 })
 
-test('who has no Redis has no round trips', () => {
+test('a contender without Redis has no round trips', () => {
   const [row] = sessionRows([sample({ contender: 'embedded', redisCpuMs: undefined, roundTrips: undefined })])
   assert.equal([row?.againstConnectRedis, row?.redisUs, row?.roundTrips], [undefined, undefined, undefined])
 })
@@ -74,7 +74,7 @@ test('its scenarios are its own', async () => {
   )
 })
 
-test('everybody is measured in both scenarios, and every target has its verdict', async () => {
+test('all contenders are measured in both scenarios, and every target has its verdict', async () => {
   const { rows, verdicts } = await dataOf<{ rows: SessionRow[]; verdicts: Verdict[] }>(
     start('--sessions', '--seconds', String(SECONDS), '--warm-up', '1', '--json'),
   )

@@ -123,7 +123,7 @@ export async function startCluster(): Promise<RedisCluster> {
     const ranges = (await first.command('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
     const port = ranges.find(([from, to]) => slot >= from && slot <= to)?.[2][1]
     const owner = nodes.find((node) => node.port === port)
-    if (owner === undefined) throw new Error(`nobody serves slot ${slot}`)
+    if (owner === undefined) throw new Error(`no node serves slot ${slot}`)
     return owner
   }
   const moveSlot = async (slot: number, to: RedisServer): Promise<void> => {

@@ -38,7 +38,7 @@ export function serveChat(io: ChatServer): void {
   io.on('connection', (socket) => {
     const { room, name } = socket.handshake.auth
     const place = shortText(room, MAX_NAME, 'lobby')
-    const from = shortText(name, MAX_NAME, 'somebody')
+    const from = shortText(name, MAX_NAME, 'guest')
     void socket.join(place)
     socket.emit('welcome', workerSlot)
     socket.on('say', (text, answer) => {

@@ -12,7 +12,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const session = await sessions<Yard>(request, response)
   if (request.method === 'POST' && pathname === '/login') {
     await session.regenerate()
-    await session.update(() => ({ name: searchParams.get('name') ?? 'somebody', yard: searchParams.get('yard') ?? 'north' }))
+    await session.update(() => ({ name: searchParams.get('name') ?? 'guest', yard: searchParams.get('yard') ?? 'north' }))
   } else if (request.method === 'POST' && pathname === '/logout') await session.destroy()
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify(session.value ?? {}))

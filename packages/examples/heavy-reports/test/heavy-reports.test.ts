@@ -18,7 +18,7 @@ const poolsOf = (answers: readonly Answer[]): string[] => distinct(answers.map((
 /** How long a report takes: longer on a slow machine. */
 const reportMs = (attempt: number): number => 400 * 2 ** attempt
 
-test('while reports block, both web workers answer light requests, and nobody else does', () =>
+test('while reports block, only the web workers answer light requests, both of them', () =>
   inOneAttempt('light', async (attempt) => {
     const ms = reportMs(attempt)
     const order: string[] = []

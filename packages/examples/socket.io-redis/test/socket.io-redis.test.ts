@@ -62,13 +62,13 @@ test('what is said in a yard is heard in every worker of both balancers, and in 
   assert.equal(strays, [{ from: 'stranger', text: 'nobody here' }])
 })
 
-test('whoever is not logged in is refused', async () => {
+test('a visitor who is not logged in is refused', async () => {
   const socket = open(one, '')
   const [error] = (await untilEvent(socket as never, 'connect_error')) as [Error]
   assert.is(error.message, 'not logged in')
 })
 
-test('after a logout at the other balancer the socket ends with the next word', async () => {
+test('after a logout at the other balancer the socket ends with the next message', async () => {
   const { socket, visitor } = await guest(one, 'Ada', 'east')
   const heard = untilEvent(socket as never, 'said')
   socket.emit('say', 'hello')
@@ -83,7 +83,7 @@ test('after a logout at the other balancer the socket ends with the next word', 
   }
 })
 
-test('while Redis is away whoever speaks is told so; when it is back all goes on, in the same processes', async () => {
+test('while Redis is away a sender is told so; when it is back, messages arrive again, in the same processes', async () => {
   const [here, there] = [await guest(one, 'Ada', 'harbour'), await guest(other, 'Bea', 'harbour')]
   const speaking = setInterval(() => here.socket.emit('say', 'hello?'), 100)
   try {
