@@ -39,7 +39,7 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The ratio of two contenders: the median over their common rounds of the round's ratio. A machine that grows slower during a run slows
+ * The ratio of two contenders: the median of its values in the rounds of both. A machine that grows slower during a run slows
  * all of a round, and so moves the medians of both, but hardly this ratio.
  */
 export function pairedRatio<T extends { readonly round: number }>(

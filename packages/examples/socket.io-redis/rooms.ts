@@ -6,7 +6,7 @@ import { worker } from '@switchyard/worker-runtime'
 /** For `new Server(server, { adapter })`. */
 export function roomsOverRedis(): ReturnType<typeof createAdapter> {
   const { redis } = worker
-  if (redis === undefined || 'nodes' in redis) throw new Error('this example wants one Redis: sessions.url')
+  if (redis === undefined || 'nodes' in redis) throw new Error('this example needs one Redis: set sessions.url')
   // A connection that subscribes can do nothing else. It waits for messages without a time limit.
   const subscriber = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null, socketTimeout: undefined })
   const publisher = redis.duplicate()
