@@ -19,7 +19,7 @@ function ask(target: string): { readonly begunAt: () => number | undefined; read
   return { begunAt: () => begunAt, done }
 }
 
-test('it occupies the loop for as long as it is asked to', async () => {
+test('the work occupies the loop for the requested time', async () => {
   const startedAt = performance.now()
   const { done } = ask('/work?ms=30')
   // The call was synchronous.
@@ -37,7 +37,7 @@ test('timers occupy no worker and run side by side', async () => {
   }
 })
 
-test('after an I/O operation it begins in its callback, and tells just before', async () => {
+test('after an I/O operation the work starts in its callback, and announces that just before', async () => {
   const { begunAt, done } = ask('/work?after=io&ms=30&tell')
   assert.is(begunAt(), undefined)
   const endedAt = await done

@@ -20,7 +20,7 @@ Percentage of the requests served within a certain time (ms)
  100%   2989 (longest request)
 `
 
-test('what ab says is read, and only of requests that were all answered well', () => {
+test('the output of ab is read only if all requests were answered with 2xx', () => {
   assert.equal(abReportOf(output, 80), { p50Ms: 2, slowestMs: 2989 })
   assert.throws(() => abReportOf(output, 81), /^ab:/)
   assert.throws(() => abReportOf(output.replace('requests:        0', 'requests:        1'), 80), /^ab:/)

@@ -66,7 +66,7 @@ test('new and kept-alive connections are given the same trace', () => {
   assert.is(onNew?.connections, kept?.connections)
 })
 
-test('the ideal counts what a contender is measured by: nothing of the warm-up, which queues all the same', () => {
+test('the ideal counts the same requests as a contender: none of the warm-up, which queues all the same', () => {
   const streams = [{ name: 'heavy', path: '/', perSecond: 400, timerMs: 0, blockMs: 20 }]
   const task = { seed: 1, seconds: 2, warmUpSeconds: 0, connections: 1, reconnect: true, streams, openPath: '/' }
   const whole = idealOf(task, 4)
@@ -90,7 +90,7 @@ test('a row has the ratios of its seeds, each to the same trace, and their media
   assert.match(table, /switchyard +\| +4\.00 \| +220\.0 \| +1\.20 \| 1\.20 – 1\.10 – 1\.60 \| +\| +1\.10 \| +0\.50 \|/)
 })
 
-test('where it is known what a request costs Node, the ideal that costs the same has a row and a column', () => {
+test('if the cost of a request in Node is known, the ideal of Node has a row and a column', () => {
   const known = samples.map((one) => ({ ...one, nodeIdeal: { p50Ms: 3, p99Ms: 110 * one.seed } }))
   const rows = queueingRows(known)
   const ofNode = rows[1]
@@ -99,7 +99,7 @@ test('where it is known what a request costs Node, the ideal that costs the same
   assert.ok(queueingRows(samples).every(({ contender, timesNodeIdeal }) => contender !== NODE_IDEAL && timesNodeIdeal === undefined))
 })
 
-test('targets are held against the medians; the best other is not one of ours', () => {
+test('targets are compared with the medians; the best other is not one of ours', () => {
   const mix = [
     ...samples.map((one) => ({ ...one, scenario: 'io-mix' })),
     sample('switchyard, least in-flight', 1, 90, { scenario: 'io-mix' }),
@@ -136,7 +136,7 @@ test('a run in which naive round robin does well is invalid', () => {
   assert.is(invalidity(queueingRows(good.map((one) => ({ ...one, scenario: 'kept-alive' })))), undefined)
 })
 
-test('what weakens a run is said', () => {
+test('a weakness of a run is reported', () => {
   assert.equal(queueingNotes(queueingRows(samples), 1), [])
   const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 }), sample('slow', 2, 100, { lateP99Ms: 3.25 })]), 3)
   assert.equal(notes, [
@@ -154,7 +154,7 @@ test('the contender of every target takes part in its scenario', () => {
   }
 })
 
-test('every request has a connection of its own, and what is not answered is a fault', async () => {
+test('every request has its own connection, and a missing answer is a fault', async () => {
   const clients = new Set<number | undefined>()
   const server = createServer((request, response) => {
     clients.add(request.socket.remotePort)
@@ -208,7 +208,7 @@ test(
   { timeoutMs: 150_000 },
 )
 
-test('a run that is invalid says so and fails', () =>
+test('an invalid run says so and fails', () =>
   inOneAttempt(true, async () => {
     const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
     const { code } = await run.ended
@@ -236,7 +236,7 @@ test('an answer other than 200 while timed makes the run fail', async () => {
   assert.match(run.output(), /bench: tired: answers of 503: \d+/)
 })
 
-test('contenders of a module take part where they say; where none does, there is nothing to measure', async () => {
+test('contenders of a module take part in the scenarios they name; without any, the run fails', async () => {
   const { rows } = await dataOf<Data>(startWith('cheap', '--queueing', '--requests', '20', '--only', 'kept-alive', '--json'))
   assert.equal(
     rows.map(({ contender }) => contender),

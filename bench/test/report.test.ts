@@ -91,7 +91,7 @@ test('a row has the medians of its rounds and compares them with the references'
   })
 })
 
-test('a ratio is of what ran in the same round, so a machine that grows slower does not move it', () => {
+test('a ratio compares turns of the same round, so a machine that grows slower does not move it', () => {
   const slower = [
     ...[100, 200, 400].map((ms, round) => sample('kernel', round + 1, ms)),
     ...[110, 220].map((ms, round) => sample('ours', round + 1, ms)),
@@ -100,7 +100,7 @@ test('a ratio is of what ran in the same round, so a machine that grows slower d
   assert.is(ours?.against.kernel?.toFixed(6), '1.100000')
 })
 
-test('a target is met up to its ratio; what was not run has no verdict', () => {
+test('a target is met up to its ratio; a contender that was not run has no verdict', () => {
   const rows = rowsOf(samples, ['kernel', 'ours'], ['kernel'])
   const target = { scenario: 'new-connections', contender: 'ours', against: 'kernel', atMost: 1.06 }
   const verdicts = verdictsOf(rows, [

@@ -55,7 +55,7 @@ test('a contender without Redis has no round trips', () => {
   assert.equal([row?.againstConnectRedis, row?.redisUs, row?.roundTrips], [undefined, undefined, undefined])
 })
 
-test('twice the throughput is half the time; what was not run has no verdict', () => {
+test('twice the throughput is half the time; a contender that was not run has no verdict', () => {
   const verdicts = (samples: readonly SessionSample[]) => sessionVerdicts(sessionRows(samples)).map(({ measured, met }) => [measured, met])
   assert.equal(verdicts([sample({ requests: 8_000 }), theirs()]), [[0.5, true]])
   assert.equal(verdicts([sample({ requests: 5_000 }), theirs()]), [[0.8, false]])
@@ -64,7 +64,7 @@ test('twice the throughput is half the time; what was not run has no verdict', (
   assert.equal(verdicts([sample({ scenario: 'read', roundTrips: 101 })]), [[0.0101, false]])
 })
 
-test('its scenarios are its own', async () => {
+test('the run has scenarios of its own', async () => {
   const { mode, seconds, rounds, contenders, scenarios, ...options } = await readOptions(['--sessions', '--only', 'read'])
   assert.equal([mode, seconds, rounds, contenders.length, scenarios.length], ['sessions', 5, 3, 0, 0])
   assert.is(options.sessionContenders, sessionContenders)
@@ -101,13 +101,13 @@ function assertRoundTrips(rows: readonly SessionRow[], contender: string, perReq
   )
 }
 
-test('a write that is not there makes the run invalid', async () => {
+test('a lost write makes the run invalid', async () => {
   const run = startWith('forgetful', '--sessions', '--only', 'read-write', '--seconds', '1')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), /bench: forgetful, read-write, autocannon: of \d+ requests \d+ writes are there/)
 })
 
-test('one that asks Redis for what should be near is never timed', async () => {
+test('a contender without the near cache that it claims is never timed', async () => {
   const run = startWith('asking', '--sessions')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), 'bench: redis, no near cache asks Redis 50 times when what was just read is read 50 times more')

@@ -31,7 +31,7 @@ for (const load of loads) {
   })
 }
 
-test('what a load can not ask is left out, in one line', async () => {
+test('a scenario that a load cannot send is left out, in one line', async () => {
   const run = start('--load', 'autocannon', '--only', 'forwarded-post')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), "autocannon can't ask what 'forwarded-post' asks: left out\n")
