@@ -5,8 +5,8 @@ import type { MixedSample } from './mixed.ts'
 import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
-const baseline = 'switchyard, no heavy'
-export const mixedTarget: Target = { scenario: 'mixed, light p99', contender: 'switchyard', against: baseline, atMost: 1.5 }
+const BASELINE = 'switchyard, no heavy'
+export const mixedTarget: Target = { scenario: 'mixed, light p99', contender: 'switchyard', against: BASELINE, atMost: 1.5 }
 
 /** One contender over all seeds, with the medians of the seeds. */
 export interface MixedRow {
@@ -29,7 +29,7 @@ export interface MixedRow {
 export function mixedRows(samples: readonly MixedSample[]): readonly MixedRow[] {
   const of = (name: string): readonly MixedSample[] => samples.filter(({ contender }) => contender === name)
   const p99 = (all: readonly MixedSample[]): number => median(all.map(({ light }) => light.p99Ms))
-  const against = of(baseline)
+  const against = of(BASELINE)
   return mixedContenders.flatMap(({ name, withoutHeavy }) => {
     const mine = of(name)
     if (mine.length === 0) return []

@@ -74,9 +74,9 @@ export interface Options {
   readonly help: boolean
 }
 
-const modes = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
 /** What is measured. */
-export type Mode = 'costs' | (typeof modes)[number]
+export type Mode = 'costs' | (typeof MODES)[number]
 
 const MAX_SECONDS = 600
 const MAX_ROUNDS = 100
@@ -108,7 +108,7 @@ const MOST_WARM_UP = 2
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
   const { values } = parsed(argv)
-  const [mode = 'costs', another] = modes.filter((name) => values[name] === true)
+  const [mode = 'costs', another] = MODES.filter((name) => values[name] === true)
   if (another !== undefined) throw new UsageError(`--${mode} and --${another} are two runs`)
   const seconds = numberIn('--seconds', values.seconds ?? usualSeconds[mode], 0.05, MAX_SECONDS)
   const rounds = wholeIn('--rounds', values.rounds ?? usualRounds[mode], 1, MAX_ROUNDS)

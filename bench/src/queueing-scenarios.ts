@@ -39,23 +39,23 @@ function stream(name: string, perSecond: number, blockMs: number, timerMs = 0): 
   return { name, path: `/work?ms=${blockMs}${timerMs > 0 ? `&timer=${timerMs}` : ''}`, perSecond, timerMs, blockMs }
 }
 
-const workers = 4
-const connections = 256
+const WORKERS = 4
+const CONNECTIONS = 256
 
 const LOAD = 0.7
 /** The share of heavy requests, here and below. */
 const HEAVY = 0.1
 const [lightMs, heavyMs] = [2, 100]
-const perSecond = (LOAD * workers * 1000) / ((1 - HEAVY) * lightMs + HEAVY * heavyMs)
+const perSecond = (LOAD * WORKERS * 1000) / ((1 - HEAVY) * lightMs + HEAVY * heavyMs)
 const blocking = [stream('light', (1 - HEAVY) * perSecond, lightMs), stream('heavy', HEAVY * perSecond, heavyMs)]
 
 const io = [stream('light', (1 - HEAVY) * 400, 1, 100), stream('heavy', HEAVY * 400, 50)]
 
 export const queueingScenarios: readonly QueueingScenario[] = [
-  { name: 'new-connections', workers, connections, reconnect: true, streams: blocking },
-  { name: 'kept-alive', workers, connections, reconnect: false, streams: blocking },
-  { name: 'io-mix', workers, connections, reconnect: true, streams: io },
-  { name: 'io-mix-kept-alive', workers, connections, reconnect: false, streams: io },
+  { name: 'new-connections', workers: WORKERS, connections: CONNECTIONS, reconnect: true, streams: blocking },
+  { name: 'kept-alive', workers: WORKERS, connections: CONNECTIONS, reconnect: false, streams: blocking },
+  { name: 'io-mix', workers: WORKERS, connections: CONNECTIONS, reconnect: true, streams: io },
+  { name: 'io-mix-kept-alive', workers: WORKERS, connections: CONNECTIONS, reconnect: false, streams: io },
 ]
 
 /** Of the 99th percentiles. */

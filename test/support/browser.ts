@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { patience } from './patience.ts'
 
-const names = ['chromium', 'chromium-browser', 'google-chrome']
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 // A distribution's Chromium, as root, that requests nothing but the page.
 const args = [
   '--headless',
@@ -25,7 +25,7 @@ export function openBrowser(): Promise<Browser> {
 
 function findBrowser(): string {
   for (const folder of ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)]) {
-    for (const name of names) {
+    for (const name of NAMES) {
       const path = join(folder, name)
       try {
         accessSync(path, constants.X_OK)

@@ -12,9 +12,9 @@ const test = suite('npm start', { timeoutMs: 60_000 })
 const demo = fileURLToPath(new URL('../../../../scripts/demo.mjs', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'switchyard-start-'))
-const options = '--instances 1 --listen 127.0.0.1:0 --admin off --control off --no-pretty'
+const OPTIONS = '--instances 1 --listen 127.0.0.1:0 --admin off --control off --no-pretty'
 // As in the checkout, but without the build, which would change files under other tests.
-writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: `"${process.execPath}" "${demo}" ${options}` } }))
+writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: `"${process.execPath}" "${demo}" ${OPTIONS}` } }))
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
 /** The demo as npm runs it, and the pid of its balancer. */
