@@ -1,4 +1,4 @@
-// The command line.
+// The command line of the bench.
 
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -21,10 +21,10 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --saturated (12), with --reload (30)
+  --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --reload (30)
   --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --saturated and --sessions (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
-  --requests N       with --queueing: how many of a trace are counted, about (3000)
+  --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
   --late MS          with --mixed, --queueing and --pinned: how late the generator may be before a trace is sent again (5, 3, 10)
   --only SCENARIO    may be given more than once; one of
@@ -36,15 +36,15 @@ export const help = `npm run bench -- [options]
                      with --sessions of
                      ${sessionScenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
-  --contenders FILE  others instead of the usual ones: a module that exports 'contenders' (see src/contenders.ts)
+  --contenders FILE  a module that exports other 'contenders' (see src/contenders.ts)
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
   --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
-  --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
+  --pinned           latencies instead: the slowest light request while one worker of two is blocked
   --saturated        requests a second instead: more clients than two workers can serve, with handlers that burn CPU
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
-  --sessions         sessions instead: read, or read and written, with each request, beside connect-redis's
+  --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
