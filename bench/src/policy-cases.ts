@@ -3,9 +3,23 @@
 
 import { NativeLoadRow, readClock, rowWords } from '../../packages/handoff/dist/index.js'
 import { type Candidate, type Policy, policyNamed, policyNames, type RequestHead } from '../../packages/routing/dist/index.js'
-import type { MicroCase, MicroRow } from './pick.ts'
 import type { Verdict } from './report.ts'
 import type { AbsoluteTarget } from './scenarios.ts'
+
+export interface MicroCase {
+  readonly name: string
+  readonly reads: boolean
+  readonly run: () => unknown
+}
+
+export interface MicroRow {
+  readonly name: string
+  /** Nanoseconds for one, median of the batches. */
+  readonly nsPerOp: number
+  readonly batches: number
+  /** Reading the head from its bytes is a part of it. */
+  readonly reads: boolean
+}
 
 const PAGE_BYTES = 4096
 const ROW_WORDS = 32
