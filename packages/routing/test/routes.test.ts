@@ -150,7 +150,7 @@ test('explains what it tried, in agreement with what it finds', () => {
       'host c.com is not a.com',
       'host c.com is not *.b.com',
       'header x is not 1',
-      'header y is not there',
+      'header y is missing',
       'matches',
     ],
   )

@@ -1,10 +1,10 @@
-// Protocols other than HTTP/1 that are known by their first bytes: their connections are routed by address alone.
+// Recognises TLS and HTTP/2 by their first bytes. Such connections are routed by address alone.
 
 const HANDSHAKE_RECORD = 0x16
 const CLIENT_HELLO = 1
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
-/** Recognises TLS and HTTP/2. `undecided`: more bytes are needed; `undefined`: neither, so it may be HTTP/1. `end` is at least 1. */
+/** `undecided`: more bytes are needed. `undefined`: neither TLS nor HTTP/2, so it may be HTTP/1. `end` is at least 1. */
 export function otherProtocol(bytes: Uint8Array, end: number): 'tls' | 'http/2' | 'unknown' | 'undecided' | undefined {
   if (bytes[0] === HANDSHAKE_RECORD) return tlsOrUnknown(bytes, end)
   if (bytes[0] !== HTTP2_PREFACE[0]) return undefined
@@ -13,7 +13,7 @@ export function otherProtocol(bytes: Uint8Array, end: number): 'tls' | 'http/2' 
   return same === end ? 'undecided' : undefined
 }
 
-/** How many of the bytes from `from` to `end` are the same as the first of `wanted`. */
+/** How many of the bytes from `from` to `end` equal the first ones of `wanted`. */
 export function commonLength(bytes: Uint8Array, from: number, end: number, wanted: Uint8Array): number {
   const most = Math.min(end - from, wanted.length)
   let same = 0

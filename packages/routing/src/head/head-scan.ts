@@ -1,15 +1,15 @@
-// One pass over the raw bytes of a request head: where it ends, where its parts are, and whether it has traits that smuggle.
-// It makes no strings and throws nothing. The grammar is RFC 9112's, without its leniencies; the worker's own parser stays the authority.
+// Scans the raw bytes of a request head in one pass: where it ends, where its parts are, and whether it has traits of request smuggling.
+// It makes no strings and never throws. The grammar is RFC 9112 without its leniencies; the worker's parser stays the authority.
 
 import { commonLength, otherProtocol } from './first-bytes.ts'
 
-/** What the bytes are so far. `not-http`: they can't become an HTTP/1 head, see `protocol`. */
+/** What the bytes are so far. `not-http`: they can't become an HTTP/1 head; see `protocol`. */
 export type HeadOutcome = 'complete' | 'incomplete' | 'too-large' | 'not-http'
 
-/** What the peer speaks, as far as its first bytes tell. */
+/** The protocol of the peer, judged by its first bytes. */
 export type HeadProtocol = 'http/1' | 'http/2' | 'tls' | 'unknown'
 
-/** Where the parts of a head are. Offsets are from the first byte that was given to the scan. */
+/** Offsets count from the first byte given to the scan. */
 export interface HeadScan {
   outcome: HeadOutcome
   protocol: HeadProtocol
@@ -18,13 +18,13 @@ export interface HeadScan {
   methodEnd: number
   targetStart: number
   targetEnd: number
-  /** It has more than one Host field: RFC 9112 §3.2 wants that answered with 400. */
+  /** The head has more than one Host field: RFC 9112 §3.2 requires a 400. */
   hasManyHosts: boolean
-  /** Its Host is made of letters, digits, `.`, `-` and `_`, perhaps with a port. */
+  /** The Host consists of letters, digits, `.`, `-` and `_`, with or without a port. */
   hasSimpleHost: boolean
-  /** Start and colon of each field line, in pairs; a line ends two bytes before the next one starts. */
+  /** Start and colon of each field line, in pairs. A line ends two bytes before the next one starts. */
   readonly fields: number[]
-  /** Bytes of the head with the final CRLFCRLF; 0 unless complete. */
+  /** Length of the head with the final CRLFCRLF; 0 unless complete. */
   byteLength: number
 }
 
@@ -49,7 +49,6 @@ const MAX_METHOD_BYTES = 32
 const MAX_LEADING_LINES = 2
 const VERSION = Buffer.from('HTTP/1.')
 
-/** An empty scan, to be filled in. */
 export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan {
   return {
     outcome,
@@ -67,7 +66,7 @@ export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan 
 }
 
 /**
- * Scans the first `end` bytes for a request head. `end` must not be more than `bytes.length`. The outcome is never `too-large`: the limit is the caller's.
+ * Scans the first `end` bytes for a request head. `end` is at most `bytes.length`. The outcome is never `too-large`: the caller owns the limit.
  */
 export function scanHead(bytes: Uint8Array, end: number): HeadScan {
   const scan = newScan('incomplete', 'unknown')
@@ -97,7 +96,7 @@ function ended(scan: HeadScan, outcome: HeadOutcome, protocol: HeadProtocol): He
   return scan
 }
 
-/** Gives the offset after the line, or 0 when there is none; then `outcome` says whether it may still come. */
+/** Returns the offset after the line, or 0 without a line; `outcome` then says whether it may still come. */
 function scanRequestLine(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
   let at = from
   const methodLimit = Math.min(end, from + MAX_METHOD_BYTES)
@@ -133,7 +132,7 @@ function notHttp(scan: HeadScan): 0 {
   return 0
 }
 
-/** Gives the offset after the empty line, or 0 while there is none. What is wrong with a line makes the head ambiguous and is read over. */
+/** Returns the offset after the empty line, or 0 while there is none. A faulty line makes the head ambiguous, and the scan continues. */
 function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
   let at = from
   let hasHost = false
@@ -150,7 +149,7 @@ function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan
     const start = at
     while (at < end && ((CLASS[bytes[at] as number] as number) & TOKEN) !== 0) at++
     const colon = at
-    // No name, a space before the colon, no colon, or a folded line: RFC 9112 §5.1 and §5.2.
+    // RFC 9112 §5.1 and §5.2: no name, a space before the colon, no colon, or a folded line.
     if (at < end && (at === start || bytes[at] !== COLON)) scan.ambiguous = true
     at = scanLineEnd(bytes, at, end, scan)
     if (at === 0) return 0
@@ -164,7 +163,7 @@ function scanFields(bytes: Uint8Array, from: number, end: number, scan: HeadScan
   return 0
 }
 
-/** Gives the offset after the line's end, or 0 while there is none. Bare CR, bare LF and control bytes make the head ambiguous. */
+/** Returns the offset after the line's end, or 0 while there is none. Bare CR, bare LF and control bytes make the head ambiguous. */
 function scanLineEnd(bytes: Uint8Array, from: number, end: number, scan: HeadScan): number {
   let at = from
   for (;;) {
@@ -180,7 +179,7 @@ function scanLineEnd(bytes: Uint8Array, from: number, end: number, scan: HeadSca
   }
 }
 
-/** Looks at the value of a Host line that has ended. */
+/** Tests the value of a complete Host line. */
 function isSimpleHost(bytes: Uint8Array, from: number, lineEnd: number): boolean {
   let at = from
   while (bytes[at] === SPACE) at++
@@ -203,7 +202,7 @@ function isHostName(bytes: Uint8Array, at: number): boolean {
   )
 }
 
-/** Origin-form; or absolute-form; or authority-form for CONNECT; or `*`, which Node takes with every method (RFC 9112 §3.2). */
+/** RFC 9112 §3.2: origin-form, absolute-form, authority-form for CONNECT, or `*`, which Node accepts with every method. */
 function isPlainTarget(bytes: Uint8Array, scan: HeadScan): boolean {
   const first = bytes[scan.targetStart]
   if (methodIs(bytes, scan, 'CONNECT')) return first !== 0x2a && !bytes.subarray(scan.targetStart, scan.targetEnd).includes(SLASH)

@@ -1,26 +1,32 @@
-// The small grammars inside a head's texts: target, Host, cookies, query. Each takes what a client sent and never throws.
+// The small grammars inside a head: target, Host, cookies, query. Each accepts any text from a client and never throws.
 
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)(.*)$/is
 
-/** A target in origin-form (RFC 9112 §3.2.1), an absolute-form without its authority, or the `*` of OPTIONS; `undefined` for CONNECT's, which has no path. */
+/**
+ * The target in origin-form (RFC 9112 §3.2.1): an absolute-form loses its authority, and `*` stays. `undefined` for the target of CONNECT, which
+ * has no path.
+ */
 export function originForm(target: string): string | undefined {
   if (target.charCodeAt(0) === 0x2f || target === '*') return target
   const rest = ABSOLUTE.exec(target)?.[2]
   return rest === undefined || rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** Is it an absolute-form target (RFC 9112 §3.2.2)? */
+/** RFC 9112 §3.2.2. */
 export function isAbsoluteForm(target: string): boolean {
   return target.charCodeAt(0) !== 0x2f && ABSOLUTE.test(target)
 }
 
-/** Does an absolute-form target name this host, and end its authority with a path or at all? Some routers look for the path behind the query otherwise. */
+/**
+ * Does an absolute-form target name this host, with a path or nothing behind the authority? With a query there, some routers search the query
+ * for the path.
+ */
 export function namesHost(target: string, host: string): boolean {
   const [, authority = '', rest = ''] = ABSOLUTE.exec(target) ?? []
   return hostIn(authority) === host && (rest === '' || rest.startsWith('/'))
 }
 
-/** Where the path of an origin-form target ends: before `?` or `#`. It does not end before `from`. */
+/** The end of the path in an origin-form target: before the first `?` or `#` at or after `from`. */
 export function pathEnd(target: string, from = 0): number {
   for (let at = from; at < target.length; at++) {
     const code = target.charCodeAt(at)
@@ -29,11 +35,11 @@ export function pathEnd(target: string, from = 0): number {
   return target.length
 }
 
-// Most requests name the host that the one before them named.
+// Most requests name the same host as the request before them.
 let lastPlainHost = ''
 const PLAIN_HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+;=-]+)(?::\d*)?$/i
 
-/** Is a Host field a host of plain ASCII letters, with or without a port? To a URL parser everything else may be another host, or more than a host. */
+/** Is a Host field a host of plain ASCII characters, with or without a port? URL parsers disagree about everything else. */
 export function isPlainHost(field: string): boolean {
   if (field === lastPlainHost) return true
   if (!PLAIN_HOST.test(field)) return false
@@ -41,7 +47,7 @@ export function isPlainHost(field: string): boolean {
   return true
 }
 
-/** The host of a Host field in lower case, without port and final dot; `undefined` when it is not a host (RFC 3986 §3.2.2, roughly). */
+/** The host of a Host field in lower case, without port and final dot; `undefined` if it is no host (roughly RFC 3986 §3.2.2). */
 export function hostIn(field: string): string | undefined {
   return /^(\[[\da-f:.]+\]|[^\s:@/\\,?#[\]]+?)\.?(?::\d*)?$/.exec(field.toLowerCase())?.[1]
 }
@@ -93,7 +99,7 @@ function unquote(value: string): string {
   return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
 }
 
-/** Is this stretch of a query the encoding of `wanted`? */
+/** Does this part of a query encode `wanted`? */
 function isFormText(query: string, start: number, end: number, wanted: string): boolean {
   if (end - start < wanted.length) return false
   if (end - start === wanted.length && query.startsWith(wanted, start)) return true

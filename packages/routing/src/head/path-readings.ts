@@ -1,9 +1,9 @@
-// How the path of a target can be read. Programs do not agree: some decode it, some resolve its dot segments, some take a backslash for a slash. A
-// route must hold however the app reads the path, so an unusual path is compared in each of these forms. The bytes of the request stay as they are.
+// The readings of a path. Programs disagree: some decode it, some resolve dot segments, some treat a backslash as a slash. A route must hold
+// however the app reads the path, so an unusual path is compared in each of these forms. The request itself is never changed.
 
 import { pathEnd } from './head-text.ts'
 
-/** More of them come only of a target that is made to mislead. */
+/** Only a target made to mislead has more. */
 const MAX_READINGS = 16
 
 const SLASH = 0x2f
@@ -22,8 +22,8 @@ const AUTHORITY = /^\/{2,}[^/]*/
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/
 
 /**
- * The paths for which an app can take an origin-form target, or `*`: one text where all programs agree, a list where they do not, and an empty list
- * where there are too many. Each is in lower case, without repeated slashes and without a slash at the end.
+ * The paths that an app can read in an origin-form target, or in `*`: one text if all programs agree, a list if they do not, and an empty list
+ * if there are too many. Each is in lower case, without repeated slashes and without a slash at the end.
  */
 export function readPath(target: string): string | readonly string[] {
   let before = 0
@@ -40,7 +40,7 @@ export function readPath(target: string): string | readonly string[] {
   return target.slice(0, before === SLASH && at > 1 ? at - 1 : at)
 }
 
-/** A path in the form that is compared: percent-encoding decoded, repeated slashes folded, lower case, no slash at the end. */
+/** The form in which paths are compared: percent-decoded, lower case, without repeated slashes and without a slash at the end. */
 export function comparedPath(path: string): string {
   return fold(decode(path).toLowerCase())
 }
@@ -60,25 +60,25 @@ function readUnusual(sent: string): string | readonly string[] {
   return readings.size === 1 ? only : [...readings]
 }
 
-/** The texts in which programs look for segments. */
+/** The texts that programs split into segments. */
 function textsOf(path: string): string[] {
   let texts = [path]
   const more = (of: (text: string) => readonly string[]) => {
     if (texts.length <= MAX_READINGS) texts = [...new Set(texts.flatMap((text) => [text, ...of(text)]))]
   }
-  // WHATWG's URL knows an encoded dot without decoding the rest.
+  // The WHATWG URL parser decodes `%2e` in dot segments and nothing else.
   if (path.includes('%')) more((text) => [decode(text).toLowerCase(), text.replaceAll('%2e', '.')])
-  // What is decoded before it is parsed may have got an end.
+  // If a program decodes the path before it parses it, a decoded `?` or `#` ends the path.
   more((text) => (pathEnd(text) < text.length ? [text.slice(0, pathEnd(text))] : []))
   more((text) => (text.includes('\\') ? [text.replaceAll('\\', '/')] : []))
-  // A `;` begins the query for some routers, parameters of a segment for others.
+  // For some routers `;` begins the query, for others the parameters of a segment.
   more((text) => (text.includes(';') ? [text.slice(0, text.indexOf(';')), text.replace(/;[^/]*/g, '')] : []))
-  // To a URL parser the first segment is an authority then.
+  // A URL parser reads the first segment as an authority.
   more((text) => (text.startsWith('//') ? [text.replace(AUTHORITY, '') || '/'] : []))
   return texts
 }
 
-/** Each triplet by itself where not all of them can be decoded. */
+/** Decodes triplet by triplet where the whole path can't be decoded. */
 function decode(path: string): string {
   if (!path.includes('%')) return path
   return (

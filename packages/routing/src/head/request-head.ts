@@ -1,5 +1,5 @@
-// The head of a request as routing sees it: lazy accessors over raw bytes. Strings are made only when somebody asks.
-// A head that is not complete, or that has traits that smuggle, answers `undefined` to everything: it is never a key.
+// The head of a request as routing sees it: accessors over raw bytes that make strings on demand. In an incomplete head, or one with traits of
+// request smuggling, every accessor answers `undefined`, so that nothing in it can be a key.
 
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
 import { cookieIn, hostIn, isAbsoluteForm, isPlainHost, namesHost, originForm, parameterIn, pathEnd, trimSpace } from './head-text.ts'
@@ -7,21 +7,21 @@ import { readPath } from './path-readings.ts'
 
 export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
 
-/** Parts of a head that is already parsed, as Node's `IncomingMessage` has them. */
+/** The parts of a parsed head, as in Node's `IncomingMessage`. */
 export interface HeadParts {
   readonly method?: string
   readonly target: string
-  /** By their names in lower case. */
+  /** Names are in lower case. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
 const NO_HEADERS: NonNullable<HeadParts['headers']> = {}
 
-// What a scan says of a head that was parsed elsewhere; shared, as no offset in it is ever looked at.
+// The scan of every head that a parser has parsed elsewhere. It can be shared, because its offsets are never read.
 const PARSED: Readonly<HeadScan> = newScan('complete', 'http/1')
 const PARSED_AMBIGUOUS: Readonly<HeadScan> = { ...PARSED, ambiguous: true }
 
-/** Knows the address of a peer. */
+/** Provides the address of a peer; a socket is one. */
 export interface AddressSource {
   readonly remoteAddress?: string | undefined
 }
@@ -54,8 +54,8 @@ export class RequestHead {
   }
 
   /**
-   * Reads a head from the first `length` of `bytes`; never throws, never guesses. Only the first `maxBytes` count: `too-large` when no head ends within them.
-   * The head looks into `bytes` for as long as it is used; call `keep()` before the buffer is used again.
+   * Reads a head from the first `length` bytes, of which only `maxBytes` count: `too-large` if no head ends within them. Never throws.
+   * The head reads from `bytes` for as long as it is used; call `keep()` before the buffer is used again.
    */
   static read(bytes: Buffer, length: number, maxBytes: number): RequestHead {
     const end = Math.min(length, maxBytes, bytes.length)
@@ -64,12 +64,12 @@ export class RequestHead {
     return new RequestHead(scan, bytes, undefined)
   }
 
-  /** The head of a connection that is routed by its address alone: nothing was read, every accessor answers `undefined`. */
+  /** The head of a connection that is routed by its address alone. Every other accessor answers `undefined`. */
   static addressOnly(): RequestHead {
     return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
   }
 
-  /** A head from parts that some parser has already accepted; `method` is GET when left out. */
+  /** A head from parts that a parser has accepted. Default `method`: GET. */
   static of(parts: HeadParts): RequestHead {
     return new RequestHead(isPlainTarget(parts.method, parts.target) ? PARSED : PARSED_AMBIGUOUS, undefined, parts)
   }
@@ -82,27 +82,27 @@ export class RequestHead {
     return this.scan.protocol
   }
 
-  /** The head is complete, but parsers could disagree on what it says: bare CR or LF, folded lines, control bytes, more than one Host. */
+  /** The head is complete, but parsers can disagree about it: bare CR or LF, folded lines, control bytes, more than one Host. */
   get ambiguous(): boolean {
     return this.scan.ambiguous
   }
 
-  /** Was it made of parts that a parser has accepted? */
+  /** Was the head made with `of`, from parts that a parser has accepted? */
   get isParsed(): boolean {
     return this.headers !== undefined
   }
 
-  /** It has more than one Host field, even if they are equal: RFC 9112 §3.2 wants that answered with 400. */
+  /** More than one Host field, even if they are equal: RFC 9112 §3.2 requires a 400. */
   get hasManyHosts(): boolean {
     return this.scan.hasManyHosts
   }
 
-  /** Bytes of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
+  /** Length of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
   get byteLength(): number {
     return this.scan.byteLength
   }
 
-  /** Takes a copy of the bytes, so that the head outlives the buffer it was read from; gives itself. */
+  /** Copies the bytes, so that the head outlives the buffer it was read from. Returns itself. */
   keep(): this {
     if (this.bytes !== undefined) this.bytes = Buffer.from(this.bytes.subarray(0, this.byteLength))
     return this
@@ -128,7 +128,7 @@ export class RequestHead {
     return target?.slice(0, pathEnd(target))
   }
 
-  /** The path in all the forms in which a program can read it, see `readPath`; `undefined` for CONNECT. */
+  /** The path in every form in which a program can read it, see `readPath`; `undefined` for CONNECT. */
   get paths(): string | readonly string[] | undefined {
     if (this.pathsText === undefined) {
       const target = this.origin
@@ -138,8 +138,8 @@ export class RequestHead {
   }
 
   /**
-   * Is it beyond doubt to which host the request goes? Not where Host is no host in plain letters, or where a target in absolute-form names another one
-   * (RFC 9112 §3.2.2 would have it go before Host, but apps look at Host).
+   * Do all programs read the same host? Not if Host is no plain host, or if an absolute-form target names another host
+   * (by RFC 9112 §3.2.2 the target wins, but apps read Host).
    */
   get namesOneHost(): boolean {
     const { target } = this
@@ -161,7 +161,7 @@ export class RequestHead {
     return target.slice(end + 1, hash === -1 ? target.length : hash)
   }
 
-  /** The Host field in lower case, without port and final dot; `undefined` when left out or not a host. */
+  /** The Host field in lower case, without port and final dot; `undefined` if left out or no host. */
   get host(): string | undefined {
     if (!this.hostKnown) {
       this.hostText = hostIn(this.header('host') ?? '')
@@ -171,8 +171,8 @@ export class RequestHead {
   }
 
   /**
-   * The value of a header field, of several the values joined by `, ` (cookies by `; `), or the first where Node's own `request.headers` has only that.
-   * `name` in any case. Bytes are read as latin1.
+   * The value of a header field, in latin1. Several values are joined by `, ` (cookies by `; `), or only the first counts, as in Node's
+   * `request.headers`. `name` in any case.
    */
   header(name: string): string | undefined {
     if (!this.readable) return undefined
@@ -193,7 +193,7 @@ export class RequestHead {
     return cookies === undefined ? undefined : cookieIn(cookies, name)
   }
 
-  /** The address of the peer, as its listener sees it; `undefined` for a unix socket or when not filled in. */
+  /** The peer's address as the listener sees it; `undefined` for a unix socket or when unknown. */
   get remoteAddress(): string | undefined {
     if (this.addressSource !== undefined) {
       this.address = this.addressSource.remoteAddress
@@ -207,7 +207,7 @@ export class RequestHead {
     this.addressSource = undefined
   }
 
-  /** Tells who knows the address; asked at most once, when somebody wants it. A socket is one. */
+  /** Sets where the address comes from. The source is read once, on the first use of `remoteAddress`. */
   setAddressSource(source: AddressSource): void {
     this.addressSource = source
   }
@@ -245,16 +245,25 @@ export class RequestHead {
 
 function valuesIn(headers: NonNullable<HeadParts['headers']>, name: string): string | readonly string[] | undefined {
   const values: unknown = headers[name] ?? headers[name.toLowerCase()]
-  // What every object inherits is neither.
+  // Inherited properties of Object, such as `constructor`, are neither.
   return typeof values === 'string' || Array.isArray(values) ? values : undefined
 }
 
-/** Fields of which Node keeps the first and drops the others. */
+/** Fields of which Node keeps only the first. */
 const ONE_VALUE = new Set(
   'age authorization content-length content-type etag expires from host if-modified-since if-unmodified-since last-modified location max-forwards proxy-authorization referer retry-after server user-agent'.split(
     ' ',
   ),
 )
+
+/**
+ * Does this request begin a websocket (RFC 6455 §4.1) or an engine.io session (`EIO` without `sid`: the handshake of Engine.IO revisions 3 and 4)?
+ * Such a connection lasts and has no past in any worker, so it should not begin in a worker that is about to end it.
+ */
+export function beginsSession(head: RequestHead): boolean {
+  if (head.header('upgrade')?.toLowerCase() === 'websocket') return true
+  return head.queryParameter('EIO') !== undefined && head.queryParameter('sid') === undefined
+}
 
 function isPlainTarget(method: string | undefined, target: string): boolean {
   if (method === 'CONNECT') return target !== '' && target[0] !== '*' && !target.includes('/')

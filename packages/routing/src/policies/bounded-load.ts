@@ -1,19 +1,19 @@
-// How much more than its share a worker may be given for the sake of a key. Mirrokni, Thorup and Zadimoghaddam,
-// "Consistent hashing with bounded loads" (2016): skip whoever has more than c times the mean, here with a floor so that small counts don't count.
+// Bounds the load that a worker takes for the sake of a key. Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads"
+// (2016): skip a worker above c times the mean. The floor is ours: with few requests the mean says little.
 
 import type { Candidate } from '../policy.ts'
 import { weightOf } from './weight.ts'
 
 export interface LoadBound {
-  /** A worker is full at this many times the mean of requests in flight. */
+  /** A worker is overloaded above this many times the mean of requests in flight. */
   readonly breakAt: number
-  /** But never with fewer requests than this. */
+  /** A worker with at most this many requests is never overloaded. */
   readonly breakFloor: number
 }
 
 /**
- * Makes the test *may this candidate have one more?* for one table of candidates: `inFlight + 1` against `breakAt` times the mean of `inFlight + 1`,
- * in proportion to weight, or `breakFloor`, whichever is more.
+ * Makes the test *may this candidate have one more request?* for one list of candidates: `inFlight + 1` is at most `breakAt` times the
+ * mean of `inFlight + 1`, in proportion to weight, or at most `breakFloor`.
  */
 export function loadBound(candidates: readonly Candidate[], bound: LoadBound): (candidate: Candidate) => boolean {
   let total = 0

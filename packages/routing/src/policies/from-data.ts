@@ -1,21 +1,38 @@
-// Makes policies and keys of the data that says them. The way back is their own `data`.
+// Builds policies and keys from their names and from plain data. A policy's own `data` is the way back.
 
-import { clientAddress } from '../head/client-address.ts'
+import { clientAddress } from '../client-address.ts'
 import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
 import type { Policy } from '../policy.ts'
+import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
 import { leastBusy } from './least-busy.ts'
-import { policyNamed } from './named.ts'
-import type { KeyData, PolicyData, StickyData } from './policy-data.ts'
+import { leastInFlight } from './least-in-flight.ts'
+import { roundRobin } from './round-robin.ts'
 import { hash, learn, sticky, ticket } from './sticky/sticky.ts'
 import type { StickyBy } from './sticky/sticky-by.ts'
 
-/** What data takes from where it stands. */
+const FACTORIES: ReadonlyMap<string, () => Policy> = new Map<string, () => Policy>([
+  ['least-busy', () => leastBusy()],
+  ['round-robin', roundRobin],
+  ['least-in-flight', leastInFlight],
+])
+
+/** The names that `policyNamed` knows. */
+export const policyNames: readonly string[] = [...FACTORIES.keys()]
+
+/** Defaults that data takes from its surroundings. */
 export interface DataScope {
-  /** For a `client-address` that names none of its own. */
+  /** For a `client-address` that names none itself. */
   readonly trustedProxies: readonly string[]
 }
 
-/** Makes the policy that the data says; one of its own for each call. Throws RangeError or TypeError as the factories do. */
+/** Makes the policy of that name. Throws RangeError for an unknown name. */
+export function policyNamed(name: string): Policy {
+  const factory = FACTORIES.get(name)
+  if (factory === undefined) throw new RangeError(`policy: expected one of ${policyNames.join(', ')}, got ${name}`)
+  return factory()
+}
+
+/** Makes a policy from data, a new one for each call. Throws RangeError or TypeError as the factories do. */
 export function policyFromData(data: PolicyData, scope: DataScope): Policy {
   if (typeof data === 'string') return policyNamed(data)
   if ('least-busy' in data) return leastBusy(data['least-busy'])

@@ -190,18 +190,21 @@ test('by latency: equal workers get about the same under load', () => {
 
 test('explains itself', () => {
   const explained: [list: Candidate[], text: string][] = [
-    [[], 'nobody is free'],
+    [[], 'no worker is free'],
     [[candidate(0, 2), candidate(1, 1)], 'least busy: slot 1 with 1'],
     [withLatencies([25.4, 2.04]), 'least busy: slot 1 with 0, and quicker than others (2 ms)'],
-    [[candidate(0, 7, { load: shortTurns })], 'least busy: slot 0, whose turns are short (0.1 ms) with 7'],
-    [[candidate(0, 1, { load: busy(1.26) })], 'nobody is free: the only loop is busy, slot 0 for 1.3 ms'],
-    [[candidate(0, 1, { load: busy(3) }), candidate(1, 1, { load: busy(51.4) })], 'nobody is free: all 2 loops are busy, slot 1 for 51 ms'],
+    [[candidate(0, 7, { load: shortTurns })], 'least busy: slot 0 with 7, busy in short turns (0.1 ms)'],
+    [[candidate(0, 1, { load: busy(1.26) })], 'no worker is free: the only loop is busy, slot 0 for 1.3 ms'],
+    [
+      [candidate(0, 1, { load: busy(3) }), candidate(1, 1, { load: busy(51.4) })],
+      'no worker is free: all 2 loops are busy, slot 1 for 51 ms',
+    ],
   ]
   for (const [list, text] of explained) assert.is(leastBusy().explain?.(list, HEAD), text)
   const policy = leastBusy()
   const list = withLatencies([1, 90])
   countsOf(policy, list, 31)
-  assert.is(policy.explain?.(list, HEAD), 'least busy: slot 1 with 0, to learn whether it is as slow as before')
+  assert.is(policy.explain?.(list, HEAD), 'least busy: slot 1 with 0, to measure whether it is still slow')
 })
 
 test('refuses options that make no sense', () => {

@@ -235,7 +235,7 @@ test('explains itself', () => {
   assert.is(tickets?.explain?.(list, RequestHead.of({ target: '/' })), 'no ticket → otherwise: least busy: slot 0 with 0')
   assert.is(tickets?.explain?.(list, withCookie(ticketFor(2))), 'ticket from cookie switchyard-web → slot 2')
   assert.is(tickets?.explain?.(list, withSession(1)), 'ticket from session id in query sid → slot 1')
-  const why = 'ticket from cookie switchyard-web → slot 1 has too much → otherwise: least busy: slot 0 with 0'
+  const why = 'ticket from cookie switchyard-web → slot 1 is overloaded → otherwise: least busy: slot 0 with 0'
   assert.is(tickets?.explain?.(list, withCookie(ticketFor(1))), why)
   const keyed = byHash()
   assert.is(keyed?.explain?.(list, RequestHead.of({ target: '/' })), 'no key from cookie key → otherwise: last')

@@ -4,7 +4,7 @@ import { nativeTransport } from '@switchyard/handoff'
 import { WebSocket } from 'ws'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { certificate } from '../support/certificate.ts'
+import { certificate } from '../support/self-signed.ts'
 import { Client, get } from '../support/drain-client.ts'
 import { SmallPrimary, type SmallWorker } from '../support/small-primary.ts'
 

@@ -2,7 +2,7 @@
 
 import { nativeTransport } from '@switchyard/handoff'
 import { suite } from '../../../../test/suite.ts'
-import { certificate } from '../support/certificate.ts'
+import { certificate } from '../support/self-signed.ts'
 import { drainCases } from '../support/drain-cases.ts'
 
 const test = suite('TLS: drain', { timeoutMs: 30_000 })

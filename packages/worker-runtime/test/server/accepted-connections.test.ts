@@ -1,7 +1,7 @@
 // A connection that a server is handed is to the app as one that it accepted itself: whatever the options of the server, in every version of Node.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { certificate } from '../support/certificate.ts'
+import { certificate } from '../support/self-signed.ts'
 import { seeConnection, type Way } from '../support/seen-connection.ts'
 import { isConsidered, type Kind, optionNames, optionsToTry } from '../support/server-options.ts'
 

@@ -1,22 +1,21 @@
-// By what a sticky policy knows where a head belongs.
+// The three ways in which a sticky policy finds the worker that a head belongs to.
 
 import type { KeySource } from '../../keys.ts'
-import type { TicketOptions } from './ticket-options.ts'
+import type { TicketOptions } from '../../policy-data.ts'
 
-/** Sticky by a ticket. */
 export interface ByTicket {
   readonly kind: 'ticket'
   readonly options: TicketOptions
 }
 
-/** Sticky by the hash of a key. */
+/** By the hash of a key. */
 export interface ByHash {
   readonly kind: 'hash'
   readonly source: KeySource
   readonly seed: string
 }
 
-/** Sticky by a cookie that the app itself sets. */
+/** By a cookie that the app itself sets. */
 export interface ByLearning {
   readonly kind: 'learn'
   readonly cookie: string

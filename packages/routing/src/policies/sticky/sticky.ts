@@ -1,31 +1,30 @@
-// Sticky: what belongs together goes to one worker, by a ticket that the client carries, by a cookie of the app's own, or by the hash of a key. It contains
-// another policy for heads that belong to nobody, and for workers that have too much (see bounded-load.ts).
+// Sticky policies: requests that belong together go to one worker, found by a signed ticket, by a cookie of the app, or by the hash of a key.
+// The contained policy chooses for heads without any of these, and when the worker is overloaded (see bounded-load.ts).
 
 import { cookie, type KeySource, keySource, type PolicyKeyFunction } from '../../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../../policy.ts'
+import type { StickyData, TicketOptions } from '../../policy-data.ts'
 import type { LoadBound } from '../bounded-load.ts'
 import { leastBusy } from '../least-busy.ts'
-import type { StickyData } from '../policy-data.ts'
 import type { ByHash, ByLearning, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
 import { stickyByLearning } from './sticky-visitor.ts'
-import type { TicketOptions } from './ticket-options.ts'
 
-/** What a cookie can be called: a token (RFC 6265 §4.1.1). */
+/** The name of a cookie: a token (RFC 6265 §4.1.1). */
 export const cookieNameForm = /^[!#$%&'*+.^_`|~\w-]+$/
 
 export interface StickyOptions {
   readonly by: StickyBy
-  /** Chooses for heads that are bound to nobody, and when their worker has too much. Default `leastBusy()`. */
+  /** Chooses for heads that are bound to no worker, and when their worker is overloaded. Default `leastBusy()`. */
   readonly otherwise?: Policy | PolicyFunction
-  /** A worker has too much at this many times the mean of requests in flight. Default 1.5. */
+  /** A worker is overloaded above this many times the mean of requests in flight. Default 1.5. */
   readonly breakAt?: number
-  /** But not with fewer requests than this. Default 8. */
+  /** A worker with at most this many requests is never overloaded. Default 8. */
   readonly breakFloor?: number
 }
 
-/** Sticky by the balancer's own signed ticket: a cookie that the worker runtime sets, or a session id that has one inside. */
+/** Sticky by Switchyard's signed ticket: in a cookie that the worker runtime sets, or inside a session id. */
 export function ticket(options: TicketOptions = {}): ByTicket {
   return { kind: 'ticket', options }
 }
@@ -37,8 +36,8 @@ export function hash(source: KeySource | PolicyKeyFunction, options: { readonly 
 }
 
 /**
- * Sticky by a cookie that the app itself sets, such as `learn('connect.sid')`: the worker whose response gave a visitor the cookie has the visitor from then on.
- * Throws TypeError when a cookie can't be called so.
+ * Sticky by a cookie that the app itself sets, such as `learn('connect.sid')`: a visitor returns to the worker whose response set the cookie.
+ * Throws TypeError unless `name` can be the name of a cookie.
  */
 export function learn(name: string): ByLearning {
   if (!cookieNameForm.test(name)) throw new TypeError(`learn: expected the name of a cookie, got '${name}'`)
@@ -46,7 +45,7 @@ export function learn(name: string): ByLearning {
 }
 
 /**
- * Makes a sticky policy. By ticket it must be bound (see `Policy.bind`) to know anybody; until then `otherwise` chooses.
+ * Makes a sticky policy. By ticket it reads tickets only once it is bound (see `Policy.bind`); until then `otherwise` chooses.
  * Throws RangeError unless `breakAt` is at least 1 and `breakFloor` at least 0.
  */
 export function sticky(options: StickyOptions): Policy {
@@ -76,15 +75,15 @@ function policyBy(by: StickyBy, inner: Policy, bound: LoadBound, context: Policy
   }
 }
 
-/** The policy as data, unless a part of it is the user's own code. */
+/** The policy as data; undefined if a part of it is the user's own code. */
 function dataOf(by: StickyBy, otherwise: Policy, { breakAt, breakFloor }: LoadBound): StickyData | undefined {
-  const told = by.kind === 'ticket' ? { ticket: by.options } : by.kind === 'learn' ? { learn: by.cookie } : by.source.data
-  if (told === undefined || otherwise.data === undefined) return undefined
+  const byData = by.kind === 'ticket' ? { ticket: by.options } : by.kind === 'learn' ? { learn: by.cookie } : by.source.data
+  if (byData === undefined || otherwise.data === undefined) return undefined
   const seed = by.kind === 'hash' && by.seed !== '' && { seed: by.seed }
-  return { sticky: { by: told, ...seed, otherwise: otherwise.data, breakAt: finite(breakAt), breakFloor: finite(breakFloor) } }
+  return { sticky: { by: byData, ...seed, otherwise: otherwise.data, breakAt: finite(breakAt), breakFloor: finite(breakFloor) } }
 }
 
-/** JSON has no infinity; no load reaches this either. */
+/** JSON has no infinity. No load reaches this number either. */
 function finite(bound: number): number {
   return Math.min(bound, Number.MAX_VALUE)
 }

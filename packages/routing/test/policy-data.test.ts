@@ -1,7 +1,7 @@
 // A policy that another process builds from the data of this one's chooses and judges as this one does.
 
 import fc from 'fast-check'
-import { assert, suite } from '../../../../test/suite.ts'
+import { assert, suite } from '../../../test/suite.ts'
 import {
   bindPolicy,
   clientAddress,
@@ -25,9 +25,9 @@ import {
   sticky,
   TicketSeal,
   ticket,
-} from '../../src/index.ts'
-import { candidate } from '../fixtures.ts'
-import { mixedTables } from './policy-contract.ts'
+} from '../src/index.ts'
+import { candidate } from './fixtures.ts'
+import { mixedTables } from './policies/policy-contract.ts'
 
 const NOW = 1_800_000_000_000
 const seal = new TicketSeal([{ id: 1, secret: 'secret' }])
