@@ -1,4 +1,4 @@
-// What an app may import, and what the balancer needs to speak with its workers.
+// The public interface of a worker for its app, and the protocol for the balancer.
 
 export { onDrain } from './drain/drain.ts'
 export { probeField } from './forward/forwarded-field.ts'
@@ -6,11 +6,13 @@ export {
   type ListenAnswer,
   type ListenPlace,
   type ListenRequest,
-  type RestMode,
-  readFromWorker,
   readListenRequest,
   type ServerAddress,
   type ServerKind,
+} from './listen-protocol.ts'
+export {
+  type RestMode,
+  readFromWorker,
   type SessionReport,
   type ToPrimary,
   type ToWorker,

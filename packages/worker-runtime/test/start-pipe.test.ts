@@ -59,7 +59,7 @@ test('a primary of another version is told as what it is, and so is one that has
   assert.match(((await toldTo(other)) as { told: string }).told, /another version of Switchyard.*'balancer upgrade'/)
   const ended = start(startVariable(4))
   ;(ended.stdio[4] as Writable).end()
-  assert.match(((await toldTo(ended)) as { told: string }).told, /the primary ended before/)
+  assert.match(((await toldTo(ended)) as { told: string }).told, /the primary exited before/)
 })
 
 test.run()

@@ -19,7 +19,7 @@ export interface BeginningRequest {
   /** Undefined for an upgrade. */
   readonly response: ServerResponse | undefined
   /** What came behind the head of an upgrade. */
-  readonly rest: Buffer | undefined
+  readonly upgradeHead: Buffer | undefined
   /** The request before it on this connection. */
   readonly previous: IncomingMessage | undefined
 }
@@ -29,7 +29,7 @@ export interface BeginningRequest {
  * request's head in canonical form, and it does so only when the head begins there: everything before is answered, and what comes behind
  * (a body, more requests) is in the buffer or still in the kernel.
  */
-export function carriedBy({ request, response, rest, previous }: BeginningRequest): Buffer | ForwardReason {
+export function carriedBy({ request, response, upgradeHead, previous }: BeginningRequest): Buffer | ForwardReason {
   const { socket } = request
   if (socket instanceof TLSSocket) return 'tls'
   const { _httpMessage: pending, parser } = socket as unknown as PrivateSocket
@@ -37,7 +37,7 @@ export function carriedBy({ request, response, rest, previous }: BeginningReques
   if ((pending ?? undefined) !== response || previous?.readableEnded === false) return 'pipelined'
   if (socket.writableLength > 0) return 'writing'
   const head = canonicalHead(request)
-  const read = rest === undefined ? parser?.getCurrentBuffer?.() : Buffer.concat([Buffer.from(head, 'latin1'), rest])
+  const read = upgradeHead === undefined ? parser?.getCurrentBuffer?.() : Buffer.concat([Buffer.from(head, 'latin1'), upgradeHead])
   if (read === undefined || read.length > MAX_CARRIED_BYTES || read.toString('latin1', 0, head.length) !== head) return 'head'
   return read
 }

@@ -1,5 +1,5 @@
-// Drain in the worker, from the point of view of whoever leaves: let go of everything that another worker can have, finish the rest, and say when
-// nothing is left. The server listens to the end: its close() would break idle connections, and with them what their clients are just sending.
+// Drains a worker: moves every connection that another worker can serve, finishes the rest, and reports to the primary when none is left. The
+// servers listen to the end, because close() would break idle connections while their clients may be sending.
 
 import type { Server } from 'node:net'
 import { closeListeningSocket, connectionCountOf, httpConnectionsOf, idleConnectionsOf, type Outbox } from '@switchyard/handoff'
@@ -13,11 +13,14 @@ import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket }
 import { Staggered } from './staggered.ts'
 
 const POLL_MS = 25
-/** Another worker may have been told just now to forward a request to this one. */
+/** The primary may have just told another worker to forward a request to this one. */
 const FORWARD_MS = 250
-/** An app's listener has at least so long before websockets are ended, however short the spread. */
+/** The least time that `onDrain` listeners have before websockets are ended, however short the spread. */
 const LEAST_FOR_LISTENERS_MS = 1000
-/** The client of a session comes within this time to wait for news; when it was closed nevertheless it comes to hear it with its next request. */
+/**
+ * The client of an engine.io session opens its next poll within this time. A session that was closed without an open poll stays this long, so that
+ * the client's next request learns of the end.
+ */
 const SESSION_MS = 2000
 
 type DrainListener = () => void | Promise<void>
@@ -25,73 +28,73 @@ type DrainListener = () => void | Promise<void>
 const listeners: DrainListener[] = []
 
 /**
- * Calls `listener` once when this worker begins to drain. Websockets are ended after its promise, or after the pool's `drainSpreadMs` if that is earlier;
- * the process ends after it. What it throws is said in the log.
+ * Calls `listener` once when this worker begins to drain. Websockets are ended after its promise, or after the pool's `drainSpreadMs` if that is
+ * earlier. The process exits after the promise. Errors of the listener are logged.
  */
 export function onDrain(listener: DrainListener): void {
   listeners.push(listener)
 }
 
-/** What the primary asks for. */
+/** The primary's order. `last`: no connection comes any more. `spreadMs`: the time over which websockets are closed. */
 export interface DrainOrder {
   readonly last: boolean
   readonly spreadMs: number
 }
 
-export interface DrainParts {
+export interface DrainOptions {
   readonly runtime: Runtime
-  /** Those of the app that were given connections. */
+  /** The app's servers that were given connections. */
   readonly servers: () => readonly Server[]
   readonly inFlight: InFlight
   readonly outbox: Outbox
-  readonly departures: ConnectionMover
-  readonly upgraded: Websockets
-  readonly sessions: Http2Sessions
-  /** 0 to 1. */
+  readonly mover: ConnectionMover
+  readonly websockets: Websockets
+  readonly http2Sessions: Http2Sessions
+  /** Random numbers from 0 to 1. */
   readonly chance: () => number
 }
 
-/** Of one worker; there is one drain in its life. */
+/** The one drain in the life of a worker. */
 export class Drain {
-  private readonly parts: DrainParts
-  /** Visitors whom only this worker knows may be between two requests; 0: there are none. */
+  private readonly options: DrainOptions
+  /** Visitors that only this worker knows may be between two requests for this long; 0 without tickets. */
   private readonly returnMs: number
-  private looks: NodeJS.Timeout | undefined
+  private timer: NodeJS.Timeout | undefined
   private isLast = false
-  private said: 'nothing' | 'drained' | 'drained at last' = 'nothing'
+  private reported: 'nothing' | 'drained' | 'drained at last' = 'nothing'
   private listenersDone = false
-  private goodbyes: { readonly webSockets: Staggered<WebSocket>; readonly sessions: Staggered<EngineSession> } | undefined
+  private closing: { readonly webSockets: Staggered<WebSocket>; readonly sessions: Staggered<EngineSession> } | undefined
   private readonly dueSessions = new WeakMap<EngineSession, number>()
   private readonly closedSessions = new WeakMap<EngineSession, number>()
   private received = 0
   private emptySinceMs: number | undefined
 
-  constructor(parts: DrainParts) {
-    this.parts = parts
-    const { routes, pool, drainReturnMs } = parts.runtime.start
+  constructor(options: DrainOptions) {
+    this.options = options
+    const { routes, pool, drainReturnMs } = options.runtime.start
     this.returnMs = routes.some((route) => route.pool === pool && route.ticket !== undefined) ? drainReturnMs : 0
   }
 
-  /** Begins to drain, or hears that nothing more will come. */
+  /** The first order begins the drain; a later one may say that nothing more will come. */
   order({ last, spreadMs }: DrainOrder): void {
     this.isLast ||= last
-    if (this.parts.servers().length === 0) return this.say(this.isLast ? 'drained at last' : 'drained')
-    if (this.looks === undefined) this.begin(spreadMs)
+    if (this.options.servers().length === 0) return this.report(this.isLast ? 'drained at last' : 'drained')
+    if (this.timer === undefined) this.begin(spreadMs)
   }
 
   private begin(spreadMs: number): void {
-    const { departures, outbox } = this.parts
-    departures.moveAll()
+    const { mover, outbox } = this.options
+    mover.startDraining()
     this.poll()
     outbox.flushReturns()
-    // After what has come in this turn of the loop has been read: to whoever was blocked for long its clients look silent.
-    this.looks = setInterval(() => setImmediate(() => this.poll()), POLL_MS)
+    // setImmediate: after a blocked loop, the bytes that have arrived are read first. Otherwise busy clients would look silent.
+    this.timer = setInterval(() => setImmediate(() => this.poll()), POLL_MS)
     const done = Promise.all(listeners.map((listener) => this.run(listener)))
-    const bound = setTimeout(() => this.beginGoodbyes(spreadMs), Math.max(spreadMs, LEAST_FOR_LISTENERS_MS)).unref()
+    const bound = setTimeout(() => this.beginClosing(spreadMs), Math.max(spreadMs, LEAST_FOR_LISTENERS_MS)).unref()
     void done.then(() => {
       clearTimeout(bound)
       this.listenersDone = true
-      this.beginGoodbyes(spreadMs)
+      this.beginClosing(spreadMs)
     })
   }
 
@@ -99,54 +102,54 @@ export class Drain {
     try {
       await listener()
     } catch (error) {
-      this.parts.runtime.send({ switchyard: 'notice', level: 'warn', message: `onDrain: ${(error as Error)?.stack ?? error}` })
+      this.options.runtime.send({ switchyard: 'notice', level: 'warn', message: `onDrain: ${(error as Error)?.stack ?? error}` })
     }
   }
 
-  private beginGoodbyes(spreadMs: number): void {
-    const { chance } = this.parts
+  private beginClosing(spreadMs: number): void {
+    const { chance } = this.options
     const now = performance.now()
-    this.goodbyes ??= { webSockets: new Staggered(now, spreadMs, chance), sessions: new Staggered(now, spreadMs, chance) }
+    this.closing ??= { webSockets: new Staggered(now, spreadMs, chance), sessions: new Staggered(now, spreadMs, chance) }
   }
 
   private poll(): void {
-    if (this.said === 'drained at last') return
+    if (this.reported === 'drained at last') return
     const now = performance.now()
-    const { servers, departures, sessions, inFlight, outbox } = this.parts
-    this.sayGoodbyes(now)
-    for (const session of sessions.open) sessions.end(session)
+    const { servers, mover, http2Sessions, inFlight, outbox } = this.options
+    this.closeDue(now)
+    for (const session of http2Sessions.open) http2Sessions.end(session)
     const betweenWorkers: (() => void)[] = []
-    let left = outbox.unsent + this.sessionsLeft(now)
+    let remaining = outbox.unsent + this.openSessionCount(now)
     for (const server of servers()) {
       const connections = httpConnectionsOf(server)
       const idle = idleConnectionsOf(server)
-      departures.sweep(connections, idle, now)
-      const needless = connections.filter((socket) => isBetweenWorkers(socket) && isQuiet(socket, idle))
-      // Of the two workers the other one ends them, or nobody needs them any more.
-      betweenWorkers.push(...needless.map((socket) => () => void socket.destroy()))
-      left += connectionCountOf(server) - needless.length
+      mover.moveAllOf(connections, idle, now)
+      const quiet = connections.filter((socket) => isBetweenWorkers(socket) && isQuiet(socket, idle))
+      // The other worker ends these connections, or needs them no longer.
+      betweenWorkers.push(...quiet.map((socket) => () => void socket.destroy()))
+      remaining += connectionCountOf(server) - quiet.length
     }
-    if (left > 0 || inFlight.received !== this.received) this.emptySinceMs = undefined
+    if (remaining > 0 || inFlight.received !== this.received) this.emptySinceMs = undefined
     else this.emptySinceMs ??= now
     this.received = inFlight.received
     const emptyMs = this.emptySinceMs === undefined ? -1 : now - this.emptySinceMs
     if (!this.isLast) {
-      if (emptyMs >= this.returnMs) this.say('drained')
+      if (emptyMs >= this.returnMs) this.report('drained')
     } else if (this.listenersDone && emptyMs >= (betweenWorkers.length > 0 ? FORWARD_MS : 0)) {
-      // What came in the last moment is unread, so the other worker sees that, and sends it elsewhere.
+      // A request that arrives now stays unread; the other worker sees that, and forwards it elsewhere.
       for (const destroy of betweenWorkers) destroy()
-      clearInterval(this.looks)
+      clearInterval(this.timer)
       for (const server of servers()) closeListeningSocket(server)
-      this.say('drained at last')
+      this.report('drained at last')
     }
   }
 
-  private sayGoodbyes(now: number): void {
-    if (this.goodbyes === undefined) return
-    const { upgraded } = this.parts
-    for (const one of this.goodbyes.webSockets.due(upgraded.open, now)) upgraded.end(one)
+  private closeDue(now: number): void {
+    if (this.closing === undefined) return
+    const { websockets } = this.options
+    for (const one of this.closing.webSockets.due(websockets.open, now)) websockets.end(one)
     const sessions = sessionsWithoutWebSocket()
-    for (const session of this.goodbyes.sessions.due(sessions, now)) this.dueSessions.set(session, now)
+    for (const session of this.closing.sessions.due(sessions, now)) this.dueSessions.set(session, now)
     for (const session of sessions) this.endIfDue(session, now)
   }
 
@@ -159,13 +162,13 @@ export class Drain {
     endSession(session)
   }
 
-  private sessionsLeft(now: number): number {
+  private openSessionCount(now: number): number {
     return sessionsWithoutWebSocket().filter((session) => now - (this.closedSessions.get(session) ?? now) < SESSION_MS).length
   }
 
-  private say(what: 'drained' | 'drained at last'): void {
-    if (this.said === what) return
-    this.said = what
-    this.parts.runtime.send({ switchyard: 'drained', last: what === 'drained at last' })
+  private report(what: 'drained' | 'drained at last'): void {
+    if (this.reported === what) return
+    this.reported = what
+    this.options.runtime.send({ switchyard: 'drained', last: what === 'drained at last' })
   }
 }

@@ -1,15 +1,15 @@
-// process.nextTick stays as fast as it was when the process started.
+// Keeps process.nextTick as fast as it is at the start of the process.
 //
-// Each tick is an object that Node makes with computed names, and V8 notes for such a place which shape its objects have: weakly, and a place that
-// finds its note gone is one of many shapes to it, for good (`Runtime_DefineKeyedOwnPropertyInLiteral` in V8's runtime-object.cc). A process that has
-// nothing to do is collected after some seconds, when no tick is there. From then on each tick took the slow way, several to a request, which costs
-// a small one more than all of ours. A tick that is kept keeps the shape.
+// Each tick is an object that Node builds with computed names. V8 remembers the shape of the objects built there, but weakly; when that memory is
+// collected, V8 treats the place as one of many shapes for good (`Runtime_DefineKeyedOwnPropertyInLiteral` in runtime-object.cc). An idle process
+// is collected after some seconds, when no tick is alive. From then on each tick takes the slow path, several per request, which costs a small
+// request more than all of Switchyard. One tick that is kept alive keeps the shape.
 
 import { executionAsyncResource } from 'node:async_hooks'
 
 const kept: object[] = []
 
-/** From the next turn of the tick queue on a tick is kept for the rest of the process. */
+/** Keeps one tick alive for the rest of the process. */
 export function keepTickShape(): void {
   process.nextTick(() => kept.push(executionAsyncResource()))
 }

@@ -1,31 +1,28 @@
-// The app's servers that are balanced, and which of them has the connections of which listener.
+// The balanced servers of this worker's app, and which of them serves the connections of which listener.
 
 import type { Server } from 'node:net'
-import type { ListenPlace } from '../protocol.ts'
+import type { ListenPlace } from '../listen-protocol.ts'
 import { nameFor, nameSocket } from './private-sockets.ts'
 
-/** A server that listens. */
 export interface OpenServer {
   readonly server: Server
-  /** By which the primary knows it. */
+  /** The worker's number for the server, which the primary uses too. */
   readonly id: number
   readonly privatePath: string
   place: ListenPlace
 }
 
-/** Listeners of which this worker remembers the server that has closed. */
+/** Listeners whose closed server is remembered. */
 const MAX_CLOSED = 64
 
-/** Those of one worker. */
 export class Servers {
-  /** In the order in which they began to listen. */
+  /** In the order of their listen() calls. */
   private readonly open: OpenServer[] = []
   private readonly byListener = new Map<number, OpenServer>()
-  /** The last server that closed on a listener: what was on its way to it is served. */
+  /** The last server that closed on a listener. It still serves connections that were on their way to it. */
   private readonly closed = new Map<number, Server>()
   private main: OpenServer | undefined
 
-  /** Does it listen? */
   has(one: OpenServer): boolean {
     return this.open.includes(one)
   }
@@ -34,12 +31,11 @@ export class Servers {
     return this.open.find((one) => one.id === id)
   }
 
-  /** Whose a connection of this listener is; undefined: there is no server. */
+  /** The server that serves connections of this listener. */
   serverFor(listener: number): Server | undefined {
     return this.byListener.get(listener)?.server ?? this.closed.get(listener) ?? this.main?.server
   }
 
-  /** The listener of a server; undefined: it has none. */
   listenerOf(server: Server | null | undefined): number | undefined {
     return this.open.find((one) => one.server === server)?.place.listener
   }
@@ -49,7 +45,7 @@ export class Servers {
     this.choose(one.privatePath, one.place)
   }
 
-  /** The primary has given it another place. */
+  /** The primary has moved the server to another listener. */
   move(one: OpenServer, place: ListenPlace): void {
     one.place = place
     this.choose(one.privatePath, place)
@@ -62,7 +58,7 @@ export class Servers {
     this.choose(one.privatePath, one.place, one.server)
   }
 
-  /** Of several servers on one listener the first has its connections. */
+  /** The first of several servers on a listener serves its connections. */
   private choose(privatePath: string, { listener, standsIn }: ListenPlace, closed?: Server): void {
     const first = this.open.find(({ place }) => place.listener === listener && !place.standsIn)
     if (first !== undefined) {

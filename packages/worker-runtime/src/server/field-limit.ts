@@ -1,13 +1,14 @@
-// Node shows an app the first 1,000 fields of a head or so (`maxHeadersCount`), and its parser frames the body by all of them; newer versions of Node refuse
-// a head that has more. A worker that routes and forwards requests must see what the parser saw; for its app the limit holds as in this version of Node.
+// Applies Node's limit on header fields (`maxHeadersCount`, 1,000 by default) after steering. Older versions of Node show the app only that many
+// fields while the parser frames the body by all of them; newer versions refuse the request. Steering and forwarding must see all fields that the
+// parser saw, so the parser's limit is lifted, and the app gets the behaviour of this version of Node.
 
 import { createServer, IncomingMessage } from 'node:http'
 import type { Server } from 'node:net'
 import { Duplex } from 'node:stream'
 
-/** Names and values, where the app says nothing. */
+/** Node's default, names and values counted separately. */
 const NODES_LIMIT = 2000
-/** The parser of older versions hands over 31 fields at a time, and stops when the limit is reached. */
+/** The parser of older versions delivers 31 fields at a time, names and values, and stops at the limit. */
 const CHUNK = 62
 
 type LimitedServer = Server & { maxHeadersCount?: number | null | undefined }
@@ -25,7 +26,7 @@ export class FieldLimit {
     this.server = server
   }
 
-  /** Runs `announce`, which gives a connection to the server: its parser shows all fields. A parser takes its limit at that moment. */
+  /** Runs `announce`, which gives a connection to the server. A parser reads its limit at that moment; this one shows all fields. */
   lift<T>(announce: () => T): T {
     const { server } = this
     const { maxHeadersCount } = server
@@ -37,9 +38,7 @@ export class FieldLimit {
     }
   }
 
-  /**
-   * The app is about to have a request: leaves it as many fields as Node would. False: Node would have refused the request.
-   */
+  /** Limits the fields of a request before the app gets it. False: this version of Node would have refused the request. */
   apply(request: IncomingMessage): boolean {
     const { maxHeadersCount } = this.server
     const limit = typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : NODES_LIMIT

@@ -1,41 +1,41 @@
-// Signals that end a process, as the app of a worker sees them. Ctrl-C in a terminal, or a supervisor, signals the whole process group, but the primary decides
-// when a worker ends. So what the kernel delivers is held back, and the app's listeners hear a signal when the primary says so, or when the app sends
-// it to its own process. Nothing of this can be seen in the app's listeners: `process.listenerCount('SIGTERM')` counts the app's own.
+// Holds back the signals that end a process. Ctrl-C or a supervisor signals the whole process group, but the primary decides when a worker exits.
+// So signals from the kernel are ignored; the app's listeners are called when the primary says so, or when the app signals its own process. The app
+// can't see this: `process.listenerCount('SIGTERM')` counts its own listeners only.
 
 import { syncBuiltinESMExports } from 'node:module'
 import { constants } from 'node:os'
 
-/** What a terminal or a supervisor sends to a whole process group. */
+/** Signals that a terminal or a supervisor sends to a whole process group. */
 const GROUP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 type Listener = (...values: unknown[]) => void
 type Emit = (event: string, ...values: unknown[]) => boolean
 
-/** Those of this process. There is one of it. */
+/** One per process. */
 export class HeldSignals {
   private readonly held = new Set<string>()
   private readonly kill = process.kill
 
-  /** From now on these are held back, and those that a terminal sends. */
+  /** Holds back these signals and the group signals. */
   hold(signals: readonly NodeJS.Signals[]): void {
     for (const signal of new Set([...GROUP_SIGNALS, ...signals])) {
       this.held.add(signal)
-      // A module that was loaded earlier may listen already: then Node would go on to call it directly.
+      // Node would call the listener of a module that was loaded earlier directly.
       const earlier = process.rawListeners(signal) as Listener[]
       process.removeAllListeners(signal)
       intercept(signal)
       for (const listener of earlier) process.on(signal, listener)
     }
-    // Without a listener Node lets go of a signal, and its default would end the process.
+    // Without a listener Node stops handling a signal, and its default action would end the process.
     process.on('removeListener', (event) => {
       if (typeof event === 'string' && this.held.has(event) && process.listenerCount(event) === 0) intercept(event as NodeJS.Signals)
     })
     process.kill = (pid, signal) => this.sendTo(pid, signal)
-    // For those that import `kill` from 'node:process'.
+    // For modules that import `kill` from 'node:process'.
     syncBuiltinESMExports()
   }
 
-  /** The app gets a signal: its listeners are called, once and soon; without a listener it does to the process what it does by default. */
+  /** Delivers a signal to the app: its listeners are called once, in the next loop turn. Without listeners the default action follows. */
   send(signal: NodeJS.Signals): void {
     if (process.listenerCount(signal) > 0) {
       setImmediate(() => (process.emit as Emit).call(process, signal, signal, constants.signals[signal]))
@@ -60,8 +60,8 @@ export class HeldSignals {
 }
 
 /**
- * Node calls what `process.emit` is when the first listener for a signal is added, and lets go of the signal when it counts none any more. So it is given a function that
- * does nothing, and the listener for which it was asked is taken away while Node counts one.
+ * Makes Node handle a signal without calling the app. Node captures `process.emit` when the first listener is added, and stops handling the signal
+ * when it counts no listener. So Node captures a function that does nothing, and the listener is removed while the count reads 1.
  */
 function intercept(signal: NodeJS.Signals): void {
   const { emit } = process
@@ -91,7 +91,7 @@ function nameOf(number: number): string | undefined {
 
 function ignore(): void {}
 
-/** The signal that ends an app, where none is configured: SIGINT for one that listens for that alone, as apps made for PM2 do. */
+/** The default stop signal: SIGINT for an app that listens for SIGINT only, as apps written for PM2 do; else SIGTERM. */
 export function usualStopSignal(): NodeJS.Signals {
   return process.listenerCount('SIGTERM') === 0 && process.listenerCount('SIGINT') > 0 ? 'SIGINT' : 'SIGTERM'
 }

@@ -1,5 +1,5 @@
-// The HTTP/2 sessions of this worker, where its app speaks that. A session can't move, but it can be told to end: what is under way is finished, and
-// the client sends the rest over a new connection (GOAWAY, RFC 9113 §6.8).
+// The HTTP/2 sessions of this worker. A session can't move, but its client can be told to end it: streams under way are finished, and the client
+// sends the rest over a new connection (GOAWAY, RFC 9113 §6.8).
 
 import type { ServerHttp2Session } from 'node:http2'
 
@@ -12,12 +12,12 @@ export class Http2Sessions {
     session.once('close', () => this.all.delete(session))
   }
 
-  /** Those that have not been told to end. */
+  /** The sessions that have not been told to end. */
   get open(): ServerHttp2Session[] {
     return [...this.all]
   }
 
-  /** Tells its client; it is not among the others any more. */
+  /** Sends GOAWAY, and forgets the session. */
   end(session: ServerHttp2Session): void {
     this.all.delete(session)
     session.close()

@@ -1,4 +1,4 @@
-// Counts what has begun and is not finished in this worker, and how long it took.
+// Counts the requests of this worker that have begun, are in flight, ended or failed, and measures their response times.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
@@ -7,17 +7,17 @@ import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switc
 import { OpenRequests, type Since } from './open-requests.ts'
 
 const SMOOTHING = 0.1
-/** One request in so many is timed: the average needs no more, and asking for the time twice is a good part of what counting costs. */
+/** One request in this many is timed. The average needs no more, and reading the clock is a good part of the cost of counting. */
 const TIMED_EVERY = 8
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
 
-/** Requests of one worker. An upgraded connection is in flight until it closes. */
+/** An upgraded connection is in flight until it closes. */
 export class InFlight {
   private row: Int32Array = new Int32Array(OWN_WORDS)
   /** Exponential moving average. */
   latencyMs = 0
-  /** Since the start. */
+  /** Requests ended since the start. */
   ended = 0
   private readonly counts: number[] = new Array(responseBoundsMs.length + 1).fill(0)
   private sumMs = 0
@@ -27,14 +27,14 @@ export class InFlight {
   private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
   private readonly upgradeClosed = () => this.end()
 
-  /** `onError`: is told of each response with a status of 400 and up that is over. */
+  /** `onError` is called for each response with a status of 400 or above when it has ended. */
   constructor(onError: (response: ServerResponse) => void = () => {}) {
     this.onError = onError
-    // Nobody reads this one.
+    // Until `publish`, no process reads this row.
     this.row[rowWords.busySince] = 1
   }
 
-  /** From now on the counts are kept where the primary reads them, and it is told when the loop begins to work. */
+  /** Moves the counts to the row that the primary reads. `loopIsBusy` is called when a request begins in a loop that is marked as waiting. */
   publish(row: Int32Array, loopIsBusy: () => void): void {
     this.loopIsBusy = loopIsBusy
     for (const word of COUNTED) row[word] = this.row[word] as number
@@ -46,12 +46,12 @@ export class InFlight {
     return { counts: [...this.counts], sumMs: this.sumMs }
   }
 
-  /** Nothing has ended for a while: what is known of the latency grows old. */
+  /** Lets the average decay while no request ends. */
   forgetLatency(): void {
     this.recordLatency(0)
   }
 
-  /** Requests begun and not finished. */
+  /** Requests in flight. */
   get count(): number {
     return this.row[rowWords.inFlight] as number
   }
@@ -66,17 +66,17 @@ export class InFlight {
     return (this.row[rowWords.begun] as number) >>> 0
   }
 
-  /** Those of them that the app failed. */
+  /** Requests since the start that the app failed. */
   get failed(): number {
     return (this.row[rowWords.failed] as number) >>> 0
   }
 
   countReceived(): void {
-    // Not before it can be seen that the loop is busy with it.
+    // Atomic, so that the primary never sees this count before the word that marks the loop as busy.
     Atomics.store(this.row, rowWords.received, this.received + 1)
   }
 
-  /** A request begins. A second call for the same response counts nothing: apps emit 'request' themselves after 'checkContinue'. */
+  /** A second call for the same response counts nothing: after 'checkContinue' apps emit 'request' themselves. */
   beginRequest(request: IncomingMessage, response: ServerResponse): void {
     if (OpenRequests.hasBegun(response)) return
     this.open.begin(request, response, this.since())
@@ -101,12 +101,12 @@ export class InFlight {
   }
 
   private endRequest(response: ServerResponse | undefined, since: Since): void {
-    if (since !== true) this.noteResponse(performance.now() - since)
+    if (since !== true) this.recordResponse(performance.now() - since)
     if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
     this.end()
   }
 
-  private noteResponse(ms: number): void {
+  private recordResponse(ms: number): void {
     let bucket = 0
     while (bucket < responseBoundsMs.length && ms > (responseBoundsMs[bucket] as number)) bucket++
     this.counts[bucket] = (this.counts[bucket] as number) + 1
@@ -114,7 +114,7 @@ export class InFlight {
     this.recordLatency(ms)
   }
 
-  /** Counts one that was answered with 5xx, or whose answer was broken off: by the app, unless its client has left or the line failed. */
+  /** Counts a 5xx response, and a response that the app broke off. A client that hung up, or a failed connection, is no failure of the app. */
   private recordFailure(response: ServerResponse): void {
     const { statusCode, writableEnded, socket } = response
     if (statusCode >= 400) this.onError(response)
@@ -128,7 +128,7 @@ export class InFlight {
     this.row[rowWords.latencyUs] = Math.min(this.latencyMs * 1000, MAX_WORD)
   }
 
-  /** Of the loop, for each request, on the average. */
+  /** `ms`: mean loop time per request. */
   recordLoopTime(ms: number): void {
     this.row[rowWords.requestLoopUs] = Math.min(ms * 1000, MAX_WORD)
   }

@@ -1,14 +1,14 @@
-// Asks the primary to listen, and waits: to an app a socket is bound when listen() has returned, so the answer must be there by then. The primary never waits
-// for a worker, so nothing can stand still for both.
+// Asks the primary to listen, and blocks until the answer is there: an app may expect a bound socket when listen() returns. The primary never waits
+// for a worker, so the two can't deadlock.
 
 import { readSync, writeSync } from 'node:fs'
-import type { ListenAnswer, ListenRequest } from '../protocol.ts'
+import type { ListenAnswer, ListenRequest } from '../listen-protocol.ts'
 
 const ANSWER_BYTES = 4096
 const AGAIN_MS = 1
 const LINE_END = 0x0a
 
-export class ListenPipe {
+export class ListenClient {
   private readonly fd: number
   private readonly bytes = Buffer.alloc(ANSWER_BYTES)
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
@@ -18,25 +18,25 @@ export class ListenPipe {
     this.fd = fd
   }
 
-  /** The primary's answer; undefined: it is gone. */
+  /** The primary's answer; undefined: the primary is gone. */
   ask(request: ListenRequest): ListenAnswer | undefined {
     try {
-      this.patiently(() => writeSync(this.fd, `${JSON.stringify(request)}\n`))
+      this.retrying(() => writeSync(this.fd, `${JSON.stringify(request)}\n`))
       let length = 0
       while (length === 0 || this.bytes[length - 1] !== LINE_END) {
-        const read = this.patiently(() => readSync(this.fd, this.bytes, length, this.bytes.length - length, null))
+        const read = this.retrying(() => readSync(this.fd, this.bytes, length, this.bytes.length - length, null))
         if (read === 0) return undefined
         length += read
       }
       return JSON.parse(this.bytes.toString('utf8', 0, length)) as ListenAnswer
     } catch {
-      // This process is about to follow.
+      // The pipe broke: the primary is gone, and this process exits too.
       return undefined
     }
   }
 
-  /** A pipe that does not block says so instead of waiting. */
-  private patiently(work: () => number): number {
+  /** Repeats the call while the pipe, which may be non-blocking, is not ready. */
+  private retrying(work: () => number): number {
     for (;;) {
       try {
         return work()

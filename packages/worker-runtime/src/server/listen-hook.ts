@@ -1,25 +1,25 @@
-// The app's servers join the pool: each really listens on a private unix socket of this worker, which gives it everything that a listening server has
-// ('listening', timeouts, close()), and has the connections of a listener of the primary, whose address it tells as its own.
+// Makes the app's servers join the pool. Each really listens on a private unix socket of this worker, so that it behaves as a listening server
+// ('listening', timeouts, close()). It serves the connections of a listener of the primary, and reports that listener's address as its own.
 
 import { Server as HttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenWish, setAddress } from '@switchyard/handoff'
-import type { ServerAddress, ServerKind } from '../protocol.ts'
+import type { ServerAddress, ServerKind } from '../listen-protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { OpenServer, Servers } from './balanced-servers.ts'
-import { ListenPipe } from './listen-client.ts'
+import { ListenClient } from './listen-client.ts'
 
-/** How long the worker waits for a server on an address of the config, while it has one that stands in for it. */
+/** How long the worker waits for a server on a configured address before it announces one that stands in. */
 const STAND_IN_MS = 250
 
-/** From now on every server of this process joins the pool when it listens. `onJoin` is told before it can have connections. */
+/** From now on every server of this process joins the pool when it listens. `onJoin` is called before the server gets connections. */
 export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
   const { privateSocket, listenPipe } = runtime.start
-  const pipe = new ListenPipe(listenPipe)
+  const pipe = new ListenClient(listenPipe)
   let lastId = 0
   let isAnnounced = false
-  /** Of private sockets that are open: a path of one is short. */
+  /** Numbers of open private sockets. They are used again, to keep the paths short. */
   const indices = new Set<number>()
 
   function listen(server: Server, wish: ListenWish): ListenOutcome {
@@ -58,7 +58,7 @@ export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (serve
     }
   }
 
-  /** Behind the app's 'listening' listeners: a server that only tries whether a port is free has closed by then. */
+  /** Waits for the app's 'listening' listeners: a server that only probes whether a port is free has closed by then. */
   function announceLater(one: OpenServer): void {
     setImmediate(() => {
       if (one.place.standsIn) setTimeout(() => announce(one), STAND_IN_MS).unref()
@@ -90,6 +90,6 @@ function boundOf({ host, port, path }: ServerAddress): BoundAddress {
 
 function kindOf(server: Server): ServerKind {
   if (server instanceof TlsServer) return 'tls'
-  // The class of HTTP/2 without TLS is not exported.
+  // Node does not export the class of HTTP/2 servers without TLS.
   return server instanceof HttpServer || 'updateSettings' in server ? 'http' : 'net'
 }

@@ -1,5 +1,5 @@
-// The requests that have begun and are not over: one is over when its response is finished, or when its connection closes. That is asked of Node and of
-// the connection, for a response does not tell it: one that waits behind another, because its client has not waited for an answer, never closes.
+// Tracks requests from their begin to their end: the response finishes, or the connection closes. Node's diagnostics channel and the connection
+// tell, because a response does not: one that waits behind another (pipelining) never emits 'close'.
 
 import { subscribe } from 'node:diagnostics_channel'
 import { type IncomingMessage, ServerResponse } from 'node:http'
@@ -9,15 +9,15 @@ import { responseOn } from '@switchyard/handoff'
 const begun = Symbol('switchyard.begun')
 const connection = Symbol('switchyard.connection')
 
-/** Since when in ms, or only that it has begun. */
+/** The begin in ms, or true for a request that is not timed. */
 export type Since = number | true
 
-/** Is told of each end. `response`: undefined if it waited behind another's, and nobody will ever know it. */
+/** Called at the end of each request. `response` is undefined if it still waited behind another when the connection closed. */
 export type EndListener = (response: ServerResponse | undefined, since: Since) => void
 
 interface Connection {
   readonly owner: OpenRequests
-  /** How many. */
+  /** Its requests in flight. */
   open: number
 }
 
@@ -34,7 +34,6 @@ interface Finished {
   readonly socket: WatchedSocket
 }
 
-/** Those of one worker. */
 export class OpenRequests {
   private readonly onEnd: EndListener
 
@@ -43,14 +42,14 @@ export class OpenRequests {
     subscribe('http.server.response.finish', (message) => this.finish(message as Finished))
   }
 
-  /** Has it begun, whether or not it is over? */
+  /** Was `begin` called for this response, ended or not? */
   static hasBegun(response: ServerResponse): boolean {
     return (response as BegunResponse)[begun] !== undefined
   }
 
   begin({ socket }: IncomingMessage, response: BegunResponse, since: Since): void {
     response[begun] = since
-    // One of HTTP/2 has a stream of its own, which closes in any case.
+    // An HTTP/2 response has a stream of its own and always closes.
     if (!(response instanceof ServerResponse)) (response as ServerResponse).on('close', () => this.onEnd(response, since))
     else ((socket as WatchedSocket)[connection] ?? this.watch(socket)).open++
   }
@@ -62,7 +61,7 @@ export class OpenRequests {
       socket[connection] = undefined
       this.close(socket, watched)
     }
-    // One that could not be forwarded begins here after all, perhaps when its client has left.
+    // A request that could not be forwarded begins here late, when its client may have hung up.
     if (socket.closed) setImmediate(close)
     else socket.once('close', close)
     return watched

@@ -1,8 +1,8 @@
-// What the gate must know of a request's fields before the app has it, seen in one pass.
+// Finds the traits of a request's fields that the request hook needs, in one pass.
 
-/** It has more than one Host field, even if they are equal. */
+/** The request has more than one Host field, even if they are equal. */
 export const MANY_HOSTS = 1
-/** It carries a login that holds for its connection, not for itself alone: NTLM, or Negotiate (RFC 4559). */
+/** The request carries a login for its whole connection: NTLM, or Negotiate (RFC 4559). */
 export const CONNECTION_LOGIN = 2
 
 const HOST = 'host'

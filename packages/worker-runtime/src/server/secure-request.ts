@@ -1,4 +1,4 @@
-// Did a request come over TLS?
+// Tells whether a request came over TLS, here or at a trusted proxy.
 
 import type { IncomingMessage } from 'node:http'
 import { trustedPeer } from '@switchyard/routing'
@@ -9,14 +9,14 @@ type Trusts = (address: string | undefined) => boolean
 const NO_PROXIES: readonly string[] = []
 const trusters = new WeakMap<readonly string[], Trusts>()
 
-/** TLS here, or in the proxy before us: a client that is no trusted proxy may say what it likes. Outside a pool no proxy is trusted. */
+/** `X-Forwarded-Proto` counts only from a trusted proxy. Outside a pool no proxy is trusted. */
 export function isSecure(request: IncomingMessage, trustedProxies = currentRuntime()?.start.trustedProxies ?? NO_PROXIES): boolean {
   const socket = request.socket as IncomingMessage['socket'] & { readonly encrypted?: boolean }
   if (socket.encrypted === true) return true
   return protocolOf(request) === 'https' && trusts(trustedProxies)(socket.remoteAddress)
 }
 
-/** As frameworks read it: of several proxies the first has seen the client. */
+/** As frameworks read it: of several values the first is that of the proxy next to the client. */
 function protocolOf({ headers }: IncomingMessage): string | undefined {
   const field = headers['x-forwarded-proto']
   return typeof field === 'string' ? field.split(',', 1)[0]?.trim().toLowerCase() : undefined

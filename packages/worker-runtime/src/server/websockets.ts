@@ -1,22 +1,21 @@
-// The websockets of this worker: those that its app serves, however they came here, and those that it passes on to another worker.
+// The websockets of this worker: those of its app, and those that it forwards to another worker.
 
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { endWebSocket } from '../drain/websocket-end.ts'
+import { endWebSocket } from './websocket-end.ts'
 
-/** A websocket, or a connection that is about to be one. */
+/** A websocket, or a connection during its handshake. */
 export interface WebSocket {
   readonly socket: Socket
-  /** Bytes before its handshake was answered. */
+  /** Bytes written before the answer to the handshake. */
   readonly writtenBefore: number
 }
 
-/** An upgrade is rare, so each costs a listener and a place in a table. */
 export class Websockets {
   private readonly all = new Map<Socket, WebSocket>()
 
-  /** A client asks for an upgrade; whatever becomes of it. */
+  /** A client asks for an upgrade, which may still fail. */
   add(request: IncomingMessage, stream: Duplex): void {
     const socket = stream as Socket
     if (this.all.has(socket) || request.headers.upgrade?.toLowerCase() !== 'websocket') return
@@ -24,12 +23,12 @@ export class Websockets {
     socket.once('close', () => this.all.delete(socket))
   }
 
-  /** Those whose handshake is over. */
+  /** The websockets whose handshake is answered. */
   get open(): WebSocket[] {
     return [...this.all.values()].filter(({ socket, writtenBefore }) => socket.writable && socket.bytesWritten > writtenBefore)
   }
 
-  /** Tells its client that the service restarts, and ends it; it is not among the others any more. */
+  /** Ends a websocket with 1012 (Service Restart), and forgets it. */
   end({ socket }: WebSocket): void {
     this.all.delete(socket)
     endWebSocket(socket)

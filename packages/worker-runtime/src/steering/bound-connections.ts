@@ -1,5 +1,5 @@
-// Connections that belong to this worker for as long as they are open, because the app knows their client by the connection: a login by NTLM or Negotiate,
-// or anything that the app keeps on the socket. Elsewhere the client would be a stranger.
+// The connections that stay with this worker while they are open, because the app identifies the client by the connection: a login by NTLM or
+// Negotiate, or a property that the app stores on the socket. Another worker would not know the client.
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -8,18 +8,17 @@ import { challengesConnection, ownStateOf } from '@switchyard/handoff'
 const UNAUTHORIZED = 401
 const PROXY_UNAUTHORIZED = 407
 
-/** Those of one worker. */
 export class BoundConnections {
   private readonly loggedIn = new WeakSet<Socket>()
   private readonly onFirstState: (name: string) => void
   private hasSeenState = false
 
-  /** `onFirstState`: is told the name of the first property that the app keeps on a socket. */
+  /** `onFirstState` is called once, with the name of the first property that the app stores on a socket. */
   constructor(onFirstState: (name: string) => void) {
     this.onFirstState = onFirstState
   }
 
-  /** Its client logs in on it, or is about to. */
+  /** The client logs in on the connection, or is about to. */
   recordLogin(socket: Socket): void {
     this.loggedIn.add(socket)
   }
@@ -28,14 +27,14 @@ export class BoundConnections {
     return this.loggedIn.has(socket)
   }
 
-  /** A response is written: does it begin a login? */
-  noteResponse(response: ServerResponse): void {
+  /** Records a login if the response demands one. */
+  onResponse(response: ServerResponse): void {
     const { statusCode } = response
     if (statusCode !== UNAUTHORIZED && statusCode !== PROXY_UNAUTHORIZED) return
     if (challengesConnection(response)) this.recordLogin(response.req.socket)
   }
 
-  /** Does the app know its client by it? Costs about a microsecond: to be asked when a connection is about to move. */
+  /** Must the connection stay? Costs about a microsecond, so it is asked only when a connection is about to move. */
   has(socket: Socket): boolean {
     if (this.loggedIn.has(socket)) return true
     const name = ownStateOf(socket)

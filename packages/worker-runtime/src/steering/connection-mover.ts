@@ -1,5 +1,5 @@
-// Lets go of HTTP connections: each moves to the primary between two requests, where its next request is picked afresh, and its client notices
-// nothing. One that can't move is told `Connection: close` with its next response; while the worker drains, and nothing comes on it any more, it ends.
+// Moves HTTP connections from this worker to the primary between two requests; the client does not notice. A connection that can't move gets
+// `Connection: close` with its next response. While the worker drains, such a connection also ends when it is silent for a second.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
@@ -18,13 +18,13 @@ import type { BoundConnections } from './bound-connections.ts'
 import { headOf, lastRequestOn, packReason } from './steering.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
-/** A client that has sent nothing for so long is not about to. */
+/** A connection with no traffic for this long can be ended: its client is hardly about to send. */
 const SILENT_MS = 1000
-/** What its client has sent before it saw the end is read and forgotten: else its system would throw away the end as well. */
+/** How long an ended connection still reads and discards. Bytes left unread would make the kernel reset it, and the client would lose our FIN. */
 const LINGER_MS = 2000
 const REST = giveBackReasons.indexOf('rest')
 
-/** Those connections of a server that are between two requests; undefined: it can't be told. */
+/** The connections of a server that are between two requests; undefined if Node does not tell. */
 export type Idle = ReadonlySet<Socket> | undefined
 
 interface TimedServer extends Server {
@@ -32,21 +32,20 @@ interface TimedServer extends Server {
   readonly headersTimeout?: number
 }
 
-/** Those of one worker. */
 export class ConnectionMover {
   private readonly table: WorkerRouteTable
   private readonly outbox: Outbox
   private readonly bound: BoundConnections
-  private all = false
-  private some = false
-  /** Those of `some` that can't move. */
+  private movesAll = false
+  private endsSome = false
+  /** Connections that can't move and end with a response. */
   private readonly closing = new WeakSet<Socket>()
-  /** The response that says `Connection: close`. */
+  /** For each connection, the response with `Connection: close`. */
   private readonly lastResponses = new WeakMap<Socket, ServerResponse>()
   private readonly awaited = new WeakSet<ServerResponse>()
   private readonly silentSince = new WeakMap<Socket, number>()
   private readonly ended = new WeakSet<Socket>()
-  /** Of which a response has closed in this turn of the loop, by server. */
+  /** Connections whose response has closed in this loop turn, by server. */
   private readonly answered = new Map<Server, Set<Socket>>()
 
   constructor(table: WorkerRouteTable, outbox: Outbox, bound: BoundConnections) {
@@ -55,63 +54,63 @@ export class ConnectionMover {
     this.outbox = outbox
   }
 
-  /** Does every connection go? */
+  /** Does every connection move? */
   get isDraining(): boolean {
-    return this.all
+    return this.movesAll
   }
 
-  /** Is there a connection that is to go, so that each request must be shown to `begin`? */
+  /** Must each request be passed to `begin`? */
   get isOn(): boolean {
-    return this.all || this.some
+    return this.movesAll || this.endsSome
   }
 
-  /** From now on every connection goes: those there are with the next `sweep`. */
-  moveAll(): void {
-    this.all = true
+  /** From now on every connection moves: open ones with the next `moveAllOf`. */
+  startDraining(): void {
+    this.movesAll = true
   }
 
-  /** A request begins, and the app has not seen it yet. True: its connection goes after the response. */
+  /** A request begins, and the app has not seen it yet. True: its connection moves or ends after the response. */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const { socket } = request
-    if (!this.all && !this.closing.has(socket)) return false
+    if (!this.movesAll && !this.closing.has(socket)) return false
     if (isBetweenWorkers(socket)) return false
-    if (this.canMove(socket)) this.goAfter(response, socket)
+    if (this.canMove(socket)) this.moveAfter(response, socket)
     else this.endAfter(request, response)
     return true
   }
 
-  /** Ends the connection of a request with its response, unless another request has come behind it. */
+  /** Ends a connection with the response to this request, unless another request has come behind it. */
   endAfter(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
-    this.some = true
+    this.endsSome = true
     this.keepForAnother(socket)
     if (!isMoreBehind(request)) this.endWith(response, socket)
   }
 
-  /** Has a connection said that it ends? What its client has sent nevertheless is not begun: it may send it again elsewhere. */
+  /** Has the client been told that the connection ends? Requests behind that are not begun; the client may repeat them elsewhere. */
   hasEnded(socket: Socket): boolean {
     return this.ended.has(socket) || this.lastResponses.get(socket)?.headersSent === true
   }
 
-  /** Lets one go: now if it is among the `idle`, else after what is under way. To be called again for one on which half a request has come. */
-  go(socket: Socket, idle: Idle): void {
+  /** Moves a connection: now if it is in `idle`, else after its response. With half a request read it stays; call again later. */
+  move(socket: Socket, idle: Idle): void {
     if (socket.destroyed || isBetweenWorkers(socket)) return
     const response = responseOn(socket)
     if (this.canMove(socket)) {
-      if (response !== undefined) this.goAfter(response, socket)
-      else if (isQuiet(socket, idle)) this.leave(socket)
+      if (response !== undefined) this.moveAfter(response, socket)
+      else if (isQuiet(socket, idle)) this.giveBack(socket)
       return
     }
-    this.some = true
+    this.endsSome = true
     this.closing.add(socket)
-    // What comes behind it may be here already, and would be lost.
+    // A request behind this one may have been read already, and would be lost.
     if (response !== undefined && lastRequestOn(socket) === response.req) this.endWith(response, socket)
   }
 
-  /** Lets all of these go that can. Those that can't move end when nothing has come on them for a while. */
-  sweep(sockets: readonly Socket[], idle: Idle, nowMs: number): void {
+  /** Moves all of these connections. Those that can't move end when they have been silent for a second. */
+  moveAllOf(sockets: readonly Socket[], idle: Idle, nowMs: number): void {
     for (const socket of sockets) {
-      this.go(socket, idle)
+      this.move(socket, idle)
       if (!socket.destroyed && !this.canMove(socket) && !isBetweenWorkers(socket)) this.endWhenSilent(socket, idle, nowMs)
     }
   }
@@ -122,25 +121,25 @@ export class ConnectionMover {
     return tellsIdleConnections(server) && !this.bound.has(socket)
   }
 
-  private goAfter(response: ServerResponse, socket: Socket): void {
+  private moveAfter(response: ServerResponse, socket: Socket): void {
     if (this.awaited.has(response)) return
     this.awaited.add(response)
-    response.once('close', () => this.lookSoon(socket))
+    response.once('close', () => this.pollSoon(socket))
   }
 
-  /** At the end of this turn: one look at a server's connections is enough for all that were answered in it. */
-  private lookSoon(socket: Socket): void {
+  /** Moves the connection at the end of this loop turn: one pass over a server's connections serves all responses of the turn. */
+  private pollSoon(socket: Socket): void {
     const server = serverOf(socket)
     if (socket.destroyed || server === undefined) return
-    if (this.answered.size === 0) setImmediate(this.lookAtAnswered)
+    if (this.answered.size === 0) setImmediate(this.moveAnswered)
     const sockets = this.answered.get(server) ?? new Set()
     this.answered.set(server, sockets.add(socket))
   }
 
-  private readonly lookAtAnswered = (): void => {
+  private readonly moveAnswered = (): void => {
     for (const [server, sockets] of this.answered) {
       const idle = idleConnectionsOf(server)
-      for (const socket of sockets) this.go(socket, idle)
+      for (const socket of sockets) this.move(socket, idle)
     }
     this.answered.clear()
   }
@@ -151,23 +150,23 @@ export class ConnectionMover {
     this.lastResponses.set(socket, response)
   }
 
-  /** One more request has come behind the one that was to be the last. */
+  /** Another request has come, so the response before it must not end the connection. */
   private keepForAnother(socket: Socket): void {
     const response = this.lastResponses.get(socket)
     if (response !== undefined && !response.headersSent) response.shouldKeepAlive = true
   }
 
-  /** False: this process has no descriptor left for that; it stays, and is tried again. */
-  private leave(socket: Socket): void {
+  /** Without a free descriptor the connection stays, and a later call tries again. */
+  private giveBack(socket: Socket): void {
     const last = lastRequestOn(socket)
     const { keepAliveTimeout = 0, headersTimeout = 0 } = serverOf(socket) as TimedServer
     const timeoutMs = last === undefined ? headersTimeout : keepAliveTimeout
     this.outbox.giveBack(socket, tagOf(socket) as number, packReason(this.routeOf(last), REST), packRest(timeoutMs), undefined)
   }
 
-  /** The number of the route that a connection was last used for. */
+  /** The number of the route of a connection's last request. */
   private routeOf(request: IncomingMessage | undefined): number {
-    // The app may have changed what it was given.
+    // The app may have changed the request.
     const isWhole = typeof request?.url === 'string' && typeof request.headers === 'object'
     return (isWhole ? this.table.find(headOf(request)) : this.table.fallback).policy.index
   }
@@ -187,7 +186,7 @@ export class ConnectionMover {
   }
 }
 
-/** Nothing is under way on it: it is between two requests, or nothing has ever come on it. */
+/** Is no request under way? The connection is between two requests, or nothing has been read from it. */
 export function isQuiet(socket: Socket, idle: Idle): boolean {
   if (idle?.has(socket) === true) return true
   return lastRequestOn(socket) === undefined && socket.bytesRead === 0 && socket.writable

@@ -1,4 +1,4 @@
-// Asks the primary who should have a request whose connection can't move. Bounded in number and time.
+// Asks the primary which worker should serve a request whose connection can't move. Open questions are bounded in number and time.
 
 import { dirname, join } from 'node:path'
 import { HERE, LATER, type Outbox, type Verdict } from '@switchyard/handoff'
@@ -10,17 +10,17 @@ const MAX_OPEN = 4096
 const ASK_AGAIN_MS = 20
 const MAX_ID = 2 ** 30
 
-/** What is asked. */
-export interface Asked {
+/** What the primary needs to know of the request. */
+export interface PlacementRequest {
   readonly reason: number
-  /** By which its connection came. */
+  /** The listener of its connection. */
   readonly listener: number
   readonly address: string
   /** In canonical form. */
   readonly head: string
 }
 
-/** Owns the questions that are open. */
+/** The open questions of one worker. */
 export class PlacementClient {
   private readonly runtime: Runtime
   private readonly outbox: Outbox
@@ -32,25 +32,24 @@ export class PlacementClient {
     this.outbox = outbox
   }
 
-  /** Finds a target by the load of this moment; waits for one as long as a connection would. `failed`: sockets of workers that died on it. */
-  async target(asked: Asked, failed: readonly string[]): Promise<Target> {
+  /** Finds a target by present load, and waits for one as long as a queued connection does. `failed`: sockets of workers that died with this request. */
+  async target(placement: PlacementRequest, failed: readonly string[]): Promise<Target> {
     const deadline = performance.now() + this.runtime.start.forwardTimeoutMs
     const avoid = failed.length === 0 ? 0 : this.idOf(failed[failed.length - 1] as string)
     for (;;) {
-      const verdict = await this.ask(avoid, asked)
+      const verdict = await this.ask(avoid, placement)
       if (verdict === HERE) return 'here'
-      if (verdict > 0) return { socketPath: this.pathOf(verdict, asked.listener) }
-      if (verdict !== LATER || performance.now() >= deadline) return 'nobody'
+      if (verdict > 0) return { socketPath: this.pathOf(verdict, placement.listener) }
+      if (verdict !== LATER || performance.now() >= deadline) return 'none'
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS))
     }
   }
 
-  /** The primary has answered. */
   onAnswer(id: number, verdict: Verdict): void {
     this.open.get(id)?.(verdict)
   }
 
-  private ask(avoid: number, { reason, listener, address, head }: Asked): Promise<Verdict> {
+  private ask(avoid: number, { reason, listener, address, head }: PlacementRequest): Promise<Verdict> {
     if (this.open.size >= MAX_OPEN) return Promise.resolve(LATER)
     this.lastId = (this.lastId % MAX_ID) + 1
     const id = this.lastId

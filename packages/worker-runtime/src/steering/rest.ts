@@ -1,6 +1,6 @@
-// Rest: after a response an idle kept-alive connection goes back to the primary, so that its next request is picked afresh and does not wait for
-// this worker's loop. The primary says when that pays, by what the workers tell of their loops: all of a pool do the same. Where connections can't move,
-// the response ends the connection instead: the primary says so when others have waited for too long.
+// Rest: gives an idle kept-alive connection back to the primary after its response, so that its next request is picked afresh and does not wait
+// for this worker's loop. The primary decides for the whole pool when that pays, from the reports on the loops. Where connections can't move, the
+// response ends the connection instead, when the primary says that other connections have waited for too long.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
@@ -16,38 +16,40 @@ import type { WorkerRouteTable } from './worker-routes.ts'
 
 const POLL_MS = 100
 const SMOOTHING = 0.3
-/** In a quiet time the average says nothing. */
+/** With fewer requests between two polls the average says nothing. */
 const ENOUGH_REQUESTS = 2
 
 interface ServedSocket extends Socket {
   readonly server?: Server & { readonly keepAliveTimeout?: number }
 }
 
-/** Sends the idle connections of one worker to rest, or lets them be. */
+export interface RestOptions {
+  readonly mode: RestMode
+  readonly table: WorkerRouteTable
+  readonly bound: BoundConnections
+  readonly mover: ConnectionMover
+  readonly end: WorkerEnd
+  readonly inFlight: InFlight
+}
+
+/** Rests the idle connections of one worker while that pays. */
 export class Rest {
   private readonly mode: RestMode
-  /** Every request asks, so it is looked up now and then. */
+  /** Polled ten times a second, because every request reads it. */
   private on: boolean
   private readonly end: WorkerEnd
   private readonly inFlight: InFlight
   private readonly table: WorkerRouteTable
   private readonly bound: BoundConnections
-  private readonly departures: ConnectionMover
+  private readonly mover: ConnectionMover
   private msPerRequest = 0
   private ended = 0
   private utilisation = performance.eventLoopUtilization()
 
-  constructor(
-    mode: RestMode,
-    table: WorkerRouteTable,
-    bound: BoundConnections,
-    departures: ConnectionMover,
-    end: WorkerEnd,
-    inFlight: InFlight,
-  ) {
-    // What can't rest is ended only when it has to be.
+  constructor({ mode, table, bound, mover, end, inFlight }: RestOptions) {
+    // A connection that can't move is not ended after every response.
     this.mode = mode === 'always' && !end.outbox.movesConnections ? 'auto' : mode
-    this.departures = departures
+    this.mover = mover
     this.table = table
     this.bound = bound
     this.end = end
@@ -60,13 +62,13 @@ export class Rest {
     return this.on
   }
 
-  /** A request begins; when its response is done its connection may go. Whoever is bound to a worker stays with it. */
+  /** A request begins: its connection rests after the response, unless its route's policy or its client binds it to this worker. */
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
     const tag = tagOf(socket)
     if (tag === undefined) return
     if (!this.end.outbox.movesConnections) {
-      if (!this.bound.has(socket) && !isBetweenWorkers(socket)) this.departures.endAfter(request, response)
+      if (!this.bound.has(socket) && !isBetweenWorkers(socket)) this.mover.endAfter(request, response)
       return
     }
     const { policy } = this.table.find(headOf(request))
@@ -74,7 +76,7 @@ export class Rest {
     if (end !== undefined) response.once('close', () => this.giveBack(request, end, tag, policy.index))
   }
 
-  /** Everything on the connection is said and read, and nothing has come behind it. */
+  /** Gives the connection back if the response is sent, the request is read, and nothing has come behind it. */
   private giveBack(request: IncomingMessage, end: number, tag: number, route: number): void {
     const { socket } = request
     if (!this.on || socket.destroyed || !socket.writable || socket.writableLength > 0) return
@@ -93,7 +95,7 @@ export class Rest {
     const isFirst = this.ended === 0
     this.utilisation = now
     this.ended = this.inFlight.ended
-    // The start of the app, and code that is not warm yet, are no measure.
+    // The first interval contains the start of the app and cold code.
     if (isFirst) return
     this.msPerRequest += (active / Math.max(1, requests) - this.msPerRequest) * SMOOTHING
     this.inFlight.recordLoopTime(this.msPerRequest)

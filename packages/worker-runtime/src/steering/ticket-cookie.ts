@@ -1,4 +1,4 @@
-// Puts a ticket cookie on the responses of routes whose policy asks for one, unless the visitor has a good one already.
+// Sets the ticket cookie on responses of routes whose policy uses tickets, unless the request carries a valid ticket of this worker.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TicketOptions } from '@switchyard/routing'
@@ -8,7 +8,9 @@ import { isSecure } from '../server/secure-request.ts'
 import { headOf } from './steering.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
-/** Looks at every request of this worker, for the routes of `table`. */
+const DAY_MS = 86_400_000
+
+/** Sets the ticket cookies of one worker. */
 export class TicketCookies {
   private readonly runtime: Runtime
   private readonly table: WorkerRouteTable
@@ -23,7 +25,7 @@ export class TicketCookies {
     return [...routes, fallback].some(({ policy }) => policy.ticket !== undefined)
   }
 
-  /** Arranges for the cookie to be set when the response's head is written. */
+  /** Sets the cookie when the head of the response is written. */
   prepare(request: IncomingMessage, response: ServerResponse): void {
     const head = headOf(request)
     const { policy, pool } = this.table.find(head)
@@ -33,8 +35,8 @@ export class TicketCookies {
     const now = Date.now()
     const held = head.cookie(options.cookie)
     if (held !== undefined) {
-      const seat = seal.open(held, start.pool, now)
-      if (seat?.slot === start.slot && seat.generation === start.generation) return
+      const ticket = seal.open(held, start.pool, now)
+      if (ticket?.slot === start.slot && ticket.generation === start.generation) return
     }
     onHeaders(response, () => {
       response.appendHeader('Set-Cookie', this.cookie(options, now, isSecure(request)))
@@ -56,5 +58,3 @@ export class TicketCookies {
     return parts.join('; ')
   }
 }
-
-const DAY_MS = 86_400_000

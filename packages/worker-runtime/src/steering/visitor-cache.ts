@@ -1,5 +1,5 @@
-// Visitors of whom this worker knows that they are its own: the primary has sent them here, or they got their cookie here. It knows each for a short while
-// only; then the primary, which may have learned better, is asked again. Bounded.
+// Caches the visitors that belong to this worker: the primary sent them here, or this worker set their cookie. An entry is good for ten seconds;
+// then the request goes back to the primary, which may know a newer slot.
 
 import { type VisitorSlots, visitorKey } from '@switchyard/routing'
 
@@ -8,18 +8,18 @@ const MAX_KNOWN = 16_384
 
 interface Known {
   readonly untilMs: number
-  /** Has the primary been told? */
-  isTold: boolean
+  /** Has the cookie been reported to the primary? */
+  isReported: boolean
 }
 
 export class VisitorCache implements VisitorSlots {
   private readonly pool: string
   private readonly slot: number
   private readonly now: () => number
-  /** By key, in the order in which they end. */
+  /** By key, in order of expiry. */
   private readonly known = new Map<string, Known>()
 
-  /** `now`: milliseconds of a clock that only grows. */
+  /** `now`: a monotonic clock in milliseconds. */
   constructor({ pool, slot }: { readonly pool: string; readonly slot: number }, now: () => number) {
     this.pool = pool
     this.slot = slot
@@ -30,16 +30,16 @@ export class VisitorCache implements VisitorSlots {
     return pool === this.pool && this.find(visitorKey(cookie, value)) !== undefined ? this.slot : undefined
   }
 
-  /** The primary wants this visitor to be here. */
+  /** The primary has sent this visitor here. */
   record(key: string): void {
     if (this.find(key) === undefined) this.add(key)
   }
 
-  /** A response gives a visitor this cookie. True: the primary has to be told. */
+  /** A response sets this visitor's cookie. True: the caller must report it to the primary. */
   give(key: string): boolean {
     const known = this.find(key) ?? this.add(key)
-    if (known.isTold) return false
-    known.isTold = true
+    if (known.isReported) return false
+    known.isReported = true
     return true
   }
 
@@ -59,7 +59,7 @@ export class VisitorCache implements VisitorSlots {
       if (untilMs > now && this.known.size < MAX_KNOWN) break
       this.known.delete(oldest)
     }
-    const known = { untilMs: now + KNOWN_MS, isTold: false }
+    const known = { untilMs: now + KNOWN_MS, isReported: false }
     this.known.set(key, known)
     return known
   }

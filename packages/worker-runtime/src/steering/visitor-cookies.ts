@@ -1,5 +1,5 @@
-// Looks for cookies that the app sets and that its routes go by (`learn`): whoever gets one belongs to this worker, and the primary is told so before
-// the visitor can come again.
+// Watches for cookies that the app sets and that `learn` policies use: a visitor who gets such a cookie belongs to this worker. The primary
+// learns of it before the visitor can send another request.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { valueGiven, visitorKey } from '@switchyard/routing'
@@ -10,12 +10,12 @@ import { headOf } from './steering.ts'
 import type { VisitorCache } from './visitor-cache.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
-/** The cookies by which routes to a pool know visitors. */
+/** The cookies that a pool's routes use to identify visitors. */
 export function learnedNames(routes: readonly WorkerRoute[], pool: string): string[] {
   return [...new Set(routes.flatMap((route) => (route.pool === pool ? (route.learns ?? []) : [])))]
 }
 
-/** Looks at every request of this worker, whatever its route: a visitor may get the cookie from another than the one that goes by it. */
+/** Examines every request of this worker: the route that sets the cookie may be another than the one that uses it. */
 export class VisitorCookies {
   private readonly runtime: Runtime
   private readonly table: WorkerRouteTable
@@ -29,14 +29,14 @@ export class VisitorCookies {
     this.names = learnedNames(runtime.start.routes, runtime.start.pool)
   }
 
-  /** Notes whose request it is, and looks at its answer when that begins. */
+  /** Records the request's visitor, and examines the head of the response when it is written. */
   prepare(request: IncomingMessage, response: ServerResponse): void {
-    if (request.headers.cookie !== undefined) this.noteVisitor(request)
-    onHeaders(response, () => this.look(response))
+    if (request.headers.cookie !== undefined) this.recordVisitor(request)
+    onHeaders(response, () => this.recordCookies(response))
   }
 
-  /** It is here because the primary wants so, if it is one of a route that goes by such a cookie. */
-  private noteVisitor(request: IncomingMessage): void {
+  /** A request of a route with such a cookie is here because the primary sent it. */
+  private recordVisitor(request: IncomingMessage): void {
     const head = headOf(request)
     const { pool, policy } = this.table.find(head)
     if (pool !== this.runtime.start.pool) return
@@ -46,7 +46,7 @@ export class VisitorCookies {
     }
   }
 
-  private look(response: ServerResponse): void {
+  private recordCookies(response: ServerResponse): void {
     const fields = response.getHeader('set-cookie')
     if (fields === undefined) return
     const keys: string[] = []

@@ -1,4 +1,4 @@
-// The route table of the primary as this worker has it: the same matches, and of each policy what a worker needs.
+// Builds the worker's copy of the route table: the same conditions, and the part of each policy that a worker needs.
 
 import {
   bindPolicy,
@@ -13,22 +13,29 @@ import {
 import type { OwnPolicies, WorkerRoute } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
 
-/** What a route means to a worker. */
+/** The part of a route that a worker needs. */
 export interface RouteMeaning {
-  /** Its number in the table. */
+  /** The route's number in the table. */
   readonly index: number
-  /** How its responses get tickets, if they do. */
+  /** How responses get tickets; undefined: they get none. */
   readonly ticket: TicketOptions | undefined
-  /** Cookies that the app sets and that it goes by. */
+  /** Cookies of the app that identify visitors on this route. */
   readonly learns: readonly string[]
-  /** The policy's opinion on later requests; undefined: they stay. */
+  /** Decides on later requests; undefined: they stay. */
   readonly policy: Policy | undefined
 }
 
 export type WorkerRouteTable = RouteTable<RouteMeaning>
 
-/** Builds the table. `seats`: those of this worker's pool; `learned`: the visitors whom this worker knows. Loads the user's config only when a policy is code of its own; throws what that throws. */
-export async function buildRoutes(runtime: Runtime, seats: PolicyContext['slots'] & {}, learned?: VisitorSlots): Promise<WorkerRouteTable> {
+/**
+ * `slots`: the occupied slots of this worker's pool. `visitors`: the visitors that this worker knows. Loads the user's config only when a policy is the
+ * user's own code, and throws what the config throws.
+ */
+export async function buildRoutes(
+  runtime: Runtime,
+  slots: PolicyContext['slots'] & {},
+  visitors?: VisitorSlots,
+): Promise<WorkerRouteTable> {
   const { start, seal } = runtime
   const own = start.routes.some(({ policy }) => policy === 'own') ? await loadOwn(start.ownPolicies) : []
   const routes = start.routes.map((route, index): Route<RouteMeaning> => {
@@ -36,8 +43,7 @@ export async function buildRoutes(runtime: Runtime, seats: PolicyContext['slots'
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
-    const bound =
-      policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots: seats, visitors: learned, onError })
+    const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots, visitors, onError })
     return { name, match, pool, policy: { index, ticket, learns, policy: bound } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)

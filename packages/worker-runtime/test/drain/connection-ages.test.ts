@@ -4,8 +4,8 @@ import { nativeTransport } from '@switchyard/handoff'
 import { WebSocket } from 'ws'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { certificate } from '../support/self-signed.ts'
 import { Client, get } from '../support/drain-client.ts'
+import { certificate } from '../support/self-signed.ts'
 import { SmallPrimary, type SmallWorker } from '../support/small-primary.ts'
 
 const test = suite('connection ages', { timeoutMs: 30_000 })

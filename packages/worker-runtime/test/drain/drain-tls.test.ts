@@ -2,8 +2,8 @@
 
 import { nativeTransport } from '@switchyard/handoff'
 import { suite } from '../../../../test/suite.ts'
-import { certificate } from '../support/self-signed.ts'
 import { drainCases } from '../support/drain-cases.ts'
+import { certificate } from '../support/self-signed.ts'
 
 const test = suite('TLS: drain', { timeoutMs: 30_000 })
 

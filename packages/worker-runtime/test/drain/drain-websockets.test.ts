@@ -5,8 +5,8 @@ import { type Socket as Chat, io } from 'socket.io-client'
 import { WebSocket } from 'ws'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { certificate } from '../support/self-signed.ts'
 import { Client, get } from '../support/drain-client.ts'
+import { certificate } from '../support/self-signed.ts'
 import { SmallPrimary, type SmallWorker, type WorkerOptions } from '../support/small-primary.ts'
 
 const test = suite('drain of websockets', { timeoutMs: 30_000 })

@@ -136,7 +136,7 @@ test('after three workers that are not there: 502, and none is asked for more', 
 })
 
 test('nobody is there: 503, with when to come again; the connection stays', async () => {
-  chooseInTurn('nobody', 'nobody', far())
+  chooseInTurn('none', 'none', far())
   const wire = new Wire(pair.port)
   await wire.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n').untilText('503 Service Unavailable\n')
   assert.match(wire.text, /^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*Retry-After: 1\r\n/)
@@ -148,7 +148,7 @@ test('nobody is there: 503, with when to come again; the connection stays', asyn
 })
 
 test('nobody is there for an upload: 503, and the connection stays', async () => {
-  chooseInTurn('nobody', far())
+  chooseInTurn('none', far())
   const wire = new Wire(pair.port).write('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n').write(Buffer.alloc(500_000))
   await wire.untilText('503 Service Unavailable\n')
   await wire.write(Buffer.alloc(500_000)).write(GET).untilText('app had GET')

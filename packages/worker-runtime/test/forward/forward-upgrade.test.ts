@@ -258,7 +258,7 @@ test('nobody is there: 503; three that are not there: 502; here: the app has it,
     socket.on('data', (part) => socket.end(`and ${part}`))
   })
   const missing = { socketPath: join(pair.folder, 'missing') }
-  pair.choose = async () => 'nobody'
+  pair.choose = async () => 'none'
   const refused = await conversation(pair.port, upgradeTo('/'))
   assert.match(
     refused,

@@ -9,8 +9,8 @@ import { until, untilEvent } from '../../../../test/support/until.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { probeField, readField } from '../../src/forward/forwarded-field.ts'
 import { answersApp } from '../support/answers-app.ts'
-import { certificate } from '../support/self-signed.ts'
 import { forwardAll, type Pair, startPair, TOKEN } from '../support/forward-pair.ts'
+import { certificate } from '../support/self-signed.ts'
 import { conversation, LAST, Wire } from '../support/wire.ts'
 
 const test = suite('forwarded')

@@ -19,8 +19,8 @@ function said(meaning: RouteMeaning, targets: readonly string[], workers = 2): s
   const sessions = new UnknownSessions({ table, workers: () => workers, warn: (message) => warnings.push(message) })
   for (const url of targets) {
     const req = { method: 'GET', url, headers: { host: 'a' }, socket: {} }
-    sessions.noteResponse({ statusCode: 400, req } as unknown as ServerResponse)
-    sessions.noteResponse({ statusCode: 404, req } as unknown as ServerResponse)
+    sessions.onErrorResponse({ statusCode: 400, req } as unknown as ServerResponse)
+    sessions.onErrorResponse({ statusCode: 404, req } as unknown as ServerResponse)
   }
   return warnings
 }

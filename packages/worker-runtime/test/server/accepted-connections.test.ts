@@ -1,8 +1,8 @@
 // A connection that a server is handed is to the app as one that it accepted itself: whatever the options of the server, in every version of Node.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { certificate } from '../support/self-signed.ts'
 import { seeConnection, type Way } from '../support/seen-connection.ts'
+import { certificate } from '../support/self-signed.ts'
 import { isConsidered, type Kind, optionNames, optionsToTry } from '../support/server-options.ts'
 
 const test = suite('accepted connections', { timeoutMs: 60_000 })

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { LoopDelay } from '../../src/reports/loop-delay.ts'
+import { LoopDelay } from '../../src/reports/load-reports.ts'
 import { InFlight } from '../../src/server/in-flight.ts'
 
 const test = suite('in flight')

@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer as createNetServer, type Server
 import { type Offer, packTag } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
+import { hookRequests, type RequestHookOptions } from '../../src/request-hook.ts'
 import { InFlight } from '../../src/server/in-flight.ts'
 import { Receiver } from '../../src/server/receiver.ts'
-import { hookRequests, type RequestHookOptions } from '../../src/server/request-hook.ts'
 
 const test = suite('reception')
 
@@ -84,22 +84,22 @@ class Attempt implements Offer {
 
 /** A server behind its gate, as a worker has it. */
 function receptionOf(server: HttpServer): Receiver {
-  const reception = new Receiver(server, new InFlight(), () => {})
+  const receiver = new Receiver(server, new InFlight(), () => {})
   const parts = {
-    noteConnections: () => {},
-    reception,
+    countConnections: () => {},
+    receiver,
     forwarded: {
       hasConnections: false,
       accept: (socket: Socket, announce: (event: string, socket: Socket) => boolean) => announce('connection', socket),
     },
     inFlight: new InFlight(),
     rest: { isOn: false },
-    departures: { isOn: false },
-    outbox: { flushLeaving: () => {} },
+    mover: { isOn: false },
+    outbox: { flushReturns: () => {} },
   }
   hookRequests(server, parts as unknown as RequestHookOptions)
   atSuiteEnd(() => void server.closeAllConnections())
-  return reception
+  return receiver
 }
 
 const NODE_ANSWERS: readonly [what: string, text: string, status: number][] = [

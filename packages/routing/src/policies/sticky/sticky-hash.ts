@@ -3,7 +3,7 @@
 import type { RequestHead } from '../../head/request-head.ts'
 import { type Candidate, explanationOf, type Policy, type PolicyContext } from '../../policy.ts'
 import { hashKey, rendezvous } from '../../rendezvous.ts'
-import { type LoadBound, loadBound } from '../bounded-load.ts'
+import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByHash } from './sticky-by.ts'
 
 /** Makes the policy; `otherwise` is bound already. */

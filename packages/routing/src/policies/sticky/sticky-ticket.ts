@@ -5,7 +5,7 @@ import type { RequestHead } from '../../head/request-head.ts'
 import { type Candidate, explanationOf, type Home, type Policy, type PolicyContext } from '../../policy.ts'
 import type { TicketOptions } from '../../policy-data.ts'
 import { type Seat, ticketOf } from '../../ticket.ts'
-import { type LoadBound, loadBound } from '../bounded-load.ts'
+import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByTicket } from './sticky-by.ts'
 
 /** The options with every default filled in for one pool. */

@@ -4,7 +4,7 @@
 import { cookie, type KeySource, keySource, type PolicyKeyFunction } from '../../keys.ts'
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../../policy.ts'
 import type { StickyData, TicketOptions } from '../../policy-data.ts'
-import type { LoadBound } from '../bounded-load.ts'
+import type { LoadBound } from './bounded-load.ts'
 import { leastBusy } from '../least-busy.ts'
 import type { ByHash, ByLearning, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'

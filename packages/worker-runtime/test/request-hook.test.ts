@@ -3,10 +3,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { assert, suite } from '../../../../test/suite.ts'
-import { untilEvent } from '../../../../test/support/until.ts'
-import { InFlight } from '../../src/server/in-flight.ts'
-import { hookRequests, type RequestHookOptions } from '../../src/server/request-hook.ts'
+import { assert, suite } from '../../../test/suite.ts'
+import { untilEvent } from '../../../test/support/until.ts'
+import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
+import { InFlight } from '../src/server/in-flight.ts'
 
 const test = suite('events behind the gate')
 
@@ -15,20 +15,20 @@ type AnyServer = Server | Http2Server
 /** `isSteered`: as where there are several pools. */
 function gateBefore(server: AnyServer, isSteered: boolean): void {
   const parts = {
-    noteConnections: () => {},
-    reception: { mayTell: () => true, countReceived: () => {}, noteResponse: () => {} },
+    countConnections: () => {},
+    receiver: { mayAct: () => true, countReceived: () => {}, recordResponse: () => {} },
     forwarded: {
       hasConnections: false,
       accept: (socket: Socket, announce: (event: string, socket: Socket) => boolean) => announce('connection', socket),
     },
     inFlight: new InFlight(),
-    steering: isSteered ? { hasLeft: () => false, judge: () => undefined } : undefined,
+    steering: isSteered ? { isGivenBack: () => false, decide: () => undefined } : undefined,
     rest: { isOn: false },
-    bound: { noteLogin: () => {} },
-    departures: { isOn: false },
-    upgraded: { add: () => {} },
-    sessions: { add: () => {} },
-    outbox: { flushLeaving: () => {} },
+    bound: { recordLogin: () => {} },
+    mover: { isOn: false },
+    websockets: { add: () => {} },
+    http2Sessions: { add: () => {} },
+    outbox: { flushReturns: () => {} },
   }
   hookRequests(server as Server, parts as unknown as RequestHookOptions)
 }

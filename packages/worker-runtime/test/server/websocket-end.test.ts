@@ -3,7 +3,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { endWebSocket, judge } from '../../src/drain/websocket-end.ts'
+import { classify, endWebSocket } from '../../src/server/websocket-end.ts'
 import { Wire } from '../support/wire.ts'
 
 const test = suite('web socket end')
@@ -37,7 +37,7 @@ const chunks: readonly (readonly [name: string, bytes: readonly number[] | strin
 
 for (const [name, bytes, judged] of chunks) {
   test(`${name}: ${judged}`, () => {
-    assert.is(judge(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Uint8Array.from(bytes)), judged)
+    assert.is(classify(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Uint8Array.from(bytes)), judged)
   })
 }
 

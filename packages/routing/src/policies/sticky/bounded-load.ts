@@ -1,8 +1,8 @@
 // Bounds the load that a worker takes for the sake of a key. Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads"
 // (2016): skip a worker above c times the mean. The floor is ours: with few requests the mean says little.
 
-import type { Candidate } from '../policy.ts'
-import { weightOf } from './weight.ts'
+import type { Candidate } from '../../policy.ts'
+import { weightOf } from '../weight.ts'
 
 export interface LoadBound {
   /** A worker is overloaded above this many times the mean of requests in flight. */

@@ -1,5 +1,5 @@
-// Ends a websocket that belongs to the app: a close frame between two frames of the app, and nothing behind it. RFC 6455 §5.5.1 and §7.4.1; 1012
-// (Service Restart) is from IANA's registry. Its client answers with a close frame of its own, which the app's library takes for the end that it is.
+// Ends a websocket of the app: sends a close frame between two frames of the app, and nothing behind it. RFC 6455 §5.5.1 and §7.4.1; 1012
+// (Service Restart) is from IANA's registry. The client answers with a close frame, and the app's library closes the websocket as usual.
 
 import type { Socket } from 'node:net'
 
@@ -9,25 +9,25 @@ const CLOSE = 8
 const PING = 9
 const PONG = 10
 const FIN = 0x80
-/** No extension gives these a meaning. */
+/** No registered extension uses these bits. */
 const RESERVED = 0x30
 const MASKED = 0x80
 const MAX_CONTROL_BYTES = 125
 
-/** Opcode 8 with FIN, two bytes, not masked: a server never masks. */
+/** Opcode 8 with FIN, two bytes of content, not masked, because a server never masks. */
 const CLOSE_FRAME = Buffer.from([0x88, 2, 1012 >> 8, 1012 & 0xff])
 
-/** An app that passes on what others write may have written a part of a frame; after such a silence it has not. */
+/** An app that relays bytes may have written a part of a frame. After this much silence it has not. */
 const SILENT_MS = 25
-/** No frame began or ended for so long: its client has to do without a close frame. */
+/** Without a frame boundary for this long, the client gets no close frame. */
 const FRAME_MS = 1000
-/** To answer the close frame and to close. */
+/** Time for the client to answer the close frame, and again to close. */
 const ANSWER_MS = 2000
 
-/** What a chunk that an app writes is to a websocket: whole frames (the last perhaps without its content), one of them a close frame, or something else. */
+/** A chunk that an app writes: whole frames (the last perhaps without its content), whole frames with a close frame, or anything else. */
 export type Chunk = 'frames' | 'close' | 'part'
 
-/** Begins to end it, unless it ends already. A client that does not close it in time finds that our direction has ended, and at last that it is gone. */
+/** Begins to end a websocket, unless it ends already. If the client does not close it in time, the socket is half-closed, then destroyed. */
 export function endWebSocket(socket: Socket): void {
   if (socket.writable) new WebSocketEnd(socket)
 }
@@ -44,37 +44,37 @@ class WebSocketEnd {
     this.write = socket.write
     this.written = socket.bytesWritten
     socket.write = this.writeFrames as Socket['write']
-    this.timer = this.after(SILENT_MS, this.look)
+    this.timer = this.after(SILENT_MS, this.poll)
     socket.once('close', () => clearTimeout(this.timer))
   }
 
-  /** Stands in for `write()` until the close frame is out. */
+  /** Replaces `write()` until the close frame is sent. */
   private readonly writeFrames = (chunk: unknown, ...rest: unknown[]): boolean => {
-    const found = chunk instanceof Uint8Array ? judge(chunk) : 'part'
-    // What comes now begins a frame, so the one before it is over.
+    const found = chunk instanceof Uint8Array ? classify(chunk) : 'part'
+    // This chunk begins a frame, so the frame before it is complete.
     if (found === 'frames') {
-      this.say()
+      this.sendClose()
       return writeNothing(chunk, ...rest)
     }
-    // The app closes by itself.
+    // The app closes the websocket itself.
     if (found === 'close') this.restore()
     return Reflect.apply(this.write, this.socket, [chunk, ...rest])
   }
 
-  private readonly look = (): void => {
+  private readonly poll = (): void => {
     const { socket } = this
     if (!socket.writable) return
-    if (socket.bytesWritten === this.written) return this.say()
+    if (socket.bytesWritten === this.written) return this.sendClose()
     this.written = socket.bytesWritten
     this.waitedMs += SILENT_MS
     if (this.waitedMs >= FRAME_MS) this.end()
-    else this.timer = this.after(SILENT_MS, this.look)
+    else this.timer = this.after(SILENT_MS, this.poll)
   }
 
-  private say(): void {
+  private sendClose(): void {
     clearTimeout(this.timer)
     Reflect.apply(this.write, this.socket, [CLOSE_FRAME])
-    // A client fails a connection on which something comes behind a close frame, the app's answer to its own close frame among it.
+    // A client fails a connection with bytes behind a close frame, even the app's answer to the client's own close frame.
     this.socket.write = writeNothing as Socket['write']
     this.timer = this.after(ANSWER_MS, this.end)
   }
@@ -95,15 +95,15 @@ class WebSocketEnd {
   }
 }
 
-/** `write()` of a stream that takes everything and keeps nothing. */
+/** A `write()` that discards everything. */
 function writeNothing(_chunk: unknown, ...rest: unknown[]): boolean {
   const done = rest.find((value): value is () => void => typeof value === 'function')
   if (done !== undefined) process.nextTick(done)
   return true
 }
 
-/** Fragments are something else here: what goes on in the middle of a message looks like zeros, and so does the content of many a frame. */
-export function judge(chunk: Uint8Array): Chunk {
+/** A fragment counts as `part`: a continuation frame begins with zero bits, and so does the content of many frames. */
+export function classify(chunk: Uint8Array): Chunk {
   let closes = false
   if (chunk.length === 0) return 'part'
   for (let at = 0; at < chunk.length; ) {
@@ -117,7 +117,7 @@ export function judge(chunk: Uint8Array): Chunk {
     closes ||= opcode === CLOSE
     const extra = second === 127 ? 8 : second === 126 ? 2 : 0
     const content = at + 2 + extra
-    // Many write the head and the content one after the other.
+    // Many libraries write the head and the content one after the other.
     if (content === chunk.length) break
     if (content > chunk.length) return 'part'
     at = content + lengthOf(chunk, at + 2, extra, second)
