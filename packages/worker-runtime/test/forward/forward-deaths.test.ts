@@ -287,7 +287,7 @@ test('a worker dies in the middle of an answer that has no end of its own for HT
 
 test('when a worker is gone its idle connections vanish', async () => {
   const worker = await startWorker()
-  const { freeSockets } = (pair.forwarder as unknown as { parts: { connections: Agent } }).parts.connections
+  const { freeSockets } = (pair.forwarder as unknown as { options: { connections: Agent } }).options.connections
   chooseInTurn(worker.target)
   const wires = [0, 1, 2].map(() => new Wire(pair.port).write('POST /text HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n'))
   await worker.untilOutput(/(begun POST \/text\s+){3}/)

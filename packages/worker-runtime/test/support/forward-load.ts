@@ -220,7 +220,7 @@ async function rest(pair: Pair, agent: Agent): Promise<Record<string, number>> {
     new Promise((resolve) => void server.getConnections((_error, count) => resolve(count)))
   await until(async () => (await connections(pair.near)) === 0, 10_000, 'no connection of a client is left')
   await until(() => pair.privateSockets.size <= MAX_IDLE, 10_000, 'only idle private connections are left')
-  const { freeSockets, sockets } = (pair.forwarder as unknown as { parts: { connections: Agent } }).parts.connections
+  const { freeSockets, sockets } = (pair.forwarder as unknown as { options: { connections: Agent } }).options.connections
   const idle = freeSockets[pair.socketPath] ?? []
   const busy = sockets[pair.socketPath]?.length ?? 0
   const listeners = [...pair.privateSockets, ...idle].map(listenersOf)
