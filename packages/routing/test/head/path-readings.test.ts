@@ -5,7 +5,7 @@ import { readRaw } from '../fixtures.ts'
 
 const test = suite('path readings')
 
-test('a plain path has one reading, which is no new text where it is in that form already', () => {
+test('a plain path has one reading, which is the same string if it has that form already', () => {
   for (const [target, path] of [
     ['/', '/'],
     ['/a/b.c/', '/a/b.c'],
@@ -42,7 +42,7 @@ test('an unusual path has every reading that a program has of it', () => {
     assert.equal([readPath(target)].flat().toSorted(), paths.toSorted(), target)
 })
 
-test('a path that can be read in too many ways has none', () => {
+test('a path with too many readings has none', () => {
   assert.equal(readPath('/a%2f%2e%2e\\..;/%3b//b/%3f/./'), [])
 })
 
@@ -94,7 +94,7 @@ test('a head is refused whose readings belong to different pools', () => {
   assert.is(poolOf(routes, '/a%2f%2e%2e\\..;/%3b//b/%3f/./'), 'refused')
 })
 
-test('where there is one pool nothing is refused', () => {
+test('with one pool nothing is refused', () => {
   const routes = table(['/admin/*', 'web'])
   for (const target of ['/shop/../admin', 'http://b/']) assert.is(poolOf(routes, target), 'web')
   assert.is(poolOf(routes, '/', 'a/b'), 'web')

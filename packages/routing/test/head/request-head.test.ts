@@ -63,7 +63,7 @@ test('reads parts that are already parsed as it reads bytes', () => {
   assert.is(RequestHead.of({ target: 'a' }).ambiguous, true)
 })
 
-test('keeps what it says when the buffer is used again, once told to', () => {
+test('keep() copies the head, so that the buffer can be used again', () => {
   const bytes = Buffer.from(BROWSER.replaceAll('\n', '\r\n'))
   const head = RequestHead.read(bytes, bytes.length, 16384).keep()
   bytes.fill(0)
@@ -71,7 +71,7 @@ test('keeps what it says when the buffer is used again, once told to', () => {
   assert.is(head.cookie('a'), '1')
 })
 
-test('asks for the address at most once, and only when wanted', () => {
+test('reads the address at most once, and only on use', () => {
   const head = read(BROWSER)
   let asked = 0
   head.setAddressSource({
@@ -86,7 +86,7 @@ test('asks for the address at most once, and only when wanted', () => {
   assert.is(head.remoteAddress, '::1')
 })
 
-test('says nothing when it is an address only', () => {
+test('answers undefined when it is an address only', () => {
   const head = RequestHead.addressOnly()
   assert.is(head.protocol, 'unknown')
   for (const value of [
@@ -185,7 +185,7 @@ const AMBIGUOUS: [why: string, text: string][] = [
   ['no name', 'GET / HTTP/1.1\r\n: a\r\n\r\n'],
 ]
 
-test('is ambiguous, and then answers nothing, when it has traits that smuggle', () => {
+test('is ambiguous, and then answers undefined, when it has traits of smuggling', () => {
   for (const [why, text] of AMBIGUOUS) {
     const head = readRaw(text)
     assert.is(head.outcome, 'complete', why)
@@ -216,7 +216,7 @@ test('finds the host in every form of the field', () => {
   for (const [field, host] of table) assert.is(read(`GET / HTTP/1.1\nHost: ${field}\n\n`).host, host, field)
 })
 
-test('tells whether it is beyond doubt to which host a request goes', () => {
+test('says whether all programs read the same host', () => {
   const table: [line: string, fields: string, certain: boolean][] = [
     ['GET /', 'Host: a', true],
     ['GET /', 'Host: A.b-c_d:80', true],
@@ -274,7 +274,7 @@ test('finds path and query in every form of the target', () => {
   }
 })
 
-test('gives a broken query parameter as it was sent', () => {
+test('returns a broken query parameter as it was sent', () => {
   const head = read('GET /?a=%zz&b&%63=1&d=%E2%82%AC HTTP/1.1\n\n')
   assert.is(head.queryParameter('a'), '%zz')
   assert.is(head.queryParameter('b'), '')
@@ -348,7 +348,7 @@ test('never throws, whatever the bytes', () => {
   )
 })
 
-test('the verdict on a head does not depend on what follows it', () => {
+test('the outcome of a head does not depend on the bytes behind it', () => {
   fc.assert(
     fc.property(fc.constantFrom(...AMBIGUOUS.map(([, text]) => text)), fc.string(), (text, after) => {
       const head = readRaw(text + after)

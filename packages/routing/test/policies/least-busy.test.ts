@@ -8,11 +8,11 @@ const HEAD = RequestHead.of({ target: '/' })
 const test = suite('leastBusy')
 
 const pick = (policy: Policy, list: readonly Candidate[]) => policy.pick(list, HEAD)?.slot
-/** Slots 0, 1, 2 … with these latencies, in flight or else as given. */
+/** Slots 0, 1, 2 … with these latencies, and with these requests in flight if given. */
 const withLatencies = (latencies: readonly number[], inFlight: readonly number[] = []) =>
   latencies.map((latencyMs, slot) => candidate(slot, inFlight[slot] ?? 0, { load: { latencyMs } }))
 
-/** How often each slot is chosen of so many times. */
+/** How often each slot is chosen in this many picks. */
 function countsOf(policy: Policy, list: readonly Candidate[], times: number): number[] {
   const counts = new Array<number>(list.length).fill(0)
   for (let time = 0; time < times; time++) {
@@ -32,9 +32,9 @@ const chosen: [why: string, list: Candidate[], slot: number | undefined][] = [
   ['latency of the contenders only', withLatencies([30, 12, 1, 13], [0, 0, 1, 0]), 1],
   ['nothing is known of its latency: no merit', withLatencies([0, 10, 15]), 0],
   ['and no fault', withLatencies([50, 10, 0]), 1],
-  ['nobody when all compute', [candidate(0, 1, { load: busy(3) }), candidate(1, 1, { load: busy(0.1) })], undefined],
+  ['no worker when all compute', [candidate(0, 1, { load: busy(3) }), candidate(1, 1, { load: busy(0.1) })], undefined],
   [
-    'short turns when nobody waits in the poll',
+    'short turns when no loop waits in the poll',
     [candidate(0, 0, { load: busy(0.1) }), candidate(1, 9, { load: shortTurns }), candidate(2, 8, { load: shortTurns })],
     2,
   ],
@@ -78,7 +78,7 @@ for (const [name, options] of orders) {
   })
 }
 
-test('of the eligible none has less in flight, on 1,000 random tables', () => {
+test('no other eligible worker has fewer requests in flight, on 1,000 random tables', () => {
   const policy = leastBusy()
   fc.assert(
     fc.property(mixedTables, (list) => {
@@ -112,7 +112,7 @@ test('takes turns among loops of short turns too', () => {
   )
 })
 
-test('a worker that latency speaks against is asked once in 32 times, each of them in turn, so that its latency is renewed', () => {
+test('one choice in 32 goes to a slow worker, in turn, so that its latency is measured again', () => {
   for (const order of permutations(withLatencies([10, 10, 100, 500]))) {
     const policy = leastBusy()
     assert.equal(countsOf(policy, order, 31).slice(2), [0, 0])
@@ -122,7 +122,7 @@ test('a worker that latency speaks against is asked once in 32 times, each of th
   }
 })
 
-test('by latency: the quickest of those that have not too many in flight', () => {
+test('by latency: the quickest of the workers that are not hot', () => {
   const cases: [latencies: number[], inFlight: number[], slot: number][] = [
     [[40, 10, 30, 20], [0, 0, 0, 0], 1],
     // Hot, however quick.
@@ -141,18 +141,18 @@ test('by latency: the quickest of those that have not too many in flight', () =>
   }
 })
 
-test('by latency: hotAt 1 calls nobody hot, hotAt 0 everybody but the least loaded', () => {
+test('by latency: with hotAt 1 no worker is hot, with hotAt 0 all but the least loaded are', () => {
   const list = withLatencies([40, 10], [0, 50])
   assert.is(pick(leastBusy({ latency: true, hotAt: 1 }), list), 1)
   assert.is(pick(leastBusy({ latency: true, hotAt: 0 }), list), 0)
 })
 
-test('by latency: busy loops are no part of it', () => {
+test('by latency: busy loops are ignored', () => {
   const list = [...withLatencies([40, 50]), candidate(2, 0, { load: { ...busy(5), latencyMs: 1 } })]
   assert.is(pick(leastBusy({ latency: true }), list), 0)
 })
 
-/** Workers that serve one step of `ms` after the other, requests that come at fixed times: how many each gets. */
+/** Simulates workers that serve one request of `ms` after another, and requests at fixed times; returns how many each worker gets. */
 function shares(policy: Policy, serviceMs: readonly number[], everyMs: number, requests: number): number[] {
   const ends: number[][] = serviceMs.map(() => [])
   const latencies = serviceMs.map(() => 0)
@@ -172,7 +172,7 @@ function shares(policy: Policy, serviceMs: readonly number[], everyMs: number, r
   return counts
 }
 
-test('a slow worker gets less, and by latency least, wherever it sits', () => {
+test('a slow worker gets fewer requests, and fewest by latency, in any slot', () => {
   for (const serviceMs of permutations([20, 20, 20, 200])) {
     const slow = serviceMs.indexOf(200)
     const [plain, byLatency] = [leastBusy(), leastBusy({ latency: true })].map(
@@ -207,7 +207,7 @@ test('explains itself', () => {
   assert.is(policy.explain?.(list, HEAD), 'least busy: slot 1 with 0, to measure whether it is still slow')
 })
 
-test('refuses options that make no sense', () => {
+test('refuses invalid options', () => {
   for (const hotAt of [-0.1, 1.1, Number.NaN])
     assert.throws(() => leastBusy({ latency: true, hotAt }), /hotAt: expected a number from 0 to 1/)
   assert.throws(() => leastBusy({ hotAt: 0.5 }), /hotAt: only with latency: true/)

@@ -27,7 +27,7 @@ policyContract('least-in-flight', leastInFlight, { takesTurns: true, leastLoaded
 policyContract('least-busy', leastBusy, { takesTurns: true, leastLoaded: true })
 policyContract('least-busy by latency', () => leastBusy({ latency: true }), { takesTurns: true, leastLoaded: false })
 policyContract('a function', () => fromFunction((list) => list[0]), { takesTurns: false, leastLoaded: false })
-// For a head without key or ticket a sticky policy is what it contains.
+// For a head without key or ticket a sticky policy acts as the policy it contains.
 policyContract('sticky by ticket', () => sticky({ by: ticket() }), { takesTurns: true, leastLoaded: true })
 policyContract('sticky by ticket, bound', () => bindPolicy(sticky({ by: ticket() }), context), { takesTurns: true, leastLoaded: true })
 policyContract('sticky by hash', () => sticky({ by: hash(cookie('key')) }), { takesTurns: true, leastLoaded: true })
@@ -54,7 +54,7 @@ test('roundRobin spreads weights 5, 1, 1 as a a b a c a a', () => {
   assert.is(letters.join(' '), 'a a b a c a a a a b a c a a')
 })
 
-test('roundRobin goes on evenly when a slot leaves and another comes', () => {
+test('roundRobin continues evenly when a slot is replaced by another', () => {
   const policy = roundRobin()
   const counts = new Map<number, number>()
   const take = (list: Candidate[], times: number) => {
@@ -72,7 +72,7 @@ test('roundRobin goes on evenly when a slot leaves and another comes', () => {
   for (const count of counts.values()) assert.ok(Math.abs(count - 100) <= 1, `${count}`)
 })
 
-test('roundRobin has turns of its own on each route it is bound to', () => {
+test('roundRobin counts its own turns on each route that it is bound to', () => {
   const shared = roundRobin()
   const [one, other] = [bindPolicy(shared, context), bindPolicy(shared, context)]
   const list = candidates(0, 0, 0)
@@ -85,13 +85,13 @@ test('leastInFlight compares requests to weight', () => {
   assert.is(leastInFlight().pick(list, HEAD)?.slot, 1)
 })
 
-test('leastInFlight takes turns among the tied ones only', () => {
+test('leastInFlight takes turns among tied candidates only', () => {
   const policy = leastInFlight()
   const slots = Array.from({ length: 6 }, () => policy.pick(candidates(1, 0, 5, 0, 0), HEAD)?.slot)
   assert.equal(slots, [1, 3, 4, 1, 3, 4])
 })
 
-test('a candidate of weight 0 is taken when there is no other', () => {
+test('a candidate of weight 0 is chosen when there is no other', () => {
   const idle = candidate(1, 0, { weight: 0 })
   for (const policy of [roundRobin(), leastInFlight(), leastBusy(), leastBusy({ latency: true })]) {
     for (let pick = 0; pick < 10; pick++) assert.is(policy.pick([idle, candidate(0, 50)], HEAD)?.slot, 0)
@@ -99,7 +99,7 @@ test('a candidate of weight 0 is taken when there is no other', () => {
   }
 })
 
-test('a function that throws, or gives what is no candidate, chooses nobody and its listener hears', () => {
+test('a function that throws, or returns no candidate, chooses no worker, and its listener gets the error', () => {
   const list = candidates(0, 0)
   const heard: string[] = []
   const listen = (error: unknown, policy: string) => heard.push(`${policy}: ${(error as Error).message}`)
@@ -123,11 +123,11 @@ test('a function that throws, or gives what is no candidate, chooses nobody and 
   assert.is(heard[0], 'throws: no')
   assert.match(heard[2] ?? '', /^copies: .*not one of the candidates/)
   heard.length = 0
-  for (const nobody of [undefined, null]) assert.is(fromFunction((() => nobody) as never, 'nobody', listen).pick(list, HEAD), undefined)
+  for (const none of [undefined, null]) assert.is(fromFunction((() => none) as never, 'none', listen).pick(list, HEAD), undefined)
   assert.equal(heard, [])
 })
 
-test('a function is named after itself, or `own` when written in its place', () => {
+test('a function policy has the name of the function, or `own` when written inline', () => {
   assert.is(
     fromFunction(function lowest(list) {
       return list[0]
@@ -145,7 +145,7 @@ test('policies are found by name', () => {
   assert.throws(() => policyNamed('fastest'), /expected one of least-busy, round-robin, least-in-flight, got fastest/)
 })
 
-test('a policy whose own code throws chooses no worker, binds nothing, and says so', () => {
+test('a policy whose user code throws chooses no worker, binds nothing, and reports the error', () => {
   const said: string[] = []
   const fail = (): never => {
     throw new Error('mine')

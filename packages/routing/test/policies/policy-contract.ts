@@ -1,4 +1,4 @@
-// What every policy promises, whoever wrote it. Each policy's tests run this with a factory; `takesTurns: false` for one that prefers somebody on a tie,
+// The contract of every policy. Each policy's tests run it with a factory: `takesTurns: false` for a policy that prefers one candidate on a tie,
 // `leastLoaded: true` for one that promises the lowest load for its weight.
 
 import fc from 'fast-check'
@@ -17,10 +17,10 @@ const HEADS = [
   RequestHead.of({ target: '/a?sid=x', headers: { cookie: 'key=alice; switchyard-web=x' } }),
 ]
 
-/** Random candidates: slots in any order, at most one worker of a slot and generation. Their loops are all free. */
+/** Random candidates: slots in any order, at most one worker per slot and generation, all loops free. */
 export const tables = tablesOf(fc.constant({}))
 
-/** The same, of loops that are free, busy, or busy by short turns, some of them quicker than others. */
+/** The same with loops that are free, busy, or busy in short turns, at different latencies. */
 export const mixedTables = tablesOf(
   fc
     .tuple(fc.constantFrom({}, {}, busy(0.2), busy(5), busy(2000), shortTurns), fc.constantFrom(0, 0.3, 2, 3, 5, 200))
@@ -43,11 +43,11 @@ function tablesOf(loads: fc.Arbitrary<Partial<Load>>): fc.Arbitrary<Candidate[]>
 export function policyContract(name: string, make: () => Policy, promises: PolicyPromises): void {
   const test = suite(`policy contract: ${name}`)
 
-  test('chooses nobody of nobody', () => {
+  test('chooses no worker without candidates', () => {
     for (const head of HEADS) assert.is(make().pick([], head), undefined)
   })
 
-  test('chooses the only one', () => {
+  test('chooses the only candidate', () => {
     for (const head of HEADS) {
       for (const inFlight of [0, 1, 500]) {
         const only = candidate(5, inFlight)
@@ -71,7 +71,7 @@ export function policyContract(name: string, make: () => Policy, promises: Polic
     )
   })
 
-  test('chooses nobody of somebody only if it says so, and only when no loop is free, on 1,000 random tables', () => {
+  test('chooses none of several candidates only with waitsForLoop and when no loop is free, on 1,000 random tables', () => {
     const policy = make()
     fc.assert(
       fc.property(mixedTables, fc.constantFrom(...HEADS), (list, head) => {
@@ -85,7 +85,7 @@ export function policyContract(name: string, make: () => Policy, promises: Polic
     assert.is(policy.pick(loops, HEADS[0] as RequestHead) === undefined, policy.waitsForLoop === true)
   })
 
-  test('explaining changes nothing', () => {
+  test('explain changes no state', () => {
     const [told, quiet] = [make(), make()]
     for (let round = 0; round < 20; round++) {
       const list = candidates(1, 1, 2, 1)

@@ -24,7 +24,7 @@ test('is one of the numbers, rounded down', () => {
   for (const [values, share, at] of cases) assert.is(quantileOf(values, share), at, `${values} at ${share}`)
 })
 
-test('is what sorting gives, and forgets the question before', () => {
+test('equals the result of sorting, and forgets the numbers before', () => {
   const quantile = new Quantile()
   fc.assert(
     fc.property(

@@ -21,7 +21,7 @@ const test = suite('slow start')
 const HEAD = RequestHead.of({ target: '/' })
 const context = { pool: 'web', seal: new TicketSeal([{ id: 1, secret: 'secret' }]), now: () => 0 }
 
-test('grows evenly with aggression 1, and has at least its least', () => {
+test('grows evenly with aggression 1, from the least share', () => {
   const slow = { windowMs: 10_000, from: 0.1, aggression: 1 }
   const shares: [elapsedMs: number, share: number][] = [
     [-5000, 0.1],
@@ -60,11 +60,11 @@ test('never shrinks, and is above 0 and at most 1, whatever the options', () => 
   )
 })
 
-/** Slot 0 has just come up; the others have weight 1. */
+/** Slot 0 has just started; the others have weight 1. */
 const fleet = (share: number): Candidate[] =>
   [0, 1, 2, 3].map((slot) => ({ ...candidate(slot, 0, { weight: slot === 0 ? share : 1 }), seatWeight: 1 }))
 
-/** How often each slot is chosen when requests stay for good. */
+/** How often each slot is chosen when no request ends. */
 function countsOf(policy: Policy, share: number, times: number): number[] {
   const counts = [0, 0, 0, 0]
   for (let time = 0; time < times; time++) {
@@ -82,12 +82,12 @@ for (const make of [
   () => leastBusy({ latency: true, hotAt: 0 }),
   () => sticky({ by: ticket() }),
 ]) {
-  test(`${make().name} gives a worker that starts slowly its part`, () => {
+  test(`${make().name} gives a worker in slow start its share`, () => {
     assert.equal(countsOf(make(), 0.1, 310), [10, 100, 100, 100])
     assert.equal(countsOf(make(), 1, 400), [100, 100, 100, 100])
   })
 
-  test(`${make().name}: a fleet that has just come up shares as if it hadn’t, however small the part`, () => {
+  test(`${make().name}: workers that all start slowly share evenly, however small the part`, () => {
     for (const share of [0.1, 1e-6, 1e-12, Number.MIN_VALUE]) {
       const policy = make()
       const list = [0, 1, 2, 3].map((slot) => candidate(slot, 1, { weight: share }))
@@ -96,7 +96,7 @@ for (const make of [
   })
 }
 
-test('by turn, a worker goes on evenly when its start is over', () => {
+test('round robin continues evenly when the slow start is over', () => {
   const policy = roundRobin()
   for (let pick = 0; pick < 1000; pick++) policy.pick(fleet(0.001 + pick / 1001), HEAD)
   const counts = [0, 0, 0, 0]
@@ -107,26 +107,26 @@ test('by turn, a worker goes on evenly when its start is over', () => {
   for (const count of counts) assert.ok(count >= 9 && count <= 11, `${counts}`)
 })
 
-test('keys are hashed by the weights of the seats: none moves because its worker starts slowly', () => {
+test('keys are hashed by the weights of the slots: no key moves because its worker starts slowly', () => {
   const policy = bindPolicy(sticky({ by: hash(cookie('key')) }), { ...context, slots: () => fleet(1) })
   for (let index = 0; index < 200; index++) {
     const head = RequestHead.of({ target: '/', headers: { cookie: `key=user-${index}` } })
     const home = policy.pick(fleet(1), head)
     const chosen = policy.pick(fleet(0.1), head)
     assert.is(chosen?.slot, home?.slot)
-    // Who asks knows nothing of slow starts; it must come to the same.
+    // `stays` runs where slow starts are unknown, and must agree.
     assert.is(policy.stays?.(chosen as Candidate, head), true)
   }
 })
 
-test('of two in one seat the newer has its keys, cold as it is', () => {
+test('of two workers in one slot the newer gets the keys, even in slow start', () => {
   const policy = sticky({ by: hash(cookie('key')) })
   const [old, recent] = [candidate(0, 0, { generation: 1 }), { ...candidate(0, 0, { generation: 2, weight: 0.1 }), seatWeight: 1 }]
   const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   for (const order of permutations([old, recent])) assert.is(policy.pick(order, head), recent)
 })
 
-test('a worker that starts slowly is full for the sake of a key sooner, but not below the floor', () => {
+test('a worker in slow start is overloaded sooner, but not below the floor', () => {
   const policy = bindPolicy(sticky({ by: ticket() }), context)
   const head = RequestHead.of({
     target: '/',

@@ -1,4 +1,4 @@
-// Sticky by a cookie that the app sets: who made the session has its visitor, and what nobody knows of goes by its hash.
+// Sticky by a cookie that the app sets: a visitor returns to the worker that set the cookie, and an unknown value goes by its hash.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -47,30 +47,30 @@ policyContract('sticky by a learned cookie', () => sticky({ by: learn('key'), ot
   leastLoaded: false,
 })
 
-test('a visitor goes to the slot that is known, and one without the cookie to whom otherwise chooses', () => {
+test('a visitor goes to the known slot, and one without the cookie to the worker that otherwise chooses', () => {
   const policy = bound(knows({ 'web connect.sid alice': 2, 'heavy connect.sid bob': 1 }))
   assert.is(policy.pick(candidates(0, 0, 0, 0), visitor('alice'))?.slot, 2)
   assert.is(policy.pick(candidates(0, 0, 0, 0), visitor(undefined))?.slot, 3)
   assert.is(policy.binds?.(visitor('alice')), true)
-  assert.is(policy.binds?.(visitor('nobody knows')), true)
+  assert.is(policy.binds?.(visitor('unknown')), true)
   assert.is(policy.binds?.(visitor(undefined)), true)
 })
 
-test('while a worker is replaced the newer of two in a slot has its visitors', () => {
+test('during a reload the newer worker of a slot gets its visitors', () => {
   const policy = bound(knows({ 'web connect.sid alice': 1 }))
   const [old, recent] = [candidate(1, 0, { generation: 4 }), candidate(1, 0, { generation: 5 })]
   assert.is(policy.pick([recent, candidate(2), old], visitor('alice')), recent)
   assert.is(policy.pick([old, recent, candidate(2)], visitor('alice')), recent)
 })
 
-test('a value that nobody knows goes by its hash: always to the same, and to all of them alike', () => {
+test('an unknown value goes by its hash: always to the same worker, and evenly over all', () => {
   const policy = bound(knows({}))
   const slots = Array.from({ length: 400 }, (_, index) => policy.pick(candidates(0, 0, 0, 0), visitor(`v${index}`))?.slot as number)
   for (const [index, slot] of slots.entries()) assert.is(policy.pick(candidates(0, 0, 0, 0), visitor(`v${index}`))?.slot, slot)
   for (const slot of [0, 1, 2, 3]) assert.ok(slots.filter((one) => one === slot).length > 50)
 })
 
-test('whose slot has nobody, or has too much, goes by its hash among the others', () => {
+test('a visitor whose slot is empty or overloaded goes by its hash among the others', () => {
   const policy = bound(knows({ 'web connect.sid alice': 2 }))
   const without = policy.pick([candidate(0), candidate(1), candidate(3)], visitor('alice'))?.slot
   assert.is.not(without, undefined)
@@ -86,18 +86,18 @@ test('whose slot has nobody, or has too much, goes by its hash among the others'
   assert.is(never.pick(candidates(0, 0, 500, 0), visitor('alice'))?.slot, 2)
 })
 
-test('a later request stays with the worker that knows its visitor, and with nobody else', () => {
+test('a later request stays with the worker that knows its visitor, and with no other', () => {
   const policy = bound(knows({ 'web connect.sid alice': 2 }), { slots: () => candidates(0, 0, 0, 0) })
   assert.is(policy.stays?.(candidate(2), visitor('alice')), true)
   assert.is(policy.stays?.(candidate(1), visitor('alice')), false)
-  for (const slot of [0, 1, 2, 3]) assert.is(policy.stays?.(candidate(slot), visitor('nobody knows')), false, 'the primary is asked')
+  for (const slot of [0, 1, 2, 3]) assert.is(policy.stays?.(candidate(slot), visitor('unknown')), false, 'the primary is asked')
   assert.is(policy.stays?.(candidate(1), visitor(undefined)), true)
 })
 
-test('where nobody learns, it picks and judges by the hash alone', () => {
-  const seats = { slots: () => candidates(0, 0, 0, 0) }
-  const [byLearning, byHash] = [bound(undefined, seats), sticky({ by: hash(cookie('connect.sid')), otherwise: last })]
-  const byHashBound = bindPolicy(byHash, { pool: 'web', seal, now: () => 0, ...seats })
+test('without a table of visitors it picks and stays by the hash alone', () => {
+  const occupied = { slots: () => candidates(0, 0, 0, 0) }
+  const [byLearning, byHash] = [bound(undefined, occupied), sticky({ by: hash(cookie('connect.sid')), otherwise: last })]
+  const byHashBound = bindPolicy(byHash, { pool: 'web', seal, now: () => 0, ...occupied })
   fc.assert(
     fc.property(tables, fc.string(), (list, value) => {
       const head = visitor(encodeURIComponent(value))
@@ -107,7 +107,7 @@ test('where nobody learns, it picks and judges by the hash alone', () => {
   )
 })
 
-test('it names its cookie, and those of the policies inside it', () => {
+test('it names its cookie, and those of the contained policies', () => {
   assert.equal(sticky({ by: learn('a') }).learns, ['a'])
   const inner = sticky({ by: learn('b') })
   assert.equal(bindPolicy(sticky({ by: learn('a'), otherwise: inner }), { pool: 'web', seal, now: () => 0 }).learns, ['a', 'b'])
@@ -116,13 +116,13 @@ test('it names its cookie, and those of the policies inside it', () => {
   assert.equal(sticky({ by: learn('a'), otherwise: sticky({ by: ticket() }) }).ticket, {})
 })
 
-test('it is told as data', () => {
+test('it has data', () => {
   const policy = sticky({ by: learn('connect.sid'), breakAt: 2 })
   assert.equal(policy.data, { sticky: { by: { learn: 'connect.sid' }, otherwise: 'least-busy', breakAt: 2, breakFloor: 8 } })
   assert.equal(policyFromData(policy.data as never, { trustedProxies: [] }).data, policy.data)
 })
 
-test('what can be no cookie’s name is none', () => {
+test('an impossible cookie name is refused', () => {
   for (const name of ['', 'a b', 'a=b', 'a;', 'ü']) assert.throws(() => learn(name), /expected the name of a cookie/)
 })
 
@@ -134,7 +134,7 @@ test('it explains itself', () => {
   assert.is(policy.explain?.([], visitor('alice')), 'cookie connect.sid, known at slot 2 → no worker has room → otherwise: last')
 })
 
-test('the key of a visitor shows nothing of the value, and differs by cookie', () => {
+test('the key of a visitor does not contain the value, and differs by cookie', () => {
   const key = visitorKey('connect.sid', 's%3Aabc.def')
   assert.is(key.length, VISITOR_KEY_LENGTH)
   assert.match(key, /^[\w-]+$/)

@@ -46,14 +46,14 @@ test('a ticket in a cookie leads to its slot', () => {
   for (const slot of [0, 1, 2]) assert.is(policy?.pick(candidates(0, 0, 0, 0), withCookie(ticketFor(slot)))?.slot, slot)
 })
 
-test('a ticket that is none of this pool’s, or too old, leads to nobody', () => {
+test('a ticket of another pool, or an expired one, leads to no worker', () => {
   const policy = byTicket()
   for (const text of ['', 'garbage', ticketFor(0, { pool: 'heavy' }), ticketFor(0, { expiresAtMs: NOW - 1 })]) {
     assert.is(policy?.pick(candidates(0, 0, 0, 0), withCookie(text))?.slot, 3)
   }
 })
 
-test('a ticket leads to its generation first, else to its slot, else to whom otherwise chooses', () => {
+test('a ticket leads to its generation first, else to its slot, else to the worker that otherwise chooses', () => {
   const policy = byTicket()
   const [old, recent] = [candidate(1, 0, { generation: 4 }), candidate(1, 0, { generation: 5 })]
   assert.is(policy?.pick([recent, old, candidate(2)], withCookie(ticketFor(1, { generation: 4 }))), old)
@@ -61,7 +61,7 @@ test('a ticket leads to its generation first, else to its slot, else to whom oth
   assert.is(policy?.pick([candidate(0), candidate(2)], withCookie(ticketFor(1)))?.slot, 2)
 })
 
-test('a session id comes before the cookie and is never broken by load; the cookie’s ticket is', () => {
+test('a session id comes before the cookie and ignores load; the cookie’s ticket does not', () => {
   const policy = byTicket()
   const list = candidates(0, 500, 0, 0)
   assert.is(policy?.pick(list, withSession(1))?.slot, 1)
@@ -74,16 +74,16 @@ test('a session id comes before the cookie and is never broken by load; the cook
 
 test('load breaks a ticket above 1.5 times the mean, and never below 8 requests', () => {
   const policy = byTicket()
-  // With 7 more beside the one that comes: 8 are within the floor, 9 are not.
+  // 7 requests in flight plus this one are within the floor of 8; 9 are not.
   assert.is(policy?.pick(candidates(7, 0, 0, 0), withCookie(ticketFor(0)))?.slot, 0)
   assert.is(policy?.pick(candidates(8, 0, 0, 0), withCookie(ticketFor(0)))?.slot, 3)
-  // A mean of 20: up to 30 are within.
+  // The mean is 20, so up to 30 are allowed.
   assert.is(policy?.pick(candidates(29, 15, 17, 15), withCookie(ticketFor(0)))?.slot, 0)
   assert.is(policy?.pick(candidates(30, 15, 16, 15), withCookie(ticketFor(0)))?.slot, 3)
   assert.is(policy?.pick([candidate(0, 40, { weight: 3 }), candidate(1, 10)], withCookie(ticketFor(0)))?.slot, 0)
 })
 
-test('the worker runtime is told as plain data how to set the ticket', () => {
+test('the bound policy says as plain data how to set the ticket', () => {
   const plain = sticky({ by: ticket({ path: '/chat' }) })
   assert.equal(plain.ticket, { path: '/chat' })
   const filled = {
@@ -98,11 +98,11 @@ test('the worker runtime is told as plain data how to set the ticket', () => {
   assert.is(byHash()?.ticket, undefined)
 })
 
-test('its own names for cookie and query parameter are the ones that count', () => {
-  const policy = sticky({ by: ticket({ cookie: 'seat', query: 'session' }), otherwise: last }).bind?.(context)
+test('configured names of cookie and query parameter replace the defaults', () => {
+  const policy = sticky({ by: ticket({ cookie: 'place', query: 'session' }), otherwise: last }).bind?.(context)
   const text = ticketFor(0)
   assert.is(policy?.pick(candidates(0, 0), withCookie(text))?.slot, 1)
-  assert.is(policy?.pick(candidates(0, 0), RequestHead.of({ target: '/', headers: { cookie: `seat=${text}` } }))?.slot, 0)
+  assert.is(policy?.pick(candidates(0, 0), RequestHead.of({ target: '/', headers: { cookie: `place=${text}` } }))?.slot, 0)
   assert.is(policy?.pick(candidates(0, 0), RequestHead.of({ target: `/?session=r.${text}` }))?.slot, 0)
 })
 
@@ -114,25 +114,25 @@ test('a later request stays with the worker its ticket or key names, and with an
   assert.is(tickets?.stays?.(here, withSession(2)), false)
   assert.is(tickets?.stays?.(here, withCookie('garbage')), true)
 
-  const seats = candidates(0, 0, 0, 0)
-  const keyed = byHash({ slots: () => seats })
+  const slots = candidates(0, 0, 0, 0)
+  const keyed = byHash({ slots: () => slots })
   const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
-  const home = keyed?.pick(seats, head)?.slot
-  for (const seat of seats) assert.is(keyed?.stays?.(seat, head), seat.slot === home)
-  assert.is(byHash()?.stays?.(here, head), true, 'knows no seats')
+  const home = keyed?.pick(slots, head)?.slot
+  for (const entry of slots) assert.is(keyed?.stays?.(entry, head), entry.slot === home)
+  assert.is(byHash()?.stays?.(here, head), true, 'knows no slots')
   assert.is(keyed?.stays?.(here, RequestHead.addressOnly()), true)
 })
 
 test('a session stays with the worker of its generation only, a cookie with its slot', () => {
-  const seats = candidates(0, 0)
-  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => seats })
+  const slots = candidates(0, 0)
+  const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => slots })
   const [own, next] = [candidate(1, 0, { generation: 0 }), candidate(1, 0, { generation: 1 })]
   assert.is(tickets?.stays?.(own, withSession(1)), true)
   assert.is(tickets?.stays?.(next, withSession(1)), false)
   assert.is(tickets?.stays?.(next, withCookie(ticketFor(1))), true)
 })
 
-test('a later request stays when nobody holds the seat that it wants', () => {
+test('a later request stays when its slot is empty', () => {
   const here = candidate(1)
   const keyed = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   for (const held of [[], [here]]) {
@@ -145,18 +145,18 @@ test('a later request stays when nobody holds the seat that it wants', () => {
   const tickets = sticky({ by: ticket(), otherwise: last }).bind?.({ ...context, slots: () => held })
   assert.is(tickets?.stays?.(here, withSession(2)), false)
   held = [here]
-  assert.is(tickets?.stays?.(here, withSession(2)), true, 'seats are asked for each time')
+  assert.is(tickets?.stays?.(here, withSession(2)), true, 'slots are read each time')
 })
 
-test('an empty list of seats is an answer: the last pick is not asked instead', () => {
+test('an empty list of slots counts: the last pick is not used instead', () => {
   const policy = byHash({ slots: () => [] })
   const head = RequestHead.of({ target: '/', headers: { cookie: 'key=alice' } })
   const list = candidates(0, 0, 0, 0)
   policy?.pick(list, head)
-  for (const seat of list) assert.is(policy?.stays?.(seat, head), true)
+  for (const entry of list) assert.is(policy?.stays?.(entry, head), true)
 })
 
-test('keys come back to their slot, and keys of slots that have too much go on to the next of their own order', () => {
+test('keys come back to their slot, and keys of overloaded slots go to the next in their own order', () => {
   const policy = byHash()
   const light = candidates(0, 0, 0, 0, 0, 0, 0, 0)
   const heavy = light.map(({ slot }) => candidate(slot, slot === 3 ? 100 : 0))
@@ -215,7 +215,7 @@ test('tickets inside a policy by hash are for heads without a key', () => {
   assert.is(policy?.home?.(withSession(1, { cookie: 'key=alice' })), undefined)
 })
 
-test('waits for a loop as otherwise does, but not for the sake of whoever has a worker', () => {
+test('waits for a loop as otherwise does, but not for heads that are bound to a worker', () => {
   const waiting: Policy = { name: 'waiting', waitsForLoop: true, pick: () => undefined }
   for (const by of [ticket(), hash(cookie('key'))]) {
     const policy = bindPolicy(sticky({ by, otherwise: waiting }), context)
@@ -244,12 +244,12 @@ test('explains itself', () => {
   assert.is(keyed?.explain?.(candidates(0, 0, 0), head), `key 'alice' from cookie key → slot ${slot}`)
 })
 
-test('refuses bounds that make no sense', () => {
+test('refuses invalid bounds', () => {
   for (const breakAt of [0.5, Number.NaN]) assert.throws(() => sticky({ by: ticket(), breakAt }), /breakAt: expected at least 1/)
   assert.throws(() => sticky({ by: ticket(), breakFloor: -1 }), /breakFloor: expected at least 0/)
 })
 
-test('what has a key belongs to its worker, what has none as the policy inside says; code of the user’s own binds', () => {
+test('a head with a key is bound to its worker, one without as the contained policy says; user code binds', () => {
   const policy = sticky({ by: hash(query('session')), otherwise: leastInFlight() })
   assert.ok(policy.binds?.(read('GET /?session=a HTTP/1.1\nHost: a\n\n')))
   assert.not.ok(policy.binds?.(read('GET / HTTP/1.1\nHost: a\n\n')))
