@@ -1,4 +1,4 @@
-// What a server tells its app reaches the app as it would on a bare server: the app's listeners, and what Node does where there are none.
+// Events behind the request hook reach the app as on a bare server, and Node's defaults hold where the app does not listen.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2Server } from 'node:http2'
@@ -8,12 +8,12 @@ import { untilEvent } from '../../../test/support/until.ts'
 import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
 import { InFlight } from '../src/server/in-flight.ts'
 
-const test = suite('events behind the gate')
+const test = suite('request hook')
 
 type AnyServer = Server | Http2Server
 
-/** `isSteered`: as where there are several pools. */
-function gateBefore(server: AnyServer, isSteered: boolean): void {
+/** `isSteered`: as with several pools. */
+function hookBefore(server: AnyServer, isSteered: boolean): void {
   const parts = {
     countConnections: () => {},
     receiver: { mayAct: () => true, countReceived: () => {}, recordResponse: () => {} },
@@ -109,12 +109,12 @@ for (const [title, { make, ask }] of Object.entries(exchanges))
   for (const app of apps)
     for (const isSteered of [false, true])
       test(`${title}, an app that listens for ${app.name}, ${isSteered ? 'several pools' : 'one pool'}`, async () => {
-        const told: [bare: string[], gated: string[]] = [[], []]
-        const [bare, gated] = [make(), make()]
-        gateBefore(gated, isSteered)
+        const told: [bare: string[], hooked: string[]] = [[], []]
+        const [bare, hooked] = [make(), make()]
+        hookBefore(hooked, isSteered)
         app.listen(bare, told[0])
-        app.listen(gated, told[1])
-        const [expected, actual] = [await withServer(bare, ask), await withServer(gated, ask)]
+        app.listen(hooked, told[1])
+        const [expected, actual] = [await withServer(bare, ask), await withServer(hooked, ask)]
         assert.is(actual, expected)
         assert.equal(told[1], told[0])
       })

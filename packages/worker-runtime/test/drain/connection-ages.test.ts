@@ -1,4 +1,4 @@
-// Connections that have grown old move between two requests, or say that they end; websockets get their close frame.
+// Old connections move between two requests, or end with `Connection: close`; old websockets get a close frame.
 
 import { nativeTransport } from '@switchyard/handoff'
 import { WebSocket } from 'ws'
@@ -31,7 +31,7 @@ test('an idle connection moves when it is old enough, a busy one after its respo
   assert.ok(performance.now() - begun >= AGE_MS * 0.9)
   busy.wire.write(get('/hold'))
   await worker.untilTold('held /hold')
-  // The age of another that was there later shows that this one's is over.
+  // A younger connection has reached its age, so the busy one has too.
   await idle.ask(get('/'))
   await until(() => primary.restsOf(worker).length === 2)
   await idle.ask(get('/'))
@@ -44,7 +44,7 @@ test('an idle connection moves when it is old enough, a busy one after its respo
   await worker.kill()
 })
 
-test('one that can’t move says so with its next response', async () => {
+test('a connection that can’t move ends with its next response', async () => {
   const worker = await start({ tls: certificate() })
   const client = new Client(primary.port, true)
   const said = new Set<string>()
@@ -69,7 +69,7 @@ test('a websocket gets a close frame', async () => {
   await worker.kill()
 })
 
-test('without an age nobody goes', async () => {
+test('without a maximum age every connection stays', async () => {
   const worker = await primary.start({ start: { maxConnectionAgeMs: 0 } })
   primary.choose = () => worker
   const client = new Client(primary.port)

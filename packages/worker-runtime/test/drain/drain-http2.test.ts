@@ -1,4 +1,4 @@
-// HTTP/2 that the app itself speaks: its sessions can't move, but their clients are told.
+// An app that speaks HTTP/2 itself: its sessions can't move, but their clients are told to end them.
 
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { nativeTransport } from '@switchyard/handoff'
@@ -33,7 +33,7 @@ async function ask(session: ClientHttp2Session, path: string): Promise<{ pid: st
   return { pid, body }
 }
 
-test('an idle session ends at once, a busy one when its streams have; no request is lost', async () => {
+test('an idle session ends at once, a busy one after its streams; no request is lost', async () => {
   const app = { http2: true, listener: 'quick' }
   const [old, young] = await Promise.all([primary.start({ app }), primary.start({ app })])
   primary.choose = () => old

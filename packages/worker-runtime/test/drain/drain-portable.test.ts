@@ -1,4 +1,4 @@
-// Drain over the portable channel: connections end, each when its client knows or has been silent.
+// Drain over the portable channel: a connection ends with a response, or when its client has been silent.
 
 import { portableTransport } from '@switchyard/handoff'
 import { suite } from '../../../../test/suite.ts'

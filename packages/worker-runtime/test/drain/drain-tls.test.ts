@@ -1,4 +1,4 @@
-// Drain of an app that ends TLS itself: its connections can't move, over whatever channel.
+// Drain of an app that terminates TLS itself: its connections can't move over either channel.
 
 import { nativeTransport } from '@switchyard/handoff'
 import { suite } from '../../../../test/suite.ts'

@@ -1,4 +1,4 @@
-// What becomes of websockets and of engine.io's sessions when their worker drains, with the clients that people have.
+// Websockets and engine.io sessions during a drain, with the real client libraries.
 
 import { nativeTransport } from '@switchyard/handoff'
 import { type Socket as Chat, io } from 'socket.io-client'
@@ -39,13 +39,13 @@ async function connect(): Promise<{ socket: WebSocket; ended: Promise<Ended> }> 
   return { socket, ended }
 }
 
-test('each gets a close frame 1012, after the app’s listener, spread over the time', async () => {
+test('each websocket gets a close frame 1012 after the app’s listener, spread over the time', async () => {
   const [old, young] = await pair({ app: { webSockets: true, listener: 'held' } })
   const sockets = await Promise.all(Array.from({ length: 40 }, connect))
   primary.choose = () => young
   old.drain({ last: false, spreadMs: 20_000 })
   await old.untilTold('drains')
-  // Nobody is told before the listener is done.
+  // No client is told before the listener is done.
   const { socket } = sockets[0] as { socket: WebSocket }
   socket.send('still here')
   await untilEvent(socket, 'message')
@@ -63,14 +63,14 @@ test('the spread is kept', async () => {
   const ends = await Promise.all(sockets.map(({ ended }) => ended))
   assert.equal([...new Set(ends.map(({ code }) => code))], [1012])
   const times = ends.map(({ atMs }) => atMs - begun).sort((one, other) => one - other)
-  // Late is possible on a busy machine, early is not.
+  // A busy machine may be late, never early.
   for (const [index, ms] of times.entries()) assert.ok(ms >= (index * 2000) / 40 - 1, `number ${index} after ${ms} ms`)
   await old.hears('drained')
   assert.is(old.told.filter((what) => what === 'websocket closed with 1012').length, 40)
   await end(old, young)
 })
 
-test('a listener that never ends does not stop it', async () => {
+test('a listener that never settles does not stop the drain', async () => {
   const [old, young] = await pair({ app: { webSockets: true, listener: 'hangs' } })
   const { ended } = await connect()
   primary.choose = () => young
@@ -83,7 +83,7 @@ test('a listener that never ends does not stop it', async () => {
   await end(old, young)
 })
 
-test('what the app sends until then comes whole, and nothing comes behind the close frame', async () => {
+test('messages of the app before the close frame arrive complete, and nothing comes behind it', async () => {
   const [old, young] = await pair({ app: { webSockets: true, listener: 'quick' } })
   const sockets = await Promise.all(Array.from({ length: 10 }, connect))
   primary.choose = () => young
@@ -102,7 +102,7 @@ test('what the app sends until then comes whole, and nothing comes behind the cl
   await end(old, young)
 })
 
-test('one whose handshake is not over, or that another protocol has, is left alone', async () => {
+test('a connection with an unfinished handshake, or of another protocol, is not closed', async () => {
   const [old, young] = await pair({ app: { webSockets: true } })
   const client = new Client(primary.port)
   await client.ask(get('/'))
@@ -111,7 +111,7 @@ test('one whose handshake is not over, or that another protocol has, is left alo
   await end(old, young)
 })
 
-test('those that come while it drains get it as well', async () => {
+test('websockets that open during the drain get the close frame too', async () => {
   const [old, young] = await pair({ app: { webSockets: true } })
   const { ended } = await connect()
   old.drain({ last: false, spreadMs: 0 })
@@ -122,7 +122,7 @@ test('those that come while it drains get it as well', async () => {
 })
 
 for (const transport of ['polling', 'websocket'] as const) {
-  test(`a session of socket.io (${transport}) ends, and its client comes back to another worker by itself`, async () => {
+  test(`a session of socket.io (${transport}) ends, and its client reconnects to another worker by itself`, async () => {
     const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
     const [old, young] = await pair({ app: { engine: true }, routes })
     const faults: string[] = []
@@ -135,7 +135,7 @@ for (const transport of ['polling', 'websocket'] as const) {
     chat.on('disconnect', (reason) => reasons.push(reason))
     await until(() => hellos.length === 1)
     const { id: session } = chat.io.engine as unknown as { id: string }
-    // As a policy does: who has a session comes to its worker.
+    // As the policy does: a request of a session goes to its worker.
     primary.choose = ({ head }) => (head.target?.includes(session) ? old : young)
     const begun = performance.now()
     old.drain({ last: false, spreadMs: 300 })
@@ -152,7 +152,7 @@ for (const transport of ['polling', 'websocket'] as const) {
   })
 }
 
-test('a session that polls ends when its client waits for news, and what the client sends in that moment is no error', async () => {
+test('a polling session ends at an open poll, and a request that the client sends at that moment gets no error', async () => {
   const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
   const [old, young] = await pair({ app: { engine: true }, routes })
   const client = new Client(primary.port)
@@ -160,7 +160,7 @@ test('a session that polls ends when its client waits for news, and what the cli
   const { sid } = JSON.parse(body.slice(1)) as { sid: string }
   const path = `/socket.io/?EIO=4&transport=polling&sid=${sid}`
   const send = (packet: string) => `POST ${path} HTTP/1.1\r\nHost: test\r\nContent-Length: ${packet.length}\r\n\r\n${packet}`
-  // Half of what it sends is there when the worker leaves.
+  // Half of the request has arrived when the drain begins.
   const sender = new Client(primary.port)
   const said = send('3')
   sender.wire.write(said.slice(0, -1))
@@ -175,19 +175,19 @@ test('a session that polls ends when its client waits for news, and what the cli
   const late = new Client(primary.port)
   assert.match(await late.ask(send('42["who"]'), /\r\n\r\nok$/).then(() => late.wire.text), /^HTTP\/1.1 200 /)
   assert.match(await late.ask(get(path), /\r\n\r\n1$/).then(() => late.wire.text), /^HTTP\/1.1 200 /)
-  assert.match(await late.ask(get(path.replace(sid, 'nobody')), '}').then(() => late.wire.text), /^HTTP\/1.1 400 /)
+  assert.match(await late.ask(get(path.replace(sid, 'unknown')), '}').then(() => late.wire.text), /^HTTP\/1.1 400 /)
   for (const { wire } of [client, sender, poll, late]) wire.destroy()
   await old.hears('drained')
   await end(old, young)
 })
 
-test('one that another worker serves, by a tunnel, ends whichever of the two drains', async () => {
+test('a tunnelled websocket ends when either of the two workers drains', async () => {
   for (const drained of ['nearer', 'farther'] as const) {
     const routes = [
       { name: '/far', match: { path: '/far/*' }, pool: 'far' },
       { name: '/*', match: {}, pool: 'near' },
     ]
-    // Their app ends TLS, so that connections can't move.
+    // The app terminates TLS, so connections can't move.
     const app = { webSockets: true, tls }
     const near = await primary.start({ pool: 'near', routes, app })
     const far = await primary.start({ pool: 'far', routes, app })

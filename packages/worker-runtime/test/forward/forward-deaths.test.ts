@@ -1,4 +1,4 @@
-// What becomes of a request whose target is not there, dies before it has begun it, dies in the middle, or is none.
+// Forwarded requests whose target is missing, dies before it begins, dies in the middle, or does not speak HTTP.
 
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import type { Agent, IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -55,7 +55,7 @@ async function startWorker(): Promise<FarWorker> {
   return { ...child, socketPath, target: { socketPath } }
 }
 
-/** The first target for the first attempt, and so on; the last one for all after it. */
+/** The first target for the first attempt, and so on; the last one for all later attempts. */
 function chooseInTurn(...targets: Target[]): void {
   lists = []
   pair.choose = async (failed) => {
@@ -69,11 +69,11 @@ function far(): Target {
 }
 
 for (const [what, path] of [
-  ['a socket that is not there', 'missing.sock'],
+  ['a missing socket', 'missing.sock'],
   ['a path that is no socket', 'file'],
   ['a path that is too long for a socket', 'x'.repeat(200)],
 ] as const) {
-  test(`${what}: another worker has the request, body and all`, async () => {
+  test(`${what}: another worker gets the whole request`, async () => {
     const socketPath = join(pair.folder, path)
     if (path === 'file') writeFileSync(socketPath, '')
     for (const [request, answer] of [
@@ -86,13 +86,13 @@ for (const [what, path] of [
     }
   })
 
-  test(`${what}: this worker can still have it, body and all`, async () => {
+  test(`${what}: this worker can still serve the whole request`, async () => {
     chooseInTurn({ socketPath: join(pair.folder, path) }, 'here')
     assert.ok((await conversation(pair.port, POST)).endsWith('\r\n\r\napp had POST body'))
   })
 }
 
-test('a worker that is gone and has left its socket: another has the request', async () => {
+test('a dead worker whose socket file remains: another worker gets the request', async () => {
   const worker = await startWorker()
   worker.process.kill('SIGKILL')
   await worker.ended
@@ -102,7 +102,7 @@ test('a worker that is gone and has left its socket: another has the request', a
 })
 
 if (process.platform === 'linux') {
-  test('no descriptor is left for the connection to another worker: the request waits for one', async () => {
+  test('without a free descriptor for the connection to another worker the request waits for one', async () => {
     const worker = await startWorker()
     chooseInTurn('here', worker.target)
     const wire = new Wire(pair.port)
@@ -125,7 +125,7 @@ if (process.platform === 'linux') {
   })
 }
 
-test('after three workers that are not there: 502, and none is asked for more', async () => {
+test('after three missing workers: 502, and no further attempt', async () => {
   chooseInTurn({ socketPath: join(pair.folder, 'missing') })
   const answer = await conversation(pair.port, GET)
   assert.match(
@@ -135,7 +135,7 @@ test('after three workers that are not there: 502, and none is asked for more', 
   assert.is(lists.length, 3)
 })
 
-test('nobody is there: 503, with when to come again; the connection stays', async () => {
+test('no worker is available: 503 with Retry-After; the connection stays', async () => {
   chooseInTurn('none', 'none', far())
   const wire = new Wire(pair.port)
   await wire.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n').untilText('503 Service Unavailable\n')
@@ -147,7 +147,7 @@ test('nobody is there: 503, with when to come again; the connection stays', asyn
   wire.destroy()
 })
 
-test('nobody is there for an upload: 503, and the connection stays', async () => {
+test('no worker is available for an upload: 503, and the connection stays', async () => {
   chooseInTurn('none', far())
   const wire = new Wire(pair.port).write('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n').write(Buffer.alloc(500_000))
   await wire.untilText('503 Service Unavailable\n')
@@ -155,7 +155,7 @@ test('nobody is there for an upload: 503, and the connection stays', async () =>
   wire.destroy()
 })
 
-test('nobody can say where to: 503', async () => {
+test('the choice fails: 503', async () => {
   for (const choose of [
     async () => Promise.reject(new Error('no answer')),
     () => {
@@ -167,7 +167,7 @@ test('nobody can say where to: 503', async () => {
   }
 })
 
-test('here: the app has the request as it came', async () => {
+test('here: the app gets the request as it came', async () => {
   chooseInTurn('here')
   assert.ok((await conversation(pair.port, POST)).endsWith('app had POST body'))
   const wire = new Wire(pair.port).write(
@@ -177,7 +177,7 @@ test('here: the app has the request as it came', async () => {
   assert.ok((await wire.write('body').untilEnd()).endsWith('app had POST body'))
 })
 
-test('more requests to one worker than may be: 503', async () => {
+test('more requests to one worker than allowed: 503', async () => {
   const own = await startPair({ app: () => {}, forwarder: { maxConnections: 3 } })
   const wires = Array.from({ length: 5 }, () => new Wire(own.port).write('GET / HTTP/1.1\r\nHost: test\r\n\r\n'))
   await until(() => wires.filter((wire) => wire.text.startsWith('HTTP/1.1 503')).length === 2 && own.privateSockets.size === 3)
@@ -190,7 +190,7 @@ for (const [title, warm] of [
   ['on new connections', false],
   ['on connections used before', true],
 ] as const) {
-  test(`a blocked worker is killed ${title}: what it had not read another one has, once`, async () => {
+  test(`a blocked worker is killed ${title}: another worker gets what it had not read, once`, async () => {
     const [first, second] = await Promise.all([startWorker(), startWorker()])
     const requests = [
       GET,
@@ -223,7 +223,7 @@ for (const [title, warm] of [
     await wires[3]?.untilText(/worker\d+ had DELETE/)
     assert.not.match(first.output(), /text/)
     assert.is(second.output().match(/begun/g)?.length, requests.length)
-    // It had begun this one, and nobody may do it again.
+    // The dead worker had begun this request, so it is not repeated.
     await blocked.untilText('502 Bad Gateway\n')
     for (const wire of [...wires, blocked]) wire.destroy()
   })
@@ -244,7 +244,7 @@ test('a large upload to a worker that is killed before it has read it: 502', asy
   blocked.destroy()
 })
 
-test('a worker dies of a request: another has it if the method allows, else 502', async () => {
+test('a worker dies of a request: another gets it if the method is idempotent, else 502', async () => {
   const workers = await Promise.all([startWorker(), startWorker(), startWorker(), startWorker()])
   const [first, second, third, fourth] = workers as [FarWorker, FarWorker, FarWorker, FarWorker]
   chooseInTurn(first.target, far())
@@ -276,7 +276,7 @@ for (const path of ['/die-in-chunks', '/die-in-length']) {
   })
 }
 
-test('a worker dies in the middle of an answer that has no end of its own for HTTP/1.0: a reset', async () => {
+test('a worker dies in the middle of an HTTP/1.0 answer without framing: the client gets a reset', async () => {
   const worker = await startWorker()
   chooseInTurn(worker.target)
   const wire = new Wire(pair.port).write('GET /die-in-chunks HTTP/1.0\r\n\r\n')
@@ -285,7 +285,7 @@ test('a worker dies in the middle of an answer that has no end of its own for HT
   assert.is(wire.error?.code, 'ECONNRESET')
 })
 
-test('when a worker is gone its idle connections vanish', async () => {
+test('the idle connections to a dead worker vanish', async () => {
   const worker = await startWorker()
   const { freeSockets } = (pair.forwarder as unknown as { options: { connections: Agent } }).options.connections
   chooseInTurn(worker.target)
@@ -307,10 +307,10 @@ test('idle connections keep no process alive', async () => {
 })
 
 for (const [title, bytes] of [
-  ['what is no HTTP', 'Hello, this is no HTTP\r\n\r\n'],
+  ['something other than HTTP', 'Hello, this is no HTTP\r\n\r\n'],
   ['a head that never ends', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(2_000_000)}`],
-  ['chunks that are none', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
-  ['an upgrade that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nbytes'],
+  ['broken chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+  ['an upgrade that was not requested', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nbytes'],
   ['two answers', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb'],
 ] as const) {
   test(`a worker answers ${title}`, async () => {
@@ -329,7 +329,7 @@ for (const [title, bytes] of [
     chooseInTurn({ socketPath })
     const answer = await conversation(pair.port, GET)
     if (title === 'two answers') assert.ok(answer.endsWith('\r\n\r\na'))
-    else if (title === 'chunks that are none') assert.match(answer, /^(HTTP\/1\.1 200 OK[\s\S]*\r\n\r\n)?$/)
+    else if (title === 'broken chunks') assert.match(answer, /^(HTTP\/1\.1 200 OK[\s\S]*\r\n\r\n)?$/)
     else assert.is(answer, '')
   })
 }

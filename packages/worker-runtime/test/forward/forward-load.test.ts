@@ -7,7 +7,7 @@ const COUNT = 2_000
 const SEED = 1
 const test = suite('forward: load', { timeoutMs: 60_000 })
 
-test(`${COUNT} forwarded requests, one in ten broken off: nothing is left of them`, async () => {
+test(`${COUNT} forwarded requests, one in ten broken off: no resource is left open`, async () => {
   const { faults, ...totals } = await loadForwards(COUNT, SEED)
   assert.equal(faults.slice(0, 10), [])
   assert.is(totals.requests, COUNT)

@@ -1,4 +1,4 @@
-// A parser frames a request by all of its fields, and Node shows an app about a thousand of them: what is forwarded must be whole.
+// A parser frames a request by all of its fields, and Node shows an app about a thousand of them. A forwarded request must be complete.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -9,7 +9,7 @@ const test = suite('forward of many fields')
 
 let pair: Pair
 
-/** Tells what the app sees of a request. */
+/** Answers with what the app sees of a request. */
 function app(server: Pick<Server, 'on'>): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     let length = 0
@@ -55,14 +55,14 @@ for (const count of [998, 1_000, 1_200])
       assertSame(forwarded, bare)
     })
 
-test('a limit of the app holds for what is forwarded too', async () => {
+test('a limit of the app holds for forwarded requests too', async () => {
   const strict = await startPair({ app })
   for (const server of [strict.near, strict.far, strict.bare]) server.maxHeadersCount = 50
   const bytes = `POST / HTTP/1.1\r\nHost: test\r\n${fields(100)}Content-Length: 5\r\n\r\nhello${LAST}`
   assertSame(await conversation(strict.port, bytes), await conversation(strict.barePort, bytes))
 })
 
-test('trailers, all of them', async () => {
+test('all trailers arrive', async () => {
   const trailers = 'x-trailer: 1\r\n'.repeat(1_100)
   const bytes = `POST / HTTP/1.1\r\nHost: test\r\nTrailer: x-trailer\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n${trailers}\r\n${LAST}`
   assert.match(await conversation(pair.port, bytes), /,2200,5\]/)

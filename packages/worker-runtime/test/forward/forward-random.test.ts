@@ -1,4 +1,4 @@
-// Requests and answers of any shape, written in any pieces: forwarded or not, the app sees the same and the client gets the same bytes.
+// Random requests and answers, written in random pieces: forwarded or not, the app sees the same and the client gets the same bytes.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import fc from 'fast-check'
@@ -18,7 +18,7 @@ interface AnswerPlan {
   readonly trailers: readonly [string, string][]
   readonly hints: boolean
   readonly flush: boolean
-  /** Answers before it has the request's body. */
+  /** Answers before the request's body has arrived. */
   readonly early: boolean
   readonly closes: boolean
 }
@@ -160,7 +160,7 @@ test(`${RUNS} conversations of one to three requests`, async () => {
     fc.asyncProperty(fc.array(fc.tuple(requestPlan, answerPlan), { minLength: 1, maxLength: 3 }), async (exchanges) => {
       const bytes = exchanges.map(([asked, answered], index) => {
         const path = `/${count++}`
-        // Who closes while bytes are on their way to it resets the connection, and what the client had by then is a matter of luck.
+        // Closing while bytes are on their way resets the connection, and how much the client has received by then is chance.
         const closes = answered.closes && index === exchanges.length - 1
         plans.set(path, { ...answered, closes, early: answered.early && !closes })
         return requestBytes(asked, path)

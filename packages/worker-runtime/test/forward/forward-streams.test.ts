@@ -1,4 +1,4 @@
-// Both directions of a forward stream: what is sent arrives before the rest, what nobody reads is held back, and who leaves is noticed.
+// Both directions of a forward stream: parts arrive before the rest is sent, unread bytes are held back, and hang-ups are noticed.
 
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -15,15 +15,15 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 const MB = 1024 * 1024
 const PART = MB / 4
-/** More than all buffers on the way together: two sockets at each hop, and Node's own. */
+/** More than all buffers on the way together: two sockets per hop, and Node's own. */
 const HELD_AT_MOST = 24 * MB
 
-/** A pair of which a test knows each request that the far app gets. */
+/** A pair whose test sees each request that the far app gets. */
 async function pairOf(handler: Handler, options: Omit<PairOptions, 'app'> = {}): Promise<Pair> {
   return startPair({ ...options, app: (server) => void server.on('request', handler) })
 }
 
-test('an upload that the app does not read is held back, then comes whole', async () => {
+test('an upload that the app does not read is held back, then arrives complete', async () => {
   const SIZE = 96 * MB
   let resume = () => {}
   const pair = await pairOf((request, response) => {
@@ -51,7 +51,7 @@ test('an upload that the app does not read is held back, then comes whole', asyn
   await pair.stop()
 })
 
-test('the hash of an upload by chunks is right', async () => {
+test('the hash of a chunked upload is right', async () => {
   const pair = await pairOf((request, response) => {
     const hash = createHash('sha1')
     request
@@ -74,7 +74,7 @@ test('the hash of an upload by chunks is right', async () => {
   await pair.stop()
 })
 
-test('an answer that the client does not read is held back, then comes whole', async () => {
+test('an answer that the client does not read is held back, then arrives complete', async () => {
   const SIZE = 96 * MB
   let made = 0
   const pair = await pairOf((_request, response) => {
@@ -110,7 +110,7 @@ test('each part of an answer arrives before the next is written, the head before
   const steps: (() => void)[] = []
   const pair = await pairOf((_request, response) => {
     response.writeHead(200, ['Content-Type', 'text/event-stream', 'X-Latin', 'caf\xe9'])
-    // Node writes a head that it is told to flush in UTF-8; what it wrote is what comes.
+    // flushHeaders() writes the head in UTF-8; the client must get exactly those bytes.
     response.flushHeaders()
     steps.push(
       () => response.write('data: 1\n\n'),
@@ -130,7 +130,7 @@ test('each part of an answer arrives before the next is written, the head before
   await pair.stop()
 })
 
-test('the app has the head of a request before its body, and each part before the next', async () => {
+test('the app gets the head of a request before its body, and each part before the next', async () => {
   const seen: string[] = []
   const pair = await pairOf((request, response) => {
     seen.push(`head ${request.headers['x-latin']}`)
@@ -147,7 +147,7 @@ test('the app has the head of a request before its body, and each part before th
   await pair.stop()
 })
 
-test('100 Continue comes when the app says so, once; without it the body stays where it is', async () => {
+test('100 Continue comes once, when the app says so; without it the body is not sent', async () => {
   let go = () => {}
   const pair = await startPair({
     app: (server: Pick<Server, 'on'>) => {
@@ -181,7 +181,7 @@ test('100 Continue comes when the app says so, once; without it the body stays w
   await pair.stop()
 })
 
-test('Expect where Node says 100 Continue by itself: it comes once', async () => {
+test('Expect where Node itself sends 100 Continue: it comes once', async () => {
   const pair = await pairOf((request, response) => void request.on('data', (part) => response.write(part)).on('end', () => response.end()))
   const texts = await Promise.all(
     [pair.port, pair.barePort].map(async (port) => {
@@ -196,7 +196,7 @@ test('Expect where Node says 100 Continue by itself: it comes once', async () =>
   await pair.stop()
 })
 
-test('an answer before the end of the upload: the rest is taken and forgotten, and the connection stays', async () => {
+test('an answer before the end of the upload: the rest is read and discarded, and the connection stays', async () => {
   const pair = await pairOf((request, response) => {
     if (request.method === 'POST') response.writeHead(413).end('too much')
     else response.end('next')
@@ -224,7 +224,7 @@ for (const [when, handler] of Object.entries<Handler>({
   'in the middle of the answer': (_request, response) => void response.write('part'),
   'in the middle of a large answer that it does not read': (_request, response) => void response.write(Buffer.alloc(64 * MB)),
 })) {
-  test(`a client that leaves ${when}: the app sees it go`, async () => {
+  test(`a client that hangs up ${when}: the app sees it`, async () => {
     const seen: string[] = []
     const pair = await pairOf((request, response) => {
       request.on('aborted', () => seen.push('aborted'))
@@ -243,7 +243,7 @@ for (const [when, handler] of Object.entries<Handler>({
   })
 }
 
-test('a client that leaves in the middle of an upload: the app sees it go', async () => {
+test('a client that hangs up in the middle of an upload: the app sees it', async () => {
   const seen: string[] = []
   const pair = await pairOf((request) => {
     request.on('error', (error: NodeJS.ErrnoException) => seen.push(error.code ?? ''))
@@ -257,13 +257,13 @@ test('a client that leaves in the middle of an upload: the app sees it go', asyn
   await pair.stop()
 })
 
-test('a client that leaves with requests waiting behind one another: all are let go', async () => {
+test('a client that hangs up with pipelined requests: all of them end', async () => {
   let begun = 0
   let closed = 0
   const pair = await pairOf((_request, response) => {
     begun++
     response.on('close', () => closed++)
-    // The first never ends; the others have their answers ready and wait for it, too large to be buffered.
+    // The first never ends. The answers of the others are ready, too large to be buffered, and wait for it.
     if (begun > 1) response.write(Buffer.alloc(4 * MB))
   })
   const wire = new Wire(pair.port).write(GET.repeat(12))
@@ -273,7 +273,7 @@ test('a client that leaves with requests waiting behind one another: all are let
   await pair.stop()
 })
 
-test('a client that leaves while its target is sought: nobody is asked', async () => {
+test('a client that hangs up while its target is chosen: no worker gets the request', async () => {
   let calls = 0
   const pair = await pairOf((_request, response) => {
     calls++
@@ -338,8 +338,8 @@ for (const [when, { handler, clientGets }] of Object.entries(endings)) {
   })
 }
 
-test('a body that only the end of the connection ends is cut by a reset when the worker cuts it', async () => {
-  // Between the workers it comes by chunks, so its truncation is noticed; an HTTP/1.0 client has no chunks.
+test('a body that ends with the connection is cut by a reset when the worker cuts it', async () => {
+  // Between the workers the body is chunked, so truncation is noticed. An HTTP/1.0 client has no chunks.
   const pair = await pairOf((_request, response) => {
     response.write('part')
     setTimeout(() => response.destroy(), 20)
@@ -352,13 +352,13 @@ test('a body that only the end of the connection ends is cut by a reset when the
   await pair.stop()
 })
 
-test('timeouts that the app sets for a request hold, and end it as always', async () => {
+test('request timeouts of the app hold as always', async () => {
   const pair = await pairOf((_request, response) => void response.setTimeout(30))
   assert.is(await conversation(pair.port, GET), '')
   await pair.stop()
 })
 
-test('connections between workers are used again, and kept open by the side that sends', async () => {
+test('connections between workers are used again, and the sending side closes idle ones', async () => {
   const pair = await startPair({
     app: (server: Pick<Server, 'on'> & { keepAliveTimeout: number }) => {
       server.keepAliveTimeout = 1
@@ -370,7 +370,7 @@ test('connections between workers are used again, and kept open by the side that
   pair.far.on('connection', () => accepted++)
   for (let round = 0; round < 20; round++) await oneRequest(pair)
   assert.is(accepted, 1)
-  // Node closes idle connections one second later than it says; a bare server's tells when that is over.
+  // Node closes idle connections one second late. A connection to a bare server shows when that time is over.
   const bare = new Wire(pair.barePort).write(GET)
   await bare.untilEnd()
   bare.destroy()
@@ -387,7 +387,7 @@ test('connections between workers are used again, and kept open by the side that
   await pair.stop()
 })
 
-test('no more than so many idle connections are kept', async () => {
+test('idle connections are bounded', async () => {
   const waiting: ServerResponse[] = []
   const pair = await pairOf((_request, response) => void waiting.push(response), { forwarder: { maxIdleConnections: 3 } })
   const wires = Array.from({ length: 10 }, () => new Wire(pair.port).write(GET))
@@ -399,7 +399,7 @@ test('no more than so many idle connections are kept', async () => {
   await pair.stop()
 })
 
-/** One request on a connection of its own, until its answer has come. */
+/** One request on its own connection; resolves with its answer. */
 async function oneRequest({ port }: Pair): Promise<void> {
   const wire = new Wire(port).write(GET)
   await wire.untilText('\r\n\r\n')
@@ -410,7 +410,7 @@ function connectionsOf(server: Pick<Server, 'getConnections'>): Promise<number> 
   return new Promise((resolve) => void server.getConnections((_error, count) => resolve(count)))
 }
 
-/** Resolves when a number has not changed for a while. */
+/** Resolves when a number stops changing. */
 async function untilStill(count: () => number): Promise<void> {
   let last = -1
   let since = performance.now()

@@ -1,4 +1,4 @@
-// A forwarded upgrade is a tunnel: both sides see what they would have seen of each other, to the byte and to the way it ends.
+// A forwarded upgrade is a tunnel: each side sees the same bytes and the same end as without it.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -35,7 +35,7 @@ function pairOf(handler: UpgradeHandler, event: 'upgrade' | 'connect' = 'upgrade
   })
 }
 
-/** The same script for a client of the near worker and for one of the bare server; what both got must be equal. */
+/** Runs the same script with a client of the near worker and one of a bare server; both must receive the same. */
 async function bothGet(pair: Pair, script: (wire: Wire) => Promise<unknown>): Promise<string> {
   const texts = await Promise.all(
     [pair.port, pair.barePort].map(async (port) => {
@@ -68,7 +68,7 @@ test('the 101 comes as it was written, and the first bytes of both sides with it
   await pair.stop()
 })
 
-test('a megabyte each way comes back whole', async () => {
+test('a megabyte in each direction arrives complete', async () => {
   const pair = await pairOf((_request, socket) => {
     socket.write(SWITCHED, 'latin1')
     socket.pipe(socket)
@@ -82,7 +82,7 @@ test('a megabyte each way comes back whole', async () => {
   await pair.stop()
 })
 
-test('either side may end its direction and go on with the other', async () => {
+test('either side may end its direction and keep the other', async () => {
   const pair = await pairOf((request, socket) => {
     socket.write(SWITCHED, 'latin1')
     let received = ''
@@ -111,7 +111,7 @@ test('either side may end its direction and go on with the other', async () => {
 })
 
 for (const how of ['destroy', 'resetAndDestroy'] as const) {
-  test(`a client that goes (${how}): the app's socket closes`, async () => {
+  test(`a client that hangs up (${how}): the app's socket closes`, async () => {
     let closed = 0
     let open = 0
     const pair = await pairOf((_request, socket) => {
@@ -142,7 +142,7 @@ test('an app that destroys its socket: the client is cut off', async () => {
   await pair.stop()
 })
 
-test('an app that destroys without a word is called once, and the client is cut off', async () => {
+test('an app that destroys without an answer is called once, and the client is cut off', async () => {
   let calls = 0
   const pair = await pairOf((_request, socket) => {
     calls++
@@ -193,7 +193,7 @@ test('CONNECT', async () => {
   await pair.stop()
 })
 
-test('who does not read holds the other side back, in both directions', async () => {
+test('a side that does not read holds the other side back, in both directions', async () => {
   let made = 0
   let appSocket: Socket | undefined
   const pair = await pairOf((_request, socket) => {
@@ -231,7 +231,7 @@ test('who does not read holds the other side back, in both directions', async ()
   await pair.stop()
 })
 
-test('the client is known for good, whatever else comes meanwhile', async () => {
+test('the client’s address stays known, whatever requests come meanwhile', async () => {
   const sockets: Socket[] = []
   const pair = await pairOf((_request, socket) => {
     socket.write(SWITCHED, 'latin1')
@@ -252,7 +252,7 @@ test('the client is known for good, whatever else comes meanwhile', async () => 
   await pair.stop()
 })
 
-test('nobody is there: 503; three that are not there: 502; here: the app has it, with its first bytes', async () => {
+test('no worker: 503; three missing workers: 502; here: the app gets it with its first bytes', async () => {
   const pair = await pairOf((_request, socket, head) => {
     socket.write(`${SWITCHED}had ${head}`, 'latin1')
     socket.on('data', (part) => socket.end(`and ${part}`))
@@ -277,7 +277,7 @@ test('nobody is there: 503; three that are not there: 502; here: the app has it,
   await pair.stop()
 })
 
-test('a worker dies: unread or of the upgrade, another has it; later, the client is cut off', async () => {
+test('a worker dies with the upgrade unread, or of it: another gets it; later: the client is cut off', async () => {
   const pair = await pairOf((_request, socket) => socket.end(`${SWITCHED}the far app`))
   const { socketPath } = pair
   const start = async (name: string) => {

@@ -1,4 +1,4 @@
-// A forwarded request and its answer are compared, byte for byte, with what a bare server makes of the same bytes.
+// Compares forwarded requests and their answers byte for byte with those of a bare server.
 
 import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -21,7 +21,7 @@ async function same(bytes: string | Buffer, of: Pair = pair): Promise<string> {
   return forwarded
 }
 
-/** Shows where two long texts part. */
+/** Shows where two long texts differ. */
 function assertSame(actual: string, expected: string): void {
   let at = 0
   while (at < actual.length && actual[at] === expected[at]) at++
@@ -29,7 +29,7 @@ function assertSame(actual: string, expected: string): void {
   assert.ok(actual === expected, `differs at ${at}:\nforwarded ${near(actual)}\nbare      ${near(expected)}`)
 }
 
-/** As `same`, but each request is sent when the one before it is answered. */
+/** As `same`, but each request is sent after the answer to the one before it. */
 async function sameInTurn(requests: readonly { bytes: string; until: RegExp }[]): Promise<void> {
   const [forwarded, bare] = await Promise.all(
     [pair.port, pair.barePort].map(async (port) => {
@@ -55,13 +55,13 @@ for (const path of shapes) {
   })
   test(`answer ${path}: the client wants to close`, async () => {
     const bytes = `GET ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`
-    // The bare server does as the app says and leaves the client waiting.
+    // The bare server obeys the app and keeps the connection open.
     if (path === '/keep-alive') assert.match(await conversation(pair.port, bytes), /^Connection: close\r\n/m)
     else await same(bytes)
   })
 }
 
-test('answers of all shapes, each when the one before it has come', async () => {
+test('answers of all shapes, one after another', async () => {
   const staying = shapes.filter((path) => path !== '/close' && path !== '/until-close')
   const rounds = staying.map((path) => ({
     bytes: `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\nGET /text HTTP/1.1\r\nHost: test\r\n\r\n`,
@@ -70,7 +70,7 @@ test('answers of all shapes, each when the one before it has come', async () => 
   await sameInTurn(rounds)
 })
 
-test('60 pipelined requests come back in order, and nobody warns of listeners', async () => {
+test('60 pipelined requests are answered in order, without a warning about listeners', async () => {
   const staying = shapes.filter((path) => path !== '/close' && path !== '/until-close')
   const requests = Array.from(
     { length: 60 },
@@ -154,7 +154,7 @@ for (const [title, bytes] of Object.entries(old)) {
 test('HTTP/1.0: answers with a length, by chunks, with trailers, after hints, until close', async () => {
   for (const path of ['/length', '/length-zero', '/no-content', '/not-modified', '/until-close', '/close'])
     await same(`GET ${path} HTTP/1.0\r\n\r\n`)
-  // Node does not count the bytes for HTTP/1.0 itself, so here only the body ends the same.
+  // Node does not add a length for HTTP/1.0, so only the end of the body is equal.
   for (const [path, body] of [
     ['/chunks', 'onetwo'],
     ['/trailers', 'body'],
@@ -178,7 +178,7 @@ test('HTTP/1.0 with TE: chunked gets chunks', async () => {
   await same('GET /chunks HTTP/1.0\r\nTE: chunked\r\n\r\n')
 })
 
-test('limits of the app hold for what is forwarded too, and not for what is added', async () => {
+test('limits of the app hold for forwarded requests, without the added fields', async () => {
   const own = await startPair({
     app: (server) => {
       answersApp(server)
@@ -198,7 +198,7 @@ test('limits of the app hold for what is forwarded too, and not for what is adde
   await own.stop()
 })
 
-test('a response head of 100 KB, which Node sends but its client does not take by itself', async () => {
+test('a response head of 100 KB, which Node sends but its client refuses by default', async () => {
   const own = await startPair({
     app: (server) =>
       void server.on('request', (_request, response: ServerResponse) =>
@@ -232,7 +232,7 @@ test("a request limit for each connection closes the client's when it is reached
   await own.stop()
 })
 
-test('an upgrade that no app listens for is an ordinary request, and so is the next', async () => {
+test('an upgrade without a listener is an ordinary request, and so is the next', async () => {
   const upgrade = 'GET /text HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'
   const plain = 'GET /text HTTP/1.1\r\nHost: test\r\n\r\n'
   await sameInTurn([upgrade, plain, upgrade, plain].map((bytes) => ({ bytes, until: /hello$/ })))
@@ -247,7 +247,7 @@ test('more fields than Node counts', async () => {
   assert.is(forwarded?.split('\r\n')[0], bare?.split('\r\n')[0])
 })
 
-test('a worker that drains says so on the answers that it passes on', async () => {
+test('a draining worker ends its connections with forwarded answers too', async () => {
   const near = createServer()
   forwardAll(near, pair.forwarder, async () => ({ socketPath: pair.socketPath }))
   const emit = near.emit.bind(near)
@@ -277,7 +277,7 @@ test('an expectation that the app answers itself', async () => {
   await own.stop()
 })
 
-test('nothing of ours is in what the app sees', async () => {
+test('the app sees none of the added fields', async () => {
   const seen = await conversation(pair.port, `GET /echo HTTP/1.1\r\nHost: test\r\n\r\n${LAST}`)
   assert.not.match(seen, /switchyard/i)
 })

@@ -1,4 +1,4 @@
-// The receiving side: whose word is taken, and what the app learns of the client.
+// The receiving side of a forward: which requests are trusted, and what the app learns of the client.
 
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -35,7 +35,7 @@ const NO_FACTS = {
   address: {},
 }
 
-/** A pair whose app keeps what it learns of each client. */
+/** A pair whose app records what it learns of each client. */
 async function pairOfFacts(): Promise<{ pair: Pair; seen: ReturnType<typeof factsOf>[]; headers: string[][] }> {
   const seen: ReturnType<typeof factsOf>[] = []
   const headers: string[][] = []
@@ -75,7 +75,7 @@ test('one connection between the workers, many clients: each request has its own
   await pair.stop()
 })
 
-test('a probe of the primary comes from this machine, and its app sees nothing of how it is told', async () => {
+test('a probe of the primary comes from this machine, and the app does not see its field', async () => {
   const { pair, seen, headers } = await pairOfFacts()
   const fields = ['host', 'a', ...probeField(TOKEN)]
   const request = httpRequest({ socketPath: pair.socketPath, headers: fields, agent: false }).end()
@@ -128,7 +128,7 @@ test('without the right token a request is an ordinary one, field and all', asyn
     assert.equal(seen.at(-1), NO_FACTS)
     assert.equal(headers.at(-1), ['Host', 'test', 'switchyard-forwarded', value.trim()])
   }
-  // With it, the connection can carry both, in any order.
+  // With the token, the connection can carry both kinds in any order.
   for (const value of [`${TOKEN} ${facts}`, 'x', `${TOKEN} ${facts}`]) {
     socket.write(`GET / HTTP/1.1\r\nHost: test\r\nswitchyard-forwarded: ${value}\r\nX-After: 1\r\n\r\n`)
     await untilEvent(socket, 'data')
@@ -140,7 +140,7 @@ test('without the right token a request is an ordinary one, field and all', asyn
   await pair.stop()
 })
 
-test('a client that knows the token is not believed where clients connect', async () => {
+test('a client that knows the token is not trusted on a public listener', async () => {
   const { pair, seen, headers } = await pairOfFacts()
   const field = `switchyard-forwarded: ${TOKEN} request 1.0 tls 1.2.3.4 5 6.7.8.9 10\r\n`
   await conversation(pair.barePort, `GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n${field}\r\n`)
@@ -166,7 +166,7 @@ test('any field at all is read without throwing', () => {
   )
 })
 
-test('the limits of the server are its own again when a connection has been announced', () => {
+test('the limits of the server are restored when a connection has been announced', () => {
   const server = createServer({ maxHeaderSize: 2_000 })
   const forwarded = new ForwardedRequests(server, TOKEN)
   const limits = (): unknown[] => [(server as { maxHeaderSize?: number }).maxHeaderSize, server.maxHeadersCount]
@@ -225,7 +225,7 @@ test('https: an upgrade', async () => {
   await pair.stop()
 })
 
-test('https: a client that leaves, and an app that breaks off', async () => {
+test('https: a client that hangs up, and an app that breaks off', async () => {
   let closed = 0
   const app = (server: Pick<Server, 'on'>): void => {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -244,7 +244,7 @@ test('https: a client that leaves, and an app that breaks off', async () => {
   await pair.stop()
 })
 
-test("requests of the app's own to the private socket are answered as they are", async () => {
+test("the app's own requests to the private socket are answered", async () => {
   const { pair, seen } = await pairOfFacts()
   const agentless = httpRequest({ socketPath: pair.socketPath, path: '/', agent: false })
   atSuiteEnd(() => agentless.destroy())

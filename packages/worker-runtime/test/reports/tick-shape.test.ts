@@ -1,4 +1,4 @@
-// One of process.nextTick's objects outlives every collection, and with it their shape.
+// A tick of process.nextTick that is kept alive keeps the shape of later ticks.
 
 import asyncHooks from 'node:async_hooks'
 import { syncBuiltinESMExports } from 'node:module'
@@ -14,7 +14,7 @@ const { executionAsyncResource } = asyncHooks
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** The tick in which `plan` lets somebody ask for it. */
+/** The tick in which `plan` reads executionAsyncResource(). */
 async function tickOf(plan: () => void): Promise<WeakRef<object>> {
   let seen: WeakRef<object> | undefined
   asyncHooks.executionAsyncResource = () => {
@@ -47,7 +47,7 @@ test('a tick is collected when it is over', async () => {
   assert.is(tick.deref(), undefined)
 })
 
-test('the one that is kept is not, and later ones have its shape', async () => {
+test('a kept tick is not collected, and later ticks have its shape', async () => {
   const tick = await tickOf(keepTickShape)
   await collected()
   const kept = tick.deref()

@@ -1,4 +1,4 @@
-// Which refused requests tell that socket.io's sessions are spread over several workers.
+// Refused requests that show that socket.io sessions are spread over several workers.
 
 import type { ServerResponse } from 'node:http'
 import { RouteTable } from '@switchyard/routing'
@@ -12,7 +12,7 @@ const plain: RouteMeaning = { index: 0, ticket: undefined, learns: [], policy: u
 const byAddress = { ...plain, policy: { name: 'sticky', pick: () => undefined } } as unknown as RouteMeaning
 const byTicket = { ...byAddress, ticket: {} } as unknown as RouteMeaning
 
-/** What is said when requests for these targets have been refused, by a route with this meaning. */
+/** The warnings after refused requests for these targets, on a route with this meaning. */
 function said(meaning: RouteMeaning, targets: readonly string[], workers = 2): string[] {
   const warnings: string[] = []
   const table = new RouteTable([], { name: 'all', match: {}, pool: 'web', policy: meaning })
@@ -27,13 +27,13 @@ function said(meaning: RouteMeaning, targets: readonly string[], workers = 2): s
 
 const poll = '/socket.io/?EIO=4&transport=polling&t=x&sid=abc'
 
-test('a session that is not known, of a route that is not sticky: once', () => {
+test('an unknown session on a route that is not sticky: one warning', () => {
   const [warning = '', ...more] = said(plain, [poll, poll, poll])
   assert.match(warning, "path: '/socket.io/*'")
   assert.equal(more, [])
 })
 
-test('the route is named as it must be written, and nothing else that a client made up', () => {
+test('the warning names the route as config, and repeats nothing that a client made up', () => {
   assert.match(said(plain, ['/live/chat/?EIO=3&sid=x'])[0] ?? '', "path: '/live/chat/*'")
   for (const path of ['/', '/a%20b/', '/x\x1b[31m/', '/a/b/c/d/e/', `/${"'"}`])
     assert.match(said(plain, [`${path}?EIO=4&sid=x`])[0] ?? '', "path: '/socket.io/*'", path)
@@ -43,7 +43,7 @@ test('a sticky route by ticket, but no ticket in the session ids', () => {
   assert.match(said(byTicket, [poll])[0] ?? '', 'its session ids carry no ticket')
 })
 
-test('nothing else is told', () => {
+test('no other request causes a warning', () => {
   assert.equal(said(byAddress, [poll]), [], 'it is sticky by something else')
   assert.equal(said(plain, [poll], 1), [], 'one worker has all')
   for (const url of [

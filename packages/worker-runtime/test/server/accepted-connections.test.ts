@@ -1,4 +1,4 @@
-// A connection that a server is handed is to the app as one that it accepted itself: whatever the options of the server, in every version of Node.
+// A connection that is handed to a server looks to the app like an accepted one, with all options of the server and in every version of Node.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { seeConnection, type Way } from '../support/seen-connection.ts'
@@ -11,7 +11,7 @@ const ways: readonly Way[] = ['accepted', 'handed as a handle', 'handed as a des
 const made = certificate()
 
 for (const kind of kinds) {
-  test(`it is known what becomes of each option of ${kind}`, () => {
+  test(`each option of ${kind} is covered`, () => {
     const names = optionNames(kind)
     assert.ok(names.length > 0)
     assert.equal(
@@ -21,7 +21,7 @@ for (const kind of kinds) {
     )
   })
 
-  test(`a connection and a request of ${kind} are seen alike with every option`, async () => {
+  test(`a connection and a request of ${kind} look the same with every option`, async () => {
     for (const options of optionsToTry(kind)) {
       const [bare, ...handed] = await Promise.all(ways.map((way) => seeConnection(kind, options, made, way)))
       for (const seen of handed) assert.equal(seen, bare, Object.keys(options).join() || 'no option')

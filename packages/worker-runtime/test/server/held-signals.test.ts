@@ -1,4 +1,4 @@
-// Signals of the kernel do nothing to a worker and its app; the app hears one when the worker is told to end, or when the app sends it to itself.
+// Signals from the kernel have no effect on a worker. The app gets a signal when the worker is told to exit, or when the app sends it to itself.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -23,9 +23,9 @@ class Holder {
     return JSON.parse(String((await answer)[0]))
   }
 
-  /** What its listeners have heard, when what was sent to it before has come. */
+  /** The signals that its listeners got, after all signals sent before have arrived. */
   async heard(): Promise<unknown> {
-    // A signal is delivered before a later one that the process waits for.
+    // The kernel delivers it before the later signal that the process waits for.
     return this.run(
       "return new Promise((resolve) => { process.once('SIGWINCH', () => setImmediate(resolve, heard)); process.kill(process.pid, 'SIGWINCH') })",
     )
@@ -38,7 +38,7 @@ class Holder {
   }
 }
 
-test('a signal from elsewhere is heard by no listener, and ends no process', async () => {
+test('a signal from outside calls no listener, and ends no process', async () => {
   const holder = new Holder()
   assert.equal(
     await holder.run("return ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'].map((name) => process.listenerCount(name))"),
@@ -49,7 +49,7 @@ test('a signal from elsewhere is heard by no listener, and ends no process', asy
   assert.equal(await holder.heard(), [])
 })
 
-test('also when the app has taken its last listener away', async () => {
+test('the same after the app has removed its last listener', async () => {
   const holder = new Holder()
   await holder.run(
     "process.once('SIGTERM', listen('SIGTERM')).removeAllListeners('SIGTERM'); process.on('SIGINT', listen).off('SIGINT', listen)",
@@ -58,7 +58,7 @@ test('also when the app has taken its last listener away', async () => {
   assert.equal(await holder.heard(), [])
 })
 
-test('what the worker is told is heard once, with the name and the number of the signal', async () => {
+test('a signal that the worker delivers calls the listeners once, with its name and number', async () => {
   const holder = new Holder()
   await holder.run("process.once('SIGTERM', (...values) => heard.push(...values))")
   holder.process.kill('SIGTERM')
@@ -67,11 +67,11 @@ test('what the worker is told is heard once, with the name and the number of the
   assert.equal(await holder.heard(), ['SIGTERM', 15])
 })
 
-test('an app without a listener for it ends by the signal', async () => {
+test('an app without a listener is ended by the signal', async () => {
   assert.equal(await new Holder().end("signals.send('SIGTERM')"), [null, 'SIGTERM'])
 })
 
-test('what the app sends to itself it hears, and without a listener it ends by that', async () => {
+test('a signal that the app sends to itself calls its listeners, and ends an app without any', async () => {
   const holder = new Holder()
   await holder.run("process.once('SIGTERM', listen('SIGTERM')); process.kill(process.pid, 15); process.kill(process.pid, 'SIGHUP')")
   assert.equal(await holder.heard(), ['SIGTERM', 'SIGHUP'])
@@ -79,13 +79,13 @@ test('what the app sends to itself it hears, and without a listener it ends by t
   assert.equal(await holder.end('process.kill(process.pid)'), [null, 'SIGTERM'])
 })
 
-test('a listener that sends the signal once more to end the process does so', async () => {
+test('a listener can end the process by sending the signal again', async () => {
   const holder = new Holder()
   await holder.run("process.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))")
   assert.equal(await holder.end("signals.send('SIGINT')"), [null, 'SIGINT'])
 })
 
-test('an app that listens for SIGINT alone is told to end by that', async () => {
+test('an app that listens for SIGINT alone is stopped by SIGINT', async () => {
   const holder = new Holder()
   const usual = 'return usualStopSignal()'
   assert.is(await holder.run(usual), 'SIGTERM')

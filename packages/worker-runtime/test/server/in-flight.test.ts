@@ -1,4 +1,4 @@
-// What counts as begun, as failed and as a response time, over real sockets.
+// Counts of begun and failed requests, and response times, over real sockets.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -12,7 +12,7 @@ const test = suite('in flight')
 
 type App = (response: ServerResponse, request: IncomingMessage) => void
 
-/** Runs one request through an app, with whatever the client does to it, and tells what was counted when all is over. */
+/** Runs one request through an app and a client, and returns the counts at the end. */
 async function countsOf(app: App, client: (socket: Socket) => void = () => {}) {
   const inFlight = new InFlight()
   const server = createServer((request, response) => {
@@ -47,9 +47,9 @@ const table: [what: string, failed: number, app: App, client?: (socket: Socket) 
     (response) => response.writeHead(503).write('a') && setTimeout(() => response.end(), 20),
   ],
   ['one that the app breaks off', 1, (response) => response.write('a', () => response.destroy())],
-  ['none, for the app ends the connection', 1, (_response, { socket }) => socket.destroy()],
-  ['none, for the client leaves', 0, () => {}, (socket) => setTimeout(() => socket.end(), 20)],
-  ['none, for the client is gone at once', 0, () => {}, (socket) => setTimeout(() => socket.resetAndDestroy(), 20)],
+  ['none: the app ends the connection', 1, (_response, { socket }) => socket.destroy()],
+  ['none: the client hangs up', 0, () => {}, (socket) => setTimeout(() => socket.end(), 20)],
+  ['none: the client resets the connection', 0, () => {}, (socket) => setTimeout(() => socket.resetAndDestroy(), 20)],
   [
     'one that the client does not stay for',
     0,
@@ -73,7 +73,7 @@ for (const [what, failed, app, client] of table)
   test(`${failed === 1 ? 'failed' : 'not failed'}: ${what}`, async () =>
     assert.equal(await countsOf(app, client), { begun: 1, failed, count: 0 }))
 
-test('a request that is shown once more is counted once', async () => {
+test('a request that is emitted twice counts once', async () => {
   let shown = 0
   const counts = await countsOf((response, request) => {
     const { server } = request.socket as Socket & { server: Server }
@@ -83,13 +83,13 @@ test('a request that is shown once more is counted once', async () => {
   assert.equal(counts, { begun: 1, failed: 0, count: 0 })
 })
 
-test('requests that wait behind another, for their client has not waited, end with its connection', async () => {
+test('pipelined requests that wait behind another end with their connection', async () => {
   const inFlight = new InFlight()
   const begun: string[] = []
   const server = createServer((request, response) => {
     inFlight.beginRequest(request, response)
     begun.push(request.url as string)
-    // The first is never answered; the second has its answer ready, and the third fails while it waits.
+    // The first is never answered; the answer of the second is ready; the third fails while it waits.
     if (request.url === '/b') response.end('b')
     if (request.url === '/c') response.writeHead(500).end()
   })
@@ -104,7 +104,7 @@ test('requests that wait behind another, for their client has not waited, end wi
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('a request that begins when its connection has closed ends at once', async () => {
+test('a request that begins after its connection has closed ends at once', async () => {
   const inFlight = new InFlight()
   const server = createServer(async (request, response) => {
     await new Promise((resolve) => request.socket.once('close', resolve))
@@ -150,7 +150,7 @@ test('one request in eight is timed, and falls into the bucket of its time', asy
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('how late a loop is, as quantiles of the last ten seconds', () => {
+test('loop delays are quantiles of the last ten seconds', () => {
   const lateness = new LoopDelay()
   assert.equal(lateness.read(), { p50Ms: 0, p99Ms: 0, maxMs: 0 })
   lateness.record(7)

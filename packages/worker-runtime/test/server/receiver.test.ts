@@ -1,4 +1,4 @@
-// Until a connection is claimed nothing is written to it, whoever would: the worker may have lost it to another one.
+// Nothing is written to a connection before it is claimed, because another worker may have won the claim.
 
 import { createServer, type Server as HttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createNetServer, type Server, type Socket } from 'node:net'
@@ -9,12 +9,12 @@ import { hookRequests, type RequestHookOptions } from '../../src/request-hook.ts
 import { InFlight } from '../../src/server/in-flight.ts'
 import { Receiver } from '../../src/server/receiver.ts'
 
-const test = suite('reception')
+const test = suite('receiver')
 
 interface Visit {
-  /** The worker's end of a connection, not read from yet. */
+  /** The worker's end of a connection, still unread. */
   readonly socket: Socket
-  /** All that the client is told until the connection ends. */
+  /** Everything that the client receives until the connection ends. */
   readonly told: Promise<string>
 }
 
@@ -34,7 +34,7 @@ async function visit(): Promise<Visit> {
   return { socket, told: new Promise((resolve) => client.once('close', () => resolve(text))) }
 }
 
-/** Whether the worker wins the claim, and all that is done to the connection, in order. */
+/** An offer that the worker wins or loses; records everything done to the connection, in order. */
 class Attempt implements Offer {
   readonly tag = packTag(0, true)
   readonly carried = undefined
@@ -82,8 +82,8 @@ class Attempt implements Offer {
   }
 }
 
-/** A server behind its gate, as a worker has it. */
-function receptionOf(server: HttpServer): Receiver {
+/** A receiver for a server with the request hook, as in a worker. */
+function receiverOf(server: HttpServer): Receiver {
   const receiver = new Receiver(server, new InFlight(), () => {})
   const parts = {
     countConnections: () => {},
@@ -104,12 +104,12 @@ function receptionOf(server: HttpServer): Receiver {
 
 const NODE_ANSWERS: readonly [what: string, text: string, status: number][] = [
   ['a head without Host', 'GET / HTTP/1.1\r\n\r\n', 400],
-  ['an expectation that nobody meets', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n', 417],
+  ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n', 417],
   ['100-continue', 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', 100],
-  ['a head that the parser does not take', 'GET / HTTP/1.1\r\nHost : a\r\n\r\n', 400],
+  ['a head that the parser refuses', 'GET / HTTP/1.1\r\nHost : a\r\n\r\n', 400],
   ['a plain request', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 200],
   ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400],
-  ['CONNECT that nobody takes', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 0],
+  ['CONNECT without a listener', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 0],
   ['half a head', 'GET / HTT', 0],
 ]
 
@@ -122,17 +122,17 @@ for (const [what, text, status] of NODE_ANSWERS) {
     })
     const { socket, told } = await visit()
     const attempt = new Attempt(server, socket, text, false)
-    receptionOf(server).receive(attempt)
+    receiverOf(server).receive(attempt)
     assert.is(await told, '')
     assert.equal(attempt.events, ['claim'])
     assert.is(asked, 0)
   })
 
-  test(`${what}: it is claimed once, and before anything is written`, async () => {
+  test(`${what}: it is claimed once, before anything is written`, async () => {
     const server = createServer((_request, response) => response.end('served'))
     const { socket, told } = await visit()
     const attempt = new Attempt(server, socket, text, true)
-    receptionOf(server).receive(attempt)
+    receiverOf(server).receive(attempt)
     assert.is(attempt.events[0], 'claim')
     assert.is(attempt.events.filter((event) => event === 'claim').length, 1)
     if (status === 0) socket.destroy()
@@ -143,23 +143,23 @@ for (const [what, text, status] of NODE_ANSWERS) {
   })
 }
 
-test('a listener of the app gets connections that are claimed, and may write to them', async () => {
+test('a listener of the app gets claimed connections, and may write to them', async () => {
   const server = createServer(() => {})
   const { socket, told } = await visit()
   const attempt = new Attempt(server, socket, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', true)
   server.on('connection', (connection: Socket) => connection.end('hello'))
-  receptionOf(server).receive(attempt)
+  receiverOf(server).receive(attempt)
   assert.equal(attempt.events.slice(0, 2), ['claim', 'end'])
   assert.match(await told, /^hello/)
 })
 
-test('a listener of the app in the place of Node’s own gets no connection that is lost', async () => {
+test('a listener of the app that replaces Node’s own gets no lost connection', async () => {
   const server = createServer(() => {})
   let told = 0
   server.removeAllListeners('connection')
   server.on('connection', () => told++)
   const { socket } = await visit()
-  receptionOf(server).receive(new Attempt(server, socket, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false))
+  receiverOf(server).receive(new Attempt(server, socket, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false))
   assert.is(told, 0)
 })
 

@@ -1,4 +1,4 @@
-// Whether a request came over TLS, and whose word is taken for it.
+// Whether a request came over TLS, and which proxies may say so.
 
 import type { IncomingMessage } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -11,7 +11,7 @@ function request(remoteAddress: string | undefined, protocol: string | undefined
 }
 
 for (const [what, from, trusted, secure] of [
-  ['nobody is trusted', '127.0.0.1', [], false],
+  ['no proxy is trusted', '127.0.0.1', [], false],
   ['another is trusted', '10.0.1.1', ['10.0.0.0/24'], false],
   ['the proxy is', '10.0.0.7', ['10.0.0.0/24'], true],
   ['the proxy is, as IPv6 writes it', '::ffff:10.0.0.7', ['10.0.0.0/24'], true],
@@ -21,14 +21,14 @@ for (const [what, from, trusted, secure] of [
   test(`X-Forwarded-Proto, when ${what}`, () => assert.is(isSecure(request(from, 'https'), trusted), secure))
 }
 
-test('a trusted proxy may say that it was plain, or several things', () => {
+test('a trusted proxy may name plain HTTP, or several protocols', () => {
   const said = (protocol: string | undefined) => isSecure(request('10.0.0.7', protocol), ['10.0.0.7'])
   assert.equal(['http', undefined, '', 'httpsx', 'http, https'].map(said), [false, false, false, false, false])
   assert.equal(['https', 'HTTPS', 'https, http'].map(said), [true, true, true])
 })
 
-test('TLS of our own needs no word, also when another worker ended it', () => assert.ok(isSecure(request('192.0.2.1', 'http', true), [])))
+test('TLS at this or another worker needs no field', () => assert.ok(isSecure(request('192.0.2.1', 'http', true), [])))
 
-test('outside a pool nobody is trusted', () => assert.not(isSecure(request('127.0.0.1', 'https'))))
+test('outside a pool no proxy is trusted', () => assert.not(isSecure(request('127.0.0.1', 'https'))))
 
 test.run()
