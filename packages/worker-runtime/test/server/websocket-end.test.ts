@@ -6,7 +6,7 @@ import { until, untilEvent } from '../../../../test/support/until.ts'
 import { classify, endWebSocket } from '../../src/server/websocket-end.ts'
 import { Wire } from '../support/wire.ts'
 
-const test = suite('web socket end')
+const test = suite('websocket end')
 const CLOSE = '\x88\x02\x03\xf4'
 
 const chunks: readonly (readonly [name: string, bytes: readonly number[] | string, judged: string])[] = [
@@ -28,7 +28,7 @@ const chunks: readonly (readonly [name: string, bytes: readonly number[] | strin
   ['the last fragment', [0x80, 1, 0x61], 'part'],
   ['zeros', [0, 0, 0, 0], 'part'],
   ['a masked frame', [0x81, 0x80, 1, 2, 3, 4], 'part'],
-  ['an opcode that is not used', [0x83, 0], 'part'],
+  ['an unused opcode', [0x83, 0], 'part'],
   ['reserved bits', [0xa1, 0], 'part'],
   ['one byte', [0x81], 'part'],
   ['a close frame', [0x88, 0], 'close'],
@@ -58,7 +58,7 @@ async function pair(): Promise<{ socket: Socket; wire: Wire; close(): void }> {
 
 const text = (content: string) => Buffer.from(`\x81${String.fromCharCode(content.length)}${content}`, 'latin1')
 
-test('a silent one gets it after a moment; what the app writes behind it is written for nobody', async () => {
+test('a silent websocket gets the close frame after a moment; what the app writes behind it is discarded', async () => {
   const { socket, wire, close } = await pair()
   endWebSocket(socket)
   await wire.untilText(CLOSE)
@@ -69,13 +69,13 @@ test('a silent one gets it after a moment; what the app writes behind it is writ
   close()
 })
 
-test('where frames follow one another it comes between two', async () => {
+test('between frames that follow one another the close frame comes at a boundary', async () => {
   const { socket, wire, close } = await pair()
   socket.write(text('one'))
   socket.write(text('three').subarray(0, 4))
   endWebSocket(socket)
   socket.write(text('three').subarray(4))
-  // The head, and then the content.
+  // The head first, then the content.
   socket.cork()
   socket.write(text('two').subarray(0, 2))
   socket.write('two')
@@ -86,7 +86,7 @@ test('where frames follow one another it comes between two', async () => {
   close()
 })
 
-test('an app that closes by itself is not interrupted', async () => {
+test('an app that closes the websocket itself is not interrupted', async () => {
   const { socket, wire, close } = await pair()
   endWebSocket(socket)
   socket.write(Buffer.from('\x88\x02\x03\xe8', 'latin1'))
@@ -95,7 +95,7 @@ test('an app that closes by itself is not interrupted', async () => {
   close()
 })
 
-test('an endless frame is not torn: its connection ends', async () => {
+test('an endless frame is not interrupted: its connection ends', async () => {
   const { socket, wire, close } = await pair()
   socket.write(Buffer.from([0x82, 127, 0, 1, 0, 0, 0, 0, 0, 0]))
   const writer = setInterval(() => socket.writable && socket.write('xxx'), 5)
@@ -106,7 +106,7 @@ test('an endless frame is not torn: its connection ends', async () => {
   close()
 })
 
-test('a client that answers nothing finds the end of our direction, and then of the connection', async () => {
+test('without an answer of the client the socket is half-closed, then destroyed', async () => {
   const { socket, wire, close } = await pair()
   endWebSocket(socket)
   assert.is(await wire.untilEnd(), CLOSE)

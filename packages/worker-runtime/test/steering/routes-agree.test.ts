@@ -1,5 +1,5 @@
-// The primary reads a head with its own scanner, the worker with Node's parser, and the app makes of both what it likes. What any of them takes for a
-// request of a route must have been routed by it, or refused, as the first request of a connection and as a later one.
+// The primary reads a head with its own scanner, the worker with Node's parser, and an app may read it differently again. If any of them reads a
+// request of a route, the request must be routed by it or refused, as the first request of a connection and as a later one.
 
 import { createServer, type IncomingMessage } from 'node:http'
 import { Duplex } from 'node:stream'
@@ -18,7 +18,7 @@ const routes = [{ path: '/admin/*' }, { host: HOST }].map(
 )
 const table = new RouteTable(routes, { match: {}, pool: 'web', policy: '', name: 'rest' })
 
-/** Gives bytes to a parser, and nothing back. */
+/** Feeds a parser and discards its output. */
 class Line extends Duplex {
   override _read(): void {}
   override _write(_chunk: Buffer, _encoding: string, done: () => void): void {
@@ -26,7 +26,7 @@ class Line extends Duplex {
   }
 }
 
-/** The first request that Node's parser finds in a text; undefined: it takes it for none. */
+/** The first request that Node's parser finds in a text, if any. */
 function parsed(text: string, insecureHTTPParser: boolean): IncomingMessage | undefined {
   let found: IncomingMessage | undefined
   const server = createServer({ insecureHTTPParser }, (request) => {
@@ -49,7 +49,7 @@ function parsed(text: string, insecureHTTPParser: boolean): IncomingMessage | un
 
 type Reader = (target: string, host: string) => string
 
-/** How programs find the path of a request. */
+/** Ways in which programs find the path of a request. */
 const readers: Record<string, Reader> = {
   plain: (target) => target.split('?')[0] as string,
   url: (target, host) => new URL(target, `http://${host}`).pathname,
@@ -66,13 +66,13 @@ const readers: Record<string, Reader> = {
 function reaches({ method, url = '', headers }: IncomingMessage): string | undefined {
   const host = headers.host ?? 'x'
   if (host.toLowerCase() === HOST) return 'host'
-  // The target of CONNECT is an authority, and no path.
+  // The target of CONNECT is an authority.
   if (method === 'CONNECT' && !url.includes('/')) return undefined
   for (const [name, read] of Object.entries(readers)) {
     try {
       if (/^\/admin(?:\/|$)/i.test(read(url, host))) return name
     } catch {
-      // Such a program answers it with an error.
+      // This program answers with an error.
     }
   }
   return undefined
@@ -82,7 +82,7 @@ function judge(head: RequestHead): string {
   return head.hasManyHosts || table.refuses(head) ? 'refused' : table.find(head).pool
 }
 
-/** Where the primary sends the text; undefined: it does not route by it, and the worker judges it. */
+/** The pool to which the primary sends the text; undefined: the primary does not route by it, and the worker decides. */
 function byPrimary(text: string): string | undefined {
   const bytes = Buffer.from(text, 'latin1')
   const head = RequestHead.read(bytes, bytes.length, 16_384)
@@ -94,13 +94,13 @@ function byWorker(request: IncomingMessage): string {
   return (traitsOf(request.rawHeaders) & MANY_HOSTS) !== 0 ? 'refused' : judge(headOf(request))
 }
 
-/** Fails when somebody can get around the routes; gives the program that would have. */
+/** Fails when a request can bypass the routes. */
 function check(text: string, isLenient: boolean): string | undefined {
   const request = parsed(text, isLenient)
   if (request === undefined) return undefined
   const by = reaches(request)
   const [first, later] = [byPrimary(text), byWorker(request)]
-  const said = `${JSON.stringify(text)} is ${request.method} ${request.url} to ${by ?? 'nobody'}`
+  const said = `${JSON.stringify(text)} is ${request.method} ${request.url} to ${by ?? 'none'}`
   if (first !== undefined && first !== 'refused') assert.is(first, later, said)
   if (by !== undefined) assert.is.not(later, 'web', said)
   return by
@@ -180,7 +180,7 @@ test(
   { timeoutMs: 60_000 },
 )
 
-test('a field behind more than a thousand is routed by', () => {
+test('a field behind more than a thousand others counts for routing', () => {
   const many = Array.from({ length: 1_500 }, (_, index) => `a:${index % 10}\r\n`).join('')
   assert.is(byPrimary(`GET / HTTP/1.1\r\n${many}Host: ${HOST}\r\n\r\n`), 'admin')
 })

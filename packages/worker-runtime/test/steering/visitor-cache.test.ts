@@ -1,10 +1,10 @@
-// Of whom a worker knows that they are its own, and when the primary is told.
+// Which visitors a worker knows as its own, and when the primary is told.
 
 import { visitorKey } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
 import { VisitorCache } from '../../src/steering/visitor-cache.ts'
 
-const test = suite('visitors')
+const test = suite('visitor cache')
 
 function visitorsAt(start = 0): { visitors: VisitorCache; pass: (ms: number) => void } {
   let now = start
@@ -19,7 +19,7 @@ function visitorsAt(start = 0): { visitors: VisitorCache; pass: (ms: number) => 
 
 const alice = visitorKey('sid', 'alice')
 
-test('who is noted is here for ten seconds from the first note on', () => {
+test('a recorded visitor is known for ten seconds from the first record on', () => {
   const { visitors, pass } = visitorsAt()
   assert.is(visitors.slotOf('web', 'sid', 'alice'), undefined)
   visitors.record(alice)
@@ -35,7 +35,7 @@ test('who is noted is here for ten seconds from the first note on', () => {
   assert.is(visitors.slotOf('web', 'sid', 'alice'), 3)
 })
 
-test('of a cookie that is given again and again the primary is told once in ten seconds', () => {
+test('a cookie that is set repeatedly is reported once in ten seconds', () => {
   const { visitors, pass } = visitorsAt()
   visitors.record(alice)
   assert.is(visitors.give(alice), true)
@@ -48,7 +48,7 @@ test('of a cookie that is given again and again the primary is told once in ten 
   assert.is(visitors.slotOf('web', 'sid', 'alice'), 3)
 })
 
-test('it is bounded, and the oldest goes first', () => {
+test('it is bounded, and the oldest is dropped first', () => {
   const { visitors, pass } = visitorsAt()
   const count = 16_384
   for (let index = 0; index < count + 100; index++) visitors.record(visitorKey('sid', `v${index}`))
@@ -57,7 +57,7 @@ test('it is bounded, and the oldest goes first', () => {
   assert.is(visitors.slotOf('web', 'sid', 'v100'), 3)
   pass(10_000)
   visitors.record(alice)
-  assert.is(visitors.size, 1, 'those whose time is over make room')
+  assert.is(visitors.size, 1, 'expired ones make room')
 })
 
 test.run()

@@ -1,4 +1,4 @@
-// Cookies that the app sets are seen however it sets them, and told once.
+// Cookies that the app sets are seen however it sets them, and reported once.
 
 import { request as ask, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +10,7 @@ import { VisitorCache } from '../../src/steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from '../../src/steering/visitor-cookies.ts'
 import { buildRoutes } from '../../src/steering/worker-routes.ts'
 
-const test = suite('learned cookies')
+const test = suite('visitor cookies')
 const routes: WorkerRoute[] = [
   { name: '/login', match: { path: '/login' }, pool: 'web' },
   {
@@ -59,7 +59,7 @@ async function get(path: string, cookie?: string): Promise<string[]> {
 
 const keyOf = (value: string, name = 'sid') => visitorKey(name, value)
 
-test('the names are those of the routes to the own pool', () => {
+test('the names are those of routes to the worker’s pool', () => {
   assert.equal(learnedNames(routes, 'web'), ['sid', 'other'])
   assert.equal(learnedNames(routes, 'heavy'), ['heavy'])
   assert.equal(learnedNames(routes, 'none'), [])
@@ -82,12 +82,12 @@ for (const [how, set] of ways) {
   })
 }
 
-test('on a route of its own too, two at a time, and nothing of other cookies', async () => {
+test('on any route, two at a time, and without other cookies', async () => {
   answer = (response) => response.setHeader('Set-Cookie', ['sid=one', 'other=two; Secure', 'heavy=three', 'sid=; Max-Age=0', 'x=y']).end()
   assert.equal(await get('/login'), [keyOf('one'), keyOf('two', 'other')])
 })
 
-test('who comes with a cookie is here, but only on a route that goes by it', async () => {
+test('a visitor with a cookie is known here, but only on a route that uses it', async () => {
   answer = (response) => response.end()
   assert.equal(await get('/login', 'sid=alice'), [])
   assert.is(visitors.slotOf('web', 'sid', 'alice'), undefined)
@@ -96,7 +96,7 @@ test('who comes with a cookie is here, but only on a route that goes by it', asy
   assert.is(visitors.slotOf('web', 'other', ''), undefined)
 })
 
-test('a response without cookies tells nothing', async () => {
+test('a response without cookies reports nothing', async () => {
   answer = (response) => response.end('hello')
   assert.equal(await get('/'), [])
 })

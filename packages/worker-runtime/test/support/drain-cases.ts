@@ -1,4 +1,4 @@
-// What a drain promises whatever moves the connections, and what each channel promises besides. A suite of a channel calls it with its transport.
+// The promises of a drain, common ones and those of one channel. The suite of each channel runs these cases with its transport.
 
 import type { Transport } from '@switchyard/handoff'
 import { assert, type suite } from '../../../../test/suite.ts'
@@ -9,7 +9,7 @@ import { SmallPrimary, type SmallWorker, type WorkerOptions } from './small-prim
 
 export interface DrainCases {
   readonly transport: Transport
-  /** Do connections move to the primary? Else they end, after a response that says so or when nothing comes on them. */
+  /** Do connections move to the primary? Else they end, with a response or when they are silent. */
   readonly moves: boolean
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly rounds: number
@@ -28,7 +28,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
   const start = (options: WorkerOptions = {}) => primary.start({ ...options, app: { ...(tls && { tls }), ...options.app } })
   const newClient = () => new Client(primary.port, tls !== undefined)
 
-  /** Two workers: connections go to the first, and to the second from the moment when the first drains. */
+  /** Two workers: connections go to the first until it drains, then to the second. */
   async function pair(options: WorkerOptions = {}): Promise<{ old: SmallWorker; young: SmallWorker; drain(spreadMs?: number): void }> {
     const [old, young] = await Promise.all([start(options), start(options)])
     primary.choose = () => old
@@ -83,7 +83,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     },
   )
 
-  test('a request that is under way when the drain begins is answered; then its connection goes', async () => {
+  test('a request under way when the drain begins is answered; then its connection moves or ends', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [held, begun] = [newClient(), newClient()]
     held.wire.write(get('/hold'))
@@ -101,7 +101,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) {
       for (const client of [held, begun]) assert.is((await client.ask(get('/'))).pid, young.pid)
     } else {
-      // Its head had said keep-alive, so it ends when nothing comes on it.
+      // The head said keep-alive, so the connection ends when it is silent.
       await begun.wire.untilEnd()
       await held.wire.untilEnd()
       assert.is(begun.wire.error, undefined)
@@ -111,7 +111,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('pipelined requests that were read are answered here, all of them', async () => {
+  test('pipelined requests that were read are all answered here', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     await client.ask(get('/'))
@@ -130,7 +130,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('pipelined requests that come while it drains are answered, all of them', async () => {
+  test('pipelined requests that come during the drain are all answered', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     client.wire.write(get('/hold'))
@@ -146,14 +146,14 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('of pipelined requests that are answered as they come only the last one says that it is', async () => {
+  test('of pipelined requests only the last answer says that the connection ends', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [client, holder] = [newClient(), newClient()]
     holder.wire.write(get('/hold'))
     await old.untilTold('held /hold')
     drain()
     await old.untilTold('drains')
-    // As one with a ticket, for an idle connection would have moved.
+    // Sent with a ticket, because an idle connection would have moved.
     primary.choose = () => old
     client.wire.write(get('/at-once') + get('/at-once') + get('/at-once'))
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
@@ -162,7 +162,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('a body that is half sent is read to its end', async () => {
+  test('a half-sent body is read to its end', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     const head = 'POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n'
@@ -177,7 +177,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('a body that is half sent when its answer is there already is read to its end', async () => {
+  test('a half-sent body whose answer is already there is read to its end', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     const answer = await client.ask('POST /early HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n0123456789', 'early')
@@ -191,13 +191,13 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('half a head that was read is answered here when the other half has come', async () => {
+  test('a request whose head was half read is answered here', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
     client.wire.write('GET / HTTP/1.1\r\nHo')
-    // The same worker answers another behind it: then it has read that half.
+    // An answer of the same worker to another request shows that it has read that half.
     const other = newClient()
     await other.ask(get('/'))
     await other.ask(get('/'))
@@ -217,7 +217,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     'with an empty line behind it': `${get('/')}\r\n`,
   }
   for (const [name, bytes] of Object.entries(odd)) {
-    test(`a connection whose last request is ${name} goes as any other`, async () => {
+    test(`a connection whose last request is ${name} moves or ends as any other`, async () => {
       const { old, young, drain } = await pair()
       const client = newClient()
       await client.ask(bytes, /\r\n\r\n(ok|[0-9a-f]{64})$/)
@@ -230,7 +230,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     })
   }
 
-  test('a connection that ends with its last response ends, and goes nowhere', async () => {
+  test('a connection that ends with its last response does not move', async () => {
     const { old, young, drain } = await pair()
     const asked = ['GET /hold HTTP/1.0\r\n\r\n', 'GET /hold HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n']
     const clients = asked.map((bytes) => newClient().write(bytes))
@@ -246,7 +246,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('who comes while it drains is served; when nobody is left it says so once, and once more when nobody may come', async () => {
+  test('requests during the drain are served; an empty worker reports it once, and once more when nothing may come', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     client.wire.write(get('/hold'))
@@ -271,7 +271,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(young)
   })
 
-  test('where tickets may bring someone back it waits as long as it is told to before it says so', async () => {
+  test('with tickets it waits for returning visitors before it reports that it is drained', async () => {
     const routes = [{ name: '/*', match: {}, pool: 'web', ticket: { cookie: 'seat' } }]
     for (const drainReturnMs of [300, 1000]) {
       const { old, young, drain } = await pair({ routes, start: { drainReturnMs } })
@@ -285,7 +285,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     }
   })
 
-  test('where there are no tickets it does not wait', async () => {
+  test('without tickets it does not wait', async () => {
     const { old, young, drain } = await pair({ start: { drainReturnMs: 60_000 } })
     drain()
     await old.hears('drained')
@@ -304,7 +304,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(worker)
   })
 
-  test('the connections of a server that speaks no HTTP stay until they end', async () => {
+  test('connections of a server without HTTP stay until they end', async () => {
     const { old, young, drain } = await pair({ app: { net: true } })
     const client = new Client(primary.port)
     await client.ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'Host: a')
@@ -316,7 +316,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('the app’s listener is called once, and the worker leaves after it', async () => {
+  test('the app’s listener is called once, and the worker exits after it', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'held' } })
     drain()
     await old.untilTold('drains')
@@ -334,7 +334,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('what the app’s listener throws is said in the log, and nothing else', async () => {
+  test('an error of the app’s listener is logged, and has no other effect', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'throws' } })
     drain()
     old.drain({ last: true, spreadMs: 0 })

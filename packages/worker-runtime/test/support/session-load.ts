@@ -1,13 +1,13 @@
-// Counters in sessions that several clients count up at the same time, each write on the version that was read: whoever loses one, or counts one twice, is found out.
+// Counters in sessions that several clients increment at the same time, each write on the version that was read. Detects lost and double increments.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../../../../test/suite.ts'
 import { type Found, type SessionStore, SessionStoreError } from '../../src/sessions/session-store.ts'
 
 const TTL_MS = 600_000
-/** A client whose command has failed comes back after so long. */
+/** Pause of a client after a failed command. */
 const PAUSE_MS = 5
-/** A timer that is set so much later than a command fires after it, however slow the machine. */
+/** A timer set this much later than a command fires after it, even on a slow machine. */
 const LATER_MS = 100
 
 export interface LoadParts {
@@ -19,7 +19,7 @@ export interface LoadParts {
 }
 
 export class SessionLoad {
-  /** Increments that the store has said yes to; those that have failed, of which each may have been done; commands that took too long. */
+  /** Acknowledged increments; failed ones, each of which may have been done; commands that took too long. */
   readonly counts = { acknowledged: 0, failed: 0, late: 0 }
   private readonly parts: LoadParts
   private readonly perId = new Map<string, { acknowledged: number; failed: number }>()
@@ -32,13 +32,13 @@ export class SessionLoad {
     this.clients = Array.from({ length: parts.clients }, (_, client) => this.run(client))
   }
 
-  /** Lets each client finish what it does. Rejects with what is no `SessionStoreError`. */
+  /** Lets each client finish. Rejects with any error that is no `SessionStoreError`. */
   async stop(): Promise<void> {
     this.isOver = true
     await Promise.all(this.clients)
   }
 
-  /** Everything that was acknowledged is there, and nothing that nobody has tried. */
+  /** Every acknowledged increment is stored, and none that was not attempted. */
   async check(): Promise<void> {
     const [store] = this.parts.stores
     for (const [id, { acknowledged, failed }] of this.perId) {

@@ -1,4 +1,4 @@
-// As much of a primary as workers need that drain: a door, and workers in processes of their own; each connection goes to whom the test says.
+// The part of a primary that draining workers need: an acceptor, and workers in processes of their own. The test chooses the worker of each connection.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
@@ -27,13 +27,13 @@ import { sendStart, startVariable } from '../../src/start-pipe.ts'
 import { privateFolder } from './forward-pair.ts'
 
 const APP = fileURLToPath(new URL('../fixtures/drain-app.mjs', import.meta.url))
-// What a balancer preloads: the one of which the app imports the rest.
+// The built preload, from which the app imports the runtime too.
 const REGISTER = pathToFileURL(fileURLToPath(new URL('../../dist/register.js', import.meta.url))).href
-const TOKEN = 'a-token-that-nobody-guesses-0123456789'
+const TOKEN = 'a-token-that-is-hard-to-guess-0123456789'
 const SETTLE_MS = 5
 
 export interface WorkerOptions {
-  /** What the fixture shall be, see there. */
+  /** Features of the fixture, see drain-app.mjs. */
   readonly app?: object
   readonly pool?: string
   readonly routes?: readonly WorkerRoute[]
@@ -42,7 +42,7 @@ export interface WorkerOptions {
 
 export const WEB: WorkerRoute = { name: '/*', match: {}, pool: 'web' }
 
-/** Where a connection goes; undefined: it waits until the test knows. */
+/** Chooses the worker of a connection; undefined: it waits until the test chooses again. */
 export type Choose = (arrival: Arrival) => SmallWorker | undefined
 
 export interface GivenBack {
@@ -56,7 +56,7 @@ export class SmallPrimary {
   readonly acceptor: Acceptor
   readonly workers: SmallWorker[] = []
   readonly givenBack: GivenBack[] = []
-  /** Questions of workers, and what they are answered. */
+  /** Questions of workers, and their answers. */
   verdict: (asker: SmallWorker) => Verdict = () => HERE
   choose: Choose = () => this.workers[0]
   port = 0
@@ -98,18 +98,18 @@ export class SmallPrimary {
     return worker
   }
 
-  /** Connections that a worker has let go, idle. */
+  /** Idle connections that a worker has given back. */
   restsOf(worker: SmallWorker): GivenBack[] {
     return this.givenBack.filter(({ from, reason }) => from === worker && reason === 'rest')
   }
 
-  /** Places those that nobody was chosen for before. */
+  /** Places the waiting connections. */
   placeWaiting(): void {
     for (const connection of this.waiting.splice(0)) this.readmit(connection)
     this.flush()
   }
 
-  /** As a balancer replaces a worker: nothing new, then nothing at all, then the end. Nobody may choose it any more. */
+  /** Drains a worker as a balancer does: nothing new, then nothing at all, then exit. The test must not choose it any more. */
   async retire(worker: SmallWorker, spreadMs = 0): Promise<void> {
     worker.drain({ last: false, spreadMs })
     await worker.hears('drained')
@@ -160,9 +160,9 @@ export class SmallWorker {
   readonly process: ChildProcess
   readonly exited: Promise<void>
   readonly privateSocket: string
-  /** By which forwards name it. */
+  /** Its id in forwards. */
   readonly id: number
-  /** What its app has told. */
+  /** Messages of its app. */
   readonly told: string[] = []
   private readonly heard: ToPrimary[] = []
   private isOver = false
@@ -202,7 +202,7 @@ export class SmallWorker {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio] as const
     this.process = fork(APP, [], {
       execArgv: ['--import', REGISTER],
-      // A worker of node:cluster, to Node: its servers ask for their sockets.
+      // To Node it is a worker of node:cluster, whose servers ask the primary for sockets.
       env: { ...process.env, NODE_UNIQUE_ID: String(this.id), ...startVariable(stdio.length), APP: JSON.stringify(app) },
       stdio: [...stdio, 'pipe', 'pipe'],
     })
@@ -239,17 +239,17 @@ export class SmallWorker {
     this.send({ switchyard: 'drain', ...order })
   }
 
-  /** Tells the app what its message handler knows. */
+  /** Sends a message that the app's message handler knows. */
   tell(test: string, more: object = {}): void {
     this.process.send({ test, ...more })
   }
 
-  /** Says in which order things were heard. */
+  /** Number of messages of this kind so far. */
   count(kind: ToPrimary['switchyard']): number {
     return this.heard.filter(({ switchyard }) => switchyard === kind).length
   }
 
-  /** Resolves when it has said something so often. */
+  /** Resolves when this many messages of the kind have come. */
   async hears(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
     await until(
       () => {
@@ -261,7 +261,7 @@ export class SmallWorker {
     )
   }
 
-  /** Resolves when its app has told this. */
+  /** Resolves when its app has sent this message. */
   async untilTold(what: string): Promise<void> {
     await until(() => this.told.includes(what), 10_000, `the app's "${what}" among ${this.told}`)
   }
@@ -282,7 +282,7 @@ export class SmallWorker {
   }
 }
 
-/** Every server of the app has the one listener. A request comes alone: the worker waits for its answer. */
+/** Every server of the app has the one listener. Requests come singly, because the worker waits for each answer. */
 function answerListens(pipe: Duplex, port: number): void {
   pipe.on('error', () => {})
   pipe.on('data', (line: Buffer) => {
