@@ -45,7 +45,7 @@ test('the client is the right-most hop that is no trusted proxy', () => {
     ['no field', proxies, '10.1.1.1', undefined, '10.1.1.1'],
     ['the left is hearsay', proxies, '10.1.1.1', '6.6.6.6, 5.6.7.8', '5.6.7.8'],
     ['several proxies', proxies, '10.1.1.1', '6.6.6.6, 5.6.7.8,192.168.1.1 , 10.2.2.2', '5.6.7.8'],
-    ['everybody is trusted: the left-most', proxies, '10.1.1.1', '10.3.3.3, 10.2.2.2', '10.3.3.3'],
+    ['every proxy is trusted: the left-most', proxies, '10.1.1.1', '10.3.3.3, 10.2.2.2', '10.3.3.3'],
     ['one address is no network', proxies, '192.168.1.2', '5.6.7.8', '192.168.1.2'],
     ['mapped peer', proxies, '::ffff:10.1.1.1', '5.6.7.8', '5.6.7.8'],
     ['mapped peer, untrusted', proxies, '::ffff:1.2.3.4', '5.6.7.8', '1.2.3.4'],

@@ -87,36 +87,36 @@ export class Receiver {
   }
 
   private acceptUnclaimed(offer: Offer): void {
-    const beginning: UnclaimedOffer = { offer, socket: undefined, peeked: 0, claimed: false, lost: false, response: undefined }
-    this.current = beginning
+    const unclaimed: UnclaimedOffer = { offer, socket: undefined, peeked: 0, claimed: false, lost: false, response: undefined }
+    this.current = unclaimed
     try {
       const socket = offer.accept(this.injector)
-      beginning.socket = socket
-      if (socket?.destroyed === false) this.feed(beginning, socket)
+      unclaimed.socket = socket
+      if (socket?.destroyed === false) this.feed(unclaimed, socket)
     } finally {
       // The parser may need more bytes than were peeked. Nothing has begun then, but the parser holds the bytes.
-      this.ensureClaimed(beginning)
+      this.ensureClaimed(unclaimed)
       this.current = undefined
     }
-    if (beginning.response?.writableEnded === true) this.loopIsFree()
+    if (unclaimed.response?.writableEnded === true) this.loopIsFree()
   }
 
-  private ensureClaimed(beginning: UnclaimedOffer): boolean {
-    if (beginning.claimed) return true
-    if (beginning.lost) return false
-    beginning.claimed = beginning.offer.claim(beginning.peeked)
-    beginning.lost = !beginning.claimed
-    if (beginning.lost) beginning.socket?.destroy()
-    return beginning.claimed
+  private ensureClaimed(unclaimed: UnclaimedOffer): boolean {
+    if (unclaimed.claimed) return true
+    if (unclaimed.lost) return false
+    unclaimed.claimed = unclaimed.offer.claim(unclaimed.peeked)
+    unclaimed.lost = !unclaimed.claimed
+    if (unclaimed.lost) unclaimed.socket?.destroy()
+    return unclaimed.claimed
   }
 
   /** Passes the first bytes to the server's parser. */
-  private feed(beginning: UnclaimedOffer, socket: Socket): void {
-    const { offer } = beginning
+  private feed(unclaimed: UnclaimedOffer, socket: Socket): void {
+    const { offer } = unclaimed
     const bytes = offer.carried ?? offer.peek()
-    if (offer.carried === undefined) beginning.peeked = bytes.length
+    if (offer.carried === undefined) unclaimed.peeked = bytes.length
     if (!guardFirstRequest(socket, this.mayAct)) this.mayAct()
-    if (bytes.length === 0 || beginning.lost) return
+    if (bytes.length === 0 || unclaimed.lost) return
     countAsRead(socket, bytes.length)
     socket.emit('data', bytes)
   }

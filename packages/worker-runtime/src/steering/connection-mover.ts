@@ -92,7 +92,7 @@ export class ConnectionMover {
     return this.ended.has(socket) || this.lastResponses.get(socket)?.headersSent === true
   }
 
-  /** Moves a connection: now if it is in `idle`, else after its response. With half a request read it stays; call again later. */
+  /** Moves a connection: now if it is in `idle`, else after its response; one that can't move ends with a response. With half a request read, call again. */
   move(socket: Socket, idle: Idle): void {
     if (socket.destroyed || isBetweenWorkers(socket)) return
     const response = responseOn(socket)

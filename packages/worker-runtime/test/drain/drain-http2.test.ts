@@ -40,7 +40,7 @@ test('an idle session ends at once, a busy one after its streams; no request is 
   const [idle, busy] = [open(), open()]
   for (const { session } of [idle, busy]) assert.is((await ask(session, '/')).pid, old.pid)
   const held = ask(busy.session, '/hold')
-  await old.untilTold('held /hold')
+  await old.untilAppMessage('held /hold')
   primary.choose = () => young
   old.drain({ last: false, spreadMs: 0 })
   await until(() => idle.session.closed)
@@ -48,9 +48,9 @@ test('an idle session ends at once, a busy one after its streams; no request is 
   const late = open()
   assert.is((await ask(late.session, '/')).pid, young.pid)
   assert.is(old.count('drained'), 0)
-  old.tell('release')
+  old.sendToApp('release')
   assert.equal(await held, { pid: old.pid, body: 'ok' })
-  await old.hears('drained')
+  await old.untilMessage('drained')
   for (const { session, faults } of [idle, busy, late]) {
     assert.equal(faults, [])
     session.close()

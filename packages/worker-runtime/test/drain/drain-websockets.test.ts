@@ -44,7 +44,7 @@ test('each websocket gets a close frame 1012 after the app’s listener, spread 
   const sockets = await Promise.all(Array.from({ length: 40 }, connect))
   primary.choose = () => young
   old.drain({ last: false, spreadMs: 20_000 })
-  await old.untilTold('drains')
+  await old.untilAppMessage('drains')
   // No client is told before the listener is done.
   const { socket } = sockets[0] as { socket: WebSocket }
   socket.send('still here')
@@ -65,8 +65,8 @@ test('the spread is kept', async () => {
   const times = ends.map(({ atMs }) => atMs - begun).sort((one, other) => one - other)
   // A busy machine may be late, never early.
   for (const [index, ms] of times.entries()) assert.ok(ms >= (index * 2000) / 40 - 1, `number ${index} after ${ms} ms`)
-  await old.hears('drained')
-  assert.is(old.told.filter((what) => what === 'websocket closed with 1012').length, 40)
+  await old.untilMessage('drained')
+  assert.is(old.appMessages.filter((what) => what === 'websocket closed with 1012').length, 40)
   await end(old, young)
 })
 
@@ -79,7 +79,7 @@ test('a listener that never settles does not stop the drain', async () => {
   const { code, atMs } = await ended
   assert.is(code, 1012)
   assert.ok(atMs - begun >= 1490)
-  await old.hears('drained')
+  await old.untilMessage('drained')
   await end(old, young)
 })
 
@@ -88,7 +88,7 @@ test('messages of the app before the close frame arrive complete, and nothing co
   const sockets = await Promise.all(Array.from({ length: 10 }, connect))
   primary.choose = () => young
   const long = 'x'.repeat(100_000)
-  const talk = setInterval(() => old.process.connected && old.tell('broadcast', { text: long }), 20)
+  const talk = setInterval(() => old.process.connected && old.sendToApp('broadcast', { text: long }), 20)
   old.drain({ last: false, spreadMs: 500 })
   const ends = await Promise.all(sockets.map(({ ended }) => ended))
   clearInterval(talk)
@@ -143,11 +143,11 @@ for (const transport of ['polling', 'websocket'] as const) {
     assert.equal(hellos, [old.pid, young.pid])
     assert.equal(reasons, ['transport close'])
     assert.equal(faults, [])
-    await old.hears('drained')
+    await old.untilMessage('drained')
     assert.ok(performance.now() - begun >= 1000, 'a moment after the last')
     assert.equal(String(await chat.emitWithAck('who')), young.pid)
     chat.disconnect()
-    await young.untilTold('session over: client namespace disconnect')
+    await young.untilAppMessage('session over: client namespace disconnect')
     await end(old, young)
   })
 }
@@ -177,7 +177,7 @@ test('a polling session ends at an open poll, and a request that the client send
   assert.match(await late.ask(get(path), /\r\n\r\n1$/).then(() => late.wire.text), /^HTTP\/1.1 200 /)
   assert.match(await late.ask(get(path.replace(sid, 'unknown')), '}').then(() => late.wire.text), /^HTTP\/1.1 400 /)
   for (const { wire } of [client, sender, poll, late]) wire.destroy()
-  await old.hears('drained')
+  await old.untilMessage('drained')
   await end(old, young)
 })
 
@@ -206,8 +206,8 @@ test('a tunnelled websocket ends when either of the two workers drains', async (
     await client.wire.untilEnd()
     assert.ok(client.wire.text.endsWith('\x88\x02\x03\xf4'))
     client.wire.destroy()
-    await far.untilTold('websocket closed with 1012')
-    await worker.hears('drained')
+    await far.untilAppMessage('websocket closed with 1012')
+    await worker.untilMessage('drained')
     await end(near, far)
   }
 })

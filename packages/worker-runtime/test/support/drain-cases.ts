@@ -55,7 +55,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       await silent.ask(get('/'))
       drain()
       if (moves) {
-        await old.hears('drained')
+        await old.untilMessage('drained')
         assert.equal(
           primary.restsOf(old).map(({ route, restMs }) => [route, restMs]),
           [
@@ -75,7 +75,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
         assert.is(silent.wire.error, undefined)
         silent.wire.end()
         client.wire.end()
-        await old.hears('drained')
+        await old.untilMessage('drained')
       }
       assert.is(old.count('drained'), 1)
       for (const { wire } of [client, silent]) wire.destroy()
@@ -88,12 +88,12 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const [held, begun] = [newClient(), newClient()]
     held.wire.write(get('/hold'))
     begun.wire.write(get('/stream'))
-    await old.untilTold('held /hold')
-    await old.untilTold('held /stream')
+    await old.untilAppMessage('held /hold')
+    await old.untilAppMessage('held /stream')
     await begun.wire.untilText('begun')
     drain()
-    await old.untilTold('drains')
-    old.tell('release')
+    await old.untilAppMessage('drains')
+    old.sendToApp('release')
     const answer = await held.answer()
     assert.is(answer.pid, old.pid)
     assert.is(answer.says, moves ? 'keep-alive' : 'close')
@@ -107,7 +107,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       assert.is(begun.wire.error, undefined)
     }
     for (const { wire } of [held, begun]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -117,16 +117,16 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await client.ask(get('/'))
     client.wire.text = ''
     client.wire.write(get('/hold') + get('/hold') + get('/'))
-    await until(() => old.told.filter((what) => what === 'held /hold').length === 2, 10_000, 'both')
+    await until(() => old.appMessages.filter((what) => what === 'held /hold').length === 2, 10_000, 'both')
     drain()
-    await old.untilTold('drains')
-    old.tell('release')
+    await old.untilAppMessage('drains')
+    old.sendToApp('release')
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(new RegExp(`x-pid: ${old.pid}`, 'g'))?.length, 3)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     else await client.wire.untilEnd()
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -134,12 +134,12 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     client.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
-    await old.untilTold('drains')
+    await old.untilAppMessage('drains')
     client.wire.write(get('/hold') + get('/hold'))
-    await until(() => old.told.filter((what) => what === 'held /hold').length === 3, 10_000, 'all')
-    old.tell('release')
+    await until(() => old.appMessages.filter((what) => what === 'held /hold').length === 3, 10_000, 'all')
+    old.sendToApp('release')
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
     client.wire.destroy()
@@ -150,9 +150,9 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [client, holder] = [newClient(), newClient()]
     holder.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
-    await old.untilTold('drains')
+    await old.untilAppMessage('drains')
     // Sent with a ticket, because an idle connection would have moved.
     primary.choose = () => old
     client.wire.write(get('/at-once') + get('/at-once') + get('/at-once'))
@@ -167,13 +167,13 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const client = newClient()
     const head = 'POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n'
     client.wire.write(`${head}0123456789`)
-    await old.untilTold('had 10')
+    await old.untilAppMessage('had 10')
     drain()
     const answer = await client.ask('0123456789', /\r\n\r\n[0-9a-f]{64}$/)
     assert.is(answer.pid, old.pid)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -187,7 +187,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) await until(() => primary.restsOf(old).length === 1, 5000, 'it has moved')
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -207,7 +207,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     assert.is(pid, old.pid)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     for (const { wire } of [client, other]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -222,7 +222,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       const client = newClient()
       await client.ask(bytes, /\r\n\r\n(ok|[0-9a-f]{64})$/)
       drain()
-      await old.hears('drained')
+      await old.untilMessage('drained')
       if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
       else await client.wire.untilEnd()
       client.wire.destroy()
@@ -234,14 +234,14 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const { old, young, drain } = await pair()
     const asked = ['GET /hold HTTP/1.0\r\n\r\n', 'GET /hold HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n']
     const clients = asked.map((bytes) => newClient().write(bytes))
-    await until(() => old.told.length === asked.length, 10_000, 'all')
+    await until(() => old.appMessages.length === asked.length, 10_000, 'all')
     drain()
-    old.tell('release')
+    old.sendToApp('release')
     for (const { wire } of clients) {
       assert.match(await wire.untilEnd(), /Connection: close[\s\S]*\r\n\r\nok$/)
       wire.destroy()
     }
-    await old.hears('drained')
+    await old.untilMessage('drained')
     assert.equal(primary.restsOf(old), [])
     await end(old, young)
   })
@@ -250,7 +250,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const { old, young, drain } = await pair()
     const client = newClient()
     client.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
     primary.choose = () => old
     const late = newClient()
@@ -258,13 +258,13 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     assert.is(answer.pid, old.pid)
     assert.is(old.count('drained'), 0)
     primary.choose = () => young
-    old.tell('release')
+    old.sendToApp('release')
     await client.answer()
     if (moves) assert.is((await late.ask(get('/'))).pid, young.pid)
     for (const { wire } of [client, late]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     old.drain({ last: true, spreadMs: 0 })
-    await old.hears('drained', 2)
+    await old.untilMessage('drained', 2)
     old.send({ switchyard: 'leave' })
     await old.exited
     assert.is(old.process.signalCode, 'SIGTERM')
@@ -277,10 +277,10 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       const { old, young, drain } = await pair({ routes, start: { drainReturnMs } })
       const begun = performance.now()
       drain()
-      await old.hears('drained')
+      await old.untilMessage('drained')
       assert.ok(performance.now() - begun >= drainReturnMs - 10)
       old.drain({ last: true, spreadMs: 0 })
-      await old.hears('drained', 2)
+      await old.untilMessage('drained', 2)
       await end(old, young)
     }
   })
@@ -288,7 +288,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
   test('without tickets it does not wait', async () => {
     const { old, young, drain } = await pair({ start: { drainReturnMs: 60_000 } })
     drain()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -312,15 +312,15 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await client.ask('more', 'more')
     assert.is(old.count('drained'), 0)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
   test('the app’s listener is called once, and the worker exits after it', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'held' } })
     drain()
-    await old.untilTold('drains')
-    await old.hears('drained')
+    await old.untilAppMessage('drains')
+    await old.untilMessage('drained')
     old.drain({ last: true, spreadMs: 0 })
     old.drain({ last: true, spreadMs: 0 })
     const client = newClient()
@@ -328,9 +328,9 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await client.ask(get('/'))
     client.wire.destroy()
     assert.is(old.count('drained'), 1)
-    old.tell('release')
-    await old.hears('drained', 2)
-    assert.equal(old.told, ['drains', 'has drained'])
+    old.sendToApp('release')
+    await old.untilMessage('drained', 2)
+    assert.equal(old.appMessages, ['drains', 'has drained'])
     await end(old, young)
   })
 
@@ -338,9 +338,9 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const { old, young, drain } = await pair({ app: { listener: 'throws' } })
     drain()
     old.drain({ last: true, spreadMs: 0 })
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await until(() => old.notices.some((notice) => /^onDrain: Error: not now\n/.test(notice)))
-    await old.hears('drained', 2)
+    await old.untilMessage('drained', 2)
     await end(old, young)
   })
 

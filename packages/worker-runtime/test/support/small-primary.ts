@@ -94,7 +94,7 @@ export class SmallPrimary {
   async start(options: WorkerOptions = {}): Promise<SmallWorker> {
     const worker = new SmallWorker(this, this.transport, this.folder, ++this.lastId, options)
     this.workers.push(worker)
-    if ((options.app as { none?: true } | undefined)?.none !== true) await worker.hears('listening')
+    if ((options.app as { none?: true } | undefined)?.none !== true) await worker.untilMessage('listening')
     return worker
   }
 
@@ -112,9 +112,9 @@ export class SmallPrimary {
   /** Drains a worker as a balancer does: nothing new, then nothing at all, then exit. The test must not choose it any more. */
   async retire(worker: SmallWorker, spreadMs = 0): Promise<void> {
     worker.drain({ last: false, spreadMs })
-    await worker.hears('drained')
+    await worker.untilMessage('drained')
     worker.drain({ last: true, spreadMs })
-    await worker.hears('drained', 2)
+    await worker.untilMessage('drained', 2)
     worker.send({ switchyard: 'leave' })
     await worker.exited
   }
@@ -163,7 +163,7 @@ export class SmallWorker {
   /** Its id in forwards. */
   readonly id: number
   /** Messages of its app. */
-  readonly told: string[] = []
+  readonly appMessages: string[] = []
   private readonly heard: ToPrimary[] = []
   private isOver = false
 
@@ -211,7 +211,7 @@ export class SmallWorker {
     answerListens(this.process.stdio[data.listenPipe] as Duplex, primary.port)
     this.link.control?.onFrame((frame) => this.hear(frame))
     this.process.on('message', (message: { app?: string }) => {
-      if (typeof message.app === 'string') this.told.push(message.app)
+      if (typeof message.app === 'string') this.appMessages.push(message.app)
     })
     this.exited = new Promise((resolve) =>
       this.process.once('exit', () =>
@@ -240,7 +240,7 @@ export class SmallWorker {
   }
 
   /** Sends a message that the app's message handler knows. */
-  tell(test: string, more: object = {}): void {
+  sendToApp(test: string, more: object = {}): void {
     this.process.send({ test, ...more })
   }
 
@@ -250,7 +250,7 @@ export class SmallWorker {
   }
 
   /** Resolves when this many messages of the kind have come. */
-  async hears(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
+  async untilMessage(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
     await until(
       () => {
         if (this.isOver) throw new Error(`the worker ended before it said '${kind}'`)
@@ -262,8 +262,8 @@ export class SmallWorker {
   }
 
   /** Resolves when its app has sent this message. */
-  async untilTold(what: string): Promise<void> {
-    await until(() => this.told.includes(what), 10_000, `the app's "${what}" among ${this.told}`)
+  async untilAppMessage(what: string): Promise<void> {
+    await until(() => this.appMessages.includes(what), 10_000, `the app's "${what}" among ${this.appMessages}`)
   }
 
   get notices(): string[] {
