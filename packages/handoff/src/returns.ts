@@ -42,7 +42,7 @@ export const HERE = 0
 /** Nobody is free now: ask again soon. */
 export const LATER = -1
 /** No worker is there, and none is coming up. */
-export const NOBODY = -2
+export const NO_WORKER = -2
 
 const LINE_END = 0x0a
 

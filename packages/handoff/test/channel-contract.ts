@@ -5,7 +5,7 @@ import { assert, type suite } from '../../../test/suite.ts'
 import { exhaustDescriptors, openDescriptors } from '../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import type { Channel, Connection, Transport } from '../src/index.ts'
-import { type Client, ContractDoor, ContractWorker, HEAD } from './contract-worker.ts'
+import { type Client, ContractAcceptor, ContractWorker, HEAD } from './contract-worker.ts'
 
 export interface ChannelCases {
   readonly transport: Transport
@@ -17,7 +17,7 @@ const UPLOADS = 60
 
 /** Adds the contract to a suite. */
 export function channelContract(test: ReturnType<typeof suite>, { transport, unable }: ChannelCases): void {
-  const entrance = new ContractDoor(transport)
+  const entrance = new ContractAcceptor(transport)
   const { acceptor } = entrance
 
   test.before(() => entrance.open())
@@ -249,7 +249,7 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
       const handOver = async () => {
         const { socket, arrival, said } = await entrance.client()
         channel.offer(arrival, false)
-        load.want()
+        load.requestNotice()
         channel.flush()
         await until(() => said() !== '')
         await settled(channel)
@@ -261,8 +261,8 @@ export function channelContract(test: ReturnType<typeof suite>, { transport, una
       await until(() => worker.heard.turned === 2, 3000, 'the next turn')
       // For the end of the client before it turns once more, and between the next two lines that would be told.
       await new Promise((resolve) => setTimeout(resolve, 100))
-      load.want()
-      load.unwant()
+      load.requestNotice()
+      load.cancelNotice()
       const { socket, arrival, said } = await entrance.client()
       channel.offer(arrival, false)
       channel.flush()

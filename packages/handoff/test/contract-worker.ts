@@ -16,7 +16,7 @@ export const LIMITS = {
   descriptorShare: 0.9,
   lingerTimeoutMs: 500,
   maxResting: 10,
-  onLeft: () => {},
+  onHangUp: () => {},
 }
 
 export interface Client {
@@ -26,7 +26,7 @@ export interface Client {
 }
 
 /** A door whose arrivals are the test's. */
-export class ContractDoor {
+export class ContractAcceptor {
   readonly acceptor: Acceptor
   private readonly arrivals: Arrival[] = []
   private port = 0

@@ -64,7 +64,7 @@ export interface AcceptorOptions extends HeadBounds {
   /** A connection has its head, or is routed by address alone. It is the callee's from here on. */
   readonly onArrival: (arrival: Arrival) => void
   /** The client of a connection that `watchLeaving` was called for sends no more, or is gone. */
-  readonly onLeft: (fd: number) => void
+  readonly onHangUp: (fd: number) => void
   /** A batch of arrivals is over: the moment to flush. */
   readonly onBatchEnd: () => void
   /** Accepting has paused for want of descriptors (`reason`), or goes on (undefined). */
@@ -72,7 +72,7 @@ export interface AcceptorOptions extends HeadBounds {
 }
 
 /** Whoever gets what a door lets go of. */
-export interface LetGoListener {
+export interface HandOverListener {
   /** Its head is not complete. */
   onPending(connection: Connection): void
   /** It is idle. `timeoutMs`: for how long it would have rested on; undefined: for as long as it likes. */
@@ -97,7 +97,7 @@ export interface Acceptor {
   /** Gives a listener another socket at the path of its unix socket, whose file is gone. Rejects as `listen`; then it is as before. */
   relisten(number: number, address: ListenerAddress & { readonly path: string }): Promise<void>
   /** A number for a listener that only another process has: of connections that it has accepted and passes on. */
-  nameForeign(peek: boolean): number
+  addForeign(peek: boolean): number
   /** Accepts on every listener that there is. */
   accept(): void
   /** From now on a head may be that long, if it was less before. Not to be called from a callback of the door. */
@@ -115,7 +115,7 @@ export interface Acceptor {
   /** Ends all rest: these connections are idle, and their clients know that it may happen. */
   closeResting(): void
   /** Lets go of all whose heads are not complete, and of all that rest: they are the listener's. Does nothing where no descriptor can be passed on. */
-  letGo(to: LetGoListener): void
+  handOver(to: HandOverListener): void
   /**
    * Takes in a connection that a worker gives back, or another primary. A worker may lie: what it says it has read is examined like a client's bytes.
    * Returns as `readmit` does.

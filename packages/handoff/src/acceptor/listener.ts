@@ -52,7 +52,7 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
   const backlog = address.backlog ?? DEFAULT_BACKLOG
   if (inherited !== undefined) {
     const { fd, host, port, path } = inherited
-    native().takeListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
+    native().adoptListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
     return { fd, host, port, path }
   }
   if (address.path !== undefined && isAbstract(address.path)) return listenAbstract(address.path, backlog)

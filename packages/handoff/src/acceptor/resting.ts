@@ -7,7 +7,7 @@ interface Row {
 }
 
 /** One that does not rest here any more. */
-export interface Rested extends Row {
+export interface RestingConnection extends Row {
   readonly fd: number
 }
 
@@ -26,35 +26,35 @@ export class Resting {
 
   /** `untilMs`: when its patience is over; undefined: never. Gives the descriptor that had to go for it, if one had. */
   add(fd: number, tag: number, untilMs: number | undefined): number | undefined {
-    const oldest = this.rows.size >= this.limit ? this.takeOldest() : undefined
+    const oldest = this.rows.size >= this.limit ? this.removeOldest() : undefined
     this.rows.set(fd, { tag, untilMs: untilMs ?? Number.POSITIVE_INFINITY })
     return oldest
   }
 
   /** Takes the one that has rested longest; undefined: there is none. */
-  takeOldest(): number | undefined {
+  removeOldest(): number | undefined {
     const oldest = this.rows.keys().next().value
     if (oldest !== undefined) this.rows.delete(oldest)
     return oldest
   }
 
   /** It rests no more; gives its tag. Undefined: it did not rest. */
-  take(fd: number): number | undefined {
+  remove(fd: number): number | undefined {
     const row = this.rows.get(fd)
     this.rows.delete(fd)
     return row?.tag
   }
 
   /** Takes those whose patience is over at `nowMs`. */
-  takeExpired(nowMs: number): Rested[] {
-    const expired: Rested[] = []
+  removeExpired(nowMs: number): RestingConnection[] {
+    const expired: RestingConnection[] = []
     for (const [fd, { tag, untilMs }] of this.rows) if (untilMs <= nowMs) expired.push({ fd, tag, untilMs })
     for (const { fd } of expired) this.rows.delete(fd)
     return expired
   }
 
   /** Takes all. */
-  takeAll(): Rested[] {
-    return this.takeExpired(Number.POSITIVE_INFINITY)
+  removeAll(): RestingConnection[] {
+    return this.removeExpired(Number.POSITIVE_INFINITY)
   }
 }

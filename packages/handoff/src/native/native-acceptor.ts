@@ -5,8 +5,8 @@ import {
   type Acceptor,
   type AcceptorOptions,
   type Arrival,
+  type HandOverListener,
   type HeadBounds,
-  type LetGoListener,
   newAcceptorCounts,
   nextListenerNumber,
 } from '../acceptor/acceptor.ts'
@@ -85,7 +85,7 @@ export class NativeAcceptor implements Acceptor {
     const { bytes, spare } = buffersFor(options.maxHeadBytes)
     this.bytes = bytes
     this.spare = spare
-    this.native.openDoor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
+    this.native.openAcceptor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
   }
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
@@ -121,7 +121,7 @@ export class NativeAcceptor implements Acceptor {
     throw Object.assign(new Error('ECANCELED: the door is closed'), { code: 'ECANCELED' })
   }
 
-  nameForeign(peek: boolean): number {
+  addForeign(peek: boolean): number {
     return this.addListener(peek, undefined)
   }
 
@@ -150,7 +150,7 @@ export class NativeAcceptor implements Acceptor {
     if (maxHeadBytes <= this.maxHeadBytes) return
     this.maxHeadBytes = maxHeadBytes
     const { bytes, spare } = buffersFor(maxHeadBytes)
-    this.native.resizeDoor(bytes, spare.length)
+    this.native.resizeAcceptor(bytes, spare.length)
     this.bytes = bytes
     this.spare = spare
   }
@@ -194,18 +194,18 @@ export class NativeAcceptor implements Acceptor {
     owners?.move(fd, 'dispatcher', 'resting')
     const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
     // Descriptors run short: whoever has been idle for longest goes.
-    const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.takeOldest() : undefined)
+    const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
     if (gone !== undefined) this.endRest(gone)
     this.startSweeper()
   }
 
   closeResting(): void {
-    for (const { fd } of this.resting.takeAll()) this.endRest(fd)
+    for (const { fd } of this.resting.removeAll()) this.endRest(fd)
   }
 
-  letGo({ onPending: onUnrouted, onResting }: LetGoListener): void {
+  handOver({ onPending: onUnrouted, onResting }: HandOverListener): void {
     const now = performance.now()
-    for (const { fd, tag, untilMs } of this.resting.takeAll()) {
+    for (const { fd, tag, untilMs } of this.resting.removeAll()) {
       this.native.unwatch(fd)
       owners?.move(fd, 'resting', 'dispatcher')
       onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
@@ -228,7 +228,7 @@ export class NativeAcceptor implements Acceptor {
     this.counts.waiting = this.counts.lingering = 0
     this.pendingHeads.clear()
     this.lingering.clear()
-    this.native.closeDoor()
+    this.native.closeAcceptor()
   }
 
   receiveBack(connection: Connection): Arrival | undefined {
@@ -265,7 +265,7 @@ export class NativeAcceptor implements Acceptor {
   }
 
   watchHangUp(fd: number): void {
-    this.native.watchLeaving(fd)
+    this.native.watchHangUp(fd)
   }
 
   unwatchHangUp(fd: number): void {
@@ -303,7 +303,7 @@ export class NativeAcceptor implements Acceptor {
       } else if (origin === LINGERED) {
         this.endLingering(fd)
       } else if (origin === LEFT) {
-        this.options.onLeft(fd)
+        this.options.onHangUp(fd)
       } else {
         this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN))
       }
@@ -317,7 +317,7 @@ export class NativeAcceptor implements Acceptor {
   }
 
   private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    const tag = this.resting.take(fd)
+    const tag = this.resting.remove(fd)
     if (tag !== undefined) {
       this.native.unwatch(fd)
       owners?.move(fd, 'resting', 'dispatcher')
@@ -400,7 +400,7 @@ export class NativeAcceptor implements Acceptor {
       if (now - since < this.options.lingerTimeoutMs) break
       this.endLingering(fd)
     }
-    for (const { fd } of this.resting.takeExpired(now)) this.endRest(fd)
+    for (const { fd } of this.resting.removeExpired(now)) this.endRest(fd)
     if (this.pendingHeads.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
       clearInterval(this.sweeper)
       this.sweeper = undefined

@@ -109,7 +109,7 @@ export class NativeChannel implements Channel {
       // The worker will not hear of it, so it can't say that it has received it.
       if (index < 0) this.load.handedOff--
       else this.recalled++
-      back.push(this.take(index < 0 ? ~index : index))
+      back.push(this.remove(index < 0 ? ~index : index))
     }
     for (const { fd } of back) owners?.move(fd, 'channel', 'dispatcher')
     return back
@@ -120,7 +120,7 @@ export class NativeChannel implements Channel {
     let back: Connection[] | undefined
     for (let at = 0; at < count; at++) {
       const index = this.indices[at] as number
-      const connection = this.take(index < 0 ? ~index : index)
+      const connection = this.remove(index < 0 ? ~index : index)
       owners?.move(connection.fd, 'channel', index < 0 ? 'dispatcher' : 'none')
       if (index >= 0) this.claimed++
       else if (back === undefined) back = [connection]
@@ -134,7 +134,7 @@ export class NativeChannel implements Channel {
     checkCounts(this.outstanding, held, this.load.handedOff, this.claimed + this.recalled)
   }
 
-  private take(index: number): Connection {
+  private remove(index: number): Connection {
     const connection = this.offered[index] as Connection
     this.offered[index] = undefined
     this.outstanding--

@@ -2,8 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { NativeEnds } from '../channel-ends.ts'
-import { keepsConnections } from '../load/kept-limit.ts'
-import { readSentChanges } from '../load/sent-changes.ts'
+import { keepsConnections, readSentChanges } from '../load/primary-words.ts'
 import { native } from '../native-module.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'

@@ -35,17 +35,17 @@ export class HeldSocket {
   /** It is broken or closed. */
   gone = false
   private readonly socket: Socket
-  private readonly onNews: HeldListener
+  private readonly onEvent: HeldListener
   private buffer = NOTHING
   private length = 0
   private isAnswered = false
-  private isTaken = false
+  private isDetached = false
 
   /** `socket` has not been read from. */
   constructor(fd: number, socket: Socket, onNews: HeldListener) {
     this.fd = fd
     this.socket = socket
-    this.onNews = onNews
+    this.onEvent = onNews
     const inner = this.inner
     this.descriptor = inner._handle?.fd ?? -1
     // The server would count it, and not close before this is closed.
@@ -55,7 +55,7 @@ export class HeldSocket {
     socket.on('data', this.onData)
     socket.once('end', () => {
       this.ended = true
-      this.tell()
+      this.notify()
     })
     socket.on('error', () => this.onGone())
     socket.once('close', () => this.onGone())
@@ -82,7 +82,7 @@ export class HeldSocket {
   /** Reads, until `stop()` or until enough has come. */
   read(): void {
     const { _handle: handle } = this.inner
-    if (handle === null || this.gone || this.ended || this.isTaken) return
+    if (handle === null || this.gone || this.ended || this.isDetached) return
     delete this.inner._read
     if (!handle.reading) {
       handle.reading = true
@@ -103,21 +103,21 @@ export class HeldSocket {
   }
 
   /** Stops reading and gives what can be passed to another process; undefined when it is gone. The connection stays open here too, and is not read before it is `retaken`. */
-  take(): Handle | undefined {
-    this.isTaken = true
+  detachHandle(): Handle | undefined {
+    this.isDetached = true
     this.stop()
     return this.gone ? undefined : (this.inner._handle ?? undefined)
   }
 
   /** Nobody else has it, or nobody who has read from it. */
-  retake(): void {
-    this.isTaken = false
+  reattach(): void {
+    this.isDetached = false
   }
 
   /** Sends a last answer and reads into the void until the client has closed: else what it sends on would make its system throw the answer away. */
   answer(bytes: Buffer): void {
     this.isAnswered = true
-    this.retake()
+    this.reattach()
     this.read()
     this.socket.end(bytes)
   }
@@ -139,17 +139,17 @@ export class HeldSocket {
     bytes.copy(this.buffer, this.length)
     this.length = length
     if (length >= ENOUGH_BYTES) this.stop()
-    this.tell()
+    this.notify()
   }
 
   private onGone(): void {
     if (this.gone) return
     this.gone = true
-    this.onNews(this.fd)
+    this.onEvent(this.fd)
   }
 
-  private tell(): void {
-    if (!this.isAnswered) this.onNews(this.fd)
+  private notify(): void {
+    if (!this.isAnswered) this.onEvent(this.fd)
   }
 }
 

@@ -16,7 +16,7 @@ const LOCAL_FAMILY = -1
 const ALL_RIGHTS = 0o777
 
 /** What a server asks for, as Node has read it off the arguments. A port without a host is for all addresses of the machine. */
-export interface ListenWish {
+export interface ListenRequest {
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
@@ -46,7 +46,7 @@ export type ListenOutcome =
 
 export interface ListenHook {
   /** A server listens. Synchronous; for options that ask for a socket of the process's own it is not called. */
-  listen(server: Server, wish: ListenWish): ListenOutcome
+  listen(server: Server, wish: ListenRequest): ListenOutcome
   /** A server listens on a socket of this process's own, because its options say so. `address`: as they name it. */
   onOwn(why: 'exclusive' | 'fd' | 'handle', address: Partial<BoundAddress>): void
 }
@@ -142,7 +142,7 @@ export function errnoOf(code: string | undefined): number {
   return -((constants.errno as Record<string, number>)[code ?? ''] ?? constants.errno.EIO)
 }
 
-function wishOf({ address, port, addressType, flags = 0, backlog }: Query, reusePort: boolean): ListenWish {
+function wishOf({ address, port, addressType, flags = 0, backlog }: Query, reusePort: boolean): ListenRequest {
   const rest = { ipv6Only: (flags & IPV6_ONLY) !== 0, reusePort, backlog: backlog || undefined }
   if (addressType === LOCAL_FAMILY) return { host: undefined, port: undefined, path: address ?? '', ...rest }
   return { host: address ?? undefined, port: port ?? 0, path: undefined, ...rest }

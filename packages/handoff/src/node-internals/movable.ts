@@ -14,12 +14,12 @@ interface PrivateSocket {
 }
 
 /** A request in the moment in which its server would give it to the app. */
-export interface BeginningRequest {
+export interface StartingRequest {
   readonly request: IncomingMessage
   /** Undefined for an upgrade. */
   readonly response: ServerResponse | undefined
   /** What came behind the head of an upgrade. */
-  readonly rest: Buffer | undefined
+  readonly upgradeHead: Buffer | undefined
   /** The request before it on this connection. */
   readonly previous: IncomingMessage | undefined
 }
@@ -29,7 +29,7 @@ export interface BeginningRequest {
  * request's head in canonical form, and it does so only when the head begins there: everything before is answered, and what comes behind
  * (a body, more requests) is in the buffer or still in the kernel.
  */
-export function carriedBy({ request, response, rest, previous }: BeginningRequest): Buffer | ForwardReason {
+export function carriedBy({ request, response, upgradeHead: rest, previous }: StartingRequest): Buffer | ForwardReason {
   const { socket } = request
   if (socket instanceof TLSSocket) return 'tls'
   const { _httpMessage: pending, parser } = socket as unknown as PrivateSocket
@@ -65,7 +65,7 @@ interface Place {
 const places = new WeakMap<Socket, Place>()
 
 /** Has something that comes behind a request been read together with it? To be asked of each request on a connection, in the moment in which it begins. */
-export function isMoreBehind(request: IncomingMessage): boolean {
+export function hasMoreBehind(request: IncomingMessage): boolean {
   const { socket, headers } = request
   const read = (socket as unknown as PrivateSocket).parser?.getCurrentBuffer?.()
   if (read === undefined || headers['transfer-encoding'] !== undefined) return false

@@ -45,7 +45,7 @@ export function idleConnectionsOf(server: Server): ReadonlySet<Socket> | undefin
 }
 
 /** Can it be told which connections of a server are between two requests? */
-export function tellsIdleConnections(server: Server): boolean {
+export function canListIdleConnections(server: Server): boolean {
   return listOf(server) !== undefined
 }
 

@@ -56,7 +56,7 @@ class GuardedIpc implements WorkerIpc {
   private readonly nodesOnRead: () => void
   private readonly lines = new LineReader({
     maxChars: MAX_MESSAGE_CHARS,
-    onLine: (line) => this.onData(line),
+    onLine: (line) => this.onLine(line),
     onTooLong: () => this.faults++,
   })
   private readonly decoder = new StringDecoder('utf8')
@@ -125,7 +125,7 @@ class GuardedIpc implements WorkerIpc {
     this.nodesOnRead()
   }
 
-  private onData(line: string): void {
+  private onLine(line: string): void {
     const message = parse(line)
     if (message === undefined) {
       this.faults++

@@ -31,7 +31,7 @@ export class ControlPipe {
     this.stream = stream
     this.options = options
     const decoder = new StringDecoder('utf8')
-    const lines = new LineReader({ maxChars: MAX_FRAME_CHARS, onLine: (line) => this.onData(line), onTooLong: () => this.faults++ })
+    const lines = new LineReader({ maxChars: MAX_FRAME_CHARS, onLine: (line) => this.onLine(line), onTooLong: () => this.faults++ })
     readFairly(stream, (bytes) => lines.read(decoder.write(bytes)))
     // Whoever is gone is noticed by the end of its process.
     stream.on('error', () => {})
@@ -59,7 +59,7 @@ export class ControlPipe {
     this.stream.destroy()
   }
 
-  private onData(line: string): void {
+  private onLine(line: string): void {
     const frame = parse(line)
     if (frame === undefined || !this.listeners.some((listener) => listener(frame))) this.faults++
   }

@@ -72,7 +72,7 @@ export class PortableAcceptor implements Acceptor {
   private readonly pendingHeads: PendingHeads
   private readonly lingering = new Map<number, number>()
   /** In somebody else's hands, who wants to know when their clients leave. */
-  private readonly leaving = new Set<number>()
+  private readonly watchedForHangUp = new Set<number>()
   private readonly lastDescriptor: number
   private sweeper: NodeJS.Timeout | undefined
   private accepting = false
@@ -141,7 +141,7 @@ export class PortableAcceptor implements Acceptor {
     if (!this.closed && first !== path) renameSync(first, path)
   }
 
-  nameForeign(peek: boolean): number {
+  addForeign(peek: boolean): number {
     return this.addListener({ server: undefined, peek, inherited: undefined, isAdmitted: false })
   }
 
@@ -195,7 +195,7 @@ export class PortableAcceptor implements Acceptor {
       this.early.delete(fd)
       this.counts.waiting--
       this.held.owners?.move(fd, 'early', 'dispatcher')
-      this.letIn(fd, number)
+      this.admit(fd, number)
     }
     this.options.onBatchEnd()
   }
@@ -236,7 +236,7 @@ export class PortableAcceptor implements Acceptor {
   closeResting(): void {}
 
   /** Node passes connections to its children only. */
-  letGo(): void {}
+  handOver(): void {}
 
   /** See `rest`. */
   receiveBack(connection: Connection): Arrival | undefined {
@@ -260,8 +260,8 @@ export class PortableAcceptor implements Acceptor {
 
   readmit({ fd, tag }: Connection): Arrival | undefined {
     const socket = this.held.get(fd)
-    if (socket === undefined || socket.gone) return this.leave(fd)
-    socket.retake()
+    if (socket === undefined || socket.gone) return this.remove(fd)
+    socket.reattach()
     // Who waits is watched: it may leave.
     socket.watch()
     return this.examine(socket, listenerOf(tag))
@@ -279,14 +279,14 @@ export class PortableAcceptor implements Acceptor {
   }
 
   watchHangUp(fd: number): void {
-    this.leaving.add(fd)
+    this.watchedForHangUp.add(fd)
     this.held.get(fd)?.watch()
     // Perhaps it has left already; the caller is told later in any case.
-    setImmediate(() => this.lookWhetherLeft(fd))
+    setImmediate(() => this.checkHangUp(fd))
   }
 
   unwatchHangUp(fd: number): void {
-    this.leaving.delete(fd)
+    this.watchedForHangUp.delete(fd)
   }
 
   /** Node accepts as it likes. */
@@ -304,12 +304,12 @@ export class PortableAcceptor implements Acceptor {
 
   private onConnection(socket: Socket, listener: number): void {
     this.counts.accepted++
-    const { fd, descriptor } = this.held.add(socket, this.onNews)
+    const { fd, descriptor } = this.held.add(socket, this.onSocketEvent)
     this.held.owners?.move(fd, 'none', 'dispatcher')
     if (descriptor >= this.lastDescriptor) this.pause(`${this.lastDescriptor} descriptors are in use`)
     if (this.paused !== undefined && descriptor >= this.lastDescriptor) this.turnAway(fd)
     else if (this.accepting && this.listeners.get(listener)?.isAdmitted === true) {
-      this.letIn(fd, listener)
+      this.admit(fd, listener)
       this.options.onBatchEnd()
     } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
     else {
@@ -319,7 +319,7 @@ export class PortableAcceptor implements Acceptor {
     }
   }
 
-  private letIn(fd: number, listener: number): void {
+  private admit(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (socket.gone) return this.drop(fd)
     if (this.listeners.get(listener)?.peek !== true) this.arrive(this.arrival(socket, packTag(listener, false), RequestHead.addressOnly()))
@@ -338,14 +338,14 @@ export class PortableAcceptor implements Acceptor {
     this.endLingering(fd)
   }
 
-  private readonly onNews = (fd: number): void => {
+  private readonly onSocketEvent = (fd: number): void => {
     const socket = this.held.get(fd)
     if (socket === undefined) return
     const listener = this.fresh.get(fd)?.listener ?? this.pendingHeads.listenerOf(fd)
     if (listener !== undefined) {
       this.arrive(this.examine(socket, listener))
       this.options.onBatchEnd()
-    } else if (this.leaving.has(fd)) this.lookWhetherLeft(fd)
+    } else if (this.watchedForHangUp.has(fd)) this.checkHangUp(fd)
     else if (socket.gone) {
       if (this.lingering.has(fd)) this.endLingering(fd)
       else if (this.early.delete(fd)) {
@@ -356,9 +356,9 @@ export class PortableAcceptor implements Acceptor {
     }
   }
 
-  private lookWhetherLeft(fd: number): void {
+  private checkHangUp(fd: number): void {
     const socket = this.held.get(fd)
-    if ((socket === undefined || socket.gone || socket.ended) && this.leaving.delete(fd)) this.options.onLeft(fd)
+    if ((socket === undefined || socket.gone || socket.ended) && this.watchedForHangUp.delete(fd)) this.options.onHangUp(fd)
   }
 
   private arrive(arrival: Arrival | undefined): void {
@@ -368,15 +368,15 @@ export class PortableAcceptor implements Acceptor {
   /** One look at what has come so far. */
   private examine(socket: HeldSocket, listener: number): Arrival | undefined {
     const { fd, bytes, ended } = socket
-    if (socket.gone) return this.leave(fd)
+    if (socket.gone) return this.remove(fd)
     if (this.listeners.get(listener)?.peek !== true) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
-    if (bytes.length === 0) return ended ? this.leave(fd) : this.wait(socket, listener, performance.now())
+    if (bytes.length === 0) return ended ? this.remove(fd) : this.wait(socket, listener, performance.now())
     const head = RequestHead.read(bytes, bytes.length, this.maxHeadBytes)
     const look = headState(head, ended)
     if (look === 'head' || look === 'protocol') return this.arrival(socket, packTag(listener, look === 'head'), head)
     if (look === 'head-too-large' && this.passesLonger) return this.arrival(socket, packTag(listener, false), RequestHead.addressOnly())
     if (look === 'wait') return this.wait(socket, listener, performance.now())
-    if (look === 'leave') return this.leave(fd)
+    if (look === 'leave') return this.remove(fd)
     return this.refusePending(fd, look)
   }
 
@@ -409,7 +409,7 @@ export class PortableAcceptor implements Acceptor {
     this.refuse(fd, reason)
   }
 
-  private leave(fd: number): undefined {
+  private remove(fd: number): undefined {
     this.forget(fd)
     this.drop(fd)
   }

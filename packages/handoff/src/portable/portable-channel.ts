@@ -97,7 +97,7 @@ export class PortableChannel implements Channel {
     const back = this.returned
     this.returned = []
     this.row.handedOff -= back.length
-    const settled = this.given(back)
+    const settled = this.giveBack(back)
     if (this.held.owners !== undefined) {
       const held = this.waiting.length + this.sent.size + this.returned.length
       checkCounts(this.outstanding, held, this.row.handedOff, this.claimed)
@@ -111,7 +111,7 @@ export class PortableChannel implements Channel {
     this.returned = []
     this.sent.clear()
     this.waiting = []
-    return this.given(back)
+    return this.giveBack(back)
   }
 
   recall(most: number, olderThanMs: number): readonly Connection[] {
@@ -124,11 +124,11 @@ export class PortableChannel implements Channel {
     })
     // The worker will not hear of them.
     this.row.handedOff -= recalled.length
-    return this.given(recalled)
+    return this.giveBack(recalled)
   }
 
   /** These are the caller's again. */
-  private given(back: readonly Connection[]): readonly Connection[] {
+  private giveBack(back: readonly Connection[]): readonly Connection[] {
     this.outstanding -= back.length
     for (const { fd } of back) this.held.owners?.move(fd, 'channel', 'dispatcher')
     return back
@@ -164,7 +164,7 @@ export class PortableChannel implements Channel {
 
   private send(connection: Connection, child: ChildProcess): void {
     const socket = this.held.get(connection.fd)
-    const handle = socket?.take()
+    const handle = socket?.detachHandle()
     if (socket === undefined || handle === undefined) {
       this.returned.push(connection)
       return
@@ -225,8 +225,8 @@ export class PortableChannel implements Channel {
   private turned(isHandOff: boolean): boolean {
     const { row } = this
     row.recordTurned(performance.now(), isHandOff)
-    const { isWanted } = row
-    row.isWanted = false
+    const { isNoticeWanted: isWanted } = row
+    row.isNoticeWanted = false
     return isWanted
   }
 

@@ -4,9 +4,9 @@
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { PortableEnds } from '../channel-ends.ts'
-import { keepsConnections, writeKeptLimit } from '../load/kept-limit.ts'
+import { keepsConnections, writeKeptLimit } from '../load/primary-words.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
-import { rowWords } from '../native/native-load-row.ts'
+import { ROW_WORDS, rowWords } from '../load/shared-page.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import type { Handle } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
@@ -14,8 +14,6 @@ import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 import { PortableOutbox } from './portable-outbox.ts'
 import { loadFrame, RecordWriter, type ReportedLoad, readHandOff, readLostHandOff, readToEnd, recordKinds } from './portable-protocol.ts'
 
-/** As the native channel's memory. */
-const ROW_WORDS = 32
 const NOTHING = Buffer.alloc(0)
 /** A worker that turns from idle to busy says so at once, but not more often than this. */
 const QUICK_LOAD_MS = 100
@@ -24,13 +22,13 @@ class PortableOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
   private readonly handle: Handle
-  private readonly tell: () => boolean
+  private readonly sendClaim: () => boolean
 
   constructor(handle: Handle, tag: number, carried: Buffer | undefined, tell: () => boolean) {
     this.handle = handle
     this.tag = tag
     this.carried = carried
-    this.tell = tell
+    this.sendClaim = tell
   }
 
   /** The primary has read what there was. */
@@ -40,7 +38,7 @@ class PortableOffer implements Offer {
 
   /** The primary takes nothing back that it has sent, so this fails only when there is no primary any more. */
   claim(): boolean {
-    return this.tell()
+    return this.sendClaim()
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
@@ -80,16 +78,16 @@ export class PortableEnd implements WorkerEnd {
     }
     inner.on('internalMessage', (message, handle) => {
       const lost = handle === null || handle === undefined ? readLostHandOff(message) : undefined
-      if (lost !== undefined) return this.lose(lost)
+      if (lost !== undefined) return this.onLost(lost)
       const handOff = readHandOff(message)
       if (handOff === undefined || handle === null || handle === undefined) return
       const { number, tag, carried } = handOff
       // By now the primary gives it to another.
       if (number === this.lost) return handle.close()
       // First, for the app may throw. All that came with this turn of the loop runs before it.
-      setImmediate(() => this.say(recordKinds.turned, number))
+      setImmediate(() => this.sendRecord(recordKinds.turned, number))
       const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
-      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.say(recordKinds.claimed, number)))
+      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.sendRecord(recordKinds.claimed, number)))
     })
     return this.words
   }
@@ -109,10 +107,10 @@ export class PortableEnd implements WorkerEnd {
   /** Its answer to the hand-off, when the loop has turned, says so. */
   loopIsFree(): void {}
 
-  private lose(number: number): void {
+  private onLost(number: number): void {
     if (number === this.lost) return
     this.lost = number
-    this.say(recordKinds.empty, number)
+    this.sendRecord(recordKinds.empty, number)
   }
 
   private readonly mayBeIdle = (): void => {
@@ -126,7 +124,7 @@ export class PortableEnd implements WorkerEnd {
     if ('slots' in said) writeReadySlots(this.words, said.slots)
     else if ('keep' in said) writeKeptLimit(this.words, said.keep ?? undefined)
     else if ('answer' in said) this.listener?.onAnswer(said.answer, said.verdict)
-    else setImmediate(() => this.say(recordKinds.turnedWhenAsked, 0))
+    else setImmediate(() => this.sendRecord(recordKinds.turnedWhenAsked, 0))
     return true
   }
 
@@ -141,7 +139,7 @@ export class PortableEnd implements WorkerEnd {
   }
 
   /** False: there is nobody to hear it. */
-  private say(kind: number, number: number): boolean {
+  private sendRecord(kind: number, number: number): boolean {
     try {
       // Never full: the primary waits for one answer before it sends the next hand-off.
       writeSync(this.claims, this.writer.write(kind, number, this.load))

@@ -65,7 +65,7 @@ export class PortableLink implements WorkerLink {
   private onMessage(frame: object): boolean {
     const load = readLoad(frame)
     if (load !== undefined) {
-      this.load.recordLoadAside(load)
+      this.load.recordReportedLoad(load)
       return true
     }
     const question = readQuestion(frame)

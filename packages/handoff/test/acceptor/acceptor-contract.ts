@@ -27,7 +27,7 @@ interface Entrance {
 }
 
 /** Adds the contract to a suite. */
-export function doorContract(test: ReturnType<typeof suite>, transport: Transport): void {
+export function acceptorContract(test: ReturnType<typeof suite>, transport: Transport): void {
   async function withDoor(
     more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean },
     body: (entrance: Entrance) => Promise<void>,
@@ -38,7 +38,7 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     const acceptor = transport.openAcceptor({
       ...LIMITS,
       onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
-      onLeft: (fd) => left.push(fd),
+      onHangUp: (fd) => left.push(fd),
       onBatchEnd: () => {},
       ...limits,
     })
@@ -235,7 +235,7 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
 
   test('listeners of another process have numbers too, and are looked at as it looks at them', async () => {
     await withDoor({}, async ({ acceptor }) => {
-      assert.equal([acceptor.nameForeign(false), acceptor.nameForeign(true)], [1, 2])
+      assert.equal([acceptor.addForeign(false), acceptor.addForeign(true)], [1, 2])
       assert.equal(acceptor.peeks, { 0: true, 1: false, 2: true })
       assert.equal(
         acceptor.listening.map(({ number }) => number),

@@ -3,7 +3,7 @@
 import { assert, type suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { type LoadRow, readClock, responseBoundsMs, type Transport } from '../../src/index.ts'
-import { type Client, ContractDoor, ContractWorker } from '../contract-worker.ts'
+import { type Client, ContractAcceptor, ContractWorker } from '../contract-worker.ts'
 
 const REPORT = {
   inFlight: 0,
@@ -31,7 +31,7 @@ export type WithWorker = (
 
 /** Adds the contract to a suite. Gives what an implementation's own tests need. */
 export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): WithWorker {
-  const entrance = new ContractDoor(transport)
+  const entrance = new ContractAcceptor(transport)
   const { acceptor } = entrance
   test.before(() => entrance.open())
   test.after(() => acceptor.close())

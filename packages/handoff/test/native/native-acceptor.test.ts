@@ -5,25 +5,25 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { type Connection, nativeTransport } from '../../src/index.ts'
 import { native } from '../../src/native-module.ts'
-import { doorContract } from '../acceptor/acceptor-contract.ts'
+import { acceptorContract } from '../acceptor/acceptor-contract.ts'
 import { LIMITS } from '../contract-worker.ts'
 
 const test = suite('native: door contract')
 
-doorContract(test, nativeTransport())
+acceptorContract(test, nativeTransport())
 
 test('it lets go of what rests and of heads that are not complete, and takes them in again', async () => {
   const arrivals: (Connection & { target: string })[] = []
   const acceptor = nativeTransport().openAcceptor({
     ...LIMITS,
     onArrival: ({ fd, tag, carried, head }) => arrivals.push({ fd, tag, carried, target: head.target ?? '' }),
-    onLeft: () => {},
+    onHangUp: () => {},
     onBatchEnd: () => {},
   })
   const unrouted: Connection[] = []
   const resting: [Connection, timeoutMs: number | undefined][] = []
   const letGo = () =>
-    acceptor.letGo({ onPending: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
+    acceptor.handOver({ onPending: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
   const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
   const { port: silentPort = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek: false })
   acceptor.accept()
@@ -57,7 +57,7 @@ test('when descriptors run short, whoever has rested longest is ended for one th
     // Every descriptor is beyond that.
     descriptorShare: 0,
     onArrival: ({ fd, tag }) => arrivals.push({ fd, tag, carried: undefined }),
-    onLeft: () => {},
+    onHangUp: () => {},
     onBatchEnd: () => {},
   })
   const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
@@ -87,7 +87,7 @@ test('what waits at a socket that was inherited is left to whoever accepts there
         arrivals.push(head.target ?? '')
         acceptor.drop(arrived)
       },
-      onLeft: () => {},
+      onHangUp: () => {},
       onBatchEnd: () => {},
     })
     await acceptor.listen(address, { ...address, fd: native().copyDescriptor(fd) })

@@ -7,9 +7,8 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { openDescriptors } from '../../../../test/support/descriptors.ts'
 import { descriptorSender, type SentKind, sendDescriptors } from '../../../../test/support/sends-descriptors.ts'
 import { until } from '../../../../test/support/until.ts'
-import type { Connection } from '../../src/index.ts'
+import { type Connection, rowWords } from '../../src/index.ts'
 import { NativeLink } from '../../src/native/native-link.ts'
-import { rowWords } from '../../src/native/native-load-row.ts'
 
 const test = suite('native: hostile workers', { timeoutMs: 30_000 })
 const program = descriptorSender()
@@ -96,7 +95,7 @@ test('what is asked of a closed channel harms nobody, and its row says what it s
   link.channel.close()
   link.channel.close()
   assert.is(link.load.latencyMs, 7)
-  link.load.unwant()
+  link.load.cancelNotice()
   link.sendReadySlots([0, 1])
   link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()

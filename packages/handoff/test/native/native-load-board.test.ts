@@ -15,7 +15,7 @@ test('a loop is free when the last of what it was handed is answered, before it 
     worker.process.on('message', (message: { freed?: boolean }) => message.freed !== undefined && freed.push(message.freed))
     await until(() => load.isFree)
     const clients = [await handOff(), await handOff()]
-    load.want()
+    load.requestNotice()
     worker.link.channel.flush()
     await until(() => freed.length === 2)
     assert.equal(freed, [false, true])

@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { NativeLoadRow, readClock, rowWords } from '../../src/index.ts'
-import { WANTED_WORD } from '../../src/native/native-load-row.ts'
+import { primaryWords, ROW_WORDS } from '../../src/load/shared-page.ts'
 
 const test = suite('native load row')
 const REPORT = {
@@ -18,7 +18,7 @@ const REPORT = {
 }
 
 function rowOf(words: Partial<Record<keyof typeof rowWords, number>> = {}) {
-  const memory = new Int32Array(32)
+  const memory = new Int32Array(ROW_WORDS)
   for (const [name, value] of Object.entries(words)) memory[rowWords[name as keyof typeof rowWords]] = value
   return { memory, row: new NativeLoadRow(memory) }
 }
@@ -100,27 +100,27 @@ test('a loop is busy all of the time, and no more', () => {
 
 test('a wish stands until it is granted, and then another can be made', () => {
   const { memory, row } = rowOf()
-  row.want()
-  row.want()
-  assert.is(memory[WANTED_WORD], 1)
+  row.requestNotice()
+  row.requestNotice()
+  assert.is(memory[primaryWords.wanted], 1)
   memory[rowWords.granted] = 1
-  row.want()
-  assert.is(memory[WANTED_WORD], 2)
-  row.unwant()
-  assert.is(memory[WANTED_WORD], 1)
+  row.requestNotice()
+  assert.is(memory[primaryWords.wanted], 2)
+  row.cancelNotice()
+  assert.is(memory[primaryWords.wanted], 1)
 })
 
 test('a wish names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
   const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 3_000 })
   row.handedOff = 300
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 300)
+  row.requestNotice()
+  assert.is((memory[primaryWords.wanted] as number) >> 8, 300)
   memory[rowWords.turnWaitUs] = 1_000
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
+  row.requestNotice()
+  assert.is((memory[primaryWords.wanted] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
   row.handedOff = 2 ** 24 + 5
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 4, 'the low bits of the count are enough')
+  row.requestNotice()
+  assert.is((memory[primaryWords.wanted] as number) >> 8, 4, 'the low bits of the count are enough')
 })
 
 for (const [what, words, handedOff, nextInMs] of [

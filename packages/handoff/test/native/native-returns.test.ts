@@ -6,7 +6,7 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { exhaustDescriptors } from '../../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { nativeTransport } from '../../src/index.ts'
-import { type Client, ContractDoor, ContractWorker } from '../contract-worker.ts'
+import { type Client, ContractAcceptor, ContractWorker } from '../contract-worker.ts'
 
 const COUNT = 5
 /** What it takes to end the shortage. */
@@ -15,7 +15,7 @@ const test = suite('native: returns', { timeoutMs: 20_000 })
 
 test('connections that are given back wait until there are descriptors for them', async () => {
   const transport = nativeTransport()
-  const entrance = new ContractDoor(transport)
+  const entrance = new ContractAcceptor(transport)
   await entrance.open()
   const worker = await new ContractWorker((listener) => transport.openLink(listener, COUNT)).up('give-back')
   const { channel } = worker.link

@@ -6,12 +6,12 @@ import { setFlagsFromString } from 'node:v8'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import {
+  canListIdleConnections,
   connectionCountOf,
   httpConnectionsOf,
   idleConnectionsOf,
   publishConnections,
   responseOn,
-  tellsIdleConnections,
 } from '../../src/index.ts'
 
 const test = suite('server connections')
@@ -109,7 +109,7 @@ test('they are found as well where the server keeps no list', async () => {
   owned.server = listless
   assert.equal(httpConnectionsOf(listless), [own])
   assert.is(idleConnectionsOf(listless), undefined)
-  assert.equal([tellsIdleConnections(server), tellsIdleConnections(listless)], [true, false])
+  assert.equal([canListIdleConnections(server), canListIdleConnections(listless)], [true, false])
   owned.server = server
   socket.destroy()
 })

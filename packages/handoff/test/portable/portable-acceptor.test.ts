@@ -2,10 +2,10 @@
 
 import { suite } from '../../../../test/suite.ts'
 import { portableTransport } from '../../src/index.ts'
-import { doorContract } from '../acceptor/acceptor-contract.ts'
+import { acceptorContract } from '../acceptor/acceptor-contract.ts'
 
 const test = suite('portable: door contract')
 
-doorContract(test, portableTransport())
+acceptorContract(test, portableTransport())
 
 test.run()

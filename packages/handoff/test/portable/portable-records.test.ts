@@ -66,8 +66,8 @@ test('loads that can’t be are clamped and counted', async () => {
 
 test('who waits for a loop that has nothing to answer asks it once; when the answer does not come it is busy', async () => {
   const { row, asked, say, turned } = channelWithLiar()
-  row.want()
-  row.want()
+  row.requestNotice()
+  row.requestNotice()
   assert.equal(asked, [{ turn: true }])
   assert.is(row.isFree, true, 'an answer takes a moment')
   await until(() => !row.isFree)
@@ -100,7 +100,7 @@ test('whatever a worker says shows that its loop turns', async () => {
   assert.is(row.turns, 0)
   await say(bytesOf(recordKinds.turnedWhenAsked, 0))
   assert.is(row.turns, 1)
-  row.recordLoadAside(IDLE)
+  row.recordReportedLoad(IDLE)
   assert.is(row.turns, 2)
   row.report({ ...IDLE, begun: 0, failed: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
   assert.is(row.turns, 3)

@@ -6,12 +6,12 @@ import type { Server, Socket } from 'node:net'
 import {
   giveBackReasons,
   idleConnectionsOf,
-  isMoreBehind,
+  hasMoreBehind,
   type Outbox,
   packRest,
   responseOn,
   tagOf,
-  tellsIdleConnections,
+  canListIdleConnections,
 } from '@switchyard/handoff'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { BoundConnections } from './bound-connections.ts'
@@ -85,7 +85,7 @@ export class ConnectionMover {
     const { socket } = request
     this.some = true
     this.keepForAnother(socket)
-    if (!isMoreBehind(request)) this.endWith(response, socket)
+    if (!hasMoreBehind(request)) this.endWith(response, socket)
   }
 
   /** Has a connection said that it ends? What its client has sent nevertheless is not begun: it may send it again elsewhere. */
@@ -119,7 +119,7 @@ export class ConnectionMover {
   private canMove(socket: Socket): boolean {
     const server = serverOf(socket)
     if (!this.outbox.movesConnections || tagOf(socket) === undefined || server === undefined) return false
-    return tellsIdleConnections(server) && !this.bound.has(socket)
+    return canListIdleConnections(server) && !this.bound.has(socket)
   }
 
   private goAfter(response: ServerResponse, socket: Socket): void {

@@ -111,7 +111,7 @@ export class Steering {
   ): void {
     const socket = request.socket as SteeredSocket
     const { outbox } = this.parts
-    const found = carriedBy({ request, response, rest, previous })
+    const found = carriedBy({ request, response, upgradeHead: rest, previous })
     const carried = outbox.movesConnections || typeof found === 'string' ? found : 'channel'
     if (typeof carried === 'string' || tag === undefined)
       return this.forward(carried as ForwardReason, route, request, response, rest, serve)
