@@ -1,4 +1,4 @@
-// How many descriptors this process may have, and how many it has, as far as Node alone can tell.
+// The descriptor limit of this process and its next free descriptor, without the native module.
 
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
@@ -7,13 +7,13 @@ interface Report {
   readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } }
 }
 
-/** The soft limit of the system; infinite where there is none, or none is told. */
+/** The soft limit; infinite where there is none, or Node does not report it. */
 export function descriptorLimit(): number {
   const soft = Number((process.report?.getReport() as unknown as Report | undefined)?.userLimits?.open_files?.soft)
   return Number.isInteger(soft) ? soft : Number.POSITIVE_INFINITY
 }
 
-/** The number that the next descriptor gets: the lowest that is free. Infinite when there is none. */
+/** The number of the next new descriptor: the lowest free one. Infinite when none is free. */
 export function nextDescriptor(): number {
   try {
     const fd = openSync(devNull, 'r')

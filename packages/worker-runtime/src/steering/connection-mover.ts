@@ -4,14 +4,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import {
+  canListIdleConnections,
   giveBackReasons,
-  idleConnectionsOf,
   hasMoreBehind,
+  idleConnectionsOf,
   type Outbox,
   packRest,
   responseOn,
   tagOf,
-  canListIdleConnections,
 } from '@switchyard/handoff'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { BoundConnections } from './bound-connections.ts'
