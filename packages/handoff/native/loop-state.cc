@@ -39,15 +39,15 @@ void publishWaiting() {
   Word* row = theReceiver->row;
   // Both processes store, then load, in sequential order. So either the primary sees that the loop waits, or this process sees the request for a notice.
   row[kBusySince].store(0);
-  uint32_t wanted = row[kWanted].load(), granted = row[kGranted].load(std::memory_order_relaxed);
-  if (wanted == granted) return;
+  uint32_t wanted = row[kNoticeWanted].load(), sent = row[kNoticeSent].load(std::memory_order_relaxed);
+  if (wanted == sent) return;
   // Its upper 24 bits are those of a count of hand-offs. The notice is due when that many have been received.
   uint32_t received = row[kReceived].load(std::memory_order_relaxed);
   if (static_cast<int32_t>((wanted & ~kNoticeMask) - (received << kNoticeBits)) > 0) return;
   // Before the message is sent: the primary may request the next notice at once.
-  row[kGranted].store(wanted);
+  row[kNoticeSent].store(wanted);
   Outgoing<Return> turned;
-  if (!turned.send(theReceiver->socket)) row[kGranted].store(granted);
+  if (!turned.send(theReceiver->socket)) row[kNoticeSent].store(sent);
 }
 
 void beforePoll(uv_prepare_t*) {

@@ -12,8 +12,8 @@ constexpr struct {
   int32_t value;
 } kLayout[] = {
     {"version", kLayoutVersion}, {"rowBytes", kRowBytes}, {"claimsOffset", kClaimsOffset}, {"noticeBits", kNoticeBits}, {"aheadTurns", kAheadTurns},
-    {"received", kReceived}, {"busySince", kBusySince}, {"turns", kTurns}, {"turnWaitUs", kTurnWait}, {"granted", kGranted}, {"begun", kBegun},
-    {"turnUs", kTurn}, {"requestTurnUs", kRequestTurn}, {"wanted", kWanted},
+    {"received", kReceived}, {"busySince", kBusySince}, {"turns", kTurns}, {"turnWaitUs", kTurnWait}, {"noticeSent", kNoticeSent}, {"begun", kBegun},
+    {"turnUs", kTurn}, {"requestTurnUs", kRequestTurn}, {"noticeWanted", kNoticeWanted},
     {"recordInts", kRecordInts}, {"woken", kWoken}, {"ended", kEnded}, {"lingered", kLingered}, {"hungUp", kHungUp},
     {"peekEnded", kPeekEnded}, {"peekBroken", kPeekBroken},
     {"noDescriptor", kNoDescriptor}, {"batchEnd", kBatchEnd}, {"turned", kTurned}, {"returnInts", kReturnInts},

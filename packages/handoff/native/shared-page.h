@@ -21,7 +21,7 @@ constexpr size_t kRowBytes = 128;  // two cache lines: one that the worker write
 constexpr size_t kClaimsOffset = kRowBytes;
 
 // The words of the row that native code reads or writes.
-enum RowWord { kReceived = 1, kBusySince = 4, kTurns = 5, kTurnWait = 6, kGranted = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kWanted = 30 };
+enum RowWord { kReceived = 1, kBusySince = 4, kTurns = 5, kTurnWait = 6, kNoticeSent = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kNoticeWanted = 30 };
 
 // A notice is a number of its own in the low bits; above them stand the low bits of a count of hand-offs.
 constexpr uint32_t kNoticeBits = 8, kNoticeMask = (1u << kNoticeBits) - 1;

@@ -1,5 +1,8 @@
 // Pauses accepting while the process has no descriptor to spare, and tries every 50 ms whether it has one again.
 
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
+
 const RETRY_MS = 50
 
 export interface AcceptPauseOptions {
@@ -39,5 +42,26 @@ export class AcceptPause {
   /** For an acceptor that accepts no more. */
   stop(): void {
     clearInterval(this.timer)
+  }
+}
+
+interface Report {
+  readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } }
+}
+
+/** The soft limit of descriptors, without the native module; infinite where there is none, or Node does not report it. */
+export function descriptorLimit(): number {
+  const soft = Number((process.report?.getReport() as unknown as Report | undefined)?.userLimits?.open_files?.soft)
+  return Number.isInteger(soft) ? soft : Number.POSITIVE_INFINITY
+}
+
+/** The number of the next new descriptor, without the native module. Infinite when none is free. */
+export function nextDescriptor(): number {
+  try {
+    const fd = openSync(devNull, 'r')
+    closeSync(fd)
+    return fd
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }

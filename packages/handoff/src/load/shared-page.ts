@@ -27,7 +27,7 @@ export const rowWords = {
   /** See `Load.turnWaitMs`. Written by native code. */
   turnWaitUs: 6,
   /** The last notice that was sent, see `LoadRow.requestNotice`. Written by native code. */
-  granted: 7,
+  noticeSent: 7,
   /** Requests started since the worker's start. */
   begun: 8,
   /** See `Load.turnMs`. Written by native code. */
@@ -53,7 +53,7 @@ export const primaryWords = {
   /** Changes of which a message was sent. */
   sentChanges: 29,
   /** The notice that the primary requests, see `LoadRow.requestNotice`. */
-  wanted: 30,
+  noticeWanted: 30,
   /** Rises with each change of `readySlots`. */
   readyVersion: 31,
 } as const
@@ -89,14 +89,14 @@ export const nativeCodes = {
 } as const
 
 const WORD_BYTES = 4
-const { received, busySince, turns, turnWaitUs, granted, begun, turnUs, requestTurnUs } = rowWords
+const { received, busySince, turns, turnWaitUs, noticeSent, begun, turnUs, requestTurnUs } = rowWords
 
 /** Everything that the native module must have the same, by the names in native/module.cc. */
 const nativeLayout: Readonly<Record<string, number>> = {
   version: LAYOUT_VERSION,
   rowBytes: ROW_WORDS * WORD_BYTES,
   claimsOffset: ROW_WORDS * WORD_BYTES,
-  ...{ received, busySince, turns, turnWaitUs, granted, begun, turnUs, requestTurnUs, wanted: primaryWords.wanted },
+  ...{ received, busySince, turns, turnWaitUs, noticeSent, begun, turnUs, requestTurnUs, noticeWanted: primaryWords.noticeWanted },
   noticeBits: NOTICE_BITS,
   aheadTurns: AHEAD_TURNS,
   ...nativeCodes,

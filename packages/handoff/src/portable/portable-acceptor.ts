@@ -2,9 +2,9 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { RequestHead } from '@switchyard/routing'
+import { descriptorLimit, nextDescriptor } from '../acceptor/accept-pause.ts'
 import type { Acceptor, AcceptorOptions, Arrival } from '../acceptor/acceptor.ts'
 import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
-import { descriptorLimit, nextDescriptor } from '../acceptor/descriptor-limit.ts'
 import {
   type BoundListener,
   DEFAULT_BACKLOG,
@@ -164,15 +164,15 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
 
   readmit({ fd, tag }: Connection): Arrival | undefined {
     const socket = this.held.get(fd)
-    if (socket === undefined || socket.gone) return this.remove(fd)
+    if (socket === undefined || socket.isBroken) return this.remove(fd)
     socket.reattach()
     // A connection in the queue is read on, to see when its client hangs up.
     socket.watch()
     return this.examineHeld(socket, listenerOf(tag))
   }
 
-  private examineHeld({ fd, bytes, ended, gone }: HeldSocket, listener: number): Arrival | undefined {
-    return gone ? this.remove(fd) : this.examine(fd, listener, bytes, bytes.length, ended)
+  private examineHeld({ fd, bytes, ended, isBroken }: HeldSocket, listener: number): Arrival | undefined {
+    return isBroken ? this.remove(fd) : this.examine(fd, listener, bytes, bytes.length, ended)
   }
 
   watchHangUp(fd: number): void {
@@ -195,7 +195,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
 
   protected answer(fd: number, bytes: Buffer): boolean {
     const socket = this.held.get(fd)
-    if (socket === undefined || socket.gone) return false
+    if (socket === undefined || socket.isBroken) return false
     socket.answer(bytes)
     return true
   }
@@ -237,7 +237,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
 
   private admit(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
-    if (socket.gone) return this.drop(fd)
+    if (socket.isBroken) return this.drop(fd)
     if (!this.listeners.peeksAt(listener)) this.arrive(this.arrival(fd, packTag(listener, false), RequestHead.addressOnly()))
     else {
       this.counts.waiting++
@@ -262,7 +262,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
       this.arrive(this.examineHeld(socket, listener))
       this.options.onBatchEnd()
     } else if (this.watchedForHangUp.has(fd)) this.checkHangUp(fd)
-    else if (socket.gone) {
+    else if (socket.isBroken) {
       if (this.lingering.has(fd)) this.endLingering(fd)
       else if (this.early.has(fd)) {
         this.removeEarly(fd)
@@ -273,7 +273,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
 
   private checkHangUp(fd: number): void {
     const socket = this.held.get(fd)
-    if ((socket === undefined || socket.gone || socket.ended) && this.watchedForHangUp.delete(fd)) this.options.onHangUp(fd)
+    if ((socket === undefined || socket.isBroken || socket.ended) && this.watchedForHangUp.delete(fd)) this.options.onHangUp(fd)
   }
 
   protected wait(fd: number, listener: number): undefined {

@@ -102,25 +102,25 @@ test('a wish stands until it is granted, and then another can be made', () => {
   const { memory, row } = rowOf()
   row.requestNotice()
   row.requestNotice()
-  assert.is(memory[primaryWords.wanted], 1)
-  memory[rowWords.granted] = 1
+  assert.is(memory[primaryWords.noticeWanted], 1)
+  memory[rowWords.noticeSent] = 1
   row.requestNotice()
-  assert.is(memory[primaryWords.wanted], 2)
+  assert.is(memory[primaryWords.noticeWanted], 2)
   row.cancelNotice()
-  assert.is(memory[primaryWords.wanted], 1)
+  assert.is(memory[primaryWords.noticeWanted], 1)
 })
 
 test('a wish names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
   const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 3_000 })
   row.handedOff = 300
   row.requestNotice()
-  assert.is((memory[primaryWords.wanted] as number) >> 8, 300)
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 300)
   memory[rowWords.turnWaitUs] = 1_000
   row.requestNotice()
-  assert.is((memory[primaryWords.wanted] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
   row.handedOff = 2 ** 24 + 5
   row.requestNotice()
-  assert.is((memory[primaryWords.wanted] as number) >> 8, 4, 'the low bits of the count are enough')
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 4, 'the low bits of the count are enough')
 })
 
 for (const [what, words, handedOff, nextInMs] of [
