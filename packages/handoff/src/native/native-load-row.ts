@@ -162,10 +162,10 @@ export class NativeLoadRow implements LoadRow {
   }
 
   requestNotice(): boolean {
-    const granted = Atomics.load(this.words, rowWords.noticeSent)
+    const last = Atomics.load(this.words, rowWords.noticeSent)
     // Connections that are offered ahead should arrive before the loop has taken the last one.
     const received = this.handedOff - Math.ceil(this.aheadDepth / 2)
-    const notice = (received << NOTICE_BITS) | ((granted + 1) & NOTICE_MASK)
+    const notice = (received << NOTICE_BITS) | ((last + 1) & NOTICE_MASK)
     if (Atomics.load(this.words, primaryWords.noticeWanted) !== notice) Atomics.store(this.words, primaryWords.noticeWanted, notice)
     // Both processes store, then load, in sequential order. So either the loop sees the request, or this process sees that the loop waits.
     return Atomics.load(this.words, rowWords.busySince) === 0 && this.isFree

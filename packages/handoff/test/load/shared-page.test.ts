@@ -10,10 +10,10 @@ test('the native module has the same layout', () => checkLayout(native().layout)
 
 for (const [what, change, message] of [
   ['another number', { busySince: 3 }, 'busySince is 3, expected 4'],
-  ['a number too many', { unknown: 1 }, 'unknown is 1, expected undefined'],
-  ['a number too few', { turned: undefined }, 'turned is undefined, expected -1'],
+  ['an extra number', { unknown: 1 }, 'unknown is 1, expected undefined'],
+  ['a missing number', { turned: undefined }, 'turned is undefined, expected -1'],
 ] as const) {
-  test(`a native module with ${what} is refused, and the error says what to do`, () => {
+  test(`a native module with ${what} is refused, and the error names it and the remedy`, () => {
     const found = { ...native().layout, ...change } as unknown as Record<string, number>
     assert.throws(
       () => checkLayout(found),
