@@ -140,8 +140,8 @@ napi_value holdOffArrivals(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// openAcceptor(records: Int32Array, bytes: Uint8Array, headBytes, lastDescriptor, receiver, onBatch(count, errno)): the last `headBytes` of `bytes`
-// belong to peek(). A batch ends with the first descriptor that is not below `lastDescriptor`.
+// openAcceptor(records: Int32Array, bytes: Uint8Array, headBytes, lastDescriptor, receiver, onBatch(count, errno)): the last `headBytes` of
+// `bytes` belong to peek(). A batch ends with the first descriptor that is not below `lastDescriptor`.
 napi_value openAcceptor(napi_env env, napi_callback_info info) {
   Args<6> args(env, info);
   if (theAcceptor != nullptr) {

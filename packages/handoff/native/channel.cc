@@ -124,8 +124,8 @@ napi_value channelStarted(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// offer(channel, fd, tag, bound, carried?: Uint8Array) -> the index of the claim; -1 when the window is full. The channel owns the descriptor until
-// it is claimed or taken back. `bound`: it cannot be recalled. `carried`: bytes that were read off the connection before.
+// offer(channel, fd, tag, bound, carried?: Uint8Array) -> the index of the claim; -1 when the window is full. The channel owns the
+// descriptor until it is claimed or taken back. `bound`: it cannot be recalled. `carried`: bytes that were read off the connection before.
 napi_value offer(napi_env env, napi_callback_info info) {
   Args<5> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
@@ -167,8 +167,8 @@ napi_value flush(napi_env env, napi_callback_info info) {
   return fromInt(env, static_cast<int32_t>(channel->unsent.size()));
 }
 
-// settle(channel, settled: Int32Array) -> how many hand-offs are decided. `settled` gets the index of each that the worker has claimed, whose copy is
-// closed, and ~index of each that the worker could not receive, whose descriptor is the caller's again.
+// settle(channel, settled: Int32Array) -> how many hand-offs are decided. `settled` gets the index of each that the worker has claimed,
+// whose copy is closed, and ~index of each that the worker could not receive, whose descriptor is the caller's again.
 napi_value settle(napi_env env, napi_callback_info info) {
   Args<2> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
@@ -200,8 +200,9 @@ napi_value takeBack(napi_env env, napi_callback_info info) {
   return fromInt(env, settled.count);
 }
 
-// recall(channel, most, olderThanUs, recalled: Int32Array) -> how many hand-offs were taken back, the oldest first. The worker can no longer claim them
-// and the caller owns their descriptors. `recalled` gets the index of each that was sent, and ~index of each that the worker never receives.
+// recall(channel, most, olderThanUs, recalled: Int32Array) -> how many hand-offs were taken back, the oldest first. The worker can no
+// longer claim them and the caller owns their descriptors. `recalled` gets the index of each that was sent, and ~index of each that the
+// worker never receives.
 napi_value recall(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);

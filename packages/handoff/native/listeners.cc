@@ -23,8 +23,8 @@ Listener* findListener(int id) {
 
 }  // namespace
 
-// Closing a listener resets the connections in its queue, so they are accepted first. Another process may share an inherited socket: while this
-// process has not accepted from it, that one will.
+// Closing a listener resets the connections in its queue, so they are accepted first. Another process may share an inherited socket: while
+// this process has not accepted from it, that one will.
 void releaseListeners(Acceptor* acceptor) {
   for (Listener* listener : acceptor->listeners) {
     for (int batches = 0; listener->isOurs && batches < kLastBatches && acceptBatch(listener); batches++) {}
@@ -33,8 +33,8 @@ void releaseListeners(Acceptor* acceptor) {
   acceptor->listeners.clear();
 }
 
-// addListener(fd, id, peek, isInherited): the acceptor owns the listening descriptor from now on. Accepting starts with admitOn and resumeListeners.
-// Throws when the descriptor cannot be watched; then the caller still owns it.
+// addListener(fd, id, peek, isInherited): the acceptor owns the listening descriptor from now on. Accepting starts with admitOn and
+// resumeListeners. Throws when the descriptor cannot be watched; then the caller still owns it.
 napi_value addListener(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   Listener* listener =

@@ -119,8 +119,8 @@ napi_value describeListener(napi_env env, napi_callback_info info) {
   return out;
 }
 
-// adoptListener(fd, backlog, deferSeconds): gives a listening socket the options that listenTcp and listenUnix set. Another process may accept from
-// it at the same time. `backlog` 0 keeps the present one. Throws unless it listens.
+// adoptListener(fd, backlog, deferSeconds): gives a listening socket the options that listenTcp and listenUnix set. Another process may
+// accept from it at the same time. `backlog` 0 keeps the present one. Throws unless it listens.
 napi_value adoptListener(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
   int fd = toInt(env, args.at[0]), listens = 0, family = 0, on = 1;

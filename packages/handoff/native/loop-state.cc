@@ -14,9 +14,9 @@ constexpr double kFirstPieceUs = 1000, kFirstPieceSquareUs = 20e6;
 
 uint32_t wordOf(double us) { return us < INT32_MAX ? static_cast<uint32_t>(us) : INT32_MAX; }
 
-// Updates the averages with a turn of `us` µs. A random moment falls into a long piece of work more often than into a short one: the mean wait for
-// its end is the mean square of the lengths over twice their mean (the inspection paradox of renewal theory). A turn that starts n requests counts
-// as n pieces, so that a burst of short requests does not look like one long computation.
+// Updates the averages with a turn of `us` µs. A random moment falls into a long piece of work more often than into a short one: the mean
+// wait for its end is the mean square of the lengths over twice their mean (the inspection paradox of renewal theory). A turn that starts n
+// requests counts as n pieces, so that a burst of short requests does not look like one long computation.
 void countTurn(uint32_t us) {
   Receiver* receiver = theReceiver;
   uint32_t begun = receiver->row[kBegun].load(std::memory_order_relaxed);
@@ -37,7 +37,8 @@ void countTurn(uint32_t us) {
 
 void publishWaiting() {
   Word* row = theReceiver->row;
-  // Both processes store, then load, in sequential order. So either the primary sees that the loop waits, or this process sees the request for a notice.
+  // Both processes store, then load, in sequential order. So either the primary sees that the loop waits, or this process sees the request
+  // for a notice.
   row[kBusySince].store(0);
   uint32_t wanted = row[kNoticeWanted].load(), sent = row[kNoticeSent].load(std::memory_order_relaxed);
   if (wanted == sent) return;
@@ -89,7 +90,7 @@ void watchLoop(uv_loop_t* loop) {
 napi_value markFree(napi_env, napi_callback_info) {
   Receiver* receiver = theReceiver;
   uint32_t since = receiver->row[kBusySince].load(std::memory_order_relaxed);
-  if (since == 0 || receiver->holding || receiver->toCome > 0) return nullptr;
+  if (since == 0 || receiver->holding || receiver->remaining > 0) return nullptr;
   countTurn(microseconds() - since);
   receiver->freed = true;
   publishWaiting();

@@ -23,7 +23,7 @@ struct Receiver {
   uv_check_t afterPoll;
   bool holding;  // a connection was received whose first request starts in the next turn
   bool freed;    // the row already says that the loop waits, although this turn is not over
-  uint32_t toCome;  // hand-offs of the current message that JavaScript has not seen
+  uint32_t remaining;  // hand-offs of the current message that JavaScript has not seen
   double turnUs, pieceUs, pieceSquareUs, requestUs;  // moving averages
   uint32_t begun;  // requests started before this turn
   uint32_t requests;  // requests started in the turn before

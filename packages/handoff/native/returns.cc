@@ -48,8 +48,8 @@ bool isConnection(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 && (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
 }
 
-// Reads up to `most` messages of a worker, which is not trusted: malformed entries are dropped. After a descriptor that is no connection, or that
-// no entry names, nothing more is read from this worker.
+// Reads up to `most` messages of a worker, which is not trusted: malformed entries are dropped. After a descriptor that is no connection,
+// or that no entry names, nothing more is read from this worker.
 void readMessages(Channel* channel, int most) {
   const std::shared_ptr<Channel> alive = channel->shared_from_this();
   const std::shared_ptr<Callback> onReturn = channel->onReturn;

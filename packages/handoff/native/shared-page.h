@@ -21,7 +21,17 @@ constexpr size_t kRowBytes = 128;  // two cache lines: one that the worker write
 constexpr size_t kClaimsOffset = kRowBytes;
 
 // The words of the row that native code reads or writes.
-enum RowWord { kReceived = 1, kBusySince = 4, kTurns = 5, kTurnWait = 6, kNoticeSent = 7, kBegun = 8, kTurn = 9, kRequestTurn = 13, kNoticeWanted = 30 };
+enum RowWord {
+  kReceived = 1,
+  kBusySince = 4,
+  kTurns = 5,
+  kTurnWait = 6,
+  kNoticeSent = 7,
+  kBegun = 8,
+  kTurn = 9,
+  kRequestTurn = 13,
+  kNoticeWanted = 30,
+};
 
 // A notice is a number of its own in the low bits; above them stand the low bits of a count of hand-offs.
 constexpr uint32_t kNoticeBits = 8, kNoticeMask = (1u << kNoticeBits) - 1;
@@ -36,7 +46,7 @@ constexpr uint32_t kAheadTurns = 4;
 // Codes in the records of the acceptor, and in the calls of a channel and a receiver.
 constexpr int kRecordInts = 4;  // fd, tag, offset, length (-1: a new connection that has already ended)
 constexpr int kWoken = -1;      // a watched connection has received bytes
-constexpr int kEnded = -2;      // a watched connection has ended or broken
+constexpr int kEnded = -2;      // its client has ended its side, or it is broken; bytes may have come before
 constexpr int kLingered = -3;   // a refused connection is closed by its client
 constexpr int kHungUp = -4;     // the client of a queued connection has hung up
 // Results of peek() below 0.

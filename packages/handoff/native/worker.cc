@@ -35,7 +35,7 @@ bool receiveMessage() {
   size_t at = message.start(), descriptor = 0;
   for (uint32_t i = 0; i < message.count; i++) {
     const Item& item = message.entries[i];
-    receiver->toCome = message.count - i - 1;
+    receiver->remaining = message.count - i - 1;
     if (item.index == kAnswer) {
       receiver->onReceived->call({kNoDescriptor, 0, static_cast<int32_t>(item.word), item.tag, 0, 0});
     } else if (descriptor == message.descriptorCount) {
@@ -115,9 +115,9 @@ napi_value claim(napi_env env, napi_callback_info info) {
   return fromBool(env, true);
 }
 
-// sendReturns(records: Int32Array of fd, id, tag, reason, bytes: Uint8Array[], socket?) -> how many were sent, fewer than all when the kernel has no room
-// for more; -1: the other side has exited. id 0: a connection that is given back, whose descriptor is closed here once it is sent.
-// `socket`: one end of a passage; default: this worker's.
+// sendReturns(records: Int32Array of fd, id, tag, reason, bytes: Uint8Array[], socket?) -> how many were sent, fewer than all when the
+// kernel has no room for more; -1: the other side has exited. id 0: a connection that is given back, whose descriptor is closed here once
+// it is sent. `socket`: one end of a passage; default: this worker's.
 napi_value sendReturns(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
   int socket = args.count > 2 ? toInt(env, args.at[2]) : theReceiver->socket;

@@ -13,8 +13,8 @@ export interface Connection {
 }
 
 /**
- * Hands connections off to one worker, and keeps each until the worker has claimed it. It owns the count of hand-offs under way and every descriptor
- * that was offered, until that is claimed or returned by `settle`, `recall` or `takeBack`.
+ * Hands connections off to one worker, and keeps each until the worker has claimed it. It owns the count of hand-offs under way and every
+ * descriptor that was offered, until that is claimed or returned by `settle`, `recall` or `takeBack`.
  */
 export interface Channel {
   /** Hand-offs that are offered and not claimed. */

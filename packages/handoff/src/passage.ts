@@ -23,7 +23,10 @@ export interface PassageListener {
 export interface Passage {
   /** Connections that are not sent yet, because the other side reads slowly. */
   readonly unsent: number
-  /** False: the other side has exited, and the caller still owns the connection. This process keeps no descriptor of a connection that was sent. */
+  /**
+   * False: the other side has exited, and the caller still owns the connection. This process keeps no descriptor of a connection that was
+   * sent.
+   */
   pass(passed: Passed): boolean
   /** Reads everything that the other side has sent. */
   readAll(): void

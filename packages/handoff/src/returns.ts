@@ -1,5 +1,5 @@
-// What a worker sends to the primary: a connection that it gives back, or, when the connection cannot move, a question which worker should serve its next
-// request. And the primary's verdict.
+// What a worker sends to the primary: a connection that it gives back, or, when the connection cannot move, a question which worker should
+// serve its next request. And the primary's verdict.
 
 /** Why a connection is given back, by number: its next request belongs elsewhere, or, with `rest`, it is idle. */
 export const giveBackReasons = ['pool', 'sticky', 'rest'] as const

@@ -5,7 +5,10 @@ const HEAD_COMPLETE = 1 << 16
 /** Listeners have numbers below this. */
 export const MAX_LISTENER_NUMBERS = HEAD_COMPLETE
 
-/** The tag of a connection of listener 0 to 65,535. `headComplete`: a whole HTTP/1 head is in the kernel, so the worker may start the request at once. */
+/**
+ * The tag of a connection of listener 0 to 65,535. `headComplete`: a whole HTTP/1 head is in the kernel, so the worker may start the
+ * request at once.
+ */
 export function packTag(listener: number, headComplete: boolean): number {
   return headComplete ? listener | HEAD_COMPLETE : listener
 }

@@ -18,7 +18,10 @@ export interface WorkerLink {
   readonly stdio: readonly (number | 'pipe')[]
   /** The descriptors that the worker is told. */
   readonly ends: ChannelEnds
-  /** For all other messages, in both directions; undefined: the worker has not started, or its process could not be made. Node's IPC belongs to the app. */
+  /**
+   * For all other messages, in both directions; undefined: the worker has not started, or its process could not be made. Node's IPC belongs
+   * to the app.
+   */
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
   sendReadySlots(slots: readonly number[]): void
@@ -29,8 +32,8 @@ export interface WorkerLink {
   /** Counts a change whose message is about to be sent. With shared memory the worker sees at once that it is on its way. */
   countChange(): void
   /**
-   * The worker's process has its ends; without a pid it could not be made. `onOverflow`: it leaves too many messages unread, and its control pipe is
-   * closed.
+   * The worker's process has its ends; without a pid it could not be made. `onOverflow`: it leaves too many messages unread, and its
+   * control pipe is closed.
    */
   started(child: ChildProcess, onOverflow?: () => void): void
   /** The process has exited: calls `then` when everything that it wrote to the pipes is read. */

@@ -1,5 +1,5 @@
-// The seam of the acceptor, seen from the primary: the listening sockets, and every connection from accept until it is handed off, refused or closed.
-// It knows connections and their heads, and nothing of pools or workers.
+// The seam of the acceptor, seen from the primary: the listening sockets, and every connection from accept until it is handed off, refused
+// or closed. It knows connections and their heads, and nothing of pools or workers.
 
 import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
@@ -80,8 +80,8 @@ export interface Acceptor {
   /** By the number of the listener: are heads peeked at? */
   readonly peeks: Readonly<Record<number, boolean>>
   /**
-   * Binds and listens, or takes over a listening socket. Nothing is accepted before `accept()` or `acceptOn()`. Rejects as `listen` of listener.ts does,
-   * and with EMFILE when no listener number is free.
+   * Binds and listens, or takes over a listening socket. Nothing is accepted before `accept()` or `acceptOn()`. Rejects as `listen` of
+   * listener.ts does, and with EMFILE when no listener number is free.
    */
   listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener>
   /** Gives a listener a new socket at the path of its unix socket, whose file was removed. Rejects as `listen`; then nothing has changed. */
@@ -107,15 +107,20 @@ export interface Acceptor {
   /** Hands over all connections that rest or whose head is incomplete. Does nothing on a transport that cannot pass descriptors on. */
   handOver(to: HandOverListener): void
   /**
-   * Takes in a connection that a worker gives back, or another primary passes. The worker is not trusted: the bytes that it claims to have read are
-   * examined like a client's. Returns as `readmit` does.
+   * Takes in a connection that a worker gives back, or another primary passes. The worker is not trusted: the bytes that it claims to have
+   * read are examined like a client's. Returns as `readmit` does.
    */
   receiveBack(connection: Connection): Arrival | undefined
-  /** Examines a connection again that came back or waited. undefined: it is closed because its client hung up, or refused, or its head is incomplete. */
+  /**
+   * Examines a connection again that came back or waited. undefined: it is closed because its client hung up, or refused, or its head is
+   * incomplete.
+   */
   readmit(connection: Connection): Arrival | undefined
   /** Answers a connection, which the acceptor owns again. */
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void
-  /** Leaves new connections in the kernel for `ms` milliseconds, when looking sooner gains nothing. Does nothing on a transport that cannot. */
+  /**
+   * Leaves new connections in the kernel for `ms` milliseconds, when looking sooner gains nothing. Does nothing on a transport that cannot.
+   */
   holdOff(ms: number): void
   /** Calls `onHangUp` when the client of a connection hangs up. The caller still owns the connection. */
   watchHangUp(fd: number): void

@@ -1,4 +1,5 @@
-// The address of a listening descriptor that another program has opened. The native module asks the kernel; without it the tables in /proc tell.
+// The address of a listening descriptor that another program has opened. The native module asks the kernel; without it the tables in /proc
+// tell.
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'

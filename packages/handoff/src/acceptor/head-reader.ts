@@ -5,9 +5,9 @@ import type { HeadBounds } from './acceptor.ts'
 import type { RefusalReason } from './refusal.ts'
 
 /**
- * `complete`: a whole HTTP/1 head. `by-address`: the client speaks another protocol, or only the worker's parser can judge its head. `longer`: the head
- * is too long, and passes without being read. `wait`: the head is incomplete. `ended`: it is incomplete, and the client sends no more. Otherwise
- * the reason to refuse it.
+ * `complete`: a whole HTTP/1 head. `by-address`: the client speaks another protocol, or only the worker's parser can judge its head.
+ * `longer`: the head is too long, and passes without being read. `wait`: the head is incomplete. `ended`: it is incomplete, and the client
+ * sends no more. Otherwise the reason to refuse it.
  */
 export type HeadState =
   | 'complete'

@@ -1,5 +1,5 @@
-// Refused connections whose answer is on its way. Each stays open until its client closes it, or for a bounded time: closing at once would reset the
-// connection before the client has read the answer.
+// Refused connections whose answer is on its way. Each stays open until its client closes it, or for a bounded time: closing at once would
+// reset the connection before the client has read the answer.
 
 /** By descriptor, in order of time. */
 export class Lingering {

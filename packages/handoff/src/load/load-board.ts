@@ -1,5 +1,6 @@
-// What the primary knows of its workers' load: one row for each worker. Every choice needs the counts and the state of the event loop, so these
-// are as fresh as the transport allows; slower values come in reports. The primary adds the hand-offs that the worker has not received.
+// What the primary knows of its workers' load: one row for each worker. Every choice needs the counts and the state of the event loop, so
+// these are as fresh as the transport allows; slower values come in reports. The primary adds the hand-offs that the worker has not
+// received.
 
 import type { Load } from '@switchyard/routing'
 import type { LoadDetails } from './load-details.ts'
@@ -23,7 +24,10 @@ export interface LoadReport {
   readonly faults?: number | undefined
 }
 
-/** One worker's row: what the worker says, plus the hand-offs on their way to it. The worker is not trusted: impossible values are ignored and counted. */
+/**
+ * One worker's row: what the worker says, plus the hand-offs on their way to it. The worker is not trusted: impossible values are ignored
+ * and counted.
+ */
 export interface LoadRow extends Load {
   /** Hand-offs since the worker's start that it has received, or will receive. Only the channel changes it. */
   readonly handedOff: number
@@ -38,8 +42,8 @@ export interface LoadRow extends Load {
   /** Impossible values that the worker has sent. */
   readonly faults: number
   /**
-   * Milliseconds until the busy loop probably takes a connection that is offered now. Infinity when it is unknown: its turns differ too much in
-   * length, the present turn is overdue, or enough is on its way.
+   * Milliseconds until the busy loop probably takes a connection that is offered now. Infinity when it is unknown: its turns differ too
+   * much in length, the present turn is overdue, or enough is on its way.
    */
   readonly nextInMs: number
   /** Do the turns of the loop take about the same time? false when it is unknown. */

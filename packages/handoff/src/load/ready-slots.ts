@@ -1,5 +1,5 @@
-// Which slots of a pool have a ready worker, as a bitmap in the row that the primary shares with each worker of the pool. The primary writes it
-// before it acts on a change, so a worker never decides by an old list.
+// Which slots of a pool have a ready worker, as a bitmap in the row that the primary shares with each worker of the pool. The primary
+// writes it before it acts on a change, so a worker never decides by an old list.
 
 import { primaryWords, READY_WORDS } from './shared-page.ts'
 

@@ -61,7 +61,10 @@ export const READY_WORDS = 12
 
 /** A notice is a number of its own in so many low bits; above them stand the low bits of a count of hand-offs. */
 export const NOTICE_BITS = 8
-/** So many turns' worth of requests may be offered to a busy loop whose own connections fill its turns. A worker reads that many in one turn. */
+/**
+ * So many turns' worth of requests may be offered to a busy loop whose own connections fill its turns. A worker reads that many in one
+ * turn.
+ */
 export const AHEAD_TURNS = 4
 
 /** What native code passes to callbacks and returns. */
@@ -70,7 +73,7 @@ export const nativeCodes = {
   recordInts: 4,
   /** A watched connection has received bytes. */
   woken: -1,
-  /** A watched connection has received bytes, and its client sends no more. */
+  /** The client of a watched connection has ended its side, or the connection is broken. Bytes may have come before. */
   ended: -2,
   /** The client has closed a refused connection. */
   lingered: -3,

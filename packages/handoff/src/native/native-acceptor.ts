@@ -141,8 +141,8 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     owners?.move(fd, 'dispatcher', 'resting')
     const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
     // When descriptors run short, the connection that has rested longest is closed.
-    const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
-    if (gone !== undefined) this.endRest(gone)
+    const surplus = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
+    if (surplus !== undefined) this.endRest(surplus)
     this.startSweeper()
   }
 
@@ -287,7 +287,10 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 }
 
-/** The buffer for batches, whose end is for a single head. One byte more than the bound tells a head that is too long from one that just fits. */
+/**
+ * The buffer for batches, whose end is for a single head. One byte more than the bound tells a head that is too long from one that just
+ * fits.
+ */
 function buffersFor(maxHeadBytes: number): { bytes: Buffer; spare: Buffer } {
   const headBytes = maxHeadBytes + 1
   const bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))

@@ -11,6 +11,8 @@ import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 import { NativeOutbox } from './native-outbox.ts'
 
 const PEEK_BYTES = 65536
+/** The buffer of `peekReceived`. */
+const peeked = Buffer.alloc(PEEK_BYTES)
 
 class NativeOffer implements Offer {
   readonly tag: number
@@ -48,8 +50,6 @@ class NativeOffer implements Offer {
     native().closeDescriptor(this.fd)
   }
 }
-
-const peeked = Buffer.alloc(PEEK_BYTES)
 
 export class NativeEnd implements WorkerEnd {
   readonly outbox = new NativeOutbox()

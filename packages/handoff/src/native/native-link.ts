@@ -1,4 +1,5 @@
-// The primary's link to one worker on the native transport: a socket pair for hand-offs and returns, a shared page, and a pipe for everything else.
+// The primary's link to one worker on the native transport: a socket pair for hand-offs and returns, a shared page, and a pipe for
+// everything else.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'

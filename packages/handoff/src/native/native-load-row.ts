@@ -5,8 +5,9 @@ import { haveFallen, type LoadDetails } from '../load/load-details.ts'
 import { AHEAD_TURNS, NOTICE_BITS, primaryWords, rowWords } from '../load/shared-page.ts'
 
 /**
- * The turns of a loop are alike when the mean wait for the end of a turn is at most this share of a request's turn. The wait is one half when all
- * turns are equally long, the whole when their lengths are exponentially distributed, and several times as much when few are very long.
+ * The turns of a loop are alike when the mean wait for the end of a turn is at most this share of a request's turn. The wait is one half
+ * when all turns are equally long, the whole when their lengths are exponentially distributed, and several times as much when few are very
+ * long.
  */
 const ALIKE_SHARE = 0.75
 /** Work that may be offered ahead to a loop whose turns are alike; one connection in any case. */
@@ -17,8 +18,8 @@ const OVERDUE_TURNS = 4
 const OVERDUE_MS = 5
 const NOTICE_MASK = 2 ** NOTICE_BITS - 1
 
-// `busySince` counts from the machine's start, performance.now() from the process's. Time passes between the two calls, so the largest difference is
-// the most exact.
+// `busySince` counts from the machine's start, performance.now() from the process's. Time passes between the two calls, so the largest
+// difference is the most exact.
 const CLOCK_OFFSET_MS = Math.max(...[1, 2, 3, 4, 5].map(() => Number(process.hrtime.bigint()) / 1e6 - performance.now()))
 
 /** The time at which rows are read: one call of the clock serves all of them. */
@@ -86,7 +87,10 @@ export class NativeLoadRow implements LoadRow {
     return requestUs > 0 && (this.words[rowWords.turnWaitUs] as number) <= requestUs * ALIKE_SHARE
   }
 
-  /** How many connections may be on their way to a busy loop. The requests of AHEAD_TURNS turns: connections in the queue have waited longer than the next requests of the worker's own connections. */
+  /**
+   * How many connections may be on their way to a busy loop. The requests of AHEAD_TURNS turns: connections in the queue have waited longer
+   * than the next requests of the worker's own connections.
+   */
   private get aheadDepth(): number {
     if (!this.turnsAreAlike) return 0
     const requestUs = this.words[rowWords.requestTurnUs] as number

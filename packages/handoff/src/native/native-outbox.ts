@@ -1,5 +1,5 @@
-// What this worker sends to the primary, in batches: connections that it gives back, and questions. Its socket is destroyed at once; only a copy of
-// the descriptor and the bytes that were read stay until they are sent.
+// What this worker sends to the primary, in batches: connections that it gives back, and questions. Its socket is destroyed at once; only a
+// copy of the descriptor and the bytes that were read stay until they are sent.
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -39,8 +39,8 @@ export class NativeOutbox implements Outbox {
     if (fd === NO_DESCRIPTOR) return false
     // The server counts the response as finished. Otherwise it creates an error for the abort, which costs a good part of the whole move.
     response?.emit('finish')
-    // At once, or the next bytes would be read here. The socket closes without a shutdown, so the client sees nothing, and to the app the client has
-    // hung up after its last response.
+    // At once, or the next bytes would be read here. The socket closes without a shutdown, so the client sees nothing, and to the app the
+    // client has hung up after its last response.
     socket.destroy()
     this.fresh++
     this.add({ fd, id: 0, tag, reason, bytes: carried })

@@ -2,7 +2,10 @@
 
 import { hasNative, native } from '../native-module.ts'
 
-/** Sends one datagram to a unix socket, whose path begins with `@` if it is abstract. False: there is no native module. Throws the system's error. */
+/**
+ * Sends one datagram to a unix socket, whose path begins with `@` if it is abstract. False: there is no native module. Throws the system's
+ * error.
+ */
 export function sendDatagram(path: string, text: string): boolean {
   if (!hasNative()) return false
   native().sendDatagram(path, text)

@@ -1,6 +1,6 @@
-// Gives a received connection to a server, in the worker: calls the function that the server's listening handle calls for an accepted connection, so that
-// each version of Node does all that it does after accept.
-// Private fields of Node are used in the files of this folder and nowhere else.
+// Gives a received connection to a server, in the worker: calls the function that the server's listening handle calls for an accepted
+// connection, so that each version of Node does all that it does after accept. Private fields of Node are used in the files of this folder
+// and nowhere else.
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
@@ -44,7 +44,10 @@ const SOCKET_TYPE = 0
 const handleClasses = new Map<number, HandleClass>()
 const countingClasses = new WeakSet<object>()
 
-/** Injects connections into one server. Create it when the server begins to listen: connections run in the async context of that moment, as in Node. */
+/**
+ * Injects connections into one server. Create it when the server begins to listen: connections run in the async context of that moment, as
+ * in Node.
+ */
 export class ConnectionInjector {
   private readonly server: Server
   private readonly context = new AsyncResource('SWITCHYARDSERVER', { requireManualDestroy: true })
@@ -66,8 +69,8 @@ export class ConnectionInjector {
   }
 
   /**
-   * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`, `blockList`) or
-   * the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
+   * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
+   * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
    */
   accept(from: number | Handle, tag: number, carried?: Buffer): Socket | undefined {
     const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined

@@ -1,5 +1,5 @@
-// Intercepts the first request of a connection when the server's parser has read its head, before Node or the app acts on it: Node answers some heads
-// itself (400 without Host, 417) before it emits any event. The parser's `onIncoming` is private and exists in Node 20 to 26.
+// Intercepts the first request of a connection when the server's parser has read its head, before Node or the app acts on it: Node answers
+// some heads itself (400 without Host, 417) before it emits any event. The parser's `onIncoming` is private and exists in Node 20 to 26.
 
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -14,8 +14,8 @@ interface PrivateSocket {
 const ORDINARY = 0
 
 /**
- * Calls `mayBegin` when the first head is read. If it returns false, neither Node nor the app sees the request. Returns false when the connection has no
- * parser of Node, so that nothing can be intercepted.
+ * Calls `mayBegin` when the first head is read. If it returns false, neither Node nor the app sees the request. Returns false when the
+ * connection has no parser of Node, so that nothing can be intercepted.
  */
 export function guardFirstRequest(socket: Socket, mayBegin: () => boolean): boolean {
   const parser = (socket as unknown as PrivateSocket).parser

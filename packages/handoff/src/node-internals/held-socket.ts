@@ -1,5 +1,5 @@
-// A connection that a primary without the native module holds: Node's socket, and the bytes that were read off it. Stops and resumes reading by private
-// fields, because `pause()` alone loses bytes.
+// A connection that a primary without the native module holds: Node's socket, and the bytes that were read off it. Stops and resumes
+// reading by private fields, because `pause()` alone loses bytes.
 
 import type { Socket } from 'node:net'
 import { newOwners, type Owners } from '../owners.ts'
@@ -8,6 +8,7 @@ import type { Handle } from './handle.ts'
 /** A connection in the queue is read on up to here, to see when its client hangs up. */
 const ENOUGH_BYTES = 16_384
 const FIRST_BYTES = 2048
+const NOTHING = Buffer.alloc(0)
 
 interface ReadHandle extends Handle {
   reading: boolean
@@ -57,8 +58,8 @@ export class HeldSocket {
       this.ended = true
       this.notify()
     })
-    socket.on('error', () => this.onGone())
-    socket.once('close', () => this.onGone())
+    socket.on('error', () => this.onBroken())
+    socket.once('close', () => this.onBroken())
   }
 
   private get inner(): PrivateSocket {
@@ -103,8 +104,8 @@ export class HeldSocket {
   }
 
   /**
-   * Stops reading and returns the handle to send to another process; undefined: the connection is broken. It stays open here and is not read before
-   * `reattach()`.
+   * Stops reading and returns the handle to send to another process; undefined: the connection is broken. It stays open here and is not
+   * read before `reattach()`.
    */
   detachHandle(): Handle | undefined {
     this.isDetached = true
@@ -117,7 +118,10 @@ export class HeldSocket {
     this.isDetached = false
   }
 
-  /** Sends a last answer and discards what comes until the client closes. Unread bytes would reset the connection before the client reads the answer. */
+  /**
+   * Sends a last answer and discards what comes until the client closes. Unread bytes would reset the connection before the client reads
+   * the answer.
+   */
   answer(bytes: Buffer): void {
     this.isAnswered = true
     this.reattach()
@@ -145,7 +149,7 @@ export class HeldSocket {
     this.notify()
   }
 
-  private onGone(): void {
+  private onBroken(): void {
     if (this.isBroken) return
     this.isBroken = true
     this.onEvent(this.fd)
@@ -155,8 +159,6 @@ export class HeldSocket {
     if (!this.isAnswered) this.onEvent(this.fd)
   }
 }
-
-const NOTHING = Buffer.alloc(0)
 
 /** Every connection that the primary holds, by number. */
 export class HeldSockets {

@@ -1,5 +1,5 @@
-// Overrides listen() of the servers in a worker: Node reads the arguments, resolves the host and makes the errors; a hook decides which socket the server
-// gets. In a worker of node:cluster every server that does not say `exclusive` asks `cluster._getServer` for its socket.
+// Overrides listen() of the servers in a worker: Node reads the arguments, resolves the host and makes the errors; a hook decides which
+// socket the server gets. In a worker of node:cluster every server that does not say `exclusive` asks `cluster._getServer` for its socket.
 
 import cluster from 'node:cluster'
 import { chmodSync, existsSync, statSync } from 'node:fs'

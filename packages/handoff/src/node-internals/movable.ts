@@ -1,5 +1,6 @@
-// Decides in a worker whether a connection may move with the request that has just come, and which bytes go along. A connection moves only between
-// requests, with every byte that was read and not answered: the parser's present buffer. `getCurrentBuffer` is private and exists in Node 20 to 26.
+// Decides in a worker whether a connection may move with the request that has just come, and which bytes go along. A connection moves only
+// between requests, with every byte that was read and not answered: the parser's present buffer. `getCurrentBuffer` is private and exists
+// in Node 20 to 26.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -24,8 +25,9 @@ export interface StartingRequest {
 }
 
 /**
- * All bytes that were read since the last request ended, or why the connection cannot move. The parser's buffer must start with this request's head in
- * canonical form. Then everything before is answered, and everything behind (a body, more requests) is in the buffer or in the kernel.
+ * All bytes that were read since the last request ended, or why the connection cannot move. The parser's buffer must start with this
+ * request's head in canonical form. Then everything before is answered, and everything behind (a body, more requests) is in the buffer or
+ * in the kernel.
  */
 export function carriedBy({ request, response, upgradeHead: rest, previous }: StartingRequest): Buffer | ForwardReason {
   const { socket } = request
@@ -41,8 +43,8 @@ export function carriedBy({ request, response, upgradeHead: rest, previous }: St
 }
 
 /**
- * The value of `socket.bytesRead` when this request has been read to its end and nothing behind it. undefined when it is unknown: chunked bodies,
- * unusual heads. Call it when the request starts.
+ * The value of `socket.bytesRead` when this request has been read to its end and nothing behind it. undefined when it is unknown: chunked
+ * bodies, unusual heads. Call it when the request starts.
  */
 export function endOf(request: IncomingMessage): number | undefined {
   const { socket, headers } = request

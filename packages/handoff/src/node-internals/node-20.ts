@@ -1,5 +1,5 @@
-// Repeats what Node 20 does after accept. Node's own code costs 10 µs more there, a fifth of a small request: net.Socket copies its options, and V8 of that
-// version is slow when the copy gets new names. Node 20 gets no new options.
+// Repeats what Node 20 does after accept. Node's own code costs 10 µs more there, a fifth of a small request: net.Socket copies its
+// options, and V8 of that version is slow when the copy gets new names. Node 20 gets no new options.
 
 import { channel } from 'node:diagnostics_channel'
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'

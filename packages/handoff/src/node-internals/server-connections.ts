@@ -1,5 +1,5 @@
-// Lists the HTTP/1 connections of a server in a worker, and the idle ones among them. Node is asked on demand, so that a connection costs nothing. The list
-// that a server keeps is private and exists in Node 20 to 26.
+// Lists the HTTP/1 connections of a server in a worker, and the idle ones among them. Node is asked on demand, so that a connection costs
+// nothing. The list that a server keeps is private and exists in Node 20 to 26.
 
 import type { ServerResponse } from 'node:http'
 import { type Server, Socket } from 'node:net'
@@ -33,8 +33,8 @@ export function httpConnectionsOf(server: Server): Socket[] {
 }
 
 /**
- * The connections among them that are between two requests: every byte read belongs to an answered request, and every response is with the kernel. From
- * Node 26 on, connections without any bytes are included. undefined: unknown.
+ * The connections among them that are between two requests: every byte read belongs to an answered request, and every response is with the
+ * kernel. From Node 26 on, connections without any bytes are included. undefined: unknown.
  */
 export function idleConnectionsOf(server: Server): ReadonlySet<Socket> | undefined {
   const idle = listOf(server)?.idle().map(socketOf).filter(isOpen)

@@ -1,5 +1,5 @@
-// Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and this package
-// put there.
+// Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and
+// this package put there.
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'

@@ -1,6 +1,6 @@
-// Reads what a worker writes to Node's IPC, in the place of Node, in the primary. Node trusts its child: a line that is no JSON, an acknowledgement of
-// nothing, or the descriptor of a file ends the reading process. So Node only writes to a worker, and this file reads: bounded, checked, and without
-// descriptors, which the kernel drops.
+// Reads what a worker writes to Node's IPC, in the place of Node, in the primary. Node trusts its child: a line that is no JSON, an
+// acknowledgement of nothing, or the descriptor of a file ends the reading process. So Node only writes to a worker, and this file reads:
+// bounded, checked, and without descriptors, which the kernel drops.
 
 import type { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -166,8 +166,8 @@ class GuardedIpc implements WorkerIpc {
 }
 
 /**
- * Takes over reading from a worker that has just been started. undefined: no process was started. `canCopy`: descriptors can be copied; where they cannot,
- * a descriptor that is no socket still ends this process.
+ * Takes over reading from a worker that has just been started. undefined: no process was started. `canCopy`: descriptors can be copied;
+ * where they cannot, a descriptor that is no socket still ends this process.
  */
 export function readWorkerIpc(child: ChildProcess, listener: WorkerIpcListener, canCopy: boolean = hasNative()): WorkerIpc | undefined {
   const key = Object.getOwnPropertySymbols(child).find(({ description }) => description === 'kChannelHandle')

@@ -1,5 +1,5 @@
-// A pipe between the primary and one worker for everything but hand-offs, so that no message waits behind a connection that a busy loop has not read.
-// A frame is one JSON object on one line. Its length is bounded on arrival; each listener checks the frames that it accepts.
+// A pipe between the primary and one worker for everything but hand-offs, so that no message waits behind a connection that a busy loop has
+// not read. A frame is one JSON object on one line. Its length is bounded on arrival; each listener checks the frames that it accepts.
 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'

@@ -1,5 +1,5 @@
-// The primary's end of the portable channel, over Node's IPC. One hand-off is on its way at a time and the others wait here, so that none is stuck before
-// a busy loop. The worker claims by a record in a pipe; until then the primary keeps its copy.
+// The primary's end of the portable channel, over Node's IPC. One hand-off is on its way at a time and the others wait here, so that none
+// is stuck before a busy loop. The worker claims by a record in a pipe; until then the primary keeps its copy.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'

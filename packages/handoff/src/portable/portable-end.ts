@@ -1,5 +1,5 @@
-// The worker's end of the portable channel. Handles come over Node's IPC with the bytes that the primary has read. The worker claims each by a record
-// in a pipe when its first request starts: a written record is in the kernel and survives this process.
+// The worker's end of the portable channel. Handles come over Node's IPC with the bytes that the primary has read. The worker claims each
+// by a record in a pipe when its first request starts: a written record is in the kernel and survives this process.
 
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -16,9 +16,9 @@ import {
   questionFrame,
   RecordWriter,
   type ReportedLoad,
+  readEndFrame,
   readHandOff,
   readLostHandOff,
-  readToEnd,
   recordKinds,
 } from './portable-protocol.ts'
 
@@ -127,7 +127,7 @@ export class PortableEnd implements WorkerEnd {
   loopIsBusy(): void {
     this.words[rowWords.busySince] = 1
     this.control.send(loadFrame(this.load))
-    setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+    setTimeout(this.checkIdle, QUICK_LOAD_MS).unref()
   }
 
   /** The record that the loop has turned says so. */
@@ -139,13 +139,13 @@ export class PortableEnd implements WorkerEnd {
     this.sendRecord(recordKinds.empty, number)
   }
 
-  private readonly mayBeIdle = (): void => {
+  private readonly checkIdle = (): void => {
     if (this.words[rowWords.inFlight] === 0) this.words[rowWords.busySince] = 0
-    else setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+    else setTimeout(this.checkIdle, QUICK_LOAD_MS).unref()
   }
 
   private onMessage(frame: object): boolean {
-    const message = readToEnd(frame)
+    const message = readEndFrame(frame)
     if (message === undefined) return false
     if ('slots' in message) writeReadySlots(this.words, message.slots)
     else if ('keep' in message) writeKeptLimit(this.words, message.keep ?? undefined)

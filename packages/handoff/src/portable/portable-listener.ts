@@ -53,8 +53,8 @@ export function descriptorOf({ server, inherited }: PortableListener): number | 
 }
 
 /**
- * A name beside `path` to bind first. Node removes the file of the name that it bound when it closes the socket, and by then another process may
- * listen at `path`. Throws EADDRINUSE when `path` exists.
+ * A name beside `path` to bind first. Node removes the file of the name that it bound when it closes the socket, and by then another
+ * process may listen at `path`. Throws EADDRINUSE when `path` exists.
  */
 function firstName(path: string): string {
   if (existsSync(path)) throw Object.assign(new Error(`listen EADDRINUSE: address already in use ${path}`), { code: 'EADDRINUSE' })

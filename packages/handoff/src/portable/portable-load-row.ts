@@ -1,5 +1,5 @@
-// A worker's row on the portable transport, seen from the primary: the worker's last record or report, plus the hand-offs on their way. A loop counts as
-// busy from the moment at which the primary sends it something that it must answer.
+// A worker's row on the portable transport, seen from the primary: the worker's last record or report, plus the hand-offs on their way. A
+// loop counts as busy from the moment at which the primary sends it something that it must answer.
 
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'

@@ -1,9 +1,12 @@
-// The messages of the portable channel: hand-offs over Node's IPC, records over the claim pipe, and frames over the control pipe. Messages of a worker are
-// checked on arrival.
+// The messages of the portable channel: hand-offs over Node's IPC, records over the claim pipe, and frames over the control pipe. Messages
+// of a worker are checked on arrival.
 
 import type { Question, Verdict } from '../returns.ts'
 
-/** Node keeps messages with a name that begins with `NODE_` from the app's 'message' listeners and emits them as 'internalMessage', as for node:cluster. */
+/**
+ * Node keeps messages with a name that begins with `NODE_` from the app's 'message' listeners and emits them as 'internalMessage', as for
+ * node:cluster.
+ */
 const HAND_OFF = 'NODE_SWITCHYARD'
 const MAX_ADDRESS_CHARS = 64
 const LOAD_WORDS = 4
@@ -28,7 +31,10 @@ export function readHandOff(message: unknown): HandOff | undefined {
   return (message as { cmd?: unknown } | null)?.cmd === HAND_OFF ? (message as HandOff) : undefined
 }
 
-/** In the worker: the number of a hand-off that came without its handle, because this process had no free descriptor. Node sends it again a few times. */
+/**
+ * In the worker: the number of a hand-off that came without its handle, because this process had no free descriptor. Node sends it again a
+ * few times.
+ */
 export function readLostHandOff(message: unknown): number | undefined {
   const { cmd, msg } = (message ?? {}) as { cmd?: unknown; msg?: unknown }
   return cmd === 'NODE_HANDLE' ? readHandOff(msg)?.number : undefined
@@ -91,16 +97,19 @@ export class RecordReader {
   }
 }
 
-/** Frames of the primary: the ready slots, the kept limit (null: none), the answer to a question, and the request to say when the loop has turned. */
-export type ToEnd =
+/**
+ * Frames of the primary: the ready slots, the kept limit (null: none), the answer to a question, and the request to say when the loop has
+ * turned.
+ */
+export type EndFrame =
   | { readonly slots: readonly number[] }
   | { readonly keep: number | null }
   | { readonly answer: number; readonly verdict: Verdict }
   | { readonly turn: true }
 
 /** In the worker: undefined when the frame is none of these. */
-export function readToEnd(frame: object): ToEnd | undefined {
-  return 'slots' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
+export function readEndFrame(frame: object): EndFrame | undefined {
+  return 'slots' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as EndFrame) : undefined
 }
 
 /** The frame of a question. All text is latin1. */
