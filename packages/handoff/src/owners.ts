@@ -1,7 +1,10 @@
 // Checks, in tests, that every descriptor of the primary has exactly one owner. A descriptor with two owners is handed off or closed twice,
 // the second time as another client's connection. The failure appears elsewhere and much later, so the check runs at each change of owner.
 
-/** `dispatcher`: the code that places the connection, during one call. `none`: this process does not hold it. */
+/**
+ * The acceptor owns `head`, `early`, `resting` and `lingering`; a pool's queue, a channel and a passage own the descriptors under their names.
+ * `dispatcher`: the code that places the connection, during one call. `none`: this process does not hold it.
+ */
 export type Owner = 'none' | 'dispatcher' | 'head' | 'early' | 'resting' | 'lingering' | 'queue' | 'channel' | 'passage'
 
 /** Knows the owner of each descriptor of one transport. */
