@@ -100,7 +100,7 @@ export class Balancer implements Operations {
       ...settings.limits,
       ...headBoundsOf(settings),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
-      onLeft: (fd) => this.dispatcher.onHangUp(fd),
+      onHangUp: (fd) => this.dispatcher.onHangUp(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })

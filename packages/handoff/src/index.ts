@@ -1,6 +1,6 @@
-// Everything that other packages may import from handoff.
+// What other packages may import from handoff.
 
-export type { Acceptor, AcceptorCounts, AcceptorOptions, Arrival, HeadBounds, LetGoListener } from './acceptor/acceptor.ts'
+export type { Acceptor, AcceptorCounts, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from './acceptor/acceptor.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
 export { type BoundAddress, type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
 export { type RefusalReason, refusals } from './acceptor/refusal.ts'
@@ -9,8 +9,9 @@ export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends
 export type { LoadReport, LoadRow } from './load/load-board.ts'
 export { type LoadDetails, type ResponseTimes, responseBoundsMs } from './load/load-details.ts'
 export { ReadySlots } from './load/ready-slots.ts'
+export { MAX_WORD, rowWords } from './load/shared-page.ts'
 export { nativeTransport } from './native/native-link.ts'
-export { MAX_WORD, NativeLoadRow, readClock, rowWords } from './native/native-load-row.ts'
+export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative } from './native-module.ts'
 export { ConnectionInjector, countAsRead, tagOf } from './node-internals/connection-injector.ts'
@@ -20,17 +21,17 @@ export {
   hookListen,
   type ListenHook,
   type ListenOutcome,
-  type ListenWish,
+  type ListenRequest,
   type SharedSocket,
   setAddress,
 } from './node-internals/listen-override.ts'
-export { type BeginningRequest, canonicalHead, carriedBy, endOf, isMoreBehind } from './node-internals/movable.ts'
+export { canonicalHead, carriedBy, endOf, hasMoreBehind, type StartingRequest } from './node-internals/movable.ts'
 export {
+  canListIdleConnections,
   connectionCountOf,
   httpConnectionsOf,
   idleConnectionsOf,
   responseOn,
-  tellsIdleConnections,
 } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
 export { challengesConnection, ownStateOf } from './node-internals/socket-state.ts'
@@ -47,7 +48,7 @@ export {
   giveBackReasons,
   HERE,
   LATER,
-  NOBODY,
+  NO_WORKER,
   packRest,
   type Question,
   unpackRest,

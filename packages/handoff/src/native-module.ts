@@ -1,15 +1,16 @@
-// The native module's functions and their types. The only file that loads it.
+// Loads the native module, once per process, and types its functions. No other file loads it.
 
 import { createRequire } from 'node:module'
+import { checkLayout, LayoutMismatch } from './load/shared-page.ts'
 import { newOwners } from './owners.ts'
 
 export interface NativeChannelHandle {
   readonly __brand: 'channel'
 }
 
-/** What handoff.cc exports; its comments say what each does. */
+/** What the native sources export. The comment above each function there says what it does. */
 export interface Native {
-  openDoor(
+  openAcceptor(
     records: Int32Array,
     bytes: Uint8Array,
     headBytes: number,
@@ -17,8 +18,8 @@ export interface Native {
     receiver: object,
     onBatch: (count: number, failure: number) => void,
   ): void
-  resizeDoor(bytes: Uint8Array, headBytes: number): void
-  closeDoor(): void
+  resizeAcceptor(bytes: Uint8Array, headBytes: number): void
+  closeAcceptor(): void
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number, reusePort?: boolean): number
   listenUnix(path: string, backlog: number): number
   boundPort(fd: number): number
@@ -32,7 +33,7 @@ export interface Native {
   closeListeners(): void
   nextDescriptor(): number
   watch(fd: number): boolean
-  watchLeaving(fd: number): boolean
+  watchHangUp(fd: number): boolean
   unwatch(fd: number): void
   peek(fd: number): number
   refuse(fd: number, answer: Uint8Array): boolean
@@ -51,7 +52,7 @@ export interface Native {
   settle(channel: NativeChannelHandle, settled: Int32Array): number
   takeBack(channel: NativeChannelHandle, settled: Int32Array): number
   recall(channel: NativeChannelHandle, most: number, olderThanUs: number, recalled: Int32Array): number
-  answer(channel: NativeChannelHandle, id: number, said: number): void
+  answer(channel: NativeChannelHandle, id: number, verdict: number): void
   readReturns(channel: NativeChannelHandle): void
   closeChannel(channel: NativeChannelHandle): void
   openReceiver(
@@ -67,12 +68,12 @@ export interface Native {
   sendReturns(records: Int32Array, bytes: readonly Uint8Array[], socket?: number): number
   messageBytes(): number
   peekReceived(fd: number): number
-  claim(fd: number, index: number, word: number, take: number): boolean
+  claim(fd: number, index: number, word: number, bytes: number): boolean
   markBusy(): void
   markFree(): void
   holdBusy(): void
   describeListener(fd: number): (NativeAddress & { ipv6Only: boolean }) | undefined
-  takeListener(fd: number, backlog: number, deferSeconds: number): void
+  adoptListener(fd: number, backlog: number, deferSeconds: number): void
   openPassage(): [one: number, other: number]
   joinPassage(
     socket: number,
@@ -80,28 +81,31 @@ export interface Native {
     receiver: object,
     onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
   ): NativeChannelHandle
+  readonly layout: Readonly<Record<string, number>>
   sendDatagram(path: string, text: string): void
   hasZombie(): boolean
   reap(pid: number): boolean
 }
 
-/** An address as the kernel tells it. */
+/** An address as the kernel reports it. */
 export interface NativeAddress {
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
 }
 
-/** Of the descriptors of this process. */
+/** The owners of this process's descriptors, where they are checked. */
 export const owners = newOwners()
 
 let loaded: Native | Error | undefined
 
-/** The native module. Throws what the loader said when it is not built. */
+/** The native module. Throws the loader's error when it is not built, and a `LayoutMismatch` when it was built from other sources. */
 export function native(): Native {
   if (loaded === undefined) {
     try {
-      loaded = createRequire(import.meta.url)('../build/handoff.node') as Native
+      const module = createRequire(import.meta.url)('../build/handoff.node') as Native
+      checkLayout(module.layout)
+      loaded = module
     } catch (error) {
       loaded = error as Error
     }
@@ -110,11 +114,12 @@ export function native(): Native {
   return loaded
 }
 
-/** Is the native module built for this machine? */
+/** Is the native module built for this machine? Throws a `LayoutMismatch` as `native()` does. */
 export function hasNative(): boolean {
   try {
     return native() !== undefined
-  } catch {
+  } catch (error) {
+    if (error instanceof LayoutMismatch) throw error
     return false
   }
 }

@@ -1,4 +1,4 @@
-// The seam of all that depends on the machine: the primary's door, and its line to each worker.
+// The seam of the transport, seen from the primary: its acceptor, and its link to each worker.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Acceptor, AcceptorOptions } from './acceptor/acceptor.ts'
@@ -9,45 +9,48 @@ import type { Owners } from './owners.ts'
 import type { Passages } from './passage.ts'
 import type { ControlPipe } from './pipes/control-pipe.ts'
 
-/** All that goes between the primary and one worker. */
+/** The primary's link to one worker. */
 export interface WorkerLink {
   readonly channel: Channel
-  /** The worker's row of the load board. */
+  /** The worker's load row. */
   readonly load: LoadRow
   /** For the worker's stdio, behind stdin, stdout, stderr and IPC. */
   readonly stdio: readonly (number | 'pipe')[]
-  /** What the worker is told of its ends. */
+  /** The descriptors that the worker is told. */
   readonly ends: ChannelEnds
-  /** Carries the messages of both sides; undefined before the worker has started, and when it could not be. Node's own IPC is the app's. */
+  /**
+   * For all other messages, in both directions; undefined: the worker has not started, or its process could not be made. Node's IPC belongs
+   * to the app.
+   */
   readonly control: ControlPipe | undefined
   /** Tells the worker which slots of its pool have a ready worker. */
   sendReadySlots(slots: readonly number[]): void
-  /** Can a connection come back from the worker? Where it can't, one that the worker does not keep ends with its next response. */
+  /** Can a worker give a connection back? Otherwise a connection that the worker does not keep closes with its next response. */
   readonly movesConnections: boolean
-  /** Tells the worker how many kept-alive connections it keeps to itself; undefined: all. */
+  /** Tells the worker how many kept-alive connections it keeps between requests; undefined: all. */
   sendKeptLimit(count: number | undefined): void
-  /** A message of a change is about to be sent: where memory is shared, the worker knows from now on that it is on its way. */
+  /** Counts a change whose message is about to be sent. With shared memory the worker sees at once that it is on its way. */
   countChange(): void
   /**
-   * The worker's process exists and holds its ends; without a pid it could not be made. `onDeaf`: it leaves too much of what it is told unread, and
-   * is told nothing any more.
+   * The worker's process has its ends; without a pid it could not be made. `onOverflow`: it leaves too many messages unread, and its
+   * control pipe is closed.
    */
-  started(child: ChildProcess, onDeaf?: () => void): void
-  /** The process has ended: calls `then` when everything that it had said is heard. */
+  started(child: ChildProcess, onOverflow?: () => void): void
+  /** The process has exited: calls `then` when everything that it wrote to the pipes is read. */
   afterExit(then: () => void): void
 }
 
-/** What a worker may leave unread of what it is told: it keeps the primary's memory. */
+/** Bytes of messages that a worker may leave unread. They occupy the primary's memory. */
 export const MAX_UNSENT_BYTES = 16 * 2 ** 20
 
-/** One of the two ways of moving connections. One per process. */
+/** One of the two ways to move connections. A process has one. */
 export interface Transport {
   readonly kind: ChannelKind
-  /** Of the descriptors that this transport moves; undefined: they are not checked. */
+  /** Owners of this transport's descriptors; undefined: they are not checked. */
   readonly owners: Owners | undefined
-  /** How connections go to another primary; undefined: they don't. */
+  /** undefined: connections cannot be passed to another primary. */
   readonly passages: Passages | undefined
   openAcceptor(options: AcceptorOptions): Acceptor
-  /** `window`: hand-offs that may be unclaimed at a time. Throws when the system has no descriptors left. */
+  /** `window`: bound on hand-offs under way. Throws when the process has no free descriptor. */
   openLink(listener: ChannelListener, window?: number): WorkerLink
 }

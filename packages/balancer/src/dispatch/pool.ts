@@ -153,13 +153,13 @@ export class Pool implements SupervisedPool {
   subscribeTurns(subscriber: object): boolean {
     this.subscribers.add(subscriber)
     let isFree = false
-    for (const { load } of this.ready) isFree = load.want() || isFree
+    for (const { load } of this.ready) isFree = load.requestNotice() || isFree
     return isFree
   }
 
   unsubscribeTurns(subscriber: object): void {
     if (!this.subscribers.delete(subscriber) || this.subscribers.size > 0) return
-    for (const { load } of this.ready) load.unwant()
+    for (const { load } of this.ready) load.cancelNotice()
   }
 
   /** Retry-After of a refused client, in whole seconds: until the next start of a worker, if one is due. */

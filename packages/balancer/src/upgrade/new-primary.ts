@@ -126,7 +126,7 @@ export class NewPrimary {
     const number = listenerOf(connection.tag)
     let own = this.own.get(number) ?? this.options.numbers().get(number)
     if (own === undefined) {
-      own = this.options.acceptor.nameForeign(this.options.oldPrimaryLink.startMessage.peeks[number] ?? true)
+      own = this.options.acceptor.addForeign(this.options.oldPrimaryLink.startMessage.peeks[number] ?? true)
       this.own.set(number, own)
     }
     return { ...connection, tag: packTag(own, false) }

@@ -116,7 +116,7 @@ export class OldPrimary {
   /** Passes on all that no worker has been offered. */
   passAll(): void {
     const { acceptor, pools } = this.options
-    acceptor.letGo({
+    acceptor.handOver({
       onPending: (connection) => this.pass({ connection }),
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })

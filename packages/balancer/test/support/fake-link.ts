@@ -62,12 +62,12 @@ export class FakeLoad implements LoadRow {
 
   report(_report: LoadReport): void {}
 
-  want(): boolean {
+  requestNotice(): boolean {
     this.isWanted = true
     return this.isFree
   }
 
-  unwant(): void {
+  cancelNotice(): void {
     this.isWanted = false
   }
 }

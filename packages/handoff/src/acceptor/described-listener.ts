@@ -1,4 +1,5 @@
-// What a descriptor that somebody else has opened listens on: as the native module asks the kernel, or else as the kernel's own tables in /proc say it.
+// The address of a listening descriptor that another program has opened. The native module asks the kernel; without it the tables in /proc
+// tell.
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
@@ -6,17 +7,17 @@ import { hasNative, native } from '../native-module.ts'
 import type { BoundAddress } from './listener.ts'
 
 export interface DescribedListener extends BoundAddress {
-  /** undefined: that can't be told. */
+  /** undefined: unknown. */
   readonly ipv6Only: boolean | undefined
 }
 
 const TABLES = '/proc/self/net'
-/** States and flags in the tables. */
+/** States, flags and types in the tables. */
 const TCP_LISTEN = '0A'
 const UNIX_LISTENS = 0x10000
 const UNIX_STREAM = '0001'
 
-/** The address as it is bound; undefined when it is no stream socket that listens. */
+/** The address as it is bound; undefined unless it is a listening stream socket. */
 export function describeListener(fd: number): DescribedListener | undefined {
   return hasNative() ? native().describeListener(fd) : describeByTables(fd)
 }
@@ -56,12 +57,12 @@ function rowsOf(table: string): string[][] {
   }
 }
 
-/** The tables have an address as words of 32 bits, each in the byte order of the machine. */
+/** The tables show an address as words of 32 bits in the byte order of the machine. */
 function hostOf(hex: string): string {
   const bytes = Buffer.from(hex, 'hex')
   if (endianness() === 'LE') bytes.swap32()
   if (bytes.length === 4) return bytes.join('.')
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16))
-  // URL writes it as everybody does, with the longest run of zeros left out.
+  // URL leaves out the longest run of zeros, as is usual.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }

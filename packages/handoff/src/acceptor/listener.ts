@@ -1,4 +1,4 @@
-// A listening socket: from an address to a descriptor, with Node's own error codes.
+// Opens a listening socket: from an address to a descriptor, with Node's error codes.
 
 import { lookup } from 'node:dns/promises'
 import { rm, stat } from 'node:fs/promises'
@@ -6,53 +6,53 @@ import { connect, createServer } from 'node:net'
 import { native } from '../native-module.ts'
 import { listeningDescriptor } from '../node-internals/server-fields.ts'
 
-/** Where to listen. Without `host` and `path`: dual-stack as Node does it. */
+/** Where to listen. Without `host` and `path`: on all addresses, dual-stack, as Node does. */
 export interface ListenerAddress {
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly path?: string | undefined
   readonly ipv6Only?: boolean
-  /** Left out: 511, or as it is where the socket listens already. */
+  /** Default: 511; of an inherited socket, its present one. */
   readonly backlog?: number
-  /** false: for servers that speak first. No deferred accept, no peek. */
+  /** false: neither deferred accept nor a peek, for protocols in which the server speaks first. Default: true. */
   readonly peek?: boolean
-  /** Other processes that say so too may listen on the same address (SO_REUSEPORT). Left out: no. */
+  /** Other processes with the same option may listen on the same address (SO_REUSEPORT). Default: no. */
   readonly reusePort?: boolean | undefined
-  /** Of the file of a unix socket. Left out: by the umask of this process. */
+  /** Of the file of a unix socket. Default: by the umask of this process. */
   readonly mode?: number | undefined
 }
 
-/** The address that a listener really has. */
+/** The address that a listener has bound. */
 export interface BoundAddress {
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
 }
 
-/** A listener of a door. */
+/** A listener of the acceptor. */
 export interface BoundListener extends BoundAddress {
-  /** By which tags name it, see tag.ts. */
+  /** Tags name it by this number, see tag.ts. */
   readonly number: number
 }
 
-/** A socket that listens already: this process was started with it. Others may accept from it at the same time. */
+/** A listening socket with which this process was started. Other processes may accept from it at the same time. */
 export interface InheritedListener extends BoundAddress {
   readonly fd: number
 }
 
-const DEFAULT_BACKLOG = 511
-/** How long the kernel keeps a client that has sent nothing, where heads are looked at. */
+export const DEFAULT_BACKLOG = 511
+/** Time for which the kernel holds back a connection without bytes, where heads are peeked at. */
 export const DEFER_SECONDS = 1
 
 /**
- * Binds and listens, or takes over what listens already. A unix socket that nobody answers on any more is replaced.
+ * Binds and listens, or takes over an inherited socket. Replaces the file of a unix socket that refuses connections.
  * Throws an Error with `code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND, ...
  */
 export async function listen(address: ListenerAddress, inherited?: InheritedListener): Promise<InheritedListener> {
   const backlog = address.backlog ?? DEFAULT_BACKLOG
   if (inherited !== undefined) {
     const { fd, host, port, path } = inherited
-    native().takeListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
+    native().adoptListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
     return { fd, host, port, path }
   }
   if (address.path !== undefined && isAbstract(address.path)) return listenAbstract(address.path, backlog)
@@ -71,13 +71,13 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
   try {
     return tcp('::')
   } catch (error) {
-    // A machine without IPv6.
+    // The machine has no IPv6.
     if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return tcp('0.0.0.0')
   }
 }
 
-/** By Node itself: how long such a name is depends on the version, and clients of the same version must find it. */
+/** Node binds it: the length of an abstract name depends on its version, and clients of the same version must find it. */
 async function listenAbstract(path: string, backlog: number): Promise<InheritedListener> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
@@ -88,7 +88,7 @@ async function listenAbstract(path: string, backlog: number): Promise<InheritedL
   return { fd, host: undefined, port: undefined, path }
 }
 
-/** Does what makes a file, which is to have this mode from its first moment. */
+/** Calls `make`, which creates a file, so that the file has this mode from its first moment. */
 export function withMode<T>(mode: number | undefined, make: () => T): T {
   if (mode === undefined) return make()
   const before = process.umask(0o777 & ~mode)
@@ -99,12 +99,12 @@ export function withMode<T>(mode: number | undefined, make: () => T): T {
   }
 }
 
-/** Does a path name no file, but a socket in the kernel's own list of names? */
+/** Is the path an abstract name, which has no file? */
 export function isAbstract(path: string): boolean {
   return path.startsWith('\0')
 }
 
-/** A socket file that refuses connections was left by a process that is gone. */
+/** Removes a socket file that refuses connections: its process has exited. */
 export async function removeStale(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined || !found.isSocket()) return

@@ -1,4 +1,4 @@
-// The connections whose head is not complete: how many there may be, in all and from one address, and for how long.
+// The connections whose head is incomplete, with bounds on their number, in all and per client address, and on their time.
 
 import type { RefusalReason } from './refusal.ts'
 
@@ -14,7 +14,7 @@ interface Row {
   readonly sinceMs: number
 }
 
-/** By connection, in order of arrival. */
+/** By descriptor, in order of arrival. */
 export class PendingHeads {
   private readonly limits: PendingLimits
   private readonly rows = new Map<number, Row>()
@@ -32,7 +32,7 @@ export class PendingHeads {
     return this.rows.has(fd)
   }
 
-  /** The listener that accepted it; undefined: it does not wait here. */
+  /** The number of the listener that accepted it; undefined: it is not here. */
   listenerOf(fd: number): number | undefined {
     return this.rows.get(fd)?.listener
   }
@@ -41,7 +41,7 @@ export class PendingHeads {
     return this.rows.keys()
   }
 
-  /** Why one more may not wait; undefined: it may. An empty address is that of a unix socket, where all are one. */
+  /** Why one more connection may not wait; undefined: it may. An empty address is that of a unix socket, which has no bound per address. */
   refusal(address: string): RefusalReason | undefined {
     if (this.rows.size >= this.limits.maxUnrouted) return 'too-many-unrouted'
     const same = this.perAddress.get(address) ?? 0
@@ -53,7 +53,7 @@ export class PendingHeads {
     this.perAddress.set(address, (this.perAddress.get(address) ?? 0) + 1)
   }
 
-  /** False: it did not wait here. */
+  /** False: it is not here. */
   delete(fd: number): boolean {
     const row = this.rows.get(fd)
     if (row === undefined) return false
@@ -64,7 +64,7 @@ export class PendingHeads {
     return true
   }
 
-  /** Those whose deadline is over at `nowMs`. They stay until they are deleted. */
+  /** The connections whose deadline has passed at `nowMs`. They stay until they are deleted. */
   expired(nowMs: number): number[] {
     const expired: number[] = []
     for (const [fd, { sinceMs }] of this.rows) {

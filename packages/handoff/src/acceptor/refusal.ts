@@ -1,6 +1,6 @@
-// The answers that the primary gives itself: one complete HTTP/1.1 response each, made once.
+// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once.
 
-/** Why a connection is refused, with the status it is answered with. */
+/** Why a connection is refused, with the status of the answer. */
 export const refusals = {
   'head-too-large': { status: 431, phrase: 'Request Header Fields Too Large' },
   'head-timeout': { status: 408, phrase: 'Request Timeout' },
@@ -17,7 +17,7 @@ export type RefusalReason = keyof typeof refusals
 
 const answers = new Map<string, Buffer>()
 
-/** The bytes of a refusal. `retryAfterS`: whole seconds, sent with 503 and 429 (RFC 9110 §10.2.3). */
+/** The bytes of the response. `retryAfterS`: whole seconds, sent with 503 and 429 (RFC 9110 §10.2.3). */
 export function refusalAnswer(reason: RefusalReason, retryAfterS = 1): Buffer {
   const { status, phrase } = refusals[reason]
   const key = `${reason} ${retryAfterS}`

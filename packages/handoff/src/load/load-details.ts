@@ -1,25 +1,25 @@
-// What a worker tells of itself once a second: too slow to choose by, and what people want to see.
+// What a worker reports of itself once a second, for people to look at. It is too slow for choosing a worker.
 
-/** Upper bounds of the buckets that response times are counted in; what takes longer has one bucket more. */
+/** Upper bounds of the buckets that response times are counted in. Slower responses fall into one more bucket. */
 export const responseBoundsMs = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const
 
-/** Response times since the worker's start, of those requests that were timed. */
+/** Response times since the worker's start, of the requests that were timed. */
 export interface ResponseTimes {
-  /** How many fell into each bucket. */
+  /** Responses in each bucket. */
   readonly counts: readonly number[]
   readonly sumMs: number
 }
 
 export interface LoadDetails {
   readonly heapUsedBytes: number
-  /** Where the process gives up. */
+  /** The process aborts at this heap size. */
   readonly heapLimitBytes: number
-  /** How late the event loop was in the last seconds: half of the time no more than `p50Ms`. */
+  /** Delay of the event loop in the last seconds. */
   readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
   readonly responses: ResponseTimes
 }
 
-/** Counts since the start never fall: who says so lies. */
+/** Has one of the counts fallen? They count since the start, so a report in which one falls is false. */
 export function haveFallen(now: ResponseTimes, before: ResponseTimes | undefined): boolean {
   if (before === undefined) return false
   return now.sumMs < before.sumMs || now.counts.some((count, bucket) => count < (before.counts[bucket] ?? 0))

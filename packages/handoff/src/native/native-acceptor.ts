@@ -1,45 +1,27 @@
-// The door over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
+// The acceptor over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
 
-import { RequestHead } from '@switchyard/routing'
-import {
-  type Acceptor,
-  type AcceptorOptions,
-  type Arrival,
-  type HeadBounds,
-  type LetGoListener,
-  newAcceptorCounts,
-  nextListenerNumber,
-} from '../acceptor/acceptor.ts'
-import { headState } from '../acceptor/first-look.ts'
+import type { Acceptor, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from '../acceptor/acceptor.ts'
+import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
 import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
-import { PendingHeads } from '../acceptor/pending-heads.ts'
-import { type RefusalReason, refusalAnswer } from '../acceptor/refusal.ts'
+import type { ListenerEntry } from '../acceptor/listener-table.ts'
 import { Resting } from '../acceptor/resting.ts'
 import type { Connection } from '../channel.ts'
+import { nativeCodes } from '../load/shared-page.ts'
 import { type Native, native, owners } from '../native-module.ts'
-import type { Owner } from '../owners.ts'
 import { listenerOf, packTag } from '../tag.ts'
 
-const RECORD_INTS = 4
+const RECORD_INTS = nativeCodes.recordInts
 const RECORDS = 64
 const BUFFER_BYTES = 1 << 20
 const BUFFER_HEADS = 4
-const WOKEN = -1
-const BROKEN = -2
-const LINGERED = -3
-const LEFT = -4
-const SWEEP_MS = 100
-const PAUSE_MS = 50
 
-interface Listener {
-  peek: boolean
-  /** undefined: it is closed, or another process has it. */
+interface Listener extends ListenerEntry {
+  /** undefined: it is closed, or belongs to another process. */
   fd: number | undefined
-  isAdmitted: boolean
 }
 
-/** Asks the kernel for the address of a client, when somebody wants it. */
-class Peer {
+/** Asks the kernel for a client's address when it is needed. */
+class Peer implements AddressSource {
   private readonly native: Native
   private readonly fd: number
 
@@ -53,46 +35,30 @@ class Peer {
   }
 }
 
-/** There can be one in a process. */
-export class NativeAcceptor implements Acceptor {
-  readonly counts = newAcceptorCounts()
-  private readonly options: AcceptorOptions
-  private readonly native: Native = native()
+export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
+  private readonly native: Native
   private readonly records = new Int32Array(RECORDS * RECORD_INTS)
   private bytes: Buffer
   private spare: Buffer
-  private maxHeadBytes: number
-  private passesLonger: boolean
-  private readonly listeners = new Map<number, Listener>()
-  private lastNumber = -1
-  private readonly pendingHeads: PendingHeads
-  // In order of time, so that a sweep stops at the first that is young enough.
-  private readonly lingering = new Map<number, number>()
   private readonly resting: Resting
-  private readonly lastDescriptor: number
-  private sweeper: NodeJS.Timeout | undefined
-  private accepting = false
   private isClosed = false
-  private paused: NodeJS.Timeout | undefined
 
   constructor(options: AcceptorOptions) {
-    this.options = options
+    const module = native()
+    super(options, owners, { limit: module.descriptorLimit(), next: () => module.nextDescriptor() })
+    this.native = module
     this.resting = new Resting(options.maxResting)
-    this.pendingHeads = new PendingHeads(options)
-    this.lastDescriptor = Math.floor(this.native.descriptorLimit() * options.descriptorShare)
-    this.maxHeadBytes = options.maxHeadBytes
-    this.passesLonger = options.passesLonger === true
     const { bytes, spare } = buffersFor(options.maxHeadBytes)
     this.bytes = bytes
     this.spare = spare
-    this.native.openDoor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
+    module.openAcceptor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
   }
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
     const { fd, ...bound } = await listen(address, inherited)
     this.throwIfClosed(fd)
     const peek = address.peek ?? true
-    const number = this.addListener(peek, fd)
+    const number = this.listeners.add({ peek, fd, isAdmitted: false })
     try {
       this.native.addListener(fd, number, peek, inherited !== undefined)
     } catch (error) {
@@ -114,43 +80,31 @@ export class NativeAcceptor implements Acceptor {
     if (listener.isAdmitted) this.acceptOn(number)
   }
 
-  /** The door was closed while the address was looked up. */
+  /** For an acceptor that was closed while the address was looked up. */
   private throwIfClosed(fd: number): void {
     if (!this.isClosed) return
     this.native.closeDescriptor(fd)
-    throw Object.assign(new Error('ECANCELED: the door is closed'), { code: 'ECANCELED' })
+    throw Object.assign(new Error('ECANCELED: the acceptor is closed'), { code: 'ECANCELED' })
   }
 
-  nameForeign(peek: boolean): number {
-    return this.addListener(peek, undefined)
-  }
-
-  private addListener(peek: boolean, fd: number | undefined): number {
-    this.lastNumber = nextListenerNumber(this.lastNumber, this.listeners)
-    this.listeners.set(this.lastNumber, { peek, fd, isAdmitted: false })
-    return this.lastNumber
+  addForeign(peek: boolean): number {
+    return this.listeners.add({ peek, fd: undefined, isAdmitted: false })
   }
 
   get listening(): { number: number; fd: number }[] {
-    return [...this.listeners].flatMap(([number, { fd }]) => (fd === undefined ? [] : [{ number, fd }]))
-  }
-
-  get peeks(): Record<number, boolean> {
-    return Object.fromEntries([...this.listeners].map(([number, { peek }]) => [number, peek]))
+    return this.listeners.all.flatMap(([number, { fd }]) => (fd === undefined ? [] : [{ number, fd }]))
   }
 
   accept(): void {
     this.accepting = true
-    for (const number of this.listeners.keys()) this.acceptOn(number)
+    for (const number of this.listeners.numbers) this.acceptOn(number)
     this.native.resumeListeners()
   }
 
-  allowHeads({ maxHeadBytes, passesLonger = false }: HeadBounds): void {
-    this.passesLonger ||= passesLonger
-    if (maxHeadBytes <= this.maxHeadBytes) return
-    this.maxHeadBytes = maxHeadBytes
-    const { bytes, spare } = buffersFor(maxHeadBytes)
-    this.native.resizeDoor(bytes, spare.length)
+  override allowHeads(bounds: HeadBounds): void {
+    if (!this.heads.allow(bounds)) return
+    const { bytes, spare } = buffersFor(bounds.maxHeadBytes)
+    this.native.resizeAcceptor(bytes, spare.length)
     this.bytes = bytes
     this.spare = spare
   }
@@ -162,25 +116,18 @@ export class NativeAcceptor implements Acceptor {
     this.native.admitOn(number)
   }
 
-  setPeek(number: number, peek: boolean): void {
-    const listener = this.listeners.get(number)
-    if (listener === undefined || listener.peek === peek) return
-    listener.peek = peek
-    this.native.setPeek(number, peek, peek ? DEFER_SECONDS : 0)
+  override setPeek(number: number, peek: boolean): void {
+    if (this.listeners.setPeek(number, peek)) this.native.setPeek(number, peek, peek ? DEFER_SECONDS : 0)
   }
 
   closeListener(number: number): void {
     if (this.listeners.delete(number)) this.native.closeListener(number)
   }
 
-  get isAccepting(): boolean {
-    return this.accepting
-  }
-
   closeListeners(): void {
-    clearInterval(this.paused)
+    this.pause.stop()
     this.accepting = false
-    for (const listener of this.listeners.values()) listener.fd = undefined
+    for (const [, listener] of this.listeners.all) listener.fd = undefined
     this.native.closeListeners()
   }
 
@@ -193,27 +140,26 @@ export class NativeAcceptor implements Acceptor {
     if (!this.native.watch(fd)) return this.drop(fd)
     owners?.move(fd, 'dispatcher', 'resting')
     const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
-    // Descriptors run short: whoever has been idle for longest goes.
-    const gone = evicted ?? (fd >= this.lastDescriptor ? this.resting.takeOldest() : undefined)
-    if (gone !== undefined) this.endRest(gone)
+    // When descriptors run short, the connection that has rested longest is closed.
+    const surplus = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
+    if (surplus !== undefined) this.endRest(surplus)
     this.startSweeper()
   }
 
   closeResting(): void {
-    for (const { fd } of this.resting.takeAll()) this.endRest(fd)
+    for (const { fd } of this.resting.removeAll()) this.endRest(fd)
   }
 
-  letGo({ onPending: onUnrouted, onResting }: LetGoListener): void {
+  handOver({ onPending, onResting }: HandOverListener): void {
     const now = performance.now()
-    for (const { fd, tag, untilMs } of this.resting.takeAll()) {
-      this.native.unwatch(fd)
-      owners?.move(fd, 'resting', 'dispatcher')
+    for (const { fd, tag, untilMs } of this.resting.removeAll()) {
+      this.wake(fd)
       onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
     }
     for (const fd of [...this.pendingHeads.keys()]) {
       const listener = this.pendingHeads.listenerOf(fd) as number
       this.forget(fd)
-      onUnrouted({ fd, tag: packTag(listener, false), carried: undefined })
+      onPending({ fd, tag: packTag(listener, false), carried: undefined })
     }
   }
 
@@ -221,14 +167,8 @@ export class NativeAcceptor implements Acceptor {
     this.isClosed = true
     this.closeListeners()
     this.closeResting()
-    clearInterval(this.sweeper)
-    for (const fd of this.pendingHeads.keys()) this.end(fd, 'head')
-    for (const fd of this.lingering.keys()) this.end(fd, 'lingering')
-    this.counts.closed += this.pendingHeads.size
-    this.counts.waiting = this.counts.lingering = 0
-    this.pendingHeads.clear()
-    this.lingering.clear()
-    this.native.closeDoor()
+    this.closeWaiting()
+    this.native.closeAcceptor()
   }
 
   receiveBack(connection: Connection): Arrival | undefined {
@@ -240,32 +180,20 @@ export class NativeAcceptor implements Acceptor {
   readmit({ fd, tag, carried }: Connection): Arrival | undefined {
     const length = this.native.peek(fd)
     const listener = listenerOf(tag)
-    if (length < 0 && (carried === undefined || length === BROKEN)) return this.remove(fd)
+    if (length < 0 && (carried === undefined || length === nativeCodes.peekBroken)) return this.remove(fd)
     return carried === undefined ? this.examine(fd, listener, this.spare, length, false) : this.examineCarried(fd, listener, carried)
   }
 
   private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
-    const head = RequestHead.read(carried, carried.length, this.maxHeadBytes)
+    const head = this.heads.read(carried, carried.length)
     if (head.outcome === 'complete' && !head.hasManyHosts) return this.arrival(fd, packTag(listener, !head.ambiguous), head, carried)
     if (head.hasManyHosts) this.refuse(fd, 'ambiguous-head')
     else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
     return undefined
   }
 
-  refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
-    this.counts.refused[reason]++
-    if (this.native.refuse(fd, refusalAnswer(reason, retryAfterS))) {
-      owners?.move(fd, 'dispatcher', 'lingering')
-      this.lingering.set(fd, performance.now())
-      this.counts.lingering++
-      this.startSweeper()
-    } else {
-      this.end(fd, 'dispatcher')
-    }
-  }
-
   watchHangUp(fd: number): void {
-    this.native.watchLeaving(fd)
+    this.native.watchHangUp(fd)
   }
 
   unwatchHangUp(fd: number): void {
@@ -276,14 +204,33 @@ export class NativeAcceptor implements Acceptor {
     this.native.holdOffArrivals(ms)
   }
 
-  drop(fd: number): void {
-    this.counts.closed++
-    this.end(fd, 'dispatcher')
+  protected closeConnection(fd: number): void {
+    this.native.closeDescriptor(fd)
   }
 
-  private end(fd: number, owner: Owner): void {
-    owners?.move(fd, owner, 'none')
-    this.native.closeDescriptor(fd)
+  protected answer(fd: number, bytes: Buffer): boolean {
+    return this.native.refuse(fd, bytes)
+  }
+
+  protected addressSource(fd: number): AddressSource {
+    return new Peer(this.native, fd)
+  }
+
+  protected wait(fd: number, listener: number): undefined {
+    if (this.pendingHeads.has(fd)) return
+    const isPending = this.addPending(fd, listener, this.native.peerAddress(fd) ?? '', performance.now())
+    if (isPending && !this.native.watch(fd)) this.remove(fd)
+  }
+
+  protected removePending(fd: number): boolean {
+    if (!this.pendingHeads.delete(fd)) return false
+    this.native.unwatch(fd)
+    return true
+  }
+
+  protected sweepOwn(nowMs: number): boolean {
+    for (const { fd } of this.resting.removeExpired(nowMs)) this.endRest(fd)
+    return this.resting.size > 0
   }
 
   private readonly onBatch = (count: number, failure: number): void => {
@@ -291,138 +238,59 @@ export class NativeAcceptor implements Acceptor {
     let highest = 0
     for (let at = 0; at < count * RECORD_INTS; at += RECORD_INTS) {
       const fd = records[at] as number
-      const origin = records[at + 1] as number
+      const code = records[at + 1] as number
       const offset = records[at + 2] as number
       const length = records[at + 3] as number
-      if (origin >= 0) {
+      if (code >= 0) {
         owners?.move(fd, 'none', 'dispatcher')
         this.counts.accepted++
         if (fd > highest) highest = fd
         if (length < 0) this.drop(fd)
-        else this.arrive(this.examine(fd, origin, this.bytes.subarray(offset, offset + length), length, false))
-      } else if (origin === LINGERED) {
+        else this.arrive(this.examine(fd, code, this.bytes.subarray(offset, offset + length), length, false))
+      } else if (code === nativeCodes.lingered) {
         this.endLingering(fd)
-      } else if (origin === LEFT) {
-        this.options.onLeft(fd)
+      } else if (code === nativeCodes.hungUp) {
+        this.options.onHangUp(fd)
       } else {
-        this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, origin !== WOKEN))
+        this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, code !== nativeCodes.woken))
       }
     }
     this.options.onBatchEnd()
-    if (highest >= this.lastDescriptor || failure !== 0) this.pause(failure)
-  }
-
-  private arrive(arrival: Arrival | undefined): void {
-    if (arrival !== undefined) this.options.onArrival(arrival)
+    if (highest >= this.lastDescriptor || failure !== 0) this.pauseAccepting(failure)
   }
 
   private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    const tag = this.resting.take(fd)
+    const tag = this.resting.remove(fd)
     if (tag !== undefined) {
-      this.native.unwatch(fd)
-      owners?.move(fd, 'resting', 'dispatcher')
+      this.wake(fd)
       return this.examine(fd, listenerOf(tag), bytes, length, ended)
     }
     const listener = this.pendingHeads.listenerOf(fd)
     return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
   }
 
-  /** One look at what has come so far. `ended`: the client will send no more. */
-  private examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    if (this.listeners.get(listener)?.peek !== true) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
-    if (length === 0) return ended ? this.remove(fd) : this.wait(fd, listener)
-    const head = RequestHead.read(bytes, length, this.maxHeadBytes)
-    const readHead = headState(head, ended)
-    if (readHead === 'head' || readHead === 'protocol') return this.arrival(fd, packTag(listener, readHead === 'head'), head)
-    if (readHead === 'head-too-large' && this.passesLonger) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
-    if (readHead === 'wait') return this.wait(fd, listener)
-    if (readHead === 'leave') return this.remove(fd)
-    return this.refusePending(fd, readHead)
-  }
-
-  private arrival(fd: number, tag: number, head: RequestHead, carried?: Buffer): Arrival {
-    this.forget(fd)
-    head.setAddressSource(new Peer(this.native, fd))
-    return { fd, tag, head, carried }
-  }
-
-  private wait(fd: number, listener: number): undefined {
-    if (this.pendingHeads.has(fd)) return
-    const address = this.native.peerAddress(fd) ?? ''
-    const refusal = this.pendingHeads.refusal(address)
-    if (refusal !== undefined) this.refuse(fd, refusal)
-    else if (!this.native.watch(fd)) this.drop(fd)
-    else {
-      owners?.move(fd, 'dispatcher', 'head')
-      this.pendingHeads.add(fd, listener, address, performance.now())
-      this.counts.waiting++
-      this.startSweeper()
-    }
-  }
-
-  private refusePending(fd: number, reason: RefusalReason): undefined {
-    this.forget(fd)
-    this.refuse(fd, reason)
-  }
-
-  private remove(fd: number): undefined {
-    this.forget(fd)
+  private endRest(fd: number): void {
+    this.wake(fd)
     this.drop(fd)
   }
 
-  private forget(fd: number): void {
-    if (!this.pendingHeads.delete(fd)) return
-    owners?.move(fd, 'head', 'dispatcher')
-    this.native.unwatch(fd)
-    this.counts.waiting--
-  }
-
-  private endRest(fd: number): void {
+  /** The connection rests no more. */
+  private wake(fd: number): void {
     this.native.unwatch(fd)
     owners?.move(fd, 'resting', 'dispatcher')
-    this.drop(fd)
   }
 
-  private endLingering(fd: number): void {
-    if (!this.lingering.delete(fd)) return
-    this.counts.lingering--
-    this.end(fd, 'lingering')
-  }
-
-  private startSweeper(): void {
-    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS)
-  }
-
-  private sweep(): void {
-    const now = performance.now()
-    for (const fd of this.pendingHeads.expired(now)) this.refusePending(fd, 'head-timeout')
-    for (const [fd, since] of this.lingering) {
-      if (now - since < this.options.lingerTimeoutMs) break
-      this.endLingering(fd)
-    }
-    for (const { fd } of this.resting.takeExpired(now)) this.endRest(fd)
-    if (this.pendingHeads.size === 0 && this.lingering.size === 0 && this.resting.size === 0) {
-      clearInterval(this.sweeper)
-      this.sweeper = undefined
-    }
-  }
-
-  private pause(failure: number): void {
-    if (this.paused !== undefined || !this.accepting) return
-    const said = failure !== 0 ? `accept failed with errno ${failure}` : `${this.lastDescriptor} descriptors are in use`
+  private pauseAccepting(failure: number): void {
+    if (!this.accepting || this.pause.isPaused) return
     this.native.pauseListeners()
-    this.options.onPause?.(said)
-    this.paused = setInterval(() => {
-      if (this.native.nextDescriptor() >= this.lastDescriptor) return
-      clearInterval(this.paused)
-      this.paused = undefined
-      this.options.onPause?.(undefined)
-      this.native.resumeListeners()
-    }, PAUSE_MS)
+    this.pause.start(failure === 0 ? undefined : failure, () => this.native.resumeListeners())
   }
 }
 
-/** What heads are peeked into: batches, and one at a time. One byte more than a head may have tells *too large* from *just fits*. */
+/**
+ * The buffer for batches, whose end is for a single head. One byte more than the bound tells a head that is too long from one that just
+ * fits.
+ */
 function buffersFor(maxHeadBytes: number): { bytes: Buffer; spare: Buffer } {
   const headBytes = maxHeadBytes + 1
   const bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))

@@ -1,50 +1,51 @@
-// Connections in batches over a socket pair, claims in shared memory: the native channel, the primary's end.
+// The primary's end of the native channel: connections in batches over a socket pair, claims in shared memory.
 
 import type { Channel, ChannelListener, Connection } from '../channel.ts'
+import { nativeCodes } from '../load/shared-page.ts'
 import { type Native, type NativeChannelHandle, native, owners } from '../native-module.ts'
 import { checkCounts } from '../owners.ts'
 import { type Question, unpackQuestion, type Verdict } from '../returns.ts'
 import { NativeLoadRow } from './native-load-row.ts'
 
 const DEFAULT_WINDOW = 128
-/** What a worker can have read off a connection that it gives back: no more than one read of libuv's. */
+/** Bound on the bytes that a worker has read off a connection that it gives back: one read of libuv. */
 export const MAX_CARRIED_BYTES = 65536
 
 const NO_CONNECTIONS: readonly Connection[] = []
 
-// One for all channels: what comes is looked at before the next is read.
+// One buffer for all channels: each message is handled before the next is read.
 let returned: Buffer | undefined
 
-/** Descriptors and numbers that a worker needs to open its end of the channel. */
+/** What a worker needs to open its end of the channel. */
 export interface ChannelEnds {
   readonly socket: number
   readonly memory: number
   readonly window: number
 }
 
-/** The native channel. `window`: hand-offs that may be unclaimed at a time. */
 export class NativeChannel implements Channel {
-  /** For the worker's stdio; the primary's copies are gone after `started()`. */
+  /** For the worker's stdio. `started()` closes the primary's copies. */
   readonly ends: ChannelEnds
   outstanding = 0
   claimed = 0
-  /** The worker's row of the load board; its count of hand-offs is this channel's to keep. */
+  /** The worker's load row, whose count of hand-offs this channel keeps. */
   readonly load: NativeLoadRow
-  /** The memory that the row is in. After `close()` a copy of what it was: the memory is not the channel's any more. */
+  /** The shared row; after `close()` a copy of its last state. */
   row: Int32Array
   private unsent = 0
-  /** Taken back after they were sent: the worker receives them in vain. */
+  /** Recalled after they were sent: the worker receives them in vain. */
   private recalled = 0
   private readonly window: number
   private readonly native: Native = native()
   private readonly handle: NativeChannelHandle
-  /** Where the native code writes which hand-offs it has settled, taken back or recalled. */
+  /** Native code writes to it which hand-offs it has settled, taken back or recalled. */
   private readonly indices: Int32Array
-  /** What is out, by the index of its claim. */
+  /** Hand-offs under way, by the index of the claim. */
   private readonly offered: (Connection | undefined)[]
   private readonly listener: ChannelListener
   private readonly onClosed: () => void
 
+  /** `window`: bound on hand-offs under way. `onClosed`: called by `close()`. */
   constructor(listener: ChannelListener, window: number = DEFAULT_WINDOW, onClosed: () => void = () => {}) {
     this.listener = listener
     this.onClosed = onClosed
@@ -59,7 +60,7 @@ export class NativeChannel implements Channel {
     this.ends = { socket: remote, memory, window }
   }
 
-  /** The worker's process exists and holds its ends. */
+  /** The worker's process holds its ends. */
   started(): void {
     this.native.channelStarted(this.handle)
   }
@@ -106,21 +107,21 @@ export class NativeChannel implements Channel {
     const back: Connection[] = []
     for (let at = 0; at < count; at++) {
       const index = this.indices[at] as number
-      // The worker will not hear of it, so it can't say that it has received it.
+      // ~index: the worker never receives it, so it will never count it as received.
       if (index < 0) this.load.handedOff--
       else this.recalled++
-      back.push(this.take(index < 0 ? ~index : index))
+      back.push(this.remove(index < 0 ? ~index : index))
     }
     for (const { fd } of back) owners?.move(fd, 'channel', 'dispatcher')
     return back
   }
 
-  /** Counts what the first `count` indices say, and gives those that the worker could not receive, or never can. */
+  /** Counts the hand-offs of the first `count` indices as ended, and returns those that the worker has not claimed. */
   private settled(count: number): readonly Connection[] {
     let back: Connection[] | undefined
     for (let at = 0; at < count; at++) {
       const index = this.indices[at] as number
-      const connection = this.take(index < 0 ? ~index : index)
+      const connection = this.remove(index < 0 ? ~index : index)
       owners?.move(connection.fd, 'channel', index < 0 ? 'dispatcher' : 'none')
       if (index >= 0) this.claimed++
       else if (back === undefined) back = [connection]
@@ -134,7 +135,7 @@ export class NativeChannel implements Channel {
     checkCounts(this.outstanding, held, this.load.handedOff, this.claimed + this.recalled)
   }
 
-  private take(index: number): Connection {
+  private remove(index: number): Connection {
     const connection = this.offered[index] as Connection
     this.offered[index] = undefined
     this.outstanding--
@@ -150,7 +151,7 @@ export class NativeChannel implements Channel {
   }
 
   close(): void {
-    // The mapping lives as long as its array is referred to: here, and where it is read.
+    // The mapping lives as long as an array refers to it.
     this.row = Int32Array.from(this.row)
     this.load.keep(this.row)
     this.native.closeChannel(this.handle)
@@ -158,10 +159,10 @@ export class NativeChannel implements Channel {
   }
 
   private readonly onReturn = (fd: number, id: number, tag: number, reason: number, offset: number, length: number): void => {
-    if (fd === -1 && id === 0) return this.listener.onBatchEnd()
-    if (fd === -1 && id === -1) return this.listener.onTurned()
+    if (fd === nativeCodes.noDescriptor && id === nativeCodes.batchEnd) return this.listener.onBatchEnd()
+    if (fd === nativeCodes.noDescriptor && id === nativeCodes.turned) return this.listener.onTurned()
     const bytes = (returned as Buffer).subarray(offset, offset + length)
-    if (fd !== -1) {
+    if (fd !== nativeCodes.noDescriptor) {
       owners?.move(fd, 'none', 'dispatcher')
       return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
     }

@@ -1,9 +1,9 @@
-// The worker's end of the native channel: descriptors come in, and each is claimed in the moment its first request begins.
+// The worker's end of the native channel: it receives descriptors and claims each when its first request starts.
 
 import type { Socket } from 'node:net'
 import type { NativeEnds } from '../channel-ends.ts'
-import { keepsConnections } from '../load/kept-limit.ts'
-import { readSentChanges } from '../load/sent-changes.ts'
+import { keepsConnections, readSentChanges } from '../load/primary-words.ts'
+import { nativeCodes } from '../load/shared-page.ts'
 import { native } from '../native-module.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
@@ -11,6 +11,8 @@ import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 import { NativeOutbox } from './native-outbox.ts'
 
 const PEEK_BYTES = 65536
+/** The buffer of `peekReceived`. */
+const peeked = Buffer.alloc(PEEK_BYTES)
 
 class NativeOffer implements Offer {
   readonly tag: number
@@ -49,8 +51,6 @@ class NativeOffer implements Offer {
   }
 }
 
-const peeked = Buffer.alloc(PEEK_BYTES)
-
 export class NativeEnd implements WorkerEnd {
   readonly outbox = new NativeOutbox()
   readonly control: ControlPipe
@@ -67,7 +67,7 @@ export class NativeEnd implements WorkerEnd {
     const received = Buffer.alloc(native().messageBytes())
     const { socket, memory, window } = this.ends
     const words = native().openReceiver(socket, memory, window, received, peeked, {}, (fd, index, word, tag, offset, carried) => {
-      if (fd === -1) return listener.onAnswer(word, tag)
+      if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
       const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
       listener.onOffer(new NativeOffer(fd, index, word, tag, bytes))
     })

@@ -1,12 +1,12 @@
-// The native line to a worker: a socket pair for descriptors and what goes with them, memory that both sides see, and a pipe for everything else.
+// The primary's link to one worker on the native transport: a socket pair for hand-offs and returns, a shared page, and a pipe for
+// everything else.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import type { ChannelListener } from '../channel.ts'
 import { FIRST_END_FD, type NativeEnds } from '../channel-ends.ts'
-import { writeKeptLimit } from '../load/kept-limit.ts'
+import { countSentChange, writeKeptLimit } from '../load/primary-words.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
-import { countSentChange } from '../load/sent-changes.ts'
 import { owners } from '../native-module.ts'
 import { afterEnd } from '../pipes/after-end.ts'
 import { ControlPipe } from '../pipes/control-pipe.ts'
@@ -51,21 +51,21 @@ export class NativeLink implements WorkerLink {
     countSentChange(this.channel.row)
   }
 
-  started(child: ChildProcess, onDeaf?: () => void): void {
+  started(child: ChildProcess, onOverflow?: () => void): void {
     this.channel.started()
     const pipe = child.stdio?.[this.ends.control] as Duplex | null | undefined
     if (!pipe) return
     this.pipe = pipe
-    this.control = new ControlPipe(pipe, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
+    this.control = new ControlPipe(pipe, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow })
   }
 
-  /** What it had handed back is in the socket pair, for `hearOut`. */
+  /** The connections that it has given back stay in the socket pair, for `Channel.readAll`. */
   afterExit(then: () => void): void {
     afterEnd(this.pipe, then)
   }
 }
 
-/** The way over the native module; see `hasNative`. */
+/** The transport over the native module, see `hasNative`. */
 export function nativeTransport(): Transport {
   return {
     kind: 'native',

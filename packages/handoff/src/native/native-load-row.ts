@@ -1,73 +1,31 @@
-// The row of a worker in shared memory: the worker alone writes it as things happen, the primary reads it at the moment of choice.
+// A worker's row in shared memory, seen from the primary: the worker writes it as events happen, the primary reads it when it chooses.
 
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'
-
-/** Words of the row; times in µs of the machine's monotonic clock, as far as they fit into a word. */
-export const rowWords = {
-  /** Requests begun and not finished. */
-  inFlight: 0,
-  /** Hand-offs received since the worker's start. */
-  received: 1,
-  /** Open connections. */
-  connections: 2,
-  /** Moving average of response times in µs. */
-  latencyUs: 3,
-  /** Since when the loop has been in this turn; 0: it waits. From here on the native code writes. */
-  busySince: 4,
-  /** Turns of the loop since the start. */
-  turns: 5,
-  /** See `Load.turnWaitMs`. */
-  turnWaitUs: 6,
-  /** The last wish of the primary that was granted, see `want`. */
-  granted: 7,
-  /** Requests begun since the start; the worker's code writes it. */
-  begun: 8,
-  /** See `Load.turnMs`. */
-  turnUs: 9,
-  /** Requests that the app failed, since the start; the worker's code writes it. */
-  failed: 10,
-  /** How late the loop was at the last look; the worker's code writes this and the next ten times a second. */
-  loopLagUs: 11,
-  /** Share of time that the loop was busy, in thousandths. */
-  utilisation: 12,
-  /** Length of a turn that begins requests, for each of them, on the average; the native code writes it. */
-  requestTurnUs: 13,
-  /** Time of the loop for each request, whatever it was spent on, on the average; the worker's code writes it ten times a second. */
-  requestLoopUs: 14,
-} as const
-/** The highest that a word can say. */
-export const MAX_WORD = 2 ** 31 - 1
-/** Behind the worker's own words the primary's: see seats.ts. */
-export const WANTED_WORD = 30
+import { AHEAD_TURNS, NOTICE_BITS, primaryWords, rowWords } from '../load/shared-page.ts'
 
 /**
- * The turns of a loop are alike when a look at a random moment finds no more than this share of a request's turn still to come: one half where all are equally long, all of
- * it where their lengths are spread exponentially, several times as much where few are very long.
+ * The turns of a loop are alike when the mean wait for the end of a turn is at most this share of a request's turn. The wait is one half
+ * when all turns are equally long, the whole when their lengths are exponentially distributed, and several times as much when few are very
+ * long.
  */
 const ALIKE_SHARE = 0.75
-/** So much work, of loops whose turns are alike, may be offered ahead; one connection in any case. */
+/** Work that may be offered ahead to a loop whose turns are alike; one connection in any case. */
 const AHEAD_US = 6000
-/**
- * A loop whose own kept-alive connections fill its turns may have so many turns' requests offered ahead: what waits in the queue has waited for longer than what its own
- * connections ask next.
- */
-const AHEAD_TURNS = 4
 const MOST_AHEAD = 64
-/** A turn is overdue that has lasted for so many average ones, and for longer than a process waits for a processor when there are few. */
+/** A turn is overdue after this many mean turns, and after the time that a process may wait for a busy processor. */
 const OVERDUE_TURNS = 4
 const OVERDUE_MS = 5
-/** A wish is a number of its own in the low bits, and above them the low bits of a count of hand-offs: it is granted when so many have been received. */
-const WISH_BITS = 8
-const WISH_MASK = 2 ** WISH_BITS - 1
+const NOTICE_MASK = 2 ** NOTICE_BITS - 1
 
-// What `busySince` counts from: the clock of performance.now() began later. Time passes between the two looks, so the largest difference is the truest.
+// `busySince` counts from the machine's start, performance.now() from the process's. Time passes between the two calls, so the largest
+// difference is the most exact.
 const CLOCK_OFFSET_MS = Math.max(...[1, 2, 3, 4, 5].map(() => Number(process.hrtime.bigint()) / 1e6 - performance.now()))
 
-/** The moment that rows are read at: one look at the clock is enough for all of them. */
+/** The time at which rows are read: one call of the clock serves all of them. */
 let nowUs = 0
 
-/** Looks at the clock; to be called before rows are compared. */
+/** Reads the clock. Call it before rows are compared. */
 export function readClock(): void {
   nowUs = ((performance.now() + CLOCK_OFFSET_MS) * 1000) | 0
 }
@@ -83,7 +41,7 @@ export class NativeLoadRow implements LoadRow {
     this.words = words
   }
 
-  /** The worker is gone: these words are what it said last, and nothing reads the shared ones any more. */
+  /** The worker has exited: `words` are a copy of its last row, and the shared row is read no more. */
   keep(words: Int32Array): void {
     this.words = words
   }
@@ -113,7 +71,7 @@ export class NativeLoadRow implements LoadRow {
   get nextInMs(): number {
     const { words, onTheWay } = this
     const depth = this.aheadDepth
-    // A loop that says it waits takes at once what is on its way.
+    // A loop that waits takes at once what is on its way.
     const mayHaveMore = words[rowWords.busySince] === 0 ? onTheWay <= depth : onTheWay < depth && !this.isOverdue
     if (depth === 0 || !mayHaveMore) return Number.POSITIVE_INFINITY
     const requestUs = words[rowWords.requestTurnUs] as number
@@ -129,7 +87,10 @@ export class NativeLoadRow implements LoadRow {
     return requestUs > 0 && (this.words[rowWords.turnWaitUs] as number) <= requestUs * ALIKE_SHARE
   }
 
-  /** How many connections may be on their way to the loop while it is busy. */
+  /**
+   * How many connections may be on their way to a busy loop. The requests of AHEAD_TURNS turns: connections in the queue have waited longer
+   * than the next requests of the worker's own connections.
+   */
   private get aheadDepth(): number {
     if (!this.turnsAreAlike) return 0
     const requestUs = this.words[rowWords.requestTurnUs] as number
@@ -178,7 +139,7 @@ export class NativeLoadRow implements LoadRow {
     return (this.words[rowWords.failed] as number) >>> 0
   }
 
-  /** No more is received than was handed off, and no less than nothing. */
+  /** Never below 0, whatever the worker says. */
   get onTheWay(): number {
     const received = this.words[rowWords.received] as number
     const missing = this.handedOff - Math.max(received, 0)
@@ -191,7 +152,7 @@ export class NativeLoadRow implements LoadRow {
     else this.details = details ?? this.details
     this.memoryBytes = memoryBytes
     const { words } = this
-    const isNonsense =
+    const isImpossible =
       (words[rowWords.inFlight] as number) < 0 ||
       (words[rowWords.connections] as number) < 0 ||
       (words[rowWords.latencyUs] as number) < 0 ||
@@ -201,20 +162,20 @@ export class NativeLoadRow implements LoadRow {
       (words[rowWords.utilisation] as number) > 1000 ||
       (words[rowWords.received] as number) < 0 ||
       (words[rowWords.received] as number) > this.handedOff
-    if (isNonsense) this.faults++
+    if (isImpossible) this.faults++
   }
 
-  want(): boolean {
-    const granted = Atomics.load(this.words, rowWords.granted)
-    // While connections are offered ahead, the next ones should be here before the loop has taken the last.
+  requestNotice(): boolean {
+    const last = Atomics.load(this.words, rowWords.noticeSent)
+    // Connections that are offered ahead should arrive before the loop has taken the last one.
     const received = this.handedOff - Math.ceil(this.aheadDepth / 2)
-    const wish = (received << WISH_BITS) | ((granted + 1) & WISH_MASK)
-    if (Atomics.load(this.words, WANTED_WORD) !== wish) Atomics.store(this.words, WANTED_WORD, wish)
-    // Either the loop sees the wish before it waits, or it is seen here that it waits: both orders are sequential.
+    const notice = (received << NOTICE_BITS) | ((last + 1) & NOTICE_MASK)
+    if (Atomics.load(this.words, primaryWords.noticeWanted) !== notice) Atomics.store(this.words, primaryWords.noticeWanted, notice)
+    // Both processes store, then load, in sequential order. So either the loop sees the request, or this process sees that the loop waits.
     return Atomics.load(this.words, rowWords.busySince) === 0 && this.isFree
   }
 
-  unwant(): void {
-    Atomics.store(this.words, WANTED_WORD, Atomics.load(this.words, rowWords.granted))
+  cancelNotice(): void {
+    Atomics.store(this.words, primaryWords.noticeWanted, Atomics.load(this.words, rowWords.noticeSent))
   }
 }

@@ -1,34 +1,31 @@
-// What this worker sends back to the primary, in batches: connections that leave, and questions. Of a connection that leaves this process lets go
-// at once, and keeps no more than a descriptor and what was read off it.
+// What this worker sends to the primary, in batches: connections that it gives back, and questions. Its socket is destroyed at once; only a
+// copy of the descriptor and the bytes that were read stay until they are sent.
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { nativeCodes } from '../load/shared-page.ts'
 import { native } from '../native-module.ts'
+import { descriptorOf } from '../node-internals/handle.ts'
 import { packQuestion } from '../returns.ts'
 import type { Outbox } from '../worker-end.ts'
 
 const BATCH = 32
 const AGAIN_MS = 1
-const NO_DESCRIPTOR = -1
-
-interface PrivateSocket {
-  readonly _handle?: { readonly fd: number } | null
-}
+const NO_DESCRIPTOR = nativeCodes.noDescriptor
 
 interface Outgoing {
   readonly fd: number
-  /** Of a question; 0: a connection that leaves. */
+  /** Of a question; 0: a connection that is given back. */
   readonly id: number
   readonly tag: number
   readonly reason: number
   readonly bytes: Buffer
 }
 
-/** That of this worker. */
 export class NativeOutbox implements Outbox {
   readonly movesConnections = true
   private waiting: Outgoing[] = []
-  /** Connections among them that nothing has been tried for yet. */
+  /** Connections among them that no flush has tried to send. */
   private fresh = 0
   private planned = false
 
@@ -36,13 +33,14 @@ export class NativeOutbox implements Outbox {
     return this.waiting.filter(({ fd }) => fd !== NO_DESCRIPTOR).length
   }
 
-  /** False: this process has no descriptor left for that. */
+  /** False: this process has no free descriptor for the copy. */
   giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
-    const fd = native().copyDescriptor((socket as unknown as PrivateSocket)._handle?.fd ?? NO_DESCRIPTOR)
+    const fd = native().copyDescriptor(descriptorOf(socket) ?? NO_DESCRIPTOR)
     if (fd === NO_DESCRIPTOR) return false
-    // To the server the response is done with, or else it would make an error of the abort, at a good part of what the whole move costs.
+    // The server counts the response as finished. Otherwise it creates an error for the abort, which costs a good part of the whole move.
     response?.emit('finish')
-    // At once, or what comes next would be read here. It closes without a shutdown: the client notices nothing, and to the app it has left after its last answer.
+    // At once, or the next bytes would be read here. The socket closes without a shutdown, so the client sees nothing, and to the app the
+    // client has hung up after its last response.
     socket.destroy()
     this.fresh++
     this.add({ fd, id: 0, tag, reason, bytes: carried })
@@ -66,7 +64,7 @@ export class NativeOutbox implements Outbox {
     }
   }
 
-  /** What the primary does not take now is sent a little later. */
+  /** What the kernel has no room for is sent again after AGAIN_MS. */
   private readonly flush = (): void => {
     this.planned = false
     this.fresh = 0
@@ -76,7 +74,7 @@ export class NativeOutbox implements Outbox {
       records,
       this.waiting.map(({ bytes }) => bytes),
     )
-    // When the primary is gone this process is about to follow.
+    // The primary has exited, and this process is about to exit too.
     this.waiting = sent === -1 ? [] : this.waiting.slice(sent)
     if (this.waiting.length > 0) setTimeout(this.flush, AGAIN_MS)
   }

@@ -1,14 +1,15 @@
-// Connections between two primaries over a socket pair, as descriptors with what had been read off them.
+// A passage over a socket pair: passes connections between two primaries as descriptors with the bytes that were read off them.
 
+import { nativeCodes } from '../load/shared-page.ts'
 import { type NativeChannelHandle, native, owners } from '../native-module.ts'
 import type { Passage, PassageListener, Passages, Passed } from '../passage.ts'
 import { packRest, unpackRest } from '../returns.ts'
 
 const AGAIN_MS = 1
 const BATCH = 32
-/** A message of a connection is never empty. */
+/** The entry of a connection must have at least one byte. */
 const FILLER = Buffer.from([0])
-/** What the bytes of a message are, in the two low bits of its reason. */
+/** What the bytes of an entry are, in the two low bits of its reason. */
 const kinds = { untouched: 0, carried: 1, rest: 2 }
 const KIND_BITS = 3
 const FINAL_BIT = 4
@@ -62,7 +63,7 @@ export class NativePassage implements Passage {
     if (!this.isBroken) this.giveUp()
   }
 
-  /** What the other side does not take now is sent a little later. */
+  /** What the kernel has no room for is sent again after AGAIN_MS. */
   private readonly flush = (): void => {
     this.isPlanned = false
     if (this.isBroken || this.waiting.length === 0) return
@@ -91,7 +92,7 @@ export class NativePassage implements Passage {
   }
 
   private readonly onMessage = (fd: number, _id: number, tag: number, reason: number, offset: number, length: number): void => {
-    if (fd === -1) return this.listener.onBatchEnd()
+    if (fd === nativeCodes.noDescriptor) return this.listener.onBatchEnd()
     owners?.move(fd, 'none', 'dispatcher')
     const bytes = Buffer.from(this.received.subarray(offset, offset + length))
     const kind = reason & KIND_BITS

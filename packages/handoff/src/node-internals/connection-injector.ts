@@ -1,7 +1,6 @@
-// Gives a connection that was handed over to a server by the way that Node itself takes: the function that the server's listening handle calls for a
-// connection of its own. So everything that Node does with an accepted connection is done, in each version of Node.
-// The files that know private fields of Node's servers and sockets: this one, node-20.ts, held-socket.ts, movable.ts, native-outbox.ts, server-fields.ts and
-// server-connections.ts.
+// Gives a received connection to a server, in the worker: calls the function that the server's listening handle calls for an accepted
+// connection, so that each version of Node does all that it does after accept. Private fields of Node are used in the files of this folder
+// and nowhere else.
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
@@ -28,12 +27,12 @@ interface PrivateSocket {
 
 const tagKey = Symbol('switchyard.tag')
 const fedKey = Symbol('switchyard.fed')
-/** Node's own, under which a handle knows its socket; the same for all handles. */
+/** Node's symbol under which a handle refers to its socket; the same for all handles. */
 let ownerKey: symbol | undefined
 
 interface OwnedHandle extends Handle {
   [tagKey]?: number
-  /** Bytes that belong to the connection and did not come through the handle. */
+  /** Bytes of the connection that did not come through the handle. */
   [fedKey]?: number
   [owner: symbol]: unknown
 }
@@ -41,15 +40,18 @@ interface OwnedHandle extends Handle {
 /** TCP.constants.SOCKET and Pipe.constants.SOCKET. */
 const SOCKET_TYPE = 0
 
-// Asking the kernel what kind of descriptor it is takes four system calls; all connections of one listener are of one kind.
+// Finding the kind of a descriptor takes four system calls. All connections of one listener are of one kind.
 const handleClasses = new Map<number, HandleClass>()
 const countingClasses = new WeakSet<object>()
 
-/** Takes connections into one server. To be made while the server begins to listen: what it announces has the async context of that moment, as in Node. */
+/**
+ * Injects connections into one server. Create it when the server begins to listen: connections run in the async context of that moment, as
+ * in Node.
+ */
 export class ConnectionInjector {
   private readonly server: Server
   private readonly context = new AsyncResource('SWITCHYARDSERVER', { requireManualDestroy: true })
-  /** Of a server that the app has closed, the last: what was on its way is served. */
+  /** The last listening handle, which still serves hand-offs on their way when the app has closed the server. */
   private listening: ListeningHandle | null
 
   constructor(server: Server) {
@@ -61,21 +63,21 @@ export class ConnectionInjector {
     return this.server as unknown as PrivateServer
   }
 
-  /** Does a connection wait until the app asks for its bytes? */
+  /** Does a connection wait until the app reads it? */
   get pauses(): boolean {
     return this.inner.pauseOnConnect
   }
 
   /**
-   * The socket of a connection, counted and announced by the server; undefined when the server does not take it (`maxConnections`, `blockList`), or the descriptor
-   * is dead: then it is closed. `from`: a descriptor, or a handle that has one. `tag`: the hand-off's. `carried`: what the socket reads first.
+   * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
+   * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
    */
   accept(from: number | Handle, tag: number, carried?: Buffer): Socket | undefined {
     const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
     if (handle === undefined) return undefined
     handle[tagKey] = tag
     if (carried !== undefined) feedFirst(handle, carried)
-    // The primary's listener has it set, and what is accepted there inherits it.
+    // The connection has inherited TCP_NODELAY from the primary's listener.
     if (!this.inner.noDelay) handle.setNoDelay?.(false)
     this.listening = this.inner._handle ?? this.listening
     this.context.runInAsyncScope(announce, undefined, this.server, this.listening, handle)
@@ -83,12 +85,12 @@ export class ConnectionInjector {
   }
 }
 
-/** The tag of the hand-off with which an open connection came; undefined for one that did not come so. */
+/** The tag of the hand-off that brought an open connection; undefined: none did. */
 export function tagOf(socket: Socket): number | undefined {
   return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
 }
 
-/** Tells a socket that so many bytes of its connection were read elsewhere, and are given to it as data: `bytesRead` counts them. */
+/** Counts `bytes`, which were read elsewhere and are given to the socket as data, in its `bytesRead`. */
 export function countAsRead(socket: Socket, bytes: number): void {
   const { _handle: handle } = socket as unknown as PrivateSocket
   if (handle !== null) (handle as OwnedHandle)[fedKey] = bytes
@@ -99,7 +101,7 @@ function announce(server: Server, listening: ListeningHandle | null, handle: Han
   else listening?.onconnection(0, handle)
 }
 
-/** A handle of the class that fits the listener's connections; undefined when the descriptor is dead. */
+/** A handle of the class for the listener's connections; undefined: the descriptor is dead. */
 function openHandle(fd: number, listener: number): Handle | undefined {
   const known = handleClasses.get(listener)
   if (known === undefined) return firstHandle(fd, listener)
@@ -109,7 +111,7 @@ function openHandle(fd: number, listener: number): Handle | undefined {
   return undefined
 }
 
-/** Node finds the class. */
+/** Lets Node find the class. */
 function firstHandle(fd: number, listener: number): Handle | undefined {
   let finder: PrivateSocket & Socket
   try {
@@ -124,7 +126,7 @@ function firstHandle(fd: number, listener: number): Handle | undefined {
   return countFed(handle)
 }
 
-/** From now on handles of this one's class count what they were fed. */
+/** Makes handles of this class count the bytes that they were fed. */
 function countFed(handle: Handle): Handle {
   const { prototype } = handle.constructor
   if (countingClasses.has(prototype)) return handle
@@ -151,7 +153,7 @@ function inheritedGetter(prototype: object, name: string): () => unknown {
   throw new Error(`this version of Node has no '${name}' of handles`)
 }
 
-/** With its first look for bytes the socket finds these, as if they had been in the kernel. */
+/** The socket's first read finds these bytes, as if they had been in the kernel. */
 function feedFirst(handle: OwnedHandle, bytes: Buffer): void {
   const { readStart } = handle
   handle.readStart = () => {

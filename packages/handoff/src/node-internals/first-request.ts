@@ -1,5 +1,5 @@
-// The moment in which a server's parser has read the first head of a connection, before Node or the app acts on it: Node answers some heads
-// itself (400 without Host, 417) before it emits any event. (`onIncoming` of a parser is private, and in all of Node 20 to 26.)
+// Intercepts the first request of a connection when the server's parser has read its head, before Node or the app acts on it: Node answers
+// some heads itself (400 without Host, 417) before it emits any event. The parser's `onIncoming` is private and exists in Node 20 to 26.
 
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -10,12 +10,12 @@ interface PrivateSocket {
   readonly parser?: { onIncoming?: OnIncoming | null } | null
 }
 
-/** What `onIncoming` gives for a request that needs no special treatment. */
+/** The result of `onIncoming` for a request without special treatment. */
 const ORDINARY = 0
 
 /**
- * Asks `mayBegin` once, when the first head is read; false: neither Node nor the app has the request. False as a result: the connection has no parser
- * of Node's own, so that this can't be told.
+ * Calls `mayBegin` when the first head is read. If it returns false, neither Node nor the app sees the request. Returns false when the
+ * connection has no parser of Node, so that nothing can be intercepted.
  */
 export function guardFirstRequest(socket: Socket, mayBegin: () => boolean): boolean {
   const parser = (socket as unknown as PrivateSocket).parser

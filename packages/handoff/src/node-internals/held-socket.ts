@@ -1,13 +1,14 @@
-// A connection in the hands of a primary without the native module: Node's own socket, and the bytes that were read off it. The only file that knows
-// how Node is kept from reading on: `pause()` alone loses bytes.
+// A connection that a primary without the native module holds: Node's socket, and the bytes that were read off it. Stops and resumes
+// reading by private fields, because `pause()` alone loses bytes.
 
 import type { Socket } from 'node:net'
 import { newOwners, type Owners } from '../owners.ts'
 import type { Handle } from './handle.ts'
 
-/** One who waits for a worker is read on, so that it is seen when its client leaves; up to here. */
+/** A connection in the queue is read on up to here, to see when its client hangs up. */
 const ENOUGH_BYTES = 16_384
 const FIRST_BYTES = 2048
+const NOTHING = Buffer.alloc(0)
 
 interface ReadHandle extends Handle {
   reading: boolean
@@ -22,50 +23,50 @@ interface PrivateSocket {
   _read?: () => void
 }
 
-/** Is told when something has come, or nothing will any more. */
+/** Called when bytes have come, or the connection has ended or broken. */
 export type HeldListener = (fd: number) => void
 
 export class HeldSocket {
-  /** By this name door and channels know it. */
+  /** A number that stands for the connection in the acceptor and the channels. */
   readonly fd: number
-  /** The number of its descriptor; -1 where there is none to be seen. */
+  /** Its descriptor; -1: unknown. */
   readonly descriptor: number
-  /** The client will send no more. */
+  /** The client sends no more. */
   ended = false
-  /** It is broken or closed. */
-  gone = false
+  /** The connection is broken or closed. */
+  isBroken = false
   private readonly socket: Socket
-  private readonly onNews: HeldListener
+  private readonly onEvent: HeldListener
   private buffer = NOTHING
   private length = 0
   private isAnswered = false
-  private isTaken = false
+  private isDetached = false
 
-  /** `socket` has not been read from. */
+  /** Nothing has been read from `socket`. */
   constructor(fd: number, socket: Socket, onNews: HeldListener) {
     this.fd = fd
     this.socket = socket
-    this.onNews = onNews
+    this.onEvent = onNews
     const inner = this.inner
     this.descriptor = inner._handle?.fd ?? -1
-    // The server would count it, and not close before this is closed.
+    // Otherwise the server counts it and does not close before it is closed.
     if (inner.server !== null) inner.server._connections--
     inner.server = null
     inner._server = null
     socket.on('data', this.onData)
     socket.once('end', () => {
       this.ended = true
-      this.tell()
+      this.notify()
     })
-    socket.on('error', () => this.onGone())
-    socket.once('close', () => this.onGone())
+    socket.on('error', () => this.onBroken())
+    socket.once('close', () => this.onBroken())
   }
 
   private get inner(): PrivateSocket {
     return this.socket as unknown as PrivateSocket
   }
 
-  /** Everything that the client has sent and that was read. Valid until more is read. */
+  /** All bytes that were read. Valid until more are read. */
   get bytes(): Buffer {
     return this.buffer.subarray(0, this.length)
   }
@@ -74,7 +75,7 @@ export class HeldSocket {
     return this.socket.remoteAddress
   }
 
-  /** Reads on if it does not cost much, to see when the client leaves. */
+  /** Reads on up to ENOUGH_BYTES, to see when the client hangs up. */
   watch(): void {
     if (this.length < ENOUGH_BYTES) this.read()
   }
@@ -82,7 +83,7 @@ export class HeldSocket {
   /** Reads, until `stop()` or until enough has come. */
   read(): void {
     const { _handle: handle } = this.inner
-    if (handle === null || this.gone || this.ended || this.isTaken) return
+    if (handle === null || this.isBroken || this.ended || this.isDetached) return
     delete this.inner._read
     if (!handle.reading) {
       handle.reading = true
@@ -91,10 +92,10 @@ export class HeldSocket {
     this.socket.resume()
   }
 
-  /** From now on no byte leaves the kernel here. */
+  /** From now on this process reads no byte. */
   stop(): void {
     const { _handle: handle } = this.inner
-    // First, for the stream asks for more by itself.
+    // First, because the stream itself asks for more.
     this.inner._read = () => {}
     this.socket.pause()
     if (handle === null) return
@@ -102,27 +103,33 @@ export class HeldSocket {
     handle.reading = false
   }
 
-  /** Stops reading and gives what can be passed to another process; undefined when it is gone. The connection stays open here too, and is not read before it is `retaken`. */
-  take(): Handle | undefined {
-    this.isTaken = true
+  /**
+   * Stops reading and returns the handle to send to another process; undefined: the connection is broken. It stays open here and is not
+   * read before `reattach()`.
+   */
+  detachHandle(): Handle | undefined {
+    this.isDetached = true
     this.stop()
-    return this.gone ? undefined : (this.inner._handle ?? undefined)
+    return this.isBroken ? undefined : (this.inner._handle ?? undefined)
   }
 
-  /** Nobody else has it, or nobody who has read from it. */
-  retake(): void {
-    this.isTaken = false
+  /** No other process has read from the connection: this one may. */
+  reattach(): void {
+    this.isDetached = false
   }
 
-  /** Sends a last answer and reads into the void until the client has closed: else what it sends on would make its system throw the answer away. */
+  /**
+   * Sends a last answer and discards what comes until the client closes. Unread bytes would reset the connection before the client reads
+   * the answer.
+   */
   answer(bytes: Buffer): void {
     this.isAnswered = true
-    this.retake()
+    this.reattach()
     this.read()
     this.socket.end(bytes)
   }
 
-  /** Closes this process's copy; a connection that has another one in a worker is not ended by it. */
+  /** Closes this process's copy. The connection goes on if a worker has another one. */
   close(): void {
     this.isAnswered = true
     this.socket.destroy()
@@ -139,23 +146,21 @@ export class HeldSocket {
     bytes.copy(this.buffer, this.length)
     this.length = length
     if (length >= ENOUGH_BYTES) this.stop()
-    this.tell()
+    this.notify()
   }
 
-  private onGone(): void {
-    if (this.gone) return
-    this.gone = true
-    this.onNews(this.fd)
+  private onBroken(): void {
+    if (this.isBroken) return
+    this.isBroken = true
+    this.onEvent(this.fd)
   }
 
-  private tell(): void {
-    if (!this.isAnswered) this.onNews(this.fd)
+  private notify(): void {
+    if (!this.isAnswered) this.onEvent(this.fd)
   }
 }
 
-const NOTHING = Buffer.alloc(0)
-
-/** All that the primary holds, by their names. */
+/** Every connection that the primary holds, by number. */
 export class HeldSockets {
   readonly owners: Owners | undefined = newOwners()
   private readonly sockets = new Map<number, HeldSocket>()
@@ -176,7 +181,7 @@ export class HeldSockets {
     return this.sockets.get(fd)
   }
 
-  /** Closes it here; whoever has another copy has it alone now. */
+  /** Closes this process's copy. */
   close(fd: number): void {
     this.sockets.get(fd)?.close()
     this.sockets.delete(fd)

@@ -1,6 +1,5 @@
-// Takes over what servers of this process ask with listen(): Node reads the arguments, resolves the host and makes the errors; which socket a server gets is
-// decided elsewhere. In a worker of node:cluster every server that does not say `exclusive` asks cluster._getServer for its socket.
-// This file alone knows these private parts of Node: `_getServer`, `_listen2`, and the `_handle` of a server.
+// Overrides listen() of the servers in a worker: Node reads the arguments, resolves the host and makes the errors; a hook decides which
+// socket the server gets. In a worker of node:cluster every server that does not say `exclusive` asks `cluster._getServer` for its socket.
 
 import cluster from 'node:cluster'
 import { chmodSync, existsSync, statSync } from 'node:fs'
@@ -9,14 +8,14 @@ import { constants } from 'node:os'
 import { dirname } from 'node:path'
 import type { BoundAddress } from '../acceptor/listener.ts'
 
-/** UV_TCP_IPV6ONLY and UV_TCP_REUSEPORT: libuv's, and the same in all versions. */
+/** UV_TCP_IPV6ONLY and UV_TCP_REUSEPORT of libuv, the same in all versions. */
 const IPV6_ONLY = 1
 const REUSE_PORT = 2
 const LOCAL_FAMILY = -1
 const ALL_RIGHTS = 0o777
 
-/** What a server asks for, as Node has read it off the arguments. A port without a host is for all addresses of the machine. */
-export interface ListenWish {
+/** The arguments of listen() as Node has read them. A port without a host means all addresses of the machine. */
+export interface ListenRequest {
   readonly host: string | undefined
   readonly port: number | undefined
   readonly path: string | undefined
@@ -27,17 +26,17 @@ export interface ListenWish {
 
 /** A socket of another process on which a server takes its connections. */
 export interface SharedSocket {
-  /** Where clients reach it, as `address()` tells it. */
+  /** The address that clients connect to, and that `address()` returns. */
   readonly address: BoundAddress
-  /** Where the server really listens. */
+  /** The path that the server really listens on. */
   readonly privatePath: string
-  /** The server has closed, or could not begin. */
+  /** Called when the server has closed or could not listen. */
   close(): void
   /** Gives the socket's file this mode; returns 0 or an error number. */
   chmod(mode: number): number
 }
 
-/** `shared`: node:cluster shares one socket between the workers. `own`: this process binds. Else why it can't listen, as the system's error number. */
+/** `shared`: node:cluster shares one socket between the workers. `own`: this process binds. `errno`: the system's error. */
 export type ListenOutcome =
   | { readonly socket: SharedSocket }
   | 'shared'
@@ -45,9 +44,9 @@ export type ListenOutcome =
   | { readonly errno: number; readonly host?: string | undefined }
 
 export interface ListenHook {
-  /** A server listens. Synchronous; for options that ask for a socket of the process's own it is not called. */
-  listen(server: Server, wish: ListenWish): ListenOutcome
-  /** A server listens on a socket of this process's own, because its options say so. `address`: as they name it. */
+  /** Decides for a server that listens, synchronously. Not called for options that ask for a socket of the process's own. */
+  listen(server: Server, wish: ListenRequest): ListenOutcome
+  /** A server listens on a socket of this process's own, because its options say so. `address`: from the options. */
   onOwn(why: 'exclusive' | 'fd' | 'handle', address: Partial<BoundAddress>): void
 }
 
@@ -82,7 +81,7 @@ interface PrivateServer extends Server {
 
 type GetServer = (asker: unknown, query: Query, callback: (...values: unknown[]) => void) => void
 
-/** From now on `hook` decides for every server of this process. */
+/** Lets `hook` decide for every server of this process from now on. */
 export function hookListen(hook: ListenHook): void {
   const inner = cluster as unknown as { _getServer: GetServer }
   const getServer = inner._getServer
@@ -92,7 +91,7 @@ export function hookListen(hook: ListenHook): void {
   const reusing = new WeakSet<Server>()
 
   inner._getServer = (asker, query, callback) => {
-    // Sockets of dgram ask too.
+    // Sockets of dgram call this too.
     if (!(asker instanceof Server)) return getServer.call(cluster, asker, query, callback)
     const server = asker as PrivateServer
     if (typeof query.fd === 'number') {
@@ -113,7 +112,7 @@ export function hookListen(hook: ListenHook): void {
     if (typeof options !== 'object' || options === null || this._handle) return Reflect.apply(listen, this, args)
     if (options.exclusive === true && !('fd' in options)) hook.onOwn('exclusive', namedIn(options))
     else if (knowsReusePort && options.reusePort === true) {
-      // To Node it means that the process binds by itself.
+      // With `reusePort` Node would bind in this process.
       reusing.add(this)
       return Reflect.apply(listen, this, [{ ...options, reusePort: false }, ...args.slice(1)])
     } else if (isHandle(options)) hook.onOwn('handle', {})
@@ -121,7 +120,7 @@ export function hookListen(hook: ListenHook): void {
   } as typeof Server.prototype.listen
 }
 
-/** From now on `address()` of a server that listens on a shared socket tells this. */
+/** Sets what `address()` of a server on a shared socket returns. */
 export function setAddress(server: Server, { host, port, path }: BoundAddress): void {
   const inner = server as PrivateServer
   const handle = inner._handle
@@ -137,18 +136,18 @@ export function setAddress(server: Server, { host, port, path }: BoundAddress): 
   }
 }
 
-/** The system's number of an error, as libuv has it; that of EIO for one without a name. */
+/** The error number of libuv for a code; for an unknown code that of EIO. */
 export function errnoOf(code: string | undefined): number {
   return -((constants.errno as Record<string, number>)[code ?? ''] ?? constants.errno.EIO)
 }
 
-function wishOf({ address, port, addressType, flags = 0, backlog }: Query, reusePort: boolean): ListenWish {
+function wishOf({ address, port, addressType, flags = 0, backlog }: Query, reusePort: boolean): ListenRequest {
   const rest = { ipv6Only: (flags & IPV6_ONLY) !== 0, reusePort, backlog: backlog || undefined }
   if (addressType === LOCAL_FAMILY) return { host: undefined, port: undefined, path: address ?? '', ...rest }
   return { host: address ?? undefined, port: port ?? 0, path: undefined, ...rest }
 }
 
-/** As Node does it in a process alone. */
+/** Listens as Node does outside a cluster. */
 function listenAsIs(server: PrivateServer, { address, port, addressType, backlog, fd, flags }: Query): void {
   server._listen2(address, port, addressType, backlog, fd, flags)
 }
@@ -167,7 +166,7 @@ function listenOn(server: PrivateServer, query: Query, socket: SharedSocket, lis
   }
   const { fchmod } = handle
   handle.fchmod = function (rights) {
-    // What comes of it depends on the version of libuv: it is tried out here.
+    // The resulting mode depends on the version of libuv, so it is tried here.
     chmodSync(socket.privatePath, ALL_RIGHTS & ~process.umask())
     const errno = fchmod?.call(this, rights) ?? 0
     const mode = statSync(socket.privatePath).mode & ALL_RIGHTS
@@ -181,11 +180,11 @@ function listenOn(server: PrivateServer, query: Query, socket: SharedSocket, lis
   server._listen2(query.address ?? host ?? null, query.port, family, query.backlog, undefined, query.flags)
 }
 
-/** A handle that listens on a path of this worker's own; null: there is no descriptor or no folder for it. */
+/** A handle that listens on a private path of this worker; null: no descriptor is free, or the folder is missing. */
 function openPrivately(path: string, backlog: number | undefined, listen: Server['listen']): PrivateHandle | null {
   const opener = createServer() as PrivateServer
   opener.on('error', () => {})
-  // Which processes may come in is said by the mode of the folder: workers of other users, where there are some.
+  // The mode of the folder decides which processes may connect, workers of other users included.
   Reflect.apply(listen, opener, [{ path, exclusive: true, backlog }])
   const handle = opener._handle
   opener._handle = null
@@ -193,10 +192,10 @@ function openPrivately(path: string, backlog: number | undefined, listen: Server
   return handle ?? null
 }
 
-/** Node makes the error that it makes of a socket that can't be bound, and emits it when it would. */
+/** Lets Node emit its own error for a socket that cannot be bound. */
 function fail(server: PrivateServer, { address, port, addressType, backlog, flags }: Query, errno: number, host: string | undefined): void {
   server._handle = { listen: () => errno, close: () => {} }
-  // Of a port without a host Node tries the addresses of IPv6 first, and tells of those of IPv4; that a port is in use is found later.
+  // For a port without a host Node tries `::` first and reports `0.0.0.0`, except for EADDRINUSE, which it finds later.
   const anyHost = host ?? (errno === errnoOf('EADDRINUSE') ? '::' : '0.0.0.0')
   server._listen2(address ?? anyHost, port, addressType, backlog, undefined, flags)
 }
@@ -209,7 +208,7 @@ function namedIn({ host, port, path }: Record<string, unknown>): Partial<BoundAd
   }
 }
 
-/** Does listen() get something that is bound already? The names are those that Node looks at. */
+/** Do the options hold a bound handle? The names are those that Node checks. */
 function isHandle(options: Record<string, unknown>): boolean {
   const { _handle, handle, port, path, fd } = options
   if (_handle !== undefined || handle !== undefined) return true

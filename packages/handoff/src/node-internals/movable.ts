@@ -1,6 +1,6 @@
-// May a connection move with the request that has just come on it, and what must go along? A connection moves only between requests, with every
-// byte that was read off it and not answered: the buffer that the parser is in at this moment. (`getCurrentBuffer` is private, and
-// in all of Node 20 to 26.)
+// Decides in a worker whether a connection may move with the request that has just come, and which bytes go along. A connection moves only
+// between requests, with every byte that was read and not answered: the parser's present buffer. `getCurrentBuffer` is private and exists
+// in Node 20 to 26.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -13,27 +13,27 @@ interface PrivateSocket {
   readonly parser?: { getCurrentBuffer?(): Buffer | undefined } | null
 }
 
-/** A request in the moment in which its server would give it to the app. */
-export interface BeginningRequest {
+/** A request that its server is about to give to the app. */
+export interface StartingRequest {
   readonly request: IncomingMessage
-  /** Undefined for an upgrade. */
+  /** undefined for an upgrade. */
   readonly response: ServerResponse | undefined
-  /** What came behind the head of an upgrade. */
+  /** The bytes behind the head of an upgrade. */
   readonly upgradeHead: Buffer | undefined
-  /** The request before it on this connection. */
+  /** The request before on this connection. */
   readonly previous: IncomingMessage | undefined
 }
 
 /**
- * Everything that was read off the connection since the last request ended, or why it can't move. The parser's buffer must start with this
- * request's head in canonical form, and it does so only when the head begins there: everything before is answered, and what comes behind
- * (a body, more requests) is in the buffer or still in the kernel.
+ * All bytes that were read since the last request ended, or why the connection cannot move. The parser's buffer must start with this
+ * request's head in canonical form. Then everything before is answered, and everything behind (a body, more requests) is in the buffer or
+ * in the kernel.
  */
-export function carriedBy({ request, response, upgradeHead, previous }: BeginningRequest): Buffer | ForwardReason {
+export function carriedBy({ request, response, upgradeHead, previous }: StartingRequest): Buffer | ForwardReason {
   const { socket } = request
   if (socket instanceof TLSSocket) return 'tls'
   const { _httpMessage: pending, parser } = socket as unknown as PrivateSocket
-  // A request whose 'end' was told ended in an earlier turn, so none of this buffer is its body.
+  // A request whose 'end' was emitted ended in an earlier turn, so no byte of this buffer is its body.
   if ((pending ?? undefined) !== response || previous?.readableEnded === false) return 'pipelined'
   if (socket.writableLength > 0) return 'writing'
   const head = canonicalHead(request)
@@ -43,8 +43,8 @@ export function carriedBy({ request, response, upgradeHead, previous }: Beginnin
 }
 
 /**
- * How many bytes will have been read off the connection (`socket.bytesRead`) when this request has come to its end and nothing behind it.
- * Undefined when that can't be told: chunked bodies, unusual heads. To be asked in the moment in which the request begins.
+ * The value of `socket.bytesRead` when this request has been read to its end and nothing behind it. undefined when it is unknown: chunked
+ * bodies, unusual heads. Call it when the request starts.
  */
 export function endOf(request: IncomingMessage): number | undefined {
   const { socket, headers } = request
@@ -58,14 +58,14 @@ export function endOf(request: IncomingMessage): number | undefined {
 
 interface Place {
   readonly bytesRead: number
-  /** Where in the parser's buffer the next request begins. */
+  /** Offset of the next request in the parser's buffer. */
   readonly next: number
 }
 
 const places = new WeakMap<Socket, Place>()
 
-/** Has something that comes behind a request been read together with it? To be asked of each request on a connection, in the moment in which it begins. */
-export function isMoreBehind(request: IncomingMessage): boolean {
+/** Were bytes behind the request read together with it? Call it for every request of a connection, when it starts. */
+export function hasMoreBehind(request: IncomingMessage): boolean {
   const { socket, headers } = request
   const read = (socket as unknown as PrivateSocket).parser?.getCurrentBuffer?.()
   if (read === undefined || headers['transfer-encoding'] !== undefined) return false
@@ -78,7 +78,7 @@ export function isMoreBehind(request: IncomingMessage): boolean {
   return read.length > next
 }
 
-/** A head as most clients write it: `method SP target SP version CRLF`, `name: value CRLF` …, `CRLF`. As latin1. */
+/** A head as most clients write it: `method SP target SP version CRLF`, `name: value CRLF` …, `CRLF`, as latin1. */
 export function canonicalHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   let text = `${method} ${url} HTTP/${httpVersion}\r\n`
   for (let at = 0; at < rawHeaders.length; at += 2) text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`

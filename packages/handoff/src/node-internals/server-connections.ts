@@ -1,5 +1,5 @@
-// The HTTP/1 connections of a server, and those on which no request is under way. Node is asked when somebody wants to know, so that a connection costs
-// nothing for it. (The list that a server keeps of them is private, and in all of Node 20 to 26.)
+// Lists the HTTP/1 connections of a server in a worker, and the idle ones among them. Node is asked on demand, so that a connection costs
+// nothing. The list that a server keeps is private and exists in Node 20 to 26.
 
 import type { ServerResponse } from 'node:http'
 import { type Server, Socket } from 'node:net'
@@ -10,7 +10,7 @@ interface PrivateParser {
 
 interface ParserList {
   all(): PrivateParser[]
-  /** Those that are not in the middle of a request. */
+  /** Those without a request under way. */
   idle(): PrivateParser[]
 }
 
@@ -26,26 +26,26 @@ interface PrivateProcess {
 
 const LIST_NAME = 'http.server.connections'
 
-/** The open connections of a server on which HTTP/1 is spoken: not the upgraded ones. Those of a server that is no HTTP server: none. */
+/** The open HTTP/1 connections of a server, without the upgraded ones. None for a server that is no HTTP server. */
 export function httpConnectionsOf(server: Server): Socket[] {
   if (!speaksHttp(server)) return []
   return listOf(server)?.all().map(socketOf).filter(isOpen) ?? socketsOfProcess(server)
 }
 
 /**
- * Those of them that are between two requests: everything that was read off them belongs to requests that have been answered, and what was answered is with
- * the system. One on which nothing has come yet is among them from Node 26 on. Undefined: it can't be told.
+ * The connections among them that are between two requests: every byte read belongs to an answered request, and every response is with the
+ * kernel. From Node 26 on, connections without any bytes are included. undefined: unknown.
  */
 export function idleConnectionsOf(server: Server): ReadonlySet<Socket> | undefined {
   const idle = listOf(server)?.idle().map(socketOf).filter(isOpen)
-  // One that ends with its last response is not writable any more.
+  // A connection that closes with its last response is no longer writable.
   const isIdle = (socket: Socket) =>
     socket.writable && responseOn(socket) === undefined && socket.writableLength === 0 && socket.readableLength === 0
   return idle && new Set(idle.filter(isIdle))
 }
 
-/** Can it be told which connections of a server are between two requests? */
-export function tellsIdleConnections(server: Server): boolean {
+/** Does `idleConnectionsOf` know them? */
+export function canListIdleConnections(server: Server): boolean {
   return listOf(server) !== undefined
 }
 
@@ -54,7 +54,7 @@ export function connectionCountOf(server: Server): number {
   return (server as unknown as { readonly _connections: number })._connections
 }
 
-/** The response that is being written on a connection, or the first of those that wait for that. */
+/** The response that is being written on a connection, or the first that waits to be. */
 export function responseOn(socket: Socket): ServerResponse | undefined {
   return (socket as unknown as PrivateSocket)._httpMessage ?? undefined
 }
@@ -63,7 +63,7 @@ function speaksHttp(server: Server): boolean {
   return 'closeIdleConnections' in server
 }
 
-/** The same for all servers. */
+/** Node's symbol for the list, the same for all servers. */
 let listKey: symbol | undefined
 
 function listOf(server: Server): ParserList | undefined {
@@ -79,7 +79,7 @@ function isOpen(socket: Socket | null | undefined): socket is Socket {
   return socket !== null && socket?.destroyed === false
 }
 
-/** Everything that this process has open is looked through: where there is no such list. */
+/** Searches all open handles of the process, for a server without the list. */
 function socketsOfProcess(server: Server): Socket[] {
   const handles = (process as unknown as PrivateProcess)._getActiveHandles?.() ?? []
   return handles.filter((handle): handle is Socket => {

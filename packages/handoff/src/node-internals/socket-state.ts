@@ -1,5 +1,5 @@
-// Does an app keep something on a connection's socket? Then the connection means more to the app than its requests say: a login that holds for the
-// connection, for example. Knows what Node itself, and this package, keep there.
+// Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and
+// this package put there.
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -8,15 +8,15 @@ interface PrivateResponse {
   readonly _header?: string | null
 }
 
-/** What Node adds to a socket when it is used, beside names that begin with `_`. */
+/** Properties that Node adds to a socket in use, besides names that begin with `_`. */
 const LATER = new Set(['timeout', 'domain', 'Symbol(kSetKeepAliveInterval)', 'Symbol(kSetKeepAliveCount)'])
 const OURS = 'switchyard.'
-/** RFC 4559 and NTLM: the login is the connection's. */
+/** RFC 4559 and NTLM: the login holds for the connection. */
 const CONNECTION_CHALLENGE = /^(?:www|proxy)-authenticate:(?:[^\r\n]*,)?[ \t]*(?:ntlm|negotiate)(?=[ ,\r])/im
 
 let nodesKeys: ReadonlySet<string | symbol> | undefined
 
-/** The name of a property that neither Node nor we have put on the socket of an HTTP server; undefined: there is none. */
+/** The name of a property that neither Node nor this package has put on the socket of an HTTP server; undefined: there is none. */
 export function ownStateOf(socket: Socket): string | undefined {
   nodesKeys ??= keysOfServedSocket()
   for (const key of Reflect.ownKeys(socket)) {
@@ -27,7 +27,7 @@ export function ownStateOf(socket: Socket): string | undefined {
   return undefined
 }
 
-/** Does a response ask for a login that then holds for its connection? To be asked of one whose head is written. */
+/** Does a response ask for a login that holds for its connection? Its head must be written. */
 export function challengesConnection(response: ServerResponse): boolean {
   return CONNECTION_CHALLENGE.test((response as PrivateResponse)._header ?? '')
 }

@@ -1,6 +1,6 @@
-// What a worker writes to Node's own IPC, read in the place of Node. Node believes what comes: a line that is no JSON, an acknowledgement of nothing, or the
-// descriptor of a file ends the process that reads it. So Node writes to a worker, and here is read what the worker writes: bounded, checked, and without
-// descriptors, which the kernel drops.
+// Reads what a worker writes to Node's IPC, in the place of Node, in the primary. Node trusts its child: a line that is no JSON, an
+// acknowledgement of nothing, or the descriptor of a file ends the reading process. So Node only writes to a worker, and this file reads:
+// bounded, checked, and without descriptors, which the kernel drops.
 
 import type { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -9,32 +9,32 @@ import { hasNative, native } from '../native-module.ts'
 import { LineReader } from '../pipes/line-reader.ts'
 import { readFairly } from '../pipes/read-fairly.ts'
 
-/** Of one message. A longer one is left out. */
+/** Of one message. A longer one is ignored. */
 const MAX_MESSAGE_CHARS = 1 << 20
-/** What a worker may leave unread of the answers to what it asks here. */
+/** Bytes of answers that a worker may leave unread. */
 const MAX_UNREAD_BYTES = 1 << 20
 const MAX_UNACKNOWLEDGED = 256
-/** The process is gone: what it had written has been read by then. Another process may hold the channel open. */
-const LAST_WORDS_MS = 200
-/** Node keeps messages with such a name from listeners of 'message'. */
+/** Time after the exit of the process in which everything that it wrote has been read. Another process may hold the channel open. */
+const DRAIN_MS = 200
+/** Node keeps messages whose name begins so from listeners of 'message'. */
 const INTERNAL = 'NODE_'
 
 export interface WorkerIpcListener {
-  /** Node's own protocol, such as that of node:cluster; acknowledgements and handles are seen to here. */
+  /** A message of Node's own protocol, such as that of node:cluster, without acknowledgements and handles. */
   onInternal(message: Record<string, unknown>): void
 }
 
 /** The reading side of one worker's IPC. */
 export interface WorkerIpc {
-  /** Messages that were left out: no JSON, too long, or not to be believed. */
+  /** Messages that were ignored: no JSON, too long, or impossible. */
   readonly faults: number
-  /** Lets Node's own listeners hear a message. `revise`: what the worker hears of what they answer at once. Throws what they throw. */
+  /** Emits a message to Node's listeners. `revise` changes the answers that they send synchronously. Throws what they throw. */
   deliver(message: Record<string, unknown>, revise?: (answer: Record<string, unknown>) => Record<string, unknown>): void
   /** Sends a message of Node's own protocol. */
   reply(message: object): void
 }
 
-/** The pipe under the channel. Node has it under a symbol of its own. */
+/** The pipe under the channel, which Node keeps under a symbol. */
 interface PipeHandle {
   readonly fd: number
   readonly writeQueueSize: number
@@ -44,7 +44,7 @@ interface PipeHandle {
 }
 
 interface PrivateChild {
-  /** Messages that wait for the acknowledgement of a handle; null: none is under way. */
+  /** Messages that wait for the acknowledgement of a handle; null: no handle is under way. */
   _handleQueue: unknown[] | null
 }
 
@@ -56,7 +56,7 @@ class GuardedIpc implements WorkerIpc {
   private readonly nodesOnRead: () => void
   private readonly lines = new LineReader({
     maxChars: MAX_MESSAGE_CHARS,
-    onLine: (line) => this.onData(line),
+    onLine: (line) => this.onLine(line),
     onTooLong: () => this.faults++,
   })
   private readonly decoder = new StringDecoder('utf8')
@@ -72,7 +72,7 @@ class GuardedIpc implements WorkerIpc {
     else this.readHere()
     child.once('exit', () => {
       if (!child.connected) return
-      const timer = setTimeout(() => setImmediate(() => this.end()), LAST_WORDS_MS)
+      const timer = setTimeout(() => setImmediate(() => this.end()), DRAIN_MS)
       child.once('disconnect', () => clearTimeout(timer))
     })
   }
@@ -93,7 +93,7 @@ class GuardedIpc implements WorkerIpc {
     if (this.child.connected) this.child.send(message, () => {})
   }
 
-  /** A descriptor of its own, read as a plain stream: nothing but bytes comes out of it. */
+  /** Reads a copy of the descriptor as a plain stream, which yields bytes only. */
   private readCopy(): void {
     const fd = native().copyDescriptor(this.pipe.fd)
     if (fd === -1) return this.readHere()
@@ -104,7 +104,7 @@ class GuardedIpc implements WorkerIpc {
     this.source.once('close', () => this.end())
   }
 
-  /** Where descriptors can't be copied: Node makes handles of those that come. */
+  /** Without the native module: Node makes handles of received descriptors, which are closed here. */
   private readHere(): void {
     this.pipe.onread = (bytes) => {
       this.pipe.pendingHandle?.close()
@@ -114,18 +114,18 @@ class GuardedIpc implements WorkerIpc {
     }
   }
 
-  /** The worker has closed its end, or is gone. */
+  /** The worker has closed its end or exited. */
   private end(): void {
     if (this.hasEnded) return
     this.hasEnded = true
     this.source?.destroy()
     if (!this.child.connected) return
-    // No acknowledgement will come any more, and Node would wait for one before it says that the channel is closed.
+    // Node would wait for an acknowledgement before it emits that the channel is closed.
     inner(this.child)._handleQueue = null
     this.nodesOnRead()
   }
 
-  private onData(line: string): void {
+  private onLine(line: string): void {
     const message = parse(line)
     if (message === undefined) {
       this.faults++
@@ -140,7 +140,7 @@ class GuardedIpc implements WorkerIpc {
     }
     switch (cmd) {
       case 'NODE_HANDLE':
-        // Its sender waits for that. What it sent is dropped already: a primary has no use for an app's handles.
+        // The sender waits for the acknowledgement. Its handle is dropped: a primary has no use for an app's handles.
         this.reply({ cmd: 'NODE_HANDLE_ACK' })
         if (!isInternal((msg as { cmd?: unknown } | null | undefined)?.cmd)) this.pass(msg)
         return
@@ -149,13 +149,13 @@ class GuardedIpc implements WorkerIpc {
     }
   }
 
-  /** Node asserts that it has sent something. */
+  /** Node asserts that a handle is under way. */
   private acknowledge(cmd: string): void {
     if (Array.isArray(inner(this.child)._handleQueue)) this.child.emit('internalMessage', { cmd })
     else this.faults++
   }
 
-  /** For listeners of node:cluster in this process, if a program that embeds the balancer has any. An error of theirs is theirs. */
+  /** Emits an app's message to the program that embeds the balancer, if it listens. Its errors do not reach this code. */
   private pass(message: unknown): void {
     if (message !== undefined) process.nextTick(() => this.child.emit('message', message))
   }
@@ -166,8 +166,8 @@ class GuardedIpc implements WorkerIpc {
 }
 
 /**
- * Takes over the reading of a worker that has just been started. Undefined: there is no channel, because there is no process. `canCopy`: descriptors can be
- * copied; where they can't, one that is no socket still ends this process.
+ * Takes over reading from a worker that has just been started. undefined: no process was started. `canCopy`: descriptors can be copied;
+ * where they cannot, a descriptor that is no socket still ends this process.
  */
 export function readWorkerIpc(child: ChildProcess, listener: WorkerIpcListener, canCopy: boolean = hasNative()): WorkerIpc | undefined {
   const key = Object.getOwnPropertySymbols(child).find(({ description }) => description === 'kChannelHandle')

@@ -1,5 +1,5 @@
-// A second pipe between the primary and one worker, for everything but hand-offs: nothing here waits behind a connection that a busy loop has not
-// read yet. One JSON text a line, bounded on arrival; what a frame means is checked by whoever it is for.
+// A pipe between the primary and one worker for everything but hand-offs, so that no message waits behind a connection that a busy loop has
+// not read. A frame is one JSON object on one line. Its length is bounded on arrival; each listener checks the frames that it accepts.
 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -7,21 +7,21 @@ import { StringDecoder } from 'node:string_decoder'
 import { LineReader } from './line-reader.ts'
 import { readFairly } from './read-fairly.ts'
 
-/** A question with the largest head, written out, stays below it. */
+/** A question with the largest head, escaped, is shorter. */
 export const MAX_FRAME_CHARS = 1 << 20
 
-/** Hears every frame; answers whether it was for this listener. */
+/** Called with every frame. Returns whether it accepts the frame. */
 export type FrameListener = (frame: object) => boolean
 
 export interface ControlPipeOptions {
-  /** What the other side may leave unread; when it is more, the pipe is closed. Default: no bound, the sender looks at `unsent`. */
+  /** Bytes that the other side may leave unread; beyond it the pipe is closed. Default: no bound, and the sender checks `unsent`. */
   readonly maxUnsentBytes?: number | undefined
-  /** The other side has left too much unread. Once. */
+  /** Called once, when the other side has left too much unread. */
   readonly onOverflow?: (() => void) | undefined
 }
 
 export class ControlPipe {
-  /** Frames that were no JSON object, too long, or for nobody. */
+  /** Frames that were no JSON object, too long, or accepted by no listener. */
   faults = 0
   private readonly stream: Duplex
   private readonly options: ControlPipeOptions
@@ -31,9 +31,9 @@ export class ControlPipe {
     this.stream = stream
     this.options = options
     const decoder = new StringDecoder('utf8')
-    const lines = new LineReader({ maxChars: MAX_FRAME_CHARS, onLine: (line) => this.onData(line), onTooLong: () => this.faults++ })
+    const lines = new LineReader({ maxChars: MAX_FRAME_CHARS, onLine: (line) => this.onLine(line), onTooLong: () => this.faults++ })
     readFairly(stream, (bytes) => lines.read(decoder.write(bytes)))
-    // Whoever is gone is noticed by the end of its process.
+    // The exit of the other process is noticed elsewhere.
     stream.on('error', () => {})
   }
 
@@ -50,7 +50,7 @@ export class ControlPipe {
     onOverflow?.()
   }
 
-  /** Bytes that the other side has not taken yet, and that are not with the system either. */
+  /** Bytes that the kernel has not taken yet. */
   get unsent(): number {
     return this.stream.writableLength
   }
@@ -59,13 +59,13 @@ export class ControlPipe {
     this.stream.destroy()
   }
 
-  private onData(line: string): void {
+  private onLine(line: string): void {
     const frame = parse(line)
     if (frame === undefined || !this.listeners.some((listener) => listener(frame))) this.faults++
   }
 }
 
-/** A worker's end, by its descriptor. It keeps no process alive. */
+/** Opens a worker's end by its descriptor. It keeps no process alive. */
 export function controlPipeOf(fd: number): ControlPipe {
   return new ControlPipe(new Socket({ fd, readable: true, writable: true }).unref())
 }

@@ -1,14 +1,14 @@
-// Cuts text that comes in pieces into lines, with a bound on the length of one: a line that never ends takes no more memory than that.
+// Cuts text that comes in pieces into lines. A bound on their length bounds the memory for a line that never ends.
 
 export interface LineReaderOptions {
   readonly maxChars: number
-  /** A line without its end. */
+  /** Called with each line, without its end. */
   readonly onLine: (line: string) => void
-  /** A line is longer than `maxChars`: the rest of it is skipped. */
+  /** Called when a line is longer than `maxChars`. The rest of it is skipped. */
   readonly onTooLong: () => void
 }
 
-/** Keeps what has come of a line that has not ended. Each piece is looked at once, however small the pieces are. */
+/** Scans each piece once, however small the pieces are. */
 export class LineReader {
   private readonly options: LineReaderOptions
   private text = ''

@@ -1,11 +1,11 @@
-// Reads a stream without letting one writer fill a whole turn of the event loop.
+// Reads a stream so that one writer cannot occupy a whole turn of the event loop.
 
 import type { Readable } from 'node:stream'
 
-/** What libuv reads at a time: so much at once means that there is more. */
+/** The size of one read of libuv: a piece of this size means that more bytes wait. */
 const FULL_BYTES = 65536
 
-/** Calls back for each piece that comes. A writer that is never done gets one full piece in each turn of the loop, as every other does. */
+/** Calls `read` for each piece. A writer that never stops gets one full piece in each turn, as every other does. */
 export function readFairly(stream: Readable, read: (bytes: Buffer) => void): void {
   stream.on('data', (bytes: Buffer) => {
     read(bytes)

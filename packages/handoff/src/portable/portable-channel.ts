@@ -1,5 +1,5 @@
-// Connections over Node's own IPC: the portable channel, the primary's end. One hand-off is on the wire at a time and the rest wait here, so that
-// nothing stands in front of a busy loop. A worker claims by a record in a pipe of its own; until then the primary keeps its copy.
+// The primary's end of the portable channel, over Node's IPC. One hand-off is on its way at a time and the others wait here, so that none
+// is stuck before a busy loop. The worker claims by a record in a pipe; until then the primary keeps its copy.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
@@ -21,7 +21,7 @@ interface Offered {
   readonly sinceMs: number
 }
 
-/** What the channel needs of a worker that has started. */
+/** A started worker as the channel needs it. */
 export interface PortableWorker {
   readonly child: ChildProcess
   readonly control: ControlPipe
@@ -40,12 +40,12 @@ export class PortableChannel implements Channel {
   private waiting: Offered[] = []
   /** Sent and not claimed, by number. */
   private readonly sent = new Map<number, Connection>()
-  /** The hand-off that the worker has not answered. */
+  /** The number of the hand-off whose records have not come. */
   private unanswered: number | undefined
   private lastNumber = 0
-  /** Claims since the last `settle`: whoever looks for room finds it there and not in between. */
+  /** Claims since the last `settle`. They count as outstanding until then, as on the native channel. */
   private claimedSince = 0
-  /** What `settle` has not told yet. */
+  /** Hand-offs that could not be received, for the next `settle`. */
   private returned: Connection[] = []
   private worker: PortableWorker | undefined
 
@@ -62,7 +62,7 @@ export class PortableChannel implements Channel {
       let hasTurned = false
       for (const record of this.records.read(bytes)) hasTurned = this.onRecord(record) || hasTurned
       this.pump()
-      // When all has been heard: connections may be offered on this very channel.
+      // After all records: the callback may offer connections on this channel.
       if (hasTurned) this.listener.onTurned()
       this.listener.onBatchEnd()
     })
@@ -97,7 +97,7 @@ export class PortableChannel implements Channel {
     const back = this.returned
     this.returned = []
     this.row.handedOff -= back.length
-    const settled = this.given(back)
+    const settled = this.surrender(back)
     if (this.held.owners !== undefined) {
       const held = this.waiting.length + this.sent.size + this.returned.length
       checkCounts(this.outstanding, held, this.row.handedOff, this.claimed)
@@ -105,13 +105,13 @@ export class PortableChannel implements Channel {
     return settled
   }
 
-  /** The worker must be gone and all that it said be heard: what has been sent can't be called back. */
+  /** The worker must have exited and its records be read: a sent hand-off cannot be recalled. */
   takeBack(): readonly Connection[] {
     const back = [...this.returned, ...this.sent.values(), ...this.waiting.map(({ connection }) => connection)]
     this.returned = []
     this.sent.clear()
     this.waiting = []
-    return this.given(back)
+    return this.surrender(back)
   }
 
   recall(most: number, olderThanMs: number): readonly Connection[] {
@@ -122,13 +122,13 @@ export class PortableChannel implements Channel {
       recalled.push(connection)
       return false
     })
-    // The worker will not hear of them.
+    // The worker never receives them.
     this.row.handedOff -= recalled.length
-    return this.given(recalled)
+    return this.surrender(recalled)
   }
 
-  /** These are the caller's again. */
-  private given(back: readonly Connection[]): readonly Connection[] {
+  /** The caller owns these connections again. */
+  private surrender(back: readonly Connection[]): readonly Connection[] {
     this.outstanding -= back.length
     for (const { fd } of back) this.held.owners?.move(fd, 'channel', 'dispatcher')
     return back
@@ -138,7 +138,7 @@ export class PortableChannel implements Channel {
     this.worker?.control.send({ answer: question.id, verdict })
   }
 
-  /** All has been heard when the end of the process is told (see `WorkerLink.afterExit`). */
+  /** Everything has been read when `WorkerLink.afterExit` calls back. */
   readAll(): void {}
 
   close(): void {
@@ -147,7 +147,7 @@ export class PortableChannel implements Channel {
     this.worker = undefined
   }
 
-  /** Makes the worker say when its loop has turned, unless an answer is due that says so. */
+  /** Asks the worker to say when its loop has turned, unless it owes a record that says so. */
   readonly askTurn = (): void => {
     if (!this.row.isAnswered || this.worker === undefined) return
     this.row.recordSent(performance.now(), false)
@@ -164,7 +164,7 @@ export class PortableChannel implements Channel {
 
   private send(connection: Connection, child: ChildProcess): void {
     const socket = this.held.get(connection.fd)
-    const handle = socket?.take()
+    const handle = socket?.detachHandle()
     if (socket === undefined || handle === undefined) {
       this.returned.push(connection)
       return
@@ -174,14 +174,14 @@ export class PortableChannel implements Channel {
     this.sent.set(this.lastNumber, connection)
     this.row.recordSent(performance.now(), true)
     const number = this.lastNumber
-    // Without IPC the end of the process is near.
+    // Without IPC the process is about to exit.
     if (!child.connected) return
     child.send(handOffOf(number, connection.tag, socket.bytes), handle as never, { keepOpen: true }, (error) => {
       if (error !== null && this.onEmpty(number)) this.listener.onTurned()
     })
   }
 
-  /** True: the loop has turned, and that is to be told. */
+  /** True: the loop has turned, and the listener wants to know. */
   private onRecord(record: ClaimRecord): boolean {
     this.row.recordLoad(record)
     const { kind, number } = record
@@ -225,8 +225,8 @@ export class PortableChannel implements Channel {
   private turned(isHandOff: boolean): boolean {
     const { row } = this
     row.recordTurned(performance.now(), isHandOff)
-    const { isWanted } = row
-    row.isWanted = false
+    const { isNoticeWanted: isWanted } = row
+    row.isNoticeWanted = false
     return isWanted
   }
 

@@ -1,58 +1,85 @@
-// The worker's end of the portable channel: handles come over Node's IPC with what the primary had read, and each is claimed by a record in a pipe in
-// the moment its first request begins. What is written there is in the kernel, whatever becomes of this process.
+// The worker's end of the portable channel. Handles come over Node's IPC with the bytes that the primary has read. The worker claims each
+// by a record in a pipe when its first request starts: a written record is in the kernel and survives this process.
 
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { PortableEnds } from '../channel-ends.ts'
-import { keepsConnections, writeKeptLimit } from '../load/kept-limit.ts'
+import { keepsConnections, writeKeptLimit } from '../load/primary-words.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
-import { rowWords } from '../native/native-load-row.ts'
+import { ROW_WORDS, rowWords } from '../load/shared-page.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
-import type { Handle } from '../node-internals/handle.ts'
+import { type Handle, onInternalMessage } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
-import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
-import { PortableOutbox } from './portable-outbox.ts'
-import { loadFrame, RecordWriter, type ReportedLoad, readHandOff, readLostHandOff, readToEnd, recordKinds } from './portable-protocol.ts'
+import type { Offer, OfferListener, Outbox, WorkerEnd } from '../worker-end.ts'
+import {
+  loadFrame,
+  questionFrame,
+  RecordWriter,
+  type ReportedLoad,
+  readEndFrame,
+  readHandOff,
+  readLostHandOff,
+  recordKinds,
+} from './portable-protocol.ts'
 
-/** As the native channel's memory. */
-const ROW_WORDS = 32
 const NOTHING = Buffer.alloc(0)
-/** A worker that turns from idle to busy says so at once, but not more often than this. */
+/** A worker that turns from idle to busy reports it at once, but not more often than this. */
 const QUICK_LOAD_MS = 100
 
 class PortableOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
   private readonly handle: Handle
-  private readonly tell: () => boolean
+  private readonly sendClaim: () => boolean
 
-  constructor(handle: Handle, tag: number, carried: Buffer | undefined, tell: () => boolean) {
+  constructor(handle: Handle, tag: number, carried: Buffer | undefined, sendClaim: () => boolean) {
     this.handle = handle
     this.tag = tag
     this.carried = carried
-    this.tell = tell
+    this.sendClaim = sendClaim
   }
 
-  /** The primary has read what there was. */
+  /** The primary has read the bytes that had come. */
   peek(): Buffer {
     return NOTHING
   }
 
-  /** The primary takes nothing back that it has sent, so this fails only when there is no primary any more. */
+  /** The primary never takes back a hand-off that it has sent, so this fails only when the primary has exited. */
   claim(): boolean {
-    return this.tell()
+    return this.sendClaim()
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
     return injector.accept(this.handle, this.tag, carried)
   }
 
-  /** The answer is due in any case when the turn is over. */
+  /** The record that the loop has turned is due at the end of the turn in any case. */
   stayBusy(): void {}
 
   release(): void {
     this.handle.close()
   }
+}
+
+/** Gives no connection back: Node's IPC carries one handle at a time and acknowledges each, and forwarding a request costs less. */
+class PortableOutbox implements Outbox {
+  readonly movesConnections = false
+  readonly unsent = 0
+  private readonly control: ControlPipe
+
+  constructor(control: ControlPipe) {
+    this.control = control
+  }
+
+  giveBack(): boolean {
+    return false
+  }
+
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void {
+    this.control.send(questionFrame(id, avoid, reason, listener, address, head))
+  }
+
+  flushReturns(): void {}
 }
 
 export class PortableEnd implements WorkerEnd {
@@ -63,7 +90,7 @@ export class PortableEnd implements WorkerEnd {
   private readonly words = new Int32Array(ROW_WORDS)
   private readonly writer = new RecordWriter()
   private listener: OfferListener | undefined
-  /** The last hand-off that came without its connection. */
+  /** The number of the last hand-off that came without its connection. */
   private lost = 0
 
   constructor({ control, claims }: PortableEnds) {
@@ -75,21 +102,18 @@ export class PortableEnd implements WorkerEnd {
 
   receive(listener: OfferListener): Int32Array {
     this.listener = listener
-    const inner = process as unknown as {
-      on(event: 'internalMessage', listener: (message: unknown, handle: Handle | null | undefined) => void): void
-    }
-    inner.on('internalMessage', (message, handle) => {
+    onInternalMessage((message, handle) => {
       const lost = handle === null || handle === undefined ? readLostHandOff(message) : undefined
-      if (lost !== undefined) return this.lose(lost)
+      if (lost !== undefined) return this.onLost(lost)
       const handOff = readHandOff(message)
       if (handOff === undefined || handle === null || handle === undefined) return
       const { number, tag, carried } = handOff
-      // By now the primary gives it to another.
+      // The primary has offered it to another worker by now.
       if (number === this.lost) return handle.close()
-      // First, for the app may throw. All that came with this turn of the loop runs before it.
-      setImmediate(() => this.say(recordKinds.turned, number))
+      // Before the offer, for the app may throw. It runs after everything that came in this turn of the loop.
+      setImmediate(() => this.sendRecord(recordKinds.turned, number))
       const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
-      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.say(recordKinds.claimed, number)))
+      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.sendRecord(recordKinds.claimed, number)))
     })
     return this.words
   }
@@ -103,30 +127,30 @@ export class PortableEnd implements WorkerEnd {
   loopIsBusy(): void {
     this.words[rowWords.busySince] = 1
     this.control.send(loadFrame(this.load))
-    setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+    setTimeout(this.checkIdle, QUICK_LOAD_MS).unref()
   }
 
-  /** Its answer to the hand-off, when the loop has turned, says so. */
+  /** The record that the loop has turned says so. */
   loopIsFree(): void {}
 
-  private lose(number: number): void {
+  private onLost(number: number): void {
     if (number === this.lost) return
     this.lost = number
-    this.say(recordKinds.empty, number)
+    this.sendRecord(recordKinds.empty, number)
   }
 
-  private readonly mayBeIdle = (): void => {
+  private readonly checkIdle = (): void => {
     if (this.words[rowWords.inFlight] === 0) this.words[rowWords.busySince] = 0
-    else setTimeout(this.mayBeIdle, QUICK_LOAD_MS).unref()
+    else setTimeout(this.checkIdle, QUICK_LOAD_MS).unref()
   }
 
   private onMessage(frame: object): boolean {
-    const said = readToEnd(frame)
-    if (said === undefined) return false
-    if ('slots' in said) writeReadySlots(this.words, said.slots)
-    else if ('keep' in said) writeKeptLimit(this.words, said.keep ?? undefined)
-    else if ('answer' in said) this.listener?.onAnswer(said.answer, said.verdict)
-    else setImmediate(() => this.say(recordKinds.turnedWhenAsked, 0))
+    const message = readEndFrame(frame)
+    if (message === undefined) return false
+    if ('slots' in message) writeReadySlots(this.words, message.slots)
+    else if ('keep' in message) writeKeptLimit(this.words, message.keep ?? undefined)
+    else if ('answer' in message) this.listener?.onAnswer(message.answer, message.verdict)
+    else setImmediate(() => this.sendRecord(recordKinds.turnedWhenAsked, 0))
     return true
   }
 
@@ -140,10 +164,10 @@ export class PortableEnd implements WorkerEnd {
     }
   }
 
-  /** False: there is nobody to hear it. */
-  private say(kind: number, number: number): boolean {
+  /** False: the primary has exited. */
+  private sendRecord(kind: number, number: number): boolean {
     try {
-      // Never full: the primary waits for one answer before it sends the next hand-off.
+      // The pipe never fills: the primary waits for the records of one hand-off before it sends the next.
       writeSync(this.claims, this.writer.write(kind, number, this.load))
       return true
     } catch {

@@ -1,4 +1,4 @@
-// The portable line to a worker: Node's IPC for hand-offs, a pipe for claims, and a pipe for everything else.
+// The primary's link to one worker on the portable transport: Node's IPC for hand-offs, a pipe for claims, and a pipe for everything else.
 
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
@@ -23,9 +23,9 @@ export class PortableLink implements WorkerLink {
   private readonly listener: ChannelListener
   private claims: Duplex | undefined
   private readySlots: readonly number[] = []
-  private mostKept: number | undefined
+  private keptLimit: number | undefined
 
-  /** `held`: what the door holds. */
+  /** `held`: shared with the acceptor. */
   constructor(listener: ChannelListener, held: HeldSockets, window: number = DEFAULT_WINDOW) {
     this.listener = listener
     this.load = new PortableLoadRow(() => this.channel.askTurn())
@@ -38,24 +38,24 @@ export class PortableLink implements WorkerLink {
   }
 
   sendKeptLimit(count: number | undefined): void {
-    if (count === this.mostKept) return
-    this.mostKept = count
+    if (count === this.keptLimit) return
+    this.keptLimit = count
     this.control?.send({ keep: count ?? null })
   }
 
   /** No memory is shared. */
   countChange(): void {}
 
-  started(child: ChildProcess, onDeaf?: () => void): void {
+  started(child: ChildProcess, onOverflow?: () => void): void {
     const control = child.stdio?.[FIRST_END_FD] as Duplex | null | undefined
     const claims = child.stdio?.[FIRST_END_FD + 1] as Duplex | null | undefined
     if (!control || !claims) return
     this.claims = claims
-    this.control = new ControlPipe(control, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow: onDeaf })
+    this.control = new ControlPipe(control, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow })
     this.control.onFrame((frame) => this.onMessage(frame))
     this.channel.started({ child, control: this.control, claims })
     this.control.send({ slots: this.readySlots })
-    this.control.send({ keep: this.mostKept ?? null })
+    this.control.send({ keep: this.keptLimit ?? null })
   }
 
   afterExit(then: () => void): void {
@@ -65,7 +65,7 @@ export class PortableLink implements WorkerLink {
   private onMessage(frame: object): boolean {
     const load = readLoad(frame)
     if (load !== undefined) {
-      this.load.recordLoadAside(load)
+      this.load.recordReportedLoad(load)
       return true
     }
     const question = readQuestion(frame)
@@ -79,7 +79,7 @@ export class PortableLink implements WorkerLink {
   }
 }
 
-/** The way that every machine has. */
+/** The transport for machines without the native module. */
 export function portableTransport(): Transport {
   const held = new HeldSockets()
   return {

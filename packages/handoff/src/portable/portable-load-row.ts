@@ -1,13 +1,13 @@
-// The row of a worker on the portable board: what it said last, in records and reports, and on top of it what the primary knows of its own hand-offs.
-// A loop is known to be busy from the moment at which something that it must answer was sent.
+// A worker's row on the portable transport, seen from the primary: the worker's last record or report, plus the hand-offs on their way. A
+// loop counts as busy from the moment at which the primary sends it something that it must answer.
 
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'
-import { MAX_WORD } from '../native/native-load-row.ts'
+import { MAX_WORD } from '../load/shared-page.ts'
 import type { ReportedLoad } from './portable-protocol.ts'
 
 const SMOOTHING = 0.1
-/** A loop that waits answers within this, and a machine with more to do than it has processors gives it one. */
+/** A loop that waits answers within this time, even on a machine with more runnable processes than processors. */
 const ANSWER_MS = 20
 
 export class PortableLoadRow implements LoadRow {
@@ -17,31 +17,31 @@ export class PortableLoadRow implements LoadRow {
   memoryBytes = 0
   handedOff = 0
   faults = 0
-  /** Records and reports that came. */
+  /** Records and reports received. */
   turns = 0
   begun = 0
   failed = 0
   details: LoadDetails | undefined
   turnWaitMs = 0
   turnMs = 0
-  /** One hand-off is on its way at a time, so nothing is gained by one that waits behind it. */
+  /** One hand-off is on its way at a time, so offering another ahead gains nothing. */
   readonly nextInMs = Number.POSITIVE_INFINITY
   readonly isOverdue = false
   readonly turnsAreAlike = false
   readonly requestLoopMs = 0
-  /** Somebody waits for the loop to turn. */
-  isWanted = false
+  /** See `requestNotice`. */
+  isNoticeWanted = false
   private unfinished = 0
   private open = 0
   private received = 0
   private answered = 0
   private unansweredSinceMs: number | undefined
   private isHandOffOut = false
-  private readonly ask: () => void
+  private readonly askTurn: () => void
 
-  /** `ask`: makes the worker say when its loop has turned, if nothing is on its way that would. */
-  constructor(ask: () => void) {
-    this.ask = ask
+  /** `askTurn`: makes the worker say when its loop has turned, unless it owes an answer that says so. */
+  constructor(askTurn: () => void) {
+    this.askTurn = askTurn
   }
 
   get inFlight(): number {
@@ -59,7 +59,7 @@ export class PortableLoadRow implements LoadRow {
   get busyMs(): number {
     if (this.unansweredSinceMs === undefined) return 0
     const ms = Math.max(0, performance.now() - this.unansweredSinceMs)
-    // A question alone says nothing of the loop before its answer could be here.
+    // Without a hand-off, the first ANSWER_MS say nothing: the answer could not be here yet.
     return this.isHandOffOut || ms >= ANSWER_MS ? ms : 0
   }
 
@@ -71,13 +71,13 @@ export class PortableLoadRow implements LoadRow {
     return this.unansweredSinceMs === undefined
   }
 
-  /** Something was sent that the worker answers when its loop has turned. */
+  /** Something was sent that the worker answers when its loop has turned. `isHandOff`: not a mere question. */
   recordSent(nowMs: number, isHandOff: boolean): void {
     this.unansweredSinceMs ??= nowMs
     this.isHandOffOut ||= isHandOff
   }
 
-  /** The worker has answered. `isHandOff`: a hand-off, not a question. */
+  /** The worker has answered. */
   recordTurned(nowMs: number, isHandOff: boolean): void {
     if (isHandOff) this.answered++
     if (this.unansweredSinceMs === undefined) return
@@ -86,21 +86,21 @@ export class PortableLoadRow implements LoadRow {
     this.isHandOffOut = false
   }
 
-  /** What the worker says of itself, not checked yet. */
+  /** Takes in the load of a record, unchecked. */
   recordLoad(load: ReportedLoad): void {
     this.turns++
-    this.take(load)
+    this.apply(load)
   }
 
-  /** The same by another way than records: it may be older than they are. */
-  recordLoadAside(load: ReportedLoad): void {
+  /** Takes in a load that came by another way than records, so it may be older than the last record. */
+  recordReportedLoad(load: ReportedLoad): void {
     this.turns++
-    if (load.received < 0 || load.received >= this.received) this.take(load)
+    if (load.received < 0 || load.received >= this.received) this.apply(load)
   }
 
-  private take({ inFlight, received, connections, latencyUs }: ReportedLoad): void {
-    const isNonsense = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.handedOff
-    if (isNonsense) this.faults++
+  private apply({ inFlight, received, connections, latencyUs }: ReportedLoad): void {
+    const isImpossible = inFlight < 0 || connections < 0 || latencyUs < 0 || received < 0 || received > this.handedOff
+    if (isImpossible) this.faults++
     this.unfinished = Math.max(inFlight, 0)
     this.open = Math.max(connections, 0)
     this.received = Math.min(Math.max(received, 0), this.handedOff)
@@ -113,19 +113,19 @@ export class PortableLoadRow implements LoadRow {
     else this.details = details ?? this.details
     this.begun = slower.begun
     this.failed = slower.failed
-    this.recordLoadAside({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_WORD) })
+    this.recordReportedLoad({ inFlight, connections, received, latencyUs: Math.min(latencyMs * 1000, MAX_WORD) })
     this.loopLagMs = slower.loopLagMs
     this.utilisation = slower.utilisation
     this.memoryBytes = slower.memoryBytes
   }
 
-  want(): boolean {
-    this.isWanted = true
-    this.ask()
+  requestNotice(): boolean {
+    this.isNoticeWanted = true
+    this.askTurn()
     return this.isFree
   }
 
-  unwant(): void {
-    this.isWanted = false
+  cancelNotice(): void {
+    this.isNoticeWanted = false
   }
 }

@@ -1,21 +1,24 @@
-// What the two sides of the portable channel say: hand-offs over Node's IPC, records over the pipe of claims, and frames over the pipe of control.
-// What comes from a worker is checked on arrival.
+// The messages of the portable channel: hand-offs over Node's IPC, records over the claim pipe, and frames over the control pipe. Messages
+// of a worker are checked on arrival.
 
 import type { Question, Verdict } from '../returns.ts'
 
-/** Node keeps messages with a name like this from the app's 'message' listeners, and emits them as 'internalMessage': its own cluster lives so. */
+/**
+ * Node keeps messages with a name that begins with `NODE_` from the app's 'message' listeners and emits them as 'internalMessage', as for
+ * node:cluster.
+ */
 const HAND_OFF = 'NODE_SWITCHYARD'
 const MAX_ADDRESS_CHARS = 64
 const LOAD_WORDS = 4
-const NONSENSE = -1
+const IMPOSSIBLE = -1
 
-/** Goes with a handle. */
+/** The message of a hand-off, sent with its handle. */
 export interface HandOff {
   readonly cmd: typeof HAND_OFF
   /** Counts the hand-offs of one channel, from 1. */
   readonly number: number
   readonly tag: number
-  /** What the primary has read off the connection, as latin1. */
+  /** The bytes that the primary has read off the connection, as latin1. */
   readonly carried: string
 }
 
@@ -23,34 +26,37 @@ export function handOffOf(number: number, tag: number, carried: Buffer): HandOff
   return { cmd: HAND_OFF, number, tag, carried: carried.toString('latin1') }
 }
 
-/** In the worker: undefined when a message is none of ours. */
+/** In the worker: undefined when the message is no hand-off. */
 export function readHandOff(message: unknown): HandOff | undefined {
   return (message as { cmd?: unknown } | null)?.cmd === HAND_OFF ? (message as HandOff) : undefined
 }
 
-/** In the worker, of a message that came without its handle because no descriptor was left: the number of the hand-off. Node sends it again some times. */
+/**
+ * In the worker: the number of a hand-off that came without its handle, because this process had no free descriptor. Node sends it again a
+ * few times.
+ */
 export function readLostHandOff(message: unknown): number | undefined {
   const { cmd, msg } = (message ?? {}) as { cmd?: unknown; msg?: unknown }
   return cmd === 'NODE_HANDLE' ? readHandOff(msg)?.number : undefined
 }
 
-/** Said by a worker over the pipe of claims. */
+/** Kinds of a worker's records in the claim pipe. */
 export const recordKinds = {
-  /** The hand-off is mine. Written before anybody can see that anything has begun. */
+  /** The worker owns the hand-off. Written before the request has any visible effect. */
   claimed: 1,
   /** The loop has turned since the hand-off came. */
   turned: 2,
-  /** The loop has turned since I was asked. */
+  /** The loop has turned since the primary asked. */
   turnedWhenAsked: 3,
   /** The hand-off came without a connection. */
   empty: 4,
 } as const
 
-/** 32-bit words of a record: kind, number, and these words of the worker's row of the load board. */
+/** 32-bit words of a record: kind, number, and four words of the worker's load row. */
 export const RECORD_WORDS = 6
 export const RECORD_BYTES = RECORD_WORDS * 4
 
-/** A worker's own account of its load, as it is at the moment of the record. */
+/** The load of a worker at the moment of the record. */
 export interface ReportedLoad {
   readonly inFlight: number
   readonly received: number
@@ -63,7 +69,7 @@ export interface ClaimRecord extends ReportedLoad {
   readonly number: number
 }
 
-/** Bytes of one record; the same buffer again and again. */
+/** Writes records, each into the same buffer. */
 export class RecordWriter {
   readonly bytes = Buffer.alloc(RECORD_BYTES)
 
@@ -74,7 +80,7 @@ export class RecordWriter {
   }
 }
 
-/** Cuts what comes over the pipe into records. */
+/** Cuts the bytes of the pipe into records. */
 export class RecordReader {
   private rest: Buffer = Buffer.alloc(0)
 
@@ -91,24 +97,27 @@ export class RecordReader {
   }
 }
 
-/** Frames of the primary: who is there, how many connections are kept (null: all), the answer to a question, and the wish to hear when the loop has turned. */
-export type ToEnd =
+/**
+ * Frames of the primary: the ready slots, the kept limit (null: none), the answer to a question, and the request to say when the loop has
+ * turned.
+ */
+export type EndFrame =
   | { readonly slots: readonly number[] }
   | { readonly keep: number | null }
   | { readonly answer: number; readonly verdict: Verdict }
   | { readonly turn: true }
 
-/** In the worker: undefined when a frame is none of these. */
-export function readToEnd(frame: object): ToEnd | undefined {
-  return 'slots' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as ToEnd) : undefined
+/** In the worker: undefined when the frame is none of these. */
+export function readEndFrame(frame: object): EndFrame | undefined {
+  return 'slots' in frame || 'keep' in frame || 'answer' in frame || 'turn' in frame ? (frame as EndFrame) : undefined
 }
 
-/** The frame of a question: the head as latin1, like everything that is text here. */
+/** The frame of a question. All text is latin1. */
 export function questionFrame(id: number, avoid: number, reason: number, listener: number, address: string, head: string): object {
   return { ask: id, avoid, reason, listener, address, head }
 }
 
-/** In the primary: undefined when a frame is no question; 'fault' when it is one that makes no sense. */
+/** In the primary: undefined when the frame is no question; 'fault' when it is a malformed one. */
 export function readQuestion(frame: object): Question | 'fault' | undefined {
   if (!('ask' in frame)) return undefined
   const { ask, avoid, reason, listener, address, head } = frame as Record<string, unknown>
@@ -117,15 +126,15 @@ export function readQuestion(frame: object): Question | 'fault' | undefined {
   return { id: ask, avoid, reason, listener, address, head: Buffer.from(head, 'latin1') }
 }
 
-/** A worker's load, said at once. Not in the pipe of claims: that one is never full only as long as hand-offs alone fill it. */
+/** A worker's load, sent at once. Not over the claim pipe, which never fills only while hand-offs alone fill it. */
 export function loadFrame({ inFlight, received, connections, latencyUs }: ReportedLoad): object {
   return { load: [inFlight, received, connections, latencyUs] }
 }
 
-/** In the primary: undefined when a frame is no load. Numbers that are none are worth nothing, and make it nonsense. */
+/** In the primary: undefined when the frame is no load. A value that is no word becomes an impossible one. */
 export function readLoad(frame: object): ReportedLoad | undefined {
   if (!('load' in frame) || !Array.isArray(frame.load) || frame.load.length !== LOAD_WORDS) return undefined
-  const [inFlight, received, connections, latencyUs] = frame.load.map((value) => (isWord(value) ? value : NONSENSE))
+  const [inFlight, received, connections, latencyUs] = frame.load.map((value) => (isWord(value) ? value : IMPOSSIBLE))
   return { inFlight, received, connections, latencyUs } as ReportedLoad
 }
 

@@ -1,4 +1,4 @@
-// What every door promises, whatever accepts the connections. A suite of an implementation calls it with its transport.
+// The contract of an acceptor on every transport. The suite of each transport calls it.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
@@ -19,67 +19,67 @@ interface Arrived {
   readonly address: string | undefined
 }
 
-interface Entrance {
+interface OpenAcceptor {
   readonly acceptor: Acceptor
   readonly arrivals: Arrived[]
-  readonly left: number[]
+  readonly hungUp: number[]
   readonly where: NetConnectOpts
 }
 
 /** Adds the contract to a suite. */
-export function doorContract(test: ReturnType<typeof suite>, transport: Transport): void {
-  async function withDoor(
+export function acceptorContract(test: ReturnType<typeof suite>, transport: Transport): void {
+  async function withAcceptor(
     more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean },
-    body: (entrance: Entrance) => Promise<void>,
+    body: (opened: OpenAcceptor) => Promise<void>,
   ) {
     const arrivals: Arrived[] = []
-    const left: number[] = []
+    const hungUp: number[] = []
     const { early = false, peek = true, ...limits } = more
     const acceptor = transport.openAcceptor({
       ...LIMITS,
       onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
-      onLeft: (fd) => left.push(fd),
+      onHangUp: (fd) => hungUp.push(fd),
       onBatchEnd: () => {},
       ...limits,
     })
     const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek })
     if (!early) acceptor.accept()
     try {
-      await body({ acceptor, arrivals, left, where: { port: port as number, host: '127.0.0.1' } })
+      await body({ acceptor, arrivals, hungUp, where: { port: port as number, host: '127.0.0.1' } })
       const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
-      const gone = Object.values(refused).reduce((sum, count) => sum + count, 0) + closed + waiting
-      assert.is(accepted + givenBack, gone, 'every connection is accounted for')
+      const ended = Object.values(refused).reduce((sum, count) => sum + count, 0) + closed + waiting
+      assert.is(accepted + givenBack, ended, 'every connection is accounted for')
     } finally {
       acceptor.close()
     }
   }
 
-  function client(where: NetConnectOpts, first?: string): { socket: Socket; said: () => string } {
+  function client(where: NetConnectOpts, first?: string): { socket: Socket; answer: () => string } {
     const socket = connect({ allowHalfOpen: true, ...where })
-    let said = ''
+    let answer = ''
     socket.on('data', (chunk) => {
-      said += chunk
+      answer += chunk
     })
     socket.on('error', () => {})
     if (first !== undefined) socket.write(first)
-    return { socket, said: () => said }
+    return { socket, answer: () => answer }
   }
 
   test('a whole head arrives, with the address of its client', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const [arrival] = arrivals as [Arrived]
       assert.equal([arrival.target, arrival.address, listenerOf(arrival.tag)], ['/', '127.0.0.1', 0])
       acceptor.drop(arrival.fd)
-      // With or without an error: its bytes may be unread.
+      // With or without an error, because its bytes may be unread.
       await until(() => socket.readableEnded || socket.destroyed)
       socket.destroy()
     })
   })
 
   test('a head in pieces waits, and arrives once', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD.slice(0, 7))
       await until(() => acceptor.counts.waiting === 1)
       for (const byte of HEAD.slice(7)) {
@@ -96,15 +96,15 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
 
   for (const [title, bytes, status, reason] of [
     ['a head that is too large', `GET /${'a'.repeat(2000)}`, 431, 'head-too-large'],
-    ['what is no HTTP', 'hello there, is this a mail server?\r\n\r\n', 400, 'not-http'],
+    ['bytes that are no HTTP', 'hello there, is this a mail server?\r\n\r\n', 400, 'not-http'],
     ['a head that does not end in time', 'GET / HTTP/1.1\r\nHo', 408, 'head-timeout'],
     ['silence', undefined, 408, 'head-timeout'],
   ] as const) {
     test(`${title} is answered ${status}`, async () => {
-      await withDoor({ headTimeoutMs: 300 }, async ({ acceptor, arrivals, where }) => {
-        const { socket, said } = client(where, bytes)
-        await until(() => said().includes('\r\n\r\n'), 5000, 'an answer')
-        assert.match(said(), new RegExp(`^HTTP/1.1 ${status} `))
+      await withAcceptor({ headTimeoutMs: 300 }, async ({ acceptor, arrivals, where }) => {
+        const { socket, answer } = client(where, bytes)
+        await until(() => answer().includes('\r\n\r\n'), 5000, 'an answer')
+        assert.match(answer(), new RegExp(`^HTTP/1.1 ${status} `))
         assert.is(acceptor.counts.refused[reason], 1)
         assert.equal(arrivals, [])
         socket.end()
@@ -114,29 +114,29 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   }
 
-  test('a refusal arrives whole while its client sends on, and lingers no longer than it may', async () => {
-    await withDoor({}, async ({ acceptor, where }) => {
-      const { socket, said } = client(where, `GET /${'a'.repeat(2000)}`)
+  test('a refusal arrives whole while its client keeps sending, and lingers for a bounded time', async () => {
+    await withAcceptor({}, async ({ acceptor, where }) => {
+      const { socket, answer } = client(where, `GET /${'a'.repeat(2000)}`)
       const pump = setInterval(() => socket.write(Buffer.alloc(4096)), 2)
-      await until(() => said().includes('\r\n\r\n'))
-      await until(() => acceptor.counts.lingering === 0, 3000, 'the end of its patience')
+      await until(() => answer().includes('\r\n\r\n'))
+      await until(() => acceptor.counts.lingering === 0, 3000, 'the end of lingering')
       clearInterval(pump)
-      assert.match(said(), /^HTTP\/1.1 431 [\s\S]*\r\n\r\n431 /)
+      assert.match(answer(), /^HTTP\/1.1 431 [\s\S]*\r\n\r\n431 /)
       socket.destroy()
     })
   })
 
-  test('heads that are not complete are bounded, in all and from one address; a whole one is let in', async () => {
+  test('incomplete heads are bounded, in all and per address; a complete one is not', async () => {
     for (const [limits, status] of [
       [{ maxUnrouted: 3 }, 503],
       [{ maxUnroutedPerAddress: 3 }, 429],
     ] as const) {
-      await withDoor(limits, async ({ acceptor, arrivals, where }) => {
+      await withAcceptor(limits, async ({ acceptor, arrivals, where }) => {
         const held = [1, 2, 3].map(() => client(where, 'GET / HT'))
         await until(() => acceptor.counts.waiting === 3)
         const over = client(where, 'GET / HT')
-        await until(() => over.said().includes('\r\n\r\n'))
-        assert.match(over.said(), new RegExp(`^HTTP/1.1 ${status} `))
+        await until(() => over.answer().includes('\r\n\r\n'))
+        assert.match(over.answer(), new RegExp(`^HTTP/1.1 ${status} `))
         const whole = client(where, HEAD)
         await until(() => arrivals.length === 1)
         acceptor.drop(arrivals[0]?.fd as number)
@@ -146,8 +146,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     }
   })
 
-  test('without peek a connection arrives before its client has said anything', async () => {
-    await withDoor({ peek: false }, async ({ acceptor, arrivals, where }) => {
+  test('without a peek a connection arrives before its client has sent anything', async () => {
+    await withAcceptor({ peek: false }, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where)
       await until(() => arrivals.length === 1)
       assert.is(arrivals[0]?.target, '')
@@ -156,8 +156,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('who comes early waits until the door lets in', async () => {
-    await withDoor({ early: true }, async ({ acceptor, arrivals, where }) => {
+  test('early connections wait until the acceptor accepts', async () => {
+    await withAcceptor({ early: true }, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD)
       await untilEvent(socket, 'connect')
       assert.not.ok(acceptor.isAccepting)
@@ -170,14 +170,14 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('a unix socket; one that was left behind by another process is replaced', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+  test('a unix socket is replaced when its process has exited', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acceptor-'))
     atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
-    const path = join(folder, 'door.sock')
+    const path = join(folder, 'listener.sock')
     const code = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
     spawnSync(process.execPath, ['-e', code])
     assert.ok(existsSync(path))
-    await withDoor({ early: true }, async ({ acceptor, arrivals }) => {
+    await withAcceptor({ early: true }, async ({ acceptor, arrivals }) => {
       assert.equal(await acceptor.listen({ path }), { host: undefined, port: undefined, path, number: 1 })
       acceptor.accept()
       const { socket } = client({ path }, HEAD)
@@ -188,22 +188,22 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('the file of a unix socket outlives the door, for another process may listen on by then', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+  test('the file of a unix socket outlives the acceptor, because another process may listen at its path', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acceptor-'))
     atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
-    const path = join(folder, 'door.sock')
-    await withDoor({}, async ({ acceptor }) => {
+    const path = join(folder, 'listener.sock')
+    await withAcceptor({}, async ({ acceptor }) => {
       await acceptor.listen({ path })
-      assert.equal(readdirSync(folder), ['door.sock'])
+      assert.equal(readdirSync(folder), ['listener.sock'])
     })
-    assert.equal(readdirSync(folder), ['door.sock'])
+    assert.equal(readdirSync(folder), ['listener.sock'])
     rmSync(path)
   })
 
-  test('a socket that listens already is taken over: nobody is let in before the door lets in, and nobody is lost', async () => {
+  test('an inherited socket accepts no client before the acceptor does, and no client is lost', async () => {
     const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
     const port = native().boundPort(fd)
-    await withDoor({ early: true }, async ({ acceptor, arrivals }) => {
+    await withAcceptor({ early: true }, async ({ acceptor, arrivals }) => {
       const inherited = { fd, host: '127.0.0.1', port, path: undefined }
       assert.equal(await acceptor.listen({ host: '127.0.0.1', port }, inherited), { host: '127.0.0.1', port, path: undefined, number: 1 })
       assert.equal(
@@ -224,18 +224,18 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     assert.is(describeListener(fd), undefined)
   })
 
-  test('what was taken over and never opened is closed with the door', async () => {
+  test('an inherited socket that was never opened is closed with the acceptor', async () => {
     const fd = native().listenTcp('127.0.0.1', 0, false, 8, 0)
     const port = native().boundPort(fd)
-    await withDoor({ early: true }, async ({ acceptor }) => {
+    await withAcceptor({ early: true }, async ({ acceptor }) => {
       await acceptor.listen({ host: '127.0.0.1', port }, { fd, host: '127.0.0.1', port, path: undefined })
     })
     assert.is(describeListener(fd), undefined)
   })
 
-  test('listeners of another process have numbers too, and are looked at as it looks at them', async () => {
-    await withDoor({}, async ({ acceptor }) => {
-      assert.equal([acceptor.nameForeign(false), acceptor.nameForeign(true)], [1, 2])
+  test('listeners of another process have numbers, and their heads are peeked at as that process does', async () => {
+    await withAcceptor({}, async ({ acceptor }) => {
+      assert.equal([acceptor.addForeign(false), acceptor.addForeign(true)], [1, 2])
       assert.equal(acceptor.peeks, { 0: true, 1: false, 2: true })
       assert.equal(
         acceptor.listening.map(({ number }) => number),
@@ -244,13 +244,13 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  /** Ends what has arrived, and its clients. */
+  /** Closes the arrived connections and their clients. */
   function endAll(acceptor: Acceptor, arrivals: readonly Arrived[], clients: readonly { socket: Socket }[]): void {
     for (const { fd } of arrivals) acceptor.drop(fd)
     for (const { socket } of clients) socket.destroy()
   }
 
-  /** Resolves when a new client is let in, or with why it is not. */
+  /** Resolves with `connected`, or with the code of the error. */
   async function tried(where: NetConnectOpts): Promise<string> {
     const { socket } = client(where)
     const outcome = await Promise.race([
@@ -261,8 +261,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     return outcome
   }
 
-  test('a listener that is opened later lets no client in before it is told to', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+  test('a listener that is opened later accepts no client before `acceptOn`', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const { port, number } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
       const clients = [client({ host: '127.0.0.1', port: port as number }, HEAD), client(where, HEAD)]
       await until(() => arrivals.length === 1)
@@ -274,8 +274,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('one listener is closed: new clients are refused there, and come in elsewhere', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+  test('a closed listener refuses new clients, and the others accept them', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const { port, number } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
       const late = { host: '127.0.0.1', port: port as number }
       acceptor.acceptOn(number)
@@ -287,14 +287,14 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
       await until(() => arrivals.length === 2)
       assert.is(listenerOf(arrivals[1]?.tag as number), 0)
       assert.equal(Object.keys(acceptor.peeks), ['0'])
-      // Its number is not given to the next one at once: connections are still known by it.
+      // Its number is not reused at once, because open connections refer to it.
       assert.is((await acceptor.listen({ host: '127.0.0.1', port: 0 })).number, number + 1)
       endAll(acceptor, arrivals, clients)
     })
   })
 
-  test('a listener with a peek gets one without, and the other way round', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+  test('peeking can be turned off and on for a listener', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       acceptor.setPeek(0, false)
       const clients = [client(where)]
       await until(() => arrivals.length === 1)
@@ -309,11 +309,11 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('a unix socket whose file was removed gets another one, with a mode of its own', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'door-'))
+  test('a unix socket whose file was removed gets a new one, with the given mode', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acceptor-'))
     atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
-    const path = join(folder, 'door.sock')
-    await withDoor({}, async ({ acceptor, arrivals }) => {
+    const path = join(folder, 'listener.sock')
+    await withAcceptor({}, async ({ acceptor, arrivals }) => {
       const { number } = await acceptor.listen({ path, mode: 0o600 })
       acceptor.acceptOn(number)
       assert.is(statSync(path).mode & 0o777, 0o600)
@@ -327,8 +327,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('an address that is in use is an error with its code', async () => {
-    await withDoor({}, async ({ acceptor, where }) => {
+  test('an address in use is an error with its code', async () => {
+    await withAcceptor({}, async ({ acceptor, where }) => {
       const { port } = where as { port: number }
       const error = await acceptor.listen({ host: '127.0.0.1', port }).then(
         () => undefined,
@@ -338,8 +338,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('who is let in again arrives again, and not when its client has left', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, left, where }) => {
+  test('a readmitted connection arrives again, unless its client has hung up', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, hungUp, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const [{ fd, tag }] = arrivals as [Arrived]
@@ -347,8 +347,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
       assert.equal([again?.fd, again?.tag, again?.head.target, again?.head.remoteAddress], [fd, tag, '/', '127.0.0.1'])
       acceptor.watchHangUp(fd)
       socket.resetAndDestroy()
-      await until(() => left.length === 1, 3000, 'word of its leaving')
-      assert.equal(left, [fd])
+      await until(() => hungUp.length === 1, 3000, 'onHangUp')
+      assert.equal(hungUp, [fd])
       acceptor.unwatchHangUp(fd)
       assert.is(acceptor.readmit({ fd, tag, carried: undefined }), undefined)
       assert.is(arrivals.length, 1)
@@ -356,8 +356,8 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('nothing is told of a client that leaves when nobody asks any more', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, left, where }) => {
+  test('a hang-up is not reported after `unwatchHangUp`', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, hungUp, where }) => {
       const { socket } = client(where, HEAD)
       await until(() => arrivals.length === 1)
       const fd = arrivals[0]?.fd as number
@@ -366,27 +366,27 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
       socket.destroy()
       const other = client(where, HEAD)
       await until(() => arrivals.length === 2)
-      assert.equal(left, [])
+      assert.equal(hungUp, [])
       for (const { fd } of arrivals) acceptor.drop(fd)
       other.socket.destroy()
     })
   })
 
-  test('arrivals that are held off for a moment arrive all the same', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+  test('connections that are held off for a moment still arrive', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const before = client(where, HEAD)
       await until(() => arrivals.length === 1)
       acceptor.holdOff(1)
       acceptor.holdOff(1)
       const after = client(where, HEAD)
-      await until(() => arrivals.length === 2, 3000, 'the end of the moment')
+      await until(() => arrivals.length === 2, 3000, 'the end of the hold-off')
       for (const { fd } of arrivals) acceptor.drop(fd)
       for (const { socket } of [before, after]) socket.destroy()
     })
   })
 
-  test('a client that ends its side in the middle of a head is let go', async () => {
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+  test('a client that ends its side in the middle of a head is dropped', async () => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where)
       socket.end('GET / HT')
       await until(() => acceptor.counts.closed === 1)
@@ -395,10 +395,10 @@ export function doorContract(test: ReturnType<typeof suite>, transport: Transpor
     })
   })
 
-  test('what is closed leaves no descriptor', async () => {
+  test('a closed acceptor leaves no descriptor', async () => {
     const before = openDescriptors()
     const clients: { socket: Socket }[] = []
-    await withDoor({}, async ({ acceptor, arrivals, where }) => {
+    await withAcceptor({}, async ({ acceptor, arrivals, where }) => {
       clients.push(client(where, 'GET / HT'), client(where, 'G'), client(where, 'noise\0\0\0\0'), client(where, HEAD))
       await until(() => arrivals.length === 1 && acceptor.counts.waiting === 2 && acceptor.counts.lingering === 1)
       acceptor.drop(arrivals[0]?.fd as number)

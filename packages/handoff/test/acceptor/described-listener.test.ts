@@ -1,4 +1,4 @@
-// What a descriptor listens on: as the native module asks the kernel, and as its tables say it.
+// Describes listening descriptors by the native module and by the tables in /proc.
 
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type ListenOptions, type Server } from 'node:net'
@@ -53,13 +53,13 @@ for (const [where, expected] of cases) {
       const native = describeListener(fd)
       assert.equal({ host: native?.host, port: native?.port, path: native?.path }, address)
       if ('ipv6Only' in expected) assert.is(native?.ipv6Only, expected.ipv6Only)
-      // The tables don't tell whether IPv4 comes over IPv6 too.
+      // The tables do not show whether IPv6 includes IPv4.
       const ipv6Only = where.host?.includes(':') ? undefined : false
       assert.equal(describeByTables(fd), { ...address, ipv6Only })
     }))
 }
 
-test('what does not listen is nothing', () =>
+test('a descriptor that does not listen is not described', () =>
   withServer({ host: '127.0.0.1', port: 0 }, async (_fd, port) => {
     const client = connect(port, '127.0.0.1')
     await untilEvent(client, 'connect')

@@ -1,9 +1,9 @@
-// What every load board promises of a worker's row, however the row comes to be known. A suite of an implementation calls it with its transport.
+// The contract of a worker's load row on every transport. The suite of each transport calls it.
 
 import { assert, type suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { type LoadRow, readClock, responseBoundsMs, type Transport } from '../../src/index.ts'
-import { type Client, ContractDoor, ContractWorker } from '../contract-worker.ts'
+import { type Client, ContractAcceptor, ContractWorker } from '../contract-worker.ts'
 
 const REPORT = {
   inFlight: 0,
@@ -23,24 +23,24 @@ const DETAILS = {
   responses: { counts: [...responseBoundsMs.map(() => 1), 0], sumMs: 40 },
 }
 
-/** Runs a body with a worker in a mode, of which nothing is left afterwards. */
+/** Runs `body` with a worker in a mode, then removes the worker. */
 export type WithWorker = (
   mode: string,
   body: (worker: ContractWorker, load: LoadRow, handOff: () => Promise<Client>) => Promise<void>,
 ) => Promise<void>
 
-/** Adds the contract to a suite. Gives what an implementation's own tests need. */
+/** Adds the contract to a suite. Returns what the transport's own tests need. */
 export function loadBoardContract(test: ReturnType<typeof suite>, transport: Transport): WithWorker {
-  const entrance = new ContractDoor(transport)
-  const { acceptor } = entrance
-  test.before(() => entrance.open())
+  const source = new ContractAcceptor(transport)
+  const { acceptor } = source
+  test.before(() => source.open())
   test.after(() => acceptor.close())
 
   const withWorker: WithWorker = async (mode, body) => {
     const worker = await new ContractWorker((listener) => transport.openLink(listener)).up(mode)
     const { channel, load } = worker.link
     const handOff = async () => {
-      const client = await entrance.client()
+      const client = await source.client()
       assert.ok(channel.offer(client.arrival, false))
       return client
     }
@@ -54,14 +54,14 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     }
   }
 
-  test('a worker is free, not from the moment on at which it is handed something, and again when its loop has turned', async () => {
+  test('a worker is free until it is handed a connection, and again when its loop has turned', async () => {
     await withWorker('claim', async (worker, load, handOff) => {
       await until(() => load.isFree)
       for (let round = 0; round < 3; round++) {
-        const { socket, said } = await handOff()
-        assert.equal([load.isFree, load.inFlight, load.connections], [false, 1, 1], 'what is on its way counts')
+        const { socket, answer } = await handOff()
+        assert.equal([load.isFree, load.inFlight, load.connections], [false, 1, 1], 'a hand-off on its way counts')
         worker.link.channel.flush()
-        await until(() => said() !== '')
+        await until(() => answer() !== '')
         await until(() => load.isFree)
         assert.equal([load.inFlight, load.connections], [0, 0])
         worker.link.channel.settle()
@@ -71,7 +71,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     })
   })
 
-  test('a loop that is blocked shows for how long, at once', async () => {
+  test('a blocked loop shows at once for how long', async () => {
     await withWorker('block', async (worker, load, handOff) => {
       const { socket } = await handOff()
       worker.link.channel.flush()
@@ -88,11 +88,11 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     })
   })
 
-  test('nonsense is worth nothing, and is counted', async () => {
+  test('impossible values are ignored and counted', async () => {
     await withWorker('lie', async (worker, load, handOff) => {
-      const { socket, said } = await handOff()
+      const { socket, answer } = await handOff()
       worker.link.channel.flush()
-      await until(() => said() !== '')
+      await until(() => answer() !== '')
       await until(() => load.isFree)
       load.report({ ...REPORT, received: 1 })
       assert.ok(load.inFlight >= 0)
@@ -101,7 +101,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     })
   })
 
-  test('what is slower is told as well', async () => {
+  test('the values of reports are in the row', async () => {
     await withWorker('claim', async (worker, load) => {
       await worker.mode('count')
       load.report(REPORT)
@@ -109,12 +109,12 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
       assert.is(load.details, undefined)
       load.report({ ...REPORT, details: DETAILS })
       load.report(REPORT)
-      assert.equal(load.details, DETAILS, 'what is told seldom stays')
+      assert.equal(load.details, DETAILS, 'details stay until the next ones')
       assert.is(load.faults, 0)
     })
   })
 
-  test('response times that fall are not believed, and neither they nor other nonsense of a report passes uncounted', async () => {
+  test('counts of response times that fall are ignored; they and other impossible values of a report are counted', async () => {
     await withWorker('claim', async (_worker, load) => {
       load.report({ ...REPORT, details: DETAILS })
       const fewer = { ...DETAILS.responses, counts: DETAILS.responses.counts.map(() => 0) }
@@ -126,7 +126,7 @@ export function loadBoardContract(test: ReturnType<typeof suite>, transport: Tra
     })
   })
 
-  test('requests that begin and fail are counted, and the turns of the loop go on until it is blocked', async () => {
+  test('started and failed requests are counted, and turns are counted until the loop is blocked', async () => {
     await withWorker('claim', async (worker, load, handOff) => {
       assert.equal([load.begun, load.failed], [0, 0])
       const before = load.turns

@@ -1,29 +1,29 @@
-// The native door, held to the contract; and what only a door can do whose connections are descriptors.
+// Runs the acceptor contract on the native acceptor, and tests what only an acceptor with descriptors can do.
 
 import { connect } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { type Connection, nativeTransport } from '../../src/index.ts'
 import { native } from '../../src/native-module.ts'
-import { doorContract } from '../acceptor/acceptor-contract.ts'
+import { acceptorContract } from '../acceptor/acceptor-contract.ts'
 import { LIMITS } from '../contract-worker.ts'
 
-const test = suite('native: door contract')
+const test = suite('native: acceptor contract')
 
-doorContract(test, nativeTransport())
+acceptorContract(test, nativeTransport())
 
-test('it lets go of what rests and of heads that are not complete, and takes them in again', async () => {
+test('resting connections and incomplete heads are handed over, and can be received back', async () => {
   const arrivals: (Connection & { target: string })[] = []
   const acceptor = nativeTransport().openAcceptor({
     ...LIMITS,
     onArrival: ({ fd, tag, carried, head }) => arrivals.push({ fd, tag, carried, target: head.target ?? '' }),
-    onLeft: () => {},
+    onHangUp: () => {},
     onBatchEnd: () => {},
   })
-  const unrouted: Connection[] = []
+  const pending: Connection[] = []
   const resting: [Connection, timeoutMs: number | undefined][] = []
-  const letGo = () =>
-    acceptor.letGo({ onPending: (one) => unrouted.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
+  const handOver = () =>
+    acceptor.handOver({ onPending: (one) => pending.push(one), onResting: (one, timeoutMs) => resting.push([one, timeoutMs]) })
   const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
   const { port: silentPort = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek: false })
   acceptor.accept()
@@ -32,16 +32,16 @@ test('it lets go of what rests and of heads that are not complete, and takes the
   await until(() => acceptor.counts.waiting === 1 && arrivals.length === 1)
   const idle = arrivals.pop() as Connection
   acceptor.rest(idle, 60_000)
-  letGo()
-  assert.equal([unrouted.length, resting.length, acceptor.counts.waiting, acceptor.restingCount], [1, 1, 0, 0])
+  handOver()
+  assert.equal([pending.length, resting.length, acceptor.counts.waiting, acceptor.restingCount], [1, 1, 0, 0])
   const [, timeoutMs = 0] = resting.splice(0)[0] as [Connection, number]
   assert.ok(timeoutMs > 0 && timeoutMs <= 60_000, `${timeoutMs}`)
 
   acceptor.rest(idle, undefined)
-  letGo()
+  handOver()
   assert.equal(resting, [[{ fd: idle.fd, tag: idle.tag, carried: undefined }, undefined]])
   half.write('lf HTTP/1.1\r\nHost: a\r\n\r\n')
-  const whole = acceptor.receiveBack(unrouted[0] as Connection)
+  const whole = acceptor.receiveBack(pending[0] as Connection)
   if (whole !== undefined) arrivals.push({ fd: whole.fd, tag: whole.tag, carried: undefined, target: whole.head.target ?? '' })
   await until(() => arrivals.length === 1)
   assert.is(arrivals[0]?.target, '/half')
@@ -50,14 +50,14 @@ test('it lets go of what rests and of heads that are not complete, and takes the
   acceptor.close()
 })
 
-test('when descriptors run short, whoever has rested longest is ended for one that comes to rest', async () => {
+test('when descriptors run short, the connection that has rested longest is closed for one that comes to rest', async () => {
   const arrivals: Connection[] = []
   const acceptor = nativeTransport().openAcceptor({
     ...LIMITS,
-    // Every descriptor is beyond that.
+    // Every descriptor is beyond the bound.
     descriptorShare: 0,
     onArrival: ({ fd, tag }) => arrivals.push({ fd, tag, carried: undefined }),
-    onLeft: () => {},
+    onHangUp: () => {},
     onBatchEnd: () => {},
   })
   const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
@@ -72,7 +72,7 @@ test('when descriptors run short, whoever has rested longest is ended for one th
   acceptor.close()
 })
 
-test('what waits at a socket that was inherited is left to whoever accepts there, unless this process has accepted itself', async () => {
+test('connections in the queue of an inherited socket are left to the other process, unless this one has accepted from it', async () => {
   const fd = native().listenTcp('127.0.0.1', 0, false, 511, 0)
   const address = { host: '127.0.0.1', port: native().boundPort(fd), path: undefined }
   const client = connect(address.port, '127.0.0.1')
@@ -87,7 +87,7 @@ test('what waits at a socket that was inherited is left to whoever accepts there
         arrivals.push(head.target ?? '')
         acceptor.drop(arrived)
       },
-      onLeft: () => {},
+      onHangUp: () => {},
       onBatchEnd: () => {},
     })
     await acceptor.listen(address, { ...address, fd: native().copyDescriptor(fd) })

@@ -1,4 +1,4 @@
-// The native channel, held to the contract.
+// Runs the channel contract on the native channel.
 
 import { suite } from '../../../../test/suite.ts'
 import { nativeTransport } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-// A worker that means ill has the same socket and the same memory as any other: it leaves nothing in the primary, and brings nothing down.
+// A hostile worker has the same socket and the same memory as any other. It leaks nothing into the primary and breaks nothing.
 
 import { closeSync, ftruncateSync, readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
@@ -7,16 +7,15 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { openDescriptors } from '../../../../test/support/descriptors.ts'
 import { descriptorSender, type SentKind, sendDescriptors } from '../../../../test/support/sends-descriptors.ts'
 import { until } from '../../../../test/support/until.ts'
-import type { Connection } from '../../src/index.ts'
+import { type Connection, rowWords } from '../../src/index.ts'
 import { NativeLink } from '../../src/native/native-link.ts'
-import { rowWords } from '../../src/native/native-load-row.ts'
 
 const test = suite('native: hostile workers', { timeoutMs: 30_000 })
 const program = descriptorSender()
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** A link whose worker's ends are here, and what was given back over it. */
+/** A link whose worker's ends are in this process, and the connections that are given back over it. */
 function openLink(): { link: NativeLink; givenBack: Connection[]; send: (bytes: Buffer, kind: SentKind, count: number) => void } {
   const givenBack: Connection[] = []
   const onGivenBack = (connection: Connection) => void givenBack.push(connection)
@@ -32,16 +31,16 @@ function giveBack(count: number): Buffer {
 }
 
 for (const [what, bytes, kind, count] of [
-  ['no byte in it', Buffer.alloc(0), 'file', 64],
-  ['no sense in it', Buffer.from('nonsense'), 'file', 64],
-  ['no entries in it', Buffer.alloc(4), 'stream', 64],
+  ['no bytes', Buffer.alloc(0), 'file', 64],
+  ['malformed bytes', Buffer.from('nonsense'), 'file', 64],
+  ['no entries', Buffer.alloc(4), 'stream', 64],
   ['more descriptors than it names', giveBack(1), 'file', 64],
   ['more descriptors than there is room for', Buffer.alloc(4), 'file', 200],
   ['a file as a connection', giveBack(1), 'file', 1],
   ['a socket that listens as a connection', giveBack(1), 'listener', 1],
   ['a UDP socket as a connection', giveBack(1), 'udp', 1],
 ] as const) {
-  test(`a message with ${what} leaves no descriptor and no connection, and its sender is not heard again`, async () => {
+  test(`a message with ${what} leaves no descriptor and no connection, and nothing more is read from its sender`, async () => {
     const { link, givenBack, send } = openLink()
     const before = openDescriptors()
     send(bytes, kind, count)
@@ -53,7 +52,7 @@ for (const [what, bytes, kind, count] of [
   })
 }
 
-test('a connection is given back as ever', () => {
+test('a well-formed message gives connections back', () => {
   const { link, givenBack, send } = openLink()
   const before = openDescriptors()
   send(giveBack(2), 'stream', 2)
@@ -67,14 +66,14 @@ test('a connection is given back as ever', () => {
   link.channel.close()
 })
 
-test('the memory that both see can be neither shortened nor made longer', () => {
+test('the shared page can be neither shortened nor extended', () => {
   const { link } = openLink()
   for (const bytes of [0, 1 << 20]) assert.throws(() => ftruncateSync(link.channel.ends.memory, bytes), /EPERM/)
   assert.is(link.load.inFlight, 0)
   link.channel.close()
 })
 
-test('a worker that says of its load what can not be is worth nothing', () => {
+test('impossible load values are ignored', () => {
   const { link } = openLink()
   link.channel.row.fill(-1, 0, 16)
   const { inFlight, connections, latencyMs, utilisation, turnMs, loopLagMs } = link.load
@@ -83,20 +82,20 @@ test('a worker that says of its load what can not be is worth nothing', () => {
   link.channel.close()
 })
 
-test('claims that were never offered take nothing away and give nothing back', () => {
+test('claims without an offer settle nothing', () => {
   const { link } = openLink()
   link.channel.row.fill(-1, 32)
   assert.equal([...link.channel.settle(), ...link.channel.takeBack()], [])
   link.channel.close()
 })
 
-test('what is asked of a closed channel harms nobody, and its row says what it said last', () => {
+test('calls of a closed channel do nothing, and its row keeps its last state', () => {
   const { link } = openLink()
   link.channel.row[rowWords.latencyUs] = 7000
   link.channel.close()
   link.channel.close()
   assert.is(link.load.latencyMs, 7)
-  link.load.unwant()
+  link.load.cancelNotice()
   link.sendReadySlots([0, 1])
   link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()
@@ -107,7 +106,7 @@ test('what is asked of a closed channel harms nobody, and its row says what it s
   assert.is(link.channel.outstanding, 0)
 })
 
-test('a channel that is closed is not mapped any more, whoever holds its link', async () => {
+test('a closed channel is no longer mapped, even while its link is referred to', async () => {
   const mapped = () =>
     readFileSync('/proc/self/maps', 'utf8')
       .split('\n')

@@ -1,8 +1,8 @@
-// The row of a worker in shared memory: what the primary makes of its words.
+// How the primary interprets the words of a worker's load row.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { NativeLoadRow, readClock, rowWords } from '../../src/index.ts'
-import { WANTED_WORD } from '../../src/native/native-load-row.ts'
+import { primaryWords, ROW_WORDS } from '../../src/load/shared-page.ts'
 
 const test = suite('native load row')
 const REPORT = {
@@ -18,15 +18,15 @@ const REPORT = {
 }
 
 function rowOf(words: Partial<Record<keyof typeof rowWords, number>> = {}) {
-  const memory = new Int32Array(32)
+  const memory = new Int32Array(ROW_WORDS)
   for (const [name, value] of Object.entries(words)) memory[rowWords[name as keyof typeof rowWords]] = value
   return { memory, row: new NativeLoadRow(memory) }
 }
 
-/** The clock that busy loops are dated by. */
+/** The clock of `busySince`. */
 const nowUs = () => Number((process.hrtime.bigint() / 1000n) & 0xffffffffn) | 0
 
-test('what is on its way counts as in flight, and a loop is free when it waits and has received everything', () => {
+test('hand-offs on their way count as in flight, and a loop is free when it waits and has received all of them', () => {
   const { memory, row } = rowOf({ inFlight: 2, received: 3, connections: 4 })
   row.handedOff = 3
   assert.equal([row.inFlight, row.connections, row.isFree], [2, 4, true])
@@ -49,16 +49,16 @@ test('a busy loop shows for how long', () => {
 })
 
 for (const [what, words, handedOff] of [
-  ['fewer than no requests', { inFlight: -5 }, 0],
-  ['fewer than no connections', { connections: -1 }, 0],
-  ['less than nothing received', { received: -1 }, 0],
-  ['more received than was handed off', { received: 9 }, 3],
+  ['a negative number of requests', { inFlight: -5 }, 0],
+  ['a negative number of connections', { connections: -1 }, 0],
+  ['a negative number of received hand-offs', { received: -1 }, 0],
+  ['more hand-offs received than sent', { received: 9 }, 3],
   ['a negative latency', { latencyUs: -1 }, 0],
   ['a negative wait', { turnWaitUs: -1 }, 0],
-  ['a loop that is early', { loopLagUs: -1 }, 0],
-  ['a loop that is busy for less than no time', { utilisation: -1 }, 0],
+  ['a negative loop delay', { loopLagUs: -1 }, 0],
+  ['a negative utilisation', { utilisation: -1 }, 0],
 ] as const) {
-  test(`nonsense is worth nothing, and is counted: ${what}`, () => {
+  test(`an impossible value is ignored and counted: ${what}`, () => {
     const { row } = rowOf(words)
     row.handedOff = handedOff
     readClock()
@@ -70,26 +70,26 @@ for (const [what, words, handedOff] of [
   })
 }
 
-test('counts since the start are never below 0, however far they have come', () => {
+test('counts since the start wrap and are never below 0', () => {
   const { row } = rowOf({ turns: -1, begun: 5, failed: -2 })
   assert.equal([row.turns, row.begun, row.failed], [2 ** 32 - 1, 5, 2 ** 32 - 2])
 })
 
-test('a turn that begins in the future has lasted for no time', () => {
+test('a turn that begins in the future has a length of 0', () => {
   const { row } = rowOf({ busySince: (nowUs() + 5_000_000) | 0 })
   readClock()
   assert.is(row.busyMs, 0)
   assert.not.ok(row.isFree)
 })
 
-test('a report without nonsense is no fault', () => {
+test('a possible report is no fault', () => {
   const { row } = rowOf({ inFlight: 1, received: 2, connections: 2, latencyUs: 5, loopLagUs: 1000, utilisation: 500 })
   row.handedOff = 2
   row.report(REPORT)
   assert.equal([row.faults, row.loopLagMs, row.utilisation, row.memoryBytes], [0, 1, 0.5, 7])
 })
 
-test('a loop is busy all of the time, and no more', () => {
+test('utilisation is at most 1', () => {
   const { row } = rowOf({ utilisation: 1000 })
   row.report(REPORT)
   assert.equal([row.utilisation, row.faults], [1, 0])
@@ -98,29 +98,29 @@ test('a loop is busy all of the time, and no more', () => {
   assert.equal([liar.utilisation, liar.faults], [1, 1])
 })
 
-test('a wish stands until it is granted, and then another can be made', () => {
+test('a request for a notice stands until it is sent, and then the next can be made', () => {
   const { memory, row } = rowOf()
-  row.want()
-  row.want()
-  assert.is(memory[WANTED_WORD], 1)
-  memory[rowWords.granted] = 1
-  row.want()
-  assert.is(memory[WANTED_WORD], 2)
-  row.unwant()
-  assert.is(memory[WANTED_WORD], 1)
+  row.requestNotice()
+  row.requestNotice()
+  assert.is(memory[primaryWords.noticeWanted], 1)
+  memory[rowWords.noticeSent] = 1
+  row.requestNotice()
+  assert.is(memory[primaryWords.noticeWanted], 2)
+  row.cancelNotice()
+  assert.is(memory[primaryWords.noticeWanted], 1)
 })
 
-test('a wish names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
+test('a notice names how many hand-offs must have been received: all, or all but those that are offered ahead', () => {
   const { memory, row } = rowOf({ turnWaitUs: 9_000, requestTurnUs: 3_000 })
   row.handedOff = 300
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 300)
+  row.requestNotice()
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 300)
   memory[rowWords.turnWaitUs] = 1_000
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 299, 'two may be on their way: it is told before the second is taken')
+  row.requestNotice()
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 299, 'two may be on their way: the notice comes before the second is taken')
   row.handedOff = 2 ** 24 + 5
-  row.want()
-  assert.is((memory[WANTED_WORD] as number) >> 8, 4, 'the low bits of the count are enough')
+  row.requestNotice()
+  assert.is((memory[primaryWords.noticeWanted] as number) >> 8, 4, 'the low bits of the count are enough')
 })
 
 for (const [what, words, handedOff, nextInMs] of [
@@ -148,7 +148,7 @@ for (const [what, words, handedOff, nextInMs] of [
   })
 }
 
-test('a loop that says it waits takes at once what is on its way, so it may have one more', () => {
+test('a waiting loop takes at once what is on its way, so it may have one more', () => {
   const { row } = rowOf({ turnWaitUs: 4_000, requestTurnUs: 8_000 })
   row.handedOff = 1
   assert.is(row.nextInMs, 16)

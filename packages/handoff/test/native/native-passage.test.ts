@@ -1,4 +1,4 @@
-// Connections between two primaries, both ends of the passage in this process.
+// Passes connections between two primaries, with both ends of the passage in this process.
 
 import { closeSync } from 'node:fs'
 import { connect, createServer, type Server, Socket } from 'node:net'
@@ -11,7 +11,7 @@ import { native, owners } from '../../src/native-module.ts'
 const test = suite('native passage')
 const { passages } = nativeTransport()
 
-/** Another descriptor of the same connection, in this test's hands. */
+/** Another descriptor of the same connection, which the test owns. */
 function copy(fd: number): number {
   const copied = native().copyDescriptor(fd)
   owners?.move(copied, 'none', 'dispatcher')
@@ -36,7 +36,7 @@ async function withPassage(
   await untilEvent(server, 'listening')
   const { port } = server.address() as { port: number }
   const clients: Socket[] = []
-  /** A client, and the descriptor of the connection at this side. */
+  /** A client, and the descriptor of the server's side of its connection. */
   const pair = async () => {
     const client = connect(port, '127.0.0.1')
     clients.push(client)
@@ -74,39 +74,39 @@ async function withPassage(
   }
 }
 
-test('both ways, and each as it was', () =>
+test('connections go both ways, unchanged', () =>
   withPassage(async (one, other, pair) => {
     const [first, second, third] = [await pair(), await pair(), await pair()]
     assert.ok(one.passage.pass({ connection: { fd: first.fd, tag: 3, carried: undefined } }))
     assert.ok(one.passage.pass({ connection: { fd: second.fd, tag: 259, carried: Buffer.from('GET / HTTP/1.1\r\n\r\n') }, isFinal: true }))
     assert.ok(other.passage.pass({ connection: { fd: third.fd, tag: 1, carried: undefined }, rest: { timeoutMs: 1500 } }))
     await until(() => other.passed.length === 2 && one.passed.length === 1)
-    const said = ({ connection: { tag, carried }, rest, isFinal }: Passed) => [tag, carried?.toString(), rest?.timeoutMs, isFinal]
-    assert.equal(other.passed.map(said), [
+    const fieldsOf = ({ connection: { tag, carried }, rest, isFinal }: Passed) => [tag, carried?.toString(), rest?.timeoutMs, isFinal]
+    assert.equal(other.passed.map(fieldsOf), [
       [3, undefined, undefined, false],
       [259, 'GET / HTTP/1.1\r\n\r\n', undefined, true],
     ])
-    assert.equal(one.passed.map(said), [[1, undefined, 1500, false]])
+    assert.equal(one.passed.map(fieldsOf), [[1, undefined, 1500, false]])
     assert.equal([one.batches > 0, other.batches > 0], [true, true])
-    // It is the same connection.
+    // The descriptor is of the same connection.
     const { fd } = (other.passed.shift() as Passed).connection
     owners?.move(fd, 'dispatcher', 'none')
     const socket = new Socket({ fd })
     socket.end('hello')
     const [bytes] = await untilEvent(first.client, 'data')
     assert.is(String(bytes), 'hello')
-    // Or else it would close in one of the next tests, which count descriptors.
+    // Otherwise it would close during a later test, which counts descriptors.
     socket.destroy()
   }))
 
-test('rest without an end stays so', () =>
+test('rest without a bound stays so', () =>
   withPassage(async (one, other, pair) => {
     one.passage.pass({ connection: { fd: (await pair()).fd, tag: 0, carried: undefined }, rest: { timeoutMs: undefined } })
     await until(() => other.passed.length === 1)
     assert.equal(other.passed[0]?.rest, { timeoutMs: undefined })
   }))
 
-test('more than the kernel takes at once, in order, and no descriptor is left behind', () =>
+test('more connections than the kernel takes at once arrive in order, and no descriptor is left', () =>
   withPassage(async (one, other, pair) => {
     const { fd } = await pair()
     const before = openDescriptors()
@@ -122,7 +122,7 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
     for (let turn = 0; turn < count; turn++) {
       const connection = { fd: copy(fd), tag: turn % 256, carried: Buffer.alloc(turn % 700, 'a') }
       assert.ok(one.passage.pass({ connection }))
-      // No more at a time than a process may have.
+      // No more at a time than the descriptor limit allows.
       if (turn % 200 === 199) await until(() => take() === turn + 1)
     }
     assert.is(one.passage.unsent, 0)
@@ -134,7 +134,7 @@ test('more than the kernel takes at once, in order, and no descriptor is left be
     close(fd)
   }))
 
-test('when the other side is gone what has not left is ended, and nothing more is taken', () =>
+test('when the other side has exited, unsent connections are closed and no more are accepted', () =>
   withPassage(async (one, other, pair) => {
     other.passage.close()
     const { client, fd } = await pair()
@@ -142,11 +142,11 @@ test('when the other side is gone what has not left is ended, and nothing more i
     await untilEvent(client, 'close')
     assert.not.ok(one.passage.pass({ connection: { fd: 9999, tag: 0, carried: undefined } }))
     assert.is(one.passage.unsent, 0)
-    // Nothing is heard after its end.
+    // Reading after the end does nothing.
     one.passage.readAll()
   }))
 
-test('what is on its way when its sender ends arrives', () =>
+test('a connection on its way arrives although its sender has closed', () =>
   withPassage(async (one, other, pair) => {
     const { client, fd } = await pair()
     one.passage.pass({ connection: { fd, tag: 0, carried: undefined } })

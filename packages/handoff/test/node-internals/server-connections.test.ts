@@ -1,4 +1,4 @@
-// What Node knows of a server's connections, of which it shows nothing: each version of it must answer.
+// Lists a server's connections by private fields of Node, which every version must have.
 
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net'
@@ -6,12 +6,12 @@ import { setFlagsFromString } from 'node:v8'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import {
+  canListIdleConnections,
   connectionCountOf,
   httpConnectionsOf,
   idleConnectionsOf,
   publishConnections,
   responseOn,
-  tellsIdleConnections,
 } from '../../src/index.ts'
 
 const test = suite('server connections')
@@ -36,27 +36,27 @@ test.before.each(async () => {
 })
 test.after(() => server.close())
 
-async function client(): Promise<{ socket: Socket; own: Socket; said: () => string }> {
+async function client(): Promise<{ socket: Socket; own: Socket; answer: () => string }> {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  let said = ''
+  let answer = ''
   socket.on('data', (text) => {
-    said += text
+    answer += text
   })
   const [own] = (await untilEvent(server, 'connection')) as [Socket]
-  return { socket, own, said: () => said }
+  return { socket, own, answer: () => answer }
 }
 
 const isIdle = (own: Socket) => idleConnectionsOf(server)?.has(own)
 const states = (own: Socket) => [isIdle(own), responseOn(own) !== undefined]
 
-test('a connection is between two requests when what was read is answered, and nothing has come behind it', async () => {
-  const { socket, own, said } = await client()
+test('a connection is idle when everything that was read is answered', async () => {
+  const { socket, own, answer } = await client()
   assert.is(responseOn(own), undefined)
   socket.write(GET)
   await until(() => answers.length === 1)
   assert.equal(states(own), [false, true])
   answers[0]?.()
-  await until(() => said().endsWith('ok'))
+  await until(() => answer().endsWith('ok'))
   await until(() => isIdle(own))
   assert.equal(states(own), [true, false])
   socket.write('\r\n')
@@ -68,19 +68,19 @@ test('a connection is between two requests when what was read is answered, and n
   socket.write(GET.slice(1) + GET)
   await until(() => answers.length === 3)
   answers[1]?.()
-  await until(() => said().split('ok').length === 3)
+  await until(() => answer().split('ok').length === 3)
   assert.equal(states(own), [false, true])
   answers[2]?.()
   await until(() => isIdle(own))
   socket.destroy()
 })
 
-test('a body that is not complete is something under way, though it is answered', async () => {
-  const { socket, own, said } = await client()
+test('a connection with an incomplete body is not idle, even when its request is answered', async () => {
+  const { socket, own, answer } = await client()
   socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab')
   await until(() => answers.length === 1)
   answers[0]?.()
-  await until(() => said().endsWith('ok'))
+  await until(() => answer().endsWith('ok'))
   await until(() => responseOn(own) === undefined)
   assert.is(isIdle(own), false)
   socket.write('cd')
@@ -88,11 +88,11 @@ test('a body that is not complete is something under way, though it is answered'
   socket.destroy()
 })
 
-test('all connections are found but those that are upgraded', async () => {
+test('all connections are found except the upgraded ones', async () => {
   const [first, second, third] = [await client(), await client(), await client()]
   assert.is(httpConnectionsOf(server).length, 3)
   third.socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
-  await until(() => third.said() !== '')
+  await until(() => third.answer() !== '')
   assert.equal(new Set(httpConnectionsOf(server)), new Set([first.own, second.own]))
   assert.is(isIdle(third.own), false)
   assert.is(connectionCountOf(server), 3)
@@ -101,7 +101,7 @@ test('all connections are found but those that are upgraded', async () => {
   assert.equal(httpConnectionsOf(server), [])
 })
 
-test('they are found as well where the server keeps no list', async () => {
+test('they are also found when the server keeps no list', async () => {
   const { socket, own } = await client()
   const hidden = Object.getOwnPropertySymbols(server).map((symbol) => [symbol, { value: undefined }] as const)
   const listless: Server = Object.create(server, Object.fromEntries(hidden))
@@ -109,16 +109,16 @@ test('they are found as well where the server keeps no list', async () => {
   owned.server = listless
   assert.equal(httpConnectionsOf(listless), [own])
   assert.is(idleConnectionsOf(listless), undefined)
-  assert.equal([tellsIdleConnections(server), tellsIdleConnections(listless)], [true, false])
+  assert.equal([canListIdleConnections(server), canListIdleConnections(listless)], [true, false])
   owned.server = server
   socket.destroy()
 })
 
-test('a server that speaks no HTTP has none', () => {
+test('a server without HTTP has none', () => {
   assert.equal(httpConnectionsOf(createNetServer()), [])
 })
 
-test('how many there are is a word of memory, and the server stays as fast to look at as it was', async () => {
+test('their number is published in a word of memory, and the server keeps fast properties', async () => {
   const other = createServer()
   const words = new Int32Array(3)
   other.on('connection', publishConnections(other, words, 1))

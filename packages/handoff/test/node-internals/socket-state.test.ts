@@ -6,7 +6,7 @@ import { challengesConnection, ownStateOf } from '../../src/index.ts'
 
 const test = suite('own state of a socket')
 
-/** What an app's handler makes of a socket, after two requests on it. */
+/** The state that is found on a socket after two requests with this handler. */
 async function after(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<string | undefined> {
   const states: (string | undefined)[] = []
   const server = createServer((incoming, response) => {
@@ -33,7 +33,7 @@ async function after(handle: (request: IncomingMessage, response: ServerResponse
 
 const answer = (incoming: IncomingMessage, response: ServerResponse) => incoming.resume().on('end', () => response.end('x'.repeat(200_000)))
 
-test('nothing that Node keeps is the app’s, whatever the app asks of a socket', async () => {
+test('properties that Node adds are not taken for the app’s, whatever the app calls', async () => {
   const state = await after((incoming, response) => {
     const { socket } = incoming
     void [socket.remoteAddress, socket.localPort, socket.address()]
@@ -51,7 +51,7 @@ test('nothing that Node keeps is the app’s, whatever the app asks of a socket'
   assert.is(state, undefined)
 })
 
-test('a property or a symbol of the app’s own is told by its name', async () => {
+test('a property or a symbol of the app’s own is found by its name', async () => {
   const user = Symbol('user')
   const login = (key: string | symbol) => (incoming: IncomingMessage, response: ServerResponse) => {
     ;(incoming.socket as Socket & Record<string | symbol, unknown>)[key] = 'ann'

@@ -1,4 +1,4 @@
-// What a worker writes to Node's IPC is believed as far as it makes sense, and no further.
+// Tests that malformed messages on Node's IPC harm nothing in the primary.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -15,23 +15,23 @@ const program = descriptorSender()
 interface Speaker {
   readonly child: ChildProcess
   readonly ipc: WorkerIpc
-  readonly heard: unknown[]
+  readonly received: unknown[]
   readonly internal: unknown[]
 }
 
-/** A process that speaks in such a way, and what is heard of it, until `body` is done. */
+/** Runs `body` with a process that writes in this way, and the messages that are received from it. */
 async function speaking(what: string, canCopy: boolean, body: (speaker: Speaker) => Promise<void>): Promise<void> {
   const child = fork(FIXTURE, [what, program], {
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, CHANNEL: '3' },
   })
-  const heard: unknown[] = []
+  const received: unknown[] = []
   const internal: unknown[] = []
-  child.on('message', (message) => heard.push(message))
+  child.on('message', (message) => received.push(message))
   const ipc = readWorkerIpc(child, { onInternal: (message) => internal.push(message) }, canCopy) as WorkerIpc
   try {
-    await body({ child, ipc, heard, internal })
+    await body({ child, ipc, received, internal })
   } finally {
     child.kill('SIGKILL')
     if (child.connected) await untilEvent(child, 'disconnect')
@@ -49,13 +49,13 @@ for (const canCopy of [true, false]) {
     ['endless', 1, []],
     ['handles', 0, Array.from({ length: 20 }, (_, handle) => ({ handle }))],
   ] as const) {
-    test(`${where}: ${what} harm nobody, and the next message is heard`, async () => {
+    test(`${where}: ${what} do no harm, and the next message arrives`, async () => {
       const before = openDescriptors()
-      await speaking(what, canCopy, async ({ ipc, heard }) => {
-        await until(() => heard.some(isAfter), 15_000, 'the message after it')
+      await speaking(what, canCopy, async ({ ipc, received }) => {
+        await until(() => received.some(isAfter), 15_000, 'the message after it')
         assert.is(ipc.faults, faults)
         assert.equal(
-          heard.filter((message) => !isAfter(message)),
+          received.filter((message) => !isAfter(message)),
           others,
         )
       })
@@ -64,24 +64,24 @@ for (const canCopy of [true, false]) {
   }
 
   test(`${where}: the end of the channel is noticed while the process lives`, () =>
-    speaking('leaves', canCopy, async ({ child }) => {
+    speaking('disconnect', canCopy, async ({ child }) => {
       await untilEvent(child, 'disconnect')
       assert.is(child.exitCode, null)
       assert.not(child.connected)
     }))
 
   test(`${where}: what is sent arrives, and a handle is acknowledged`, () =>
-    speaking('garbage', canCopy, async ({ child, heard }) => {
-      await until(() => heard.some(isAfter))
+    speaking('garbage', canCopy, async ({ child, received }) => {
+      await until(() => received.some(isAfter))
       await new Promise<void>((resolve, reject) => child.send({ any: 1 }, (error) => (error === null ? resolve() : reject(error))))
     }))
 }
 
-test('descriptors of files and others come with no message: they would end the process that reads them', async () => {
+test('descriptors of files and other kinds are dropped, because Node would end the process that receives them', async () => {
   const before = openDescriptors()
-  await speaking('descriptors', true, async ({ heard }) => {
-    await until(() => heard.some(isAfter), 15_000, 'the message after it')
-    assert.equal(heard.slice(0, -1), [{}, {}, {}])
+  await speaking('descriptors', true, async ({ received }) => {
+    await until(() => received.some(isAfter), 15_000, 'the message after it')
+    assert.equal(received.slice(0, -1), [{}, {}, {}])
   })
   await until(() => openDescriptors() <= before, 5_000, 'no descriptor left')
 })

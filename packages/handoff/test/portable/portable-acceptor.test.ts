@@ -1,11 +1,11 @@
-// The portable door, held to the contract.
+// Runs the acceptor contract on the portable acceptor.
 
 import { suite } from '../../../../test/suite.ts'
 import { portableTransport } from '../../src/index.ts'
-import { doorContract } from '../acceptor/acceptor-contract.ts'
+import { acceptorContract } from '../acceptor/acceptor-contract.ts'
 
-const test = suite('portable: door contract')
+const test = suite('portable: acceptor contract')
 
-doorContract(test, portableTransport())
+acceptorContract(test, portableTransport())
 
 test.run()

@@ -1,4 +1,4 @@
-// The portable channel, held to the contract.
+// Runs the channel contract on the portable channel.
 
 import { suite } from '../../../../test/suite.ts'
 import { portableTransport } from '../../src/index.ts'
@@ -8,7 +8,7 @@ const test = suite('portable: channel contract', { timeoutMs: 20_000 })
 
 channelContract(test, {
   transport: portableTransport(),
-  unable: { takeBackFromLiving: 'what has been sent over IPC can be called back only when its reader is gone' },
+  unable: { takeBackFromLiving: 'a hand-off that was sent over IPC comes back only when its worker has exited' },
 })
 
 test.run()

@@ -1,4 +1,4 @@
-// The portable load board, held to the contract.
+// Runs the load board contract on the portable load row.
 
 import { suite } from '../../../../test/suite.ts'
 import { portableTransport } from '../../src/index.ts'

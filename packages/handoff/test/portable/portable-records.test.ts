@@ -1,4 +1,4 @@
-// What a worker of the portable channel says in its pipe of claims, when it lies: it can hurt only itself.
+// A worker of the portable channel that writes false records to its claim pipe harms only itself.
 
 import type { ChildProcess } from 'node:child_process'
 import { PassThrough } from 'node:stream'
@@ -26,11 +26,11 @@ function channelWithLiar() {
   const channel: PortableChannel = new PortableChannel(listener, new HeldSockets(), row, 8)
   const control = { send: (frame: object) => asked.push(frame), close: () => {} } as unknown as ControlPipe
   channel.started({ child: { connected: true } as ChildProcess, control, claims })
-  const say = async (bytes: Buffer) => {
+  const send = async (bytes: Buffer) => {
     claims.write(bytes)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { channel, row, asked, say, turned: () => turned }
+  return { channel, row, asked, send, turned: () => turned }
 }
 
 test('records are whole in pieces of one byte', () => {
@@ -44,41 +44,41 @@ test('records are whole in pieces of one byte', () => {
 })
 
 for (const [what, kind, number] of [
-  ['a claim of what was never sent', recordKinds.claimed, 1],
-  ['a turn after what was never sent', recordKinds.turned, 1],
-  ['word of a hand-off without connection that was never sent', recordKinds.empty, 1],
+  ['a claim of a hand-off that was never sent', recordKinds.claimed, 1],
+  ['a turn after a hand-off that was never sent', recordKinds.turned, 1],
+  ['a lost connection of a hand-off that was never sent', recordKinds.empty, 1],
   ['an unknown kind', 99, 0],
 ] as const) {
-  test(`${what} is a fault, and changes nothing`, async () => {
-    const { channel, row, say } = channelWithLiar()
-    await say(bytesOf(kind, number))
+  test(`${what} is counted as a fault and changes nothing`, async () => {
+    const { channel, row, send } = channelWithLiar()
+    await send(bytesOf(kind, number))
     assert.equal([row.faults, channel.claimed, channel.outstanding, row.isFree], [1, 0, 0, true])
   })
 }
 
-test('loads that can’t be are clamped and counted', async () => {
-  const { row, say } = channelWithLiar()
-  await say(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: -1, received: 9, connections: -7, latencyUs: -3 }))
+test('impossible loads are clamped and counted', async () => {
+  const { row, send } = channelWithLiar()
+  await send(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: -1, received: 9, connections: -7, latencyUs: -3 }))
   assert.equal([row.faults, row.inFlight, row.connections, row.latencyMs], [1, 0, 0, 0])
   row.handedOff = 1
   assert.equal([row.inFlight, row.isFree], [1, false])
 })
 
-test('who waits for a loop that has nothing to answer asks it once; when the answer does not come it is busy', async () => {
-  const { row, asked, say, turned } = channelWithLiar()
-  row.want()
-  row.want()
+test('requesting a notice asks an idle loop once; without an answer the loop counts as busy', async () => {
+  const { row, asked, send, turned } = channelWithLiar()
+  row.requestNotice()
+  row.requestNotice()
   assert.equal(asked, [{ turn: true }])
-  assert.is(row.isFree, true, 'an answer takes a moment')
+  assert.is(row.isFree, true, 'the answer may still be on its way')
   await until(() => !row.isFree)
   assert.ok(row.busyMs >= 20)
-  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
+  await send(bytesOf(recordKinds.turnedWhenAsked, 0))
   assert.equal([row.isFree, row.busyMs, turned()], [true, 0, 1])
-  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
-  assert.is(turned(), 1, 'a second answer is none')
+  await send(bytesOf(recordKinds.turnedWhenAsked, 0))
+  assert.is(turned(), 1, 'a second answer is ignored')
 })
 
-test('a load that is said at once is checked', () => {
+test('a load frame is checked', () => {
   const load = { inFlight: 1, received: 2, connections: 3, latencyUs: 4 }
   assert.equal(readLoad(JSON.parse(JSON.stringify(loadFrame(load)))), load)
   assert.is(readLoad({ load: [1, 2, 3] }), undefined)
@@ -87,20 +87,20 @@ test('a load that is said at once is checked', () => {
 })
 
 test('an old report does not overrule a newer record', async () => {
-  const { row, say } = channelWithLiar()
+  const { row, send } = channelWithLiar()
   row.handedOff = 3
-  await say(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
+  await send(bytesOf(recordKinds.turnedWhenAsked, 0, { inFlight: 2, received: 3, connections: 2, latencyUs: 1000 }))
   const slower = { loopLagMs: 4, utilisation: 0, latencyMs: 0, memoryBytes: 0 }
   row.report({ inFlight: 0, connections: 0, received: 1, begun: 9, failed: 8, ...slower })
   assert.equal([row.inFlight, row.loopLagMs, row.begun, row.failed], [2, 4, 9, 8])
 })
 
-test('whatever a worker says shows that its loop turns', async () => {
-  const { row, say } = channelWithLiar()
+test('every record and report of a worker shows that its loop turns', async () => {
+  const { row, send } = channelWithLiar()
   assert.is(row.turns, 0)
-  await say(bytesOf(recordKinds.turnedWhenAsked, 0))
+  await send(bytesOf(recordKinds.turnedWhenAsked, 0))
   assert.is(row.turns, 1)
-  row.recordLoadAside(IDLE)
+  row.recordReportedLoad(IDLE)
   assert.is(row.turns, 2)
   row.report({ ...IDLE, begun: 0, failed: 0, loopLagMs: 0, utilisation: 0, latencyMs: 0, memoryBytes: 0 })
   assert.is(row.turns, 3)

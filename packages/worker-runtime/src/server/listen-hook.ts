@@ -4,7 +4,7 @@
 import { Server as HttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenWish, setAddress } from '@switchyard/handoff'
+import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenRequest, setAddress } from '@switchyard/handoff'
 import type { ServerAddress, ServerKind } from '../listen-protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { OpenServer, Servers } from './balanced-servers.ts'
@@ -22,7 +22,7 @@ export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (serve
   /** Numbers of open private sockets. They are used again, to keep the paths short. */
   const indices = new Set<number>()
 
-  function listen(server: Server, wish: ListenWish): ListenOutcome {
+  function listen(server: Server, wish: ListenRequest): ListenOutcome {
     const id = ++lastId
     const answer = pipe.ask({ ask: 'listen', id, kind: kindOf(server), mode: 0o777 & ~process.umask(), ...wish })
     if (answer === undefined) return { errno: errnoOf('EPIPE') }

@@ -4,14 +4,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import {
+  canListIdleConnections,
   giveBackReasons,
+  hasMoreBehind,
   idleConnectionsOf,
-  isMoreBehind,
   type Outbox,
   packRest,
   responseOn,
   tagOf,
-  tellsIdleConnections,
 } from '@switchyard/handoff'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { BoundConnections } from './bound-connections.ts'
@@ -84,7 +84,7 @@ export class ConnectionMover {
     const { socket } = request
     this.endsSome = true
     this.keepForAnother(socket)
-    if (!isMoreBehind(request)) this.endWith(response, socket)
+    if (!hasMoreBehind(request)) this.endWith(response, socket)
   }
 
   /** Has the client been told that the connection ends? Requests behind that are not begun; the client may repeat them elsewhere. */
@@ -118,7 +118,7 @@ export class ConnectionMover {
   private canMove(socket: Socket): boolean {
     const server = serverOf(socket)
     if (!this.outbox.movesConnections || tagOf(socket) === undefined || server === undefined) return false
-    return tellsIdleConnections(server) && !this.bound.has(socket)
+    return canListIdleConnections(server) && !this.bound.has(socket)
   }
 
   private moveAfter(response: ServerResponse, socket: Socket): void {

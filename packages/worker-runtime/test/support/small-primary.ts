@@ -76,7 +76,7 @@ export class SmallPrimary {
       descriptorShare: 0.9,
       lingerTimeoutMs: 500,
       maxResting: 10_000,
-      onLeft: () => {},
+      onHangUp: () => {},
       onArrival: (arrival) => this.place(arrival),
       onBatchEnd: () => this.flush(),
     })

@@ -1,12 +1,12 @@
 import { assert, suite } from '../../../../test/suite.ts'
-import { keepsConnections, writeKeptLimit } from '../../src/load/kept-limit.ts'
+import { keepsConnections, writeKeptLimit } from '../../src/load/primary-words.ts'
 import { ReadySlots, writeReadySlots } from '../../src/load/ready-slots.ts'
-import { rowWords } from '../../src/native/native-load-row.ts'
+import { ROW_WORDS, rowWords } from '../../src/load/shared-page.ts'
 
-const test = suite('most kept')
+const test = suite('primary words')
 
-test('a worker keeps all its connections, or as many as it was told, and seats are another matter', () => {
-  const words = new Int32Array(32)
+test('a worker keeps all its connections, or as many as the kept limit says, whatever slots are ready', () => {
+  const words = new Int32Array(ROW_WORDS)
   words[rowWords.connections] = 1000
   assert.is(keepsConnections(words), true)
   writeKeptLimit(words, 0)
@@ -14,7 +14,7 @@ test('a worker keeps all its connections, or as many as it was told, and seats a
   words[rowWords.connections] = 1
   assert.is(keepsConnections(words), false)
   words[rowWords.connections] = 0
-  assert.is(keepsConnections(words), false, 'nor the next that comes')
+  assert.is(keepsConnections(words), false, 'without connections it does not keep the next')
   writeKeptLimit(words, 3)
   words[rowWords.connections] = 3
   assert.is(keepsConnections(words), true)
