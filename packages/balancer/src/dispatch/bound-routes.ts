@@ -3,7 +3,7 @@
 import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
-import { type SharedStart, sharedStart } from '../supervisor/workers/worker-start.ts'
+import { type SharedStart, sharedStart } from '../supervisor/workers/shared-start.ts'
 import type { Pool } from './pool.ts'
 import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 

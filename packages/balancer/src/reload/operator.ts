@@ -93,7 +93,7 @@ export class Operator {
       const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
       desired.held.delete(slot)
       desired.broken.delete(slot)
-      supervisor.forgive(workerSlot)
+      supervisor.clearFailures(workerSlot)
       for (const worker of old) supervisor.retire(worker, 'restart')
       const failedBefore = supervisor.failures(pool)
       try {

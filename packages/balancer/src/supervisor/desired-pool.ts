@@ -1,18 +1,18 @@
-// What is wanted of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
+// The desired state of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
 
 import type { PoolSettings } from '../settings.ts'
 import type { PoolTarget } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
-import type { SharedStart } from './workers/worker-start.ts'
+import type { SharedStart } from './workers/shared-start.ts'
 
-/** What the workers of one generation run, and what they are told of routes. */
+/** What the workers of one generation run, and what they are told at their start. */
 export interface PoolVersion {
   readonly settings: PoolSettings
   readonly startTimeoutMs: number
   readonly shared: SharedStart
 }
 
-/** Beyond this a worker is of a generation that nobody asks for any more. */
+/** How many generations are kept. Workers of older ones have exited long since. */
 const REMEMBERED_VERSIONS = 3
 
 export class DesiredPool implements PoolTarget {
@@ -24,16 +24,16 @@ export class DesiredPool implements PoolTarget {
   previous: number | undefined
   replaced = false
   failure: string | undefined
-  /** Since when nobody serves, and every seat is broken. */
+  /** Since when no worker serves and every slot is broken. */
   outageSinceMs: number | undefined
-  /** Why the last reload came to nothing; undefined: it did not, or another has begun. */
+  /** Why the last reload failed; undefined if it did not, or another has begun. */
   reverted: string | undefined
   private latest: number
   private workersBefore = 0
   private workersAfter: number
   private readonly versions = new Map<number, PoolVersion>()
 
-  /** `generation`: its first; a successor of another primary goes on where that was. */
+  /** `generation`: the first one. After an upgrade the new primary continues the numbers of the old one. */
   constructor(version: PoolVersion, generation = 0) {
     this.name = version.settings.name
     this.workers = version.settings.workers
@@ -43,19 +43,19 @@ export class DesiredPool implements PoolTarget {
     this.versions.set(generation, version)
   }
 
-  /** A pool that a reload adds: if that fails it has no workers. */
+  /** A pool that a reload adds. If the reload fails, the pool has no workers. */
   static added(version: PoolVersion): DesiredPool {
     const pool = new DesiredPool(version)
     pool.previous = -1
     return pool
   }
 
-  /** Of the wanted generation. */
+  /** Of the desired generation. */
   get version(): PoolVersion {
     return this.versionOf(this.generation)
   }
 
-  /** The highest generation that there has been. */
+  /** The highest generation so far. Numbers are never used twice. */
   get latestGeneration(): number {
     return this.latest
   }
@@ -76,7 +76,7 @@ export class DesiredPool implements PoolTarget {
     return this.version.startTimeoutMs
   }
 
-  /** Has every slot the worker that it should have, and is no other worker left? `workers`: all of this pool. */
+  /** Has every slot a ready worker, and is no other worker left? `workers`: all of this pool. */
   isMetBy(workers: readonly Pick<PoolWorker, 'slot' | 'generation' | 'state'>[]): boolean {
     for (let slot = 0; slot < this.workers; slot++) {
       if (this.held.has(slot) || this.broken.has(slot)) continue
@@ -89,7 +89,10 @@ export class DesiredPool implements PoolTarget {
     return this.versions.get(generation) ?? (this.versions.get(this.latest) as PoolVersion)
   }
 
-  /** A new generation is wanted. Its config may ask for another number of workers; one that was changed meanwhile by hand stays if the config has not changed it. */
+  /**
+   * Makes a new generation the desired one. If its config changes the number of workers, that number applies after the reload. Otherwise a number
+   * that was set by hand or by autoscaling stays.
+   */
   beginReload(version: PoolVersion): void {
     const before = this.version.settings.workers
     this.workersBefore = this.workers
@@ -102,19 +105,19 @@ export class DesiredPool implements PoolTarget {
     this.versions.set(this.generation, version)
     for (const old of this.versions.keys()) if (this.versions.size > REMEMBERED_VERSIONS && old !== this.previous) this.versions.delete(old)
     this.workersAfter = version.settings.workers === before ? this.workers : version.settings.workers
-    // Fewer only when it has succeeded.
+    // Fewer workers run only after the reload has succeeded.
     this.workers = Math.max(this.workers, this.workersAfter)
     this.broken.clear()
   }
 
-  /** Another number of workers, whatever becomes of a reload. */
+  /** Sets the number of workers, whether or not a reload under way succeeds. */
   scaleTo(workers: number): void {
     this.workers = workers
     this.workersBefore = workers
     this.workersAfter = workers
   }
 
-  /** The new generation has failed, here or in another pool: the one before is wanted again, and numbers are never used twice. */
+  /** The new generation has failed, in this pool or another: the previous one is desired again. */
   revert(why: string): void {
     if (this.previous === undefined) return
     this.reverted = why
@@ -124,7 +127,7 @@ export class DesiredPool implements PoolTarget {
     this.failure = undefined
   }
 
-  /** The new generation has taken the place of the one before, in all pools: there is no way back but a rollback. */
+  /** The new generation has replaced the previous one in all pools. From here on only a rollback brings that back. */
   complete(): void {
     this.workers = this.workersAfter
     this.previous = undefined

@@ -1,9 +1,9 @@
-// Sentences for the log that workers send. A sentence that several workers send stands in the log once.
+// Logs the sentences that workers send for the log. A sentence marked `once` is logged once, however many workers send it.
 
 import type { BalancerEmitter } from '../events.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 
-/** A worker may send anything: no more sentences are remembered, and none beyond them is logged. */
+/** Bounds the memory, since a worker may send anything. When it is full, further sentences marked `once` are dropped. */
 const MAX_SENTENCES = 64
 
 export function logNotices(messages: WorkerMessages, events: BalancerEmitter): void {

@@ -1,4 +1,4 @@
-// What the plan compares: what the pools should be, and what is there.
+// What the plan compares: the desired pools and the actual workers.
 
 /** A slot of a pool. */
 export interface PlannedSlot {
@@ -27,17 +27,17 @@ export interface PlannedWorker extends PlannedSlot {
   readonly drained: boolean
   /** When it was told to stop, if it was. */
   readonly stoppingMs: number | undefined
-  /** How long it may take to exit then; undefined: to the end of its drain, and `STOP_MS` at least. */
+  /** How long it may take to exit then; undefined: until its drain time is over, and `STOP_MS` at least. */
   readonly stopTimeoutMs: number | undefined
 }
 
 /** What the supervisor remembers of a slot while its processes come and go. */
 export interface SlotStarts {
-  /** Exits in a row that came before the worker had been ready for a while. */
+  /** Failures in a row of workers that had not been stable. */
   readonly failures: number
   /** The earliest moment at which the next process may start. */
   readonly startAtMs: number
-  /** When its workers failed, oldest first; at least those of the last `restartWindowMs`. */
+  /** When its workers failed, oldest first. Covers the last `restartWindowMs` at least. */
   readonly failedMs: readonly number[]
 }
 
@@ -48,19 +48,19 @@ export interface PoolTarget {
   readonly workers: number
   /** The generation that every worker should have. */
   readonly generation: number
-  /** While a reload is under way: the generation before, which comes back if the new one fails. */
+  /** While a reload is under way: the previous generation, which comes back if the new one fails. */
   readonly previous: number | undefined
-  /** The new generation has replaced the one before. The reload is over when that holds for all its pools. */
+  /** The new generation has replaced the previous one. The reload is over when that holds for all pools. */
   readonly replaced: boolean
-  /** Why the reload has failed, when it has. */
+  /** Why the reload has failed, if it has. */
   readonly failure: string | undefined
   /** Slots that stay empty until an operator asks for them. */
   readonly held: ReadonlySet<number>
   /** Slots whose workers have failed too often. */
   readonly broken: ReadonlySet<number>
-  /** The outage is recorded: no worker serves, and every slot is broken. */
+  /** Every slot is broken and no worker serves, and that is recorded. */
   readonly isInOutage: boolean
-  /** How many slots may have a second worker that starts beside the first. */
+  /** In how many slots a second worker may start beside the first. */
   readonly maxSurge: number
   /** How long a replacement must have been up before it is admitted. */
   readonly settleMs: number

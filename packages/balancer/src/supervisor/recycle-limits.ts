@@ -1,86 +1,86 @@
-// Which workers have reached a limit of theirs. One at a time is replaced, so that no pool is ever short of more.
+// Finds the workers of a pool that have reached a limit: memory, requests or age. Only one at a time is replaced, so that a pool keeps its strength.
 
 import { readFileSync } from 'node:fs'
 import type { PoolSettings } from '../settings.ts'
 
-/** Workers that were started together must not all be due together. */
+/** Workers that started together should not all be due together. */
 const JITTER = 0.1
 
-/** A worker as far as its limits go. */
+/** What the limits need to know of a worker. */
 export interface LimitedWorker {
   readonly id: number
-  /** It does not serve yet, so there is nothing to replace. */
-  readonly isComingUp: boolean
+  /** It does not serve yet, so it can't be replaced. */
+  readonly isStarting: boolean
   /** It is being replaced already. */
   readonly isRetiring: boolean
   readonly residentBytes: number
-  /** Requests begun. */
+  /** How many requests it has begun. */
   readonly begun: number
   readonly ageMs: number
-  /** From `jitterOf`; drawn once. */
+  /** From `jitterOf`, drawn once for each worker. */
   readonly jitter: number
-  /** Of its own generation. */
+  /** The limits of its own generation. */
   readonly limits: WorkerLimits
 }
 
 export interface Due {
   readonly id: number
   readonly reason: 'memory' | 'requests' | 'age'
-  /** In a few words, for people. */
+  /** In a few words, for the log. */
   readonly why: string
 }
 
 export interface LimitsReached {
-  /** To be replaced; at most one, and nobody while another one is. */
+  /** The worker to replace; undefined also while another one is being replaced. */
   readonly retire: Due | undefined
-  /** To be killed now. */
+  /** Workers to kill now. */
   readonly kill: readonly Due[]
-  /** Who comes up and has more than its soft limit already: the limit or the app is wrong. */
+  /** Workers that are above their soft memory limit while they still start: the limit or the app is wrong. */
   readonly unfit: readonly Due[]
 }
 
 export type WorkerLimits = Pick<PoolSettings, 'memory' | 'maxRequests' | 'maxAgeMs'>
 
-/** Who of one pool's workers, draining ones aside, has reached which limit. The order of the workers means nothing. */
+/** Which of a pool's workers, without those that drain, have reached which limit. Their order has no effect. */
 export function limitsReached(workers: readonly LimitedWorker[]): LimitsReached {
   const kill: Due[] = []
   const unfit: Due[] = []
   const due: (Due & { excess: number })[] = []
-  for (const { id, isComingUp, residentBytes, begun, ageMs, jitter, limits } of workers) {
+  for (const { id, isStarting, residentBytes, begun, ageMs, jitter, limits } of workers) {
     const { memory, maxRequests, maxAgeMs } = limits
-    const note = (reason: Due['reason'], excess: number, why: string) => excess >= 1 && due.push({ id, reason, why, excess })
+    const check = (reason: Due['reason'], excess: number, why: string) => excess >= 1 && due.push({ id, reason, why, excess })
     if (residentBytes > memory.hardBytes) {
       kill.push({ id, reason: 'memory', why: describeMemory(residentBytes, memory.hardBytes, 'hard') })
       continue
     }
     const aboveSoft = residentBytes > memory.softBytes ? describeMemory(residentBytes, memory.softBytes, 'soft') : undefined
-    if (isComingUp) {
+    if (isStarting) {
       if (aboveSoft !== undefined) unfit.push({ id, reason: 'memory', why: aboveSoft })
       continue
     }
-    if (aboveSoft !== undefined) note('memory', residentBytes / memory.softBytes, aboveSoft)
-    note('requests', begun / (maxRequests * jitter), `it has begun ${begun} requests (maxRequests)`)
-    note('age', ageMs / (maxAgeMs * jitter), `it is ${Math.round(ageMs / 1000)} s old (maxAgeMs)`)
+    if (aboveSoft !== undefined) check('memory', residentBytes / memory.softBytes, aboveSoft)
+    check('requests', begun / (maxRequests * jitter), `it has begun ${begun} requests (maxRequests)`)
+    check('age', ageMs / (maxAgeMs * jitter), `it is ${Math.round(ageMs / 1000)} s old (maxAgeMs)`)
   }
   if (workers.some(({ isRetiring }) => isRetiring)) return { retire: undefined, kill, unfit }
-  // Memory does not wait; of the rest whoever is furthest beyond.
+  // Memory first, then the worker that is furthest beyond its limit.
   const [first] = due.sort(
     (one, other) => Number(other.reason === 'memory') - Number(one.reason === 'memory') || other.excess - one.excess || one.id - other.id,
   )
   return { retire: first && { id: first.id, reason: first.reason, why: first.why }, kill, unfit }
 }
 
-/** Is there nothing that a worker could reach? */
+/** Has the pool no limits at all? */
 export function isUnlimited({ memory, maxRequests, maxAgeMs }: WorkerLimits): boolean {
   return [memory.softBytes, memory.hardBytes, maxRequests, maxAgeMs].every((limit) => limit === Number.POSITIVE_INFINITY)
 }
 
-/** The factor by which a worker's own limits differ from those of its pool. `chance`: 0 to 1. */
+/** The factor, 0.9 to 1.1, by which a worker's limits differ from those of its pool. `chance` is 0 to 1. */
 export function jitterOf(chance: number): number {
   return 1 - JITTER + 2 * JITTER * chance
 }
 
-/** Resident memory of a process as the kernel counts it, which needs nothing of the process; undefined where that can't be known. */
+/** Resident memory of a process. Comes from the kernel, so it works for a process that hangs. Undefined if it can't be read. */
 export function residentBytes(pid: number, read: (path: string) => string = readText): number | undefined {
   try {
     const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(read(`/proc/${pid}/status`)) ?? []

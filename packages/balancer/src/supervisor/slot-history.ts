@@ -1,4 +1,4 @@
-// What is remembered of seats while their processes come and go: starts, failures, and when the next start is due.
+// What the supervisor remembers of slots while their processes come and go: starts, failures, and when the next start is due.
 
 import { restartDelayMs } from './plan.ts'
 import type { PlannedSlot, SlotStarts } from './plan-input.ts'
@@ -6,21 +6,21 @@ import type { PlannedSlot, SlotStarts } from './plan-input.ts'
 const MAX_REMEMBERED = 1000
 
 export interface PostponeOptions {
-  /** Its worker had been ready for a while. */
-  readonly wasWell: boolean
-  /** A start that the system does not allow says nothing of the app: it breaks no seat. */
-  readonly isAppsFault: boolean
-  readonly first: number
-  readonly longest: number
-  /** For how long a failure is remembered. */
+  /** The worker had been ready for a while: its failure is not one more in a row. */
+  readonly wasStable: boolean
+  /** False: the system refused the start. That is no fault of the app, so it never breaks the slot. */
+  readonly isAppFault: boolean
+  readonly firstMs: number
+  readonly longestMs: number
+  /** How long a failure is remembered. */
   readonly windowMs: number
 }
 
-/** A seat whose worker could not be started when that was last tried. */
+/** A slot whose last start made no process. */
 export interface NotStarted {
   readonly slot: number
   readonly message: string
-  /** So often in a row. */
+  /** How many starts in a row. */
   readonly times: number
   readonly nextStartMs: number | undefined
 }
@@ -45,7 +45,7 @@ export class SlotHistory {
     this.starts.set(keyOf(workerSlot), (this.starts.get(keyOf(workerSlot)) ?? 0) + 1)
   }
 
-  /** A worker could not be started; until one can. */
+  /** Remembers that a start made no process, until one does. */
   recordNotStarted(workerSlot: PlannedSlot, message: string): void {
     this.notStarted.set(keyOf(workerSlot), { workerSlot, message, times: (this.notStarted.get(keyOf(workerSlot))?.times ?? 0) + 1 })
   }
@@ -61,30 +61,30 @@ export class SlotHistory {
       }))
   }
 
-  /** How often the seat was filled again. */
+  /** How often a process has replaced another in the slot. */
   restarts(workerSlot: PlannedSlot): number {
     return Math.max(0, (this.starts.get(keyOf(workerSlot)) ?? 0) - 1)
   }
 
-  /** A worker has failed: sets when its seat may be filled again; gives in how many milliseconds. */
-  postpone(workerSlot: PlannedSlot, nowMs: number, { wasWell, isAppsFault, first, longest, windowMs }: PostponeOptions): number {
+  /** Counts a failure and sets when the slot may be filled again. Returns in how many milliseconds. */
+  postpone(workerSlot: PlannedSlot, nowMs: number, { wasStable, isAppFault, firstMs, longestMs, windowMs }: PostponeOptions): number {
     const before = this.histories.get(keyOf(workerSlot))
     this.failed.set(workerSlot.pool, this.failuresOf(workerSlot.pool) + 1)
-    const failures = wasWell ? 0 : (before?.failures ?? 0)
-    const delayMs = restartDelayMs(failures, this.chance(), first, longest)
+    const failures = wasStable ? 0 : (before?.failures ?? 0)
+    const delayMs = restartDelayMs(failures, this.chance(), firstMs, longestMs)
     const remembered = (before?.failedMs ?? []).filter((atMs) => nowMs - atMs < windowMs)
-    const failedMs = isAppsFault ? [...remembered, nowMs].slice(-MAX_REMEMBERED) : remembered
-    this.histories.set(keyOf(workerSlot), { failures: wasWell ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
+    const failedMs = isAppFault ? [...remembered, nowMs].slice(-MAX_REMEMBERED) : remembered
+    this.histories.set(keyOf(workerSlot), { failures: wasStable ? 0 : failures + 1, startAtMs: nowMs + delayMs, failedMs })
     return delayMs
   }
 
-  /** How often workers of a pool have failed, since the start. */
+  /** How often workers of a pool have failed since the primary started. */
   failuresOf(pool: string): number {
     return this.failed.get(pool) ?? 0
   }
 
-  /** Somebody asks for the seat: what was before counts no more. */
-  forgive(workerSlot: PlannedSlot): void {
+  /** An operator asks for the slot: its earlier failures no longer count. */
+  clearFailures(workerSlot: PlannedSlot): void {
     this.histories.delete(keyOf(workerSlot))
   }
 }

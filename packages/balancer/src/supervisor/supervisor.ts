@@ -1,4 +1,4 @@
-// Keeps the workers as they should be: plans, carries the actions out, and plans again when something happens or time is up.
+// Keeps the workers of all pools as desired, in the primary: plans, carries the actions out, and plans again after an event or when time is up.
 
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
@@ -21,8 +21,8 @@ import { WorkerWatch } from './worker-watch.ts'
 import type { WorkerStarts } from './workers/worker-starts.ts'
 
 /** How often the supervisor checks that the private sockets are still there. */
-const SOCKETS_EVERY_MS = 10_000
-/** After actions the next turn comes soon: they may have changed what the plan depends on. */
+const SOCKETS_POLL_MS = 10_000
+/** The next turn comes soon after one with actions, which may have changed what the plan depends on. */
 const SOON_MS = 20
 
 export interface SupervisorOptions {
@@ -31,22 +31,22 @@ export interface SupervisorOptions {
   readonly events: BalancerEmitter
   readonly messages: WorkerMessages
   readonly starts: WorkerStarts
-  /** Why other workers can't reach the worker's private socket; undefined: they can. */
+  /** Why other workers can't reach the worker's private socket; undefined if they can. */
   readonly socketFault: (worker: PoolWorker) => string | undefined
   /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
-  /** Why servers of a pool's app could not listen, where that may be why none of its workers came up. */
+  /** Why servers of a pool's app could not listen, if that may be why none of its workers came up. */
   readonly listenError: (pool: string) => BalancerError | undefined
   /** The worker may have connections now. */
   readonly onReady: (worker: PoolWorker) => void
   /** The worker takes nothing new from here on. */
   readonly onDraining: (worker: PoolWorker) => void
-  /** The process is gone; its hand-offs have still to be taken back. */
+  /** The process is gone. Its hand-offs have still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
   /** The balancer can't go on. */
   readonly onFailed: (error: BalancerError) => void
-  /** 0 to 1. */
+  /** A random number, 0 to 1. */
   readonly chance: () => number
 }
 
@@ -121,7 +121,7 @@ export class Supervisor {
     messages.subscribe('listening', (worker, { address }) => {
       if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
       worker.address = address
-      this.watch.listens(worker)
+      this.watch.onListening(worker)
     })
     this.lifecycle = new WorkerLifecycle({
       events,
@@ -168,22 +168,22 @@ export class Supervisor {
     this.turn()
   }
 
-  /** How often the slot was filled again. */
+  /** How often a process has replaced another in the slot. */
   restarts(pool: string, slot: number): number {
     return this.history.restarts({ pool, slot })
   }
 
-  /** What is desired has changed. Resolves when `isReached`; rejects as soon as `failure` gives a reason. */
+  /** Call it after a change of the desired state. Resolves when `isReached`; rejects as soon as `failure` returns an error. */
   pursue(isReached: () => boolean, failure: () => Error | undefined = () => undefined): Promise<void> {
     const reached = this.goals.add({ isReached, failure })
     this.turn()
     return reached
   }
 
-  /** Has the worker replaced. It serves on until its replacement is ready. */
+  /** Replaces the worker. It serves until its replacement is ready. */
   retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
     if (worker.retiring !== undefined) return
-    // A draining worker is being replaced already, but a hanging one does not exit by itself.
+    // A draining worker exits anyway, unless it hangs.
     if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
     this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason })
@@ -196,7 +196,7 @@ export class Supervisor {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
-  /** Is the pool as it should be? A pool that is not desired any more is. */
+  /** Is the pool as desired? True for a pool that is not desired any more. */
   isAsDesired(name: string): boolean {
     return this.desired.get(name)?.isMetBy([...this.workers()].filter(({ pool }) => pool === name)) ?? true
   }
@@ -216,17 +216,17 @@ export class Supervisor {
     return this.history.notStartedIn(pool)
   }
 
-  /** How long ago the loop of a worker was last seen to turn. */
+  /** How long ago a worker's loop was last seen to turn. */
   silentMs(worker: PoolWorker): number {
     return this.watch.silentMs(worker)
   }
 
   exitReasonsOf(pool: string): string {
-    return this.exitReasons.sentenceFor(pool)
+    return this.exitReasons.ofPool(pool)
   }
 
-  forgive(workerSlot: PlannedSlot): void {
-    this.history.forgive(workerSlot)
+  clearFailures(workerSlot: PlannedSlot): void {
+    this.history.clearFailures(workerSlot)
     this.turn()
   }
 
@@ -237,11 +237,11 @@ export class Supervisor {
   private pollPools(): void {
     const now = Date.now()
     if (!this.stopping) for (const [name, desired] of this.desired) this.poolWatch.poll(this.poolOf(name), desired, now)
-    if (!this.stopping && now - this.socketsMs >= SOCKETS_EVERY_MS) this.checkSockets(now)
+    if (!this.stopping && now - this.socketsMs >= SOCKETS_POLL_MS) this.checkSockets(now)
     this.turn()
   }
 
-  /** A cleaner of temporary files may have removed the sockets: then no worker can forward a request to these workers, and no probe reaches them. */
+  /** Replaces workers whose private sockets a cleaner of temporary files has removed, because forwards and probes can't reach them. */
   private checkSockets(now: number): void {
     this.socketsMs = now
     for (const worker of this.workers()) {

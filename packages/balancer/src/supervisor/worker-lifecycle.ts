@@ -1,6 +1,7 @@
-// The life of a worker's process, as the primary sees it: it starts, is admitted, is told to stop or is killed, and exits. A failure postpones the next start of
-// its slot, and fails the reload that the worker belongs to.
+// The life of a worker's process, seen from the primary: it starts, is admitted, is told to stop or is killed, and exits.
+// A failure postpones the next start of its slot and fails the reload that the worker belongs to.
 
+import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
 import type { DesiredPool } from './desired-pool.ts'
@@ -12,11 +13,26 @@ import type { SlotHistory } from './slot-history.ts'
 import type { SupervisedPool } from './supervised-pool.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 import type { WorkerWatch } from './worker-watch.ts'
-import { describeStartFailure } from './workers/start-failure.ts'
 import type { WorkerStarts } from './workers/worker-starts.ts'
 
-/** A worker that was ready for this long was well: its exit is not one more failure in a row. */
-const WELL_MS = 5000
+/** A worker that was ready for this long was stable: its exit is not one more failure in a row. */
+const STABLE_MS = 5000
+
+/** What the user can do when the system refuses a start, by error code. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  E2BIG:
+    "its arguments and environment are too large: shorten 'args' and 'env' of the pool, or the balancer's environment (128 KiB a variable)",
+  EAGAIN: 'this user has reached its limit of processes: raise it (ulimit -u, TasksMax of a service, the pids limit of a container)',
+  EMFILE: 'the balancer has reached its limit of descriptors: raise it (ulimit -n, LimitNOFILE of a service)',
+  ENFILE: 'the system has no descriptors left: raise fs.file-max, or find the process that holds so many',
+  ENOMEM: 'the system has no memory left: run fewer workers, limit their size (maxMemory), or add memory',
+  EPERM: "the balancer lacks the permission: check 'uid' and 'gid' of the pool, and the limits of a sandbox",
+  EACCES: "the balancer lacks the permission: check that its user may execute Node and enter the pool's 'cwd'",
+  ENOENT: "Node's executable or the pool's 'cwd' is gone: check both, and restart the balancer if Node has moved",
+  ENOSPC: 'the disk has no space or no inodes left: free some, or set TMPDIR to another folder',
+  EDQUOT: 'the disk quota is used up: free some space, or set TMPDIR to another folder',
+  EROFS: 'the file system is read-only: set TMPDIR to another folder',
+}
 
 export interface WorkerLifecycleOptions {
   readonly events: BalancerEmitter
@@ -29,13 +45,13 @@ export interface WorkerLifecycleOptions {
   readonly outages: Outages
   readonly watch: WorkerWatch
   readonly messages: WorkerMessages
-  /** Do all workers have to go? Then no exit is a failure. */
+  /** Are all workers being stopped? Then no exit is a failure. */
   readonly isStopping: () => boolean
   /** The worker may have connections now. */
   readonly onReady: (worker: PoolWorker) => void
-  /** The process is gone; its hand-offs have still to be taken back. */
+  /** The process is gone. Its hand-offs have still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
-  /** A worker has exited or could not be made: it is time to plan again. */
+  /** A worker has exited or could not be started: it is time to plan again. */
   readonly onEnded: () => void
 }
 
@@ -68,7 +84,7 @@ export class WorkerLifecycle {
     }))
     if (worker === undefined) return this.notStarted(workerSlot, generation, failure)
     poolOf(workerSlot.pool).add(worker)
-    // Without a process; `onFailed` says why before anything else happens.
+    // There is no process. `onFailed` follows at once.
     if (worker.process?.pid === 0) return
     history.countStart(workerSlot)
     events.emit('workerStarted', worker.workerSlot)
@@ -80,7 +96,7 @@ export class WorkerLifecycle {
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
-    exitReasons.cameUp(worker)
+    exitReasons.onReady(worker)
     events.emit('workerReady', { ...worker.workerSlot, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     onReady(worker)
@@ -89,7 +105,7 @@ export class WorkerLifecycle {
   /** Tells a worker to exit. */
   stop(worker: PoolWorker, now: number): void {
     worker.stoppingMs = now
-    // Until the runtime is loaded, no code reads the message and none ignores the signal.
+    // Before the runtime is loaded, no code reads the message and no code ignores the signal.
     if (worker.state === 'starting') worker.process?.kill('SIGTERM')
     worker.send({ switchyard: 'leave' })
   }
@@ -100,7 +116,7 @@ export class WorkerLifecycle {
     this.failReload(worker)
     worker.stoppingMs = Date.now()
     worker.killed = true
-    void watch.untilRead(worker).then(() => {
+    void watch.untilStackRead(worker).then(() => {
       if (worker.state === 'gone') return
       events.emit('workerNoticed', { ...worker.workerSlot, level: 'warn', message: `killed: ${why}` })
       worker.process?.kill('SIGKILL')
@@ -114,32 +130,32 @@ export class WorkerLifecycle {
     events.emit('workerOutput', { ...worker.workerSlot, stream, line })
   }
 
-  /** The process could not be made. The next start waits as after a failure, and the other workers serve on. */
+  /** The system made no process. The next start waits as after a failure, and the other workers go on serving. */
   private notStarted({ pool, slot }: PlannedSlot, generation: number, failure: unknown): void {
     const { events, exitReasons, history, desiredOf, isStopping } = this.options
     const workerSlot = { pool, slot }
     const message = describeStartFailure(failure)
     const desired = desiredOf(pool)
-    exitReasons.didNotStart(workerSlot, message)
+    exitReasons.recordNotStarted(workerSlot, message)
     history.recordNotStarted(workerSlot, message)
     const failsReload = desired.previous !== undefined && generation === desired.generation
     if (failsReload) desired.failure ??= `${pool}/${slot} could not be started: ${message}`
-    const restartInMs = failsReload || isStopping() ? undefined : this.postpone(workerSlot, Date.now(), { isAppsFault: false })
+    const restartInMs = failsReload || isStopping() ? undefined : this.postpone(workerSlot, Date.now(), { isAppFault: false })
     events.emit('workerNotStarted', { ...workerSlot, generation, message, restartInMs })
   }
 
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
     const { events, exitReasons, desiredOf, isStopping, onGone, onEnded } = this.options
     const now = Date.now()
-    const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
+    const wasStable = worker.state === 'ready' && now - worker.sinceMs >= STABLE_MS
     const expected = isStopping() || worker.state === 'draining' || worker.stoppingMs !== undefined
     if (worker.stoppingMs === undefined) exitReasons.add(worker, signal === null ? `exit code ${code}` : `killed by ${signal}`)
-    if (!worker.everReady) exitReasons.didNotComeUp(worker)
+    if (!worker.everReady) exitReasons.recordNeverReady(worker)
     const failsReload = this.failReload(worker)
     // An exit that was asked for is no failure, and workers of another generation say nothing of the next one.
     const isFailure = !expected || (worker.killed && !worker.everReady)
     const postpones = isFailure && !failsReload && worker.generation === desiredOf(worker.pool).generation
-    const delayMs = postpones ? this.postpone(worker, now, { wasWell }) : undefined
+    const delayMs = postpones ? this.postpone(worker, now, { wasStable }) : undefined
     this.discard(worker)
     events.emit('workerExited', {
       ...worker.workerSlot,
@@ -168,10 +184,18 @@ export class WorkerLifecycle {
   }
 
   /** Sets when the slot may be filled again. Returns in how many milliseconds. */
-  private postpone(workerSlot: PlannedSlot, now: number, { wasWell = false, isAppsFault = true }): number {
-    const { restartDelayMs: first, maxRestartDelayMs: longest, restartWindowMs: windowMs } = this.options.limits()
-    const delayMs = this.options.history.postpone(workerSlot, now, { wasWell, isAppsFault, first, longest, windowMs })
+  private postpone(workerSlot: PlannedSlot, now: number, { wasStable = false, isAppFault = true }): number {
+    const { restartDelayMs: firstMs, maxRestartDelayMs: longestMs, restartWindowMs: windowMs } = this.options.limits()
+    const delayMs = this.options.history.postpone(workerSlot, now, { wasStable, isAppFault, firstMs, longestMs, windowMs })
     this.options.poolOf(workerSlot.pool).nextStartMs = now + delayMs
     return delayMs
   }
+}
+
+/** Why a worker could not be started, with what can be done about it. */
+function describeStartFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, message } = error as NodeJS.ErrnoException
+  const remedy = error instanceof BalancerError || code === undefined ? undefined : REMEDIES[code]
+  return remedy === undefined ? message : `${message}; ${remedy}`
 }

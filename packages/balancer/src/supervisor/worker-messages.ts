@@ -1,4 +1,4 @@
-// What workers send to the primary over their control pipes: each message goes to the parts that subscribed to its kind.
+// Messages that workers send to the primary over their control pipes. Each goes to the listeners that subscribed to its kind.
 
 import type { ToPrimary } from '@switchyard/worker-runtime'
 import type { PoolWorker } from './pool-worker.ts'
@@ -14,7 +14,7 @@ export class WorkerMessages {
     this.listeners.set(kind, [...(this.listeners.get(kind) ?? []), listener as unknown as Listener<Kind>])
   }
 
-  /** Passes a message on, in the order of the subscriptions. */
+  /** Calls the listeners in the order in which they subscribed. */
   publish(worker: PoolWorker, message: ToPrimary): void {
     for (const listener of this.listeners.get(message.switchyard) ?? []) listener(worker, message)
   }

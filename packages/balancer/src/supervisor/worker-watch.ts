@@ -1,4 +1,4 @@
-// Watches each worker while it lives: does its loop turn, do its probes pass. What is found is told; the supervisor acts on it.
+// Watches each worker from the primary: whether its event loop turns and its probes pass. The supervisor acts on what it reports.
 
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
@@ -9,19 +9,20 @@ import { isInspected } from './workers/inspector-arguments.ts'
 import { Prober } from './workers/probe.ts'
 
 const POLL_MS = 250
-/** The primary itself did not run for so long: what it missed says nothing of its workers. */
-const GAP_MS = 4 * POLL_MS
-/** A worker that hangs is not killed before that. */
-const STACK_MS = 3000
+/** After a longer gap between polls the primary itself did not run, so the silence of a worker in that time means nothing. */
+const MAX_POLL_GAP_MS = 4 * POLL_MS
+/** How long reading the stack of a worker that hangs may delay its kill. */
+const STACK_TIMEOUT_MS = 3000
 
 export interface WorkerWatchOptions {
   readonly events: BalancerEmitter
   readonly limits: () => LimitSettings
   readonly workers: () => Iterable<PoolWorker>
-  /** Where a worker's server listens privately, and what proves there that it is we who ask. */
+  /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
+  /** Proves to the worker that a request comes from the primary. */
   readonly token: string
-  /** It listens, and has passed its probe if it has one. */
+  /** The worker listens, and has passed its `readyWhen` probe if it has one. */
   readonly onUp: (worker: PoolWorker) => void
   readonly retire: (worker: PoolWorker, reason: RetireReason) => void
   readonly onPolled: () => void
@@ -30,29 +31,29 @@ export interface WorkerWatchOptions {
 /** What is known of one worker. */
 interface Watched {
   turns: number
-  /** When that was last looked at. */
-  lookedMs: number
-  /** When its loop was last seen to have turned, and the look before, after which it had. */
+  /** When `turns` was last read. */
+  polledMs: number
+  /** The poll that last found a new turn, and the poll before it: the turn was between the two. */
   turnedMs: number
   turnedAfterMs: number
   prober: Prober | undefined
-  stack: HangStackReader | undefined
-  /** Its stack is being read. */
-  reading: Promise<void> | undefined
+  stackReader: HangStackReader | undefined
+  /** Set while its stack is read. */
+  readingStack: Promise<void> | undefined
 }
 
 export class WorkerWatch {
   private readonly options: WorkerWatchOptions
   private readonly watched = new Map<PoolWorker, Watched>()
   private timer: NodeJS.Timeout | undefined
-  private lookedMs = 0
+  private polledMs = 0
 
   constructor(options: WorkerWatchOptions) {
     this.options = options
   }
 
   start(): void {
-    this.lookedMs = performance.now()
+    this.polledMs = performance.now()
     this.timer = setInterval(() => this.poll(), POLL_MS)
   }
 
@@ -61,10 +62,10 @@ export class WorkerWatch {
     for (const worker of this.watched.keys()) this.forget(worker)
   }
 
-  /** Its app listens. */
-  listens(worker: PoolWorker): void {
+  /** The worker's app listens. */
+  onListening(worker: PoolWorker): void {
     const { readyWhen, healthWhen } = worker.settings
-    const watched = this.of(worker)
+    const watched = this.watchedOf(worker)
     watched.turnedMs = performance.now()
     if (readyWhen === undefined && healthWhen === undefined) return this.options.onUp(worker)
     watched.prober = new Prober({
@@ -73,41 +74,40 @@ export class WorkerWatch {
       readyWhen,
       healthWhen,
       onReady: () => this.options.onUp(worker),
-      onSick: (reason) => {
+      onUnhealthy: (reason) => {
         this.options.events.emit('workerNoticed', { ...worker.workerSlot, level: 'warn', message: `its health probe fails: ${reason}` })
         this.options.retire(worker, 'health')
       },
-      onWell: () => {},
     })
     watched.prober.start()
   }
 
-  /** Why a worker that starts was not up in time, and what to do about it. */
+  /** Why a starting worker was not up in time, and what to do about it. */
   whyLate(worker: PoolWorker, afterMs: number): string {
     const within = `within ${afterMs} ms (startTimeoutMs)`
     if (worker.address === undefined)
-      return `no server listened in it ${within}: does the app call listen()? If it needs longer to start, raise startTimeoutMs`
+      return `the app did not listen ${within}: check that it calls listen(), or raise startTimeoutMs if it needs longer to start`
     const failure = this.watched.get(worker)?.prober?.lastFailure ?? 'no answer yet'
-    return `it listens, but its probe readyWhen did not pass ${within}: ${failure}`
+    return `the app listens, but its readyWhen probe did not pass ${within}: ${failure}`
   }
 
-  /** Its loop is known to have turned so long ago; perhaps it has since. */
+  /** How long ago the worker's loop surely turned. It may have turned later. */
   silentMs(worker: PoolWorker): number {
     const watched = this.watched.get(worker)
     if (watched === undefined) return 0
     const now = performance.now()
-    note(worker, watched, now)
+    recordTurns(worker, watched, now)
     return now - watched.turnedAfterMs
   }
 
-  /** A line that it has written on stderr. True: it is about the inspector that was opened from here. */
+  /** A line that the worker printed on stderr. Returns true if it is Node's message about the inspector that the primary opened. */
   onLine(worker: PoolWorker, line: string): boolean {
-    return this.stackOf(worker)?.hear(line) ?? false
+    return this.stackReaderOf(worker)?.onLine(line) ?? false
   }
 
-  /** Resolves when the stack of a worker that hangs has been read, or can't be. */
-  async untilRead(worker: PoolWorker): Promise<void> {
-    await this.watched.get(worker)?.reading
+  /** Resolves when the stack of a worker that hangs has been read, or reading it has failed. */
+  async untilStackRead(worker: PoolWorker): Promise<void> {
+    await this.watched.get(worker)?.readingStack
   }
 
   forget(worker: PoolWorker): void {
@@ -117,65 +117,64 @@ export class WorkerWatch {
 
   private poll(): void {
     const now = performance.now()
-    const slept = now - this.lookedMs > GAP_MS
-    this.lookedMs = now
+    const slept = now - this.polledMs > MAX_POLL_GAP_MS
+    this.polledMs = now
     for (const worker of this.options.workers()) {
-      const watched = this.of(worker)
-      note(worker, watched, now)
-      // Who is looked at with a debugger may stand at a breakpoint.
+      const watched = this.watchedOf(worker)
+      recordTurns(worker, watched, now)
+      // A worker with a debugger attached may be paused at a breakpoint.
       if (slept || worker.address === undefined || isInspected(worker.settings)) watched.turnedMs = now
-      if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.hangs(worker, watched, now)
+      if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.onHang(worker, watched, now)
     }
     this.options.onPolled()
   }
 
-  private hangs(worker: PoolWorker, watched: Watched, now: number): void {
+  private onHang(worker: PoolWorker, watched: Watched, now: number): void {
     if (worker.retiring === 'hang') return
     this.options.events.emit('workerHung', { ...worker.workerSlot, busyMs: Math.round(now - watched.turnedMs) })
-    watched.reading = this.tellStack(worker)
-    // Whatever it was to be replaced for: now it is not waited for.
+    watched.readingStack = this.reportStack(worker)
+    // An earlier reason to replace it would wait for its drain.
     worker.retiring = undefined
     this.options.retire(worker, 'hang')
   }
 
-  private async tellStack(worker: PoolWorker): Promise<void> {
-    // Whatever keeps it from being read, the worker that hangs has to go.
-    const stack = await this.stackOf(worker)
-      ?.read(STACK_MS)
+  private async reportStack(worker: PoolWorker): Promise<void> {
+    const stack = await this.stackReaderOf(worker)
+      ?.read(STACK_TIMEOUT_MS)
       .catch(() => undefined)
     this.options.events.emit('workerStack', { ...worker.workerSlot, stack })
   }
 
-  private stackOf(worker: PoolWorker): HangStackReader | undefined {
-    const watched = this.of(worker)
+  private stackReaderOf(worker: PoolWorker): HangStackReader | undefined {
+    const watched = this.watchedOf(worker)
     const pid = worker.process?.pid ?? 0
-    if (pid !== 0) watched.stack ??= new HangStackReader(pid)
-    return watched.stack
+    if (pid !== 0) watched.stackReader ??= new HangStackReader(pid)
+    return watched.stackReader
   }
 
-  private of(worker: PoolWorker): Watched {
+  private watchedOf(worker: PoolWorker): Watched {
     const known = this.watched.get(worker)
     if (known !== undefined) return known
     const now = performance.now()
     const watched: Watched = {
-      ...{ turns: 0, lookedMs: now, turnedMs: now, turnedAfterMs: now },
-      ...{ prober: undefined, stack: undefined, reading: undefined },
+      ...{ turns: 0, polledMs: now, turnedMs: now, turnedAfterMs: now },
+      ...{ prober: undefined, stackReader: undefined, readingStack: undefined },
     }
     this.watched.set(worker, watched)
     return watched
   }
 }
 
-function note({ load: { turns } }: PoolWorker, watched: Watched, now: number): void {
+function recordTurns({ load: { turns } }: PoolWorker, watched: Watched, now: number): void {
   if (turns !== watched.turns) {
     watched.turns = turns
     watched.turnedMs = now
-    watched.turnedAfterMs = watched.lookedMs
+    watched.turnedAfterMs = watched.polledMs
   }
-  watched.lookedMs = now
+  watched.polledMs = now
 }
 
-/** Has it requests that would wait for ever? */
-function isServing({ state, stoppingMs: leavingMs }: PoolWorker): boolean {
-  return state === 'ready' || (state === 'draining' && leavingMs === undefined)
+/** Has the worker requests that would wait for ever? */
+function isServing({ state, stoppingMs }: PoolWorker): boolean {
+  return state === 'ready' || (state === 'draining' && stoppingMs === undefined)
 }

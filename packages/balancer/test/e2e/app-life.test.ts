@@ -71,7 +71,7 @@ test('or the time that its pool gives it', async () => {
   const balancer = await start('never', { stopTimeoutMs: 200 })
   assert.is(await balancer.stop(), 0)
   assert.is(endOf(balancer), '30 web/0 was ended by SIGKILL')
-  assert.ok(balancer.lines.some(({ level, msg }) => level === 40 && /it had not ended 200 ms after it was told to/.test(msg)))
+  assert.ok(balancer.lines.some(({ level, msg }) => level === 40 && /it did not exit within 200 ms after it was told to stop/.test(msg)))
 })
 
 test('one that closes its server without being asked ends as well, and another takes its place', async () => {

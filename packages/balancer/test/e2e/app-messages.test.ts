@@ -59,7 +59,7 @@ for (const channel of ['native', 'portable']) {
     const old = await pidOf(balancer)
     assert.is((await exchange(balancer.port, get('/leave'))).status, 200)
     if (!isServing) {
-      await balancer.untilLine(({ msg }) => msg.startsWith('killed: its app has closed the IPC channel'), 'why it was killed')
+      await balancer.untilLine(({ msg }) => msg.startsWith('killed: its app closed the IPC channel'), 'why it was killed')
       await balancer.untilLine(({ msg }) => msg.startsWith('web/0 was ended by SIGKILL'), 'its end')
     }
     assert.is((await pidOf(balancer)) === old, isServing)

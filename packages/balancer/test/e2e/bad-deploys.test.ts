@@ -10,7 +10,7 @@ import { Steady } from './support/steady.ts'
 
 /** Of those that do not come up in time. */
 const START_MS = 1500
-const LATE = new RegExp(`web/0: no server listened in it within ${START_MS} ms \\(startTimeoutMs\\)`)
+const LATE = new RegExp(`web/0: the app did not listen within ${START_MS} ms \\(startTimeoutMs\\)`)
 const test = suite('bad deploys', { timeoutMs: 60_000 })
 
 const app = join(temporaryFolder(), 'app.mjs')
@@ -72,13 +72,15 @@ const deploys: Readonly<Record<string, Deploy>> = {
     source: serves('bad', `if (request.url === '/ready') return response.writeHead(500).end('no queue here')`),
     pool: { readyWhen: { path: '/ready', intervalMs: 50 } },
     limits: { startTimeoutMs: START_MS },
-    says: new RegExp(`web/0: it listens, but its probe readyWhen did not pass within ${START_MS} ms \\(startTimeoutMs\\): /ready: 500`),
+    says: new RegExp(
+      `web/0: the app listens, but its readyWhen probe did not pass within ${START_MS} ms \\(startTimeoutMs\\): /ready: 500`,
+    ),
   },
   'one that hangs before it listens': { source: 'while (true);', limits: { startTimeoutMs: START_MS }, says: LATE },
   'one that hangs after it listens': {
     source: `${serves('bad')} setTimeout(() => { while (true); }, 50)`,
     limits: { startTimeoutMs: 3000 },
-    says: /web\/0: its loop hangs/,
+    says: /web\/0: its event loop hangs/,
   },
   'one that eats memory up to its hard limit': {
     source: `${serves('bad')} setTimeout(() => { globalThis.eaten = Buffer.alloc(300e6, 1) }, 50)`,

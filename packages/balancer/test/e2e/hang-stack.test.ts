@@ -19,7 +19,7 @@ test('each of two workers that hang says where', async () => {
   const listen = setInterval(() => {
     for (const { slot, msg } of balancer.lines.slice(heard)) {
       heard++
-      readers.get(slot as number)?.hear(msg)
+      readers.get(slot as number)?.onLine(msg)
     }
   }, 5)
   const stacks = await Promise.all([...readers.values()].map((reader) => reader.read(patience(3000))))

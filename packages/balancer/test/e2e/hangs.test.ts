@@ -109,7 +109,7 @@ test('one that hangs while it drains is killed in time, whatever time the drain 
   await balancer.untilStatus(({ pools }) => (pools[0]?.workers.find((worker) => worker.pid === pid)?.load.busyMs ?? 0) > 50, 'a busy loop')
   const { code, err } = await runCommand(balancer, ['drain', 'web/0'])
   assert.is(code, 0, err)
-  assert.ok(balancer.lines.some((line) => line.pid === pid && line.msg === 'web/0: killed: its loop hangs'))
+  assert.ok(balancer.lines.some((line) => line.pid === pid && line.msg === 'web/0: killed: its event loop hangs'))
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
   await hanging.over()
   hanging.destroy()

@@ -54,7 +54,7 @@ test('exit: the balancer ends, so that a service manager starts it again', async
   const { balancer, down } = await startWith('exit')
   writeFileSync(down, '')
   assert.is(await balancer.ended(20_000), 4)
-  assert.ok(balancer.lines.some(({ msg }) => /every worker of pool 'web' has failed too often, and its 'onOutage' says to exit/.test(msg)))
+  assert.ok(balancer.lines.some(({ msg }) => /every worker of pool 'web' has failed too often, and its 'onOutage' is 'exit'/.test(msg)))
 })
 
 test.run()

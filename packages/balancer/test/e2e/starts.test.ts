@@ -82,7 +82,7 @@ test('an app that never listens: one line, exit code 4, after the start deadline
   await failsToStart(
     { config: { app: 'silent-app.mjs', pools: { web: { workers: 2 } }, startTimeoutMs: 800 } },
     4,
-    /no worker of pool 'web' came up.*no server listened in it within 800 ms \(startTimeoutMs\): does the app call listen\(\)\?/,
+    /no worker of pool 'web' came up.*the app did not listen within 800 ms \(startTimeoutMs\): check that it calls listen\(\)/,
   )
 })
 

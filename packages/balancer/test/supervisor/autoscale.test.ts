@@ -1,4 +1,4 @@
-// How many workers a pool should have: a table, a pool that is simulated, and random loads.
+// Autoscaling: a table of loads, a simulated pool, and random loads.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -9,51 +9,51 @@ import { Autoscaler, autoscale, type LoadSample, type ScaledWorker } from '../..
 const test = suite('autoscale', { timeoutMs: 30_000 })
 const options: AutoscaleSettings = { min: 1, max: 10, target: 0.7, upAfterMs: 5000, downAfterMs: 60_000 }
 
-/** A sample each second up to `nowMs` = 100,000; `load` by how long ago. */
+/** A sample each second up to `nowMs` = 100,000. `load` is a function of the age of the sample. */
 const history = (workers: number, load: (agoMs: number) => number): LoadSample[] =>
   Array.from({ length: 100 }, (_, index) => {
     const atMs = (index + 1) * 1000
     return { atMs, load: load(100_000 - atMs), workers }
   })
-const wantedOf = (workers: number, load: (agoMs: number) => number, changes: Partial<AutoscaleSettings> = {}) =>
+const desiredOf = (workers: number, load: (agoMs: number) => number, changes: Partial<AutoscaleSettings> = {}) =>
   autoscale({ ...options, ...changes }, history(workers, load), workers, 100_000)
 
-const table: [promise: string, workers: number, load: (agoMs: number) => number, wanted: number][] = [
+const table: [promise: string, workers: number, load: (agoMs: number) => number, desired: number][] = [
   ['load at the target changes nothing', 4, () => 2.8, 4],
-  ['nor does a little more', 4, () => 3, 4],
-  ['nor a little less', 4, () => 2, 4],
-  ['more load brings as many as it takes', 4, () => 3.6, 6],
-  ['but at most twice as many', 2, () => 8, 4],
-  ['loops that are used fully bring more', 4, () => 4, 6],
-  ['a second of load brings nobody', 4, (agoMs) => (agoMs < 1000 ? 4 : 2.4), 4],
-  ['five seconds do', 4, (agoMs) => (agoMs < 5000 ? 4 : 2.4), 6],
-  ['no load for a minute takes one away', 4, () => 0, 3],
-  ['no load for less takes nobody', 4, (agoMs) => (agoMs < 55_000 ? 0 : 2.4), 4],
-  ['load that comes again and again keeps them', 4, (agoMs) => (Math.floor(agoMs / 5000) % 6 === 0 ? 2.8 : 0), 4],
-  ['a moment of load within the minute keeps nobody', 4, (agoMs) => (agoMs === 30_000 ? 4 : 0.4), 3],
-  ['never below the fewest', 1, () => 0, 1],
-  ['never above the most', 10, () => 10, 10],
+  ['load a little above the target changes nothing', 4, () => 3, 4],
+  ['load a little below the target changes nothing', 4, () => 2, 4],
+  ['more load adds as many workers as the target needs', 4, () => 3.6, 6],
+  ['the number of workers at most doubles at once', 2, () => 8, 4],
+  ['fully used loops add workers', 4, () => 4, 6],
+  ['a second of load adds no worker', 4, (agoMs) => (agoMs < 1000 ? 4 : 2.4), 4],
+  ['five seconds of load add workers', 4, (agoMs) => (agoMs < 5000 ? 4 : 2.4), 6],
+  ['no load for a minute removes one worker', 4, () => 0, 3],
+  ['no load for less than a minute removes none', 4, (agoMs) => (agoMs < 55_000 ? 0 : 2.4), 4],
+  ['load that comes again and again keeps the workers', 4, (agoMs) => (Math.floor(agoMs / 5000) % 6 === 0 ? 2.8 : 0), 4],
+  ['a moment of load within the minute does not prevent a removal', 4, (agoMs) => (agoMs === 30_000 ? 4 : 0.4), 3],
+  ['never below min', 1, () => 0, 1],
+  ['never above max', 10, () => 10, 10],
 ]
-for (const [promise, workers, load, wanted] of table) test(promise, () => assert.is(wantedOf(workers, load), wanted))
+for (const [promise, workers, load, desired] of table) test(promise, () => assert.is(desiredOf(workers, load), desired))
 
-test('outside of its bounds a pool comes inside at once', () => {
+test('a pool outside its bounds comes inside at once', () => {
   assert.is(autoscale(options, [], 0, 0), 1)
   assert.is(autoscale(options, [], 12, 0), 10)
 })
 
-test('what is not known for long enough changes nothing', () => {
+test('too few samples change nothing', () => {
   assert.is(autoscale(options, history(4, () => 4).slice(-4), 4, 100_000), 4)
   assert.is(autoscale(options, history(4, () => 0).slice(-59), 4, 100_000), 4)
   assert.is(autoscale(options, [], 4, 100_000), 4)
 })
 
-test('one that has just left is looked at for a while before the next one leaves', () => {
+test('after a removal the next one waits for another downAfterMs', () => {
   const samples = history(4, () => 0).map((sample) => ({ ...sample, workers: sample.atMs <= 45_000 ? 5 : 4 }))
   assert.is(autoscale(options, samples, 4, 100_000), 4)
   assert.is(autoscale(options, samples.slice(5), 4, 106_000), 3)
 })
 
-/** A pool whose workers need some time to come up and share the load. Answers how many there were after each step. */
+/** Simulates a pool whose workers take two seconds to start and share the load. Returns the number of workers after each step. */
 function simulate(
   settings: AutoscaleSettings,
   first: number,
@@ -72,10 +72,10 @@ function simulate(
       const utilisation = Math.min(1, (loadAt(step) / Math.max(1, ready)) * noise)
       return { state: at <= step ? 'ready' : 'starting', load: { utilisation, busyMs: 0 } }
     })
-    const wanted = scaler.poll(workers, startsAt.length, step * stepMs)
-    while (startsAt.length < wanted) startsAt.push(step + 8)
-    startsAt.length = wanted
-    counts.push(wanted)
+    const desired = scaler.poll(workers, startsAt.length, step * stepMs)
+    while (startsAt.length < desired) startsAt.push(step + 8)
+    startsAt.length = desired
+    counts.push(desired)
   }
   return counts
 }
@@ -90,13 +90,13 @@ test('a pool grows within seconds and shrinks over minutes', () => {
   for (const [index, second] of falls.entries()) assert.ok(second - (falls[index - 1] ?? 60) >= 60, falls.join(' '))
 })
 
-test('a loop in a long turn is used fully, whatever it said last; who leaves or comes up has no load', () => {
+test('a loop in a long turn counts as fully used; starting and draining workers have no load', () => {
   const scaler = new Autoscaler(options)
   const worker = (state: ScaledWorker['state'], utilisation: number, busyMs = 0): ScaledWorker => ({ state, load: { utilisation, busyMs } })
   const workers = [worker('ready', 0, 3000), worker('draining', 1), worker('starting', 1), worker('gone', 1)]
-  let wanted = 1
-  for (let nowMs = 0; nowMs <= 6000; nowMs += 100) wanted = Math.max(wanted, scaler.poll(workers, 1, nowMs))
-  assert.is(wanted, 2)
+  let most = 1
+  for (let nowMs = 0; nowMs <= 6000; nowMs += 100) most = Math.max(most, scaler.poll(workers, 1, nowMs))
+  assert.is(most, 2)
 })
 
 test('under a constant load the number settles and stays, at the target or at its bounds', () => {
@@ -113,15 +113,15 @@ test('under a constant load the number settles and stays, at the target or at it
         const counts = simulate(settings, Math.min(min + first, min + more), 4 * 300, () => load, seededRandom(seed))
         for (const count of counts) assert.ok(count >= min && count <= min + more)
         const settled = counts.slice(-4 * 120)
-        assert.is(new Set(settled).size, 1, `it goes on changing: ${counts.join(' ')}`)
+        assert.is(new Set(settled).size, 1, `the number keeps changing: ${counts.join(' ')}`)
         const count = settled[0] as number
-        if (count < min + more) assert.ok(load <= count * target * 1.15, `${count} for ${load} are too few`)
-        if (count > min) assert.ok(load >= (count - 1) * target * 0.85, `${count} for ${load} are too many`)
-        // Up or down, and never up again after a fall.
-        const turns =
+        if (count < min + more) assert.ok(load <= count * target * 1.15, `${count} workers are too few for load ${load}`)
+        if (count > min) assert.ok(load >= (count - 1) * target * 0.85, `${count} workers are too many for load ${load}`)
+        // Under a constant load the number goes up or down, never both.
+        const isUpAndDown =
           counts.filter((one, step) => one > (counts[step - 1] ?? one)).length > 0 &&
           counts.some((one, step) => one < (counts[step - 1] ?? one))
-        assert.not.ok(turns, `up and down: ${counts.join(' ')}`)
+        assert.not.ok(isUpAndDown, `up and down: ${counts.join(' ')}`)
       },
     ),
     { numRuns: 60 },

@@ -1,4 +1,4 @@
-// What a worker may ask of node:cluster, by values: what an app needs is let through as new, and everything else has an answer or none.
+// What a worker may ask of node:cluster: valid requests are rebuilt and delivered, all others are refused or dropped.
 
 import { constants } from 'node:os'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -13,7 +13,7 @@ const query = (more: object = {}) => ({ cmd: 'NODE_CLUSTER', act: 'queryServer',
 function requests(isOther = false) {
   const clock = { now: 0 }
   const made = new ClusterRequests({ isOther, now: () => clock.now })
-  /** Asks, and lets node:cluster answer that it is done. */
+  /** Sends a request and lets node:cluster answer with success. Returns the errno. */
   const open = (more: object = {}): number => {
     const { deliver, revise, reply } = made.read(query(more))
     if (deliver === undefined) return reply?.errno as number
@@ -23,7 +23,7 @@ function requests(isOther = false) {
   return { made, open, clock }
 }
 
-test('a server, a UDP socket, a unix socket of an app: asked for again with nothing but what node:cluster reads', () => {
+test('a request for a server, a UDP socket or a unix socket is rebuilt from the fields that node:cluster reads', () => {
   for (const asked of [
     {},
     { address: null, addressType: 6, port: 0 },
@@ -38,21 +38,21 @@ test('a server, a UDP socket, a unix socket of an app: asked for again with noth
 
 for (const [what, more, errno] of [
   ['a descriptor of the primary', { fd: 17, address: null, port: null }, EBADF],
-  ['a descriptor beside an address', { fd: 0 }, EBADF],
+  ['a descriptor together with an address', { fd: 0 }, EBADF],
   ['an address that is a name', { address: 'localhost' }, EINVAL],
-  ['an address that is no text', { address: { toString: 1 } }, EINVAL],
+  ['an address that is no string', { address: { toString: 1 } }, EINVAL],
   ['a port out of range', { port: 65_536 }, EINVAL],
-  ['half a port', { port: 1.5 }, EINVAL],
+  ['a fractional port', { port: 1.5 }, EINVAL],
   ['a port that is no number', { port: '80' }, EINVAL],
-  ['a kind of address that there is not', { addressType: 'udp5' }, EINVAL],
-  ['a path without its kind', { address: '/tmp/a', port: -1 }, EINVAL],
-  ['flags that are none', { flags: -1 }, EINVAL],
-  ['no index', { index: '0' }, EINVAL],
+  ['an unknown address type', { addressType: 'udp5' }, EINVAL],
+  ['a path with the address type of IPv4', { address: '/tmp/a', port: -1 }, EINVAL],
+  ['negative flags', { flags: -1 }, EINVAL],
+  ['an index that is no number', { index: '0' }, EINVAL],
 ] as const) {
   test(`${what} is refused`, () => assert.is(requests().open(more), -errno))
 }
 
-test('another user gets no low port and no file; of its own rights everything', () => {
+test('a worker of another user gets no privileged port and no unix socket, and everything else', () => {
   for (const more of [{ port: 81 }, { port: 1023, addressType: 'udp4' }, { address: '/root/a.sock', port: -1, addressType: -1 }]) {
     assert.is(requests(true).open(more), -EACCES)
     assert.is(requests().open(more), 0)
@@ -60,7 +60,7 @@ test('another user gets no low port and no file; of its own rights everything', 
   for (const more of [{}, { port: 0 }, { port: 1024 }]) assert.is(requests(true).open(more), 0)
 })
 
-test('the same address twice is in use, until it is closed; of port 0 each is another', () => {
+test('a second request for an address fails with EADDRINUSE until it is closed; port 0 may be requested again', () => {
   const { made, open } = requests()
   assert.is(open(), 0)
   assert.is(open({ index: 1 }), -EADDRINUSE)
@@ -68,17 +68,17 @@ test('the same address twice is in use, until it is closed; of port 0 each is an
   const { deliver } = requests().made.read(query())
   const close = { cmd: 'NODE_CLUSTER', act: 'close', key: JSON.stringify(deliver) }
   assert.equal(made.read(close).deliver, close)
-  assert.equal(made.read(close), {}, 'only what it has opened itself')
+  assert.equal(made.read(close), {}, 'a worker can close only what it has opened')
   assert.is(open(), 0)
 })
 
-test('what node:cluster could not open does not count', () => {
+test('a request that node:cluster refused does not count as open', () => {
   const { made, open } = requests()
   made.read(query()).revise?.({ key: 'k', errno: -98 })
   assert.is(open(), 0)
 })
 
-test('so many at a time, and so many a second', () => {
+test('64 sockets at a time, 100 requests a second', () => {
   const { open, clock } = requests()
   const answers = Array.from({ length: 64 }, (_, index) => open({ port: 0, index }))
   assert.ok(answers.every((errno) => errno === 0))
@@ -89,7 +89,7 @@ test('so many at a time, and so many a second', () => {
   assert.is(open(), -EMFILE)
 })
 
-test('keys of TLS tickets are shared with workers of the same user, and with no other', () => {
+test('the keys of TLS session tickets are shared only between workers of the same user', () => {
   const data = { ticketKeys: 'ab'.repeat(48) }
   const own = requests().made.read(query({ data: { ...data, more: 1 } }))
   assert.equal(own.deliver?.data, data)
@@ -97,10 +97,10 @@ test('keys of TLS tickets are shared with workers of the same user, and with no 
   const other = requests(true).made.read(query({ data }))
   assert.is(other.deliver?.data, null)
   assert.equal(other.revise?.({ key: 'k', data: { ticketKeys: 'first' } }).data, data)
-  assert.equal(requests().made.read(query({ data, fd: 3 })).reply?.data, data, 'or its own server would throw')
+  assert.equal(requests().made.read(query({ data, fd: 3 })).reply?.data, data, 'without them the TLS server of the worker would throw')
 })
 
-test('answers to questions that were never asked, and what node:cluster does not know, are left out', () => {
+test('unexpected answers and unknown messages are dropped', () => {
   const { made } = requests()
   for (const message of [
     query({ ack: 3 }),
@@ -115,11 +115,11 @@ test('answers to questions that were never asked, and what node:cluster does not
     assert.equal(made.read(message), {})
 })
 
-test('that it is there, listens and is about to end is told', () => {
+test('online, listening and exitedAfterDisconnect are delivered', () => {
   const { made } = requests()
   assert.equal(made.read({ cmd: 'NODE_CLUSTER', act: 'online', seq: 0 }).deliver, { cmd: 'NODE_CLUSTER', act: 'online' })
-  const bye = { cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect', seq: 4 }
-  assert.equal(made.read(bye).deliver, bye)
+  const exit = { cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect', seq: 4 }
+  assert.equal(made.read(exit).deliver, exit)
   assert.equal(made.read({ cmd: 'NODE_CLUSTER', act: 'listening', ...TCP, address: { a: 1 } }).deliver, {
     ...{ cmd: 'NODE_CLUSTER', act: 'listening' },
     ...{ address: undefined, port: 9464, addressType: 4, fd: undefined },

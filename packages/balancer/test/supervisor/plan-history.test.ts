@@ -1,4 +1,4 @@
-// The plan over random histories: whatever happens, a reload takes nobody away who serves, and in the end all is as wanted.
+// The supervisor's plan over random histories: a serving worker is never removed before its replacement serves, and the pool always ends as desired.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -29,27 +29,27 @@ function run(events: readonly (typeof event extends fc.Arbitrary<infer E> ? E : 
     else if (one.do === 'retire') world.retire(one.index)
     else if (one.do === 'scale') world.scale(one.workers)
     else if (one.do === 'hold') world.hold(one.slot)
-    else if (one.do === 'release') world.wanted.held.delete(one.slot)
+    else if (one.do === 'release') world.desired.held.delete(one.slot)
     else world.settle(one.forMs)
     world.step()
   }
   return world
 }
 
-test(`${HISTORIES} random histories: nobody who serves goes before another serves, never more than two generations, and all comes to rest`, () => {
+test(`${HISTORIES} random histories: no worker stops before its replacement serves, at most two generations run, and the pool ends as desired`, () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 12 }), (events) => {
       const world = run(events)
       world.settle(40_000)
       assert.equal(world.faults, [])
-      assert.ok(world.isAsDesired, `not as wanted: ${JSON.stringify(world.workers)}`)
+      assert.ok(world.isAsDesired, `not as desired: ${JSON.stringify(world.workers)}`)
     }),
     { numRuns: HISTORIES },
   )
 })
 
 for (const deploy of deploys.filter((one) => one !== 'good')) {
-  test(`a reload whose workers are such that each ${deploy}: the old ones serve on at full strength`, () => {
+  test(`a reload in which each new worker ${deploy}: the old workers serve on at full strength`, () => {
     const world = new World(WORKERS)
     const before = world.ready.map(({ id }) => id)
     assert.ok(world.reload(deploy, WORKERS))
@@ -61,13 +61,13 @@ for (const deploy of deploys.filter((one) => one !== 'good')) {
         before,
       )
     }
-    assert.ok(world.wanted.reverted !== undefined)
+    assert.ok(world.desired.reverted !== undefined)
     assert.ok(world.isAsDesired)
     assert.equal(world.faults, [])
   })
 }
 
-test('a good reload replaces every worker, one seat at a time', () => {
+test('a good reload replaces every worker, one slot at a time', () => {
   const world = new World(WORKERS)
   assert.ok(world.reload('good', WORKERS))
   let most = 0
@@ -80,7 +80,7 @@ test('a good reload replaces every worker, one seat at a time', () => {
   assert.is(most, 1)
   assert.ok(world.isAsDesired)
   assert.ok(world.ready.every(({ generation }) => generation === 1))
-  assert.is(world.wanted.previous, undefined)
+  assert.is(world.desired.previous, undefined)
 })
 
 test.run()

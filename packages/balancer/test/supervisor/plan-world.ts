@@ -1,11 +1,11 @@
-// A world for the plan: workers that start, serve, crash and hang by command, and a supervisor that does what the plan says. Time is a number.
+// Simulates a pool for the plan: workers start, serve, crash and hang on command, and every action of the plan is carried out. Time is a number.
 
 import { DesiredPool, type PoolVersion } from '../../src/supervisor/desired-pool.ts'
 import { type Action, plan, restartDelayMs } from '../../src/supervisor/plan.ts'
 import type { PlannedWorker, SlotStarts } from '../../src/supervisor/plan-input.ts'
 import { plainPool } from '../support/plain-pool.ts'
 
-/** What becomes of the workers of a generation. */
+/** What the workers of a generation do. */
 export type Deploy = 'good' | 'crashes' | 'never listens' | 'exits soon' | 'hangs'
 
 interface WorldWorker {
@@ -19,7 +19,7 @@ interface WorldWorker {
   retiring: PlannedWorker['retiring']
   sealed: boolean
   drained: boolean
-  leavingMs: number | undefined
+  stoppingMs: number | undefined
   readonly startedMs: number
 }
 
@@ -33,9 +33,9 @@ const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_00
 
 export class World {
   nowMs = 1_000_000
-  readonly wanted: DesiredPool
+  readonly desired: DesiredPool
   workers: WorldWorker[] = []
-  /** What the plan did that it may not do. */
+  /** Actions of the plan that break its promises. */
   readonly faults: string[] = []
   private readonly deploys = new Map<number, Deploy>([[0, 'good']])
   private readonly histories = new Map<number, SlotStarts>()
@@ -43,7 +43,7 @@ export class World {
   private lastId = 0
 
   constructor(workers: number) {
-    this.wanted = new DesiredPool(versionWith(workers))
+    this.desired = new DesiredPool(versionWith(workers))
     this.settle(20_000)
   }
 
@@ -52,39 +52,39 @@ export class World {
   }
 
   get isAsDesired(): boolean {
-    const { workers, generation, held } = this.wanted
-    const wanted = workerSlots(workers).filter((slot) => !held.has(slot))
+    const { workers, generation, held } = this.desired
+    const slots = workerSlots(workers).filter((slot) => !held.has(slot))
     return (
-      this.workers.length === wanted.length &&
-      wanted.every((slot) =>
+      this.workers.length === slots.length &&
+      slots.every((slot) =>
         this.ready.some((worker) => worker.slot === slot && worker.generation === generation && worker.retiring === undefined),
       )
     )
   }
 
-  /** As an operator asks for it: not while another is under way, or its workers are still here. */
+  /** Begins a reload, unless another is under way or old workers are still there. Returns whether it has begun. */
   reload(deploy: Deploy, workers: number): boolean {
-    const { generation, held } = this.wanted
+    const { generation, held } = this.desired
     if (workerSlots(workers).every((slot) => held.has(slot))) return false
-    if (this.wanted.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
-    this.wanted.beginReload(versionWith(workers))
-    this.deploys.set(this.wanted.generation, deploy)
+    if (this.desired.previous !== undefined || this.workers.some((worker) => worker.generation !== generation)) return false
+    this.desired.beginReload(versionWith(workers))
+    this.deploys.set(this.desired.generation, deploy)
     return true
   }
 
-  /** Of a pool that has no seat left nothing can be said: a reload of it tries nobody. */
+  /** Holds a slot, but never the last one: a reload of a pool without slots tests nothing. */
   hold(slot: number): void {
-    const { held, workers } = this.wanted
+    const { held, workers } = this.desired
     if (workerSlots(workers).some((other) => other !== slot && !held.has(other))) held.add(slot)
   }
 
   scale(workers: number): void {
-    if (workerSlots(workers).some((slot) => !this.wanted.held.has(slot))) this.wanted.scaleTo(workers)
+    if (workerSlots(workers).some((slot) => !this.desired.held.has(slot))) this.desired.scaleTo(workers)
   }
 
   crash(index: number): void {
     const worker = this.workers[index % Math.max(this.workers.length, 1)]
-    if (worker !== undefined) this.gone(worker, false)
+    if (worker !== undefined) this.exit(worker, false)
   }
 
   hang(index: number): void {
@@ -97,7 +97,7 @@ export class World {
     if (worker !== undefined) worker.retiring ??= 'memory'
   }
 
-  /** Lets time pass, with the plan asked at every step. */
+  /** Lets time pass and carries out the plan at every step. */
   settle(forMs: number): void {
     for (const untilMs = this.nowMs + forMs; this.nowMs < untilMs; this.nowMs += STEP_MS) this.step()
   }
@@ -106,7 +106,7 @@ export class World {
     for (const worker of [...this.workers]) this.live(worker)
     for (let rounds = 0; rounds < 10; rounds++) {
       const { actions } = plan(
-        { pools: [this.wanted], stopping: false, ...limits },
+        { pools: [this.desired], stopping: false, ...limits },
         {
           workers: this.workers.map((worker) => this.planned(worker)),
           history: ({ slot }) => this.histories.get(slot),
@@ -120,7 +120,7 @@ export class World {
     const generations = new Set(this.workers.map(({ generation }) => generation))
     if (generations.size > 2) this.faults.push(`${generations.size} generations at once`)
     for (const slot of new Set(this.workers.map((worker) => worker.slot))) {
-      const here = this.workers.filter((worker) => worker.slot === slot && worker.state !== 'draining' && worker.leavingMs === undefined)
+      const here = this.workers.filter((worker) => worker.slot === slot && worker.state !== 'draining' && worker.stoppingMs === undefined)
       if (here.length > 2) this.faults.push(`${here.length} workers in slot ${slot}`)
     }
   }
@@ -128,19 +128,19 @@ export class World {
   private live(worker: WorldWorker): void {
     const age = this.nowMs - worker.startedMs
     const deploy = this.deploys.get(worker.generation) ?? 'good'
-    if (worker.leavingMs !== undefined) return this.gone(worker, true)
+    if (worker.stoppingMs !== undefined) return this.exit(worker, true)
     if (worker.state === 'starting' && age >= START_MS) {
-      if (deploy === 'crashes') return this.gone(worker, false)
+      if (deploy === 'crashes') return this.exit(worker, false)
       if (deploy !== 'never listens') worker.upMs ??= this.nowMs
       if (deploy === 'hangs') worker.hungSinceMs ??= this.nowMs
     }
-    if (deploy === 'exits soon' && age >= START_MS + 1000) return this.gone(worker, false)
+    if (deploy === 'exits soon' && age >= START_MS + 1000) return this.exit(worker, false)
     if (worker.state === 'draining' && this.nowMs - worker.sinceMs >= DRAIN_MS && worker.hungSinceMs === undefined) worker.drained = true
     if (worker.state === 'ready' && worker.hungSinceMs !== undefined && this.nowMs - worker.hungSinceMs >= HANG_MS) worker.retiring = 'hang'
   }
 
   private planned(worker: WorldWorker): PlannedWorker {
-    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, leavingMs } = worker
+    const { id, slot, generation, state, sinceMs, upMs, hungSinceMs, retiring, sealed, drained, stoppingMs } = worker
     const silentMs = hungSinceMs === undefined ? 0 : this.nowMs - hungSinceMs
     const stopTimeoutMs = undefined
     return {
@@ -155,7 +155,7 @@ export class World {
       retiring,
       sealed,
       drained,
-      stoppingMs: leavingMs,
+      stoppingMs,
       stopTimeoutMs,
     }
   }
@@ -174,7 +174,7 @@ export class World {
             sinceMs: nowMs,
             startedMs: nowMs,
           },
-          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, sealed: false, drained: false, leavingMs: undefined },
+          ...{ upMs: undefined, hungSinceMs: undefined, retiring: undefined, sealed: false, drained: false, stoppingMs: undefined },
         })
         return
       }
@@ -186,8 +186,8 @@ export class World {
         return
       case 'drain':
         if (worker === undefined) return
-        if (!this.mayGo(worker))
-          this.faults.push(`${worker.slot} of generation ${worker.generation} was drained, and nobody serves in its place`)
+        if (!this.mayStop(worker))
+          this.faults.push(`${worker.slot} of generation ${worker.generation} was drained before its replacement served`)
         worker.state = 'draining'
         worker.sinceMs = this.nowMs
         return
@@ -198,37 +198,37 @@ export class World {
       case 'kill':
       case 'kill-late':
         if (worker === undefined) return
-        if (worker.state === 'ready' && !this.mayGo(worker)) this.faults.push(`${worker.slot} was ended, and nobody serves in its place`)
-        worker.leavingMs = this.nowMs
+        if (worker.state === 'ready' && !this.mayStop(worker)) this.faults.push(`${worker.slot} was stopped before its replacement served`)
+        worker.stoppingMs = this.nowMs
         return
       case 'break':
-        this.wanted.broken.add(action.workerSlot.slot)
+        this.desired.broken.add(action.workerSlot.slot)
         return
       case 'begin-outage':
-        this.wanted.outageSinceMs = this.nowMs
+        this.desired.outageSinceMs = this.nowMs
         return
       case 'give-up':
         this.faults.push('a pool that was up was given up')
         return
       case 'revert':
-        return this.wanted.revert(action.why)
+        return this.desired.revert(action.why)
       case 'record-replaced':
-        return this.wanted.complete()
+        return this.desired.complete()
     }
   }
 
-  /** Nobody who serves goes before another serves in its seat, but from a seat that is not wanted. */
-  private mayGo({ slot, id }: WorldWorker): boolean {
-    const { workers, held, generation } = this.wanted
+  /** A worker may stop when another serves in its slot, or the slot should be empty. */
+  private mayStop({ slot, id }: WorldWorker): boolean {
+    const { workers, held, generation } = this.desired
     if (slot >= workers || held.has(slot)) return true
     return this.ready.some((other) => other.id !== id && other.slot === slot && other.generation === generation)
   }
 
-  private gone(worker: WorldWorker, expected: boolean): void {
+  private exit(worker: WorldWorker, expected: boolean): void {
     this.workers.splice(this.workers.indexOf(worker), 1)
-    const { wanted, nowMs } = this
-    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (isOfReload) wanted.failure ??= 'it ended'
+    const { desired, nowMs } = this
+    const isOfReload = desired.previous !== undefined && worker.generation === desired.generation && worker.state !== 'draining'
+    if (isOfReload) desired.failure ??= 'it exited'
     if (isOfReload || (expected && worker.state !== 'starting') || worker.state === 'draining') return
     const before = this.histories.get(worker.slot)?.failures ?? 0
     const failures = worker.state === 'ready' && nowMs - worker.sinceMs >= 5000 ? 0 : before + 1

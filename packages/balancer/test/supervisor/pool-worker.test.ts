@@ -1,4 +1,4 @@
-// The weight of a worker at a moment, with fake workers.
+// The weight of a worker over time, on a fake clock.
 
 import { portableTransport } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
@@ -29,7 +29,7 @@ function workerAt(slot: number, changes: Partial<PoolSettings> = {}): PoolWorker
   return worker
 }
 
-test('has the weight of its slot, or 1', () => {
+test('a worker has the weight of its slot, or 1', () => {
   const settings = { weights: [2, 0.5], slowStart: undefined }
   assert.equal(
     [0, 1, 2].map((slot) => workerAt(slot, settings).weight),
@@ -38,7 +38,7 @@ test('has the weight of its slot, or 1', () => {
   assert.is(workerAt(0).weight, 1)
 })
 
-test('starts slowly from when it is ready, and has its whole weight for good when that is over', () => {
+test('the weight grows from the moment the worker is ready, and stays whole afterwards', () => {
   const worker = workerAt(0, { weights: [2], slowStart })
   worker.state = 'ready'
   worker.sinceMs = nowMs
@@ -57,7 +57,7 @@ test('starts slowly from when it is ready, and has its whole weight for good whe
   }
 })
 
-test('a start that took longer than the window counts for nothing', () => {
+test('the slow start begins when the worker is ready, however long it took to start', () => {
   const worker = workerAt(0, { weights: [], slowStart })
   nowMs += 20_000
   assert.is(worker.weight, 1)

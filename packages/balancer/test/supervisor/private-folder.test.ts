@@ -1,4 +1,4 @@
-// Who may come into the folder of the private sockets. What needs other users is tested where this runs as root, and says so elsewhere.
+// The folder of private sockets: its modes, and how it is made, replaced and removed. Tests with other users need root.
 
 import { spawn } from 'node:child_process'
 import {
@@ -22,11 +22,11 @@ import { until, untilEvent } from '../../../../test/support/until.ts'
 import { PrivateFolder } from '../../src/supervisor/private-sockets/private-folder.ts'
 
 const test = suite('private folder')
-/** Numbers of users that nobody needs to have a name for. */
-const [ONE, OTHER, STRANGER] = [20_001, 20_002, 20_003] as const
+/** User ids without accounts. */
+const [ONE, OTHER, UNRELATED] = [20_001, 20_002, 20_003] as const
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-test('a folder of one user is for that user alone', () => {
+test('with one user, only that user may enter the folder', () => {
   const folder = new PrivateFolder()
   const socket = folder.socketFor(7)
   assert.is(socket, join(dirname(folder.servingSocketOf(7)), 'app.sock'))
@@ -35,7 +35,7 @@ test('a folder of one user is for that user alone', () => {
   assert.not.ok(existsSync(dirname(dirname(socket))))
 })
 
-test('what a worker leaves behind goes with it, its links without what they lead to', async () => {
+test('the files of a worker are removed with it, and links are removed without their targets', async () => {
   const folder = new PrivateFolder()
   const elsewhere = join(tmpdir(), `private-folder-${process.pid}`)
   mkdirSync(elsewhere)
@@ -57,14 +57,14 @@ test('what a worker leaves behind goes with it, its links without what they lead
   await new Promise((resolve) => server.close(resolve))
 })
 
-/** A folder of temporary files that is this test's alone. */
+/** An empty folder for temporary files. */
 function base(): string {
   const path = mkdtempSync(join(tmpdir(), 'base-'))
   atSuiteEnd(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
-test('a folder that was cleared away is made anew under another name, and the workers in it are told apart', () => {
+test('a removed folder is replaced under a new name, and the workers with sockets in the old one have a fault', () => {
   const notices: string[] = []
   const folder = new PrivateFolder({ bases: [base()], onNotice: (message) => notices.push(message) })
   const before = dirname(dirname(folder.socketFor(1)))
@@ -74,11 +74,11 @@ test('a folder that was cleared away is made anew under another name, and the wo
   const victim = base()
   mkdirSync(join(victim, '1'))
   writeFileSync(join(victim, '1', 'kept'), 'a')
-  // By the old name somebody has put something else.
+  // Another user has put a link under the old name.
   symlinkSync(victim, before)
   const after = dirname(dirname(folder.socketFor(2)))
   assert.is.not(after, before)
-  assert.match(String(folder.faultOf(1)), /in another folder now/)
+  assert.match(String(folder.faultOf(1)), /in a new folder/)
   assert.is(folder.faultOf(2), undefined)
   assert.match(notices.join(), /was removed/)
   folder.removeSocketsOf(1)
@@ -88,16 +88,16 @@ test('a folder that was cleared away is made anew under another name, and the wo
   rmSync(before)
 })
 
-test('a base that is missing, too deep or no folder is passed over, and said', () => {
+test('a base that is missing, too deep or not a folder is skipped with a notice', () => {
   const good = base()
   const file = join(good, 'file')
   writeFileSync(file, '')
   const deep = join(good, 'x'.repeat(60), 'y'.repeat(60))
   mkdirSync(deep, { recursive: true })
   for (const [bad, why] of [
-    ['/nonexistent', 'it is not there'],
-    [file, 'it is no folder'],
-    [deep, 'would be too long'],
+    ['/nonexistent', 'it does not exist'],
+    [file, 'it is not a folder'],
+    [deep, 'room for the path of a socket'],
   ] as const) {
     const notices: string[] = []
     const folder = new PrivateFolder({ bases: [bad, good], onNotice: (message) => notices.push(message) })
@@ -106,11 +106,11 @@ test('a base that is missing, too deep or no folder is passed over, and said', (
     folder.remove()
   }
   const none = new PrivateFolder({ bases: ['/nonexistent', deep] })
-  assert.throws(() => none.socketFor(1), /no folder for the workers' private sockets: \/nonexistent \(it is not there\);.*Set TMPDIR/)
+  assert.throws(() => none.socketFor(1), /no folder for the workers' private sockets: \/nonexistent \(it does not exist\);.*Set TMPDIR/)
   none.remove()
 })
 
-test('where workers of other users must reach it, a base that they may not pass is the last choice', () => {
+test('with workers of other users, a base that they may not pass through is the last choice', () => {
   const [own, open] = [base(), base()]
   chmodSync(open, 0o711)
   const shared = new PrivateFolder({ bases: [own, open], isShared: () => true })
@@ -120,11 +120,11 @@ test('where workers of other users must reach it, a base that they may not pass 
   for (const folder of [shared, only]) folder.remove()
 })
 
-test('what a killed primary has left is removed by the next, and nothing else', async () => {
+test('the next primary removes the folder of a killed one, and nothing else', async () => {
   const place = base()
   const used = new PrivateFolder({ bases: [place] })
   const inUse = dirname(dirname(used.socketFor(1)))
-  const killed = await as(
+  const killed = await runAs(
     process.getuid?.() ?? 0,
     `const path = require('node:fs').mkdtempSync(${JSON.stringify(join(place, 'switchyard-'))})
      require('node:fs').mkdirSync(path + '/7')
@@ -134,15 +134,15 @@ test('what a killed primary has left is removed by the next, and nothing else', 
   await killed.end()
   const unknown = mkdtempSync(join(place, 'switchyard-'))
   mkdirSync(join(place, 'switchyard-notours'))
-  assert.ok(existsSync(killed.said))
+  assert.ok(existsSync(killed.output))
   const next = new PrivateFolder({ bases: [place] })
   const made = dirname(dirname(next.socketFor(2)))
-  await until(() => !existsSync(killed.said), 5_000, 'the end of what was left')
+  await until(() => !existsSync(killed.output), 5_000, 'the removal of the old folder')
   assert.equal(readdirSync(place).sort(), [inUse, made, unknown, join(place, 'switchyard-notours')].map((path) => basename(path)).sort())
   for (const folder of [used, next]) folder.remove()
 })
 
-test("a folder inside a worker's is not descended into, wherever it leads by then", () => {
+test('a subfolder of a worker’s folder is never entered, also if it was swapped for a link', () => {
   const folder = new PrivateFolder({ bases: [base()] })
   const mine = dirname(folder.socketFor(1))
   const victim = base()
@@ -154,15 +154,15 @@ test("a folder inside a worker's is not descended into, wherever it leads by the
   folder.removeSocketsOf(1)
   folder.remove()
   assert.equal(readdirSync(victim), ['important'])
-  assert.equal(readdirSync(mine), ['b'], 'what is no socket stays')
+  assert.equal(readdirSync(mine), ['b'], 'a subfolder stays')
 })
 
-/** Runs code as a user; resolves with what it printed. */
-async function as(uid: number, code: string): Promise<{ said: string; end: () => Promise<void> }> {
+/** Runs code as a user. Resolves with what it printed first. */
+async function runAs(uid: number, code: string): Promise<{ output: string; end: () => Promise<void> }> {
   const child = spawn(process.execPath, ['-e', code], { uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] })
-  const [said] = await untilEvent(child.stdout, 'data')
+  const [output] = await untilEvent(child.stdout, 'data')
   return {
-    said: String(said).trim(),
+    output: String(output).trim(),
     async end() {
       child.kill('SIGKILL')
       if (child.exitCode === null && child.signalCode === null) await untilEvent(child, 'exit')
@@ -171,7 +171,7 @@ async function as(uid: number, code: string): Promise<{ said: string; end: () =>
 }
 
 async function listenAs(uid: number, path: string): Promise<() => Promise<void>> {
-  const listener = await as(
+  const listener = await runAs(
     uid,
     `const path = ${JSON.stringify(path)}
      require('node:net').createServer((socket) => socket.end()).listen({ path, writableAll: true }, () => {
@@ -179,21 +179,21 @@ async function listenAs(uid: number, path: string): Promise<() => Promise<void>>
        console.log('listens')
      })`,
   )
-  assert.is(listener.said, 'listens')
+  assert.is(listener.output, 'listens')
   return listener.end
 }
 
 async function connectAs(uid: number, path: string): Promise<string> {
-  const client = await as(
+  const client = await runAs(
     uid,
     `require('node:net').connect(${JSON.stringify(path)}).once('connect', () => console.log('connected')).once('error', ({ code }) => console.log(code))`,
   )
   await client.end()
-  return client.said
+  return client.output
 }
 
 if (process.getuid?.() === 0) {
-  test('workers of another user have a folder of their own, and others stay outside', async () => {
+  test('workers of another user have private folders that unrelated users can’t enter', async () => {
     const folder = new PrivateFolder()
     const owner = { uid: ONE, gid: ONE }
     const paths = [folder.socketFor(1, owner), folder.socketFor(2, owner)]
@@ -201,13 +201,13 @@ if (process.getuid?.() === 0) {
     const stops = [await listenAs(ONE, paths[0] as string), await listenAs(ONE, paths[1] as string)]
     assert.is(await connectAs(ONE, folder.servingSocketOf(2)), 'connected')
     assert.is(await connectAs(0, folder.servingSocketOf(2)), 'connected')
-    assert.is(await connectAs(STRANGER, folder.servingSocketOf(2)), 'EACCES')
+    assert.is(await connectAs(UNRELATED, folder.servingSocketOf(2)), 'EACCES')
     for (const stop of stops) await stop()
     folder.remove()
     assert.not.ok(existsSync(dirname(dirname(paths[0] as string))))
   })
 
-  test('workers of several users reach each other, those that were there before too', async () => {
+  test('workers of several users reach each other, also those that started earlier', async () => {
     const folder = new PrivateFolder()
     const own = folder.socketFor(1)
     const stops = [await listenAs(0, own)]
@@ -219,16 +219,16 @@ if (process.getuid?.() === 0) {
     for (const uid of [0, ONE, OTHER])
       for (const id of [1, 2, 3]) assert.is(await connectAs(uid, folder.servingSocketOf(id)), 'connected', `${uid} to ${id}`)
     assert.is(modeOf(dirname(own)), '711')
-    const names = await as(
+    const names = await runAs(
       ONE,
       `try { console.log(require('node:fs').readdirSync(${JSON.stringify(dirname(dirname(own)))})) } catch ({ code }) { console.log(code) }`,
     )
-    assert.is(names.said, 'EACCES', 'nobody sees who is there')
+    assert.is(names.output, 'EACCES', 'other users can’t list the folder')
     for (const stop of [...stops, names.end]) await stop()
     folder.remove()
   })
 } else {
-  test('only root has workers of other users: here are none', () => {
+  test('without root, workers of other users are refused', () => {
     const folder = new PrivateFolder()
     assert.throws(() => folder.socketFor(1, { uid: ONE, gid: ONE }), /EPERM/)
     folder.remove()

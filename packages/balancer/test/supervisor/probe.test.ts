@@ -1,4 +1,4 @@
-// Probes over a unix socket, to servers that do what workers may do.
+// Probes over a unix socket, against servers that answer as workers may.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createPlainServer, type Socket } from 'node:net'
@@ -33,22 +33,22 @@ async function withServer(
 
 const answers: [what: string, answer: (response: ServerResponse) => void, reason: string | undefined][] = [
   ['a good status', (response) => response.end('fine'), undefined],
-  ['one of another number', (response) => response.writeHead(204).end(), undefined],
-  ['a bad one', (response) => response.writeHead(503).end('not yet'), '/healthz?deep: 503'],
-  ['one just beyond', (response) => response.writeHead(300).end(), '/healthz?deep: 300'],
-  ['an answer that breaks off', (response) => response.write('a', () => response.destroy()), '/healthz?deep: ECONNRESET'],
-  ['no answer but the end', (response) => response.destroy(), '/healthz?deep: ECONNRESET'],
+  ['another good status', (response) => response.writeHead(204).end(), undefined],
+  ['a bad status', (response) => response.writeHead(503).end('not yet'), '/healthz?deep: 503'],
+  ['a status just above the range', (response) => response.writeHead(300).end(), '/healthz?deep: 300'],
+  ['a response that breaks off', (response) => response.write('a', () => response.destroy()), '/healthz?deep: ECONNRESET'],
+  ['a connection that closes without a response', (response) => response.destroy(), '/healthz?deep: ECONNRESET'],
   [
-    'an upgrade that nobody asked for',
+    'an upgrade that was not requested',
     (response) => response.socket?.end('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
     '/healthz?deep: 101',
   ],
 ]
 for (const [what, answer, reason] of answers)
-  test(`${what}: ${reason ?? 'well'}`, () =>
+  test(`${what}: ${reason ?? 'passes'}`, () =>
     withServer(answer, async (path) => assert.is((await probe({ socketPath: path, token }, settings).result).reason, reason)))
 
-test('what is no HTTP is told by its code, and so is nobody there', async () => {
+test('a missing socket and an answer that is no HTTP fail with their error code', async () => {
   const path = socketPath()
   assert.is((await probe({ socketPath: path, token }, settings).result).reason, '/healthz?deep: ENOENT')
   const server = createPlainServer((socket) =>
@@ -62,7 +62,7 @@ test('what is no HTTP is told by its code, and so is nobody there', async () => 
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('a worker that says nothing, or never comes to an end, is given up after a while', async () => {
+test('a probe without a complete response fails after timeoutMs', async () => {
   const quick = { ...settings, timeoutMs: 60 }
   for (const answer of [() => {}, (response: ServerResponse) => void response.write('a')]) {
     await withServer(answer, async (path) => {
@@ -71,7 +71,7 @@ test('a worker that says nothing, or never comes to an end, is given up after a 
   }
 })
 
-test('of an endless answer no more is read than is needed', async () => {
+test('only the beginning of an endless response is read', async () => {
   let sent = 0
   const pump = (response: ServerResponse) => {
     while (!response.destroyed && response.write(Buffer.alloc(65_536))) sent += 65_536
@@ -81,7 +81,7 @@ test('of an endless answer no more is read than is needed', async () => {
   assert.ok(sent < 64 << 20, `${sent} bytes`)
 })
 
-test('a probe says who it is, takes headers along, and keeps no connection', async () => {
+test('a probe names itself, sends its headers, and closes its connection', async () => {
   const seen: IncomingMessage[] = []
   const connections = new Set<Socket>()
   await withServer(
@@ -120,7 +120,7 @@ test('a probe says who it is, takes headers along, and keeps no connection', asy
   )
 })
 
-/** A prober, and what it has called, in order. */
+/** A prober, and the callbacks that it has called, in order. */
 function proberOf(path: string, probes: { readyWhen?: Probe; failures?: number }): { prober: Prober; calls: string[] } {
   const calls: string[] = []
   const prober = new Prober({
@@ -129,20 +129,19 @@ function proberOf(path: string, probes: { readyWhen?: Probe; failures?: number }
     readyWhen: probes.readyWhen,
     healthWhen: probes.failures === undefined ? undefined : { ...settings, failures: probes.failures },
     onReady: () => calls.push('ready'),
-    onSick: (reason) => calls.push(`sick: ${reason}`),
-    onWell: () => calls.push('well'),
+    onUnhealthy: (reason) => calls.push(`unhealthy: ${reason}`),
   })
   return { prober, calls }
 }
 
-test('without probes a worker is ready at once, and never sick', () => {
+test('without probes a worker is ready at once', () => {
   const { prober, calls } = proberOf('/nowhere', {})
   prober.start()
   assert.equal(calls, ['ready'])
   prober.stop()
 })
 
-test('a worker is ready when its probe passes, and not asked again', async () => {
+test('a worker is ready when its probe passes, and is not probed again', async () => {
   let asked = 0
   await withServer(
     (response) => response.writeHead(++asked < 4 ? 503 : 200).end(),
@@ -156,7 +155,7 @@ test('a worker is ready when its probe passes, and not asked again', async () =>
   )
 })
 
-test('a worker that does not listen yet is asked again', async () => {
+test('a worker that does not listen yet is probed again', async () => {
   const { prober, calls } = proberOf('/nowhere', { readyWhen: settings })
   prober.start()
   await until(() => prober.lastFailure === '/healthz?deep: ENOENT')
@@ -164,8 +163,8 @@ test('a worker that does not listen yet is asked again', async () => {
   prober.stop()
 })
 
-test('a worker is sick after so many failures in a row, once, and well again after one success', async () => {
-  // The first of these is a failure that no other follows.
+test('a worker is unhealthy once after so many failures in a row, and again only after a success in between', async () => {
+  // A single failure, four in a row, then three in a row.
   const statuses = [503, 200, 503, 503, 503, 503, 200, 200, 503, 503, 503]
   let asked = 0
   await withServer(
@@ -175,12 +174,12 @@ test('a worker is sick after so many failures in a row, once, and well again aft
       prober.start()
       await until(() => asked > statuses.length + 1)
       prober.stop()
-      assert.equal(calls, ['ready', 'sick: /healthz?deep: 503', 'well', 'sick: /healthz?deep: 503', 'well'])
+      assert.equal(calls, ['ready', 'unhealthy: /healthz?deep: 503', 'unhealthy: /healthz?deep: 503'])
     },
   )
 })
 
-test('a prober that is stopped calls nobody, and leaves nothing behind', async () => {
+test('a stopped prober calls nothing, and leaves no timer or socket behind', async () => {
   let asked = 0
   await withServer(
     () => {

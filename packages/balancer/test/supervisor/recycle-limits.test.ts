@@ -1,4 +1,4 @@
-// Which worker is due to be replaced, and which is killed.
+// Which worker is due to be replaced by its limits, and which is killed.
 
 import { spawn } from 'node:child_process'
 import fc from 'fast-check'
@@ -13,7 +13,7 @@ import {
   type WorkerLimits,
 } from '../../src/supervisor/recycle-limits.ts'
 
-const test = suite('limits')
+const test = suite('recycle limits')
 const MB = 2 ** 20
 const none: WorkerLimits = {
   memory: { softBytes: Number.POSITIVE_INFINITY, hardBytes: Number.POSITIVE_INFINITY },
@@ -23,7 +23,7 @@ const none: WorkerLimits = {
 const limits: WorkerLimits = { memory: { softBytes: 500 * MB, hardBytes: 800 * MB }, maxRequests: 1000, maxAgeMs: 60_000 }
 const worker = (id: number, changes: Partial<LimitedWorker> = {}): LimitedWorker => ({
   id,
-  isComingUp: false,
+  isStarting: false,
   isRetiring: false,
   residentBytes: 100 * MB,
   begun: 10,
@@ -34,20 +34,25 @@ const worker = (id: number, changes: Partial<LimitedWorker> = {}): LimitedWorker
 })
 
 const table: [promise: string, workers: LimitedWorker[], retire: string | undefined, kill: number[]][] = [
-  ['who is within all limits stays', [worker(1), worker(2)], undefined, []],
-  ['too much memory', [worker(1), worker(2, { residentBytes: 501 * MB })], '2 memory', []],
-  ['as much as may be is not too much', [worker(1, { residentBytes: 500 * MB })], undefined, []],
-  ['far too much memory', [worker(1, { residentBytes: 801 * MB }), worker(2)], undefined, [1]],
-  ['enough requests', [worker(1, { begun: 1000 })], '1 requests', []],
-  ['old enough', [worker(1, { ageMs: 60_000 })], '1 age', []],
-  ['a jitter earlier', [worker(1, { begun: 901, jitter: 0.9 })], '1 requests', []],
-  ['a jitter later', [worker(1, { ageMs: 65_000, jitter: 1.1 })], undefined, []],
-  ['the one with the most memory first', [worker(1, { residentBytes: 600 * MB }), worker(2, { residentBytes: 700 * MB })], '2 memory', []],
-  ['memory before the rest', [worker(1, { begun: 9000 }), worker(2, { residentBytes: 501 * MB })], '2 memory', []],
-  ['the one that is furthest beyond', [worker(1, { begun: 1100 }), worker(2, { ageMs: 90_000 })], '2 age', []],
-  ['never two at once', [worker(1, { isRetiring: true }), worker(2, { residentBytes: 700 * MB })], undefined, []],
+  ['a worker within all limits stays', [worker(1), worker(2)], undefined, []],
+  ['a worker above its soft memory limit is replaced', [worker(1), worker(2, { residentBytes: 501 * MB })], '2 memory', []],
+  ['a worker exactly at its soft memory limit stays', [worker(1, { residentBytes: 500 * MB })], undefined, []],
+  ['a worker above its hard memory limit is killed', [worker(1, { residentBytes: 801 * MB }), worker(2)], undefined, [1]],
+  ['a worker at maxRequests is replaced', [worker(1, { begun: 1000 })], '1 requests', []],
+  ['a worker at maxAgeMs is replaced', [worker(1, { ageMs: 60_000 })], '1 age', []],
+  ['a jitter below 1 makes it due earlier', [worker(1, { begun: 901, jitter: 0.9 })], '1 requests', []],
+  ['a jitter above 1 makes it due later', [worker(1, { ageMs: 65_000, jitter: 1.1 })], undefined, []],
   [
-    'but who must be killed is',
+    'the worker with the most memory comes first',
+    [worker(1, { residentBytes: 600 * MB }), worker(2, { residentBytes: 700 * MB })],
+    '2 memory',
+    [],
+  ],
+  ['memory comes before the other limits', [worker(1, { begun: 9000 }), worker(2, { residentBytes: 501 * MB })], '2 memory', []],
+  ['the worker furthest beyond its limit comes first', [worker(1, { begun: 1100 }), worker(2, { ageMs: 90_000 })], '2 age', []],
+  ['two workers are never replaced at once', [worker(1, { isRetiring: true }), worker(2, { residentBytes: 700 * MB })], undefined, []],
+  [
+    'workers above the hard limit are all killed at once',
     [worker(1, { isRetiring: true, residentBytes: 900 * MB }), worker(2, { residentBytes: 900 * MB })],
     undefined,
     [1, 2],
@@ -64,7 +69,7 @@ for (const [promise, workers, retire, kill] of table) {
   })
 }
 
-test('without limits nobody is due', () => {
+test('without limits no worker is due', () => {
   assert.equal(limitsReached([worker(1, { residentBytes: 1e12, begun: 1e9, ageMs: 1e12, limits: none })]), {
     retire: undefined,
     kill: [],
@@ -74,12 +79,12 @@ test('without limits nobody is due', () => {
   assert.not(isUnlimited(limits))
 })
 
-test('who comes up is not replaced, and is unfit above its soft limit', () => {
-  const up = { isComingUp: true, begun: 5000, ageMs: 90_000 }
+test('a starting worker is not replaced, and above its soft limit it is unfit', () => {
+  const starting = { isStarting: true, begun: 5000, ageMs: 90_000 }
   const reached = limitsReached([
-    worker(1, up),
-    worker(2, { ...up, residentBytes: 501 * MB }),
-    worker(3, { ...up, residentBytes: 801 * MB }),
+    worker(1, starting),
+    worker(2, { ...starting, residentBytes: 501 * MB }),
+    worker(3, { ...starting, residentBytes: 801 * MB }),
   ])
   assert.is(reached.retire, undefined)
   assert.equal(
@@ -88,12 +93,12 @@ test('who comes up is not replaced, and is unfit above its soft limit', () => {
   )
 })
 
-test('each is held to the limits of its own generation', () => {
+test('the limits of its own generation apply to a worker', () => {
   const old = worker(1, { residentBytes: 501 * MB, limits: none })
   assert.equal(limitsReached([old, worker(2)]), { retire: undefined, kill: [], unfit: [] })
 })
 
-test('reasons are sentences', () => {
+test('reasons name the value, the limit and the option', () => {
   const whyOf = (changes: Partial<LimitedWorker>) => {
     const { retire, kill } = limitsReached([worker(1, changes)])
     return (retire ?? kill[0])?.why
@@ -104,10 +109,10 @@ test('reasons are sentences', () => {
   assert.is(whyOf({ ageMs: 61_000 }), 'it is 61 s old (maxAgeMs)')
 })
 
-test('the order of the workers means nothing, and who is due is beyond a limit', () => {
+test('the order of the workers has no effect, and a due worker is beyond a limit', () => {
   const any = fc.record({
     id: fc.nat(),
-    isComingUp: fc.constant(false),
+    isStarting: fc.constant(false),
     isRetiring: fc.constant(false),
     residentBytes: fc.nat(1000).map((size) => size * MB),
     begun: fc.nat(2000),
@@ -139,32 +144,32 @@ test('the order of the workers means nothing, and who is due is beyond a limit',
   )
 })
 
-test('a jitter is a tenth either way', () => {
+test('jitter is at most a tenth either way', () => {
   assert.equal(
     [0, 0.5, 1].map((chance) => jitterOf(chance).toFixed(6)),
     ['0.900000', '1.000000', '1.100000'],
   )
 })
 
-test('the memory of a process is what the kernel counts', async () => {
+test('residentBytes is what the kernel counts', async () => {
   const child = spawn(process.execPath, [
     '-e',
     'globalThis.held = Buffer.alloc(64 << 20, 1); console.log(process.memoryUsage.rss()); setInterval(() => {}, 1000)',
   ])
   try {
-    const [said] = await untilEvent(child.stdout, 'data')
+    const [printed] = await untilEvent(child.stdout, 'data')
     const bytes = residentBytes(child.pid as number)
     if (process.platform !== 'linux') return assert.is(bytes, undefined)
     assert.ok((bytes as number) > 64 * MB)
-    assert.ok(Math.abs((bytes as number) - Number(String(said))) < 32 * MB, `${bytes} is not ${said}`)
+    assert.ok(Math.abs((bytes as number) - Number(String(printed))) < 32 * MB, `${bytes} is not ${printed}`)
   } finally {
     child.kill('SIGKILL')
     await untilEvent(child, 'close')
   }
-  assert.is(residentBytes(child.pid as number), undefined, 'it is gone')
+  assert.is(residentBytes(child.pid as number), undefined, 'the process is gone')
 })
 
-test('what can not be read is not known', () => {
+test('residentBytes is undefined if /proc has no such value', () => {
   assert.is(
     residentBytes(1, () => 'Name:\tnode\nVmRSS:\t   12345 kB\nVmData: 1 kB\n'),
     12_641_280,

@@ -1,19 +1,19 @@
-// Folders that hold sockets and nothing else, and how they are removed. One may belong to another user, who can put into it what he likes: so nothing here follows a link, descends,
-// or lists without end.
+// Removes folders that hold only sockets. A folder may belong to another user, who can put anything into it. So no function here follows a link,
+// enters a subfolder or reads more than a bounded number of names.
 
 import { type Dir, opendirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** More names than sockets of an app: the rest stays where it is. */
+/** More than the sockets of any app. Further names are left alone. */
 const MAX_NAMES = 256
 
-/** Removes what is in the folder, and the folder if nothing is left. What is a folder itself stays. */
+/** Removes the files in the folder, and the folder itself if nothing is left. Subfolders stay. */
 export function removeFlat(folder: string): void {
   for (const name of namesIn(folder)) quietly(() => unlinkSync(join(folder, name)))
   quietly(() => rmdirSync(folder))
 }
 
-/** The first names in a folder, in any order; none when it can't be read. */
+/** The first names in a folder, in any order. None if it can't be read. */
 export function namesIn(folder: string, most: number = MAX_NAMES): string[] {
   let dir: Dir
   try {
@@ -25,18 +25,18 @@ export function namesIn(folder: string, most: number = MAX_NAMES): string[] {
   try {
     for (let entry = dir.readSync(); entry !== null && names.length < most; entry = dir.readSync()) names.push(entry.name)
   } catch {
-    // It is gone meanwhile.
+    // The folder was removed meanwhile.
   } finally {
     dir.closeSync()
   }
   return names
 }
 
-/** For what may be gone already, or can't be done. */
+/** Runs `body` and ignores its error: the file may be gone already, or may not be changed. */
 export function quietly(body: () => void): void {
   try {
     body()
   } catch {
-    // Then it stays as it is.
+    // It stays as it is.
   }
 }

@@ -1,5 +1,6 @@
-// Where the workers' private sockets lie: in a folder that is made with the first worker. When it has been cleared away, or can't be used by a worker of another user, there is a new
-// one, under a name that nobody could know before; workers of the old one can't be reached by those of the new one, and are to be replaced.
+// The private sockets of all workers, in a folder that the primary makes with the first worker. If the folder is removed, or a worker of another user
+// can't use it, the primary makes a new one under an unpredictable name. Workers with sockets in the old folder are then replaced, because new
+// workers can't reach them.
 
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,11 +12,11 @@ import { removeStaleRoots } from './stale-roots.ts'
 const TOUCH_MS = 3_600_000
 
 export interface PrivateFolderOptions {
-  /** Where it may be, the best first. */
+  /** Folders in which it may be made, the best first. */
   readonly bases?: readonly string[]
-  /** Workers of other users will come. */
+  /** Will workers of other users need it? */
   readonly isShared?: () => boolean
-  /** One sentence for the log: it is not where it should be, or was not to be found. */
+  /** A sentence for the log: the folder is not in the first base, or had to be made again. */
   readonly onNotice?: (message: string) => void
 }
 
@@ -35,7 +36,7 @@ export class PrivateFolder {
     this.touching = setInterval(() => this.root?.touch(), TOUCH_MS).unref()
   }
 
-  /** A path in a folder of the worker's own: its app may have several servers. Throws when there is no place for it. */
+  /** Makes a subfolder for the worker, since its app may have several servers, and returns a path in it. Throws if there is no usable base. */
   socketFor(workerId: number, owner: Owner = {}): string {
     const root = this.rootFor(owner)
     const path = root.makeFolder(workerId, owner)
@@ -43,20 +44,20 @@ export class PrivateFolder {
     return join(path, 'app.sock')
   }
 
-  /** Where the worker's server answers, once it listens. */
+  /** Where the worker's server answers requests, once it listens. */
   servingSocketOf(workerId: number): string {
     return servingSocket(this.folders.get(workerId)?.path ?? '')
   }
 
-  /** Why other workers don't find the sockets of this one any more; undefined: they do. */
+  /** Why other workers can't find the sockets of this one any more; undefined if they can. */
   faultOf(workerId: number): string | undefined {
     const folder = this.folders.get(workerId)
     if (folder === undefined) return undefined
-    if (folder.root !== this.root) return 'the private sockets of the others are in another folder now'
-    return isThere(folder.path) ? undefined : `its private folder is gone: ${folder.path}`
+    if (folder.root !== this.root) return 'the private sockets of the other workers are in a new folder'
+    return exists(folder.path) ? undefined : `its private folder is gone: ${folder.path}`
   }
 
-  /** The worker is gone, and its sockets with it. */
+  /** Call it when the worker is gone. */
   removeSocketsOf(workerId: number): void {
     const folder = this.folders.get(workerId)
     folder?.root.removeFolder(folder.path)
@@ -71,22 +72,22 @@ export class PrivateFolder {
 
   private rootFor(owner: Owner): PrivateRoot {
     const { root } = this
-    if (root?.isThere === true && root.isOpenTo(owner)) return root
+    if (root?.exists === true && root.isOpenTo(owner)) return root
     const isShared = this.isShared() || owner.uid !== undefined || owner.gid !== undefined
     const made = this.makeRoot(isShared)
     if (root !== undefined) {
       this.old.push(root)
       this.onNotice(
-        root.isThere
-          ? `the private sockets of workers are in ${made.path} now, where workers of other users reach them`
-          : `the folder of the workers' private sockets was removed, ${root.path}: there is a new one, ${made.path}, and the workers are replaced one after the other. What cleans temporary files has to leave ${root.path.slice(0, -6)}* alone`,
+        root.exists
+          ? `the workers' private sockets are now in ${made.path}, where workers of other users can reach them`
+          : `the folder of the workers' private sockets was removed: ${root.path}. The new folder is ${made.path}, and the workers are replaced one by one. Exclude ${root.path.slice(0, -6)}* from the cleaning of temporary files`,
       )
     }
     this.root = made
     return made
   }
 
-  /** In the first folder where it can be; where nobody else may pass only if there is no other. */
+  /** Uses the first base that works. If other users need the folder, a base that they can't pass through is the last choice. */
   private makeRoot(isShared: boolean): PrivateRoot {
     const faults: string[] = []
     for (const shared of isShared ? [true, false] : [false]) {
@@ -105,11 +106,11 @@ export class PrivateFolder {
       }
     }
     throw new Error(
-      `there is no folder for the workers' private sockets: ${[...new Set(faults)].join('; ')}. Set TMPDIR to a folder that can be written, with a short path`,
+      `there is no folder for the workers' private sockets: ${[...new Set(faults)].join('; ')}. Set TMPDIR to a writable folder with a short path`,
     )
   }
 }
 
-function isThere(path: string): boolean {
+function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

@@ -1,5 +1,6 @@
-// One folder of private sockets, from its making to its end. Nobody but the users that the workers run as comes in; what lies in a worker's own folder is that user's to change.
-// A socket in it, on which this process listens, tells others that the folder is in use: who has been killed could not remove it.
+// A folder that holds the private sockets of all workers, with one subfolder for each worker. The primary makes and removes it.
+// Only the users that workers run as may enter. A worker's user can change its own subfolder, so nothing in there is trusted.
+// The primary listens on a socket in the folder. If the primary is killed, that socket refuses connections, and a later primary removes the folder.
 
 import { chmodSync, chownSync, lstatSync, lutimesSync, mkdirSync, mkdtempSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
@@ -7,61 +8,62 @@ import { join } from 'node:path'
 import { namesIn, quietly, removeFlat } from './flat-folder.ts'
 import { isPassable } from './socket-bases.ts'
 
-/** The user and group of a worker; undefined: those of this process. */
+/** The user and group of a worker; undefined: those of the primary. */
 export interface Owner {
   readonly uid?: number | undefined
   readonly gid?: number | undefined
 }
 
-/** What the name of every such folder begins with. */
+/** How the name of every such folder begins. */
 export const ROOT_PREFIX = 'switchyard-'
-/** The socket that tells whether somebody uses a folder. */
+/** The socket that accepts connections while a primary uses the folder. */
 export const IN_USE = 'primary.sock'
-/** What a worker's folder is called. */
+/** The name of a worker's subfolder. */
 const WORKER_NAME = /^\d+$/
 const MAX_WORKERS = 10_000
+/** Makes chown leave the user or group as it is. */
 const KEEP = -1
-/** Others may pass through, and see nothing. */
+/** Other users may pass through the folder, but not list it. */
 export const PASSABLE = 0o711
 export const PRIVATE = 0o700
 
 export class PrivateRoot {
   readonly path: string
-  private readonly made: Stats
-  private readonly own = process.getuid?.()
-  private readonly users = new Set<number | undefined>()
+  private readonly stats: Stats
+  private readonly ownUid = process.getuid?.()
+  private readonly uids = new Set<number | undefined>()
   private readonly inUse: Server
 
-  /** Makes it. Throws what the system says. */
+  /** Makes the folder. Throws the system's error. */
   constructor(base: string) {
     this.path = mkdtempSync(join(base, ROOT_PREFIX))
-    this.made = lstatSync(this.path)
-    this.inUse = listenQuietly(join(this.path, IN_USE))
+    this.stats = lstatSync(this.path)
+    this.inUse = listenInUse(join(this.path, IN_USE))
   }
 
-  /** Is it still there, and still this one? */
-  get isThere(): boolean {
+  /** Is the folder still there, and still the same one? */
+  get exists(): boolean {
     try {
       const { dev, ino } = lstatSync(this.path)
-      return dev === this.made.dev && ino === this.made.ino
+      return dev === this.stats.dev && ino === this.stats.ino
     } catch (error) {
       return !['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
     }
   }
 
-  /** Can workers of that user be reached in it by others, and reach them? */
+  /** Can workers of that user reach the other workers in the folder, and be reached by them? */
   isOpenTo({ uid }: Owner): boolean {
-    return uid === undefined || uid === this.own || isPassable(join(this.path, '..'))
+    return uid === undefined || uid === this.ownUid || isPassable(join(this.path, '..'))
   }
 
-  /** The folder of one worker. Throws what the system says. */
+  /** Makes the subfolder of one worker. Throws the system's error. */
   makeFolder(workerId: number, { uid, gid }: Owner): string {
     const folder = join(this.path, String(workerId))
     mkdirSync(folder, { mode: PRIVATE })
     try {
       if (uid !== undefined || gid !== undefined) chownSync(folder, uid ?? KEEP, gid ?? KEEP)
-      this.admit(uid ?? this.own)
-      if (this.users.size > 1) chmodSync(folder, PASSABLE)
+      this.allowUser(uid ?? this.ownUid)
+      if (this.uids.size > 1) chmodSync(folder, PASSABLE)
       return folder
     } catch (error) {
       removeFlat(folder)
@@ -69,15 +71,15 @@ export class PrivateRoot {
     }
   }
 
-  /** Removes a folder that `makeFolder` has made. */
+  /** Removes a subfolder made by `makeFolder`. */
   removeFolder(path: string): void {
-    // By a name that is not ours any more, anybody may have put something else.
-    if (this.isThere) removeFlat(path)
+    // If the folder is gone, another user may have put something else under its name.
+    if (this.exists) removeFlat(path)
   }
 
-  /** What cleans folders of temporary files takes what has not been touched for days. */
+  /** Renews all timestamps, because cleaners of temporary files remove what has been unchanged for days. */
   touch(): void {
-    if (!this.isThere) return
+    if (!this.exists) return
     const now = new Date()
     for (const folder of [this.path, ...this.workerFolders()]) {
       for (const name of namesIn(folder)) quietly(() => lutimesSync(join(folder, name), now, now))
@@ -87,23 +89,23 @@ export class PrivateRoot {
 
   remove(): void {
     this.inUse.close()
-    if (this.isThere) removeRoot(this.path)
+    if (this.exists) removeRoot(this.path)
   }
 
   private workerFolders(): string[] {
     return workerFoldersOf(this.path)
   }
 
-  /** Workers of several users reach each other's sockets. Before there are two, each folder is for its own user. */
-  private admit(user: number | undefined): void {
-    if (this.users.has(user)) return
-    this.users.add(user)
-    if (user !== this.own) chmodSync(this.path, PASSABLE)
-    if (this.users.size === 2) for (const folder of this.workerFolders()) chmodSync(folder, PASSABLE)
+  /** Once workers run as two users or more, every subfolder opens to the others. Until then each is private to its user. */
+  private allowUser(user: number | undefined): void {
+    if (this.uids.has(user)) return
+    this.uids.add(user)
+    if (user !== this.ownUid) chmodSync(this.path, PASSABLE)
+    if (this.uids.size === 2) for (const folder of this.workerFolders()) chmodSync(folder, PASSABLE)
   }
 }
 
-/** Removes such a folder. What is not of its kind stays, and with it the folder. */
+/** Removes such a folder with its subfolders and sockets. If anything else is in it, that stays, and so does the folder. */
 export function removeRoot(path: string): void {
   for (const folder of workerFoldersOf(path)) removeFlat(folder)
   quietly(() => unlinkSync(join(path, IN_USE)))
@@ -116,8 +118,8 @@ function workerFoldersOf(path: string): string[] {
     .map((name) => join(path, name))
 }
 
-/** Nothing is said there: that somebody listens is what it tells. */
-function listenQuietly(path: string): Server {
+/** Listens on a socket that closes every connection at once. */
+function listenInUse(path: string): Server {
   const server = createServer((socket) => socket.destroy())
   server.on('error', () => {})
   const mask = process.umask(0o177)

@@ -1,24 +1,27 @@
-// What a worker may ask of node:cluster in the primary. Servers and UDP sockets that are not balanced are opened here for all workers, with the rights of the
-// primary, so each request is read, bounded and made anew before node:cluster hears of it (its lib/internal/cluster/primary.js trusts every field).
+// Checks what a worker asks of node:cluster in the primary. There node:cluster opens the servers and UDP sockets that are not balanced, with the
+// primary's rights, and trusts every field (lib/internal/cluster/primary.js). So each request is read, bounded and rebuilt first.
 
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 
-/** Open at a time for one worker. */
+/** Sockets that are open for one worker at a time. */
 const MAX_OPEN = 64
 const MAX_REQUESTS_PER_S = 100
 const MAX_PATH_CHARS = 4096
 const MAX_DATA_CHARS = 1024
 const MAX_FLAGS = 2 ** 16
-/** The first port that any user may bind, unless the system was told otherwise. */
-const FIRST_FREE_PORT = 1024
+/** The first port that any user may bind by default. */
+const FIRST_UNPRIVILEGED_PORT = 1024
 
 const CLUSTER = 'NODE_CLUSTER'
 const { EACCES, EADDRINUSE, EAGAIN, EBADF, EINVAL, EMFILE } = constants.errno
 
 type Message = Record<string, unknown>
 
-/** `deliver`: node:cluster may hear this, and `revise` says what the worker hears of its answer. `reply`: it may not, and this is the answer. Neither: it is left out. */
+/**
+ * What happens to a message. `deliver` goes to node:cluster, and `revise` edits its answer to the worker. `reply` answers the worker directly.
+ * With neither, the message is dropped.
+ */
 export interface ClusterVerdict {
   readonly deliver?: Message
   readonly revise?: (answer: Message) => Message
@@ -26,13 +29,13 @@ export interface ClusterVerdict {
 }
 
 export interface ClusterRequestsOptions {
-  /** Does the worker run as another user or group than the primary? Then it gets nothing that it could not open itself. */
+  /** Does the worker run as another user or group than the primary? Then it gets only what it could open itself. */
   readonly isOther: boolean
   /** In ms. */
   readonly now: () => number
 }
 
-/** An address as node:cluster reads it. */
+/** The fields of a request that node:cluster reads. */
 interface Query {
   readonly address: string | null
   readonly port: number | null
@@ -44,7 +47,7 @@ interface Query {
 /** The requests of one worker. */
 export class ClusterRequests {
   private readonly options: ClusterRequestsOptions
-  /** What was opened for it: what was asked for, by node:cluster's own key. */
+  /** Sockets that node:cluster has opened for the worker: the identity of the request, by the key of node:cluster. */
   private readonly open = new Map<string, string>()
   private requests = 0
   private sinceMs: number
@@ -63,7 +66,7 @@ export class ClusterRequests {
       case 'exitedAfterDisconnect':
         return isCount(seq) ? { deliver: { cmd: CLUSTER, act, seq } } : {}
       case 'listening':
-        return { deliver: { cmd: CLUSTER, act, ...tellable(message) } }
+        return { deliver: { cmd: CLUSTER, act, ...plainAddress(message) } }
       case 'close':
         return typeof key === 'string' && this.open.delete(key) ? { deliver: { cmd: CLUSTER, act, key } } : {}
       case 'queryServer':
@@ -74,20 +77,20 @@ export class ClusterRequests {
   }
 
   private query(message: Message, seq: number): ClusterVerdict {
-    const own = ownData(message)
+    const own = ticketData(message)
     const refuse = (errno: number): ClusterVerdict => ({ reply: { cmd: CLUSTER, ack: seq, errno: -errno, key: '', data: own } })
-    if (!this.mayAsk()) return refuse(EAGAIN)
-    // It would be a descriptor of this process.
+    if (!this.isWithinRate()) return refuse(EAGAIN)
+    // It would name a descriptor of the primary.
     if (isCount(message.fd)) return refuse(EBADF)
     const query = readQuery(message)
     if (query === undefined) return refuse(EINVAL)
     const { isOther } = this.options
     if (isOther && isPrivileged(query)) return refuse(EACCES)
     if (this.open.size >= MAX_OPEN) return refuse(EMFILE)
-    // node:cluster would assert, or forget the first.
+    // A second request for the same address would fail an assertion in node:cluster, or replace the first.
     if ([...this.open.values()].includes(identity(query))) return refuse(EADDRINUSE)
     return {
-      // Keys of TLS tickets that all workers of a server use: another user's are neither believed nor given others'.
+      // The keys of TLS session tickets, which node:cluster shares between the workers of a server. A worker of another user keeps its own.
       deliver: { cmd: CLUSTER, act: 'queryServer', seq, ...query, data: isOther ? null : own },
       revise: (answer) => {
         const { key, errno } = answer
@@ -97,7 +100,7 @@ export class ClusterRequests {
     }
   }
 
-  private mayAsk(): boolean {
+  private isWithinRate(): boolean {
     const now = this.options.now()
     if (now - this.sinceMs >= 1000) {
       this.sinceMs = now
@@ -107,13 +110,13 @@ export class ClusterRequests {
   }
 }
 
-/** What the worker's TLS server tells the others. */
-function ownData({ data }: Message): Message | null {
+/** The keys of TLS session tickets of the worker's server. */
+function ticketData({ data }: Message): Message | null {
   const { ticketKeys } = (data ?? {}) as { ticketKeys?: unknown }
   return typeof ticketKeys === 'string' && ticketKeys.length <= MAX_DATA_CHARS ? { ticketKeys } : null
 }
 
-/** Only port 0 may be asked for several times: each is another port. */
+/** Only port 0 may be requested several times, since each gets another port. */
 function identity({ address, port, addressType, index }: Query): string {
   return JSON.stringify([address, port, addressType, port === 0 ? index : undefined])
 }
@@ -137,7 +140,7 @@ function readQuery({ address = null, port = null, addressType, index, flags = 0 
 }
 
 function isPrivileged({ port, addressType }: Query): boolean {
-  return addressType === -1 || (port !== null && port > 0 && port < FIRST_FREE_PORT)
+  return addressType === -1 || (port !== null && port > 0 && port < FIRST_UNPRIVILEGED_PORT)
 }
 
 function isPath(address: unknown): address is string {
@@ -148,7 +151,7 @@ function withoutZone(address: string): string {
   return address.split('%', 1)[0] as string
 }
 
-function tellable({ address, port, addressType, fd }: Message): Message {
+function plainAddress({ address, port, addressType, fd }: Message): Message {
   const plain = (value: unknown): unknown =>
     typeof value === 'number' || (typeof value === 'string' && value.length <= 256) ? value : undefined
   return { address: plain(address), port: plain(port), addressType: plain(addressType), fd: plain(fd) }

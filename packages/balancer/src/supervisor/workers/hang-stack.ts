@@ -1,79 +1,85 @@
-// Where a process that hangs is in its code. SIGUSR1 makes Node open its inspector from a thread of its own, even while the main loop is busy; the
-// port stands on stderr. The inspector is asked to pause, and says which calls it is in: in a loop, in a regular expression, even in Atomics.wait. An app may print
-// the same line, with words of a client in it: so only a port is connected to that the process itself listens on.
+// Finds the line of code at which a worker hangs, from the primary. SIGUSR1 makes Node open its inspector from a thread of its own, even while the
+// main loop is busy, and print the inspector's address on stderr. Debugger.pause then returns the call stack, also from within a regular expression
+// or Atomics.wait. An app may print an address too, with text of a client in it: so the primary connects only to a port on which the worker itself
+// listens, as the kernel says.
 
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
-import { listensOn } from './port-check.ts'
 
 const MAX_FRAMES = 20
 const MAX_NAME = 200
-/** Scripts tell their source maps, which may be large. */
+/** Messages about scripts contain their source maps, which may be large. */
 const MAX_MESSAGE_BYTES = 16 * 2 ** 20
 const MAX_SCRIPTS = 50_000
-/** Of a server that is no inspector no answer is waited for. */
-const HANDSHAKE_MS = 500
-const MAX_URLS = 8
-const LISTENING = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
-const TALK = /^(For help, see: https:\/\/nodejs\.org\/|Debugger attached\.|Debugger ending on |Waiting for the debugger to disconnect)/
+/** A server that is no inspector may never answer. */
+const HANDSHAKE_TIMEOUT_MS = 500
+/** 127.0.0.1 in /proc/net/tcp, on machines of either byte order. */
+const LOOPBACK = ['0100007F', '7F000001']
+/** The state of a listening socket in /proc/net/tcp. */
+const LISTENING = '0A'
+const MAX_INSPECTORS = 8
+const INSPECTOR_ADDRESS = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
+const INSPECTOR_LINE =
+  /^(For help, see: https:\/\/nodejs\.org\/|Debugger attached\.|Debugger ending on |Waiting for the debugger to disconnect)/
 
-/** Where an inspector may be. */
-interface Place {
+/** Where an inspector may listen, as a line on stderr says. */
+interface Inspector {
   readonly url: string
   readonly port: number
 }
 
-/** Listens to what one process says on stderr, so that its inspector is found when it is needed. */
+/** Reads the lines that one process prints on stderr for the address of its inspector, and its stack on request. */
 export class HangStackReader {
   private readonly pid: number
-  /** Said before it was asked for: by an inspector that was opened otherwise, or by the app. */
-  private earlier: Place | undefined
-  private readonly said: Place[] = []
-  private asked = false
-  private onSaid: () => void = () => {}
+  /** Printed before the primary opened the inspector: it was opened in another way, or the app printed the line. */
+  private earlierInspector: Inspector | undefined
+  private readonly inspectors: Inspector[] = []
+  private isRequested = false
+  private onInspector: () => void = () => {}
 
   constructor(pid: number) {
     this.pid = pid
   }
 
-  /** To be called with every line. True: it is about the inspector that was opened from here, and nothing that the app says. */
-  hear(line: string): boolean {
-    const [, url, port] = LISTENING.exec(line) ?? []
-    if (url === undefined) return this.asked && TALK.test(line)
-    const place = { url, port: Number(port) }
-    if (!this.asked) this.earlier = place
-    else if (this.said.length < MAX_URLS) {
-      this.said.push(place)
-      this.onSaid()
+  /** Call it with every line. Returns true if the line is Node's message about the inspector that the primary opened, not output of the app. */
+  onLine(line: string): boolean {
+    const [, url, port] = INSPECTOR_ADDRESS.exec(line) ?? []
+    if (url === undefined) return this.isRequested && INSPECTOR_LINE.test(line)
+    const inspector = { url, port: Number(port) }
+    if (!this.isRequested) this.earlierInspector = inspector
+    else if (this.inspectors.length < MAX_INSPECTORS) {
+      this.inspectors.push(inspector)
+      this.onInspector()
     }
-    return this.asked
+    return this.isRequested
   }
 
   /**
-   * One line for each call, the innermost first; undefined: it could not be told within `timeoutMs`, because the process is in a native call, has a
-   * listener of its own for the signal, or is gone. For a process that is killed afterwards: it may have been paused.
+   * Resolves with one line for each call, innermost first. Undefined if there is no stack within `timeoutMs`: the process is in a native call, has a
+   * SIGUSR1 listener of its own, or is gone. Only for a process that is killed afterwards, since it may stay paused.
    */
   async read(timeoutMs = 1000): Promise<string | undefined> {
     const deadline = AbortSignal.timeout(timeoutMs)
-    const stack = this.earlier && (await this.stackAt(this.earlier, deadline))
-    if (stack !== undefined || !this.ask()) return stack
+    const stack = this.earlierInspector && (await this.stackAt(this.earlierInspector, deadline))
+    if (stack !== undefined || !this.requestInspector()) return stack
     for (let next = 0; ; next++) {
-      while (next >= this.said.length) {
-        if (next >= MAX_URLS || !(await this.hearsMore(deadline))) return undefined
+      while (next >= this.inspectors.length) {
+        if (next >= MAX_INSPECTORS || !(await this.untilInspector(deadline))) return undefined
       }
-      const stack = await this.stackAt(this.said[next] as Place, deadline)
+      const stack = await this.stackAt(this.inspectors[next] as Inspector, deadline)
       if (stack !== undefined) return stack
     }
   }
 
-  private async stackAt({ url, port }: Place, deadline: AbortSignal): Promise<string | undefined> {
+  private async stackAt({ url, port }: Inspector, deadline: AbortSignal): Promise<string | undefined> {
     return (await listensOn(this.pid, port)) ? pausedStack(url, deadline) : undefined
   }
 
-  /** False: there is no such process, or it is not ours to ask. */
-  private ask(): boolean {
-    this.asked = true
-    // 0 would be all of us.
+  /** Returns false if the process is gone or may not be signalled. */
+  private requestInspector(): boolean {
+    this.isRequested = true
+    // Pid 0 would signal the whole process group.
     if (this.pid <= 0) return false
     try {
       return process.kill(this.pid, 'SIGUSR1')
@@ -82,14 +88,14 @@ export class HangStackReader {
     }
   }
 
-  /** False: time is up. */
-  private hearsMore(deadline: AbortSignal): Promise<boolean> {
+  /** Resolves with false when time is up. */
+  private untilInspector(deadline: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       if (deadline.aborted) return resolve(false)
-      const onTime = () => resolve(false)
-      deadline.addEventListener('abort', onTime, { once: true })
-      this.onSaid = () => {
-        deadline.removeEventListener('abort', onTime)
+      const onTimeout = () => resolve(false)
+      deadline.addEventListener('abort', onTimeout, { once: true })
+      this.onInspector = () => {
+        deadline.removeEventListener('abort', onTimeout)
         resolve(true)
       }
     })
@@ -98,7 +104,7 @@ export class HangStackReader {
 
 function pausedStack(url: string, deadline: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_MS })
+    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
     const end = (stack: string | undefined) => {
       resolve(stack)
       socket.terminate()
@@ -121,17 +127,17 @@ function pausedStack(url: string, deadline: AbortSignal): Promise<string | undef
   })
 }
 
-/** Lines as those of an error. Undefined when there are none. */
+/** The call stack in the form of an error's stack. Undefined if it is empty. */
 function stackOf(callFrames: unknown, scripts: ReadonlyMap<unknown, unknown>): string | undefined {
   if (!Array.isArray(callFrames) || callFrames.length === 0) return undefined
   const { functionName, location } = recordOf(callFrames[0])
-  // Node tells the process that its inspector has been opened, wherever its code is at that moment, and may be paused right there.
-  const isNodes = functionName === 'emit' && scripts.get(recordOf(location).scriptId) === 'node:events'
-  const calls = isNodes && callFrames.length > 1 ? callFrames.slice(1) : callFrames
+  // Opening the inspector emits an event in the main thread, wherever its code is, and the pause may fall into that call.
+  const isInspectorEvent = functionName === 'emit' && scripts.get(recordOf(location).scriptId) === 'node:events'
+  const calls = isInspectorEvent && callFrames.length > 1 ? callFrames.slice(1) : callFrames
   const lines = calls.slice(0, MAX_FRAMES).map((frame: unknown) => {
     const { functionName, location } = recordOf(frame)
     const { scriptId, lineNumber, columnNumber } = recordOf(location)
-    // The inspector counts from 0, people from 1.
+    // The inspector counts lines and columns from 0.
     const place = `${pathOf(scripts.get(scriptId))}:${Number(lineNumber) + 1}:${Number(columnNumber) + 1}`
     const name = String(functionName).slice(0, MAX_NAME)
     return name === '' ? `at ${place}` : `at ${name} (${place})`
@@ -159,4 +165,26 @@ function parse(text: string): unknown {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+/** Does the process itself listen on this port of 127.0.0.1? False if that can't be read, which is so outside Linux. */
+export async function listensOn(pid: number, port: number): Promise<boolean> {
+  try {
+    const sockets = listeningSockets(await readFile(`/proc/${pid}/net/tcp`, 'latin1'), port)
+    if (sockets.size === 0) return false
+    for (const fd of await readdir(`/proc/${pid}/fd`)) {
+      if (sockets.has(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''))) return true
+    }
+  } catch {
+    // The process is gone or another user's, or this is not Linux.
+  }
+  return false
+}
+
+/** The listening sockets of the port in the kernel's table, in the form of the links in `/proc/<pid>/fd`. */
+function listeningSockets(table: string, port: number): Set<string> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const local = new Set(LOOPBACK.map((address) => `${address}:${hex}`))
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/))
+  return new Set(rows.filter((row) => local.has(row[1] ?? '') && row[3] === LISTENING).map((row) => `socket:[${row[9]}]`))
 }

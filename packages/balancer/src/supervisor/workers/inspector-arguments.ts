@@ -1,24 +1,24 @@
-// With what a worker is started so that its inspector, when the primary opens it, is the primary's alone: any user of the machine may connect to its port, and
-// Node tells them there, at /json/list, by what secret name.
+// Node options of a worker that keep its inspector, when the primary opens it, to the primary alone. Any user of the machine can connect to the
+// inspector's port, and by default Node publishes the secret part of its URL there, at /json/list.
 
 import type { PoolSettings } from '../../settings.ts'
 
 const OPENS = /^--inspect(-brk|-wait)?(=|$)/
 
-type Started = Pick<PoolSettings, 'execArgv' | 'env'>
+type Arguments = Pick<PoolSettings, 'execArgv' | 'env'>
 
-/** Is the worker debugged from its start? Then the config decides about its inspector. */
-export function isInspected({ execArgv, env }: Started): boolean {
+/** Do the worker's own options open the inspector? Then it is a debugging session, and these options stay as they are. */
+export function isInspected({ execArgv, env }: Arguments): boolean {
   const fromEnvironment = env.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
   return [...execArgv, ...fromEnvironment.split(/\s+/)].some((argument) => OPENS.test(argument))
 }
 
-/** The name stands on stderr, and nowhere else. */
-export function inspectorArguments(started: Started): string[] {
-  return isInspected(started) ? [] : ['--inspect-publish-uid=stderr']
+/** The secret part of the URL is printed on stderr, and published nowhere else. */
+export function inspectorArguments(worker: Arguments): string[] {
+  return isInspected(worker) ? [] : ['--inspect-publish-uid=stderr']
 }
 
-/** For node:cluster, which gives each worker that has options of the inspector a port: any free one, or workers would have to share. */
-export function inspectorSettings(started: Started): { readonly inspectPort: number | undefined } {
-  return { inspectPort: isInspected(started) ? undefined : 0 }
+/** node:cluster sets an inspector port for each worker that has an inspector option. 0 means any free port, so that no two processes clash. */
+export function inspectorSettings(worker: Arguments): { readonly inspectPort: number | undefined } {
+  return { inspectPort: isInspected(worker) ? undefined : 0 }
 }

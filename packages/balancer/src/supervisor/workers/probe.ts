@@ -1,33 +1,33 @@
-// Asks a worker how it is: a request over its private socket, and who repeats it. Speaks from the primary's point of view.
+// Sends readiness and health probes from the primary to a worker: HTTP requests over its private socket.
 
 import { type ClientRequest, type IncomingMessage, request as sendRequest } from 'node:http'
 import { probeField } from '@switchyard/worker-runtime'
 import type { HealthProbe, Probe } from '../../settings.ts'
 
-/** More of a body than this is not read: the status is what counts. */
+/** The rest of a longer body is not read: only the status counts. */
 const MAX_BODY_BYTES = 1_048_576
 
-/** Whom to ask. */
-export interface Probed {
+/** The worker to probe. */
+export interface ProbeTarget {
   readonly socketPath: string
-  /** Proves that it is we who ask. */
+  /** Proves to the worker that the request comes from the primary. */
   readonly token: string
 }
 
-/** `reason`: why it was not well, in a few words; undefined: it was. */
+/** `reason`: why the probe failed, in a few words; undefined if it passed. */
 export interface ProbeResult {
   readonly reason: string | undefined
 }
 
-/** One probe that is under way. */
-export interface ProbeRun {
+/** One probe under way. */
+export interface RunningProbe {
   readonly result: Promise<ProbeResult>
-  /** Ends it; the result says so. */
+  /** Ends the probe; its result is a failure. */
   cancel(): void
 }
 
-/** Sends one request; its result comes within `timeoutMs`, whatever the worker does. Rejects never. */
-export function probe({ socketPath, token }: Probed, settings: Probe): ProbeRun {
+/** Sends one probe. Its result comes within `timeoutMs`, and never rejects. */
+export function probe({ socketPath, token }: ProbeTarget, settings: Probe): RunningProbe {
   let cancel = () => {}
   const result = new Promise<ProbeResult>((resolve) => {
     let request: ClientRequest
@@ -51,7 +51,7 @@ export function probe({ socketPath, token }: Probed, settings: Probe): ProbeRun 
 
 function listen(request: ClientRequest, { status: [from, to], path }: Probe, end: (reason: string | undefined) => void): void {
   request.on('error', (error: NodeJS.ErrnoException) => end(`${path}: ${error.code ?? error.message}`))
-  // Not what was asked for, and no answer that ends.
+  // The probe did not ask for an upgrade, and such a response has no end.
   request.on('upgrade', () => end(`${path}: 101`))
   request.on('response', (response: IncomingMessage) => {
     const status = response.statusCode as number
@@ -66,7 +66,7 @@ function listen(request: ClientRequest, { status: [from, to], path }: Probe, end
   })
 }
 
-/** A list keeps its order: ours is the last. */
+/** The header fields as a flat list, which keeps their order. The primary's own field is the last. */
 function fieldsOf({ headers }: Probe, token: string): string[] {
   const own = Object.entries(headers)
   const has = (name: string) => own.some(([other]) => other.toLowerCase() === name)
@@ -78,25 +78,23 @@ function fieldsOf({ headers }: Probe, token: string): string[] {
   return [...fields, ['connection', 'close'], probeField(token)].flat()
 }
 
-export interface ProberOptions extends Probed {
-  /** undefined: it is ready as it is. */
+export interface ProberOptions extends ProbeTarget {
+  /** Undefined: the worker is ready without a probe. */
   readonly readyWhen: Probe | undefined
-  /** undefined: nobody asks again. */
+  /** Undefined: a ready worker is not probed. */
   readonly healthWhen: HealthProbe | undefined
-  /** Once. */
+  /** Called once. */
   readonly onReady: () => void
-  /** It has failed so often in a row. Once, until it is well again. */
-  readonly onSick: (reason: string) => void
-  /** After it was sick. */
-  readonly onWell: () => void
+  /** The health probe failed `failures` times in a row. Called again only after it has passed in between. */
+  readonly onUnhealthy: (reason: string) => void
 }
 
-/** Asks one worker until it is ready, and then whether it is still well. To be stopped when the worker drains or is gone. */
+/** Probes one worker until it is ready, and then its health. Stop it when the worker is gone. */
 export class Prober {
-  /** Why the last probe failed; undefined: it did not. */
+  /** Why the last probe failed; undefined if it passed. */
   lastFailure: string | undefined
   private readonly options: ProberOptions
-  private run: ProbeRun | undefined
+  private running: RunningProbe | undefined
   private timer: NodeJS.Timeout | undefined
   private stopped = false
   private failures = 0
@@ -105,21 +103,21 @@ export class Prober {
     this.options = options
   }
 
-  /** The app listens. */
+  /** Call it when the app listens. */
   start(): void {
-    void this.work()
+    void this.run()
   }
 
   stop(): void {
     this.stopped = true
     clearTimeout(this.timer)
-    this.run?.cancel()
+    this.running?.cancel()
   }
 
-  private async work(): Promise<void> {
+  private async run(): Promise<void> {
     const { readyWhen, healthWhen, onReady } = this.options
     if (readyWhen !== undefined) {
-      while (!(await this.isWell(readyWhen))) {
+      while (!(await this.passes(readyWhen))) {
         if (this.stopped) return
         await this.pause(readyWhen.intervalMs)
       }
@@ -130,23 +128,21 @@ export class Prober {
     for (;;) {
       await this.pause(healthWhen.intervalMs)
       if (this.stopped) return
-      this.record(await this.isWell(healthWhen), healthWhen)
+      this.record(await this.passes(healthWhen), healthWhen)
     }
   }
 
-  private record(isWell: boolean, { failures }: HealthProbe): void {
+  private record(hasPassed: boolean, { failures }: HealthProbe): void {
     if (this.stopped) return
-    const wasSick = this.failures >= failures
-    this.failures = isWell ? 0 : this.failures + 1
-    if (isWell && wasSick) this.options.onWell()
-    if (this.failures === failures && !wasSick) this.options.onSick(this.lastFailure ?? '')
+    this.failures = hasPassed ? 0 : this.failures + 1
+    if (this.failures === failures) this.options.onUnhealthy(this.lastFailure ?? '')
   }
 
-  private async isWell(settings: Probe): Promise<boolean> {
+  private async passes(settings: Probe): Promise<boolean> {
     if (this.stopped) return false
-    this.run = probe(this.options, settings)
-    const { reason } = await this.run.result
-    this.run = undefined
+    this.running = probe(this.options, settings)
+    const { reason } = await this.running.result
+    this.running = undefined
     if (!this.stopped) this.lastFailure = reason
     return reason === undefined
   }

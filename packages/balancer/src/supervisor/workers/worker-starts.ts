@@ -1,5 +1,5 @@
-// Starts workers. Much can stand in the way (no descriptor, no memory, no folder, no room for the arguments), so a start is an action that can fail: what it has come to is a
-// value, and of one that has failed nothing is left.
+// Starts workers. A start can fail for many reasons (no descriptors, no memory, no folder, arguments too long), so its outcome is a value.
+// A failed start leaves nothing behind.
 
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
@@ -9,32 +9,32 @@ import type { PlannedSlot } from '../plan-input.ts'
 import { PoolWorker, type WorkerReturns } from '../pool-worker.ts'
 import { type SpawnedProcess, type SpawnOptions, spawnWorker } from './spawn.ts'
 
-/** A worker with a process, or why there is none. */
+/** A worker, or why there is none. */
 export type StartOutcome =
   | { readonly worker: PoolWorker; readonly failure?: undefined }
   | { readonly worker?: undefined; readonly failure: unknown }
 
-/** What a worker is told that is of this moment; may throw. */
+/** The part of the start data that is made for each worker. May throw. */
 export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport
   readonly returns: WorkerReturns
   readonly startData: StartData
-  /** Lets go of what `startData` has made. */
+  /** Removes what `startData` has made. */
   readonly forget: (worker: PoolWorker) => void
-  /** A server of a worker's app listens, or closes. Never rejects. */
+  /** A server of a worker's app starts to listen, or closes. Never rejects. */
   readonly onListen: (worker: PoolWorker, request: ListenRequest) => Promise<ListenAnswer>
 }
 
-/** Which worker, and what it runs. */
+/** Which slot gets a worker, and what it runs. */
 export interface WorkerRequest extends PlannedSlot {
   readonly generation: number
   readonly version: PoolVersion
   readonly nowMs: number
 }
 
-/** Calls back with what becomes of the process. */
+/** Makes the callbacks for the events of a worker's process. */
 export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onLine' | 'onExit' | 'onFailed'>
 
 export class WorkerStarts {
@@ -44,7 +44,7 @@ export class WorkerStarts {
     this.options = options
   }
 
-  /** Throws nothing. */
+  /** Never throws. */
   start(request: WorkerRequest, listener: ProcessListener): StartOutcome {
     let worker: PoolWorker | undefined
     try {
@@ -88,7 +88,7 @@ export class WorkerStarts {
   }
 }
 
-/** What the workers of a pool need to know of its settings and of what all share. */
+/** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
   const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions } = shared
   const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs } = settings
@@ -100,7 +100,7 @@ function poolStart({ settings, shared }: PoolVersion) {
   }
 }
 
-/** Policies that are the user's own code are loaded by the worker itself. */
+/** Where the worker loads policies from that are the user's own code. Undefined if there are none. */
 function ownPoliciesOf({ shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
   const { configFile: file, routes, configVariables: variables } = shared
   if (file === undefined || !routes.some(({ policy }) => policy === 'own')) return undefined

@@ -1,4 +1,4 @@
-// What workers are told at their start, besides their seat: what they must know of routes, and of each other.
+// The start data that all workers share: what they need to know of routes, tickets, sessions and each other.
 
 import { randomBytes } from 'node:crypto'
 import type { Policy, Route } from '@switchyard/routing'
@@ -7,20 +7,19 @@ import type { Settings } from '../../settings.ts'
 
 const TOKEN_BYTES = 24
 
-/** What proves to a worker that a request was forwarded by another. */
+/** Makes the token that proves to a worker that a request was forwarded by another worker. */
 export function makeForwardToken(): string {
   return randomBytes(TOKEN_BYTES).toString('base64url')
 }
 
-/** What is the same for all workers. */
 export interface SharedStart
   extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'> {
-  /** For policies that are the user's own code. */
+  /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
   readonly configVariables: Settings['configVariables']
 }
 
-/** Reads it off the settings and the bound routes; the last route is the one that is taken when no other matches. */
+/** `routes`: the last one applies when no other matches. */
 export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
   return {
     ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
