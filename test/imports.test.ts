@@ -27,7 +27,7 @@ function allSources(): Source[] {
 
 test('the sources keep to the table', () => {
   const sources = allSources()
-  for (const name of ['routing', 'handoff', 'worker-runtime', 'balancer']) {
+  for (const name of ['routing', 'handoff', 'sessions', 'worker-runtime', 'balancer']) {
     assert.ok(
       sources.some(({ file }) => file.startsWith(`packages/${name}/src/`)),
       `no sources of ${name} were read`,

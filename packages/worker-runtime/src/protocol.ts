@@ -2,8 +2,8 @@
 
 import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
-import { readCommands, type SessionCommand, type SessionReply } from './sessions/session-messages.ts'
-import type { SessionSettings } from './sessions/session-settings.ts'
+import type { SessionSettings } from '@switchyard/sessions'
+import { readCommands, type SessionCommand, type SessionReply } from './session-adapters/session-messages.ts'
 
 /** An address as an app asks for it or the primary has it. */
 export interface ServerAddress {

@@ -1,8 +1,8 @@
 // This worker as its app may know it.
 
+import type { RedisClient } from '@switchyard/sessions'
 import { currentRuntime } from './runtime.ts'
-import { sessionRedis } from './sessions/open-sessions.ts'
-import type { RedisClient } from './sessions/redis-connection.ts'
+import { sessionRedis } from './session-adapters/open-sessions.ts'
 
 /** The seat of this process. Outside a pool `slot` and `pool` are undefined. */
 export const worker = {

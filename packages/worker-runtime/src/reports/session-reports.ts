@@ -1,8 +1,8 @@
 // Tells the primary how it is with the sessions of this worker: once a second, if its app uses any and something has changed.
 
+import type { SessionsStatus } from '@switchyard/sessions'
 import type { SessionReport } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
-import type { SessionsStatus } from '../sessions/sessions.ts'
 
 const INTERVAL_MS = 1000
 

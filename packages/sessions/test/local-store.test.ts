@@ -1,0 +1,17 @@
+// The store of a process that is no worker.
+
+import { suite } from '../../../test/suite.ts'
+import { LocalStore } from '../src/local-store.ts'
+import { contractTombstoneMs, sessionStoreContract } from './session-store-contract.ts'
+
+const test = suite('local session store')
+
+sessionStoreContract(test, {
+  open() {
+    const store = new LocalStore({ maxSessions: 10_000, maxBytes: 2 ** 28, tombstoneMs: contractTombstoneMs })
+    return { one: store, other: store }
+  },
+  hears: false,
+})
+
+test.run()
