@@ -1,4 +1,4 @@
-// Outside a pool there is no primary and there are no others: sessions are in this process, and end with it.
+// The session store of a process outside a pool: sessions are in its memory and are lost when it exits.
 
 import type { Found, SessionStore, SessionStoreStatus, Written } from './session-store.ts'
 import { SessionTable, type SessionTableLimits, startSweeping } from './session-table.ts'
@@ -46,7 +46,7 @@ export class LocalStore implements SessionStore {
     this.table.clear()
   }
 
-  /** Nobody else writes; but what goes for want of room is told. */
+  /** There are no other writers, but evictions are changes too. */
   onChanged(listener: (id: string | undefined) => void): boolean {
     this.listener = listener
     return true

@@ -1,27 +1,26 @@
-// What this worker has read of sessions. An entry is fresh, good to be used without asking, until somebody else is heard to write, or it is too old.
-// After that it is only known: its version can be shown to the store, and it is something to fall back on.
+// A cache of the sessions that this process has read or written. An entry is fresh until another process changes the session, or `maxAgeMs` is over.
+// A stale entry still serves two purposes: its version saves sending the text again, and it is the fallback of `onOutage: read-cached`.
 
 /** A session as it was read. */
 export interface NearSession {
   readonly version: number
   readonly text: string
-  /** When its time is over, if nobody has touched it. */
+  /** When it expires, unless it is touched again. */
   readonly expiresMs: number
 }
 
 interface Entry extends NearSession {
-  /** When it was asked for. */
+  /** When the store was asked for it. */
   readonly askedMs: number
-  /** Of the trust it was read in. */
-  readonly trust: number
+  readonly epoch: number
 }
 
-/** A command that is under way. */
-export interface UnderWay {
+/** A command that the store has not answered. */
+export interface PendingCommand {
   readonly id: string
   readonly askedMs: number
-  /** Somebody has written meanwhile: what comes back may be what was there before. */
-  isSpoilt: boolean
+  /** The session changed meanwhile: the answer may be older than the change, and is not cached. */
+  isOutdated: boolean
 }
 
 export interface NearCacheLimits {
@@ -29,19 +28,20 @@ export interface NearCacheLimits {
   readonly maxAgeMs: number
 }
 
-/** Of all texts together. */
+/** Total length of all texts. */
 const MAX_CHARS = 2 ** 25
 
 export class NearCache {
-  /** Is it heard when others write? Otherwise nothing is ever fresh. */
-  hears = false
+  /** Are changes of other processes reported? If not, no entry is fresh. */
+  isListening = false
   hits = 0
   misses = 0
   private readonly limits: NearCacheLimits
   /** Least recently used first. */
   private readonly entries = new Map<string, Entry>()
-  private readonly underWay = new Map<string, Set<UnderWay>>()
-  private trust = 0
+  private readonly pending = new Map<string, Set<PendingCommand>>()
+  /** Entries of an earlier epoch are stale. */
+  private epoch = 0
   private chars = 0
 
   constructor(limits: NearCacheLimits) {
@@ -52,12 +52,12 @@ export class NearCache {
     return this.entries.size
   }
 
-  /** What can be used without asking. */
+  /** An entry that may be used without asking the store. Counts as a hit or a miss. */
   fresh(id: string, nowMs: number): NearSession | undefined {
     const entry = this.entries.get(id)
     const { maxAgeMs } = this.limits
     const isFresh =
-      entry !== undefined && this.hears && entry.trust === this.trust && nowMs - entry.askedMs < maxAgeMs && entry.expiresMs > nowMs
+      entry !== undefined && this.isListening && entry.epoch === this.epoch && nowMs - entry.askedMs < maxAgeMs && entry.expiresMs > nowMs
     if (!isFresh) {
       this.misses++
       return undefined
@@ -68,68 +68,67 @@ export class NearCache {
     return entry
   }
 
-  /** What was there when it was last asked for. */
-  known(id: string, nowMs: number): NearSession | undefined {
+  /** An entry that may be stale, but has not expired. */
+  latest(id: string, nowMs: number): NearSession | undefined {
     const entry = this.entries.get(id)
     return entry === undefined || entry.expiresMs > nowMs ? entry : undefined
   }
 
-  /** A command begins; `ended` has to follow. */
-  begin(id: string, nowMs: number): UnderWay {
-    const one = { id, askedMs: nowMs, isSpoilt: false }
-    const others = this.underWay.get(id)
-    if (others === undefined) this.underWay.set(id, new Set([one]))
-    else others.add(one)
-    return one
+  /** A command is sent. One of the `on…` methods has to follow. */
+  begin(id: string, nowMs: number): PendingCommand {
+    const command = { id, askedMs: nowMs, isOutdated: false }
+    const others = this.pending.get(id)
+    if (others === undefined) this.pending.set(id, new Set([command]))
+    else others.add(command)
+    return command
   }
 
-  /** A read has ended. `found`: what is there; undefined: nothing is, or it is not known. */
-  hasRead(one: UnderWay, found: NearSession | undefined): void {
-    this.end(one)
-    if (found !== undefined && !one.isSpoilt) this.keep(one, found)
-    else if (found === undefined && !one.isSpoilt) this.remove(one.id)
+  /** A read is answered. `found` undefined: there is no session. */
+  onRead(command: PendingCommand, found: NearSession | undefined): void {
+    this.end(command)
+    if (found !== undefined && !command.isOutdated) this.store(command, found)
+    else if (found === undefined && !command.isOutdated) this.remove(command.id)
   }
 
-  /** A command that changes something has ended, and this is there now; undefined: nothing is, or it is not known. */
-  hasWritten(one: UnderWay, found: NearSession | undefined): void {
-    this.end(one)
-    this.changed(one.id)
-    if (found !== undefined && !one.isSpoilt) this.keep(one, found)
+  /** A write is answered. `found`: the current session; undefined: none, or unknown. */
+  onWritten(command: PendingCommand, found: NearSession | undefined): void {
+    this.end(command)
+    this.invalidate(command.id)
+    if (found !== undefined && !command.isOutdated) this.store(command, found)
   }
 
-  /** A command has failed that changes nothing. */
-  hasFailed(one: UnderWay): void {
-    this.end(one)
+  onTouched(command: PendingCommand, expiresMs: number): void {
+    this.end(command)
+    const entry = this.entries.get(command.id)
+    if (entry !== undefined) this.entries.set(command.id, { ...entry, expiresMs })
   }
 
-  /** It will not be over before. */
-  hasTouched(one: UnderWay, expiresMs: number): void {
-    this.end(one)
-    const entry = this.entries.get(one.id)
-    if (entry !== undefined) this.entries.set(one.id, { ...entry, expiresMs })
+  /** A read or a touch has failed. */
+  onFailed(command: PendingCommand): void {
+    this.end(command)
   }
 
-  /** Somebody has written there. */
-  changed(id: string): void {
-    for (const one of this.underWay.get(id) ?? []) one.isSpoilt = true
+  /** The session has changed. */
+  invalidate(id: string): void {
+    for (const command of this.pending.get(id) ?? []) command.isOutdated = true
     this.remove(id)
   }
 
-  /** Somebody may have written anywhere: nothing is fresh, but all of it was once. */
-  distrust(): void {
-    this.trust++
-    for (const ones of this.underWay.values()) for (const one of ones) one.isSpoilt = true
+  /** Any session may have changed: all entries become stale. */
+  invalidateAll(): void {
+    this.epoch++
+    for (const commands of this.pending.values()) for (const command of commands) command.isOutdated = true
   }
 
   clear(): void {
-    this.distrust()
+    this.invalidateAll()
     this.entries.clear()
     this.chars = 0
   }
 
-  private keep({ id, askedMs }: UnderWay, { version, text, expiresMs }: NearSession): void {
+  private store({ id, askedMs }: PendingCommand, { version, text, expiresMs }: NearSession): void {
     this.remove(id)
-    this.entries.set(id, { version, text, expiresMs, askedMs, trust: this.trust })
+    this.entries.set(id, { version, text, expiresMs, askedMs, epoch: this.epoch })
     this.chars += text.length
     for (const oldest of this.entries.keys()) {
       if (this.entries.size <= this.limits.maxEntries && this.chars <= MAX_CHARS) return
@@ -144,9 +143,9 @@ export class NearCache {
     this.entries.delete(id)
   }
 
-  private end(one: UnderWay): void {
-    const ones = this.underWay.get(one.id)
-    ones?.delete(one)
-    if (ones?.size === 0) this.underWay.delete(one.id)
+  private end(command: PendingCommand): void {
+    const commands = this.pending.get(command.id)
+    commands?.delete(command)
+    if (commands?.size === 0) this.pending.delete(command.id)
   }
 }

@@ -1,8 +1,8 @@
-// How the value of a session becomes the text that a store keeps.
+// Encodes the value of a session as the text that a store keeps.
 
 import { SessionValueError } from './session-store.ts'
 
-/** `decode` gives what `encode` was given, or throws. */
+/** `decode` returns what `encode` was given, or throws. */
 export interface SessionCodec<Value> {
   encode(value: Value): string
   decode(text: string): Value
@@ -10,32 +10,34 @@ export interface SessionCodec<Value> {
 
 export const jsonCodec: SessionCodec<unknown> = { encode: (value) => JSON.stringify(value), decode: (text) => JSON.parse(text) }
 
-/** The most bytes of UTF-8 that a UTF-16 unit becomes. */
+/** A UTF-16 unit takes at most so many bytes in UTF-8. */
 const MAX_UNIT_BYTES = 3
 
-/** Writes a value down. Throws SessionValueError when that can't be done, or there is more than `maxBytes` of it. */
+/** Encodes a value. Throws SessionValueError if the codec fails or the text is larger than `maxBytes`. */
 export function writeValue<Value>(value: Value, codec: SessionCodec<Value>, maxBytes: number): string {
   let text: unknown
   try {
     text = codec.encode(value)
   } catch (cause) {
-    throw new SessionValueError(`the session can't be written as a text: ${messageOf(cause)}`, { cause })
+    throw new SessionValueError(`the session can't be encoded: ${messageOf(cause)}`, { cause })
   }
-  if (typeof text !== 'string') throw new SessionValueError("the session can't be written as a text: its codec gives none")
-  if (isLarger(text, maxBytes)) throw new SessionValueError(`the session has ${Buffer.byteLength(text)} bytes, and ${maxBytes} are allowed`)
+  if (typeof text !== 'string') throw new SessionValueError("the session can't be encoded: its codec returned no string")
+  if (isLarger(text, maxBytes)) {
+    throw new SessionValueError(`the session has ${Buffer.byteLength(text)} bytes; at most ${maxBytes} are allowed (maxValueBytes)`)
+  }
   return text
 }
 
-/** Reads what is kept. Throws SessionValueError when it is nothing that the codec has written. */
+/** Decodes a stored text. Throws SessionValueError if the codec rejects it. */
 export function readValue<Value>(text: string, codec: SessionCodec<Value>): Value {
   try {
     return codec.decode(text)
   } catch (cause) {
-    throw new SessionValueError(`what is kept of the session can't be read: ${messageOf(cause)}`, { cause })
+    throw new SessionValueError(`the stored session can't be decoded: ${messageOf(cause)}`, { cause })
   }
 }
 
-/** Has a text more than so many bytes in UTF-8? Most are too short for that to be counted. */
+/** Is the text larger than `maxBytes` in UTF-8? Most texts are so short that their bytes need not be counted. */
 export function isLarger(text: string, maxBytes: number): boolean {
   return text.length * MAX_UNIT_BYTES > maxBytes && Buffer.byteLength(text) > maxBytes
 }

@@ -1,15 +1,14 @@
-// Session ids: 128 random bits and what proves that we have given them, so that nobody can bring an id of his own.
+// Session ids: 128 random bits and a signature, so that a visitor can't choose an id.
 
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** Makes ids, and knows its own. */
 export interface SessionIds {
   make(): string
-  /** Never throws, and nothing that it says no to comes near a store. */
+  /** Never throws. An id that this rejects never reaches a store. */
   isOurs(id: unknown): id is string
 }
 
-/** What may be part of a key, whoever made it. */
+/** What may be part of a key in a store. */
 export const sessionIdForm = /^[A-Za-z0-9._~-]{1,128}$/
 
 const RANDOM_BYTES = 16
@@ -22,14 +21,14 @@ const LABEL = 'switchyard session id\0'
 const MAX_REMEMBERED = 4096
 
 /**
- * Ids as `<22 characters>.<22 characters>`, base64url: random, and its HMAC-SHA256. `secrets` in base64url: the first signs, all are believed.
- * Throws RangeError when there is none, or one is empty.
+ * Ids of the form `<22 characters>.<22 characters>`, base64url: random bits and their HMAC-SHA256. `secrets` are base64url: the first one signs, all of them verify.
+ * Throws RangeError if there is no secret or one is empty.
  */
 export function signedIds(secrets: readonly string[]): SessionIds {
   const keys = secrets.map(keyOf)
   const [signing] = keys
   if (signing === undefined) throw new RangeError('session ids: there is no secret')
-  /** Found good of late, oldest first: the same visitor shows the same id with every request. */
+  /** Ids that were verified recently, oldest first: a visitor sends the same id with every request. */
   const remembered = new Set<string>()
   return {
     make() {
@@ -40,19 +39,19 @@ export function signedIds(secrets: readonly string[]): SessionIds {
       if (typeof id !== 'string' || id.length !== ID_LENGTH) return false
       if (remembered.has(id)) return true
       if (!ID_FORM.test(id)) return false
-      // As text: the last character of base64url has bits that mean nothing, and each id has one spelling only.
+      // Compared as text: the last character of base64url has unused bits, and an id must have one spelling only.
       const given = Buffer.from(id.slice(PART_LENGTH + 1), 'latin1')
       const random = id.slice(0, PART_LENGTH)
       if (!keys.some((key) => timingSafeEqual(Buffer.from(macOf(key, random), 'latin1'), given))) return false
       if (remembered.size >= MAX_REMEMBERED) for (const oldest of remembered) if (remembered.delete(oldest)) break
-      // A fresh string: a slice of a request's head would keep the whole head alive.
+      // A new string: a slice of the request head would keep the whole head in memory.
       remembered.add(`${random}.${given.toString('latin1')}`)
       return true
     },
   }
 }
 
-/** Ids that a framework makes and signs itself: anything that can be part of a key. */
+/** Ids that a framework makes and signs itself: accepts anything that can be part of a key. */
 export function foreignIds(): SessionIds {
   return {
     make: () => randomBytes(RANDOM_BYTES).toString('base64url'),

@@ -1,38 +1,38 @@
-// How sessions are kept, as the config says it: plain data, which a worker gets at its start.
+// Settings of sessions, as plain data: the primary reads them from the config and sends them to each worker at its start.
 
-/** What requests get while the store can't be asked. `fail`: 503. `read-cached`: what this worker still has, and 503 for the rest. `anonymous`: no session. */
+/** The result for a request while the store is unreachable. `fail`: 503. `read-cached`: cached sessions, 503 for others. `anonymous`: no session. */
 export type OnOutage = 'fail' | 'read-cached' | 'anonymous'
 
 export interface SessionSettings {
   /**
-   * Redis: `redis://user:password@host:port/db`, `rediss://…` with TLS, `redis+sentinel://host:port,host:port/master-name`, `redis+cluster://host:port,host:port`; the last two with
-   * `rediss+…` too. Undefined: the embedded store.
+   * Redis: `redis://user:password@host:port/db`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`;
+   * `rediss` instead of `redis` uses TLS. Undefined: the embedded store.
    */
   readonly url: string | undefined
   /** PEM files for TLS. */
   readonly tls: { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined } | undefined
-  /** Keys in Redis begin with `{prefix:id}`. */
+  /** Keys in Redis have the form `{prefix:id}`. */
   readonly keyPrefix: string
-  /** Sign ids: the first signs, all are believed. Base64url. */
+  /** Keys that sign ids, in base64url. The first one signs; all of them verify. */
   readonly secrets: readonly string[]
-  /** A session that nobody has touched for so long is forgotten. */
+  /** A session expires when it has not been touched for so long. */
   readonly ttlMs: number
-  /** For so long a session that was destroyed can't be written again: longer than any request takes. */
+  /** A destroyed session can't be written again for so long. Longer than any request takes. */
   readonly tombstoneMs: number
-  /** Of the text of one session. */
+  /** Largest encoded session. */
   readonly maxValueBytes: number
-  /** Of the embedded store: beyond it the one that has not been used for longest goes. */
+  /** Embedded store: beyond this count the least recently used session is evicted. */
   readonly maxSessions: number
-  /** And so it is when their texts are larger than this together. */
+  /** Embedded store: the same for the total size of all texts. */
   readonly maxBytes: number
-  /** No command takes longer; then it has failed. */
+  /** A command fails after so long. */
   readonly commandTimeoutMs: number
-  /** How often `update` tries when others write at the same time. */
+  /** Attempts of `update` when other writers win. */
   readonly updateAttempts: number
   readonly onOutage: OnOutage
-  /** What a worker keeps of what it has read. `maxAgeMs`: nothing in it is older. Undefined: it keeps nothing. */
+  /** Each worker's cache of sessions it has read. Entries are used for at most `maxAgeMs`. Undefined: no cache. */
   readonly nearCache: { readonly maxEntries: number; readonly maxAgeMs: number } | undefined
-  /** After so many failures in a row the store is not asked for `openMs`; then one command tries. */
+  /** After so many failures in a row the store gets no commands for `openMs`. Then one command tries. */
   readonly breaker: { readonly failures: number; readonly openMs: number }
   /** The cookie of `sessions(request, response)`. */
   readonly cookie: SessionCookieSettings
@@ -43,7 +43,7 @@ export interface SessionCookieSettings {
   readonly path: string
   readonly domain: string | undefined
   readonly sameSite: 'lax' | 'strict' | 'none'
-  /** `auto`: where the request came over TLS, as a trusted proxy says. */
+  /** `auto`: secure if the request came over TLS, directly or through a trusted proxy. */
   readonly secure: boolean | 'auto'
 }
 

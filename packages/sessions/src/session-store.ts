@@ -1,63 +1,63 @@
-// The seam: where sessions are kept, each as a text with a version. One contract suite runs over every implementation.
+// The interface of a session store, and its errors. A session is kept as a text with a version. One contract suite runs over every implementation.
 
 /** Ten years: the longest time to live. */
 export const MAX_TTL_MS = 315_360_000_000
 
-/** What is kept under an id. `ended`: destroyed a short while ago, and nothing can be written there. */
+/** What the store has under an id. `ended`: the session was destroyed less than `tombstoneMs` ago, and the id can't be written. */
 export type Found =
   | { readonly state: 'absent' | 'ended' }
   | { readonly state: 'kept'; readonly version: number; readonly text: string; readonly ttlMs: number }
-  /** The version that the caller said it has. */
+  /** The version that the caller named. */
   | { readonly state: 'same'; readonly ttlMs: number }
 
 export type Written =
   | { readonly state: 'written'; readonly version: number }
-  /** Another has written since the version that was expected: this is what is there now. */
+  /** The version was not the expected one. `found` is the current one. */
   | { readonly state: 'conflict'; readonly found: Found }
-  /** It was destroyed: it stays so. */
+  /** The session was destroyed. Nothing is written. */
   | { readonly state: 'ended' }
 
-/** Writes are done when their promise resolves. Every method rejects with `SessionStoreError` within `commandTimeoutMs` when the store can't be asked. */
+/** A write is done when its promise resolves. Every method rejects with `SessionStoreError` within `commandTimeoutMs` if the store is unreachable. */
 export interface SessionStore {
-  /** `known`: a version that the caller has; its text is not sent again. */
+  /** `known`: the version that the caller already has. The store does not send its text again. */
   read(id: string, known?: number): Promise<Found>
-  /** Replaces the whole. `expected`: only if that is the version there, 0: only if nothing is; left out: in any case, but for `ended`. */
+  /** Replaces the session. `expected`: writes only over that version; 0: only if there is no session. Left out: always, unless the session is `ended`. */
   write(id: string, text: string, ttlMs: number, expected?: number): Promise<Written>
-  /** It is kept for `ttlMs` from now. Resolves with false when it is not there. */
+  /** Keeps the session for `ttlMs` from now. Resolves with false if there is none. */
   touch(id: string, ttlMs: number): Promise<boolean>
   /**
-   * From now on, and for `tombstoneMs`, it is `ended`. Resolves with false when it was not there; it is `ended` all the same. `expected`: only if that is the
-   * version there; when another version is, nothing happens and it resolves with `conflict`.
+   * Ends the session: for `tombstoneMs` the id is `ended`, even if there was no session, which resolves with false.
+   * `expected`: only if the session has that version. Otherwise nothing changes, and the promise resolves with `conflict`.
    */
   destroy(id: string, expected?: number): Promise<boolean | 'conflict'>
-  /** The ids that are kept, in no order; at most `limit`. For tools: it looks at everything. */
+  /** At most `limit` ids, in no order. For tools: it scans the whole store. */
   ids(limit: number): Promise<readonly string[]>
-  /** Forgets everything, tombstones too. */
+  /** Removes all sessions and tombstones. */
   clear(): Promise<void>
   /**
-   * Can others say what has changed? Then `listener` hears of every id that somebody else writes or destroys after this worker has read or written it;
-   * undefined: it may be any. `onHearing` is told when it can't hear for a while, and when it hears again; before it returns, if that is so at the start.
-   * Called once at most.
+   * Subscribes to changes that other processes make. False: this store can't report them.
+   * `listener` gets each id that another process writes or destroys after this one read or wrote it. Undefined: any id may have changed.
+   * `onListening` reports when the subscription fails and when it works again. It is called before this method returns if the subscription is not there yet.
+   * Called at most once.
    */
-  onChanged(listener: (id: string | undefined) => void, onHearing?: (hears: boolean) => void): boolean
-  /** Has `listener` heard of every write elsewhere that was done before this moment? Left out: that can't be known. */
+  onChanged(listener: (id: string | undefined) => void, onListening?: (isListening: boolean) => void): boolean
+  /** Has `listener` been called for every write that other processes finished before now? Left out: the store can't know. */
   hasHeardAll?(): boolean
-  /** How it is with it. */
   status(): SessionStoreStatus
   close(): Promise<void>
 }
 
 export interface SessionStoreStatus {
   readonly kind: 'embedded' | 'redis'
-  /** `down`: it is not asked for a while, since it did not answer. */
+  /** `down`: the store did not answer, and gets no commands for a while. */
   readonly state: 'up' | 'down'
-  /** Commands, those that failed, and the sum of what they took, since the start of this process. */
+  /** Since this process started: commands, failed ones included; failed commands; their total duration. */
   readonly commands: number
   readonly failed: number
   readonly sumMs: number
 }
 
-/** The store could not be asked, or has not answered in time. What was to be written may have been. Express and Fastify answer with its status. */
+/** The store is unreachable or did not answer in time. A write may have happened. Express and Fastify answer with `status`. */
 export class SessionStoreError extends Error {
   override readonly name = 'SessionStoreError'
   readonly code = 'ERR_SESSION_STORE'
@@ -66,7 +66,7 @@ export class SessionStoreError extends Error {
   readonly headers = { 'retry-after': '1' }
 }
 
-/** That is no id that this process could have given. */
+/** The id was not issued by this balancer. */
 export class SessionIdError extends Error {
   override readonly name = 'SessionIdError'
   readonly code = 'ERR_SESSION_ID'
@@ -74,13 +74,13 @@ export class SessionIdError extends Error {
   readonly statusCode = 400
 }
 
-/** The session is larger than `maxValueBytes`, or can't be written as a text. */
+/** The session is larger than `maxValueBytes`, or the codec can't encode or decode it. */
 export class SessionValueError extends Error {
   override readonly name = 'SessionValueError'
   readonly code = 'ERR_SESSION_VALUE'
 }
 
-/** So many others wrote at the same time that `updateAttempts` were not enough. */
+/** Concurrent writers won all `updateAttempts`. */
 export class SessionConflictError extends Error {
   override readonly name = 'SessionConflictError'
   readonly code = 'ERR_SESSION_CONFLICT'

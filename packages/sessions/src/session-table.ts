@@ -1,24 +1,24 @@
-// Sessions in the memory of one process: versions, times to live, tombstones, and what goes when there is no room. The clock comes in with each call, so
-// all of it can be repeated; it must not go backwards.
+// Sessions in the memory of one process: versions, expiry, tombstones and eviction. The time is passed to each call, so that tests can repeat every run.
+// It must not go backwards.
 
 import type { Found, Written } from './session-store.ts'
 
 export interface SessionTableLimits {
   readonly maxSessions: number
-  /** Of all texts together, in UTF-8. */
+  /** Total size of all texts, in UTF-8. */
   readonly maxBytes: number
   readonly tombstoneMs: number
 }
 
-/** One row, for another table: a session, the tombstone of one, or that there is nothing under an id. Times are from now. */
+/** A row that is copied to another table: a session, a tombstone, or the absence of both. Times are relative to now. */
 export type SessionTableEntry =
   | { readonly id: string; readonly version: number; readonly text: string; readonly ttlMs: number }
   | { readonly id: string; readonly endedForMs: number }
   | { readonly id: string; readonly isAbsent: true }
-  /** How far versions have come: they go on behind it. */
+  /** The last version that was assigned. The other table continues after it. */
   | { readonly lastVersion: number }
 
-/** A sweep looks at so many rows. */
+/** Rows that one sweep visits. */
 const SWEPT_ROWS = 10_000
 const SWEEP_MS = 1000
 
@@ -30,29 +30,29 @@ interface Kept {
 }
 
 export class SessionTable {
-  /** Sessions that went because there was no room, those whose time was over, and tombstones that went too early. */
+  /** Sessions evicted for lack of room, sessions expired, and tombstones dropped before their time. */
   evicted = 0
   expired = 0
   tombstonesDropped = 0
-  /** Of all texts. */
+  /** Total size of all texts. */
   bytes = 0
   private limits: SessionTableLimits
   private readonly onEvicted: (id: string) => void
   /** Least recently used first. */
   private readonly kept = new Map<string, Kept>()
-  /** When each is over; that is also their order. */
+  /** When each tombstone expires, earliest first. */
   private readonly tombstones = new Map<string, number>()
-  /** Of the whole table: a version that was there once never comes again, under no id. */
+  /** Shared by all ids, so that no version is ever used twice. */
   private lastVersion = 0
   private sweeping: Iterator<[string, Kept]> | undefined
 
-  /** `onEvicted` hears of each that goes for want of room. */
+  /** `onEvicted` is called for each session that is evicted. */
   constructor(limits: SessionTableLimits, onEvicted: (id: string) => void = () => {}) {
     this.limits = limits
     this.onEvicted = onEvicted
   }
 
-  /** How many there are, those included whose time is over and that nobody has looked at since. */
+  /** Includes expired sessions that have not been swept yet. */
   get size(): number {
     return this.kept.size
   }
@@ -62,7 +62,7 @@ export class SessionTable {
   }
 
   read(id: string, known: number | undefined, nowMs: number): Found {
-    const kept = this.find(id, nowMs)
+    const kept = this.findLive(id, nowMs)
     if (kept === undefined) return { state: this.isEnded(id, nowMs) ? 'ended' : 'absent' }
     this.kept.delete(id)
     this.kept.set(id, kept)
@@ -72,16 +72,16 @@ export class SessionTable {
 
   write(id: string, text: string, ttlMs: number, expected: number | undefined, nowMs: number): Written {
     if (this.isEnded(id, nowMs)) return { state: 'ended' }
-    const before = this.find(id, nowMs)
+    const before = this.findLive(id, nowMs)
     if (expected !== undefined && expected !== (before?.version ?? 0)) return { state: 'conflict', found: this.read(id, undefined, nowMs) }
     this.lastVersion++
     this.put(id, this.lastVersion, text, nowMs + ttlMs)
-    this.makeRoom()
+    this.evict()
     return { state: 'written', version: this.lastVersion }
   }
 
   touch(id: string, ttlMs: number, nowMs: number): boolean {
-    const kept = this.find(id, nowMs)
+    const kept = this.findLive(id, nowMs)
     if (kept === undefined) return false
     kept.expiresMs = nowMs + ttlMs
     this.kept.delete(id)
@@ -90,20 +90,20 @@ export class SessionTable {
   }
 
   destroy(id: string, expected: number | undefined, nowMs: number): boolean | 'conflict' {
-    const kept = this.find(id, nowMs)
+    const kept = this.findLive(id, nowMs)
     if (expected !== undefined && kept !== undefined && kept.version !== expected) return 'conflict'
     this.remove(id)
-    this.bury(id, nowMs + this.limits.tombstoneMs, nowMs)
+    this.addTombstone(id, nowMs + this.limits.tombstoneMs, nowMs)
     return kept !== undefined
   }
 
-  /** Ids that are kept, at most `limit`, without the first `skip`. */
+  /** At most `limit` ids, after the first `skip`. */
   ids(limit: number, skip: number, nowMs: number): string[] {
     const found: string[] = []
-    let left = skip
+    let toSkip = skip
     for (const [id, { expiresMs }] of this.kept) {
       if (found.length >= limit) break
-      if (expiresMs > nowMs && left-- <= 0) found.push(id)
+      if (expiresMs > nowMs && toSkip-- <= 0) found.push(id)
     }
     return found
   }
@@ -114,33 +114,33 @@ export class SessionTable {
     this.bytes = 0
   }
 
-  /** Other limits from now on; what is too much for them goes. */
+  /** Applies new limits and evicts what exceeds them. */
   configure(limits: SessionTableLimits): void {
     this.limits = limits
-    this.makeRoom()
+    this.evict()
     this.dropTombstones()
   }
 
-  /** Removes what is over among the next `count` rows; begins again where it has seen all. */
+  /** Removes the expired rows among the next `count`; starts over at the end. */
   sweep(count: number, nowMs: number): void {
     for (const [id, untilMs] of this.tombstones) {
       if (untilMs > nowMs) break
       this.tombstones.delete(id)
     }
-    for (let left = Math.min(count, this.kept.size); left > 0; left--) {
+    for (let remaining = Math.min(count, this.kept.size); remaining > 0; remaining--) {
       this.sweeping ??= this.kept.entries()
       const next = this.sweeping.next()
       if (next.done === true) this.sweeping = undefined
-      else this.find(next.value[0], nowMs)
+      else this.findLive(next.value[0], nowMs)
     }
   }
 
-  /** Every id that there is something under, at this moment; sessions least recently used first, before the tombstones. */
+  /** The ids of all sessions, least recently used first, then of all tombstones. */
   allIds(): string[] {
     return [...new Set([...this.kept.keys(), ...this.tombstones.keys()])]
   }
 
-  /** Everything, for another table. What changes meanwhile is told as it is then, or not at all. */
+  /** All rows, for another table. A row that changes during the iteration appears in its new state, or not at all. */
   *entries(nowMs: number): Generator<SessionTableEntry> {
     for (const id of this.allIds()) {
       const row = this.row(id, nowMs)
@@ -148,12 +148,12 @@ export class SessionTable {
     }
   }
 
-  /** How far versions have come, for another table. */
+  /** The last version, for another table. */
   get versions(): SessionTableEntry {
     return { lastVersion: this.lastVersion }
   }
 
-  /** What is under an id, for another table. */
+  /** The row of an id, for another table. */
   row(id: string, nowMs: number): SessionTableEntry {
     const kept = this.kept.get(id)
     if (kept !== undefined && kept.expiresMs > nowMs) return { id, version: kept.version, text: kept.text, ttlMs: kept.expiresMs - nowMs }
@@ -161,7 +161,7 @@ export class SessionTable {
     return untilMs !== undefined && untilMs > nowMs ? { id, endedForMs: untilMs - nowMs } : { id, isAbsent: true }
   }
 
-  /** A row of another table. What is newer here stays, and what is ended, here or there, is ended. */
+  /** Adds a row of another table. A newer version in this table wins, and a tombstone in either table wins over a session. */
   restore(entry: SessionTableEntry, nowMs: number): void {
     if ('lastVersion' in entry) {
       this.lastVersion = Math.max(this.lastVersion, entry.lastVersion)
@@ -171,18 +171,18 @@ export class SessionTable {
     if ('isAbsent' in entry) return this.remove(id)
     if ('endedForMs' in entry) {
       this.remove(id)
-      this.bury(id, nowMs + entry.endedForMs, nowMs)
+      this.addTombstone(id, nowMs + entry.endedForMs, nowMs)
       return
     }
     this.lastVersion = Math.max(this.lastVersion, entry.version)
-    const known = this.find(id, nowMs)
+    const known = this.findLive(id, nowMs)
     if (this.isEnded(id, nowMs) || (known?.version ?? 0) > entry.version) return
     this.put(id, entry.version, entry.text, nowMs + entry.ttlMs)
-    this.makeRoom()
+    this.evict()
   }
 
-  /** What is kept there; its time may be over, then it goes. */
-  private find(id: string, nowMs: number): Kept | undefined {
+  /** Removes the session if it has expired. */
+  private findLive(id: string, nowMs: number): Kept | undefined {
     const kept = this.kept.get(id)
     if (kept === undefined || kept.expiresMs > nowMs) return kept
     this.remove(id)
@@ -209,15 +209,15 @@ export class SessionTable {
     this.kept.delete(id)
   }
 
-  private bury(id: string, untilMs: number, nowMs: number): void {
+  private addTombstone(id: string, untilMs: number, nowMs: number): void {
     if (untilMs <= Math.max(nowMs, this.tombstones.get(id) ?? 0)) return
     this.tombstones.delete(id)
     this.tombstones.set(id, untilMs)
     this.dropTombstones()
   }
 
-  /** What was written last stays, whatever its size. */
-  private makeRoom(): void {
+  /** The session written last stays, whatever its size. */
+  private evict(): void {
     const { maxBytes, maxSessions } = this.limits
     for (const id of this.kept.keys()) {
       if (this.kept.size <= maxSessions && (this.bytes <= maxBytes || this.kept.size === 1)) return

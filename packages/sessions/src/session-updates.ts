@@ -1,11 +1,11 @@
-// Updates of sessions as compare-and-set: what is there is changed and written if nobody else has written meanwhile, else the change is made again on what
-// is there now. Updates of one session that come within this process while one is on its way go together, as one write.
+// Updates of sessions by compare-and-set: read, change, write if the version is still the same, else try again with the current session.
+// Concurrent updates of one session within this process are written together.
 
 import type { NearSession } from './near-cache.ts'
 import type { Current, NearStore } from './near-store.ts'
 import { SessionConflictError, SessionStoreError } from './session-store.ts'
 
-/** Makes the next text of the one that is there; undefined: there is none, or it stays as it is. May be called several times. */
+/** Computes the next text from the current one (undefined: no session). Returns undefined for no change. May be called several times. */
 export type UpdateStep = (text: string | undefined) => string | undefined
 
 interface Update {
@@ -13,27 +13,27 @@ interface Update {
   readonly ttlMs: number
   readonly resolve: (isThere: boolean) => void
   readonly reject: (error: unknown) => void
-  /** What it threw, on what is there now. */
+  /** What the step threw in the latest attempt. */
   thrown: { readonly error: unknown } | undefined
 }
 
 export interface SessionUpdatesOptions {
   readonly attempts: number
-  /** 0 to 1. */
+  /** Random numbers from 0 to 1. */
   readonly chance: () => number
   readonly now: () => number
 }
 
-/** Updates that wait, of all sessions together. */
+/** Waiting updates of all sessions. */
 const MAX_WAITING = 16_384
-/** Updates in one write: their steps run in one turn of the loop. */
+/** Updates in one write. Their steps run in one turn of the event loop. */
 const MAX_GROUP = 64
-const MAX_REST_MS = 50
+const MAX_PAUSE_MS = 50
 
 export class SessionUpdates {
   private readonly near: NearStore
   private readonly options: SessionUpdatesOptions
-  /** Of each session that is being updated, those that wait. */
+  /** The waiting updates of each session that is being updated. */
   private readonly queues = new Map<string, Update[]>()
   private waiting = 0
 
@@ -42,12 +42,9 @@ export class SessionUpdates {
     this.options = options
   }
 
-  /**
-   * Resolves with false when the session was destroyed; then nothing has happened. Rejects with what the step throws, with SessionConflictError, and with
-   * SessionStoreError.
-   */
+  /** Resolves with false if the session was destroyed. Rejects with what the step throws, with SessionConflictError, or with SessionStoreError. */
   run(id: string, ttlMs: number, step: UpdateStep): Promise<boolean> {
-    if (this.waiting >= MAX_WAITING) return Promise.reject(new SessionStoreError(`${MAX_WAITING} updates of sessions wait already`))
+    if (this.waiting >= MAX_WAITING) return Promise.reject(new SessionStoreError(`${MAX_WAITING} session updates are waiting already`))
     this.waiting++
     return new Promise((resolve, reject) => {
       const update: Update = { step, ttlMs, resolve, reject, thrown: undefined }
@@ -55,13 +52,13 @@ export class SessionUpdates {
       if (queue !== undefined) return void queue.push(update)
       const own = [update]
       this.queues.set(id, own)
-      void this.work(id, own)
+      void this.drainQueue(id, own)
     })
   }
 
   /**
-   * Moves what is there elsewhere: `move` is called with it until it resolves with true, at most `attempts` times. Not at all when nothing is there.
-   * Rejects with SessionConflictError, and with what `move` rejects with.
+   * Calls `move` with the current session until it resolves with true, at most `attempts` times. Does nothing if there is no session.
+   * Rejects with SessionConflictError, or with what `move` rejects with.
    */
   async move(id: string, move: (current: NearSession) => Promise<boolean>): Promise<void> {
     for (let attempt = 1; attempt <= this.options.attempts; attempt++) {
@@ -71,43 +68,43 @@ export class SessionUpdates {
     throw this.conflict()
   }
 
-  private async work(id: string, queue: Update[]): Promise<void> {
+  private async drainQueue(id: string, queue: Update[]): Promise<void> {
     while (queue.length > 0) {
       const group = queue.splice(0, MAX_GROUP)
       this.waiting -= group.length
-      let restMs = 0
+      let pauseMs = 0
       try {
-        restMs = await this.commit(id, group)
+        pauseMs = await this.commit(id, group)
       } catch (error) {
-        // Those behind it would wait as long for the same.
+        // With the store unreachable, the rest of the queue would only wait for the same error.
         const failed = error instanceof SessionStoreError ? [...group, ...queue.splice(0)] : group
         this.waiting -= failed.length - group.length
         for (const { reject } of failed) reject(error)
       }
-      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs))
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
     this.queues.delete(id)
   }
 
-  /** Resolves with how long others should be let go first. */
+  /** Resolves with a pause that gives other processes a turn. */
   private async commit(id: string, group: readonly Update[]): Promise<number> {
     const { attempts, chance, now } = this.options
-    const beganMs = now()
-    const near = this.near.near(id)
-    let current: Current = near ?? (await this.near.read(id))
-    let isSure = near === undefined
+    const startedMs = now()
+    const fresh = this.near.fresh(id)
+    let current: Current = fresh ?? (await this.near.read(id))
+    let isFromStore = fresh === undefined
     for (let attempt = 1; attempt <= attempts; attempt++) {
       if (current === 'ended') {
         for (const { resolve } of group) resolve(false)
         return 0
       }
-      const next = applied(group, current)
+      const next = applySteps(group, current)
       if (next === undefined) {
-        // What came of a session that is no more as it was here is made again.
+        // Nothing to write, so no write can find out that the cached session is outdated: the store is asked, and the steps run again if it is.
         const before: Current = current
-        if (!isSure) current = await this.near.read(id)
-        if (!isSure && !isSame(before, current)) {
-          isSure = true
+        if (!isFromStore) current = await this.near.read(id)
+        if (!isFromStore && !isSame(before, current)) {
+          isFromStore = true
           continue
         }
         settle(group)
@@ -116,22 +113,22 @@ export class SessionUpdates {
       const written = await this.near.write(id, next.text, next.ttlMs, current === 'absent' ? 0 : current.version)
       if (written === true) {
         settle(group)
-        // Whoever has won against others is not at it again at once: each gets its turn, after about as long as they all take.
-        return attempt === 1 ? 0 : Math.min(MAX_REST_MS, (now() - beganMs) * (0.5 + chance()))
+        // After a conflict the winner pauses for about as long as it took, so that the losers get a turn.
+        return attempt === 1 ? 0 : Math.min(MAX_PAUSE_MS, (now() - startedMs) * (0.5 + chance()))
       }
       current = written === 'ended' ? written : written.found
-      isSure = true
+      isFromStore = true
     }
     throw this.conflict()
   }
 
   private conflict(): SessionConflictError {
-    return new SessionConflictError(`${this.options.attempts} attempts to change a session were not enough: others write it all the time`)
+    return new SessionConflictError(`the session changed during all ${this.options.attempts} attempts to update it (updateAttempts)`)
   }
 }
 
-/** Makes all changes, one after the other; undefined: there is nothing to write. */
-function applied(group: readonly Update[], current: Exclude<Current, 'ended'>): { text: string; ttlMs: number } | undefined {
+/** Runs all steps in order. Undefined: there is nothing to write. */
+function applySteps(group: readonly Update[], current: Exclude<Current, 'ended'>): { text: string; ttlMs: number } | undefined {
   let text = current === 'absent' ? undefined : current.text
   let written: { text: string; ttlMs: number } | undefined
   for (const update of group) {

@@ -1,4 +1,4 @@
-// Sessions as an app has them: values under ids, on any store. What they mean is decided here; where they are kept, and how long that takes, is not.
+// Sessions as an app sees them: values by id, on any store. Decides what each operation means, and what happens in an outage.
 
 import { type Current, NearStore } from './near-store.ts'
 import { jsonCodec, readValue, type SessionCodec, writeValue } from './session-codec.ts'
@@ -7,7 +7,7 @@ import type { SessionSettings } from './session-settings.ts'
 import { MAX_TTL_MS, SessionIdError, type SessionStore, SessionStoreError, type SessionStoreStatus } from './session-store.ts'
 import { SessionUpdates } from './session-updates.ts'
 
-export interface SessionsParts<Value> {
+export interface SessionsInternals<Value> {
   readonly near: NearStore
   readonly updates: SessionUpdates
   readonly settings: SessionSettings
@@ -15,35 +15,35 @@ export interface SessionsParts<Value> {
   readonly codec: SessionCodec<Value>
 }
 
-/** A value, and what is left of its time in milliseconds. */
+/** A value and its remaining time to live. */
 export interface FoundSession<Value> {
   readonly value: Value
   readonly ttlMs: number
 }
 
 export interface SessionsStatus extends SessionStoreStatus {
-  /** What is kept near, reads that it has answered, and those that it could not. */
+  /** The cache of this process: entries, and reads that it could and could not answer. */
   readonly near: { readonly entries: number; readonly hits: number; readonly misses: number }
 }
 
 /**
- * Every method that asks the store rejects with SessionStoreError (503) when it can't be asked or has not answered within `commandTimeoutMs`.
- * Times to live are in milliseconds; left out, `ttlMs` of the settings.
+ * Every method that uses the store rejects with SessionStoreError (503) if the store is unreachable or does not answer within `commandTimeoutMs`.
+ * `ttlMs` defaults to `ttlMs` of the settings.
  */
 export class Sessions<Value = unknown> {
   readonly settings: SessionSettings
   readonly ids: SessionIds
-  private readonly parts: SessionsParts<Value>
+  private readonly internals: SessionsInternals<Value>
 
-  constructor(parts: SessionsParts<Value>) {
-    this.parts = parts
-    this.settings = parts.settings
-    this.ids = parts.ids
+  constructor(internals: SessionsInternals<Value>) {
+    this.internals = internals
+    this.settings = internals.settings
+    this.ids = internals.ids
   }
 
-  /** The same sessions with another form of ids, or other values. */
+  /** The same sessions with other ids or another codec. */
   as<Other = Value>(options: { readonly ids?: SessionIds; readonly codec?: SessionCodec<Other> }): Sessions<Other> {
-    const { ids, codec, ...rest } = this.parts
+    const { ids, codec, ...rest } = this.internals
     return new Sessions<Other>({ ...rest, ids: options.ids ?? ids, codec: options.codec ?? (codec as unknown as SessionCodec<Other>) })
   }
 
@@ -52,14 +52,15 @@ export class Sessions<Value = unknown> {
     return this.ids.make()
   }
 
-  /** Have we given that id? Whatever else somebody brings is asked for nowhere. */
+  /** Was the id issued by this balancer? Other ids never reach the store. */
   isOurs(id: unknown): id is string {
     return this.ids.isOurs(id)
   }
 
   /**
-   * The value; undefined: there is none, or it is no id of ours. While the store can't be asked it goes by `onOutage`: it rejects with SessionStoreError, gives
-   * what this process has read before and rejects if it has not, or gives undefined. Rejects with SessionValueError when the codec can't read what is there.
+   * Resolves with the value, or undefined if there is no session or the id is not ours. While the store is unreachable `onOutage` decides: it rejects with
+   * SessionStoreError (`fail`), resolves with the cached value if there is one (`read-cached`), or resolves with undefined (`anonymous`).
+   * Rejects with SessionValueError if the codec can't decode the value.
    */
   async get(id: string): Promise<Value | undefined> {
     try {
@@ -70,36 +71,36 @@ export class Sessions<Value = unknown> {
     }
   }
 
-  /** As `get`, with what is left of its time. It rejects where `onOutage` is `anonymous` too: for faces, which must not take a visitor for a new one then. */
+  /** As `get`, with the remaining time to live. Rejects with `anonymous` too: an adapter must not start a new session for a visitor who may have one. */
   async find(id: string): Promise<FoundSession<Value> | undefined> {
-    const { near, ids, codec } = this.parts
+    const { near, ids, codec } = this.internals
     if (!ids.isOurs(id)) return undefined
-    const current = near.near(id) ?? (await near.read(id).catch((error) => this.inOutage(id, error)))
-    return typeof current === 'string' ? undefined : { value: readValue(current.text, codec), ttlMs: near.leftMs(current) }
+    const current = near.fresh(id) ?? (await near.read(id).catch((error) => this.latestOrThrow(id, error)))
+    return typeof current === 'string' ? undefined : { value: readValue(current.text, codec), ttlMs: near.remainingMs(current) }
   }
 
-  /** Replaces the whole. Resolves with true when it is written, with false when the session was destroyed. Rejects with SessionValueError and SessionIdError. */
+  /** Replaces the value. Resolves with false if the session was destroyed. Rejects with SessionValueError and SessionIdError too. */
   async set(id: string, value: Value, ttlMs?: number): Promise<boolean> {
     this.checkId(id)
-    const { near, codec, settings } = this.parts
+    const { near, codec, settings } = this.internals
     const text = writeValue(value, codec, settings.maxValueBytes)
     return (await near.write(id, text, this.ttlOf(ttlMs))) === true
   }
 
   /**
-   * Changes the value that is there; nothing that others write meanwhile is lost. `change` gives the next value, or changes the one that it is given; it is
-   * called again when somebody else has written, so it must do nothing else, and it can't wait. Without a session it is given undefined. What it throws is what
-   * this rejects with, and then nothing is written. Resolves with the value that is there now; undefined: the session was destroyed, or there is none.
-   * Rejects with SessionValueError, SessionIdError, and SessionConflictError after `updateAttempts`.
+   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next one, or modifies the
+   * one that it got. It is synchronous and has no side effects, for it runs again if another process wrote in between. If it throws, nothing is written and the
+   * promise rejects with the same error. Resolves with the current value, or undefined if the session was destroyed or there is none.
+   * Rejects with SessionValueError and SessionIdError too, and with SessionConflictError after `updateAttempts`.
    */
   async update(id: string, change: (value: Value | undefined) => Value | undefined, ttlMs?: number): Promise<Value | undefined> {
     this.checkId(id)
-    const { updates, codec, settings } = this.parts
+    const { updates, codec, settings } = this.internals
     let value: Value | undefined
     const isThere = await updates.run(id, this.ttlOf(ttlMs), (text) => {
       const before = text === undefined ? undefined : readValue(text, codec)
       const after = change(before)
-      if (isThenable(after)) throw new TypeError('a change of a session must not wait: it gave a promise')
+      if (isThenable(after)) throw new TypeError('the change of a session must be synchronous: it returned a promise')
       value = after ?? before
       if (value === undefined) return undefined
       const next = writeValue(value, codec, settings.maxValueBytes)
@@ -108,9 +109,9 @@ export class Sessions<Value = unknown> {
     return isThere ? value : undefined
   }
 
-  /** It is kept for `ttlMs` from now. Resolves with false when it is not there, and while the store can't be asked, unless `onOutage` is `fail`. */
+  /** Keeps the session for `ttlMs` from now. Resolves with false if there is none, and, unless `onOutage` is `fail`, while the store is unreachable. */
   async touch(id: string, ttlMs?: number): Promise<boolean> {
-    const { near, ids, settings } = this.parts
+    const { near, ids, settings } = this.internals
     if (!ids.isOurs(id)) return false
     try {
       return await near.touch(id, this.ttlOf(ttlMs))
@@ -120,18 +121,18 @@ export class Sessions<Value = unknown> {
     }
   }
 
-  /** Ends it: what a request that is still running writes there later is not kept. Resolves with false when there was none. */
+  /** Ends the session: a request that is still running can't write it back. Resolves with false if there was none. */
   async destroy(id: string): Promise<boolean> {
-    return this.parts.ids.isOurs(id) && (await this.parts.near.destroy(id)) === true
+    return this.internals.ids.isOurs(id) && (await this.internals.near.destroy(id)) === true
   }
 
   /**
-   * Gives a session another id, as whoever has just logged in should have one that nobody knew before; the old one is ended. Resolves with the new id. Without a
-   * session it is an id for a new one. Rejects with SessionIdError, and with SessionConflictError after `updateAttempts`.
+   * Moves a session to a new id and ends the old one. Call it at every login: the old id may be known to others. Resolves with the new id, which is free if there
+   * was no session. Rejects with SessionIdError too, and with SessionConflictError after `updateAttempts`.
    */
   async regenerate(id: string, ttlMs?: number): Promise<string> {
     this.checkId(id)
-    const { near, updates } = this.parts
+    const { near, updates } = this.internals
     const newId = this.newId()
     const lifeMs = this.ttlOf(ttlMs)
     await updates.move(id, async (current) => {
@@ -141,36 +142,36 @@ export class Sessions<Value = unknown> {
     return newId
   }
 
-  /** Ids that are kept, at most `limit`, in no order. It looks at everything: for tools. */
+  /** At most `limit` ids, in no order. For tools: it scans the whole store. */
   all(limit = 1000): Promise<readonly string[]> {
-    return this.parts.near.store.ids(limit)
+    return this.internals.near.store.ids(limit)
   }
 
-  /** Forgets all sessions, and which were destroyed. */
+  /** Removes all sessions and tombstones. */
   clear(): Promise<void> {
-    return this.parts.near.clear()
+    return this.internals.near.clear()
   }
 
   status(): SessionsStatus {
-    const { store, cache } = this.parts.near
+    const { store, cache } = this.internals.near
     return { ...store.status(), near: { entries: cache.size, hits: cache.hits, misses: cache.misses } }
   }
 
-  /** Ends the connections of the store; nothing can be asked afterwards. */
+  /** Closes the store and its connections. */
   close(): Promise<void> {
-    return this.parts.near.store.close()
+    return this.internals.near.store.close()
   }
 
-  private inOutage(id: string, error: unknown): Current {
-    const { near, settings } = this.parts
+  private latestOrThrow(id: string, error: unknown): Current {
+    const { near, settings } = this.internals
     if (!(error instanceof SessionStoreError) || settings.onOutage !== 'read-cached') throw error
-    const last = near.last(id)
-    if (last === undefined) throw error
-    return last
+    const latest = near.latest(id)
+    if (latest === undefined) throw error
+    return latest
   }
 
   private checkId(id: unknown): void {
-    if (!this.ids.isOurs(id)) throw new SessionIdError('that is no session id of ours')
+    if (!this.ids.isOurs(id)) throw new SessionIdError('this session id was not issued here')
   }
 
   private ttlOf(ttlMs = this.settings.ttlMs): number {
@@ -180,17 +181,17 @@ export class Sessions<Value = unknown> {
 }
 
 export interface SessionsOptions<Value> {
-  /** Left out: signed with the secrets of the settings. */
+  /** Default: ids signed with the secrets of the settings. */
   readonly ids?: SessionIds
-  /** Left out: JSON. */
+  /** Default: JSON. */
   readonly codec?: SessionCodec<Value>
-  /** 0 to 1. */
+  /** Random numbers from 0 to 1. */
   readonly chance?: () => number
-  /** A clock in milliseconds that never goes back. */
+  /** A monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
 
-/** Sessions on a store of any kind. Throws RangeError when ids are to be signed and there is no secret. */
+/** Sessions on any store. Throws RangeError if ids are to be signed and there is no secret. */
 export function sessionsOn<Value = unknown>(
   store: SessionStore,
   settings: SessionSettings,

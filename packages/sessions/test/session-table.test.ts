@@ -79,13 +79,13 @@ test('all rows go to another table, with what is left of their time; versions go
   const { table } = filled(['a', 'b', 'c'])
   table.destroy('b', undefined, 10)
   const version = (table.write('c', 'newer', 100, undefined, 20) as { version: number }).version
-  const { table: newPrimaryProcess } = filled([])
-  for (const entry of table.entries(30)) newPrimaryProcess.restore(entry, 1000)
-  assert.equal(newPrimaryProcess.read('a', undefined, 1000), { state: 'kept', version: 1, text: 'text', ttlMs: 70 })
-  assert.equal(newPrimaryProcess.read('c', version, 1000), { state: 'same', ttlMs: 90 })
-  assert.is(newPrimaryProcess.read('b', undefined, 1029).state, 'ended')
-  assert.is(newPrimaryProcess.read('b', undefined, 1030).state, 'absent')
-  assert.ok((newPrimaryProcess.write('a', 'text', 100, undefined, 1030) as { version: number }).version > version)
+  const { table: other } = filled([])
+  for (const entry of table.entries(30)) other.restore(entry, 1000)
+  assert.equal(other.read('a', undefined, 1000), { state: 'kept', version: 1, text: 'text', ttlMs: 70 })
+  assert.equal(other.read('c', version, 1000), { state: 'same', ttlMs: 90 })
+  assert.is(other.read('b', undefined, 1029).state, 'ended')
+  assert.is(other.read('b', undefined, 1030).state, 'absent')
+  assert.ok((other.write('a', 'text', 100, undefined, 1030) as { version: number }).version > version)
 })
 
 test('a row of another table never takes the place of a newer one, or of one that is ended', () => {

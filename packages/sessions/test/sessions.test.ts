@@ -84,8 +84,8 @@ test('a value that is too large, or no value at all, is an error and changes not
   await one.set(id, { count: 1 })
   const circular = { count: 2 } as Cart & { self?: unknown }
   circular.self = circular
-  await rejects(one.set(id, { count: 2, items: ['é'.repeat(12)] }), SessionValueError, /bytes, and 40 are allowed/)
-  await rejects(one.set(id, circular), SessionValueError, /can't be written as a text/)
+  await rejects(one.set(id, { count: 2, items: ['é'.repeat(12)] }), SessionValueError, /bytes; at most 40 are allowed/)
+  await rejects(one.set(id, circular), SessionValueError, /can't be encoded/)
   await rejects(one.set(id, undefined as never), SessionValueError, /its codec gives none/)
   await rejects(
     one.update(id, (cart) => ({ ...(cart as Cart), items: ['x'.repeat(50)] })),
@@ -189,7 +189,7 @@ test('what a change throws is what the update rejects with; others in the same w
   ])
   assert.equal(
     results.map((result) => (result.status === 'rejected' ? result.reason.message : result.value?.count)),
-    [1, 2, 'out of stock', 3, 'a change of a session must not wait: it gave a promise', 4],
+    [1, 2, 'out of stock', 3, 'the change of a session must be synchronous: it returned a promise', 4],
   )
   assert.equal(await one.get(id), { count: 4 })
 })
@@ -327,7 +327,7 @@ test('updates that wait have a bound', async () => {
   const id = one.newId()
   stores.isSilent = true
   const all = await Promise.allSettled(Array.from({ length: 17_000 }, () => one.update(id, () => ({ count: 1 }))))
-  const refused = all.filter((result) => result.status === 'rejected' && /wait already/.test(result.reason.message))
+  const refused = all.filter((result) => result.status === 'rejected' && /waiting already/.test(result.reason.message))
   assert.ok(refused.length > 0 && refused.length < 1000, `${refused.length}`)
 })
 

@@ -31,7 +31,7 @@ import { hookAppListen } from './server/listen-hook.ts'
 import { Receiver } from './server/receiver.ts'
 import { hookRequests } from './server/request-hook.ts'
 import { Websockets } from './server/websockets.ts'
-import { letGoOfSessions, openedStatus } from './session-adapters/open-sessions.ts'
+import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionMover } from './steering/connection-mover.ts'
 import { PlacementClient } from './steering/placement-client.ts'
@@ -79,7 +79,7 @@ async function register(runtime: Runtime): Promise<void> {
     if (message.switchyard === 'leave') {
       for (const server of serving) closeListeningSocket(server)
       runtime.keepAlive(false)
-      letGoOfSessions()
+      unrefSessions()
       signals.send(stopSignal ?? usualStopSignal())
     } else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
@@ -129,7 +129,7 @@ async function register(runtime: Runtime): Promise<void> {
     told = new ReadySlots(words, runtime.start.weights)
     inFlight.publish(words, () => end.loopIsBusy())
     startReports(runtime, inFlight, words)
-    startSessionReports(runtime, openedStatus)
+    startSessionReports(runtime, sessionsStatus)
     const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
     if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
   })

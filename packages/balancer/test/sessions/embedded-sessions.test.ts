@@ -8,7 +8,7 @@ import { until } from '../../../../test/support/until.ts'
 import { contractTombstoneMs, sessionStoreContract } from '../../../sessions/test/session-store-contract.ts'
 import { readFromPrimary, readFromWorker } from '../../../worker-runtime/src/protocol.ts'
 import { EmbeddedStore } from '../../../worker-runtime/src/session-adapters/embedded-store.ts'
-import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../../src/sessions/embedded-sessions.ts'
+import { EmbeddedSessions, type SessionBatch, type SessionClient } from '../../src/sessions/embedded-sessions.ts'
 import { SessionReaders } from '../../src/sessions/session-readers.ts'
 
 const test = suite('embedded sessions')
@@ -38,7 +38,7 @@ class FakeLine {
   }
 
   /** The primary's end of this line. */
-  readonly worker: SessionLine = {
+  readonly worker: SessionClient = {
     send: (message) => {
       if (message.switchyard === 'sessions-changed') this.changes++
       void this.carry(message, (frame) => {
@@ -92,7 +92,7 @@ test('an answer that does not come is an error in time, and all is well when it 
   lines[0].isCut = true
   const error = await one.read('a').catch((thrown) => thrown)
   assert.equal([error.code, error.status], ['ERR_SESSION_STORE', 503])
-  assert.match(error.message, /has not answered within 20 ms/)
+  assert.match(error.message, /did not answer within 20 ms/)
   assert.is(one.status().failed, 1)
   lines[0].isCut = false
   assert.is((await one.read('a')).state, 'absent')
@@ -199,15 +199,15 @@ test('readers: what is too much is forgotten, oldest first, and told', () => {
   assert.is(readers.record('x', 'b'), undefined)
   assert.is(readers.record('y', 'a'), undefined)
   assert.is(readers.record('x', 'c'), 'a')
-  assert.equal(readers.changed('a', undefined), ['y'])
-  assert.equal(readers.changed('a', undefined), [])
-  assert.equal(readers.changed('b', 'x'), [])
-  assert.equal(readers.changed('b', 'y'), ['x'])
-  readers.forget('x')
-  assert.equal(readers.changed('c', undefined), [])
+  assert.equal(readers.removeReaders('a', undefined), ['y'])
+  assert.equal(readers.removeReaders('a', undefined), [])
+  assert.equal(readers.removeReaders('b', 'x'), [])
+  assert.equal(readers.removeReaders('b', 'y'), ['x'])
+  readers.remove('x')
+  assert.equal(readers.removeReaders('c', undefined), [])
   readers.record('y', 'd')
-  assert.equal(readers.takeAll(), ['y'])
-  assert.equal(readers.takeAll(), [])
+  assert.equal(readers.removeAll(), ['y'])
+  assert.equal(readers.removeAll(), [])
 })
 
 test.run()

@@ -3,7 +3,7 @@
 import { type SessionReply, sessionDefaults, type ToWorker } from '@switchyard/worker-runtime'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { seededRandom } from '../../../../test/support/random.ts'
-import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../../src/sessions/embedded-sessions.ts'
+import { EmbeddedSessions, type SessionBatch, type SessionClient } from '../../src/sessions/embedded-sessions.ts'
 import { SessionHandover } from '../../src/sessions/session-handover.ts'
 
 const test = suite('session desk')
@@ -14,7 +14,7 @@ const idOf = (name: string) => name.padEnd(22, '_')
 type Commands = readonly SessionBatch['commands'][number][]
 
 /** A worker, with what it was told. */
-class Line implements SessionLine {
+class Line implements SessionClient {
   readonly replies: SessionReply[] = []
   readonly changed: (string | undefined)[] = []
   private lastBatch = 0

@@ -1,7 +1,7 @@
-// The circuit breaker: whoever has not answered several times in a row is left alone for a while, and then one command tries. Time comes in.
+// A circuit breaker: after several failures in a row it blocks all commands for a while, then lets one command try. The time is passed to each call.
 
 export interface BreakerSettings {
-  /** In a row. */
+  /** Failures in a row that open the breaker. */
   readonly failures: number
   readonly openMs: number
 }
@@ -16,7 +16,7 @@ export class Breaker {
     this.settings = settings
   }
 
-  /** May a command be sent? Who is told so says how it went, by `succeeded` or `failed`. */
+  /** May a command be sent? Each allowed command reports `succeeded` or `failed`. */
   allows(nowMs: number): boolean {
     if (this.openUntilMs === undefined) return true
     if (this.isTrying || nowMs < this.openUntilMs) return false
@@ -24,7 +24,7 @@ export class Breaker {
     return true
   }
 
-  /** It answers: everybody may ask again. */
+  /** Closes the breaker. */
   succeeded(): void {
     this.failures = 0
     this.openUntilMs = undefined
@@ -33,7 +33,7 @@ export class Breaker {
 
   failed(nowMs: number): void {
     this.failures += 1
-    // Those that were sent before it opened fail after it; they make it no longer.
+    // Commands that were sent before the breaker opened fail after it. They don't extend it.
     if (this.openUntilMs !== undefined && !this.isTrying) return
     if (this.isTrying || this.failures >= this.settings.failures) this.openUntilMs = nowMs + this.settings.openMs
     this.isTrying = false

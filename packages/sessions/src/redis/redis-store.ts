@@ -1,5 +1,5 @@
-// Sessions in Redis: one script, one round trip for each method. Seen from a worker; other workers and other machines write there too.
-// A command waits for the connection if there is none, no longer than it may take in all, and whoever does not answer several times is left alone for a while.
+// Sessions in Redis, which other workers and other machines write too. Each method is one script and one round trip.
+// A command without a connection waits for one within its time limit. A circuit breaker stops commands after several failures in a row.
 
 import { sessionIdForm } from '../session-id.ts'
 import type { SessionSettings } from '../session-settings.ts'
@@ -13,20 +13,20 @@ import {
   type Written,
 } from '../session-store.ts'
 import { Breaker } from './breaker.ts'
-import { connectRedis, type RedisClient, type RedisConnection } from './redis-connection.ts'
+import { connectRedis, type RedisClient, type RedisConnection, type SocketProgress } from './redis-connection.ts'
 import { REPLIES, type ScriptName } from './scripts.ts'
 import { Tracking } from './tracking.ts'
 
 const MAX_OPEN = 10_000
-/** A version of something new is unlike any that was there before. It stays far below what a double can count. */
+/** The first version of a session is random, so that it differs from those of an earlier session under this id. Far below the precision of a double. */
 const FIRST_VERSIONS = 2 ** 48
 const SCAN_COUNT = 1000
-/** Replies by which Redis says that it can't do anything at the moment, as good as none. */
+/** Errors of a server that can't run any command at the moment: they count as no answer. */
 const NOT_NOW = /^(LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|NOAUTH|TRYAGAIN)\b/
 
 type RedisStoreSettings = Pick<SessionSettings, 'keyPrefix' | 'tombstoneMs' | 'commandTimeoutMs' | 'breaker'>
 
-/** Connects, which may take `commandTimeoutMs`; a Redis that is not there then is `down` until it is. Rejects for a url or PEM files that can't be read. */
+/** Waits up to `commandTimeoutMs` for the connection. Without one the store is `down`, and keeps connecting. Rejects if the url or a PEM file can't be read. */
 export async function openRedisStore(settings: SessionSettings): Promise<RedisStore> {
   const connection = connectRedis(settings)
   await connection.untilReady(settings.commandTimeoutMs)
@@ -38,29 +38,29 @@ export class RedisStore implements SessionStore {
   private readonly connection: RedisConnection
   private readonly breaker: Breaker
   private readonly keyStart: string
-  private readonly off: () => void
+  private readonly removeListener: () => void
   private tracking: Tracking | undefined
   private open = 0
   private counts = { commands: 0, failed: 0, sumMs: 0 }
 
-  /** The connection, which may be on its way, is its own from now on. */
+  /** Owns the connection, which need not be ready, and closes it. */
   constructor(settings: RedisStoreSettings, connection: RedisConnection) {
     this.settings = settings
     this.connection = connection
     this.breaker = new Breaker(settings.breaker)
-    // All of it is what a cluster places the key by.
+    // The braces make the whole key the hash tag of a cluster.
     this.keyStart = `{${settings.keyPrefix}:`
-    this.off = connection.on('ready', () => this.breaker.succeeded())
+    this.removeListener = connection.on('ready', () => this.breaker.succeeded())
   }
 
-  /** For the app's own commands. */
+  /** For commands of the app. */
   get client(): RedisClient {
     return this.connection.client
   }
 
-  /** From now on the connection keeps no process alive. */
+  /** The connection no longer keeps the process alive. */
   letGo(): void {
-    this.connection.letGo()
+    this.connection.unref()
   }
 
   async read(id: string, known?: number): Promise<Found> {
@@ -69,7 +69,7 @@ export class RedisStore implements SessionStore {
   }
 
   async write(id: string, text: string, ttlMs: number, expected?: number): Promise<Written> {
-    if (!isId(id)) throw new SessionIdError('this is no id of a session')
+    if (!isId(id)) throw new SessionIdError('a session id has up to 128 characters of A-Z, a-z, 0-9 and ._~-')
     const firstVersion = 1 + Math.floor(Math.random() * FIRST_VERSIONS)
     const reply = await this.run('switchyardWrite', id, text, wholeMs(ttlMs), expected ?? '', firstVersion)
     if (reply[0] === REPLIES.written) return { state: 'written', version: Number(reply[1]) }
@@ -90,7 +90,7 @@ export class RedisStore implements SessionStore {
   async ids(limit: number): Promise<readonly string[]> {
     const ids = new Set<string>()
     for await (const keys of this.scan()) {
-      const found = await Promise.all(keys.map((key) => this.ask(() => this.client.hexists(key, 'v'))))
+      const found = await Promise.all(keys.map((key) => this.send(() => this.client.hexists(key, 'v'))))
       for (const [index, key] of keys.entries()) {
         const id = this.idOf(key)
         if (found[index] === 1 && id !== undefined && ids.size < limit) ids.add(id)
@@ -101,13 +101,13 @@ export class RedisStore implements SessionStore {
   }
 
   async clear(): Promise<void> {
-    for await (const keys of this.scan()) await Promise.all(keys.map((key) => this.ask(() => this.client.unlink(key))))
+    for await (const keys of this.scan()) await Promise.all(keys.map((key) => this.send(() => this.client.unlink(key))))
   }
 
-  /** Not in a cluster, where keys move. Only the first listener hears. */
-  onChanged(listener: (id: string | undefined) => void, onHearing: (hears: boolean) => void = () => undefined): boolean {
+  /** Not in a cluster, where keys move between servers. Only the first listener is used. */
+  onChanged(listener: (id: string | undefined) => void, onListening: (isListening: boolean) => void = () => undefined): boolean {
     if (this.connection.isCluster) return false
-    this.tracking ??= new Tracking({ connection: this.connection, idOf: (key) => this.idOf(key), onChanged: listener, onHearing })
+    this.tracking ??= new Tracking({ connection: this.connection, idOf: (key) => this.idOf(key), onChanged: listener, onListening })
     return true
   }
 
@@ -116,19 +116,19 @@ export class RedisStore implements SessionStore {
   }
 
   async close(): Promise<void> {
-    this.off()
+    this.removeListener()
     this.tracking?.close()
     await this.connection.close()
   }
 
-  /** The keys of sessions, in parts, some of them twice. */
+  /** The keys of all sessions, in pages. A key may occur twice. */
   private async *scan(): AsyncGenerator<readonly string[]> {
     const pattern = `${this.keyStart.replace(/[\\*?[\]]/g, '\\$&')}*}`
     for (const node of this.connection.nodes()) {
       let cursor = '0'
       do {
         const from = cursor
-        const [next, keys] = await this.ask(() => node.scan(from, 'MATCH', pattern, 'COUNT', SCAN_COUNT))
+        const [next, keys] = await this.send(() => node.scan(from, 'MATCH', pattern, 'COUNT', SCAN_COUNT))
         yield keys
         cursor = next
       } while (cursor !== '0')
@@ -141,24 +141,24 @@ export class RedisStore implements SessionStore {
   }
 
   private async run(name: ScriptName, id: string, ...values: readonly (string | number)[]): Promise<readonly unknown[]> {
-    const reply = await this.ask(() => this.connection.run(name, `${this.keyStart}${id}}`, ...values))
+    const reply = await this.send(() => this.connection.run(name, `${this.keyStart}${id}}`, ...values))
     return Array.isArray(reply) ? reply : [reply]
   }
 
-  /** Rejects with nothing but `SessionStoreError`, and in time. */
-  private ask<T>(send: () => Promise<T>): Promise<T> {
+  /** Rejects only with `SessionStoreError`, within `commandTimeoutMs`. */
+  private send<T>(command: () => Promise<T>): Promise<T> {
     const startMs = performance.now()
     this.counts.commands += 1
-    if (this.open >= MAX_OPEN) return this.refuse('too many commands are under way')
-    if (!this.breaker.allows(startMs)) return this.refuse('it has not answered, and is not asked for a while')
+    if (this.open >= MAX_OPEN) return this.refuse(`${MAX_OPEN} commands have no answer yet`)
+    if (!this.breaker.allows(startMs)) return this.refuse('did not answer, and gets no commands for a while (breaker)')
     this.open += 1
     return new Promise((resolve, reject) => {
       let off = (): void => undefined
-      let trace: ReturnType<RedisConnection['trace']>
-      let [isSent, isOver] = [false, false]
+      let progress: SocketProgress | undefined
+      let [isSent, isSettled] = [false, false]
       const end = (fault?: string): boolean => {
-        if (isOver) return false
-        isOver = true
+        if (isSettled) return false
+        isSettled = true
         clearTimeout(timer)
         off()
         this.open -= 1
@@ -171,9 +171,9 @@ export class RedisStore implements SessionStore {
       const giveUp = (): void => {
         if (!end(isSent ? `no answer within ${this.settings.commandTimeoutMs} ms` : `no connection (${this.connection.lastFault})`)) return
         this.breaker.failed(performance.now())
-        this.connection.doubt(trace)
+        this.connection.resetIfSilent(progress)
       }
-      // Where this process itself was late the answer may be there, and is read before that.
+      // If this process was busy, the answer may have arrived already: it is read before the command is given up.
       const timer = setTimeout(() => setImmediate(giveUp), this.settings.commandTimeoutMs)
       const fail = (error: unknown): void => {
         const { isAnswer, text } = readError(error)
@@ -181,13 +181,13 @@ export class RedisStore implements SessionStore {
         if (isAnswer) this.breaker.succeeded()
         else this.breaker.failed(performance.now())
       }
-      const go = (): void => {
+      const sendNow = (): void => {
         off()
         isSent = true
-        trace = this.connection.trace()
-        this.connection.gather()
+        progress = this.connection.progress()
+        this.connection.cork()
         try {
-          send().then((value) => {
+          command().then((value) => {
             if (!end()) return
             this.breaker.succeeded()
             resolve(value)
@@ -196,8 +196,8 @@ export class RedisStore implements SessionStore {
           fail(error)
         }
       }
-      if (this.connection.isReady) go()
-      else off = this.connection.on('ready', go)
+      if (this.connection.isReady) sendNow()
+      else off = this.connection.on('ready', sendNow)
     })
   }
 
@@ -207,7 +207,7 @@ export class RedisStore implements SessionStore {
   }
 }
 
-/** May it stand in a key? Everything else is nobody's session, and Redis is not asked. */
+/** May the id be part of a key? There is no session under any other id. */
 function isId(id: unknown): boolean {
   return typeof id === 'string' && sessionIdForm.test(id)
 }
@@ -220,12 +220,12 @@ function foundOf(reply: readonly unknown[]): Found {
   return { state: state === REPLIES.ended ? 'ended' : 'absent' }
 }
 
-/** Redis takes whole milliseconds, and forgets at once what has none. */
+/** Redis takes whole milliseconds, and deletes a key at 0. */
 function wholeMs(ms: number): number {
   return Math.min(Math.max(1, Math.ceil(ms)), MAX_TTL_MS)
 }
 
-/** An error that Redis has answered with is an answer all the same, unless it can't do anything. The error itself carries the command, so only its text goes on. */
+/** An error reply is an answer, except those of NOT_NOW. Only its text is passed on, because the error object contains the command and its values. */
 function readError(error: unknown): { readonly isAnswer: boolean; readonly text: string } {
   const { name, message } = error instanceof Error ? error : new Error(String(error))
   if (name === 'MaxRetriesPerRequestError') return { isAnswer: false, text: 'the connection was lost' }

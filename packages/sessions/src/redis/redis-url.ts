@@ -1,9 +1,9 @@
-// What a Redis url says. With several hosts it is no URL in the sense of the standard, so it is read here.
+// Parses a Redis url. A url with several hosts is no standard URL, so the URL class can't parse it.
 
 export interface RedisUrl {
   readonly kind: 'single' | 'sentinel' | 'cluster'
   readonly tls: boolean
-  /** Of a cluster and of sentinels: those that are asked first. */
+  /** Of a cluster or of sentinels: the hosts to start with. */
   readonly hosts: readonly [RedisHost, ...RedisHost[]]
   readonly username: string | undefined
   readonly password: string | undefined
@@ -16,7 +16,7 @@ export interface RedisHost {
   readonly port: number
 }
 
-/** What the sentinels are asked for, and who asks. */
+/** The name of the master, and the credentials for the sentinels. */
 export interface SentinelUrl {
   readonly masterName: string
   readonly username: string | undefined
@@ -31,7 +31,7 @@ const HOST = /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<name>[^:[\]\s]+))(?::(?<port>\d{
 
 /**
  * Reads `redis://user:password@host:port/db`, `redis+sentinel://user:password@host:port,host:port/master-name?db=1&sentinelPassword=…`,
- * `redis+cluster://user:password@host:port,host:port`, each with `rediss` too. Returns what is wrong as a text that repeats nothing of it.
+ * `redis+cluster://user:password@host:port,host:port`, or each with `rediss`. Returns a fault as a text that contains no part of the url: it may hold a password.
  */
 export function readRedisUrl(url: string): RedisUrl | string {
   const parts = PATTERN.exec(url)?.groups

@@ -1,16 +1,16 @@
-// What Redis does by itself, in one step each. A session is a hash with its text `v` and its version `n`; one that was destroyed has `d` instead, until it expires.
-// Each script that writes ends with a command that reads: after a write of its own Redis has forgotten that this client wants to hear of the key.
-// What Redis refuses while it is full is the first write of a script, so destroy() begins with one that frees memory.
+// The Lua scripts that run inside Redis, each atomically. A session is a hash of its text `v` and its version `n`. A destroyed session has `d` instead until it expires.
+// A script that writes ends with a read, because Redis stops tracking a key for the client that writes it.
+// A full Redis rejects a script at its first write, so destroy starts with a write that frees memory.
 
 interface Script {
   readonly lua: string
   readonly numberOfKeys: number
 }
 
-/** First element of each reply. */
+/** The first element of a reply. */
 export const REPLIES = { absent: 0, ended: 1, same: 2, kept: 3, written: 4 } as const
 
-/** ARGV: the version that the caller has, or ''. */
+/** ARGV: the version that the caller already has, or ''. */
 const READ = `
 local found = redis.call('HMGET', KEYS[1], 'n', 'd', 'v')
 if found[2] then return {${REPLIES.ended}} end
@@ -19,7 +19,7 @@ local ttl = redis.call('PTTL', KEYS[1])
 if found[1] == ARGV[1] then return {${REPLIES.same}, ttl} end
 return {${REPLIES.kept}, ttl, found[1], found[3]}`
 
-/** ARGV: text, ttl, the version that is expected or '', the version of one that is new. */
+/** ARGV: text, ttl, expected version or '', version of a new session. */
 const WRITE = `
 local found = redis.call('HMGET', KEYS[1], 'n', 'd')
 if found[2] then return {${REPLIES.ended}} end
@@ -42,7 +42,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('EXISTS', KEYS[1])
 return 1`
 
-/** ARGV: for how long it stays destroyed, the version that is expected or ''. Replies -1 when it is another. */
+/** ARGV: ttl of the tombstone, expected version or ''. Replies -1 if the version is another. */
 const DESTROY = `
 if ARGV[2] ~= '' then
   local version = redis.call('HGET', KEYS[1], 'n')
@@ -53,7 +53,7 @@ redis.call('HSET', KEYS[1], 'd', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return had`
 
-/** KEYS: the values, when each ends. ARGV: key, value, ttl, how many may be there, the channel, what is said there. */
+/** KEYS: values, expiry times. ARGV: key, value, ttl, maximum number of entries, channel, message. */
 const SHARE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -74,7 +74,7 @@ end
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return #gone`
 
-/** KEYS as above. ARGV: from which on, how many; those that end last come first. Replies key, value, what is left of its time, and so on. */
+/** KEYS as above. ARGV: offset, count; the entries that expire last come first. Replies key, value, remaining ttl of each entry. */
 const SHARED = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -90,7 +90,7 @@ for i = 1, #found, 2 do
 end
 return page`
 
-/** Named as they stand on the client, which an app may use too. */
+/** ioredis adds a method of each name to the client. The prefix keeps them apart from commands of the app. */
 export const scripts = {
   switchyardRead: { lua: READ, numberOfKeys: 1 },
   switchyardWrite: { lua: WRITE, numberOfKeys: 1 },

@@ -1,5 +1,5 @@
-// A table that several balancers share through Redis: who learns something says it to the others, and it is kept for those that start later. Seen from one of them, which
-// has a table of its own and asks only that: here nothing is waited for, nothing throws, and what Redis can't take at the moment is not shared.
+// A table that several balancers share through Redis: each publishes its entries to the others, and Redis keeps them for balancers that start later.
+// A balancer reads only its own table, so this never blocks and never throws. An entry that Redis can't take at the moment is not shared.
 
 import type { SessionSettings } from '../session-settings.ts'
 import { closeClient, connectRedis, type RedisClient, type RedisConnection } from './redis-connection.ts'
@@ -7,16 +7,16 @@ import { closeClient, connectRedis, type RedisClient, type RedisConnection } fro
 export interface SharedEntry {
   readonly key: string
   readonly value: string
-  /** What is left of its time. */
+  /** Remaining time to live. */
   readonly ttlMs: number
 }
 
 export interface SharedTable {
-  /** Tells the others, and keeps it for `ttlMs`. */
+  /** Sends an entry to the other balancers and keeps it in Redis for `ttlMs`. */
   publish(key: string, value: string, ttlMs: number): void
-  /** Calls `listener` with what others publish, and with what is kept there after this one could not hear for a while. */
+  /** Calls `listener` with each entry that another balancer publishes, and with all entries in Redis after the subscription was interrupted. */
   onChange(listener: (entry: SharedEntry) => void): void
-  /** What is kept, those that last longest first, at most `limit`; nothing when Redis can't be asked. */
+  /** At most `limit` entries, those that expire last first. None if Redis is unreachable. */
   load(limit: number): Promise<readonly SharedEntry[]>
   close(): Promise<void>
 }
@@ -29,7 +29,7 @@ const MAX_TEXT_BYTES = 1024
 const PAGE = 500
 const RETRY_MS = 1000
 
-/** Connects in the background. `name` stands in its keys; more than `maxEntries` are not kept. `onFault` hears of a url or PEM files that can't be read. */
+/** Connects in the background. `name` is part of the keys in Redis, which keeps at most `maxEntries`. `onFault` is called if the url or a PEM file can't be read; then nothing is shared. */
 export function openSharedTable(
   settings: SharedTableSettings,
   name: string,
@@ -48,13 +48,13 @@ class RedisTable implements SharedTable {
   private readonly maxEntries: number
   private readonly keys: readonly [values: string, ends: string]
   private readonly channel: string
-  /** What it says itself comes back to it. */
-  private readonly own = Math.random().toString(36).slice(2)
+  /** Marks the messages of this process, which Redis delivers to it too. */
+  private readonly sender = Math.random().toString(36).slice(2)
   private readonly listeners: ((entry: SharedEntry) => void)[] = []
   private readonly connection: RedisConnection
   private readonly subscriber: RedisClient
   private open = 0
-  private hasHeard = false
+  private wasSubscribed = false
   private isClosed = false
   private timer: NodeJS.Timeout | undefined
 
@@ -65,21 +65,21 @@ class RedisTable implements SharedTable {
     const tag = `{${settings.keyPrefix}:${name}}`
     this.keys = [`${tag}:values`, `${tag}:ends`]
     this.channel = `${tag}:said`
-    this.subscriber = connection.forSubscribing()
-    this.subscriber.on('message', (channel: string, said: string) => channel === this.channel && this.hear(said))
+    this.subscriber = connection.subscriber()
+    this.subscriber.on('message', (channel: string, message: string) => channel === this.channel && this.onMessage(message))
     this.subscriber.on('ready', () => this.subscribe())
   }
 
   publish(key: string, value: string, ttlMs: number): void {
     if (!this.connection.isReady || this.open >= MAX_OPEN || isTooLong(key) || isTooLong(value)) return
     const ms = Math.max(1, Math.ceil(ttlMs))
-    const said = JSON.stringify([this.own, key, value, ms])
+    const message = JSON.stringify([this.sender, key, value, ms])
     this.open += 1
     const done = (): void => {
       this.open -= 1
     }
-    this.connection.gather()
-    this.run('switchyardShare', key, value, ms, this.maxEntries, this.channel, said).then(done, done)
+    this.connection.cork()
+    this.run('switchyardShare', key, value, ms, this.maxEntries, this.channel, message).then(done, done)
   }
 
   onChange(listener: (entry: SharedEntry) => void): void {
@@ -97,7 +97,7 @@ class RedisTable implements SharedTable {
           entries.push({ key: String(page[at]), value: String(page[at + 1]), ttlMs: Math.max(0, Number(page[at + 2])) })
       }
     } catch {
-      // What has come is all there is.
+      // The entries that have arrived are returned.
     }
     return entries
   }
@@ -121,23 +121,23 @@ class RedisTable implements SharedTable {
     )
   }
 
-  /** What was said while this one could not hear. At its start it loads what it wants. */
+  /** Loads what was published during an interruption. At the start the balancer calls `load` itself. */
   private async catchUp(): Promise<void> {
-    if (this.hasHeard) for (const entry of await this.load(this.maxEntries)) this.tell(entry)
-    this.hasHeard = true
+    if (this.wasSubscribed) for (const entry of await this.load(this.maxEntries)) this.emit(entry)
+    this.wasSubscribed = true
   }
 
-  private hear(said: string): void {
+  private onMessage(message: string): void {
     try {
-      const [from, key, value, ttlMs] = JSON.parse(said)
-      if (from === this.own || typeof key !== 'string' || typeof value !== 'string' || typeof ttlMs !== 'number') return
-      if (!isTooLong(key) && !isTooLong(value)) this.tell({ key, value, ttlMs })
+      const [sender, key, value, ttlMs] = JSON.parse(message)
+      if (sender === this.sender || typeof key !== 'string' || typeof value !== 'string' || typeof ttlMs !== 'number') return
+      if (!isTooLong(key) && !isTooLong(value)) this.emit({ key, value, ttlMs })
     } catch {
-      // It was not one of us.
+      // Not a message of a balancer.
     }
   }
 
-  private tell(entry: SharedEntry): void {
+  private emit(entry: SharedEntry): void {
     for (const listener of this.listeners) listener(entry)
   }
 

@@ -1,108 +1,109 @@
-// Hears from Redis what others write (its client-side caching): Redis notes what this client reads, and says it on a second connection when somebody else writes there.
-// The second one, since what RESP3 pushes into the first is not passed on by ioredis. Seen from a worker: while it can't hear, it says so, and nothing that is kept may be used unasked.
+// Changes that other clients make, by the client-side caching of Redis: the server remembers the keys that this process reads, and reports each that another client writes.
+// The reports come over a second connection, because ioredis does not pass on what RESP3 pushes into the first.
+// See "Client-side caching" in the Redis documentation.
 
 import type { RedisConnection } from './redis-connection.ts'
 
 const CHANNEL = '__redis__:invalidate'
 const RETRY_MS = { first: 100, last: 10_000 }
-/** A connection that has died silently is found so. */
+/** Finds a connection that died without a sign. */
 const PING_MS = 5000
 
-export interface TrackingParts {
+export interface TrackingOptions {
   readonly connection: RedisConnection
-  /** A key's id, or undefined when it is none of a session. */
+  /** The session id in a key. Undefined: the key holds no session. */
   readonly idOf: (key: string) => string | undefined
-  /** An id that somebody else has written or destroyed; undefined: it may be any. */
+  /** Another client has written or destroyed the session. Undefined: any session may have changed. */
   readonly onChanged: (id: string | undefined) => void
-  /** False: nothing is heard for a while, and before the constructor returns. */
-  readonly onHearing: (hears: boolean) => void
+  /** Called with false before the constructor returns, and whenever reports stop; called with true when they start. */
+  readonly onListening: (isListening: boolean) => void
 }
 
-type Ear = NonNullable<ReturnType<RedisConnection['beside']>>
+type MessageClient = NonNullable<ReturnType<RedisConnection['newMessageClient']>>
 
 export class Tracking {
-  private readonly parts: TrackingParts
-  private readonly off: readonly (() => void)[]
-  private ear: Ear | undefined
-  private isHearing = false
+  private readonly options: TrackingOptions
+  private readonly removeListeners: readonly (() => void)[]
+  private receiver: MessageClient | undefined
+  private isListening = false
   private isClosed = false
   private failures = 0
   private timer: NodeJS.Timeout | undefined
 
-  constructor(parts: TrackingParts) {
-    this.parts = parts
-    const { connection } = parts
-    parts.onHearing(false)
-    this.off = [connection.on('ready', () => this.begin()), connection.on('lost', () => this.lose())]
-    if (connection.isReady) this.begin()
+  constructor(options: TrackingOptions) {
+    this.options = options
+    const { connection } = options
+    options.onListening(false)
+    this.removeListeners = [connection.on('ready', () => this.start()), connection.on('lost', () => this.stop())]
+    if (connection.isReady) this.start()
   }
 
   close(): void {
     this.isClosed = true
-    for (const off of this.off) off()
-    this.lose()
+    for (const remove of this.removeListeners) remove()
+    this.stop()
   }
 
-  /** With each connection anew: what an earlier one had read Redis has forgotten. */
-  private begin(): void {
-    this.lose()
-    const ear = this.isClosed || !this.parts.connection.isReady ? undefined : this.parts.connection.beside()
-    if (ear === undefined) return
-    this.ear = ear
-    ear.on('messageBuffer', (_channel: Buffer, keys: unknown) => this.ear === ear && this.hear(keys))
-    ear.once('close', () => this.ear === ear && this.again())
-    this.listen(ear).then(
-      () => this.ear === ear && this.begun(ear),
-      () => this.ear === ear && this.again(),
+  /** Runs for each new connection: Redis has forgotten what an earlier one read. */
+  private start(): void {
+    this.stop()
+    const receiver = this.isClosed || !this.options.connection.isReady ? undefined : this.options.connection.newMessageClient()
+    if (receiver === undefined) return
+    this.receiver = receiver
+    receiver.on('messageBuffer', (_channel: Buffer, keys: unknown) => this.receiver === receiver && this.onMessage(keys))
+    receiver.once('close', () => this.receiver === receiver && this.retry())
+    this.subscribe(receiver).then(
+      () => this.receiver === receiver && this.onSubscribed(receiver),
+      () => this.receiver === receiver && this.retry(),
     )
   }
 
-  private async listen(ear: Ear): Promise<void> {
-    const client = this.parts.connection.client as Ear
-    await ear.connect()
-    // Ids of clients are small numbers of one server: on another it would be somebody else.
-    const [here, there] = await Promise.all([client.info('server'), ear.info('server')])
+  private async subscribe(receiver: MessageClient): Promise<void> {
+    const client = this.options.connection.client as MessageClient
+    await receiver.connect()
+    // Client ids are small numbers, valid on one server: on another server the same number is another client.
+    const [here, there] = await Promise.all([client.info('server'), receiver.info('server')])
     if (runIdOf(here) === undefined || runIdOf(here) !== runIdOf(there)) throw new Error('another server')
-    const id = await ear.client('ID')
-    await ear.subscribe(CHANNEL)
+    const id = await receiver.client('ID')
+    await receiver.subscribe(CHANNEL)
     await client.client('TRACKING', 'ON', 'REDIRECT', id, 'NOLOOP')
   }
 
-  /** What was read before goes once more: Redis has not noted it. */
-  private begun(ear: Ear): void {
+  private onSubscribed(receiver: MessageClient): void {
     setImmediate(() => {
-      if (this.ear !== ear) return
+      if (this.receiver !== receiver) return
       this.failures = 0
-      this.isHearing = true
-      this.parts.onChanged(undefined)
-      this.parts.onHearing(true)
-      this.timer = setInterval(() => void ear.ping().catch(() => this.ear === ear && this.again()), PING_MS).unref()
+      this.isListening = true
+      // Redis does not track what was read before.
+      this.options.onChanged(undefined)
+      this.options.onListening(true)
+      this.timer = setInterval(() => void receiver.ping().catch(() => this.receiver === receiver && this.retry()), PING_MS).unref()
     })
   }
 
-  private again(): void {
-    this.lose()
+  private retry(): void {
+    this.stop()
     if (this.isClosed) return
     const delayMs = Math.min(RETRY_MS.first * 2 ** Math.min(this.failures++, 16), RETRY_MS.last)
-    this.timer = setTimeout(() => this.begin(), delayMs).unref()
+    this.timer = setTimeout(() => this.start(), delayMs).unref()
   }
 
-  private lose(): void {
+  private stop(): void {
     clearTimeout(this.timer)
-    const [ear, heard] = [this.ear, this.isHearing]
-    this.ear = undefined
-    this.isHearing = false
-    if (ear !== undefined && ear.status !== 'end') ear.disconnect()
-    if (!heard) return
-    this.parts.onHearing(false)
-    this.parts.onChanged(undefined)
+    const { receiver, isListening: wasListening } = this
+    this.receiver = undefined
+    this.isListening = false
+    if (receiver !== undefined && receiver.status !== 'end') receiver.disconnect()
+    if (!wasListening) return
+    this.options.onListening(false)
+    this.options.onChanged(undefined)
   }
 
-  private hear(keys: unknown): void {
-    if (!Array.isArray(keys)) return this.parts.onChanged(undefined)
+  private onMessage(keys: unknown): void {
+    if (!Array.isArray(keys)) return this.options.onChanged(undefined)
     for (const key of keys) {
-      const id = this.parts.idOf(String(key))
-      if (id !== undefined) this.parts.onChanged(id)
+      const id = this.options.idOf(String(key))
+      if (id !== undefined) this.options.onChanged(id)
     }
   }
 }

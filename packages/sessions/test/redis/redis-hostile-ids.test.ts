@@ -63,7 +63,7 @@ test('Redis sees none of them', async () => {
     assert.is(await store.destroy(id), false)
     const fault = await store.write(id, '{}', 1000).catch((error) => error)
     assert.is(fault.code, 'ERR_SESSION_ID')
-    assert.is(fault.message, 'this is no id of a session')
+    assert.is(fault.message, 'a session id has up to 128 characters of A-Z, a-z, 0-9 and ._~-')
   }
   await store.read('-marker_.~')
   await until(() => monitor.lines().some((line) => line.includes('-marker_.~')), 2_000, 'the marker')

@@ -1,17 +1,17 @@
-// Sessions in the shape that stores have had since Connect: callbacks, and inside each session a cookie that says how long it lives.
+// A session store with the interface of Connect, which express-session and @fastify/session use: callbacks, and a cookie in each session that holds its expiry.
 
 import { foreignIds, SessionStoreError, type Sessions } from '@switchyard/sessions'
 import { openSessions } from './open-sessions.ts'
 
-/** What express-session and @fastify/session keep: whatever the app has put there, and the cookie. */
+/** A session of express-session or @fastify/session: the values of the app, and the cookie. */
 export interface CookieSession {
   cookie?: { expires?: Date | string | number | null | undefined; toJSON?(): object } | undefined
-  /** The store can't be asked, and `onOutage` is `anonymous`: this is why there is nothing in it. What is put there can't be saved. */
+  /** Set while the store is unreachable and `onOutage` is `anonymous`: the session is empty and can't be saved. */
   outage?: SessionStoreError | undefined
 }
 
-/** As the types of the framework have it. */
-// biome-ignore lint/suspicious/noExplicitAny: each framework has its own, and each app adds to it
+/** The session type of the framework. */
+// biome-ignore lint/suspicious/noExplicitAny: each framework has its own type, and each app extends it
 export type StoredSession = any
 
 export type ListedSession = CookieSession & { id: string }
@@ -19,46 +19,46 @@ export type ListedSession = CookieSession & { id: string }
 export type Callback<Result = void> = (error: unknown, result?: Result) => void
 
 export interface CallbackStoreOptions {
-  /** Left out: the sessions of this process. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the app keeps in them
+  /** Default: the sessions of this process. */
+  // biome-ignore lint/suspicious/noExplicitAny: the type of the values is up to the app
   readonly sessions?: Sessions<any>
-  /** How long a session lives whose cookie does not say when it ends. Left out: `ttlMs` of the sessions. */
+  /** Time to live of a session whose cookie has no expiry. Default: `ttlMs` of the sessions. */
   readonly ttlMs?: number | ((session: CookieSession) => number)
 }
 
 /**
- * Every method calls `callback` if it is given one, and gives a promise, which then never rejects. Errors are `SessionStoreError` when the store can't be asked,
- * and `SessionValueError` for what it does not take.
+ * Every method returns a promise. With a `callback`, the result or error goes to the callback and the promise never rejects.
+ * Errors: `SessionStoreError` if the store is unreachable, `SessionValueError` if the session can't be stored.
  */
 export interface CallbackStore {
-  /** The same sessions for changes that must not get lost: `store.sessions.update(id, change)`. */
+  /** The same sessions, for updates that lose no concurrent write: `store.sessions.update(id, change)`. */
   readonly sessions: Sessions<CookieSession>
-  /** An id of ours: 128 random bits, signed. As `genid` of express-session, or `idGenerator` of @fastify/session. */
+  /** A signed id of 128 random bits, for `genid` of express-session or `idGenerator` of @fastify/session. */
   newId(): string
   get(id: string, callback?: Callback<StoredSession>): Promise<StoredSession>
-  /** A session that was destroyed stays so, and nobody is told: whoever saves late can't know. */
+  /** Does nothing, and reports no error, if the session was destroyed: a request that saves late can't know that. */
   set(id: string, session: CookieSession, callback?: Callback): Promise<void>
-  /** It lives on for as long as its cookie says, or `ttlMs`; what is in it is not written. */
+  /** Extends the session to the expiry of its cookie, or by `ttlMs`, without writing its values. */
   touch(id: string, session: CookieSession, callback?: Callback): Promise<void>
   destroy(id: string, callback?: Callback): Promise<void>
   length(callback?: Callback<number>): Promise<number | undefined>
   ids(callback?: Callback<string[]>): Promise<string[] | undefined>
-  /** Each with its `id`. Reads everything there is: for tools. */
+  /** All sessions, each with its `id`. For tools: it reads the whole store. */
   all(callback?: Callback<ListedSession[]>): Promise<ListedSession[] | undefined>
   clear(callback?: Callback): Promise<void>
 }
 
-/** Tools see no more than so many sessions. */
-const LISTED = 1_000_000
+/** Limit of `length`, `ids` and `all`. */
+const MAX_LISTED = 1_000_000
 const READ_AT_ONCE = 100
-/** Less than that is the time that a command takes. */
+/** A smaller difference of two expiry times is only the duration of a command. */
 const MOVED_MS = 1_000
 
 export function callbackStore({
   sessions: given = openSessions(),
   ttlMs = given.settings.ttlMs,
 }: CallbackStoreOptions = {}): CallbackStore {
-  // The framework may make ids of its own, and has signed them in its cookie.
+  // The framework may make the ids, and signs them in its cookie.
   const sessions: Sessions<CookieSession> = given.as({ ids: { make: () => given.newId(), isOurs: foreignIds().isOurs } })
   const isAnonymous = sessions.settings.onOutage === 'anonymous'
 
@@ -74,7 +74,7 @@ export function callbackStore({
     const { value, ttlMs } = found
     const { cookie } = value
     if (!cookie?.expires) return value
-    // Its end moves with every touch, which does not write it.
+    // The expiry in the stored cookie is outdated: a touch extends the session without writing it.
     const expires = Date.now() + ttlMs
     const isMoved = Math.abs(new Date(cookie.expires).getTime() - expires) > MOVED_MS
     return isMoved ? { ...value, cookie: { ...cookie, expires: new Date(expires).toISOString() } } : value
@@ -85,7 +85,7 @@ export function callbackStore({
       return await find(id)
     } catch (error) {
       if (!isAnonymous || !(error instanceof SessionStoreError)) throw error
-      // With an id of its own, or the visitor would get another and lose what is in this one.
+      // Not undefined: the framework would give the visitor a new id, and the session would be lost after the outage.
       return { cookie: { expires: null }, outage: error }
     }
   }
@@ -110,7 +110,7 @@ export function callbackStore({
   }
 
   async function ids(): Promise<string[]> {
-    return [...(await sessions.all(LISTED))]
+    return [...(await sessions.all(MAX_LISTED))]
   }
 
   async function all(): Promise<ListedSession[]> {
@@ -127,30 +127,30 @@ export function callbackStore({
   return {
     sessions,
     newId: () => sessions.newId(),
-    get: (id, callback) => answer(get(id), callback),
-    set: (id, session, callback) => answer(set(id, session), callback),
-    touch: (id, session, callback) => answer(touch(id, session), callback),
-    destroy: (id, callback) => answer(destroy(id), callback),
+    get: (id, callback) => settle(get(id), callback),
+    set: (id, session, callback) => settle(set(id, session), callback),
+    touch: (id, session, callback) => settle(touch(id, session), callback),
+    destroy: (id, callback) => settle(destroy(id), callback),
     length: (callback) =>
-      answer(
+      settle(
         ids().then(({ length }) => length),
         callback,
       ),
-    ids: (callback) => answer(ids(), callback),
-    all: (callback) => answer(all(), callback),
-    clear: (callback) => answer(sessions.clear(), callback),
+    ids: (callback) => settle(ids(), callback),
+    all: (callback) => settle(all(), callback),
+    clear: (callback) => settle(sessions.clear(), callback),
   }
 }
 
-/** What the frameworks hand over is an object of a class of theirs; a codec gets plain data. */
+/** Plain data for the codec: the cookie is an object of a class of the framework. */
 function plain(session: CookieSession): CookieSession {
   const { cookie } = session
   return { ...session, ...(typeof cookie?.toJSON === 'function' ? { cookie: cookie.toJSON() } : {}) }
 }
 
-async function answer<Result>(work: Promise<Result>, callback: Callback<Result> | undefined): Promise<Result | undefined> {
+async function settle<Result>(work: Promise<Result>, callback: Callback<Result> | undefined): Promise<Result | undefined> {
   if (callback === undefined) return work
-  // Outside of the promise: what the callback throws is the app's own error, not a rejection that nobody awaits.
+  // Outside of the promise: an error that the callback throws is uncaught, as in any callback, not an unhandled rejection.
   try {
     const result = await work
     process.nextTick(callback, null, result)

@@ -1,4 +1,4 @@
-// The sessions of this process: one store, and one view of it that apps and faces share.
+// The sessions of this process, opened once and shared by the app and all adapters.
 
 import { randomBytes } from 'node:crypto'
 import {
@@ -20,8 +20,8 @@ let opened: Sessions | undefined
 let redis: RedisStore | undefined
 
 /**
- * The sessions of this worker, as the config says; always the same. Outside a pool they are as `options` say at the first call, and without a secret there ids
- * are good for this process only. Another form of ids or values: `openSessions().as({ ids, codec })`.
+ * The sessions of this process; every call returns the same. In a worker the config of the balancer applies. Outside a pool the `options` of the first call apply;
+ * without a secret, ids are valid in this process only. For other ids or another codec: `openSessions().as({ ids, codec })`.
  */
 export function openSessions<Value = unknown>(options: Partial<SessionSettings> = {}): Sessions<Value> {
   if (opened === undefined) {
@@ -31,19 +31,19 @@ export function openSessions<Value = unknown>(options: Partial<SessionSettings> 
   return opened as Sessions<Value>
 }
 
-/** The connection to Redis that sessions go over; undefined: they are not there. */
+/** The Redis client of the sessions. Undefined: sessions are not in Redis. */
 export function sessionRedis(): RedisClient | undefined {
   if (opened === undefined && currentRuntime()?.start.sessions.url !== undefined) openSessions()
   return redis?.client
 }
 
-/** The process is to end when its app has nothing left to do: from now on an open connection of the sessions is no reason to live. */
-export function letGoOfSessions(): void {
+/** The connection of the sessions no longer keeps this process alive. For a worker that is to exit when its app has nothing left to do. */
+export function unrefSessions(): void {
   redis?.letGo()
 }
 
-/** How it is with the sessions of this worker; undefined: its app uses none. */
-export function openedStatus(): SessionsStatus | undefined {
+/** Undefined: the app uses no sessions. */
+export function sessionsStatus(): SessionsStatus | undefined {
   return opened?.status()
 }
 

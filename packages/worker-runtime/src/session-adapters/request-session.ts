@@ -1,17 +1,17 @@
-// The session of one visitor, as seen by one request, or by a websocket for as long as it is open.
+// The session of one visitor during one request, or while a websocket is open. Needs no framework.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionStoreError, type Sessions } from '@switchyard/sessions'
 import { openSessions } from './open-sessions.ts'
 import { SessionCookie } from './session-cookie.ts'
 
-/** The session that a request came with. */
+/** The session that the cookie of a request names. */
 export interface HeldSession<Value> {
   readonly id: string
   readonly value: Value
 }
 
-export interface RequestSessionParts<Value> {
+export interface RequestSessionOptions<Value> {
   readonly sessions: Sessions<Value>
   readonly cookie: SessionCookie
   readonly held: HeldSession<Value> | undefined
@@ -19,19 +19,19 @@ export interface RequestSessionParts<Value> {
 }
 
 /**
- * Nothing is written unless a method is called. Each is done when its promise resolves, and rejects with `SessionStoreError` when the store can't be asked. A visitor who has no session
- * gets an id and a cookie with the first write, which must come before the head of the response.
+ * Nothing is written unless a method is called. A write is done when its promise resolves. Every method rejects with `SessionStoreError` if the store is unreachable.
+ * The first write for a visitor without a session makes an id and sets the cookie. It must come before the head of the response.
  */
 export class RequestSession<Value extends object> {
-  /** Undefined while the visitor has none. The store can't be asked, and `onOutage` is `anonymous`: this is why. Then every write rejects with it. */
+  /** Set if the store was unreachable and `onOutage` is `anonymous`. Every write rejects with it. */
   readonly outage: SessionStoreError | undefined
   private readonly sessions: Sessions<Value>
   private readonly cookie: SessionCookie
   private held: HeldSession<Value> | undefined
-  /** For the first write of a visitor who has no session. */
-  private freshId: string | undefined
+  /** The id for the first write, if the visitor has no session. */
+  private newId: string | undefined
 
-  constructor({ sessions, cookie, held, outage }: RequestSessionParts<Value>) {
+  constructor({ sessions, cookie, held, outage }: RequestSessionOptions<Value>) {
     this.sessions = sessions
     this.cookie = cookie
     this.held = held
@@ -43,12 +43,12 @@ export class RequestSession<Value extends object> {
     return this.held?.id
   }
 
-  /** What was in it when it was last read or written. To change it is not to write it: see `update`. */
+  /** The value as it was last read or written. Modifying it does not write it: call `update`. */
   get value(): Value | undefined {
     return this.held?.value
   }
 
-  /** Reads it again: others may have written, or ended it. For websockets, which stay. */
+  /** Reads the current value. For websockets: other requests may have changed or ended the session meanwhile. */
   async read(): Promise<Value | undefined> {
     if (this.held === undefined) return undefined
     const { id } = this.held
@@ -57,26 +57,25 @@ export class RequestSession<Value extends object> {
   }
 
   /**
-   * Changes what is in it. `change` gets what is there at that moment, undefined if nothing, and gives what is to be there, or changes what it was given; it is
-   * called again when somebody else was quicker, so that no change is lost, and it can't wait. Resolves with what is in it now; undefined: it has ended meanwhile,
-   * and stays so.
+   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next one, or modifies the
+   * one that it got. It is synchronous, and runs again if another request wrote in between. Resolves with the new value, or undefined if the session was destroyed.
    */
   async update(change: (value: Value | undefined) => Value | undefined): Promise<Value | undefined> {
     const id = this.idToWrite()
     this.keep(id, await this.sessions.update(id, change))
-    this.tell(id)
+    this.updateCookie(id)
     return this.value
   }
 
-  /** Replaces what is in it, whatever others have written meanwhile. Resolves with false if it has ended meanwhile, and stays so. */
+  /** Replaces the value, including concurrent writes. Resolves with false if the session was destroyed. */
   async set(value: Value): Promise<boolean> {
     const id = this.idToWrite()
     this.keep(id, (await this.sessions.set(id, value)) ? value : undefined)
-    this.tell(id)
+    this.updateCookie(id)
     return this.held !== undefined
   }
 
-  /** Ends it, for all who have it, and the visitor's cookie with it. Requests that are under way can't bring it back. */
+  /** Ends the session and expires the cookie. A request that is still running can't write the session back. */
   async destroy(): Promise<void> {
     this.assertReachable()
     if (this.held === undefined) return
@@ -85,31 +84,30 @@ export class RequestSession<Value extends object> {
     this.cookie.remove()
   }
 
-  /** The same session under a new id; the old one has ended. At every login: whoever has planted or seen the old id has nothing. */
+  /** Moves the session to a new id and ends the old one. Call it at every login: an attacker may have planted or seen the old id. */
   async regenerate(): Promise<void> {
     this.assertReachable()
     if (this.held === undefined) return
     this.cookie.assertSettable()
     const id = await this.sessions.regenerate(this.held.id)
     this.held = { id, value: this.held.value }
-    this.tell(id)
+    this.updateCookie(id)
   }
 
   private idToWrite(): string {
     this.assertReachable()
     if (this.held !== undefined) return this.held.id
     this.cookie.assertSettable()
-    this.freshId ??= this.sessions.newId()
-    return this.freshId
+    this.newId ??= this.sessions.newId()
+    return this.newId
   }
 
   private keep(id: string, value: Value | undefined): void {
-    if (id === this.freshId) this.freshId = undefined
+    if (id === this.newId) this.newId = undefined
     this.held = value === undefined ? undefined : { id, value }
   }
 
-  /** The visitor's cookie follows. */
-  private tell(id: string): void {
+  private updateCookie(id: string): void {
     if (this.held === undefined) this.cookie.remove()
     else this.cookie.set(id, this.sessions.settings.ttlMs)
   }
@@ -119,13 +117,13 @@ export class RequestSession<Value extends object> {
   }
 }
 
-/** A session is touched, and its cookie sent again, once so much of its time is gone: not with every request. */
-const ROLLING_PART = 0.1
+/** A request extends the session and its cookie when this share of the time to live has passed. */
+const ROLLING_SHARE = 0.1
 
 /**
- * The session that the request's cookie names. A cookie that is not ours, or names nothing that is there, counts as none: an id is never taken from a visitor.
- * Without `response`, as for a websocket, sessions can be read, changed and ended, but no new one begun.
- * Rejects with `SessionStoreError` when the store can't be asked, unless `onOutage` says otherwise.
+ * The session that the request's cookie names. An invalid cookie, or one without a session, counts as none: a visitor can't choose an id.
+ * Without `response`, as for a websocket, a session can be read, changed and ended, but not started.
+ * Rejects with `SessionStoreError` if the store is unreachable, unless `onOutage` says otherwise.
  */
 export async function sessions<Value extends object = Record<string, unknown>>(
   request: IncomingMessage,
@@ -134,20 +132,20 @@ export async function sessions<Value extends object = Record<string, unknown>>(
 ): Promise<RequestSession<Value>> {
   const { settings } = of
   const cookie = new SessionCookie(settings.cookie, request, response)
-  const nobody = { sessions: of, cookie, held: undefined, outage: undefined }
+  const without = { sessions: of, cookie, held: undefined, outage: undefined }
   const id = cookie.values().find((value) => of.isOurs(value))
-  if (id === undefined) return new RequestSession<Value>(nobody)
+  if (id === undefined) return new RequestSession<Value>(without)
   try {
     const found = await of.find(id)
-    if (found === undefined) return new RequestSession<Value>(nobody)
-    if (found.ttlMs < settings.ttlMs * (1 - ROLLING_PART)) {
-      // Nobody waits for it, and nothing is lost without it: the next request tries again.
+    if (found === undefined) return new RequestSession<Value>(without)
+    if (found.ttlMs < settings.ttlMs * (1 - ROLLING_SHARE)) {
+      // Not awaited: if it fails, the next request tries again.
       of.touch(id).catch(() => {})
       cookie.set(id, settings.ttlMs)
     }
-    return new RequestSession<Value>({ ...nobody, held: { id, value: found.value } })
+    return new RequestSession<Value>({ ...without, held: { id, value: found.value } })
   } catch (error) {
     if (!(error instanceof SessionStoreError) || settings.onOutage !== 'anonymous') throw error
-    return new RequestSession<Value>({ ...nobody, outage: error })
+    return new RequestSession<Value>({ ...without, outage: error })
   }
 }

@@ -1,4 +1,4 @@
-// The cookie that carries a session's id: what the request has, and what its response sets.
+// The cookie that carries a session id: reads it from the request and sets it on the response.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { SessionCookieSettings } from '@switchyard/sessions'
@@ -6,7 +6,7 @@ import onHeaders from 'on-headers'
 import { isSecure } from '../server/secure-request.ts'
 
 const MAX_COOKIES = 256
-/** Of one name: whoever owns a neighbouring domain may add some, but can't have us check any number of them. */
+/** Values of one name: a sibling domain can add cookies of our name, and each value costs a signature check. */
 const MAX_VALUES = 8
 
 export class SessionCookie {
@@ -15,14 +15,14 @@ export class SessionCookie {
   private readonly response: ServerResponse | undefined
   private field: string | undefined
 
-  /** Without `response`, as for a websocket, it can be read only. */
+  /** Without `response`, as for a websocket, the cookie is read-only. */
   constructor(settings: SessionCookieSettings, request: IncomingMessage, response: ServerResponse | undefined) {
     this.settings = settings
     this.request = request
     this.response = response
   }
 
-  /** What the visitor sent, as it is. */
+  /** The unchecked values that the visitor sent. */
   values(): string[] {
     const start = `${this.settings.name}=`
     const pairs = (this.request.headers.cookie ?? '').split(';', MAX_COOKIES).map((pair) => pair.trim())
@@ -30,19 +30,22 @@ export class SessionCookie {
     return values.slice(0, MAX_VALUES)
   }
 
-  /** Can the response still set it? Throws if it can't: a session that is written now would be nobody's. */
+  /** Throws if the response can't set the cookie any more: the visitor could never come back to the session. */
   assertSettable(): void {
-    if (this.response === undefined) throw cookieError('a new session needs a response that can set its cookie')
+    if (this.response === undefined)
+      throw cookieError('a new session needs a response to set its cookie: pass it as sessions(request, response)')
     if (this.response.headersSent)
-      throw cookieError('a new session was written after the head of the response: its cookie can’t be set any more')
+      throw cookieError(
+        'a new session was written after the head of the response: its cookie can no longer be set. Write it before the head',
+      )
   }
 
-  /** The visitor is to have it, for `ttlMs` from now. Where there is no response, or its head has gone, nothing happens. */
+  /** Sets the cookie for `ttlMs` from now. Does nothing without a response, or after its head was sent. */
   set(id: string, ttlMs: number): void {
     this.put(id, Math.ceil(ttlMs / 1000))
   }
 
-  /** The visitor is to forget it. */
+  /** Expires the cookie. As `set`, does nothing when it is too late. */
   remove(): void {
     this.put('', 0)
   }
@@ -56,7 +59,7 @@ export class SessionCookie {
     if (domain !== undefined) parts.push(`Domain=${domain}`)
     if (secure === true || sameSite === 'none' || (secure === 'auto' && isSecure(this.request))) parts.push('Secure')
     this.field = parts.join('; ')
-    // Late, and once: what the app sets meanwhile stays, and of two ids only the last is sent.
+    // Added once, just before the head is sent: cookies of the app stay, and only the last of several ids is sent.
     if (isFirst) onHeaders(response, () => response.appendHeader('Set-Cookie', this.field as string))
   }
 }

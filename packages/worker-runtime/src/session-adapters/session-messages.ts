@@ -1,6 +1,6 @@
-// What a worker asks the embedded store, and what it hears. A line carries frames of 1 MiB at most, so both sides cut what they have to say by weight.
+// The commands that a worker sends to the embedded store in the primary, and the replies. A frame holds 1 MiB at most, so both sides split long lists.
 
-/** As lists: a name, then the arguments of the method of that name; what is left out is null. */
+/** The name of a method of the store, then its arguments. null: left out. */
 import { type Found, MAX_TTL_MS, sessionIdForm, type Written } from '@switchyard/sessions'
 export type SessionCommand =
   | readonly ['read', id: string, known: number | null]
@@ -10,25 +10,25 @@ export type SessionCommand =
   | readonly ['ids', limit: number, skip: number]
   | readonly ['clear']
 
-/** null: the command made no sense. */
+/** null: the command was invalid. */
 export type SessionReply = Found | Written | boolean | 'conflict' | readonly string[] | null
 
 export const MAX_COMMANDS = 512
 /** Ids in one reply. */
 export const MAX_IDS = 4096
-/** Of all texts in one frame, as JSON: what is around them has the rest of the MiB. */
+/** Length of all texts in one frame, as JSON. The rest of the MiB is for what is around them. */
 export const MAX_FRAME_WEIGHT = 900_000
 
-/** The most that a character becomes: \u0000. */
+/** Characters of the longest JSON escape, \u0000. */
 const MAX_ESCAPE = 6
 
-/** How many characters a text has in a frame, or a bound on it. */
+/** The length of a text in a frame, or an upper bound. */
 export function weightOf(text: string): number {
   const bound = text.length * MAX_ESCAPE
   return bound <= MAX_FRAME_WEIGHT / 4 ? bound : JSON.stringify(text).length
 }
 
-/** Cuts a list so that each part fits into a frame; `weigh` gives what an item has beside its id. No item is heavier than a frame. */
+/** Splits a list into parts that fit into a frame each. `weigh` returns the length of an item without its id, at most `MAX_FRAME_WEIGHT`. */
 export function* partsOf<Item>(items: readonly Item[], weigh: (item: Item) => number): Generator<readonly Item[]> {
   let from = 0
   let weight = 0
@@ -44,7 +44,7 @@ export function* partsOf<Item>(items: readonly Item[], weigh: (item: Item) => nu
   if (from < items.length) yield items.slice(from)
 }
 
-/** The commands of a worker; undefined stands for each that makes no sense. */
+/** Checks the commands of a worker. undefined: an invalid command. */
 export function readCommands(values: readonly unknown[]): (SessionCommand | undefined)[] {
   return values.slice(0, MAX_COMMANDS).map(readCommand)
 }
