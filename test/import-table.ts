@@ -13,7 +13,6 @@ export interface Source {
 const PACKAGES: Record<string, readonly string[]> = {
   routing: [],
   handoff: ['routing'],
-  // It needs neither of the two below it.
   sessions: [],
   'worker-runtime': ['sessions', 'handoff', 'routing'],
   balancer: ['worker-runtime', 'sessions', 'handoff', 'routing'],

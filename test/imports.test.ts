@@ -40,6 +40,12 @@ const planted: readonly [title: string, file: string, text: string, breach: RegE
   ['a package above', 'packages/routing/src/a.ts', "import { x } from '@switchyard/handoff'", /routing imports handoff/],
   ['a subpath of one above', 'packages/handoff/src/a.ts', "import '@switchyard/worker-runtime/register'", /handoff imports worker-runtime/],
   [
+    'workers in sessions',
+    'packages/sessions/src/a.ts',
+    "import type { X } from '@switchyard/worker-runtime'",
+    /sessions imports worker-runtime/,
+  ],
+  [
     'a type from above',
     'packages/worker-runtime/src/a.ts',
     "import type { X } from '@switchyard/balancer'",

@@ -1,4 +1,4 @@
-// The store of a process that is no worker.
+// The contract of session stores, for the store of a process outside a pool.
 
 import { suite } from '../../../test/suite.ts'
 import { LocalStore } from '../src/local-store.ts'
@@ -11,7 +11,7 @@ sessionStoreContract(test, {
     const store = new LocalStore({ maxSessions: 10_000, maxBytes: 2 ** 28, tombstoneMs: contractTombstoneMs })
     return { one: store, other: store }
   },
-  hears: false,
+  reports: false,
 })
 
 test.run()

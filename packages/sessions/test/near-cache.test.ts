@@ -1,4 +1,4 @@
-// What a worker may believe of what it has read, by a clock that the test turns.
+// Which cached sessions are fresh, with the time set by the test.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { NearCache } from '../src/near-cache.ts'
@@ -17,7 +17,7 @@ function read(near: NearCache, id: string, text: string, nowMs = 0): void {
   near.onRead(near.begin(id, nowMs), session(text))
 }
 
-test('what was read is fresh from when it was asked for, for so long, and not beyond its own time', () => {
+test('a read session is fresh for maxAgeMs from the request, and not after it has expired', () => {
   const near = cache()
   const one = near.begin('a', 10)
   near.onRead(one, { text: 'x', version: 1, expiresMs: 150 })
@@ -32,7 +32,7 @@ test('what was read is fresh from when it was asked for, for so long, and not be
   assert.equal([near.hits, near.misses], [1, 2])
 })
 
-test('where nobody is heard nothing is fresh, but it is known', () => {
+test('without reports of changes no entry is fresh, but it is kept', () => {
   const near = cache()
   near.isListening = false
   read(near, 'a', 'x')
@@ -40,7 +40,7 @@ test('where nobody is heard nothing is fresh, but it is known', () => {
   assert.is(near.latest('a', 1)?.text, 'x')
 })
 
-test('what others have changed is not there any more, and a read under way brings nothing', () => {
+test('a changed session is removed, and a pending read of it is not cached', () => {
   const near = cache()
   read(near, 'a', 'x')
   near.invalidate('a')
@@ -56,7 +56,7 @@ test('what others have changed is not there any more, and a read under way bring
   assert.is(near.fresh('a', 4)?.text, 'new')
 })
 
-test('after a while in which nobody was heard nothing is fresh, and all is known', () => {
+test('after an interruption of the reports no entry is fresh, but all are kept', () => {
   const near = cache()
   read(near, 'a', 'x')
   const one = near.begin('b', 1)
@@ -69,7 +69,7 @@ test('after a while in which nobody was heard nothing is fresh, and all is known
   assert.is(near.fresh('a', 4)?.text, 'x')
 })
 
-test('what was written here is fresh; reads that were under way are older', () => {
+test('a session written here is fresh, and a pending read does not replace it', () => {
   const near = cache()
   const reading = near.begin('a', 0)
   const writing = near.begin('a', 1)
@@ -78,7 +78,7 @@ test('what was written here is fresh; reads that were under way are older', () =
   assert.is(near.fresh('a', 2)?.text, 'mine')
 })
 
-test('of two writes under way nobody knows which was last', () => {
+test('after two concurrent writes the session is not cached: either may be the last', () => {
   const near = cache()
   const [one, another] = [near.begin('a', 0), near.begin('a', 0)]
   near.onWritten(one, session('one', 2))
@@ -86,14 +86,14 @@ test('of two writes under way nobody knows which was last', () => {
   assert.is(near.latest('a', 1), undefined)
 })
 
-test('what came of a write is not known: nor is what is there', () => {
+test('a write with an unknown result removes the session', () => {
   const near = cache()
   read(near, 'a', 'x')
   near.onWritten(near.begin('a', 1), undefined)
   assert.is(near.latest('a', 2), undefined)
 })
 
-test('a read that finds nothing forgets; one that fails does not', () => {
+test('a read that finds no session removes the entry, a failed read does not', () => {
   const near = cache()
   read(near, 'a', 'x')
   near.onFailed(near.begin('a', 1))
@@ -102,7 +102,7 @@ test('a read that finds nothing forgets; one that fails does not', () => {
   assert.is(near.latest('a', 3), undefined)
 })
 
-test('it is bounded by number and by characters: what was not used for longest goes', () => {
+test('entries and characters are bounded: the least recently used entry is removed', () => {
   const near = cache()
   for (const id of ['a', 'b', 'c']) read(near, id, id)
   near.fresh('a', 1)

@@ -1,21 +1,21 @@
-// What every session store promises, wherever it keeps sessions. A suite of an implementation calls it with a way to open two stores of two workers.
+// The contract of session stores. The test suite of each implementation runs it with a function that opens the stores of two workers.
 
 import { randomBytes } from 'node:crypto'
 import { assert, type suite } from '../../../test/suite.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Found, SessionStore, Written } from '../src/session-store.ts'
 
-/** Two workers' ends of one store; `other` may be `one` where there are no others. */
+/** The stores of two workers on the same sessions. `other` is `one` if an implementation has a single process. */
 export interface ContractStores {
   readonly one: SessionStore
   readonly other: SessionStore
 }
 
 export interface ContractOptions {
-  /** Opens them; sessions that were destroyed are ended for `contractTombstoneMs`. The contract closes them. */
+  /** Opens the stores with tombstones of `contractTombstoneMs`. The contract closes them. */
   readonly open: () => Promise<ContractStores> | ContractStores
-  /** Can one hear what the other changes? */
-  readonly hears: boolean
+  /** Does a store report the changes of the other one? */
+  readonly reports: boolean
 }
 
 export const contractTombstoneMs = 300
@@ -24,15 +24,15 @@ const LONG_MS = 60_000
 const SHORT_MS = 60
 
 /** Adds the contract to a suite. */
-export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hears }: ContractOptions): void {
+export function sessionStoreContract(test: ReturnType<typeof suite>, { open, reports }: ContractOptions): void {
   let one: SessionStore
   let other: SessionStore
-  const heard: (string | undefined)[] = []
-  let listens = false
+  const reported: (string | undefined)[] = []
+  let isListening = false
 
   test.before(async () => {
     ;({ one, other } = await open())
-    listens = one.onChanged((id) => heard.push(id))
+    isListening = one.onChanged((id) => reported.push(id))
   })
   test.after(async () => {
     await one.close()
@@ -46,7 +46,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(await one.touch(id, LONG_MS), false)
   })
 
-  test('what is written is read, by others too, with its version and the rest of its time', async () => {
+  test('a written session is read by both, with its version and its remaining time', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, 'text', LONG_MS))
     assert.ok(Number.isSafeInteger(version) && version > 0, `${version}`)
@@ -58,21 +58,21 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
   })
 
   const texts: [string, string][] = [
-    ['none', ''],
-    ['of any planes', 'a\u0000"\\\n\u2028é漢😀'],
-    ['that looks like the end of a line', '\r\n$-1\r\n*0\r\n'],
-    ['as large as a session may be', 'x'.repeat(65_536)],
-    ['as large, and all of it escaped', '"'.repeat(65_536)],
+    ['empty', ''],
+    ['any characters', 'a\u0000"\\\n\u2028é漢😀'],
+    ['Redis protocol', '\r\n$-1\r\n*0\r\n'],
+    ['the largest size', 'x'.repeat(65_536)],
+    ['the largest size, all escaped', '"'.repeat(65_536)],
   ]
   for (const [what, text] of texts) {
-    test(`a text comes as it was written: ${what}`, async () => {
+    test(`a text is read as it was written: ${what}`, async () => {
       const id = newId()
       await one.write(id, text, LONG_MS)
       assert.is(keptOf(await other.read(id)).text, text)
     })
   }
 
-  test('to whoever shows its version it is not sent again', async () => {
+  test('a read with the current version does not send the text again', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, 'first', LONG_MS))
     const same = await other.read(id, version)
@@ -82,7 +82,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(keptOf(await other.read(id, version)).text, 'second')
   })
 
-  test('each write has another version, also when the session was gone in between', async () => {
+  test('each write has a different version, also after the session expired in between', async () => {
     const id = newId()
     const versions = new Set<number>()
     for (let turn = 0; turn < 5; turn++) versions.add(versionOf(await one.write(id, `${turn}`, LONG_MS)))
@@ -92,7 +92,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(versions.size, 7)
   })
 
-  test('a write that expects a version is done only if that is there; otherwise it says what is', async () => {
+  test('a write with an expected version happens only over that version, and otherwise returns the current session', async () => {
     const id = newId()
     const first = versionOf(await one.write(id, 'first', LONG_MS))
     const second = versionOf(await other.write(id, 'second', LONG_MS, first))
@@ -104,7 +104,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(keptOf(await one.read(id)).text, 'second')
   })
 
-  test('a write that expects nothing is done only if nothing is there', async () => {
+  test('a write that expects no session happens only if there is none', async () => {
     const id = newId()
     versionOf(await one.write(id, 'first', LONG_MS, 0))
     const refused = await other.write(id, 'second', LONG_MS, 0)
@@ -113,7 +113,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.equal(absent, { state: 'conflict', found: { state: 'absent' } })
   })
 
-  test('of many that expect the same, one writes', async () => {
+  test('of many writes that expect the same version, one succeeds', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, '0', LONG_MS))
     const all = await Promise.all(
@@ -122,7 +122,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(all.filter(({ state }) => state === 'written').length, 1)
   })
 
-  test('commands of one store that are sent together are done in order', async () => {
+  test('commands of one store that are sent together run in order', async () => {
     const id = newId()
     const [written, found, touched, , , gone] = await Promise.all([
       one.write(id, 'first', LONG_MS),
@@ -135,7 +135,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.equal([written.state, keptOf(found).text, touched, gone.state], ['written', 'first', true, 'ended'])
   })
 
-  test('what nobody touches is gone when its time is over', async () => {
+  test('a session that is not touched expires', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, 'text', SHORT_MS))
     await until(async () => (await other.read(id)).state === 'absent')
@@ -144,7 +144,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.equal(await one.write(id, 'late', LONG_MS, version), { state: 'conflict', found: { state: 'absent' } })
   })
 
-  test('a touch gives it time, and changes nothing else', async () => {
+  test('a touch extends the session, and changes nothing else', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, 'text', LONG_MS))
     assert.is(await other.touch(id, 10 * LONG_MS), true)
@@ -155,7 +155,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     await until(async () => (await one.read(id)).state === 'absent')
   })
 
-  test('what was destroyed is ended: it is not there, and nothing can be written there', async () => {
+  test('a destroyed session is ended: it can be neither read nor written', async () => {
     const id = newId()
     const version = versionOf(await one.write(id, 'text', LONG_MS))
     assert.is(await one.destroy(id), true)
@@ -171,13 +171,13 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.ok(!(await one.ids(10_000)).includes(id))
   })
 
-  test('to destroy what is not there ends it all the same', async () => {
+  test('destroying an absent session makes a tombstone too', async () => {
     const id = newId()
     assert.is(await one.destroy(id), false)
     assert.equal(await other.write(id, 'late', LONG_MS), { state: 'ended' })
   })
 
-  test('after a while an id that was ended is as good as new', async () => {
+  test('after tombstoneMs the id can be used again', async () => {
     const id = newId()
     await one.write(id, 'text', LONG_MS)
     await one.destroy(id)
@@ -186,7 +186,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(keptOf(await other.read(id)).text, 'new')
   })
 
-  test('to destroy a version does nothing when there is another', async () => {
+  test('destroy with an expected version does nothing if the version is another', async () => {
     const id = newId()
     const first = versionOf(await one.write(id, 'first', LONG_MS))
     const second = versionOf(await one.write(id, 'second', LONG_MS))
@@ -199,7 +199,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.equal(await one.read(absent), { state: 'ended' })
   })
 
-  test('ids are those that are kept, and not more than were asked for', async () => {
+  test('ids lists the sessions that are kept, up to the limit', async () => {
     const ids = Array.from({ length: 5 }, newId)
     for (const id of ids) await one.write(id, 'text', LONG_MS)
     await one.destroy(ids[0] as string)
@@ -212,7 +212,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is((await other.ids(2)).length, 2)
   })
 
-  test('many at a time, read and written by both', async () => {
+  test('many sessions at a time, read and written by both', async () => {
     const ids = Array.from({ length: 1500 }, newId)
     const text = 'x'.repeat(700)
     await Promise.all(ids.map((id, index) => (index % 2 === 0 ? one : other).write(id, text + id, LONG_MS)))
@@ -220,7 +220,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     for (const [index, each] of found.entries()) assert.is(keptOf(each).text, text + ids[index])
   })
 
-  test('large ones at a time', async () => {
+  test('many large sessions at a time', async () => {
     const ids = Array.from({ length: 40 }, newId)
     const text = '"'.repeat(60_000)
     await Promise.all(ids.map((id) => one.write(id, text + id, LONG_MS)))
@@ -228,71 +228,71 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     for (const [index, each] of found.entries()) assert.is(keptOf(each).text, text + ids[index])
   })
 
-  if (hears) {
-    /** Resolves when it is heard that `id` may have changed. */
-    const untilHeard = async (id: string): Promise<void> => {
-      await until(() => heard.includes(id) || heard.includes(undefined), 5_000, 'the news of a change')
-      heard.length = 0
+  if (reports) {
+    /** Resolves when a change of `id`, or of any session, is reported. */
+    const untilReported = async (id: string): Promise<void> => {
+      await until(() => reported.includes(id) || reported.includes(undefined), 5_000, 'the report of a change')
+      reported.length = 0
     }
 
-    test('it says that it hears', () => assert.is(listens, true))
+    test('onChanged returns true', () => assert.is(isListening, true))
 
-    test('what was read and then changed by another is heard of', async () => {
+    test('a change of a session that was read here is reported', async () => {
       const id = newId()
       await other.write(id, 'first', LONG_MS)
       await one.read(id)
-      heard.length = 0
+      reported.length = 0
       await other.write(id, 'second', LONG_MS)
-      await untilHeard(id)
+      await untilReported(id)
       await one.read(id)
       await other.destroy(id)
-      await untilHeard(id)
+      await untilReported(id)
     })
 
-    test('so is what was written here', async () => {
+    test('a change of a session that was written here is reported', async () => {
       const id = newId()
       for (let turn = 0; turn < 2; turn++) {
         const version = versionOf(await one.write(id, 'first', LONG_MS))
-        heard.length = 0
+        reported.length = 0
         await other.write(id, 'second', LONG_MS, version)
-        await untilHeard(id)
+        await untilReported(id)
       }
     })
 
-    test('so is what was found where another version was expected', async () => {
+    test('a change of a session that a conflict returned is reported', async () => {
       const id = newId()
       await other.write(id, 'first', LONG_MS)
       await one.write(id, 'late', LONG_MS, 0)
-      heard.length = 0
+      reported.length = 0
       await other.write(id, 'second', LONG_MS)
-      await untilHeard(id)
+      await untilReported(id)
     })
 
-    test('so is what was read with its version', async () => {
+    test('a change of a session that was read with its version is reported', async () => {
       const id = newId()
       const version = versionOf(await other.write(id, 'first', LONG_MS))
       await one.read(id, version)
-      heard.length = 0
+      reported.length = 0
       await other.write(id, 'second', LONG_MS)
-      await untilHeard(id)
+      await untilReported(id)
     })
 
-    test('what it writes itself it does not hear of', async () => {
+    test('own writes are not reported', async () => {
       const id = newId()
       await one.write(id, 'first', LONG_MS)
       await one.read(id)
-      heard.length = 0
+      reported.length = 0
       await one.write(id, 'second', LONG_MS)
       await one.read(id)
       await other.write(id, 'third', LONG_MS)
-      await until(() => heard.length > 0, 5_000, 'the news of a change')
-      assert.equal(heard.splice(0), [id])
+      await until(() => reported.length > 0, 5_000, 'the report of a change')
+      assert.equal(reported.splice(0), [id])
     })
   } else {
-    test('it does not claim to hear of others', () => assert.is(listens && other !== one, false))
+    test('onChanged returns false if there is another process', () => assert.is(isListening && other !== one, false))
   }
 
-  test('its status counts commands', async () => {
+  test('status counts commands', async () => {
     const before = one.status()
     await one.read(newId())
     const { state, commands, failed } = one.status()
@@ -300,7 +300,7 @@ export function sessionStoreContract(test: ReturnType<typeof suite>, { open, hea
     assert.is(commands, before.commands + 1)
   })
 
-  test('to clear forgets everything, also what was ended', async () => {
+  test('clear removes all sessions and tombstones', async () => {
     const [id, ended] = [newId(), newId()]
     await one.write(id, 'text', LONG_MS)
     await other.read(id)
@@ -317,11 +317,11 @@ function newId(): string {
 }
 
 function versionOf(written: Written): number {
-  if (written.state !== 'written') throw new Error(`expected that it is written: ${JSON.stringify(written)}`)
+  if (written.state !== 'written') throw new Error(`expected a written session: ${JSON.stringify(written)}`)
   return written.version
 }
 
 function keptOf(found: Found): Extract<Found, { state: 'kept' }> {
-  if (found.state !== 'kept') throw new Error(`expected that it is kept: ${JSON.stringify(found)}`)
+  if (found.state !== 'kept') throw new Error(`expected a kept session: ${JSON.stringify(found)}`)
   return found
 }

@@ -1,4 +1,4 @@
-// The table of sessions, by a clock that the test turns.
+// The table of sessions, with the time set by the test.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
@@ -15,7 +15,7 @@ function filled(ids: readonly string[], text = 'text'): { table: SessionTable; e
   return { table, evicted }
 }
 
-test('the one that was not used for longest goes when there are too many; to read, write and touch is to use', () => {
+test('beyond maxSessions the least recently used session is evicted; reads, writes and touches are uses', () => {
   const { table, evicted } = filled(['a', 'b', 'c'])
   table.read('a', undefined, 1)
   table.touch('b', 100, 1)
@@ -28,7 +28,7 @@ test('the one that was not used for longest goes when there are too many; to rea
   assert.is(table.size, 3)
 })
 
-test('so it is when the texts are too large together; the last one stays, whatever its size', () => {
+test('beyond maxBytes too; the session written last stays, whatever its size', () => {
   const { table, evicted } = filled(['a', 'b', 'c'], 'é'.repeat(150))
   assert.is(table.bytes, 900)
   table.write('a', 'x'.repeat(400), 100, undefined, 0)
@@ -41,7 +41,7 @@ test('so it is when the texts are too large together; the last one stays, whatev
   assert.is(table.bytes, 5000)
 })
 
-test('what is over is swept, a few rows at a time', () => {
+test('expired rows are swept, a few at a time', () => {
   const { table } = filled(['a', 'b', 'c'])
   table.destroy('a', undefined, 10)
   assert.equal([table.size, table.tombstoneCount], [2, 1])
@@ -53,7 +53,7 @@ test('what is over is swept, a few rows at a time', () => {
   assert.equal([table.size, table.expired, table.bytes], [0, 2, 0])
 })
 
-test('tombstones are bounded too: the oldest goes, and that is counted', () => {
+test('tombstones are bounded: the oldest is dropped, and counted', () => {
   const { table } = filled([])
   for (const id of ['a', 'b', 'c', 'd']) table.destroy(id, undefined, 0)
   assert.equal([table.tombstoneCount, table.tombstonesDropped], [3, 1])
@@ -61,7 +61,7 @@ test('tombstones are bounded too: the oldest goes, and that is counted', () => {
   assert.is(table.write('b', 'text', 100, undefined, 1).state, 'ended')
 })
 
-test('a tombstone lasts from the last time that it was asked for', () => {
+test('destroying a session again extends its tombstone', () => {
   const { table } = filled(['a'])
   table.destroy('a', undefined, 0)
   table.destroy('a', undefined, 40)
@@ -75,7 +75,7 @@ test('smaller limits take effect at once', () => {
   assert.equal(evicted, ['a', 'b'])
 })
 
-test('all rows go to another table, with what is left of their time; versions go on there', () => {
+test('all rows can be copied to another table, with their remaining time; versions continue there', () => {
   const { table } = filled(['a', 'b', 'c'])
   table.destroy('b', undefined, 10)
   const version = (table.write('c', 'newer', 100, undefined, 20) as { version: number }).version
@@ -88,7 +88,7 @@ test('all rows go to another table, with what is left of their time; versions go
   assert.ok((other.write('a', 'text', 100, undefined, 1030) as { version: number }).version > version)
 })
 
-test('a row of another table never takes the place of a newer one, or of one that is ended', () => {
+test('a row of another table does not replace a newer version or a tombstone', () => {
   const { table } = filled(['a', 'b'])
   table.restore({ id: 'b', version: 1, text: 'old', ttlMs: 100 }, 0)
   assert.is((table.read('b', undefined, 0) as { text: string }).text, 'text')
@@ -101,7 +101,7 @@ test('a row of another table never takes the place of a newer one, or of one tha
   assert.is(table.read('b', undefined, 0).state, 'ended')
 })
 
-test('whatever is done with it, it keeps its bounds and its sums', () => {
+test('bounds and sums hold after any sequence of operations', () => {
   const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')
   const step = fc.record({
     what: fc.constantFrom('read', 'write', 'expect', 'touch', 'destroy', 'sweep'),

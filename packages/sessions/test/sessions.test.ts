@@ -1,4 +1,4 @@
-// What sessions mean, on a store in this process that can be slow, silent and full of others.
+// Sessions on a store in this process that can be slow, fail, and have concurrent writers.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { seededRandom } from '../../../test/support/random.ts'
@@ -18,7 +18,7 @@ interface Cart {
   items?: string[]
 }
 
-/** Sessions of so many workers on one store. */
+/** Sessions of several workers on one store. */
 function open(workers: number, more: Partial<SessionSettings> = {}): { stores: SharedStores; all: Sessions<Cart>[] } {
   const stores = new SharedStores({ delay: () => (random() < 0.5 ? 0 : 1) })
   const settings = { ...sessionDefaults, secrets, ...more }
@@ -39,7 +39,7 @@ async function rejects(promise: Promise<unknown>, kind: new (...args: never[]) =
   if (says !== undefined) assert.match((error as Error).message, says)
 }
 
-test('a value is there for others, and is another object for each', async () => {
+test('a value is read by other workers, as a new object each time', async () => {
   const { one, other } = two()
   const id = one.newId()
   const value = { count: 1, items: ['a'] }
@@ -51,7 +51,7 @@ test('a value is there for others, and is another object for each', async () => 
   assert.equal(await other.get(id), { count: 1, items: ['a'] })
 })
 
-test('an id that is not ours is asked for nowhere', async () => {
+test('an invalid id never reaches the store', async () => {
   const { stores, one } = two()
   for (const id of ['', 'x', '../../worker-runtime', 'a'.repeat(45), `${one.newId()}x`, undefined as unknown as string]) {
     assert.is(await one.get(id), undefined)
@@ -67,7 +67,7 @@ test('an id that is not ours is asked for nowhere', async () => {
   assert.is(stores.commands, 0)
 })
 
-test('a second view has its own ids and values, and the same sessions', async () => {
+test('as() gives other ids and another codec on the same sessions', async () => {
   const { one } = two()
   const lengths = one.as({ ids: foreignIds(), codec: { encode: (length: number) => 'x'.repeat(length), decode: (text) => text.length } })
   assert.is(await lengths.set('framework', 5), true)
@@ -78,7 +78,7 @@ test('a second view has its own ids and values, and the same sessions', async ()
   assert.is(await lengths.get(id), '{"count":1}'.length)
 })
 
-test('a value that is too large, or no value at all, is an error and changes nothing', async () => {
+test('a value that is too large or can’t be encoded is an error and changes nothing', async () => {
   const { one } = two({ maxValueBytes: 40 })
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -86,23 +86,23 @@ test('a value that is too large, or no value at all, is an error and changes not
   circular.self = circular
   await rejects(one.set(id, { count: 2, items: ['é'.repeat(12)] }), SessionValueError, /bytes; at most 40 are allowed/)
   await rejects(one.set(id, circular), SessionValueError, /can't be encoded/)
-  await rejects(one.set(id, undefined as never), SessionValueError, /its codec gives none/)
+  await rejects(one.set(id, undefined as never), SessionValueError, /its codec returned no string/)
   await rejects(
     one.update(id, (cart) => ({ ...(cart as Cart), items: ['x'.repeat(50)] })),
     SessionValueError,
   )
   assert.equal(await one.get(id), { count: 1 })
   await one.as({ codec: { encode: String, decode: Number } }).set(id, Number.NaN)
-  await rejects(one.get(id), SessionValueError, /can't be read/)
+  await rejects(one.get(id), SessionValueError, /can't be decoded/)
 })
 
-test('a time to live that is none is an error', async () => {
+test('an invalid time to live is an error', async () => {
   const { one } = two()
   for (const ttlMs of [0, -1, Number.NaN]) await rejects(one.set(one.newId(), { count: 1 }, ttlMs), RangeError, /ttlMs/)
   assert.is(await one.set(one.newId(), { count: 1 }, Number.POSITIVE_INFINITY), true)
 })
 
-test('what was read is near, until another writes', async () => {
+test('a read session is cached until another worker writes it', async () => {
   const { stores, one, other } = two()
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -117,9 +117,9 @@ test('what was read is near, until another writes', async () => {
   assert.equal(other.status().near.hits, 5)
 })
 
-test('where others are not heard every read asks, and what is known is not sent again', async () => {
+test('without reports of changes every read asks the store, which does not send a known text again', async () => {
   const { stores, all } = open(2)
-  stores.isDeaf = true
+  stores.hasNoReports = true
   const [one, other] = [0, 1].map(() => sessionsOn<Cart>(stores.open(), all[0]?.settings as SessionSettings)) as [
     Sessions<Cart>,
     Sessions<Cart>,
@@ -133,7 +133,7 @@ test('where others are not heard every read asks, and what is known is not sent 
   assert.equal(stores.found.at(-1), 'kept')
 })
 
-test('with nothing kept near every read asks', async () => {
+test('without a cache every read asks the store', async () => {
   const { stores, one } = two({ nearCache: undefined })
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -143,7 +143,7 @@ test('with nothing kept near every read asks', async () => {
   assert.is(one.status().near.entries, 0)
 })
 
-test('what has just been touched is not touched again', async () => {
+test('a session that was just touched is not touched again', async () => {
   const { stores, one } = two()
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -155,7 +155,7 @@ test('what has just been touched is not touched again', async () => {
   assert.is(await one.touch(one.newId()), false)
 })
 
-test('an update gives the next value, or changes the one it is given; undefined and no change writes nothing', async () => {
+test('an update returns the next value or modifies the current one; without a change nothing is written', async () => {
   const { stores, one, other } = two()
   const id = one.newId()
   assert.is(await one.update(id, () => undefined), undefined)
@@ -173,7 +173,7 @@ test('an update gives the next value, or changes the one it is given; undefined 
   assert.equal(await other.get(id), { count: 1, items: ['a'] })
 })
 
-test('what a change throws is what the update rejects with; others in the same write are not concerned', async () => {
+test('an update rejects with what its change throws; other updates in the same write succeed', async () => {
   const { one } = two()
   const id = one.newId()
   const add = () => one.update(id, (cart) => ({ count: (cart?.count ?? 0) + 1 }))
@@ -194,13 +194,13 @@ test('what a change throws is what the update rejects with; others in the same w
   assert.equal(await one.get(id), { count: 4 })
 })
 
-test('what comes of a session that another has changed unheard is made again', async () => {
+test('a change that ran on an outdated session runs again, even if it wrote nothing', async () => {
   const { stores, one, other } = two()
   const id = one.newId()
   await one.set(id, { count: 1 })
-  stores.isMute = true
+  stores.losesReports = true
   await other.set(id, { count: 2 })
-  assert.equal(await one.get(id), { count: 1 }, 'it has not heard')
+  assert.equal(await one.get(id), { count: 1 }, 'the change was not reported')
   assert.equal(await one.update(id, () => undefined), { count: 2 })
   await other.set(id, { count: 0 })
   await rejects(
@@ -225,12 +225,12 @@ test(
       }),
     )
     for (const id of ids) assert.equal(await all[1]?.get(id), { count: 64 * 20 })
-    assert.ok(stores.writes < 64 * 60, 'some went together')
+    assert.ok(stores.writes < 64 * 60, 'some updates share a write')
   },
   { timeoutMs: 30_000 },
 )
 
-test('an update that others always come before ends after its attempts', async () => {
+test('an update that always conflicts ends after updateAttempts', async () => {
   const { stores, one } = two({ updateAttempts: 4, nearCache: undefined })
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -249,7 +249,7 @@ test('an update that others always come before ends after its attempts', async (
   assert.is(tries, 4)
 })
 
-test('what was destroyed does not come back: not by set, update, or one that was under way', async () => {
+test('a destroyed session does not come back: by set, by update, or by an update under way', async () => {
   const { stores, one, other } = two()
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -266,7 +266,7 @@ test('what was destroyed does not come back: not by set, update, or one that was
   assert.is(await other.destroy(id), false)
 })
 
-test('to regenerate is to have all of it under a new id, and nothing under the old', async () => {
+test('regenerate moves the session to a new id, and the old id is ended', async () => {
   const { stores, one, other } = two()
   const id = one.newId()
   await one.set(id, { count: 1 })
@@ -278,20 +278,20 @@ test('to regenerate is to have all of it under a new id, and nothing under the o
   }
   const newId = await other.regenerate(id)
   assert.ok(one.isOurs(newId) && newId !== id)
-  assert.equal(await one.get(newId), { count: 2 }, 'what was written meanwhile too')
+  assert.equal(await one.get(newId), { count: 2 }, 'a concurrent write is moved too')
   assert.is(await one.get(id), undefined)
   assert.is(await one.set(id, { count: 3 }), false)
   const empty = await one.regenerate(one.newId())
   assert.is(await one.get(empty), undefined)
 })
 
-test('while the store is silent writes fail, whatever reads do', async () => {
+test('while the store is down writes fail, and reads go by onOutage', async () => {
   for (const onOutage of ['fail', 'read-cached', 'anonymous'] as const) {
     const { stores, one } = two({ onOutage })
     const [id, unknown] = [one.newId(), one.newId()]
     await one.set(id, { count: 1 })
-    stores.distrust()
-    stores.isSilent = true
+    stores.reportAny()
+    stores.isDown = true
     const failed = () => one.get(unknown).catch((error) => error)
     if (onOutage === 'read-cached') assert.equal(await one.get(id), { count: 1 })
     if (onOutage === 'anonymous') assert.is(await one.get(id), undefined)
@@ -306,32 +306,32 @@ test('while the store is silent writes fail, whatever reads do', async () => {
     await rejects(one.destroy(id), SessionStoreError)
     if (onOutage === 'fail') await rejects(one.touch(id), SessionStoreError)
     else assert.is(await one.touch(id), false)
-    stores.isSilent = false
-    assert.equal(await one.get(id), { count: 1 }, 'and after that all is as before')
+    stores.isDown = false
+    assert.equal(await one.get(id), { count: 1 }, 'recovers afterwards')
   }
 })
 
-test('updates that wait behind one that fails fail with it', async () => {
+test('updates that wait behind a failed one fail with it', async () => {
   const { stores, one } = two()
   const id = one.newId()
-  stores.isSilent = true
+  stores.isDown = true
   const all = await Promise.allSettled(Array.from({ length: 5 }, () => one.update(id, () => ({ count: 1 }))))
   assert.ok(all.every((result) => result.status === 'rejected' && result.reason instanceof SessionStoreError))
   assert.is(stores.commands, 1)
-  stores.isSilent = false
+  stores.isDown = false
   assert.equal(await one.update(id, () => ({ count: 1 })), { count: 1 })
 })
 
-test('updates that wait have a bound', async () => {
+test('waiting updates are bounded', async () => {
   const { stores, one } = two()
   const id = one.newId()
-  stores.isSilent = true
+  stores.isDown = true
   const all = await Promise.allSettled(Array.from({ length: 17_000 }, () => one.update(id, () => ({ count: 1 }))))
   const refused = all.filter((result) => result.status === 'rejected' && /waiting already/.test(result.reason.message))
   assert.ok(refused.length > 0 && refused.length < 1000, `${refused.length}`)
 })
 
-test('all ids, and none when all is cleared', async () => {
+test('all() lists the ids, and none after clear()', async () => {
   const { one, other } = two()
   const ids = [one.newId(), one.newId()]
   for (const id of ids) await one.set(id, { count: 1 })

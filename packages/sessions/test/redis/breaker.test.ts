@@ -1,4 +1,4 @@
-// Who does not answer is left alone for a while.
+// The circuit breaker, with the time set by the test.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { Breaker } from '../../src/redis/breaker.ts'
@@ -6,7 +6,7 @@ import { Breaker } from '../../src/redis/breaker.ts'
 const test = suite('breaker')
 const SETTINGS = { failures: 3, openMs: 100 }
 
-test('opens after so many failures in a row, and not before', () => {
+test('opens after the configured failures in a row, and not before', () => {
   const breaker = new Breaker(SETTINGS)
   for (const succeeds of [false, false, true, false, false]) {
     assert.ok(breaker.allows(0))
@@ -19,7 +19,7 @@ test('opens after so many failures in a row, and not before', () => {
   assert.not.ok(breaker.allows(99))
 })
 
-test('lets one try after a while, and the others when that one has succeeded', () => {
+test('after openMs lets one command try, and all others when it has succeeded', () => {
   const breaker = opened()
   assert.ok(breaker.allows(100))
   assert.not.ok(breaker.allows(100))
@@ -30,7 +30,7 @@ test('lets one try after a while, and the others when that one has succeeded', (
   assert.not.ok(breaker.isOpen)
 })
 
-test('waits again when that one has failed', () => {
+test('stays open for another openMs when that command has failed', () => {
   const breaker = opened()
   assert.ok(breaker.allows(150))
   breaker.failed(160)
@@ -39,13 +39,13 @@ test('waits again when that one has failed', () => {
   assert.ok(breaker.isOpen)
 })
 
-test('failures of those that were sent earlier make it no longer', () => {
+test('failures of commands that were sent earlier do not extend it', () => {
   const breaker = opened()
   breaker.failed(90)
   assert.ok(breaker.allows(100))
 })
 
-test('after it has closed it takes as many failures as before', () => {
+test('after it has closed the failures count from 0', () => {
   const breaker = opened()
   breaker.succeeded()
   breaker.failed(200)

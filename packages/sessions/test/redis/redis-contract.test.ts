@@ -1,4 +1,4 @@
-// What every session store promises, of Redis: one server, and one with TLS.
+// The contract of session stores on one Redis server, and on one with TLS.
 
 import { suite } from '../../../../test/suite.ts'
 import { startRedis, startTlsRedis } from '../../../../test/support/redis-servers.ts'
@@ -19,7 +19,7 @@ for (const [name, start] of servers) {
       const settings = { ...sessionDefaults, url, tls: { ca }, tombstoneMs: contractTombstoneMs, commandTimeoutMs: 2_000 }
       return { one: await openRedisStore(settings), other: await openRedisStore(settings) }
     },
-    hears: true,
+    reports: true,
   })
   test.run()
 }

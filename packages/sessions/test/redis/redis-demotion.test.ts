@@ -1,4 +1,4 @@
-// Sentinels make another the master while the old one runs on as its replica: writes find their way there.
+// Sentinels promote a replica while the old master runs on as its replica: writes find the new master.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { startSentinels } from '../../../../test/support/redis-servers.ts'
@@ -16,7 +16,7 @@ test('a master that becomes a replica under load', async () => {
   const load = new SessionLoad({ stores: [store], ids: ['one', 'two'], clients: 4, commandTimeoutMs })
   await until(() => load.counts.acknowledged > 100, 10_000, 'increments')
   await failOver()
-  // Whoever becomes a replica breaks off all that its clients have asked, and this too.
+  // A server that becomes a replica drops the blocked commands of its clients, this one included.
   const roleOf = async (server: typeof master): Promise<string> => {
     const [role] = (await server.command('ROLE').catch(() => [])) as string[]
     return String(role)

@@ -1,4 +1,4 @@
-// Ids that are none never get near a key: MONITOR shows what Redis sees.
+// Invalid ids never become part of a key. MONITOR shows the commands that Redis receives.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { monitorRedis } from '../../../../test/support/redis-client.ts'
@@ -55,7 +55,7 @@ const hostile: readonly unknown[] = [
   ...[undefined, null, 0, 1, true, {}, [], ['a'], ['a', 'b'], Buffer.from('a'), Symbol.iterator, () => 'a', new String('a')],
 ]
 
-test('Redis sees none of them', async () => {
+test('Redis receives none of them', async () => {
   const monitor = await monitorRedis(server.port)
   for (const id of hostile as readonly string[]) {
     assert.equal(await store.read(id), { state: 'absent' })
@@ -75,7 +75,7 @@ test('Redis sees none of them', async () => {
   assert.is(await server.command('DBSIZE'), 0)
 })
 
-test('the text of a session is a text, whatever stands in it', async () => {
+test('any text is stored unchanged', async () => {
   const texts = [
     '',
     '\0',

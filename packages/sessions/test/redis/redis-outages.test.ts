@@ -1,4 +1,4 @@
-// Redis is gone, hangs, is full or takes no writes, each under load: no command takes longer than it may, no write that was acknowledged is missing, and it recovers by itself.
+// Redis is killed, hangs, is full or read-only, each under load: commands end in time, no acknowledged write is lost, and the store recovers by itself.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startDurableRedis, startRedis } from '../../../../test/support/redis-servers.ts'
@@ -17,7 +17,7 @@ test.after.each(async () => {
   for (const store of stores.splice(0)) await store.close()
 })
 
-/** As two workers have them. */
+/** The stores of two workers. */
 async function begin(server: RedisServer): Promise<SessionLoad> {
   const settings = { ...sessionDefaults, url: server.url, commandTimeoutMs, breaker: { failures: 5, openMs: 200 } }
   stores = [await openRedisStore(settings), await openRedisStore(settings)]
@@ -66,7 +66,7 @@ test('SIGSTOP', async () => {
   await server.stop()
 })
 
-test('while it is left alone nobody waits for it', async () => {
+test('while the breaker is open no command waits', async () => {
   const server = await startRedis()
   const load = await begin(server)
   await more(load, 10)
@@ -74,7 +74,7 @@ test('while it is left alone nobody waits for it', async () => {
   await untilState('down')
   await load.stop()
   const [store] = stores
-  // Its one try takes a while, and the others are refused within this turn of the loop.
+  // The one command that tries takes a while. The others are refused within this turn of the event loop.
   const startupCheck = until(() =>
     store
       ?.read('session-0')
@@ -93,7 +93,7 @@ test('while it is left alone nobody waits for it', async () => {
   await server.stop()
 })
 
-test('a connection on which nothing comes any more is made anew', async () => {
+test('a connection that receives nothing is made again', async () => {
   const server = await startRedis()
   const load = await begin(server)
   await more(load, 10)
@@ -113,7 +113,7 @@ test('a connection on which nothing comes any more is made anew', async () => {
   await server.stop()
 })
 
-test('full: writes fail at once, sessions can be read and destroyed, and it stays up', async () => {
+test('full: writes fail at once, sessions can be read and destroyed, and the store stays up', async () => {
   const server = await startRedis({ 'maxmemory-policy': 'noeviction' })
   const load = await begin(server)
   await more(load, 100)
@@ -137,7 +137,7 @@ test('full: writes fail at once, sessions can be read and destroyed, and it stay
   await server.stop()
 })
 
-test('read-only: writes fail, and succeed again when it takes them', async () => {
+test('read-only: writes fail, and succeed when the server takes writes again', async () => {
   const server = await startRedis()
   const load = await begin(server)
   await more(load, 100)

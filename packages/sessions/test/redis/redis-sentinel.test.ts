@@ -1,4 +1,4 @@
-// A master dies under load and sentinels name another: writes go on there, by themselves.
+// The master is killed under load and sentinels promote a replica: writes continue there without intervention.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type SentinelTrio, startSentinels } from '../../../../test/support/redis-servers.ts'
@@ -23,19 +23,19 @@ test.after(async () => {
   await other.close()
 })
 
-test('the master is killed: another is found, and what was acknowledged and replicated is there', async () => {
-  const heard: (string | undefined)[] = []
-  let isHearing = false
-  const noteHearing = (hears: boolean): void => {
-    isHearing = hears
+test('the master is killed: the new one is found, and all acknowledged and replicated writes are there', async () => {
+  const reported: (string | undefined)[] = []
+  let isReporting = false
+  const recordListening = (isListening: boolean): void => {
+    isReporting = isListening
   }
-  assert.ok(store.onChanged((id) => heard.push(id), noteHearing))
+  assert.ok(store.onChanged((id) => reported.push(id), recordListening))
   const ids = ['one', 'two', 'three', 'four']
   const before = new SessionLoad({ stores: [store, other], ids, clients: 8, commandTimeoutMs })
   await until(() => before.counts.acknowledged > 200, 10_000, 'increments')
   await before.stop()
   await before.check()
-  // What a replica has is what Redis promises to keep.
+  // Redis promises to keep only what a replica has.
   assert.is(await trio.master.command('WAIT', 1, 5000), 1)
   const total = async (): Promise<number> => {
     const found = await Promise.all(ids.map((id) => other.read(id)))
@@ -54,12 +54,12 @@ test('the master is killed: another is found, and what was acknowledged and repl
   assert.ok((await total()) >= kept + during.counts.acknowledged - lastOfOld)
   assert.is(((await trio.replica.command('ROLE')) as string[])[0], 'master')
 
-  // It hears what others write there.
-  await until(() => isHearing && other.status().state === 'up', 10_000, 'that it hears')
+  // Changes on the new master are reported.
+  await until(() => isReporting && other.status().state === 'up', 10_000, 'reports of changes')
   await store.read('one')
-  heard.splice(0)
+  reported.splice(0)
   await other.write('one', '0', 60_000)
-  await until(() => heard.includes('one'), 5_000, 'word of it')
+  await until(() => reported.includes('one'), 5_000, 'the report of a change')
 })
 
 test.run()

@@ -1,4 +1,4 @@
-// Sessions as apps have them, on a real Redis: nothing is lost between workers, what was ended stays so, what is near costs no round trip, and what an outage does to requests.
+// Sessions on a real Redis: no update is lost between workers, a destroyed session stays destroyed, cached reads cost no round trip, and outages go by onOutage.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -23,7 +23,7 @@ test.after.each(async () => {
   for (const store of stores.splice(0)) await store.close()
 })
 
-/** Sessions of so many workers. */
+/** Sessions of several workers. */
 async function open(workers: number, more: Partial<SessionSettings> = {}): Promise<Sessions<{ count: number }>[]> {
   const settings = { ...sessionDefaults, url: server.url, secrets, commandTimeoutMs: 5_000, ...more }
   stores = await Promise.all(Array.from({ length: workers }, () => openRedisStore(settings)))
@@ -31,7 +31,7 @@ async function open(workers: number, more: Partial<SessionSettings> = {}): Promi
 }
 
 for (const nearCache of [undefined, sessionDefaults.nearCache]) {
-  test(`64 clients at four workers count ten sessions up ${nearCache ? 'with' : 'without'} a near cache: every increment is there`, async () => {
+  test(`64 clients at four workers count ten sessions up ${nearCache ? 'with' : 'without'} a near cache: no increment is lost`, async () => {
     const workers = (await open(4, { nearCache, updateAttempts: 1000 })) as [Sessions<{ count: number }>]
     const ids = Array.from({ length: 10 }, () => workers[0].newId())
     const increments = 25
@@ -46,13 +46,13 @@ for (const nearCache of [undefined, sessionDefaults.nearCache]) {
       const counts = await Promise.all(ids.map((id) => workers[0].get(id)))
       return counts.reduce((sum, value) => sum + (value?.count ?? 0), 0)
     }
-    // What is near may be old for a moment.
+    // A cached value may be outdated for a moment.
     if (nearCache) await until(async () => (await counted()) === 64 * increments, nearCache.maxAgeMs, 'every increment')
     assert.is(await counted(), 64 * increments)
   })
 }
 
-test('a request that saves late brings no session back that has been logged out elsewhere', async () => {
+test('a request that saves late does not bring back a session that was logged out elsewhere', async () => {
   const [one, other] = (await open(2)) as [Sessions<{ count: number }>, Sessions<{ count: number }>]
   await one.clear()
   await Promise.all(
@@ -75,7 +75,7 @@ test('a request that saves late brings no session back that has been logged out 
   assert.equal(await one.all(10_000), [])
 })
 
-test('what is near is read without a round trip, until another writes', async () => {
+test('a cached session is read without a round trip until another worker writes it', async () => {
   const [one, other] = (await open(2, { nearCache: { maxEntries: 100, maxAgeMs: 600_000 } })) as [
     Sessions<{ count: number }>,
     Sessions<{ count: number }>,
@@ -97,7 +97,7 @@ test('what is near is read without a round trip, until another writes', async ()
 })
 
 for (const onOutage of ['fail', 'read-cached', 'anonymous'] as const) {
-  test(`while Redis is gone: ${onOutage}`, async () => {
+  test(`while Redis is down: ${onOutage}`, async () => {
     const settings = { onOutage, commandTimeoutMs: 200, breaker: { failures: 3, openMs: 100 } }
     const [one] = (await open(1, settings)) as [Sessions<{ count: number }>]
     const [seen, unseen] = [one.newId(), one.newId()]
@@ -110,7 +110,7 @@ for (const onOutage of ['fail', 'read-cached', 'anonymous'] as const) {
       if (onOutage === 'read-cached') assert.equal(found.shift(), { count: 1 })
       for (const fault of found) assert.instance(fault, SessionStoreError)
     }
-    // A write is never told to be done.
+    // No write resolves.
     assert.instance(await one.set(seen, { count: 2 }).catch((error) => error), SessionStoreError)
     await server.restart()
     await until(() => one.status().state === 'up')

@@ -1,4 +1,4 @@
-// What is Redis's own about sessions in it; what every store promises is in the contract.
+// The parts of the Redis store that the contract of session stores does not cover.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
@@ -27,7 +27,7 @@ async function opened(settings: Partial<SessionSettings> = {}): Promise<RedisSto
   return store
 }
 
-test('a session is one hash, under a key whose hash tag is all of it, with its time to live', async () => {
+test('a session is one hash with a time to live, under a key that is all hash tag', async () => {
   const store = await opened({ keyPrefix: 'shop' })
   const written = await store.write('abc', '{"a":1}', 60_000)
   assert.equal(await server.command('KEYS', '*'), ['{shop:abc}'])
@@ -40,7 +40,7 @@ test('a session is one hash, under a key whose hash tag is all of it, with its t
   assert.ok(Number(await server.command('PTTL', '{shop:abc}')) > sessionDefaults.tombstoneMs / 2)
 })
 
-test('one that has expired and is there again has other versions', async () => {
+test('a session that is written again after it expired has other versions', async () => {
   const store = await opened()
   const first = await store.write('abc', '1', 60_000)
   await server.command('DEL', '{switchyard:abc}')
@@ -52,7 +52,7 @@ test('one that has expired and is there again has other versions', async () => {
   assert.is((await store.read('abc', known)).state, 'kept')
 })
 
-test('a version that is expected keeps a session of another from being destroyed', async () => {
+test('destroy with an expected version keeps a newer session', async () => {
   const store = await opened()
   const written = await store.write('abc', '1', 60_000)
   const version = written.state === 'written' ? written.version : 0
@@ -74,7 +74,7 @@ test('touches and reads do not send the text again', async () => {
   assert.ok((await sent()) - before < 20_000)
 })
 
-test('leaves the keys of others alone, also those that only look like its own', async () => {
+test('does not touch other keys, also similar ones', async () => {
   const store = await opened({ keyPrefix: 'a*b' })
   for (const key of ['{axb:1}', '{a*b:2}:more', 'x{a*b:3}', 'plain']) await server.command('SET', key, '1')
   await store.write('one', '1', 60_000)
@@ -85,14 +85,14 @@ test('leaves the keys of others alone, also those that only look like its own', 
   assert.equal(((await server.command('KEYS', '*')) as string[]).sort(), ['plain', 'x{a*b:3}', '{a*b:2}:more', '{axb:1}'])
 })
 
-test('lists no more than it is asked for, each once, of many', async () => {
+test('lists at most limit ids, each once', async () => {
   const store = await opened()
   await Promise.all(Array.from({ length: 3000 }, (_, index) => store.write(`id-${index}`, '1', 60_000)))
   assert.is((await store.ids(10)).length, 10)
   assert.is(new Set(await store.ids(10_000)).size, 3000)
 })
 
-test('scripts that Redis has forgotten are sent again', async () => {
+test('scripts are sent again after SCRIPT FLUSH', async () => {
   const store = await opened()
   await store.write('abc', '1', 60_000)
   await server.command('SCRIPT', 'FLUSH')
@@ -100,7 +100,7 @@ test('scripts that Redis has forgotten are sent again', async () => {
   assert.is((await store.read('abc')).state, 'kept')
 })
 
-test('what is sent in one turn of the loop leaves in one write, and each has its own answer', async () => {
+test('commands of one turn of the event loop go in one write, and each gets its own answer', async () => {
   const store = await opened()
   await store.write('warm', '1', 60_000)
   const reads = async (): Promise<number> => Number(/total_reads_processed:(\d+)/.exec(String(await server.command('INFO', 'stats')))?.[1])
@@ -111,7 +111,7 @@ test('what is sent in one turn of the loop leaves in one write, and each has its
   for (const [index, each] of found.entries()) assert.is(each.state === 'kept' && each.text, String(index))
 })
 
-test('counts its commands, those that failed, and what they took', async () => {
+test('counts commands, failed commands and their duration', async () => {
   const store = await opened()
   assert.equal(store.status(), { kind: 'redis', state: 'up', commands: 0, failed: 0, sumMs: 0 })
   await store.read('abc')
@@ -120,7 +120,7 @@ test('counts its commands, those that failed, and what they took', async () => {
   assert.ok(sumMs > 0)
 })
 
-test('a Redis that is not there yet is down, and up when it has come', async () => {
+test('the store is down until Redis starts', async () => {
   const port = await freePort()
   const store = await opened({ url: `redis://127.0.0.1:${port}`, commandTimeoutMs: 100 })
   assert.is(store.status().state, 'down')
@@ -134,7 +134,7 @@ test('a Redis that is not there yet is down, and up when it has come', async () 
   await late.stop()
 })
 
-test('a command that finds no connection waits for it as long as it may', async () => {
+test('a command without a connection waits for one within its time limit', async () => {
   const store = await opened({ commandTimeoutMs: 5_000 })
   await store.write('abc', '1', 60_000)
   await server.command('CLIENT', 'KILL', 'TYPE', 'normal')
@@ -142,7 +142,7 @@ test('a command that finds no connection waits for it as long as it may', async 
   assert.is((await store.read('abc')).state, 'kept')
 })
 
-test('the app has the same connection, and a second one for commands that block', async () => {
+test('the app can use the same client, and duplicate it for blocking commands', async () => {
   const store = await opened({ commandTimeoutMs: 100 })
   const client = store.client as Exclude<RedisClient, { slots: unknown }>
   assert.is(await client.set('own', '1'), 'OK')
@@ -156,7 +156,7 @@ test('the app has the same connection, and a second one for commands that block'
   second.disconnect()
 })
 
-test('user, password and database of the url are used, and no fault repeats the password', async () => {
+test('user, password and database of the url are used, and no error contains the password', async () => {
   const guarded = await startRedis({ requirepass: 'letmein' })
   const authority = `127.0.0.1:${guarded.port}`
   const store = await opened({ url: `redis://:letmein@${authority}/5` })
@@ -169,7 +169,7 @@ test('user, password and database of the url are used, and no fault repeats the 
   await guarded.stop()
 })
 
-test('settings that can never work are refused at once', async () => {
+test('invalid settings are rejected at once', async () => {
   for (const [settings, fault] of [
     [{ url: 'http://127.0.0.1' }, 'sessions.url: expected'],
     [{ url: 'rediss://127.0.0.1', tls: { ca: '/nowhere/ca.pem' } }, 'ENOENT'],
@@ -179,7 +179,7 @@ test('settings that can never work are refused at once', async () => {
   }
 })
 
-test('a closed store refuses, and closing twice is one', async () => {
+test('a closed store rejects commands, and can be closed twice', async () => {
   const store = await opened({ commandTimeoutMs: 100 })
   await store.close()
   await store.close()

@@ -1,4 +1,4 @@
-// What a worker hears of what others write, in time for what it keeps.
+// Redis reports the changes of other clients, before the cache may use an outdated session.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
@@ -10,20 +10,20 @@ const test = suite('redis tracking', { timeoutMs: 5_000 })
 let server: RedisServer
 let near: RedisStore
 let far: RedisStore
-/** What `near` has heard; undefined: anything may have changed. */
-let heard: (string | undefined)[] = []
-let isHearing: boolean | undefined
+/** The changes that were reported to `near`. undefined: any session may have changed. */
+let reported: (string | undefined)[] = []
+let isReporting: boolean | undefined
 
 test.before(async () => {
   server = await startRedis()
   const settings = { ...sessionDefaults, url: server.url, commandTimeoutMs: 5_000 }
   ;[near, far] = [await openRedisStore(settings), await openRedisStore(settings)]
-  const noteHearing = (hears: boolean): void => {
-    isHearing = hears
+  const recordListening = (isListening: boolean): void => {
+    isReporting = isListening
   }
-  assert.ok(near.onChanged((id) => heard.push(id), noteHearing))
-  assert.is(isHearing, false)
-  await until(() => isHearing)
+  assert.ok(near.onChanged((id) => reported.push(id), recordListening))
+  assert.is(isReporting, false)
+  await until(() => isReporting)
 })
 
 test.after(async () => {
@@ -44,61 +44,61 @@ const changes: readonly [what: string, change: () => Promise<unknown>][] = [
 ]
 
 for (const [what, change] of changes) {
-  test(`hears of what it has read when another ${what} it`, async () => {
+  test(`reports a session that was read here when another client ${what} it`, async () => {
     await far.write('one', '1', 60_000)
     await near.read('one')
-    await hears('one', change)
+    await isReported('one', change)
   })
 
-  test(`hears of what it has written itself when another ${what} it`, async () => {
+  test(`reports a session that was written here when another client ${what} it`, async () => {
     await near.write('one', '1', 60_000)
-    await hears('one', change)
+    await isReported('one', change)
   })
 
-  test(`hears of what it has touched itself when another ${what} it`, async () => {
+  test(`reports a session that was touched here when another client ${what} it`, async () => {
     await far.write('one', '1', 60_000)
     await near.touch('one', 80_000)
-    await hears('one', change)
+    await isReported('one', change)
   })
 }
 
-test('hears of a session that it has asked for in vain', async () => {
+test('reports a session that was read here and did not exist', async () => {
   await near.read('one')
-  await hears('one', () => far.write('one', '1', 60_000))
+  await isReported('one', () => far.write('one', '1', 60_000))
 })
 
-test('does not hear of its own writes, nor of what it has not read', async () => {
+test('does not report own writes, nor sessions that were not read here', async () => {
   await near.read('marker')
-  heard = []
+  reported = []
   await near.write('one', '1', 60_000)
   await near.write('one', '2', 60_000)
   await far.write('two', '1', 60_000)
   await far.write('marker', '1', 60_000)
-  await until(() => heard.length > 0, 2_000, 'word of the marker')
-  assert.equal(heard, ['marker'])
+  await until(() => reported.length > 0, 2_000, 'the report of the marker')
+  assert.equal(reported, ['marker'])
 })
 
 for (const kind of ['pubsub', 'normal']) {
-  test(`when its ${kind} connection is lost it says that it does not hear and that anything may have changed, and hears again later`, async () => {
+  test(`after the ${kind} connection is lost reports stop, any session may have changed, and reports start again`, async () => {
     const lost = new Promise((resolve) => near.client.once('close', () => resolve(undefined)))
-    heard = []
-    isHearing = undefined
+    reported = []
+    isReporting = undefined
     await server.command('CLIENT', 'KILL', 'TYPE', kind)
-    await until(() => isHearing === false, 2_000, 'that it does not hear')
-    assert.ok(heard.includes(undefined))
+    await until(() => isReporting === false, 2_000, 'that it does not hear')
+    assert.ok(reported.includes(undefined))
     if (kind === 'normal') await lost
-    await until(() => isHearing === true, 5_000, 'that it hears')
+    await until(() => isReporting === true, 5_000, 'reports of changes')
     await near.read('one')
-    await hears('one', () => far.write('one', '1', 60_000))
+    await isReported('one', () => far.write('one', '1', 60_000))
   })
 }
 
-/** `near` has what it wants to hear of; then it hears of the change. */
-async function hears(id: string, change: () => Promise<unknown>): Promise<void> {
-  heard = []
+/** Makes the change and waits for its report to `near`. */
+async function isReported(id: string, change: () => Promise<unknown>): Promise<void> {
+  reported = []
   await change()
-  await until(() => heard.length > 0, 2_000, `word of ${id}`)
-  assert.ok(heard.includes(id))
+  await until(() => reported.length > 0, 2_000, `the report of ${id}`)
+  assert.ok(reported.includes(id))
 }
 
 test.run()

@@ -1,4 +1,4 @@
-// What Redis urls say, and what is wrong with others.
+// Parsing of Redis urls, and the faults of invalid ones.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisHost, type RedisUrl, readRedisUrl } from '../../src/redis/redis-url.ts'
@@ -59,7 +59,7 @@ const bad: readonly [url: string, fault: RegExp][] = [
   ['redis://ann:%zz@a', /percent-encoded/],
 ]
 for (const [url, fault] of bad) {
-  test(`says what is wrong with "${url}", and repeats no password`, () => {
+  test(`names the fault of "${url}", without the password`, () => {
     const found = readRedisUrl(url)
     assert.type(found, 'string')
     assert.match(String(found), fault)

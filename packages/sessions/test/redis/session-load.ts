@@ -1,17 +1,17 @@
-// Counters in sessions that several clients count up at the same time, each write on the version that was read: whoever loses one, or counts one twice, is found out.
+// Load of several clients that increment counters in sessions by compare-and-set. Finds increments that are lost or counted twice.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../../../../test/suite.ts'
 import { type Found, type SessionStore, SessionStoreError } from '../../src/session-store.ts'
 
 const TTL_MS = 600_000
-/** A client whose command has failed comes back after so long. */
+/** Pause of a client after a failed command. */
 const PAUSE_MS = 5
-/** A timer that is set so much later than a command fires after it, however slow the machine. */
+/** Margin over the command timeout, for a slow machine. */
 const LATER_MS = 100
 
 export interface LoadParts {
-  /** Clients take turns at these. */
+  /** The ids that the clients increment in turn. */
   readonly stores: readonly SessionStore[]
   readonly ids: readonly string[]
   readonly clients: number
@@ -19,7 +19,7 @@ export interface LoadParts {
 }
 
 export class SessionLoad {
-  /** Increments that the store has said yes to; those that have failed, of which each may have been done; commands that took too long. */
+  /** Acknowledged increments; failed ones, each of which may have happened; commands that took too long. */
   readonly counts = { acknowledged: 0, failed: 0, late: 0 }
   private readonly parts: LoadParts
   private readonly perId = new Map<string, { acknowledged: number; failed: number }>()
@@ -32,13 +32,13 @@ export class SessionLoad {
     this.clients = Array.from({ length: parts.clients }, (_, client) => this.run(client))
   }
 
-  /** Lets each client finish what it does. Rejects with what is no `SessionStoreError`. */
+  /** Waits for the pending command of each client. Rejects with an error that is no `SessionStoreError`. */
   async stop(): Promise<void> {
     this.isOver = true
     await Promise.all(this.clients)
   }
 
-  /** Everything that was acknowledged is there, and nothing that nobody has tried. */
+  /** Asserts that each counter has all acknowledged increments, and no more than the attempted ones. */
   async check(): Promise<void> {
     const [store] = this.parts.stores
     for (const [id, { acknowledged, failed }] of this.perId) {

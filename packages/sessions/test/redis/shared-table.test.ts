@@ -1,4 +1,4 @@
-// A table that balancers share: what one learns the others hear, and those that start later find.
+// The table that balancers share: entries reach the other balancers, and those that start later.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
@@ -19,20 +19,20 @@ test.after.each(async () => {
   for (const table of open.splice(0)) await table.close()
 })
 
-/** Two that hear each other, and what each has heard. */
+/** The tables of two balancers, and the entries that each received from the other. */
 async function pair(
   url: string,
   maxEntries?: number,
-): Promise<{ one: SharedTable; other: SharedTable; heard: SharedEntry[]; own: SharedEntry[] }> {
+): Promise<{ one: SharedTable; other: SharedTable; received: SharedEntry[]; own: SharedEntry[] }> {
   const settings = { ...sessionDefaults, url }
   const options = maxEntries === undefined ? {} : { maxEntries }
   const [one, other] = [openSharedTable(settings, 'learned', options), openSharedTable(settings, 'learned', options)]
   open.push(one, other)
-  const [heard, own]: SharedEntry[][] = [[], []]
-  other.onChange((entry) => heard?.push(entry))
+  const [received, own]: SharedEntry[][] = [[], []]
+  other.onChange((entry) => received?.push(entry))
   one.onChange((entry) => own?.push(entry))
   for (const [from, into] of [
-    [one, heard],
+    [one, received],
     [other, own],
   ] as const) {
     await until(() => {
@@ -41,17 +41,17 @@ async function pair(
     })
   }
   await until(async () => (await one.load(10)).length === 0)
-  heard?.splice(0)
+  received?.splice(0)
   own?.splice(0)
-  return { one, other, heard: heard ?? [], own: own ?? [] }
+  return { one, other, received: received ?? [], own: own ?? [] }
 }
 
-test('the others hear of it, the one that says it does not', async () => {
-  const { one, other, heard, own } = await pair(server.url)
+test('an entry reaches the other balancers, not its publisher', async () => {
+  const { one, other, received, own } = await pair(server.url)
   one.publish('session', 'slot 3', 60_000)
-  await until(() => heard.some(({ key }) => key === 'session'))
+  await until(() => received.some(({ key }) => key === 'session'))
   assert.equal(
-    heard.filter(({ key }) => key === 'session'),
+    received.filter(({ key }) => key === 'session'),
     [{ key: 'session', value: 'slot 3', ttlMs: 60_000 }],
   )
   other.publish('another', 'slot 4', 60_000)
@@ -59,11 +59,11 @@ test('the others hear of it, the one that says it does not', async () => {
   assert.not.ok(own.some(({ key }) => key === 'session'))
 })
 
-test('who starts later loads what is kept, those that last longest first', async () => {
-  const { one, heard } = await pair(server.url)
+test('a balancer that starts later loads the entries, those that expire last first', async () => {
+  const { one, received } = await pair(server.url)
   for (let index = 0; index < 1200; index++) {
     one.publish(`key-${index}`, `value-${index}`, 60_000 + index * 100)
-    if (index % 400 === 399) await until(() => heard.length === index + 1)
+    if (index % 400 === 399) await until(() => received.length === index + 1)
   }
   const late = openSharedTable({ ...sessionDefaults, url: server.url }, 'learned')
   open.push(late)
@@ -79,10 +79,10 @@ test('who starts later loads what is kept, those that last longest first', async
   assert.equal(await stranger.load(10), [])
 })
 
-test('keeps no more than it may, the newest, and nothing beyond its time', async () => {
-  const { one, heard } = await pair(server.url, 50)
+test('keeps at most maxEntries, those that expire last, and no expired ones', async () => {
+  const { one, received } = await pair(server.url, 50)
   for (let index = 0; index < 200; index++) one.publish(`key-${index}`, 'x', 60_000 + index)
-  await until(() => heard.length === 200)
+  await until(() => received.length === 200)
   assert.is(await server.command('HLEN', '{switchyard:learned}:values'), 50)
   assert.is(await server.command('ZCARD', '{switchyard:learned}:ends'), 50)
   assert.is((await one.load(1))[0]?.key, 'key-199')
@@ -91,21 +91,21 @@ test('keeps no more than it may, the newest, and nothing beyond its time', async
   await until(async () => (await one.load(10)).length === 0)
 })
 
-test('what is too long, or is no message of ours, is nobody’s', async () => {
-  const { one, heard } = await pair(server.url)
+test('entries that are too long and foreign messages are ignored', async () => {
+  const { one, received } = await pair(server.url)
   one.publish('k'.repeat(2000), 'x', 60_000)
   one.publish('k', 'x'.repeat(2000), 60_000)
   for (const said of ['', '{}', '[]', 'null', '["x",1,2,3]', '["x","k","v","1"]'])
     await server.command('PUBLISH', '{switchyard:learned}:said', said)
   one.publish('end', 'x', 60_000)
-  await until(() => heard.length > 0)
+  await until(() => received.length > 0)
   assert.equal(
-    heard.map(({ key }) => key),
+    received.map(({ key }) => key),
     ['end'],
   )
 })
 
-test('without Redis it does nothing, throws nothing, and works when there is one', async () => {
+test('without Redis it does nothing and throws nothing, and works when Redis starts', async () => {
   const port = await freePort()
   const faults: unknown[] = []
   const settings = { ...sessionDefaults, url: `redis://127.0.0.1:${port}`, commandTimeoutMs: 100 }
@@ -122,17 +122,17 @@ test('without Redis it does nothing, throws nothing, and works when there is one
   await late.stop()
 })
 
-test('after it could not hear for a while it hears of what is kept', async () => {
-  const { one, other, heard } = await pair(server.url)
+test('after an interruption all entries in Redis are received', async () => {
+  const { one, other, received } = await pair(server.url)
   one.publish('early', 'x', 60_000)
-  await until(() => heard.length === 1)
-  heard.splice(0)
+  await until(() => received.length === 1)
+  received.splice(0)
   await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
-  await until(() => heard.some(({ key }) => key === 'early'))
+  await until(() => received.some(({ key }) => key === 'early'))
   assert.ok(other)
 })
 
-test('a url that can not be read is told once', async () => {
+test('an invalid url calls onFault once', async () => {
   const faults: Error[] = []
   const table = openSharedTable({ ...sessionDefaults, url: 'nonsense' }, 'learned', { onFault: (error) => faults.push(error as Error) })
   open.push(table)
@@ -145,9 +145,9 @@ test(
   'in a cluster too',
   async () => {
     const cluster = await startCluster()
-    const { one, heard } = await pair(cluster.url)
+    const { one, received } = await pair(cluster.url)
     one.publish('session', 'slot 3', 60_000)
-    await until(() => heard.some(({ key }) => key === 'session'))
+    await until(() => received.some(({ key }) => key === 'session'))
     assert.is((await one.load(10))[0]?.value, 'slot 3')
   },
   { timeoutMs: 15_000 },

@@ -1,4 +1,4 @@
-// What express-session and connect-redis promise of a store, in our words: the cases of their own suites that reach the store. Run over every store of ours.
+// The cases of the test suites of express-session and connect-redis that concern the store. Run over each of our stores.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Sessions } from '@switchyard/sessions'
@@ -19,8 +19,8 @@ const MINUTE = 60_000
 export type AnySessions = Sessions<any>
 
 /**
- * An app with nothing but express-session. Errors are answered as Express would, with their status, and their message; `late` gets those that come when the
- * head of the response has gone.
+ * An app with nothing but express-session. Errors are answered with their status and message, as by Express. `late` gets the errors that occur after the head of
+ * the response was sent.
  */
 export function startApp(
   store: Store,
@@ -39,12 +39,12 @@ export function startApp(
   })
 }
 
-/** `open` gives sessions with nothing in them; they are closed at the end. */
+/** `open` returns an empty store, which is closed at the end. */
 export function expressCases(test: TestSuite, open: () => Promise<AnySessions>): void {
   let sessions: AnySessions
   let store: Store
   let server: SmallServer | undefined
-  /** Calls of the store's methods since the last app was started. */
+  /** Calls of the methods of the store since the last app was started. */
   let calls: Record<'get' | 'set' | 'touch' | 'destroy', number>
 
   test.before(async () => {
@@ -90,7 +90,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.type(store.on, 'function')
   })
 
-  test('a new visitor has a new session, and it is in the store', async () => {
+  test('a new visitor gets a new session, which is in the store', async () => {
     const browser = await app({}, numbered)
     const { setCookies } = await browser.ask()
     assert.match(setCookies[0] ?? '', /^connect\.sid=s%3A/)
@@ -109,7 +109,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(Object.keys((await store.all()) ?? {}).length, 2)
   })
 
-  test('what is in the store under the name of a method does no harm', async () => {
+  test('a session value with the name of a method does no harm', async () => {
     const browser = await app({}, numbered)
     await browser.ask()
     await store.set(idOf(browser), { ...(await stored(browser)), save: 'nope' } as never)
@@ -140,7 +140,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     ['a text of a known length', (response) => response.setHeader('Content-Length', '5').end('saved'), 'saved'],
   ]
   for (const [what, end, text] of endings) {
-    test(`when the response has ended the session is saved: ${what}`, async () => {
+    test(`the session is saved before the response ends: ${what}`, async () => {
       const browser = await app({}, (request, response) => {
         request.session.hit = true
         end(response)
@@ -152,7 +152,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     })
   }
 
-  test('the end of the session in the store is that of the cookie, and moves on with it', async () => {
+  test('the session in the store expires with the cookie, and is extended with it', async () => {
     const browser = await app({ cookie: { maxAge: MINUTE } }, (request, response) => {
       request.session.user = 'bob'
       response.end()
@@ -167,7 +167,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     })
   })
 
-  test('a session that is not in the store: another, with another id', async () => {
+  test('an id without a session in the store: a new session with a new id', async () => {
     const browser = await app({}, numbered)
     const { text } = await browser.ask()
     const id = idOf(browser)
@@ -176,7 +176,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is.not(idOf(browser), id)
   })
 
-  test('an id that is not signed: another session, and the store is not asked', async () => {
+  test('an unsigned id: a new session, and the store is not asked', async () => {
     const browser = await app({ name: 'sessid' }, numbered)
     const { text } = await browser.ask()
     for (const forged of ['AAAA', 's%3AAAAA.BBBB', (browser.jar.get('sessid') ?? '').slice(0, -2)]) {
@@ -187,7 +187,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(calls.get, 0)
   })
 
-  test('a session that is over: another, with another id, and the old one is not in the store', async () => {
+  test('an expired session: a new one with a new id, and the old one is not in the store', async () => {
     const browser = await app({ cookie: { maxAge: 5 } }, numbered)
     const { text } = await browser.ask()
     const { jar } = browser
@@ -199,7 +199,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is.not(answer.text, text)
   })
 
-  test('a session without a cookie in it is the app’s error', async () => {
+  test('a stored session without a cookie is an error of the app', async () => {
     const browser = await app({}, numbered)
     await browser.ask()
     await store.set(idOf(browser), { foo: 'bar' } as never)
@@ -239,7 +239,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(calls.set, 2)
   })
 
-  test('resave: false: an unchanged one is touched, a changed one written', async () => {
+  test('resave: false: an unchanged session is touched, a changed one written', async () => {
     const browser = await app({ resave: false }, (request, response) => {
       if (request.method === 'PUT') request.session.token = request.url
       response.end(`token ${request.session.token}`)
@@ -252,7 +252,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.equal(calls, { get: 2, set: 2, touch: 1, destroy: 0 })
   })
 
-  test('a change of something called cookie, further down, is a change', async () => {
+  test('a change of a nested property named cookie is a change', async () => {
     const browser = await app({ resave: false }, (request, response) => {
       const user = (request.session.user ?? { cookie: 0 }) as { cookie: number }
       user.cookie++
@@ -264,7 +264,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(calls.set, 2)
   })
 
-  test('saveUninitialized: false: no session and no cookie until something is in it', async () => {
+  test('saveUninitialized: false: no session and no cookie until a value is set', async () => {
     const browser = await app({ saveUninitialized: false, rolling: true }, (request, response) => {
       if (request.url === '/count') request.session.count = 1
       response.end()
@@ -303,7 +303,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     }
   })
 
-  test('load gives a session of express-session', async () => {
+  test('load returns a session of express-session', async () => {
     const browser = await app({}, numbered)
     await browser.ask()
     const loaded = await new Promise<unknown>((resolve, reject) => {
@@ -313,7 +313,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(await new Promise((resolve) => store.load('nobody', (_error, found) => resolve(found))), undefined)
   })
 
-  test('a store that says disconnect is left alone until it says connect', async () => {
+  test('after disconnect the store is not used until connect', async () => {
     const browser = await app({}, (request, response) => response.end(typeof request.session))
     store.emit('disconnect')
     assert.is((await browser.ask()).text, 'undefined')
@@ -331,7 +331,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(await store.length(), 0)
   })
 
-  test('regenerate: another id, and the old session is gone', async () => {
+  test('regenerate: a new id, and the old session is destroyed', async () => {
     const browser = await app({}, (request, response) => {
       const { id } = request.session
       if (request.url === '/new') request.session.regenerate(() => response.end(String(request.session.id !== id)))
@@ -345,7 +345,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.ok(await stored(browser))
   })
 
-  test('reload gives what is in the store now, or says that it is not there', async () => {
+  test('reload reads the current session, or fails if there is none', async () => {
     const browser = await app({}, async (request, response) => {
       if (request.url !== '/reload') return numbered(request, response)
       const { id } = request.session
@@ -371,7 +371,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(calls.set, 1)
   })
 
-  test('touch moves the end of the session, and writes nothing', async () => {
+  test('touch extends the session, and writes nothing', async () => {
     const browser = await app({ resave: false, cookie: { maxAge: MINUTE } }, numbered)
     await browser.ask()
     const before = new Date((await stored(browser))?.cookie.expires ?? 0).getTime()
@@ -383,7 +383,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.ok(calls.touch >= 1)
   })
 
-  test('how long the cookie is to live stays as it was', async () => {
+  test('the maxAge of the cookie is kept', async () => {
     const browser = await app({ cookie: { maxAge: MINUTE } }, (request, response) =>
       response.end(String(request.session.cookie.originalMaxAge)),
     )
@@ -393,7 +393,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     }
   })
 
-  test('a life: set, get, touch, length, ids, all, destroy, clear', async () => {
+  test('set, get, touch, length, ids, all, destroy, clear', async () => {
     const plain = { foo: 'bar', cookie: { originalMaxAge: null } }
     const endsIn = (ms: number): Data => ({ cookie: { originalMaxAge: null, expires: new Date(Date.now() + ms) } }) as Data
     const left = async (id: string): Promise<number> => (await store.sessions.find(id))?.ttlMs ?? 0
@@ -420,7 +420,7 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(await store.length(), 0)
   })
 
-  test('a thousand, and none after clear', async () => {
+  test('a thousand sessions, and none after clear', async () => {
     const cookie = { originalMaxAge: null, expires: new Date(Date.now() + MINUTE) }
     await Promise.all(Array.from({ length: 1000 }, (_, index) => store.set(`s${index}`, { cookie } as never)))
     assert.is(await store.length(), 1000)
@@ -429,14 +429,14 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is(await store.length(), 0)
   })
 
-  test('what is written with an end that has passed is gone', async () => {
+  test('a session written with an expiry in the past is gone', async () => {
     await store.set('789', { cookie: { originalMaxAge: null, expires: new Date(Date.now() + MINUTE) } } as never)
     assert.is(await store.length(), 1)
     await store.set('789', { cookie: { originalMaxAge: null, expires: new Date(Date.now() - MINUTE) } } as never)
     assert.is(await store.length(), 0)
   })
 
-  test('what is saved late does not bring a session back that has ended', async () => {
+  test('a late save does not bring back a destroyed session', async () => {
     let letGo = (): void => {}
     let begun = (): void => {}
     const hasBegun = new Promise<void>((resolve) => {
@@ -466,14 +466,14 @@ export function expressCases(test: TestSuite, open: () => Promise<AnySessions>):
     assert.is((await asBefore.ask()).text, 'undefined')
   })
 
-  test('ids of ours, as genid, are signed and believed', async () => {
+  test('newId as genid makes signed ids, which are accepted', async () => {
     const browser = await app({ genid: store.newId }, numbered)
     const { text } = await browser.ask()
     assert.ok(sessions.isOurs(idOf(browser)))
     assert.is((await browser.ask()).text, text)
   })
 
-  test('whoever calls back is called once, after the call has returned', async () => {
+  test('a callback is called once, after the method has returned', async () => {
     const order: string[] = []
     await new Promise<void>((resolve) => {
       store.set('order', { cookie: { originalMaxAge: null } } as never, (error) => {

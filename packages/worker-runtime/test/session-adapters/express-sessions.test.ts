@@ -1,4 +1,4 @@
-// express-session over the sessions of a process that is in no pool.
+// express-session on the sessions of a process outside a pool.
 
 import { createRequire } from 'node:module'
 import { type SessionSettings, SessionStoreError } from '@switchyard/sessions'
@@ -17,9 +17,9 @@ interface Outage {
   readonly local: LocalSessions<unknown>
   readonly server: SmallServer
   readonly browser: Browser
-  /** Errors that came when the head of the response had gone. */
+  /** Errors after the head of the response was sent. */
   readonly late: readonly unknown[]
-  /** From now on every command fails, until the function that is given is called. */
+  /** Makes every command fail until the returned function is called. */
   stop(): () => void
   end(): Promise<void>
 }
@@ -56,7 +56,7 @@ async function withOutage(settings: Partial<SessionSettings>): Promise<Outage> {
   }
 }
 
-test('the store can’t be asked: 503, and when to come again; the cookie stays', async () => {
+test('an unreachable store: 503 with Retry-After, and the cookie stays', async () => {
   const { browser, stop, end } = await withOutage({ nearCache: undefined })
   await browser.ask('/in')
   const before = new Map(browser.jar)
@@ -80,7 +80,7 @@ test('a save that fails is an error of the app, though express-session has begun
   await end()
 })
 
-test('read-cached: what this worker has read is shown on, and can’t be changed', async () => {
+test('read-cached: cached sessions can be read, and not written', async () => {
   const { browser, server, late, stop, end } = await withOutage({ onOutage: 'read-cached', nearCache: { maxEntries: 1, maxAgeMs: 1 } })
   const stranger = new Browser(server)
   await stranger.ask('/in')
@@ -93,14 +93,14 @@ test('read-cached: what this worker has read is shown on, and can’t be changed
   await end()
 })
 
-test('anonymous: the visitor is nobody for a while, and the same as before afterwards', async () => {
+test('anonymous: the visitor has no session during the outage, and the old one afterwards', async () => {
   const { browser, server, local, late, stop, end } = await withOutage({ onOutage: 'anonymous', nearCache: undefined })
   await browser.ask('/in')
   const before = new Map(browser.jar)
   const back = stop()
   assert.equal([(await browser.ask()).text, browser.jar], ['nobody, nothing', before])
   assert.is((await new Browser(server).ask()).text, 'nobody, nothing')
-  // Read while it was away, and written when it is back: what is there must not be replaced by what was not read.
+  // Read during the outage and saved after it: the empty session must not replace the stored one.
   const { write } = local.store
   back()
   const reads = stop()
@@ -112,7 +112,7 @@ test('anonymous: the visitor is nobody for a while, and the same as before after
   await end()
 })
 
-test('CommonJS has it too', () => {
+test('works in CommonJS too', () => {
   const own = createRequire(import.meta.url)('@switchyard/worker-runtime/express-session') as { expressSessions: unknown }
   assert.type(own.expressSessions, 'function')
 })

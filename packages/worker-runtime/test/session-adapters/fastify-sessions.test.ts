@@ -1,4 +1,4 @@
-// @fastify/session over our sessions.
+// @fastify/session on our sessions.
 
 import fastifyCookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
@@ -73,14 +73,14 @@ test('a session is kept from request to request', async () => {
   assert.is((await local.sessions.all(10)).length, 1)
 })
 
-test('saveUninitialized: false: nothing is stored, and no cookie set, until something is in it', async () => {
+test('saveUninitialized: false: no session and no cookie until a value is set', async () => {
   await start({ saveUninitialized: false })
   assert.is((await ask('GET', '/')).setCookie, undefined)
   assert.equal(await local.sessions.all(10), [])
   assert.ok((await ask('POST', '/visits')).setCookie)
 })
 
-test('login gives another id, and the old session is worth nothing', async () => {
+test('login gives a new id, and the old session is destroyed', async () => {
   await start()
   await ask('POST', '/visits')
   const planted = cookie
@@ -98,14 +98,14 @@ test('logout ends the session', async () => {
   assert.is(JSON.parse((await ask('GET', '/', asBefore)).text).user, null)
 })
 
-test('a session ends with its cookie', async () => {
+test('a session expires with its cookie', async () => {
   await start({ cookie: { secure: false, maxAge: 50 }, saveUninitialized: false })
   await ask('POST', '/login')
   await until(async () => (await local.sessions.all(10)).length === 0)
   assert.is(JSON.parse((await ask('GET', '/')).text).user, null)
 })
 
-test('a store that can’t be asked is a 503, and says when to come again', async () => {
+test('an unreachable store: 503 with Retry-After', async () => {
   await start()
   await ask('POST', '/login')
   local.store.read = () => Promise.reject(new SessionStoreError('gone'))
@@ -113,7 +113,7 @@ test('a store that can’t be asked is a 503, and says when to come again', asyn
   assert.equal([status, retryAfter], [503, '1'])
 })
 
-test('anonymous: the visitor is nobody for a while, and the same as before afterwards', async () => {
+test('anonymous: the visitor has no session during the outage, and the old one afterwards', async () => {
   await local.sessions.close()
   local = openLocal({ nearCache: undefined, onOutage: 'anonymous' })
   await start({ saveUninitialized: false })

@@ -1,4 +1,4 @@
-// Sessions of a test, in its own process.
+// Sessions in the memory of the test process.
 
 import { randomBytes } from 'node:crypto'
 import { LocalStore, type SessionSettings, type SessionStore, type Sessions, sessionDefaults, sessionsOn } from '@switchyard/sessions'

@@ -1,4 +1,4 @@
-// The sessions of a process that is in no pool: an app that is started by itself works as it does under the balancer.
+// Sessions of a process outside a pool: an app that is started by itself works as under the balancer.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { foreignIds, openSessions, signedIds } from '../../src/index.ts'
@@ -6,7 +6,7 @@ import { foreignIds, openSessions, signedIds } from '../../src/index.ts'
 const test = suite('open sessions')
 const secret = Buffer.alloc(32, 1).toString('base64url')
 
-test('they are in this process, as the first call says, and the same for every caller', async () => {
+test('the options of the first call apply, and every call returns the same sessions', async () => {
   const sessions = openSessions<{ name: string }>({ secrets: [secret], maxSessions: 2, maxValueBytes: 20 })
   assert.is(openSessions(), sessions)
   assert.is(sessions.status().kind, 'embedded')
@@ -17,7 +17,7 @@ test('they are in this process, as the first call says, and the same for every c
   assert.is((await sessions.set(id, { name: 'A name too long' }).catch((error) => error)).code, 'ERR_SESSION_VALUE')
 })
 
-test('a session that went for want of room is gone, however near it was', async () => {
+test('an evicted session is not read from the cache', async () => {
   const sessions = openSessions<number>().as({ ids: foreignIds() })
   await sessions.clear()
   for (const [value, id] of ['a', 'b', 'c'].entries()) await sessions.set(id, value)

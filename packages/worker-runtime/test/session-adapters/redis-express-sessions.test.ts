@@ -1,4 +1,4 @@
-// express-session over sessions in a real Redis.
+// express-session on sessions in a real Redis.
 
 import { randomBytes } from 'node:crypto'
 import { openRedisStore, sessionDefaults, sessionsOn } from '@switchyard/sessions'

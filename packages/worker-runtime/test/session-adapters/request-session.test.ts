@@ -1,4 +1,4 @@
-// sessions(request, response): one visitor, one session, for a server without a framework.
+// sessions(request, response): the session of a visitor, without a framework.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type SessionSettings, SessionStoreError, type Sessions } from '@switchyard/sessions'
@@ -32,7 +32,7 @@ function open(options: Partial<SessionSettings>): void {
   all = local.sessions
 }
 
-/** A server that answers with what `handler` gives, as JSON; errors with their status and code. */
+/** A server that answers with the result of `handler` as JSON, or with the status and code of its error. */
 async function app(handler: Handler): Promise<Browser> {
   server = await startServer(async (request, response) => {
     try {
@@ -50,13 +50,13 @@ async function app(handler: Handler): Promise<Browser> {
 const count: Handler = (session) => session.update((value) => ({ visits: (value?.visits ?? 0) + 1 }))
 const look: Handler = (session) => session.value ?? null
 
-test('a visitor with nothing in the session gets no cookie, and nothing is stored', async () => {
+test('without a write there is no cookie and no session', async () => {
   const browser = await app(look)
   assert.equal((await browser.ask()).setCookies, [])
   assert.equal(await all.all(10), [])
 })
 
-test('the first write gives an id of ours, in a cookie that scripts can’t read', async () => {
+test('the first write makes a signed id, in a cookie that scripts can’t read', async () => {
   const browser = await app(count)
   const { setCookies, text } = await browser.ask()
   assert.is(text, '{"visits":1}')
@@ -66,7 +66,7 @@ test('the first write gives an id of ours, in a cookie that scripts can’t read
   assert.is((await browser.ask()).text, '{"visits":2}')
 })
 
-test('a client that says it came over TLS is not believed: it would get a cookie that its browser never sends back', async () => {
+test('x-forwarded-proto of an untrusted client does not make the cookie secure: its browser would never send it back', async () => {
   const browser = await app(count)
   const { setCookies } = await browser.ask('/', { headers: { 'x-forwarded-proto': 'https' } })
   assert.not.match(setCookies[0] ?? '', /Secure/)
@@ -83,7 +83,7 @@ test('cookies that the app sets stay', async () => {
   )
 })
 
-test('an id that is not ours, or is nobody’s, is never taken over', async () => {
+test('an invalid id, or one without a session, is never used', async () => {
   const browser = await app(count)
   const { sessions: other } = openLocal()
   const strangers = ['', 'x', 'a'.repeat(5_000), '%00', other.newId(), all.newId()]
@@ -96,7 +96,7 @@ test('an id that is not ours, or is nobody’s, is never taken over', async () =
   assert.is((await browser.ask()).text, '{"visits":1}')
 })
 
-test('of several cookies of that name the first that is ours counts', async () => {
+test('of several cookies of the name the first valid one is used', async () => {
   const browser = await app(count)
   await browser.ask()
   const own = browser.jar.get('session')
@@ -104,7 +104,7 @@ test('of several cookies of that name the first that is ours counts', async () =
   assert.is((await visitor.ask('/', { headers: { cookie: `session=planted; other=1; session=${own}` } })).text, '{"visits":2}')
 })
 
-test('hundreds of cookies of that name cost no more than a few', async () => {
+test('hundreds of cookies of the name cost no more than a few', async () => {
   await app(look)
   let asked = 0
   const isOurs = all.isOurs.bind(all)
@@ -117,7 +117,7 @@ test('hundreds of cookies of that name cost no more than a few', async () => {
   assert.ok(asked <= 8, String(asked))
 })
 
-test('a hundred requests at once: every change is there', async () => {
+test('a hundred concurrent requests: no update is lost', async () => {
   const browser = await app(count)
   await browser.ask()
   await Promise.all(Array.from({ length: 100 }, () => browser.copy().ask()))
@@ -138,13 +138,13 @@ function plusOne(value: Visits | undefined): Visits {
   return { visits: (value?.visits ?? 0) + 1 }
 }
 
-test('set replaces what is there', async () => {
+test('set replaces the value', async () => {
   const browser = await app((session) => session.set({ visits: 40 }))
   assert.is((await browser.ask()).text, 'true')
   assert.equal(await all.get(browser.jar.get('session') ?? ''), { visits: 40 })
 })
 
-test('destroy ends the session and takes the cookie', async () => {
+test('destroy ends the session and expires the cookie', async () => {
   const browser = await app((session, request, response) =>
     request.url === '/out' ? session.destroy() : count(session, request, response),
   )
@@ -157,7 +157,7 @@ test('destroy ends the session and takes the cookie', async () => {
   assert.is((await browser.ask()).text, '{"visits":1}')
 })
 
-test('a request that writes late does not bring a session back, and its visitor loses the cookie', async () => {
+test('a late write does not bring back a destroyed session, and expires the cookie', async () => {
   let letGo = (): void => {}
   let begun = (): void => {}
   const hasBegun = new Promise<void>((resolve) => {
@@ -185,7 +185,7 @@ test('a request that writes late does not bring a session back, and its visitor 
   assert.is(await all.get(id), undefined)
 })
 
-test('regenerate keeps what is in it, under another id', async () => {
+test('regenerate keeps the value under a new id', async () => {
   const browser = await app((session, request, response) =>
     request.url === '/in' ? session.regenerate() : count(session, request, response),
   )
@@ -206,7 +206,7 @@ test('a new session after the head of the response is an error, and is not store
   assert.equal(await all.all(10), [])
 })
 
-test('one that is there can be written after the head too', async () => {
+test('an existing session can be written after the head of the response', async () => {
   const browser = await app((session, request, response) => {
     if (request.url === '/late') response.writeHead(200)
     return count(session, request, response)
@@ -215,7 +215,7 @@ test('one that is there can be written after the head too', async () => {
   assert.is((await browser.ask('/late')).text, '{"visits":2}')
 })
 
-test('without a response, as for a websocket: read, changed and ended, but none is begun', async () => {
+test('without a response, as for a websocket, a session can be read, changed and ended, but not started', async () => {
   const browser = await app(async (_session, request) => {
     const session = await sessions(request, undefined, all)
     if (session.id === undefined) return session.update(plusOne)
@@ -229,7 +229,7 @@ test('without a response, as for a websocket: read, changed and ended, but none 
   assert.is((await new Browser(server as SmallServer, [['session', id]]).ask()).text, '{"visits":12}')
 })
 
-test('rolling: the session lives on, and the cookie comes again, once a tenth of its time is gone', async () => {
+test('rolling: after a tenth of its time the session is extended and the cookie sent again', async () => {
   const browser = await app(look)
   for (const [gone, isSent] of [
     [0.05, false],
@@ -247,7 +247,7 @@ test('rolling: the session lives on, and the cookie comes again, once a tenth of
 })
 
 for (const onOutage of ['fail', 'anonymous'] as const) {
-  test(`the store can’t be asked, onOutage '${onOutage}'`, async () => {
+  test(`an unreachable store, onOutage '${onOutage}'`, async () => {
     await all.close()
     open({ onOutage, nearCache: undefined })
     const browser = await app((session, request, response) =>
@@ -268,7 +268,7 @@ for (const onOutage of ['fail', 'anonymous'] as const) {
     assert.equal([counted.status, counted.headers['retry-after']], [503, '1'])
     assert.equal(counted.setCookies, [])
 
-    // Only reads fail: what is written must not become another session.
+    // Only reads fail: a write must not start another session.
     store.write = write
     assert.is((await browser.ask()).status, 503)
     store.read = read

@@ -1,4 +1,4 @@
-// A server of one test on a free port, and a browser that keeps its cookies.
+// A server for one test on a free port, and a client that keeps cookies.
 
 import { createServer, type IncomingHttpHeaders, type RequestListener, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +8,7 @@ export interface SmallServer {
   close(): Promise<void>
 }
 
-/** Every connection is closed after its answer. */
+/** Closes each connection after its response. */
 export async function startServer(listener: RequestListener): Promise<SmallServer> {
   const server: Server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -26,9 +26,9 @@ export interface SmallAnswer {
   readonly status: number
   readonly text: string
   readonly headers: IncomingHttpHeaders
-  /** What the response sets, each as it is sent. */
+  /** The Set-Cookie fields of the response. */
   readonly setCookies: readonly string[]
-  /** Did the response end as it should? */
+  /** Was the response complete? */
   readonly isWhole: boolean
 }
 
@@ -41,7 +41,7 @@ export class Browser {
     this.jar = new Map(jar)
   }
 
-  /** Another with the same cookies. */
+  /** A second client with the same cookies. */
   copy(): Browser {
     return new Browser({ port: this.port }, this.jar)
   }
