@@ -1,5 +1,5 @@
-// A cache of the sessions that this process has read or written. An entry is fresh until another process changes the session, or `maxAgeMs` is over.
-// A stale entry still serves two purposes: its version saves sending the text again, and it is the fallback of `onOutage: read-cached`.
+// A cache of the sessions that this process has read or written. An entry is fresh until another process changes the session, or `maxAgeMs`
+// is over. A stale entry is still of use: its version saves sending the text again, and `read-cached` falls back on it in an outage.
 
 /** A session as it was read. */
 export interface NearSession {

@@ -33,7 +33,10 @@ export class NearStore {
     if (!canListen) cache.isListening = false
   }
 
-  /** A session that is known to be current. If the store can't tell whether all changes were reported, it may be outdated, by `maxAgeMs` at most. */
+  /**
+   * A session that is known to be current. If the store can't know whether all changes were reported, it may be outdated, by `maxAgeMs` at
+   * most.
+   */
   fresh(id: string): NearSession | undefined {
     if (!this.isCaching) return undefined
     if (this.store.hasHeardAll?.() !== false) return this.cache.fresh(id, this.now())
@@ -67,7 +70,10 @@ export class NearStore {
     return current
   }
 
-  /** Resolves with true if the text was written, with the current session if its version was not `expected`, or with `ended`. Rejects with SessionStoreError. */
+  /**
+   * Resolves with true if the text was written, with the current session if its version was not `expected`, or with `ended`. Rejects with
+   * SessionStoreError.
+   */
   async write(id: string, text: string, ttlMs: number, expected?: number): Promise<true | { readonly found: Current } | 'ended'> {
     const command = this.cache.begin(id, this.now())
     let written: Written

@@ -21,8 +21,8 @@ const LABEL = 'switchyard session id\0'
 const MAX_REMEMBERED = 4096
 
 /**
- * Ids of the form `<22 characters>.<22 characters>`, base64url: random bits and their HMAC-SHA256. `secrets` are base64url: the first one signs, all of them verify.
- * Throws RangeError if there is no secret or one is empty.
+ * Ids of the form `<22 characters>.<22 characters>`, base64url: random bits and their HMAC-SHA256. `secrets` are base64url: the first one
+ * signs, all of them verify. Throws RangeError if there is no secret or one is empty.
  */
 export function signedIds(secrets: readonly string[]): SessionIds {
   const keys = secrets.map(keyOf)

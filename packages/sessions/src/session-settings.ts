@@ -1,12 +1,15 @@
 // Settings of sessions, as plain data: the primary reads them from the config and sends them to each worker at its start.
 
-/** The result for a request while the store is unreachable. `fail`: 503. `read-cached`: cached sessions, 503 for others. `anonymous`: no session. */
+/**
+ * The result for a request while the store is unreachable. `fail`: 503. `read-cached`: cached sessions, 503 for others. `anonymous`: no
+ * session.
+ */
 export type OnOutage = 'fail' | 'read-cached' | 'anonymous'
 
 export interface SessionSettings {
   /**
-   * Redis: `redis://user:password@host:port/db`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`;
-   * `rediss` instead of `redis` uses TLS. Undefined: the embedded store.
+   * Redis: `redis://user:password@host:port/db`, `redis+sentinel://host:port,host:port/master-name` or
+   * `redis+cluster://host:port,host:port`; `rediss` instead of `redis` uses TLS. Undefined: the embedded store.
    */
   readonly url: string | undefined
   /** PEM files for TLS. */

@@ -1,4 +1,5 @@
-// The interface of a session store, and its errors. A session is kept as a text with a version. One contract suite runs over every implementation.
+// The interface of a session store, and its errors. A session is kept as a text with a version. One contract suite runs over every
+// implementation.
 
 /** Ten years: the longest time to live. */
 export const MAX_TTL_MS = 315_360_000_000
@@ -17,11 +18,17 @@ export type Written =
   /** The session was destroyed. Nothing is written. */
   | { readonly state: 'ended' }
 
-/** A write is done when its promise resolves. Every method rejects with `SessionStoreError` within `commandTimeoutMs` if the store is unreachable. */
+/**
+ * A write is done when its promise resolves. Every method rejects with `SessionStoreError` within `commandTimeoutMs` if the store is
+ * unreachable.
+ */
 export interface SessionStore {
   /** `known`: the version that the caller already has. The store does not send its text again. */
   read(id: string, known?: number): Promise<Found>
-  /** Replaces the session. `expected`: writes only over that version; 0: only if there is no session. Left out: always, unless the session is `ended`. */
+  /**
+   * Replaces the session. `expected`: writes only over that version; 0: only if there is no session. Left out: always, unless the session
+   * is `ended`.
+   */
   write(id: string, text: string, ttlMs: number, expected?: number): Promise<Written>
   /** Keeps the session for `ttlMs` from now. Resolves with false if there is none. */
   touch(id: string, ttlMs: number): Promise<boolean>
@@ -35,10 +42,9 @@ export interface SessionStore {
   /** Removes all sessions and tombstones. */
   clear(): Promise<void>
   /**
-   * Subscribes to changes that other processes make. False: this store can't report them.
-   * `listener` gets each id that another process writes or destroys after this one read or wrote it. Undefined: any id may have changed.
-   * `onListening` reports when the subscription fails and when it works again. It is called before this method returns if the subscription is not there yet.
-   * Called at most once.
+   * Subscribes to changes that other processes make. False: this store can't report them. `listener` gets each id that another process
+   * writes or destroys after this one read or wrote it. Undefined: any id may have changed. `onListening` reports when the subscription
+   * fails and when it works again. It is called before this method returns if the subscription is not there yet. Called at most once.
    */
   onChanged(listener: (id: string | undefined) => void, onListening?: (isListening: boolean) => void): boolean
   /** Has `listener` been called for every write that other processes finished before now? Left out: the store can't know. */

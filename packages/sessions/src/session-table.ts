@@ -1,5 +1,5 @@
-// Sessions in the memory of one process: versions, expiry, tombstones and eviction. The time is passed to each call, so that tests can repeat every run.
-// It must not go backwards.
+// Sessions in the memory of one process: versions, expiry, tombstones and eviction. The time is passed to each call, so that tests can
+// repeat every run. It must not go backwards.
 
 import type { Found, Written } from './session-store.ts'
 

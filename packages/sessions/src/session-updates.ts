@@ -42,7 +42,10 @@ export class SessionUpdates {
     this.options = options
   }
 
-  /** Resolves with false if the session was destroyed. Rejects with what the step throws, with SessionConflictError, or with SessionStoreError. */
+  /**
+   * Resolves with false if the session was destroyed. Rejects with what the step throws, with SessionConflictError, or with
+   * SessionStoreError.
+   */
   run(id: string, ttlMs: number, step: UpdateStep): Promise<boolean> {
     if (this.waiting >= MAX_WAITING) return Promise.reject(new SessionStoreError(`${MAX_WAITING} session updates are waiting already`))
     this.waiting++
@@ -100,7 +103,8 @@ export class SessionUpdates {
       }
       const next = applySteps(group, current)
       if (next === undefined) {
-        // Nothing to write, so no write can find out that the cached session is outdated: the store is asked, and the steps run again if it is.
+        // Nothing to write, so no write can find out that the cached session is outdated: the store is asked, and the steps run again if it
+        // is.
         const before: Current = current
         if (!isFromStore) current = await this.near.read(id)
         if (!isFromStore && !isSame(before, current)) {

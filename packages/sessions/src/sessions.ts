@@ -27,8 +27,8 @@ export interface SessionsStatus extends SessionStoreStatus {
 }
 
 /**
- * Every method that uses the store rejects with SessionStoreError (503) if the store is unreachable or does not answer within `commandTimeoutMs`.
- * `ttlMs` defaults to `ttlMs` of the settings.
+ * Every method that uses the store rejects with SessionStoreError (503) if the store is unreachable or does not answer within
+ * `commandTimeoutMs`. `ttlMs` defaults to `ttlMs` of the settings.
  */
 export class Sessions<Value = unknown> {
   readonly settings: SessionSettings
@@ -58,9 +58,9 @@ export class Sessions<Value = unknown> {
   }
 
   /**
-   * Resolves with the value, or undefined if there is no session or the id is not ours. While the store is unreachable `onOutage` decides: it rejects with
-   * SessionStoreError (`fail`), resolves with the cached value if there is one (`read-cached`), or resolves with undefined (`anonymous`).
-   * Rejects with SessionValueError if the codec can't decode the value.
+   * Resolves with the value, or undefined if there is no session or the id is not ours. While the store is unreachable `onOutage` decides:
+   * it rejects with SessionStoreError (`fail`), resolves with the cached value if there is one (`read-cached`), or resolves with undefined
+   * (`anonymous`). Rejects with SessionValueError if the codec can't decode the value.
    */
   async get(id: string): Promise<Value | undefined> {
     try {
@@ -71,7 +71,10 @@ export class Sessions<Value = unknown> {
     }
   }
 
-  /** As `get`, with the remaining time to live. Rejects with `anonymous` too: an adapter must not start a new session for a visitor who may have one. */
+  /**
+   * As `get`, with the remaining time to live. Rejects with `anonymous` too: an adapter must not start a new session for a visitor who may
+   * have one.
+   */
   async find(id: string): Promise<FoundSession<Value> | undefined> {
     const { near, ids, codec } = this.internals
     if (!ids.isOurs(id)) return undefined
@@ -88,10 +91,11 @@ export class Sessions<Value = unknown> {
   }
 
   /**
-   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next one, or modifies the
-   * one that it got. It is synchronous and has no side effects, for it runs again if another process wrote in between. If it throws, nothing is written and the
-   * promise rejects with the same error. Resolves with the current value, or undefined if the session was destroyed or there is none.
-   * Rejects with SessionValueError and SessionIdError too, and with SessionConflictError after `updateAttempts`.
+   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next
+   * one, or modifies the one that it got. It is synchronous and has no side effects, for it runs again if another process wrote in between.
+   * If it throws, nothing is written and the promise rejects with the same error. Resolves with the current value, or undefined if the
+   * session was destroyed or there is none. Rejects with SessionValueError and SessionIdError too, and with SessionConflictError after
+   * `updateAttempts`.
    */
   async update(id: string, change: (value: Value | undefined) => Value | undefined, ttlMs?: number): Promise<Value | undefined> {
     this.checkId(id)
@@ -109,7 +113,10 @@ export class Sessions<Value = unknown> {
     return isThere ? value : undefined
   }
 
-  /** Keeps the session for `ttlMs` from now. Resolves with false if there is none, and, unless `onOutage` is `fail`, while the store is unreachable. */
+  /**
+   * Keeps the session for `ttlMs` from now. Resolves with false if there is none, and, unless `onOutage` is `fail`, while the store is
+   * unreachable.
+   */
   async touch(id: string, ttlMs?: number): Promise<boolean> {
     const { near, ids, settings } = this.internals
     if (!ids.isOurs(id)) return false
@@ -127,8 +134,8 @@ export class Sessions<Value = unknown> {
   }
 
   /**
-   * Moves a session to a new id and ends the old one. Call it at every login: the old id may be known to others. Resolves with the new id, which is free if there
-   * was no session. Rejects with SessionIdError too, and with SessionConflictError after `updateAttempts`.
+   * Moves a session to a new id and ends the old one. Call it at every login: the old id may be known to others. Resolves with the new id,
+   * which is free if there was no session. Rejects with SessionIdError too, and with SessionConflictError after `updateAttempts`.
    */
   async regenerate(id: string, ttlMs?: number): Promise<string> {
     this.checkId(id)

@@ -30,13 +30,13 @@ function two(more?: Partial<SessionSettings>): { stores: SharedStores; one: Sess
   return { stores, one: all[0] as Sessions<Cart>, other: all[1] as Sessions<Cart> }
 }
 
-async function rejects(promise: Promise<unknown>, kind: new (...args: never[]) => Error, says?: RegExp): Promise<void> {
+async function rejects(promise: Promise<unknown>, kind: new (...args: never[]) => Error, text?: RegExp): Promise<void> {
   const error = await promise.then(
     () => undefined,
     (thrown) => thrown,
   )
   assert.instance(error, kind)
-  if (says !== undefined) assert.match((error as Error).message, says)
+  if (text !== undefined) assert.match((error as Error).message, text)
 }
 
 test('a value is read by other workers, as a new object each time', async () => {

@@ -1,4 +1,5 @@
-// The embedded session store in the primary: owns the table, answers the commands of the workers, and reports changes to workers that have the session in their cache.
+// The embedded session store in the primary: owns the table, answers the commands of the workers, and reports changes to workers that have
+// the session in their cache.
 
 import { isLarger, type SessionSettings, SessionTable, type SessionTableEntry, startSweeping } from '@switchyard/sessions'
 import { partsOf, type SessionCommand, type SessionReply, type ToPrimary, type ToWorker, weightOf } from '@switchyard/worker-runtime'

@@ -1,6 +1,6 @@
-// Hands the embedded session store over in an upgrade, and routes the commands of the workers meanwhile. First the table is copied while it serves. Then commands wait
-// for the few milliseconds in which the new primary takes over. From then on the old primary passes the commands of its workers to the new one.
-// So there is one table at every moment, and no acknowledged write is lost.
+// Hands the embedded session store over in an upgrade, and routes the commands of the workers meanwhile. First the table is copied while it
+// serves. Then commands wait for the few milliseconds in which the new primary takes over. From then on the old primary passes the commands
+// of its workers to the new one. So there is one table at every moment, and no acknowledged write is lost.
 
 import type { SessionTableEntry } from '@switchyard/sessions'
 import { readFromWorker, type ToWorker } from '@switchyard/worker-runtime'

@@ -1,4 +1,5 @@
-// Which workers may have which sessions in their caches, so that a change is reported to those only. A worker that got the report counts as a reader again after its next read.
+// Which workers may have which sessions in their caches, so that a change is reported to those only. A worker that got the report counts as
+// a reader again after its next read.
 
 export class SessionReaders<Reader> {
   private readonly maxIds: number

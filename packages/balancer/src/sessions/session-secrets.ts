@@ -1,5 +1,5 @@
-// The secrets that sign session ids. Unless the config has a secret for sessions, they are derived from the ticket secrets, so that one configured secret is enough.
-// Derived secrets last as long as the ticket secrets, also over an upgrade.
+// The secrets that sign session ids. Unless the config has a secret for sessions, they are derived from the ticket secrets, so that one
+// configured secret is enough. Derived secrets last as long as the ticket secrets, also over an upgrade.
 
 import { createHmac } from 'node:crypto'
 import type { TicketKey } from '@switchyard/routing'

@@ -1,4 +1,5 @@
-// The session table moves from the old primary to the new one while workers use it: there is one table at every moment, and no acknowledged write is lost.
+// The session table moves from the old primary to the new one while workers use it: there is one table at every moment, and no acknowledged
+// write is lost.
 
 import { type SessionReply, sessionDefaults, type ToWorker } from '@switchyard/worker-runtime'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
@@ -213,8 +214,8 @@ test('workers of both primaries increment the same sessions during 200 random up
       // While commands wait there is no reply.
       if (found === undefined || worker.replies.length === 0) return
       const asked = worker.replies.length
-      const said = one.ask(worker, ['write', idOf(name), String(Number(found.text ?? 0) + 1), TTL, found.version ?? 0])
-      if (worker.replies.length === asked || (said as { state: string }).state !== 'written') return
+      const reply = one.ask(worker, ['write', idOf(name), String(Number(found.text ?? 0) + 1), TTL, found.version ?? 0])
+      if (worker.replies.length === asked || (reply as { state: string }).state !== 'written') return
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
     const some = (): void => {

@@ -1,4 +1,5 @@
-// A circuit breaker: after several failures in a row it blocks all commands for a while, then lets one command try. The time is passed to each call.
+// A circuit breaker: after several failures in a row it blocks all commands for a while, then lets one command try. The time is passed to
+// each call.
 
 export interface BreakerSettings {
   /** Failures in a row that open the breaker. */

@@ -1,5 +1,6 @@
-// The connection of this process to Redis: one server, a sentinel group or a cluster. The only file that imports ioredis, which is loaded when a url is set.
-// A lost connection is made again for ever. Its commands without an answer fail at once and are never sent again, because they may have run.
+// The connection of this process to Redis: one server, a sentinel group or a cluster. The only file that imports ioredis, which is loaded
+// when a url is set. A lost connection is made again for ever. Its commands without an answer fail at once and are never sent again,
+// because they may have run.
 
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -35,8 +36,8 @@ export function connectRedis(settings: ConnectionSettings): RedisConnection {
 }
 
 function loadLibrary(): Library {
-  // `realpathSync` of Node reads a stale file state: if the last stat in the process was of a socket or a pipe, it takes a symbolic link for a plain folder, and a
-  // linked package does not find its dependencies. A stat of a file comes first.
+  // `realpathSync` of Node reads a stale file state: if the last stat in the process was of a socket or a pipe, it takes a symbolic link
+  // for a plain folder, and a linked package does not find its dependencies. A stat of a file comes first.
   statSync(fileURLToPath(import.meta.url))
   return createRequire(import.meta.url)('ioredis')
 }
@@ -108,8 +109,8 @@ export class RedisConnection {
   }
 
   /**
-   * Sends all commands of this turn of the event loop in one write. The pipelining of ioredis is not used: it has only one batch under way at a time, sends commands
-   * that have timed out by then, and leaves MOVED to the caller.
+   * Sends all commands of this turn of the event loop in one write. The pipelining of ioredis is not used: it has only one batch under way
+   * at a time, sends commands that have timed out by then, and leaves MOVED to the caller.
    */
   cork(): void {
     if (this.isCorked) return
@@ -177,8 +178,8 @@ export class RedisConnection {
   }
 
   /**
-   * Call this when a command is not answered in time. If no byte arrives for as long again, the connection is dead and is reset. The reset discards what
-   * the kernel has not sent: old commands must not arrive after those of the next connection.
+   * Call this when a command is not answered in time. If no byte arrives for as long again, the connection is dead and is reset. The reset
+   * discards what the kernel has not sent: old commands must not arrive after those of the next connection.
    */
   resetIfSilent(progress: SocketProgress | undefined): void {
     if (progress === undefined || this.suspects.has(progress.stream) || progress.stream.bytesRead !== progress.bytesRead) return

@@ -18,7 +18,10 @@ import { REPLIES, type ScriptName } from './scripts.ts'
 import { Tracking } from './tracking.ts'
 
 const MAX_OPEN = 10_000
-/** The first version of a session is random, so that it differs from those of an earlier session under this id. Far below the precision of a double. */
+/**
+ * The first version of a session is random, so that it differs from those of an earlier session under this id. Far below the precision of a
+ * double.
+ */
 const FIRST_VERSIONS = 2 ** 48
 const SCAN_COUNT = 1000
 /** Errors of a server that can't run any command at the moment: they count as no answer. */
@@ -26,7 +29,10 @@ const NOT_NOW = /^(LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|NOAUTH|TRYAGAIN)\b/
 
 type RedisStoreSettings = Pick<SessionSettings, 'keyPrefix' | 'tombstoneMs' | 'commandTimeoutMs' | 'breaker'>
 
-/** Waits up to `commandTimeoutMs` for the connection. Without one the store is `down`, and keeps connecting. Rejects if the url or a PEM file can't be read. */
+/**
+ * Waits up to `commandTimeoutMs` for the connection. Without one the store is `down`, and keeps connecting. Rejects if the url or a PEM
+ * file can't be read.
+ */
 export async function openRedisStore(settings: SessionSettings): Promise<RedisStore> {
   const connection = connectRedis(settings)
   await connection.untilReady(settings.commandTimeoutMs)
@@ -225,7 +231,10 @@ function wholeMs(ms: number): number {
   return Math.min(Math.max(1, Math.ceil(ms)), MAX_TTL_MS)
 }
 
-/** An error reply is an answer, except those of NOT_NOW. Only its text is passed on, because the error object contains the command and its values. */
+/**
+ * An error reply is an answer, except those of NOT_NOW. Only its text is passed on, because the error object contains the command and its
+ * values.
+ */
 function readError(error: unknown): { readonly isAnswer: boolean; readonly text: string } {
   const { name, message } = error instanceof Error ? error : new Error(String(error))
   if (name === 'MaxRetriesPerRequestError') return { isAnswer: false, text: 'the connection was lost' }

@@ -31,7 +31,8 @@ const HOST = /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<name>[^:[\]\s]+))(?::(?<port>\d{
 
 /**
  * Reads `redis://user:password@host:port/db`, `redis+sentinel://user:password@host:port,host:port/master-name?db=1&sentinelPassword=…`,
- * `redis+cluster://user:password@host:port,host:port`, or each with `rediss`. Returns a fault as a text that contains no part of the url: it may hold a password.
+ * `redis+cluster://user:password@host:port,host:port`, or each with `rediss`. Returns a fault as a text that contains no part of the url:
+ * it may hold a password.
  */
 export function readRedisUrl(url: string): RedisUrl | string {
   const parts = PATTERN.exec(url)?.groups

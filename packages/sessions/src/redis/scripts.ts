@@ -1,6 +1,6 @@
-// The Lua scripts that run inside Redis, each atomically. A session is a hash of its text `v` and its version `n`. A destroyed session has `d` instead until it expires.
-// A script that writes ends with a read, because Redis stops tracking a key for the client that writes it.
-// A full Redis rejects a script at its first write, so destroy starts with a write that frees memory.
+// The Lua scripts that run inside Redis, each atomically. A session is a hash of its text `v` and its version `n`. A destroyed session has
+// `d` instead until it expires. A script that writes ends with a read, because Redis stops tracking a key for the client that writes it. A
+// full Redis rejects a script at its first write, so destroy starts with a write that frees memory.
 
 interface Script {
   readonly lua: string

@@ -1,5 +1,6 @@
-// A table that several balancers share through Redis: each publishes its entries to the others, and Redis keeps them for balancers that start later.
-// A balancer reads only its own table, so this never blocks and never throws. An entry that Redis can't take at the moment is not shared.
+// A table that several balancers share through Redis: each publishes its entries to the others, and Redis keeps them for balancers that
+// start later. A balancer reads only its own table, so this never blocks and never throws. An entry that Redis can't take at the moment is
+// not shared.
 
 import type { SessionSettings } from '../session-settings.ts'
 import { closeClient, connectRedis, type RedisClient, type RedisConnection } from './redis-connection.ts'
@@ -14,7 +15,9 @@ export interface SharedEntry {
 export interface SharedTable {
   /** Sends an entry to the other balancers and keeps it in Redis for `ttlMs`. */
   publish(key: string, value: string, ttlMs: number): void
-  /** Calls `listener` with each entry that another balancer publishes, and with all entries in Redis after the subscription was interrupted. */
+  /**
+   * Calls `listener` with each entry that another balancer publishes, and with all entries in Redis after the subscription was interrupted.
+   */
   onChange(listener: (entry: SharedEntry) => void): void
   /** At most `limit` entries, those that expire last first. None if Redis is unreachable. */
   load(limit: number): Promise<readonly SharedEntry[]>
@@ -29,7 +32,10 @@ const MAX_TEXT_BYTES = 1024
 const PAGE = 500
 const RETRY_MS = 1000
 
-/** Connects in the background. `name` is part of the keys in Redis, which keeps at most `maxEntries`. `onFault` is called if the url or a PEM file can't be read; then nothing is shared. */
+/**
+ * Connects in the background. `name` is part of the keys in Redis, which keeps at most `maxEntries`. `onFault` is called if the url or a
+ * PEM file can't be read; then nothing is shared.
+ */
 export function openSharedTable(
   settings: SharedTableSettings,
   name: string,

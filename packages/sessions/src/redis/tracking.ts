@@ -1,6 +1,6 @@
-// Changes that other clients make, by the client-side caching of Redis: the server remembers the keys that this process reads, and reports each that another client writes.
-// The reports come over a second connection, because ioredis does not pass on what RESP3 pushes into the first.
-// See "Client-side caching" in the Redis documentation.
+// Changes that other clients make, by the client-side caching of Redis: the server remembers the keys that this process reads, and reports
+// each that another client writes. The reports come over a second connection, because ioredis does not pass on what RESP3 pushes into the
+// first. See "Client-side caching" in the Redis documentation.
 
 import type { RedisConnection } from './redis-connection.ts'
 

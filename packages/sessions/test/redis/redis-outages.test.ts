@@ -1,4 +1,5 @@
-// Redis is killed, hangs, is full or read-only, each under load: commands end in time, no acknowledged write is lost, and the store recovers by itself.
+// Redis is killed, hangs, is full or read-only, each under load: commands end in time, no acknowledged write is lost, and the store
+// recovers by itself.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startDurableRedis, startRedis } from '../../../../test/support/redis-servers.ts'

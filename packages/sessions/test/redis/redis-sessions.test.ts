@@ -1,4 +1,5 @@
-// Sessions on a real Redis: no update is lost between workers, a destroyed session stays destroyed, cached reads cost no round trip, and outages go by onOutage.
+// Sessions on a real Redis: no update is lost between workers, a destroyed session stays destroyed, cached reads cost no round trip, and
+// outages go by onOutage.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert, suite } from '../../../../test/suite.ts'

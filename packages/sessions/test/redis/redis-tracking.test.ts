@@ -84,7 +84,7 @@ for (const kind of ['pubsub', 'normal']) {
     reported = []
     isReporting = undefined
     await server.command('CLIENT', 'KILL', 'TYPE', kind)
-    await until(() => isReporting === false, 2_000, 'that it does not hear')
+    await until(() => isReporting === false, 2_000, 'the end of the reports')
     assert.ok(reported.includes(undefined))
     if (kind === 'normal') await lost
     await until(() => isReporting === true, 5_000, 'reports of changes')

@@ -74,9 +74,9 @@ test('a balancer that starts later loads the entries, those that expire last fir
   )
   assert.ok(few.every(({ value, ttlMs }) => value.startsWith('value-') && ttlMs > 60_000))
   assert.is((await late.load(10_000)).length, 1200)
-  const stranger = openSharedTable({ ...sessionDefaults, url: server.url }, 'other')
-  open.push(stranger)
-  assert.equal(await stranger.load(10), [])
+  const another = openSharedTable({ ...sessionDefaults, url: server.url }, 'other')
+  open.push(another)
+  assert.equal(await another.load(10), [])
 })
 
 test('keeps at most maxEntries, those that expire last, and no expired ones', async () => {
@@ -95,8 +95,8 @@ test('entries that are too long and foreign messages are ignored', async () => {
   const { one, received } = await pair(server.url)
   one.publish('k'.repeat(2000), 'x', 60_000)
   one.publish('k', 'x'.repeat(2000), 60_000)
-  for (const said of ['', '{}', '[]', 'null', '["x",1,2,3]', '["x","k","v","1"]'])
-    await server.command('PUBLISH', '{switchyard:learned}:said', said)
+  for (const message of ['', '{}', '[]', 'null', '["x",1,2,3]', '["x","k","v","1"]'])
+    await server.command('PUBLISH', '{switchyard:learned}:said', message)
   one.publish('end', 'x', 60_000)
   await until(() => received.length > 0)
   assert.equal(

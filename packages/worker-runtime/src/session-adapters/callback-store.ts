@@ -1,4 +1,5 @@
-// A session store with the interface of Connect, which express-session and @fastify/session use: callbacks, and a cookie in each session that holds its expiry.
+// A session store with the interface of Connect, which express-session and @fastify/session use: callbacks, and a cookie in each session
+// that holds its expiry.
 
 import { foreignIds, SessionStoreError, type Sessions } from '@switchyard/sessions'
 import { openSessions } from './open-sessions.ts'

@@ -1,4 +1,5 @@
-// A store for express-session. It extends the `Store` of the app's own copy of express-session, whose classes make the sessions and cookies.
+// A store for express-session. It extends the `Store` of the app's own copy of express-session, whose classes make the sessions and
+// cookies.
 
 import { type CallbackStore, type CallbackStoreOptions, callbackStore } from './callback-store.ts'
 
@@ -10,8 +11,8 @@ export interface ExpressSessionModule<Store extends object> {
 }
 
 /**
- * `session({ store: expressSessions(session), secret, resave: false, saveUninitialized: false })`, where `session` is the module express-session.
- * `genid: store.newId` gives signed ids.
+ * `session({ store: expressSessions(session), secret, resave: false, saveUninitialized: false })`, where `session` is the module
+ * express-session. `genid: store.newId` gives signed ids.
  */
 export function expressSessions<Store extends object>(
   module: ExpressSessionModule<Store>,

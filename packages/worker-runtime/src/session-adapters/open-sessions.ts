@@ -20,8 +20,9 @@ let opened: Sessions | undefined
 let redis: RedisStore | undefined
 
 /**
- * The sessions of this process; every call returns the same. In a worker the config of the balancer applies. Outside a pool the `options` of the first call apply;
- * without a secret, ids are valid in this process only. For other ids or another codec: `openSessions().as({ ids, codec })`.
+ * The sessions of this process; every call returns the same. In a worker the config of the balancer applies. Outside a pool the `options`
+ * of the first call apply; without a secret, ids are valid in this process only. For other ids or another codec: `openSessions().as({ ids,
+ * codec })`.
  */
 export function openSessions<Value = unknown>(options: Partial<SessionSettings> = {}): Sessions<Value> {
   if (opened === undefined) {

@@ -19,8 +19,9 @@ export interface RequestSessionOptions<Value> {
 }
 
 /**
- * Nothing is written unless a method is called. A write is done when its promise resolves. Every method rejects with `SessionStoreError` if the store is unreachable.
- * The first write for a visitor without a session makes an id and sets the cookie. It must come before the head of the response.
+ * Nothing is written unless a method is called. A write is done when its promise resolves. Every method rejects with `SessionStoreError` if
+ * the store is unreachable. The first write for a visitor without a session makes an id and sets the cookie. It must come before the head
+ * of the response.
  */
 export class RequestSession<Value extends object> {
   /** Set if the store was unreachable and `onOutage` is `anonymous`. Every write rejects with it. */
@@ -57,8 +58,9 @@ export class RequestSession<Value extends object> {
   }
 
   /**
-   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next one, or modifies the
-   * one that it got. It is synchronous, and runs again if another request wrote in between. Resolves with the new value, or undefined if the session was destroyed.
+   * Changes the value without losing concurrent writes. `change` gets the current value, undefined without a session, and returns the next
+   * one, or modifies the one that it got. It is synchronous, and runs again if another request wrote in between. Resolves with the new
+   * value, or undefined if the session was destroyed.
    */
   async update(change: (value: Value | undefined) => Value | undefined): Promise<Value | undefined> {
     const id = this.idToWrite()

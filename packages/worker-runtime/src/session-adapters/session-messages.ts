@@ -1,4 +1,5 @@
-// The commands that a worker sends to the embedded store in the primary, and the replies. A frame holds 1 MiB at most, so both sides split long lists.
+// The commands that a worker sends to the embedded store in the primary, and the replies. A frame holds 1 MiB at most, so both sides split
+// long lists.
 
 /** The name of a method of the store, then its arguments. null: left out. */
 import { type Found, MAX_TTL_MS, sessionIdForm, type Written } from '@switchyard/sessions'
@@ -28,7 +29,9 @@ export function weightOf(text: string): number {
   return bound <= MAX_FRAME_WEIGHT / 4 ? bound : JSON.stringify(text).length
 }
 
-/** Splits a list into parts that fit into a frame each. `weigh` returns the length of an item without its id, at most `MAX_FRAME_WEIGHT`. */
+/**
+ * Splits a list into parts that fit into a frame each. `weigh` returns the length of an item without its id, at most `MAX_FRAME_WEIGHT`.
+ */
 export function* partsOf<Item>(items: readonly Item[], weigh: (item: Item) => number): Generator<readonly Item[]> {
   let from = 0
   let weight = 0

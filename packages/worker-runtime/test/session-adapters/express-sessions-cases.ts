@@ -19,8 +19,8 @@ const MINUTE = 60_000
 export type AnySessions = Sessions<any>
 
 /**
- * An app with nothing but express-session. Errors are answered with their status and message, as by Express. `late` gets the errors that occur after the head of
- * the response was sent.
+ * An app with nothing but express-session. Errors are answered with their status and message, as by Express. `late` gets the errors that
+ * occur after the head of the response was sent.
  */
 export function startApp(
   store: Store,

@@ -33,7 +33,7 @@ async function withOutage(settings: Partial<SessionSettings>): Promise<Outage> {
     (request, response) => {
       if (request.url === '/in') request.session.user = 'Ada'
       if (request.url === '/note') request.session.note = 'lost?'
-      response.end(`${request.session.user ?? 'nobody'}, ${request.session.note ?? 'nothing'}`)
+      response.end(`${request.session.user ?? 'anonymous'}, ${request.session.note ?? 'nothing'}`)
     },
     late,
   )
@@ -82,12 +82,12 @@ test('a save that fails is an error of the app, though express-session has begun
 
 test('read-cached: cached sessions can be read, and not written', async () => {
   const { browser, server, late, stop, end } = await withOutage({ onOutage: 'read-cached', nearCache: { maxEntries: 1, maxAgeMs: 1 } })
-  const stranger = new Browser(server)
-  await stranger.ask('/in')
+  const unknown = new Browser(server)
+  await unknown.ask('/in')
   await browser.ask('/in')
   stop()
   assert.is((await browser.ask()).text, 'Ada, nothing')
-  assert.is((await stranger.ask()).status, 503)
+  assert.is((await unknown.ask()).status, 503)
   await browser.ask('/note')
   assert.ok(late.at(-1) instanceof SessionStoreError)
   await end()
@@ -98,8 +98,8 @@ test('anonymous: the visitor has no session during the outage, and the old one a
   await browser.ask('/in')
   const before = new Map(browser.jar)
   const back = stop()
-  assert.equal([(await browser.ask()).text, browser.jar], ['nobody, nothing', before])
-  assert.is((await new Browser(server).ask()).text, 'nobody, nothing')
+  assert.equal([(await browser.ask()).text, browser.jar], ['anonymous, nothing', before])
+  assert.is((await new Browser(server).ask()).text, 'anonymous, nothing')
   // Read during the outage and saved after it: the empty session must not replace the stored one.
   const { write } = local.store
   back()

@@ -36,8 +36,8 @@ function open(options: Partial<SessionSettings>): void {
 async function app(handler: Handler): Promise<Browser> {
   server = await startServer(async (request, response) => {
     try {
-      const told = await handler(await sessions(request, response, all), request, response)
-      response.end(JSON.stringify(told ?? null))
+      const result = await handler(await sessions(request, response, all), request, response)
+      response.end(JSON.stringify(result ?? null))
     } catch (error) {
       const { status = 500, headers = {}, code, message } = error as Error & Record<string, never>
       if (!response.headersSent) response.writeHead(status, headers)
@@ -86,11 +86,11 @@ test('cookies that the app sets stay', async () => {
 test('an invalid id, or one without a session, is never used', async () => {
   const browser = await app(count)
   const { sessions: other } = openLocal()
-  const strangers = ['', 'x', 'a'.repeat(5_000), '%00', other.newId(), all.newId()]
-  for (const stranger of strangers) {
-    const visitor = new Browser(server as SmallServer, [['session', stranger]])
-    assert.is((await visitor.ask()).text, '{"visits":1}', stranger.slice(0, 60))
-    assert.is.not(visitor.jar.get('session'), stranger)
+  const invalid = ['', 'x', 'a'.repeat(5_000), '%00', other.newId(), all.newId()]
+  for (const value of invalid) {
+    const visitor = new Browser(server as SmallServer, [['session', value]])
+    assert.is((await visitor.ask()).text, '{"visits":1}', value.slice(0, 60))
+    assert.is.not(visitor.jar.get('session'), value)
   }
   await other.close()
   assert.is((await browser.ask()).text, '{"visits":1}')
