@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './workspace.mjs'
 
-await Promise.all(['routing', 'handoff', 'worker-runtime'].map((name) => bundle(join(root, 'packages', name))))
+await Promise.all(['routing', 'handoff', 'sessions', 'worker-runtime'].map((name) => bundle(join(root, 'packages', name))))
 
 /** Each export becomes a file, and what several of them need a chunk that they share. The types come from the compiler. */
 async function bundle(folder) {

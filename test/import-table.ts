@@ -13,10 +13,11 @@ export interface Source {
 const PACKAGES: Record<string, readonly string[]> = {
   routing: [],
   handoff: ['routing'],
-  'worker-runtime': ['handoff', 'routing'],
-  balancer: ['worker-runtime', 'handoff', 'routing'],
-  bench: ['balancer', 'worker-runtime', 'handoff', 'routing'],
-  examples: ['balancer', 'worker-runtime', 'handoff', 'routing'],
+  sessions: [],
+  'worker-runtime': ['sessions', 'handoff', 'routing'],
+  balancer: ['worker-runtime', 'sessions', 'handoff', 'routing'],
+  bench: ['balancer', 'worker-runtime', 'sessions', 'handoff', 'routing'],
+  examples: ['balancer', 'worker-runtime', 'sessions', 'handoff', 'routing'],
 }
 
 /** Inside balancer/src, from the floor up; the first pattern that matches gives a file its floor. A file imports its own floor and those below. */

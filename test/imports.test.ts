@@ -27,7 +27,7 @@ function allSources(): Source[] {
 
 test('the sources keep to the table', () => {
   const sources = allSources()
-  for (const name of ['routing', 'handoff', 'worker-runtime', 'balancer']) {
+  for (const name of ['routing', 'handoff', 'sessions', 'worker-runtime', 'balancer']) {
     assert.ok(
       sources.some(({ file }) => file.startsWith(`packages/${name}/src/`)),
       `no sources of ${name} were read`,
@@ -39,6 +39,12 @@ test('the sources keep to the table', () => {
 const planted: readonly [title: string, file: string, text: string, breach: RegExp][] = [
   ['a package above', 'packages/routing/src/a.ts', "import { x } from '@switchyard/handoff'", /routing imports handoff/],
   ['a subpath of one above', 'packages/handoff/src/a.ts', "import '@switchyard/worker-runtime/register'", /handoff imports worker-runtime/],
+  [
+    'workers in sessions',
+    'packages/sessions/src/a.ts',
+    "import type { X } from '@switchyard/worker-runtime'",
+    /sessions imports worker-runtime/,
+  ],
   [
     'a type from above',
     'packages/worker-runtime/src/a.ts',

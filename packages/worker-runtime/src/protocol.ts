@@ -2,9 +2,9 @@
 
 import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
+import type { SessionSettings } from '@switchyard/sessions'
 import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
-import { readCommands, type SessionCommand, type SessionReply } from './sessions/session-messages.ts'
-import type { SessionSettings } from './sessions/session-settings.ts'
+import { readCommands, type SessionCommand, type SessionReply } from './session-adapters/session-messages.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {

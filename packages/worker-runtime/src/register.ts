@@ -31,7 +31,7 @@ import { InFlight } from './server/in-flight.ts'
 import { hookAppListen } from './server/listen-hook.ts'
 import { Receiver } from './server/receiver.ts'
 import { Websockets } from './server/websockets.ts'
-import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
+import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionMover } from './steering/connection-mover.ts'
 import { PlacementClient } from './steering/placement-client.ts'
@@ -129,7 +129,7 @@ async function register(runtime: Runtime): Promise<void> {
     slots = new ReadySlots(row, start.weights)
     inFlight.publish(row, () => end.loopIsBusy())
     startLoadReports(runtime, inFlight, row)
-    startSessionReports(runtime, openedStatus)
+    startSessionReports(runtime, sessionsStatus)
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
   })
@@ -167,7 +167,7 @@ async function register(runtime: Runtime): Promise<void> {
   function exit(): void {
     for (const server of serving) closeListeningSocket(server)
     runtime.keepAlive(false)
-    letGoOfSessions()
+    unrefSessions()
     signals.send(stopSignal ?? usualStopSignal())
   }
 }

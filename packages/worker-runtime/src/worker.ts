@@ -1,8 +1,8 @@
 // This worker as its app sees it.
 
+import type { RedisClient } from '@switchyard/sessions'
 import { currentRuntime } from './runtime.ts'
-import { sessionRedis } from './sessions/open-sessions.ts'
-import type { RedisClient } from './sessions/redis-connection.ts'
+import { sessionRedis } from './session-adapters/open-sessions.ts'
 
 /** The place of this process in its pool. Outside a pool every property is undefined. */
 export const worker = {

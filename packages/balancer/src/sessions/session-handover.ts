@@ -1,20 +1,20 @@
-// Where workers bring their commands for the embedded store. In an upgrade the store moves to the successor: it is copied while everything goes on, then commands wait for the
-// few milliseconds in which nobody is sure who serves, and from then on those of the old workers are passed on. So at every moment there is one table, and nothing that
-// was acknowledged is lost.
+// Hands the embedded session store over in an upgrade, and routes the commands of the workers meanwhile. First the table is copied while it
+// serves. Then commands wait for the few milliseconds in which the new primary takes over. From then on the old primary passes the commands
+// of its workers to the new one. So there is one table at every moment, and no acknowledged write is lost.
 
-import { readFromWorker, type SessionTableEntry, type ToWorker } from '@switchyard/worker-runtime'
+import type { SessionTableEntry } from '@switchyard/sessions'
+import { readFromWorker, type ToWorker } from '@switchyard/worker-runtime'
 import type { StateTransfer } from '../upgrade/state-transfer.ts'
-import type { EmbeddedSessions, SessionBatch, SessionLine } from './embedded-sessions.ts'
+import type { EmbeddedSessions, SessionBatch, SessionClient } from './embedded-sessions.ts'
 
-/** What an old primary says of sessions to its successor. */
-type ToSuccessor =
+/** From the old primary to the new one. `line` and `gone` number a worker of the old primary. */
+type ToNewPrimary =
   | { readonly row: SessionTableEntry }
-  /** Commands of one of its workers. */
   | { readonly line: number; readonly batch: SessionBatch }
-  /** That one is gone. */
+  /** The worker has exited. */
   | { readonly gone: number }
 
-/** And what it hears: what is to be told to a worker. */
+/** From the new primary to a worker of the old one. */
 interface ToOldWorker {
   readonly line: number
   readonly message: ToWorker
@@ -24,53 +24,53 @@ export class SessionHandover implements StateTransfer {
   readonly name = 'sessions'
   private readonly sessions: EmbeddedSessions
   private readonly isEmbedded: () => boolean
-  /** `copying`: what changes is noted. `waiting`: nothing changes. `away`: the successor has the table. */
+  /** `copying`: changed ids are collected. `waiting`: commands wait. `away`: the new primary has the table. */
   private state: 'here' | 'copying' | 'waiting' | 'away' = 'here'
-  private waiting: (readonly [line: SessionLine, batch: SessionBatch])[] = []
+  private waiting: (readonly [client: SessionClient, batch: SessionBatch])[] = []
   private readonly changed = new Set<string>()
-  private send: (entry: ToSuccessor) => void = () => {}
-  /** Workers of this primary, by the numbers that a successor knows them by. */
-  private readonly lines = new Map<number, SessionLine>()
-  private readonly numbers = new Map<SessionLine, number>()
+  private send: (entry: ToNewPrimary) => void = () => {}
+  /** The workers of this primary, by the numbers that a new primary knows them by. */
+  private readonly clients = new Map<number, SessionClient>()
+  private readonly numbers = new Map<SessionClient, number>()
   private lastNumber = 0
-  /** Workers of the old primary, as a successor sees them. */
-  private readonly oldWorkers = new Map<number, SessionLine>()
+  /** In the new primary: the workers of the old one. */
+  private readonly oldWorkers = new Map<number, SessionClient>()
 
-  /** `isEmbedded`: do workers keep their sessions here, and not in Redis? */
+  /** `isEmbedded`: are the sessions of the workers here, and not in Redis? */
   constructor(sessions: EmbeddedSessions, isEmbedded: () => boolean) {
     this.sessions = sessions
     this.isEmbedded = isEmbedded
   }
 
-  /** A worker has commands. */
-  onMessage(line: SessionLine, batch: SessionBatch): void {
-    const number = this.numberOf(line)
+  /** Commands of a worker. */
+  onMessage(client: SessionClient, batch: SessionBatch): void {
+    const number = this.numberOf(client)
     if (this.state === 'away') this.send({ line: number, batch })
-    else if (this.state === 'waiting') this.waiting.push([line, batch])
-    else this.sessions.onMessage(line, batch)
+    else if (this.state === 'waiting') this.waiting.push([client, batch])
+    else this.sessions.onMessage(client, batch)
   }
 
-  /** A worker is gone. */
-  forget(line: SessionLine): void {
-    this.sessions.forget(line)
-    const number = this.numbers.get(line)
+  /** Removes a worker that has exited. */
+  forget(client: SessionClient): void {
+    this.sessions.forget(client)
+    const number = this.numbers.get(client)
     if (number === undefined) return
-    this.numbers.delete(line)
-    this.lines.delete(number)
-    this.waiting = this.waiting.filter(([one]) => one !== line)
+    this.numbers.delete(client)
+    this.clients.delete(number)
+    this.waiting = this.waiting.filter(([other]) => other !== client)
     if (this.state === 'away') this.send({ gone: number })
   }
 
-  // ---- As the old primary ----
+  // ---- In the old primary ----
 
-  *entries(): Generator<ToSuccessor> {
+  *entries(): Generator<ToNewPrimary> {
     this.state = 'copying'
     this.changed.clear()
     this.sessions.watchChanges((id) => this.changed.add(id))
     for (const row of this.sessions.rows()) yield { row }
   }
 
-  *freeze(): Generator<ToSuccessor> {
+  *freeze(): Generator<ToNewPrimary> {
     this.state = 'waiting'
     for (const row of this.sessions.rows(this.changed)) yield { row }
   }
@@ -83,8 +83,8 @@ export class SessionHandover implements StateTransfer {
     this.stopWatching()
     this.state = 'away'
     this.send = send
-    // What they have read they have read here: the successor does not know of it, and won't tell them of changes.
-    for (const line of this.lines.values()) line.send({ switchyard: 'sessions-changed', ids: undefined })
+    // The new primary does not know what these workers have read, and won't report changes of it: their caches become stale.
+    for (const client of this.clients.values()) client.send({ switchyard: 'sessions-changed', ids: undefined })
     this.handleWaiting()
   }
 
@@ -96,49 +96,51 @@ export class SessionHandover implements StateTransfer {
 
   answer(entry: unknown): void {
     const { line, message } = entry as ToOldWorker
-    this.lines.get(line)?.send(message)
+    this.clients.get(line)?.send(message)
   }
 
-  // ---- As the successor ----
+  // ---- In the new primary ----
 
   take(entry: unknown, answer: (entry: object) => void): void {
-    const said = entry as Partial<{ row: SessionTableEntry; line: number; batch: unknown; gone: number }>
-    if (said.row !== undefined) this.sessions.restore(said.row)
-    else if (said.gone !== undefined) this.forgetOld(said.gone)
-    else if (said.line !== undefined) this.hearOld(said.line, said.batch, answer)
+    const message = entry as Partial<{ row: SessionTableEntry; line: number; batch: unknown; gone: number }>
+    if (message.row !== undefined) this.sessions.restore(message.row)
+    else if (message.gone !== undefined) this.forgetOldWorker(message.gone)
+    else if (message.line !== undefined) this.onOldWorkerMessage(message.line, message.batch, answer)
   }
 
-  /** The old primary is gone, and its workers with it. */
+  /** The old primary has exited, and its workers with it. */
   left(): void {
-    for (const number of [...this.oldWorkers.keys()]) this.forgetOld(number)
+    for (const number of [...this.oldWorkers.keys()]) this.forgetOldWorker(number)
   }
 
-  private hearOld(number: number, message: unknown, answer: (entry: object) => void): void {
-    // JSON has made null of what made no sense.
+  private onOldWorkerMessage(number: number, message: unknown, answer: (entry: object) => void): void {
+    // Checked again: JSON has turned invalid commands (undefined) into null.
     const batch = readFromWorker(message)
     if (batch?.switchyard !== 'sessions') return
-    const line = this.oldWorkers.get(number) ?? { send: (told: ToWorker) => answer({ line: number, message: told } satisfies ToOldWorker) }
-    this.oldWorkers.set(number, line)
-    this.sessions.onMessage(line, batch)
+    const client = this.oldWorkers.get(number) ?? {
+      send: (message: ToWorker) => answer({ line: number, message } satisfies ToOldWorker),
+    }
+    this.oldWorkers.set(number, client)
+    this.sessions.onMessage(client, batch)
   }
 
-  private forgetOld(number: number): void {
-    const line = this.oldWorkers.get(number)
+  private forgetOldWorker(number: number): void {
+    const client = this.oldWorkers.get(number)
     this.oldWorkers.delete(number)
-    if (line !== undefined) this.sessions.forget(line)
+    if (client !== undefined) this.sessions.forget(client)
   }
 
-  private numberOf(line: SessionLine): number {
-    const known = this.numbers.get(line)
+  private numberOf(client: SessionClient): number {
+    const known = this.numbers.get(client)
     if (known !== undefined) return known
     this.lastNumber++
-    this.numbers.set(line, this.lastNumber)
-    this.lines.set(this.lastNumber, line)
+    this.numbers.set(client, this.lastNumber)
+    this.clients.set(this.lastNumber, client)
     return this.lastNumber
   }
 
   private handleWaiting(): void {
-    for (const [line, batch] of this.waiting.splice(0)) this.onMessage(line, batch)
+    for (const [client, batch] of this.waiting.splice(0)) this.onMessage(client, batch)
   }
 
   private stopWatching(): void {

@@ -1,5 +1,5 @@
-// The secrets that sign session ids. Whoever configures one secret for the balancer need not think of a second: unless there is one for sessions alone they are made of
-// the secrets of tickets, and live as long as those, also over an upgrade.
+// The secrets that sign session ids. Unless the config has a secret for sessions, they are derived from the ticket secrets, so that one
+// configured secret is enough. Derived secrets last as long as the ticket secrets, also over an upgrade.
 
 import { createHmac } from 'node:crypto'
 import type { TicketKey } from '@switchyard/routing'
@@ -7,17 +7,17 @@ import type { Settings } from '../settings.ts'
 
 const LABEL = 'switchyard session id'
 
-/** Of the secrets of tickets: nobody who learns these learns those. */
+/** Derived from the ticket secrets by HMAC: a leaked session secret does not reveal a ticket secret. */
 export function derivedSecrets(keys: readonly TicketKey[]): string[] {
   return keys.map(({ secret }) => secretOf(secret))
 }
 
-/** Of secrets that are for sessions alone. */
+/** From the configured secrets for sessions. */
 export function ownSecrets(secrets: readonly string[]): string[] {
   return secrets.map(secretOf)
 }
 
-/** The settings with other keys of tickets, and the secrets of sessions that go with them. */
+/** The settings with other ticket keys, and with the session secrets that follow from them. */
 export function withTicketKeys(settings: Settings, ticketKeys: readonly TicketKey[]): Settings {
   const { sessions, hasSessionSecret } = settings
   return { ...settings, ticketKeys, sessions: hasSessionSecret ? sessions : { ...sessions, secrets: derivedSecrets(ticketKeys) } }

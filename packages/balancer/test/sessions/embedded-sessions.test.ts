@@ -1,25 +1,25 @@
-// The embedded store, both of its ends over lines that carry JSON, as the real ones do.
+// The embedded session store: the sides of the worker and of the primary, over a link that carries JSON.
 
 import { stat } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { sessionDefaults, type ToPrimary, type ToWorker } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
+import { contractTombstoneMs, sessionStoreContract } from '../../../sessions/test/session-store-contract.ts'
 import { readFromPrimary, readFromWorker } from '../../../worker-runtime/src/protocol.ts'
-import { EmbeddedStore } from '../../../worker-runtime/src/sessions/embedded-store.ts'
-import { contractTombstoneMs, sessionStoreContract } from '../../../worker-runtime/test/sessions/session-store-contract.ts'
-import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../../src/sessions/embedded-sessions.ts'
+import { EmbeddedStore } from '../../../worker-runtime/src/session-adapters/embedded-store.ts'
+import { EmbeddedSessions, type SessionBatch, type SessionClient } from '../../src/sessions/embedded-sessions.ts'
 import { SessionReaders } from '../../src/sessions/session-readers.ts'
 
 const test = suite('embedded sessions')
 const MAX_FRAME = 1 << 20
 const limits = { ...sessionDefaults, tombstoneMs: contractTombstoneMs }
 
-/** A line with both of its ends; frames arrive in a turn of their own. */
-class FakeLine {
+/** Both ends of the link. A frame arrives in a later turn of the event loop. */
+class FakeLink {
   readonly sent: SessionBatch[] = []
-  readonly told: ToWorker[] = []
-  /** The primary hears nothing any more. */
+  readonly received: ToWorker[] = []
+  /** Messages to the primary are lost. */
   isCut = false
   private changes = 0
   private readonly primary: EmbeddedSessions
@@ -37,13 +37,13 @@ class FakeLine {
     })
   }
 
-  /** The primary's end of this line. */
-  readonly worker: SessionLine = {
+  /** The primary's end. */
+  readonly worker: SessionClient = {
     send: (message) => {
       if (message.switchyard === 'sessions-changed') this.changes++
       void this.carry(message, (frame) => {
         const read = readFromPrimary(frame) as ToWorker
-        this.told.push(read)
+        this.received.push(read)
         this.listener(read)
       })
     },
@@ -67,53 +67,53 @@ class FakeLine {
 
 function open(more: Partial<typeof limits> = {}, timeoutMs = 500) {
   const primary = new EmbeddedSessions({ ...limits, ...more })
-  const lines = [new FakeLine(primary), new FakeLine(primary)] as const
-  const [one, other] = lines.map((line) => new EmbeddedStore(line, timeoutMs)) as [EmbeddedStore, EmbeddedStore]
-  return { primary, lines, one, other }
+  const links = [new FakeLink(primary), new FakeLink(primary)] as const
+  const [one, other] = links.map((link) => new EmbeddedStore(link, timeoutMs)) as [EmbeddedStore, EmbeddedStore]
+  return { primary, links, one, other }
 }
 
 sessionStoreContract(test, {
   open: () => open({}, 60_000),
-  hears: true,
+  reports: true,
 })
 
-test('what comes in one turn of the loop is one message', async () => {
-  const { lines, one, primary } = open()
+test('commands of one turn of the event loop are one message', async () => {
+  const { links, one, primary } = open()
   await Promise.all([one.write('a', 'x', 1000), one.read('a'), one.touch('a', 500), one.read('b')])
   assert.equal(
-    lines[0].sent.map(({ commands }) => commands.length),
+    links[0].sent.map(({ commands }) => commands.length),
     [4],
   )
   primary.close()
 })
 
-test('an answer that does not come is an error in time, and all is well when it comes again', async () => {
-  const { lines, one, primary } = open({}, 20)
-  lines[0].isCut = true
+test('a command without a reply fails in time, and later commands succeed', async () => {
+  const { links, one, primary } = open({}, 20)
+  links[0].isCut = true
   const error = await one.read('a').catch((thrown) => thrown)
   assert.equal([error.code, error.status], ['ERR_SESSION_STORE', 503])
-  assert.match(error.message, /has not answered within 20 ms/)
+  assert.match(error.message, /did not answer within 20 ms/)
   assert.is(one.status().failed, 1)
-  lines[0].isCut = false
+  links[0].isCut = false
   assert.is((await one.read('a')).state, 'absent')
   primary.close()
 })
 
-test('an answer that is there already when a busy loop looks at its clock is taken', async () => {
-  let hear: (message: ToWorker) => void = () => {}
-  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (hear = listener), sentChanges: () => undefined }, 10)
+test('a reply that arrived while the event loop was busy is used, though the timeout has passed', async () => {
+  let deliver: (message: ToWorker) => void = () => {}
+  const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (deliver = listener), sentChanges: () => undefined }, 10)
   const reading = store.read('a')
   await setImmediate()
-  // Answers come where the loop looks for what has been read, as this does.
-  stat('.', () => hear({ switchyard: 'session-replies', batch: 1, replies: [{ state: 'absent' }] }))
-  const beganMs = performance.now()
-  while (performance.now() - beganMs < 50);
+  // Delivered in the poll phase of the event loop, as a real reply.
+  stat('.', () => deliver({ switchyard: 'session-replies', batch: 1, replies: [{ state: 'absent' }] }))
+  const startedMs = performance.now()
+  while (performance.now() - startedMs < 50);
   assert.is((await reading).state, 'absent')
 })
 
-test('commands without an answer have a bound, and a store that is closed answers nothing', async () => {
-  const { lines, one, primary } = open({}, 60_000)
-  lines[0].isCut = true
+test('commands without a reply are bounded, and a closed store rejects commands', async () => {
+  const { links, one, primary } = open({}, 60_000)
+  links[0].isCut = true
   const all = Promise.allSettled(Array.from({ length: 16_400 }, () => one.read('a')))
   const late = await one.read('b').catch((thrown) => thrown)
   assert.match(late.message, /16384 commands have no answer/)
@@ -123,10 +123,10 @@ test('commands without an answer have a bound, and a store that is closed answer
   primary.close()
 })
 
-test('what a lying worker sends is answered with nothing, and changes nothing', async () => {
-  const { primary, lines } = open({ maxValueBytes: 10 })
-  const [line] = lines
-  const lies: unknown[] = [
+test('invalid commands of a worker are answered with null, and change nothing', async () => {
+  const { primary, links } = open({ maxValueBytes: 10 })
+  const [link] = links
+  const invalid: unknown[] = [
     ...[null, 7, 'read', {}, [], ['nonsense'], ['read'], ['read', '', null], ['read', 'a b', null], ['read', 'x'.repeat(129), null]],
     ...[
       ['read', 'a'],
@@ -150,39 +150,39 @@ test('what a lying worker sends is answered with nothing, and changes nothing', 
       ['ids', 1],
     ],
   ]
-  line.send({ switchyard: 'sessions', batch: 3, hears: true, commands: lies as never })
-  await until(() => line.told.length > 0)
-  assert.equal(line.told, [{ switchyard: 'session-replies', batch: 3, replies: lies.map(() => null) }])
+  link.send({ switchyard: 'sessions', batch: 3, hears: true, commands: invalid as never })
+  await until(() => link.received.length > 0)
+  assert.equal(link.received, [{ switchyard: 'session-replies', batch: 3, replies: invalid.map(() => null) }])
   assert.equal([primary.table.size, primary.table.tombstoneCount], [0, 0])
   for (const nonsense of [{ batch: 'x', commands: [] }, { batch: 1, commands: {} }, { batch: 1 }, { commands: [] }])
     assert.is(readFromWorker({ switchyard: 'sessions', ...nonsense }), undefined)
   primary.close()
 })
 
-test('a worker hears once of what it has read, until it reads again; one that is gone hears nothing', async () => {
-  const { primary, lines, one, other } = open()
+test('a change is reported once to a worker that has read the session, again after its next read, and never after its exit', async () => {
+  const { primary, links, one, other } = open()
   other.onChanged(() => {})
   await one.write('a', '1', 1000)
   await other.read('a')
   for (let turn = 0; turn < 3; turn++) await one.write('a', `${turn}`, 1000)
-  const changes = () => lines[1].told.filter(({ switchyard }) => switchyard === 'sessions-changed')
+  const changes = () => links[1].received.filter(({ switchyard }) => switchyard === 'sessions-changed')
   assert.equal(changes(), [{ switchyard: 'sessions-changed', ids: ['a'] }])
   await other.read('a')
-  primary.forget(lines[1].worker)
+  primary.forget(links[1].worker)
   await one.write('a', '4', 1000)
   await one.read('a')
   assert.is(changes().length, 1)
   primary.close()
 })
 
-test('it hears what went for want of room, also when the limits become smaller', async () => {
-  const { primary, lines, one, other } = open({ maxSessions: 2 })
+test('evictions are reported, also after the limits become smaller', async () => {
+  const { primary, links, one, other } = open({ maxSessions: 2 })
   other.onChanged(() => {})
   for (const id of ['a', 'b']) await one.write(id, 'x', 1000)
   for (const id of ['a', 'b']) await other.read(id)
   await one.write('c', 'x', 1000)
   await one.write('d', 'x', 1000)
-  const changed = () => lines[1].told.flatMap((message) => (message.switchyard === 'sessions-changed' ? message.ids : []))
+  const changed = () => links[1].received.flatMap((message) => (message.switchyard === 'sessions-changed' ? message.ids : []))
   await until(() => changed().length === 2)
   assert.equal(changed(), ['a', 'b'])
   for (const id of ['c', 'd']) await other.read(id)
@@ -192,22 +192,22 @@ test('it hears what went for want of room, also when the limits become smaller',
   primary.close()
 })
 
-test('readers: what is too much is forgotten, oldest first, and told', () => {
+test('readers: beyond maxIds the oldest id is forgotten and returned', () => {
   const readers = new SessionReaders<string>(2)
   assert.is(readers.record('x', 'a'), undefined)
   assert.is(readers.record('x', 'b'), undefined)
   assert.is(readers.record('x', 'b'), undefined)
   assert.is(readers.record('y', 'a'), undefined)
   assert.is(readers.record('x', 'c'), 'a')
-  assert.equal(readers.changed('a', undefined), ['y'])
-  assert.equal(readers.changed('a', undefined), [])
-  assert.equal(readers.changed('b', 'x'), [])
-  assert.equal(readers.changed('b', 'y'), ['x'])
-  readers.forget('x')
-  assert.equal(readers.changed('c', undefined), [])
+  assert.equal(readers.removeReaders('a', undefined), ['y'])
+  assert.equal(readers.removeReaders('a', undefined), [])
+  assert.equal(readers.removeReaders('b', 'x'), [])
+  assert.equal(readers.removeReaders('b', 'y'), ['x'])
+  readers.remove('x')
+  assert.equal(readers.removeReaders('c', undefined), [])
   readers.record('y', 'd')
-  assert.equal(readers.takeAll(), ['y'])
-  assert.equal(readers.takeAll(), [])
+  assert.equal(readers.removeAll(), ['y'])
+  assert.equal(readers.removeAll(), [])
 })
 
 test.run()

@@ -1,20 +1,21 @@
-// The table of sessions moves from one primary to the next while workers use it: at every moment there is one, and what was acknowledged is in it.
+// The session table moves from the old primary to the new one while workers use it: there is one table at every moment, and no acknowledged
+// write is lost.
 
 import { type SessionReply, sessionDefaults, type ToWorker } from '@switchyard/worker-runtime'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { seededRandom } from '../../../../test/support/random.ts'
-import { EmbeddedSessions, type SessionBatch, type SessionLine } from '../../src/sessions/embedded-sessions.ts'
+import { EmbeddedSessions, type SessionBatch, type SessionClient } from '../../src/sessions/embedded-sessions.ts'
 import { SessionHandover } from '../../src/sessions/session-handover.ts'
 
-const test = suite('session desk')
+const test = suite('session handover')
 const settings = { ...sessionDefaults, maxValueBytes: 1000 }
 const TTL = 60_000
 const idOf = (name: string) => name.padEnd(22, '_')
 
 type Commands = readonly SessionBatch['commands'][number][]
 
-/** A worker, with what it was told. */
-class Line implements SessionLine {
+/** A worker, with what it received. */
+class FakeWorker implements SessionClient {
   readonly replies: SessionReply[] = []
   readonly changed: (string | undefined)[] = []
   private lastBatch = 0
@@ -34,19 +35,19 @@ function primary() {
   const sessions = new EmbeddedSessions(settings)
   atSuiteEnd(() => sessions.close())
   const handover = new SessionHandover(sessions, () => true)
-  const ask = (line: Line, ...commands: Commands): SessionReply | undefined => {
-    handover.onMessage(line, line.batch(...commands))
-    return line.replies.at(-1)
+  const ask = (worker: FakeWorker, ...commands: Commands): SessionReply | undefined => {
+    handover.onMessage(worker, worker.batch(...commands))
+    return worker.replies.at(-1)
   }
   return { sessions, handover, ask }
 }
 
-const written = (said: unknown): unknown => JSON.parse(JSON.stringify(said))
+const throughJson = (entry: unknown): unknown => JSON.parse(JSON.stringify(entry))
 
-/** The way from one to the next, step by step, over JSON. */
+/** The steps of an upgrade. Entries travel as JSON. */
 function upgradeOf(old: SessionHandover, next: SessionHandover) {
-  const toOld = (entry: object): void => old.answer(written(entry))
-  const toNext = (entry: object): void => next.take(written(entry), toOld)
+  const toOld = (entry: object): void => old.answer(throughJson(entry))
+  const toNext = (entry: object): void => next.take(throughJson(entry), toOld)
   return {
     *copy(): Generator<void> {
       for (const entry of old.entries()) {
@@ -65,15 +66,15 @@ function upgradeOf(old: SessionHandover, next: SessionHandover) {
   }
 }
 
-test('the successor has all that there was, tombstones and versions included', () => {
+test('the new primary has all sessions, tombstones and versions', () => {
   const [old, next] = [primary(), primary()]
-  const line = new Line()
-  for (const name of ['a', 'b', 'c']) old.ask(line, ['write', idOf(name), `text of ${name}`, TTL, null])
-  old.ask(line, ['destroy', idOf('c'), null])
+  const worker = new FakeWorker()
+  for (const name of ['a', 'b', 'c']) old.ask(worker, ['write', idOf(name), `text of ${name}`, TTL, null])
+  old.ask(worker, ['destroy', idOf('c'), null])
   const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
   upgrade.surrender()
-  const other = new Line()
+  const other = new FakeWorker()
   const before = old.sessions.table.read(idOf('a'), undefined, performance.now()) as { version: number }
   const found = next.ask(other, ['read', idOf('a'), null]) as { version: number; text: string; ttlMs: number }
   assert.equal([found.version, found.text], [before.version, 'text of a'])
@@ -84,43 +85,43 @@ test('the successor has all that there was, tombstones and versions included', (
   assert.ok(fresh.version > before.version + 1, 'no version comes twice')
 })
 
-test('what changes while it is copied is told behind the copy', () => {
+test('changes during the copy follow it', () => {
   const [old, next] = [primary(), primary()]
-  const line = new Line()
-  for (let index = 0; index < 10; index++) old.ask(line, ['write', idOf(`s${index}`), 'before', TTL, null])
+  const worker = new FakeWorker()
+  for (let index = 0; index < 10; index++) old.ask(worker, ['write', idOf(`s${index}`), 'before', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   let step = 0
   for (const _ of upgrade.copy()) {
     step++
     if (step !== 8) continue
-    old.ask(line, ['write', idOf('s0'), 'after', TTL, null])
-    old.ask(line, ['destroy', idOf('s1'), null])
-    old.ask(line, ['touch', idOf('s2'), TTL * 10])
-    old.ask(line, ['write', idOf('s9'), 'after', TTL, null])
-    old.ask(line, ['write', idOf('new'), 'after', TTL, null])
-    old.ask(line, ['read', idOf('s3'), null])
+    old.ask(worker, ['write', idOf('s0'), 'after', TTL, null])
+    old.ask(worker, ['destroy', idOf('s1'), null])
+    old.ask(worker, ['touch', idOf('s2'), TTL * 10])
+    old.ask(worker, ['write', idOf('s9'), 'after', TTL, null])
+    old.ask(worker, ['write', idOf('new'), 'after', TTL, null])
+    old.ask(worker, ['read', idOf('s3'), null])
   }
   upgrade.freeze()
-  const other = new Line()
+  const other = new FakeWorker()
   const textOf = (name: string) => (next.ask(other, ['read', idOf(name), null]) as { text?: string }).text
   assert.equal(['s0', 's1', 's2', 's9', 'new', 's3'].map(textOf), ['after', undefined, 'before', 'after', 'after', 'before'])
   assert.ok((next.ask(other, ['read', idOf('s2'), null]) as { ttlMs: number }).ttlMs > TTL * 5)
 })
 
-test('that all of it was forgotten is told too', () => {
+test('a clear during the copy follows it too', () => {
   const [old, next] = [primary(), primary()]
-  const line = new Line()
-  old.ask(line, ['write', idOf('a'), 'text', TTL, null])
+  const worker = new FakeWorker()
+  old.ask(worker, ['write', idOf('a'), 'text', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   for (const _ of upgrade.copy());
-  old.ask(line, ['clear'])
+  old.ask(worker, ['clear'])
   upgrade.freeze()
-  assert.equal(next.ask(new Line(), ['read', idOf('a'), null]), { state: 'absent' })
+  assert.equal(next.ask(new FakeWorker(), ['read', idOf('a'), null]), { state: 'absent' })
 })
 
-test('commands wait while nobody is sure who serves, and are answered there afterwards', () => {
+test('commands wait while the new primary takes over, and are answered by it', () => {
   const [old, next] = [primary(), primary()]
-  const [worker, other] = [new Line(), new Line()]
+  const [worker, other] = [new FakeWorker(), new FakeWorker()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
@@ -129,15 +130,15 @@ test('commands wait while nobody is sure who serves, and are answered there afte
   assert.is(worker.replies.length, answered)
   upgrade.surrender()
   assert.is(worker.replies.length, answered + 2)
-  assert.is(worker.replies.at(-1), null, 'what made no sense makes none there')
+  assert.is(worker.replies.at(-1), null, 'an invalid command is invalid there too')
   assert.is((next.ask(other, ['read', idOf('a'), null]) as { text: string }).text, 'two')
   assert.is(old.sessions.table.size, 1)
   assert.is((old.sessions.table.read(idOf('a'), undefined, performance.now()) as { text: string }).text, 'one', 'the old table is not used')
 })
 
-test('old workers are told to trust nothing they have read, and then of what the new ones change', () => {
+test('caches of old workers become stale, and later changes are reported to them', () => {
   const [old, next] = [primary(), primary()]
-  const [worker, other] = [new Line(), new Line()]
+  const [worker, other] = [new FakeWorker(), new FakeWorker()]
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
@@ -149,12 +150,12 @@ test('old workers are told to trust nothing they have read, and then of what the
   next.ask(other, ['read', idOf('a'), null])
   old.ask(worker, ['destroy', idOf('a'), null])
   assert.equal(other.changed, [idOf('a')])
-  assert.equal(worker.changed.length, 2, 'nobody is told of what it has done itself')
+  assert.equal(worker.changed.length, 2, 'own changes are not reported')
 })
 
-test('when there is no successor after all, everything is as before', () => {
+test('after a failed upgrade the old primary serves as before', () => {
   const [old, next] = [primary(), primary()]
-  const worker = new Line()
+  const worker = new FakeWorker()
   old.ask(worker, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
@@ -165,9 +166,9 @@ test('when there is no successor after all, everything is as before', () => {
   assert.equal(worker.changed, [])
 })
 
-test('a worker that goes is forgotten, here and there', () => {
+test('a worker that exits is removed in both primaries', () => {
   const [old, next] = [primary(), primary()]
-  const [worker, gone, late] = [new Line(), new Line(), new Line()]
+  const [worker, gone, late] = [new FakeWorker(), new FakeWorker(), new FakeWorker()]
   old.ask(gone, ['write', idOf('a'), 'one', TTL, null])
   const upgrade = upgradeOf(old.handover, next.handover)
   upgrade.copyAndFreeze()
@@ -175,17 +176,17 @@ test('a worker that goes is forgotten, here and there', () => {
   old.ask(late, ['read', idOf('a'), null])
   old.handover.forget(late)
   upgrade.surrender()
-  assert.is(late.replies.length, answered, 'what it had asked is not asked any more')
+  assert.is(late.replies.length, answered, 'its waiting commands are dropped')
   old.ask(gone, ['read', idOf('a'), null])
   old.handover.forget(gone)
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
   assert.equal(gone.changed, [undefined])
   next.handover.left()
-  next.ask(new Line(), ['write', idOf('a'), 'three', TTL, null])
-  assert.equal(worker.changed, [], 'when the old primary is gone nobody is told there')
+  next.ask(new FakeWorker(), ['write', idOf('a'), 'three', TTL, null])
+  assert.equal(worker.changed, [], 'nothing is reported to workers of an old primary that has exited')
 })
 
-test('what makes no sense is passed over', () => {
+test('invalid entries are ignored', () => {
   const { handover, sessions } = primary()
   for (const entry of [{}, { line: 1 }, { line: 1, batch: 5 }, { line: 1, batch: { switchyard: 'leave' } }, { gone: 7 }])
     handover.take(entry, () => {})
@@ -193,7 +194,7 @@ test('what makes no sense is passed over', () => {
   assert.is(sessions.table.size, 0)
 })
 
-test('workers of both primaries count in the same sessions over 200 upgrades at any moment: every one that was acknowledged is there', () => {
+test('workers of both primaries increment the same sessions during 200 random upgrades: no acknowledged increment is lost', () => {
   for (let seed = 1; seed <= 200; seed++) {
     const random = seededRandom(seed)
     const [old, next] = [primary(), primary()]
@@ -202,23 +203,23 @@ test('workers of both primaries count in the same sessions over 200 upgrades at 
     const counts = new Map<string, number>()
     let serving = [old]
     const workers = new Map([
-      [old, [new Line(), new Line()]],
-      [next, [new Line(), new Line()]],
+      [old, [new FakeWorker(), new FakeWorker()]],
+      [next, [new FakeWorker(), new FakeWorker()]],
     ])
     const add = (): void => {
       const one = serving[Math.floor(random() * serving.length)] as typeof old
-      const line = workers.get(one)?.[Math.floor(random() * 2)] as Line
+      const worker = workers.get(one)?.[Math.floor(random() * 2)] as FakeWorker
       const name = names[Math.floor(random() * names.length)] as string
-      const found = one.ask(line, ['read', idOf(name), null]) as { version?: number; text?: string } | undefined
-      // While commands wait there is no answer.
-      if (found === undefined || line.replies.length === 0) return
-      const asked = line.replies.length
-      const said = one.ask(line, ['write', idOf(name), String(Number(found.text ?? 0) + 1), TTL, found.version ?? 0])
-      if (line.replies.length === asked || (said as { state: string }).state !== 'written') return
+      const found = one.ask(worker, ['read', idOf(name), null]) as { version?: number; text?: string } | undefined
+      // While commands wait there is no reply.
+      if (found === undefined || worker.replies.length === 0) return
+      const asked = worker.replies.length
+      const reply = one.ask(worker, ['write', idOf(name), String(Number(found.text ?? 0) + 1), TTL, found.version ?? 0])
+      if (worker.replies.length === asked || (reply as { state: string }).state !== 'written') return
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
     const some = (): void => {
-      for (let left = Math.floor(random() * 4); left > 0; left--) add()
+      for (let turns = Math.floor(random() * 4); turns > 0; turns--) add()
     }
     for (let index = 0; index < 20; index++) add()
     for (const _ of upgrade.copy()) some()
@@ -229,7 +230,7 @@ test('workers of both primaries count in the same sessions over 200 upgrades at 
     upgrade.surrender()
     serving = [old, next]
     for (let index = 0; index < 30; index++) add()
-    const reader = new Line()
+    const reader = new FakeWorker()
     for (const [name, count] of counts) {
       assert.is((next.ask(reader, ['read', idOf(name), null]) as { text: string }).text, String(count), `seed ${seed}, ${name}`)
     }

@@ -1,14 +1,14 @@
-// Tells the primary how it is with the sessions of this worker: once a second, if its app uses any and something has changed.
+// Reports the sessions of this worker to the primary, once a second, if the app uses sessions and a value has changed.
 
+import type { SessionsStatus } from '@switchyard/sessions'
 import type { SessionReport } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
-import type { SessionsStatus } from '../sessions/sessions.ts'
 
 const INTERVAL_MS = 1000
 
-/** `status` gives undefined as long as the app uses none. Keeps no process alive. */
+/** `status` returns undefined while the app uses no sessions. The timer does not keep the process alive. */
 export function startSessionReports(runtime: Pick<Runtime, 'send'>, status: () => SessionsStatus | undefined): void {
-  let last = ''
+  let lastReport = ''
   setInterval(() => {
     const now = status()
     if (now === undefined) return
@@ -24,8 +24,8 @@ export function startSessionReports(runtime: Pick<Runtime, 'send'>, status: () =
       nearMisses: near.misses,
     }
     const text = JSON.stringify(report)
-    if (text === last) return
-    last = text
+    if (text === lastReport) return
+    lastReport = text
     runtime.send({ switchyard: 'session-report', report })
   }, INTERVAL_MS).unref()
 }

@@ -18,11 +18,11 @@ import {
   type Verdict,
   type WorkerLink,
 } from '@switchyard/handoff'
+import { sessionDefaults } from '@switchyard/sessions'
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { ListenAnswer } from '../../src/listen-protocol.ts'
 import { readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
-import { sessionDefaults } from '../../src/sessions/session-settings.ts'
 import { sendStart, startVariable } from '../../src/start-pipe.ts'
 import { privateFolder } from './forward-pair.ts'
 
