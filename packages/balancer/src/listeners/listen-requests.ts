@@ -8,20 +8,19 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { listenError } from '../system/listen-error.ts'
-import { AppAddresses } from './app-addresses.ts'
-import { chooseConfigured, isSameAddress, type Role } from './choice.ts'
+import { AppAddresses, mayListen } from './app-addresses.ts'
 import type { FreePorts } from './free-ports.ts'
-import { ListenNotes } from './listen-notes.ts'
+import { ListenNotices } from './listen-notices.ts'
+import { chooseConfigured, isSameAddress, type Role } from './listener-choice.ts'
 import { addressText, type Bound, type Listeners } from './listeners.ts'
-import { mayListen } from './rights.ts'
 import { UnservedListeners } from './unserved-listeners.ts'
-import { isLeaving, type Wish, type WorkerServer, WorkerServers } from './worker-servers.ts'
+import { isStopping, type ServerRequest, type WorkerServer, WorkerServers } from './worker-servers.ts'
 
 const DONE: ListenAnswer = { errno: 0 }
 /** A server that closes sooner has only looked whether its port is free. */
 const LASTS_MS = 100
 
-export interface ListenRequestsParts {
+export interface ListenRequestsOptions {
   readonly listeners: Listeners
   readonly acceptor: Acceptor
   readonly events: BalancerEmitter
@@ -36,23 +35,23 @@ export interface ListenRequestsParts {
 export class ListenRequests {
   private readonly servers = new WorkerServers()
   private readonly addresses: AppAddresses
-  private readonly parts: ListenRequestsParts
+  private readonly options: ListenRequestsOptions
   /** Listeners of which a worker that is ready has had a server. */
   private readonly admitted = new Set<Bound>()
-  private readonly notes: ListenNotes
+  private readonly notices: ListenNotices
   /** Of each pool: the last address that its app could not have. */
   private readonly errors = new Map<string, BalancerError>()
-  private readonly orphans: UnservedListeners
+  private readonly unserved: UnservedListeners
   private last: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: ListenRequestsParts) {
-    this.parts = parts
+  constructor(parts: ListenRequestsOptions) {
+    this.options = parts
     this.addresses = new AppAddresses({ ...parts, servers: this.servers })
-    this.notes = new ListenNotes(parts.events)
-    this.orphans = new UnservedListeners({
+    this.notices = new ListenNotices(parts.events)
+    this.unserved = new UnservedListeners({
       listeners: () => parts.listeners.all,
       graceMs: () => parts.settings().limits.listenerGraceMs,
-      isOrphan: (bound) => this.servers.isOrphan(bound, (pool) => parts.settings().pools.some(({ name }) => name === pool)),
+      isUnserved: (bound) => this.servers.isUnserved(bound, (pool) => parts.settings().pools.some(({ name }) => name === pool)),
       close: (bound) => this.closeListener(bound),
     })
   }
@@ -69,27 +68,27 @@ export class ListenRequests {
   /** It is ready: clients may come in where it listens. */
   admit(worker: PoolWorker): void {
     for (const { bound } of this.servers.of(worker).values()) this.admitListener(bound)
-    this.orphans.poll()
+    this.unserved.check()
   }
 
   /** It is gone. Its listeners stay for the worker that takes its place. */
   forget(worker: PoolWorker): void {
     this.servers.forgetWorker(worker)
-    this.orphans.poll()
+    this.unserved.check()
   }
 
   /** The pool to have what comes by a listener and no route matches: `pool`, or if its app does not listen there, the first in the config whose app does. */
   poolFor(listener: number, pool: string): string {
-    const bound = this.parts.listeners.all.find(({ number }) => number === listener)
+    const bound = this.options.listeners.all.find(({ number }) => number === listener)
     if (bound === undefined || bound.isConfigured) return pool
     const owners = this.servers.ownersOf(bound)
     if (owners.has(pool)) return pool
-    return this.parts.settings().pools.find(({ name }) => owners.has(name))?.name ?? pool
+    return this.options.settings().pools.find(({ name }) => owners.has(name))?.name ?? pool
   }
 
   /** Numbers of the listeners where the app of a pool listens. */
   listenersOf(pool: string): number[] {
-    return this.parts.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
+    return this.options.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
   }
 
   /** Why the app of a pool could not listen; undefined: it could. */
@@ -98,30 +97,30 @@ export class ListenRequests {
   }
 
   stop(): void {
-    this.orphans.stop()
+    this.unserved.stop()
   }
 
   private async answerNow(worker: PoolWorker, request: ListenRequest): Promise<ListenAnswer> {
     if (worker.state === 'gone') return DONE
     if (request.ask === 'listen') return this.listen(worker, request)
-    if (request.ask === 'own') this.notes.own(worker, request)
+    if (request.ask === 'own') this.notices.own(worker, request)
     const server = this.servers.of(worker).get(request.id)
     if (server === undefined) return DONE
-    if (request.ask === 'chmod') return { errno: this.parts.listeners.chmod(server.bound, request.mode) }
+    if (request.ask === 'chmod') return { errno: this.options.listeners.chmod(server.bound, request.mode) }
     if (request.ask === 'close') this.close(worker, request.id, server)
     return DONE
   }
 
-  private async listen(worker: PoolWorker, wish: Wish): Promise<ListenAnswer> {
-    const { listeners, settings } = this.parts
-    if (settings().unbalanced.some((address) => isSameAddress(address, wish))) {
-      this.notes.unbalanced(worker, wish)
+  private async listen(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {
+    const { listeners, settings } = this.options
+    if (settings().unbalanced.some((address) => isSameAddress(address, request))) {
+      this.notices.unbalanced(worker, request)
       return { shared: true }
     }
-    const choice = chooseConfigured(listeners.configured, wish, [...this.servers.of(worker).values()])
-    if (choice === undefined) return this.listenElsewhere(worker, wish)
-    if (choice === 'in-use') return { errno: errnoOf('EADDRINUSE'), host: wish.host }
-    const place = this.join(worker, wish, choice.bound, choice.role)
+    const choice = chooseConfigured(listeners.configured, request, [...this.servers.of(worker).values()])
+    if (choice === undefined) return this.listenElsewhere(worker, request)
+    if (choice === 'in-use') return { errno: errnoOf('EADDRINUSE'), host: request.host }
+    const place = this.join(worker, request, choice.bound, choice.role)
     if (choice.role !== 'asked') return place
     return { ...place, moved: await this.moveStandIn(worker) }
   }
@@ -130,48 +129,48 @@ export class ListenRequests {
   private async moveStandIn(worker: PoolWorker): Promise<(ListenPlace & { readonly id: number }) | undefined> {
     const server = [...this.servers.of(worker).values()].find(({ role }) => role === 'stands-in')
     if (server === undefined) return undefined
-    const bound = await this.addresses.open(worker, server.wish).catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
+    const bound = await this.addresses.open(worker, server.request).catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
     if (typeof bound !== 'object') {
-      this.notes.unreached(worker, server.wish, bound)
+      this.notices.unreached(worker, server.request, bound)
       return undefined
     }
     this.servers.move(worker, server, bound)
     this.changed(worker)
     if (worker.state === 'ready') this.admitListener(bound)
-    return { id: server.wish.id, ...this.placeOf(server) }
+    return { id: server.request.id, ...this.placeOf(server) }
   }
 
   /** On an address that the config does not name. */
-  private async listenElsewhere(worker: PoolWorker, wish: Wish): Promise<ListenAnswer> {
-    const { host } = wish
-    if (!mayListen(wish, worker.settings)) {
-      this.notes.forbidden(worker, wish)
+  private async listenElsewhere(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {
+    const { host } = request
+    if (!mayListen(request, worker.settings)) {
+      this.notices.forbidden(worker, request)
       return { errno: errnoOf('EACCES'), host }
     }
     try {
-      const bound = await this.addresses.open(worker, wish)
+      const bound = await this.addresses.open(worker, request)
       if (bound === undefined) {
-        this.notes.tooMany(worker, wish)
+        this.notices.tooMany(worker, request)
         return { shared: true }
       }
       const isSecond = this.servers.has(worker, bound)
-      if (isSecond && !wish.reusePort) return { errno: errnoOf('EADDRINUSE'), host }
-      return this.join(worker, wish, bound, isSecond ? 'second' : 'asked')
+      if (isSecond && !request.reusePort) return { errno: errnoOf('EADDRINUSE'), host }
+      return this.join(worker, request, bound, isSecond ? 'second' : 'asked')
     } catch (error) {
-      const shared = this.addresses.overlapping(worker, wish, error as NodeJS.ErrnoException)
+      const shared = this.addresses.overlapping(worker, request, error as NodeJS.ErrnoException)
       if (shared !== undefined) {
-        setTimeout(() => this.servers.of(worker).has(wish.id) && this.notes.overlapping(worker, wish, shared), LASTS_MS).unref()
-        return this.join(worker, wish, shared, 'asked')
+        setTimeout(() => this.servers.of(worker).has(request.id) && this.notices.overlapping(worker, request, shared), LASTS_MS).unref()
+        return this.join(worker, request, shared, 'asked')
       }
-      this.errors.set(worker.pool, listenError(wish, addressText(wish), error))
+      this.errors.set(worker.pool, listenError(request, addressText(request), error))
       const { code } = error as NodeJS.ErrnoException
       // As libuv has it: on Windows there is no other error for a folder that is missing.
-      return { errno: errnoOf(wish.path !== undefined && code === 'ENOENT' ? 'EACCES' : code), host }
+      return { errno: errnoOf(request.path !== undefined && code === 'ENOENT' ? 'EACCES' : code), host }
     }
   }
 
-  private join(worker: PoolWorker, wish: Wish, bound: Bound, role: Role): ListenPlace {
-    const server: WorkerServer = { bound, role, kind: wish.kind, wish }
+  private join(worker: PoolWorker, request: ServerRequest, bound: Bound, role: Role): ListenPlace {
+    const server: WorkerServer = { bound, role, kind: request.kind, request: request }
     this.servers.add(worker, server)
     this.errors.delete(worker.pool)
     worker.hasClosed = false
@@ -182,19 +181,19 @@ export class ListenRequests {
 
   private close(worker: PoolWorker, id: number, { bound }: WorkerServer): void {
     // It closes for itself alone, and serves what still comes to it.
-    if (isLeaving(worker)) return
+    if (isStopping(worker)) return
     this.servers.remove(worker, id)
     // A worker whose last server has closed may be about to listen again, or to end.
     const isLast = this.servers.of(worker).size === 0
     worker.hasClosed = isLast
     this.changed(worker)
-    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.orphans.poll()
+    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.unserved.check()
     else this.closeListener(bound)
-    this.parts.onClosed(worker)
+    this.options.onClosed(worker)
   }
 
   private closeListener(bound: Bound): void {
-    const { listeners, acceptor, events } = this.parts
+    const { listeners, acceptor, events } = this.options
     this.servers.forgetListener(bound)
     if (this.admitted.delete(bound)) events.emit('listenerClosed', { address: addressText(bound) })
     listeners.close(bound, acceptor)
@@ -202,7 +201,7 @@ export class ListenRequests {
   }
 
   private admitListener(bound: Bound): void {
-    const { acceptor, events, listeners } = this.parts
+    const { acceptor, events, listeners } = this.options
     if (this.admitted.has(bound)) return
     acceptor.acceptOn(bound.number)
     const admit = () => {
@@ -216,7 +215,7 @@ export class ListenRequests {
 
   /** What a worker has is judged anew. */
   private changed(worker: PoolWorker): void {
-    const { listeners, acceptor, onChanged } = this.parts
+    const { listeners, acceptor, onChanged } = this.options
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
     for (const bound of listeners.all) acceptor.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
@@ -235,7 +234,7 @@ export class ListenRequests {
   /** As `address()` tells it: without names. */
   private addressOf({ host, port, path, number }: Bound): BoundAddress {
     if (path !== undefined || (host !== undefined && isIP(host) !== 0)) return { host, port, path }
-    const fd = this.parts.acceptor.listening.find((one) => one.number === number)?.fd
+    const fd = this.options.acceptor.listening.find((one) => one.number === number)?.fd
     return { host: (fd === undefined ? undefined : describeListener(fd)?.host) ?? '::', port, path }
   }
 }

@@ -5,8 +5,8 @@ import { type Acceptor, type BoundListener, errnoOf, isAbstract } from '@switchy
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
-import type { InheritedSocket, InheritedSockets } from '../upgrade/inherited-sockets.ts'
-import type { OwnSocket } from '../upgrade/new-primary-process.ts'
+import type { TransferredSocket } from '../upgrade/messages.ts'
+import type { InheritedSocket, InheritedSockets } from './inherited-sockets.ts'
 
 /** One listening socket. */
 export interface Bound extends BoundListener {
@@ -26,7 +26,7 @@ export class Listeners {
   private readonly bound: Bound[] = []
   private readonly inherited: InheritedSockets | undefined
   /** Numbers of those that live on elsewhere. */
-  private kept: readonly number[] = []
+  private keptNumbers: readonly number[] = []
 
   /** `inherited`: sockets that listen already. */
   constructor(inherited?: InheritedSockets) {
@@ -46,7 +46,7 @@ export class Listeners {
 
   /** Opens one socket. Rejects with the system's error. */
   async bind(asked: ListenAddress, acceptor: Acceptor, isConfigured: boolean): Promise<Bound> {
-    const socket: InheritedSocket | undefined = await this.inherited?.take(asked, true)
+    const socket: InheritedSocket | undefined = await this.inherited?.claim(asked, true)
     const { backlog, peek = true, ...rest } = asked
     const listener = await acceptor.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
     const file = fileOf(listener)
@@ -115,7 +115,7 @@ export class Listeners {
   }
 
   /** All of them as a successor has to know them. */
-  transferred(acceptor: Acceptor): OwnSocket[] {
+  socketsToTransfer(acceptor: Acceptor): TransferredSocket[] {
     return acceptor.listening.flatMap(({ fd, number }) => {
       const one = this.bound.find((listener) => listener.number === number)
       if (one === undefined) return []
@@ -125,8 +125,8 @@ export class Listeners {
   }
 
   /** These live on in a successor, and so do the files of unix sockets among them. */
-  keepFiles(numbers: readonly number[]): void {
-    this.kept = numbers
+  keepFilesOf(numbers: readonly number[]): void {
+    this.keptNumbers = numbers
   }
 
   /** The addresses as bound; undefined while there is none. */
@@ -140,7 +140,7 @@ export class Listeners {
 
   /** Removes the files of unix sockets that no other process has. */
   removeFiles(): void {
-    for (const bound of this.bound) if (!this.kept.includes(bound.number)) this.removeFile(bound)
+    for (const bound of this.bound) if (!this.keptNumbers.includes(bound.number)) this.removeFile(bound)
   }
 
   private removeFile(bound: Bound): void {

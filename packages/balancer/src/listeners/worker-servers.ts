@@ -2,17 +2,17 @@
 
 import type { ListenRequest, ServerKind } from '@switchyard/worker-runtime'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
-import type { HeldListener, Role } from './choice.ts'
+import type { HeldListener, Role } from './listener-choice.ts'
 import type { Bound } from './listeners.ts'
 
 /** What a server asks for. */
-export type Wish = Extract<ListenRequest, { ask: 'listen' }>
+export type ServerRequest = Extract<ListenRequest, { ask: 'listen' }>
 
 export interface WorkerServer extends HeldListener {
   bound: Bound
   role: Role
   readonly kind: ServerKind
-  readonly wish: Wish
+  readonly request: ServerRequest
 }
 
 export class WorkerServers {
@@ -31,7 +31,7 @@ export class WorkerServers {
 
   add(worker: PoolWorker, server: WorkerServer): void {
     const servers = this.servers.get(worker) ?? new Map<number, WorkerServer>()
-    this.servers.set(worker, servers.set(server.wish.id, server))
+    this.servers.set(worker, servers.set(server.request.id, server))
     this.own(worker, server.bound)
   }
 
@@ -57,8 +57,8 @@ export class WorkerServers {
   /** The server of a worker that has the connections of a listener. */
   serverFor(worker: PoolWorker, bound: Bound): WorkerServer | undefined {
     const servers = [...this.of(worker).values()]
-    const own = servers.find((server) => server.bound === bound && server.role === 'asked')
-    if (own !== undefined || !bound.isConfigured) return own
+    const recordOwner = servers.find((server) => server.bound === bound && server.role === 'asked')
+    if (recordOwner !== undefined || !bound.isConfigured) return recordOwner
     const main = servers.filter((server) => server.bound.isConfigured && server.role !== 'second')
     return main.find(({ role }) => role === 'asked') ?? main[0]
   }
@@ -75,12 +75,12 @@ export class WorkerServers {
 
   /** Has a worker that stays a server for it? */
   isHeld(bound: Bound): boolean {
-    for (const worker of this.servers.keys()) if (!isLeaving(worker) && this.has(worker, bound)) return true
+    for (const worker of this.servers.keys()) if (!isStopping(worker) && this.has(worker, bound)) return true
     return false
   }
 
   /** No worker has a server for it, although one is up that could have, or none ever will: `hasPool` tells which pools there are. */
-  isOrphan(bound: Bound, hasPool: (pool: string) => boolean): boolean {
+  isUnserved(bound: Bound, hasPool: (pool: string) => boolean): boolean {
     if (bound.isConfigured || this.isHeld(bound)) return false
     const owners = [...(this.owners.get(bound) ?? [])].filter(hasPool)
     return owners.length === 0 || [...this.servers.keys()].some(({ state, pool }) => state === 'ready' && owners.includes(pool))
@@ -101,6 +101,6 @@ export class WorkerServers {
 const NONE: ReadonlyMap<number, WorkerServer> = new Map()
 
 /** Is it about to end, so that what it closes is closed for itself only? */
-export function isLeaving({ state, stoppingMs: leavingMs }: PoolWorker): boolean {
-  return state === 'draining' || state === 'gone' || leavingMs !== undefined
+export function isStopping({ state, stoppingMs }: PoolWorker): boolean {
+  return state === 'draining' || state === 'gone' || stoppingMs !== undefined
 }

@@ -79,7 +79,7 @@ export class SessionHandover implements StateTransfer {
     return this.isEmbedded()
   }
 
-  surrender(send: (entry: object) => void): void {
+  onNewPrimaryServes(send: (entry: object) => void): void {
     this.stopWatching()
     this.state = 'away'
     this.send = send
@@ -94,14 +94,14 @@ export class SessionHandover implements StateTransfer {
     this.handleWaiting()
   }
 
-  answer(entry: unknown): void {
+  onAnswer(entry: unknown): void {
     const { line, message } = entry as ToOldWorker
     this.lines.get(line)?.send(message)
   }
 
   // ---- As the successor ----
 
-  take(entry: unknown, answer: (entry: object) => void): void {
+  receive(entry: unknown, answer: (entry: object) => void): void {
     const said = entry as Partial<{ row: SessionTableEntry; line: number; batch: unknown; gone: number }>
     if (said.row !== undefined) this.sessions.restore(said.row)
     else if (said.gone !== undefined) this.forgetOld(said.gone)
@@ -109,7 +109,7 @@ export class SessionHandover implements StateTransfer {
   }
 
   /** The old primary is gone, and its workers with it. */
-  left(): void {
+  onOldPrimaryGone(): void {
     for (const number of [...this.oldWorkers.keys()]) this.forgetOld(number)
   }
 

@@ -19,19 +19,19 @@ export class ServiceManager {
   readonly env: Readonly<Record<string, string>>
   private readonly socket: string
   private readonly onFailed: (message: string) => void
-  private readonly send: typeof sendDatagram
+  private readonly sendDatagram: typeof sendDatagram
   private last: Promise<void> = Promise.resolve()
 
   private constructor(socket: string, watchdogUs: number | undefined, onFailed: (message: string) => void, send: typeof sendDatagram) {
     this.socket = socket
-    this.send = send
+    this.sendDatagram = send
     this.watchdogMs = watchdogUs === undefined ? undefined : watchdogUs / 1000
     this.env = { [SOCKET]: socket, ...(watchdogUs !== undefined && { [WATCHDOG]: String(watchdogUs) }) }
     this.onFailed = onFailed
   }
 
   /** The one that has started this process, if one has. The variables are removed from `env`: workers are not to speak for the primary. */
-  static take(
+  static fromEnvironment(
     env: NodeJS.ProcessEnv,
     pid: number,
     onFailed: (message: string) => void,
@@ -46,16 +46,16 @@ export class ServiceManager {
   }
 
   /** Says all of these at once. */
-  say(...assignments: readonly Assignment[]): void {
+  send(...assignments: readonly Assignment[]): void {
     try {
-      if (!this.send(this.socket, assignments.join('\n'))) this.sayByCommand(assignments)
+      if (!this.sendDatagram(this.socket, assignments.join('\n'))) this.sendByCommand(assignments)
     } catch (error) {
       this.onFailed(`the service manager can't be told anything: ${(error as Error).message}`)
     }
   }
 
   /** In order, one after the other. */
-  private sayByCommand(assignments: readonly Assignment[]): void {
+  private sendByCommand(assignments: readonly Assignment[]): void {
     const env = { ...process.env, [SOCKET]: this.socket }
     const say = () =>
       new Promise<void>((resolve) => {

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { openSharedTable, type SessionSettings, type SharedEntry, type SharedTable } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import { namedVisitor, nameOf, type VisitorEntry, type VisitorTable } from './visitor-table.ts'
+import { tableKey, type VisitorEntry, type VisitorTable, visitorOf } from './visitor-table.ts'
 
 /** What stands in its keys. */
 const NAME = 'visitors'
@@ -13,7 +13,7 @@ const NAME = 'visitors'
 const PORTION = 1000
 
 export interface RedisSharingOptions {
-  readonly learned: VisitorTable
+  readonly visitors: VisitorTable
   readonly events: BalancerEmitter
   /** Left out: the real one. */
   readonly openTable?: typeof openSharedTable
@@ -43,19 +43,19 @@ export class RedisSharing {
     this.close()
     this.wishes = wishes
     if (wishes === undefined) return
-    const { events, learned, openTable = openSharedTable } = this.options
+    const { events, visitors: learned, openTable = openSharedTable } = this.options
     const table = openTable(wishes, NAME, { maxEntries, onFault: (error) => events.emit('sharingFailed', { error }) })
     this.table = table
     table.onChange((shared) => {
       const entry = entryOf(shared)
-      if (this.table === table && entry !== undefined) learned.take(entry)
+      if (this.table === table && entry !== undefined) learned.receive(entry)
     })
     void this.load(table, maxEntries)
   }
 
   /** Tells the others, if there are any. */
   publish({ pool, key, slot }: VisitorEntry, ttlMs: number): void {
-    this.table?.publish(nameOf(pool, key), String(slot), ttlMs)
+    this.table?.publish(tableKey(pool, key), String(slot), ttlMs)
   }
 
   close(): void {
@@ -70,7 +70,7 @@ export class RedisSharing {
     // Those that last longest were used last.
     for (let at = entries.length - 1; at >= 0 && this.table === table; at--) {
       const entry = entryOf(entries[at] as SharedEntry)
-      if (entry !== undefined) this.options.learned.add(entry)
+      if (entry !== undefined) this.options.visitors.receiveOlder(entry)
       if (at % PORTION === 0) await setImmediate()
     }
   }
@@ -78,6 +78,6 @@ export class RedisSharing {
 
 /** Others may be of another version, or no balancers at all. */
 function entryOf({ key, value }: SharedEntry): VisitorEntry | undefined {
-  const visitor = namedVisitor(key)
+  const visitor = visitorOf(key)
   return visitor.pool === '' || !/^\d+$/.test(value) ? undefined : { ...visitor, slot: Number(value) }
 }

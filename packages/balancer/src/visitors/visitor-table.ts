@@ -3,6 +3,10 @@
 
 import { VISITOR_KEY_LENGTH, type VisitorSlots, visitorKey } from '@switchyard/routing'
 import type { VisitorStatus } from '../status.ts'
+import type { StateTransfer } from '../upgrade/state-transfer.ts'
+
+/** Name of the table's StateTransfer; both primaries use it. */
+export const VISITORS = 'visitors'
 
 export interface VisitorTableOptions {
   readonly maxEntries: number
@@ -23,11 +27,11 @@ export interface VisitorEntry {
   readonly slot: number
 }
 
-interface Known {
+interface VisitorRow {
   readonly slot: number
   untilMs: number
   /** When others are to hear of it again. */
-  tellMs: number
+  announceMs: number
 }
 
 const MAX_SLOT = 2 ** 16 - 1
@@ -38,7 +42,7 @@ export class VisitorTable implements VisitorSlots {
   private maxEntries: number
   private ttlMs: number
   /** By pool and key, whoever came last at the end. Since each has the same time to live, they end in this order too. */
-  private readonly known = new Map<string, Known>()
+  private readonly rows = new Map<string, VisitorRow>()
 
   constructor(options: VisitorTableOptions) {
     this.options = options
@@ -55,89 +59,101 @@ export class VisitorTable implements VisitorSlots {
 
   slotOf(pool: string, cookie: string, value: string): number | undefined {
     const key = visitorKey(cookie, value)
-    const name = nameOf(pool, key)
+    const name = tableKey(pool, key)
     const known = this.find(name)
     if (known === undefined) return undefined
     const now = this.options.now()
     known.untilMs = now + this.ttlMs
     this.keep(name, known)
-    if (now >= known.tellMs) this.tell(pool, key, known)
+    if (now >= known.announceMs) this.announce(pool, key, known)
     return known.slot
   }
 
   /** A worker has given these visitors their cookie. Who made it first has them for as long as there is a worker in its slot. */
   learn(pool: string, slot: number, keys: readonly string[]): void {
     for (const key of keys) {
-      const known = this.find(nameOf(pool, key))
+      const known = this.find(tableKey(pool, key))
       if (known !== undefined && (known.slot === slot || this.options.isHeld(pool, known.slot))) continue
       if (known === undefined) this.counts.learned++
       else this.counts.moved++
-      const fresh = { slot, untilMs: this.options.now() + this.ttlMs, tellMs: 0 }
-      this.keep(nameOf(pool, key), fresh)
-      this.tell(pool, key, fresh)
+      const fresh = { slot, untilMs: this.options.now() + this.ttlMs, announceMs: 0 }
+      this.keep(tableKey(pool, key), fresh)
+      this.announce(pool, key, fresh)
     }
   }
 
   /** Another primary knows this. Nobody is told of it again. Anything that makes no sense is passed over. */
-  take({ pool, key, slot }: VisitorEntry): void {
+  receive({ pool, key, slot }: VisitorEntry): void {
     if (key.length !== VISITOR_KEY_LENGTH || !Number.isInteger(slot) || slot < 0 || slot > MAX_SLOT) return
     const now = this.options.now()
-    this.keep(nameOf(pool, key), { slot, untilMs: now + this.ttlMs, tellMs: now + this.ttlMs / 2 })
+    this.keep(tableKey(pool, key), { slot, untilMs: now + this.ttlMs, announceMs: now + this.ttlMs / 2 })
   }
 
   /** The same, unless it is known here. */
-  add(entry: VisitorEntry): void {
-    if (this.find(nameOf(entry.pool, entry.key)) === undefined) this.take(entry)
+  receiveOlder(entry: VisitorEntry): void {
+    if (this.find(tableKey(entry.pool, entry.key)) === undefined) this.receive(entry)
   }
 
   /** All of them at this moment, whoever came last at the end. */
   *entries(): Generator<VisitorEntry> {
-    for (const [name, { slot }] of [...this.known]) yield { ...namedVisitor(name), slot }
+    for (const [name, { slot }] of [...this.rows]) yield { ...visitorOf(name), slot }
   }
 
   /** The counts of this moment. */
   status(): VisitorStatus {
     this.trim()
-    return { ...this.counts, kept: this.known.size }
+    return { ...this.counts, kept: this.rows.size }
   }
 
-  private find(name: string): Known | undefined {
-    const known = this.known.get(name)
+  private find(name: string): VisitorRow | undefined {
+    const known = this.rows.get(name)
     if (known === undefined || known.untilMs > this.options.now()) return known
-    this.known.delete(name)
+    this.rows.delete(name)
     this.counts.expired++
     return undefined
   }
 
-  private keep(name: string, known: Known): void {
-    this.known.delete(name)
-    this.known.set(name, known)
+  private keep(name: string, known: VisitorRow): void {
+    this.rows.delete(name)
+    this.rows.set(name, known)
     this.trim()
   }
 
-  private tell(pool: string, key: string, known: Known): void {
-    known.tellMs = this.options.now() + this.ttlMs / 2
+  private announce(pool: string, key: string, known: VisitorRow): void {
+    known.announceMs = this.options.now() + this.ttlMs / 2
     this.options.onLearned({ pool, key, slot: known.slot }, this.ttlMs)
   }
 
   /** Forgets those whose time is over, and those that are too many. */
   private trim(): void {
     const now = this.options.now()
-    for (const [name, { untilMs }] of this.known) {
+    for (const [name, { untilMs }] of this.rows) {
       if (untilMs <= now) this.counts.expired++
-      else if (this.known.size > this.maxEntries) this.counts.evicted++
+      else if (this.rows.size > this.maxEntries) this.counts.evicted++
       else break
-      this.known.delete(name)
+      this.rows.delete(name)
     }
   }
 }
 
 /** What a visitor of a pool is called by in tables. */
-export function nameOf(pool: string, key: string): string {
+export function tableKey(pool: string, key: string): string {
   return key + pool
 }
 
 /** Whom such a name stands for. */
-export function namedVisitor(name: string): Pick<VisitorEntry, 'pool' | 'key'> {
+export function visitorOf(name: string): Pick<VisitorEntry, 'pool' | 'key'> {
   return { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH) }
+}
+
+/** Copies the table to a new primary. */
+export function visitorTransfer(learned: VisitorTable): StateTransfer {
+  return {
+    name: VISITORS,
+    entries: () => learned.entries(),
+    receive: (entry) => {
+      const { pool, key, slot } = entry as VisitorEntry
+      if (typeof pool === 'string' && typeof key === 'string' && typeof slot === 'number') learned.receive({ pool, key, slot })
+    },
+  }
 }

@@ -96,10 +96,13 @@ function workerOf({ requests }: World, changes: { state?: PoolWorker['state']; p
   const ask = (request: ListenRequest): Promise<ListenAnswer> => requests.answer(worker, request)
   return {
     worker,
-    async listen(wish: Partial<Extract<ListenRequest, { ask: 'listen' }>>) {
+    async listen(request: Partial<Extract<ListenRequest, { ask: 'listen' }>>) {
       const defaults = { ask: 'listen', kind: 'http', ipv6Only: false, reusePort: false, backlog: undefined, mode: 0o755 } as const
       const id = ++lastId
-      return { id, ...(await ask({ ...defaults, id, ...wish })) } as { id: number; errno?: number; shared?: true } & Record<string, unknown>
+      return { id, ...(await ask({ ...defaults, id, ...request })) } as { id: number; errno?: number; shared?: true } & Record<
+        string,
+        unknown
+      >
     },
     close: (id: number) => ask({ ask: 'close', id }),
     become(next: PoolWorker['state']) {

@@ -45,8 +45,8 @@ const written = (said: unknown): unknown => JSON.parse(JSON.stringify(said))
 
 /** The way from one to the next, step by step, over JSON. */
 function upgradeOf(old: SessionHandover, next: SessionHandover) {
-  const toOld = (entry: object): void => old.answer(written(entry))
-  const toNext = (entry: object): void => next.take(written(entry), toOld)
+  const toOld = (entry: object): void => old.onAnswer(written(entry))
+  const toNext = (entry: object): void => next.receive(written(entry), toOld)
   return {
     *copy(): Generator<void> {
       for (const entry of old.entries()) {
@@ -61,7 +61,7 @@ function upgradeOf(old: SessionHandover, next: SessionHandover) {
     freeze: () => {
       for (const entry of old.freeze()) toNext(entry)
     },
-    surrender: () => old.surrender(toNext),
+    surrender: () => old.onNewPrimaryServes(toNext),
   }
 }
 
@@ -180,7 +180,7 @@ test('a worker that goes is forgotten, here and there', () => {
   old.handover.forget(gone)
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
   assert.equal(gone.changed, [undefined])
-  next.handover.left()
+  next.handover.onOldPrimaryGone()
   next.ask(new Line(), ['write', idOf('a'), 'three', TTL, null])
   assert.equal(worker.changed, [], 'when the old primary is gone nobody is told there')
 })
@@ -188,8 +188,8 @@ test('a worker that goes is forgotten, here and there', () => {
 test('what makes no sense is passed over', () => {
   const { handover, sessions } = primary()
   for (const entry of [{}, { line: 1 }, { line: 1, batch: 5 }, { line: 1, batch: { switchyard: 'leave' } }, { gone: 7 }])
-    handover.take(entry, () => {})
-  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) handover.answer(entry)
+    handover.receive(entry, () => {})
+  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) handover.onAnswer(entry)
   assert.is(sessions.table.size, 0)
 })
 

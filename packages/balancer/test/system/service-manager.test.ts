@@ -13,14 +13,14 @@ const ignore = (): void => {}
 
 test('without one nothing is said', () => {
   for (const env of [{}, { NOTIFY_SOCKET: '' }, { NOTIFY_SOCKET: 'relative' }, { NOTIFY_SOCKET: '@' }, { WATCHDOG_USEC: '1000' }]) {
-    assert.is(ServiceManager.take(env, PID, ignore), undefined)
+    assert.is(ServiceManager.fromEnvironment(env, PID, ignore), undefined)
     assert.equal(env, {})
   }
 })
 
 test('its variables are taken out of the environment, and kept for a successor', () => {
   const env = { NOTIFY_SOCKET: '@a', WATCHDOG_USEC: '3000000', WATCHDOG_PID: `${PID}`, OTHER: 'x' }
-  const manager = ServiceManager.take(env, PID, ignore)
+  const manager = ServiceManager.fromEnvironment(env, PID, ignore)
   assert.equal(env as object, { OTHER: 'x' })
   assert.is(manager?.watchdogMs, 3_000)
   assert.equal(manager?.env, { NOTIFY_SOCKET: '@a', WATCHDOG_USEC: '3000000' })
@@ -28,7 +28,7 @@ test('its variables are taken out of the environment, and kept for a successor',
 
 test('a watchdog for another process is none of ours', () => {
   const env = { NOTIFY_SOCKET: '/run/notify', WATCHDOG_USEC: '3000000', WATCHDOG_PID: '78' }
-  const manager = ServiceManager.take(env, PID, ignore)
+  const manager = ServiceManager.fromEnvironment(env, PID, ignore)
   assert.equal([manager?.watchdogMs, manager?.env], [undefined, { NOTIFY_SOCKET: '/run/notify' }])
 })
 
@@ -39,8 +39,8 @@ test('all of one message goes together; a failure is told', () => {
     sent.push(`${socket} ${text}`)
     throw new Error('ENOENT')
   }
-  const manager = ServiceManager.take({ NOTIFY_SOCKET: '@a' }, PID, (message) => failures.push(message), send)
-  manager?.say('READY=1', 'STATUS=well')
+  const manager = ServiceManager.fromEnvironment({ NOTIFY_SOCKET: '@a' }, PID, (message) => failures.push(message), send)
+  manager?.send('READY=1', 'STATUS=well')
   assert.equal([sent, failures], [['@a READY=1\nSTATUS=well'], ["the service manager can't be told anything: ENOENT"]])
 })
 
@@ -53,9 +53,9 @@ test('without the native module systemd-notify says it, in order', async () => {
   chmodSync(command, 0o755)
   const path = process.env.PATH
   process.env.PATH = `${folder}${delimiter}${path}`
-  const manager = ServiceManager.take({ NOTIFY_SOCKET: '@a' }, PID, ignore, () => false)
-  manager?.say('READY=1', 'STATUS=two words')
-  manager?.say('WATCHDOG=1')
+  const manager = ServiceManager.fromEnvironment({ NOTIFY_SOCKET: '@a' }, PID, ignore, () => false)
+  manager?.send('READY=1', 'STATUS=two words')
+  manager?.send('WATCHDOG=1')
   const said = await until(() => {
     try {
       const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)

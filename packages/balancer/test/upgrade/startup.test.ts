@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
+import { type InheritedSocket, InheritedSockets, type WantedAddress } from '../../src/listeners/inherited-sockets.ts'
 import { folderAsWritten } from '../../src/system/written-path.ts'
-import { takeActivation } from '../../src/upgrade/activation.ts'
-import { isChildOfInit } from '../../src/upgrade/container.ts'
-import { type InheritedSocket, InheritedSockets, type WantedAddress } from '../../src/upgrade/inherited-sockets.ts'
+import { readActivation } from '../../src/upgrade/activation.ts'
+import { isChildOfInit } from '../../src/upgrade/old-primary.ts'
 import type { OldPrimaryLink } from '../../src/upgrade/old-primary-link.ts'
-import { ownCommand } from '../../src/upgrade/restart-command.ts'
+import { restartCommand } from '../../src/upgrade/restart-command.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 const test = suite('inheritance')
@@ -45,15 +45,15 @@ const fits: readonly [title: string, has: Partial<InheritedSocket>, wants: Wante
 for (const [title, has, wants, isTaken] of fits) {
   test(`${isTaken ? 'fits' : 'does not fit'}: ${title}`, async () => {
     const sockets = new InheritedSockets([socket(5, has)])
-    assert.is((await sockets.take(wants, true))?.fd, isTaken ? 5 : undefined)
-    assert.is(sockets.left.length, isTaken ? 0 : 1)
+    assert.is((await sockets.claim(wants, true))?.fd, isTaken ? 5 : undefined)
+    assert.is(sockets.unclaimed.length, isTaken ? 0 : 1)
   })
 }
 
 test('of several that fit each is taken once', async () => {
   const same = { host: '127.0.0.1', askedPort: 0 }
   const sockets = new InheritedSockets([socket(5, { ...same, port: 1 }), socket(6, { ...same, port: 2 })])
-  const taken = [0, 1, 2].map(() => sockets.take({ host: '127.0.0.1', port: 0 }, true))
+  const taken = [0, 1, 2].map(() => sockets.claim({ host: '127.0.0.1', port: 0 }, true))
   assert.equal(
     (await Promise.all(taken)).map((one) => one?.port),
     [1, 2, undefined],
@@ -63,7 +63,7 @@ test('of several that fit each is taken once', async () => {
 test('what a service manager passes begins at descriptor 3, and nobody else takes it for his', () => {
   const env = { LISTEN_PID: '9', LISTEN_FDS: '3', LISTEN_FDNAMES: 'web:odd:admin', OTHER: 'x' }
   const described = { host: '::', port: 80, path: undefined, ipv6Only: false }
-  const { sockets, warnings } = takeActivation(env, 9, (fd) => (fd === 4 ? undefined : described))
+  const { sockets, warnings } = readActivation(env, 9, (fd) => (fd === 4 ? undefined : described))
   assert.equal(env as object, { OTHER: 'x' })
   assert.equal(sockets, [
     { ...described, fd: 3, askedPort: undefined, number: undefined, isManaged: true },
@@ -83,7 +83,7 @@ for (const [title, env] of [
   test(`nothing is passed: ${title}`, () => {
     const given: NodeJS.ProcessEnv = { ...env }
     assert.equal(
-      takeActivation(given, 9, () => assert.unreachable() as undefined),
+      readActivation(given, 9, () => assert.unreachable() as undefined),
       { sockets: [], warnings: [] },
     )
     assert.equal(given, {})
@@ -124,7 +124,7 @@ test('a service manager’s sockets are listened on when the config names none, 
     ['::', 80, undefined],
     [undefined, undefined, '/run/a.sock'],
   ])
-  await sockets.take({ path: '/run/a.sock' }, true)
+  await sockets.claim({ path: '/run/a.sock' }, true)
   assert.is(said()?.length, 2)
   const named = { settings: settingsWith({ listen: 3000 }), knowsSecret: false }
   assert.equal(startup.applyTo(named).listen, named.settings.listen)
@@ -145,17 +145,17 @@ test('the command line leads through the links by which it was written', () => {
     execArgv: ['--import', 'x'],
     argv: ['/real/node', `${real}/bin/balancer.js`, 'start', '-i', '2'],
   }
-  assert.equal(ownCommand({ ...started, argv0: 'node' }, link, real), {
+  assert.equal(restartCommand({ ...started, argv0: 'node' }, link, real), {
     file: '/real/node',
     args: ['--import', 'x', `${link}/bin/balancer.js`, 'start', '-i', '2'],
     cwd: link,
   })
   // A path that the system still has is what somebody wrote, and may be a link to another version by now.
-  assert.is(ownCommand({ ...started, argv0: process.execPath }, real, real).file, process.execPath)
-  assert.is(ownCommand({ ...started, argv0: '/gone/node' }, real, real).file, '/real/node')
+  assert.is(restartCommand({ ...started, argv0: process.execPath }, real, real).file, process.execPath)
+  assert.is(restartCommand({ ...started, argv0: '/gone/node' }, real, real).file, '/real/node')
   // What is outside the folder, or has no link, is as it was.
-  assert.is(ownCommand({ ...started, argv0: 'node', argv: ['node', '/usr/bin/balancer'] }, link, real).args[2], '/usr/bin/balancer')
-  assert.is(ownCommand({ ...started, argv0: 'node' }, real, real).args[2], `${real}/bin/balancer.js`)
+  assert.is(restartCommand({ ...started, argv0: 'node', argv: ['node', '/usr/bin/balancer'] }, link, real).args[2], '/usr/bin/balancer')
+  assert.is(restartCommand({ ...started, argv0: 'node' }, real, real).args[2], `${real}/bin/balancer.js`)
 })
 
 test('only a child of the first process can be an init’s', () => assert.not.ok(isChildOfInit(process.pid)))

@@ -49,7 +49,7 @@ function sharingWith(kept: readonly SharedEntry[] = []) {
     isHeld: () => true,
     onLearned: (entry, ttlMs) => redisSharing?.publish(entry, ttlMs),
   })
-  redisSharing = new RedisSharing({ learned, events: new BalancerEmitter(), openTable })
+  redisSharing = new RedisSharing({ visitors: learned, events: new BalancerEmitter(), openTable })
   const slotOf = (value: string, pool = 'web') => learned.slotOf(pool, 'sid', value)
   return { learned, redisSharing, tables, slotOf }
 }

@@ -92,9 +92,9 @@ test('others hear of it once more when half of its time is over and it still com
 
 test('what another primary knows is taken over, and nobody is told of it again', () => {
   const { learned, told, pass, slotOf } = tableWith()
-  learned.take({ pool: 'web', key: keyOf('alice'), slot: 4 })
+  learned.receive({ pool: 'web', key: keyOf('alice'), slot: 4 })
   assert.is(slotOf('alice'), 4)
-  learned.take({ pool: 'web', key: keyOf('alice'), slot: 5 })
+  learned.receive({ pool: 'web', key: keyOf('alice'), slot: 5 })
   assert.is(slotOf('alice'), 5)
   assert.equal([told.length, learned.status().learned], [0, 0])
   pass(TTL / 2)
@@ -104,8 +104,8 @@ test('what another primary knows is taken over, and nobody is told of it again',
 
 test('what makes no sense is passed over', () => {
   const { learned } = tableWith()
-  for (const slot of [-1, 1.5, 65_536, Number.NaN]) learned.take({ pool: 'web', key: keyOf('alice'), slot })
-  learned.take({ pool: 'web', key: 'short', slot: 0 })
+  for (const slot of [-1, 1.5, 65_536, Number.NaN]) learned.receive({ pool: 'web', key: keyOf('alice'), slot })
+  learned.receive({ pool: 'web', key: 'short', slot: 0 })
   assert.is(learned.status().kept, 0)
 })
 
@@ -119,7 +119,7 @@ test('its entries make the same table elsewhere', () => {
     { pool: 'heavy-jobs', key: keyOf('bob'), slot: 7 },
   ])
   const other = tableWith()
-  for (const entry of JSON.parse(JSON.stringify(entries))) other.learned.take(entry)
+  for (const entry of JSON.parse(JSON.stringify(entries))) other.learned.receive(entry)
   assert.equal([other.slotOf('alice'), other.slotOf('bob', 'heavy-jobs')], [2, 7])
 })
 

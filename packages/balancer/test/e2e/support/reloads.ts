@@ -80,7 +80,7 @@ export class ReloadedBalancer {
 
   /** Stops whoever serves; resolves with the exit code of the first primary. */
   async stop(): Promise<number | null> {
-    if (this.balancer.newPrimaryProcess === undefined) return this.balancer.stop()
+    if (this.balancer.newPrimaryPid === undefined) return this.balancer.stop()
     await stopLast(this.balancer, ['--control', this.control])
     return this.balancer.ended()
   }
@@ -88,7 +88,7 @@ export class ReloadedBalancer {
   /** The next one has to wait until the primary before has left. */
   private async upgrade(): Promise<void> {
     const { pid } = this.balancer
-    this.balancer.newPrimaryProcess = await upgrade(this.balancer, ['--control', this.control])
+    this.balancer.newPrimaryPid = await upgrade(this.balancer, ['--control', this.control])
     await untilGone(pid)
   }
 

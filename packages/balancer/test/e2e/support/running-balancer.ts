@@ -60,7 +60,7 @@ export class RunningBalancer {
   /** What the balancer takes for the folder of temporary files: what it leaves there is seen. Its config file is there too, unless another was named. */
   readonly temporary: string
   /** The pid of the last successor, once it serves. */
-  newPrimaryProcess: number | undefined
+  newPrimaryPid: number | undefined
 
   constructor(child: LoggedChild, temporary: string) {
     this.child = child
@@ -74,7 +74,7 @@ export class RunningBalancer {
 
   /** Of the primary that serves: after an upgrade its successor's. */
   get pid(): number {
-    return this.newPrimaryProcess ?? this.child.process.pid ?? 0
+    return this.newPrimaryPid ?? this.child.process.pid ?? 0
   }
 
   get lines(): LogLine[] {

@@ -4,7 +4,7 @@ import type { ListenRequest } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { addressText, type Bound } from './listeners.ts'
-import type { Wish } from './worker-servers.ts'
+import type { ServerRequest } from './worker-servers.ts'
 
 type OwnServer = Extract<ListenRequest, { ask: 'own' }>
 
@@ -17,9 +17,9 @@ const OWN = {
   handle: 'listens on a handle, and is not balanced: only its own process has that handle',
 }
 
-export class ListenNotes {
+export class ListenNotices {
   private readonly events: BalancerEmitter
-  private readonly said = new Set<string>()
+  private readonly seen = new Set<string>()
 
   constructor(events: BalancerEmitter) {
     this.events = events
@@ -27,42 +27,46 @@ export class ListenNotes {
 
   own(worker: PoolWorker, { why, ...address }: OwnServer): void {
     const where = address.port === undefined && address.path === undefined ? '' : ` on ${addressText(address)}`
-    this.say(worker, 'info', `the server${where} ${OWN[why]}`)
+    this.notify(worker, 'info', `the server${where} ${OWN[why]}`)
   }
 
-  unbalanced(worker: PoolWorker, wish: Wish): void {
-    this.say(worker, 'info', `the server on ${addressText(wish)} is not balanced ('unbalanced'): the kernel shares it between the workers`)
+  unbalanced(worker: PoolWorker, request: ServerRequest): void {
+    this.notify(
+      worker,
+      'info',
+      `the server on ${addressText(request)} is not balanced ('unbalanced'): the kernel shares it between the workers`,
+    )
   }
 
-  tooMany(worker: PoolWorker, wish: Wish): void {
+  tooMany(worker: PoolWorker, request: ServerRequest): void {
     const why = "there are as many listeners as 'maxListeners' allows"
-    this.say(worker, 'warn', `the server on ${addressText(wish)} is not balanced, the kernel shares it between the workers: ${why}`)
+    this.notify(worker, 'warn', `the server on ${addressText(request)} is not balanced, the kernel shares it between the workers: ${why}`)
   }
 
-  forbidden(worker: PoolWorker, wish: Wish): void {
+  forbidden(worker: PoolWorker, request: ServerRequest): void {
     const remedy = "name the address in 'listen', and the primary listens there for it"
-    this.say(worker, 'warn', `the user of this worker may not listen on ${addressText(wish)}: ${remedy}`)
+    this.notify(worker, 'warn', `the user of this worker may not listen on ${addressText(request)}: ${remedy}`)
   }
 
   /** It stood in for the config, and can't have the address that it asked for. `code`: the system's error; undefined: there are too many listeners. */
-  unreached(worker: PoolWorker, wish: Wish, code: string | undefined): void {
+  unreached(worker: PoolWorker, request: ServerRequest, code: string | undefined): void {
     const why = code ?? "there are as many listeners as 'maxListeners' allows"
-    this.say(worker, 'warn', `the server on ${addressText(wish)} gets no connections: the primary can't listen there (${why})`)
+    this.notify(worker, 'warn', `the server on ${addressText(request)} gets no connections: the primary can't listen there (${why})`)
   }
 
-  overlapping(worker: PoolWorker, wish: Wish, bound: Bound): void {
-    const [where, there] = [addressText(wish), addressText(bound)]
-    this.say(
+  overlapping(worker: PoolWorker, request: ServerRequest, bound: Bound): void {
+    const [where, there] = [addressText(request), addressText(bound)]
+    this.notify(
       worker,
       'warn',
       `the server on ${where} gets what comes by ${there}, where other workers listen: a restart changes the address`,
     )
   }
 
-  private say({ pool, workerSlot }: PoolWorker, level: 'info' | 'warn', message: string): void {
+  private notify({ pool, workerSlot }: PoolWorker, level: 'info' | 'warn', message: string): void {
     const text = `${pool}: ${message}`
-    if (this.said.has(text) || this.said.size >= MOST) return
-    this.said.add(text)
+    if (this.seen.has(text) || this.seen.size >= MOST) return
+    this.seen.add(text)
     this.events.emit('workerNoticed', { ...workerSlot, level, message })
   }
 }

@@ -2,7 +2,7 @@
 
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
-import { chooseConfigured, type HeldListener, isSameAddress, type Role } from '../../src/listeners/choice.ts'
+import { chooseConfigured, type HeldListener, isSameAddress, type Role } from '../../src/listeners/listener-choice.ts'
 import type { Bound } from '../../src/listeners/listeners.ts'
 
 const test = suite('listen choice')
@@ -26,7 +26,7 @@ const socket = configured(3, { path: '/run/app.sock' })
 const any = configured(4, { host: '127.0.0.1', port: 0 })
 const elsewhere = { ...configured(5, { port: 9464 }), isConfigured: false }
 
-const table: [name: string, all: Bound[], wish: ServerAddress, has: HeldListener[], expected: [Bound, Role] | 'in-use' | undefined][] = [
+const table: [name: string, all: Bound[], request: ServerAddress, has: HeldListener[], expected: [Bound, Role] | 'in-use' | undefined][] = [
   ['no config: a listener of its own', [], { port: 8080 }, [], undefined],
   ['its port', [main, local], { port: 8443 }, [], [local, 'asked']],
   ['its port, on another host', [main], { host: '127.0.0.1', port: 8080 }, [], [main, 'asked']],
@@ -46,9 +46,9 @@ const table: [name: string, all: Bound[], wish: ServerAddress, has: HeldListener
   ['a path, where the config has a port', [main], { path: '/run/app.sock' }, [], [main, 'stands-in']],
 ]
 
-for (const [name, all, wish, has, expected] of table) {
+for (const [name, all, request, has, expected] of table) {
   test(name, () => {
-    const choice = chooseConfigured(all, wish, has)
+    const choice = chooseConfigured(all, request, has)
     assert.equal(typeof choice === 'object' ? [choice.bound, choice.role] : choice, expected)
   })
 }

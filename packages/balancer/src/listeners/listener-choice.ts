@@ -18,21 +18,23 @@ export interface HeldListener {
 export type ListenChoice = { readonly bound: Bound; readonly role: Role } | 'in-use' | undefined
 
 /** The choice for a server that asks for `wish`; undefined: it gets a listener of its own. `held`: what other servers of its worker have. */
-export function chooseConfigured(configured: readonly Bound[], wish: ServerAddress, held: readonly HeldListener[]): ListenChoice {
+export function chooseConfigured(configured: readonly Bound[], request: ServerAddress, held: readonly HeldListener[]): ListenChoice {
   const [first] = configured
   if (first === undefined) return undefined
   const isHeld = (bound: Bound) => held.some((one) => one.bound === bound && one.role === 'asked')
-  const named = configured.filter((bound) => names(bound, wish))
-  const free = named.find((bound) => isSameHost(bound, wish) && !isHeld(bound)) ?? named.find((bound) => !isHeld(bound))
+  const named = configured.filter((bound) => names(bound, request))
+  const free = named.find((bound) => isSameHost(bound, request) && !isHeld(bound)) ?? named.find((bound) => !isHeld(bound))
   if (free !== undefined) return { bound: free, role: 'asked' }
   // Frameworks open one server for each address of `localhost`, and one listener of the config may stand for both.
-  const [covering] = named.filter((bound) => !isSameHost(bound, wish))
+  const [covering] = named.filter((bound) => !isSameHost(bound, request))
   if (covering !== undefined) return { bound: covering, role: 'second' }
   if (named.length > 0) return 'in-use'
   const mine = held.filter(({ bound }) => bound.isConfigured)
   if (mine.some(({ role }) => role !== 'stands-in')) return undefined
   // Where one of the two may have any port, they belong together.
-  const any = configured.find(({ path, asked }) => path === undefined && wish.path === undefined && (wish.port === 0 || asked.port === 0))
+  const any = configured.find(
+    ({ path, asked }) => path === undefined && request.path === undefined && (request.port === 0 || asked.port === 0),
+  )
   if (any !== undefined) return { bound: any, role: 'asked' }
   return mine.length === 0 ? { bound: first, role: 'stands-in' } : undefined
 }

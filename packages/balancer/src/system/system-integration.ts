@@ -16,7 +16,7 @@ const STOP_SPARE_MS = 10_000
 const RELOADS = ['reload', 'rollback']
 const CHANGES = ['workerReady', 'workerExited', 'acceptPaused', 'acceptResumed', 'scaled'] as const
 
-export interface DutiesOptions {
+export interface SystemIntegrationOptions {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
   readonly status: () => BalancerStatus
@@ -29,8 +29,8 @@ export interface DutiesOptions {
   readonly warn: (message: string) => void
 }
 
-export class SystemDuties {
-  private readonly options: DutiesOptions
+export class SystemIntegration {
+  private readonly options: SystemIntegrationOptions
   private readonly manager: ServiceManager | undefined
   private readonly orphans: OrphanProcesses | undefined
   private watchdog: NodeJS.Timeout | undefined
@@ -39,12 +39,12 @@ export class SystemDuties {
   private isMain = false
 
   /** Begins at once. The variables that a service manager sets are removed from the environment. */
-  constructor(options: DutiesOptions) {
+  constructor(options: SystemIntegrationOptions) {
     this.options = options
     const { env, pid, extraSockets, warn } = options
     if (pid === 1 && hasNative()) this.orphans = new OrphanProcesses()
     else if (pid === 1) warn('orphaned processes are not cleared away without the native module: put an init in front (docker run --init)')
-    this.manager = ServiceManager.take(env, pid, once(warn))
+    this.manager = ServiceManager.fromEnvironment(env, pid, once(warn))
     if (this.manager === undefined) return
     Object.assign(extraSockets.env, this.manager.env)
     this.follow(this.manager)
@@ -52,17 +52,17 @@ export class SystemDuties {
 
   end(): void {
     this.orphans?.end()
-    this.fallSilent()
+    this.stopNotifying()
   }
 
   private follow(manager: ServiceManager): void {
     const { events, oldPrimaryLink, stopTimeoutMs } = this.options
     const say = (...assignments: Assignment[]): void => {
-      if (this.isMain) manager.say(...assignments)
+      if (this.isMain) manager.send(...assignments)
     }
     this.isMain = oldPrimaryLink === undefined
     events.once('ready', async () => {
-      await oldPrimaryLink?.recognised
+      await oldPrimaryLink?.isMainProcess
       this.isMain = true
       say('READY=1', this.status())
       if (manager.watchdogMs !== undefined) this.watchdog = setInterval(() => say('WATCHDOG=1'), manager.watchdogMs / 2).unref()
@@ -75,11 +75,11 @@ export class SystemDuties {
     })
     events.on('handedOver', ({ pid }) => {
       say(`MAINPID=${pid}`)
-      this.fallSilent()
+      this.stopNotifying()
     })
     events.on('draining', ({ reason }) => {
       say('STOPPING=1', `STATUS=stopping: ${reason}`, `EXTEND_TIMEOUT_USEC=${(stopTimeoutMs + STOP_SPARE_MS) * 1000}`)
-      this.fallSilent()
+      this.stopNotifying()
     })
     for (const change of CHANGES) {
       events.on(change, () => {
@@ -91,7 +91,7 @@ export class SystemDuties {
     }
   }
 
-  private fallSilent(): void {
+  private stopNotifying(): void {
     this.isMain = false
     clearInterval(this.watchdog)
     clearTimeout(this.later)

@@ -31,19 +31,19 @@ export class InheritedSockets {
   }
 
   /** Those that nobody has taken. */
-  get left(): readonly InheritedSocket[] {
+  get unclaimed(): readonly InheritedSocket[] {
     return this.sockets
   }
 
   /** The socket that listens on this address, if there is one; it is the caller's. `isDoors`: for clients of the app. */
-  async take(address: WantedAddress, isAcceptors: boolean): Promise<InheritedSocket | undefined> {
+  async claim(address: WantedAddress, isAcceptors: boolean): Promise<InheritedSocket | undefined> {
     const hosts = await hostsOf(address)
     const index = this.sockets.findIndex((socket) => fits(socket, address, hosts, isAcceptors))
     return index === -1 ? undefined : this.sockets.splice(index, 1)[0]
   }
 
   /** Closes those that were not taken, but for those that servers of the app have asked for: a worker may open its second server late. Gives what it closed. */
-  closeLeft(): InheritedSocket[] {
+  closeUnclaimed(): InheritedSocket[] {
     const late = this.sockets.filter(({ isOfApp }) => isOfApp === true)
     const left = this.sockets.filter(({ isOfApp }) => isOfApp !== true)
     this.sockets.splice(0, this.sockets.length, ...late)
