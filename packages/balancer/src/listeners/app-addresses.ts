@@ -1,4 +1,4 @@
-// The listeners of addresses that servers of the app ask for and the config does not name.
+// Opens listeners on addresses that servers of the app ask for and the config does not name.
 
 import { readFileSync } from 'node:fs'
 import { type Acceptor, isAbstract } from '@switchyard/handoff'
@@ -28,7 +28,7 @@ export class AppAddresses {
     this.options = parts
   }
 
-  /** The listener of an address, perhaps a new one; undefined: there are too many. Rejects with the system's error. */
+  /** Finds or opens the listener of an address. undefined: there are `maxListeners` already. Rejects with the system's error. */
   async open(worker: PoolWorker, request: ServerRequest): Promise<Bound | undefined> {
     const { freePorts, servers } = this.options
     const { host, port, path, ipv6Only, reusePort, mode, backlog = DEFAULT_BACKLOG } = request
@@ -43,8 +43,8 @@ export class AppAddresses {
   }
 
   /**
-   * The listener of other workers that is in the way of an address, such as that of every host. Alone, this worker could have the address: it shares that listener.
-   * Apps that look for a free port do so on one host after the other.
+   * The listener of other workers that prevents a bind, such as one on every host. The worker shares that listener, since without the other workers it could
+   * bind the address. Apps that search for a free port try one host after the other.
    */
   overlapping(worker: PoolWorker, request: ServerRequest, { code }: NodeJS.ErrnoException): Bound | undefined {
     const { listeners, servers } = this.options
@@ -61,7 +61,10 @@ export class AppAddresses {
   }
 }
 
-/** May a server of this user and group have an address that the config does not name? undefined: those of this process. */
+/**
+ * May a server of a worker listen on an address that the config does not name? A worker of another user or group must not use the rights of the primary, which
+ * may be root. undefined: the user or group of this process.
+ */
 export function mayListen({ port, path }: ServerAddress, { uid, gid }: Pick<PoolSettings, 'uid' | 'gid'>): boolean {
   const isOther = (uid !== undefined && uid !== process.getuid?.()) || (gid !== undefined && gid !== process.getgid?.())
   if (!isOther) return true
@@ -69,7 +72,7 @@ export function mayListen({ port, path }: ServerAddress, { uid, gid }: Pick<Pool
   return port === undefined || port === 0 || port >= firstPort()
 }
 
-/** The first port that every user may have. */
+/** The first port on which every user may listen. */
 function firstPort(): number {
   try {
     return Number(readFileSync(FIRST_PORT_FILE, 'latin1'))

@@ -1,4 +1,4 @@
-// What the log is told of the servers of the app, once for each pool and not once for each worker.
+// Log lines about the servers of an app: once for each pool, not once for each worker.
 
 import type { ListenRequest } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
@@ -8,13 +8,13 @@ import type { ServerRequest } from './worker-servers.ts'
 
 type OwnServer = Extract<ListenRequest, { ask: 'own' }>
 
-/** Further lines are not told. */
-const MOST = 1024
+/** After so many different lines there are no more. */
+const MAX_LINES = 1024
 
 const OWN = {
-  exclusive: 'listens with `exclusive`, and is not balanced: each worker binds it for itself',
-  fd: 'listens on a descriptor, and is not balanced: only its own process has that descriptor',
-  handle: 'listens on a handle, and is not balanced: only its own process has that handle',
+  exclusive: 'listens with `exclusive` and is not balanced: each worker binds the address itself',
+  fd: 'listens on a descriptor and is not balanced: only its own process has that descriptor',
+  handle: 'listens on a handle and is not balanced: only its own process has that handle',
 }
 
 export class ListenNotices {
@@ -34,21 +34,21 @@ export class ListenNotices {
     this.notify(
       worker,
       'info',
-      `the server on ${addressText(request)} is not balanced ('unbalanced'): the kernel shares it between the workers`,
+      `the server on ${addressText(request)} is not balanced ('unbalanced'): the kernel distributes its connections`,
     )
   }
 
   tooMany(worker: PoolWorker, request: ServerRequest): void {
     const why = "there are as many listeners as 'maxListeners' allows"
-    this.notify(worker, 'warn', `the server on ${addressText(request)} is not balanced, the kernel shares it between the workers: ${why}`)
+    this.notify(worker, 'warn', `the server on ${addressText(request)} is not balanced, the kernel distributes its connections: ${why}`)
   }
 
   forbidden(worker: PoolWorker, request: ServerRequest): void {
-    const remedy = "name the address in 'listen', and the primary listens there for it"
+    const remedy = "name the address in 'listen', so that the primary listens there"
     this.notify(worker, 'warn', `the user of this worker may not listen on ${addressText(request)}: ${remedy}`)
   }
 
-  /** It stood in for the config, and can't have the address that it asked for. `code`: the system's error; undefined: there are too many listeners. */
+  /** A server gives its listener to another server and can't get the address that it asked for. `code`: the system's error; undefined: too many listeners. */
   unreached(worker: PoolWorker, request: ServerRequest, code: string | undefined): void {
     const why = code ?? "there are as many listeners as 'maxListeners' allows"
     this.notify(worker, 'warn', `the server on ${addressText(request)} gets no connections: the primary can't listen there (${why})`)
@@ -59,13 +59,13 @@ export class ListenNotices {
     this.notify(
       worker,
       'warn',
-      `the server on ${where} gets what comes by ${there}, where other workers listen: a restart changes the address`,
+      `the server on ${where} gets connections of ${there}, where other workers listen: the address changes with a restart`,
     )
   }
 
   private notify({ pool, workerSlot }: PoolWorker, level: 'info' | 'warn', message: string): void {
     const text = `${pool}: ${message}`
-    if (this.seen.has(text) || this.seen.size >= MOST) return
+    if (this.seen.has(text) || this.seen.size >= MAX_LINES) return
     this.seen.add(text)
     this.events.emit('workerNoticed', { ...workerSlot, level, message })
   }

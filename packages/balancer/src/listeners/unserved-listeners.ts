@@ -1,4 +1,4 @@
-// Listeners that no worker has a server for any more are closed after a while: a worker that has just been started may open its second server late.
+// Closes listeners for which no worker has a server any more. It waits for a grace period, since a worker that has just started may open its second server late.
 
 import type { Bound } from './listeners.ts'
 
@@ -18,7 +18,7 @@ export class UnservedListeners {
     this.options = options
   }
 
-  /** To be called whenever that may have changed. */
+  /** Call it whenever a worker or a server has changed. */
   check(): void {
     const { listeners, isUnserved: isOrphan, graceMs, close } = this.options
     const now = performance.now()

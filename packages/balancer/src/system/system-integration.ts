@@ -1,4 +1,4 @@
-// What a running balancer owes to the system around it: news for a service manager, and the duties of a container's first process.
+// Integrates a running balancer with its system: notifies the service manager, and reaps orphaned processes as the first process of a container.
 
 import { hasNative } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'
@@ -8,21 +8,22 @@ import type { OldPrimaryLink } from '../upgrade/old-primary-link.ts'
 import { OrphanProcesses } from './orphan-processes.ts'
 import { type Assignment, monotonicUs, ServiceManager } from './service-manager.ts'
 
-/** A status that changes all the time is told so often. */
+/** A changed status line is sent after this time, at most once in it. */
 const STATUS_MS = 1000
-/** Beyond the drain, for the end of everything. */
+/** Added to the drain timeout: the service manager must not kill the primary earlier. */
 const STOP_SPARE_MS = 10_000
-/** Operations during which the service manager calls this process reloading. */
+/** Operations that count as a reload for the service manager. */
 const RELOADS = ['reload', 'rollback']
+/** Events that change the status line. */
 const CHANGES = ['workerReady', 'workerExited', 'acceptPaused', 'acceptResumed', 'scaled'] as const
 
 export interface SystemIntegrationOptions {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
   readonly status: () => BalancerStatus
-  /** If this primary is a successor. */
+  /** Left undefined unless this primary replaces an old one. */
   readonly oldPrimaryLink: OldPrimaryLink | undefined
-  /** The longest that workers may take to drain and to end. */
+  /** The longest time that workers may take to drain and exit. */
   readonly stopTimeoutMs: number
   readonly env: NodeJS.ProcessEnv
   readonly pid: number
@@ -32,60 +33,61 @@ export interface SystemIntegrationOptions {
 export class SystemIntegration {
   private readonly options: SystemIntegrationOptions
   private readonly manager: ServiceManager | undefined
-  private readonly orphans: OrphanProcesses | undefined
+  private readonly orphanProcesses: OrphanProcesses | undefined
   private watchdog: NodeJS.Timeout | undefined
-  private later: NodeJS.Timeout | undefined
-  /** Does this process speak to the service manager? A successor does from the moment that the old primary says so. */
+  private statusTimer: NodeJS.Timeout | undefined
+  /** Only the main process notifies the service manager. A new primary becomes it when the old one says so. */
   private isMain = false
 
-  /** Begins at once. The variables that a service manager sets are removed from the environment. */
+  /** Removes the service manager's variables from `env`. */
   constructor(options: SystemIntegrationOptions) {
     this.options = options
     const { env, pid, extraSockets, warn } = options
-    if (pid === 1 && hasNative()) this.orphans = new OrphanProcesses()
-    else if (pid === 1) warn('orphaned processes are not cleared away without the native module: put an init in front (docker run --init)')
+    if (pid === 1 && hasNative()) this.orphanProcesses = new OrphanProcesses()
+    else if (pid === 1)
+      warn('without the native module orphaned processes are not reaped: start the container with an init (docker run --init)')
     this.manager = ServiceManager.fromEnvironment(env, pid, once(warn))
     if (this.manager === undefined) return
     Object.assign(extraSockets.env, this.manager.env)
-    this.follow(this.manager)
+    this.notify(this.manager)
   }
 
   end(): void {
-    this.orphans?.end()
+    this.orphanProcesses?.end()
     this.stopNotifying()
   }
 
-  private follow(manager: ServiceManager): void {
+  private notify(manager: ServiceManager): void {
     const { events, oldPrimaryLink, stopTimeoutMs } = this.options
-    const say = (...assignments: Assignment[]): void => {
+    const send = (...assignments: Assignment[]): void => {
       if (this.isMain) manager.send(...assignments)
     }
     this.isMain = oldPrimaryLink === undefined
     events.once('ready', async () => {
       await oldPrimaryLink?.isMainProcess
       this.isMain = true
-      say('READY=1', this.status())
-      if (manager.watchdogMs !== undefined) this.watchdog = setInterval(() => say('WATCHDOG=1'), manager.watchdogMs / 2).unref()
+      send('READY=1', this.status())
+      if (manager.watchdogMs !== undefined) this.watchdog = setInterval(() => send('WATCHDOG=1'), manager.watchdogMs / 2).unref()
     })
     events.on('operationStarted', ({ name }) => {
-      if (RELOADS.includes(name)) say('RELOADING=1', `MONOTONIC_USEC=${monotonicUs()}`, `STATUS=${name}`)
+      if (RELOADS.includes(name)) send('RELOADING=1', `MONOTONIC_USEC=${monotonicUs()}`, `STATUS=${name}`)
     })
     events.on('operationEnded', ({ name }) => {
-      if (RELOADS.includes(name)) say('READY=1', this.status())
+      if (RELOADS.includes(name)) send('READY=1', this.status())
     })
     events.on('handedOver', ({ pid }) => {
-      say(`MAINPID=${pid}`)
+      send(`MAINPID=${pid}`)
       this.stopNotifying()
     })
     events.on('draining', ({ reason }) => {
-      say('STOPPING=1', `STATUS=stopping: ${reason}`, `EXTEND_TIMEOUT_USEC=${(stopTimeoutMs + STOP_SPARE_MS) * 1000}`)
+      send('STOPPING=1', `STATUS=stopping: ${reason}`, `EXTEND_TIMEOUT_USEC=${(stopTimeoutMs + STOP_SPARE_MS) * 1000}`)
       this.stopNotifying()
     })
     for (const change of CHANGES) {
       events.on(change, () => {
-        this.later ??= setTimeout(() => {
-          this.later = undefined
-          say(this.status())
+        this.statusTimer ??= setTimeout(() => {
+          this.statusTimer = undefined
+          send(this.status())
         }, STATUS_MS).unref()
       })
     }
@@ -94,7 +96,7 @@ export class SystemIntegration {
   private stopNotifying(): void {
     this.isMain = false
     clearInterval(this.watchdog)
-    clearTimeout(this.later)
+    clearTimeout(this.statusTimer)
   }
 
   /** One line for `systemctl status`. */
@@ -105,11 +107,11 @@ export class SystemIntegration {
   }
 }
 
-/** Calls it the first time only. */
+/** Passes on the first call only. */
 function once(warn: (message: string) => void): (message: string) => void {
-  let isTold = false
+  let isCalled = false
   return (message) => {
-    if (!isTold) warn(message)
-    isTold = true
+    if (!isCalled) warn(message)
+    isCalled = true
   }
 }

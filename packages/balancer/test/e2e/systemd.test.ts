@@ -66,10 +66,10 @@ test('in an upgrade it is told of the new main process, which speaks from then o
 test('a manager that does not answer is told of once, and keeps nobody from serving', async () => {
   const env = { NOTIFY_SOCKET: join(temporaryFolder(), 'nobody'), WATCHDOG_USEC: '20000' }
   const balancer = await startBalancer({ config: { app, pools }, env })
-  await balancer.untilLine(({ msg }) => msg.includes("the service manager can't be told anything"), 'the warning')
+  await balancer.untilLine(({ msg }) => msg.includes("the service manager can't be notified"), 'the warning')
   assert.is(await statusAt(balancer.port), 200)
   assert.is(await balancer.stop(), 0)
-  assert.is(balancer.lines.filter(({ msg }) => msg.includes("can't be told anything")).length, 1)
+  assert.is(balancer.lines.filter(({ msg }) => msg.includes("can't be notified")).length, 1)
 })
 
 test('sockets that it passes are listened on: those of the config, or all when it names none', async () => {
@@ -100,7 +100,7 @@ test('what it passes and nobody wants is told of; the admin page may be among it
   for (const fd of sockets) closeSync(fd)
   await balancer.untilLine(({ msg }) => msg.includes(`listens on 127.0.0.1:${left}, and the config does not`), 'the warning')
   await balancer.untilLine(
-    ({ msg }) => msg.includes('descriptor 6 that the service manager passed is no stream socket'),
+    ({ msg }) => msg.includes('descriptor 6 of the service manager is not a listening stream socket'),
     'the other warning',
   )
   assert.is((await balancer.status()).accepting, true)

@@ -156,7 +156,7 @@ test('an address that only other workers are in the way of is shared with them, 
   assert.is((await one.listen({ host: '127.0.0.1', port: 3000 })).errno, -EADDRINUSE)
   await two.listen({ host: '0.0.0.0', port: 3000 })
   await until(() => world.lines.length > 0)
-  assert.match(world.lines[0] ?? '', /0\.0\.0\.0:3000 gets what comes by \[::\]:3000/)
+  assert.match(world.lines[0] ?? '', /0\.0\.0\.0:3000 gets connections of \[::\]:3000/)
 })
 
 test('what the system says reaches the worker', async () => {

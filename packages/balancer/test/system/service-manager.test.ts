@@ -41,7 +41,7 @@ test('all of one message goes together; a failure is told', () => {
   }
   const manager = ServiceManager.fromEnvironment({ NOTIFY_SOCKET: '@a' }, PID, (message) => failures.push(message), send)
   manager?.send('READY=1', 'STATUS=well')
-  assert.equal([sent, failures], [['@a READY=1\nSTATUS=well'], ["the service manager can't be told anything: ENOENT"]])
+  assert.equal([sent, failures], [['@a READY=1\nSTATUS=well'], ["the service manager can't be notified: ENOENT"]])
 })
 
 test('without the native module systemd-notify says it, in order', async () => {
