@@ -1,4 +1,4 @@
-// What is said when an address can't be bound: what it means there, and what to do.
+// The error for an address that can't be bound: what it means and what to do.
 
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
@@ -35,7 +35,7 @@ for (const [address, where, code, message] of refusals) {
   })
 }
 
-test('an address in use: the process that has it is named', async () => {
+test('the error for an address in use names the process that listens', async () => {
   const source = "require('node:net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
   const other = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
   atSuiteEnd(() => other.kill('SIGKILL'))
@@ -50,7 +50,7 @@ test('an address in use: the process that has it is named', async () => {
   )
 })
 
-test('an address that this process has itself, and one that no process has', async () => {
+test('the error tells an address of this process from one whose owner is unknown', async () => {
   const own = createServer().listen(0, '127.0.0.1')
   await untilEvent(own, 'listening')
   const { port } = own.address() as { port: number }
