@@ -6,7 +6,7 @@ import { assert, suite } from '../../../../test/suite.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { runCommand } from './support/commands.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 /** Of those that do not come up in time. */
 const START_MS = 1500
@@ -15,7 +15,7 @@ const test = suite('bad deploys', { timeoutMs: 60_000 })
 
 const app = join(temporaryFolder(), 'app.mjs')
 let balancer: RunningBalancer
-let steady: Steady
+let steady: SteadyClients
 let version = 0
 let pids: string
 let descriptors = 0
@@ -103,7 +103,7 @@ test.before(async () => {
   balancer = await startBalancer({ config: config() })
   pids = await pidsNow()
   descriptors = balancer.descriptors
-  steady = new Steady({ target: balancer.port })
+  steady = new SteadyClients({ target: balancer.port })
 })
 
 test.after(() => steady.end())
@@ -114,7 +114,7 @@ async function fails(exitCode: number, says: RegExp): Promise<void> {
   assert.is(code, exitCode, err)
   assert.match(err, says)
   assert.is(await pidsNow(), pids, 'not the workers from before')
-  const { count, faults, answers } = steady.take()
+  const { count, faults, answers } = steady.collect()
   assert.equal(faults, [])
   assert.ok(count > 0, 'nobody asked meanwhile')
   for (const answer of answers) assert.match(answer, `/: ${version} `)
@@ -144,7 +144,7 @@ test('after all that a good one succeeds: every worker is another, and nobody ha
   const before = pids
   pids = await pidsNow()
   assert.is.not(pids, before)
-  const { faults } = steady.take()
+  const { faults } = steady.collect()
   assert.equal(faults, [])
 })
 

@@ -1,7 +1,7 @@
 // Whatever happens to workers, and whenever: nobody but those whose requests had begun there notices, and all is soon as before.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { runChaos } from './support/chaos.ts'
+import { runChaos } from './support/chaos-run.ts'
 
 const SEED = 7
 const test = suite(`chaos, seed ${SEED}`, { timeoutMs: 120_000 })

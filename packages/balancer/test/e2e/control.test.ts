@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import type { ControlStatus } from '../../src/control/control-protocol.ts'
 import { runCommand, startCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('control', { timeoutMs: 30_000 })
@@ -69,7 +69,7 @@ test('the log from outside, as it was and as it comes', async () => {
 
 test('stop finishes what has begun, tells for what it waits, and ends when the process is gone', async () => {
   const balancer = await startBalancer({ config })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(balancer.port).write(hold.request('/wait'))
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const stop = startCommand(balancer, ['stop'])

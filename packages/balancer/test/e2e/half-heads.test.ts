@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
-import { holdHalfHeads } from './support/half-heads.ts'
+import { holdHalfHeads } from './support/half-head-run.ts'
 
 const COUNT = 400
 const test = suite('half-sent heads', { timeoutMs: 60_000 })

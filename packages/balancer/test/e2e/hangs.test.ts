@@ -6,7 +6,7 @@ import { patience } from '../../../../test/support/patience.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { fixture, type LogLine, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const HANG_MS = 1500
 const WAITING = 5
@@ -49,7 +49,7 @@ async function hang(
 ): Promise<{ replacedMs: number; of: (text: string) => LogLine | undefined }> {
   const pid = await firstPid()
   const key = await keyOf(pid)
-  const steady = new Steady({ target: balancer.port })
+  const steady = new SteadyClients({ target: balancer.port })
   await steady.next(10)
   const begunMs = Date.now()
   const hanging = how(pid, key)

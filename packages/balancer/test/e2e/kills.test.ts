@@ -1,7 +1,7 @@
 // A worker that dies loses nothing that it had not begun.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { killUnderLoad } from './support/kills.ts'
+import { killUnderLoad } from './support/kill-run.ts'
 
 const test = suite('kills', { timeoutMs: 60_000 })
 

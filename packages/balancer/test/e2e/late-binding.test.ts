@@ -3,8 +3,8 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { movesConnections, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('late binding', { timeoutMs: 40_000 })
@@ -21,7 +21,7 @@ const workerOf = async (client: RawClient) => (await client.answer()).headers.ge
 
 /** Blocks so many workers, until it is released. */
 function block(balancer: RunningBalancer, count: number, path = '/block') {
-  const hold = new Hold()
+  const hold = new RequestHold()
   const clients = Array.from({ length: count }, () => new RawClient(balancer.port).write(hold.request(path)))
   return {
     /** Releases them; gives who they were. */
@@ -149,7 +149,7 @@ test('any policy: what its worker’s loop is stuck for goes to one that is free
 
 test('concurrency: no worker has more in flight, and the rest waits for a response to end', async () => {
   const balancer = await start({ pools: { web: { workers: 2, concurrency: 2 } }, policy: 'least-in-flight' })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const clients = Array.from({ length: 10 }, () => new RawClient(balancer.port).write(hold.request('/wait')))
   // What a worker begins counts for a moment as on its way too.
   await balancer.untilStatus(

@@ -8,7 +8,7 @@ import type { PoolConfig } from '../../src/config/config.ts'
 import type { PoolStatus } from '../../src/status.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const test = suite('limits of workers', { timeoutMs: 60_000 })
 const reload = { settleMs: 50 }
@@ -76,7 +76,7 @@ test('who has served enough, or is old, is replaced, one at a time, and no reque
     memory: { workers: 2, reload, maxMemory: { soft: '200M' } },
     large: { workers: 2, reload, maxMemory: { hard: '300M' } },
   })
-  const steady = new Steady({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
   await untilReplaced(await pidsOf('requests', 'age'), 'requests', 'age')
   const { count, faults } = await steady.end()
   assert.equal(faults, [])
@@ -86,7 +86,7 @@ test('who has served enough, or is old, is replaced, one at a time, and no reque
 })
 
 test('who has become large is replaced, one at a time, and no request fails', async () => {
-  const steady = new Steady({ target: balancer.port, paths: ['/memory/a'] })
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/memory/a'] })
   const before = await pidsOf('memory')
   const eaters = new Set<number>()
   while (!before.every((pid) => eaters.has(pid))) {
@@ -132,10 +132,10 @@ test('who only fails gets nothing for a while, and nobody is answered by it', as
 })
 
 test('there are more workers while the load takes them, and fewer afterwards', async () => {
-  const steady = new Steady({ target: balancer.port, paths: ['/load/work?ms=30'], keptAlive: 4, fresh: 4 })
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/load/work?ms=30'], keptAlive: 4, fresh: 4 })
   await until(async () => (await poolOf('load')).ready === 3, 20_000, 'three workers')
   assert.equal((await steady.end()).faults, [])
-  const quiet = new Steady({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
+  const quiet = new SteadyClients({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
   await until(async () => (await poolOf('load')).workers.length === 1, 20_000, 'one worker')
   assert.equal((await quiet.end()).faults, [])
   const said = balancer.lines.filter(({ msg }) => /^load scales from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)

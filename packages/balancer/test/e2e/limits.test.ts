@@ -2,8 +2,8 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('limits', { timeoutMs: 25_000 })
@@ -53,7 +53,7 @@ test('a policy that answers nobody: the queue fills, is bounded in length and in
 test('connections that wait for a busy worker are all served by it, in order, when it comes free', async () => {
   const pools = { web: { workers: 1, queue: { timeoutMs: 300_000 } } }
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools } })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const blocker = exchange(balancer.port, hold.request('/block'))
   await balancer.untilLine(({ msg }) => msg === 'block  begun', 'the block')
   // More than the window of one worker holds.

@@ -8,10 +8,10 @@ import { freePort } from '../../../../test/support/ports.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig } from '../../src/config/config.ts'
 import { runCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient, type Target } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const test = suite('listen', { timeoutMs: 40_000 })
 
@@ -141,7 +141,7 @@ test('a request on any port is finished in a reload and in a stop', async () => 
     { name: 'second', listen: [second] },
   ])
   for (const end of [() => runCommand(balancer, ['reload']), () => balancer.stop()]) {
-    const hold = new Hold()
+    const hold = new RequestHold()
     const begun = balancer.lines.filter(({ msg }) => msg === 'wait begun').length
     const client = new RawClient(second).write(hold.request('/wait'))
     await until(() => balancer.lines.filter(({ msg }) => msg === 'wait begun').length > begun)
@@ -200,7 +200,7 @@ test('an upgrade takes every listener over', async () => {
   }
   assert.is(await firstEnded(balancer), 0)
   assert.equal([await nameAt(second), await nameAt({ path })], ['second', 'path'])
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('the config names one of two ports: the server on it has it, whichever comes first', async () => {

@@ -1,7 +1,7 @@
 // Random testing: the balanced app says what the bare app says.
 
 import { suite } from '../../../../test/suite.ts'
-import { compareConnections } from './support/compared.ts'
+import { compareConnections } from './support/connection-comparison.ts'
 import { movesConnections } from './support/running-balancer.ts'
 
 const test = suite('random connections', { timeoutMs: 120_000 })

@@ -7,16 +7,16 @@ import { patience } from '../../../../test/support/patience.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { runCommand, startCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const test = suite('reloads', { timeoutMs: 60_000 })
 const PATHS = ['/', '/api/a', '/extra/a']
 
 let balancer: RunningBalancer
-let steady: Steady
+let steady: SteadyClients
 /** What runs, as an operator wrote it last. */
 let config: BalancerConfig
 
@@ -56,7 +56,7 @@ async function succeeds(...args: string[]): Promise<void> {
 }
 
 function nobodyNoticed(): void {
-  const { count, faults } = steady.take()
+  const { count, faults } = steady.collect()
   assert.equal(faults, [])
   assert.ok(count > 0, 'nobody asked meanwhile')
 }
@@ -70,7 +70,7 @@ test.before(async () => {
   }
   balancer = await startBalancer({ config })
   await balancer.untilAllReady()
-  steady = new Steady({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
+  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
 })
 
 test('nothing has been reloaded, so there is nothing to roll back', async () => {
@@ -168,7 +168,7 @@ test('a rollback brings back environment and app of before; there is only one', 
 })
 
 test('while a reload is under way others are refused', async () => {
-  const hold = new Hold()
+  const hold = new RequestHold()
   configure({ pools: { web: pool(7, { env: { VERSION: '7', HOLD: hold.file } }), api: pool(7) } })
   const reload = startCommand(balancer, ['reload'])
   await balancer.untilStatus(({ pools }) => pools.some(({ reloading }) => reloading), 'the reload')

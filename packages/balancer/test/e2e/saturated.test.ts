@@ -1,12 +1,12 @@
 // More clients than the workers can serve: every request is answered once, whole, afterwards every worker is free again, and no client's address keeps the others out.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { Begun } from './support/begun.ts'
-import { forMs, runCrowd } from './support/crowd.ts'
-import { Hold } from './support/hold.ts'
 import { get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { movesConnections, startBalancer } from './support/running-balancer.ts'
-import { begunOf, faultsOf, startBurning, sumOf, untilBegun, untilFree } from './support/saturated.ts'
+import { begunOf, faultsOf, startBurning, sumOf, untilBegun, untilFree } from './support/saturated-workers.ts'
+import { forMs, saturate } from './support/saturating-clients.ts'
+import { StartedRequests } from './support/started-requests.ts'
 
 const test = suite('saturated', { timeoutMs: 40_000 })
 
@@ -17,10 +17,10 @@ const PATIENT = { timeoutMs: 300_000 }
 const HEAVY = 400
 
 test('more clients than the windows of the workers hold: every request is answered once, and whole', async () => {
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const balancer = await startBurning({ policy: 'least-in-flight', queue: PATIENT, env: { BEGUN_FILE: begun.file } })
   const descriptors = balancer.descriptors
-  const { asked, answered, unserved, wrong } = await runCrowd({ target: balancer.port, clients: 600, ms: 0.2, isOver: forMs(LOAD_MS) })
+  const { asked, answered, unserved, wrong } = await saturate({ target: balancer.port, clients: 600, ms: 0.2, isOver: forMs(LOAD_MS) })
   assert.equal([unserved, wrong], [[], []])
   assert.is(answered, asked)
   const status = await untilBegun(balancer, asked)
@@ -40,13 +40,13 @@ test('after many short requests no worker is thought busy, and both get long one
     [true, 'kept'],
   ] as const) {
     const crowd = { target: balancer.port, clients: 200, ms: 0.2, isKept, prefix, isOver: forMs(LOAD_MS / 2) }
-    const { asked, unserved, wrong } = await runCrowd(crowd)
+    const { asked, unserved, wrong } = await saturate(crowd)
     assert.equal([unserved, wrong], [[], []])
     before += asked
   }
   const short = begunOf(await untilBegun(balancer, before))
   const crowd = { target: balancer.port, clients: 200, ms: 7, isOver: (asked: number) => asked >= HEAVY }
-  const { unserved, wrong } = await runCrowd(crowd)
+  const { unserved, wrong } = await saturate(crowd)
   assert.equal([unserved, wrong], [[], []])
   const status = await untilBegun(balancer, before + HEAVY)
   const long = begunOf(status).map((count, index) => count - (short[index] as number))
@@ -62,7 +62,7 @@ test('connections that a worker keeps fill its turns, and those that wait for it
   const rest = movesConnections ? 'never' : 'auto'
   const balancer = await startBurning({ more: { pools: { web: { workers: 2, rest, queue: PATIENT } } } })
   const clients = 200
-  const { asked, answered, fewest, unserved, wrong } = await runCrowd({
+  const { asked, answered, fewest, unserved, wrong } = await saturate({
     target: balancer.port,
     clients,
     ms: 1,
@@ -90,7 +90,7 @@ test('one address keeps the queue full, and a client of another is served each t
   for (let round = 1; round <= 3; round++) {
     // The last request of the round before must not be taken for this one.
     await untilFree(balancer)
-    const hold = new Hold()
+    const hold = new RequestHold()
     const held = ask('127.0.0.66', hold.request('/wait'))
     await balancer.untilStatus(
       ({ connections: { waiting }, pools }) => waiting.offered === 0 && pools[0]?.workers[0]?.load.inFlight === 1,

@@ -3,8 +3,8 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
-import { countAtOnce } from './support/counting.ts'
-import { endWhileOthersSave } from './support/logouts.ts'
+import { countAtOnce } from './support/counting-run.ts'
+import { endWhileOthersSave } from './support/logout-run.ts'
 import { placesOfSessions, SessionBalancers } from './support/session-balancers.ts'
 
 const test = suite('sessions, concurrency', { timeoutMs: 60_000 })

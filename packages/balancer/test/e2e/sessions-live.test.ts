@@ -4,11 +4,11 @@ import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import type { BalancerStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
+import { metric } from './support/cookie-visitors.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
-import { startUpgradable, stopLast, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
-import { metric } from './support/visiting.ts'
+import { startUpgradable, stopServing, tryUpgrade, untilGone, upgrade } from './support/upgradable-balancer.ts'
 
 interface Said {
   readonly pid: number
@@ -187,7 +187,7 @@ for (const channel of ['native', 'portable']) {
   test('a request that an old worker finishes after the upgrade sees what the new ones have written, and they see what it writes', async () => {
     const [id, ended] = (await create(balancer, 2)) as [string, string]
     await ask(balancer, '/add', id)
-    const hold = new Hold()
+    const hold = new RequestHold()
     const wait = (path: string, of: string) =>
       new RawClient(balancer.port).write(get(`${path}?id=${of}&while=${encodeURIComponent(hold.file)}`))
     const slow = [wait('/add', id), wait('/add', id), wait('/get', id), wait('/put', ended)] as const
@@ -225,7 +225,7 @@ for (const channel of ['native', 'portable']) {
       await valuesOf(balancer, ids),
       ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
     )
-    await stopLast(balancer)
+    await stopServing(balancer)
   })
 
   test.run()

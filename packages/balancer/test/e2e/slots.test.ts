@@ -6,13 +6,13 @@ import { assert, suite } from '../../../../test/suite.ts'
 import type { PoolStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const test = suite('seats', { timeoutMs: 60_000 })
 const file = join(temporaryFolder(), 'broken')
 
 let balancer: RunningBalancer
-let steady: Steady
+let steady: SteadyClients
 
 test.before(async () => {
   balancer = await startBalancer({
@@ -24,7 +24,7 @@ test.before(async () => {
     env: { BROKEN_FILE: file },
   })
   await balancer.untilAllReady()
-  steady = new Steady({ target: balancer.port })
+  steady = new SteadyClients({ target: balancer.port })
 })
 
 /** Slot to process, of those that serve. */
@@ -38,7 +38,7 @@ async function workerSlots(): Promise<Record<number, number>> {
 async function succeeds(...args: string[]): Promise<Record<number, number>> {
   const { code, err } = await runCommand(balancer, args)
   assert.is(code, 0, err)
-  assert.equal(steady.take().faults, [])
+  assert.equal(steady.collect().faults, [])
   return workerSlots()
 }
 
@@ -91,7 +91,7 @@ test('a restart whose new worker does not come up leaves the old one, and says w
   await refused(4, /no disk here/, 'restart', 'web/1')
   rmSync(file)
   await balancer.untilAllReady()
-  assert.equal(steady.take().faults, [])
+  assert.equal(steady.collect().faults, [])
 })
 
 test('a seat that fails too often is broken: it is shown, the pool serves on, and a restart mends it', async () => {
@@ -100,7 +100,7 @@ test('a seat that fails too often is broken: it is shown, the pool serves on, an
   process.kill(second as number, 'SIGKILL')
   await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken seat')
   // What it had begun died with it.
-  steady.take()
+  steady.collect()
   const { code, out } = await runCommand(balancer, ['status'])
   assert.is(code, 0)
   assert.match(out, /web\/1 has failed too often and is not started again/)

@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('starts', { timeoutMs: 30_000 })
@@ -140,7 +140,7 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
   const pids = await pidsOf(balancer)
   const idle = new RawClient(port).write(get('/', { Connection: 'keep-alive' }))
   await idle.answer()
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(port).write(hold.request('/wait', { Connection: 'keep-alive' }))
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const half = await new RawClient(port).connected()
@@ -176,7 +176,7 @@ test('a head that is complete only while the others drain is answered, by a work
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, headTimeoutMs: 300_000, drainTimeoutMs: 300_000 },
   })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(balancer.port).write(hold.request('/wait'))
   const half = await new RawClient(balancer.port).connected()
   half.write('GET /half HTTP')

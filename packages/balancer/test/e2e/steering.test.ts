@@ -7,10 +7,10 @@ import { openBrowser } from '../../../../test/support/browser.ts'
 import { startHaproxy, startNginx } from '../../../../test/support/fronts.ts'
 import { until } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steered.ts'
+import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steering-load.ts'
 
 const test = suite('steering', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -275,7 +275,7 @@ test('when all stop, a pool with nothing left serves on what workers of others f
     },
   })
   await stopping.untilAllReady()
-  const hold = new Hold()
+  const hold = new RequestHold()
   const client = new RawClient(stopping.port).write(hold.request('/wait', KEEP))
   await stopping.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   stopping.child.process.kill('SIGTERM')

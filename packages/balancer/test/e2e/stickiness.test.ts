@@ -1,8 +1,8 @@
 // Who belongs to a worker comes back to it: by the hash of a key over real connections, and by the balancer's own ticket.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { Hold } from './support/hold.ts'
 import { type Answer, exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 interface Said {
@@ -27,7 +27,7 @@ async function slotsOf(balancer: RunningBalancer, keys: readonly string[]): Prom
 }
 
 test('killing one of 8 workers moves exactly its own share of the keys, and its replacement gets them back', async () => {
-  const gate = new Hold()
+  const gate = new RequestHold()
   gate.release()
   const balancer = await startBalancer({
     config: {
@@ -50,7 +50,7 @@ test('killing one of 8 workers moves exactly its own share of the keys, and its 
 
   const killed = 3
   // Its replacement begins when the test says so.
-  gate.shut()
+  gate.hold()
   const { pools } = await balancer.status()
   process.kill(pools[0]?.workers.find(({ slot }) => slot === killed)?.pid as number, 'SIGKILL')
   await balancer.untilStatus((status) => status.pools[0]?.ready === 7, 'seven ready')

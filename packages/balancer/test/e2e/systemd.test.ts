@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { native } from '../../../handoff/src/native-module.ts'
 import { runCommand } from './support/commands.ts'
+import { FakeServiceManager } from './support/fake-service-manager.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { FakeServiceManager } from './support/service-manager.ts'
-import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const test = suite('systemd', { timeoutMs: 60_000 })
 const app = 'echo-app.mjs'
@@ -26,40 +26,40 @@ async function variablesOfWorkers(balancer: RunningBalancer): Promise<string[]> 
 test('it hears of readiness, reloads and the end, and that the loop turns', async () => {
   const manager = await FakeServiceManager.start({ watchdogMs: 400 })
   const balancer = await startBalancer({ config: { app, pools }, env: manager.env })
-  const { pid, assignments } = await manager.untilHeard(/^READY=1$/)
+  const { pid, assignments } = await manager.untilNotified(/^READY=1$/)
   assert.is(pid, balancer.pid)
   assert.match(assignments[1] as string, /^STATUS=serving on 127\.0\.0\.1:\d+; web 1 of 1 workers$/)
-  await manager.untilHeard(/^WATCHDOG=1$/)
+  await manager.untilNotified(/^WATCHDOG=1$/)
   assert.equal(await variablesOfWorkers(balancer), [])
-  const before = manager.heard.length
+  const before = manager.notifications.length
   assert.is((await runCommand(balancer, ['reload'])).code, 0)
-  const reloading = await manager.untilHeard(/^RELOADING=1$/, before)
+  const reloading = await manager.untilNotified(/^RELOADING=1$/, before)
   const us = Number(/^MONOTONIC_USEC=(\d+)$/.exec(reloading.assignments[1] as string)?.[1])
   assert.ok(us > 0 && us <= Number(process.hrtime.bigint() / 1000n), `${us}`)
-  await manager.untilHeard(/^READY=1$/, before)
-  const running = manager.heard.length
+  await manager.untilNotified(/^READY=1$/, before)
+  const running = manager.notifications.length
   assert.is(await balancer.stop(), 0)
-  const stopping = await manager.untilHeard(/^STOPPING=1$/, running)
+  const stopping = await manager.untilNotified(/^STOPPING=1$/, running)
   assert.is(stopping.assignments[2], 'EXTEND_TIMEOUT_USEC=40000000')
-  assert.is(manager.heard.at(-1)?.assignments[0], 'STOPPING=1')
+  assert.is(manager.notifications.at(-1)?.assignments[0], 'STOPPING=1')
   await manager.stop()
 })
 
 test('in an upgrade it is told of the new main process, which speaks from then on', async () => {
   const manager = await FakeServiceManager.start({ abstract: true, watchdogMs: 400 })
   const balancer = await startUpgradable({ config: { app, pools }, env: manager.env })
-  await manager.untilHeard(/^WATCHDOG=1$/)
+  await manager.untilNotified(/^WATCHDOG=1$/)
   const newPrimaryProcess = await upgrade(balancer)
-  assert.is((await manager.untilHeard(/^MAINPID=/)).assignments[0], `MAINPID=${newPrimaryProcess}`)
+  assert.is((await manager.untilNotified(/^MAINPID=/)).assignments[0], `MAINPID=${newPrimaryProcess}`)
   assert.is(await firstEnded(balancer), 0)
-  const named = manager.heard.findIndex(({ assignments }) => assignments[0]?.startsWith('MAINPID='))
-  assert.is((await manager.untilHeard(/^READY=1$/, named)).pid, newPrimaryProcess)
-  await manager.untilHeard(/^WATCHDOG=1$/, named)
+  const named = manager.notifications.findIndex(({ assignments }) => assignments[0]?.startsWith('MAINPID='))
+  assert.is((await manager.untilNotified(/^READY=1$/, named)).pid, newPrimaryProcess)
+  await manager.untilNotified(/^WATCHDOG=1$/, named)
   assert.equal(await variablesOfWorkers(balancer), [])
   // Nobody but the main process says anything: the old one from then on nothing, the new one before nothing.
-  for (const [index, { pid }] of manager.heard.entries()) assert.is(pid, index <= named ? balancer.pid : newPrimaryProcess)
-  await stopLast(balancer)
-  await manager.untilHeard(/^STOPPING=1$/, named)
+  for (const [index, { pid }] of manager.notifications.entries()) assert.is(pid, index <= named ? balancer.pid : newPrimaryProcess)
+  await stopServing(balancer)
+  await manager.untilNotified(/^STOPPING=1$/, named)
   await manager.stop()
 })
 
@@ -119,7 +119,7 @@ test('they live on over an upgrade, and their backlog and file stay the managerâ
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   for (const target of [port, { path }]) assert.not.equal(json<{ pid: number }>(await exchange(target, get('/'))).pid, old)
-  await stopLast(balancer)
+  await stopServing(balancer)
   assert.ok(existsSync(path))
 })
 

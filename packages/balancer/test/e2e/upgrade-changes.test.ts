@@ -8,7 +8,7 @@ import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
 import { portOf, RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { endSuccessors, firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, killNewPrimariesAtEnd, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/balancer.js', import.meta.url))
 const test = suite('upgrade changes', { timeoutMs: 60_000 })
@@ -38,7 +38,7 @@ test('a unix socket stays, an address that left is closed, a new one is opened',
   assert.is(await workerAt(stays), now)
   assert.is(await refusedAt({ host: '127.0.0.2', port: leaves }), 'ECONNREFUSED')
   assert.is(statSync(path).ino, ino)
-  await stopLast(balancer)
+  await stopServing(balancer)
   assert.not.ok(existsSync(path))
 })
 
@@ -49,7 +49,7 @@ test('the port that an app was given stays its port', async () => {
   assert.is(await firstEnded(balancer), 0)
   assert.is(json<{ synchronous: { port: number } }>(await exchange(port, get('/'))).synchronous.port, port)
   assert.equal(balancer.addresses.map(portOf), [port, port])
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('generations go on, and a number of workers that was scaled', async () => {
@@ -68,7 +68,7 @@ test('generations go on, and a number of workers that was scaled', async () => {
       ['other', 1, 1],
     ],
   )
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('a link to a release is followed anew', async () => {
@@ -85,7 +85,7 @@ test('a link to a release is followed anew', async () => {
   const env = { ...process.env, TMPDIR: folder, XDG_RUNTIME_DIR: '', PWD: link }
   const run = (args: readonly string[]) => spawnLogged(process.execPath, [BIN, ...args], { cwd: link, env })
   const balancer = await new RunningBalancer(run(['start', '--admin', 'off', '--no-pretty']), folder).untilReady()
-  endSuccessors(balancer)
+  killNewPrimariesAtEnd(balancer)
   const said = async () => (await exchange(balancer.port, get('/'))).body.toString()
   assert.is(await said(), 'one')
   symlinkSync(release('two'), `${link}.new`)

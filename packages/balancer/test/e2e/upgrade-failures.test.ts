@@ -7,7 +7,16 @@ import { until } from '../../../../test/support/until.ts'
 import { startCommand } from './support/commands.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, isAlive, startUpgradable, stopLast, successorsOf, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
+import {
+  firstEnded,
+  isAlive,
+  newPrimariesOf,
+  startUpgradable,
+  stopServing,
+  tryUpgrade,
+  untilGone,
+  upgrade,
+} from './support/upgradable-balancer.ts'
 
 const test = suite('upgrade failures', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -78,7 +87,7 @@ test(
       assert.is(code, 10, `${title}: ${err}`)
       assert.match(err, /ERR_UPGRADE_FAILED/)
       assert.match(err, said, `${title}: ${err}`)
-      await untilGone(successorsOf(balancer).at(-1) ?? balancer.pid)
+      await untilGone(newPrimariesOf(balancer).at(-1) ?? balancer.pid)
       assert.equal(await workersOf(balancer), workers, title)
       const answer = await kept.write(get('/', KEEP)).answer()
       assert.is(answer.status, 200, `${title}: ${answer.body}`)
@@ -90,7 +99,7 @@ test(
     await upgrade(balancer)
     assert.is(await firstEnded(balancer), 0)
     kept.destroy()
-    await stopLast(balancer)
+    await stopServing(balancer)
     assert.equal(readdirSync(balancer.temporary), ['balancer.config.json'])
     assert.is(await other.stop(), 0)
   },
@@ -101,7 +110,7 @@ test('a stop while the successor starts ends both', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const asked = startCommand(balancer, ['upgrade'])
-  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
+  const [pid] = (await until(() => (newPrimariesOf(balancer).length > 0 ? newPrimariesOf(balancer) : undefined), 15_000)) as [number]
   await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
   const workers = balancer.lines.flatMap(({ msg }) => Number(/ started \(pid (\d+)\)$/.exec(msg)?.[1]) || [])
   assert.is(await balancer.stop(), 0)
@@ -113,7 +122,7 @@ test('one at a time', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const first = startCommand(balancer, ['upgrade'])
-  await until(() => successorsOf(balancer).length === 1, 15_000)
+  await until(() => newPrimariesOf(balancer).length === 1, 15_000)
   for (const command of ['upgrade', 'reload']) {
     const second = startCommand(balancer, [command])
     assert.is((await second.ended).code, 7, second.output())
@@ -126,7 +135,7 @@ test('a successor whose predecessor is killed takes its place', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   const { port } = balancer
   const asked = startCommand(balancer, ['upgrade'])
-  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
+  const [pid] = (await until(() => (newPrimariesOf(balancer).length > 0 ? newPrimariesOf(balancer) : undefined), 15_000)) as [number]
   await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
   balancer.child.process.kill('SIGKILL')
   await asked.ended
@@ -134,7 +143,7 @@ test('a successor whose predecessor is killed takes its place', async () => {
   const { status, body } = await exchange(port, get('/'), 30_000)
   assert.is(status, 200, `${body}\n${balancer.child.output()}`)
   assert.ok(isAlive(pid))
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test.run()

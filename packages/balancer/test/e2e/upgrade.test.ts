@@ -1,10 +1,19 @@
 // A new primary takes the place of the old one, and no client notices.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { movesConnections, type RunningBalancer } from './support/running-balancer.ts'
-import { firstEnded, isAlive, SteadyLoad, startUpgradable, stopLast, successorsOf, untilGone, upgrade } from './support/upgrades.ts'
+import {
+  firstEnded,
+  isAlive,
+  newPrimariesOf,
+  SteadyLoad,
+  startUpgradable,
+  stopServing,
+  untilGone,
+  upgrade,
+} from './support/upgradable-balancer.ts'
 
 const test = suite('upgrade', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -19,7 +28,7 @@ test('under requests on kept-alive and new connections none fails', async () => 
   const balancer = await startUpgradable({ config: { ...config, app: 'expect-app.mjs' } })
   const load = new SteadyLoad(balancer.port, { kept: 8, fresh: 4, idle: 24 })
   await load.more(200)
-  for (let before = balancer.pid; successorsOf(balancer).length < 2; ) {
+  for (let before = balancer.pid; newPrimariesOf(balancer).length < 2; ) {
     const pid = await upgrade(balancer)
     await untilGone(before)
     assert.is((await balancer.status()).pools[0]?.ready, 2)
@@ -30,7 +39,7 @@ test('under requests on kept-alive and new connections none fails', async () => 
   assert.equal(faults, [], balancer.child.output())
   assert.ok(requests >= 600, `${requests}`)
   assert.is(await firstEnded(balancer), 0)
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('connections rest, or wait in the middle of a head: the new workers serve their next requests', async () => {
@@ -59,13 +68,13 @@ test('connections rest, or wait in the middle of a head: the new workers serve t
   }
   for (const client of [resting, half, fresh]) client.destroy()
   assert.is(await firstEnded(balancer), 0)
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('idle connections of the old workers move; what has begun is finished by its worker, and the old primary waits for it', async () => {
   const balancer = await startUpgradable({ config, env })
   const old = await workersOf(balancer)
-  const hold = new Hold()
+  const hold = new RequestHold()
   const busy = new RawClient(balancer.port).write(hold.request('/wait'))
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const idle = Array.from({ length: 8 }, () => new RawClient(balancer.port))
@@ -85,13 +94,13 @@ test('idle connections of the old workers move; what has begun is finished by it
   assert.ok(old.includes(JSON.parse(body.toString()).pid))
   busy.destroy()
   assert.is(await firstEnded(balancer), 0)
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test('tickets of before are good, and lead to the old worker for as long as it is there', async () => {
   const route = { path: '/*', policy: { sticky: { by: 'ticket' as const } } }
   const balancer = await startUpgradable({ config: { ...config, routes: [route] } })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const first = await exchange(balancer.port, get('/'))
   const { pid, slot } = json<{ pid: number; slot: number }>(first)
   const cookie = { Cookie: (first.headers.get('set-cookie')?.[0] ?? '').split(';')[0] as string }
@@ -111,7 +120,7 @@ test('tickets of before are good, and lead to the old worker for as long as it i
     assert.not.equal(json<{ pid: number }>(after).pid, pid)
     assert.is(after.headers.get('set-cookie')?.length, 1)
   }
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test.run()

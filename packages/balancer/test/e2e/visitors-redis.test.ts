@@ -3,9 +3,9 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { until } from '../../../../test/support/until.ts'
+import { metric, newVisitors, type Visitor, visitTwice } from './support/cookie-visitors.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, warningsOf } from './support/running-balancer.ts'
-import { arrive, metric, type Visitor, visits } from './support/visiting.ts'
 
 const test = suite('learned visitors, shared', { timeoutMs: 60_000 })
 const VISITORS = 24
@@ -35,11 +35,11 @@ async function untilKnown(balancer: RunningBalancer, count: number): Promise<voi
 test('who arrives at one balancer has the same slot at the other', async () => {
   redis = await startRedis()
   ;[here, there] = await Promise.all([start(), start()])
-  visitors = await arrive(here, VISITORS)
+  visitors = await newVisitors(here, VISITORS)
   assert.is(new Set(visitors.map(({ slot }) => slot)).size, 3)
   await untilKnown(there, VISITORS)
-  await visits(there, visitors)
-  await visits(here, visitors)
+  await visitTwice(there, visitors)
+  await visitTwice(here, visitors)
   assert.is(await metric(there, 'switchyard_learned_total'), 0)
 })
 
@@ -47,7 +47,7 @@ test('a balancer that starts later knows them too', async () => {
   assert.is(await there.stop(), 0)
   there = await start()
   await untilKnown(there, VISITORS)
-  await visits(there, visitors)
+  await visitTwice(there, visitors)
 })
 
 test('what is kept in Redis shows no cookie, and has an end', async () => {
@@ -67,17 +67,17 @@ for (const [how, away, back] of [
 ] as const) {
   test(`while Redis is ${how} visitors are routed as before, at once, and afterwards they are shared again`, async () => {
     await away()
-    await visits(here, visitors)
-    await visits(there, visitors)
-    const meanwhile = await arrive(here, 6)
-    await visits(here, meanwhile)
+    await visitTwice(here, visitors)
+    await visitTwice(there, visitors)
+    const meanwhile = await newVisitors(here, 6)
+    await visitTwice(here, meanwhile)
     assert.is((await exchange(there.port, get('/', { Cookie: meanwhile[0]?.cookie ?? '' }))).status, 200)
     await back()
     let later: Visitor[] = []
     await until(
       async () => {
         const before = await metric(there, 'switchyard_learned_visitors')
-        later = await arrive(here, 1)
+        later = await newVisitors(here, 1)
         // It may be on its way.
         for (let look = 0; look < 10; look++) if ((await metric(there, 'switchyard_learned_visitors')) > before) return true
         return false
@@ -85,7 +85,7 @@ for (const [how, away, back] of [
       20_000,
       'sharing',
     )
-    await visits(there, later)
+    await visitTwice(there, later)
   })
 }
 

@@ -3,10 +3,10 @@
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { runCommand } from './support/commands.ts'
+import { cookieOf, metric, newVisitors, type SlotAnswer, type Visitor, visit, visitTwice } from './support/cookie-visitors.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
-import { startUpgradable, stopLast, untilGone, upgrade } from './support/upgrades.ts'
-import { arrive, cookieOf, metric, type Said, type Visitor, visit, visits } from './support/visiting.ts'
+import { startUpgradable, stopServing, untilGone, upgrade } from './support/upgradable-balancer.ts'
 
 const VISITORS = 40
 const WORKERS = 4
@@ -28,9 +28,9 @@ for (const channel of ['native', 'portable']) {
       },
       env: { SWITCHYARD_CHANNEL: channel },
     })
-    visitors = await arrive(balancer, VISITORS)
+    visitors = await newVisitors(balancer, VISITORS)
     assert.is(new Set(visitors.map(({ slot }) => slot)).size, WORKERS)
-    for (const { isOwn } of await visits(balancer, visitors)) assert.ok(isOwn)
+    for (const { isOwn } of await visitTwice(balancer, visitors)) assert.ok(isOwn)
     assert.is(await metric(balancer, 'switchyard_learned_visitors'), VISITORS)
     assert.is(await metric(balancer, 'switchyard_learned_total'), VISITORS)
   })
@@ -40,7 +40,7 @@ for (const channel of ['native', 'portable']) {
     for (let round = 0; round < 3; round++) {
       for (const { cookie, slot } of visitors) {
         for (let turn = 0; turn < 2; turn++) {
-          const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+          const said = json<SlotAnswer>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
           assert.equal([said.slot, said.isOwn], [slot, true])
         }
       }
@@ -58,8 +58,8 @@ for (const channel of ['native', 'portable']) {
     const first = await client.write(get('/', KEEP)).answer()
     const cookie = cookieOf(first) as string
     for (let turn = 0; turn < 20; turn++) {
-      const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
-      assert.equal([said.slot, said.isOwn], [json<Said>(first).slot, true])
+      const said = json<SlotAnswer>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+      assert.equal([said.slot, said.isOwn], [json<SlotAnswer>(first).slot, true])
     }
     client.destroy()
     const other = new RawClient(balancer.port)
@@ -70,7 +70,7 @@ for (const channel of ['native', 'portable']) {
 
   test('a cookie that the app gives again moves nobody', async () => {
     for (const visitor of visitors.slice(0, 8)) assert.is((await visit(balancer, visitor, '/renew')).slot, visitor.slot)
-    await visits(balancer, visitors.slice(0, 8))
+    await visitTwice(balancer, visitors.slice(0, 8))
     assert.is(await metric(balancer, 'switchyard_learned_moved_total'), 0)
   })
 
@@ -95,27 +95,27 @@ for (const channel of ['native', 'portable']) {
     process.kill(pid, 'SIGKILL')
     await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
     await balancer.untilAllReady()
-    const found = await visits(balancer, visitors)
+    const found = await visitTwice(balancer, visitors)
     for (const said of found) assert.is(said.isOwn, said.slot !== killed)
     assert.ok(found.filter(({ slot }) => slot === killed).every((said) => said.pid !== pid))
   })
 
   test('after a reload all of them come to the slots they had', async () => {
-    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+    const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const { code, err } = await runCommand(balancer, ['reload'])
     assert.is(code, 0, err)
     await balancer.untilAllReady()
-    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
+    for (const { pid } of await visitTwice(balancer, visitors)) assert.not.ok(before.has(pid))
   })
 
   test('after an upgrade too, and those who come to the new workers are known as well', async () => {
-    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+    const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const old = balancer.pid
     await upgrade(balancer)
     await untilGone(old)
-    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
-    await visits(balancer, await arrive(balancer, 4))
-    await stopLast(balancer)
+    for (const { pid } of await visitTwice(balancer, visitors)) assert.not.ok(before.has(pid))
+    await visitTwice(balancer, await newVisitors(balancer, 4))
+    await stopServing(balancer)
   })
 
   test.run()

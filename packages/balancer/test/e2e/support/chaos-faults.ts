@@ -6,9 +6,9 @@ import { exhaustDescriptors } from '../../../../../test/support/descriptors.ts'
 import { patience } from '../../../../../test/support/patience.ts'
 import { until } from '../../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../../src/status.ts'
-import type { Begun } from './begun.ts'
-import { pause, Visitor, type VisitorOptions } from './chaos-visitors.ts'
+import { ChaosClient, type ChaosClientOptions, pause } from './chaos-clients.ts'
 import type { RunningBalancer } from './running-balancer.ts'
+import type { StartedRequests } from './started-requests.ts'
 
 export const moments = ['before hand-off', 'on its way', 'received', 'mid-body', 'mid-response', 'upgraded'] as const
 export type Moment = (typeof moments)[number]
@@ -19,9 +19,9 @@ export const faults = [
 ] as const
 export type Fault = (typeof faults)[number]
 
-export interface ChaosWorld extends VisitorOptions {
+export interface ChaosWorld extends ChaosClientOptions {
   readonly balancer: RunningBalancer
-  readonly begun: Begun
+  readonly begun: StartedRequests
   /** Where a worker reads what it shall do to itself. */
   readonly folder: string
   /** The longest busy loop. */
@@ -46,7 +46,7 @@ export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid
     const worker = ready[Math.floor(random() * ready.length)]
     return worker && { pid: worker.pid, over: Promise.resolve() }
   }
-  const visitor = new Visitor(world)
+  const visitor = new ChaosClient(world)
   const name = asked.name('victim')
   const over = underWay(visitor, moment, name).finally(() => visitor.end())
   const pid = await until(() => begun.pidOf(name), patience(2_000), name).catch(() => undefined)
@@ -61,7 +61,7 @@ export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid
   return undefined
 }
 
-function underWay(visitor: Visitor, moment: Exclude<Moment, 'before hand-off'>, name: string): Promise<void> {
+function underWay(visitor: ChaosClient, moment: Exclude<Moment, 'before hand-off'>, name: string): Promise<void> {
   switch (moment) {
     case 'on its way':
       return visitor.long('block', UNDER_WAY_MS, name)
@@ -77,7 +77,7 @@ function underWay(visitor: Visitor, moment: Exclude<Moment, 'before hand-off'>, 
 }
 
 /** Does it. Resolves when it is over: the process is gone, or goes on as before. */
-export async function commit(world: ChaosWorld, fault: Fault, pid: number): Promise<void> {
+export async function inject(world: ChaosWorld, fault: Fault, pid: number): Promise<void> {
   const { random, longestBusyMs } = world
   switch (fault) {
     case 'SIGKILL':

@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { patience } from '../../../../../test/support/patience.ts'
 import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import type { LoadRun } from './http-load.ts'
 import { temporaryFolder } from './running-balancer.ts'
-import type { LoadRun } from './visitors.ts'
 
 const ROUND_S = 3
 const BODY = 'switchyard '.repeat(100)

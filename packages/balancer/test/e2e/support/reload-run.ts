@@ -3,13 +3,13 @@
 import { readFileSync } from 'node:fs'
 import { openBrowser } from '../../../../../test/support/browser.ts'
 import { seededRandom } from '../../../../../test/support/random.ts'
+import { clickInPage, fetchInPage } from './browser-load.ts'
 import { runAb, runWrk } from './command-load.ts'
-import { clickInPage, fetchInPage } from './page-load.ts'
-import { ReloadedBalancer } from './reloads.ts'
+import { type ConnectionKind, type LoadRun, runHttpClient } from './http-load.ts'
+import { ReloadedBalancer } from './reloaded-balancer.ts'
 import { type RunningBalancer, warningsOf } from './running-balancer.ts'
-import { chat, converse, transportsOfAll } from './sessions.ts'
+import { chat, converse, transportsOfAll } from './socket-load.ts'
 import { Tally } from './tally.ts'
-import { type LoadRun, type VisitorKind, visit } from './visitors.ts'
 
 export interface ReloadRunOptions {
   readonly seed: number
@@ -23,7 +23,7 @@ export interface ReloadRunOptions {
   /** What grows until it is warm has grown after so many reloads; then the footprint is looked at for the first time. */
   readonly warmUpReloads: number
   /** How many clients there are of each kind that needs nothing but Node. */
-  readonly visitors: Readonly<Record<VisitorKind, number>>
+  readonly visitors: Readonly<Record<ConnectionKind, number>>
   /** socket.io clients of each way to be connected, and websockets. */
   readonly chats: number
   readonly webSockets: number
@@ -94,7 +94,7 @@ async function loadAndReload(
   const browser = options.browser ? await openBrowser() : undefined
   const times = (count: number, client: () => Promise<void>): Promise<void>[] => Array.from({ length: count }, client)
   const clients = [
-    ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => visit(run, kind as VisitorKind))),
+    ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => runHttpClient(run, kind as ConnectionKind))),
     ...transportsOfAll.flatMap((transports) => times(chats, () => chat(run, transports))),
     ...times(webSockets, () => converse(run)),
     ...(browser === undefined ? [] : [fetchInPage(run, browser), clickInPage(run, browser)]),

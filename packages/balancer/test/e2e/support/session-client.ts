@@ -4,7 +4,7 @@ import { Agent, type IncomingMessage, request as openRequest } from 'node:http'
 import { patience } from '../../../../../test/support/patience.ts'
 
 /** What the apps answer. */
-export interface Said {
+export interface SessionAnswer {
   readonly pid: number
   readonly count?: number
   /** Is there a session after what was done? */
@@ -13,11 +13,11 @@ export interface Said {
 }
 
 /** An answer of which the head has come. */
-export interface Begun {
+export interface BegunAnswer {
   /** The cookie that it gives, as it is to be sent back. */
   readonly cookie: string | undefined
   /** Rejects when it is not a good one. */
-  readonly said: Promise<Said>
+  readonly answer: Promise<SessionAnswer>
 }
 
 const ANSWER_MS = patience(15_000)
@@ -31,7 +31,7 @@ export class SessionClient {
   }
 
   /** Rejects when there is no answer in time. */
-  begin(path: string, cookie?: string): Promise<Begun> {
+  begin(path: string, cookie?: string): Promise<BegunAnswer> {
     return new Promise((resolve, reject) => {
       const headers = cookie === undefined ? {} : { cookie }
       const request = openRequest(
@@ -41,7 +41,7 @@ export class SessionClient {
           const said = readSaid(response, path)
           // It may be awaited later.
           said.catch(() => {})
-          resolve({ cookie: given?.split(';')[0], said })
+          resolve({ cookie: given?.split(';')[0], answer: said })
         },
       )
       request.once('timeout', () => request.destroy(new Error(`${path}: no answer within ${ANSWER_MS} ms`)))
@@ -50,13 +50,13 @@ export class SessionClient {
     })
   }
 
-  async ask(path: string, cookie?: string): Promise<Said> {
-    return (await this.begin(path, cookie)).said
+  async ask(path: string, cookie?: string): Promise<SessionAnswer> {
+    return (await this.begin(path, cookie)).answer
   }
 
   /** The cookie of a new session. */
-  async arrive(): Promise<string> {
-    const { cookie, said } = await this.begin('/new')
+  async newSession(): Promise<string> {
+    const { cookie, answer: said } = await this.begin('/new')
     await said
     if (cookie === undefined) throw new Error('a new session has no cookie')
     return cookie
@@ -67,11 +67,11 @@ export class SessionClient {
   }
 }
 
-async function readSaid(response: IncomingMessage, path: string): Promise<Said> {
+async function readSaid(response: IncomingMessage, path: string): Promise<SessionAnswer> {
   let text = ''
   for await (const part of response.setEncoding('utf8')) text += part
   if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text}`)
-  const said = JSON.parse(text) as Said
+  const said = JSON.parse(text) as SessionAnswer
   if (said.fault !== undefined) throw new Error(`${path}: ${said.fault}`)
   return said
 }

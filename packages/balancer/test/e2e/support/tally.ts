@@ -6,12 +6,12 @@ const MAX_TOLD = 5
 export class Tally {
   private readonly counts = new Map<string, number>()
   private readonly faultCounts = new Map<string, number>()
-  private readonly told: string[] = []
-  private readonly tell: (what: string) => void
+  private readonly messages: string[] = []
+  private readonly onFault: (what: string) => void
 
   /** `tell`: hears of faults as they come. */
   constructor(tell: (what: string) => void = () => {}) {
-    this.tell = tell
+    this.onFault = tell
   }
 
   count(kind: string, by = 1): void {
@@ -23,8 +23,8 @@ export class Tally {
     const before = this.faultCounts.get(kind) ?? 0
     this.faultCounts.set(kind, before + by)
     if (before >= MAX_TOLD) return
-    this.told.push(`${kind}: ${what}`)
-    this.tell(`${kind}: ${what}`)
+    this.messages.push(`${kind}: ${what}`)
+    this.onFault(`${kind}: ${what}`)
   }
 
   countOf(kind: string): number {
@@ -47,6 +47,6 @@ export class Tally {
 
   /** How often each kind of fault was seen, and some in words. */
   get faults(): string[] {
-    return [...[...this.faultCounts].map(([kind, count]) => `${count} × ${kind}`), ...this.told]
+    return [...[...this.faultCounts].map(([kind, count]) => `${count} × ${kind}`), ...this.messages]
   }
 }

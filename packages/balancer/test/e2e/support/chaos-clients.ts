@@ -24,7 +24,7 @@ export interface Unanswered {
 }
 
 /** Keeps the names, and what became of them. */
-export class Asked {
+export class RequestLog {
   answered = 0
   readonly unanswered: Unanswered[] = []
   /** Answers that were not what they should be. */
@@ -43,20 +43,20 @@ interface Question {
   readonly name: string
 }
 
-export interface VisitorOptions {
+export interface ChaosClientOptions {
   readonly target: Target
-  readonly asked: Asked
+  readonly asked: RequestLog
   readonly random: () => number
 }
 
 /** One who asks, over one connection at a time. */
-export class Visitor {
-  private readonly options: VisitorOptions
+export class ChaosClient {
+  private readonly options: ChaosClientOptions
   private client: RawClient | undefined
   /** Where connections move: who gave its last answer. Where they don't, a later one may come from elsewhere. */
   private holder: number | undefined
 
-  constructor(options: VisitorOptions) {
+  constructor(options: ChaosClientOptions) {
     this.options = options
   }
 
@@ -104,7 +104,7 @@ export class Visitor {
       }
       this.options.asked.answered++
     } catch (error) {
-      this.note({ name, kind: 'echo', askedMs, holder: undefined, isCut }, error)
+      this.recordUnanswered({ name, kind: 'echo', askedMs, holder: undefined, isCut }, error)
     } finally {
       client.destroy()
     }
@@ -130,7 +130,7 @@ export class Visitor {
       }
       const { status, headers, body } = await client.answer(ANSWER_MS)
       const said = body.toString()
-      if (status === 502) this.note({ name, kind, askedMs, holder, isCut: false, isBadGateway: true }, new Error(said))
+      if (status === 502) this.recordUnanswered({ name, kind, askedMs, holder, isCut: false, isBadGateway: true }, new Error(said))
       else asked.answered++
       if (status === 502) return this.end()
       if (status !== 200 || said !== expected) asked.wrong.push(`${name} was answered ${status} ${said.slice(0, 80)}`)
@@ -138,12 +138,12 @@ export class Visitor {
       if (movesConnections || holder === undefined) this.holder = pid || undefined
       if (!isKept || pid === 0 || Number.isNaN(pid) || headers.get('connection')?.[0] === 'close') this.end()
     } catch (error) {
-      this.note({ name, kind, askedMs, holder, isCut: client.unread > 0 }, error)
+      this.recordUnanswered({ name, kind, askedMs, holder, isCut: client.unread > 0 }, error)
       this.end()
     }
   }
 
-  private note(one: Omit<Unanswered, 'why' | 'atMs'>, error: unknown): void {
+  private recordUnanswered(one: Omit<Unanswered, 'why' | 'atMs'>, error: unknown): void {
     this.options.asked.unanswered.push({ ...one, why: (error as Error).message, atMs: Date.now() })
   }
 
@@ -159,10 +159,10 @@ export class Visitor {
 }
 
 /** So many visitors, until `isOver`. */
-export async function visit(count: number, isOver: () => boolean, options: VisitorOptions): Promise<void> {
+export async function runChaosClients(count: number, isOver: () => boolean, options: ChaosClientOptions): Promise<void> {
   const { random } = options
   const each = async (index: number): Promise<void> => {
-    const visitor = new Visitor(options)
+    const visitor = new ChaosClient(options)
     while (!isOver()) {
       const kind = (index + Math.floor(random() * 3)) % 5
       if (kind === 0) await visitor.upload(random() * 20)

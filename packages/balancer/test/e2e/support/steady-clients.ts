@@ -21,7 +21,7 @@ export interface SteadyAnswers {
 }
 
 /** Asks from the moment it is made, until it is ended. */
-export class Steady {
+export class SteadyClients {
   private readonly options: SteadyOptions
   private readonly clients: Promise<void>[]
   private isOver = false
@@ -39,7 +39,7 @@ export class Steady {
   }
 
   /** What has come since the last look. */
-  take(): SteadyAnswers {
+  collect(): SteadyAnswers {
     const { count, faults, answers } = this
     this.count = 0
     this.faults = []
@@ -49,16 +49,16 @@ export class Steady {
 
   /** What has come since now, when it is so many answers. */
   async next(count: number): Promise<SteadyAnswers> {
-    this.take()
+    this.collect()
     await until(() => this.count >= count, 10_000, `${count} answers`)
-    return this.take()
+    return this.collect()
   }
 
   /** Resolves with what has come since the last look, when the last answer has. */
   async end(): Promise<SteadyAnswers> {
     this.isOver = true
     await Promise.all(this.clients)
-    return this.take()
+    return this.collect()
   }
 
   private async ask(index: number, isKept: boolean): Promise<void> {

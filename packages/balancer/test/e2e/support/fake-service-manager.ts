@@ -6,7 +6,7 @@ import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn
 import { until } from '../../../../../test/support/until.ts'
 import { fixture, temporaryFolder } from './running-balancer.ts'
 
-export interface Said {
+export interface Notification {
   readonly pid: number
   /** `READY=1` and so on, all that came at once. */
   readonly assignments: readonly string[]
@@ -34,7 +34,7 @@ export class FakeServiceManager {
   }
 
   /** All that it has heard, in order. */
-  get heard(): Said[] {
+  get notifications(): Notification[] {
     return this.child
       .stdout()
       .split('\n')
@@ -46,10 +46,10 @@ export class FakeServiceManager {
   }
 
   /** Resolves with the first from `index` on that has an assignment like this. */
-  untilHeard(assignment: RegExp, index = 0): Promise<Said> {
-    const find = () => this.heard.slice(index).find(({ assignments }) => assignments.some((one) => assignment.test(one)))
+  untilNotified(assignment: RegExp, index = 0): Promise<Notification> {
+    const find = () => this.notifications.slice(index).find(({ assignments }) => assignments.some((one) => assignment.test(one)))
     return until(find, 15_000, `${assignment} to be heard`).catch((error) => {
-      throw new Error(`${error.message}: ${JSON.stringify(this.heard)}`)
+      throw new Error(`${error.message}: ${JSON.stringify(this.notifications)}`)
     })
   }
 

@@ -7,7 +7,7 @@ import { assert } from '../../../../../test/suite.ts'
 import { spawnLogged } from '../../../../../test/support/spawn.ts'
 import { hold, type RandomConnection, randomConnection } from './random-connections.ts'
 import { fixture, startBalancer } from './running-balancer.ts'
-import { movesOf } from './steered.ts'
+import { movesOf } from './steering-load.ts'
 
 const AT_ONCE = 16
 const CHUNK = 1_000

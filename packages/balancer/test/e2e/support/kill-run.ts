@@ -2,9 +2,9 @@
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
-import { Begun } from './begun.ts'
 import { exchange, get } from './raw-client.ts'
 import { type RunningBalancer, startBalancer } from './running-balancer.ts'
+import { StartedRequests } from './started-requests.ts'
 
 const WORKERS = 4
 const CLIENTS = 48
@@ -27,7 +27,7 @@ export interface KillTotals {
 /** Kills `kills` workers, one after the other, each under load. */
 export async function killUnderLoad(kills: number, seed: number): Promise<KillTotals> {
   const random = seededRandom(seed)
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const balancer = await startBalancer({
     config: {
       app: 'begun-app.mjs',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { temporaryFolder } from './running-balancer.ts'
 
 /** The file in which workers write down what they begin. */
-export class Begun {
+export class StartedRequests {
   readonly twice: string[] = []
   readonly file = join(temporaryFolder(), 'begun')
   private readonly pids = new Map<string, number>()

@@ -7,7 +7,7 @@ import { ControlClient } from '../../../src/control/control-client.ts'
 import { startCommand } from './commands.ts'
 import type { Answer } from './raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
-import { endSuccessors, stopLast, untilGone, upgrade } from './upgrades.ts'
+import { killNewPrimariesAtEnd, stopServing, untilGone, upgrade } from './upgradable-balancer.ts'
 
 /** Every so many reloads the command line is used, and its exit code looked at; the others speak over its socket. */
 const BY_COMMAND_EVERY = 4
@@ -46,7 +46,7 @@ export class ReloadedBalancer {
       env: options.env ?? {},
     })
     await balancer.untilAllReady(20_000)
-    endSuccessors(balancer)
+    killNewPrimariesAtEnd(balancer)
     return new ReloadedBalancer(balancer, folder, options)
   }
 
@@ -81,7 +81,7 @@ export class ReloadedBalancer {
   /** Stops whoever serves; resolves with the exit code of the first primary. */
   async stop(): Promise<number | null> {
     if (this.balancer.newPrimaryPid === undefined) return this.balancer.stop()
-    await stopLast(this.balancer, ['--control', this.control])
+    await stopServing(this.balancer, ['--control', this.control])
     return this.balancer.ended()
   }
 

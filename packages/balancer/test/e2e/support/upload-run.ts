@@ -3,8 +3,8 @@
 import { assert } from '../../../../../test/suite.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import { startBalancer } from './running-balancer.ts'
-import { movesOf } from './steered.ts'
-import { upload } from './uploads.ts'
+import { movesOf } from './steering-load.ts'
+import { upload } from './upload-clients.ts'
 
 /** All uploads to one pool: no connection moves. */
 export function uploadToOnePool(count: number, seed: number): Promise<void> {

@@ -4,7 +4,7 @@
 import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'
 import { patience } from '../../../../../test/support/patience.ts'
-import type { LoadRun } from './visitors.ts'
+import type { LoadRun } from './http-load.ts'
 
 export type Transports = readonly ('polling' | 'websocket')[]
 

@@ -34,14 +34,14 @@ export async function endWhileOthersSave(balancers: SessionBalancers, rounds: nu
   let begun = 0
 
   const playRound = async (visitor: SessionClient, others: readonly SessionClient[]): Promise<void> => {
-    const cookie = await visitor.arrive()
+    const cookie = await visitor.newSession()
     cookies.push(cookie)
     const late = await Promise.all(
       others.map((other, index) => other.begin(`/late?how=${LATE[index]}&ms=${Math.floor(random() * SPREAD_MS)}`, cookie)),
     )
     await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * SPREAD_MS)))
     await visitor.ask('/end', cookie)
-    const said = await Promise.all(late.map(({ said }) => said))
+    const said = await Promise.all(late.map(({ answer: said }) => said))
     totals.rounds++
     totals.saves += said.length
     totals.kept += said.filter(({ isKept }) => isKept === true).length

@@ -28,7 +28,7 @@ export async function countAtOnce(balancers: SessionBalancers, increments: numbe
   const totals: CountingTotals = { increments: 0, lost: 0, sharedCounts: 0, workers: 0, seconds: 0, faults: [] }
   const [first] = balancers.clients as [SessionClient]
   const sessions: { readonly cookie: string; readonly counts: number[] }[] = []
-  for (let index = 0; index < SESSIONS; index++) sessions.push({ cookie: await first.arrive(), counts: [] })
+  for (let index = 0; index < SESSIONS; index++) sessions.push({ cookie: await first.newSession(), counts: [] })
   const pids = new Set<number>()
 
   const run = async (client: SessionClient, number: number): Promise<void> => {

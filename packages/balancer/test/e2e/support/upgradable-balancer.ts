@@ -10,19 +10,19 @@ import { type RunningBalancer, type StartOptions, startBalancer } from './runnin
 export async function startUpgradable(options: StartOptions): Promise<RunningBalancer> {
   const balancer = await startBalancer(options)
   await balancer.untilAllReady()
-  endSuccessors(balancer)
+  killNewPrimariesAtEnd(balancer)
   return balancer
 }
 
 /** Nobody who was started in the place of this balancer outlives the suite. */
-export function endSuccessors(balancer: RunningBalancer): void {
+export function killNewPrimariesAtEnd(balancer: RunningBalancer): void {
   atSuiteEnd(() => {
-    for (const pid of successorsOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    for (const pid of newPrimariesOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
   })
 }
 
 /** Those that have been started, in order. */
-export function successorsOf(balancer: RunningBalancer): number[] {
+export function newPrimariesOf(balancer: RunningBalancer): number[] {
   return balancer.lines.flatMap(({ msg }) => {
     const pid = /^upgrade: pid (\d+) starts$/.exec(msg)?.[1]
     return pid === undefined ? [] : [Number(pid)]
@@ -33,7 +33,7 @@ export function successorsOf(balancer: RunningBalancer): number[] {
 export async function upgrade(balancer: RunningBalancer, options: readonly string[] = []): Promise<number> {
   const result = await runCommand(balancer, ['upgrade', ...options])
   if (result.code !== 0) throw new Error(`the upgrade failed: ${JSON.stringify(result)}\n${balancer.child.output()}`)
-  return successorsOf(balancer).at(-1) as number
+  return newPrimariesOf(balancer).at(-1) as number
 }
 
 /** `balancer upgrade`, whatever comes of it. */
@@ -64,7 +64,7 @@ export async function firstEnded(balancer: RunningBalancer): Promise<number | nu
 }
 
 /** `balancer stop` of whoever serves; resolves when all is over. */
-export async function stopLast(balancer: RunningBalancer, options: readonly string[] = []): Promise<void> {
+export async function stopServing(balancer: RunningBalancer, options: readonly string[] = []): Promise<void> {
   const { code, err } = await runCommand(balancer, ['stop', ...options])
   if (code !== 0) throw new Error(`stop: ${code} ${err}`)
   await balancer.ended()

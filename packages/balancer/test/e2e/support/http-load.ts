@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { type Answer, RawClient } from './raw-client.ts'
-import type { ReloadedBalancer } from './reloads.ts'
+import type { ReloadedBalancer } from './reloaded-balancer.ts'
 import { movesConnections } from './running-balancer.ts'
 import type { Tally } from './tally.ts'
 
@@ -17,7 +17,7 @@ export interface LoadRun {
 }
 
 /** `kept`: one connection for many requests. `new`: one for each, which the client asks to close. `1.0`: kept by the rules of HTTP/1.0. `idle`: kept, with long pauses. */
-export type VisitorKind = 'kept' | 'new' | '1.0' | 'idle'
+export type ConnectionKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
 const MOST_TICKET_MS = 2_000
@@ -34,14 +34,14 @@ interface Sent {
 }
 
 /** Asks until the run is over; never rejects. */
-export async function visit(run: LoadRun, kind: VisitorKind): Promise<void> {
-  const visitor = new Visitor(run, kind)
+export async function runHttpClient(run: LoadRun, kind: ConnectionKind): Promise<void> {
+  const visitor = new HttpClient(run, kind)
   while (!run.isOver()) await visitor.useConnection()
 }
 
-class Visitor {
+class HttpClient {
   private readonly run: LoadRun
-  private readonly kind: VisitorKind
+  private readonly kind: ConnectionKind
   private ticket: string | undefined
   /** A worker drains until nobody comes any more who has a ticket of it. */
   private ticketUntilMs = 0
@@ -49,7 +49,7 @@ class Visitor {
   private unanswered: Sent[] = []
   private asking: readonly Sent[] = []
 
-  constructor(run: LoadRun, kind: VisitorKind) {
+  constructor(run: LoadRun, kind: ConnectionKind) {
     this.run = run
     this.kind = kind
   }

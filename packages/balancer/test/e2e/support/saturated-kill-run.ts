@@ -2,20 +2,20 @@
 // connection that such a one had, may go unanswered; and nothing may begin twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
-import { Begun } from './begun.ts'
+import { pause } from './chaos-clients.ts'
 import { signal } from './chaos-faults.ts'
-import { pause } from './chaos-visitors.ts'
-import { type CrowdOptions, type CrowdTotals, forMs, runCrowd, type Unserved } from './crowd.ts'
 import type { RunningBalancer } from './running-balancer.ts'
-import { type BurningOptions, startBurning, untilFree, workersOf } from './saturated.ts'
+import { type BurningOptions, startBurning, untilFree, workersOf } from './saturated-workers.ts'
+import { forMs, type SaturatingOptions, type SaturatingTotals, saturate, type Unanswered } from './saturating-clients.ts'
+import { StartedRequests } from './started-requests.ts'
 
-export interface SaturatedKillsOptions extends Pick<CrowdOptions, 'clients' | 'ms' | 'isKept'> {
+export interface SaturatedKillsOptions extends Pick<SaturatingOptions, 'clients' | 'ms' | 'isKept'> {
   readonly policy: BurningOptions['policy']
   readonly seed: number
   readonly durationMs: number
 }
 
-export interface SaturatedKillsTotals extends Pick<CrowdTotals, 'asked' | 'answered'> {
+export interface SaturatedKillsTotals extends Pick<SaturatingTotals, 'asked' | 'answered'> {
   kills: number
   stops: number
   /** Begun in a worker that was killed. */
@@ -42,7 +42,7 @@ interface Kill {
 export async function saturateAndKill(options: SaturatedKillsOptions): Promise<SaturatedKillsTotals> {
   const { policy, seed, durationMs, ...crowd } = options
   const random = seededRandom(seed)
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const balancer = await startBurning({
     policy,
     queue: { timeoutMs: 300_000 },
@@ -52,7 +52,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   })
   const descriptors = balancer.descriptors
   const isOver = forMs(durationMs)
-  const running = runCrowd({ ...crowd, target: balancer.port, isOver })
+  const running = saturate({ ...crowd, target: balancer.port, isOver })
   const kills: Kill[] = []
   const totals: SaturatedKillsTotals = {
     ...{ asked: 0, answered: 0, kills: 0, stops: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, faults: [] },
@@ -83,7 +83,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   return totals
 }
 
-function judge(one: Unserved, begun: Begun, kills: readonly Kill[], totals: SaturatedKillsTotals): void {
+function judge(one: Unanswered, begun: StartedRequests, kills: readonly Kill[], totals: SaturatedKillsTotals): void {
   const began = begun.pidOf(one.name)
   const wasKilled = (pid: number | undefined): boolean => kills.some((kill) => kill.pid === pid)
   if (began !== undefined && wasKilled(began)) totals.lostWithWorker++

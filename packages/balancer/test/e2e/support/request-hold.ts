@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { get } from './raw-client.ts'
 import { temporaryFolder } from './running-balancer.ts'
 
-export class Hold {
+export class RequestHold {
   readonly file = join(temporaryFolder(), 'hold')
 
   constructor() {
-    this.shut()
+    this.hold()
   }
 
-  shut(): void {
+  hold(): void {
     writeFileSync(this.file, '')
   }
 

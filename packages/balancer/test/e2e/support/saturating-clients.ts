@@ -6,7 +6,7 @@ const ANSWER_MS = 30_000
 /** As long as the fixture's. */
 const BODY_BYTES = 2_000
 
-export interface CrowdOptions {
+export interface SaturatingOptions {
   readonly target: Target
   readonly clients: number
   /** What a request burns. */
@@ -20,7 +20,7 @@ export interface CrowdOptions {
 }
 
 /** A request that was not answered, and what is known of it. */
-export interface Unserved {
+export interface Unanswered {
   readonly name: string
   readonly why: string
   /** The process that gave the last answer on this connection; undefined: there was none. */
@@ -28,21 +28,28 @@ export interface Unserved {
   readonly atMs: number
 }
 
-export interface CrowdTotals {
+export interface SaturatingTotals {
   asked: number
   answered: number
   /** Answers that the client with the fewest had. */
   fewest: number
   /** Connections that were opened. */
   opened: number
-  readonly unserved: Unserved[]
+  readonly unserved: Unanswered[]
   /** Answers that were wrong, in words. */
   readonly wrong: string[]
 }
 
 /** Resolves when every client has its last answer. Never rejects. */
-export async function runCrowd({ target, clients, ms, isKept = false, isOver, prefix = 'r' }: CrowdOptions): Promise<CrowdTotals> {
-  const totals: CrowdTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
+export async function saturate({
+  target,
+  clients,
+  ms,
+  isKept = false,
+  isOver,
+  prefix = 'r',
+}: SaturatingOptions): Promise<SaturatingTotals> {
+  const totals: SaturatingTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
 
   async function ask(client: RawClient, name: string): Promise<{ pid: number; isLast: boolean }> {
     const request = get(`/${name}?ms=${ms}`, isKept ? { Connection: 'keep-alive' } : {})

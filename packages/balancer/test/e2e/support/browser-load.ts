@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from 'playwright-core'
 import { patience } from '../../../../../test/support/patience.ts'
-import type { LoadRun } from './visitors.ts'
+import type { LoadRun } from './http-load.ts'
 
 const FETCHES = 200
 const AT_ONCE = 6

@@ -5,11 +5,11 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import type { BalancerStatus } from '../../../src/status.ts'
-import { Begun } from './begun.ts'
-import { type ChaosWorld, commit, type Fault, faults, findVictim, isAlive, type Moment, moments } from './chaos-faults.ts'
-import { Asked, type Unanswered, visit } from './chaos-visitors.ts'
+import { RequestLog, runChaosClients, type Unanswered } from './chaos-clients.ts'
+import { type ChaosWorld, type Fault, faults, findVictim, inject, isAlive, type Moment, moments } from './chaos-faults.ts'
 import { runCommand } from './commands.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { StartedRequests } from './started-requests.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -19,7 +19,7 @@ export interface ChaosOptions {
   /** A reload or another operation in so many rounds. */
   readonly operationEvery: number
   /** Told what is done in each round. */
-  readonly tell?: (line: string) => void
+  readonly onProgress?: (line: string) => void
 }
 
 export interface ChaosTotals {
@@ -64,7 +64,7 @@ const MORE_RESIDENT_MB = 64
 /** Runs until the time is over, or something has gone wrong. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
   const random = seededRandom(options.seed)
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const folder = join(temporaryFolder(), 'faults')
   mkdirSync(folder)
   const reload = { settleMs: 200 }
@@ -82,14 +82,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
     args: ['--log-level', 'info'],
   })
   await balancer.untilAllReady()
-  const asked = new Asked()
+  const asked = new RequestLog()
   const world: ChaosWorld = { target: balancer.port, asked, random, balancer, begun, folder, longestBusyMs: options.longestBusyMs }
   const totals: ChaosTotals = {
     ...{ rounds: 0, answered: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, takenBack: 0, hits: {}, operations: {} },
     ...{ heapMb: [0, 0], residentMb: [0, 0], descriptors: [balancer.descriptors, 0], faults: [] },
   }
   let isOver = false
-  const visitors = visit(options.visitors, () => isOver, world)
+  const visitors = runChaosClients(options.visitors, () => isOver, world)
   const hits: Hit[] = []
   const ends = performance.now() + options.durationMs
   // What the first rounds bring into memory stays there.
@@ -143,13 +143,13 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
     totals.hits[what] = (totals.hits[what] ?? 0) + 1
     const hit = { pid: victim.pid, pool: poolOf.get(victim.pid) as string, what, atMs: Date.now(), between: undefined }
     if (fault !== 'descriptors of the primary') hitNow.push(hit)
-    options.tell?.(`round ${totals.rounds}: ${victim.pid} of ${hit.pool}: ${what}`)
-    under.push(victim.over, commit(world, fault, victim.pid))
+    options.onProgress?.(`round ${totals.rounds}: ${victim.pid} of ${hit.pool}: ${what}`)
+    under.push(victim.over, inject(world, fault, victim.pid))
     // A status can't be asked for meanwhile.
     if (fault === 'descriptors of the primary') await Promise.all(under)
   }
   hits.push(...hitNow)
-  options.tell?.(`round ${totals.rounds}: ${world.asked.answered} answered`)
+  options.onProgress?.(`round ${totals.rounds}: ${world.asked.answered} answered`)
   const told = () => `round ${totals.rounds}, ${hitNow.map(({ pid, what }) => `${pid}: ${what}`).join('; ')}`
   try {
     await Promise.all(under)
