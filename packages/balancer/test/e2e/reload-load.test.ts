@@ -1,6 +1,7 @@
 // Nobody notices a reload: clients of every kind ask while one reload follows the other. The long form, with wrk and ab, is in soak/.
 
 import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
 import { runCommand } from './support/commands.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { reloadUnderLoad } from './support/reload-run.ts'
@@ -51,12 +52,13 @@ test('in a reload a session is reached in its own worker, whichever of the two o
   // It is busy in the old worker, so it stays there.
   early.write(get('/slow?ms=6000', KEPT))
   const reload = runCommand(balancer, ['reload'])
-  let late = new RawClient(balancer.port)
-  while ((await workerOn(late)) !== 'web/0.1') {
-    late.destroy()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    late = new RawClient(balancer.port)
+  const connectToNew = async () => {
+    const client = new RawClient(balancer.port)
+    if ((await workerOn(client)) === 'web/0.1') return client
+    client.destroy()
+    return undefined
   }
+  const late = await until(connectToNew, 15_000, 'a connection to the new worker')
   const young = await open(late)
   early.write(post(young))
   assert.is((await late.write(post(young)).answer()).status, 200)

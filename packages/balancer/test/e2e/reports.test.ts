@@ -4,7 +4,7 @@ import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { exhaustDescriptors } from '../../../../test/support/descriptors.ts'
 import { until } from '../../../../test/support/until.ts'
-import { get, RawClient } from './support/raw-client.ts'
+import { get, RawClient, thinkTime } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
 
 /** Some reports come in that time. */
@@ -41,7 +41,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     // The system tells a process of its memory by a file.
     const end = exhaustDescriptors(worker?.pid ?? 0)
     const client = await new RawClient(balancer.port).connected()
-    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_MS))
+    await thinkTime(SHORTAGE_MS)
     end()
     await client.write(get('/')).answer()
     client.destroy()

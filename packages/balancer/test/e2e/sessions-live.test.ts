@@ -2,6 +2,7 @@
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
 import type { BalancerStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
 import { metric } from './support/cookie-visitors.ts'
@@ -51,8 +52,8 @@ class Adding {
   }
 
   async more(count: number): Promise<void> {
-    for (const enough = this.total + count; this.total < enough && this.faults.length === 0; )
-      await new Promise((resolve) => setTimeout(resolve, 5))
+    const enough = this.total + count
+    await until(() => this.total >= enough || this.faults.length > 0, 60_000, `${count} more requests`)
   }
 
   async stop(): Promise<void> {
@@ -191,10 +192,8 @@ for (const channel of ['native', 'portable']) {
     const wait = (path: string, of: string) =>
       new RawClient(balancer.port).write(get(`${path}?id=${of}&while=${encodeURIComponent(hold.file)}`))
     const slow = [wait('/add', id), wait('/add', id), wait('/get', id), wait('/put', ended)] as const
-    for (let seen = 0; seen < slow.length; ) {
-      seen = balancer.lines.filter(({ msg }) => /^waits with [01]$/.test(msg)).length
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
+    const waiting = () => balancer.lines.filter(({ msg }) => /^waits with [01]$/.test(msg)).length
+    await until(() => waiting() >= slow.length, 15_000, 'slow requests that wait')
     const old = lastPid
     lastPid = await upgrade(balancer)
     const { pid } = await ask(balancer, '/add', id)

@@ -7,7 +7,7 @@ import { openBrowser } from '../../../../test/support/browser.ts'
 import { startHaproxy, startNginx } from '../../../../test/support/fronts.ts'
 import { until } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { exchange, get, json, RawClient, thinkTime } from './support/raw-client.ts'
 import { RequestHold } from './support/request-hold.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steering-load.ts'
@@ -84,11 +84,11 @@ test('a head that comes in pieces is forwarded, and its worker sees the real cli
   await client.write(get('/light?expect=light', KEEP)).answer()
   client.write('GET /who?expect=heavy HTTP/1.1\r\nHo')
   const whole = 'GET /heavy/../who HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n'
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await thinkTime(30)
   client.write('st: a\r\n\r\n')
   assert.is((await client.answer()).status, 500, 'this one is a light one')
   client.write(whole.slice(0, 20))
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await thinkTime(30)
   client.write(whole.slice(20))
   const { headers } = await client.answer()
   assert.is(headers.get('x-worker')?.[0], 'heavy/0')
@@ -280,10 +280,10 @@ test('when all stop, a pool with nothing left serves on what workers of others f
   await stopping.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   stopping.child.process.kill('SIGTERM')
   await stopping.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
-  // Long enough for one that is not needed to leave.
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  // An idle worker that need not stay would exit within this time.
+  await thinkTime(500)
   client.write(get('/api/x'))
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await thinkTime(100)
   hold.release()
   const answers = [await client.answer(), await client.answer()]
   assert.equal(

@@ -2,7 +2,7 @@
 // known of it: did it go over a connection that had served before, and which process had that?
 
 import { createHash } from 'node:crypto'
-import { get, RawClient, type Target } from './raw-client.ts'
+import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
 import { movesConnections } from './running-balancer.ts'
 
 const ANSWER_MS = 5_000
@@ -100,7 +100,7 @@ export class ChaosClient {
         const said = `${name}-${word}`
         const heard = (await client.write(said).bytes(said.length, ANSWER_MS)).toString()
         if (heard !== said) return void this.options.asked.wrong.push(`${said} came back as ${heard}`)
-        await pause(pauseMs)
+        await thinkTime(pauseMs)
       }
       this.options.asked.answered++
     } catch (error) {
@@ -125,7 +125,7 @@ export class ChaosClient {
     const askedMs = Date.now()
     try {
       for (const [index, piece] of bytes.entries()) {
-        if (index > 0) await pause(pauseMs)
+        if (index > 0) await thinkTime(pauseMs)
         client.write(piece)
       }
       const { status, headers, body } = await client.answer(ANSWER_MS)
@@ -169,13 +169,9 @@ export async function runChaosClients(count: number, isOver: () => boolean, opti
       else if (kind === 1) await visitor.download(random() * 100)
       else if (kind === 2) await visitor.echo(1 + Math.floor(random() * 5), random() * 20)
       else await visitor.small(kind === 3 || random() < 0.5)
-      await pause(random() * LONGEST_PAUSE_MS)
+      await thinkTime(random() * LONGEST_PAUSE_MS)
     }
     visitor.end()
   }
   await Promise.all(Array.from({ length: count }, (_, index) => each(index)))
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

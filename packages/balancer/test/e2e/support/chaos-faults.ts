@@ -6,7 +6,8 @@ import { exhaustDescriptors } from '../../../../../test/support/descriptors.ts'
 import { patience } from '../../../../../test/support/patience.ts'
 import { until } from '../../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../../src/status.ts'
-import { ChaosClient, type ChaosClientOptions, pause } from './chaos-clients.ts'
+import { ChaosClient, type ChaosClientOptions } from './chaos-clients.ts'
+import { thinkTime } from './raw-client.ts'
 import type { RunningBalancer } from './running-balancer.ts'
 import type { StartedRequests } from './started-requests.ts'
 
@@ -86,12 +87,12 @@ export async function inject(world: ChaosWorld, fault: Fault, pid: number): Prom
       return untilGone(pid)
     case 'SIGSTOP and SIGCONT':
       signal(pid, 'SIGSTOP')
-      await pause(random() * 1500)
+      await thinkTime(random() * 1500)
       return signal(pid, 'SIGCONT')
     case 'busy loop': {
       const ms = Math.round(1000 + random() * (longestBusyMs - 1000))
       order(world, pid, `busy ${ms}`)
-      return Promise.race([untilGone(pid, ms), pause(ms + AFTERWARDS_MS)])
+      return Promise.race([untilGone(pid, ms), thinkTime(ms + AFTERWARDS_MS)])
     }
     case 'out of memory':
       order(world, pid, 'memory')
@@ -105,7 +106,7 @@ export async function inject(world: ChaosWorld, fault: Fault, pid: number): Prom
     case 'descriptors of the worker': {
       const ms = Math.round(200 + random() * 1500)
       order(world, pid, `descriptors ${ms}`)
-      return pause(ms + AFTERWARDS_MS)
+      return thinkTime(ms + AFTERWARDS_MS)
     }
     case 'descriptors of the primary':
       return exhaustPrimary(world)
@@ -128,7 +129,7 @@ export function isAlive(pid: number): boolean {
 async function exhaustPrimary({ balancer, random }: ChaosWorld): Promise<void> {
   const end = exhaustDescriptors(balancer.pid, Math.floor(random() * 4))
   try {
-    await pause(200 + random() * 1500)
+    await thinkTime(200 + random() * 1500)
   } finally {
     end()
   }

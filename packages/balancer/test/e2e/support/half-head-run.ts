@@ -1,6 +1,6 @@
 // Clients that send half a head and then nothing: they must cost the others nothing, and each must be told 408 in time.
 
-import { exchange, get, RawClient } from './raw-client.ts'
+import { exchange, get, RawClient, thinkTime } from './raw-client.ts'
 import { startBalancer } from './running-balancer.ts'
 
 const CONNECTING_AT_ONCE = 100
@@ -77,7 +77,7 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number, slackM
     if (status !== 200) totals.faults.push(`another client was answered ${status}`)
     if (totals.answered === 0) totals.served++
     // One after the other, so that the wait of each is its own.
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await thinkTime(5)
   }
   await ended
   if (totals.longestMs > headTimeoutMs + slackMs) totals.faults.push(`one was answered after ${Math.round(totals.longestMs)} ms`)

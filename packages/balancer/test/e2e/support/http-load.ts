@@ -2,7 +2,7 @@
 // kept or new, in the middle of a head or a body, pipelined, silent for a while, reading late.
 
 import { createHash } from 'node:crypto'
-import { type Answer, RawClient } from './raw-client.ts'
+import { type Answer, RawClient, thinkTime } from './raw-client.ts'
 import type { ReloadedBalancer } from './reloaded-balancer.ts'
 import { movesConnections } from './running-balancer.ts'
 import type { Tally } from './tally.ts'
@@ -214,5 +214,5 @@ function cutUp(bytes: Buffer, random: () => number): Buffer[] {
 }
 
 function pause(ms: number): Promise<void> {
-  return ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : new Promise((resolve) => setTimeout(resolve, ms))
+  return ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : thinkTime(ms)
 }

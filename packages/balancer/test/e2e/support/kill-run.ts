@@ -2,7 +2,7 @@
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
-import { exchange, get } from './raw-client.ts'
+import { exchange, get, thinkTime } from './raw-client.ts'
 import { type RunningBalancer, startBalancer } from './running-balancer.ts'
 import { StartedRequests } from './started-requests.ts'
 
@@ -77,7 +77,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
     } else {
       const { pools } = await balancer.status()
       const ready = pools.flatMap(({ workers }) => workers).filter(({ state }) => state === 'ready')
-      await new Promise((resolve) => setTimeout(resolve, random() * 20))
+      await thinkTime(random() * 20)
       process.kill((ready[Math.floor(random() * ready.length)] as { pid: number }).pid, 'SIGKILL')
     }
     totals.kills++

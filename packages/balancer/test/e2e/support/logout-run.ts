@@ -2,6 +2,7 @@
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
+import { thinkTime } from './raw-client.ts'
 import type { SessionBalancers } from './session-balancers.ts'
 import type { SessionClient } from './session-client.ts'
 
@@ -39,7 +40,7 @@ export async function endWhileOthersSave(balancers: SessionBalancers, rounds: nu
     const late = await Promise.all(
       others.map((other, index) => other.begin(`/late?how=${LATE[index]}&ms=${Math.floor(random() * SPREAD_MS)}`, cookie)),
     )
-    await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * SPREAD_MS)))
+    await thinkTime(Math.floor(random() * SPREAD_MS))
     await visitor.ask('/end', cookie)
     const said = await Promise.all(late.map(({ answer: said }) => said))
     totals.rounds++

@@ -150,6 +150,11 @@ export function get(target: string, headers: Record<string, string> = {}): strin
     .join('')}\r\n`
 }
 
+/** The pause of a client between two steps. A test that waits for something uses `until`. */
+export function thinkTime(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
 export function json<T>(answer: Answer): T {
   return JSON.parse(answer.body.toString('utf8')) as T
 }

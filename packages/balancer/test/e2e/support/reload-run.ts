@@ -6,6 +6,7 @@ import { seededRandom } from '../../../../../test/support/random.ts'
 import { clickInPage, fetchInPage } from './browser-load.ts'
 import { runAb, runWrk } from './command-load.ts'
 import { type ConnectionKind, type LoadRun, runHttpClient } from './http-load.ts'
+import { thinkTime } from './raw-client.ts'
 import { ReloadedBalancer } from './reloaded-balancer.ts'
 import { type RunningBalancer, warningsOf } from './running-balancer.ts'
 import { chat, converse, transportsOfAll } from './socket-load.ts'
@@ -123,7 +124,7 @@ async function loadAndReload(
 async function watchAccounts(balancer: RunningBalancer, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     await balancer.status()
-    await new Promise((resolve) => setTimeout(resolve, STATUS_EVERY_MS))
+    await thinkTime(STATUS_EVERY_MS)
   }
 }
 

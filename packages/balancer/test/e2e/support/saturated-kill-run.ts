@@ -2,8 +2,8 @@
 // connection that such a one had, may go unanswered; and nothing may begin twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
-import { pause } from './chaos-clients.ts'
 import { signal } from './chaos-faults.ts'
+import { thinkTime } from './raw-client.ts'
 import type { RunningBalancer } from './running-balancer.ts'
 import { type BurningOptions, startBurning, untilFree, workersOf } from './saturated-workers.ts'
 import { forMs, type SaturatingOptions, type SaturatingTotals, saturate, type Unanswered } from './saturating-clients.ts'
@@ -59,7 +59,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   }
   // One is hit in any case, however slow the machine is.
   while (!isOver() || kills.length + totals.stops === 0) {
-    await pause(random() * LONGEST_PAUSE_MS)
+    await thinkTime(random() * LONGEST_PAUSE_MS)
     const workers = workersOf(await balancer.status()).filter(({ state }) => state === 'ready')
     const victim = workers[Math.floor(random() * workers.length)]
     // One must be left.
@@ -69,7 +69,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
       kills.push({ pid: victim.pid, atMs: Date.now(), between: undefined })
     } else {
       signal(victim.pid, 'SIGSTOP')
-      await pause(random() * LONGEST_STOP_MS)
+      await thinkTime(random() * LONGEST_STOP_MS)
       signal(victim.pid, 'SIGCONT')
       totals.stops++
     }

@@ -5,6 +5,7 @@ import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'
 import { patience } from '../../../../../test/support/patience.ts'
 import type { LoadRun } from './http-load.ts'
+import { thinkTime } from './raw-client.ts'
 
 export type Transports = readonly ('polling' | 'websocket')[]
 
@@ -53,7 +54,7 @@ export async function chat(run: LoadRun, transports: Transports): Promise<void> 
       if (said.number !== number || said.text !== text) tally.fault('wrong answer', `${name}: ${said.number} for ${number}`)
       const stale = said.release <= target.begun ? undefined : `release ${said.release} before ${done}`
       if (stale !== undefined) tally.fault('wrong release', `${name}: ${stale}`)
-      await new Promise((resolve) => setTimeout(resolve, random() * MOST_REST_MS))
+      await thinkTime(random() * MOST_REST_MS)
     }
   } catch (error) {
     tally.fault('not answered', `${name}: ${(error as Error).message}`)

@@ -1,7 +1,7 @@
 // Visitors that ask all the time, over kept-alive connections and new ones: whatever is done to the workers, each must get its answer.
 
 import { until } from '../../../../../test/support/until.ts'
-import { get, RawClient, type Target } from './raw-client.ts'
+import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
 
 const PAUSE_MS = 15
 
@@ -81,7 +81,7 @@ export class SteadyClients {
         client?.destroy()
         client = undefined
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      await thinkTime(PAUSE_MS)
     }
     client?.destroy()
   }

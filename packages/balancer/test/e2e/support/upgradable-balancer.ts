@@ -3,7 +3,7 @@
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../../test/support/until.ts'
 import { type CommandResult, runCommand } from './commands.ts'
-import { RawClient, type Target } from './raw-client.ts'
+import { RawClient, type Target, thinkTime } from './raw-client.ts'
 import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
 
 /** `balancer start`, with every worker ready; its successors are ended with the suite. */
@@ -90,8 +90,9 @@ export class SteadyLoad {
 
   /** Resolves when so many more requests have been answered. */
   async more(count: number): Promise<void> {
-    const until = this.totals.requests + count
-    while (this.totals.requests < until && this.totals.faults.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    const { totals } = this
+    const enough = totals.requests + count
+    await until(() => totals.requests >= enough || totals.faults.length > 0, 60_000, `${count} more answers`)
   }
 
   async stop(): Promise<LoadTotals> {
@@ -113,7 +114,7 @@ export class SteadyLoad {
         const { status, headers } = await client.answer(20_000)
         this.totals.requests++
         if (status !== 200) this.totals.faults.push(`${what}: ${status}`)
-        await new Promise((resolve) => setTimeout(resolve, pauseMs * Math.random()))
+        await thinkTime(pauseMs * Math.random())
         if (keeps && headers.get('connection')?.[0] !== 'close') continue
       } catch (error) {
         this.totals.faults.push(`${what}: ${(error as Error).message}`)

@@ -1,9 +1,8 @@
 // Uploads of random bodies over connections that carry several requests, their heads cut at random places: the server's SHA-256 must be ours.
 
 import { createHash } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
 import { seededRandom } from '../../../../../test/support/random.ts'
-import { RawClient, type Target } from './raw-client.ts'
+import { RawClient, type Target, thinkTime } from './raw-client.ts'
 
 const REQUESTS_PER_CONNECTION = 3
 const MAX_BODY_BYTES = 300_000
@@ -59,7 +58,7 @@ export async function upload(target: Target, count: number, seed: number, folder
     for (const piece of pieces(sent, head.length)) {
       if (connection.isOver) throw new Error(`upload ${number}: the connection ended while it was sent`)
       connection.write(piece)
-      await (random() < PAUSES ? wait(PAUSE_MS) : turnOfTheLoop())
+      await (random() < PAUSES ? thinkTime(PAUSE_MS) : turnOfTheLoop())
     }
     const { status, body: said } = await connection.answer(30_000)
     if (status !== 200 || said.toString() !== expected)
