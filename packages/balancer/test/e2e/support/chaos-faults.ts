@@ -1,4 +1,4 @@
-// What goes wrong in chaos, and in which moment of a worker's life: each fault hits one process, each moment finds one.
+// The faults of the chaos test and the moments at which they hit. A fault hits one process; a moment finds the worker.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,36 +23,36 @@ export type Fault = (typeof faults)[number]
 export interface ChaosWorld extends ChaosClientOptions {
   readonly balancer: RunningBalancer
   readonly begun: StartedRequests
-  /** Where a worker reads what it shall do to itself. */
+  /** Workers read their faults here. */
   readonly folder: string
-  /** The longest busy loop. */
+
   readonly longestBusyMs: number
 }
 
-/** A process in that moment. `over`: when what was under way there has been answered, or has not. */
+/** The process to hit. `over` resolves when its request has ended. */
 export interface Victim {
   readonly pid: number
   readonly over: Promise<void>
 }
 
-/** Long enough that what follows comes into it. */
+/** A request stays in its moment this long, so that the fault hits within it. */
 const UNDER_WAY_MS = 600
 const AFTERWARDS_MS = 300
 
-/** Finds, or makes, a worker in that moment; undefined: it was over too soon, or nobody may be hit now. `mayHit`: who may. */
+/** Finds a worker in that moment, mostly by a request that brings it there. undefined: the moment was too short, or `mayHit` excludes the worker. */
 export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid: number) => boolean): Promise<Victim | undefined> {
-  const { asked, balancer, begun, random } = world
+  const { log, balancer, begun, random } = world
   if (moment === 'before hand-off') {
     const ready = workersOf(await balancer.status()).filter(({ pid, state }) => state === 'ready' && mayHit(pid))
     const worker = ready[Math.floor(random() * ready.length)]
     return worker && { pid: worker.pid, over: Promise.resolve() }
   }
   const visitor = new ChaosClient(world)
-  const name = asked.name('victim')
+  const name = log.name('victim')
   const over = underWay(visitor, moment, name).finally(() => visitor.end())
   const pid = await until(() => begun.pidOf(name), patience(2_000), name).catch(() => undefined)
   if (moment === 'on its way') {
-    // While its loop is blocked.
+    // The loop of the worker is blocked, so the next connections stay offered.
     await until(async () => (await balancer.status()).connections.waiting.offered > 0, UNDER_WAY_MS / patience(1), 'an offer').catch(
       () => {},
     )
@@ -77,7 +77,7 @@ function underWay(visitor: ChaosClient, moment: Exclude<Moment, 'before hand-off
   }
 }
 
-/** Does it. Resolves when it is over: the process is gone, or goes on as before. */
+/** Injects a fault. Resolves when the process has exited, or works as before. */
 export async function inject(world: ChaosWorld, fault: Fault, pid: number): Promise<void> {
   const { random, longestBusyMs } = world
   switch (fault) {
@@ -125,7 +125,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** For a while it gets not one more than it has. */
+/** Lowers the primary's limit of descriptors for a while. */
 async function exhaustPrimary({ balancer, random }: ChaosWorld): Promise<void> {
   const end = exhaustDescriptors(balancer.pid, Math.floor(random() * 4))
   try {
@@ -135,18 +135,18 @@ async function exhaustPrimary({ balancer, random }: ChaosWorld): Promise<void> {
   }
 }
 
-/** It does it itself, between two turns of its loop. */
+/** The worker injects the fault itself, in its next loop turn. */
 function order({ folder }: ChaosWorld, pid: number, what: string): void {
   writeFileSync(join(folder, `${pid}`), what)
   signal(pid, 'SIGUSR2')
 }
 
-/** Sends a signal to a process that may be gone. */
+/** Sends a signal to a process that may have exited. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name)
   } catch {
-    // It is gone already.
+    // It has exited already.
   }
 }
 

@@ -1,4 +1,4 @@
-// A file that holds requests for as long as it is there: a test decides when they end, however slow the machine is.
+// A file that holds requests while it exists. So a test decides when they end, however slow the machine is.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ export class RequestHold {
     writeFileSync(this.file, '')
   }
 
-  /** A GET that an app ends when it is released. */
+  /** A GET that the app answers after `release`. */
   request(path: string, headers?: Record<string, string>): string {
     return get(`${path}?while=${encodeURIComponent(this.file)}`, headers)
   }
