@@ -1,4 +1,4 @@
-// Visitors of an app that gives each of them a session cookie: they arrive, and come again.
+// Visitors of an app that sets a session cookie for each, in the memory of one worker.
 
 import { assert } from '../../../../../test/suite.ts'
 import { type Answer, exchange, get, json } from './raw-client.ts'
@@ -7,7 +7,7 @@ import type { RunningBalancer } from './running-balancer.ts'
 export interface SlotAnswer {
   readonly pid: number
   readonly slot: number
-  /** Did this process make the session? */
+  /** Did this process create the session? */
   readonly isOwn: boolean
 }
 
@@ -23,7 +23,7 @@ export function cookieOf(answer: Answer): string | undefined {
     ?.split(';')[0]
 }
 
-/** So many, one after the other. */
+/** Creates `count` visitors, one after the other. */
 export async function newVisitors(balancer: RunningBalancer, count: number): Promise<Visitor[]> {
   const visitors: Visitor[] = []
   for (let index = 0; index < count; index++) {
@@ -39,7 +39,7 @@ export async function visit(balancer: RunningBalancer, { cookie }: Pick<Visitor,
   return json<SlotAnswer>(await exchange(balancer.port, get(path, { Cookie: `first=1; ${cookie}` })))
 }
 
-/** Each visitor comes twice, and must come to its slot; gives who answered. */
+/** Sends two requests of each visitor, which must reach its slot. Resolves with the answers. */
 export async function visitTwice(balancer: RunningBalancer, visitors: readonly Visitor[]): Promise<SlotAnswer[]> {
   const all: SlotAnswer[] = []
   for (const visitor of [...visitors, ...visitors]) {

@@ -1,5 +1,5 @@
-// Clients that speak HTTP/1 over sockets of their own and look at every answer, in each of the ways that a connection may be under way when its worker leaves:
-// kept or new, in the middle of a head or a body, pipelined, silent for a while, reading late.
+// HTTP/1 clients that check every answer, in every state that a connection may be in when its worker is replaced: kept or new, in the middle of a head or a body,
+// pipelined, idle.
 
 import { createHash } from 'node:crypto'
 import { type Answer, RawClient, thinkTime } from './raw-client.ts'
@@ -7,7 +7,7 @@ import type { ReloadedBalancer } from './reloaded-balancer.ts'
 import { movesConnections } from './running-balancer.ts'
 import type { Tally } from './tally.ts'
 
-/** What all clients of a run share. */
+/** Shared by all clients of a run. */
 export interface LoadRun {
   readonly target: ReloadedBalancer
   /** 0 to 1, from the seed. */
@@ -16,7 +16,7 @@ export interface LoadRun {
   isOver(): boolean
 }
 
-/** `kept`: one connection for many requests. `new`: one for each, which the client asks to close. `1.0`: kept by the rules of HTTP/1.0. `idle`: kept, with long pauses. */
+/** `kept`: one connection for many requests. `new`: one for each request, with `Connection: close`. `1.0`: kept by HTTP/1.0. `idle`: kept, with long pauses. */
 export type ConnectionKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
@@ -27,25 +27,25 @@ const BIG_HASH = hashOf(Buffer.alloc(200_000, 'switchyard '))
 interface Sent {
   readonly what: string
   readonly method: string
-  /** In as many writes. */
+  /** Each piece is one write. */
   readonly pieces: readonly Buffer[]
   readonly waitsForContinue: boolean
   readonly isRight: (answer: Answer) => boolean
 }
 
-/** Asks until the run is over; never rejects. */
+/** Sends requests until the run is over. Never rejects. */
 export async function runHttpClient(run: LoadRun, kind: ConnectionKind): Promise<void> {
-  const visitor = new HttpClient(run, kind)
-  while (!run.isOver()) await visitor.useConnection()
+  const client = new HttpClient(run, kind)
+  while (!run.isOver()) await client.useConnection()
 }
 
 class HttpClient {
   private readonly run: LoadRun
   private readonly kind: ConnectionKind
   private ticket: string | undefined
-  /** A worker drains until nobody comes any more who has a ticket of it. */
+  /** The ticket is dropped then, because a worker drains until no client uses a ticket of it. */
   private ticketUntilMs = 0
-  /** What a connection that ended had not answered, and may be sent again. */
+  /** Unanswered requests of a closed connection, which are sent again. */
   private unanswered: Sent[] = []
   private asking: readonly Sent[] = []
 
@@ -54,7 +54,7 @@ class HttpClient {
     this.kind = kind
   }
 
-  /** Opens a connection, asks for a while, and closes it. */
+  /** Opens a connection, sends requests for a while, and closes it. */
   async useConnection(): Promise<void> {
     const { run, kind } = this
     const client = new RawClient(run.target.port)
@@ -75,7 +75,7 @@ class HttpClient {
     }
   }
 
-  /** False: the connection is of no use any more. */
+  /** False: the connection can't be used any more. */
   private async ask(client: RawClient, batch: Sent[], isFirst: boolean): Promise<boolean> {
     const { target, tally } = this.run
     const { done } = target
@@ -114,7 +114,7 @@ class HttpClient {
     this.ticketUntilMs = performance.now() + this.run.random() * MOST_TICKET_MS
   }
 
-  /** A connection that can't move ends between two requests, and HTTP lets a client send again what it had begun to send at that moment. */
+  /** Over the portable channel the server may close a connection between two requests. An HTTP client repeats a request that it sent at that moment. */
   private sendAgain(client: RawClient, batch: readonly Sent[], isFirst: boolean): boolean {
     if (movesConnections || isFirst || client.error !== undefined) throw new Error('ended without an answer')
     this.run.tally.count('sent again', batch.length)
@@ -122,7 +122,7 @@ class HttpClient {
     return false
   }
 
-  /** False: the other side has ended it meanwhile. */
+  /** False: the server has closed the connection meanwhile. */
   private async send(client: RawClient, batch: readonly Sent[]): Promise<boolean> {
     for (const { pieces, waitsForContinue } of batch) {
       for (const [index, piece] of pieces.entries()) {

@@ -42,7 +42,7 @@ export async function endWhileOthersSave(balancers: SessionBalancers, rounds: nu
     )
     await thinkTime(Math.floor(random() * SPREAD_MS))
     await visitor.ask('/end', cookie)
-    const said = await Promise.all(late.map(({ answer: said }) => said))
+    const saves = await Promise.all(late.map(({ answer }) => answer))
     totals.rounds++
     totals.saves += saves.length
     totals.kept += saves.filter(({ isKept }) => isKept === true).length

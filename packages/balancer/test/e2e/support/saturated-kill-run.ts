@@ -1,5 +1,5 @@
-// A crowd of clients that two workers can't serve, while these are killed or stopped for a while now and then. Only what had begun in a worker that was killed, or was on a
-// connection that such a one had, may go unanswered; and nothing may begin twice.
+// More clients than two workers can serve, while workers are killed or stopped for a while. Only requests that a killed worker had started, or that were on one of
+// its connections, may stay unanswered. No request may start twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { signal } from './chaos-faults.ts'
@@ -18,19 +18,19 @@ export interface SaturatedKillsOptions extends Pick<SaturatingOptions, 'clients'
 export interface SaturatedKillsTotals extends Pick<SaturatingTotals, 'asked' | 'answered'> {
   kills: number
   stops: number
-  /** Begun in a worker that was killed. */
+  /** Unanswered requests that had started in a killed worker. */
   lostWithWorker: number
-  /** On a connection that such a one had, and not begun. */
+  /** Unanswered requests that had not started, on a connection of a killed worker. */
   cutWithWorker: number
-  /** A kill may hit the microseconds between a claim and the app's first line; those seen. */
+  /** Kills in the microseconds between a claim and the app's first line. */
   hitBetween: number
   readonly faults: string[]
 }
 
 const LONGEST_PAUSE_MS = 1_500
 const LONGEST_STOP_MS = 1_500
-/** A client hears of a kill within this. */
-const HEARD_MS = 15_000
+/** A client notices a kill within this time. */
+const NOTICED_MS = 15_000
 
 interface Kill {
   readonly pid: number
@@ -38,7 +38,7 @@ interface Kill {
   between: string | undefined
 }
 
-/** Runs it to the end. What is wrong is in the totals. */
+/** Runs to the end. Failures are in the totals. */
 export async function saturateAndKill(options: SaturatedKillsOptions): Promise<SaturatedKillsTotals> {
   const { policy, seed, durationMs, ...crowd } = options
   const random = seededRandom(seed)
@@ -46,7 +46,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   const balancer = await startBurning({
     policy,
     queue: { timeoutMs: 300_000 },
-    // Dying is what the workers are here for.
+    // Workers are killed all the time.
     more: { restartDelayMs: 10, maxRestartDelayMs: 50, maxRestarts: 1_000_000, headTimeoutMs: 300_000 },
     env: { BEGUN_FILE: begun.file },
   })
@@ -57,12 +57,12 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   const totals: SaturatedKillsTotals = {
     ...{ asked: 0, answered: 0, kills: 0, stops: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, faults: [] },
   }
-  // One is hit in any case, however slow the machine is.
+  // At least one worker is hit, however slow the machine is.
   while (!isOver() || kills.length + totals.stops === 0) {
     await thinkTime(random() * LONGEST_PAUSE_MS)
     const workers = workersOf(await balancer.status()).filter(({ state }) => state === 'ready')
     const victim = workers[Math.floor(random() * workers.length)]
-    // One must be left.
+    // One worker must stay.
     if (victim === undefined || workers.length < 2) continue
     if (random() < 0.5) {
       signal(victim.pid, 'SIGKILL')
@@ -77,7 +77,7 @@ export async function saturateAndKill(options: SaturatedKillsOptions): Promise<S
   const { asked, answered, unserved, wrong } = await running
   begun.read()
   Object.assign(totals, { asked, answered, kills: kills.length })
-  totals.faults.push(...wrong, ...begun.twice.map((name) => `${name} began twice`))
+  totals.faults.push(...wrong, ...begun.twice.map((name) => `${name} started twice`))
   for (const one of unserved) judge(one, begun, kills, totals)
   await endWhereItBegan(balancer, descriptors, totals)
   return totals
@@ -90,7 +90,7 @@ function judge(one: Unanswered, begun: StartedRequests, kills: readonly Kill[], 
   else if (began === undefined && wasKilled(one.holder)) totals.cutWithWorker++
   else {
     const between =
-      began === undefined ? kills.find((kill) => kill.between === undefined && Math.abs(kill.atMs - one.atMs) < HEARD_MS) : undefined
+      began === undefined ? kills.find((kill) => kill.between === undefined && Math.abs(kill.atMs - one.atMs) < NOTICED_MS) : undefined
     if (between === undefined)
       totals.faults.push(
         `${one.name}, ${began === undefined ? 'never begun' : `begun by ${began}`}, on a connection of ${one.holder}: ${one.why}`,

@@ -1,22 +1,22 @@
-// A client of the apps that keep a count for each visitor: one kept connection, so one worker, and the sessions of whoever it is told to speak for.
+// A client of the apps that keep a count in each session. It has one kept connection, so it talks to one worker, and sends the cookie of any session.
 
 import { Agent, type IncomingMessage, request as openRequest } from 'node:http'
 import { patience } from '../../../../../test/support/patience.ts'
 
-/** What the apps answer. */
+/** The answer of the apps. */
 export interface SessionAnswer {
   readonly pid: number
   readonly count?: number
-  /** Is there a session after what was done? */
+  /** Does the session exist after the request? */
   readonly isKept?: boolean
   readonly fault?: string
 }
 
-/** An answer of which the head has come. */
+/** An answer whose head has arrived. */
 export interface BegunAnswer {
-  /** The cookie that it gives, as it is to be sent back. */
+  /** The cookie that it sets, as the client sends it back. */
   readonly cookie: string | undefined
-  /** Rejects when it is not a good one. */
+  /** Rejects unless the status is 200. */
   readonly answer: Promise<SessionAnswer>
 }
 
@@ -38,10 +38,10 @@ export class SessionClient {
         { host: '127.0.0.1', port: this.port, path, headers, agent: this.agent, timeout: ANSWER_MS },
         (response) => {
           const [given] = response.headers['set-cookie'] ?? []
-          const said = readSaid(response, path)
-          // It may be awaited later.
-          said.catch(() => {})
-          resolve({ cookie: given?.split(';')[0], answer: said })
+          const answer = readAnswer(response, path)
+          // The caller may await it later.
+          answer.catch(() => {})
+          resolve({ cookie: given?.split(';')[0], answer })
         },
       )
       request.once('timeout', () => request.destroy(new Error(`${path}: no answer within ${ANSWER_MS} ms`)))
@@ -56,8 +56,8 @@ export class SessionClient {
 
   /** The cookie of a new session. */
   async newSession(): Promise<string> {
-    const { cookie, answer: said } = await this.begin('/new')
-    await said
+    const { cookie, answer } = await this.begin('/new')
+    await answer
     if (cookie === undefined) throw new Error('a new session has no cookie')
     return cookie
   }
@@ -67,11 +67,11 @@ export class SessionClient {
   }
 }
 
-async function readSaid(response: IncomingMessage, path: string): Promise<SessionAnswer> {
+async function readAnswer(response: IncomingMessage, path: string): Promise<SessionAnswer> {
   let text = ''
   for await (const part of response.setEncoding('utf8')) text += part
   if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text}`)
-  const said = JSON.parse(text) as SessionAnswer
-  if (said.fault !== undefined) throw new Error(`${path}: ${said.fault}`)
-  return said
+  const answer = JSON.parse(text) as SessionAnswer
+  if (answer.fault !== undefined) throw new Error(`${path}: ${answer.fault}`)
+  return answer
 }

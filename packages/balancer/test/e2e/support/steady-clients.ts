@@ -1,4 +1,4 @@
-// Visitors that ask all the time, over kept-alive connections and new ones: whatever is done to the workers, each must get its answer.
+// Clients that send requests all the time, over kept-alive and new connections. Each request must be answered, whatever is done to the workers.
 
 import { until } from '../../../../../test/support/until.ts'
 import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
@@ -7,7 +7,7 @@ const PAUSE_MS = 15
 
 export interface SteadyOptions {
   readonly target: Target
-  /** Each asks for these by turns. Default `/`. */
+  /** Each client requests these in turn. Default `/`. */
   readonly paths?: readonly string[]
   readonly keptAlive?: number
   readonly fresh?: number
@@ -16,11 +16,11 @@ export interface SteadyOptions {
 export interface SteadyAnswers {
   readonly count: number
   readonly faults: readonly string[]
-  /** Every answer that came, `path: body`. */
+  /** All different answers, `path: body`. */
   readonly answers: ReadonlySet<string>
 }
 
-/** Asks from the moment it is made, until it is ended. */
+/** The clients run until `end`. */
 export class SteadyClients {
   private readonly options: SteadyOptions
   private readonly clients: Promise<void>[]
@@ -38,7 +38,7 @@ export class SteadyClients {
     ]
   }
 
-  /** What has come since the last look. */
+  /** Returns the answers since the last call. */
   collect(): SteadyAnswers {
     const { count, faults, answers } = this
     this.count = 0
@@ -47,14 +47,14 @@ export class SteadyClients {
     return { count, faults, answers }
   }
 
-  /** What has come since now, when it is so many answers. */
+  /** Resolves with the next `count` answers. */
   async next(count: number): Promise<SteadyAnswers> {
     this.collect()
     await until(() => this.count >= count, 10_000, `${count} answers`)
     return this.collect()
   }
 
-  /** Resolves with what has come since the last look, when the last answer has. */
+  /** Stops the clients. Resolves with the answers since the last `collect`. */
   async end(): Promise<SteadyAnswers> {
     this.isOver = true
     await Promise.all(this.clients)
