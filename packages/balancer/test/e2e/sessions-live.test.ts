@@ -96,10 +96,13 @@ for (const channel of ['native', 'portable']) {
   /** The primary that serves. */
   let lastPid = 0
 
-  test('they are the same for every worker', async () => {
+  test.before(async () => {
     balancer = await startUpgradable({ config, env: { SWITCHYARD_CHANNEL: channel } })
     lastPid = balancer.pid
     ids = await create(balancer, SESSIONS)
+  })
+
+  test('every worker sees the same sessions', async () => {
     const seen = new Set<number>()
     for (let turn = 1; turn <= 12 || (turn < 100 && seen.size < WORKERS); turn++) {
       const { value, slot } = await ask(balancer, '/add', ids[0])

@@ -18,9 +18,12 @@ const KEEP = { Connection: 'keep-alive' }
 let balancer: RunningBalancer
 let urls: string[] = []
 
-test('one connection alternates between two pools and eight sessions: every request finds its worker, and the connection moves', async () => {
+test.before(async () => {
   balancer = await startSteered()
   urls = targets(await homesOf(balancer.port))
+})
+
+test('one connection alternates between two pools and eight sessions: every request reaches its worker, and the connection moves', async () => {
   const before = await balancer.status()
   const client = new RawClient(balancer.port)
   for (let round = 0; round < 100; round++) {

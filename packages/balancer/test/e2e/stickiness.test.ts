@@ -102,7 +102,7 @@ function ticketed(balancer: RunningBalancer, path: string, headers: Record<strin
 
 let balancer: RunningBalancer
 
-test('the ticket: set, honoured, not set again', async () => {
+test.before(async () => {
   balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -116,6 +116,9 @@ test('the ticket: set, honoured, not set again', async () => {
     },
   })
   await balancer.untilAllReady()
+})
+
+test('a ticket is set once, and later requests with it reach its slot', async () => {
   const seen = new Set<number>()
   // By turns, but for whom a worker's loop is too busy to take at once.
   for (let visitor = 0; visitor < 8 || (visitor < 100 && seen.size < 4); visitor++) {

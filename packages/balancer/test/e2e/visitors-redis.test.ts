@@ -32,10 +32,13 @@ async function untilKnown(balancer: RunningBalancer, count: number): Promise<voi
   await until(async () => (await metric(balancer, 'switchyard_learned_visitors')) === count, 10_000, `${count} visitors known`)
 }
 
-test('who arrives at one balancer has the same slot at the other', async () => {
+test.before(async () => {
   redis = await startRedis()
   ;[here, there] = await Promise.all([start(), start()])
   visitors = await newVisitors(here, VISITORS)
+})
+
+test('a visitor of one balancer has the same slot at the other', async () => {
   assert.is(new Set(visitors.map(({ slot }) => slot)).size, 3)
   await untilKnown(there, VISITORS)
   await visitTwice(there, visitors)

@@ -18,7 +18,7 @@ for (const channel of ['native', 'portable']) {
   let balancer: RunningBalancer
   let visitors: Visitor[] = []
 
-  test('a visitor comes back to the worker that made its session', async () => {
+  test.before(async () => {
     balancer = await startUpgradable({
       config: {
         app: 'visitors-app.mjs',
@@ -29,6 +29,9 @@ for (const channel of ['native', 'portable']) {
       env: { SWITCHYARD_CHANNEL: channel },
     })
     visitors = await newVisitors(balancer, VISITORS)
+  })
+
+  test('a visitor returns to the worker that created its session', async () => {
     assert.is(new Set(visitors.map(({ slot }) => slot)).size, WORKERS)
     for (const { isOwn } of await visitTwice(balancer, visitors)) assert.ok(isOwn)
     assert.is(await metric(balancer, 'switchyard_learned_visitors'), VISITORS)
