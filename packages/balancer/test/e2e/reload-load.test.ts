@@ -1,4 +1,4 @@
-// Nobody notices a reload: clients of every kind ask while one reload follows the other. The long form, with wrk and ab, is in soak/.
+// Reloads without a failed request: clients of every kind send requests while one reload follows the other. The long form, with wrk and ab, is in soak/.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -12,7 +12,7 @@ const REQUESTS = 3_000
 const SEED = 5
 const KEPT = { Connection: 'keep-alive' }
 
-test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): none fails, and the primary holds what it held`, async () => {
+test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): none fails, and the primary does not grow`, async () => {
   const { faults, counts, before, after } = await reloadUnderLoad({
     seed: SEED,
     workers: 2,
@@ -33,7 +33,7 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
   assert.ok(after.descriptors <= before.descriptors, `${after.descriptors} descriptors, ${before.descriptors} before`)
 })
 
-test('in a reload a session is reached in its own worker, whichever of the two of its slot the connection is in', async () => {
+test('during a reload an engine.io session is reached from both workers of its slot', async () => {
   const routes = [{ path: '/socket.io/*', policy: { sticky: { by: 'ticket' as const } } }]
   const pool = { workers: 1, reload: { settleMs: 50 } }
   const balancer = await startBalancer({ config: { app: 'reload-app.mjs', pools: { web: pool }, routes, drainTimeoutMs: 10_000 } })
@@ -42,14 +42,14 @@ test('in a reload a session is reached in its own worker, whichever of the two o
     const { body } = await client.write(get('/socket.io/?EIO=4&transport=polling', KEPT)).answer()
     return JSON.parse(body.toString().slice(1)).sid
   }
-  // A message of type 'pong', which any session may send.
+  // A 'pong' message, which any engine.io session may send.
   const post = (sid: string) => `POST /socket.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n3`
   const workerOn = async (client: RawClient) => (await client.write(get('/', KEPT)).answer()).headers.get('x-worker')?.[0]
 
   const early = new RawClient(balancer.port)
   const old = await open(early)
   assert.is(await workerOn(early), 'web/0.0')
-  // It is busy in the old worker, so it stays there.
+  // A request under way keeps the connection in the old worker.
   early.write(get('/slow?ms=6000', KEPT))
   const reload = runCommand(balancer, ['reload'])
   const connectToNew = async () => {
@@ -69,7 +69,7 @@ test('in a reload a session is reached in its own worker, whichever of the two o
   await reload
 })
 
-test('visitors who come back by their ticket without a pause do not keep a worker, and lose nothing when it goes', async () => {
+test('clients that use their ticket without a pause do not keep a worker alive, and no request fails when it exits', async () => {
   const balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -100,7 +100,7 @@ test('visitors who come back by their ticket without a pause do not keep a worke
   isOver = true
   await visiting
   assert.is(code, 0, err)
-  assert.is(pids.length, 2, 'the old worker, to the end of its time, and then the new one')
+  assert.is(pids.length, 2, 'the old worker until its drain timeout, then the new one')
   assert.equal(
     warningsOf(balancer).map(({ msg }) => msg),
     [],

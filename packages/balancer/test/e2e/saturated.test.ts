@@ -1,4 +1,4 @@
-// More clients than the workers can serve: every request is answered once, whole, afterwards every worker is free again, and no client's address keeps the others out.
+// More clients than the workers can serve: every request is answered once and completely, afterwards every worker is free, and no client address starves the others.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { get, RawClient } from './support/raw-client.ts'
@@ -11,12 +11,12 @@ import { StartedRequests } from './support/started-requests.ts'
 const test = suite('saturated', { timeoutMs: 40_000 })
 
 const LOAD_MS = 2_500
-/** A machine that is slow for a while makes nobody wait too long. */
+/** Long enough for a machine that is slow for a while. */
 const PATIENT = { timeoutMs: 300_000 }
 /** Requests of 7 ms. */
 const HEAVY = 400
 
-test('more clients than the windows of the workers hold: every request is answered once, and whole', async () => {
+test('more clients than can be offered to the workers: every request is answered once and completely', async () => {
   const begun = new StartedRequests()
   const balancer = await startBurning({ policy: 'least-in-flight', queue: PATIENT, env: { BEGUN_FILE: begun.file } })
   const descriptors = balancer.descriptors
@@ -32,7 +32,7 @@ test('more clients than the windows of the workers hold: every request is answer
   assert.is(await balancer.stop(), 0)
 })
 
-test('after many short requests no worker is thought busy, and both get long ones', async () => {
+test('after many short requests both workers count as free and get long requests', async () => {
   const balancer = await startBurning({ queue: PATIENT })
   let before = 0
   for (const [isKept, prefix] of [
@@ -51,14 +51,14 @@ test('after many short requests no worker is thought busy, and both get long one
   const status = await untilBegun(balancer, before + HEAVY)
   const long = begunOf(status).map((count, index) => count - (short[index] as number))
   assert.is(sumOf(long), HEAVY)
-  // A worker that the system keeps from running for a while has fewer, one that is thought busy for ever has none.
+  // A worker without CPU time for a while gets fewer; a worker that counted as busy for ever would get none.
   for (const count of long) assert.ok(count >= HEAVY / 4, `${long}`)
   assert.equal(faultsOf(status, true), [])
   assert.is(await balancer.stop(), 0)
 })
 
-test('connections that a worker keeps fill its turns, and those that wait for it get in all the same', async () => {
-  // Where connections can't move, a worker ends those of its own when others have waited for too long.
+test('connections in the queue are served although kept-alive connections fill every loop turn', async () => {
+  // Over the portable channel a worker closes its own connections when others have waited for too long.
   const rest = movesConnections ? 'never' : 'auto'
   const balancer = await startBurning({ more: { pools: { web: { workers: 2, rest, queue: PATIENT } } } })
   const clients = 200
@@ -70,13 +70,13 @@ test('connections that a worker keeps fill its turns, and those that wait for it
     isOver: forMs(2 * LOAD_MS),
   })
   assert.equal([answered, unserved, wrong], [asked, [], []])
-  // The clients that came first have more answers.
+  // The first clients have more answers.
   assert.ok(fewest >= asked / clients / 3, `${asked / clients} requests of a client, of one no more than ${fewest}`)
   await untilFree(balancer)
   assert.is(await balancer.stop(), 0)
 })
 
-test('one address keeps the queue full, and a client of another is served each time, before the second of those', async () => {
+test('while one address fills the queue, a client of another address is served before its second connection', async () => {
   const limit = 8
   const balancer = await startBalancer({
     config: {
@@ -88,13 +88,13 @@ test('one address keeps the queue full, and a client of another is served each t
   const ask = (localAddress: string, request: string) =>
     new RawClient({ host: '127.0.0.1', port: balancer.port, localAddress }).write(request)
   for (let round = 1; round <= 3; round++) {
-    // The last request of the round before must not be taken for this one.
+    // The last request of the round before has another name.
     await untilFree(balancer)
     const hold = new RequestHold()
     const held = ask('127.0.0.66', hold.request('/wait'))
     await balancer.untilStatus(
       ({ connections: { waiting }, pools }) => waiting.offered === 0 && pools[0]?.workers[0]?.load.inFlight === 1,
-      'one in the worker',
+      'one request in the worker',
     )
     const refusedBefore = (round - 1) * 4
     const full = (refused: number) =>

@@ -1,4 +1,4 @@
-// Sessions in the memory of the primary live through the end of workers: crashes, reloads, and upgrades of the primary itself.
+// Sessions in the memory of the primary survive crashes and reloads of workers and upgrades of the primary.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -36,7 +36,7 @@ async function create(balancer: RunningBalancer, count: number): Promise<string[
   return ids
 }
 
-/** Adds to sessions in turn until it is told to stop, from several clients at a time. */
+/** Increments sessions in turn, from several clients at a time, until `stop`. */
 class Adding {
   readonly counts = new Map<string, number>()
   readonly faults: string[] = []
@@ -82,13 +82,13 @@ async function valuesOf(balancer: RunningBalancer, ids: readonly string[]): Prom
 
 for (const channel of ['native', 'portable']) {
   if (channel === 'native' && !hasNative()) continue
-  const test = suite(`sessions live on, ${channel}`, { timeoutMs: 90_000 })
+  const test = suite(`live sessions, ${channel}`, { timeoutMs: 90_000 })
   const config = {
     app: 'counting-app.mjs',
     pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
     policy: 'round-robin' as const,
     restartDelayMs: 20,
-    // On a slow machine the moment in which nobody is sure who serves is longer. What was lost would never come.
+    // On a slow machine the switch between two primaries takes longer. A lost command would never be answered.
     sessions: { commandTimeoutMs: 5_000 },
   }
   let balancer: RunningBalancer
@@ -115,7 +115,7 @@ for (const channel of ['native', 'portable']) {
     assert.is(await metric(balancer, 'switchyard_sessions'), SESSIONS)
     assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
     const reported = ({ pools }: BalancerStatus) => pools[0]?.workers.every((worker) => (worker.sessions?.commands ?? 0) > 0) === true
-    await balancer.untilStatus(reported, 'what every worker asked')
+    await balancer.untilStatus(reported, 'the command counts of every worker')
     const metrics = await balancer.metrics()
     for (let slot = 0; slot < WORKERS; slot++) {
       assert.match(metrics, new RegExp(`^switchyard_session_store_up\\{pool="web",slot="${slot}",kind="embedded"\\} 1$`, 'm'))
@@ -124,15 +124,15 @@ for (const channel of ['native', 'portable']) {
     }
   })
 
-  test('a worker is killed again and again while others add to them: what was acknowledged is there', async () => {
+  test('no acknowledged increment is lost when workers are killed again and again', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     for (let kill = 0; kill < 3; kill++) {
       await adding.more(60)
       const { pid } = (await balancer.status()).pools.flatMap(({ workers }) => workers)[kill] as { pid: number }
       process.kill(pid, 'SIGKILL')
-      await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
-      // Requests that it had begun have failed.
+      await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
+      // Requests that the worker had started have failed.
       adding.faults.length = 0
     }
     await balancer.untilAllReady()
@@ -146,11 +146,11 @@ for (const channel of ['native', 'portable']) {
       assert.ok(more >= 0, `${-more} are missing`)
       unknown += more
     }
-    // Of each kill: what had been written and not been answered any more.
+    // Each kill may leave increments that were written but not answered.
     assert.ok(unknown <= 18, `${unknown}`)
   })
 
-  test('a reload while others add to them loses nothing', async () => {
+  test('a reload loses no increment', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     await adding.more(60)
@@ -165,7 +165,7 @@ for (const channel of ['native', 'portable']) {
     )
   })
 
-  test('an upgrade while others add to them loses nothing, and carries all the others along', async () => {
+  test('an upgrade loses no increment and keeps every session', async () => {
     await ask(balancer, '/fill?count=5000')
     const kept = await metric(balancer, 'switchyard_sessions')
     assert.is(kept, 5000 + SESSIONS)
@@ -188,7 +188,7 @@ for (const channel of ['native', 'portable']) {
     assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
   })
 
-  test('a request that an old worker finishes after the upgrade sees what the new ones have written, and they see what it writes', async () => {
+  test('after the upgrade a request in an old worker sees writes of the new workers, and they see its writes', async () => {
     const [id, ended] = (await create(balancer, 2)) as [string, string]
     await ask(balancer, '/add', id)
     const hold = new RequestHold()
@@ -206,14 +206,14 @@ for (const channel of ['native', 'portable']) {
     for (const said of [first, second, read, put]) assert.is.not(said?.pid, pid)
     assert.equal([first?.value?.n, second?.value?.n].sort(), [3, 4])
     assert.ok((read?.value?.n as number) >= 2, `${read?.value?.n}`)
-    assert.is(put?.kept, false, 'who has logged out stays so')
+    assert.is(put?.kept, false, 'a destroyed session does not come back')
     assert.is((await ask(balancer, '/get', id)).value?.n, 4)
     assert.is((await ask(balancer, '/get', ended)).value, undefined)
     for (const client of slow) client.destroy()
     await untilGone(old)
   })
 
-  test('an upgrade that fails while others add to them changes nothing', async () => {
+  test('a failed upgrade loses no increment', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     await adding.more(30)

@@ -1,4 +1,4 @@
-// Every request finds its worker: kept-alive connections move between workers, and single requests are forwarded where a connection can't.
+// Every request reaches its worker: kept-alive connections move between workers, and requests are forwarded where a connection can't move.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -42,7 +42,7 @@ test('one connection alternates between two pools and eight sessions: every requ
   assert.equal([...new Set(reasons)].sort(), expected)
 })
 
-test('a request moves with its body, and with what is pipelined behind it', async () => {
+test('a request moves with its body and with the requests pipelined behind it', async () => {
   const client = new RawClient(balancer.port)
   await client.write(get('/light?expect=light', KEEP)).answer()
   const body = 'b'.repeat(2_000)
@@ -53,7 +53,7 @@ test('a request moves with its body, and with what is pipelined behind it', asyn
   client.destroy()
 })
 
-test('a large upload moves while its body is still coming', async () => {
+test('a large upload moves while its body is still being received', async () => {
   const { faults, requests } = await sendTraffic(balancer.port, urls, 20, 1, 3)
   assert.equal(faults, [])
   assert.ok(requests >= 20)
@@ -66,7 +66,7 @@ test('a large upload moves while its body is still coming', async () => {
   client.destroy()
 })
 
-test('pipelined requests of both pools: the answers come in order, the later ones forwarded', async () => {
+test('pipelined requests of both pools are answered in order, and the later ones are forwarded', async () => {
   const before = sumOf((await balancer.status()).moves.forwarded)
   const client = new RawClient(balancer.port)
   const sent = ['/light?expect=light', '/heavy/a?expect=heavy', '/light?expect=light', '/heavy/who', '/heavy/b?expect=heavy']
@@ -89,7 +89,7 @@ test('a head that comes in pieces is forwarded, and its worker sees the real cli
   const whole = 'GET /heavy/../who HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n'
   await thinkTime(30)
   client.write('st: a\r\n\r\n')
-  assert.is((await client.answer()).status, 500, 'this one is a light one')
+  assert.is((await client.answer()).status, 500, 'answered by the light pool')
   client.write(whole.slice(0, 20))
   await thinkTime(30)
   client.write(whole.slice(20))
@@ -111,7 +111,7 @@ test('Expect: 100-continue is answered once, by the worker that has the request'
   client.destroy()
 })
 
-test('an upgrade on a later request moves too', async () => {
+test('a later request with Upgrade moves too', async () => {
   const client = new RawClient(balancer.port)
   await client.write(get('/light?expect=light', KEEP)).answer()
   client.write('GET /heavy/ws?expect=heavy HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly')
@@ -121,7 +121,7 @@ test('an upgrade on a later request moves too', async () => {
   client.destroy()
 })
 
-test('the worker that was left counts the connection no more, and one that forwards keeps it', async () => {
+test('a worker does not count a connection that has moved away, and counts one whose requests it forwards', async () => {
   const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
   for (const client of clients) {
     await client.write(get('/light?expect=light', KEEP)).answer()
@@ -129,7 +129,7 @@ test('the worker that was left counts the connection no more, and one that forwa
   }
   const count = async (path: string) => Number((await exchange(balancer.port, get(path))).body)
   if (movesConnections) {
-    await until(async () => (await count('/connections')) <= 1, 5_000, 'no connections but the one that asks')
+    await until(async () => (await count('/connections')) <= 1, 5_000, 'only the connection of the request')
     await until(async () => ((await balancer.status()).pools[1]?.workers[0]?.load.connections ?? 0) >= 20, 5_000, 'twenty')
   } else {
     const open = async () => (await balancer.status()).pools[0]?.workers.reduce((sum, { load }) => sum + load.connections, 0) ?? 0
@@ -138,7 +138,7 @@ test('the worker that was left counts the connection no more, and one that forwa
   for (const client of clients) client.destroy()
 })
 
-test('mixed traffic: GET and POST, pipelined or not, none wrong and none lost', async () => {
+test('mixed traffic, GET and POST, pipelined or not: every answer is right', async () => {
   const before = balancer.descriptors
   const { faults, requests } = await sendTraffic(balancer.port, urls, 4_000, 16, 1)
   assert.equal(faults, [])
@@ -148,7 +148,7 @@ test('mixed traffic: GET and POST, pipelined or not, none wrong and none lost', 
   assert.is(await balancer.stop(), 0)
 })
 
-test('a page in Chromium asks for everything at once', async () => {
+test('parallel requests of a page in Chromium reach their workers', async () => {
   const browser = await openBrowser()
   const steered = await startSteered()
   try {
@@ -165,7 +165,7 @@ for (const [name, start] of [
   ['nginx', startNginx],
   ['HAProxy', startHaproxy],
 ] as const) {
-  test(`behind ${name}, whose kept-alive connections carry everybody's requests`, async () => {
+  test(`behind ${name}, whose kept-alive connections carry requests of many clients`, async () => {
     const steered = await startSteered()
     const front = await start(steered.port)
     const homes = targets(await homesOf(front.port))
@@ -180,7 +180,7 @@ for (const [name, start] of [
   })
 }
 
-test('behind TLS that the app itself ends, requests of another pool are forwarded', async () => {
+test('when the app terminates TLS, requests of another pool are forwarded', async () => {
   const steered = await startSteered({ app: 'https-expect-app.mjs', light: 1, env: certificate() })
   const { connect } = await import('node:tls')
   const port = steered.port
@@ -201,7 +201,7 @@ test('behind TLS that the app itself ends, requests of another pool are forwarde
   assert.is(await steered.stop(), 0)
 })
 
-test("a policy of the user's own judges later requests in the workers", async () => {
+test("a user's own policy is used for later requests in the workers", async () => {
   const folder = temporaryFolder()
   const file = join(folder, 'balancer.config.mjs')
   writeFileSync(
@@ -226,7 +226,7 @@ test("a policy of the user's own judges later requests in the workers", async ()
   assert.is(await own.stop(), 0)
 })
 
-test('a proxy that is not trusted is told of once, by its address', async () => {
+test('one warning names the address of a proxy that is not trusted', async () => {
   for (const trustedProxies of [[], ['127.0.0.1']]) {
     const config = {
       app: 'expect-app.mjs',
@@ -250,7 +250,7 @@ test('a proxy that is not trusted is told of once, by its address', async () => 
   }
 })
 
-test('when the worker of a session is gone, its requests are served by another, and come home with its replacement', async () => {
+test('when the worker of a session is killed, another serves it until the replacement is ready', async () => {
   const steered = await startSteered()
   const homes = await homesOf(steered.port)
   const [session, home] = [...homes][0] as [string, string]
@@ -260,7 +260,7 @@ test('when the worker of a session is gone, its requests are served by another, 
   await client.write(get(`/session/a?session=${other}&expect=${homes.get(other)}`, KEEP)).answer()
   const { pools } = await steered.status()
   process.kill(pools[0]?.workers.find((worker) => worker.slot === slot)?.pid as number, 'SIGKILL')
-  await steered.untilLine(({ msg }) => msg.startsWith(`${home} was ended by SIGKILL`), 'its end')
+  await steered.untilLine(({ msg }) => msg.startsWith(`${home} was ended by SIGKILL`), 'the exit')
   assert.is((await client.write(get(`/session/a?session=${session}&expect=light`, KEEP)).answer()).status, 200)
   await steered.untilAllReady()
   assert.is((await client.write(get(`/session/a?session=${session}&expect=${home}`, KEEP)).answer()).status, 200)
@@ -268,7 +268,7 @@ test('when the worker of a session is gone, its requests are served by another, 
   assert.is(await steered.stop(), 0)
 })
 
-test('when all stop, a pool with nothing left serves on what workers of others forward to it', async () => {
+test('during a stop an idle pool serves the requests that other pools forward to it', async () => {
   const stopping = await startBalancer({
     config: {
       app: 'echo-app.mjs',

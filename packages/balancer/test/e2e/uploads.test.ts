@@ -1,4 +1,4 @@
-// Uploads arrive whole, whatever the pieces in which they come.
+// Uploads arrive complete, however they are cut into pieces.
 
 import { suite } from '../../../../test/suite.ts'
 import { uploadAlternating, uploadToOnePool } from './support/upload-run.ts'

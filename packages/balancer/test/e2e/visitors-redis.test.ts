@@ -1,4 +1,4 @@
-// Balancers that share a Redis tell each other where visitors belong; when it is away each goes by what it knows, and nobody waits.
+// Balancers share their visitor tables through Redis. While Redis is down each uses its own table, and no request waits.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
@@ -7,7 +7,7 @@ import { metric, newVisitors, type Visitor, visitTwice } from './support/cookie-
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, warningsOf } from './support/running-balancer.ts'
 
-const test = suite('learned visitors, shared', { timeoutMs: 60_000 })
+const test = suite('shared visitor table', { timeoutMs: 60_000 })
 const VISITORS = 24
 
 let redis: RedisServer
@@ -46,14 +46,14 @@ test('a visitor of one balancer has the same slot at the other', async () => {
   assert.is(await metric(there, 'switchyard_learned_total'), 0)
 })
 
-test('a balancer that starts later knows them too', async () => {
+test('a balancer that starts later loads the table', async () => {
   assert.is(await there.stop(), 0)
   there = await start()
   await untilKnown(there, VISITORS)
   await visitTwice(there, visitors)
 })
 
-test('what is kept in Redis shows no cookie, and has an end', async () => {
+test('entries in Redis contain no cookie and expire', async () => {
   const keys = (await redis.command('KEYS', '*')) as string[]
   assert.ok(keys.length > 0)
   for (const key of keys) {
@@ -65,10 +65,10 @@ test('what is kept in Redis shows no cookie, and has an end', async () => {
 })
 
 for (const [how, away, back] of [
-  ['gone', () => redis.kill(), () => redis.restart()],
+  ['down', () => redis.kill(), () => redis.restart()],
   ['stopped', async () => redis.pause(), async () => redis.resume()],
 ] as const) {
-  test(`while Redis is ${how} visitors are routed as before, at once, and afterwards they are shared again`, async () => {
+  test(`while Redis is ${how} visitors are routed at once as before, and afterwards sharing resumes`, async () => {
     await away()
     await visitTwice(here, visitors)
     await visitTwice(there, visitors)
@@ -81,7 +81,7 @@ for (const [how, away, back] of [
       async () => {
         const before = await metric(there, 'switchyard_learned_visitors')
         later = await newVisitors(here, 1)
-        // It may be on its way.
+        // The entry may be under way.
         for (let look = 0; look < 10; look++) if ((await metric(there, 'switchyard_learned_visitors')) > before) return true
         return false
       },
@@ -92,7 +92,7 @@ for (const [how, away, back] of [
   })
 }
 
-test('nobody has complained, and all ends well', async () => {
+test('the balancers have logged no other warning and stop', async () => {
   for (const balancer of [here, there]) {
     assert.equal(warningsOf(balancer), [])
     assert.is(await balancer.stop(), 0)

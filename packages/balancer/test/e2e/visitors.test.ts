@@ -1,4 +1,4 @@
-// Sticky by the app's own session cookie: the worker that gave it to a visitor has that visitor from then on, and its slot through crashes, reloads and upgrades.
+// Sticky by the app's own session cookie: the worker that set it keeps the visitor, and its slot does through crashes, reloads and upgrades.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -38,7 +38,7 @@ for (const channel of ['native', 'portable']) {
     assert.is(await metric(balancer, 'switchyard_learned_total'), VISITORS)
   })
 
-  test('so do many visitors behind one kept-alive connection', async () => {
+  test('many visitors behind one kept-alive connection reach their workers', async () => {
     const client = new RawClient(balancer.port)
     for (let round = 0; round < 3; round++) {
       for (const { cookie, slot } of visitors) {
@@ -51,7 +51,7 @@ for (const channel of ['native', 'portable']) {
     client.destroy()
   })
 
-  test('a visitor who stays on its connection costs no move at all', async () => {
+  test('a visitor on its own connection causes no move', async () => {
     const movesOf = async () => {
       const { moves } = await balancer.status()
       return [...moves.givenBack, ...moves.forwarded].reduce((sum, { count }) => sum + count, 0)
@@ -71,13 +71,13 @@ for (const channel of ['native', 'portable']) {
     assert.is(await movesOf(), before)
   })
 
-  test('a cookie that the app gives again moves nobody', async () => {
+  test('a cookie that the app sets again moves no visitor', async () => {
     for (const visitor of visitors.slice(0, 8)) assert.is((await visit(balancer, visitor, '/renew')).slot, visitor.slot)
     await visitTwice(balancer, visitors.slice(0, 8))
     assert.is(await metric(balancer, 'switchyard_learned_moved_total'), 0)
   })
 
-  test('a value that somebody has made up fills no table, and always goes to the same worker', async () => {
+  test('an invented cookie adds no entry and always goes to the same worker', async () => {
     const kept = await metric(balancer, 'switchyard_learned_visitors')
     for (let index = 0; index < 50; index++) {
       const forged = { cookie: `connect.sid=forged-${index}` }
@@ -88,22 +88,22 @@ for (const channel of ['native', 'portable']) {
       const answer = await exchange(balancer.port, get('/', { Cookie: `connect.sid=${value}` }))
       assert.is(answer.status, 200)
     }
-    // The one without a value has got a session of its own.
+    // The request without a value has got its own session.
     assert.is(await metric(balancer, 'switchyard_learned_visitors'), kept + 1)
   })
 
-  test('after a worker was killed its visitors come to whoever has its slot', async () => {
+  test('visitors of a killed worker go to its replacement in the same slot', async () => {
     const killed = (visitors[0] as Visitor).slot
     const { pid } = await visit(balancer, visitors[0] as Visitor)
     process.kill(pid, 'SIGKILL')
-    await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+    await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
     await balancer.untilAllReady()
     const found = await visitTwice(balancer, visitors)
     for (const said of found) assert.is(said.isOwn, said.slot !== killed)
     assert.ok(found.filter(({ slot }) => slot === killed).every((said) => said.pid !== pid))
   })
 
-  test('after a reload all of them come to the slots they had', async () => {
+  test('after a reload all visitors reach their slots', async () => {
     const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const { code, err } = await runCommand(balancer, ['reload'])
     assert.is(code, 0, err)
@@ -111,7 +111,7 @@ for (const channel of ['native', 'portable']) {
     for (const { pid } of await visitTwice(balancer, visitors)) assert.not.ok(before.has(pid))
   })
 
-  test('after an upgrade too, and those who come to the new workers are known as well', async () => {
+  test('after an upgrade all visitors reach their slots, and new visitors are learned', async () => {
     const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const old = balancer.pid
     await upgrade(balancer)
