@@ -1,5 +1,5 @@
-// Remembers the ports of servers that asked for any port. The first such server of every worker shares one port, the second another, and so on. Later workers
-// and a new primary's workers get the same ports.
+// Remembers the ports of servers that asked for any port. The first such server of every worker shares one port, the second another, and so on.
+// Later workers and a new primary's workers get the same ports.
 
 /** Ports that are remembered; the oldest is dropped. An app may open servers all the time. */
 const MAX_PORTS = 1024

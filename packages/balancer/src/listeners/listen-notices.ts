@@ -48,7 +48,10 @@ export class ListenNotices {
     this.notify(worker, 'warn', `the user of this worker may not listen on ${addressText(request)}: ${remedy}`)
   }
 
-  /** A server gives its listener to another server and can't get the address that it asked for. `code`: the system's error; undefined: too many listeners. */
+  /**
+   * A server gives its listener to another server and can't get the address that it asked for. `code`: the system's error; undefined: too many
+   * listeners.
+   */
   unreached(worker: PoolWorker, request: ServerRequest, code: string | undefined): void {
     const why = code ?? "there are as many listeners as 'maxListeners' allows"
     this.notify(worker, 'warn', `the server on ${addressText(request)} gets no connections: the primary can't listen there (${why})`)

@@ -77,7 +77,10 @@ export class ListenRequests {
     this.unserved.check()
   }
 
-  /** The pool for connections of a listener that match no route: `pool`, or if its app does not listen there, the first pool in the config whose app does. */
+  /**
+   * The pool for connections of a listener that match no route: `pool`, or if its app does not listen there, the first pool in the config whose
+   * app does.
+   */
   poolFor(listener: number, pool: string): string {
     const bound = this.options.listeners.all.find(({ number }) => number === listener)
     if (bound === undefined || bound.isConfigured) return pool

@@ -1,4 +1,5 @@
-// Closes listeners for which no worker has a server any more. It waits for a grace period, since a worker that has just started may open its second server late.
+// Closes listeners for which no worker has a server any more. It waits for a grace period, since a worker that has just started may open its
+// second server late.
 
 import type { Bound } from './listeners.ts'
 

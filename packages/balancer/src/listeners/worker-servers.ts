@@ -79,7 +79,10 @@ export class WorkerServers {
     return false
   }
 
-  /** Does no worker have a server for it, although a ready worker of its pools could, or its pools are gone? `hasPool`: does the config have this pool? */
+  /**
+   * Does no worker have a server for it, although a ready worker of its pools could, or its pools are gone? `hasPool`: does the config have
+   * this pool?
+   */
   isUnserved(bound: Bound, hasPool: (pool: string) => boolean): boolean {
     if (bound.isConfigured || this.isHeld(bound)) return false
     const owners = [...(this.owners.get(bound) ?? [])].filter(hasPool)

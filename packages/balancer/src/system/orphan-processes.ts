@@ -1,4 +1,5 @@
-// Reaps orphaned processes. The first process of a container inherits every process whose parent has exited; without a wait they stay zombies for ever.
+// Reaps orphaned processes. The first process of a container inherits every process whose parent has exited; without a wait they stay zombies
+// for ever.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { hasZombie, reap } from '@switchyard/handoff'

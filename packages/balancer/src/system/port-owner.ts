@@ -1,4 +1,5 @@
-// Finds the process that listens on an address, so that an error can name it. Reads /proc; only root sees the sockets of other users' processes.
+// Finds the process that listens on an address, so that an error can name it. Reads /proc; only root sees the sockets of other users'
+// processes.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 

@@ -1,5 +1,5 @@
-// Finds the balancer's files that workers load. A deployment may delete the release that this primary was started from. Then they are found in the current
-// release, through the link in the path of the command or of the app.
+// Finds the balancer's files that workers load. A deployment may delete the release that this primary was started from. Then they are found in
+// the current release, through the link in the path of the command or of the app.
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,4 +1,5 @@
-// Integrates a running balancer with its system: notifies the service manager, and reaps orphaned processes as the first process of a container.
+// Integrates a running balancer with its system: notifies the service manager, and reaps orphaned processes as the first process of a
+// container.
 
 import { hasNative } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'

@@ -1,5 +1,5 @@
-// Paths as they were written at the start of this process. When a deployment moves a link (`current → releases/42`), a path through the link must lead to the
-// new release, not to the one of the start.
+// Paths as they were written at the start of this process. When a deployment moves a link (`current → releases/42`), a path through the link
+// must lead to the new release, not to the one of the start.
 
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative } from 'node:path'

@@ -1,4 +1,5 @@
-// Socket activation: a service manager opens the listening sockets and starts this process with them, from descriptor 3 on. See sd_listen_fds(3).
+// Socket activation: a service manager opens the listening sockets and starts this process with them, from descriptor 3 on. See
+// sd_listen_fds(3).
 
 import { describeListener } from '@switchyard/handoff'
 import type { InheritedSocket } from '../listeners/inherited-sockets.ts'

@@ -100,7 +100,10 @@ export class NewPrimaryProcess {
     return this.next('ready', starting.timeoutMs)
   }
 
-  /** Copies the state, no faster than the new primary reads it. Resolves when it has all of it. Rejects as `untilReady`; `timeoutMs` bounds the last step. */
+  /**
+   * Copies the state, no faster than the new primary reads it. Resolves when it has all of it. Rejects as `untilReady`; `timeoutMs` bounds the
+   * last step.
+   */
   async copyState(transfers: readonly StateTransfer[], timeoutMs: number): Promise<void> {
     if (transfers.length === 0) return
     for (const transfer of transfers) {

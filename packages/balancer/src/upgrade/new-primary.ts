@@ -1,4 +1,5 @@
-// The new primary's side of an upgrade: it checks its own workers, waits until it may accept, and shares connections with the old primary until that has no workers left.
+// The new primary's side of an upgrade: it checks its own workers, waits until it may accept, and shares connections with the old primary until
+// that has no workers left.
 
 import { type Acceptor, type Connection, listenerOf, type Passage, type Passed, packTag, type Transport } from '@switchyard/handoff'
 import type { BalancerEmitter } from '../events.ts'

@@ -39,7 +39,10 @@ export class OldPrimaryLink {
     this.oldPrimaryDrained = Promise.race([messages.next('drained'), closed]).then(() => {})
   }
 
-  /** Opens the pipe that this process was started with. Throws BalancerError ERR_UPGRADE_FAILED when the two primaries do not understand each other. */
+  /**
+   * Opens the pipe that this process was started with. Throws BalancerError ERR_UPGRADE_FAILED when the two primaries do not understand each
+   * other.
+   */
   static async connect(fd: number): Promise<OldPrimaryLink> {
     const stream = new Socket({ fd, readable: true, writable: true })
     const messages = new ReceivedMessages(stream)

@@ -1,4 +1,5 @@
-// The old primary's side of an upgrade: it starts the new primary, copies its state, lets it accept, and passes it every connection that no worker here has claimed.
+// The old primary's side of an upgrade: it starts the new primary, copies its state, lets it accept, and passes it every connection that no
+// worker here has claimed.
 
 import { closeSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -20,7 +21,7 @@ import { batchesOf, type StateTransfer } from './state-transfer.ts'
  * - `serving`: there is no new primary.
  * - `starting`: the new primary reads its config and starts its workers.
  * - `copying`: it receives this primary's state. This primary still serves.
- * - `switching`: it has been told to accept connections.
+ * - `switching`: it may accept connections now.
  * - `handedOver`: it serves. This primary passes connections to it until its own workers have exited.
  */
 type Phase = 'serving' | 'starting' | 'copying' | 'switching' | 'handedOver'

@@ -1,5 +1,5 @@
-// The command that starts this process again, from the files that are there by then: a path through a link, such as `current` of a release folder, is
-// resolved anew.
+// The command that starts this process again, from the files that are there by then: a path through a link, such as `current` of a release
+// folder, is resolved anew.
 
 import { existsSync } from 'node:fs'
 import { isAbsolute } from 'node:path'

@@ -1,5 +1,5 @@
-// Checks the first workers of a new primary before it takes over: each must become ready, stay up for a while, and still turn its loop. Until then the old
-// workers serve.
+// Checks the first workers of a new primary before it takes over: each must become ready, stay up for a while, and still turn its loop. Until
+// then the old workers serve.
 
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter, BalancerEvents } from '../events.ts'

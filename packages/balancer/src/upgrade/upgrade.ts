@@ -1,4 +1,5 @@
-// The upgrade as the balancer sees it: this primary may have replaced an old one, and a new one may replace it. Both share connections for a while.
+// The upgrade as the balancer sees it: this primary may have replaced an old one, and a new one may replace it. Both share connections for a
+// while.
 
 import { setTimeout } from 'node:timers/promises'
 import { type Acceptor, type Arrival, type Connection, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
@@ -99,7 +100,10 @@ export class Upgrade implements OtherPrimaries {
     })
   }
 
-  /** Starts a new primary and resolves with a sentence when it serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with ERR_BUSY. */
+  /**
+   * Starts a new primary and resolves with a sentence when it serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with
+   * ERR_BUSY.
+   */
   upgrade(): Promise<string> {
     return this.asOld.upgrade(this.asNew?.isUnderWay === true ? 'the old primary of the last upgrade has not exited yet' : undefined)
   }

@@ -1,5 +1,5 @@
-// Shares the visitor table with other balancers through Redis, in both directions. No request waits for Redis: while it is unreachable, each balancer uses
-// its own table.
+// Shares the visitor table with other balancers through Redis, in both directions. No request waits for Redis: while it is unreachable, each
+// balancer uses its own table.
 
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'

@@ -1,5 +1,5 @@
-// The visitor table of the primary: the slot of each visitor whose session cookie a worker has set (`learn`), bounded in number and age. Lookups never
-// wait: entries of other balancers are added as they arrive.
+// The visitor table of the primary: the slot of each visitor whose session cookie a worker has set (`learn`), bounded in number and age.
+// Lookups never wait: entries of other balancers are added as they arrive.
 
 import { VISITOR_KEY_LENGTH, type VisitorSlots, visitorKey } from '@switchyard/routing'
 import type { VisitorStatus } from '../status.ts'

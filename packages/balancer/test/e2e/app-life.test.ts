@@ -13,7 +13,7 @@ async function start(ending: string, pool: PoolConfig = {}, drainTimeoutMs = 30_
   return startBalancer({ config: { app: 'ending-app.mjs', drainTimeoutMs, pools } })
 }
 
-const told = ({ lines }: RunningBalancer): string[] => lines.flatMap(({ msg }) => (msg.startsWith('app: ') ? [msg.slice(5)] : []))
+const appLines = ({ lines }: RunningBalancer): string[] => lines.flatMap(({ msg }) => (msg.startsWith('app: ') ? [msg.slice(5)] : []))
 const endOf = ({ lines }: RunningBalancer): string | undefined => {
   const line = lines.find(({ msg }) => /^web\/0 (exited|has stopped|was ended)/.test(msg))
   return line && `${line.level} ${line.msg.replace(/ \(pid .*/, '')}`
@@ -23,7 +23,7 @@ test('an app that closes its server exits by itself with its own exit code', asy
   const balancer = await start('close')
   await exchange(balancer.port, get('/'))
   assert.is(await balancer.stop(), 0)
-  assert.equal(told(balancer), ['heard SIGTERM, listening true', 'closed well, listening false', 'beforeExit 3', 'exit 3'])
+  assert.equal(appLines(balancer), ['heard SIGTERM, listening true', 'closed well, listening false', 'beforeExit 3', 'exit 3'])
   assert.is(endOf(balancer), '30 web/0 exited with code 3')
 })
 
@@ -38,13 +38,13 @@ test('an app that calls process.exit exits; an app without a signal handler is e
   const [exits, none] = await Promise.all([start('exit'), start('none')])
   assert.equal(await Promise.all([exits.stop(), none.stop()]), [0, 0])
   assert.equal([endOf(exits), endOf(none)], ['30 web/0 has stopped', '30 web/0 has stopped'])
-  assert.equal(told(none), [])
+  assert.equal(appLines(none), [])
 })
 
 test('the stop signal is the one that the app handles, or the one of the config', async () => {
   const [alone, named] = await Promise.all([start('close SIGINT'), start('close SIGHUP', { stopSignal: 'SIGHUP' })])
   assert.equal(await Promise.all([alone.stop(), named.stop()]), [0, 0])
-  assert.equal([told(alone)[0], told(named)[0]], ['heard SIGINT, listening true', 'heard SIGHUP, listening true'])
+  assert.equal([appLines(alone)[0], appLines(named)[0]], ['heard SIGINT, listening true', 'heard SIGHUP, listening true'])
 })
 
 test('a signal to the whole process group reaches the app once, after the drain', async () => {
@@ -53,10 +53,10 @@ test('a signal to the whole process group reaches the app once, after the drain'
   process.kill(pid, 'SIGTERM')
   process.kill(pid, 'SIGINT')
   assert.is(String((await exchange(balancer.port, get('/'))).body), 'ok')
-  assert.equal(told(balancer), [])
+  assert.equal(appLines(balancer), [])
   assert.is(await balancer.stop(), 0)
   assert.equal(
-    told(balancer).filter((line) => line.startsWith('heard')),
+    appLines(balancer).filter((line) => line.startsWith('heard')),
     ['heard SIGTERM, listening true'],
   )
 })
@@ -79,7 +79,7 @@ test('an app that closes its server unasked exits as well, and its worker is rep
   await exchange(balancer.port, get('/end', { Connection: 'close' }))
   await until(() => endOf(balancer), 10_000, 'the exit')
   assert.is(endOf(balancer)?.replace(/;.*/, ''), '40 web/0 exited with code 3')
-  assert.equal(told(balancer), ['beforeExit 3', 'exit 3'])
+  assert.equal(appLines(balancer), ['beforeExit 3', 'exit 3'])
   await balancer.untilAllReady()
   assert.is(await balancer.stop(), 0)
 })

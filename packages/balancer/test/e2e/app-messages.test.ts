@@ -1,4 +1,5 @@
-// Node's IPC channel belongs to the app. The app gets no message of the balancer, its own messages do not reach the balancer, and it may close the channel.
+// Node's IPC channel belongs to the app. The app gets no message of the balancer, its own messages do not reach the balancer, and it may close
+// the channel.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { runCommand } from './support/commands.ts'

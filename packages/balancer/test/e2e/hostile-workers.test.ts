@@ -1,4 +1,5 @@
-// Malicious workers: the primary survives whatever they send over Node's own IPC, serves on, and keeps nothing open for them. As root the test gives them another user.
+// Malicious workers: the primary survives whatever they send over Node's own IPC, serves on, and keeps nothing open for them. As root the test
+// gives them another user.
 
 import { chmodSync } from 'node:fs'
 import { dirname } from 'node:path'

@@ -1,4 +1,5 @@
-// Late binding: no connection waits for a busy loop while another loop is idle. While all loops are busy, connections wait in one queue in the primary.
+// Late binding: no connection waits for a busy loop while another loop is idle. While all loops are busy, connections wait in one queue in the
+// primary.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'

@@ -1,5 +1,5 @@
-// What a pool does by itself under steady load: it replaces workers that are old, large, or have served enough requests, ejects a worker that only fails,
-// and scales with the load.
+// What a pool does by itself under steady load: it replaces workers that are old, large, or have served enough requests, ejects a worker that
+// only fails, and scales with the load.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'

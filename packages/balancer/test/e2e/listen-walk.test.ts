@@ -1,4 +1,5 @@
-// listen() with every argument and option of Node: an app sees the same under the balancer as alone. A new option of a new Node version fails here until it is added.
+// listen() with every argument and option of Node: an app sees the same under the balancer as alone. A new option of a new Node version fails
+// here until it is added.
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, Server } from 'node:net'

@@ -1,4 +1,5 @@
-// What only the portable channel has: its notice, and the IPC channel shared with the app. Run the other files with SWITCHYARD_CHANNEL=portable for the rest.
+// What only the portable channel has: its notice, and the IPC channel shared with the app. Run the other files with SWITCHYARD_CHANNEL=portable
+// for the rest.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'

@@ -1,4 +1,5 @@
-// Reloads without a failed request: clients of every kind send requests while one reload follows the other. The long form, with wrk and ab, is in soak/.
+// Reloads without a failed request: clients of every kind send requests while one reload follows the other. The long form, with wrk and ab, is
+// in soak/.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'

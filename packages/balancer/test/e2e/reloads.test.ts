@@ -1,4 +1,5 @@
-// Reloads of a balancer with several pools under steady load: what is replaced, what stays, and what a rollback restores. The tests run in order, on one balancer.
+// Reloads of a balancer with several pools under steady load: what is replaced, what stays, and what a rollback restores. The tests run in
+// order, on one balancer.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// More clients than the workers can serve: every request is answered once and completely, afterwards every worker is free, and no client address starves the others.
+// More clients than the workers can serve: every request is answered once and completely, afterwards every worker is free, and no client
+// address starves the others.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { get, RawClient } from './support/raw-client.ts'

@@ -1,5 +1,5 @@
-// Sessions that many clients change at the same time, over several workers and two balancers. No increment is lost and no destroyed session comes back. The
-// same clients find losses in a store that reads and writes whole sessions, so they would find them here.
+// Sessions that many clients change at the same time, over several workers and two balancers. No increment is lost and no destroyed session
+// comes back. The same clients find losses in a store that reads and writes whole sessions, so they would find them here.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'

@@ -11,7 +11,7 @@ import { RequestHold } from './support/request-hold.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
 import { startUpgradable, stopServing, tryUpgrade, untilGone, upgrade } from './support/upgradable-balancer.ts'
 
-interface Said {
+interface AppAnswer {
   readonly pid: number
   readonly slot: number
   readonly id?: string
@@ -24,10 +24,10 @@ interface Said {
 const WORKERS = 3
 const SESSIONS = 10
 
-async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<Said> {
+async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<AppAnswer> {
   const answer = await exchange(balancer.port, get(id === undefined ? path : `${path}?id=${id}`))
   assert.is(answer.status, 200, answer.body.toString())
-  return json<Said>(answer)
+  return json<AppAnswer>(answer)
 }
 
 async function create(balancer: RunningBalancer, count: number): Promise<string[]> {
@@ -202,7 +202,7 @@ for (const channel of ['native', 'portable']) {
     const { pid } = await ask(balancer, '/add', id)
     assert.is((await ask(balancer, '/end', ended)).was, true)
     hold.release()
-    const [first, second, read, put] = await Promise.all(slow.map(async (client) => json<Said>(await client.answer())))
+    const [first, second, read, put] = await Promise.all(slow.map(async (client) => json<AppAnswer>(await client.answer())))
     for (const said of [first, second, read, put]) assert.is.not(said?.pid, pid)
     assert.equal([first?.value?.n, second?.value?.n].sort(), [3, 4])
     assert.ok((read?.value?.n as number) >= 2, `${read?.value?.n}`)

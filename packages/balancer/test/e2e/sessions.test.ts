@@ -9,7 +9,7 @@ import { type RunningBalancer, startBalancer, warningsOf } from './support/runni
 const test = suite('sessions', { timeoutMs: 60_000 })
 
 type Pool = 'one' | 'two'
-interface Said {
+interface AppAnswer {
   readonly pid: number
   readonly result?: unknown
   readonly code?: string
@@ -18,7 +18,7 @@ interface Said {
 let balancer: RunningBalancer
 
 /** A request to the only worker of that pool. */
-async function ask(pool: Pool, path: string): Promise<Said> {
+async function ask(pool: Pool, path: string): Promise<AppAnswer> {
   return json(await exchange(balancer.port, get(`/${pool}/${path}`)))
 }
 
@@ -54,7 +54,7 @@ test('a write is seen at once by a worker that was blocked during the change', a
   await result('two', `set/${id}/0`)
   const client = await new RawClient(balancer.port).connected()
   const resultOnIt = async (path: string) =>
-    json<Said>(await client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()).result
+    json<AppAnswer>(await client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()).result
   for (let count = 1; count <= 5; count++) {
     assert.equal(await resultOnIt(`get/${id}`), { count: count - 1 })
     assert.is(await resultOnIt('busy/200'), true)
@@ -156,11 +156,11 @@ test('sessions survive a reload, and destroyed ones do not come back', async () 
 test('while the primary is stopped a request gets a 503 in time, and later requests succeed', async () => {
   const client = new RawClient(balancer.port)
   const asked = async (path: string) => client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()
-  const id = json<Said>(await asked('id')).result
-  assert.is(json<Said>(await asked(`set/${id}/1`)).result, true)
+  const id = json<AppAnswer>(await asked('id')).result
+  assert.is(json<AppAnswer>(await asked(`set/${id}/1`)).result, true)
   process.kill(balancer.pid, 'SIGSTOP')
   try {
-    assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 1 }, 'a cached session needs no primary')
+    assert.equal(json<AppAnswer>(await asked(`get/${id}`)).result, { count: 1 }, 'a cached session needs no primary')
     const { status, body } = await asked(`add/${id}`)
     assert.is(status, 503)
     assert.is(JSON.parse(body.toString()).code, 'ERR_SESSION_STORE')
@@ -168,7 +168,7 @@ test('while the primary is stopped a request gets a 503 in time, and later reque
     process.kill(balancer.pid, 'SIGCONT')
   }
   await until(async () => (await asked(`set/${id}/2`)).status === 200)
-  assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 2 })
+  assert.equal(json<AppAnswer>(await asked(`get/${id}`)).result, { count: 2 })
   client.destroy()
 })
 

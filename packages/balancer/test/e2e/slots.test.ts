@@ -1,4 +1,5 @@
-// Single slots under steady load: scaling, a slot out of service, a restart, and a slot that fails too often. The tests run in order, on one balancer.
+// Single slots under steady load: scaling, a slot out of service, a restart, and a slot that fails too often. The tests run in order, on one
+// balancer.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -16,7 +16,10 @@ const polling = { path: '/socket.io/*', policy: { sticky: { by: { ticket: {} } }
 const send = (sid: string): string =>
   `POST ${POLL}&sid=${sid} HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n40`
 
-/** Opens engine.io sessions and sends a message to each, always on a new connection, as polling clients may. Resolves with the number of unknown sessions. */
+/**
+ * Opens engine.io sessions and sends a message to each, always on a new connection, as polling clients may. Resolves with the number of unknown
+ * sessions.
+ */
 async function poll(balancer: RunningBalancer, sessions = 20): Promise<number> {
   let unknown = 0
   for (let session = 0; session < sessions; session++) {

@@ -240,11 +240,11 @@ test('one warning names the address of a proxy that is not trusted', async () =>
       await client.write(get('/', { ...KEEP, 'X-Forwarded-For': `10.0.0.${visitor % 100}` })).answer()
     }
     client.destroy()
-    const told = () => behind.lines.filter(({ msg }) => /forwards for many clients/.test(msg))
-    if (trustedProxies.length === 0) await until(() => told().length > 0, 5_000, 'the warning')
+    const warnings = () => behind.lines.filter(({ msg }) => /forwards for many clients/.test(msg))
+    if (trustedProxies.length === 0) await until(() => warnings().length > 0, 5_000, 'the warning')
     assert.is(await behind.stop(), 0)
     assert.equal(
-      told().map(({ level, msg }) => [level, /127\.0\.0\.1/.test(msg)]),
+      warnings().map(({ level, msg }) => [level, /127\.0\.0\.1/.test(msg)]),
       trustedProxies.length === 0 ? [[40, true]] : [],
     )
   }

@@ -5,7 +5,7 @@ import { type Answer, exchange, get, json, RawClient } from './support/raw-clien
 import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
-interface Said {
+interface AppAnswer {
   slot: number
   pid: number
 }
@@ -19,7 +19,7 @@ async function slotsOf(balancer: RunningBalancer, keys: readonly string[]): Prom
   // A few at a time: more load would break stickiness and move keys.
   const client = async (): Promise<void> => {
     for (let key = rest.pop(); key !== undefined; key = rest.pop()) {
-      found.set(key, json<Said>(await exchange(balancer.port, get('/', { Cookie: `other=1; session=${key}` }))).slot)
+      found.set(key, json<AppAnswer>(await exchange(balancer.port, get('/', { Cookie: `other=1; session=${key}` }))).slot)
     }
   }
   await Promise.all([client(), client(), client(), client()])
@@ -80,7 +80,7 @@ test('a key keeps its worker, however fast its requests follow each other', asyn
   await balancer.untilAllReady()
   const slots = new Set<number>()
   for (let round = 0; round < 300; round++) {
-    slots.add(json<Said>(await exchange(balancer.port, get('/', { 'X-Key': 'one' }))).slot)
+    slots.add(json<AppAnswer>(await exchange(balancer.port, get('/', { 'X-Key': 'one' }))).slot)
   }
   assert.is(slots.size, 1)
   assert.is(await balancer.stop(), 0)
@@ -123,7 +123,7 @@ test('a ticket is set once, and later requests with it reach its slot', async ()
   // Round robin, except when a loop is busy at that moment.
   for (let visitor = 0; visitor < 8 || (visitor < 100 && seen.size < 4); visitor++) {
     const first = await ticketed(balancer, '/')
-    const { slot } = json<Said>(first)
+    const { slot } = json<AppAnswer>(first)
     seen.add(slot)
     const ticket = ticketOf(first)
     assert.ok(ticket, 'a ticket')
@@ -134,7 +134,7 @@ test('a ticket is set once, and later requests with it reach its slot', async ()
     assert.not.match(ticket.whole, /Secure/)
     for (let visit = 0; visit < 5; visit++) {
       const next = await ticketed(balancer, '/', { Cookie: `a=b; ${ticket.pair}` })
-      assert.is(json<Said>(next).slot, slot)
+      assert.is(json<AppAnswer>(next).slot, slot)
       assert.equal(cookiesOf(next), [])
     }
   }
@@ -167,7 +167,7 @@ test('an altered, truncated or invented ticket is ignored, and a new one is set'
     for (let turn = 0; turn < 2 || (turn < 100 && slots.size < 4); turn++) {
       const answer = await ticketed(balancer, '/', { Cookie: `${name}=${forged}` })
       assert.is(answer.status, 200)
-      slots.add(json<Said>(answer).slot)
+      slots.add(json<AppAnswer>(answer).slot)
       assert.ok(ticketOf(answer), `no new ticket after ${forged.slice(0, 40)}`)
     }
   }
@@ -208,11 +208,11 @@ test('a connection with several requests gets one ticket, and none if the client
 
 test('the ticket of a killed worker leads to its replacement in the same slot', async () => {
   const first = await ticketed(balancer, '/')
-  const { slot, pid } = json<Said>(first)
+  const { slot, pid } = json<AppAnswer>(first)
   process.kill(pid, 'SIGKILL')
   await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
   await balancer.untilAllReady()
-  const again = json<Said>(await ticketed(balancer, '/', { Cookie: ticketOf(first)?.pair ?? '' }))
+  const again = json<AppAnswer>(await ticketed(balancer, '/', { Cookie: ticketOf(first)?.pair ?? '' }))
   assert.is(again.slot, slot)
   assert.is.not(again.pid, pid)
   assert.is(await balancer.stop(), 0)

@@ -50,7 +50,7 @@ test('the error for an address in use names the process that listens', async () 
   )
 })
 
-test('the error tells an address of this process from one whose owner is unknown', async () => {
+test('the error names an address of this process, and no owner when it is unknown', async () => {
   const own = createServer().listen(0, '127.0.0.1')
   await untilEvent(own, 'listening')
   const { port } = own.address() as { port: number }

@@ -1,5 +1,5 @@
-// Clients of the chaos test, which send requests of several kinds without a pause and check every answer. Each request has a name. An unanswered request is
-// recorded with the process that had its connection.
+// Clients of the chaos test, which send requests of several kinds without a pause and check every answer. Each request has a name. An
+// unanswered request is recorded with the process that had its connection.
 
 import { createHash } from 'node:crypto'
 import { get, RawClient, type Target, thinkTime } from './raw-client.ts'

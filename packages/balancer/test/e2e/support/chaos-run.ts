@@ -1,5 +1,5 @@
-// The chaos test: faults hit workers and the primary at random moments while clients send requests. Only requests that a killed worker had started may stay
-// unanswered.
+// The chaos test: faults hit workers and the primary at random moments while clients send requests. Only requests that a killed worker had
+// started may stay unanswered.
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// HTTP/1 clients that check every answer, in every state that a connection may be in when its worker is replaced: kept or new, in the middle of a head or a body,
-// pipelined, idle.
+// HTTP/1 clients that check every answer, in every state that a connection may be in when its worker is replaced: kept or new, in the middle of
+// a head or a body, pipelined, idle.
 
 import { createHash } from 'node:crypto'
 import { type Answer, RawClient, thinkTime } from './raw-client.ts'
@@ -16,7 +16,10 @@ export interface LoadRun {
   isOver(): boolean
 }
 
-/** `kept`: one connection for many requests. `new`: one for each request, with `Connection: close`. `1.0`: kept by HTTP/1.0. `idle`: kept, with long pauses. */
+/**
+ * `kept`: one connection for many requests. `new`: one for each request, with `Connection: close`. `1.0`: kept by HTTP/1.0. `idle`: kept, with
+ * long pauses.
+ */
 export type ConnectionKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
@@ -114,7 +117,10 @@ class HttpClient {
     this.ticketUntilMs = performance.now() + this.run.random() * MOST_TICKET_MS
   }
 
-  /** Over the portable channel the server may close a connection between two requests. An HTTP client repeats a request that it sent at that moment. */
+  /**
+   * Over the portable channel the server may close a connection between two requests. An HTTP client repeats a request that it sent at that
+   * moment.
+   */
   private sendAgain(client: RawClient, batch: readonly Sent[], isFirst: boolean): boolean {
     if (movesConnections || isFirst || client.error !== undefined) throw new Error('ended without an answer')
     this.run.tally.count('sent again', batch.length)

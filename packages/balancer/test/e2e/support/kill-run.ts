@@ -1,4 +1,5 @@
-// Kills workers while hand-offs are on their way to them. A request that no worker has started must be answered by another worker, and no request may start twice.
+// Kills workers while hand-offs are on their way to them. A request that no worker has started must be answered by another worker, and no
+// request may start twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'

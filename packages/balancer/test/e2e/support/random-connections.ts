@@ -97,7 +97,8 @@ export async function playConnection(target: Target, { requests, end }: RandomCo
 }
 
 function requestBytes({ method, path, style: wanted, body: sent, odd, padding }: RandomRequest, closes: boolean): Buffer {
-  // A server that answers early and closes resets the connection of a client that still sends; the unread answer is lost. That race is Node's own.
+  // A server that answers early and closes resets the connection of a client that still sends; the unread answer is lost. That race is Node's
+  // own.
   const style = closes && wanted === 'early' ? 'plain' : wanted
   const space = odd ? '  ' : ' '
   const lines = [

@@ -59,7 +59,10 @@ export class RawClient {
     return this
   }
 
-  /** The next complete answer. Without Content-Length and chunks the body ends with the connection. `method`: of the request; answers to HEAD have no body. */
+  /**
+   * The next complete answer. Without Content-Length and chunks the body ends with the connection. `method`: of the request; answers to HEAD
+   * have no body.
+   */
   async answer(timeoutMs = WAIT_MS, method = 'GET'): Promise<Answer> {
     let read: { answer: Answer; bytes: number } | undefined
     await this.until(

@@ -1,4 +1,5 @@
-// Replaces workers by one reload or upgrade after the other, while clients of many kinds send requests without a pause. No client may see a failure.
+// Replaces workers by one reload or upgrade after the other, while clients of many kinds send requests without a pause. No client may see a
+// failure.
 
 import { readFileSync } from 'node:fs'
 import { openBrowser } from '../../../../../test/support/browser.ts'

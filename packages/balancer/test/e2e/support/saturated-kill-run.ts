@@ -1,5 +1,5 @@
-// More clients than two workers can serve, while workers are killed or stopped for a while. Only requests that a killed worker had started, or that were on one of
-// its connections, may stay unanswered. No request may start twice.
+// More clients than two workers can serve, while workers are killed or stopped for a while. Only requests that a killed worker had started, or
+// that were on one of its connections, may stay unanswered. No request may start twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { signal } from './chaos-faults.ts'

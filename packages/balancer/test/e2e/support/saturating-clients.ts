@@ -1,4 +1,5 @@
-// More clients than the workers can serve, which send requests without a pause. Each checks that its answer is complete, is for its own request, and comes once.
+// More clients than the workers can serve, which send requests without a pause. Each checks that its answer is complete, is for its own
+// request, and comes once.
 
 import { get, RawClient, type Target } from './raw-client.ts'
 

@@ -77,7 +77,10 @@ export class SessionBalancers {
   }
 }
 
-/** Resolves when each worker has answered. A new worker is slow with its first connection, and meanwhile others would get the connections of the test. */
+/**
+ * Resolves when each worker has answered. A new worker is slow with its first connection, and meanwhile others would get the connections of the
+ * test.
+ */
 async function untilAllAnswer(port: number): Promise<void> {
   const seen = new Set<number>()
   await until(

@@ -1,4 +1,5 @@
-// A client of the apps that keep a count in each session. It has one kept connection, so it talks to one worker, and sends the cookie of any session.
+// A client of the apps that keep a count in each session. It has one kept connection, so it talks to one worker, and sends the cookie of any
+// session.
 
 import { Agent, type IncomingMessage, request as openRequest } from 'node:http'
 import { patience } from '../../../../../test/support/patience.ts'

@@ -1,5 +1,5 @@
-// socket.io clients and websockets that talk while workers are replaced. socket.io reconnects by itself; a websocket reconnects after close code 1012. No message
-// may be lost.
+// socket.io clients and websockets that talk while workers are replaced. socket.io reconnects by itself; a websocket reconnects after close
+// code 1012. No message may be lost.
 
 import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'

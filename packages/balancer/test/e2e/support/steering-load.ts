@@ -1,4 +1,5 @@
-// Kept-alive connections whose requests belong to different workers. expect-app.mjs answers 500 when a request reaches another worker than its URL names.
+// Kept-alive connections whose requests belong to different workers. expect-app.mjs answers 500 when a request reaches another worker than its
+// URL names.
 
 import { createHash } from 'node:crypto'
 import type { RestMode } from '@switchyard/worker-runtime'

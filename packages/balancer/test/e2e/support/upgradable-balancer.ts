@@ -1,4 +1,5 @@
-// A balancer whose primary is upgraded, and clients that send requests meanwhile. All primaries share one log; the first one is the child of the test.
+// A balancer whose primary is upgraded, and clients that send requests meanwhile. All primaries share one log; the first one is the child of
+// the test.
 
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../../test/support/until.ts'
@@ -29,7 +30,10 @@ export function newPrimariesOf(balancer: RunningBalancer): number[] {
   })
 }
 
-/** Runs `balancer upgrade` and resolves with the pid of the new primary. Rejects when it fails. `options`: more arguments, such as the control socket. */
+/**
+ * Runs `balancer upgrade` and resolves with the pid of the new primary. Rejects when it fails. `options`: more arguments, such as the control
+ * socket.
+ */
 export async function upgrade(balancer: RunningBalancer, options: readonly string[] = []): Promise<number> {
   const result = await runCommand(balancer, ['upgrade', ...options])
   if (result.code !== 0) throw new Error(`the upgrade failed: ${JSON.stringify(result)}\n${balancer.child.output()}`)
@@ -75,7 +79,10 @@ export interface LoadTotals {
   readonly faults: string[]
 }
 
-/** Clients that send requests until `stop`: on one connection each (`kept`, `idle`), or on a new one for each request (`fresh`). Every answer must be complete and 200. */
+/**
+ * Clients that send requests until `stop`: on one connection each (`kept`, `idle`), or on a new one for each request (`fresh`). Every answer
+ * must be complete and 200.
+ */
 export class SteadyLoad {
   readonly totals: LoadTotals = { requests: 0, faults: [] }
   private stopping = false

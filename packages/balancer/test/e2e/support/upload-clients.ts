@@ -1,4 +1,5 @@
-// Uploads of random bodies over connections with several requests. Heads and bodies are cut at random places. The app must answer the right SHA-256.
+// Uploads of random bodies over connections with several requests. Heads and bodies are cut at random places. The app must answer the right
+// SHA-256.
 
 import { createHash } from 'node:crypto'
 import { seededRandom } from '../../../../../test/support/random.ts'
