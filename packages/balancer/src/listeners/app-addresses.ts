@@ -24,8 +24,8 @@ export interface AppAddressesOptions {
 export class AppAddresses {
   private readonly options: AppAddressesOptions
 
-  constructor(parts: AppAddressesOptions) {
-    this.options = parts
+  constructor(options: AppAddressesOptions) {
+    this.options = options
   }
 
   /** Finds or opens the listener of an address. undefined: there are `maxListeners` already. Rejects with the system's error. */

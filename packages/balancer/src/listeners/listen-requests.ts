@@ -44,14 +44,14 @@ export class ListenRequests {
   private readonly unserved: UnservedListeners
   private last: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: ListenRequestsOptions) {
-    this.options = parts
-    this.addresses = new AppAddresses({ ...parts, servers: this.servers })
-    this.notices = new ListenNotices(parts.events)
+  constructor(options: ListenRequestsOptions) {
+    this.options = options
+    this.addresses = new AppAddresses({ ...options, servers: this.servers })
+    this.notices = new ListenNotices(options.events)
     this.unserved = new UnservedListeners({
-      listeners: () => parts.listeners.all,
-      graceMs: () => parts.settings().limits.listenerGraceMs,
-      isUnserved: (bound) => this.servers.isUnserved(bound, (pool) => parts.settings().pools.some(({ name }) => name === pool)),
+      listeners: () => options.listeners.all,
+      graceMs: () => options.settings().limits.listenerGraceMs,
+      isUnserved: (bound) => this.servers.isUnserved(bound, (pool) => options.settings().pools.some(({ name }) => name === pool)),
       close: (bound) => this.closeListener(bound),
     })
   }
