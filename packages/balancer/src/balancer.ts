@@ -35,8 +35,7 @@ import { ExtraSockets } from './upgrade/extra-sockets.ts'
 import type { Startup } from './upgrade/startup.ts'
 import { Upgrade } from './upgrade/upgrade.ts'
 import { RedisSharing } from './visitors/redis-sharing.ts'
-import { VisitorTable } from './visitors/visitor-table.ts'
-import { VISITORS, visitorTransfer } from './visitors/visitor-transfer.ts'
+import { VISITORS, VisitorTable, visitorTransfer } from './visitors/visitor-table.ts'
 
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
@@ -81,10 +80,10 @@ export class Balancer implements Operations {
       isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
       onLearned: (entry, ttlMs) => {
         this.redisSharing.publish(entry, ttlMs)
-        this.upgrades.tell(VISITORS, entry)
+        this.upgrades.sendChange(VISITORS, entry)
       },
     })
-    this.redisSharing = new RedisSharing({ learned: this.learned, events: this.events })
+    this.redisSharing = new RedisSharing({ visitors: this.learned, events: this.events })
     this.activeConfig = new ActiveConfig(settings, {
       forwardToken: this.forwardToken,
       visitors: this.learned,
@@ -187,7 +186,7 @@ export class Balancer implements Operations {
         changes: this.changes,
         settings: () => this.settings,
         freePorts,
-        leave: () => {
+        drain: () => {
           // Who hears of the drain may ask for it again at once.
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
         },
@@ -230,7 +229,7 @@ export class Balancer implements Operations {
 
   /** An idle connection comes back. A primary that stops keeps none. */
   private rest(connection: Connection): void {
-    if (this.upgrades.isPassing) return this.upgrades.passRest(connection)
+    if (this.upgrades.isPassing) return this.upgrades.passResting(connection)
     this.acceptor.rest(connection, unpackRest(connection.carried))
     if (this.stopped !== undefined) this.acceptor.closeResting()
   }
@@ -249,13 +248,13 @@ export class Balancer implements Operations {
     const pools = [...this.activeConfig.pools.values()]
     if (pools.some((pool) => pool.readyCount === 0)) return
     try {
-      if (this.listeners.addresses !== undefined) await this.upgrades.admission()
+      if (this.listeners.addresses !== undefined) await this.upgrades.untilAdmitted()
     } catch (error) {
       return this.fail(error as Error)
     }
     if (this.listeners.addresses === undefined || this.acceptor.isAccepting || this.stopped !== undefined) return
     this.acceptor.accept()
-    this.upgrades.begun()
+    this.upgrades.onAccepting()
     this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
@@ -314,12 +313,12 @@ export class Balancer implements Operations {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    if (this.upgrades.isPassing) await this.upgrades.leave()
+    if (this.upgrades.isPassing) await this.upgrades.handOver()
     else {
       this.acceptor.closeListeners()
       this.acceptor.closeResting()
       const alone = this.upgrades.cancel()
-      await this.upgrades.untilBegun(this.settings.limits)
+      await this.upgrades.untilWorkersClaim(this.settings.limits)
       await this.supervisor.stop()
       await alone
     }

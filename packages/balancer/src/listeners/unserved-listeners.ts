@@ -1,26 +1,27 @@
-// Listeners that no worker has a server for any more are closed after a while: a worker that has just been started may open its second server late.
+// Closes listeners for which no worker has a server any more. It waits for a grace period, since a worker that has just started may open its
+// second server late.
 
 import type { Bound } from './listeners.ts'
 
-export interface OrphansOptions {
+export interface UnservedListenersOptions {
   readonly listeners: () => readonly Bound[]
-  readonly isOrphan: (bound: Bound) => boolean
+  readonly isUnserved: (bound: Bound) => boolean
   readonly graceMs: () => number
   readonly close: (bound: Bound) => void
 }
 
 export class UnservedListeners {
-  private readonly options: OrphansOptions
+  private readonly options: UnservedListenersOptions
   private readonly sinceMs = new Map<Bound, number>()
   private timer: NodeJS.Timeout | undefined
 
-  constructor(options: OrphansOptions) {
+  constructor(options: UnservedListenersOptions) {
     this.options = options
   }
 
-  /** To be called whenever that may have changed. */
-  poll(): void {
-    const { listeners, isOrphan, graceMs, close } = this.options
+  /** Call it whenever a worker or a server has changed. */
+  check(): void {
+    const { listeners, isUnserved: isOrphan, graceMs, close } = this.options
     const now = performance.now()
     const all = [...listeners()]
     for (const bound of this.sinceMs.keys()) if (!all.includes(bound)) this.sinceMs.delete(bound)
@@ -40,7 +41,7 @@ export class UnservedListeners {
       }
     }
     clearTimeout(this.timer)
-    if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.poll(), nextMs + 1).unref()
+    if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.check(), nextMs + 1).unref()
   }
 
   stop(): void {

@@ -79,7 +79,7 @@ export class SessionHandover implements StateTransfer {
     return this.isEmbedded()
   }
 
-  surrender(send: (entry: object) => void): void {
+  onNewPrimaryServes(send: (entry: object) => void): void {
     this.stopWatching()
     this.state = 'away'
     this.send = send
@@ -94,14 +94,14 @@ export class SessionHandover implements StateTransfer {
     this.handleWaiting()
   }
 
-  answer(entry: unknown): void {
+  onAnswer(entry: unknown): void {
     const { line, message } = entry as ToOldWorker
     this.clients.get(line)?.send(message)
   }
 
   // ---- In the new primary ----
 
-  take(entry: unknown, answer: (entry: object) => void): void {
+  receive(entry: unknown, answer: (entry: object) => void): void {
     const message = entry as Partial<{ row: SessionTableEntry; line: number; batch: unknown; gone: number }>
     if (message.row !== undefined) this.sessions.restore(message.row)
     else if (message.gone !== undefined) this.forgetOldWorker(message.gone)
@@ -109,7 +109,7 @@ export class SessionHandover implements StateTransfer {
   }
 
   /** The old primary has exited, and its workers with it. */
-  left(): void {
+  onOldPrimaryGone(): void {
     for (const number of [...this.oldWorkers.keys()]) this.forgetOldWorker(number)
   }
 

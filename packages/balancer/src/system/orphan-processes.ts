@@ -1,14 +1,12 @@
-// The first process of a container inherits every process whose parent has died, and has to ask how they ended, or they stay for ever as zombies.
+// Reaps orphaned processes. The first process of a container inherits every process whose parent has exited; without a wait they stay zombies
+// for ever.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { hasZombie, reap } from '@switchyard/handoff'
 
 const POLL_MS = 1000
 
-/**
- * Lets go of processes that nobody asks for. Children of our own are asked for by Node itself, in the next turn of the loop: so one that was
- * there at the last look already is an orphan.
- */
+/** Reaps zombies that have been seen twice. Node reaps its own children within one turn of the loop, so those are orphans. */
 export class OrphanProcesses {
   private readonly timer: NodeJS.Timeout
   private seen: ReadonlySet<number> = new Set()
@@ -29,14 +27,13 @@ export class OrphanProcesses {
   }
 }
 
-/** Children of a process that have ended. */
 function zombiesOf(parent: number): number[] {
   return readdirSync('/proc')
     .filter((name) => {
       if (!/^\d+$/.test(name)) return false
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
-        // The name of the program comes before, in brackets, and may be anything.
+        // The name of the program stands before it in brackets, and may contain anything.
         const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
         return state === 'Z' && Number(ppid) === parent
       } catch {

@@ -1,21 +1,20 @@
-// What goes to a successor beside the balancer's own listeners: whoever has something to leave to it puts it here.
+// What a new primary inherits beside the acceptor's listeners, such as the socket of the admin page.
 
 import type { Server } from 'node:net'
 
-/** A server whose socket lives on. */
-export interface LentServer {
+export interface ExtraServer {
   readonly server: Server
-  /** The port that was asked for. */
+  /** The port in the config; 0: the kernel chose. */
   readonly askedPort: number
 }
 
 export class ExtraSockets {
-  readonly servers: LentServer[] = []
-  /** Variables of the environment that are removed at the start, and that a successor must find again. */
+  readonly servers: ExtraServer[] = []
+  /** Environment variables that were removed at the start and that a new primary needs again. */
   readonly env: Record<string, string> = {}
 
-  /** The successor finds its socket by its address. */
-  lend(server: LentServer): void {
+  /** The new primary claims the socket by its address. */
+  add(server: ExtraServer): void {
     this.servers.push(server)
   }
 }

@@ -1,90 +1,131 @@
-// What an old primary and its successor say to each other over a pipe, one sentence each. The old one began the new one, so they trust each other;
-// but they may be of different versions.
+// The messages that an old and a new primary exchange over a pipe. The two may be of different versions, so the words on the wire never change;
+// this file alone knows them.
 
 import type { BoundAddress } from '@switchyard/handoff'
 
-/** Tells a successor which descriptor its pipe is. */
+/** Tells a new primary which descriptor its pipe is. */
 export const UPGRADE_VARIABLE = 'SWITCHYARD_UPGRADE'
 
-/** Raised when an older successor or predecessor would misunderstand. */
+/** Raise it when a primary of an older version would misunderstand a message. */
 export const PROTOCOL_VERSION = 1
 
-/** A socket that listens, among the descriptors that the successor was started with. */
+/** A listening socket among the descriptors that the new primary is started with. */
 export interface TransferredSocket extends BoundAddress {
   readonly fd: number
   readonly ipv6Only: boolean
-  /** The port that was asked for; 0: the kernel chose. */
+  /** The port in the config; 0: the kernel chose. */
   readonly askedPort: number | undefined
-  /** Of the listener at the old primary's door; left out: it is another one's, such as the admin page's. */
+  /** The old primary's number of this listener. Left out: clients of the app do not use it, such as the admin page's. */
   readonly number?: number | undefined
-  /** It is a service manager's. */
+  /** A service manager opened it. */
   readonly isManaged: boolean
-  /** A server of the app has asked for it, and the config does not name it. */
+  /** A server of the app asked for it, and the config does not name it. */
   readonly isOfApp?: boolean | undefined
 }
 
-/** What lives on. */
+/** What the new primary continues with. */
 export interface HandedOver {
   /** Ports of servers that asked for any, see FreePorts; left out: none. */
   readonly freePorts?: Readonly<Record<string, number>> | undefined
-  /** Keys that the old primary made itself, since no secret was configured; the secrets in base64. */
+  /** Keys that the old primary made because no secret is configured; the secrets in base64. */
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
-  /** Of each pool: no ticket of an older generation is one of the successor's. */
+  /** First generation of each pool in the new primary. Tickets of a lower generation name a worker of the old primary. */
   readonly generations: Readonly<Record<string, number>>
-  /** Numbers of workers that `scale` has changed. */
+  /** Worker counts that `scale` has changed, by pool. */
   readonly workers: Readonly<Record<string, number>>
 }
 
-/** Everything that a successor starts from. */
+/** Everything that a new primary starts from. */
 export interface StartMessage extends HandedOver {
   readonly version: number
   readonly pid: number
   readonly sockets: readonly TransferredSocket[]
-  /** Descriptor of the passage for connections; left out: there is none. */
+  /** Descriptor over which connections are passed; left out: there is none. */
   readonly passage?: number | undefined
-  /** Of the old primary's listeners, by number: is the head looked at? */
+  /** By the old primary's listener number: is the head peeked at? */
   readonly peeks: Readonly<Record<number, boolean>>
 }
 
-/** Old primary to successor. */
+/** Entries of a `StateTransfer`: the copy before `accept`, then changes, and commands of old workers with their answers. */
+interface StateMessage {
+  readonly kind: 'state'
+  readonly name: string
+  readonly entries: readonly object[]
+}
+
+/** Old primary to new primary. */
 export type ToNewPrimary =
-  /** First of all. */
-  | { readonly talk: 'bequest'; readonly bequest: StartMessage }
-  /** What is in the old primary's memory; it comes in many of these before `go`, and later what changes, and what its workers ask. */
-  | { readonly talk: 'heirloom'; readonly name: string; readonly entries: readonly object[] }
-  /** Say `taken` when you have taken in what came before this. */
-  | { readonly talk: 'copied' }
-  /** Accept now. */
-  | { readonly talk: 'go' }
-  /** Whoever supervises the old primary has been told that you are the main process now. */
-  | { readonly talk: 'yours' }
-  /** No connection comes back from here any more; pass none. */
-  | { readonly talk: 'leaving' }
-  /** You are not wanted any more. */
-  | { readonly talk: 'abandoned' }
+  /** Always the first. */
+  | { readonly kind: 'start'; readonly startMessage: StartMessage }
+  | StateMessage
+  /** The copy is complete. Answered by `stateReceived`. */
+  | { readonly kind: 'stateSent' }
+  /** Accept connections now. */
+  | { readonly kind: 'accept' }
+  /** The service manager has been told that the new primary is the main process. */
+  | { readonly kind: 'mainProcess' }
+  /** The old primary has no workers left. It passes no more connections and must be passed none. */
+  | { readonly kind: 'drained' }
+  /** The upgrade is cancelled. */
+  | { readonly kind: 'cancelled' }
 
-/** Successor to old primary. */
+/** New primary to old primary. */
 export type ToOldPrimary =
-  /** The config is read and the workers are being started, which may take so long. */
-  | { readonly talk: 'starting'; readonly timeoutMs: number }
-  /**
-   * Every worker is ready and has stayed so. `takes`: connections may come over the passage. `heirlooms`: what of the old primary's memory is wanted, by
-   * name; left out: nothing.
-   */
-  | { readonly talk: 'ready'; readonly workers: number; readonly takes: boolean; readonly heirlooms?: readonly string[] | undefined }
-  /** Answers `copied`. */
-  | { readonly talk: 'taken' }
-  /** Answers what the old primary's workers have asked. */
-  | { readonly talk: 'heirloom'; readonly name: string; readonly entries: readonly object[] }
-  /** Connections are accepted. `taken`: numbers of the old primary's listeners that live on here. */
-  | { readonly talk: 'serving'; readonly taken: readonly number[] }
-  /** What goes with the balancer, such as its control socket, is taken over too. */
-  | { readonly talk: 'settled' }
-  /** This start has failed. */
-  | { readonly talk: 'failed'; readonly message: string }
-  /** Answers `leaving`: nothing comes over the passage any more. */
-  | { readonly talk: 'closed' }
+  /** The config is read. Starting the workers takes `timeoutMs` at most. */
+  | { readonly kind: 'starting'; readonly timeoutMs: number }
+  /** The workers have passed the startup check. `isPassing`: connections may be passed. `transfers`: names of the state to send; left out: none. */
+  | { readonly kind: 'ready'; readonly workers: number; readonly isPassing: boolean; readonly transfers?: readonly string[] | undefined }
+  /** Answers `stateSent`. */
+  | { readonly kind: 'stateReceived' }
+  | StateMessage
+  /** Connections are accepted. `listeners`: the old primary's numbers of the listeners that the new primary keeps. */
+  | { readonly kind: 'serving'; readonly listeners: readonly number[] }
+  /** The control socket and the rest of the command line's parts are taken over too. */
+  | { readonly kind: 'settled' }
+  /** The start has failed. */
+  | { readonly kind: 'failed'; readonly message: string }
+  /** Answers `drained`: no more connections are passed. */
+  | { readonly kind: 'closed' }
 
-type Talk<T extends { talk: string }> = { [Kind in T['talk']]: Extract<T, { talk: Kind }> }
-export type NewPrimaryMessages = Talk<ToNewPrimary>
-export type OldPrimaryMessages = Talk<ToOldPrimary>
+export type NewPrimaryMessage<Kind extends ToNewPrimary['kind']> = Extract<ToNewPrimary, { kind: Kind }>
+export type OldPrimaryMessage<Kind extends ToOldPrimary['kind']> = Extract<ToOldPrimary, { kind: Kind }>
+
+/** Fields and kinds whose word on the wire differs. */
+const WIRE_FIELDS: Readonly<Record<string, string>> = {
+  kind: 'talk',
+  startMessage: 'bequest',
+  isPassing: 'takes',
+  transfers: 'heirlooms',
+  listeners: 'taken',
+}
+const WIRE_KINDS: Readonly<Record<string, string>> = {
+  start: 'bequest',
+  state: 'heirloom',
+  stateSent: 'copied',
+  stateReceived: 'taken',
+  accept: 'go',
+  mainProcess: 'yours',
+  drained: 'leaving',
+  cancelled: 'abandoned',
+}
+const FIELDS = inverse(WIRE_FIELDS)
+const KINDS = inverse(WIRE_KINDS)
+
+/** The message as it is written to the pipe. */
+export function toWire(message: ToNewPrimary | ToOldPrimary): object {
+  return renamed({ ...message, kind: WIRE_KINDS[message.kind] ?? message.kind }, WIRE_FIELDS)
+}
+
+/** A frame of the pipe as a message. The other side started this process or was started by it, so its fields are not checked. */
+export function fromWire(frame: object): ToNewPrimary | ToOldPrimary {
+  const message = renamed(frame, FIELDS) as { kind: string }
+  return { ...message, kind: KINDS[message.kind] ?? message.kind } as ToNewPrimary | ToOldPrimary
+}
+
+function renamed(fields: object, names: Readonly<Record<string, string>>): object {
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [names[field] ?? field, value]))
+}
+
+function inverse(names: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(names).map(([name, wire]) => [wire, name]))
+}

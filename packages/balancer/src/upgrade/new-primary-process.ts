@@ -1,39 +1,38 @@
-// The new primary that this one has started, as this one talks to it.
+// The process of the new primary, as the old primary starts it and exchanges messages with it.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ControlPipe } from '@switchyard/handoff'
-import { type OldPrimaryMessages, type StartMessage, type ToNewPrimary, type ToOldPrimary, UPGRADE_VARIABLE } from './messages.ts'
-import type { OwnCommand } from './restart-command.ts'
-import { portionsOf, type StateTransfer } from './state-transfer.ts'
+import type { OldPrimaryMessage, StartMessage, ToNewPrimary, ToOldPrimary, TransferredSocket } from './messages.ts'
+import { fromWire, toWire, UPGRADE_VARIABLE } from './messages.ts'
+import type { RestartCommand } from './restart-command.ts'
+import { batchesOf, type StateTransfer } from './state-transfer.ts'
 
-/** Behind stdin, stdout and stderr, which it shares with this process. */
-const TALK_FD = 3
+/** Descriptors of the new process after stdin, stdout and stderr, which both processes share. */
+const PIPE_FD = 3
 const PASSAGE_FD = 4
 const FIRST_SOCKET_FD = 5
-/** What it said last may still be in the pipe when its process has ended. */
-const LAST_WORDS_MS = 500
-/** How long one that is abandoned may take to end, until it is told so by a signal, and until it is killed. */
+/** After the exit its last message may still be in the pipe for this long. */
+const LAST_MESSAGE_MS = 500
+/** A cancelled new primary gets SIGTERM, then SIGKILL, after this time. */
 const TERM_MS = 5000
 const KILL_MS = 10_000
-/** Bytes that wait for a successor to read them. */
-const MOST_UNSENT = 1 << 20
+/** Copying pauses while the pipe holds more bytes than this. */
+const MAX_UNSENT_BYTES = 1 << 20
 const POLL_MS = 2
 
-/** A listening socket of this process; the successor has it under another number. */
-export type OwnSocket = StartMessage['sockets'][number]
-
 export interface NewPrimaryProcessOptions {
-  readonly command: OwnCommand
+  readonly command: RestartCommand
   readonly env: NodeJS.ProcessEnv
   readonly startMessage: Omit<StartMessage, 'sockets' | 'passage'>
-  readonly sockets: readonly OwnSocket[]
-  /** Descriptor of its end of the passage. */
+  /** Listening sockets, by their descriptors in this process. */
+  readonly sockets: readonly TransferredSocket[]
+  /** Descriptor of the new primary's end of the passage. */
   readonly passage: number | undefined
 }
 
-type Kind = keyof OldPrimaryMessages
+type Kind = ToOldPrimary['kind']
 
 interface Awaited {
   readonly kind: Kind
@@ -43,33 +42,33 @@ interface Awaited {
 
 export class NewPrimaryProcess {
   private readonly child: ChildProcess
-  /** undefined: the process could not be made. */
+  /** undefined: the process could not be created. */
   private readonly stream: Duplex | undefined
   private readonly pipe: ControlPipe | undefined
-  private readonly heard: ToOldPrimary[] = []
+  private readonly received: ToOldPrimary[] = []
   private readonly exited: Promise<void>
   private awaited: Awaited | undefined
-  private answered: (name: string, entries: readonly unknown[]) => void = () => {}
-  /** Why nothing more is to be hoped for. */
+  private answerListener: (name: string, entries: readonly unknown[]) => void = () => {}
+  /** The first failure. Everything awaited after it rejects with it. */
   private failure: Error | undefined
 
-  /** Starts it. What goes wrong is told by `ready`. */
+  /** Starts the process. `untilReady` reports a failed start. */
   constructor({ command, env, startMessage, sockets, passage }: NewPrimaryProcessOptions) {
     const { file, args, cwd } = command
     this.child = spawn(file, [...args], {
       cwd,
-      env: { ...env, [UPGRADE_VARIABLE]: String(TALK_FD) },
+      env: { ...env, [UPGRADE_VARIABLE]: String(PIPE_FD) },
       stdio: ['inherit', 'inherit', 'inherit', 'pipe', passage ?? 'ignore', ...sockets.map(({ fd }) => fd)],
     })
-    // Without a descriptor left there are no pipes and no process; the error comes as an event.
-    this.stream = (this.child.stdio as ChildProcess['stdio'] | undefined)?.[TALK_FD] as Duplex | undefined
+    // Without a free descriptor there are no pipes and no process; an 'error' event follows.
+    this.stream = (this.child.stdio as ChildProcess['stdio'] | undefined)?.[PIPE_FD] as Duplex | undefined
     this.pipe = this.stream && new ControlPipe(this.stream)
-    this.pipe?.onFrame((frame) => this.hear(frame as ToOldPrimary))
+    this.pipe?.onFrame((frame) => this.onMessage(fromWire(frame) as ToOldPrimary))
     this.exited = new Promise((resolve) => {
       this.child.once('exit', (code, signal) => {
-        // Of its own accord it tells why, and then ends.
-        const failed = () => this.fail(new Error(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`))
-        const timer = setTimeout(failed, LAST_WORDS_MS)
+        // A new primary that ends by itself sends the reason first.
+        const failed = () => this.fail(new Error(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`))
+        const timer = setTimeout(failed, LAST_MESSAGE_MS)
         this.stream?.once('close', () => {
           clearTimeout(timer)
           failed()
@@ -81,9 +80,9 @@ export class NewPrimaryProcess {
         if (this.child.pid === undefined) resolve()
       })
     })
-    this.say({
-      talk: 'bequest',
-      bequest: {
+    this.send({
+      kind: 'start',
+      startMessage: {
         ...startMessage,
         passage: passage === undefined ? undefined : PASSAGE_FD,
         sockets: sockets.map((socket, index) => ({ ...socket, fd: FIRST_SOCKET_FD + index })),
@@ -95,67 +94,70 @@ export class NewPrimaryProcess {
     return this.child.pid ?? 0
   }
 
-  /** Resolves when it could accept. Rejects when it dies, or takes too long; `timeoutMs`: until it has read its config. */
-  async ready(timeoutMs: number): Promise<OldPrimaryMessages['ready']> {
-    const starting = await this.wait('starting', timeoutMs)
-    return this.wait('ready', starting.timeoutMs)
+  /** Resolves when it could accept. Rejects when it exits or takes too long; `timeoutMs` bounds the time until it has read its config. */
+  async untilReady(timeoutMs: number): Promise<OldPrimaryMessage<'ready'>> {
+    const starting = await this.next('starting', timeoutMs)
+    return this.next('ready', starting.timeoutMs)
   }
 
-  /** Tells it all that this primary has in its memory, no faster than it takes it. Resolves when it has it. Rejects as `ready`; `timeoutMs`: for the last of it. */
-  async bequeath(transfers: readonly StateTransfer[], timeoutMs: number): Promise<void> {
+  /**
+   * Copies the state, no faster than the new primary reads it. Resolves when it has all of it. Rejects as `untilReady`; `timeoutMs` bounds the
+   * last step.
+   */
+  async copyState(transfers: readonly StateTransfer[], timeoutMs: number): Promise<void> {
     if (transfers.length === 0) return
     for (const transfer of transfers) {
-      for (const portion of portionsOf(transfer.entries())) {
+      for (const batch of batchesOf(transfer.entries())) {
         if (this.failure !== undefined) throw this.failure
-        this.pass(transfer.name, portion)
-        while (this.failure === undefined && (this.pipe?.unsent ?? 0) > MOST_UNSENT) await pause(POLL_MS)
+        this.sendState(transfer.name, batch)
+        while (this.failure === undefined && (this.pipe?.unsent ?? 0) > MAX_UNSENT_BYTES) await pause(POLL_MS)
       }
     }
-    this.say({ talk: 'copied' })
-    await this.wait('taken', timeoutMs)
+    this.send({ kind: 'stateSent' })
+    await this.next('stateReceived', timeoutMs)
   }
 
-  /** Tells it what has changed in the memory of this primary, or what its workers ask. */
-  pass(name: string, entries: readonly object[]): void {
-    this.say({ talk: 'heirloom', name, entries })
+  /** Sends entries of a StateTransfer. */
+  sendState(name: string, entries: readonly object[]): void {
+    this.send({ kind: 'state', name, entries })
   }
 
-  /** Gives `listener` what it answers. */
+  /** Calls the listener with each answer to an entry. */
   onAnswer(listener: (name: string, entries: readonly unknown[]) => void): void {
-    this.answered = listener
+    this.answerListener = listener
   }
 
-  /** Lets it accept; resolves when it does. Rejects as `ready`. */
-  admit(timeoutMs: number): Promise<OldPrimaryMessages['serving']> {
-    this.say({ talk: 'go' })
-    return this.wait('serving', timeoutMs)
+  /** Lets it accept connections. Resolves when it does. Rejects as `untilReady`. */
+  accept(timeoutMs: number): Promise<OldPrimaryMessage<'serving'>> {
+    this.send({ kind: 'accept' })
+    return this.next('serving', timeoutMs)
   }
 
-  /** Resolves when it has taken over all that goes with it. Rejects as `ready`. */
-  async settled(timeoutMs: number): Promise<void> {
-    await this.wait('settled', timeoutMs)
+  /** Resolves when the control socket and the like are taken over too. Rejects as `untilReady`. */
+  async untilSettled(timeoutMs: number): Promise<void> {
+    await this.next('settled', timeoutMs)
   }
 
-  /** It is the main process now. */
-  recognise(): void {
-    this.say({ talk: 'yours' })
+  /** Makes it the main process, which outlives this one. */
+  becomeMainProcess(): void {
+    this.send({ kind: 'mainProcess' })
     this.child.unref()
   }
 
-  /** Resolves when it passes no connections any more. Rejects when it does not say so, or is gone. */
-  async part(timeoutMs: number): Promise<void> {
-    this.say({ talk: 'leaving' })
-    await this.wait('closed', timeoutMs)
+  /** Ends passing in both directions. Resolves when it passes no more connections. Rejects when it does not answer. */
+  async endPassing(timeoutMs: number): Promise<void> {
+    this.send({ kind: 'drained' })
+    await this.next('closed', timeoutMs)
   }
 
-  /** Whatever is waited for will not be. */
-  cancel(why: string): void {
-    this.fail(new Error(why))
+  /** Whatever is awaited rejects. */
+  cancel(reason: string): void {
+    this.fail(new Error(reason))
   }
 
-  /** Ends it; resolves when it is gone. It clears up behind itself, if it still can. */
-  async abandon(): Promise<void> {
-    this.say({ talk: 'abandoned' })
+  /** Ends the process, which removes its files if it still can. Resolves when it has exited. */
+  async stop(): Promise<void> {
+    this.send({ kind: 'cancelled' })
     const term = setTimeout(() => this.child.kill('SIGTERM'), TERM_MS)
     const kill = setTimeout(() => this.child.kill('SIGKILL'), KILL_MS)
     await this.exited
@@ -169,40 +171,40 @@ export class NewPrimaryProcess {
     this.child.unref()
   }
 
-  private wait<K extends Kind>(kind: K, timeoutMs: number): Promise<OldPrimaryMessages[K]> {
+  /** Resolves with the message of this kind, which may have arrived already. */
+  private next<K extends Kind>(kind: K, timeoutMs: number): Promise<OldPrimaryMessage<K>> {
     return new Promise<ToOldPrimary>((resolve, reject) => {
-      const timer = setTimeout(() => this.awaited?.reject(new Error(`it was not '${kind}' within ${timeoutMs} ms`)), timeoutMs)
-      const claimPoller = <T>(settle: (value: T) => void) => {
+      const timer = setTimeout(() => this.awaited?.reject(new Error(`it did not report '${kind}' within ${timeoutMs} ms`)), timeoutMs)
+      const once = <T>(settle: (value: T) => void) => {
         return (value: T) => {
           clearTimeout(timer)
           this.awaited = undefined
           settle(value)
         }
       }
-      this.awaited = { kind, resolve: claimPoller(resolve), reject: claimPoller(reject) }
-      const said = this.heard.find(({ talk }) => talk === kind)
-      if (said !== undefined) this.awaited.resolve(said)
+      this.awaited = { kind, resolve: once(resolve), reject: once(reject) }
+      const message = this.received.find((one) => one.kind === kind)
+      if (message !== undefined) this.awaited.resolve(message)
       else if (this.failure !== undefined) this.awaited.reject(this.failure)
-    }) as Promise<OldPrimaryMessages[K]>
+    }) as Promise<OldPrimaryMessage<K>>
   }
 
-  private hear(message: ToOldPrimary): boolean {
-    if (message.talk === 'failed') this.fail(new Error(message.message))
-    else if (message.talk === 'heirloom') this.answered(message.name, message.entries)
+  private onMessage(message: ToOldPrimary): boolean {
+    if (message.kind === 'failed') this.fail(new Error(message.message))
+    else if (message.kind === 'state') this.answerListener(message.name, message.entries)
     else {
-      this.heard.push(message)
-      if (this.awaited?.kind === message.talk) this.awaited.resolve(message)
+      this.received.push(message)
+      if (this.awaited?.kind === message.kind) this.awaited.resolve(message)
     }
     return true
   }
 
-  /** The first failure counts: later ones follow from it. */
   private fail(error: Error): void {
     this.failure ??= error
     this.awaited?.reject(this.failure)
   }
 
-  private say(message: ToNewPrimary): void {
-    this.pipe?.send(message)
+  private send(message: ToNewPrimary): void {
+    this.pipe?.send(toWire(message))
   }
 }

@@ -1,114 +1,112 @@
-// The old primary that has started this one, as this one talks to it.
+// The pipe to the old primary that started this process, as the new primary uses it.
 
 import { Socket } from 'node:net'
 import { ControlPipe } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
-import { type OldPrimaryMessages, PROTOCOL_VERSION, type StartMessage, type ToNewPrimary, type ToOldPrimary } from './messages.ts'
+import {
+  fromWire,
+  type NewPrimaryMessage,
+  PROTOCOL_VERSION,
+  type StartMessage,
+  type ToNewPrimary,
+  type ToOldPrimary,
+  toWire,
+} from './messages.ts'
 
 export class OldPrimaryLink {
   readonly startMessage: StartMessage
-  /** Resolves when this primary may accept: it was told so, or the old one has died. Rejects when the old one has given it up. */
-  readonly go: Promise<void>
-  /** Resolves when this is the main process to whoever supervises it. */
-  readonly recognised: Promise<void>
-  /** Resolves when the old one passes no connections any more, but for those that are with it now. */
-  readonly leaving: Promise<void>
-  /** Resolves when the old one is gone. */
-  readonly left: Promise<void>
-  private readonly pipe: ControlPipe
-  private readonly hears: Hearing
+  /** Resolves when this primary may accept: the old one said so or has exited. Rejects when the old one has cancelled the upgrade. */
+  readonly mayAccept: Promise<void>
+  /** Resolves when the service manager regards this process as the main one. */
+  readonly isMainProcess: Promise<void>
+  /** Resolves when the old primary has no workers left. Connections that it has already sent may still arrive. */
+  readonly oldPrimaryDrained: Promise<void>
+  /** Resolves when the old primary has exited. */
+  readonly closed: Promise<void>
+  private readonly messages: ReceivedMessages
 
-  private constructor(stream: Socket, pipe: ControlPipe, hears: Hearing, startMessage: StartMessage) {
-    this.pipe = pipe
-    this.hears = hears
+  private constructor(messages: ReceivedMessages, startMessage: StartMessage) {
+    this.messages = messages
     this.startMessage = startMessage
-    this.left = hears.end
-    const abandoned = hears.of('abandoned').then(() => {
-      throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one has given it up', { source: 'system' })
+    const { closed } = messages
+    this.closed = closed
+    const cancelled = messages.next('cancelled').then(() => {
+      throw new BalancerError('ERR_UPGRADE_FAILED', 'the old primary has cancelled the upgrade', { source: 'system' })
     })
-    this.go = Promise.race([hears.of('go'), hears.end, abandoned]).then(() => {})
-    this.go.catch(() => {})
-    this.recognised = Promise.race([hears.of('yours'), hears.end]).then(() => {})
-    this.leaving = Promise.race([hears.of('leaving'), hears.end]).then(() => {})
-    // What is left to say does not keep this process alive.
-    stream.unref()
+    this.mayAccept = Promise.race([messages.next('accept'), closed, cancelled]).then(() => {})
+    this.mayAccept.catch(() => {})
+    this.isMainProcess = Promise.race([messages.next('mainProcess'), closed]).then(() => {})
+    this.oldPrimaryDrained = Promise.race([messages.next('drained'), closed]).then(() => {})
   }
 
-  /** Over the pipe that this process was started with. Throws BalancerError ERR_UPGRADE_FAILED when it makes no sense. */
-  static async meet(fd: number): Promise<OldPrimaryLink> {
+  /**
+   * Opens the pipe that this process was started with. Throws BalancerError ERR_UPGRADE_FAILED when the two primaries do not understand each
+   * other.
+   */
+  static async connect(fd: number): Promise<OldPrimaryLink> {
     const stream = new Socket({ fd, readable: true, writable: true })
-    const pipe = new ControlPipe(stream)
-    const hears = new Hearing(stream, pipe)
-    const first = await Promise.race([hears.of('bequest'), hears.end])
-    if (first === undefined)
-      throw new BalancerError('ERR_UPGRADE_FAILED', 'the primary that started this one is gone', { source: 'system' })
-    const { bequest: startMessage } = first
-    const oldPrimaryLink = new OldPrimaryLink(stream, pipe, hears, startMessage)
-    if (startMessage.version === PROTOCOL_VERSION) return oldPrimaryLink
+    const messages = new ReceivedMessages(stream)
+    const first = await Promise.race([messages.next('start'), messages.closed])
+    if (first === undefined) throw new BalancerError('ERR_UPGRADE_FAILED', 'the old primary has exited', { source: 'system' })
+    const { startMessage } = first
+    const link = new OldPrimaryLink(messages, startMessage)
+    // Unsent messages must not keep this process alive.
+    stream.unref()
+    if (startMessage.version === PROTOCOL_VERSION) return link
     const error = new BalancerError(
       'ERR_UPGRADE_FAILED',
-      `an upgrade from that version is not possible (it speaks version ${startMessage.version} of the protocol, this one ${PROTOCOL_VERSION}): stop and start instead`,
+      `an upgrade from that version is not possible (it uses version ${startMessage.version} of the upgrade protocol, this one ${PROTOCOL_VERSION}): stop and start instead`,
       { source: 'system' },
     )
-    oldPrimaryLink.fail(error)
+    link.sendFailure(error)
     throw error
   }
 
-  /** Gives `listener` what the old primary has in its memory, as it comes. */
-  onTransfer(listener: (name: string, entries: readonly unknown[]) => void): void {
-    this.hears.every('heirloom', ({ name, entries }) => listener(name, entries))
-    this.hears.every('copied', () => this.say({ talk: 'taken' }))
+  /** Calls the listener with the old primary's state as it arrives. */
+  onState(listener: (name: string, entries: readonly unknown[]) => void): void {
+    this.messages.onEach('state', ({ name, entries }) => listener(name, entries))
+    this.messages.onEach('stateSent', () => this.send({ kind: 'stateReceived' }))
   }
 
-  /** The config is read; the workers may take so long. */
-  starts(timeoutMs: number): void {
-    this.say({ talk: 'starting', timeoutMs })
+  send(message: ToOldPrimary): void {
+    this.messages.pipe.send(toWire(message))
   }
 
-  /** See `PredecessorTalk`. */
-  tell<Kind extends 'ready' | 'serving' | 'settled' | 'closed' | 'heirloom'>(message: OldPrimaryMessages[Kind]): void {
-    this.say(message)
-  }
-
-  fail(error: unknown): void {
-    this.say({ talk: 'failed', message: error instanceof Error ? error.message : String(error) })
-  }
-
-  private say(message: ToOldPrimary): void {
-    this.pipe.send(message)
+  sendFailure(error: unknown): void {
+    this.send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
   }
 }
 
-/** What comes over the pipe, each kind once but for those that `every` is called for. */
-class Hearing {
-  /** Resolves when nothing more comes. */
-  readonly end: Promise<undefined>
-  private readonly heard = new Map<string, ToNewPrimary>()
+/** Messages of the old primary. Each kind is awaited once with `next`, or every time with `onEach`. */
+class ReceivedMessages {
+  readonly pipe: ControlPipe
+  readonly closed: Promise<undefined>
+  private readonly received = new Map<string, ToNewPrimary>()
   private readonly waiting = new Map<string, (message: ToNewPrimary) => void>()
   private readonly listeners = new Map<string, (message: never) => void>()
 
-  constructor(stream: Socket, pipe: ControlPipe) {
-    this.end = new Promise((resolve) => stream.once('close', () => resolve(undefined)))
-    pipe.onFrame((frame) => {
-      const message = frame as ToNewPrimary
-      const listener = this.listeners.get(message.talk)
+  constructor(stream: Socket) {
+    this.pipe = new ControlPipe(stream)
+    this.closed = new Promise((resolve) => stream.once('close', () => resolve(undefined)))
+    this.pipe.onFrame((frame) => {
+      const message = fromWire(frame) as ToNewPrimary
+      const listener = this.listeners.get(message.kind)
       if (listener !== undefined) {
         listener(message as never)
         return true
       }
-      this.heard.set(message.talk, message)
-      this.waiting.get(message.talk)?.(message)
+      this.received.set(message.kind, message)
+      this.waiting.get(message.kind)?.(message)
       return true
     })
   }
 
-  /** Calls back with every message of that kind from now on. */
-  every<Kind extends ToNewPrimary['talk']>(kind: Kind, listener: (message: Extract<ToNewPrimary, { talk: Kind }>) => void): void {
+  onEach<Kind extends ToNewPrimary['kind']>(kind: Kind, listener: (message: NewPrimaryMessage<Kind>) => void): void {
     this.listeners.set(kind, listener)
   }
 
-  async of<Kind extends ToNewPrimary['talk']>(kind: Kind): Promise<Extract<ToNewPrimary, { talk: Kind }>> {
-    const message = this.heard.get(kind) ?? (await new Promise<ToNewPrimary>((resolve) => this.waiting.set(kind, resolve)))
-    return message as Extract<ToNewPrimary, { talk: Kind }>
+  async next<Kind extends ToNewPrimary['kind']>(kind: Kind): Promise<NewPrimaryMessage<Kind>> {
+    const message = this.received.get(kind) ?? (await new Promise<ToNewPrimary>((resolve) => this.waiting.set(kind, resolve)))
+    return message as NewPrimaryMessage<Kind>
   }
 }

@@ -1,27 +1,41 @@
-// A primary makes room for a new one: it starts it, waits until it serves, and from then on passes on what it has not begun itself.
+// The old primary's side of an upgrade: it starts the new primary, copies its state, lets it accept, and passes it every connection that no
+// worker here has claimed.
 
-import { closeSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Acceptor, listeningDescriptor, type Passage, type Passed, type Transport } from '@switchyard/handoff'
 import type { Pool } from '../dispatch/pool.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import { isChildOfInit, PRIMARY_OF_CONTAINER } from './container.ts'
 import type { ExtraSockets } from './extra-sockets.ts'
-import { type HandedOver, PROTOCOL_VERSION } from './messages.ts'
-import { NewPrimaryProcess, type OwnSocket } from './new-primary-process.ts'
-import { ownCommand } from './restart-command.ts'
-import { portionsOf, type StateTransfer } from './state-transfer.ts'
+import { type HandedOver, type OldPrimaryMessage, PROTOCOL_VERSION, type TransferredSocket } from './messages.ts'
+import { NewPrimaryProcess } from './new-primary-process.ts'
+import { restartCommand } from './restart-command.ts'
+import { batchesOf, type StateTransfer } from './state-transfer.ts'
 
-/** What is passed on must have left when this process ends; the other side is slow, or gone, if it takes longer. */
+/**
+ * Where an upgrade stands. A failure in `starting`, `copying` or `switching` leads back to `serving`.
+ *
+ * - `serving`: there is no new primary.
+ * - `starting`: the new primary reads its config and starts its workers.
+ * - `copying`: it receives this primary's state. This primary still serves.
+ * - `switching`: it may accept connections now.
+ * - `handedOver`: it serves. This primary passes connections to it until its own workers have exited.
+ */
+type Phase = 'serving' | 'starting' | 'copying' | 'switching' | 'handedOver'
+
+/** At its end a primary waits for the new one this long, then closes what is not sent. */
 const LAST_MS = 5000
 const POLL_MS = 5
-/** From its start until it has read its config. */
-const BEGIN_MS = 30_000
+/** A new primary reads its config within this time, or within the start timeout where that is longer. */
+const CONFIG_MS = 30_000
 const SETTLED_MS = 2000
+/** Init programs of containers, which exit when their only child does. */
+const INITS = new Set(['tini', 'docker-init', 'dumb-init', 'catatonit', 'podman-init'])
 
-// The config may change the folder, so it is read now.
+// The config may change the folder later.
 const startedIn = process.cwd()
 const writtenFolder = folderAsWritten(process.env.PWD, startedIn)
 
@@ -31,89 +45,94 @@ export interface OldPrimaryOptions {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
   readonly pools: () => Iterable<Pool>
-  /** The listening sockets with what a successor must know of each. */
-  readonly sockets: () => readonly OwnSocket[]
+  /** The listening sockets of the acceptor. */
+  readonly sockets: () => readonly TransferredSocket[]
   readonly handedOver: () => HandedOver
   readonly transfers: readonly StateTransfer[]
   readonly startTimeoutMs: () => number
-  /** These listeners live on in the successor. */
-  readonly onTaken: (numbers: readonly number[]) => void
-  /** The successor serves: this primary drains and leaves. */
-  readonly leave: () => void
-  /** The successor passes a connection to this primary, whose worker it is bound to. */
-  readonly takeIn: (passed: Passed) => void
+  /** The new primary keeps the listeners with these numbers. */
+  readonly onListenersKept: (numbers: readonly number[]) => void
+  /** The new primary serves: this one drains and exits. */
+  readonly drain: () => void
+  /** The new primary passes a connection back, because its ticket names a worker of this primary. */
+  readonly onPassed: (passed: Passed) => void
   readonly onBatchEnd: () => void
 }
 
 export class OldPrimary {
-  /** Connections that went to the successor. */
+  /** Connections passed to the new primary. */
   passedOn = 0
   private readonly options: OldPrimaryOptions
-  /** From start to the end of this process. */
-  private newPrimaryProcess: NewPrimaryProcess | undefined
+  private phase: Phase = 'serving'
+  /** Set from `starting` on. */
+  private newPrimary: NewPrimaryProcess | undefined
+  /** Set in `handedOver`, if the new primary accepts passed connections. */
   private passage: Passage | undefined
-  private serves = false
-  /** What of this primary's memory the successor knows, and hears of when it changes. */
-  private transferred: readonly StateTransfer[] = []
-  private underWay: Promise<void> = Promise.resolve()
+  /** State that the new primary receives, with every change. Set from `copying` on. */
+  private transfers: readonly StateTransfer[] = []
+  /** Resolves when the attempt under way has ended. */
+  private attempt: Promise<void> = Promise.resolve()
   private settled: Promise<void> = Promise.resolve()
 
   constructor(options: OldPrimaryOptions) {
     this.options = options
   }
 
-  /** Does what comes to this primary go to its successor? */
+  /** Do connections that come here go to the new primary? */
   get isPassing(): boolean {
-    return this.serves && this.passage !== undefined
+    return this.passage !== undefined
   }
 
-  /** Does a successor serve? */
-  get hasNewPrimary(): boolean {
-    return this.serves
+  get hasHandedOver(): boolean {
+    return this.phase === 'handedOver'
   }
 
   /**
-   * Starts a successor and resolves with a sentence when it serves. Rejects with BalancerError ERR_UPGRADE_FAILED, and everything is as before, or with
+   * Starts a new primary and resolves with a sentence when it serves. Rejects with BalancerError ERR_UPGRADE_FAILED, and everything is as before, or with
    * ERR_BUSY. `obstacle`: why there can be no upgrade now.
    */
   async upgrade(obstacle: string | undefined): Promise<string> {
-    const why = this.serves ? 'a successor serves already' : this.options.acceptor.isAccepting ? obstacle : 'this primary does not serve'
+    const why = this.hasHandedOver
+      ? 'a new primary serves already'
+      : this.options.acceptor.isAccepting
+        ? obstacle
+        : 'this primary does not serve'
     if (why !== undefined) throw new BalancerError('ERR_BUSY', `no upgrade now: ${why}`, { source: 'system', retryable: true })
-    const succeeding = this.succeed()
-    this.underWay = succeeding.then(
+    const attempt = this.runUpgrade()
+    this.attempt = attempt.then(
       () => {},
       () => {},
     )
     try {
-      return await succeeding
+      return await attempt
     } catch (cause) {
-      const said = cause instanceof Error ? cause.message : String(cause)
-      throw new BalancerError('ERR_UPGRADE_FAILED', `the successor did not come up, everything is as before: ${said}`, {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new BalancerError('ERR_UPGRADE_FAILED', `the new primary did not start, the old one serves on: ${reason}`, {
         source: 'system',
         cause,
       })
     }
   }
 
-  /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
+  /** Cancels an upgrade under way, because this primary stops. Resolves when the new primary has exited. */
   async cancel(): Promise<void> {
-    if (this.serves) return
-    this.newPrimaryProcess?.cancel('this primary was stopped')
-    await this.underWay
+    if (this.hasHandedOver) return
+    this.newPrimary?.cancel('the old primary was stopped')
+    await this.attempt
   }
 
-  /** Passes a connection on; it is the caller's no more. */
+  /** Passes a connection to the new primary, which owns it from then on. */
   pass(passed: Passed): void {
     if (this.passage?.pass(passed) === true) this.passedOn++
     else this.options.acceptor.drop(passed.connection.fd)
   }
 
-  /** Something has changed in this primary's memory. */
-  tell(name: string, entry: object): void {
-    if (this.transferred.some((transfer) => transfer.name === name)) this.newPrimaryProcess?.pass(name, [entry])
+  /** Sends a change of this primary's state. */
+  sendChange(name: string, entry: object): void {
+    if (this.transfers.some((transfer) => transfer.name === name)) this.newPrimary?.sendState(name, [entry])
   }
 
-  /** Passes on all that no worker has been offered. */
+  /** Passes every connection that has not been offered to a worker. */
   passAll(): void {
     const { acceptor, pools } = this.options
     acceptor.handOver({
@@ -129,87 +148,109 @@ export class OldPrimary {
     }
   }
 
-  /** No worker is left: nothing more will come, and what is on its way is seen off. */
+  /** Ends passing after the last worker has exited. Resolves when nothing is under way between the two primaries. */
   async end(): Promise<void> {
-    const { newPrimaryProcess, passage } = this
-    if (newPrimaryProcess === undefined || !this.serves) return
+    const { newPrimary, passage } = this
+    if (newPrimary === undefined || !this.hasHandedOver) return
     await this.settled
     if (passage !== undefined) {
-      await newPrimaryProcess.part(LAST_MS).catch(() => {})
+      await newPrimary.endPassing(LAST_MS).catch(() => {})
       passage.readAll()
       for (let waitedMs = 0; passage.unsent > 0 && waitedMs < LAST_MS; waitedMs += POLL_MS) await pause(POLL_MS)
       passage.close()
     }
-    newPrimaryProcess.close()
+    newPrimary.close()
   }
 
-  private async succeed(): Promise<string> {
-    const { transport, events, startTimeoutMs, onTaken, onBatchEnd, transfers } = this.options
-    if (process.pid === 1 || isChildOfInit()) throw new Error(PRIMARY_OF_CONTAINER)
-    const takeIn = (passed: Passed): void => this.options.takeIn(passed)
-    const opened = transport.passages?.open({ onPassed: takeIn, onBatchEnd })
-    let newPrimaryProcess: NewPrimaryProcess
-    let serving: { readonly takes: boolean; readonly taken: readonly number[] }
+  private async runUpgrade(): Promise<string> {
+    if (process.pid === 1 || isChildOfInit()) throw new Error('the container would end with this process: start a new container instead')
+    const { onPassed, onBatchEnd, transport } = this.options
+    const opened = transport.passages?.open({ onPassed, onBatchEnd })
+    let newPrimary: NewPrimaryProcess
+    let isPassing: boolean
+    let keptListeners: readonly number[]
     try {
-      newPrimaryProcess = this.start(opened?.remote)
-      this.progress(`pid ${newPrimaryProcess.pid} starts`)
-      const { workers, takes, heirlooms: wanted = [] } = await newPrimaryProcess.ready(Math.max(BEGIN_MS, startTimeoutMs()))
-      this.progress(`pid ${newPrimaryProcess.pid} is ready with ${workers} ${workers === 1 ? 'worker' : 'workers'}`)
-      await this.bequeath(
-        newPrimaryProcess,
-        transfers.filter(({ name }) => wanted.includes(name)),
-      )
-      serving = { takes, ...(await newPrimaryProcess.admit(startTimeoutMs())) }
+      newPrimary = this.startProcess(opened?.remote)
+      const ready = await this.untilReady(newPrimary)
+      isPassing = ready.isPassing
+      await this.copyState(newPrimary, ready.transfers ?? [])
+      keptListeners = await this.switchOver(newPrimary)
     } catch (error) {
-      for (const transfer of this.transferred) transfer.resume?.()
-      this.transferred = []
-      opened?.passage.close()
-      await this.newPrimaryProcess?.abandon()
-      this.newPrimaryProcess = undefined
+      await this.rollBack(opened?.passage)
       throw error
     }
-    if (serving.takes) this.passage = opened?.passage
-    else opened?.passage.close()
-    this.serves = true
-    for (const transfer of this.transferred) transfer.surrender?.((entry) => newPrimaryProcess.pass(transfer.name, [entry]))
-    onTaken(serving.taken)
-    events.emit('handedOver', { pid: newPrimaryProcess.pid })
-    newPrimaryProcess.recognise()
-    // Whoever has asked for the upgrade asks the new one from then on.
-    this.settled = newPrimaryProcess.settled(SETTLED_MS).catch(() => {})
-    this.options.leave()
-    await this.settled
-    return `pid ${newPrimaryProcess.pid} serves; pid ${process.pid} finishes what it has begun and leaves`
+    if (!isPassing) opened?.passage.close()
+    return this.handOver(newPrimary, keptListeners, isPassing ? opened?.passage : undefined)
   }
 
-  /** `remote`: its end of the passage. */
-  private start(remote: number | undefined): NewPrimaryProcess {
+  /** `passageFd`: the new primary's end of the passage. */
+  private startProcess(passageFd: number | undefined): NewPrimaryProcess {
+    this.phase = 'starting'
     const { acceptor, extraSockets, handedOver, sockets } = this.options
     try {
-      this.newPrimaryProcess = new NewPrimaryProcess({
-        command: ownCommand(process, writtenFolder, startedIn),
+      this.newPrimary = new NewPrimaryProcess({
+        command: restartCommand(process, writtenFolder, startedIn),
         env: { ...process.env, ...extraSockets.env },
         startMessage: { ...handedOver(), version: PROTOCOL_VERSION, pid: process.pid, peeks: acceptor.peeks },
-        sockets: [...sockets(), ...lent(extraSockets)],
-        passage: remote,
+        sockets: [...sockets(), ...transferredFrom(extraSockets)],
+        passage: passageFd,
       })
-      return this.newPrimaryProcess
+      return this.newPrimary
     } finally {
-      if (remote !== undefined) closeSync(remote)
+      if (passageFd !== undefined) closeSync(passageFd)
     }
   }
 
-  /** What changes while it is copied is told behind the copy. */
-  private async bequeath(newPrimaryProcess: NewPrimaryProcess, transfers: readonly StateTransfer[]): Promise<void> {
-    this.transferred = transfers
-    newPrimaryProcess.onAnswer((name, entries) => {
+  private async untilReady(newPrimary: NewPrimaryProcess): Promise<OldPrimaryMessage<'ready'>> {
+    this.progress(`pid ${newPrimary.pid} starts`)
+    const ready = await newPrimary.untilReady(Math.max(CONFIG_MS, this.options.startTimeoutMs()))
+    this.progress(`pid ${newPrimary.pid} is ready with ${ready.workers} ${ready.workers === 1 ? 'worker' : 'workers'}`)
+    return ready
+  }
+
+  /** Copies the state that the new primary wants. Changes during the copy are sent after it. */
+  private async copyState(newPrimary: NewPrimaryProcess, names: readonly string[]): Promise<void> {
+    this.phase = 'copying'
+    const transfers = this.options.transfers.filter(({ name }) => names.includes(name))
+    this.transfers = transfers
+    newPrimary.onAnswer((name, entries) => {
       const transfer = transfers.find((one) => one.name === name)
-      for (const entry of entries) transfer?.answer?.(entry)
+      for (const entry of entries) transfer?.onAnswer?.(entry)
     })
-    await newPrimaryProcess.bequeath(transfers, this.options.startTimeoutMs())
+    await newPrimary.copyState(transfers, this.options.startTimeoutMs())
     for (const transfer of transfers) {
-      for (const portion of portionsOf(transfer.freeze?.() ?? [])) newPrimaryProcess.pass(transfer.name, portion)
+      for (const batch of batchesOf(transfer.freeze?.() ?? [])) newPrimary.sendState(transfer.name, batch)
     }
+  }
+
+  /** Lets the new primary accept connections. Resolves with the numbers of the listeners that it keeps. */
+  private async switchOver(newPrimary: NewPrimaryProcess): Promise<readonly number[]> {
+    this.phase = 'switching'
+    return (await newPrimary.accept(this.options.startTimeoutMs())).listeners
+  }
+
+  private async rollBack(passage: Passage | undefined): Promise<void> {
+    for (const transfer of this.transfers) transfer.resume?.()
+    this.transfers = []
+    passage?.close()
+    await this.newPrimary?.stop()
+    this.newPrimary = undefined
+    this.phase = 'serving'
+  }
+
+  private async handOver(newPrimary: NewPrimaryProcess, keptListeners: readonly number[], passage: Passage | undefined): Promise<string> {
+    const { events, onListenersKept, drain } = this.options
+    this.passage = passage
+    this.phase = 'handedOver'
+    for (const transfer of this.transfers) transfer.onNewPrimaryServes?.((entry) => newPrimary.sendState(transfer.name, [entry]))
+    onListenersKept(keptListeners)
+    events.emit('handedOver', { pid: newPrimary.pid })
+    newPrimary.becomeMainProcess()
+    // The command that asked for the upgrade asks the new primary for its status next.
+    this.settled = newPrimary.untilSettled(SETTLED_MS).catch(() => {})
+    drain()
+    await this.settled
+    return `pid ${newPrimary.pid} serves; pid ${process.pid} finishes its requests and exits`
   }
 
   private progress(message: string): void {
@@ -217,15 +258,21 @@ export class OldPrimary {
   }
 }
 
-function lent({ servers }: ExtraSockets): OwnSocket[] {
+/** Is this process the only child of a container's init program? The container ends with such a process. */
+export function isChildOfInit(parentPid: number = process.ppid): boolean {
+  if (parentPid !== 1) return false
+  try {
+    return INITS.has(readFileSync('/proc/1/comm', 'utf8').trim())
+  } catch {
+    return false
+  }
+}
+
+function transferredFrom({ servers }: ExtraSockets): TransferredSocket[] {
   return servers.flatMap(({ server, askedPort }) => {
     const fd = listeningDescriptor(server)
     if (fd === undefined) return []
     const { address: host, port } = server.address() as AddressInfo
     return [{ fd, host, port, path: undefined, askedPort, ipv6Only: false, isManaged: false }]
   })
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,44 +1,50 @@
-// What a primary has in its memory and its successor has to know too: copied before the successor serves, and told on for as long as this one has workers.
+// State in a primary's memory that the new primary needs: copied before the new primary serves, and updated while the old primary has workers.
 
-/** One such thing. Both primaries call it by the same name. */
+/** One kind of state. Both primaries know it by the same name. */
 export interface StateTransfer {
   readonly name: string
-  /** All that there is, each as an object that JSON can write. */
+
+  // ---- In the old primary ----
+
+  /** All entries, as objects that JSON can write. */
   entries(): Iterable<object>
-  /** As a successor: one of those, or one of what the old primary says later. It may be of another version, so it is looked at. */
-  take(entry: unknown, answer: (entry: object) => void): void
-  /** As a successor: is it of any use here? Left out: yes. */
-  isWanted?(): boolean
-  /** As a successor: the old primary is gone. */
-  left?(): void
-  /** All has been copied, and the successor is about to serve: from now on nothing changes here. Gives what has changed meanwhile. */
+  /** The copy is sent and the new primary is about to serve: from now on the state must not change. Returns what has changed during the copy. */
   freeze?(): Iterable<object>
-  /** The successor serves: from now on it is asked, by `send`. */
-  surrender?(send: (entry: object) => void): void
-  /** There is no successor after all. */
+  /** The new primary owns the state from now on. `send`: passes commands of this primary's workers to it. */
+  onNewPrimaryServes?(send: (entry: object) => void): void
+  /** The new primary answers a command. */
+  onAnswer?(entry: unknown): void
+  /** The upgrade has failed: this primary keeps the state. */
   resume?(): void
-  /** What a successor has to say, since it was sent something. */
-  answer?(entry: unknown): void
+
+  // ---- In the new primary ----
+
+  /** Should the old primary send it? Left out: yes. */
+  isWanted?(): boolean
+  /** An entry of the copy, a later change or a command. Check it: the old primary may be of another version. */
+  receive(entry: unknown, answer: (entry: object) => void): void
+  /** The old primary has exited. */
+  onOldPrimaryGone?(): void
 }
 
-/** Told in one message. */
-const PORTION_ENTRIES = 500
-/** And not many more characters than this. */
-const PORTION_CHARS = 256 * 1024
+/** Entries in one message. */
+const BATCH_ENTRIES = 500
+/** Characters in one message, about. */
+const BATCH_CHARS = 256 * 1024
 
-/** The entries in portions that fit a message. An entry alone may be larger than `PORTION_CHARS`. */
-export function* portionsOf(entries: Iterable<object>): Generator<object[]> {
-  let portion: object[] = []
+/** The entries in batches that fit a message. A single entry may be longer than BATCH_CHARS. */
+export function* batchesOf(entries: Iterable<object>): Generator<object[]> {
+  let batch: object[] = []
   let chars = 0
   for (const entry of entries) {
     const length = JSON.stringify(entry).length
-    if (portion.length > 0 && (chars + length > PORTION_CHARS || portion.length >= PORTION_ENTRIES)) {
-      yield portion
-      portion = []
+    if (batch.length > 0 && (chars + length > BATCH_CHARS || batch.length >= BATCH_ENTRIES)) {
+      yield batch
+      batch = []
       chars = 0
     }
-    portion.push(entry)
+    batch.push(entry)
     chars += length
   }
-  if (portion.length > 0) yield portion
+  if (batch.length > 0) yield batch
 }

@@ -1,4 +1,5 @@
-// The primary before this one and the one after it, as the balancer sees them while an upgrade is under way: what comes from them, and what goes to them.
+// The upgrade as the balancer sees it: this primary may have replaced an old one, and a new one may replace it. Both share connections for a
+// while.
 
 import { setTimeout } from 'node:timers/promises'
 import { type Acceptor, type Arrival, type Connection, type Passed, type Transport, unpackRest } from '@switchyard/handoff'
@@ -12,9 +13,10 @@ import type { BalancerEmitter } from '../events.ts'
 import type { FreePorts } from '../listeners/free-ports.ts'
 import type { Listeners } from '../listeners/listeners.ts'
 import type { LimitSettings, Settings } from '../settings.ts'
+import type { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { ExtraSockets } from './extra-sockets.ts'
-import { handedOverBy } from './handed-over.ts'
+import type { HandedOver } from './messages.ts'
 import { NewPrimary } from './new-primary.ts'
 import { OldPrimary } from './old-primary.ts'
 import type { OldPrimaryLink } from './old-primary-link.ts'
@@ -23,13 +25,13 @@ import type { StateTransfer } from './state-transfer.ts'
 
 const POLL_MS = 20
 
-/** The parts of the balancer that this works on. */
+/** The parts of the balancer that an upgrade works on. */
 export interface UpgradeOptions {
   readonly transport: Transport
   readonly acceptor: Acceptor
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
-  /** What is in memory and lives on. */
+  /** State in memory that a new primary receives. */
   readonly transfers: readonly StateTransfer[]
   readonly listeners: Listeners
   readonly supervisor: Supervisor
@@ -39,160 +41,176 @@ export interface UpgradeOptions {
   readonly changes: PoolChanges
   readonly settings: () => Settings
   readonly freePorts: FreePorts
-  /** This primary drains and leaves. */
-  readonly leave: () => void
-  /** This primary ends, and has served nobody. */
+  /** The new primary serves: this one drains and exits. */
+  readonly drain: () => void
+  /** This primary exits without having served. */
   readonly fail: (error: Error) => void
 }
 
 export class Upgrade implements OtherPrimaries {
-  private readonly parts: UpgradeOptions
-  private readonly oldPrimary: OldPrimary
-  /** undefined: this primary is nobody's successor. */
-  private readonly newPrimary: NewPrimary | undefined
+  private readonly options: UpgradeOptions
+  /** This primary as the old one of an upgrade to come. */
+  private readonly asOld: OldPrimary
+  /** This primary as the new one; undefined: it has replaced none. */
+  private readonly asNew: NewPrimary | undefined
 
-  constructor(parts: UpgradeOptions, startup: Startup | undefined) {
-    this.parts = parts
-    const { transport, acceptor, events, extraSockets, listeners, supervisor, settings } = parts
-    const pools = () => parts.pools.values()
-    const takeIn = (passed: Passed) => this.takeIn(passed)
-    this.oldPrimary = new OldPrimary({
+  constructor(options: UpgradeOptions, startup: Startup | undefined) {
+    this.options = options
+    const { transport, acceptor, events, extraSockets, transfers, listeners, supervisor, settings, claims, freePorts, drain } = options
+    const onPassed = (passed: Passed) => this.onPassed(passed)
+    const onBatchEnd = () => claims.flush()
+    this.asOld = new OldPrimary({
       transport,
       acceptor,
       events,
       extraSockets,
-      pools,
-      sockets: () => listeners.transferred(acceptor),
-      transfers: parts.transfers,
-      handedOver: () => handedOverBy(settings(), supervisor.desired.values(), parts.freePorts.entries),
+      transfers,
+      pools: () => options.pools.values(),
+      sockets: () => listeners.socketsToTransfer(acceptor),
+      handedOver: () => handedOverBy(settings(), supervisor.desired.values(), freePorts.entries),
       startTimeoutMs: () => settings().limits.startTimeoutMs,
-      onTaken: (numbers) => listeners.keepFiles(numbers),
-      leave: parts.leave,
-      takeIn,
-      onBatchEnd: () => parts.claims.flush(),
+      onListenersKept: (numbers) => listeners.keepFilesOf(numbers),
+      drain,
+      onPassed,
+      onBatchEnd,
     })
     if (startup?.oldPrimaryLink === undefined) return
-    startup.oldPrimaryLink.go.catch((error) => {
-      parts.fail(error)
+    const { oldPrimaryLink, sockets } = startup
+    oldPrimaryLink.mayAccept.catch((error) => {
+      options.fail(error)
       supervisor.stopNow()
     })
-    inherit(startup.oldPrimaryLink, parts.transfers)
-    this.newPrimary = new NewPrimary({
-      oldPrimaryLink: startup.oldPrimaryLink,
-      sockets: startup.sockets,
+    receiveState(oldPrimaryLink, transfers)
+    this.asNew = new NewPrimary({
+      oldPrimaryLink,
+      sockets,
       transport,
       acceptor,
       events,
       workers: () => supervisor.workers(),
       isComplete: () => [...supervisor.desired.keys()].every((name) => supervisor.isAsDesired(name)),
       silentMs: (worker) => supervisor.silentMs(worker),
-      transfers: parts.transfers.filter((transfer) => transfer.isWanted?.() !== false).map(({ name }) => name),
+      transfers: transfers.filter((transfer) => transfer.isWanted?.() !== false).map(({ name }) => name),
       startTimeoutMs: settings().limits.startTimeoutMs,
       listenerGraceMs: settings().limits.listenerGraceMs,
       numbers: () => listeners.numbers,
       settleMs: Math.max(...settings().pools.map(({ reload }) => reload.settleMs)),
-      takeIn,
-      onBatchEnd: () => parts.claims.flush(),
+      onPassed,
+      onBatchEnd,
     })
   }
 
-  /** Starts a successor and resolves with a sentence when that serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with ERR_BUSY. */
+  /**
+   * Starts a new primary and resolves with a sentence when it serves. Rejects with ERR_UPGRADE_FAILED, and everything is as before; or with
+   * ERR_BUSY.
+   */
   upgrade(): Promise<string> {
-    return this.oldPrimary.upgrade(this.newPrimary?.isUnderWay === true ? 'the primary before this one has not left yet' : undefined)
+    return this.asOld.upgrade(this.asNew?.isUnderWay === true ? 'the old primary of the last upgrade has not exited yet' : undefined)
   }
 
-  /** This primary stops: a successor that does not serve yet is not wanted any more. Resolves when there is none. */
+  /** Cancels an upgrade under way, because this primary stops. Resolves when the new primary has exited. */
   cancel(): Promise<void> {
-    return this.oldPrimary.cancel()
+    return this.asOld.cancel()
   }
 
-  /** To be called whenever a worker has come up. Resolves when connections may be accepted; rejects with a BalancerError when they never may. */
-  async admission(): Promise<void> {
-    await this.newPrimary?.admission()
+  /** Call it whenever a worker is ready. Resolves when connections may be accepted. Rejects with a BalancerError when they never may. */
+  async untilAdmitted(): Promise<void> {
+    await this.asNew?.untilAdmitted()
   }
 
-  /** Connections are accepted. */
-  begun(): void {
-    this.newPrimary?.begun()
+  /** Connections are accepted now. */
+  onAccepting(): void {
+    this.asNew?.onAccepting()
   }
 
-  /** Something that lives on has changed here: a successor is told. */
-  tell(name: string, entry: object): void {
-    this.oldPrimary.tell(name, entry)
+  /** Sends a change of transferred state to the new primary. */
+  sendChange(name: string, entry: object): void {
+    this.asOld.sendChange(name, entry)
   }
 
-  /** Might a connection be the predecessor's? */
+  /** May connections belong to a worker of the old primary? */
   get isSharing(): boolean {
-    return this.newPrimary?.isSharing === true
+    return this.asNew?.isSharing === true
   }
 
-  /** Is the connection of a visitor whom a worker of the predecessor knows? Then it goes there. */
+  /** Passes a connection to the old primary if the policy's ticket names one of its workers. False: it is still the caller's. */
   passBack({ fd, tag, carried, head }: Arrival, pool: Pool, policy: Policy): boolean {
-    return this.newPrimary?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
+    return this.asNew?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
   }
 
-  /** Does what comes go to a successor? */
+  /** Do connections that come here go to the new primary? */
   get isPassing(): boolean {
-    return this.oldPrimary.isPassing
+    return this.asOld.isPassing
   }
 
-  /** Nobody here is to have it: the successor is. */
+  /** Passes a connection to the new primary for good. */
   passOn({ fd, tag, carried }: Connection): void {
-    this.oldPrimary.pass({ connection: { fd, tag, carried }, isFinal: true })
+    this.asOld.pass({ connection: { fd, tag, carried }, isFinal: true })
   }
 
-  /** A worker lets go of an idle connection. */
-  passRest(connection: Connection): void {
-    this.parts.acceptor.counts.givenBack++
-    this.oldPrimary.pass({ connection, rest: { timeoutMs: unpackRest(connection.carried) } })
+  /** Passes an idle connection that a worker gives back. */
+  passResting(connection: Connection): void {
+    this.options.acceptor.counts.givenBack++
+    this.asOld.pass({ connection, rest: { timeoutMs: unpackRest(connection.carried) } })
   }
 
-  /** How many connections went to a neighbour. */
+  /** Connections passed to the other primary. */
   get passed(): number {
-    return this.oldPrimary.passedOn + (this.newPrimary?.passedBack ?? 0)
+    return this.asOld.passedOn + (this.asNew?.passedBack ?? 0)
   }
 
-  /** The workers drain; a successor gets what has not begun, and what is idle. Resolves when nothing is left here. */
-  async leave(): Promise<void> {
-    const { acceptor, supervisor, pools, changes } = this.parts
+  /** Drains the workers, and passes to the new primary each connection that is idle or not claimed. Resolves when none is left here. */
+  async handOver(): Promise<void> {
+    const { acceptor, supervisor, pools, changes } = this.options
     const gone = supervisor.stop()
     acceptor.closeListeners()
-    this.oldPrimary.passAll()
+    this.asOld.passAll()
     for (const pool of pools.values()) changes.recallAll(pool.workers)
     await gone
-    await this.oldPrimary.end()
+    await this.asOld.end()
   }
 
-  /** A successor serves and can't be passed connections: workers take what is here already before they drain, or until the deadline. */
-  async untilBegun({ drainTimeoutMs }: Pick<LimitSettings, 'drainTimeoutMs'>): Promise<void> {
-    if (!this.oldPrimary.hasNewPrimary) return
-    const { acceptor, pools } = this.parts
+  /** Without a passage, workers claim the connections that are here before they drain. Resolves then, or after `drainTimeoutMs`. */
+  async untilWorkersClaim({ drainTimeoutMs }: Pick<LimitSettings, 'drainTimeoutMs'>): Promise<void> {
+    if (!this.asOld.hasHandedOver) return
+    const { acceptor, pools } = this.options
     const isWaiting = (): boolean =>
       acceptor.counts.waiting > 0 ||
       [...pools.values()].some(({ queue, workers }) => queue.length > 0 || [...workers].some(({ channel }) => channel.outstanding > 0))
     for (const deadline = Date.now() + drainTimeoutMs; isWaiting() && Date.now() < deadline; ) await setTimeout(POLL_MS)
   }
 
-  /** This primary ends. */
   end(): void {
-    this.newPrimary?.end()
+    this.asNew?.end()
   }
 
-  /** A neighbour passes a connection to this primary. */
-  private takeIn({ connection, rest, isFinal = false }: Passed): void {
-    if (rest !== undefined) return this.parts.acceptor.rest(connection, rest.timeoutMs)
-    this.parts.dispatcher.onGivenBack(connection, isFinal ? 'passed' : 'client')
+  private onPassed({ connection, rest, isFinal = false }: Passed): void {
+    if (rest !== undefined) return this.options.acceptor.rest(connection, rest.timeoutMs)
+    this.options.dispatcher.onGivenBack(connection, isFinal ? 'passed' : 'client')
   }
 }
 
-/** Takes what the old primary has in its memory, as it comes, and answers what is asked of it. */
-function inherit(oldPrimaryLink: OldPrimaryLink, transfers: readonly StateTransfer[]): void {
-  oldPrimaryLink.onTransfer((name, entries) => {
+function handedOverBy({ ticketKeys }: Settings, wanted: Iterable<DesiredPool>, freePorts: Readonly<Record<string, number>>): HandedOver {
+  const pools = [...wanted]
+  return {
+    freePorts,
+    // The new primary reads a configured secret itself.
+    ticketKeys: ticketKeys.flatMap(({ id, secret }) => (typeof secret === 'string' ? [] : [{ id, secret: secret.toString('base64') }])),
+    generations: Object.fromEntries(pools.map(({ name, latestGeneration }) => [name, latestGeneration + 1])),
+    workers: Object.fromEntries(
+      pools.filter(({ workers, version }) => workers !== version.settings.workers).map(({ name, workers }) => [name, workers]),
+    ),
+  }
+}
+
+/** Gives each entry of the old primary's state to its transfer, and sends the answers. */
+function receiveState(oldPrimaryLink: OldPrimaryLink, transfers: readonly StateTransfer[]): void {
+  oldPrimaryLink.onState((name, entries) => {
     const transfer = transfers.find((one) => one.name === name)
-    const answer = (entry: object) => oldPrimaryLink.tell({ talk: 'heirloom', name, entries: [entry] })
-    for (const entry of entries) transfer?.take(entry, answer)
+    const answer = (entry: object) => oldPrimaryLink.send({ kind: 'state', name, entries: [entry] })
+    for (const entry of entries) transfer?.receive(entry, answer)
   })
-  void oldPrimaryLink.left.then(() => {
-    for (const transfer of transfers) transfer.left?.()
+  void oldPrimaryLink.closed.then(() => {
+    for (const transfer of transfers) transfer.onOldPrimaryGone?.()
   })
 }

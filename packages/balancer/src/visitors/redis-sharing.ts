@@ -1,83 +1,82 @@
-// What this balancer has learned of visitors is told to those that share its Redis, and what they have learned comes in. Nobody waits for it: while Redis is away each of
-// them goes by what it knows.
+// Shares the visitor table with other balancers through Redis, in both directions. No request waits for Redis: while it is unreachable, each
+// balancer uses its own table.
 
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { openSharedTable, type SessionSettings, type SharedEntry, type SharedTable } from '@switchyard/worker-runtime'
 import type { BalancerEmitter } from '../events.ts'
-import { namedVisitor, nameOf, type VisitorEntry, type VisitorTable } from './visitor-table.ts'
+import { tableKey, type VisitorEntry, type VisitorTable, visitorOf } from './visitor-table.ts'
 
-/** What stands in its keys. */
+/** Part of the keys in Redis. */
 const NAME = 'visitors'
-/** Taken in at a time. */
-const PORTION = 1000
+/** Entries added in one turn of the loop. */
+const BATCH = 1000
 
 export interface RedisSharingOptions {
-  readonly learned: VisitorTable
+  readonly visitors: VisitorTable
   readonly events: BalancerEmitter
   /** Left out: the real one. */
   readonly openTable?: typeof openSharedTable
 }
 
-/** Where to share, and what. */
 export interface RedisSharingSettings {
   readonly sessions: SessionSettings
-  /** Does any route go by what is learned? */
+  /** Does any route's policy use the visitor table? */
   readonly isWanted: boolean
   readonly maxEntries: number
 }
 
 export class RedisSharing {
   private readonly options: RedisSharingOptions
-  private wishes: object | undefined
+  private wanted: object | undefined
   private table: SharedTable | undefined
 
   constructor(options: RedisSharingOptions) {
     this.options = options
   }
 
-  /** Begins, goes on or ends, as the settings want it now. */
+  /** Starts, continues or ends sharing, as the settings say. */
   configure({ sessions: { url, tls, commandTimeoutMs, keyPrefix }, isWanted, maxEntries }: RedisSharingSettings): void {
-    const wishes = url !== undefined && isWanted ? { url, tls, commandTimeoutMs, keyPrefix, maxEntries } : undefined
-    if (isDeepStrictEqual(wishes, this.wishes)) return
+    const wanted = url !== undefined && isWanted ? { url, tls, commandTimeoutMs, keyPrefix, maxEntries } : undefined
+    if (isDeepStrictEqual(wanted, this.wanted)) return
     this.close()
-    this.wishes = wishes
-    if (wishes === undefined) return
-    const { events, learned, openTable = openSharedTable } = this.options
-    const table = openTable(wishes, NAME, { maxEntries, onFault: (error) => events.emit('sharingFailed', { error }) })
+    this.wanted = wanted
+    if (wanted === undefined) return
+    const { events, visitors, openTable = openSharedTable } = this.options
+    const table = openTable(wanted, NAME, { maxEntries, onFault: (error) => events.emit('sharingFailed', { error }) })
     this.table = table
     table.onChange((shared) => {
       const entry = entryOf(shared)
-      if (this.table === table && entry !== undefined) learned.take(entry)
+      if (this.table === table && entry !== undefined) visitors.receive(entry)
     })
     void this.load(table, maxEntries)
   }
 
-  /** Tells the others, if there are any. */
+  /** Sends an entry to the other balancers. */
   publish({ pool, key, slot }: VisitorEntry, ttlMs: number): void {
-    this.table?.publish(nameOf(pool, key), String(slot), ttlMs)
+    this.table?.publish(tableKey(pool, key), String(slot), ttlMs)
   }
 
   close(): void {
-    this.wishes = undefined
+    this.wanted = undefined
     this.table?.close().catch(() => {})
     this.table = undefined
   }
 
-  /** What was known before this balancer began. What it has learned since is newer. */
+  /** Loads the entries of Redis. Entries that this balancer has learned meanwhile are newer and stay. */
   private async load(table: SharedTable, limit: number): Promise<void> {
     const entries = await table.load(limit)
-    // Those that last longest were used last.
+    // Added oldest first: the entry that expires last was used last.
     for (let at = entries.length - 1; at >= 0 && this.table === table; at--) {
       const entry = entryOf(entries[at] as SharedEntry)
-      if (entry !== undefined) this.options.learned.add(entry)
-      if (at % PORTION === 0) await setImmediate()
+      if (entry !== undefined) this.options.visitors.receiveOlder(entry)
+      if (at % BATCH === 0) await setImmediate()
     }
   }
 }
 
-/** Others may be of another version, or no balancers at all. */
+/** undefined: not a valid entry. Other versions and other programs may write to the same keys. */
 function entryOf({ key, value }: SharedEntry): VisitorEntry | undefined {
-  const visitor = namedVisitor(key)
+  const visitor = visitorOf(key)
   return visitor.pool === '' || !/^\d+$/.test(value) ? undefined : { ...visitor, slot: Number(value) }
 }

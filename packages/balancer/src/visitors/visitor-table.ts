@@ -1,33 +1,37 @@
-// Where visitors belong whom workers have told of (`learn`): a table in the primary, bounded in number and age, which is asked when a worker is picked. Nothing in it
-// ever waits for anybody: what other balancers know comes in when it comes.
+// The visitor table of the primary: the slot of each visitor whose session cookie a worker has set (`learn`), bounded in number and age.
+// Lookups never wait: entries of other balancers are added as they arrive.
 
 import { VISITOR_KEY_LENGTH, type VisitorSlots, visitorKey } from '@switchyard/routing'
 import type { VisitorStatus } from '../status.ts'
+import type { StateTransfer } from '../upgrade/state-transfer.ts'
+
+/** Name of the table's StateTransfer; both primaries use it. */
+export const VISITORS = 'visitors'
 
 export interface VisitorTableOptions {
   readonly maxEntries: number
-  /** A visitor who has not come for so long is forgotten. */
+  /** An entry expires this long after its visitor's last request. */
   readonly ttlMs: number
-  /** Milliseconds of a clock that only grows. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
-  /** Has this slot of a pool a worker that is ready? */
+  /** Does this slot have a ready worker? */
   readonly isHeld: (pool: string, slot: number) => boolean
-  /** Something was learned, or is still in use after a good part of `ttlMs`: others may want to know. */
+  /** An entry is new, or is used again after half of `ttlMs`: other balancers should receive it. */
   readonly onLearned: (entry: VisitorEntry, ttlMs: number) => void
 }
 
-/** Where one visitor belongs. `key`: as `visitorKey` makes it. */
+/** The slot of one visitor. `key`: see `visitorKey`. */
 export interface VisitorEntry {
   readonly pool: string
   readonly key: string
   readonly slot: number
 }
 
-interface Known {
+interface VisitorRow {
   readonly slot: number
   untilMs: number
-  /** When others are to hear of it again. */
-  tellMs: number
+  /** From this time on the next request announces the entry again. */
+  announceMs: number
 }
 
 const MAX_SLOT = 2 ** 16 - 1
@@ -37,8 +41,8 @@ export class VisitorTable implements VisitorSlots {
   private readonly options: VisitorTableOptions
   private maxEntries: number
   private ttlMs: number
-  /** By pool and key, whoever came last at the end. Since each has the same time to live, they end in this order too. */
-  private readonly known = new Map<string, Known>()
+  /** By `tableKey`, the most recent visitor last. All entries live equally long, so they expire in this order too. */
+  private readonly rows = new Map<string, VisitorRow>()
 
   constructor(options: VisitorTableOptions) {
     this.options = options
@@ -46,7 +50,7 @@ export class VisitorTable implements VisitorSlots {
     this.ttlMs = options.ttlMs
   }
 
-  /** A reload has brought other bounds. */
+  /** Applies the bounds of a reload. */
   configure({ maxEntries, ttlMs }: Pick<VisitorTableOptions, 'maxEntries' | 'ttlMs'>): void {
     this.maxEntries = maxEntries
     this.ttlMs = ttlMs
@@ -55,89 +59,100 @@ export class VisitorTable implements VisitorSlots {
 
   slotOf(pool: string, cookie: string, value: string): number | undefined {
     const key = visitorKey(cookie, value)
-    const name = nameOf(pool, key)
-    const known = this.find(name)
-    if (known === undefined) return undefined
+    const name = tableKey(pool, key)
+    const row = this.find(name)
+    if (row === undefined) return undefined
     const now = this.options.now()
-    known.untilMs = now + this.ttlMs
-    this.keep(name, known)
-    if (now >= known.tellMs) this.tell(pool, key, known)
-    return known.slot
+    row.untilMs = now + this.ttlMs
+    this.store(name, row)
+    if (now >= row.announceMs) this.announce(pool, key, row)
+    return row.slot
   }
 
-  /** A worker has given these visitors their cookie. Who made it first has them for as long as there is a worker in its slot. */
+  /** A worker has set these visitors' cookie. The first slot keeps a visitor for as long as it has a ready worker. */
   learn(pool: string, slot: number, keys: readonly string[]): void {
     for (const key of keys) {
-      const known = this.find(nameOf(pool, key))
-      if (known !== undefined && (known.slot === slot || this.options.isHeld(pool, known.slot))) continue
-      if (known === undefined) this.counts.learned++
+      const row = this.find(tableKey(pool, key))
+      if (row !== undefined && (row.slot === slot || this.options.isHeld(pool, row.slot))) continue
+      if (row === undefined) this.counts.learned++
       else this.counts.moved++
-      const fresh = { slot, untilMs: this.options.now() + this.ttlMs, tellMs: 0 }
-      this.keep(nameOf(pool, key), fresh)
-      this.tell(pool, key, fresh)
+      const fresh = { slot, untilMs: this.options.now() + this.ttlMs, announceMs: 0 }
+      this.store(tableKey(pool, key), fresh)
+      this.announce(pool, key, fresh)
     }
   }
 
-  /** Another primary knows this. Nobody is told of it again. Anything that makes no sense is passed over. */
-  take({ pool, key, slot }: VisitorEntry): void {
+  /** Adds an entry of another primary, without announcing it. Ignores impossible values. */
+  receive({ pool, key, slot }: VisitorEntry): void {
     if (key.length !== VISITOR_KEY_LENGTH || !Number.isInteger(slot) || slot < 0 || slot > MAX_SLOT) return
     const now = this.options.now()
-    this.keep(nameOf(pool, key), { slot, untilMs: now + this.ttlMs, tellMs: now + this.ttlMs / 2 })
+    this.store(tableKey(pool, key), { slot, untilMs: now + this.ttlMs, announceMs: now + this.ttlMs / 2 })
   }
 
-  /** The same, unless it is known here. */
-  add(entry: VisitorEntry): void {
-    if (this.find(nameOf(entry.pool, entry.key)) === undefined) this.take(entry)
+  /** The same, unless the visitor has an entry already. */
+  receiveOlder(entry: VisitorEntry): void {
+    if (this.find(tableKey(entry.pool, entry.key)) === undefined) this.receive(entry)
   }
 
-  /** All of them at this moment, whoever came last at the end. */
+  /** A snapshot of all entries, the most recent visitor last. */
   *entries(): Generator<VisitorEntry> {
-    for (const [name, { slot }] of [...this.known]) yield { ...namedVisitor(name), slot }
+    for (const [name, { slot }] of [...this.rows]) yield { ...visitorOf(name), slot }
   }
 
-  /** The counts of this moment. */
   status(): VisitorStatus {
     this.trim()
-    return { ...this.counts, kept: this.known.size }
+    return { ...this.counts, kept: this.rows.size }
   }
 
-  private find(name: string): Known | undefined {
-    const known = this.known.get(name)
-    if (known === undefined || known.untilMs > this.options.now()) return known
-    this.known.delete(name)
+  private find(name: string): VisitorRow | undefined {
+    const row = this.rows.get(name)
+    if (row === undefined || row.untilMs > this.options.now()) return row
+    this.rows.delete(name)
     this.counts.expired++
     return undefined
   }
 
-  private keep(name: string, known: Known): void {
-    this.known.delete(name)
-    this.known.set(name, known)
+  private store(name: string, row: VisitorRow): void {
+    this.rows.delete(name)
+    this.rows.set(name, row)
     this.trim()
   }
 
-  private tell(pool: string, key: string, known: Known): void {
-    known.tellMs = this.options.now() + this.ttlMs / 2
-    this.options.onLearned({ pool, key, slot: known.slot }, this.ttlMs)
+  private announce(pool: string, key: string, row: VisitorRow): void {
+    row.announceMs = this.options.now() + this.ttlMs / 2
+    this.options.onLearned({ pool, key, slot: row.slot }, this.ttlMs)
   }
 
-  /** Forgets those whose time is over, and those that are too many. */
+  /** Removes expired entries, and the oldest beyond `maxEntries`. */
   private trim(): void {
     const now = this.options.now()
-    for (const [name, { untilMs }] of this.known) {
+    for (const [name, { untilMs }] of this.rows) {
       if (untilMs <= now) this.counts.expired++
-      else if (this.known.size > this.maxEntries) this.counts.evicted++
+      else if (this.rows.size > this.maxEntries) this.counts.evicted++
       else break
-      this.known.delete(name)
+      this.rows.delete(name)
     }
   }
 }
 
-/** What a visitor of a pool is called by in tables. */
-export function nameOf(pool: string, key: string): string {
+/** The key of a visitor of a pool, here and in Redis. */
+export function tableKey(pool: string, key: string): string {
   return key + pool
 }
 
-/** Whom such a name stands for. */
-export function namedVisitor(name: string): Pick<VisitorEntry, 'pool' | 'key'> {
+/** The pool and visitor of such a key. */
+export function visitorOf(name: string): Pick<VisitorEntry, 'pool' | 'key'> {
   return { pool: name.slice(VISITOR_KEY_LENGTH), key: name.slice(0, VISITOR_KEY_LENGTH) }
+}
+
+/** Copies the table to a new primary. */
+export function visitorTransfer(table: VisitorTable): StateTransfer {
+  return {
+    name: VISITORS,
+    entries: () => table.entries(),
+    receive: (entry) => {
+      const { pool, key, slot } = entry as VisitorEntry
+      if (typeof pool === 'string' && typeof key === 'string' && typeof slot === 'number') table.receive({ pool, key, slot })
+    },
+  }
 }

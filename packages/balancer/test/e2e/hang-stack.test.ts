@@ -1,4 +1,4 @@
-// A worker that hangs tells where, though others have an inspector too.
+// The log shows the stack of a hanging worker, also when other workers have an open inspector.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
@@ -6,9 +6,9 @@ import { HangStackReader } from '../../src/supervisor/workers/hang-stack.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { fixture, startBalancer } from './support/running-balancer.ts'
 
-const test = suite('stack of a worker', { timeoutMs: 30_000 })
+const test = suite('stack of a hanging worker', { timeoutMs: 30_000 })
 
-test('each of two workers that hang says where', async () => {
+test('the stacks of two hanging workers are logged', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, policy: 'round-robin' } })
   await balancer.untilAllReady()
   const workers = (await balancer.status()).pools[0]?.workers ?? []

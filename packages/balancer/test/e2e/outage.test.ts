@@ -1,4 +1,4 @@
-// What every worker needs is away for longer than restarts go on, and comes back.
+// A dependency of every worker is down for longer than restarts continue, and comes back.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ async function livez(balancer: RunningBalancer): Promise<[number, string]> {
 }
 
 for (const onOutage of [undefined, 'not-live'] as const) {
-  test(`${onOutage ?? 'retry'}: it is told, and when what is needed is back, every worker comes back by itself`, async () => {
+  test(`${onOutage ?? 'retry'}: the outage is reported, and every worker restarts by itself when the dependency is back`, async () => {
     const { balancer, down } = await startWith(onOutage)
     writeFileSync(down, '')
     const line = await balancer.untilLine(({ msg }) => msg.startsWith('web has no workers'), 'the outage')
@@ -50,7 +50,7 @@ for (const onOutage of [undefined, 'not-live'] as const) {
   })
 }
 
-test('exit: the balancer ends, so that a service manager starts it again', async () => {
+test('exit: the balancer exits, so that a service manager restarts it', async () => {
   const { balancer, down } = await startWith('exit')
   writeFileSync(down, '')
   assert.is(await balancer.ended(20_000), 4)

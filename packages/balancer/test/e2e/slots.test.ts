@@ -1,4 +1,5 @@
-// Single seats, under visitors that ask all the time: more and fewer workers, one out of service, one restarted, one that fails too often.
+// Single slots under steady load: scaling, a slot out of service, a restart, and a slot that fails too often. The tests run in order, on one
+// balancer.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,13 +7,13 @@ import { assert, suite } from '../../../../test/suite.ts'
 import type { PoolStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
-const test = suite('seats', { timeoutMs: 60_000 })
+const test = suite('slots', { timeoutMs: 60_000 })
 const file = join(temporaryFolder(), 'broken')
 
 let balancer: RunningBalancer
-let steady: Steady
+let steady: SteadyClients
 
 test.before(async () => {
   balancer = await startBalancer({
@@ -24,21 +25,21 @@ test.before(async () => {
     env: { BROKEN_FILE: file },
   })
   await balancer.untilAllReady()
-  steady = new Steady({ target: balancer.port })
+  steady = new SteadyClients({ target: balancer.port })
 })
 
-/** Slot to process, of those that serve. */
+/** Pids of the ready workers by slot. */
 async function workerSlots(): Promise<Record<number, number>> {
   const pool = (await balancer.status()).pools[0] as PoolStatus
   const ready = pool.workers.filter(({ state }) => state === 'ready')
   return Object.fromEntries(ready.map(({ slot, pid }) => [slot, pid]))
 }
 
-/** Runs a command that must succeed, and nobody may notice. */
+/** Runs a command that must succeed. No request may have failed. */
 async function succeeds(...args: string[]): Promise<Record<number, number>> {
   const { code, err } = await runCommand(balancer, args)
   assert.is(code, 0, err)
-  assert.equal(steady.take().faults, [])
+  assert.equal(steady.collect().faults, [])
   return workerSlots()
 }
 
@@ -50,7 +51,7 @@ async function refused(exitCode: number, says: RegExp, ...args: string[]): Promi
   assert.equal(await workerSlots(), before)
 }
 
-test('more workers, so many more, and fewer: those that stay are the same', async () => {
+test('scaling up and down keeps the other workers', async () => {
   const two = await workerSlots()
   const four = await succeeds('scale', 'web', '4')
   assert.equal(Object.keys(four), ['0', '1', '2', '3'])
@@ -61,14 +62,14 @@ test('more workers, so many more, and fewer: those that stay are the same', asyn
   assert.equal(await succeeds('scale', 'web', '-3'), two)
 })
 
-test('a number of workers that can not be is refused, and so is a pool that is not there', async () => {
+test('an impossible number of workers and an unknown pool are refused', async () => {
   await refused(2, /expected a number of workers/, 'scale', 'web', '0')
   await refused(2, /at least one worker/, 'scale', 'web', '-2')
   await refused(2, /no pool 'other'/, 'scale', 'other', '3')
   await refused(2, /Expected a worker|expected/i, 'scale', 'web', 'many')
 })
 
-test('a worker out of service leaves its seat empty until it is restarted', async () => {
+test('a slot out of service stays empty until it is restarted', async () => {
   const { 1: second } = await workerSlots()
   assert.equal(await succeeds('drain', 'web/0'), { 1: second })
   assert.equal((await balancer.status()).pools[0]?.held, [0])
@@ -78,7 +79,7 @@ test('a worker out of service leaves its seat empty until it is restarted', asyn
   assert.equal((await balancer.status()).pools[0]?.held, [])
 })
 
-test('a restart replaces one worker, the new one first', async () => {
+test('a restart starts the new worker before it stops the old one', async () => {
   const before = await workerSlots()
   const after = await succeeds('restart', 'web/1')
   assert.is(after[0], before[0])
@@ -86,21 +87,21 @@ test('a restart replaces one worker, the new one first', async () => {
   await refused(2, /no 7|slots 0 to 1/, 'restart', 'web/7')
 })
 
-test('a restart whose new worker does not come up leaves the old one, and says why', async () => {
+test('a failed restart keeps the old worker and says why', async () => {
   writeFileSync(file, '1')
   await refused(4, /no disk here/, 'restart', 'web/1')
   rmSync(file)
   await balancer.untilAllReady()
-  assert.equal(steady.take().faults, [])
+  assert.equal(steady.collect().faults, [])
 })
 
-test('a seat that fails too often is broken: it is shown, the pool serves on, and a restart mends it', async () => {
+test('a slot that fails too often is broken: the status shows it, the pool serves on, and a restart repairs it', async () => {
   const { 0: first, 1: second } = await workerSlots()
   writeFileSync(file, '1')
   process.kill(second as number, 'SIGKILL')
-  await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken seat')
-  // What it had begun died with it.
-  steady.take()
+  await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken slot')
+  // Requests of the killed worker are lost.
+  steady.collect()
   const { code, out } = await runCommand(balancer, ['status'])
   assert.is(code, 0)
   assert.match(out, /web\/1 has failed too often and is not started again/)
@@ -116,7 +117,7 @@ test('a seat that fails too often is broken: it is shown, the pool serves on, an
   assert.ok(starts <= 8, `it was started ${starts} times`)
 })
 
-test('nobody has noticed', async () => {
+test('no request has failed', async () => {
   assert.equal((await steady.end()).faults, [])
   assert.is(await balancer.stop(), 0)
 })

@@ -1,13 +1,13 @@
-// Balancers that share a Redis tell each other where visitors belong; when it is away each goes by what it knows, and nobody waits.
+// Balancers share their visitor tables through Redis. While Redis is down each uses its own table, and no request waits.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
 import { until } from '../../../../test/support/until.ts'
+import { metric, newVisitors, type Visitor, visitTwice } from './support/cookie-visitors.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, warningsOf } from './support/running-balancer.ts'
-import { arrive, metric, type Visitor, visits } from './support/visiting.ts'
 
-const test = suite('learned visitors, shared', { timeoutMs: 60_000 })
+const test = suite('shared visitor table', { timeoutMs: 60_000 })
 const VISITORS = 24
 
 let redis: RedisServer
@@ -32,25 +32,28 @@ async function untilKnown(balancer: RunningBalancer, count: number): Promise<voi
   await until(async () => (await metric(balancer, 'switchyard_learned_visitors')) === count, 10_000, `${count} visitors known`)
 }
 
-test('who arrives at one balancer has the same slot at the other', async () => {
+test.before(async () => {
   redis = await startRedis()
   ;[here, there] = await Promise.all([start(), start()])
-  visitors = await arrive(here, VISITORS)
+  visitors = await newVisitors(here, VISITORS)
+})
+
+test('a visitor of one balancer has the same slot at the other', async () => {
   assert.is(new Set(visitors.map(({ slot }) => slot)).size, 3)
   await untilKnown(there, VISITORS)
-  await visits(there, visitors)
-  await visits(here, visitors)
+  await visitTwice(there, visitors)
+  await visitTwice(here, visitors)
   assert.is(await metric(there, 'switchyard_learned_total'), 0)
 })
 
-test('a balancer that starts later knows them too', async () => {
+test('a balancer that starts later loads the table', async () => {
   assert.is(await there.stop(), 0)
   there = await start()
   await untilKnown(there, VISITORS)
-  await visits(there, visitors)
+  await visitTwice(there, visitors)
 })
 
-test('what is kept in Redis shows no cookie, and has an end', async () => {
+test('entries in Redis contain no cookie and expire', async () => {
   const keys = (await redis.command('KEYS', '*')) as string[]
   assert.ok(keys.length > 0)
   for (const key of keys) {
@@ -62,34 +65,34 @@ test('what is kept in Redis shows no cookie, and has an end', async () => {
 })
 
 for (const [how, away, back] of [
-  ['gone', () => redis.kill(), () => redis.restart()],
+  ['down', () => redis.kill(), () => redis.restart()],
   ['stopped', async () => redis.pause(), async () => redis.resume()],
 ] as const) {
-  test(`while Redis is ${how} visitors are routed as before, at once, and afterwards they are shared again`, async () => {
+  test(`while Redis is ${how} visitors are routed at once as before, and afterwards sharing resumes`, async () => {
     await away()
-    await visits(here, visitors)
-    await visits(there, visitors)
-    const meanwhile = await arrive(here, 6)
-    await visits(here, meanwhile)
+    await visitTwice(here, visitors)
+    await visitTwice(there, visitors)
+    const meanwhile = await newVisitors(here, 6)
+    await visitTwice(here, meanwhile)
     assert.is((await exchange(there.port, get('/', { Cookie: meanwhile[0]?.cookie ?? '' }))).status, 200)
     await back()
     let later: Visitor[] = []
     await until(
       async () => {
         const before = await metric(there, 'switchyard_learned_visitors')
-        later = await arrive(here, 1)
-        // It may be on its way.
+        later = await newVisitors(here, 1)
+        // The entry may be under way.
         for (let look = 0; look < 10; look++) if ((await metric(there, 'switchyard_learned_visitors')) > before) return true
         return false
       },
       20_000,
       'sharing',
     )
-    await visits(there, later)
+    await visitTwice(there, later)
   })
 }
 
-test('nobody has complained, and all ends well', async () => {
+test('the balancers have logged no other warning and stop', async () => {
   for (const balancer of [here, there]) {
     assert.equal(warningsOf(balancer), [])
     assert.is(await balancer.stop(), 0)

@@ -1,12 +1,12 @@
-// Sticky by the app's own session cookie: the worker that gave it to a visitor has that visitor from then on, and its slot through crashes, reloads and upgrades.
+// Sticky by the app's own session cookie: the worker that set it keeps the visitor, and its slot does through crashes, reloads and upgrades.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { runCommand } from './support/commands.ts'
+import { cookieOf, metric, newVisitors, type SlotAnswer, type Visitor, visit, visitTwice } from './support/cookie-visitors.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
-import { startUpgradable, stopLast, untilGone, upgrade } from './support/upgrades.ts'
-import { arrive, cookieOf, metric, type Said, type Visitor, visit, visits } from './support/visiting.ts'
+import { startUpgradable, stopServing, untilGone, upgrade } from './support/upgradable-balancer.ts'
 
 const VISITORS = 40
 const WORKERS = 4
@@ -18,7 +18,7 @@ for (const channel of ['native', 'portable']) {
   let balancer: RunningBalancer
   let visitors: Visitor[] = []
 
-  test('a visitor comes back to the worker that made its session', async () => {
+  test.before(async () => {
     balancer = await startUpgradable({
       config: {
         app: 'visitors-app.mjs',
@@ -28,19 +28,22 @@ for (const channel of ['native', 'portable']) {
       },
       env: { SWITCHYARD_CHANNEL: channel },
     })
-    visitors = await arrive(balancer, VISITORS)
+    visitors = await newVisitors(balancer, VISITORS)
+  })
+
+  test('a visitor returns to the worker that created its session', async () => {
     assert.is(new Set(visitors.map(({ slot }) => slot)).size, WORKERS)
-    for (const { isOwn } of await visits(balancer, visitors)) assert.ok(isOwn)
+    for (const { isOwn } of await visitTwice(balancer, visitors)) assert.ok(isOwn)
     assert.is(await metric(balancer, 'switchyard_learned_visitors'), VISITORS)
     assert.is(await metric(balancer, 'switchyard_learned_total'), VISITORS)
   })
 
-  test('so do many visitors behind one kept-alive connection', async () => {
+  test('many visitors behind one kept-alive connection reach their workers', async () => {
     const client = new RawClient(balancer.port)
     for (let round = 0; round < 3; round++) {
       for (const { cookie, slot } of visitors) {
         for (let turn = 0; turn < 2; turn++) {
-          const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+          const said = json<SlotAnswer>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
           assert.equal([said.slot, said.isOwn], [slot, true])
         }
       }
@@ -48,7 +51,7 @@ for (const channel of ['native', 'portable']) {
     client.destroy()
   })
 
-  test('a visitor who stays on its connection costs no move at all', async () => {
+  test('a visitor on its own connection causes no move', async () => {
     const movesOf = async () => {
       const { moves } = await balancer.status()
       return [...moves.givenBack, ...moves.forwarded].reduce((sum, { count }) => sum + count, 0)
@@ -58,8 +61,8 @@ for (const channel of ['native', 'portable']) {
     const first = await client.write(get('/', KEEP)).answer()
     const cookie = cookieOf(first) as string
     for (let turn = 0; turn < 20; turn++) {
-      const said = json<Said>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
-      assert.equal([said.slot, said.isOwn], [json<Said>(first).slot, true])
+      const said = json<SlotAnswer>(await client.write(get('/', { ...KEEP, Cookie: cookie })).answer())
+      assert.equal([said.slot, said.isOwn], [json<SlotAnswer>(first).slot, true])
     }
     client.destroy()
     const other = new RawClient(balancer.port)
@@ -68,13 +71,13 @@ for (const channel of ['native', 'portable']) {
     assert.is(await movesOf(), before)
   })
 
-  test('a cookie that the app gives again moves nobody', async () => {
+  test('a cookie that the app sets again moves no visitor', async () => {
     for (const visitor of visitors.slice(0, 8)) assert.is((await visit(balancer, visitor, '/renew')).slot, visitor.slot)
-    await visits(balancer, visitors.slice(0, 8))
+    await visitTwice(balancer, visitors.slice(0, 8))
     assert.is(await metric(balancer, 'switchyard_learned_moved_total'), 0)
   })
 
-  test('a value that somebody has made up fills no table, and always goes to the same worker', async () => {
+  test('an invented cookie adds no entry and always goes to the same worker', async () => {
     const kept = await metric(balancer, 'switchyard_learned_visitors')
     for (let index = 0; index < 50; index++) {
       const forged = { cookie: `connect.sid=forged-${index}` }
@@ -85,37 +88,37 @@ for (const channel of ['native', 'portable']) {
       const answer = await exchange(balancer.port, get('/', { Cookie: `connect.sid=${value}` }))
       assert.is(answer.status, 200)
     }
-    // The one without a value has got a session of its own.
+    // The request without a value has got its own session.
     assert.is(await metric(balancer, 'switchyard_learned_visitors'), kept + 1)
   })
 
-  test('after a worker was killed its visitors come to whoever has its slot', async () => {
+  test('visitors of a killed worker go to its replacement in the same slot', async () => {
     const killed = (visitors[0] as Visitor).slot
     const { pid } = await visit(balancer, visitors[0] as Visitor)
     process.kill(pid, 'SIGKILL')
-    await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+    await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
     await balancer.untilAllReady()
-    const found = await visits(balancer, visitors)
+    const found = await visitTwice(balancer, visitors)
     for (const said of found) assert.is(said.isOwn, said.slot !== killed)
     assert.ok(found.filter(({ slot }) => slot === killed).every((said) => said.pid !== pid))
   })
 
-  test('after a reload all of them come to the slots they had', async () => {
-    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+  test('after a reload all visitors reach their slots', async () => {
+    const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const { code, err } = await runCommand(balancer, ['reload'])
     assert.is(code, 0, err)
     await balancer.untilAllReady()
-    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
+    for (const { pid } of await visitTwice(balancer, visitors)) assert.not.ok(before.has(pid))
   })
 
-  test('after an upgrade too, and those who come to the new workers are known as well', async () => {
-    const before = new Set((await visits(balancer, visitors)).map(({ pid }) => pid))
+  test('after an upgrade all visitors reach their slots, and new visitors are learned', async () => {
+    const before = new Set((await visitTwice(balancer, visitors)).map(({ pid }) => pid))
     const old = balancer.pid
     await upgrade(balancer)
     await untilGone(old)
-    for (const { pid } of await visits(balancer, visitors)) assert.not.ok(before.has(pid))
-    await visits(balancer, await arrive(balancer, 4))
-    await stopLast(balancer)
+    for (const { pid } of await visitTwice(balancer, visitors)) assert.not.ok(before.has(pid))
+    await visitTwice(balancer, await newVisitors(balancer, 4))
+    await stopServing(balancer)
   })
 
   test.run()

@@ -1,4 +1,4 @@
-// What workers are answered when servers of their apps listen and close, with a door that only notes what it is asked.
+// Answers to workers whose servers listen and close, with a fake acceptor.
 
 import { constants } from 'node:os'
 import type { Acceptor, BoundListener, ListenerAddress } from '@switchyard/handoff'
@@ -16,8 +16,8 @@ import type { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 const test = suite('listen requests')
 const { EADDRINUSE, EACCES } = constants.errno
 
-/** Opens nothing. A port is in use when a test says so; the system chooses from 40000. */
-class NotingDoor {
+/** Records its calls. A port is in use if the test puts it into `taken`. Ports that the kernel would choose begin at 40000. */
+class FakeAcceptor {
   readonly opened: ListenerAddress[] = []
   readonly closed: number[] = []
   readonly admitted: number[] = []
@@ -58,7 +58,7 @@ interface Changes {
 }
 
 async function opened({ listen = [], unbalanced = [], pools = ['web'], freePorts = new FreePorts(), ...limits }: Changes = {}) {
-  const acceptor = new NotingDoor()
+  const acceptor = new FakeAcceptor()
   const events = new BalancerEmitter()
   const lines: string[] = []
   events.on('workerNoticed', ({ message }) => lines.push(message))
@@ -71,15 +71,15 @@ async function opened({ listen = [], unbalanced = [], pools = ['web'], freePorts
     limits: { ...defaultLimits, ...limits },
   } as unknown as Settings
   const listeners = new Listeners()
-  const asDoor = acceptor as unknown as Acceptor
+  const fakeAcceptor = acceptor as unknown as Acceptor
   await listeners.open(
     listen.map((address) => ({ ...plain, ...address })),
-    asDoor,
+    fakeAcceptor,
     () => {},
   )
   const recalled: PoolWorker[] = []
   const requests = new ListenRequests({
-    ...{ listeners, acceptor: asDoor, events, freePorts },
+    ...{ listeners, acceptor: fakeAcceptor, events, freePorts },
     settings: () => settings,
     onChanged: () => {},
     onClosed: (worker) => recalled.push(worker),
@@ -96,10 +96,13 @@ function workerOf({ requests }: World, changes: { state?: PoolWorker['state']; p
   const ask = (request: ListenRequest): Promise<ListenAnswer> => requests.answer(worker, request)
   return {
     worker,
-    async listen(wish: Partial<Extract<ListenRequest, { ask: 'listen' }>>) {
+    async listen(request: Partial<Extract<ListenRequest, { ask: 'listen' }>>) {
       const defaults = { ask: 'listen', kind: 'http', ipv6Only: false, reusePort: false, backlog: undefined, mode: 0o755 } as const
       const id = ++lastId
-      return { id, ...(await ask({ ...defaults, id, ...wish })) } as { id: number; errno?: number; shared?: true } & Record<string, unknown>
+      return { id, ...(await ask({ ...defaults, id, ...request })) } as { id: number; errno?: number; shared?: true } & Record<
+        string,
+        unknown
+      >
     },
     close: (id: number) => ask({ ask: 'close', id }),
     become(next: PoolWorker['state']) {
@@ -110,7 +113,7 @@ function workerOf({ requests }: World, changes: { state?: PoolWorker['state']; p
   }
 }
 
-test('workers that ask for the same address share a listener; the second has it by the time the first is bound', async () => {
+test('workers that ask for the same address at the same time share one listener', async () => {
   const world = await opened()
   const [one, two] = [workerOf(world), workerOf(world)]
   const answers = await Promise.all([one.listen({ port: 3000, backlog: 7 }), two.listen({ host: '::', port: 3000 })])
@@ -123,7 +126,7 @@ test('workers that ask for the same address share a listener; the second has it 
   assert.equal((await one.listen({ host: '127.0.0.1', port: 3000 })).listener, 1)
 })
 
-test('the options of a server reach the system', async () => {
+test('the options of a server reach the kernel', async () => {
   const world = await opened()
   const worker = workerOf(world)
   await worker.listen({ host: '::', port: 3000, ipv6Only: true, reusePort: true, backlog: 12 })
@@ -133,7 +136,7 @@ test('the options of a server reach the system', async () => {
   assert.equal([path?.path, path?.mode, path?.backlog], ['/run/app.sock', 0o700, 511])
 })
 
-test('a second server of one worker at one address is in use, but where both share it', async () => {
+test('a second server of a worker on the same address gets EADDRINUSE unless it sets reusePort', async () => {
   const world = await opened()
   const worker = workerOf(world)
   await worker.listen({ port: 3000 })
@@ -142,7 +145,7 @@ test('a second server of one worker at one address is in use, but where both sha
   assert.is((await worker.listen({ port: 3001, reusePort: true })).errno, undefined)
 })
 
-test('an address that only other workers are in the way of is shared with them, as if this worker were alone', async () => {
+test('a bind that only listeners of other workers prevent shares their listener', async () => {
   const world = await opened()
   const [one, two] = [workerOf(world), workerOf(world)]
   await one.listen({ port: 3000 })
@@ -153,17 +156,17 @@ test('an address that only other workers are in the way of is shared with them, 
   assert.is((await one.listen({ host: '127.0.0.1', port: 3000 })).errno, -EADDRINUSE)
   await two.listen({ host: '0.0.0.0', port: 3000 })
   await until(() => world.lines.length > 0)
-  assert.match(world.lines[0] ?? '', /0\.0\.0\.0:3000 gets what comes by \[::\]:3000/)
+  assert.match(world.lines[0] ?? '', /0\.0\.0\.0:3000 gets connections of \[::\]:3000/)
 })
 
-test('what the system says reaches the worker', async () => {
+test('the worker gets the error of the kernel', async () => {
   const world = await opened()
   world.acceptor.taken.add(3000)
   assert.is((await workerOf(world).listen({ port: 3000 })).errno, -EADDRINUSE)
   assert.match(world.requests.errorOf('web')?.message ?? '', ':3000 is in use')
 })
 
-test('any port: the first of each worker is one port, and the second another, also in the next primary', async () => {
+test('any port: the first servers of all workers share one port, the second another, also in a new primary', async () => {
   const world = await opened()
   const [one, two] = [workerOf(world), workerOf(world)]
   const ports = async (worker: typeof one, count: number) => {
@@ -182,7 +185,7 @@ test('any port: the first of each worker is one port, and the second another, al
   assert.equal(await ports(workerOf(next), 3), [40_000, 40_001, 40_002])
 })
 
-test('any port: one that is in use by now is another', async () => {
+test('any port: a remembered port that is in use is replaced', async () => {
   const freePorts = new FreePorts({ '* 1': 5000 })
   const world = await opened({ freePorts })
   world.acceptor.taken.add(5000)
@@ -190,7 +193,7 @@ test('any port: one that is in use by now is another', async () => {
   assert.equal([address, freePorts.get('* 1')], [{ host: '::', port: 40_000, path: undefined }, 40_000])
 })
 
-test('a listener goes with its last server, and stays while a worker that leaves closes its own', async () => {
+test('a listener stays open while another worker has a server for it, and when a draining worker closes its own', async () => {
   const world = await opened()
   const [one, two] = [workerOf(world), workerOf(world)]
   const [first, second] = [await one.listen({ port: 3000 }), await two.listen({ port: 3000 })]
@@ -206,7 +209,7 @@ test('a listener goes with its last server, and stays while a worker that leaves
   assert.equal(world.acceptor.closed, [])
 })
 
-test('a server that has only looked whether its port is free leaves nothing, and no line', async () => {
+test('a server that only tests whether a port is free leaves no listener and no log line', async () => {
   const world = await opened()
   const worker = workerOf(world)
   const { id } = await worker.listen({ port: 3000, kind: 'net' })
@@ -216,7 +219,7 @@ test('a server that has only looked whether its port is free leaves nothing, and
   assert.equal(world.lines, [])
 })
 
-test('a listener that no worker opens again is closed after a while, one whose worker has only died is not', async () => {
+test('a listener is closed after the grace period when no worker opens it again, but not while the worker is being replaced', async () => {
   const world = await opened({ listenerGraceMs: 20 })
   const [old, only] = [workerOf(world), workerOf(world)]
   await old.listen({ port: 3000 })
@@ -224,7 +227,7 @@ test('a listener that no worker opens again is closed after a while, one whose w
   old.become('ready')
   old.become('gone')
   await only.listen({ port: 3000 })
-  // No worker is ready that could have opened it.
+  // No ready worker could have opened it yet.
   assert.equal(world.acceptor.closed, [])
   only.become('ready')
   await until(() => world.acceptor.closed.length > 0)
@@ -232,7 +235,7 @@ test('a listener that no worker opens again is closed after a while, one whose w
   assert.ok(world.lines.includes('closed [::]:3001'))
 })
 
-test('the listener of a pool that is gone is closed', async () => {
+test('the listener of a removed pool is closed', async () => {
   const world = await opened({ pools: ['web'], listenerGraceMs: 0 })
   const worker = workerOf(world, { pool: 'gone' })
   await worker.listen({ port: 3000 })
@@ -241,7 +244,7 @@ test('the listener of a pool that is gone is closed', async () => {
   await until(() => world.acceptor.closed.length > 0)
 })
 
-test('a server of net makes its listener one without a peek; the config may say otherwise', async () => {
+test('listeners of net servers are not peeked at unless the config says so', async () => {
   const world = await opened({ listen: [{ port: 1 }, { port: 2, peek: true }, { port: 3, peek: false }] })
   const worker = workerOf(world)
   for (const [port, kind] of [
@@ -256,14 +259,14 @@ test('a server of net makes its listener one without a peek; the config may say 
   assert.equal(world.acceptor.peeks, { 0: false, 1: true, 2: false, 3: false, 4: true, 5: true })
 })
 
-test('the config names what is not balanced: one line, not one for each worker', async () => {
+test('an address in `unbalanced` is not balanced; one line says so for all workers', async () => {
   const world = await opened({ unbalanced: [{ port: 9464 }] })
   for (let turn = 0; turn < 3; turn++) assert.is((await workerOf(world).listen({ port: 9464 })).shared, true)
   assert.is(world.lines.length, 1)
   assert.match(world.lines[0] ?? '', /:9464 is not balanced/)
 })
 
-test('no more listeners than allowed', async () => {
+test('there are never more than maxListeners listeners', async () => {
   const world = await opened({ maxListeners: 2 })
   const worker = workerOf(world)
   for (const port of [1, 2]) assert.is((await worker.listen({ port })).shared, undefined)
@@ -271,7 +274,7 @@ test('no more listeners than allowed', async () => {
   assert.match(world.lines[0] ?? '', 'maxListeners')
 })
 
-test('a worker of another user gets no low port and no path that the config does not name', async () => {
+test('a worker of another user gets no low port and no path unless the config names it', async () => {
   const other = (process.getuid?.() ?? 0) + 1
   const world = await opened({ listen: [{ port: 80 }] })
   const worker = workerOf(world, { uid: other })
@@ -281,7 +284,7 @@ test('a worker of another user gets no low port and no path that the config does
   assert.is((await worker.listen({ port: 3000 })).errno, undefined)
 })
 
-test('a server that stands in for the config has its own address when another comes for that', async () => {
+test('a stand-in server gets its own address when another server asks for that of the config', async () => {
   const world = await opened({ listen: [{ host: '127.0.0.1', port: 8080 }] })
   const worker = workerOf(world)
   const metrics = await worker.listen({ port: 9464 })
@@ -295,7 +298,7 @@ test('a server that stands in for the config has its own address when another co
   assert.equal([...worker.worker.listeners], [0, 1])
 })
 
-test('what no route matches goes to the first pool, or to the first whose app listens there', async () => {
+test('connections that match no route go to the first pool, or to the first whose app listens there', async () => {
   const world = await opened({ pools: ['web', 'api', 'more'] })
   await workerOf(world).listen({ port: 1 })
   for (const pool of ['more', 'api']) await workerOf(world, { pool }).listen({ port: 2 })

@@ -46,8 +46,8 @@ const throughJson = (entry: unknown): unknown => JSON.parse(JSON.stringify(entry
 
 /** The steps of an upgrade. Entries travel as JSON. */
 function upgradeOf(old: SessionHandover, next: SessionHandover) {
-  const toOld = (entry: object): void => old.answer(throughJson(entry))
-  const toNext = (entry: object): void => next.take(throughJson(entry), toOld)
+  const toOld = (entry: object): void => old.onAnswer(throughJson(entry))
+  const toNext = (entry: object): void => next.receive(throughJson(entry), toOld)
   return {
     *copy(): Generator<void> {
       for (const entry of old.entries()) {
@@ -62,7 +62,7 @@ function upgradeOf(old: SessionHandover, next: SessionHandover) {
     freeze: () => {
       for (const entry of old.freeze()) toNext(entry)
     },
-    surrender: () => old.surrender(toNext),
+    surrender: () => old.onNewPrimaryServes(toNext),
   }
 }
 
@@ -181,7 +181,7 @@ test('a worker that exits is removed in both primaries', () => {
   old.handover.forget(gone)
   old.ask(worker, ['write', idOf('a'), 'two', TTL, null])
   assert.equal(gone.changed, [undefined])
-  next.handover.left()
+  next.handover.onOldPrimaryGone()
   next.ask(new FakeWorker(), ['write', idOf('a'), 'three', TTL, null])
   assert.equal(worker.changed, [], 'nothing is reported to workers of an old primary that has exited')
 })
@@ -189,8 +189,8 @@ test('a worker that exits is removed in both primaries', () => {
 test('invalid entries are ignored', () => {
   const { handover, sessions } = primary()
   for (const entry of [{}, { line: 1 }, { line: 1, batch: 5 }, { line: 1, batch: { switchyard: 'leave' } }, { gone: 7 }])
-    handover.take(entry, () => {})
-  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) handover.answer(entry)
+    handover.receive(entry, () => {})
+  for (const entry of [{ line: 5, message: { switchyard: 'leave' } }]) handover.onAnswer(entry)
   assert.is(sessions.table.size, 0)
 })
 

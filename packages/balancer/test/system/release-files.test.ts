@@ -1,4 +1,4 @@
-// Where workers find the files that they load when the release that the primary was started from has been deleted.
+// Finding the files that workers load after a deployment has deleted the release that the primary was started from.
 
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ const DIST = fileURLToPath(new URL('../../dist', import.meta.url))
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'releases-')))
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
-/** What a command says after its release was deleted and the link leads to the next. */
+/** Prints the file's URL before and after its release is deleted and the link leads to the next one. */
 const COMMAND = `#!/usr/bin/env node
 import { rmSync, symlinkSync } from 'node:fs'
 import { releaseFiles } from '../dist/system/release-files.js'
@@ -56,22 +56,22 @@ async function relocated({ cwd, pwd, app }: { cwd: string; pwd: string; app: str
 const fileOf = (release: string) => `file://${folder}/${release}/node_modules/@switchyard/balancer/dist/config/load.js`
 const current = join(folder, 'current')
 
-test('as long as its own files are there, they are taken', () => {
+test('the own files are used while they exist', () => {
   const files = releaseFiles('/nowhere/server.js')
   assert.match(files.own('config/load'), /packages\/balancer\/src\/config\/load\.ts$/)
   assert.match(files.dependency('@switchyard/worker-runtime/register'), /worker-runtime\/dist\/register\.js$/)
   assert.match(files.dependency('tsx'), /loader\.mjs$/)
 })
 
-test('then those that the way through the link leads to', async () => {
+test('then the files to which the link of the command leads', async () => {
   assert.equal(await relocated({ cwd: current, pwd: current, app: '/nowhere/server.js' }), [fileOf('r1'), fileOf('r2')])
 })
 
-test('or those that the app depends on', async () => {
+test('then the files of the app’s dependency', async () => {
   assert.equal(await relocated({ cwd: join(folder, 'current'), pwd: '/', app: join(current, 'server.js') }), [fileOf('r1'), fileOf('r2')])
 })
 
-test('when there are none, that is said, and what to do', async () => {
+test('without any files the error says what to do', async () => {
   const [, after] = await relocated({ cwd: current, pwd: '/', app: '/nowhere/server.js' })
   assert.match(after, /the files of the balancer are gone: .*r1.* was removed\. Start the balancer again/)
 })

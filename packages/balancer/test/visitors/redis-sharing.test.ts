@@ -1,4 +1,4 @@
-// What is learned goes to other balancers and comes from them, over a table that is not Redis here: no visitor ever waits for it.
+// Sharing of the visitor table with other balancers, over a fake of the shared table.
 
 import { visitorKey } from '@switchyard/routing'
 import { type openSharedTable, type SharedEntry, sessionDefaults } from '@switchyard/worker-runtime'
@@ -8,14 +8,14 @@ import { BalancerEmitter } from '../../src/events.ts'
 import { RedisSharing } from '../../src/visitors/redis-sharing.ts'
 import { VisitorTable } from '../../src/visitors/visitor-table.ts'
 
-const test = suite('learned: sharing')
+const test = suite('redis sharing')
 const [alice, bob] = [visitorKey('sid', 'alice'), visitorKey('sid', 'bob')]
 const redis = { ...sessionDefaults, url: 'redis://here' }
 
 interface FakeTable {
   readonly published: string[]
   readonly url: string | undefined
-  say(entry: SharedEntry): void
+  change(entry: SharedEntry): void
   isClosed: boolean
 }
 
@@ -27,7 +27,7 @@ function sharingWith(kept: readonly SharedEntry[] = []) {
       published: [],
       url,
       isClosed: false,
-      say: (entry) => {
+      change: (entry) => {
         for (const listener of listeners) listener(entry)
       },
     }
@@ -49,12 +49,12 @@ function sharingWith(kept: readonly SharedEntry[] = []) {
     isHeld: () => true,
     onLearned: (entry, ttlMs) => redisSharing?.publish(entry, ttlMs),
   })
-  redisSharing = new RedisSharing({ learned, events: new BalancerEmitter(), openTable })
+  redisSharing = new RedisSharing({ visitors: learned, events: new BalancerEmitter(), openTable })
   const slotOf = (value: string, pool = 'web') => learned.slotOf(pool, 'sid', value)
   return { learned, redisSharing, tables, slotOf }
 }
 
-test('with no Redis, or no route that learns, nothing is opened', () => {
+test('without Redis, or without a route that uses the table, nothing is opened', () => {
   const { redisSharing, learned, tables } = sharingWith()
   redisSharing.configure({ sessions: sessionDefaults, isWanted: true, maxEntries: 10 })
   redisSharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
@@ -62,13 +62,13 @@ test('with no Redis, or no route that learns, nothing is opened', () => {
   assert.equal(tables, [])
 })
 
-test('what is learned here is told, what comes is taken, what makes no sense is passed over', () => {
+test('learned entries are published, received entries are added, invalid ones are ignored', () => {
   const { redisSharing, learned, tables, slotOf } = sharingWith()
   redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
   const [table] = tables as [FakeTable]
   learned.learn('web', 1, [alice])
   assert.equal(table.published, [`${alice}web 1 1000`])
-  table.say({ key: `${bob}web`, value: '3', ttlMs: 500 })
+  table.change({ key: `${bob}web`, value: '3', ttlMs: 500 })
   assert.is(slotOf('bob'), 3)
   for (const [key, value] of [
     [`${bob}web`, '-1'],
@@ -77,24 +77,24 @@ test('what is learned here is told, what comes is taken, what makes no sense is 
     [bob, '1'],
     ['', '1'],
   ] as const)
-    table.say({ key, value, ttlMs: 500 })
+    table.change({ key, value, ttlMs: 500 })
   assert.is(slotOf('bob'), 3)
   assert.is(learned.status().kept, 2)
-  assert.is(table.published.length, 1, 'what comes from others is not told them again')
+  assert.is(table.published.length, 1, 'a received entry is not published')
 })
 
-test('at its start it takes what others know, and believes itself more', async () => {
+test('loading adds the entries of Redis, but keeps what was learned here', async () => {
   const { redisSharing, learned, slotOf } = sharingWith([
     { key: `${alice}web`, value: '5', ttlMs: 900 },
     { key: `${bob}web`, value: '6', ttlMs: 100 },
   ])
   learned.learn('web', 1, [alice])
   redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
-  await until(() => slotOf('bob') === 6, 1000, 'what was kept')
+  await until(() => slotOf('bob') === 6, 1000, 'the entry of Redis')
   assert.is(slotOf('alice'), 1)
 })
 
-test('a reload that changes nothing changes nothing; another address is another table', () => {
+test('a reload opens another table only when the address of Redis has changed', () => {
   const { redisSharing, learned, tables } = sharingWith()
   redisSharing.configure({ sessions: redis, isWanted: true, maxEntries: 10 })
   redisSharing.configure({ sessions: { ...redis, ttlMs: 5 }, isWanted: true, maxEntries: 10 })
@@ -107,8 +107,8 @@ test('a reload that changes nothing changes nothing; another address is another 
       ['redis://there', false],
     ],
   )
-  tables[0]?.say({ key: `${alice}web`, value: '3', ttlMs: 500 })
-  assert.is(learned.status().kept, 0, 'a table that is closed says nothing more')
+  tables[0]?.change({ key: `${alice}web`, value: '3', ttlMs: 500 })
+  assert.is(learned.status().kept, 0, 'changes of a closed table are ignored')
   redisSharing.configure({ sessions: redis, isWanted: false, maxEntries: 10 })
   assert.is(tables[1]?.isClosed, true)
 })

@@ -1,59 +1,59 @@
-// Where visitors belong: who has told of them first, for as long as there is a worker in that slot; bounded in number and time.
+// The visitor table: the first slot keeps a visitor for as long as it has a ready worker, within bounds of number and age.
 
 import { visitorKey } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
 import { type VisitorEntry, VisitorTable, type VisitorTableOptions } from '../../src/visitors/visitor-table.ts'
 
-const test = suite('learned')
+const test = suite('visitor table')
 const TTL = 1000
 const keyOf = (value: string) => visitorKey('sid', value)
 
 function tableWith(changes: Partial<VisitorTableOptions> = {}) {
-  const told: VisitorEntry[] = []
+  const announced: VisitorEntry[] = []
   const empty = new Set<number>()
   let now = 0
-  const learned = new VisitorTable({
+  const table = new VisitorTable({
     maxEntries: 100,
     ttlMs: TTL,
     now: () => now,
     isHeld: (_pool, slot) => !empty.has(slot),
-    onLearned: (entry) => told.push(entry),
+    onLearned: (entry) => announced.push(entry),
     ...changes,
   })
   const pass = (ms: number) => {
     now += ms
   }
-  return { learned, told, empty, pass, slotOf: (value: string, pool = 'web') => learned.slotOf(pool, 'sid', value) }
+  return { table, announced, empty, pass, slotOf: (value: string, pool = 'web') => table.slotOf(pool, 'sid', value) }
 }
 
-test('a visitor belongs to the slot that has told of it, in its own pool only', () => {
-  const { learned, told, slotOf } = tableWith()
-  learned.learn('web', 2, [keyOf('alice'), keyOf('bob')])
-  learned.learn('heavy', 0, [keyOf('alice')])
+test('a visitor belongs to the slot that learned it, in that pool only', () => {
+  const { table, announced, slotOf } = tableWith()
+  table.learn('web', 2, [keyOf('alice'), keyOf('bob')])
+  table.learn('heavy', 0, [keyOf('alice')])
   assert.equal([slotOf('alice'), slotOf('bob'), slotOf('carol')], [2, 2, undefined])
   assert.is(slotOf('alice', 'heavy'), 0)
   assert.is(slotOf('bob', 'heavy'), undefined)
-  assert.equal(told[0], { pool: 'web', key: keyOf('alice'), slot: 2 })
-  assert.equal([told.length, learned.status().learned, learned.status().kept], [3, 3, 3])
+  assert.equal(announced[0], { pool: 'web', key: keyOf('alice'), slot: 2 })
+  assert.equal([announced.length, table.status().learned, table.status().kept], [3, 3, 3])
 })
 
-test('another that tells of it changes nothing while the first slot has a worker, and has it when that has none', () => {
-  const { learned, told, empty, slotOf } = tableWith()
-  learned.learn('web', 2, [keyOf('alice')])
-  learned.learn('web', 1, [keyOf('alice')])
+test('another slot gets the visitor only when the first one has no ready worker', () => {
+  const { table, announced, empty, slotOf } = tableWith()
+  table.learn('web', 2, [keyOf('alice')])
+  table.learn('web', 1, [keyOf('alice')])
   assert.is(slotOf('alice'), 2)
   empty.add(2)
-  learned.learn('web', 1, [keyOf('alice')])
+  table.learn('web', 1, [keyOf('alice')])
   assert.is(slotOf('alice'), 1)
   empty.delete(2)
-  learned.learn('web', 2, [keyOf('alice')])
+  table.learn('web', 2, [keyOf('alice')])
   assert.is(slotOf('alice'), 1)
-  assert.equal([told.map(({ slot }) => slot), learned.status().learned, learned.status().moved], [[2, 1], 1, 1])
+  assert.equal([announced.map(({ slot }) => slot), table.status().learned, table.status().moved], [[2, 1], 1, 1])
 })
 
-test('who comes is known on, who does not is forgotten', () => {
-  const { learned, pass, slotOf } = tableWith()
-  learned.learn('web', 2, [keyOf('alice'), keyOf('bob')])
+test('an entry expires when its visitor sends no request for the whole TTL', () => {
+  const { table, pass, slotOf } = tableWith()
+  table.learn('web', 2, [keyOf('alice'), keyOf('bob')])
   pass(TTL - 1)
   assert.is(slotOf('alice'), 2)
   pass(1)
@@ -61,65 +61,65 @@ test('who comes is known on, who does not is forgotten', () => {
   pass(TTL - 2)
   assert.is(slotOf('alice'), 2)
   pass(TTL)
-  assert.equal(learned.status(), { kept: 0, learned: 2, moved: 0, evicted: 0, expired: 2 })
+  assert.equal(table.status(), { kept: 0, learned: 2, moved: 0, evicted: 0, expired: 2 })
 })
 
-test('beyond the bound whoever has not come for longest is forgotten', () => {
-  const { learned, slotOf } = tableWith({ maxEntries: 3 })
-  for (const value of ['a', 'b', 'c']) learned.learn('web', 1, [keyOf(value)])
+test('a full table evicts the visitor whose last request is oldest', () => {
+  const { table, slotOf } = tableWith({ maxEntries: 3 })
+  for (const value of ['a', 'b', 'c']) table.learn('web', 1, [keyOf(value)])
   assert.is(slotOf('a'), 1)
-  learned.learn('web', 1, [keyOf('d')])
+  table.learn('web', 1, [keyOf('d')])
   assert.equal(
     ['a', 'b', 'c', 'd'].map((value) => slotOf(value)),
     [1, undefined, 1, 1],
   )
-  assert.equal([learned.status().kept, learned.status().evicted], [3, 1])
-  learned.configure({ maxEntries: 1, ttlMs: TTL })
-  assert.equal([learned.status().kept, slotOf('d')], [1, 1])
+  assert.equal([table.status().kept, table.status().evicted], [3, 1])
+  table.configure({ maxEntries: 1, ttlMs: TTL })
+  assert.equal([table.status().kept, slotOf('d')], [1, 1])
 })
 
-test('others hear of it once more when half of its time is over and it still comes', () => {
-  const { learned, told, pass, slotOf } = tableWith()
-  learned.learn('web', 2, [keyOf('alice')])
+test('an entry in use is announced again after half of the TTL', () => {
+  const { table, announced, pass, slotOf } = tableWith()
+  table.learn('web', 2, [keyOf('alice')])
   pass(TTL / 2 - 1)
   slotOf('alice')
-  assert.is(told.length, 1)
+  assert.is(announced.length, 1)
   pass(1)
   slotOf('alice')
   slotOf('alice')
-  assert.is(told.length, 2)
+  assert.is(announced.length, 2)
 })
 
-test('what another primary knows is taken over, and nobody is told of it again', () => {
-  const { learned, told, pass, slotOf } = tableWith()
-  learned.take({ pool: 'web', key: keyOf('alice'), slot: 4 })
+test('an entry of another primary replaces the own one and is not announced', () => {
+  const { table, announced, pass, slotOf } = tableWith()
+  table.receive({ pool: 'web', key: keyOf('alice'), slot: 4 })
   assert.is(slotOf('alice'), 4)
-  learned.take({ pool: 'web', key: keyOf('alice'), slot: 5 })
+  table.receive({ pool: 'web', key: keyOf('alice'), slot: 5 })
   assert.is(slotOf('alice'), 5)
-  assert.equal([told.length, learned.status().learned], [0, 0])
+  assert.equal([announced.length, table.status().learned], [0, 0])
   pass(TTL / 2)
   slotOf('alice')
-  assert.is(told.length, 1)
+  assert.is(announced.length, 1)
 })
 
-test('what makes no sense is passed over', () => {
-  const { learned } = tableWith()
-  for (const slot of [-1, 1.5, 65_536, Number.NaN]) learned.take({ pool: 'web', key: keyOf('alice'), slot })
-  learned.take({ pool: 'web', key: 'short', slot: 0 })
-  assert.is(learned.status().kept, 0)
+test('impossible values are ignored', () => {
+  const { table } = tableWith()
+  for (const slot of [-1, 1.5, 65_536, Number.NaN]) table.receive({ pool: 'web', key: keyOf('alice'), slot })
+  table.receive({ pool: 'web', key: 'short', slot: 0 })
+  assert.is(table.status().kept, 0)
 })
 
-test('its entries make the same table elsewhere', () => {
-  const { learned } = tableWith()
-  learned.learn('web', 2, [keyOf('alice')])
-  learned.learn('heavy-jobs', 7, [keyOf('bob')])
-  const entries = [...learned.entries()]
+test('the entries build an equal table in another primary', () => {
+  const { table } = tableWith()
+  table.learn('web', 2, [keyOf('alice')])
+  table.learn('heavy-jobs', 7, [keyOf('bob')])
+  const entries = [...table.entries()]
   assert.equal(entries, [
     { pool: 'web', key: keyOf('alice'), slot: 2 },
     { pool: 'heavy-jobs', key: keyOf('bob'), slot: 7 },
   ])
   const other = tableWith()
-  for (const entry of JSON.parse(JSON.stringify(entries))) other.learned.take(entry)
+  for (const entry of JSON.parse(JSON.stringify(entries))) other.table.receive(entry)
   assert.equal([other.slotOf('alice'), other.slotOf('bob', 'heavy-jobs')], [2, 7])
 })
 

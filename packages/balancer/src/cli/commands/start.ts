@@ -1,7 +1,7 @@
 // `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
 import type { ControlServer } from '../../control/control-server.ts'
-import { SystemDuties } from '../../system/duties.ts'
+import { SystemIntegration } from '../../system/system-integration.ts'
 import type { Startup } from '../../upgrade/startup.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
 import type { CliIo } from '../io.ts'
@@ -34,7 +34,7 @@ export async function start(options: StartOptions, io: CliIo): Promise<number> {
     return await startFrom(startup, options, io)
   } catch (error) {
     const detailed = await withRunning(error, options, io)
-    startup.fail(detailed)
+    startup.sendFailure(detailed)
     throw detailed
   }
 }
@@ -55,7 +55,7 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
   followEvents(balancer.events, log)
   const warn = (message: string): void => log.logger.warn(message)
   for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
-  const duties = new SystemDuties({
+  const duties = new SystemIntegration({
     events: balancer.events,
     extraSockets: balancer.extraSockets,
     status: () => balancer.status(),
@@ -89,8 +89,8 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
     if (!shutdown.isStopping) {
       await admin.openTakenOver()
       if (io.isNewPrimary) control = await openControl()
-      startup.leaveRest().forEach(warn)
-      startup.settled()
+      startup.closeUnclaimed().forEach(warn)
+      startup.sendSettled()
       announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
       balancer.events.once('draining', () => announcement?.release())
       if (isWatching) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })

@@ -1,8 +1,8 @@
 // The admin page of `balancer start`: opened at the start, or taken over from the old primary, and handed over to a new one.
 
 import { type AdminResult, startAdmin } from '../../admin/admin-server.ts'
+import type { InheritedSocket, InheritedSockets } from '../../listeners/inherited-sockets.ts'
 import type { Settings } from '../../settings.ts'
-import type { InheritedSocket, InheritedSockets } from '../../upgrade/inherited-sockets.ts'
 import type { RunningBalancer } from '../io.ts'
 
 export interface AdminPageOptions {
@@ -33,7 +33,7 @@ export class AdminPage {
   async open(): Promise<void> {
     const { address, sockets } = this.options
     if (address === undefined) return
-    this.inherited = await sockets.take(address, false)
+    this.inherited = await sockets.claim(address, false)
     if (this.inherited === undefined) await this.listen()
   }
 
@@ -57,6 +57,6 @@ export class AdminPage {
     const page = await startAdmin(address, balancer, isStopping, fd)
     this.page = page
     if (page.server === undefined) warn(page.warning)
-    else balancer.extraSockets.lend({ server: page.server, askedPort: address.port })
+    else balancer.extraSockets.add({ server: page.server, askedPort: address.port })
   }
 }

@@ -1,4 +1,5 @@
-// Kept-alive connections whose requests belong to different workers. The app (expect-app.mjs) knows who should have each, so any client can tell.
+// Kept-alive connections whose requests belong to different workers. expect-app.mjs answers 500 when a request reaches another worker than its
+// URL names.
 
 import { createHash } from 'node:crypto'
 import type { RestMode } from '@switchyard/worker-runtime'
@@ -10,11 +11,11 @@ import { type RunningBalancer, type StartOptions, startBalancer } from './runnin
 
 export const SESSIONS = Array.from({ length: 8 }, (_, index) => `s${index}`)
 
-/** Two pools, and a sticky route whose bound on load is out of the way. */
+/** Starts two pools with a sticky route that never breaks for load. */
 export async function startSteered(
   options: Pick<StartOptions, 'env'> & { light?: number; heavy?: number; app?: string; rest?: RestMode } = {},
 ): Promise<RunningBalancer> {
-  // A slow machine would find its requests heavy, and connections would rest.
+  // `never`: on a slow machine requests would count as heavy, and connections would rest.
   const { light = 3, heavy = 1, app = 'expect-app.mjs', env = {}, rest = 'never' } = options
   const balancer = await startBalancer({
     config: {
@@ -31,7 +32,7 @@ export async function startSteered(
   return balancer
 }
 
-/** Where each session lives, such as `light/2`: asked over connections of their own. */
+/** The worker of each session, such as `light/2`. */
 export async function homesOf(target: Target, sessions: readonly string[] = SESSIONS): Promise<Map<string, string>> {
   const homes = new Map<string, string>()
   for (const session of sessions) {
@@ -41,7 +42,7 @@ export async function homesOf(target: Target, sessions: readonly string[] = SESS
   return homes
 }
 
-/** Targets that say who should have them. */
+/** URLs that name the worker that should get them. */
 export function targets(homes: ReadonlyMap<string, string>): string[] {
   const sessions = [...homes].map(([session, home]) => `/session/${session}?session=${session}&expect=${home}`)
   return ['/light?expect=light', '/heavy/report?expect=heavy', ...sessions]
@@ -52,7 +53,7 @@ export interface TrafficTotals {
   faults: string[]
 }
 
-/** `count` requests of all kinds over `connections` kept-alive connections; one in four with a body, one in eight pipelined behind another. */
+/** Sends `count` requests over kept-alive connections. One in four has a body, one in eight is pipelined. */
 export async function sendTraffic(
   target: Target,
   urls: readonly string[],
@@ -74,9 +75,9 @@ export async function sendTraffic(
         for (const { what, expected } of batch) {
           const { status, headers, body } = await connection.answer(30_000)
           totals.requests++
-          const said = body.toString()
-          if (status !== 200 || said !== expected)
-            totals.faults.push(`${what}: ${status} ${said.slice(0, 80)} from ${headers.get('x-worker')}`)
+          const text = body.toString()
+          if (status !== 200 || text !== expected)
+            totals.faults.push(`${what}: ${status} ${text.slice(0, 80)} from ${headers.get('x-worker')}`)
         }
       } catch (error) {
         totals.faults.push(`${batch.map(({ what }) => what).join(', ')}: ${(error as Error).message}`)
@@ -99,7 +100,7 @@ export async function sendTraffic(
   return totals
 }
 
-/** A page of its own that fetches `count` times, by turns from all targets, as many at once as the browser likes; one in four with a body. */
+/** Opens a page that fetches `count` times, from all URLs in turn, 12 at a time. One in four has a body. */
 export async function askInPage(browser: Browser, origin: string, urls: readonly string[], count: number): Promise<{ faults: string[] }> {
   const page = await browser.newPage()
   await page.goto(`${origin}/who`)
@@ -107,7 +108,7 @@ export async function askInPage(browser: Browser, origin: string, urls: readonly
     async ({ urls, count }) => {
       const found: string[] = []
       let next = 0
-      // No named functions: what compiles this file would name them by something that the page does not have.
+      // No named functions: esbuild would wrap them in a helper that the page does not have.
       const clients = Array.from({ length: 12 }, async () => {
         while (next < count) {
           const number = next++
@@ -127,14 +128,13 @@ export async function askInPage(browser: Browser, origin: string, urls: readonly
   return { faults }
 }
 
-/** How many connections moved with their request, and how many requests were forwarded because theirs could not move at that moment. */
+/** Connections that moved, and requests that were forwarded because their connection could not move at that moment. */
 export function movesOf({ givenBack, forwarded }: BalancerStatus['moves']): { moved: number; forwarded: number } {
-  // Where connections never move, these would have.
+  // Over the portable channel no connection moves; natively these would have moved.
   const stayed = forwarded.filter(({ reason }) => reason === 'channel')
   return { moved: sumOf(givenBack) + sumOf(stayed), forwarded: sumOf(forwarded) - sumOf(stayed) }
 }
 
-/** All counts of one kind of move. */
 export function sumOf(moves: readonly { count: number }[]): number {
   return moves.reduce((sum, { count }) => sum + count, 0)
 }

@@ -1,18 +1,17 @@
-// Many clients count up in a few sessions at the same time. Each is told the count that it made, so it is known of every increment whether it is there, and whether it is
-// another's.
+// Many clients increment the counts of a few sessions at the same time. Each answer has the new count, so a lost or doubled increment is seen.
 
 import { until } from '../../../../../test/support/until.ts'
 import type { SessionBalancers } from './session-balancers.ts'
 import type { SessionClient } from './session-client.ts'
 
 export interface CountingTotals {
-  /** That were answered. */
+  /** Answered increments. */
   increments: number
-  /** Those of them that are not there at the end. */
+  /** Answered increments that the final counts lack. */
   lost: number
-  /** Counts that were given to more than one. */
+  /** Counts that more than one client received. */
   sharedCounts: number
-  /** Those that have counted. */
+  /** Workers that have answered. */
   workers: number
   seconds: number
   readonly faults: string[]
@@ -20,15 +19,15 @@ export interface CountingTotals {
 
 const SESSIONS = 10
 const MAX_FAULTS = 20
-/** What a worker has read it may keep for a while. */
+/** A worker may use a session that it has read for this long. */
 const KNOWN_MS = 10_000
 
-/** Every client counts so often, in all of the sessions in turn, as fast as it is answered. */
+/** Each client sends `increments` increments, to the sessions in turn, as fast as they are answered. */
 export async function countAtOnce(balancers: SessionBalancers, increments: number): Promise<CountingTotals> {
   const totals: CountingTotals = { increments: 0, lost: 0, sharedCounts: 0, workers: 0, seconds: 0, faults: [] }
   const [first] = balancers.clients as [SessionClient]
   const sessions: { readonly cookie: string; readonly counts: number[] }[] = []
-  for (let index = 0; index < SESSIONS; index++) sessions.push({ cookie: await first.arrive(), counts: [] })
+  for (let index = 0; index < SESSIONS; index++) sessions.push({ cookie: await first.newSession(), counts: [] })
   const pids = new Set<number>()
 
   const run = async (client: SessionClient, number: number): Promise<void> => {
@@ -43,16 +42,16 @@ export async function countAtOnce(balancers: SessionBalancers, increments: numbe
       }
     }
   }
-  const beganMs = performance.now()
+  const startMs = performance.now()
   await Promise.all(balancers.clients.map(run))
-  totals.seconds = (performance.now() - beganMs) / 1000
+  totals.seconds = (performance.now() - startMs) / 1000
 
   const ofEach = await balancers.ofEachWorker()
   for (const { cookie, counts } of sessions) {
     const finals = async (): Promise<readonly (number | undefined)[]> =>
       (await Promise.all(ofEach.map((client) => client.ask('/read', cookie)))).map(({ count }) => count)
     const isOne = async (): Promise<boolean> => new Set(await finals()).size === 1
-    await until(isOne, KNOWN_MS, 'workers that agree').catch((error) => totals.faults.push((error as Error).message))
+    await until(isOne, KNOWN_MS, 'the same count at every worker').catch((error) => totals.faults.push((error as Error).message))
     const [final = 0] = await finals()
     totals.increments += counts.length
     totals.lost += counts.length - final

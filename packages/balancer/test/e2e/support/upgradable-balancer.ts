@@ -1,47 +1,50 @@
-// A balancer that is upgraded while clients are at it: both processes share one log, and the first of them is the child of the test.
+// A balancer whose primary is upgraded, and clients that send requests meanwhile. All primaries share one log; the first one is the child of
+// the test.
 
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../../test/support/until.ts'
 import { type CommandResult, runCommand } from './commands.ts'
-import { RawClient, type Target } from './raw-client.ts'
+import { RawClient, type Target, thinkTime } from './raw-client.ts'
 import { type RunningBalancer, type StartOptions, startBalancer } from './running-balancer.ts'
 
-/** `balancer start`, with every worker ready; its successors are ended with the suite. */
+/** Starts a balancer and resolves when all workers are ready. Its new primaries are killed at the end of the suite. */
 export async function startUpgradable(options: StartOptions): Promise<RunningBalancer> {
   const balancer = await startBalancer(options)
   await balancer.untilAllReady()
-  endSuccessors(balancer)
+  killNewPrimariesAtEnd(balancer)
   return balancer
 }
 
-/** Nobody who was started in the place of this balancer outlives the suite. */
-export function endSuccessors(balancer: RunningBalancer): void {
+/** Kills the new primaries of this balancer at the end of the suite. */
+export function killNewPrimariesAtEnd(balancer: RunningBalancer): void {
   atSuiteEnd(() => {
-    for (const pid of successorsOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    for (const pid of newPrimariesOf(balancer)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
   })
 }
 
-/** Those that have been started, in order. */
-export function successorsOf(balancer: RunningBalancer): number[] {
+/** Pids of the new primaries that were started, in order. */
+export function newPrimariesOf(balancer: RunningBalancer): number[] {
   return balancer.lines.flatMap(({ msg }) => {
     const pid = /^upgrade: pid (\d+) starts$/.exec(msg)?.[1]
     return pid === undefined ? [] : [Number(pid)]
   })
 }
 
-/** `balancer upgrade`, which is to succeed; gives the pid of the successor. `options` say where it runs, if not in the folder of its config. */
+/**
+ * Runs `balancer upgrade` and resolves with the pid of the new primary. Rejects when it fails. `options`: more arguments, such as the control
+ * socket.
+ */
 export async function upgrade(balancer: RunningBalancer, options: readonly string[] = []): Promise<number> {
   const result = await runCommand(balancer, ['upgrade', ...options])
   if (result.code !== 0) throw new Error(`the upgrade failed: ${JSON.stringify(result)}\n${balancer.child.output()}`)
-  return successorsOf(balancer).at(-1) as number
+  return newPrimariesOf(balancer).at(-1) as number
 }
 
-/** `balancer upgrade`, whatever comes of it. */
+/** Runs `balancer upgrade`, which may fail. */
 export function tryUpgrade(balancer: RunningBalancer): Promise<CommandResult> {
   return runCommand(balancer, ['upgrade'])
 }
 
-/** Is such a process there? */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -51,20 +54,20 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Resolves when such a process is gone. */
+/** Resolves when the process has exited. */
 export async function untilGone(pid: number): Promise<void> {
   await until(() => !isAlive(pid), 15_000, `the end of ${pid}`)
 }
 
-/** Resolves with the exit code of the first primary; the log may be held open by its successor. */
+/** Resolves with the exit code of the first primary. Its log stays open in the new primary. */
 export async function firstEnded(balancer: RunningBalancer): Promise<number | null> {
   const { process: child } = balancer.child
   if (child.exitCode === null && child.signalCode === null) await untilEvent(child, 'exit', 15_000)
   return child.exitCode
 }
 
-/** `balancer stop` of whoever serves; resolves when all is over. */
-export async function stopLast(balancer: RunningBalancer, options: readonly string[] = []): Promise<void> {
+/** Runs `balancer stop`, which stops the primary that serves. Resolves when all processes have exited. */
+export async function stopServing(balancer: RunningBalancer, options: readonly string[] = []): Promise<void> {
   const { code, err } = await runCommand(balancer, ['stop', ...options])
   if (code !== 0) throw new Error(`stop: ${code} ${err}`)
   await balancer.ended()
@@ -72,11 +75,14 @@ export async function stopLast(balancer: RunningBalancer, options: readonly stri
 
 export interface LoadTotals {
   requests: number
-  /** Each with what it was doing. */
+  /** Each names its client and request. */
   readonly faults: string[]
 }
 
-/** Clients that ask again and again until they are told to stop: some on one connection each, some on a new one each time. Every answer must be whole and 200. */
+/**
+ * Clients that send requests until `stop`: on one connection each (`kept`, `idle`), or on a new one for each request (`fresh`). Every answer
+ * must be complete and 200.
+ */
 export class SteadyLoad {
   readonly totals: LoadTotals = { requests: 0, faults: [] }
   private stopping = false
@@ -88,10 +94,11 @@ export class SteadyLoad {
     for (let index = 0; index < idle; index++) this.clients.push(this.ask(target, `idle ${index}`, true, 300))
   }
 
-  /** Resolves when so many more requests have been answered. */
+  /** Resolves after `count` more answers, or with the first fault. */
   async more(count: number): Promise<void> {
-    const until = this.totals.requests + count
-    while (this.totals.requests < until && this.totals.faults.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    const { totals } = this
+    const enough = totals.requests + count
+    await until(() => totals.requests >= enough || totals.faults.length > 0, 60_000, `${count} more answers`)
   }
 
   async stop(): Promise<LoadTotals> {
@@ -100,7 +107,7 @@ export class SteadyLoad {
     return this.totals
   }
 
-  /** `pauseMs`: at most, between its requests; a client may send at the very moment at which its idle connection moves. */
+  /** `pauseMs`: longest pause between two requests. It is random, so that requests also come at the moment at which an idle connection moves. */
   private async ask(target: Target, name: string, keeps: boolean, pauseMs: number): Promise<void> {
     let client: RawClient | undefined
     for (let turn = 0; !this.stopping; turn++) {
@@ -113,7 +120,7 @@ export class SteadyLoad {
         const { status, headers } = await client.answer(20_000)
         this.totals.requests++
         if (status !== 200) this.totals.faults.push(`${what}: ${status}`)
-        await new Promise((resolve) => setTimeout(resolve, pauseMs * Math.random()))
+        await thinkTime(pauseMs * Math.random())
         if (keeps && headers.get('connection')?.[0] !== 'close') continue
       } catch (error) {
         this.totals.faults.push(`${what}: ${(error as Error).message}`)

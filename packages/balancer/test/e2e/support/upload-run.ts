@@ -1,19 +1,19 @@
-// Uploads through a balancer, to one pool or by turns to two.
+// Uploads through a balancer, to one pool or to two pools in turn.
 
 import { assert } from '../../../../../test/suite.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import { startBalancer } from './running-balancer.ts'
-import { movesOf } from './steered.ts'
-import { upload } from './uploads.ts'
+import { movesOf } from './steering-load.ts'
+import { upload } from './upload-clients.ts'
 
 /** All uploads to one pool: no connection moves. */
 export function uploadToOnePool(count: number, seed: number): Promise<void> {
   return run({ pools: { web: { workers: 4, rest: 'never' } } }, count, seed, ['/upload'])
 }
 
-/** The uploads of a connection go by turns to two pools: it moves, or where it can't its requests are forwarded. */
+/** The uploads of a connection go to two pools in turn. The connection moves, or the request is forwarded. */
 export function uploadAlternating(count: number, seed: number): Promise<void> {
-  // Who rests may close in the primary, and then not every connection is handed off to its end.
+  // A resting connection may be closed in the primary, and then handed-off connections do not add up.
   const config = {
     pools: { light: { workers: 2, rest: 'never' as const }, heavy: { workers: 2, rest: 'never' as const } },
     routes: [{ path: '/heavy/*', pool: 'heavy' }],

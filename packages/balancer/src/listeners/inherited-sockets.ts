@@ -1,4 +1,4 @@
-// The listening sockets that this primary was started with, by a predecessor or a service manager, until somebody takes them.
+// The listening sockets that an old primary or a service manager has passed to this primary. Each waits here until a listener claims it.
 
 import { lookup } from 'node:dns/promises'
 import { closeSync, rmSync } from 'node:fs'
@@ -6,19 +6,18 @@ import { type InheritedListener, isAbstract } from '@switchyard/handoff'
 import type { ListenAddress } from '../settings.ts'
 
 export interface InheritedSocket extends InheritedListener {
-  /** undefined: that is not known. */
+  /** undefined: unknown. */
   readonly ipv6Only: boolean | undefined
-  /** The port that was asked for, where the kernel chose `port`. */
+  /** The port in the config; 0: the kernel chose `port`. */
   readonly askedPort: number | undefined
-  /** Of the listener at the predecessor's door. */
+  /** The old primary's number of this listener. */
   readonly number: number | undefined
-  /** It is a service manager's: so are its file and its backlog. */
+  /** A service manager opened it. Its file and its backlog stay as they are. */
   readonly isManaged: boolean
-  /** A server of the app has asked for it, and the config of the predecessor did not name it. */
+  /** A server of the app asked for it, and the old primary's config did not name it. */
   readonly isOfApp?: boolean | undefined
 }
 
-/** What is asked for. */
 export type WantedAddress = Partial<Pick<ListenAddress, 'host' | 'port' | 'path' | 'ipv6Only'>>
 
 const ANY = ['::', '0.0.0.0']
@@ -30,28 +29,27 @@ export class InheritedSockets {
     this.sockets = [...sockets]
   }
 
-  /** Those that nobody has taken. */
-  get left(): readonly InheritedSocket[] {
+  get unclaimed(): readonly InheritedSocket[] {
     return this.sockets
   }
 
-  /** The socket that listens on this address, if there is one; it is the caller's. `isDoors`: for clients of the app. */
-  async take(address: WantedAddress, isAcceptors: boolean): Promise<InheritedSocket | undefined> {
+  /** Removes and returns the socket that listens on this address; undefined: there is none. `isAcceptors`: the socket is for clients of the app. */
+  async claim(address: WantedAddress, isAcceptors: boolean): Promise<InheritedSocket | undefined> {
     const hosts = await hostsOf(address)
     const index = this.sockets.findIndex((socket) => fits(socket, address, hosts, isAcceptors))
     return index === -1 ? undefined : this.sockets.splice(index, 1)[0]
   }
 
-  /** Closes those that were not taken, but for those that servers of the app have asked for: a worker may open its second server late. Gives what it closed. */
-  closeLeft(): InheritedSocket[] {
+  /** Closes the unclaimed sockets and returns them. Sockets of the app stay, because a worker may open its second server late. */
+  closeUnclaimed(): InheritedSocket[] {
     const late = this.sockets.filter(({ isOfApp }) => isOfApp === true)
-    const left = this.sockets.filter(({ isOfApp }) => isOfApp !== true)
+    const closed = this.sockets.filter(({ isOfApp }) => isOfApp !== true)
     this.sockets.splice(0, this.sockets.length, ...late)
-    for (const { fd } of left) closeSync(fd)
-    return left
+    for (const { fd } of closed) closeSync(fd)
+    return closed
   }
 
-  /** Closes the rest. Files of unix sockets that this primary had to keep for it go with them. */
+  /** Closes the remaining sockets and removes the files of unix sockets among them. */
   closeLate(): void {
     for (const { fd, path, isManaged } of this.sockets.splice(0)) {
       closeSync(fd)
@@ -63,20 +61,20 @@ export class InheritedSockets {
 function fits(socket: InheritedSocket, address: WantedAddress, hosts: readonly string[], isAcceptors: boolean): boolean {
   const { port, path, ipv6Only = false } = address
   if (path !== undefined || socket.path !== undefined) return path === socket.path
-  // Of those that may have any port each keeps to its kind.
+  // A port that the kernel chose stays with its kind: the acceptor's or another's.
   const isSameAsked = port === socket.askedPort && isAcceptors === (socket.number !== undefined)
   if (port !== socket.port && !isSameAsked) return false
   return hosts.includes(socket.host ?? '::') && (socket.ipv6Only ?? ipv6Only) === ipv6Only
 }
 
-/** The hosts by which the system may call this one. */
+/** The hosts that a socket of this address may report. */
 async function hostsOf({ host, path }: WantedAddress): Promise<readonly string[]> {
   if (path !== undefined) return []
   if (host === undefined) return ANY
   try {
     return [host, (await lookup(host)).address]
   } catch {
-    // Whoever wants to bind it will be told.
+    // Binding the address reports the error.
     return [host]
   }
 }

@@ -1,13 +1,13 @@
-// Which listener of the config a server gets, as a table.
+// The choice of a listener of the config for a server, as a table.
 
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
-import { chooseConfigured, type HeldListener, isSameAddress, type Role } from '../../src/listeners/choice.ts'
+import { chooseConfigured, type HeldListener, isSameAddress, type Role } from '../../src/listeners/listener-choice.ts'
 import type { Bound } from '../../src/listeners/listeners.ts'
 
-const test = suite('listen choice')
+const test = suite('listener choice')
 
-/** A listener of the config: `port 0` got 40000 from the system. */
+/** A listener of the config. The kernel chose port 40000 for port 0. */
 function configured(number: number, asked: ServerAddress): Bound {
   const { host, port, path } = asked
   return {
@@ -26,34 +26,34 @@ const socket = configured(3, { path: '/run/app.sock' })
 const any = configured(4, { host: '127.0.0.1', port: 0 })
 const elsewhere = { ...configured(5, { port: 9464 }), isConfigured: false }
 
-const table: [name: string, all: Bound[], wish: ServerAddress, has: HeldListener[], expected: [Bound, Role] | 'in-use' | undefined][] = [
-  ['no config: a listener of its own', [], { port: 8080 }, [], undefined],
+const table: [name: string, all: Bound[], request: ServerAddress, has: HeldListener[], expected: [Bound, Role] | 'in-use' | undefined][] = [
+  ['no address in the config: a listener of its own', [], { port: 8080 }, [], undefined],
   ['its port', [main, local], { port: 8443 }, [], [local, 'asked']],
   ['its port, on another host', [main], { host: '127.0.0.1', port: 8080 }, [], [main, 'asked']],
   ['its port and host, of two', [local, other], { host: '127.0.0.2', port: 8443 }, [], [other, 'asked']],
   ['its path', [main, socket], { path: '/run/app.sock' }, [], [socket, 'asked']],
-  ['the port that the system has chosen', [any], { port: 40_000 }, [], [any, 'asked']],
+  ['the port that the kernel chose', [any], { port: 40_000 }, [], [any, 'asked']],
   ['the second family of localhost', [main], { host: '::1', port: 8080 }, [held(main, 'asked')], [main, 'second']],
-  ['the same once more', [main], { port: 8080 }, [held(main, 'asked')], 'in-use'],
+  ['the same address a second time', [main], { port: 8080 }, [held(main, 'asked')], 'in-use'],
   ['any port, for the first server', [main], { port: 0 }, [], [main, 'asked']],
   ['any port, for a second server', [main], { port: 0 }, [held(main, 'asked')], undefined],
   ['a port of its own where the config has any', [any], { port: 3000 }, [], [any, 'asked']],
   ['another port: it stands in', [main, local], { port: 3000 }, [], [main, 'stands-in']],
   ['another port, while one stands in', [main], { port: 3000 }, [held(main, 'stands-in')], undefined],
   ['its port, while one stands in', [main], { port: 8080 }, [held(main, 'stands-in')], [main, 'asked']],
-  ['another port, after its own', [main], { port: 9464 }, [held(main, 'asked')], undefined],
-  ['another port, after one elsewhere', [main], { port: 3000 }, [held(elsewhere, 'asked')], [main, 'stands-in']],
+  ['another port, after the port of the config', [main], { port: 9464 }, [held(main, 'asked')], undefined],
+  ['another port, after a listener outside the config', [main], { port: 3000 }, [held(elsewhere, 'asked')], [main, 'stands-in']],
   ['a path, where the config has a port', [main], { path: '/run/app.sock' }, [], [main, 'stands-in']],
 ]
 
-for (const [name, all, wish, has, expected] of table) {
+for (const [name, all, request, has, expected] of table) {
   test(name, () => {
-    const choice = chooseConfigured(all, wish, has)
+    const choice = chooseConfigured(all, request, has)
     assert.equal(typeof choice === 'object' ? [choice.bound, choice.role] : choice, expected)
   })
 }
 
-test('an address of the config is meant on every host unless it names one', () => {
+test('an address of the config without a host matches every host', () => {
   assert.ok(isSameAddress({ port: 9464 }, { host: '127.0.0.1', port: 9464 }))
   assert.ok(isSameAddress({ host: '127.0.0.1', port: 9464 }, { host: '127.0.0.1', port: 9464 }))
   assert.not.ok(isSameAddress({ host: '127.0.0.1', port: 9464 }, { port: 9464 }))

@@ -1,13 +1,13 @@
-// What workers write down as the first thing of each request, so that it is known of each whether it had begun, and where.
+// The requests that workers have started. The fixture apps write each request's name and their pid to one file before anything else.
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from './running-balancer.ts'
 
-/** The file in which workers write down what they begin. */
-export class Begun {
+export class StartedRequests {
+  /** Names of requests that were started more than once. */
   readonly twice: string[] = []
-  readonly file = join(temporaryFolder(), 'begun')
+  readonly file = join(temporaryFolder(), 'started')
   private readonly pids = new Map<string, number>()
   private offset = 0
   private rest = ''

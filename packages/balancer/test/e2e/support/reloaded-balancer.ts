@@ -1,4 +1,4 @@
-// A balancer that is reloaded again and again without a pause, each time with another release in its config and its environment file.
+// A balancer that is reloaded again and again, each time with the next release in its config and its environment file.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,23 +7,23 @@ import { ControlClient } from '../../../src/control/control-client.ts'
 import { startCommand } from './commands.ts'
 import type { Answer } from './raw-client.ts'
 import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
-import { endSuccessors, stopLast, untilGone, upgrade } from './upgrades.ts'
+import { killNewPrimariesAtEnd, stopServing, untilGone, upgrade } from './upgradable-balancer.ts'
 
-/** Every so many reloads the command line is used, and its exit code looked at; the others speak over its socket. */
+/** One reload in this many runs the command and checks its exit code. The others use the control socket. */
 const BY_COMMAND_EVERY = 4
 
 export interface ReloadedOptions {
   readonly workers: number
   readonly maxSurge: number
-  /** What brings a release: a reload, or an upgrade of the primary. Left out: a reload. */
+  /** What installs a release: a reload, or an upgrade of the primary. Left out: a reload. */
   readonly how?: 'reload' | 'upgrade' | undefined
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** One that serves reload-app.mjs, and what is known of its releases. */
+/** Serves reload-app.mjs. */
 export class ReloadedBalancer {
   readonly balancer: RunningBalancer
-  /** The latest release that a reload has been asked for, and the latest that every worker is of. */
+  /** The latest release whose reload has begun, and the latest that all workers run. */
   begun = 0
   done = 0
   private readonly folder: string
@@ -46,7 +46,7 @@ export class ReloadedBalancer {
       env: options.env ?? {},
     })
     await balancer.untilAllReady(20_000)
-    endSuccessors(balancer)
+    killNewPrimariesAtEnd(balancer)
     return new ReloadedBalancer(balancer, folder, options)
   }
 
@@ -54,7 +54,7 @@ export class ReloadedBalancer {
     return this.balancer.port
   }
 
-  /** One reload, or upgrade. Rejects when it is not told to have succeeded. */
+  /** Runs one reload or upgrade. Rejects unless it succeeds. */
   async reload(): Promise<void> {
     const release = this.begun + 1
     writeRelease(this.folder, release, this.options)
@@ -65,7 +65,7 @@ export class ReloadedBalancer {
     this.done = release
   }
 
-  /** What is wrong with the release that an answer is of; `doneBefore`: that of `done` when its request was sent. */
+  /** Describes a wrong release in an answer. `doneBefore`: `done` when its request was sent. */
   releaseFault({ headers }: Pick<Answer, 'headers'>, doneBefore: number): string | undefined {
     const [release, name] = (headers.get('x-release')?.[0] ?? '').split(' ')
     if (release !== name) return `release ${release} of the config with ${name} of the environment file`
@@ -78,17 +78,17 @@ export class ReloadedBalancer {
       : `an answer of release ${release}, not ${doneBefore} to ${this.begun}`
   }
 
-  /** Stops whoever serves; resolves with the exit code of the first primary. */
+  /** Stops the primary that serves. Resolves with the exit code of the first primary. */
   async stop(): Promise<number | null> {
-    if (this.balancer.newPrimaryProcess === undefined) return this.balancer.stop()
-    await stopLast(this.balancer, ['--control', this.control])
+    if (this.balancer.newPrimaryPid === undefined) return this.balancer.stop()
+    await stopServing(this.balancer, ['--control', this.control])
     return this.balancer.ended()
   }
 
-  /** The next one has to wait until the primary before has left. */
+  /** Resolves when the old primary has exited, since the next upgrade needs that. */
   private async upgrade(): Promise<void> {
     const { pid } = this.balancer
-    this.balancer.newPrimaryProcess = await upgrade(this.balancer, ['--control', this.control])
+    this.balancer.newPrimaryPid = await upgrade(this.balancer, ['--control', this.control])
     await untilGone(pid)
   }
 
@@ -134,7 +134,7 @@ function writeRelease(folder: string, release: number, { workers, maxSurge }: Re
       { path: '/key/*', policy: { sticky: { by: { query: 'key' } } } },
     ],
   }
-  // As code, which has to be loaded afresh too.
+  // The config is a module, so each reload must load it afresh.
   writeFileSync(configIn(folder), `export default ${JSON.stringify(config)}\n`)
   writeFileSync(join(folder, 'env'), `RELEASE_NAME=${release}\n`)
 }

@@ -1,30 +1,31 @@
-// Visitors who log out while requests of theirs are still running, which save what they have read when all is over. Who has logged out must stay so.
+// Sessions are destroyed while other requests of the same session still run and save it later. A destroyed session must not come back.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
+import { thinkTime } from './raw-client.ts'
 import type { SessionBalancers } from './session-balancers.ts'
 import type { SessionClient } from './session-client.ts'
 
 export interface LogoutTotals {
   rounds: number
-  /** Late saves, and those of them that were kept since they came before the end. */
+  /** Late saves, and those that were kept because they came before the end of the session. */
   saves: number
   kept: number
-  /** Sessions that are there after all. */
+  /** Destroyed sessions that exist at the end. */
   cameBack: number
   readonly faults: string[]
 }
 
-/** As each slow request of a round saves. */
+/** How the slow requests of a round save the session. */
 const LATE = ['set', 'update', 'touch'] as const
-/** The end, and each save, come so much later at most than the last request has read. */
+/** The logout and each save happen at most this long after the last read. */
 const SPREAD_MS = 8
 const AT_ONCE = 8
 const MAX_FAULTS = 20
-/** What a worker has read it may keep for a while. */
+/** A worker may use a session that it has read for this long. */
 const KNOWN_MS = 10_000
 
-/** `rounds` sessions, each ended by one client while others, at other workers, are about to save in it. */
+/** Creates `rounds` sessions. One client destroys each while others, at other workers, are about to save it. */
 export async function endWhileOthersSave(balancers: SessionBalancers, rounds: number, seed: number): Promise<LogoutTotals> {
   const random = seededRandom(seed)
   const perRound = LATE.length + 1
@@ -34,17 +35,17 @@ export async function endWhileOthersSave(balancers: SessionBalancers, rounds: nu
   let begun = 0
 
   const playRound = async (visitor: SessionClient, others: readonly SessionClient[]): Promise<void> => {
-    const cookie = await visitor.arrive()
+    const cookie = await visitor.newSession()
     cookies.push(cookie)
     const late = await Promise.all(
       others.map((other, index) => other.begin(`/late?how=${LATE[index]}&ms=${Math.floor(random() * SPREAD_MS)}`, cookie)),
     )
-    await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * SPREAD_MS)))
+    await thinkTime(Math.floor(random() * SPREAD_MS))
     await visitor.ask('/end', cookie)
-    const said = await Promise.all(late.map(({ said }) => said))
+    const saves = await Promise.all(late.map(({ answer }) => answer))
     totals.rounds++
-    totals.saves += said.length
-    totals.kept += said.filter(({ isKept }) => isKept === true).length
+    totals.saves += saves.length
+    totals.kept += saves.filter(({ isKept }) => isKept === true).length
   }
   const play = async (first: number): Promise<void> => {
     const [visitor, ...others] = balancers.clients.slice(first, first + perRound) as [SessionClient, ...SessionClient[]]
@@ -65,8 +66,8 @@ export async function endWhileOthersSave(balancers: SessionBalancers, rounds: nu
     ofEach.map(async (client) => {
       for (const cookie of cookies) {
         const isGone = async (): Promise<boolean> => (await client.ask('/read', cookie)).count === undefined
-        // What has come back is counted already, and stays.
-        if (!(await isGone()) && totals.cameBack === 0) await until(isGone, KNOWN_MS, 'a worker that knows of the end')
+        // A session that has come back is counted already and would stay for ever.
+        if (!(await isGone()) && totals.cameBack === 0) await until(isGone, KNOWN_MS, 'a worker that knows of the logout')
       }
     }),
   ).catch((error) => totals.faults.push((error as Error).message))

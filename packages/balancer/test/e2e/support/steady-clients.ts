@@ -1,13 +1,13 @@
-// Visitors that ask all the time, over kept-alive connections and new ones: whatever is done to the workers, each must get its answer.
+// Clients that send requests all the time, over kept-alive and new connections. Each request must be answered, whatever is done to the workers.
 
 import { until } from '../../../../../test/support/until.ts'
-import { get, RawClient, type Target } from './raw-client.ts'
+import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
 
 const PAUSE_MS = 15
 
 export interface SteadyOptions {
   readonly target: Target
-  /** Each asks for these by turns. Default `/`. */
+  /** Each client requests these in turn. Default `/`. */
   readonly paths?: readonly string[]
   readonly keptAlive?: number
   readonly fresh?: number
@@ -16,12 +16,12 @@ export interface SteadyOptions {
 export interface SteadyAnswers {
   readonly count: number
   readonly faults: readonly string[]
-  /** Every answer that came, `path: body`. */
+  /** All different answers, `path: body`. */
   readonly answers: ReadonlySet<string>
 }
 
-/** Asks from the moment it is made, until it is ended. */
-export class Steady {
+/** The clients run until `end`. */
+export class SteadyClients {
   private readonly options: SteadyOptions
   private readonly clients: Promise<void>[]
   private isOver = false
@@ -38,8 +38,8 @@ export class Steady {
     ]
   }
 
-  /** What has come since the last look. */
-  take(): SteadyAnswers {
+  /** Returns the answers since the last call. */
+  collect(): SteadyAnswers {
     const { count, faults, answers } = this
     this.count = 0
     this.faults = []
@@ -47,18 +47,18 @@ export class Steady {
     return { count, faults, answers }
   }
 
-  /** What has come since now, when it is so many answers. */
+  /** Resolves with the next `count` answers. */
   async next(count: number): Promise<SteadyAnswers> {
-    this.take()
+    this.collect()
     await until(() => this.count >= count, 10_000, `${count} answers`)
-    return this.take()
+    return this.collect()
   }
 
-  /** Resolves with what has come since the last look, when the last answer has. */
+  /** Stops the clients. Resolves with the answers since the last `collect`. */
   async end(): Promise<SteadyAnswers> {
     this.isOver = true
     await Promise.all(this.clients)
-    return this.take()
+    return this.collect()
   }
 
   private async ask(index: number, isKept: boolean): Promise<void> {
@@ -81,7 +81,7 @@ export class Steady {
         client?.destroy()
         client = undefined
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      await thinkTime(PAUSE_MS)
     }
     client?.destroy()
   }

@@ -1,17 +1,17 @@
-// Real pages in Chromium, as long as workers are replaced: one fetches as much as it can, another is clicked on.
+// Load from pages in Chromium: one fetches without a pause, on another links and buttons are clicked.
 
 import type { Browser, Page } from 'playwright-core'
 import { patience } from '../../../../../test/support/patience.ts'
-import type { LoadRun } from './visitors.ts'
+import type { LoadRun } from './http-load.ts'
 
 const FETCHES = 200
 const AT_ONCE = 6
-/** A browser costs more than all that it asks: without a rest it would leave nothing of the machine to anybody else. */
+/** A browser uses much CPU. Without these pauses it would starve the other processes of the test. */
 const FETCH_REST_MS = 500
 const CLICK_REST_MS = 1_500
-const LOOK_MS = 250
+const POLL_MS = 250
 
-/** Fetches, GET and POST, until the run is over. Never rejects. */
+/** Fetches with GET and POST until the run is over. Never rejects. */
 export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void> {
   const page = await openPage(run, browser)
   try {
@@ -22,7 +22,7 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
           const found: string[] = []
           let next = 0
           let answered = 0
-          // No named functions: what compiles this file would name them by something that the page does not have.
+          // No named functions: esbuild would wrap them in a helper that the page does not have.
           const clients = Array.from({ length: atOnce }, async () => {
             while (next < count) {
               const number = next++
@@ -49,14 +49,14 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
   }
 }
 
-/** Clicks on a link, a form and a button that speaks over socket.io, by turns, until the run is over. Never rejects. */
+/** Clicks in turn on a link, a form and a button that uses socket.io, until the run is over. Never rejects. */
 export async function clickInPage(run: LoadRun, browser: Browser): Promise<void> {
   const page = await openPage(run, browser)
   try {
     await page.goto(`${originOf(run)}/page`)
     while (!run.isOver()) {
       for (const button of ['#next', '#send']) {
-        // What stays of the old page is what the new one has not.
+        // The new page does not have this id.
         await page.evaluate('document.body.id = "old"')
         await page.click(button)
         await untilTrue(page, 'document.querySelector("body:not(#old) #say")')
@@ -72,9 +72,9 @@ export async function clickInPage(run: LoadRun, browser: Browser): Promise<void>
   }
 }
 
-/** Not at every frame, as Playwright's locators look: to paint sixty times a second takes a third of a core. */
+/** Polls instead of checking at every frame, as Playwright's locators do: 60 frames a second take a third of a core. */
 async function untilTrue(page: Page, expression: string): Promise<void> {
-  await page.waitForFunction(expression, undefined, { polling: LOOK_MS })
+  await page.waitForFunction(expression, undefined, { polling: POLL_MS })
 }
 
 async function openPage({ tally }: LoadRun, browser: Browser): Promise<Page> {
@@ -86,7 +86,7 @@ async function openPage({ tally }: LoadRun, browser: Browser): Promise<Page> {
   })
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText
-    // A page that is left takes with it what its socket was asking.
+    // Navigation aborts the requests of the old page.
     if (why !== 'net::ERR_ABORTED') tally.fault('Chromium request', `${request.method()} ${request.url()}: ${why}`)
   })
   return page

@@ -1,13 +1,13 @@
-// Clients that speak HTTP/1 over sockets of their own and look at every answer, in each of the ways that a connection may be under way when its worker leaves:
-// kept or new, in the middle of a head or a body, pipelined, silent for a while, reading late.
+// HTTP/1 clients that check every answer, in every state that a connection may be in when its worker is replaced: kept or new, in the middle of
+// a head or a body, pipelined, idle.
 
 import { createHash } from 'node:crypto'
-import { type Answer, RawClient } from './raw-client.ts'
-import type { ReloadedBalancer } from './reloads.ts'
+import { type Answer, RawClient, thinkTime } from './raw-client.ts'
+import type { ReloadedBalancer } from './reloaded-balancer.ts'
 import { movesConnections } from './running-balancer.ts'
 import type { Tally } from './tally.ts'
 
-/** What all clients of a run share. */
+/** Shared by all clients of a run. */
 export interface LoadRun {
   readonly target: ReloadedBalancer
   /** 0 to 1, from the seed. */
@@ -16,8 +16,11 @@ export interface LoadRun {
   isOver(): boolean
 }
 
-/** `kept`: one connection for many requests. `new`: one for each, which the client asks to close. `1.0`: kept by the rules of HTTP/1.0. `idle`: kept, with long pauses. */
-export type VisitorKind = 'kept' | 'new' | '1.0' | 'idle'
+/**
+ * `kept`: one connection for many requests. `new`: one for each request, with `Connection: close`. `1.0`: kept by HTTP/1.0. `idle`: kept, with
+ * long pauses.
+ */
+export type ConnectionKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
 const MOST_TICKET_MS = 2_000
@@ -27,34 +30,34 @@ const BIG_HASH = hashOf(Buffer.alloc(200_000, 'switchyard '))
 interface Sent {
   readonly what: string
   readonly method: string
-  /** In as many writes. */
+  /** Each piece is one write. */
   readonly pieces: readonly Buffer[]
   readonly waitsForContinue: boolean
   readonly isRight: (answer: Answer) => boolean
 }
 
-/** Asks until the run is over; never rejects. */
-export async function visit(run: LoadRun, kind: VisitorKind): Promise<void> {
-  const visitor = new Visitor(run, kind)
-  while (!run.isOver()) await visitor.useConnection()
+/** Sends requests until the run is over. Never rejects. */
+export async function runHttpClient(run: LoadRun, kind: ConnectionKind): Promise<void> {
+  const client = new HttpClient(run, kind)
+  while (!run.isOver()) await client.useConnection()
 }
 
-class Visitor {
+class HttpClient {
   private readonly run: LoadRun
-  private readonly kind: VisitorKind
+  private readonly kind: ConnectionKind
   private ticket: string | undefined
-  /** A worker drains until nobody comes any more who has a ticket of it. */
+  /** The ticket is dropped then, because a worker drains until no client uses a ticket of it. */
   private ticketUntilMs = 0
-  /** What a connection that ended had not answered, and may be sent again. */
+  /** Unanswered requests of a closed connection, which are sent again. */
   private unanswered: Sent[] = []
   private asking: readonly Sent[] = []
 
-  constructor(run: LoadRun, kind: VisitorKind) {
+  constructor(run: LoadRun, kind: ConnectionKind) {
     this.run = run
     this.kind = kind
   }
 
-  /** Opens a connection, asks for a while, and closes it. */
+  /** Opens a connection, sends requests for a while, and closes it. */
   async useConnection(): Promise<void> {
     const { run, kind } = this
     const client = new RawClient(run.target.port)
@@ -75,7 +78,7 @@ class Visitor {
     }
   }
 
-  /** False: the connection is of no use any more. */
+  /** False: the connection can't be used any more. */
   private async ask(client: RawClient, batch: Sent[], isFirst: boolean): Promise<boolean> {
     const { target, tally } = this.run
     const { done } = target
@@ -114,7 +117,10 @@ class Visitor {
     this.ticketUntilMs = performance.now() + this.run.random() * MOST_TICKET_MS
   }
 
-  /** A connection that can't move ends between two requests, and HTTP lets a client send again what it had begun to send at that moment. */
+  /**
+   * Over the portable channel the server may close a connection between two requests. An HTTP client repeats a request that it sent at that
+   * moment.
+   */
   private sendAgain(client: RawClient, batch: readonly Sent[], isFirst: boolean): boolean {
     if (movesConnections || isFirst || client.error !== undefined) throw new Error('ended without an answer')
     this.run.tally.count('sent again', batch.length)
@@ -122,7 +128,7 @@ class Visitor {
     return false
   }
 
-  /** False: the other side has ended it meanwhile. */
+  /** False: the server has closed the connection meanwhile. */
   private async send(client: RawClient, batch: readonly Sent[]): Promise<boolean> {
     for (const { pieces, waitsForContinue } of batch) {
       for (const [index, piece] of pieces.entries()) {
@@ -214,5 +220,5 @@ function cutUp(bytes: Buffer, random: () => number): Buffer[] {
 }
 
 function pause(ms: number): Promise<void> {
-  return ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : new Promise((resolve) => setTimeout(resolve, ms))
+  return ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : thinkTime(ms)
 }

@@ -1,31 +1,33 @@
-// Clients that keep a session while workers are replaced: socket.io's own client, which comes back by itself, and websockets that come back when they are
-// told 1012. Nothing of what they say may be lost.
+// socket.io clients and websockets that talk while workers are replaced. socket.io reconnects by itself; a websocket reconnects after close
+// code 1012. No message may be lost.
 
 import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'
 import { patience } from '../../../../../test/support/patience.ts'
-import type { LoadRun } from './visitors.ts'
+import type { LoadRun } from './http-load.ts'
+import { thinkTime } from './raw-client.ts'
 
 export type Transports = readonly ('polling' | 'websocket')[]
 
-/** Each way in which socket.io's client may be connected. */
+/** The transports that a socket.io client may use. */
 export const transportsOfAll: readonly Transports[] = [['polling', 'websocket'], ['polling'], ['websocket']]
 
 const ACK_MS = patience(5_000)
-/** Between two messages. */
-const MOST_REST_MS = 50
+/** Pause between two messages. */
+const MAX_PAUSE_MS = 50
 const RETRIES = 5
+/** Close code "service restart". */
 const RESTARTS = 1012
 
-interface Said {
+interface Reply {
   readonly number: number
   readonly text: string
   readonly release: number
-  /** It had been heard before, and the answer was lost with the session. */
+  /** The message had been received before, and its answer was lost with the engine.io session. */
   readonly again: boolean
 }
 
-/** Says one thing after the other until the run is over; each must be answered, once, in order. Never rejects. */
+/** Sends one message after the other until the run is over. Each must be answered once, in order. Never rejects. */
 export async function chat(run: LoadRun, transports: Transports): Promise<void> {
   const { target, tally, random } = run
   const name = `socket.io ${transports.join(', ')}`
@@ -47,13 +49,13 @@ export async function chat(run: LoadRun, transports: Transports): Promise<void> 
     for (let number = 0; !run.isOver(); number++) {
       const { done } = target
       const text = 'x'.repeat(Math.floor(random() * 200))
-      const said: Said = await socket.emitWithAck('say', number, text)
+      const reply: Reply = await socket.emitWithAck('say', number, text)
       tally.count(name)
-      if (said.again) tally.count('said twice')
-      if (said.number !== number || said.text !== text) tally.fault('wrong answer', `${name}: ${said.number} for ${number}`)
-      const stale = said.release <= target.begun ? undefined : `release ${said.release} before ${done}`
+      if (reply.again) tally.count('said twice')
+      if (reply.number !== number || reply.text !== text) tally.fault('wrong answer', `${name}: ${reply.number} for ${number}`)
+      const stale = reply.release <= target.begun ? undefined : `release ${reply.release} before ${done}`
       if (stale !== undefined) tally.fault('wrong release', `${name}: ${stale}`)
-      await new Promise((resolve) => setTimeout(resolve, random() * MOST_REST_MS))
+      await thinkTime(random() * MAX_PAUSE_MS)
     }
   } catch (error) {
     tally.fault('not answered', `${name}: ${(error as Error).message}`)
@@ -61,19 +63,19 @@ export async function chat(run: LoadRun, transports: Transports): Promise<void> 
   socket.close()
 }
 
-/** Says one thing after the other over a websocket; opens another as soon as it is told that the service restarts. Never rejects. */
+/** Sends one message after the other over a websocket, and reconnects after close code 1012. Never rejects. */
 export async function converse(run: LoadRun): Promise<void> {
   for (let number = 0; !run.isOver(); ) number = await converseOnce(run, number)
 }
 
-/** Gives the number of what has not been answered. */
+/** Uses one websocket. Resolves with the number of the first unanswered message. */
 function converseOnce(run: LoadRun, first: number): Promise<number> {
   const { target, tally } = run
   let number = first
   return new Promise((resolve) => {
     const socket = new WebSocket(`ws://127.0.0.1:${target.port}/ws`, { handshakeTimeout: patience(5_000) })
     let timer: NodeJS.Timeout | undefined
-    const say = (): void => {
+    const send = (): void => {
       clearTimeout(timer)
       if (socket.readyState === WebSocket.CLOSED) return
       if (run.isOver()) return socket.close(1000)
@@ -85,7 +87,7 @@ function converseOnce(run: LoadRun, first: number): Promise<number> {
     }
     socket.on('open', () => {
       tally.count('websockets')
-      say()
+      send()
     })
     socket.on('message', (message) => {
       const [release, ...text] = `${message}`.split(' ')
@@ -93,7 +95,7 @@ function converseOnce(run: LoadRun, first: number): Promise<number> {
       if (!(Number(release) <= target.begun)) tally.fault('wrong release', `websocket: ${release}`)
       tally.count('websocket messages')
       number++
-      setTimeout(say, run.random() * MOST_REST_MS)
+      setTimeout(send, run.random() * MAX_PAUSE_MS)
     })
     socket.on('error', (error) => tally.fault('websocket error', error.message))
     socket.on('close', (code) => {

@@ -1,8 +1,8 @@
-// Visitors of several kinds that ask all the time and check every answer. Each request has a name of its own; what was not answered is told with what is
-// known of it: did it go over a connection that had served before, and which process had that?
+// Clients of the chaos test, which send requests of several kinds without a pause and check every answer. Each request has a name. An
+// unanswered request is recorded with the process that had its connection.
 
 import { createHash } from 'node:crypto'
-import { get, RawClient, type Target } from './raw-client.ts'
+import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
 import { movesConnections } from './running-balancer.ts'
 
 const ANSWER_MS = 5_000
@@ -15,19 +15,19 @@ export interface Unanswered {
   readonly why: string
   readonly askedMs: number
   readonly atMs: number
-  /** Who had the connection; undefined: it was the first request there. */
+  /** The process that had the connection; undefined: the request was the first on it. */
   readonly holder: number | undefined
-  /** Something of an answer had come. */
+  /** A part of the answer was received. */
   readonly isCut: boolean
   /** It was answered 502. */
   readonly isBadGateway?: boolean
 }
 
-/** Keeps the names, and what became of them. */
-export class Asked {
+/** Names the requests and records how they ended. */
+export class RequestLog {
   answered = 0
   readonly unanswered: Unanswered[] = []
-  /** Answers that were not what they should be. */
+
   readonly wrong: string[] = []
   private last = 0
 
@@ -43,31 +43,31 @@ interface Question {
   readonly name: string
 }
 
-export interface VisitorOptions {
+export interface ChaosClientOptions {
   readonly target: Target
-  readonly asked: Asked
+  readonly log: RequestLog
   readonly random: () => number
 }
 
-/** One who asks, over one connection at a time. */
-export class Visitor {
-  private readonly options: VisitorOptions
+/** One client with one connection at a time. */
+export class ChaosClient {
+  private readonly options: ChaosClientOptions
   private client: RawClient | undefined
-  /** Where connections move: who gave its last answer. Where they don't, a later one may come from elsewhere. */
+  /** The process of the last answer; over the portable channel of the first answer, since a later one may be forwarded. */
   private holder: number | undefined
 
-  constructor(options: VisitorOptions) {
+  constructor(options: ChaosClientOptions) {
     this.options = options
   }
 
-  /** A small GET, mostly over a connection that is kept alive; its route goes by turns to one pool or the other. */
+  /** A small GET, to either pool. */
   async small(isKept: boolean): Promise<void> {
-    const name = this.options.asked.name('small')
+    const name = this.options.log.name('small')
     await this.ask({ kind: 'small', name, bytes: [this.head('GET', this.path(name), isKept)], expected: name }, isKept)
   }
 
-  /** A body in pieces. */
-  async upload(pauseMs: number, name = this.options.asked.name('upload')): Promise<void> {
+  /** A POST whose body is sent in two pieces. */
+  async upload(pauseMs: number, name = this.options.log.name('upload')): Promise<void> {
     const { random } = this.options
     const body = Buffer.alloc(1 + Math.floor(random() * 100_000), name)
     const cut = Math.floor(random() * body.length)
@@ -76,35 +76,35 @@ export class Visitor {
     await this.ask({ kind: 'upload', name, bytes: [head, body.subarray(0, cut), body.subarray(cut)], expected }, true, pauseMs)
   }
 
-  /** An answer in pieces. */
-  async download(ms: number, name = this.options.asked.name('download')): Promise<void> {
+  /** A GET whose answer is sent in pieces. */
+  async download(ms: number, name = this.options.log.name('download')): Promise<void> {
     const bytes = [this.head('GET', `${this.path(name)}?do=stream&ms=${ms}`, false)]
     await this.ask({ kind: 'download', name, bytes, expected: `${name};`.repeat(PIECES) }, false)
   }
 
-  /** One that is under way for a while: it waits there, or holds the loop. */
-  async long(what: 'wait' | 'block', ms: number, name = this.options.asked.name(what)): Promise<void> {
+  /** A slow request: the worker waits, or blocks its loop. */
+  async long(what: 'wait' | 'block', ms: number, name = this.options.log.name(what)): Promise<void> {
     await this.ask({ kind: what, name, bytes: [this.head('GET', `/${name}?do=${what}&ms=${ms}`, false)], expected: name }, false)
   }
 
-  /** An upgraded connection, and so many words that must come back. */
-  async echo(words: number, pauseMs: number, name = this.options.asked.name('echo')): Promise<void> {
+  /** An upgraded connection that echoes words. */
+  async echo(words: number, pauseMs: number, name = this.options.log.name('echo')): Promise<void> {
     const client = new RawClient(this.options.target)
     const askedMs = Date.now()
     let isCut = false
     try {
       const { status } = await client.write(get(`/${name}`, { Connection: 'Upgrade', Upgrade: 'echo' })).answer(ANSWER_MS)
-      if (status !== 101) return void this.options.asked.wrong.push(`${name} was answered ${status}`)
+      if (status !== 101) return void this.options.log.wrong.push(`${name} was answered ${status}`)
       isCut = true
       for (let word = 0; word < words; word++) {
-        const said = `${name}-${word}`
-        const heard = (await client.write(said).bytes(said.length, ANSWER_MS)).toString()
-        if (heard !== said) return void this.options.asked.wrong.push(`${said} came back as ${heard}`)
-        await pause(pauseMs)
+        const sent = `${name}-${word}`
+        const echoed = (await client.write(sent).bytes(sent.length, ANSWER_MS)).toString()
+        if (echoed !== sent) return void this.options.log.wrong.push(`${sent} came back as ${echoed}`)
+        await thinkTime(pauseMs)
       }
-      this.options.asked.answered++
+      this.options.log.answered++
     } catch (error) {
-      this.note({ name, kind: 'echo', askedMs, holder: undefined, isCut }, error)
+      this.recordUnanswered({ name, kind: 'echo', askedMs, holder: undefined, isCut }, error)
     } finally {
       client.destroy()
     }
@@ -117,34 +117,34 @@ export class Visitor {
   }
 
   private async ask({ kind, name, bytes, expected }: Question, isKept: boolean, pauseMs = 0): Promise<void> {
-    const { asked, target } = this.options
-    // One that has ended meanwhile is not asked.
+    const { log, target } = this.options
+    // A kept connection may have been closed meanwhile.
     if (!isKept || this.client?.isOver === true) this.end()
     this.client ??= new RawClient(target)
     const { client, holder } = this
     const askedMs = Date.now()
     try {
       for (const [index, piece] of bytes.entries()) {
-        if (index > 0) await pause(pauseMs)
+        if (index > 0) await thinkTime(pauseMs)
         client.write(piece)
       }
       const { status, headers, body } = await client.answer(ANSWER_MS)
-      const said = body.toString()
-      if (status === 502) this.note({ name, kind, askedMs, holder, isCut: false, isBadGateway: true }, new Error(said))
-      else asked.answered++
+      const text = body.toString()
+      if (status === 502) this.recordUnanswered({ name, kind, askedMs, holder, isCut: false, isBadGateway: true }, new Error(text))
+      else log.answered++
       if (status === 502) return this.end()
-      if (status !== 200 || said !== expected) asked.wrong.push(`${name} was answered ${status} ${said.slice(0, 80)}`)
+      if (status !== 200 || text !== expected) log.wrong.push(`${name} was answered ${status} ${text.slice(0, 80)}`)
       const pid = Number(headers.get('x-pid')?.[0])
       if (movesConnections || holder === undefined) this.holder = pid || undefined
       if (!isKept || pid === 0 || Number.isNaN(pid) || headers.get('connection')?.[0] === 'close') this.end()
     } catch (error) {
-      this.note({ name, kind, askedMs, holder, isCut: client.unread > 0 }, error)
+      this.recordUnanswered({ name, kind, askedMs, holder, isCut: client.unread > 0 }, error)
       this.end()
     }
   }
 
-  private note(one: Omit<Unanswered, 'why' | 'atMs'>, error: unknown): void {
-    this.options.asked.unanswered.push({ ...one, why: (error as Error).message, atMs: Date.now() })
+  private recordUnanswered(one: Omit<Unanswered, 'why' | 'atMs'>, error: unknown): void {
+    this.options.log.unanswered.push({ ...one, why: (error as Error).message, atMs: Date.now() })
   }
 
   private path(name: string): string {
@@ -158,24 +158,20 @@ export class Visitor {
   }
 }
 
-/** So many visitors, until `isOver`. */
-export async function visit(count: number, isOver: () => boolean, options: VisitorOptions): Promise<void> {
+/** Runs `count` clients until `isOver`. */
+export async function runChaosClients(count: number, isOver: () => boolean, options: ChaosClientOptions): Promise<void> {
   const { random } = options
   const each = async (index: number): Promise<void> => {
-    const visitor = new Visitor(options)
+    const client = new ChaosClient(options)
     while (!isOver()) {
       const kind = (index + Math.floor(random() * 3)) % 5
-      if (kind === 0) await visitor.upload(random() * 20)
-      else if (kind === 1) await visitor.download(random() * 100)
-      else if (kind === 2) await visitor.echo(1 + Math.floor(random() * 5), random() * 20)
-      else await visitor.small(kind === 3 || random() < 0.5)
-      await pause(random() * LONGEST_PAUSE_MS)
+      if (kind === 0) await client.upload(random() * 20)
+      else if (kind === 1) await client.download(random() * 100)
+      else if (kind === 2) await client.echo(1 + Math.floor(random() * 5), random() * 20)
+      else await client.small(kind === 3 || random() < 0.5)
+      await thinkTime(random() * LONGEST_PAUSE_MS)
     }
-    visitor.end()
+    client.end()
   }
   await Promise.all(Array.from({ length: count }, (_, index) => each(index)))
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,28 +1,28 @@
-// Uploads of random bodies over connections that carry several requests, their heads cut at random places: the server's SHA-256 must be ours.
+// Uploads of random bodies over connections with several requests. Heads and bodies are cut at random places. The app must answer the right
+// SHA-256.
 
 import { createHash } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
 import { seededRandom } from '../../../../../test/support/random.ts'
-import { RawClient, type Target } from './raw-client.ts'
+import { RawClient, type Target, thinkTime } from './raw-client.ts'
 
 const REQUESTS_PER_CONNECTION = 3
 const MAX_BODY_BYTES = 300_000
 const CONCURRENT = 24
-/** The share of pieces that their worker gets to see before the next one comes, and the others may come with it. */
+/** Fraction of pieces after which the client pauses, so that the worker reads them alone. */
 const PAUSES = 0.3
 const PAUSE_MS = 5
 
 export interface UploadTotals {
   uploads: number
   bytes: number
-  /** The clients' own words for what went wrong. */
+
   faults: string[]
 }
 
-/** Sends `count` uploads from clients side by side, each connection's by turns to `folders`. */
+/** Sends `count` uploads from parallel clients. Each connection uses the `folders` in turn. */
 export async function upload(target: Target, count: number, seed: number, folders: readonly string[] = ['/upload']): Promise<UploadTotals> {
   const random = seededRandom(seed)
-  // One random block; a body is a slice of it with a number in front.
+  // A body is a slice of one random block, with its number in front.
   const block = Buffer.alloc(MAX_BODY_BYTES)
   for (let at = 0; at < block.length; at += 4) block.writeUInt32LE(Math.floor(random() * 2 ** 32), at)
   const totals: UploadTotals = { uploads: 0, bytes: 0, faults: [] }
@@ -46,7 +46,7 @@ export async function upload(target: Target, count: number, seed: number, folder
   }
 
   async function oneUpload(connection: RawClient, number: number, folder: string): Promise<void> {
-    // Small bodies and none at all are as likely as large ones.
+    // One body in five is tiny or empty.
     const size = random() < 0.2 ? Math.floor(random() * 3) : Math.floor(random() * MAX_BODY_BYTES)
     const body = Buffer.from(block.subarray(0, size))
     if (size >= 4) body.writeUInt32LE(number, 0)
@@ -59,15 +59,15 @@ export async function upload(target: Target, count: number, seed: number, folder
     for (const piece of pieces(sent, head.length)) {
       if (connection.isOver) throw new Error(`upload ${number}: the connection ended while it was sent`)
       connection.write(piece)
-      await (random() < PAUSES ? wait(PAUSE_MS) : turnOfTheLoop())
+      await (random() < PAUSES ? thinkTime(PAUSE_MS) : turnOfTheLoop())
     }
-    const { status, body: said } = await connection.answer(30_000)
-    if (status !== 200 || said.toString() !== expected)
-      throw new Error(`upload ${number} (${size} bytes): ${status} ${said.subarray(0, 80)}`)
+    const { status, body: text } = await connection.answer(30_000)
+    if (status !== 200 || text.toString() !== expected)
+      throw new Error(`upload ${number} (${size} bytes): ${status} ${text.subarray(0, 80)}`)
     totals.bytes += size
   }
 
-  /** Cut in the head at 0 to 3 places, and in the body at some. */
+  /** Cuts the head at 0 to 3 places, and the request at 0 to 3 more. */
   function* pieces(sent: Buffer, headLength: number): Generator<Buffer> {
     const cuts = new Set<number>()
     for (let left = Math.floor(random() * 4); left > 0; left--) cuts.add(1 + Math.floor(random() * headLength))

@@ -1,4 +1,4 @@
-// A service manager as far as a balancer notices: it hears what is said, and opens sockets for others.
+// A fake service manager that records notifications.
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -6,9 +6,9 @@ import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn
 import { until } from '../../../../../test/support/until.ts'
 import { fixture, temporaryFolder } from './running-balancer.ts'
 
-export interface Said {
+export interface Notification {
   readonly pid: number
-  /** `READY=1` and so on, all that came at once. */
+  /** The assignments of one message, such as `READY=1`. */
   readonly assignments: readonly string[]
 }
 
@@ -21,7 +21,7 @@ export class FakeServiceManager {
     this.env = env
   }
 
-  /** `abstract`: its socket has no file. `watchdogMs`: how often it wants to hear something. */
+  /** `abstract`: its socket has no file. `watchdogMs`: timeout of its watchdog. */
   static async start({ abstract = false, watchdogMs }: { abstract?: boolean; watchdogMs?: number } = {}): Promise<FakeServiceManager> {
     const folder = temporaryFolder()
     const program = join(folder, 'datagrams')
@@ -33,8 +33,8 @@ export class FakeServiceManager {
     return new FakeServiceManager(child, { NOTIFY_SOCKET: socket, ...(watchdogMs && { WATCHDOG_USEC: String(watchdogMs * 1000) }) })
   }
 
-  /** All that it has heard, in order. */
-  get heard(): Said[] {
+  /** All notifications, in order. */
+  get notifications(): Notification[] {
     return this.child
       .stdout()
       .split('\n')
@@ -45,11 +45,11 @@ export class FakeServiceManager {
       })
   }
 
-  /** Resolves with the first from `index` on that has an assignment like this. */
-  untilHeard(assignment: RegExp, index = 0): Promise<Said> {
-    const find = () => this.heard.slice(index).find(({ assignments }) => assignments.some((one) => assignment.test(one)))
-    return until(find, 15_000, `${assignment} to be heard`).catch((error) => {
-      throw new Error(`${error.message}: ${JSON.stringify(this.heard)}`)
+  /** Resolves with the first notification, from `index` on, that has a matching assignment. */
+  untilNotified(assignment: RegExp, index = 0): Promise<Notification> {
+    const find = () => this.notifications.slice(index).find(({ assignments }) => assignments.some((one) => assignment.test(one)))
+    return until(find, 15_000, `the notification ${assignment}`).catch((error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(this.notifications)}`)
     })
   }
 

@@ -1,11 +1,11 @@
-// Two workers that burn CPU, and what must be true of them when the clients have gone: nothing is on its way, every worker is free, and the counts add up.
+// Two workers that burn CPU, and checks after the clients have gone: no connection is under way, every worker is free, and the counts add up.
 
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import type { BalancerStatus, WorkerStatus } from '../../../src/status.ts'
 import { type RunningBalancer, startBalancer } from './running-balancer.ts'
 
 export interface BurningOptions {
-  /** What is left out is as by default. */
+  /** Left out: the default. */
   readonly policy?: BalancerConfig['policy']
   readonly queue?: { readonly limit?: number; readonly timeoutMs?: number }
   readonly more?: BalancerConfig
@@ -20,37 +20,37 @@ export async function startBurning({ policy, queue, more, env = {} }: BurningOpt
   return balancer
 }
 
-/** Resolves when all clients have gone and every worker is free to take the next connection: none is thought to be on its way to it. */
+/** Resolves when no connection is left and every worker counts as free. */
 export function untilFree(balancer: RunningBalancer): Promise<BalancerStatus> {
   return balancer.untilStatus(
     ({ connections: { waiting }, pools }) =>
       Object.values(waiting).every((count) => count === 0) &&
       pools.every(({ workers }) => workers.every(({ load }) => load.isFree && load.inFlight === 0 && load.connections === 0)),
-    'every worker free and nobody waiting',
+    'every worker free and no waiting connection',
     30_000,
   )
 }
 
-/** The same, when they have begun at least so many requests since their start: a worker may report that a moment later. */
+/** The same, when the workers have reported at least this many started requests. */
 export async function untilBegun(balancer: RunningBalancer, requests: number): Promise<BalancerStatus> {
   await untilFree(balancer)
   return balancer.untilStatus((status) => sumOf(begunOf(status)) >= requests, `${requests} requests begun`)
 }
 
-/** Requests that each worker has begun. */
+/** Requests that each worker has started. */
 export function begunOf(status: BalancerStatus): number[] {
   return workersOf(status).map(({ begun }) => begun)
 }
 
 /**
- * What is not as it should be when every request has been answered: connections that were refused, or closed by the client before a worker had them.
- * `hangUps`: clients have closed some of their own accord, idle or waiting.
+ * Failures after a run in which every request was answered: connections that were refused, or closed by the client before a worker had them.
+ * `hangUps`: clients have hung up on purpose, so closed connections are no failure.
  */
 export function faultsOf({ connections: { refused, closed }, pools }: BalancerStatus, hangUps = false): string[] {
   return [
     ...Object.entries(refused).map(([reason, count]) => [`refused, ${reason}`, count] as const),
     ...(hangUps ? [] : [['closed', closed] as const]),
-    ...pools.map(({ boardFaults }) => ['faults of the board', boardFaults] as const),
+    ...pools.map(({ boardFaults }) => ['impossible load values', boardFaults] as const),
   ].flatMap(([what, count]) => (count === 0 ? [] : [`${count} ${what}`]))
 }
 

@@ -1,38 +1,38 @@
-// Chaos: workers and the primary are hit at random, in every moment, while visitors ask all the time. Only what had begun in a worker that was hit, and
-// died of it, may go unanswered.
+// The chaos test: faults hit workers and the primary at random moments while clients send requests. Only requests that a killed worker had
+// started may stay unanswered.
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import type { BalancerStatus } from '../../../src/status.ts'
-import { Begun } from './begun.ts'
-import { type ChaosWorld, commit, type Fault, faults, findVictim, isAlive, type Moment, moments } from './chaos-faults.ts'
-import { Asked, type Unanswered, visit } from './chaos-visitors.ts'
+import { RequestLog, runChaosClients, type Unanswered } from './chaos-clients.ts'
+import { type ChaosWorld, type Fault, faults, findVictim, inject, isAlive, type Moment, moments } from './chaos-faults.ts'
 import { runCommand } from './commands.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './running-balancer.ts'
+import { StartedRequests } from './started-requests.ts'
 
 export interface ChaosOptions {
   readonly seed: number
   readonly durationMs: number
   readonly visitors: number
   readonly longestBusyMs: number
-  /** A reload or another operation in so many rounds. */
+  /** One round in this many has a reload or another operation. */
   readonly operationEvery: number
-  /** Told what is done in each round. */
-  readonly tell?: (line: string) => void
+  /** Called with a line for each fault and each round. */
+  readonly onProgress?: (line: string) => void
 }
 
 export interface ChaosTotals {
   rounds: number
   answered: number
-  /** Begun in a worker that died. */
+  /** Unanswered requests that had started in a killed worker. */
   lostWithWorker: number
-  /** Sent on a connection that a worker had which died, before that had read it. */
+  /** Unanswered requests on a connection of a killed worker that had not read them. */
   cutWithWorker: number
-  /** Between a claim and the app's first line. */
+  /** Unanswered requests of a worker killed between its claim and the first line of the app. */
   hitBetween: number
   takenBack: number
-  /** How often each fault came in each moment. */
+  /** By fault and moment. */
   readonly hits: Record<string, number>
   readonly operations: Record<string, number>
   heapMb: [before: number, after: number]
@@ -46,12 +46,12 @@ interface Hit {
   readonly pool: string
   readonly what: string
   readonly atMs: number
-  /** One request may have been between the claim and the app's first line. */
+  /** The one request that may have been between the claim and the first line of the app. */
   between: string | undefined
 }
 
 const POOLS = { web: 4, api: 2 }
-/** Without the native module Node closes connections that it has no descriptor for. */
+/** Without the native module Node closes a connection when there is no descriptor for it. */
 const possible = faults.filter((fault) => movesConnections || fault !== 'descriptors of the primary')
 /** A worker whose loop is busy for longer is replaced and killed. */
 const HANG_MS = 4_000
@@ -61,10 +61,10 @@ const MEMORY_SAMPLES = 20
 const MORE_HEAP_MB = 4
 const MORE_RESIDENT_MB = 64
 
-/** Runs until the time is over, or something has gone wrong. */
+/** Runs until the time is over, or until the first failure. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
   const random = seededRandom(options.seed)
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const folder = join(temporaryFolder(), 'faults')
   mkdirSync(folder)
   const reload = { settleMs: 200 }
@@ -82,17 +82,17 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
     args: ['--log-level', 'info'],
   })
   await balancer.untilAllReady()
-  const asked = new Asked()
-  const world: ChaosWorld = { target: balancer.port, asked, random, balancer, begun, folder, longestBusyMs: options.longestBusyMs }
+  const log = new RequestLog()
+  const world: ChaosWorld = { target: balancer.port, log, random, balancer, begun, folder, longestBusyMs: options.longestBusyMs }
   const totals: ChaosTotals = {
     ...{ rounds: 0, answered: 0, lostWithWorker: 0, cutWithWorker: 0, hitBetween: 0, takenBack: 0, hits: {}, operations: {} },
     ...{ heapMb: [0, 0], residentMb: [0, 0], descriptors: [balancer.descriptors, 0], faults: [] },
   }
   let isOver = false
-  const visitors = visit(options.visitors, () => isOver, world)
+  const visitors = runChaosClients(options.visitors, () => isOver, world)
   const hits: Hit[] = []
   const ends = performance.now() + options.durationMs
-  // What the first rounds bring into memory stays there.
+  // Memory grows in the first rounds, so it is measured after them.
   const measureAt = performance.now() + options.durationMs / 5
 
   while (performance.now() < ends && totals.faults.length === 0) {
@@ -104,19 +104,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTotals> {
   isOver = true
   await visitors
   judge(world, totals, hits)
-  totals.answered = asked.answered
+  totals.answered = log.answered
   totals.faults.push(...begun.twice.map((name) => `${name} began twice`))
   if (totals.faults.length === 0) await endWhereItBegan(balancer, totals)
-  // Node warns of a handle that a worker without descriptors could not get.
-  const said = balancer.child.stderr().replace(/^(\(node:\d+\) SentHandleNotReceivedWarning: |\(Use `node --trace-warnings).*\n/gm, '')
-  if (said !== '') totals.faults.push(`on stderr: ${said}`)
+  // Node warns of a handle that a worker without descriptors could not receive.
+  const stderr = balancer.child.stderr().replace(/^(\(node:\d+\) SentHandleNotReceivedWarning: |\(Use `node --trace-warnings).*\n/gm, '')
+  if (stderr !== '') totals.faults.push(`on stderr: ${stderr}`)
   const code = await balancer.stop(60_000)
   if (code !== 0) totals.faults.push(`the balancer ended with ${code}`)
   if (totals.faults.length > 0) totals.faults.push(balancer.child.output().split('\n').slice(-60).join('\n'))
   return totals
 }
 
-/** One or two workers are hit, perhaps while an operator is at work; then all is as before. */
+/** Hits one or two processes, perhaps during an operation. Then every worker must be ready again. */
 async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTotals, hits: Hit[]): Promise<void> {
   const { balancer, random } = world
   totals.rounds++
@@ -132,7 +132,7 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
         workers.map(({ pid, state }) => [pid, state === 'ready' ? name : undefined]),
       ),
     )
-    // Somebody must be left in each pool.
+    // Each pool keeps a worker.
     const mayHit = (pid: number) => {
       const name = poolOf.get(pid)
       return name !== undefined && !hitNow.some((hit) => hit.pid === pid || (hit.pool === name && name === 'api'))
@@ -143,20 +143,20 @@ async function round(world: ChaosWorld, options: ChaosOptions, totals: ChaosTota
     totals.hits[what] = (totals.hits[what] ?? 0) + 1
     const hit = { pid: victim.pid, pool: poolOf.get(victim.pid) as string, what, atMs: Date.now(), between: undefined }
     if (fault !== 'descriptors of the primary') hitNow.push(hit)
-    options.tell?.(`round ${totals.rounds}: ${victim.pid} of ${hit.pool}: ${what}`)
-    under.push(victim.over, commit(world, fault, victim.pid))
-    // A status can't be asked for meanwhile.
+    options.onProgress?.(`round ${totals.rounds}: ${victim.pid} of ${hit.pool}: ${what}`)
+    under.push(victim.over, inject(world, fault, victim.pid))
+    // Without descriptors the admin page does not answer.
     if (fault === 'descriptors of the primary') await Promise.all(under)
   }
   hits.push(...hitNow)
-  options.tell?.(`round ${totals.rounds}: ${world.asked.answered} answered`)
-  const told = () => `round ${totals.rounds}, ${hitNow.map(({ pid, what }) => `${pid}: ${what}`).join('; ')}`
+  options.onProgress?.(`round ${totals.rounds}: ${world.log.answered} answered`)
+  const what = () => `round ${totals.rounds}, ${hitNow.map(({ pid, what }) => `${pid}: ${what}`).join('; ')}`
   try {
     await Promise.all(under)
     await operation
     await balancer.untilStatus(isStrong, 'full strength', STRONG_AGAIN_MS)
   } catch (error) {
-    totals.faults.push(`${told()}: ${(error as Error).message}`)
+    totals.faults.push(`${what()}: ${(error as Error).message}`)
   }
 }
 
@@ -167,26 +167,26 @@ function isStrong({ pools }: BalancerStatus): boolean {
   )
 }
 
-/** What was not answered must have begun in a worker that was hit and is gone, or must have been on a connection that such a one had. */
-function judge({ asked, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly Hit[]): void {
+/** An unanswered request must have started in a killed worker, or must have been on a connection of one. */
+function judge({ log, begun }: ChaosWorld, totals: ChaosTotals, hits: readonly Hit[]): void {
   begun.read()
-  totals.faults.push(...asked.wrong.splice(0))
-  for (const one of asked.unanswered.splice(0)) {
+  totals.faults.push(...log.wrong.splice(0))
+  for (const one of log.unanswered.splice(0)) {
     const began = begun.pidOf(one.name)
-    // Of a request that was forwarded, either.
+    // A forwarded request has two: the worker that started it, and the one with its connection.
     const had = [began, one.holder].filter((pid) => pid !== undefined)
     if (had.some((holder) => hits.some(({ pid }) => pid === holder) && !isAlive(holder))) {
       if (began === undefined) totals.cutWithWorker++
       else totals.lostWithWorker++
       continue
     }
-    // Where connections don't move, a body may be on its way to a worker that is hit.
+    // Over the portable channel a body may be on its way to another worker.
     const isLostBody = one.isBadGateway === true && one.kind === 'upload' && !movesConnections
     if (isLostBody && began === undefined && hits.some((hit) => isNear(hit, one))) {
       totals.cutWithWorker++
       continue
     }
-    // A connection that moved may be with another than its holder.
+    // A connection may have moved since its last answer.
     const mayBeBetween = began === undefined && (had.length === 0 || movesConnections)
     const between = mayBeBetween ? hits.find((hit) => hit.between === undefined && isNear(hit, one) && !isAlive(hit.pid)) : undefined
     if (between === undefined) totals.faults.push(faultOf(one, began))
@@ -216,7 +216,7 @@ async function operate({ balancer, random }: ChaosWorld, totals: ChaosTotals): P
   totals.operations[what] = (totals.operations[what] ?? 0) + 1
 }
 
-/** What its heap holds without its garbage, the least of several looks; and what is resident. */
+/** The heap after garbage collection, as the least of several samples, and the resident memory. */
 async function memoryMb(balancer: RunningBalancer): Promise<[heap: number, resident: number]> {
   let least = Number.POSITIVE_INFINITY
   process.kill(balancer.pid, 'SIGUSR2')

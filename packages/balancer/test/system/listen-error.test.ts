@@ -1,4 +1,4 @@
-// What is said when an address can't be bound: what it means there, and what to do.
+// The error for an address that can't be bound: what it means and what to do.
 
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
@@ -12,13 +12,18 @@ const test = suite('listen errors')
 const failure = (code: string): Error => Object.assign(new Error(`bind ${code}`), { code })
 
 const refusals: [address: { host?: string; port?: number; path?: string }, where: string, code: string, message: RegExp][] = [
-  [{ port: 80 }, '[::]:80', 'EACCES', /^cannot listen on \[::\]:80: ports below 1024 need a right .*CAP_NET_BIND_SERVICE.*\(EACCES\)$/],
+  [
+    { port: 80 },
+    '[::]:80',
+    'EACCES',
+    /^cannot listen on \[::\]:80: this user lacks the right to listen on ports below 1024.*CAP_NET_BIND_SERVICE.*\(EACCES\)$/,
+  ],
   [{ port: 3000 }, '[::]:3000', 'EACCES', /this user may not listen there \(EACCES\)$/],
-  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'EACCES', /: this user may not make a file in \/srv\/x; choose/],
-  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'ENOENT', /: there is no folder \/srv\/x; make it first \(ENOENT\)$/],
-  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'ENOTDIR', /: \/srv\/x is no folder \(ENOTDIR\)$/],
-  [{ host: '192.0.2.1', port: 80 }, '192.0.2.1:80', 'EADDRNOTAVAIL', /: this machine has no such address; leave the host out/],
-  [{ host: 'nowhere.example', port: 80 }, 'nowhere.example:80', 'ENOTFOUND', /: the name nowhere\.example has no address/],
+  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'EACCES', /: this user may not create a file in \/srv\/x; choose/],
+  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'ENOENT', /: the folder \/srv\/x does not exist; create it first \(ENOENT\)$/],
+  [{ path: '/srv/x/app.sock' }, '/srv/x/app.sock', 'ENOTDIR', /: \/srv\/x is not a folder \(ENOTDIR\)$/],
+  [{ host: '192.0.2.1', port: 80 }, '192.0.2.1:80', 'EADDRNOTAVAIL', /: this machine has no such address; leave out the host/],
+  [{ host: 'nowhere.example', port: 80 }, 'nowhere.example:80', 'ENOTFOUND', /: the name nowhere\.example does not resolve/],
   [{ host: '::1', port: 80 }, '[::1]:80', 'EAFNOSUPPORT', /write an IPv4 address/],
   [{ port: 3000 }, '[::]:3000', 'EMFILE', /^cannot listen on \[::\]:3000 \(EMFILE\)$/],
 ]
@@ -30,7 +35,7 @@ for (const [address, where, code, message] of refusals) {
   })
 }
 
-test('an address in use: the process that has it is named', async () => {
+test('the error for an address in use names the process that listens', async () => {
   const source = "require('node:net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
   const other = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
   atSuiteEnd(() => other.kill('SIGKILL'))
@@ -45,7 +50,7 @@ test('an address in use: the process that has it is named', async () => {
   )
 })
 
-test('an address that this process has itself, and one that no process has', async () => {
+test('the error names an address of this process, and no owner when it is unknown', async () => {
   const own = createServer().listen(0, '127.0.0.1')
   await untilEvent(own, 'listening')
   const { port } = own.address() as { port: number }

@@ -1,26 +1,26 @@
-// More clients than the workers can serve, who ask without a pause and check every answer: that it comes once, whole, and is that to their own request.
+// More clients than the workers can serve, which send requests without a pause. Each checks that its answer is complete, is for its own
+// request, and comes once.
 
 import { get, RawClient, type Target } from './raw-client.ts'
 
 const ANSWER_MS = 30_000
-/** As long as the fixture's. */
+/** As in the fixture. */
 const BODY_BYTES = 2_000
 
-export interface CrowdOptions {
+export interface SaturatingOptions {
   readonly target: Target
   readonly clients: number
-  /** What a request burns. */
+  /** CPU time of a request. */
   readonly ms: number
-  /** On one connection for each client, until an answer says that it is the last; left out: on a new one for each request. */
+  /** Each client keeps its connection until an answer closes it. Left out: one connection for each request. */
   readonly isKept?: boolean
-  /** Asked before each request, with how many have been asked. */
+  /** Called before each request with the number of requests sent so far. */
   readonly isOver: (asked: number) => boolean
-  /** Begins the names of the requests, where several crowds ask. */
+  /** Prefix of the requests' names, unique among runs at the same time. */
   readonly prefix?: string
 }
 
-/** A request that was not answered, and what is known of it. */
-export interface Unserved {
+export interface Unanswered {
   readonly name: string
   readonly why: string
   /** The process that gave the last answer on this connection; undefined: there was none. */
@@ -28,21 +28,28 @@ export interface Unserved {
   readonly atMs: number
 }
 
-export interface CrowdTotals {
+export interface SaturatingTotals {
   asked: number
   answered: number
-  /** Answers that the client with the fewest had. */
+  /** Answers of the client with the fewest. */
   fewest: number
-  /** Connections that were opened. */
+  /** Opened connections. */
   opened: number
-  readonly unserved: Unserved[]
-  /** Answers that were wrong, in words. */
+  readonly unserved: Unanswered[]
+
   readonly wrong: string[]
 }
 
-/** Resolves when every client has its last answer. Never rejects. */
-export async function runCrowd({ target, clients, ms, isKept = false, isOver, prefix = 'r' }: CrowdOptions): Promise<CrowdTotals> {
-  const totals: CrowdTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
+/** Runs the clients. Resolves when each has its last answer. Never rejects. */
+export async function saturate({
+  target,
+  clients,
+  ms,
+  isKept = false,
+  isOver,
+  prefix = 'r',
+}: SaturatingOptions): Promise<SaturatingTotals> {
+  const totals: SaturatingTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
 
   async function ask(client: RawClient, name: string): Promise<{ pid: number; isLast: boolean }> {
     const request = get(`/${name}?ms=${ms}`, isKept ? { Connection: 'keep-alive' } : {})
@@ -50,14 +57,14 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
     const expected = `${name} `.repeat(Math.ceil(BODY_BYTES / (name.length + 1))).slice(0, BODY_BYTES)
     if (status !== 200 || body.toString('latin1') !== expected)
       totals.wrong.push(`${name}: ${status} ${body.toString('latin1').slice(0, 80)}`)
-    // A second answer would be on its way.
+    // A second answer would arrive before the connection ends.
     if (!isKept) await client.over(ANSWER_MS)
     if (client.unread > 0) totals.wrong.push(`${name}: ${client.unread} bytes behind its answer`)
     totals.answered++
     return { pid: Number(headers.get('x-pid')?.[0]), isLast: !isKept || headers.get('connection')?.[0] === 'close' }
   }
 
-  /** Gives how many answers one client had. */
+  /** Resolves with the number of answers of one client. */
   async function run(): Promise<number> {
     let answers = 0
     let client: RawClient | undefined
@@ -90,7 +97,7 @@ export async function runCrowd({ target, clients, ms, isKept = false, isOver, pr
   return totals
 }
 
-/** An `isOver` for so long from now. */
+/** An `isOver` that turns true after `ms`. */
 export function forMs(ms: number): () => boolean {
   const endsAt = performance.now() + ms
   return () => performance.now() >= endsAt

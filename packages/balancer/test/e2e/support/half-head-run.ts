@@ -1,24 +1,24 @@
-// Clients that send half a head and then nothing: they must cost the others nothing, and each must be told 408 in time.
+// Clients that send half a head and then nothing. Each must get a 408 in time, and other clients must be served meanwhile.
 
-import { exchange, get, RawClient } from './raw-client.ts'
+import { exchange, get, RawClient, thinkTime } from './raw-client.ts'
 import { startBalancer } from './running-balancer.ts'
 
 const CONNECTING_AT_ONCE = 100
 
 export interface HalfHeadTotals {
   answered: number
-  /** From the last moment before it connected to the answer: the longest, and the shortest from when it was connected. */
+  /** The longest time from connecting to the answer, and the shortest time from the half head to the answer. */
   longestMs: number
   shortestMs: number
-  /** The most that were held at a time. */
+  /** Connections with an incomplete head at the same time. */
   held: number
-  /** Other clients that were served while all of them were held, and the longest that one of them waited. */
+  /** Requests of another client that were answered meanwhile, and the slowest of them. */
   served: number
   slowestServedMs: number
   faults: string[]
 }
 
-/** `slackMs`: how long after the deadline the last may be told. */
+/** `slackMs`: the last answer may come this long after the deadline. */
 export async function holdHalfHeads(count: number, headTimeoutMs: number, slackMs: number): Promise<HalfHeadTotals> {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs } })
   await balancer.untilAllReady()
@@ -37,14 +37,14 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number, slackM
   async function hold(number: number): Promise<void> {
     const startedAt = performance.now()
     const client = await new RawClient(balancer.port).connected()
-    // Some stop inside the request line, some inside a field, some before the last empty line.
+    // The heads are cut everywhere: in the request line, in a field, and before the empty line.
     const whole = get(`/half/${number}`, { 'X-Field': 'v'.repeat(number % 200) })
     client.write(whole.slice(0, 1 + ((number * 7919) % (whole.length - 1))))
     const sentAt = performance.now()
-    held.push(told(client, startedAt, sentAt, number))
+    held.push(refused(client, startedAt, sentAt, number))
   }
 
-  async function told(client: RawClient, startedAt: number, sentAt: number, number: number): Promise<void> {
+  async function refused(client: RawClient, startedAt: number, sentAt: number, number: number): Promise<void> {
     try {
       const { status } = await client.answer(headTimeoutMs + 10_000)
       const now = performance.now()
@@ -63,7 +63,7 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number, slackM
   for (let from = 0; from < count; from += CONNECTING_AT_ONCE) {
     await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - from) }, (_, index) => hold(from + index)))
   }
-  const { connections } = await balancer.untilStatus(({ connections }) => connections.accepted >= count, 'all of them accepted')
+  const { connections } = await balancer.untilStatus(({ connections }) => connections.accepted >= count, 'all connections accepted')
   totals.held = connections.waiting.head
 
   let over = false
@@ -76,11 +76,11 @@ export async function holdHalfHeads(count: number, headTimeoutMs: number, slackM
     totals.slowestServedMs = Math.max(totals.slowestServedMs, performance.now() - startedAt)
     if (status !== 200) totals.faults.push(`another client was answered ${status}`)
     if (totals.answered === 0) totals.served++
-    // One after the other, so that the wait of each is its own.
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    // One request after the other: each measures its own wait.
+    await thinkTime(5)
   }
   await ended
-  if (totals.longestMs > headTimeoutMs + slackMs) totals.faults.push(`one was answered after ${Math.round(totals.longestMs)} ms`)
+  if (totals.longestMs > headTimeoutMs + slackMs) totals.faults.push(`an answer took ${Math.round(totals.longestMs)} ms`)
   const status = await balancer.status()
   if (status.connections.refused['head-timeout'] !== count)
     totals.faults.push(`${status.connections.refused['head-timeout']} were counted as head-timeout`)

@@ -1,25 +1,26 @@
-// Workers are killed while hand-offs are on their way to them. What no worker had begun must be answered by another, and nothing may begin twice.
+// Kills workers while hand-offs are on their way to them. A request that no worker has started must be answered by another worker, and no
+// request may start twice.
 
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
-import { Begun } from './begun.ts'
-import { exchange, get } from './raw-client.ts'
+import { exchange, get, thinkTime } from './raw-client.ts'
 import { type RunningBalancer, startBalancer } from './running-balancer.ts'
+import { StartedRequests } from './started-requests.ts'
 
 const WORKERS = 4
 const CLIENTS = 48
-/** Until it is killed. */
+/** The blocked worker is killed before that. */
 const BLOCK_MS = 3_600_000
 const ON_THEIR_WAY_MS = 50
 
 export interface KillTotals {
   kills: number
   requests: number
-  /** Ended without an answer after some worker had begun them: they died with it. */
+  /** Unanswered requests that had started in a killed worker. */
   lostWithWorker: number
-  /** Connections that were on their way to a worker when it died. */
+  /** Connections that the primary has taken back from killed workers. */
   takenBack: number
-  /** Kills at any moment may hit the microseconds between a claim and the app's first line; those seen. */
+  /** Kills in the microseconds between a claim and the app's first line. */
   hitBetween: number
   faults: string[]
 }
@@ -27,7 +28,7 @@ export interface KillTotals {
 /** Kills `kills` workers, one after the other, each under load. */
 export async function killUnderLoad(kills: number, seed: number): Promise<KillTotals> {
   const random = seededRandom(seed)
-  const begun = new Begun()
+  const begun = new StartedRequests()
   const balancer = await startBalancer({
     config: {
       app: 'begun-app.mjs',
@@ -35,7 +36,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
       pools: { web: { workers: WORKERS, queue: { timeoutMs: 300_000 } } },
       restartDelayMs: 10,
       maxRestartDelayMs: 50,
-      // Dying is what they are here for.
+      // Workers are killed all the time.
       maxRestarts: kills,
     },
     env: { BEGUN_FILE: begun.file },
@@ -46,7 +47,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
   let id = 0
 
   for (let round = 0; round < kills; round++) {
-    // Three of four hit a worker that is known to be inside a request; the fourth hits anywhere.
+    // Three of four kills hit a worker in the middle of a request, the fourth hits at a random moment.
     const aimed = random() < 0.75
     const unanswered = new Map<string, string>()
     let killed = false
@@ -77,7 +78,7 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
     } else {
       const { pools } = await balancer.status()
       const ready = pools.flatMap(({ workers }) => workers).filter(({ state }) => state === 'ready')
-      await new Promise((resolve) => setTimeout(resolve, random() * 20))
+      await thinkTime(random() * 20)
       process.kill((ready[Math.floor(random() * ready.length)] as { pid: number }).pid, 'SIGKILL')
     }
     totals.kills++
@@ -88,11 +89,11 @@ export async function killUnderLoad(kills: number, seed: number): Promise<KillTo
     const lost = [...unanswered].filter(([name]) => begun.pidOf(name) === undefined)
     totals.lostWithWorker += unanswered.size - lost.length
     if (!aimed && lost.length === 1) totals.hitBetween++
-    else if (lost.length > 0) totals.faults.push(`kill ${round}: never begun and lost: ${lost.map((one) => one.join(': ')).join(' | ')}`)
+    else if (lost.length > 0) totals.faults.push(`kill ${round}: never started and lost: ${lost.map((one) => one.join(': ')).join(' | ')}`)
     await balancer.untilAllReady()
   }
 
-  totals.faults.push(...begun.twice.map((name) => `${name} began twice`))
+  totals.faults.push(...begun.twice.map((name) => `${name} started twice`))
   totals.takenBack = (await balancer.status()).handOffs.takenBack
   await balancer.untilDescriptors(descriptors).catch((error) => totals.faults.push(error.message))
   await endOf(balancer, totals)

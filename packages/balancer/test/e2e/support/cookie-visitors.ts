@@ -1,13 +1,13 @@
-// Visitors of an app that gives each of them a session cookie: they arrive, and come again.
+// Visitors of an app that sets a session cookie for each, in the memory of one worker.
 
 import { assert } from '../../../../../test/suite.ts'
 import { type Answer, exchange, get, json } from './raw-client.ts'
 import type { RunningBalancer } from './running-balancer.ts'
 
-export interface Said {
+export interface SlotAnswer {
   readonly pid: number
   readonly slot: number
-  /** Did this process make the session? */
+  /** Did this process create the session? */
   readonly isOwn: boolean
 }
 
@@ -23,25 +23,25 @@ export function cookieOf(answer: Answer): string | undefined {
     ?.split(';')[0]
 }
 
-/** So many, one after the other. */
-export async function arrive(balancer: RunningBalancer, count: number): Promise<Visitor[]> {
+/** Creates `count` visitors, one after the other. */
+export async function newVisitors(balancer: RunningBalancer, count: number): Promise<Visitor[]> {
   const visitors: Visitor[] = []
   for (let index = 0; index < count; index++) {
     const answer = await exchange(balancer.port, get('/'))
-    const { slot, isOwn } = json<Said>(answer)
+    const { slot, isOwn } = json<SlotAnswer>(answer)
     assert.ok(isOwn)
     visitors.push({ slot, cookie: cookieOf(answer) as string })
   }
   return visitors
 }
 
-export async function visit(balancer: RunningBalancer, { cookie }: Pick<Visitor, 'cookie'>, path = '/'): Promise<Said> {
-  return json<Said>(await exchange(balancer.port, get(path, { Cookie: `first=1; ${cookie}` })))
+export async function visit(balancer: RunningBalancer, { cookie }: Pick<Visitor, 'cookie'>, path = '/'): Promise<SlotAnswer> {
+  return json<SlotAnswer>(await exchange(balancer.port, get(path, { Cookie: `first=1; ${cookie}` })))
 }
 
-/** Each visitor comes twice, and must come to its slot; gives who answered. */
-export async function visits(balancer: RunningBalancer, visitors: readonly Visitor[]): Promise<Said[]> {
-  const all: Said[] = []
+/** Sends two requests of each visitor, which must reach its slot. Resolves with the answers. */
+export async function visitTwice(balancer: RunningBalancer, visitors: readonly Visitor[]): Promise<SlotAnswer[]> {
+  const all: SlotAnswer[] = []
   for (const visitor of [...visitors, ...visitors]) {
     const said = await visit(balancer, visitor)
     assert.is(said.slot, visitor.slot)

@@ -1,18 +1,18 @@
-// Holds the same random connections with the balanced app and with the bare one, and compares what each says.
+// Sends the same random connections to the balanced app and to the bare app, and compares the answers.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { RestMode } from '@switchyard/worker-runtime'
 import fc from 'fast-check'
 import { assert } from '../../../../../test/suite.ts'
 import { spawnLogged } from '../../../../../test/support/spawn.ts'
-import { hold, type RandomConnection, randomConnection } from './random-connections.ts'
+import { playConnection, type RandomConnection, randomConnection } from './random-connections.ts'
 import { fixture, startBalancer } from './running-balancer.ts'
-import { movesOf } from './steered.ts'
+import { movesOf } from './steering-load.ts'
 
 const AT_ONCE = 16
 const CHUNK = 1_000
 
-/** `count` connections, `AT_ONCE` side by side. Fails with the first that differ. */
+/** Compares `count` connections, AT_ONCE at a time. Fails with the first differences. */
 export async function compareConnections({ count, seed, rest = 'auto' }: { count: number; seed: number; rest?: RestMode }): Promise<void> {
   const faults: string[] = []
   const env = { MIRROR_APP: '1' }
@@ -32,7 +32,7 @@ export async function compareConnections({ count, seed, rest = 'auto' }: { count
   await balancer.untilAllReady()
   const before = balancer.descriptors
   const compare = async (connection: RandomConnection): Promise<void> => {
-    const [balanced, expected] = await Promise.all([hold(balancer.port, connection), hold(port, connection)])
+    const [balanced, expected] = await Promise.all([playConnection(balancer.port, connection), playConnection(port, connection)])
     if (isDeepStrictEqual(balanced, expected)) return
     faults.push(`${JSON.stringify(connection)}\n  bare app:\n    ${expected.join('\n    ')}\n  balanced:\n    ${balanced.join('\n    ')}`)
   }
