@@ -40,7 +40,7 @@ import { VISITORS, VisitorTable, visitorTransfer } from './visitors/visitor-tabl
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
-  /** What goes to a successor beside the listeners. */
+  /** Sockets that go to a new primary beside the listeners. */
   readonly extraSockets = new ExtraSockets()
   private readonly transport: Transport
   private readonly learned: VisitorTable
@@ -68,7 +68,7 @@ export class Balancer implements Operations {
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  /** `inheritance`: what this process was started with, if somebody has looked. */
+  /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
   constructor(settings: Settings, startup?: Startup) {
     const startMessage = startup?.oldPrimaryLink?.startMessage
     this.listeners = new Listeners(startup?.sockets)
@@ -187,7 +187,7 @@ export class Balancer implements Operations {
         settings: () => this.settings,
         freePorts,
         drain: () => {
-          // Who hears of the drain may ask for it again at once.
+          // A listener of the drain event may ask for another drain at once.
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
         },
         fail: (error) => this.fail(error),
@@ -196,7 +196,7 @@ export class Balancer implements Operations {
     )
   }
 
-  /** Starts the workers and resolves when every pool has one (of a successor: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /** Starts the workers and resolves when every pool has one (in a new primary: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })

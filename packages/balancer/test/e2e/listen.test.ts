@@ -145,9 +145,9 @@ test('requests on every port are finished during a reload and a stop', async () 
     const begun = balancer.lines.filter(({ msg }) => msg === 'wait begun').length
     const client = new RawClient(second).write(hold.request('/wait'))
     await until(() => balancer.lines.filter(({ msg }) => msg === 'wait begun').length > begun)
-    const drains = balancer.lines.filter(({ msg }) => msg.includes(' drains')).length
+    const drains = balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length
     const ended = end()
-    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' drains')).length > drains)
+    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length > drains)
     hold.release()
     const { status, body } = await client.answer()
     assert.is(status, 200)

@@ -13,7 +13,7 @@ export interface ControlCommandsOptions {
   addExamples(command: Command, examples: readonly string[]): void
 }
 
-interface CommonOptions {
+interface ControlOptions {
   config?: string
   control?: string
   json?: boolean
@@ -29,7 +29,7 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   const operation = <Args extends unknown[]>(
     name: string,
     description: string,
-    run: (args: Args, options: CommonOptions, command: Command) => Promise<number>,
+    run: (args: Args, options: ControlOptions, command: Command) => Promise<number>,
   ): Command =>
     add<Args>(name, description, run)
       .option('-c, --config <file>', 'config file that the balancer was started with (default: the one in this folder)')
@@ -117,7 +117,7 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   const logs = operation<[{ pool: string; slot: number | undefined }?]>(
     'logs',
     "print the last lines of the log and of the workers' output",
-    async ([filter], options) => (await import('./logs.ts')).logs({ ...(options as CommonOptions & { lines: number }), ...filter }, io),
+    async ([filter], options) => (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
   )
     .argument('[worker]', 'only lines of this pool (web) or worker (web/0)', toPoolOrSlot)
     .option('-f, --follow', 'keep printing new lines')
