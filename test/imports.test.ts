@@ -67,6 +67,14 @@ const planted: readonly [title: string, file: string, text: string, breach: RegE
     /reaches into packages\/routing\/src\/load\.ts/,
   ],
   ['config from the pool', 'packages/balancer/src/dispatch/a.ts', "import { x } from '../config/load-config.ts'", /above it/],
+  [
+    'dispatch from supervision, a type',
+    'packages/balancer/src/supervisor/a.ts',
+    "import type { X } from '../dispatch/pool.ts'",
+    /above it/,
+  ],
+  ['one transport from the other', 'packages/handoff/src/portable/a.ts', "import { x } from '../native/native-link.ts'", /above it/],
+  ['drain from the server', 'packages/worker-runtime/src/server/a.ts', "import { x } from '../drain/drain.ts'", /above it/],
   ['the balancer from supervision', 'packages/balancer/src/supervisor/a.ts', "import { x } from '../balancer.ts'", /above it/],
   ['the pool from events', 'packages/balancer/src/events.ts', "import { x } from './dispatch/pool.ts'", /above it/],
   ['the command line from config', 'packages/balancer/src/config/a.ts', "import { x } from '../cli/commands/start.ts'", /above it/],
@@ -105,10 +113,10 @@ const allowed: readonly [title: string, file: string, text: string][] = [
     'packages/balancer/src/balancer.ts',
     "import { a } from '@switchyard/routing'\nimport { b } from './dispatch/pool.ts'\nimport { c } from './events.ts'",
   ],
-  ['beside', 'packages/balancer/src/supervisor/a.ts', "import { x } from '../dispatch/pool.ts'"],
+  ['beside', 'packages/balancer/src/supervisor/a.ts', "import { x } from './plan.ts'"],
   ['cluster in spawn.ts', 'packages/balancer/src/supervisor/workers/spawn.ts', "import cluster from 'node:cluster'"],
   ['a comment that speaks of a clock', 'packages/routing/src/a.ts', "// unlike Date.now()\n/* import 'node:fs' */"],
-  ['handles in handoff', 'packages/handoff/src/a.ts', 'socket._handle.readStop()'],
+  ['handles in node-internals', 'packages/handoff/src/node-internals/a.ts', 'socket._handle.readStop()'],
 ]
 
 for (const [title, file, text] of allowed) {

@@ -31,7 +31,7 @@ const ALLOWED_PHRASES: readonly { phrase: RegExp; where: RegExp; why: string }[]
   { phrase: /\bservice[- ]?managers?\b/gi, where: /./, why: 'the field calls systemd and its like service managers' },
   { phrase: /\bpackage[- ]?managers?\b/gi, where: /./, why: 'the field calls pnpm and its like package managers' },
   { phrase: /\bapache2-utils\b/g, where: /^scripts\//, why: 'a package of Debian' },
-  { phrase: /\bmanager\b/g, where: /\/system\//, why: 'a service manager, as a variable' },
+  { phrase: /\bmanager\b/g, where: /\/system\/|\/system-integration\.ts$/, why: 'a service manager, as a variable' },
   { phrase: /\binstanceof\b|\bfor instance\b/gi, where: /./, why: 'JavaScript, and plain English' },
   { phrase: /\bNODE_APP_INSTANCE\b/g, where: /./, why: 'the variable that PM2 sets' },
   { phrase: /\binstances\b|\bINSTANCES_KEY\b/g, where: /\/cli\/|\/pm2-file\.ts$/, why: 'the option `--instances`, and the same of PM2' },

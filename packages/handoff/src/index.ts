@@ -2,7 +2,7 @@
 
 export type { Acceptor, AcceptorCounts, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from './acceptor/acceptor.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
-export { type BoundAddress, type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
+export { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
 export { type RefusalReason, refusals } from './acceptor/refusal.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends.ts'
@@ -17,6 +17,7 @@ export { hasNative } from './native-module.ts'
 export { ConnectionInjector, countAsRead, tagOf } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
+  type BoundAddress,
   errnoOf,
   hookListen,
   type ListenHook,

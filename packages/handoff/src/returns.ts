@@ -1,6 +1,9 @@
 // What a worker sends to the primary: a connection that it gives back, or, when the connection cannot move, a question which worker should
 // serve its next request. And the primary's verdict.
 
+/** Bound on the bytes that a worker has read off a connection that it gives back: one read of libuv. */
+export const MAX_CARRIED_BYTES = 65536
+
 /** Why a connection is given back, by number: its next request belongs elsewhere, or, with `rest`, it is idle. */
 export const giveBackReasons = ['pool', 'sticky', 'rest'] as const
 export type GiveBackReason = (typeof giveBackReasons)[number]

@@ -1,11 +1,11 @@
 // The public interface of routing, for other packages and for configs.
 
 export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
+export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
 export { beginsSession, type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
-export { type DataScope, policyFromData, policyNamed, policyNames } from './policies/from-data.ts'
 export { leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { roundRobin } from './policies/round-robin.ts'

@@ -59,7 +59,7 @@ export {
 export { servingSocket } from './server/private-sockets.ts'
 export { openSessions } from './session-adapters/open-sessions.ts'
 export { type HeldSession, RequestSession, sessions } from './session-adapters/request-session.ts'
-export { partsOf, type SessionCommand, type SessionReply, weightOf } from './session-adapters/session-messages.ts'
+export { partsOf, type SessionCommand, type SessionReply, weightOf } from './session-messages.ts'
 export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
 export { worker } from './worker.ts'

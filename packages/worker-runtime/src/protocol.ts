@@ -4,7 +4,7 @@ import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs }
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
 import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
-import { readCommands, type SessionCommand, type SessionReply } from './session-adapters/session-messages.ts'
+import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {

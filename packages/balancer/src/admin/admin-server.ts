@@ -3,10 +3,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../config/listen-options.ts'
-import { boundConnections } from '../control/bounded-connections.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, PoolStatus, StatusSource } from '../status.ts'
+import { boundConnections } from '../system/bounded-connections.ts'
 import { byOwner } from '../system/port-owner.ts'
 import { Metrics } from './metrics.ts'
 

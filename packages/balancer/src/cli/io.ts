@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
+import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import type { ExtraSockets } from '../upgrade/extra-sockets.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
 import type { Startup } from '../upgrade/startup.ts'
 

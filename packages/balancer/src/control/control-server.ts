@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { BalancerError } from '../errors.ts'
 import type { OperationResult, Operations } from '../operations.ts'
-import { boundConnections } from './bounded-connections.ts'
+import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
 import type { ControlError, ControlStatus, LogEntry, OperationBodies, OperationName, Progress } from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'

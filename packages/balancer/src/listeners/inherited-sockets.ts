@@ -2,8 +2,22 @@
 
 import { lookup } from 'node:dns/promises'
 import { closeSync, rmSync } from 'node:fs'
-import { type InheritedListener, isAbstract } from '@switchyard/handoff'
+import { type BoundAddress, type InheritedListener, isAbstract } from '@switchyard/handoff'
 import type { ListenAddress } from '../settings.ts'
+
+/** A listening socket among the descriptors that the new primary is started with. */
+export interface TransferredSocket extends BoundAddress {
+  readonly fd: number
+  readonly ipv6Only: boolean
+  /** The port in the config; 0: the kernel chose. */
+  readonly askedPort: number | undefined
+  /** The old primary's number of this listener. Left out: clients of the app do not use it, such as the admin page's. */
+  readonly number?: number | undefined
+  /** A service manager opened it. */
+  readonly isManaged: boolean
+  /** A server of the app asked for it, and the config does not name it. */
+  readonly isOfApp?: boolean | undefined
+}
 
 export interface InheritedSocket extends InheritedListener {
   /** undefined: unknown. */

@@ -5,8 +5,7 @@ import { type Acceptor, type BoundListener, errnoOf, isAbstract } from '@switchy
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
-import type { TransferredSocket } from '../upgrade/messages.ts'
-import type { InheritedSocket, InheritedSockets } from './inherited-sockets.ts'
+import type { InheritedSocket, InheritedSockets, TransferredSocket } from './inherited-sockets.ts'
 
 /** One listening socket. */
 export interface Bound extends BoundListener {

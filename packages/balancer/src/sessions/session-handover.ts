@@ -4,7 +4,7 @@
 
 import type { SessionTableEntry } from '@switchyard/sessions'
 import { readFromWorker, type ToWorker } from '@switchyard/worker-runtime'
-import type { StateTransfer } from '../upgrade/state-transfer.ts'
+import type { StateTransfer } from '../state-transfer.ts'
 import type { EmbeddedSessions, SessionBatch, SessionClient } from './embedded-sessions.ts'
 
 /** From the old primary to the new one. `line` and `gone` number a worker of the old primary. */

@@ -1,27 +1,13 @@
 // The messages that an old and a new primary exchange over a pipe. The two may be of different versions, so the words on the wire never change;
 // this file alone knows them.
 
-import type { BoundAddress } from '@switchyard/handoff'
+import type { TransferredSocket } from '../listeners/inherited-sockets.ts'
 
 /** Tells a new primary which descriptor its pipe is. */
 export const UPGRADE_VARIABLE = 'SWITCHYARD_UPGRADE'
 
 /** Raise it when a primary of an older version would misunderstand a message. */
 export const PROTOCOL_VERSION = 1
-
-/** A listening socket among the descriptors that the new primary is started with. */
-export interface TransferredSocket extends BoundAddress {
-  readonly fd: number
-  readonly ipv6Only: boolean
-  /** The port in the config; 0: the kernel chose. */
-  readonly askedPort: number | undefined
-  /** The old primary's number of this listener. Left out: clients of the app do not use it, such as the admin page's. */
-  readonly number?: number | undefined
-  /** A service manager opened it. */
-  readonly isManaged: boolean
-  /** A server of the app asked for it, and the config does not name it. */
-  readonly isOfApp?: boolean | undefined
-}
 
 /** What the new primary continues with. */
 export interface HandedOver {

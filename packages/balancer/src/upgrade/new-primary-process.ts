@@ -4,10 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ControlPipe } from '@switchyard/handoff'
-import type { OldPrimaryMessage, StartMessage, ToNewPrimary, ToOldPrimary, TransferredSocket } from './messages.ts'
+import type { TransferredSocket } from '../listeners/inherited-sockets.ts'
+import { batchesOf, type StateTransfer } from '../state-transfer.ts'
+import type { OldPrimaryMessage, StartMessage, ToNewPrimary, ToOldPrimary } from './messages.ts'
 import { fromWire, toWire, UPGRADE_VARIABLE } from './messages.ts'
 import type { RestartCommand } from './restart-command.ts'
-import { batchesOf, type StateTransfer } from './state-transfer.ts'
 
 /** Descriptors of the new process after stdin, stdout and stderr, which both processes share. */
 const PIPE_FD = 3

@@ -8,12 +8,13 @@ import { type Acceptor, listeningDescriptor, type Passage, type Passed, type Tra
 import type { Pool } from '../dispatch/pool.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { ExtraSockets } from '../listeners/extra-sockets.ts'
+import type { TransferredSocket } from '../listeners/inherited-sockets.ts'
+import { batchesOf, type StateTransfer } from '../state-transfer.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import type { ExtraSockets } from './extra-sockets.ts'
-import { type HandedOver, type OldPrimaryMessage, PROTOCOL_VERSION, type TransferredSocket } from './messages.ts'
+import { type HandedOver, type OldPrimaryMessage, PROTOCOL_VERSION } from './messages.ts'
 import { NewPrimaryProcess } from './new-primary-process.ts'
 import { restartCommand } from './restart-command.ts'
-import { batchesOf, type StateTransfer } from './state-transfer.ts'
 
 /**
  * Where an upgrade stands. A failure in `starting`, `copying` or `switching` leads back to `serving`.

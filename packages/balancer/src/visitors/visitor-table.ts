@@ -2,8 +2,8 @@
 // Lookups never wait: entries of other balancers are added as they arrive.
 
 import { VISITOR_KEY_LENGTH, type VisitorSlots, visitorKey } from '@switchyard/routing'
+import type { StateTransfer } from '../state-transfer.ts'
 import type { VisitorStatus } from '../status.ts'
-import type { StateTransfer } from '../upgrade/state-transfer.ts'
 
 /** Name of the table's StateTransfer; both primaries use it. */
 export const VISITORS = 'visitors'

@@ -4,11 +4,11 @@ import { EventEmitter } from 'node:events'
 import { idleLoad } from '@switchyard/routing'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../../src/cli/io.ts'
 import { BalancerEmitter } from '../../src/events.ts'
+import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
 import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
-import { ExtraSockets } from '../../src/upgrade/extra-sockets.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */

@@ -4,7 +4,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { hasNative, native } from '../native-module.ts'
-import type { BoundAddress } from './listener.ts'
+import type { BoundAddress } from '../node-internals/listen-override.ts'
 
 export interface DescribedListener extends BoundAddress {
   /** undefined: unknown. */

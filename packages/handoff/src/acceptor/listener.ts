@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { rm, stat } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { native } from '../native-module.ts'
+import type { BoundAddress } from '../node-internals/listen-override.ts'
 import { listeningDescriptor } from '../node-internals/server-fields.ts'
 
 /** Where to listen. Without `host` and `path`: on all addresses, dual-stack, as Node does. */
@@ -20,13 +21,6 @@ export interface ListenerAddress {
   readonly reusePort?: boolean | undefined
   /** Of the file of a unix socket. Default: by the umask of this process. */
   readonly mode?: number | undefined
-}
-
-/** The address that a listener has bound. */
-export interface BoundAddress {
-  readonly host: string | undefined
-  readonly port: number | undefined
-  readonly path: string | undefined
 }
 
 /** A listener of the acceptor. */

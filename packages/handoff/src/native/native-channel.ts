@@ -8,8 +8,6 @@ import { type Question, unpackQuestion, type Verdict } from '../returns.ts'
 import { NativeLoadRow } from './native-load-row.ts'
 
 const DEFAULT_WINDOW = 128
-/** Bound on the bytes that a worker has read off a connection that it gives back: one read of libuv. */
-export const MAX_CARRIED_BYTES = 65536
 
 const NO_CONNECTIONS: readonly Connection[] = []
 

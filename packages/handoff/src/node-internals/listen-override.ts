@@ -6,13 +6,19 @@ import { chmodSync, existsSync, statSync } from 'node:fs'
 import { createServer, Server } from 'node:net'
 import { constants } from 'node:os'
 import { dirname } from 'node:path'
-import type { BoundAddress } from '../acceptor/listener.ts'
 
 /** UV_TCP_IPV6ONLY and UV_TCP_REUSEPORT of libuv, the same in all versions. */
 const IPV6_ONLY = 1
 const REUSE_PORT = 2
 const LOCAL_FAMILY = -1
 const ALL_RIGHTS = 0o777
+
+/** The address that a listener has bound. */
+export interface BoundAddress {
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: string | undefined
+}
 
 /** The arguments of listen() as Node has read them. A port without a host means all addresses of the machine. */
 export interface ListenRequest {

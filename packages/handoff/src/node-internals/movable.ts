@@ -5,8 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { MAX_CARRIED_BYTES } from '../native/native-channel.ts'
-import type { ForwardReason } from '../returns.ts'
+import { type ForwardReason, MAX_CARRIED_BYTES } from '../returns.ts'
 
 interface PrivateSocket {
   readonly _httpMessage?: ServerResponse | null

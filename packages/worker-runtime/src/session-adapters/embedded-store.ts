@@ -10,7 +10,7 @@ import {
   type Written,
 } from '@switchyard/sessions'
 import type { ToPrimary, ToWorker } from '../protocol.ts'
-import { MAX_FRAME_WEIGHT, MAX_IDS, partsOf, type SessionCommand, type SessionReply, weightOf } from './session-messages.ts'
+import { MAX_FRAME_WEIGHT, MAX_IDS, partsOf, type SessionCommand, type SessionReply, weightOf } from '../session-messages.ts'
 
 /** The messages between this worker and the primary. */
 export interface PrimaryLink {

@@ -1,7 +1,6 @@
 // `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
 import type { ControlServer } from '../../control/control-server.ts'
-import { SystemIntegration } from '../../system/system-integration.ts'
 import type { Startup } from '../../upgrade/startup.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
 import type { CliIo } from '../io.ts'
@@ -15,6 +14,7 @@ import { followEvents } from '../running/log-events.ts'
 import { withRunning } from '../running/running-balancers.ts'
 import { RunningOperations } from '../running/running-operations.ts'
 import { Shutdown } from '../running/shutdown.ts'
+import { SystemIntegration } from '../running/system-integration.ts'
 
 export interface StartOptions extends Overrides {
   /** Default: SWITCHYARD_LOG_LEVEL, or info. */

@@ -2,12 +2,12 @@
 // container.
 
 import { hasNative } from '@switchyard/handoff'
-import type { BalancerEmitter } from '../events.ts'
-import type { BalancerStatus } from '../status.ts'
-import type { ExtraSockets } from '../upgrade/extra-sockets.ts'
-import type { OldPrimaryLink } from '../upgrade/old-primary-link.ts'
-import { OrphanProcesses } from './orphan-processes.ts'
-import { type Assignment, monotonicUs, ServiceManager } from './service-manager.ts'
+import type { BalancerEmitter } from '../../events.ts'
+import type { ExtraSockets } from '../../listeners/extra-sockets.ts'
+import type { BalancerStatus } from '../../status.ts'
+import { OrphanProcesses } from '../../system/orphan-processes.ts'
+import { type Assignment, monotonicUs, ServiceManager } from '../../system/service-manager.ts'
+import type { OldPrimaryLink } from '../../upgrade/old-primary-link.ts'
 
 /** A changed status line is sent after this time, at most once in it. */
 const STATUS_MS = 1000

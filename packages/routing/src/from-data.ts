@@ -1,14 +1,14 @@
 // Builds policies and keys from their names and from plain data. A policy's own `data` is the way back.
 
-import { clientAddress } from '../client-address.ts'
-import { cookie, header, type KeySource, pathSegment, query } from '../keys.ts'
-import type { Policy } from '../policy.ts'
-import type { KeyData, PolicyData, StickyData } from '../policy-data.ts'
-import { leastBusy } from './least-busy.ts'
-import { leastInFlight } from './least-in-flight.ts'
-import { roundRobin } from './round-robin.ts'
-import { hash, learn, sticky, ticket } from './sticky/sticky.ts'
-import type { StickyBy } from './sticky/sticky-by.ts'
+import { clientAddress } from './client-address.ts'
+import { cookie, header, type KeySource, pathSegment, query } from './keys.ts'
+import { leastBusy } from './policies/least-busy.ts'
+import { leastInFlight } from './policies/least-in-flight.ts'
+import { roundRobin } from './policies/round-robin.ts'
+import { hash, learn, sticky, ticket } from './policies/sticky/sticky.ts'
+import type { StickyBy } from './policies/sticky/sticky-by.ts'
+import type { Policy } from './policy.ts'
+import type { KeyData, PolicyData, StickyData } from './policy-data.ts'
 
 const FACTORIES: ReadonlyMap<string, () => Policy> = new Map<string, () => Policy>([
   ['least-busy', () => leastBusy()],
