@@ -1,6 +1,6 @@
-// A balancer: its parts, put together, and its life. The path of a connection through them is dispatch/dispatcher.ts.
+// A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import { type Acceptor, type Connection, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Acceptor, type Connection, type Transport, unpackRest } from '@switchyard/handoff'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -11,7 +11,7 @@ import { Recall } from './dispatch/recall.ts'
 import { ReturnHandler } from './dispatch/return-handler.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
-import { headBoundsFor } from './head-bytes.ts'
+import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
@@ -43,7 +43,7 @@ export class Balancer implements Operations {
   /** Sockets that go to a new primary beside the listeners. */
   readonly extraSockets = new ExtraSockets()
   private readonly transport: Transport
-  private readonly learned: VisitorTable
+  private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
   private readonly activeConfig: ActiveConfig
   private readonly acceptor: Acceptor
@@ -57,7 +57,7 @@ export class Balancer implements Operations {
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
   private readonly listeners: Listeners
-  private readonly listens: ListenRequests
+  private readonly listenRequests: ListenRequests
   private readonly upgrades: Upgrade
   private readonly claims: ClaimPoller
   private readonly queues: QueueRunner
@@ -74,7 +74,7 @@ export class Balancer implements Operations {
     this.listeners = new Listeners(startup?.sockets)
     const freePorts = new FreePorts(startMessage?.freePorts)
     this.transport = chooseTransport(process.env)
-    this.learned = new VisitorTable({
+    this.visitors = new VisitorTable({
       ...visitorBounds(settings),
       now: () => performance.now(),
       isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
@@ -83,12 +83,12 @@ export class Balancer implements Operations {
         this.upgrades.sendChange(VISITORS, entry)
       },
     })
-    this.redisSharing = new RedisSharing({ visitors: this.learned, events: this.events })
+    this.redisSharing = new RedisSharing({ visitors: this.visitors, events: this.events })
     this.activeConfig = new ActiveConfig(settings, {
       forwardToken: this.forwardToken,
-      visitors: this.learned,
+      visitors: this.visitors,
       onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-      poolFor: (listener, pool) => this.listens.poolFor(listener, pool),
+      poolFor: (listener, pool) => this.listenRequests.poolFor(listener, pool),
       owners: this.transport.owners,
     })
     const { pools } = this.activeConfig
@@ -97,7 +97,7 @@ export class Balancer implements Operations {
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.acceptor = this.transport.openAcceptor({
       ...settings.limits,
-      ...headBoundsOf(settings),
+      ...headBoundsOf(settings.limits),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
       onHangUp: (fd) => this.dispatcher.onHangUp(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
@@ -110,13 +110,13 @@ export class Balancer implements Operations {
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
     this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools })
-    this.listens = new ListenRequests({
+    this.listenRequests = new ListenRequests({
       listeners: this.listeners,
       acceptor: this.acceptor,
       events: this.events,
       settings: () => this.settings,
       freePorts,
-      onChanged: (worker) => this.changes.serversChanged(worker, this.listens.listenersOf(worker.pool)),
+      onChanged: (worker) => this.changes.serversChanged(worker, this.listenRequests.listenersOf(worker.pool)),
       onClosed: (worker) => {
         this.changes.recallAll([worker])
         this.claims.flush()
@@ -127,7 +127,7 @@ export class Balancer implements Operations {
       returns: new ReturnHandler({ ...path, dispatcher: this.dispatcher, moves: this.moves, rest: (connection) => this.rest(connection) }),
       startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
-      onListen: (worker, request) => this.listens.answer(worker, request),
+      onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
     const messages = new WorkerMessages()
     this.supervisor = new Supervisor({
@@ -139,7 +139,7 @@ export class Balancer implements Operations {
       socketFault: (worker) => this.folder.faultOf(worker.id),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,
-      listenError: (pool) => this.listens.errorOf(pool),
+      listenError: (pool) => this.listenRequests.errorOf(pool),
       onReady: (worker) => this.workerReady(worker),
       onDraining: (worker) => this.changes.workerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
@@ -147,7 +147,7 @@ export class Balancer implements Operations {
       chance: Math.random,
     })
     messages.subscribe('report', ({ pool }) => pools.get(pool)?.keptConnections.decide())
-    messages.subscribe('learned', ({ pool, slot }, { keys }) => this.learned.learn(pool, slot, keys))
+    messages.subscribe('learned', ({ pool, slot }, { keys }) => this.visitors.learn(pool, slot, keys))
     messages.subscribe('header-limit', (_worker, { bytes }) => {
       if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
     })
@@ -155,19 +155,18 @@ export class Balancer implements Operations {
     messages.subscribe('sessions', (worker, batch) => {
       if (worker.state !== 'gone') this.handover.onMessage(worker, batch)
     })
-    const { shared } = this.activeConfig.current
-    const { startTimeoutMs } = settings.limits
     for (const pool of settings.pools) {
-      const wanted = new DesiredPool({ settings: pool, startTimeoutMs, shared }, startMessage?.generations[pool.name])
-      wanted.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
-      this.supervisor.desired.set(pool.name, wanted)
+      const version = { settings: pool, startTimeoutMs: settings.limits.startTimeoutMs, shared: this.activeConfig.current.shared }
+      const desired = new DesiredPool(version, startMessage?.generations[pool.name])
+      desired.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
+      this.supervisor.desired.set(pool.name, desired)
     }
     this.adoption = new ConfigAdoption({
       config: this.activeConfig,
       supervisor: this.supervisor,
       changes: this.changes,
       sessions: this.sessions,
-      visitors: this.learned,
+      visitors: this.visitors,
       redisSharing: this.redisSharing,
     })
     this.operator = new Operator({ supervisor: this.supervisor, events: this.events, config: this.adoption })
@@ -177,7 +176,7 @@ export class Balancer implements Operations {
         acceptor: this.acceptor,
         events: this.events,
         extraSockets: this.extraSockets,
-        transfers: [visitorTransfer(this.learned), this.handover],
+        transfers: [visitorTransfer(this.visitors), this.handover],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
@@ -196,14 +195,17 @@ export class Balancer implements Operations {
     )
   }
 
-  /** Starts the workers and resolves when every pool has one (in a new primary: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /**
+   * Starts the workers. Resolves when every pool has a ready worker (in a new primary: all of them) and connections are accepted. Rejects with a BalancerError
+   * after everything was stopped.
+   */
   async start(): Promise<void> {
     const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
     const ready = new Promise<void>((resolve, reject) => {
       this.settleStart = { resolve, reject }
     })
-    // A stop while the addresses are looked up rejects it before anybody waits for it.
+    // A stop may reject it while the addresses are still looked up, before it is awaited.
     ready.catch(() => {})
     try {
       await this.listeners.open(listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
@@ -222,12 +224,12 @@ export class Balancer implements Operations {
     return this.stopped
   }
 
-  /** Ends the drain: kills what is left. */
+  /** Ends the drain: kills the workers that are left. */
   stopNow(): void {
     this.supervisor.stopNow()
   }
 
-  /** An idle connection comes back. A primary that stops keeps none. */
+  /** An idle connection comes back. A stopping primary keeps none. */
   private rest(connection: Connection): void {
     if (this.upgrades.isPassing) return this.upgrades.passResting(connection)
     this.acceptor.rest(connection, unpackRest(connection.carried))
@@ -237,7 +239,7 @@ export class Balancer implements Operations {
   // ---- Workers come and go ----
 
   private workerReady(worker: PoolWorker): void {
-    this.listens.admit(worker)
+    this.listenRequests.admit(worker)
     this.changes.workerReady(worker)
     void this.accept()
   }
@@ -262,7 +264,7 @@ export class Balancer implements Operations {
   private workerGone(worker: PoolWorker): void {
     const pool = this.activeConfig.poolOf(worker)
     const { past } = pool
-    this.listens.forget(worker)
+    this.listenRequests.forget(worker)
     this.handover.forget(worker)
     const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
@@ -278,7 +280,7 @@ export class Balancer implements Operations {
     this.stopped ??= this.supervisor.stop().then(() => this.close())
   }
 
-  // ---- What an operator asks for ----
+  // ---- Operations ----
 
   reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
     return this.operator.reload(settings ?? this.settings, pool)
@@ -328,7 +330,7 @@ export class Balancer implements Operations {
 
   private close(): void {
     this.upgrades.end()
-    this.listens.stop()
+    this.listenRequests.stop()
     this.redisSharing.close()
     this.claims.stop()
     for (const { arrival } of this.queues.stop()) this.acceptor.drop(arrival.fd)
@@ -338,7 +340,7 @@ export class Balancer implements Operations {
     this.folder.remove()
   }
 
-  /** Everything that can be told of this moment. */
+  /** The status of this moment. */
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
@@ -348,13 +350,9 @@ export class Balancer implements Operations {
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
-      visitors: this.learned.status(),
+      visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,
     })
   }
-}
-
-function headBoundsOf({ limits: { maxHeadBytes } }: Settings): HeadBounds {
-  return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
 }

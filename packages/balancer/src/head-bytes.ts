@@ -2,6 +2,7 @@
 
 import { maxHeaderSize } from 'node:http'
 import type { HeadBounds } from '@switchyard/handoff'
+import type { LimitSettings } from './settings.ts'
 
 const LEAST = 16_384
 /** A peeked head stays in the kernel, whose buffer of an unread connection holds about 64 KiB. */
@@ -13,4 +14,9 @@ const GROWTH = 2
 export function headBoundsFor(headerBytes: number = maxHeaderSize): HeadBounds {
   const bytes = headerBytes * GROWTH
   return { maxHeadBytes: Math.min(Math.max(bytes, LEAST), MOST), passesLonger: bytes > MOST }
+}
+
+/** The bounds that the config sets, or else those of an app with Node's default parser. */
+export function headBoundsOf({ maxHeadBytes }: LimitSettings): HeadBounds {
+  return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
 }

@@ -11,8 +11,8 @@ import type { PlannedSlot } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { SlotHistory } from './slot-history.ts'
 import type { SupervisedPool } from './supervised-pool.ts'
+import type { WorkerWatch } from './watch/worker-watch.ts'
 import type { WorkerMessages } from './worker-messages.ts'
-import type { WorkerWatch } from './worker-watch.ts'
 import type { WorkerStarts } from './workers/worker-starts.ts'
 
 /** A worker that was ready for this long was stable: its exit is not one more failure in a row. */

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { seededRandom } from '../../../../test/support/random.ts'
 import type { AutoscaleSettings } from '../../src/settings.ts'
-import { Autoscaler, autoscale, type LoadSample, type ScaledWorker } from '../../src/supervisor/autoscale.ts'
+import { Autoscaler, autoscale, type LoadSample, type ScaledWorker } from '../../src/supervisor/watch/autoscale.ts'
 
 const test = suite('autoscale', { timeoutMs: 30_000 })
 const options: AutoscaleSettings = { min: 1, max: 10, target: 0.7, upAfterMs: 5000, downAfterMs: 60_000 }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { defaultOutliers } from '../../src/config/pool/outlier-options.ts'
 import type { OutlierSettings } from '../../src/settings.ts'
-import { isPanic, judgeOutliers, type OutlierRecord, type OutlierSample, OutlierWatch } from '../../src/supervisor/outliers.ts'
+import { isPanic, judgeOutliers, type OutlierRecord, type OutlierSample, OutlierWatch } from '../../src/supervisor/watch/outliers.ts'
 
 const test = suite('outliers')
 const options: OutlierSettings = { ...defaultOutliers, minRequests: 10 }

@@ -11,7 +11,7 @@ import {
   limitsReached,
   residentBytes,
   type WorkerLimits,
-} from '../../src/supervisor/recycle-limits.ts'
+} from '../../src/supervisor/watch/recycle-limits.ts'
 
 const test = suite('recycle limits')
 const MB = 2 ** 20

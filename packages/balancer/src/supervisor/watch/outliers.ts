@@ -2,7 +2,7 @@
 // worse than the others is ejected for a while, longer each time. Envoy compares a host with the mean and the deviation of hundreds. A pool of workers is too
 // small for deviations, so each worker is compared with the median of the others. A failure that all workers share ejects none.
 
-import type { OutlierSettings } from '../settings.ts'
+import type { OutlierSettings } from '../../settings.ts'
 
 /** What a worker did since the last interval. */
 export interface OutlierSample {

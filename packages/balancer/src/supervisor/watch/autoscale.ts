@@ -2,7 +2,7 @@
 // Autoscaler (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/): load over target with a tolerance, and down only by the
 // highest load of a window. Workers are added within seconds, since clients wait, and removed slowly, since a removal has a cost too.
 
-import type { AutoscaleSettings } from '../settings.ts'
+import type { AutoscaleSettings } from '../../settings.ts'
 
 /** A smaller relative difference from the target changes nothing. */
 const TOLERANCE = 0.1

@@ -1,12 +1,12 @@
 // Watches each worker from the primary: whether its event loop turns and its probes pass. The supervisor acts on what it reports.
 
-import type { BalancerEmitter } from '../events.ts'
-import type { LimitSettings } from '../settings.ts'
-import type { RetireReason } from './plan-input.ts'
-import type { PoolWorker } from './pool-worker.ts'
-import { HangStackReader } from './workers/hang-stack.ts'
-import { isInspected } from './workers/inspector-arguments.ts'
-import { Prober } from './workers/probe.ts'
+import type { BalancerEmitter } from '../../events.ts'
+import type { LimitSettings } from '../../settings.ts'
+import type { RetireReason } from '../plan-input.ts'
+import type { PoolWorker } from '../pool-worker.ts'
+import { HangStackReader } from '../workers/hang-stack.ts'
+import { isInspected } from '../workers/inspector-arguments.ts'
+import { Prober } from '../workers/probe.ts'
 
 const POLL_MS = 250
 /** After a longer gap between polls the primary itself did not run, so the silence of a worker in that time means nothing. */

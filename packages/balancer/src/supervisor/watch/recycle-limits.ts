@@ -1,7 +1,7 @@
 // Finds the workers of a pool that have reached a limit: memory, requests or age. Only one at a time is replaced, so that a pool keeps its strength.
 
 import { readFileSync } from 'node:fs'
-import type { PoolSettings } from '../settings.ts'
+import type { PoolSettings } from '../../settings.ts'
 
 /** Workers that started together should not all be due together. */
 const JITTER = 0.1

@@ -1,14 +1,14 @@
 // Watches a pool as a whole, in the primary: replaces workers that have reached a limit, ejects outliers for a while, and scales the pool.
 
-import type { BalancerEmitter } from '../events.ts'
-import type { PoolSettings } from '../settings.ts'
+import type { BalancerEmitter } from '../../events.ts'
+import type { PoolSettings } from '../../settings.ts'
+import type { DesiredPool } from '../desired-pool.ts'
+import type { RetireReason } from '../plan-input.ts'
+import type { PoolWorker } from '../pool-worker.ts'
+import type { SupervisedPool } from '../supervised-pool.ts'
 import { Autoscaler } from './autoscale.ts'
-import type { DesiredPool } from './desired-pool.ts'
 import { OutlierWatch } from './outliers.ts'
-import type { RetireReason } from './plan-input.ts'
-import type { PoolWorker } from './pool-worker.ts'
 import { isUnlimited, jitterOf, type LimitedWorker, limitsReached, residentBytes } from './recycle-limits.ts'
-import type { SupervisedPool } from './supervised-pool.ts'
 
 /** Not at every poll, because reading the memory of each worker costs system calls. */
 const LIMITS_POLL_MS = 1000
