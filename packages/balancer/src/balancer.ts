@@ -117,10 +117,7 @@ export class Balancer implements Operations {
       settings: () => this.settings,
       freePorts,
       onChanged: (worker) => this.changes.serversChanged(worker, this.listenRequests.listenersOf(worker.pool)),
-      onClosed: (worker) => {
-        this.changes.recallAll([worker])
-        this.claims.flush()
-      },
+      onClosed: (worker) => this.changes.recallAll([worker]),
     })
     const starts = new WorkerStarts({
       transport: this.transport,
@@ -185,10 +182,8 @@ export class Balancer implements Operations {
         changes: this.changes,
         settings: () => this.settings,
         freePorts,
-        drain: () => {
-          // A listener of the drain event may ask for another drain at once.
-          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
-        },
+        // In a later turn: a listener of the drain event may ask for another drain at once.
+        drain: () => void (this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))),
         fail: (error) => this.fail(error),
       },
       startup,
@@ -263,14 +258,11 @@ export class Balancer implements Operations {
 
   private workerGone(worker: PoolWorker): void {
     const pool = this.activeConfig.poolOf(worker)
-    const { past } = pool
     this.listenRequests.forget(worker)
     this.handover.forget(worker)
     const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
-    past.claimed += worker.channel.claimed
-    past.boardFaults += worker.load.faults
-    past.takenBack += takenBack + worker.recalled
+    pool.recordGone(worker, takenBack)
     this.adoption.removeIfEmpty(pool)
   }
 

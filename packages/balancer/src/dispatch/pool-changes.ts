@@ -57,10 +57,11 @@ export class PoolChanges {
     return unclaimed.length
   }
 
-  /** Recalls everything that these workers have not claimed. */
+  /** Recalls everything that these workers have not claimed, and hands it off again. */
   recallAll(workers: Iterable<PoolWorker>): void {
-    for (const worker of workers)
-      this.options.recall.all(worker, (connection: Connection) => this.options.dispatcher.readmit(connection, 'recalled'))
+    const { claims, dispatcher, recall } = this.options
+    for (const worker of workers) recall.all(worker, (connection: Connection) => dispatcher.readmit(connection, 'recalled'))
+    claims.flush()
   }
 
   /** Places connections again whose pool no route names any more. */

@@ -106,6 +106,13 @@ export class Pool implements SupervisedPool {
     this.refresh()
   }
 
+  /** Adds up the counts of a worker that is gone. `takenBack`: hand-offs that it had not claimed. */
+  recordGone({ channel, load, recalled }: PoolWorker, takenBack: number): void {
+    this.past.claimed += channel.claimed
+    this.past.boardFaults += load.faults
+    this.past.takenBack += takenBack + recalled
+  }
+
   /** Finds the candidates again: the state of a worker has changed. */
   refresh(): void {
     this.ready = [...this.workers].filter((worker) => worker.state === 'ready').sort((one, other) => one.slot - other.slot)
