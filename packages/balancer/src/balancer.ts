@@ -1,6 +1,6 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import { type Acceptor, type Connection, type Transport, unpackRest } from '@switchyard/handoff'
+import { type Acceptor, type Connection, unpackRest } from '@switchyard/handoff'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -42,7 +42,7 @@ export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
   /** Sockets that go to a new primary beside the listeners. */
   readonly extraSockets = new ExtraSockets()
-  private readonly transport: Transport
+  private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
   private readonly activeConfig: ActiveConfig
@@ -52,7 +52,7 @@ export class Balancer implements Operations {
     isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
     onNotice: (message) => this.events.emit('folderNoticed', { message }),
   })
-  private readonly moves: MoveCounts
+  private readonly moves = new MoveCounts()
   private readonly forwardToken = makeForwardToken()
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
@@ -73,7 +73,6 @@ export class Balancer implements Operations {
     const startMessage = startup?.oldPrimaryLink?.startMessage
     this.listeners = new Listeners(startup?.sockets)
     const freePorts = new FreePorts(startMessage?.freePorts)
-    this.transport = chooseTransport(process.env)
     this.visitors = new VisitorTable({
       ...visitorBounds(settings),
       now: () => performance.now(),
@@ -92,7 +91,6 @@ export class Balancer implements Operations {
       owners: this.transport.owners,
     })
     const { pools } = this.activeConfig
-    this.moves = new MoveCounts()
     this.sessions = new EmbeddedSessions(settings.sessions)
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.acceptor = this.transport.openAcceptor({
@@ -182,8 +180,10 @@ export class Balancer implements Operations {
         changes: this.changes,
         settings: () => this.settings,
         freePorts,
-        // In a later turn: a listener of the drain event may ask for another drain at once.
-        drain: () => void (this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))),
+        drain: () => {
+          // In a later turn: a listener of the drain event may ask for another drain at once.
+          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
+        },
         fail: (error) => this.fail(error),
       },
       startup,
@@ -195,7 +195,6 @@ export class Balancer implements Operations {
    * after everything was stopped.
    */
   async start(): Promise<void> {
-    const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
     const ready = new Promise<void>((resolve, reject) => {
       this.settleStart = { resolve, reject }
@@ -203,7 +202,7 @@ export class Balancer implements Operations {
     // A stop may reject it while the addresses are still looked up, before it is awaited.
     ready.catch(() => {})
     try {
-      await this.listeners.open(listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
+      await this.listeners.open(this.settings.listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
     } catch (error) {
       this.close()
       throw error
