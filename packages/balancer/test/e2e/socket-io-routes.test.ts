@@ -51,7 +51,7 @@ test('no sticky route: one warning names the route and stickyIds', async () => {
   await balancer.untilLine(({ msg }) => msg.includes('its route is not sticky'), 'the warning')
   const [warning = '', ...more] = warnings(balancer)
   assert.match(warning, "{ path: '/socket.io/*', policy: sticky({ by: ticket() }) } first in 'routes'")
-  assert.match(warning, "stickyIds(io.engine) of '@switchyard/worker-runtime'")
+  assert.match(warning, "stickyIds(io.engine) from '@switchyard/worker-runtime'")
   assert.equal(more, [])
   assert.is(await balancer.stop(), 0)
 })
