@@ -1,14 +1,15 @@
-// What workers load goes into few files: Node 20 reads every ES module through an object of its own kind, an EventEmitter as sockets and requests are, and by a
-// hundred of them V8 has learnt so many kinds before the first request that it takes the slow way with all of them from then on. And a worker starts faster.
+// Bundles the workers' code into few files. Node 20 reads every ES module through an object of its own kind, an EventEmitter like sockets
+// and requests. After a hundred of them V8 has learnt so many kinds before the first request that it takes the slow path with all of them
+// from then on. A worker also starts faster.
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './workspace.mjs'
 
-await Promise.all(['routing', 'handoff', 'worker-runtime'].map((name) => bundle(join(root, 'packages', name))))
+await Promise.all(['routing', 'handoff', 'sessions', 'worker-runtime'].map((name) => bundle(join(root, 'packages', name))))
 
-/** Each export becomes a file, and what several of them need a chunk, so that they share it. Types are the compiler's. */
+/** Each export becomes a file, and what several of them need a chunk that they share. The types come from the compiler. */
 async function bundle(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { metafile } = await build({

@@ -1,4 +1,4 @@
-// Runs the demo of a checkout that is built, and passes on what it is told: signals, and that the npm which runs it has ended.
+// Runs the demo of a built checkout. Passes signals on, and stops it when the npm that runs it has ended.
 
 import { spawn } from 'node:child_process'
 import { onNpmEnd } from './npm-watch.mjs'
@@ -6,7 +6,7 @@ import { exitCode, root } from './workspace.mjs'
 
 const SAME_SIGNAL_MS = 300
 
-// In a process group of its own: the terminal's Ctrl-C and npm's copy of it both come here, and one of them is passed on.
+// In its own process group: the terminal's Ctrl-C and npm's copy of it both come here, and one of them is passed on.
 const balancer = spawn(
   process.execPath,
   ['packages/balancer/bin/balancer.js', 'start', '--config', 'packages/examples/demo/balancer.config.ts', ...process.argv.slice(2)],

@@ -1,4 +1,4 @@
-// The versions of Node that the tests run on beside the one that is installed: exact, from npm's package `node`, kept in the checkout.
+// The versions of Node that the tests run on beside the installed one: exact, from npm's package `node`, kept in the checkout.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -10,14 +10,14 @@ export const versions = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.1
 
 const CACHE = join(root, '.switchyard', 'node')
 
-/** The path of that version's executable, fetched if it is not here yet; undefined if it can't be had. */
+/** The path of that version's executable, fetched if it is missing; undefined if it cannot be fetched. */
 export async function executableOf(version) {
   if (versionOf(process.execPath) === version) return process.execPath
   const folder = join(CACHE, version)
   const executable = join(folder, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
   if (versionOf(executable) === version) return executable
   mkdirSync(folder, { recursive: true })
-  // What the package runs at its installation fetches the executable for this machine.
+  // The package's install script fetches the executable for this machine.
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }))
   await run('npm', ['install', '--no-audit', '--no-fund', '--no-save', '--loglevel', 'error', `node@${version}`], {
     cwd: folder,
@@ -32,7 +32,7 @@ function versionOf(executable) {
 }
 
 /**
- * What the command line asks for: major numbers name versions, all if there are none; other words are names of test files.
+ * Reads the command line: major numbers name versions, all if there are none; other words are names of test files.
  * @param {readonly string[]} words
  * @returns {{ chosen: string[], names: string[], unknown: string[] }}
  */

@@ -1,5 +1,5 @@
-// Notices that the npm which runs this script has ended. npm starts a script by a shell, passes signals to that shell only, and passes none when it is killed:
-// the script itself hears nothing. A script that was not started by npm may outlive its parent, as `nohup` means.
+// Notices that the npm that runs this script has ended. npm starts a script through a shell, passes signals to that shell only, and passes
+// none when it is killed. A script that was not started by npm may outlive its parent, as with `nohup`.
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 const LOOK_MS = 250
 
 const parent = process.ppid
-// Where no shell is between, the parent is npm itself, and its own parent is of no interest.
+// Without a shell in between, the parent is npm itself, and npm's own parent does not matter.
 const grandparent = isShell(parent) ? parentOf(parent) : undefined
 const isRunByNpm = process.env.npm_lifecycle_event !== undefined
 
@@ -16,7 +16,7 @@ export function hasNpmEnded() {
   return isRunByNpm && (process.ppid !== parent || (grandparent !== undefined && parentOf(parent) !== grandparent))
 }
 
-/** Calls back once when it ends. Keeps no process alive. */
+/** Calls back once when it ends. Does not keep the process alive. */
 export function onNpmEnd(listener) {
   const timer = setInterval(() => {
     if (!hasNpmEnded()) return
@@ -39,7 +39,7 @@ function commandOf(pid) {
   }
 }
 
-/** Undefined: it has ended. */
+/** Undefined: the process has ended. */
 function parentOf(pid) {
   if (process.platform !== 'linux') return Number(ps(pid, 'ppid=')) || undefined
   try {

@@ -1,4 +1,4 @@
-// Reading source as text, well enough for checks that need no parser.
+// Reads source as text, well enough for checks that need no parser.
 
 const STRING_OR_COMMENT = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/.*/g
 
@@ -12,7 +12,27 @@ export function withoutComments(source) {
 }
 
 /**
- * What the source imports: static, dynamic and re-exported specifiers, and `require`. Expects a source without comments.
+ * The comments of a source with their first lines. Line comments below each other are one comment.
+ * @param {string} source
+ * @returns {{ line: number, text: string }[]}
+ */
+export function commentsOf(source) {
+  const comments = []
+  let endOfLast = -1
+  for (const { 0: found, index } of source.matchAll(STRING_OR_COMMENT)) {
+    if (!found.startsWith('/')) continue
+    const last = comments.at(-1)
+    const text = found.replace(/^\/[/*]+|\*\/$/g, '').replace(/^\s*\* ?/gm, '')
+    const continues = found.startsWith('//') && last !== undefined && /^\n[ \t]*$/.test(source.slice(endOfLast, index))
+    if (continues) last.text += `\n${text}`
+    else comments.push({ line: source.slice(0, index).split('\n').length, text })
+    endOfLast = index + found.length
+  }
+  return comments
+}
+
+/**
+ * The imports of a source: static, dynamic and re-exported specifiers, and `require`. Expects a source without comments.
  * @param {string} source
  * @returns {string[]}
  */

@@ -1,4 +1,4 @@
-// What the build and the tests need of the machine beside Node: installed on Debian when missing, asked for elsewhere, never skipped.
+// The programs that build and tests need beside Node: installed on Debian when missing, named elsewhere, never skipped.
 
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, isAbsolute, join } from 'node:path'
@@ -21,7 +21,7 @@ const needs = [
   },
 ]
 
-// No service of an installed package is started; a policy that is there already is left as it is.
+// No service of an installed package is started; an existing policy stays as it is.
 const INSTALL = `set -e
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -33,7 +33,7 @@ export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update
 apt-get install -y --no-install-recommends "$@"`
 
-/** Is there such a command? Debian's servers are where only root looks. */
+/** Is there such a command? Debian's servers are in folders that only root has in its PATH. */
 export function isInstalled(command) {
   if (isAbsolute(command)) return existsSync(command)
   return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => {
@@ -48,7 +48,7 @@ export function isInstalled(command) {
 
 const missing = (purposes) => needs.filter((need) => purposes.includes(need.for) && !need.commands.some(isInstalled))
 
-/** True when everything for these purposes ('build', 'test', 'soak') is there, if need be after installing it. */
+/** True when every program for these purposes ('build', 'test', 'soak') is there, if need be after installing it. */
 export async function ensureSystem(...purposes) {
   const wanted = missing(purposes)
   if (wanted.length === 0) return true

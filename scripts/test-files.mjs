@@ -1,4 +1,4 @@
-// The test files of the workspace, and what each must have to be worth running.
+// The test files of the workspace, and what each must contain.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -22,7 +22,7 @@ export function findTestFiles(kind, names = []) {
   return found.filter((file) => names.length === 0 || names.some((name) => file.includes(name))).sort()
 }
 
-/** What is wrong with a test file's text, or undefined. */
+/** The fault of a test file's text, or undefined. */
 export function faultOf(file) {
   const source = withoutComments(readFileSync(join(root, file), 'utf8'))
   if (/from\s+['"]uvu['"]/.test(source)) return 'imports suite from uvu: import it from test/suite.ts, which bounds every test'

@@ -1,4 +1,4 @@
-// One test file in a process and a process group of its own: its output, its counts, its bound, and what it left running.
+// One test file in its own process and process group: its output, its counts, its time limit, and the processes that it left running.
 
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -12,8 +12,8 @@ const LEFT_GRACE_MS = 8_000
 const alive = new Map()
 
 /**
- * Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. What it started may take `leftGraceMs` to end.
- * `node`: the executable that runs it, and that it finds when it starts `node`.
+ * Runs a file; resolves with its counts, the faults of the file as a whole, its output and its time. Processes that it started may take
+ * `leftGraceMs` to end. `node`: the executable that runs it, and that it finds when it starts `node`.
  */
 export async function runTestFile(file, { timeoutMs, env = {}, live = false, leftGraceMs = LEFT_GRACE_MS, node = process.execPath }) {
   const mark = randomUUID()
@@ -58,7 +58,7 @@ export async function runTestFile(file, { timeoutMs, env = {}, live = false, lef
   return { file, passed, failed, faults, output, seconds: (performance.now() - startedAt) / 1000 }
 }
 
-/** Kills what every file that still runs has started. */
+/** Kills the processes of every file that still runs. */
 export function killTestProcesses() {
   for (const [group, mark] of alive) killAll(group, mark)
 }
@@ -79,7 +79,7 @@ async function leftRunning(group, mark, graceMs) {
   }
 }
 
-/** Processes in the group, or started by one of it and moved to another: those carry the mark in their environment. */
+/** Processes in the group, or descendants in another group: those carry the mark in their environment. */
 function processesOf(group, mark) {
   if (process.platform !== 'linux') {
     try {
@@ -99,7 +99,7 @@ function processesOf(group, mark) {
       const ours = Number(pgrp) === group || readFileSync(`/proc/${entry}/environ`, 'utf8').includes(`${MARK}=${mark}`)
       if (ours) found.push({ pid: Number(entry), command: readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() })
     } catch {
-      // Gone meanwhile, or another user's.
+      // The process has ended, or belongs to another user.
     }
   }
   return found
@@ -110,7 +110,7 @@ function killAll(group, mark) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
-      // Gone already.
+      // The process has ended already.
     }
   }
 }

@@ -1,15 +1,15 @@
-// Runs test files on one Node, each in a process of its own, and says how each went.
+// Runs test files on one Node, each in its own process, and reports each result.
 
 import { faultOf } from './test-files.mjs'
 import { runTestFile } from './test-process.mjs'
 
 const FILE_TIMEOUT_MS = 15 * 60_000
-// Files that start balancers with their workers run one at a time, and the others beside them: two of those at once would keep each other from starting in time.
-// Those of the bench start servers too, but wait for them as long as they take.
+// Files that start balancers with their workers run one at a time, with other files beside them: two at once would keep each other from
+// starting in time. Files of the bench start servers too, but wait for them as long as it takes.
 const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
-// What looks at how long something takes, has a browser that must come back in time, or takes all that the machine has, has it for itself.
+// Files that measure time, have a browser that must reconnect in time, or use the whole machine, run alone.
 const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load|saturated)\./
-// What connections go over is no matter to their users: these run over both channels, unless SWITCHYARD_CHANNEL asks for one.
+// The channel does not matter to users of connections: these files run over both channels, unless SWITCHYARD_CHANNEL names one.
 const BOTH_CHANNELS =
   /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 

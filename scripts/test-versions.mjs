@@ -1,4 +1,4 @@
-// npm run test:versions [-- 22 24 name…]: builds once, and runs the test files on each version of Node. Its last line is the result of all.
+// npm run test:versions [-- 22 24 name…]: builds once, and runs the test files on each version of Node. The last line is the result of all.
 
 import { choiceOf, executableOf, versions } from './node-versions.mjs'
 import { ensureSystem } from './system.mjs'
@@ -31,7 +31,7 @@ if (!(await ensureSystem('build', 'test')) || (await build()) !== 0) {
   for (const version of chosen) {
     console.log(`node ${version}`)
     const executable = await executableOf(version)
-    if (executable === undefined) console.log(`FAIL  node ${version} can't be had: npm did not install its package \`node\``)
+    if (executable === undefined) console.log(`FAIL  node ${version} could not be fetched: npm did not install its package \`node\``)
     const { passed, failed } = executable === undefined ? { passed: 0, failed: 1 } : await runTests(files, executable)
     total.passed += passed
     total.failed += files.length === 0 ? 1 : failed

@@ -1,4 +1,4 @@
-// npm test [-- name…]: builds, checks the style, and runs every test file in a process of its own. Its last line is the result.
+// npm test [-- name…]: builds, checks the style, and runs every test file in its own process. The last line is the result.
 
 import { ensureSystem } from './system.mjs'
 import { findTestFiles } from './test-files.mjs'
@@ -6,7 +6,7 @@ import { killTestProcesses } from './test-process.mjs'
 import { runTests } from './test-run.mjs'
 import { build, run } from './workspace.mjs'
 
-// Elsewhere there is nothing to compile.
+// On other systems there is nothing to compile.
 const builds = process.platform === 'linux' ? ['build'] : []
 const names = process.argv.slice(2)
 const result = { passed: 0, failed: 0 }
@@ -24,7 +24,7 @@ process.exitCode = result.failed > 0 ? 1 : 0
 
 async function main() {
   if (!(await step('machine', () => ensureSystem(...builds, 'test')))) return
-  // Files that are asked for by name run in any case: what does not build may be elsewhere.
+  // Files named on the command line run in any case: a fault of the build may be elsewhere.
   if (!(await step('build', async () => (await build()) === 0)) && names.length === 0) return
   await step(
     'types of the tests',

@@ -1,4 +1,4 @@
-// The checkout: where its root is, that its packages are installed, that it is built. Node built-ins only, for it runs before anything is installed.
+// The checkout: finds its root, installs its packages, builds it. Node built-ins only, because it runs before anything is installed.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -26,7 +26,7 @@ export function run(command, args, options = {}) {
   })
 }
 
-/** Installs exactly what the lockfile says, unless that has been done already. */
+/** Installs exactly what the lockfile says, unless that is done already. */
 export async function install() {
   const stamp = join(root, 'node_modules/.installed')
   const wanted = createHash('sha256')

@@ -27,7 +27,7 @@ function allSources(): Source[] {
 
 test('the sources keep to the table', () => {
   const sources = allSources()
-  for (const name of ['routing', 'handoff', 'worker-runtime', 'balancer']) {
+  for (const name of ['routing', 'handoff', 'sessions', 'worker-runtime', 'balancer']) {
     assert.ok(
       sources.some(({ file }) => file.startsWith(`packages/${name}/src/`)),
       `no sources of ${name} were read`,
@@ -39,6 +39,12 @@ test('the sources keep to the table', () => {
 const planted: readonly [title: string, file: string, text: string, breach: RegExp][] = [
   ['a package above', 'packages/routing/src/a.ts', "import { x } from '@switchyard/handoff'", /routing imports handoff/],
   ['a subpath of one above', 'packages/handoff/src/a.ts', "import '@switchyard/worker-runtime/register'", /handoff imports worker-runtime/],
+  [
+    'workers in sessions',
+    'packages/sessions/src/a.ts',
+    "import type { X } from '@switchyard/worker-runtime'",
+    /sessions imports worker-runtime/,
+  ],
   [
     'a type from above',
     'packages/worker-runtime/src/a.ts',
@@ -60,14 +66,22 @@ const planted: readonly [title: string, file: string, text: string, breach: RegE
     "import { x } from '../../routing/src/load.ts'",
     /reaches into packages\/routing\/src\/load\.ts/,
   ],
-  ['config from the pool', 'packages/balancer/src/pool/a.ts', "import { x } from '../config/load.ts'", /above it/],
+  ['config from the pool', 'packages/balancer/src/dispatch/a.ts', "import { x } from '../config/load-config.ts'", /above it/],
+  [
+    'dispatch from supervision, a type',
+    'packages/balancer/src/supervisor/a.ts',
+    "import type { X } from '../dispatch/pool.ts'",
+    /above it/,
+  ],
+  ['one transport from the other', 'packages/handoff/src/portable/a.ts', "import { x } from '../native/native-link.ts'", /above it/],
+  ['drain from the server', 'packages/worker-runtime/src/server/a.ts', "import { x } from '../drain/drain.ts'", /above it/],
   ['the balancer from supervision', 'packages/balancer/src/supervisor/a.ts', "import { x } from '../balancer.ts'", /above it/],
-  ['the pool from events', 'packages/balancer/src/events.ts', "import { x } from './pool/pool.ts'", /above it/],
-  ['the command line from config', 'packages/balancer/src/config/a.ts', "import { x } from '../cli/start.ts'", /above it/],
+  ['the pool from events', 'packages/balancer/src/events.ts', "import { x } from './dispatch/pool.ts'", /above it/],
+  ['the command line from config', 'packages/balancer/src/config/a.ts', "import { x } from '../cli/commands/start.ts'", /above it/],
   ['a file without a floor', 'packages/balancer/src/helpers/a.ts', '', /no floor/],
   ['cluster in the balancer', 'packages/balancer/src/balancer.ts', "import cluster from 'node:cluster'", /spawn\.ts/],
   ['cluster in a worker', 'packages/worker-runtime/src/a.ts', "const cluster = require('cluster')", /spawn\.ts/],
-  ['a private handle', 'packages/balancer/src/pool/a.ts', 'socket._handle.readStop()', /private handle/],
+  ['a private handle', 'packages/balancer/src/dispatch/a.ts', 'socket._handle.readStop()', /private handle/],
   ['a socket in routing', 'packages/routing/src/a.ts', "import { isIP } from 'node:net'", /routing is pure/],
   ['the file system in routing', 'packages/routing/src/a.ts', "import fs from 'fs'", /routing is pure/],
   ['a clock in routing', 'packages/routing/src/a.ts', 'const now = Date.now()', /no clock/],
@@ -97,12 +111,12 @@ const allowed: readonly [title: string, file: string, text: string][] = [
   [
     'downwards',
     'packages/balancer/src/balancer.ts',
-    "import { a } from '@switchyard/routing'\nimport { b } from './pool/pool.ts'\nimport { c } from './events.ts'",
+    "import { a } from '@switchyard/routing'\nimport { b } from './dispatch/pool.ts'\nimport { c } from './events.ts'",
   ],
-  ['beside', 'packages/balancer/src/supervisor/a.ts', "import { x } from '../pool/pool.ts'"],
-  ['cluster in spawn.ts', 'packages/balancer/src/supervisor/spawn.ts', "import cluster from 'node:cluster'"],
+  ['beside', 'packages/balancer/src/supervisor/a.ts', "import { x } from './plan.ts'"],
+  ['cluster in spawn.ts', 'packages/balancer/src/supervisor/workers/spawn.ts', "import cluster from 'node:cluster'"],
   ['a comment that speaks of a clock', 'packages/routing/src/a.ts', "// unlike Date.now()\n/* import 'node:fs' */"],
-  ['handles in handoff', 'packages/handoff/src/a.ts', 'socket._handle.readStop()'],
+  ['handles in node-internals', 'packages/handoff/src/node-internals/a.ts', 'socket._handle.readStop()'],
 ]
 
 for (const [title, file, text] of allowed) {

@@ -1,5 +1,5 @@
-// The one way a test is written here: uvu's suite, with what uvu leaves out. Every test and hook has a time bound, a failing hook
-// fails the file, an unhandled rejection fails the test that runs, and a file must end by itself: whatever it leaves behind is named.
+// The suite of every test: uvu's, with what uvu leaves out. Every test and hook has a time limit. A failing hook fails the file. An
+// unhandled rejection fails the test that runs. A file must end by itself, and whatever it leaves behind is named.
 
 import { suite as uvuSuite } from 'uvu'
 import { patience } from './support/patience.ts'
@@ -15,7 +15,7 @@ export interface Bound {
 
 export interface TestSuite {
   (name: string, body: Body, bound?: Bound): void
-  /** Runs only the tests named so; the others count as skipped, which `npm test` does not accept. */
+  /** Runs only these tests; the others count as skipped, which `npm test` does not accept. */
   only(name: string, body: Body, bound?: Bound): void
   before: Hook
   after: Hook
@@ -38,12 +38,12 @@ let running = 0
 let current: { name: string; fail: (error: unknown) => void } | undefined
 const ownResources = countResources()
 
-/** Runs `body` when the suite that is running has ended, after its own `after` hooks; last registered, first run. */
+/** Runs `body` after the running suite and its `after` hooks; last registered, first run. */
 export function atSuiteEnd(body: Body): void {
   cleanups.push(body)
 }
 
-/** A named group of tests, run in order by `.run()`. There is no `skip`: what does not apply on a machine says so in a test. */
+/** A named group of tests, run in order by `.run()`. There is no `skip`: a test that does not apply on a machine reports that itself. */
 export function suite(name: string, options: Bound = {}): TestSuite {
   const inner = uvuSuite(name)
   const suiteTimeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
@@ -132,7 +132,7 @@ function asError(thrown: unknown): Error {
 }
 
 function countResources(): Map<string, number> {
-  // Named first, so that the handles behind them are there when they are counted.
+  // Named first, so that the handles behind them exist when they are counted.
   void process.stdout
   void process.stderr
   const counts = new Map<string, number>()
@@ -140,7 +140,7 @@ function countResources(): Map<string, number> {
   return counts
 }
 
-/** The timer does not hold the process, so when it fires something else does. */
+/** The timer does not keep the process alive, so when it fires, another handle does. */
 function watchForExit(): void {
   setTimeout(() => {
     if (running > 0) return

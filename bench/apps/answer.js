@@ -1,4 +1,4 @@
-// What the apps with pools answer. They refuse what belongs to another pool, so that a request that ends in the wrong place is a fault and not a figure.
+// The answers of the apps with pools. They refuse requests of another pool, so that a request that ends in the wrong place is a fault.
 
 import { burn } from './burn.js'
 import { occupy, work } from './occupy.js'

@@ -1,6 +1,7 @@
-// Work that burns CPU: so many turns of a loop. A run of the bench finds out how many take a millisecond, and every contender is asked for as many.
+// Work that burns CPU: a number of turns of a loop. A run of the bench measures how many take a millisecond, and asks every contender for
+// the same count.
 
-/** Returns what it has reckoned: a caller that looks at it keeps the loop from being left out. */
+/** Returns the result: a caller that uses it keeps the compiler from removing the loop. */
 export function burn(loops) {
   let sum = 0
   for (let turn = 0; turn < loops; turn += 1) sum += Math.sqrt(turn)

@@ -1,5 +1,5 @@
-// Says how many turns of the loop in burn.js take a millisecond of CPU on this machine, once V8 has compiled it. CPU time is counted, so that a process beside this one
-// makes no difference.
+// Prints how many turns of the loop in burn.js take a millisecond of CPU on this machine, once V8 has compiled it. CPU time is counted, so
+// other processes make no difference.
 
 import { burn } from './burn.js'
 

@@ -1,4 +1,4 @@
-// Runs an app under plain node:cluster: cluster-primary.js <none|rr> <workers> <app>. Says where it listens once all workers do.
+// Runs an app under plain node:cluster: cluster-primary.js <none|rr> <workers> <app>. Prints its address once all workers listen.
 
 import cluster from 'node:cluster'
 

@@ -1,4 +1,5 @@
-// The same app with express-session, on its own: express-session.js, with STORE=connect-redis, which has a client of its own to STORE_URL, or STORE=switchyard.
+// The same app with express-session: express-session.js, with STORE=connect-redis, which has its own client to STORE_URL, or
+// STORE=switchyard.
 
 import { createServer } from 'node:http'
 import expressSession from 'express-session'

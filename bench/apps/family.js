@@ -1,4 +1,5 @@
-// The processes that a contender starts, and the private folder in which they find each other. All end with it, and it ends with any of them.
+// The processes that a contender starts, and the private folder in which they find each other. All end with it, and it ends with any of
+// them.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -14,32 +15,32 @@ const app = fileURLToPath(new URL('pooled.js', import.meta.url))
 const members = []
 let leaving = false
 
-/** Nobody else may look into it. */
+/** Other users cannot enter it. */
 export const folder = mkdtempSync(join(tmpdir(), 'bench-'))
 
-process.on('SIGTERM', () => leave(0))
-process.on('SIGINT', () => leave(0))
+process.on('SIGTERM', () => exitWith(0))
+process.on('SIGINT', () => exitWith(0))
 process.on('uncaughtException', (error) => {
   console.error(error)
-  leave(1)
+  exitWith(1)
 })
 
-/** Starts a process that belongs to this one. */
+/** Starts a process that ends with this one. */
 export function start(command, args, env = {}) {
-  // Debian's servers are where only root looks.
+  // Debian's servers are in folders that only root has in its PATH.
   const PATH = `${process.env.PATH}:/usr/sbin`
   const member = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH, ...env } })
   members.push(member)
-  member.once('error', () => leave(1))
+  member.once('error', () => exitWith(1))
   member.once('exit', (code, signal) => {
     if (!leaving) console.error(`${command} ended with ${code ?? signal}`)
-    leave(1)
+    exitWith(1)
   })
 }
 
 /**
- * Starts the servers of `name=size …` and resolves with the paths of the unix sockets that they listen on, by pool. A single pool takes every
- * path; the members of several refuse what is not theirs.
+ * Starts the servers of `name=size …` and resolves with the paths of their unix sockets, by pool. A single pool takes every path; the
+ * members of several pools refuse requests of another pool.
  */
 export async function startPools(sizes) {
   const pools = new Map()
@@ -53,13 +54,13 @@ export async function startPools(sizes) {
   return pools
 }
 
-/** Says where this contender listens, once it does. */
-export async function tellReady(port) {
+/** Prints the address of this contender, once it listens. */
+export async function printReady(port) {
   await untilTaken({ port, host: '127.0.0.1' })
   console.log(`ready: http://127.0.0.1:${port}`)
 }
 
-/** A port that was free a moment ago, for those who can't say which one they were given. */
+/** A port that was free a moment ago, for servers that cannot report the port they were given. */
 export function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
@@ -71,13 +72,13 @@ export function freePort() {
 
 async function untilTaken(address) {
   const deadline = performance.now() + START_MS
-  while (!(await takes(address))) {
-    if (performance.now() > deadline) throw new Error(`nobody listens on ${address.path ?? address.port}`)
+  while (!(await isListening(address))) {
+    if (performance.now() > deadline) throw new Error(`no server listens on ${address.path ?? address.port}`)
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
   }
 }
 
-function takes(address) {
+function isListening(address) {
   return new Promise((resolve) => {
     const socket = connect(address)
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
@@ -85,7 +86,7 @@ function takes(address) {
   })
 }
 
-async function leave(code) {
+async function exitWith(code) {
   if (leaving) return
   leaving = true
   const running = members.filter(({ pid, exitCode, signalCode }) => pid !== undefined && exitCode === null && signalCode === null)

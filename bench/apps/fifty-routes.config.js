@@ -1,4 +1,4 @@
-// Fifty routes, every other one to the other pool.
+// Fifty routes, alternating between two pools.
 
 const routes = Array.from({ length: 50 }, (_, index) => {
   const pool = index % 2 === 0 ? 'a' : 'b'
@@ -7,7 +7,7 @@ const routes = Array.from({ length: 50 }, (_, index) => {
 
 export default {
   app: './pooled.js',
-  // A slow machine would find the requests heavy, and the moves that are measured would become rests.
+  // On a slow machine the requests would count as heavy, and the measured moves would become rests.
   pools: {
     a: { workers: 1, rest: 'never', env: { POOL: 'a' } },
     b: { workers: 1, rest: 'never', env: { POOL: 'b' } },

@@ -1,4 +1,4 @@
-// What blocks has a worker of its own.
+// Requests that block have a worker of their own.
 
 export default {
   app: './pooled.js',

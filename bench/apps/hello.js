@@ -1,4 +1,4 @@
-// The app that every contender runs, unmodified: a hello-world server that says which process answered.
+// The app that every contender runs, unmodified: a hello-world server that names the process that answered.
 
 import { createServer } from 'node:http'
 

@@ -1,9 +1,10 @@
-// A Node primary that passes requests on with http-proxy: http-proxy-primary.js <pool>=<size>…. What belongs to a pool of no servers it answers itself.
+// A Node primary that passes requests on with http-proxy: http-proxy-primary.js <pool>=<size>…. It answers requests of a pool without
+// servers itself.
 
 import { Agent, createServer } from 'node:http'
 import httpProxy from 'http-proxy'
 import { answerAs } from './answer.js'
-import { startPools, tellReady } from './family.js'
+import { printReady, startPools } from './family.js'
 import { poolOf } from './pool-of.js'
 
 const handlers = new Map()
@@ -12,7 +13,7 @@ for (const [pool, [socketPath]] of await startPools(process.argv.slice(2)))
 
 const server = createServer((request, response) => handlers.get(poolOf(request.url))(request, response))
 server.keepAliveTimeout = 75_000
-server.listen(0, '127.0.0.1', () => tellReady(server.address().port))
+server.listen(0, '127.0.0.1', () => printReady(server.address().port))
 
 function passTo(socketPath) {
   const proxy = httpProxy.createProxyServer({ target: { socketPath }, agent: new Agent({ keepAlive: true }) })

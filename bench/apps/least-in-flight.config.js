@@ -1,4 +1,4 @@
-// Four workers, and each connection goes at once to the one with the fewest requests in flight.
+// Four workers; each connection goes at once to the one with the fewest requests in flight.
 
 export default {
   app: './pooled.js',

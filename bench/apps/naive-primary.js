@@ -1,5 +1,5 @@
-// Round robin by hand-off, as sticky libraries do it: naive-primary.js <workers>. The primary accepts and sends each connection to the next worker in
-// turn, whatever became of those before. Nobody should want this; a measurement in which it does well has measured nothing.
+// Round robin by hand-off, as sticky libraries do it: naive-primary.js <workers>. The primary accepts and sends each connection to the next
+// worker in turn, whatever became of those before. A measurement in which it does well has measured nothing.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// A worker of naive-primary.js: it serves the connections that it is sent.
+// A worker of naive-primary.js: serves the connections that it receives.
 
 import { createServer } from 'node:http'
 import { answerAs } from './answer.js'
@@ -7,7 +7,7 @@ const server = createServer(answerAs(undefined))
 server.keepAliveTimeout = 75_000
 
 process.on('message', (_word, socket) => {
-  // The client may have gone meanwhile.
+  // The client may have hung up meanwhile.
   if (socket === undefined) return
   server.emit('connection', socket)
   socket.resume()

@@ -1,5 +1,5 @@
-// nginx, set up as well as its manual allows: connections to the servers are kept alive, nothing is logged. It has one worker process, so that its
-// least_conn counts everything; with two a request costs the same.
+// nginx, set up as well as its manual allows: connections to the servers are kept alive, nothing is logged. It has one worker process, so
+// that its least_conn counts everything; with two a request costs the same.
 
 import { userInfo } from 'node:os'
 

@@ -1,17 +1,18 @@
-// Work that occupies the loop as computing does, and burns nothing: many cores' worth fits on a few.
+// Work that occupies the loop as computing does, and burns nothing: the work of many cores fits on a few.
 
 import { stat } from 'node:fs'
 
-const nobody = new Int32Array(new SharedArrayBuffer(4))
+const neverNotified = new Int32Array(new SharedArrayBuffer(4))
 
-/** Nothing else runs in this process for so long. */
+/** Nothing else runs in this process for this time. */
 export function occupy(ms) {
-  if (ms > 0) Atomics.wait(nobody, 0, 0, ms)
+  if (ms > 0) Atomics.wait(neverNotified, 0, 0, ms)
 }
 
 /**
- * Does what a target like `/work?ms=2` asks, then calls `done`. `ms`: how long the loop is occupied. `timer`: milliseconds that pass before, as with
- * a database that is asked. `after=io`: it begins in the callback of an I/O operation. `tell`: `begin` is called just before.
+ * Does the work of a target like `/work?ms=2`, then calls `done`. `ms`: how long the loop is occupied. `timer`: milliseconds before that,
+ * as for the answer of a database. `after=io`: the work starts in the callback of an I/O operation. `tell`: `begin` is called just before
+ * it.
  */
 export function work(target, begin, done) {
   const asked = new URL(target, 'http://localhost').searchParams

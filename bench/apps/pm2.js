@@ -1,10 +1,10 @@
-// Runs an app under PM2 in cluster mode: pm2.js <command of PM2> <workers> <app>. PM2 has its home where PM2_HOME says, and stays in the foreground, so that nothing of it
-// is left.
+// Runs an app under PM2 in cluster mode: pm2.js <command of PM2> <workers> <app>. PM2's home is PM2_HOME, and PM2 stays in the foreground,
+// so that no process of it outlives this one.
 
-import { freePort, start, tellReady } from './family.js'
+import { freePort, printReady, start } from './family.js'
 
 const [command, workers, app] = process.argv.slice(2)
 const port = await freePort()
 
 start(process.execPath, [command, 'start', app, '-i', workers, '--no-daemon'], { PORT: `${port}` })
-await tellReady(port)
+await printReady(port)

@@ -1,4 +1,4 @@
-// Which pool a path belongs to: its first word. Every contender that routes is told to route so, and every app holds it to that.
+// The pool that a path belongs to: its first word. Every contender that routes is configured for it, and every app checks it.
 
 /** `/a-7/items` belongs to pool `a`; `/` to any. */
 export function poolOf(path) {

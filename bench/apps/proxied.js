@@ -1,9 +1,9 @@
-// A proxy in front of plain servers on unix sockets: proxied.js <nginx | haproxy | haproxy-one-each> <pool>=<size>…. A path goes to the pool it
-// belongs to; a single pool takes them all.
+// A proxy in front of plain servers on unix sockets: proxied.js <nginx | haproxy | haproxy-one-each> <pool>=<size>…. A path goes to its
+// pool; a single pool takes them all.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { folder, freePort, start, startPools, tellReady } from './family.js'
+import { folder, freePort, printReady, start, startPools } from './family.js'
 import { haproxy, haproxyOneEach } from './haproxy.js'
 import { nginx } from './nginx.js'
 
@@ -15,4 +15,4 @@ const port = await freePort()
 const file = join(folder, `${name}.conf`)
 writeFileSync(file, config(port, pools))
 start(command, args(file, folder))
-await tellReady(port)
+await printReady(port)

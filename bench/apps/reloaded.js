@@ -1,5 +1,6 @@
-// The app of those who are reloaded: a hello-world server that reads what it is sent, says which process answered, and how long its answer is, so that clients of
-// HTTP/1.0 can keep their connection. CLOSES=1: on SIGINT it closes its server and ends when that is done, as PM2 advises.
+// The app of the contenders that are reloaded: a hello-world server that reads the request body and names the process that answered. It
+// states the length of its answer, so that clients of HTTP/1.0 can keep their connection. CLOSES=1: on SIGINT it closes its server and ends
+// when that is done, as PM2 advises.
 
 import { createServer } from 'node:http'
 

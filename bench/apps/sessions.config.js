@@ -1,11 +1,12 @@
-// Two workers for an app of `sessions`: APP names it, STORE_URL is that of Redis, if the sessions are there, and NEAR_CACHE=off keeps nothing near.
+// Two workers for an app of `sessions`: APP names it, STORE_URL is the address of Redis, if the sessions are there, and NEAR_CACHE=off
+// turns the near cache off.
 
 const { APP, NEAR_CACHE, STORE, STORE_URL } = process.env
 const isOurs = STORE !== 'connect-redis'
 
 export default {
   app: `./${APP}`,
-  // A slow machine would find the requests heavy, and visitors would change their worker.
+  // On a slow machine the requests would count as heavy, and visitors would change their worker.
   pools: { web: { workers: 2, rest: 'never' } },
   sessions: {
     url: (isOurs && STORE_URL) || false,

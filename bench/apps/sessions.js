@@ -1,4 +1,5 @@
-// The app of `sessions` without a framework: GET /read/<visitor> and /read-write/<visitor>, a session that is read, or read and written, with each request.
+// The app of `sessions` without a framework: GET /read/<visitor> and /read-write/<visitor>, a session that each request reads, or reads and
+// writes.
 
 import { createServer } from 'node:http'
 import { sessions } from '@switchyard/worker-runtime'

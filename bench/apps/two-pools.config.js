@@ -2,7 +2,7 @@
 
 export default {
   app: './pooled.js',
-  // A slow machine would find the requests heavy, and the moves that are measured would become rests.
+  // On a slow machine the requests would count as heavy, and the measured moves would become rests.
   pools: {
     a: { workers: 1, rest: 'never', env: { POOL: 'a' } },
     b: { workers: 1, rest: 'never', env: { POOL: 'b' } },

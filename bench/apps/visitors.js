@@ -1,4 +1,4 @@
-// What the apps of `sessions` keep for a visitor: about as much as a small shop does, and how often it was written.
+// The session that the apps of `sessions` keep for a visitor: about the size of a small shop's, with the number of its writes.
 
 const contents = {
   user: { id: 4711, name: 'Ada Lovelace', roles: ['customer'] },

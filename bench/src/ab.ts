@@ -1,4 +1,4 @@
-// ab, which opens a new connection for every request: how long they took. Its times are whole milliseconds.
+// ab, which opens a new connection for every request, and the times that it measured. They are whole milliseconds.
 
 import { startChild } from './children.ts'
 
@@ -9,7 +9,7 @@ export interface AbReport {
 
 const BOUND_MS = 60_000
 
-/** Asks `requests` times, `atOnce` at a time. Rejects unless all are answered with 2xx. */
+/** Sends `requests` requests, `atOnce` at a time. Rejects unless all are answered with 2xx. */
 export async function runAb(url: string, requests: number, atOnce: number): Promise<AbReport> {
   const child = startChild('ab', ['-n', `${requests}`, '-c', `${atOnce}`, url])
   const bound = setTimeout(() => child.process.kill('SIGKILL'), BOUND_MS)
@@ -18,7 +18,7 @@ export async function runAb(url: string, requests: number, atOnce: number): Prom
   return abReportOf(child.output(), requests)
 }
 
-/** Reads what ab prints. Throws unless all were answered with 2xx. */
+/** Reads the output of ab. Throws unless all were answered with 2xx. */
 export function abReportOf(output: string, requests: number): AbReport {
   const found = (pattern: RegExp): number => Number(pattern.exec(output)?.[1])
   const complete = found(/^Complete requests: +(\d+)$/m)

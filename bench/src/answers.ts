@@ -1,4 +1,4 @@
-// Does a contender answer what it should, on new connections and on kept ones, and does the right process answer? Asked before anything is timed.
+// Checks a contender before anything is timed: does the right process answer correctly, on new connections and on kept-alive ones?
 
 import { Agent } from 'node:http'
 import { poolOf } from '../apps/pool-of.js'
@@ -14,10 +14,10 @@ const AT_ONCE = 32
 const REQUEST_MS = 5_000
 const ALL_WORKERS_MS = 5_000
 
-/** What of a scenario an answer depends on. */
+/** The parts of a scenario that an answer depends on. */
 export type Questions = Pick<Scenario, 'groups' | 'order' | 'bodyBytes'>
 
-/** Rejects with the first thing that is wrong. */
+/** Rejects with the first fault. */
 export async function checkAnswers(
   contender: Pick<Contender, 'name' | 'workers' | 'routed'>,
   server: RunningServer,
@@ -53,7 +53,7 @@ export async function checkAnswers(
   }
 
   const deadline = performance.now() + ALL_WORKERS_MS
-  // The kernel shares a listening socket as it likes: a few at once bring every worker in.
+  // The kernel shares a listening socket unevenly: a few requests at once reach every worker.
   while (seen.size < workers) {
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${seen.size} answered`)
     const some = Array.from({ length: AT_ONCE }, (_, index) => paths[index % paths.length] as string)

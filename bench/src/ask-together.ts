@@ -1,13 +1,13 @@
-// Several requests in one write, as no client of Node's does: what is pipelined must be answered in order.
+// Several requests in one write, which no client of Node does: pipelined requests must be answered in order.
 
 import { connect } from 'node:net'
 
 export interface Answer {
   readonly status: number
   readonly body: string
-  /** Process id of who answered. */
+  /** Process id of the worker that answered. */
   readonly worker: string | undefined
-  /** The pool that it says it serves. */
+  /** The pool that it names. */
   readonly pool: string | undefined
 }
 

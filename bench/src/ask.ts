@@ -2,7 +2,7 @@
 
 import { type IncomingMessage, request as openRequest, type RequestOptions } from 'node:http'
 
-/** An answer that has come to its end. */
+/** A complete answer. */
 export interface Told {
   readonly response: IncomingMessage
   readonly body: string
@@ -11,7 +11,7 @@ export interface Told {
 
 const REQUEST_MS = 5_000
 
-/** Asks a server of this machine. Rejects when the connection breaks, or is silent for 5 s. */
+/** Sends a request to a server of this machine. Rejects when the connection breaks, or is silent for 5 s. */
 export function ask(options: RequestOptions, content?: string): Promise<Told> {
   return new Promise((resolve, reject) => {
     const request = openRequest({ host: '127.0.0.1', timeout: REQUEST_MS, ...options }, (response) => {

@@ -1,5 +1,5 @@
-// autocannon in a process of its own, each connection a visitor of its own: autocannon-visitors.js <url> <seconds> <path> <cookie>…. Visitor n asks <path>/n with the nth cookie.
-// Reports as wrk-report.lua does.
+// autocannon in a process of its own, one visitor a connection: autocannon-visitors.js <url> <seconds> <path> <cookie>…. Visitor n asks
+// <path>/n with the nth cookie. Reports as wrk-report.lua does.
 
 import autocannon from 'autocannon'
 
@@ -10,7 +10,7 @@ const result = await autocannon({
   url,
   connections: cookies.length,
   duration: Number(seconds),
-  // The clock is looked at once per sample.
+  // The clock is read once per sample.
   sampleInt: 100,
   setupClient: (client) => {
     opened += 1

@@ -1,5 +1,5 @@
-// npm run bench: everybody is checked, then measured in turn, then compared. Exit code 0, 1 when the run says nothing or (with --check) a target is
-// missed, 2 when the command line makes no sense.
+// npm run bench: checks all contenders, then measures them in turn, then compares them. Exit code 0; 1 when the run is invalid or (with
+// --check) a target is missed; 2 for a wrong command line.
 
 import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
@@ -41,7 +41,7 @@ try {
   const options = await readOptions(process.argv.slice(2))
   process.exitCode = await run(options)
 } catch (error) {
-  // What was interrupted has an error too.
+  // An interrupted run has an error too.
   if (!interrupted) console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = error instanceof UsageError ? 2 : 1
 } finally {
@@ -78,7 +78,7 @@ async function costs(options: Options): Promise<number> {
     `CPU time of all server processes together (${units}); medians of the rounds`,
     '',
     rowTable(rows, references),
-    ...told(verdicts),
+    ...verdictLines(verdicts),
   ])
   const data = { machine: { ...machine(), loads: versions }, seconds, rounds, warmUpSeconds, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))
@@ -95,7 +95,7 @@ async function mixed(options: Options): Promise<number> {
     `${mixedLoad()}; medians of the traces`,
     '',
     mixedTable(rows),
-    ...told(verdicts),
+    ...verdictLines(verdicts),
   ])
   const data = { machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))
@@ -113,7 +113,7 @@ async function queueing(options: Options): Promise<number> {
     ...scenarios.map(scenarioText),
     '',
     queueingTable(rows),
-    ...told(verdicts),
+    ...verdictLines(verdicts),
     '',
     ...(invalid === undefined ? queueingNotes(rows, lateMs) : [invalid]),
   ])
@@ -128,7 +128,13 @@ async function pinned(options: Options): Promise<number> {
   const samples = await measurePinned({ seeds, seconds, warmUpSeconds, lateMs }, progress)
   const rows = pinnedRows(samples)
   const verdicts = pinnedVerdicts(rows)
-  print(options, [`${machineText()}; ${seeds.length} rounds, the worst of them`, ...pinnedLoad, '', pinnedTable(rows), ...told(verdicts)])
+  print(options, [
+    `${machineText()}; ${seeds.length} rounds, the worst of them`,
+    ...pinnedLoad,
+    '',
+    pinnedTable(rows),
+    ...verdictLines(verdicts),
+  ])
   if (options.json)
     console.log(JSON.stringify({ machine: machine(), seeds, seconds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
@@ -145,7 +151,7 @@ async function saturated(options: Options): Promise<number> {
     `${saturatedLoad(loopsPerMs)}; medians of the rounds`,
     '',
     saturatedTable(rows),
-    ...told(verdicts),
+    ...verdictLines(verdicts),
   ])
   const data = { machine: machine(), loopsPerMs, seconds, rounds, warmUpSeconds, rows, verdicts, samples }
   if (options.json) console.log(JSON.stringify(data, undefined, 2))
@@ -157,7 +163,13 @@ async function reload(options: Options): Promise<number> {
   const samples = await measureReload({ contenders, seconds, rounds, load: loads[0] }, progress)
   const rows = reloadRows(samples)
   const verdicts = reloadVerdicts(rows)
-  print(options, [`${machineText()}; ${rounds} × ${seconds} s each`, ...reloadLoad(loads[0]), '', reloadTable(rows), ...told(verdicts)])
+  print(options, [
+    `${machineText()}; ${rounds} × ${seconds} s each`,
+    ...reloadLoad(loads[0]),
+    '',
+    reloadTable(rows),
+    ...verdictLines(verdicts),
+  ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), seconds, rounds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
@@ -173,7 +185,7 @@ async function sessions(options: Options): Promise<number> {
     `${sessionLoad}; medians of the rounds`,
     '',
     sessionTable(rows),
-    ...told(verdicts),
+    ...verdictLines(verdicts),
   ])
   if (options.json)
     console.log(JSON.stringify({ machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
@@ -183,7 +195,7 @@ async function sessions(options: Options): Promise<number> {
 function micro(options: Options): number {
   const rows = measureCases(options.seconds, (name) => progress(name))
   const verdicts = pickVerdicts(rows)
-  print(options, [`${machineText()}; medians`, '', microTable(rows), ...told(verdicts)])
+  print(options, [`${machineText()}; medians`, '', microTable(rows), ...verdictLines(verdicts)])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rows, verdicts }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
@@ -193,7 +205,7 @@ function checked(verdicts: readonly Verdict[]): number {
   return verdicts.some(({ met }) => !met) ? 1 : 0
 }
 
-function told(verdicts: readonly Verdict[]): readonly string[] {
+function verdictLines(verdicts: readonly Verdict[]): readonly string[] {
   return verdicts.length > 0 ? ['', verdictTable(verdicts)] : []
 }
 

@@ -1,15 +1,18 @@
-// The ideal that every balancer is held against: one queue, first in, first out, and the next worker that is free takes the next piece of work
-// (G/G/k). It costs nothing, and nothing in it is ever in the wrong place. Pure.
+// The ideal that every balancer is compared with: one queue, first in, first out, from which the next free worker takes the next job
+// (G/G/k). It costs nothing. Pure.
 
 export interface Job {
   readonly atMs: number
-  /** What passes before its work can begin and occupies nobody, such as an answer of a database; the timers of all jobs run side by side. */
+  /** Milliseconds before its work can start. They occupy no worker, as the wait for a database does not. The timers of all jobs run side by side. */
   readonly timerMs: number
   /** How long it occupies a worker. */
   readonly blockMs: number
 }
 
-/** The latency of each job in milliseconds, in the order given. A job joins the queue when its timer is over; of two at once the first given is first. */
+/**
+ * The latency of each job in milliseconds, in the order given. A job joins the queue when its timer is over; of two at once the first given
+ * is first.
+ */
 export function centralQueue(jobs: readonly Job[], workers: number): readonly number[] {
   const latencies = jobs.map(() => 0)
   const freeAtMs = Array.from({ length: workers }, () => 0)

@@ -9,7 +9,7 @@ export interface Child {
   output(): string
   /** Resolves with the exit code when the process has ended and its output is complete. */
   readonly ended: Promise<number | null>
-  /** SIGTERM, after a while SIGKILL for it and all that it started; resolves when it has ended. */
+  /** SIGTERM, after a while SIGKILL for the process and all that it started; resolves when it has ended. */
   stop(): Promise<void>
 }
 
@@ -18,7 +18,7 @@ const STOP_MS = 5_000
 
 const alive = new Set<Child>()
 
-/** Starts a command at the head of a process group of its own. Throws when there is no such command. */
+/** Starts a command at the head of its own process group. Throws when there is no such command. */
 export function startChild(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
   const { PORT: _, ...inherited } = process.env
   const started = spawn(command, [...args], { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...env } })
@@ -51,7 +51,7 @@ export function startChild(command: string, args: readonly string[], env: Readon
   return child
 }
 
-/** Stops everything that still runs. */
+/** Stops every child that still runs. */
 export async function stopChildren(): Promise<void> {
   await Promise.all([...alive].map((child) => child.stop()))
 }
@@ -60,6 +60,6 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // Nobody is left in it.
+    // The process group is empty.
   }
 }

@@ -1,4 +1,4 @@
-// Who takes part, as data. All in one scenario run the same app, on a port of their own, with the same number of workers.
+// The contenders, as data. All in one scenario run the same app, each on its own port, with the same number of workers.
 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,30 +9,30 @@ import { CONNECT_REDIS } from './session-scenarios.ts'
 
 export interface Contender {
   readonly name: string
-  /** Arguments of `node`. It listens on the port in PORT, 0 for any, and prints `ready: http://127.0.0.1:<port>` when it does. */
+  /** Arguments of `node`. It listens on the port in PORT, 0 for any, and prints `ready: http://127.0.0.1:<port>`. */
   readonly args: readonly string[]
-  /** How many processes must be seen to answer before anything is timed. */
+  /** How many processes must answer before anything is timed. */
   readonly workers: number
   /** Left out: `kept-alive` and `new-connections`. */
   readonly scenarios?: readonly string[]
-  /** Every answer must come from the pool that its path belongs to. */
+  /** Every answer must come from the pool of its path. */
   readonly routed?: boolean
-  /** A command that it can't run without. */
+  /** A command that it needs. */
   readonly needs?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Where one that is reloaded keeps what it has to remember. */
+/** What the commands of a reload need to find the contender. */
 export interface Place {
-  /** Its own, and gone when it has ended. */
+  /** A folder of its own, removed when it has ended. */
   readonly folder: string
-  /** Of the package that was fetched for it. */
+  /** The command of the package that was fetched for it. */
   readonly command: string
 }
 
-/** One that replaces its workers while it serves. */
+/** A contender that replaces its workers while it serves. */
 export interface ReloadContender extends Pick<Contender, 'name' | 'workers'> {
-  /** A package that is fetched for it with npx when it is its turn, and the command of it. */
+  /** A package that is fetched with npx when it is the contender's turn, and its command. */
   readonly fetched?: { readonly package: string; readonly command: string }
   /** Arguments of `node`, as of any other contender. */
   start(place: Place): readonly string[]
@@ -43,14 +43,14 @@ export interface ReloadContender extends Pick<Contender, 'name' | 'workers'> {
 }
 
 export interface MixedContender extends Contender {
-  /** It is given the trace without its heavy requests. */
+  /** It gets the trace without its heavy requests. */
   readonly withoutHeavy?: boolean
 }
 
-/** One that keeps sessions. It is given the address of a Redis of its own in STORE_URL, if it wants one. */
+/** A contender that keeps sessions. If it wants a Redis, it gets the address of its own in STORE_URL. */
 export interface SessionContender extends Contender {
   readonly usesRedis: boolean
-  /** What it has read it may keep: it is held to it that reading that again asks nobody. */
+  /** It has a near cache: reading a session again must send nothing to Redis. */
   readonly keepsNear?: boolean
 }
 
@@ -67,7 +67,7 @@ const pm2 = fromHere('../apps/pm2.js')
 const httpProxyPrimary = fromHere('../apps/http-proxy-primary.js')
 const balancer = fromHere('../../packages/balancer/bin/balancer.js')
 
-/** As a user starts it; the admin page is there too. */
+/** As a user starts it, with the admin page. */
 const start = (...args: readonly string[]): readonly string[] => [
   ...[balancer, 'start', ...args, '--listen', '127.0.0.1:0'],
   ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
@@ -76,7 +76,7 @@ const configured = (config: string, ...more: readonly string[]): readonly string
   start('--config', fromHere(`../apps/${config}.config.js`), ...more)
 
 export const contenders: readonly Contender[] = [
-  // The kernel shares the listening socket: the least that several processes can cost.
+  // The kernel shares the listening socket: the least possible cost of several processes.
   { name: 'SCHED_NONE', args: [clusterPrimary, 'none', `${WORKERS}`, hello], workers: WORKERS },
   { name: 'node:cluster', args: [clusterPrimary, 'rr', `${WORKERS}`, hello], workers: WORKERS },
   // Without a config.
@@ -92,7 +92,7 @@ export const contenders: readonly Contender[] = [
   { name: 'switchyard', args: configured('two-pools'), workers: 2, scenarios: ['every-request-moves', 'forwarded-post'], routed: true },
 ]
 
-/** Who takes part in `mixed`: the same workers, and the same trace for all but the last. */
+/** The contenders of `mixed`: the same workers, and the same trace for all but the last. */
 export const mixedContenders: readonly MixedContender[] = [
   { name: 'cluster round robin', args: [clusterPrimary, 'rr', '4', pooled], workers: 4 },
   { name: 'nginx least_conn', args: [proxied, 'nginx', 'all=4'], workers: 4, needs: 'nginx' },
@@ -104,7 +104,7 @@ export const mixedContenders: readonly MixedContender[] = [
 
 const everywhere = queueingScenarios.map(({ name }) => name)
 
-/** Who takes part in `queueing`. */
+/** The contenders of `queueing`. */
 export const queueingContenders: readonly Contender[] = [
   // Without a config.
   { name: 'switchyard', args: start(pooled, '-i', '4'), workers: 4, scenarios: everywhere },
@@ -112,13 +112,13 @@ export const queueingContenders: readonly Contender[] = [
   { name: 'cluster round robin', args: [clusterPrimary, 'rr', '4', pooled], workers: 4, scenarios: everywhere },
   { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '4', pooled], workers: 4, scenarios: everywhere },
   { name: 'HAProxy leastconn', args: [proxied, 'haproxy', 'all=4'], workers: 4, scenarios: everywhere, needs: 'haproxy' },
-  // Not in the mixes with I/O: one at a time makes 42 requests of those a second, and 400 come.
+  // Not in the mixes with I/O: one at a time serves 42 of those requests a second, and 400 come.
   { name: ONE_EACH, args: [proxied, 'haproxy-one-each', 'all=4'], workers: 4, needs: 'haproxy' },
   { name: 'nginx least_conn', args: [proxied, 'nginx', 'all=4'], workers: 4, scenarios: everywhere, needs: 'nginx' },
   { name: NAIVE, args: [naivePrimary, '4'], workers: 4, scenarios: everywhere },
 ]
 
-/** Who takes part in `pinned`. */
+/** The contenders of `pinned`. */
 export const pinnedContenders: readonly Contender[] = [
   { name: 'cluster round robin', args: [clusterPrimary, 'rr', '2', pooled], workers: 2 },
   { name: 'SCHED_NONE', args: [clusterPrimary, 'none', '2', pooled], workers: 2 },
@@ -127,7 +127,7 @@ export const pinnedContenders: readonly Contender[] = [
 
 const saturated = { workers: WORKERS, scenarios: saturatedCells.map(({ name }) => name) }
 
-/** Who takes part in `saturated`. */
+/** The contenders of `saturated`. */
 export const saturatedContenders: readonly Contender[] = [
   { ...saturated, name: KERNEL, args: [clusterPrimary, 'none', `${WORKERS}`, pooled] },
   { ...saturated, name: 'cluster round robin', args: [clusterPrimary, 'rr', `${WORKERS}`, pooled] },
@@ -146,7 +146,7 @@ const pm2Cluster: Omit<ReloadContender, 'name'> = {
   reload: ({ command }) => [command, 'reload', 'all'],
 }
 
-/** Who takes part in `reload`. */
+/** The contenders of `reload`. */
 export const reloadContenders: readonly ReloadContender[] = [
   {
     name: 'switchyard',
@@ -165,7 +165,7 @@ const sessionApp = (app: string, env: Readonly<Record<string, string>> = {}) => 
 })
 const inRedis = { usesRedis: true, needs: 'redis-server' }
 
-/** Who takes part in `sessions`: all of them behind the same balancer. */
+/** The contenders of `sessions`: all of them behind the same balancer. */
 export const sessionContenders: readonly SessionContender[] = [
   { name: 'embedded', ...sessionApp('sessions.js'), usesRedis: false },
   { name: 'redis, no near cache', ...sessionApp('sessions.js', { NEAR_CACHE: 'off' }), ...inRedis },
@@ -175,12 +175,12 @@ export const sessionContenders: readonly SessionContender[] = [
   { name: CONNECT_REDIS, ...sessionApp('express-session.js', { STORE: 'connect-redis' }), ...inRedis },
 ]
 
-/** Those of `all` that take part in a scenario. */
+/** The contenders of `all` in one scenario. */
 export function entrants<T extends Contender>(all: readonly T[], { name }: Pick<Scenario, 'name'>): readonly T[] {
   return all.filter(({ scenarios = plainScenarios }) => scenarios.includes(name))
 }
 
-/** Those that the others are compared with, each with its column in the table. */
+/** The references that the others are compared with, each with its column in the table. */
 export const references: readonly { readonly contender: string; readonly column: string }[] = [
   { contender: 'SCHED_NONE', column: '× SCHED_NONE' },
   { contender: 'node:cluster', column: '× round robin' },

@@ -1,4 +1,4 @@
-// The timed run: who takes part is checked, then timed in rounds.
+// The timed run: checks the contenders, then times them in rounds.
 
 import { type Contender, entrants } from './contenders.ts'
 import { Entrant, type Sample } from './entrant.ts'
@@ -10,7 +10,7 @@ import type { Scenario } from './scenarios.ts'
 
 export interface Costs {
   readonly samples: readonly Sample[]
-  /** Those that were measured. */
+  /** The contenders that were measured. */
   readonly scenarios: readonly Scenario[]
   /** Their names, each once. */
   readonly contenders: readonly string[]
@@ -19,8 +19,8 @@ export interface Costs {
 export type CostOptions = Pick<Options, 'loads' | 'rounds' | 'seconds' | 'warmUpSeconds' | 'contenders' | 'scenarios'>
 
 /**
- * Measures what the options ask for. Rejects when anybody answers a single request as it should not. `progress` is told what goes on, and what can't; `textOf`: of
- * each that was measured.
+ * Measures what the options ask for. Rejects when a single request is answered wrongly. `progress` gets a line for each step, and for each
+ * contender that cannot run; `textOf`: the line of a measured contender.
  */
 export async function measureCosts(
   options: CostOptions,
@@ -52,7 +52,7 @@ function costText({ cpuMs, units }: Sample, { unit }: Scenario): string {
   return `${((cpuMs * 1000) / units).toFixed(1)} µs per ${unit}`
 }
 
-/** Before anything is timed: a fault of the last one should not take minutes to be found. */
+/** Checks all contenders before anything is timed: a fault of the last one should show at once. */
 async function tryAll(
   contenders: readonly Contender[],
   scenarios: readonly Scenario[],

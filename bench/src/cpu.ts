@@ -1,4 +1,4 @@
-// CPU time of a process and everything below it, as the kernel counts it. Linux only.
+// CPU time of a process and its descendants, as the kernel counts it. Linux only.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const USER_TIME = 11
 const SYSTEM_TIME = 12
 
 const LOOK_MS = 200
-/** In so long two ticks of all processes together are no work. */
+/** Two ticks of all processes together in this time count as idle. */
 const IDLE_MS = 20
 const MOST_MS = 20_000
 
@@ -37,7 +37,7 @@ export function cpuTimes(root: number): CpuTimes {
   return times
 }
 
-/** Resolves when the tree below `root` has nothing to do any more. Rejects when it does not come to that. */
+/** Resolves when the tree below `root` is idle. Rejects when that does not happen. */
 export async function untilIdle(root: number): Promise<void> {
   const deadline = performance.now() + MOST_MS
   for (let before = sumOf(root); ; ) {
@@ -59,7 +59,7 @@ function readStat(pid: string): { parent: number; cpuMs: number } | undefined {
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     return { parent: Number(fields[PARENT]), cpuMs: (Number(fields[USER_TIME]) + Number(fields[SYSTEM_TIME])) * tickMs }
   } catch {
-    // Gone since the folder was read.
+    // The process has ended since the folder was read.
     return undefined
   }
 }

@@ -1,4 +1,4 @@
-// One contender in one scenario: started afresh, checked, warmed up, and timed whenever it is its turn.
+// One contender in one scenario: started afresh, checked, warmed up, and timed in turns.
 
 import { checkAnswers } from './answers.ts'
 import type { Contender } from './contenders.ts'
@@ -9,17 +9,17 @@ import { quantile } from './quantile.ts'
 import type { Scenario } from './scenarios.ts'
 import { type RunningServer, startServer } from './server.ts'
 
-/** What the turns of one contender in one round have measured together. */
+/** The measurements of one contender over all turns of a round. */
 export interface Sample {
   readonly load: string
   readonly scenario: string
   readonly contender: string
   readonly round: number
   readonly requests: number
-  /** What the cost is counted for: requests, connections, or what else the scenario names. */
+  /** The number of units of the scenario (requests, connections …) that the cost is divided by. */
   readonly units: number
   readonly seconds: number
-  /** How long a request took, at the 99th percentile: of half of the turns no more. */
+  /** Latency at the 99th percentile: half of the turns have no more. */
   readonly p99Ms: number
   /** User and system time of all server processes while the load ran. */
   readonly cpuMs: number
@@ -29,7 +29,7 @@ export interface Sample {
   readonly workerCpuMs: readonly number[]
 }
 
-/** Keeps what all its turns have measured. */
+/** Adds up the measurements of all turns. */
 export class Entrant {
   private readonly contender: Contender
   private readonly scenario: Scenario
@@ -65,7 +65,7 @@ export class Entrant {
     await this.settle()
   }
 
-  /** Rejects when a single request is not answered as it should be: then the whole run says nothing. */
+  /** Rejects when a single request is not answered correctly: then the whole run is invalid. */
   private async ask(seconds: number): Promise<LoadOutcome> {
     const [path] = this.scenario.groups.flat()
     const outcome = await this.load.run(`http://127.0.0.1:${this.server.port}${path}`, this.scenario, seconds)
@@ -91,12 +91,12 @@ export class Entrant {
     await this.settle()
   }
 
-  /** The end of a load leaves requests behind that were under way: they must not be done in the turn of another. */
+  /** Requests that were under way when a load ended must not run in the turn of another contender. */
   private async settle(): Promise<void> {
     if (this.scenario.saturates === true) await untilIdle(this.server.pid)
   }
 
-  /** What all turns so far have measured. */
+  /** The measurements of all turns so far. */
   sample(round: number): Sample {
     const { load, scenario, contender, requests, seconds } = this
     const [primaryCpuMs = 0, ...workerCpuMs] = this.used

@@ -2,23 +2,26 @@
 
 import { type Agent, request as openRequest } from 'node:http'
 
-/** What was asked of a connection has come to an end. `fault`: not with the answer that it should have. */
+/** A request of a connection has ended. `fault`: not with the answer that it should have. */
 export type Done = (fault: string | undefined) => void
 
-/** What a trace is sent on. */
+/** The connections that a trace is sent on. */
 export interface Connections {
   /** How many requests had to wait for a connection so far. */
   readonly waited: number
-  /** Makes ready what can be, with requests for `path`. */
+  /** Prepares what can be prepared, with requests for `path`. */
   open(path: string): Promise<void>
-  /** Asks on connection `index`, or as near to it as can be. */
+  /** Sends on connection `index`, or on the nearest one that is free. */
   ask(index: number, path: string, done: Done): void
   close(): void
 }
 
 const REQUEST_MS = 30_000
 
-/** Asks once. `agent` false: on a connection of its own, which the server closes. `end` is called once; `reused`: the connection was there already. */
+/**
+ * Sends one request. `agent` false: on a connection of its own, which the server closes. `end` is called once; `reused`: the connection
+ * existed already.
+ */
 export function exchange(
   port: number,
   path: string,

@@ -8,7 +8,7 @@ interface Waiting {
   readonly done: Done
 }
 
-/** It was answered on a connection that had to be opened for it. */
+/** The answer came on a connection that had to be opened for the request. */
 const LOST = 'connections lost'
 
 export class KeptConnections implements Connections {
@@ -16,7 +16,7 @@ export class KeptConnections implements Connections {
   private readonly agents: readonly Agent[]
   private readonly busy: boolean[]
   private readonly port: number
-  /** For any connection that comes free, in order of arrival. */
+  /** Requests for any connection that becomes free, in order of arrival. */
   private readonly waiting: Waiting[] = []
 
   constructor(port: number, count: number) {
@@ -33,7 +33,7 @@ export class KeptConnections implements Connections {
       })
   }
 
-  /** Asks on connection `index`; where that is busy on the next one that is free; where none is, on the first that will be. */
+  /** Sends on connection `index`; if that is busy, on the next free one; if none is free, on the first that becomes free. */
   ask(index: number, path: string, done: Done): void {
     const free = this.nextFree(index)
     if (free !== undefined) return this.send(free, path, done)

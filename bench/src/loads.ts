@@ -1,4 +1,4 @@
-// What sends the requests: wrk where it is installed, and autocannon, which always is. Both give one outcome.
+// The load generators: wrk where it is installed, and autocannon, which always is. Both give one outcome.
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -11,9 +11,9 @@ export interface LoadOutcome {
   /** Requests that were answered. */
   readonly requests: number
   readonly seconds: number
-  /** How long they took, at the 99th percentile. */
+  /** Latency at the 99th percentile. */
   readonly p99Ms: number
-  /** What must not happen, with how often it did; empty when all is well. */
+  /** Faults, with how often each occurred; empty when all is well. */
   readonly faults: Readonly<Record<string, number>>
 }
 
@@ -21,11 +21,14 @@ export interface Load {
   readonly name: string
   /** `undefined`: it is not installed. */
   version(): string | undefined
-  /** Can it ask what the scenario wants? */
+  /** Can it send what the scenario needs? */
   can(scenario: Scenario): boolean
-  /** `url`: with the path that is asked when the scenario has one only. */
+  /** `url`: with the path, when the scenario has only one. */
   run(url: string, scenario: Scenario, seconds: number): Promise<LoadOutcome>
-  /** One kept connection for each cookie: visitor n, counted from 1, asks `path/n` with its own, one request after the other. An answer says in its field `Visitor` whose it is. */
+  /**
+   * One kept-alive connection for each cookie: visitor n, counted from 1, asks `path/n` with its own cookie, one request after the other.
+   * The field `Visitor` of an answer names its visitor.
+   */
   visit(url: string, path: string, cookies: readonly string[], seconds: number): Promise<LoadOutcome>
 }
 
@@ -40,13 +43,13 @@ const wrk: Load = {
   run(url, { connections, reconnect, groups, order, bodyBytes, patienceSeconds = 5 }, seconds) {
     const asks = order !== 'any' || bodyBytes > 0 || groups.flat().length > 1
     const script = fromHere(asks ? 'wrk-paths.lua' : 'wrk-report.lua')
-    // It knows whole seconds only; a shorter time ends by SIGINT, after which it reports as always.
+    // wrk takes whole seconds only; a shorter time ends by SIGINT, after which it reports as always.
     const flags = [`-t${groups.length}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', `${patienceSeconds}s`, '-s', script]
     const more = asks ? ['--', order, `${bodyBytes}`, ...groups.map((paths) => paths.join())] : []
     return outcomeOf('wrk', [...flags, ...(reconnect ? ['-H', 'Connection: close'] : []), url, ...more], seconds, 'SIGINT')
   },
   visit(url, path, cookies, seconds) {
-    // One thread: each has connections and a script of its own.
+    // One thread: each thread has its own connections and script.
     const flags = ['-t1', `-c${cookies.length}`, `-d${Math.ceil(seconds)}s`, '--timeout', '5s', '-s', fromHere('wrk-visitors.lua')]
     return outcomeOf('wrk', [...flags, url, '--', path, ...cookies], seconds, 'SIGINT')
   },
@@ -55,7 +58,7 @@ const wrk: Load = {
 const autocannon: Load = {
   name: 'autocannon',
   version: () => JSON.parse(readFileSync(createRequire(import.meta.url).resolve('autocannon/package.json'), 'utf8')).version,
-  // It pipelines, but writes each request by itself.
+  // autocannon pipelines, but writes each request by itself.
   can: ({ order, bodyBytes }) => order !== 'together' && bodyBytes === 0,
   run(url, { connections, reconnect, groups }, seconds) {
     const args = [url, `${connections}`, `${seconds}`, reconnect ? 'reconnect' : 'keep', ...groups.map((paths) => paths.join())]

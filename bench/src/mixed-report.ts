@@ -2,13 +2,13 @@
 
 import { mixedContenders } from './contenders.ts'
 import type { MixedSample } from './mixed.ts'
-import { markdown, median, type Verdict } from './report.ts'
+import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
-const baseline = 'switchyard, no heavy'
-export const mixedTarget: Target = { scenario: 'mixed, light p99', contender: 'switchyard', against: baseline, atMost: 1.5 }
+const BASELINE = 'switchyard, no heavy'
+export const mixedTarget: Target = { scenario: 'mixed, light p99', contender: 'switchyard', against: BASELINE, atMost: 1.5 }
 
-/** One contender over all seeds: medians of what each gave. */
+/** One contender over all seeds, with the medians of the seeds. */
 export interface MixedRow {
   readonly contender: string
   readonly seeds: number
@@ -18,9 +18,9 @@ export interface MixedRow {
   readonly lightP99HighestMs: number
   /** `lightP99Ms` over that of the baseline. */
   readonly againstBaseline: number | undefined
-  /** How late the generator was, at the 99th percentile: below that a latency says little. */
+  /** How late the generator was, at the 99th percentile: a latency below that says little. */
   readonly lateP99Ms: number
-  /** Undefined: it was given none. */
+  /** Undefined: the trace had no heavy requests. */
   readonly heavyP50Ms: number | undefined
   readonly heavyP99Ms: number | undefined
 }
@@ -29,7 +29,7 @@ export interface MixedRow {
 export function mixedRows(samples: readonly MixedSample[]): readonly MixedRow[] {
   const of = (name: string): readonly MixedSample[] => samples.filter(({ contender }) => contender === name)
   const p99 = (all: readonly MixedSample[]): number => median(all.map(({ light }) => light.p99Ms))
-  const against = of(baseline)
+  const against = of(BASELINE)
   return mixedContenders.flatMap(({ name, withoutHeavy }) => {
     const mine = of(name)
     if (mine.length === 0) return []
@@ -60,18 +60,13 @@ export function mixedTable(rows: readonly MixedRow[]): string {
     ['contender', 'light p50 ms', 'light p99 ms', 'lowest–highest', '× no heavy', 'heavy p50 ms', 'heavy p99 ms', 'asked late ms'],
     rows.map((row) => [
       row.contender,
-      ms(row.lightP50Ms),
-      ms(row.lightP99Ms),
-      `${ms(row.lightP99LowestMs)}–${ms(row.lightP99HighestMs)}`,
+      formatMs(row.lightP50Ms),
+      formatMs(row.lightP99Ms),
+      `${formatMs(row.lightP99LowestMs)}–${formatMs(row.lightP99HighestMs)}`,
       row.againstBaseline?.toFixed(2) ?? '',
-      row.heavyP50Ms === undefined ? '' : ms(row.heavyP50Ms),
-      row.heavyP99Ms === undefined ? '' : ms(row.heavyP99Ms),
-      ms(row.lateP99Ms),
+      row.heavyP50Ms === undefined ? '' : formatMs(row.heavyP50Ms),
+      row.heavyP99Ms === undefined ? '' : formatMs(row.heavyP99Ms),
+      formatMs(row.lateP99Ms),
     ]),
   )
-}
-
-/** Milliseconds as text. */
-export function ms(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 1)
 }

@@ -1,14 +1,15 @@
-// npm run bench -- --mixed: how long light requests take beside some that block their worker, on the same kept-alive connections. The same traces for all.
+// npm run bench -- --mixed: how long light requests take beside some that block their worker, on the same kept-alive connections. The same
+// traces for all.
 
 import type { Questions } from './answers.ts'
 import { mixedContenders } from './contenders.ts'
 import { ableOf } from './installed.ts'
-import { ms } from './mixed-report.ts'
 import type { Latencies } from './open-loop.ts'
+import { formatMs } from './report.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
 
-/** Four clients' worth of heavy requests, each asking every 250 ms: at 50 ms they fill 0.8 of one worker. */
+/** Heavy requests of four clients, each asking every 250 ms: at 50 ms they fill 0.8 of one worker. */
 const load = { connections: 64, lightPerSecond: 1_000, heavyPerSecond: 16, lightPath: '/web', heavyPath: '/heavy' }
 const questions: Questions = { groups: [[load.lightPath, load.heavyPath]], order: 'any', bodyBytes: 0 }
 
@@ -29,7 +30,7 @@ export interface MixedSample {
   readonly lateP99Ms: number
 }
 
-/** Sends every trace to every contender. Rejects when a single request was not answered as it should be. */
+/** Sends every trace to every contender. Rejects when a single request is not answered correctly. */
 export async function measureMixed(
   { seeds, seconds, warmUpSeconds, lateMs }: MixedOptions,
   progress: (line: string) => void,
@@ -48,18 +49,18 @@ export async function measureMixed(
       const [light, heavy] = [report.streams.light as Latencies, report.streams.heavy as Latencies]
       samples.push({ contender: contender.name, seed, light, heavy, lateP99Ms: report.lateP99Ms })
       const count = `${samples.length}/${seeds.length * contenders.length}`
-      progress(`${count}  seed ${seed}  ${contender.name}  light ${told(light)}, heavy ${told(heavy)}`)
+      progress(`${count}  seed ${seed}  ${contender.name}  light ${latenciesText(light)}, heavy ${latenciesText(heavy)}`)
     }
   }
   return samples
 }
 
-/** What all of them were given, in words. */
+/** The load of all contenders, in words. */
 export function mixedLoad(): string {
   const { lightPerSecond, heavyPerSecond, connections } = load
   return `${lightPerSecond} light and ${heavyPerSecond} heavy requests a second on the same ${connections} kept-alive connections`
 }
 
-function told({ count, p50Ms, p99Ms }: Latencies): string {
-  return count === 0 ? 'none' : `p50 ${ms(p50Ms)} p99 ${ms(p99Ms)} ms of ${count}`
+function latenciesText({ count, p50Ms, p99Ms }: Latencies): string {
+  return count === 0 ? 'none' : `p50 ${formatMs(p50Ms)} p99 ${formatMs(p99Ms)} ms of ${count}`
 }

@@ -1,4 +1,5 @@
-// Did a balancer that steers do what the scenario is about? A connection that was meant to move and stayed would make a fine figure.
+// Checks that a balancer that steers has moved what the scenario is about. A connection that should move and stayed would give a good but
+// wrong figure.
 
 import type { Moves, Scenario } from './scenarios.ts'
 import type { RunningServer } from './server.ts'
@@ -11,14 +12,14 @@ interface Status {
   readonly moves?: Readonly<Record<keyof Moves, readonly { readonly count: number }[]>>
 }
 
-/** What has moved so far; undefined: this server tells nothing. */
+/** Moves so far; undefined: this server does not report them. */
 export async function movesOf({ adminUrl }: RunningServer): Promise<Moves | undefined> {
   if (adminUrl === undefined) return undefined
   const { moves } = (await (await fetch(`${adminUrl}/status`, { signal: AbortSignal.timeout(STATUS_MS) })).json()) as Status
   return moves && { givenBack: sum(moves.givenBack), forwarded: sum(moves.forwarded) }
 }
 
-/** What is wrong with the moves between two readings, or undefined. Each connection's first request is the primary's and moves nothing. */
+/** The fault between two readings, or undefined. Each connection's first request is placed by the primary and moves nothing. */
 export function movesFault(
   { moves: shares, connections }: Pick<Scenario, 'moves' | 'connections'>,
   requests: number,

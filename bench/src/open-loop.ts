@@ -1,5 +1,5 @@
-// Sends a trace, in a process of its own: open-loop.ts <port> <trace as JSON>. Requests leave when they are due, whatever became of those before, and
-// a latency counts from when its request was due. Prints `report: …`.
+// Sends a trace, in a process of its own: open-loop.ts <port> <trace as JSON>. Requests leave when they are due, whatever became of those
+// before, and a latency counts from when its request was due. Prints `report: …`.
 
 import { Worker } from 'node:worker_threads'
 import type { Connections } from './exchange.ts'
@@ -11,9 +11,9 @@ import { type TraceOptions, traceOf } from './trace.ts'
 export interface OpenLoopTask extends TraceOptions {
   /** The first part of the trace, in which nothing is counted. */
   readonly warmUpSeconds: number
-  /** Every request has a connection of its own. */
+  /** Every request has its own connection. */
   readonly reconnect: boolean
-  /** Kept connections are opened with a request for this. */
+  /** Kept-alive connections are opened with a request for this path. */
   readonly openPath: string
 }
 
@@ -28,12 +28,12 @@ export interface OpenLoopReport {
   readonly all: Latencies
   /** By the stream's name. */
   readonly streams: Readonly<Record<string, Latencies>>
-  /** How late the generator itself was: 99 % of the requests were asked for within this of when they were due. */
+  /** How late the generator itself was: 99 % of the requests left within this time of when they were due. */
   readonly lateP99Ms: number
   readonly lateMaxMs: number
-  /** How many requests found no connection free. */
+  /** How many requests found no free connection. */
   readonly waited: number
-  /** What must not happen, with how often it did; empty when all is well. */
+  /** Faults, with how often each occurred; empty when all is well. */
   readonly faults: Readonly<Record<string, number>>
 }
 
@@ -57,7 +57,7 @@ async function run(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {
     let sent = 0
     let done = 0
     pacer.once('error', reject)
-    // A trace of nothing.
+    // The trace is empty.
     pacer.once('exit', () => trace.length === 0 && resolve())
     pacer.on('message', () => {
       const { atMs, stream, connection } = trace[sent++] as (typeof trace)[number]

@@ -1,4 +1,4 @@
-// The command line.
+// The command line of the bench.
 
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -21,10 +21,10 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        how long each contender is timed in a round, by turns of two or more (5); with --micro each case (1), with --mixed and --pinned each trace (10), with --saturated (12), with --reload (30)
+  --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --reload (30)
   --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --saturated and --sessions (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
-  --requests N       with --queueing: how many of a trace are counted, about (3000)
+  --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
   --late MS          with --mixed, --queueing and --pinned: how late the generator may be before a trace is sent again (5, 3, 10)
   --only SCENARIO    may be given more than once; one of
@@ -36,19 +36,19 @@ export const help = `npm run bench -- [options]
                      with --sessions of
                      ${sessionScenarios.map(({ name }) => name).join(', ')}
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
-  --contenders FILE  others instead of the usual ones: a module that exports 'contenders' (see src/contenders.ts)
+  --contenders FILE  a module that exports other 'contenders' (see src/contenders.ts)
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
   --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
-  --pinned           latencies instead: the slowest of light requests while one worker of two is blocked
+  --pinned           latencies instead: the slowest light request while one worker of two is blocked
   --saturated        requests a second instead: more clients than two workers can serve, with handlers that burn CPU
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
-  --sessions         sessions instead: read, or read and written, with each request, beside connect-redis's
+  --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
-/** What is wrong with the command line. */
+/** A fault of the command line. */
 export class UsageError extends Error {}
 
 export interface Options {
@@ -74,9 +74,9 @@ export interface Options {
   readonly help: boolean
 }
 
-const modes = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
 /** What is measured. */
-export type Mode = 'costs' | (typeof modes)[number]
+export type Mode = 'costs' | (typeof MODES)[number]
 
 const MAX_SECONDS = 600
 const MAX_ROUNDS = 100
@@ -84,7 +84,7 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 
-/** Those whose scenarios are not those of the costs. */
+/** Runs whose scenarios are not those of the costs. */
 const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
 
 type Usual = Readonly<Record<Mode, string>>
@@ -101,14 +101,14 @@ const usualSeconds: Usual = {
 const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', saturated: '0', reload: '0', sessions: '0', micro: '0' }
 const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', saturated: '3', reload: '1', sessions: '3', micro: '5' }
 
-/** V8 compiles what a primary runs in the course of some seconds: what takes the workers from their work must be over before anything is timed. */
+/** V8 compiles a primary's code within some seconds. That compiling takes CPU from the workers, so it must end before anything is timed. */
 const SATURATED_WARM_UP = 15
 const MOST_WARM_UP = 2
 
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
   const { values } = parsed(argv)
-  const [mode = 'costs', another] = modes.filter((name) => values[name] === true)
+  const [mode = 'costs', another] = MODES.filter((name) => values[name] === true)
   if (another !== undefined) throw new UsageError(`--${mode} and --${another} are two runs`)
   const seconds = numberIn('--seconds', values.seconds ?? usualSeconds[mode], 0.05, MAX_SECONDS)
   const rounds = wholeIn('--rounds', values.rounds ?? usualRounds[mode], 1, MAX_ROUNDS)

@@ -1,18 +1,9 @@
-// What a decision costs inside the primary: reading a head, finding its route, picking a worker. One process, no sockets.
-// The built packages are measured, as they run.
+// The cost of a decision inside the primary: reading a head, finding its route, picking a worker. One process, no sockets. The built
+// packages are measured, as they run.
 
 import { type Candidate, idleLoad, leastInFlight, RequestHead, type Route, RouteTable } from '../../packages/routing/dist/index.js'
-import { policyCases } from './policy-cases.ts'
+import { type MicroCase, type MicroRow, policyCases } from './policy-cases.ts'
 import { markdown, median } from './report.ts'
-
-export interface MicroRow {
-  readonly name: string
-  /** Nanoseconds for one, median of the batches. */
-  readonly nsPerOp: number
-  readonly batches: number
-  /** Reading the head from its bytes is a part of it. */
-  readonly reads: boolean
-}
 
 const MAX_HEAD_BYTES = 16_384
 const BATCH_MS = 10
@@ -89,12 +80,6 @@ function parsedHeaders(): Record<string, string> {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]))
 }
 
-export interface MicroCase {
-  readonly name: string
-  readonly reads: boolean
-  readonly run: () => unknown
-}
-
 const cases: readonly MicroCase[] = [
   { name: `read a head of ${browserHead.length} bytes`, reads: true, run: readHead },
   ...[1, 50].flatMap((routes) =>
@@ -146,6 +131,6 @@ function timeMs(run: () => unknown, times: number): number {
   for (let count = 0; count < times; count += 1) last = run()
   const ms = performance.now() - startedAt
   // Read, so that no compiler may leave the work out.
-  if (last === undefined) throw new Error('the case chose nobody')
+  if (last === undefined) throw new Error('the case chose no worker')
   return ms
 }

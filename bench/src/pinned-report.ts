@@ -1,8 +1,7 @@
 // From the samples of `pinned` to rows, verdicts and a table. Pure.
 
-import { ms } from './mixed-report.ts'
 import { type PinnedSample, pinnedParts } from './pinned.ts'
-import { markdown, median, type Verdict } from './report.ts'
+import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { AbsoluteTarget } from './scenarios.ts'
 
 export const pinnedTargets: readonly AbsoluteTarget[] = pinnedParts.map((part) => ({
@@ -17,7 +16,7 @@ export interface PinnedRow {
   readonly part: string
   readonly contender: string
   readonly p50Ms: number
-  /** By round, and the worst of all: one request that waits is what this is about, so nothing is averaged. */
+  /** By round, and the worst of all: the promise is that not a single request waits, so nothing is averaged. */
   readonly slowestByRoundMs: readonly number[]
   readonly slowestMs: number
 }
@@ -54,9 +53,9 @@ export function pinnedTable(rows: readonly PinnedRow[]): string {
     rows.map(({ part, contender, p50Ms, slowestMs, slowestByRoundMs }) => [
       part,
       contender,
-      ms(p50Ms),
-      ms(slowestMs),
-      slowestByRoundMs.map(ms).join(' – '),
+      formatMs(p50Ms),
+      formatMs(slowestMs),
+      slowestByRoundMs.map(formatMs).join(' – '),
     ]),
   )
 }

@@ -6,7 +6,7 @@ import { runAb } from './ab.ts'
 import { checkAnswers, type Questions } from './answers.ts'
 import { type Contender, pinnedContenders } from './contenders.ts'
 import { exchange } from './exchange.ts'
-import { ms } from './mixed-report.ts'
+import { formatMs } from './report.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
@@ -20,13 +20,13 @@ const questions: Questions = { groups: [[LIGHT_PATH, '/work?ms=0', '/work?ms=0&a
 export const pinnedParts = ['pinned', 'after-io'] as const
 
 export interface PinnedOptions {
-  /** A round for each; of `after-io` its trace. */
+  /** A round for each; in `after-io` the seed of its trace. */
   readonly seeds: readonly number[]
-  /** How long a trace of `after-io` is. */
+  /** Length of a trace of `after-io`. */
   readonly seconds: number
   /** Before it. */
   readonly warmUpSeconds: number
-  /** How late the generator may be with any request of it: one is enough to be the slowest. */
+  /** How late the generator may be with any of its requests: a single late one would be the slowest. */
   readonly lateMs: number
 }
 
@@ -39,7 +39,7 @@ export interface PinnedSample {
   readonly slowestMs: number
 }
 
-/** Each contender in both parts, once for each seed. Rejects when a single request was not answered as it should be. */
+/** Each contender in both parts, once for each seed. Rejects when a single request is not answered correctly. */
 export async function measurePinned(options: PinnedOptions, progress: (line: string) => void): Promise<readonly PinnedSample[]> {
   const parts = pinnedParts.filter((part) => part !== 'pinned' || isInstalled('ab'))
   if (parts.length < pinnedParts.length) progress("ab is not installed: 'pinned' is left out")
@@ -50,7 +50,7 @@ export async function measurePinned(options: PinnedOptions, progress: (line: str
   for (const { part, seed, contender } of turns) {
     const figures = part === 'pinned' ? await besidePinned(contender) : await besideAfterIo(contender, seed, options, progress)
     samples.push({ part, contender: contender.name, seed, ...figures })
-    progress(`${samples.length}/${turns.length}  ${part}  round ${seed}  ${contender.name}  slowest ${ms(figures.slowestMs)} ms`)
+    progress(`${samples.length}/${turns.length}  ${part}  round ${seed}  ${contender.name}  slowest ${formatMs(figures.slowestMs)} ms`)
   }
   return samples
 }
@@ -92,7 +92,7 @@ async function askHeavyOnes({ port }: RunningServer, over: AbortSignal): Promise
     })
 }
 
-/** Resolves when the work of a request has begun; its answer is awaited apart. */
+/** Resolves when the work of a request has started; its answer is awaited apart. */
 function begun({ port }: RunningServer, path: string): Promise<{ readonly answered: Promise<void> }> {
   return new Promise((resolve, reject) => {
     get({ host: '127.0.0.1', port, path, agent: false }, (response) => resolve({ answered: wholeOf(response) })).once('error', reject)
@@ -104,12 +104,12 @@ function wholeOf(response: IncomingMessage): Promise<void> {
     response.resume().once('end', resolve).once('error', reject)
     if (response.statusCode !== 200) reject(new Error(`the request that blocks was answered with ${response.statusCode}`))
   })
-  // Looked at when ab is done; until then it must not count as unhandled.
+  // Awaited when ab is done; until then the rejection must not count as unhandled.
   answered.catch(() => {})
   return answered
 }
 
-/** What all of them were given, in words. */
+/** The load of all contenders, in words. */
 export const pinnedLoad: readonly string[] = [
   `pinned: one of two workers blocked for ${PIN_MS} ms; ab -n ${AB.requests} -c ${AB.atOnce}`,
   `after-io: one request after the other that blocks for ${AFTER_IO.heavyMs} ms in an I/O callback; beside them ${AFTER_IO.lightPerSecond} light ones a second, each on a new connection`,

@@ -1,11 +1,25 @@
 // What a pick alone costs, with candidates as the balancer has them: their rows are words of memory, a page for each worker.
 // The built packages are measured, as they run.
 
-import { lookAtClock, NativeLoadRow, rowWords } from '../../packages/handoff/dist/index.js'
+import { NativeLoadRow, readClock, rowWords } from '../../packages/handoff/dist/index.js'
 import { type Candidate, type Policy, policyNamed, policyNames, type RequestHead } from '../../packages/routing/dist/index.js'
-import type { MicroCase, MicroRow } from './pick.ts'
 import type { Verdict } from './report.ts'
 import type { AbsoluteTarget } from './scenarios.ts'
+
+export interface MicroCase {
+  readonly name: string
+  readonly reads: boolean
+  readonly run: () => unknown
+}
+
+export interface MicroRow {
+  readonly name: string
+  /** Nanoseconds for one, median of the batches. */
+  readonly nsPerOp: number
+  readonly batches: number
+  /** Reading the head from its bytes is a part of it. */
+  readonly reads: boolean
+}
 
 const PAGE_BYTES = 4096
 const ROW_WORDS = 32
@@ -45,7 +59,7 @@ export function policyCases(head: RequestHead, names: readonly string[] = POLICI
 function pickOf(policy: Policy, workers: number, head: RequestHead): () => Candidate | undefined {
   const candidates = boardCandidates(workers)
   return () => {
-    lookAtClock()
+    readClock()
     return policy.pick(candidates, head)
   }
 }

@@ -1,9 +1,8 @@
 // From the samples of `queueing` to rows, verdicts and a table. Pure.
 
-import { ms } from './mixed-report.ts'
 import type { Ideal, QueueingSample } from './queueing.ts'
 import { BEST_OTHER, IDEAL, NAIVE, NAIVE_LEAST, NODE_IDEAL, ONE_EACH } from './queueing-scenarios.ts'
-import { markdown, median, type Verdict } from './report.ts'
+import { formatMs, markdown, median, type Verdict } from './report.ts'
 import type { Target } from './scenarios.ts'
 
 /** One contender in one scenario over all seeds. */
@@ -15,7 +14,7 @@ export interface QueueingRow {
   /** p99 over the ideal's on the same trace, by seed; and their median. */
   readonly timesIdealBySeed: readonly number[]
   readonly timesIdeal: number
-  /** The same, over the ideal's whose workers are servers of Node. */
+  /** The same over the ideal whose workers are servers of Node. */
   readonly timesNodeIdeal: number | undefined
   /** p99 over that of HAProxy's on the same trace; median of the seeds. */
   readonly timesOneEach: number | undefined
@@ -24,11 +23,11 @@ export interface QueueingRow {
   /** How late the generator was: median of the seeds, and the worst. */
   readonly lateP99Ms: number
   readonly lateP99HighestMs: number
-  /** Requests that found no connection free; of all seeds. */
+  /** Requests that found no free connection; of all seeds. */
   readonly waited: number
 }
 
-/** In order of appearance; the first of each scenario are the ideals themselves. */
+/** In order of appearance; the ideals come first in each scenario. */
 export function queueingRows(samples: readonly QueueingSample[]): readonly QueueingRow[] {
   return unique(samples.map(({ scenario }) => scenario)).flatMap((scenario) => {
     const here = samples.filter((sample) => sample.scenario === scenario)
@@ -113,29 +112,29 @@ export function queueingVerdicts(samples: readonly QueueingSample[], targets: re
   })
 }
 
-/** Who has the least p99 among those that are not ours. */
+/** The contender with the lowest p99 that is not ours. */
 function bestOther(here: readonly QueueingSample[]): string | undefined {
   const medianOf = (name: string): number => median(here.filter(({ contender }) => contender === name).map(({ all }) => all.p99Ms))
   const others = unique(here.map(({ contender }) => contender)).filter((name) => !name.startsWith('switchyard'))
   return others.sort((one, other) => medianOf(one) - medianOf(other))[0]
 }
 
-/** What keeps the run from saying anything. */
+/** Faults that make the run invalid. */
 export function invalidity(rows: readonly QueueingRow[]): string | undefined {
   const naive = rows.find(({ scenario, contender }) => scenario === 'new-connections' && contender === NAIVE)
   if (naive === undefined || naive.timesIdeal > NAIVE_LEAST) return undefined
   return `INVALID: ${NAIVE} has ${naive.timesIdeal.toFixed(2)} × the ideal where more than ${NAIVE_LEAST} × is due: the requests did not queue as they should`
 }
 
-/** What should be known of a run that is valid. `lateMs`: how late the generator may be. */
+/** Remarks about a valid run. `lateMs`: how late the generator may be. */
 export function queueingNotes(rows: readonly QueueingRow[], lateMs: number): readonly string[] {
   const notes = rows.flatMap(({ scenario, contender, waited, lateP99HighestMs }) => {
-    const who = `${scenario}, ${contender}`
+    const where = `${scenario}, ${contender}`
     return [
       ...(lateP99HighestMs > lateMs
-        ? [`${who}: requests left up to ${ms(lateP99HighestMs)} ms late, so the machine was measured too`]
+        ? [`${where}: requests left up to ${formatMs(lateP99HighestMs)} ms late, so the machine was measured too`]
         : []),
-      ...(waited > 0 ? [`${who}: ${waited} requests found no connection free and waited in the client`] : []),
+      ...(waited > 0 ? [`${where}: ${waited} requests found no connection free and waited in the client`] : []),
     ]
   })
   const tried = rows.some(({ scenario, contender }) => scenario === 'new-connections' && contender === NAIVE)
@@ -148,14 +147,14 @@ export function queueingTable(rows: readonly QueueingRow[]): string {
     rows.map((row) => [
       row.scenario,
       row.contender,
-      ms(row.p50Ms),
-      ms(row.p99Ms),
+      formatMs(row.p50Ms),
+      formatMs(row.p99Ms),
       row.timesIdeal.toFixed(2),
       row.contender === IDEAL ? '' : row.timesIdealBySeed.map((ratio) => ratio.toFixed(2)).join(' – '),
       row.timesNodeIdeal?.toFixed(2) ?? '',
       row.timesOneEach?.toFixed(2) ?? '',
-      isIdeal(row) ? '' : ms(row.cpuMs),
-      isIdeal(row) ? '' : ms(row.lateP99Ms),
+      isIdeal(row) ? '' : formatMs(row.cpuMs),
+      isIdeal(row) ? '' : formatMs(row.lateP99Ms),
     ]),
   )
 }

@@ -1,13 +1,13 @@
-// What is asked in `queueing`, as data, and how long it may take.
+// The scenarios of `queueing`, as data, with their targets.
 
 import type { Target } from './scenarios.ts'
 import type { Stream } from './trace.ts'
 
-/** Requests that all take the same. */
+/** Requests that all take the same time. */
 export interface WorkStream extends Stream {
-  /** What passes before the work begins. */
+  /** Milliseconds before the work starts. */
   readonly timerMs: number
-  /** For how long a request occupies its worker. */
+  /** How long a request occupies its worker. */
   readonly blockMs: number
 }
 
@@ -15,23 +15,23 @@ export interface QueueingScenario {
   readonly name: string
   readonly workers: number
   readonly reconnect: boolean
-  /** More than are ever busy at once, or else the client's own queue would do what the balancer should. */
+  /** More than are ever busy at once. Otherwise the client's own queue would do the work of the balancer's. */
   readonly connections: number
   readonly streams: readonly WorkStream[]
 }
 
-/** What no other than ours takes part under. */
+/** Stands in targets for the contender with the lowest p99 that is not ours. */
 export const BEST_OTHER = 'the best other'
 /** The central queue on the same trace. */
 export const IDEAL = 'ideal'
-/** The same, whose workers take as long for a request, besides what it asks for, as a server of Node that nobody balances. */
+/** The same, whose workers need for a request, besides the time it asks for, as much CPU as a server of Node without a balancer. */
 export const NODE_IDEAL = 'ideal, of Node'
-/** What a request costs it is what it costs Node. */
+/** The contender whose CPU time per request is Node's cost of a request. */
 export const KERNEL = 'SCHED_NONE'
 /** Holds one request at a time per server: the nearest that a proxy comes to a central queue. */
 export const ONE_EACH = 'HAProxy maxconn 1'
 export const NAIVE = 'naive round robin'
-/** What naive round robin has to exceed on new connections, in times of the ideal; or else the requests did not queue. */
+/** On new connections naive round robin must exceed this multiple of the ideal. Otherwise the requests did not queue. */
 export const NAIVE_LEAST = 3
 
 /** Starting a timer costs the ideal nothing. */
@@ -39,23 +39,23 @@ function stream(name: string, perSecond: number, blockMs: number, timerMs = 0): 
   return { name, path: `/work?ms=${blockMs}${timerMs > 0 ? `&timer=${timerMs}` : ''}`, perSecond, timerMs, blockMs }
 }
 
-const workers = 4
-const connections = 256
+const WORKERS = 4
+const CONNECTIONS = 256
 
 const LOAD = 0.7
 /** The share of heavy requests, here and below. */
 const HEAVY = 0.1
 const [lightMs, heavyMs] = [2, 100]
-const perSecond = (LOAD * workers * 1000) / ((1 - HEAVY) * lightMs + HEAVY * heavyMs)
+const perSecond = (LOAD * WORKERS * 1000) / ((1 - HEAVY) * lightMs + HEAVY * heavyMs)
 const blocking = [stream('light', (1 - HEAVY) * perSecond, lightMs), stream('heavy', HEAVY * perSecond, heavyMs)]
 
 const io = [stream('light', (1 - HEAVY) * 400, 1, 100), stream('heavy', HEAVY * 400, 50)]
 
 export const queueingScenarios: readonly QueueingScenario[] = [
-  { name: 'new-connections', workers, connections, reconnect: true, streams: blocking },
-  { name: 'kept-alive', workers, connections, reconnect: false, streams: blocking },
-  { name: 'io-mix', workers, connections, reconnect: true, streams: io },
-  { name: 'io-mix-kept-alive', workers, connections, reconnect: false, streams: io },
+  { name: 'new-connections', workers: WORKERS, connections: CONNECTIONS, reconnect: true, streams: blocking },
+  { name: 'kept-alive', workers: WORKERS, connections: CONNECTIONS, reconnect: false, streams: blocking },
+  { name: 'io-mix', workers: WORKERS, connections: CONNECTIONS, reconnect: true, streams: io },
+  { name: 'io-mix-kept-alive', workers: WORKERS, connections: CONNECTIONS, reconnect: false, streams: io },
 ]
 
 /** Of the 99th percentiles. */
@@ -75,7 +75,7 @@ export function rateOf({ streams }: QueueingScenario): number {
   return streams.reduce((sum, { perSecond }) => sum + perSecond, 0)
 }
 
-/** What a scenario asks, in words. */
+/** The requests of a scenario, in words. */
 export function scenarioText({ name, workers, connections, reconnect, streams }: QueueingScenario): string {
   const load = streams.reduce((sum, { perSecond, blockMs }) => sum + (perSecond * blockMs) / 1000, 0) / workers
   const kinds = streams.map(

@@ -1,14 +1,14 @@
-// npm run bench -- --queueing: how near to one central queue does a balancer come, with workers that are occupied by what they serve? The same traces
-// for all.
+// npm run bench -- --queueing: how near does a balancer come to one central queue, with workers that are occupied by their requests? The
+// same traces for all.
 
 import type { Questions } from './answers.ts'
 import { centralQueue } from './central-queue.ts'
 import { type Contender, entrants } from './contenders.ts'
 import { ableOf } from './installed.ts'
-import { ms } from './mixed-report.ts'
 import type { OpenLoopReport, OpenLoopTask } from './open-loop.ts'
 import { quantile } from './quantile.ts'
 import { KERNEL, type QueueingScenario, rateOf } from './queueing-scenarios.ts'
+import { formatMs } from './report.ts'
 import { traceOf } from './trace.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
@@ -20,7 +20,7 @@ export interface QueueingOptions {
   readonly scenarios: readonly QueueingScenario[]
   /** A trace for each. */
   readonly seeds: readonly number[]
-  /** About so many of a trace are counted. */
+  /** About this many requests of a trace are counted. */
   readonly requests: number
   readonly warmUpSeconds: number
   /** How late the generator may be, at the 99th percentile. */
@@ -33,22 +33,22 @@ export interface QueueingSample extends Omit<OpenLoopReport, 'faults'> {
   readonly contender: string
   readonly seed: number
   readonly ideal: Ideal
-  /** The same, but its workers are servers of Node; undefined where `KERNEL` took no part, of which is known what that takes. */
+  /** The same with servers of Node as workers; undefined where `KERNEL` took no part, because its CPU time is needed. */
   readonly nodeIdeal?: Ideal | undefined
   /** CPU time of all server processes, per request. */
   readonly cpuMs: number
 }
 
-/** What the central queue makes of a trace. */
+/** The latencies of a trace under the central queue. */
 export interface Ideal {
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
-/** A task whose streams say what they take. */
+/** A task whose streams state their durations. */
 type QueueingTask = OpenLoopTask & Pick<QueueingScenario, 'streams'>
 
-/** Sends every trace to every contender. Rejects when a single request was not answered as it should be. */
+/** Sends every trace to every contender. Rejects when a single request is not answered correctly. */
 export async function measureQueueing(options: QueueingOptions, progress: (line: string) => void): Promise<readonly QueueingSample[]> {
   const able = ableOf(options.contenders, progress)
   const turns = options.scenarios.flatMap((scenario) =>
@@ -58,7 +58,7 @@ export async function measureQueueing(options: QueueingOptions, progress: (line:
   const nodeIdeals = new Map<string, Ideal>()
   for (const { scenario, seed, contender } of turns) {
     const task = taskOf(scenario, seed, options)
-    // The others differ in a number only, and many of them at once would take their time.
+    // The other streams differ in a number only, and many of them at once would take long.
     const quickest = scenario.streams.slice(0, 1).map(({ path }) => path)
     const questions: Questions = { groups: [[IDLE_PATH, ...quickest]], order: 'any', bodyBytes: 0 }
     const { faults: _, serverCpuMs, ...report } = await sendTrace({ contender, questions, late: { p99Ms: options.lateMs } }, task, progress)
@@ -67,7 +67,7 @@ export async function measureQueueing(options: QueueingOptions, progress: (line:
     if (contender.name === KERNEL) nodeIdeals.set(`${scenario.name} ${seed}`, idealOf(task, scenario.workers, cpuMs))
     samples.push({ scenario: scenario.name, contender: contender.name, seed, ideal, cpuMs, ...report })
     const { p50Ms, p99Ms, count } = report.all
-    const figures = `p50 ${ms(p50Ms)} p99 ${ms(p99Ms)} ms of ${count}, ${(p99Ms / ideal.p99Ms).toFixed(2)} × the ideal`
+    const figures = `p50 ${formatMs(p50Ms)} p99 ${formatMs(p99Ms)} ms of ${count}, ${(p99Ms / ideal.p99Ms).toFixed(2)} × the ideal`
     progress(`${samples.length}/${turns.length}  ${scenario.name}  seed ${seed}  ${contender.name}  ${figures}`)
   }
   if (samples.length === 0) throw new Error('there was nothing to measure')
@@ -80,7 +80,10 @@ function taskOf(scenario: QueueingScenario, seed: number, { requests, warmUpSeco
   return { seed, seconds, warmUpSeconds, connections, reconnect, streams, openPath: IDLE_PATH }
 }
 
-/** Of the same requests that a contender is measured by; those before them queue here too. `extraMs`: what each occupies its worker for besides. */
+/**
+ * Latencies of the same requests that a contender is measured by; the requests of the warm-up queue here too. `extraMs`: added to what each
+ * occupies its worker for.
+ */
 export function idealOf(task: QueueingTask, workers: number, extraMs = 0): Ideal {
   const trace = traceOf(task)
   const jobs = trace.map(({ atMs, stream: { timerMs, blockMs } }) => ({ atMs, timerMs, blockMs: blockMs + extraMs }))

@@ -1,4 +1,4 @@
-// A Redis of a contender's own: without persistence, and gone with it.
+// The Redis of one contender: without persistence, and stopped with it.
 
 import { createClient } from 'redis'
 import { freePort } from '../../test/support/ports.ts'
@@ -7,22 +7,22 @@ import { startChild } from './children.ts'
 export interface RedisServer {
   readonly pid: number
   readonly url: string
-  /** Commands that clients have sent for sessions so far. What a script does inside is none. */
+  /** Commands that clients have sent for sessions so far. Commands inside a script are not counted. */
   roundTrips(): Promise<number>
   stop(): Promise<void>
 }
 
 const START_MS = 10_000
-/** As connect-redis and the stores here send them. */
+/** The commands that connect-redis and the stores here send. */
 const SENT = ['eval', 'evalsha', 'get', 'set', 'expire', 'del'] as const
 
-/** Rejects with its output when it doesn't start. */
+/** Rejects with its output when it does not start. */
 export async function startRedis(): Promise<RedisServer> {
   const port = await freePort()
   const child = startChild('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', ''])
   const url = `redis://127.0.0.1:${port}`
   const client = createClient({ url })
-  // Whoever asks it is told.
+  // Clients of the server get this error.
   client.on('error', () => {})
   try {
     await new Promise<void>((resolve, reject) => {

@@ -1,22 +1,22 @@
-// Clients that go on asking whatever becomes of a request, and count what went wrong by its kind.
+// Clients that keep asking whatever becomes of a request, and count faults by their kind.
 
 import { Agent, request as openRequest } from 'node:http'
 
-/** What a load has come to. */
+/** The result of a load. */
 export interface Counted {
-  /** Answered as they should be. */
+  /** Requests that were answered correctly. */
   answered: number
-  /** Those that were not, by kind. */
+  /** All other requests, by kind of fault. */
   readonly failed: Record<string, number>
 }
 
 const BODY = 'Hello world\n'
 const POST_BYTES = 1_000
 const REQUEST_MS = 5_000
-/** After a failure, as a client would; a server that is away is not asked a thousand times a second. */
+/** A pause after a failure, as a client would make: an unreachable server is not asked a thousand times a second. */
 const PAUSE_MS = 10
 
-/** Asks over kept connections, or over a new one for each request, GET and POST by turns, until `isOver`. */
+/** Sends GET and POST in turn over kept-alive connections, or over a new one for each request, until `isOver`. */
 export async function askOn(port: number, kind: 'kept' | 'new', clients: number, isOver: () => boolean): Promise<Counted> {
   const counted: Counted = { answered: 0, failed: {} }
   const client = async (): Promise<void> => {
@@ -35,7 +35,7 @@ export async function askOn(port: number, kind: 'kept' | 'new', clients: number,
   return counted
 }
 
-/** Resolves with what was wrong. */
+/** Resolves with the fault, if there was one. */
 function ask(port: number, agent: Agent | false, posts: boolean): Promise<string | undefined> {
   return new Promise((resolve) => {
     const options = { host: '127.0.0.1', port, agent, timeout: REQUEST_MS, method: posts ? 'POST' : 'GET' }

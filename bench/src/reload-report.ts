@@ -18,7 +18,7 @@ export interface ReloadRow {
   readonly kinds: readonly (readonly [kind: string, count: number])[]
   readonly reloads: number
   readonly failedReloads: number
-  /** Of those that succeeded; undefined: none did. */
+  /** Of the reloads that succeeded; undefined: none did. */
   readonly reloadMs: number | undefined
 }
 
@@ -43,7 +43,7 @@ export function reloadRows(samples: readonly ReloadSample[]): readonly ReloadRow
   })
 }
 
-/** A reload that failed is one missed target more: nothing was replaced that could have failed a request. */
+/** A failed reload counts as one more missed target: it replaced nothing that could have failed a request. */
 export function reloadVerdicts(rows: readonly ReloadRow[]): readonly Verdict[] {
   return reloadTargets.flatMap((target) =>
     rows
@@ -73,7 +73,7 @@ export function reloadTable(rows: readonly ReloadRow[]): string {
   )
 }
 
-/** What all of them were given, in words. */
+/** The load of all contenders, in words. */
 export function reloadLoad(load: Load | undefined): readonly string[] {
   const { 'kept-alive': kept, 'new-connections': fresh } = CONNECTIONS
   const others = load === undefined ? '' : `${load.name} on ${kept} kept-alive connections and ${fresh} that are new for each request; `

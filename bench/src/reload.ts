@@ -15,7 +15,7 @@ import { inTurn } from './turn.ts'
 
 const questions: Questions = { groups: [['/']], order: 'any', bodyBytes: 0 }
 const RELOAD_MS = 120_000
-/** Of the load generator, in each of two scenarios, and of the clients of our own, in each of two kinds. */
+/** Connections of the load generator in each of two scenarios, and of our own clients in each of two kinds. */
 export const CONNECTIONS = { 'kept-alive': 16, 'new-connections': 8 } as const
 export const CLIENTS = 4
 
@@ -27,17 +27,17 @@ export interface ReloadOptions {
   readonly load: Load | undefined
 }
 
-/** What one turn has shown. */
+/** The measurements of one turn. */
 export interface ReloadSample extends Counted {
   readonly contender: string
   readonly round: number
-  /** How long each took that succeeded. */
+  /** Duration of each reload that succeeded. */
   readonly reloadsMs: readonly number[]
-  /** What those said that did not. */
+  /** Output of each that failed. */
   readonly failedReloads: readonly string[]
 }
 
-/** Each contender in turn, once a round. A package that can't be fetched is left out, which is said. */
+/** Each contender in turn, once a round. A package that cannot be fetched is left out, and a line says so. */
 export async function measureReload(options: ReloadOptions, progress: (line: string) => void): Promise<readonly ReloadSample[]> {
   const commands = new Map<ReloadContender, string>()
   for (const contender of options.contenders) {
@@ -53,7 +53,7 @@ export async function measureReload(options: ReloadOptions, progress: (line: str
   ).flat()
   const samples: ReloadSample[] = []
   for (const { contender, round } of turns) {
-    const sample = await take(contender, commands.get(contender) as string, round, options)
+    const sample = await measureTurn(contender, commands.get(contender) as string, round, options)
     samples.push(sample)
     const failed = Object.values(sample.failed).reduce((sum, count) => sum + count, 0)
     progress(
@@ -63,8 +63,13 @@ export async function measureReload(options: ReloadOptions, progress: (line: str
   return samples
 }
 
-/** Starts it afresh, checks its answers, and reloads it under load for as long as the options say. */
-async function take(contender: ReloadContender, command: string, round: number, { seconds, load }: ReloadOptions): Promise<ReloadSample> {
+/** Starts a contender afresh, checks its answers, and reloads it under load for the time of the options. */
+async function measureTurn(
+  contender: ReloadContender,
+  command: string,
+  round: number,
+  { seconds, load }: ReloadOptions,
+): Promise<ReloadSample> {
   const place = { folder: mkdtempSync(join(tmpdir(), 'bench-reload-')), command }
   const env = contender.env?.(place) ?? {}
   const { name, workers } = contender
@@ -89,7 +94,7 @@ async function take(contender: ReloadContender, command: string, round: number, 
   }
 }
 
-/** One after the other; the one that is under way when time is up is waited for. */
+/** One reload after the other; the one under way when time is up is awaited. */
 async function reloadFor(
   seconds: number,
   args: readonly string[],
@@ -106,7 +111,7 @@ async function reloadFor(
     clearTimeout(bound)
     if (code === 0) reloadsMs.push(performance.now() - begun)
     else failedReloads.push(child.output())
-    // One that fails at once is not asked again at once.
+    // A pause: a reload that fails at once is not repeated at once.
     if (code !== 0) await new Promise((resolve) => setTimeout(resolve, 1000))
   }
   return { reloadsMs, failedReloads }

@@ -20,7 +20,7 @@ export interface Row {
   readonly against: Readonly<Record<string, number>>
 }
 
-/** What was measured of a target: a ratio, or where there is no `against`, so many of the unit. It has one of the bounds. */
+/** The measurement of a target: a ratio, or without `against` an amount of the unit. It has one of the bounds. */
 export interface Verdict extends Omit<Ratio, 'against'> {
   readonly against?: string
   readonly atMost?: number
@@ -39,8 +39,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * How much more one has than another: the median over the rounds that both were in of the round's ratio. A machine that grows slower in the course of a
- * run makes all of a round slower, and so moves the medians of both, but hardly this.
+ * The ratio of two contenders: the median of its values in the rounds of both. A machine that grows slower during a run slows
+ * all of a round, and so moves the medians of both, but hardly this ratio.
  */
 export function pairedRatio<T extends { readonly round: number }>(
   ones: readonly T[],
@@ -82,7 +82,7 @@ export function rowsOf(samples: readonly Sample[], contenders: readonly string[]
   return rows
 }
 
-/** Each target with what was measured, once for each load; left out where the scenario or one of the two was not run. */
+/** Each target with its measurement, once for each load; left out where the scenario or one of the two was not run. */
 export function verdictsOf(rows: readonly Row[], targets: readonly Target[]): readonly Verdict[] {
   return rows.flatMap((row) =>
     targets.flatMap((target) => {
@@ -103,7 +103,7 @@ export function markdown(head: readonly string[], lines: readonly (readonly stri
   return [written(head), written(rule), ...lines.map(written)].join('\n')
 }
 
-/** The references that nothing was compared with have no column. */
+/** References that no contender was compared with have no column. */
 export function rowTable(rows: readonly Row[], all: readonly { readonly contender: string; readonly column: string }[]): string {
   const references = all.filter(({ contender }) => rows.some(({ against }) => contender in against))
   const head = [
@@ -158,4 +158,9 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): readonly (r
     else group.push(item)
   }
   return [...found.values()]
+}
+
+/** Milliseconds as text. */
+export function formatMs(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 1)
 }

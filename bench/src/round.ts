@@ -1,5 +1,5 @@
-// One scenario, once: all who take part are there together, and are timed by turns of some seconds. A machine that is slower for a while is slower
-// for each of them, so what they cost beside each other can be told to a few hundredths.
+// One scenario, once: all contenders are alive together, and are timed in turns of some seconds. A slow phase of the machine affects each
+// of them, so their relative costs are exact to a few hundredths.
 
 import { type Contender, entrants } from './contenders.ts'
 import { Entrant, type Sample } from './entrant.ts'
@@ -7,9 +7,9 @@ import type { Load } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
 import { turnsOf } from './turn.ts'
 
-/** What a turn begins with, new connections for one thing, must not weigh. */
+/** The start of a turn, for instance its new connections, must not weigh. */
 const LEAST_TURN_SECONDS = 2
-/** It begins with as many requests at once as there are clients. */
+/** A turn starts with as many requests at once as there are clients. */
 const LEAST_SATURATED_SECONDS = 4
 
 export interface Round {
@@ -36,7 +36,10 @@ export function roundsOf(
   )
 }
 
-/** Takes a round: each is started afresh, checked, warmed up for `warmUpSeconds`, and timed for `seconds`. Rejects when something is wrong with one. */
+/**
+ * Takes a round: starts all contenders afresh, checks them, warms them up for `warmUpSeconds`, and times each for `seconds`. Rejects at the
+ * first fault.
+ */
 export async function takeRound(
   { contenders, scenario, load, round }: Round,
   seconds: number,
@@ -46,7 +49,7 @@ export async function takeRound(
   const leastSeconds = scenario.saturates === true ? LEAST_SATURATED_SECONDS : LEAST_TURN_SECONDS
   try {
     for (const contender of contenders) all.push(await Entrant.start(contender, scenario, load))
-    // By turns as well: a process that has nothing to do for 8 seconds cleans up, and is not as fast after it.
+    // The warm-up goes in turns as well: a process that is idle for 8 seconds cleans up, and is slower after it.
     if (warmUpSeconds > 0) for (const [entrant, turn] of turns(all, round, warmUpSeconds, leastSeconds)) await entrant.run(turn)
     for (const [entrant, turn] of turns(all, round, seconds, leastSeconds)) await entrant.time(turn)
     return all.map((entrant) => entrant.sample(round))
@@ -55,7 +58,7 @@ export async function takeRound(
   }
 }
 
-/** Whose turn it is, and for how many seconds. */
+/** The turns of a round: a contender and its seconds. */
 function turns<T>(all: readonly T[], round: number, seconds: number, leastSeconds: number): [T, number][] {
   const each = Math.max(1, Math.floor(seconds / leastSeconds))
   return turnsOf(all, round, each).map((one) => [one, seconds / each])

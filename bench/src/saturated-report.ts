@@ -1,9 +1,8 @@
 // From the samples of `saturated` to rows, verdicts and a table. Pure.
 
 import type { Sample } from './entrant.ts'
-import { ms } from './mixed-report.ts'
 import { KERNEL } from './queueing-scenarios.ts'
-import { markdown, median, pairedRatio, type Verdict } from './report.ts'
+import { formatMs, markdown, median, pairedRatio, type Verdict } from './report.ts'
 import { saturatedTargets } from './saturated-scenarios.ts'
 
 /** One contender in one scenario; medians of the rounds. */
@@ -17,9 +16,9 @@ export interface SaturatedRow {
   readonly requestsPerSecondHighest: number
   /** `requestsPerSecond` over that of `SCHED_NONE`, see `pairedRatio`; undefined: that took no part. */
   readonly againstKernel: number | undefined
-  /** Of all server processes together, in cores: 2 is two cores that did nothing else. */
+  /** Of all server processes together, in cores: 2 is two fully busy cores. */
   readonly cpuShare: number
-  /** How long a request took, at the 99th percentile: with so many clients the most of it is waiting. */
+  /** Latency at the 99th percentile: with this many clients most of it is waiting. */
   readonly p99Ms: number
 }
 
@@ -45,7 +44,7 @@ export function saturatedRows(samples: readonly Sample[]): readonly SaturatedRow
   })
 }
 
-/** What was not run has none. */
+/** Scenarios that were not run have none. */
 export function saturatedVerdicts(rows: readonly SaturatedRow[]): readonly Verdict[] {
   return rows.flatMap(({ load, scenario, contender, againstKernel: measured }) =>
     saturatedTargets
@@ -66,7 +65,7 @@ export function saturatedTable(rows: readonly SaturatedRow[]): string {
       `${count(row.requestsPerSecondLowest)}–${count(row.requestsPerSecondHighest)}`,
       row.againstKernel?.toFixed(3) ?? '',
       count(row.cpuShare * 100),
-      ms(row.p99Ms),
+      formatMs(row.p99Ms),
     ]),
   )
 }

@@ -1,15 +1,16 @@
-// What is asked in `saturated`, as data: more clients than the workers can serve, and a handler that burns CPU. The names of the cells, and what must come of them.
+// The scenarios of `saturated`, as data: more clients than the workers can serve, and a handler that burns CPU. A cell is a scenario with
+// its paths and targets.
 
 import { KERNEL } from './queueing-scenarios.ts'
 import type { LeastTarget, Scenario } from './scenarios.ts'
 
-/** More requests are always there than the workers can do. */
+/** More requests than the workers can serve are always waiting. */
 export const CLIENTS = 200
 const PATIENCE_SECONDS = 30
 
 export interface SaturatedCell {
   readonly name: string
-  /** What a request burns in its handler. */
+  /** CPU time of a request in its handler. */
   readonly cpuMs: number
   readonly reconnect: boolean
 }
@@ -27,7 +28,7 @@ export const saturatedTargets: readonly LeastTarget[] = saturatedCells.map(({ na
   atLeast: 0.97,
 }))
 
-/** The cells on a machine that does so many turns of the loop in a millisecond. */
+/** The cells on a machine that does this many turns of the loop in a millisecond. */
 export function scenariosOf(cells: readonly SaturatedCell[], loopsPerMs: number): readonly Scenario[] {
   return cells.map(({ name, cpuMs, reconnect }) => ({
     ...{ name, unit: 'request', requestsPerUnit: 1, connections: CLIENTS, reconnect, order: 'any', bodyBytes: 0, saturates: true },

@@ -1,5 +1,5 @@
-// npm run bench -- --saturated: there is always more to do than two workers can. How many requests a second are answered, beside workers that take their connections from
-// the kernel by themselves?
+// npm run bench -- --saturated: there is always more work than two workers can do. How many requests a second are answered, beside workers
+// that take their connections from the kernel by themselves?
 
 import { fileURLToPath } from 'node:url'
 import { startChild } from './children.ts'
@@ -17,11 +17,11 @@ export interface SaturatedOptions extends Omit<CostOptions, 'scenarios'> {
 
 export interface Saturated {
   readonly samples: readonly Sample[]
-  /** How many turns of the loop burn a millisecond: what the requests were made of. */
+  /** How many turns of the loop burn a millisecond. */
   readonly loopsPerMs: number
 }
 
-/** Every contender in every cell. Rejects when a single request was not answered as it should be. */
+/** Every contender in every cell. Rejects when a single request is not answered correctly. */
 export async function measureSaturated({ cells, ...options }: SaturatedOptions, progress: (line: string) => void): Promise<Saturated> {
   const loopsPerMs = await calibrate()
   progress(`${loopsPerMs} turns of the loop burn a millisecond`)
@@ -31,7 +31,7 @@ export async function measureSaturated({ cells, ...options }: SaturatedOptions, 
   return { samples, loopsPerMs }
 }
 
-/** Once a run, in a process of its own: whatever the machine makes of the loop, all contenders are asked for the same. */
+/** Runs once, in a process of its own: all contenders get the same count of turns. */
 async function calibrate(): Promise<number> {
   const child = startChild(process.execPath, [CALIBRATE])
   const bound = setTimeout(() => child.process.kill('SIGKILL'), CALIBRATE_MS)
@@ -42,7 +42,7 @@ async function calibrate(): Promise<number> {
   return loops
 }
 
-/** What all of them were given, in words. */
+/** The load of all contenders, in words. */
 export function saturatedLoad(loopsPerMs: number): string {
   return `${CLIENTS} clients of two workers; a handler burns CPU for the time in the name of its scenario, ${loopsPerMs.toLocaleString('en')} turns of a loop for a millisecond`
 }

@@ -1,27 +1,30 @@
-// What is asked of the contenders, as data, and what it may cost.
+// The scenarios of the costs, as data, and their targets.
 
 export interface Scenario {
   readonly name: string
-  /** What the cost is counted for. */
+  /** The unit of a cost. */
   readonly unit: string
   readonly requestsPerUnit: number
   readonly connections: number
   /** A connection serves one request only. */
   readonly reconnect: boolean
-  /** Paths. A connection asks those of one group, over and over; as many connections have the one group as the other. */
+  /** Paths. A connection asks those of one group, over and over; the connections are divided evenly over the groups. */
   readonly groups: readonly (readonly string[])[]
   /**
-   * `any`: whatever path of its group, one at a time. `in-turn`: strictly one after the other, each of another pool. `together`: the whole group in
-   * one write, pipelined.
+   * `any`: any path of its group, one at a time. `in-turn`: strictly one after the other, each of another pool. `together`: the whole
+   * group in one write, pipelined.
    */
   readonly order: 'any' | 'in-turn' | 'together'
   /** How long an answer may take before it counts as a timeout; left out: 5. */
   readonly patienceSeconds?: number
-  /** Above 0: every request is a POST with a body of so many bytes. */
+  /** Above 0: every request is a POST with a body of this many bytes. */
   readonly bodyBytes: number
-  /** There are enough clients to keep every worker busy: a turn is longer, and what its end leaves to be done is waited for before the next one. */
+  /**
+   * There are enough clients to keep every worker busy. A turn is longer, and the next one starts when the requests left over at its end
+   * are done.
+   */
   readonly saturates?: true
-  /** How many of the requests a balancer that steers must have moved, and in which way: a share from 0 to 1. Left out: nothing is steered. */
+  /** The share of requests, from 0 to 1, that a balancer that steers must have moved, and in which way. Left out: nothing is steered. */
   readonly moves?: Moves
 }
 
@@ -31,7 +34,7 @@ export interface Moves {
   readonly forwarded: number
 }
 
-/** What `contender` has over what `against` has, in the same run. */
+/** The value of `contender` over that of `against`, in the same run. */
 export interface Ratio {
   readonly scenario: string
   readonly contender: string
@@ -42,12 +45,12 @@ export interface Target extends Ratio {
   readonly atMost: number
 }
 
-/** Of what should be much. */
+/** For values that should be high. */
 export interface LeastTarget extends Ratio {
   readonly atLeast: number
 }
 
-/** What `contender` has, by itself. */
+/** The value of `contender` itself. */
 export interface AbsoluteTarget extends Omit<Target, 'against'> {
   readonly unit: string
 }
@@ -86,7 +89,7 @@ export const scenarios: readonly Scenario[] = [
   },
 ]
 
-/** Where a contender takes part that names no scenario. */
+/** The scenarios of a contender that names none. */
 export const plainScenarios: readonly string[] = ['kept-alive', 'new-connections']
 
 export const targets: readonly Target[] = [

@@ -1,4 +1,4 @@
-// A contender that runs.
+// A running contender.
 
 import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
@@ -6,7 +6,7 @@ import type { Contender } from './contenders.ts'
 export interface RunningServer {
   readonly pid: number
   readonly port: number
-  /** Where it tells of itself, if it does. */
+  /** Its metrics page, if it has one. */
   readonly adminUrl: string | undefined
   stop(): Promise<void>
 }
@@ -15,7 +15,7 @@ const READY = /ready: http:\/\/127\.0\.0\.1:(\d+)/
 const ADMIN = /"metrics":"(http:[^"]+)\/metrics"/
 const START_MS = 20_000
 
-/** Starts a contender and resolves when it says where it listens. Rejects with its output when it doesn't. */
+/** Starts a contender and resolves when it prints its address. Rejects with its output when it does not. */
 export async function startServer({ name, args, env = {} }: Pick<Contender, 'name' | 'args' | 'env'>): Promise<RunningServer> {
   const child = startChild(process.execPath, args, { ...env, PORT: '0' })
   try {

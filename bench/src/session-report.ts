@@ -17,7 +17,7 @@ export interface SessionRow {
   readonly againstConnectRedis: number | undefined
   /** CPU time of the balancer and its workers per request, in microseconds. */
   readonly cpuUs: number
-  /** And of Redis; undefined: there is none. */
+  /** Of Redis; undefined: there is none. */
   readonly redisUs: number | undefined
   /** Per request; undefined: there is no Redis. */
   readonly roundTrips: number | undefined
@@ -52,7 +52,7 @@ export function sessionRows(samples: readonly SessionSample[]): readonly Session
   return rows
 }
 
-/** What was not run has none. */
+/** Scenarios that were not run have none. */
 export function sessionVerdicts(rows: readonly SessionRow[]): readonly Verdict[] {
   const rowOf = (target: { readonly scenario: string; readonly contender: string }): SessionRow | undefined =>
     rows.find(({ scenario, contender }) => scenario === target.scenario && contender === target.contender)

@@ -1,4 +1,4 @@
-// What is asked of those who keep sessions, as data, and what it may cost.
+// The scenarios of `sessions`, as data, and their targets.
 
 import type { AbsoluteTarget, Target } from './scenarios.ts'
 
@@ -6,14 +6,14 @@ export interface SessionScenario {
   readonly name: string
   /** Followed by the number of the visitor. */
   readonly path: string
-  /** Each request leaves the session's count one higher. */
+  /** Each request raises the session's count by one. */
   readonly writes: boolean
 }
 
-/** Each with a session and a connection of its own. */
+/** Each with its own session and connection. */
 export const VISITORS = 64
 
-/** Whom the others are compared with. */
+/** The contender that the others are compared with. */
 export const CONNECT_REDIS = 'express-session, connect-redis'
 
 export const sessionScenarios: readonly SessionScenario[] = [
@@ -21,10 +21,10 @@ export const sessionScenarios: readonly SessionScenario[] = [
   { name: 'read', path: '/read', writes: false },
 ]
 
-/** What all of them were given, in words. */
+/** The load of all contenders, in words. */
 export const sessionLoad = `${VISITORS} visitors, each with a session of 0.4 KB and a kept-alive connection to one of two workers; a Redis of its own for each that has one`
 
-/** Of the time that a request takes while all visitors ask as fast as they are answered: half of it is twice the throughput. */
+/** Of the time of a request while all visitors ask as fast as they are answered: half of it is twice the throughput. */
 export const throughputTargets: readonly Target[] = ['embedded', 'redis, no near cache', 'redis, near cache'].map((contender) => ({
   scenario: 'read-write',
   contender,
@@ -32,7 +32,7 @@ export const throughputTargets: readonly Target[] = ['embedded', 'redis, no near
   atMost: 0.5,
 }))
 
-/** What is near is asked for once in a while, when it has become too old. */
+/** An entry of the near cache that is too old is read again now and then. */
 export const roundTripTarget: AbsoluteTarget = {
   scenario: 'read',
   contender: 'redis, near cache',

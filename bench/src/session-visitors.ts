@@ -1,4 +1,4 @@
-// Visitors with a session each, and whether they are answered as they should be. Asked before anything is timed.
+// Visitors with a session each. Their answers are checked before anything is timed.
 
 import { Agent } from 'node:http'
 import { ask } from './ask.ts'
@@ -13,15 +13,15 @@ interface Answer {
   readonly cookie: string | undefined
 }
 
-/** What another worker has written is known within this. */
+/** A write of another worker is seen within this time. */
 const KNOWN_MS = 10_000
 const AT_ONCE = 16
 const ALL_WORKERS_MS = 5_000
 const NEAR_READS = 50
-/** A slow machine may need longer than what is near stays so. */
+/** On a slow machine the check may outlast the entries of the near cache. */
 const NEAR_TRIES = 3
 
-/** Gives each of the visitors a session; resolves with their cookies. */
+/** Creates a session for each visitor; resolves with their cookies. */
 export async function arrive(server: RunningServer): Promise<readonly string[]> {
   const cookies: string[] = []
   for (let visitor = 1; visitor <= VISITORS; visitor++) {
@@ -32,7 +32,7 @@ export async function arrive(server: RunningServer): Promise<readonly string[]> 
   return cookies
 }
 
-/** The sum of what the visitors' sessions have counted: `least` or more, or what it is after a while all the same. */
+/** The sum of the counts in the visitors' sessions: `least` or more, or the sum after a while if it stays below. */
 export async function countsOf(server: RunningServer, cookies: readonly string[], least = 0): Promise<number> {
   const deadline = performance.now() + KNOWN_MS
   for (;;) {
@@ -42,7 +42,7 @@ export async function countsOf(server: RunningServer, cookies: readonly string[]
   }
 }
 
-/** Rejects with the first thing that is wrong. */
+/** Rejects with the first fault. */
 export async function checkSessions(
   { name, workers, keepsNear }: Pick<SessionContender, 'name' | 'workers' | 'keepsNear'>,
   server: RunningServer,
@@ -71,13 +71,13 @@ export async function checkSessions(
   }
 }
 
-/** A kept connection to each. */
+/** A kept-alive connection to each worker. */
 async function ofEachWorker(name: string, workers: number, server: RunningServer, cookie: string | undefined): Promise<readonly Agent[]> {
   const found = new Map<string, Agent>()
   const deadline = performance.now() + ALL_WORKERS_MS
   while (found.size < workers) {
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${found.size} answered`)
-    // One after the other might all be given to the same.
+    // One after the other, all might reach the same worker.
     const some = Array.from({ length: AT_ONCE }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
     const answers = await Promise.all(some.map((agent) => askAs(server.port, '/read/1', cookie, agent)))
     for (const [index, agent] of some.entries()) {

@@ -1,4 +1,4 @@
-// npm run bench -- --sessions: what a request costs that reads a session, or reads and writes it, by where the session is.
+// npm run bench -- --sessions: the cost of a request that reads a session, or reads and writes it, by where the session is kept.
 
 import type { SessionContender } from './contenders.ts'
 import { cpuTimes } from './cpu.ts'
@@ -19,7 +19,7 @@ export interface SessionOptions {
   readonly load: Load
 }
 
-/** What one turn has measured. */
+/** The measurements of one turn. */
 export interface SessionSample {
   readonly load: string
   readonly scenario: string
@@ -31,15 +31,15 @@ export interface SessionSample {
   readonly cpuMs: number
   /** Of Redis; undefined: there is none. */
   readonly redisCpuMs: number | undefined
-  /** Commands that Redis was sent; undefined: there is none. */
+  /** Commands that Redis received; undefined: there is none. */
   readonly roundTrips: number | undefined
 }
 
-/** Measures what the options ask for. Rejects when a single request was not answered as it should be, or a write is not there. */
+/** Measures what the options ask for. Rejects when a single request is not answered correctly, or a write is missing. */
 export async function measureSessions(options: SessionOptions, progress: (line: string) => void): Promise<readonly SessionSample[]> {
   const { scenarios, rounds } = options
   const contenders = ableOf(options.contenders, progress)
-  // A fault of the last one should not take minutes to be found.
+  // A fault of the last contender should show at once.
   for (const contender of contenders) {
     progress(`checking the answers of ${contender.name}`)
     await withServer(contender, (server, redis) => checkSessions(contender, server, redis))
@@ -49,7 +49,7 @@ export async function measureSessions(options: SessionOptions, progress: (line: 
   for (const scenario of scenarios) {
     for (let round = 1; round <= rounds; round += 1) {
       for (const contender of inTurn(contenders, round)) {
-        const sample = await take(contender, scenario, round, options)
+        const sample = await measureTurn(contender, scenario, round, options)
         samples.push(sample)
         const cost = `${((sample.cpuMs * 1000) / sample.requests).toFixed(1)} µs, ${Math.round(sample.requests / sample.seconds)} requests/s`
         progress(`${samples.length}/${count}  ${scenario.name}  round ${round}  ${contender.name}  ${cost}`)
@@ -60,7 +60,12 @@ export async function measureSessions(options: SessionOptions, progress: (line: 
 }
 
 /** Started afresh, checked, warmed up, timed, stopped. */
-function take(contender: SessionContender, scenario: SessionScenario, round: number, options: SessionOptions): Promise<SessionSample> {
+function measureTurn(
+  contender: SessionContender,
+  scenario: SessionScenario,
+  round: number,
+  options: SessionOptions,
+): Promise<SessionSample> {
   const { load, seconds, warmUpSeconds } = options
   const { name } = contender
   const fail = (why: string): never => {
@@ -81,7 +86,7 @@ function take(contender: SessionContender, scenario: SessionScenario, round: num
     const before = await costOf(server, redis)
     const { requests, seconds: took } = await run(seconds)
     const after = await costOf(server, redis)
-    // Each connection may be in the middle of a request when time is up, and when the warm-up is over.
+    // Each connection may have a request under way when time is up, and when the warm-up ends.
     const [least, most] = scenario.writes ? [requests, requests + 2 * cookies.length] : [0, 0]
     const written = (await countsOf(server, cookies, counted + least)) - counted
     if (written < least || written > most) fail(`of ${requests} requests ${written} writes are there`)

@@ -13,23 +13,23 @@ const ATTEMPTS = 3
 /** How late the generator may be: 99 % of its requests, or every one. */
 export type LateBound = { readonly p99Ms: number } | { readonly maxMs: number }
 
-/** What surrounds a trace. */
+/** The surroundings of a trace. */
 export interface TraceTurn {
   readonly contender: Contender
   readonly questions: Questions
-  /** A generator that was later than this has measured the machine and not the contender: the trace is sent again. */
+  /** If the generator was later than this, the trace has measured the machine and not the contender, and is sent again. */
   readonly late: LateBound
-  /** Goes on beside the trace, from its beginning until `over` is aborted. */
+  /** Runs beside the trace, from its start until `over` is aborted. */
   readonly beside?: (server: RunningServer, over: AbortSignal) => Promise<void>
 }
 
-/** What a trace took. */
+/** The report of a trace. */
 export interface TraceReport extends OpenLoopReport {
   /** CPU time of all server processes, from the first request to the last answer. */
   readonly serverCpuMs: number
 }
 
-/** The attempt whose generator was the least late. Rejects when a single request was not answered as it should be. */
+/** The attempt whose generator was the least late. Rejects when a single request is not answered correctly. */
 export async function sendTrace(turn: TraceTurn, task: OpenLoopTask, progress: (line: string) => void): Promise<TraceReport> {
   const { late } = turn
   const bound = 'maxMs' in late ? late.maxMs : late.p99Ms
@@ -50,7 +50,7 @@ async function attempt({ contender, questions, beside }: TraceTurn, task: OpenLo
   try {
     await checkAnswers(contender, server, questions)
     const aside = beside?.(server, over.signal)
-    // Looked at below; until then it must not count as unhandled.
+    // Awaited below; until then the rejection must not count as unhandled.
     aside?.catch(() => {})
     const before = cpuOf(server)
     const report = await generate(server.port, task)

@@ -1,4 +1,5 @@
-// What is asked in an open loop, and when: Poisson arrivals, one stream for each kind of request, the same for everybody by their seed. Pure.
+// The requests of an open loop and when each is due: Poisson arrivals, one stream for each kind of request, the same for all contenders by
+// their seed. Pure.
 
 import { seededRandom } from '../../test/support/random.ts'
 
@@ -21,11 +22,11 @@ export interface Arrival<S extends Stream = Stream> {
   /** Since the beginning. */
   readonly atMs: number
   readonly stream: S
-  /** On which connection, if it is free then. */
+  /** The connection it is meant for, if that is free then. */
   readonly connection: number
 }
 
-/** In order of time. What a stream brings does not depend on the rates of the others. */
+/** In order of time. The requests of a stream do not depend on the rates of the others. */
 export function traceOf<S extends Stream>({
   seed,
   seconds,

@@ -1,4 +1,5 @@
--- Asks several paths: -- <any | in-turn | together> <body bytes> <path,path…>…, with a thread for each group of paths. Reports as wrk-report.lua does.
+-- Asks several paths: -- <any | in-turn | together> <body bytes> <path,path…>…, with a thread for each group of paths. Reports as
+-- wrk-report.lua does.
 
 dofile(debug.getinfo(1, 'S').source:match('^@(.*/)') .. 'wrk-report.lua')
 
@@ -12,8 +13,8 @@ end
 local texts, successor = {}, {}
 local asked = 0
 
--- wrk has one `request` for all connections of a thread and does not say for which of them it asks. But it asks in the order in which the answers
--- came: a connection that was answered by one pool is the next to be given the path after it.
+-- wrk has one `request` for all connections of a thread and does not say for which of them it asks. But it asks in the order in which the
+-- answers came, so the connection that was answered by one pool is the next to get the path after it.
 local upcoming, first, last = {}, 1, 0
 
 local function any()
@@ -44,6 +45,6 @@ function init(arguments)
 
   if order == 'together' then texts = { table.concat(texts) } end
   request = order == 'in-turn' and in_turn or any
-  -- Whoever defines it has wrk read every head.
+  -- A script that defines it makes wrk read every head.
   if order == 'in-turn' then response = answered end
 end

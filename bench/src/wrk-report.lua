@@ -1,4 +1,5 @@
--- What wrk has seen, as one line of JSON. It only defines `done`: requests stay as wrk makes them by itself. Latencies are in microseconds.
+-- Reports what wrk measured, as one line of JSON. It only defines `done`: requests stay as wrk makes them by itself. Latencies are in
+-- microseconds.
 
 function done(summary, latency)
   local errors = summary.errors

@@ -1,11 +1,13 @@
--- Each connection is a visitor of its own: -- <path> <cookie>…. Visitor n asks <path>/n with the nth cookie, and is told its number in the answer. Reports as wrk-report.lua does.
+-- One visitor a connection: -- <path> <cookie>…. Visitor n asks <path>/n with the nth cookie, and the answer names its number. Reports as
+-- wrk-report.lua does.
 
 dofile(debug.getinfo(1, 'S').source:match('^@(.*/)') .. 'wrk-report.lua')
 
 local texts = {}
 local asked = 0
 
--- wrk does not say for which connection it asks, but asks in the order in which the answers came: whoever was answered is the next to ask.
+-- wrk does not say for which connection it asks, but asks in the order in which the answers came: the connection that was answered is the
+-- next to ask.
 local upcoming, first, last = {}, 1, 0
 
 function init(arguments)

@@ -1,4 +1,4 @@
-// The whole script, for the blink of an eye: who takes part, what it refuses to time, how it ends. No figure is asserted.
+// The whole script, in a very short form: which contenders take part, what it refuses to time, how it ends. No figure is asserted.
 
 import { assert, suite } from '../../test/suite.ts'
 import type { Sample } from '../src/entrant.ts'
@@ -42,14 +42,14 @@ test('autocannon opens a connection for every request and counts the answers', a
   for (const { requests } of samples) assert.ok(requests > 64, `${requests} answers on 64 connections`)
 })
 
-test('one that answers wrong is never timed', async () => {
+test('a contender that answers wrongly is never timed', async () => {
   const run = startWith('wrong-body')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), 'bench: wrong answers "Hello wolrd\\n" where "Hello world\\n" is right')
   assert.not.match(run.output(), 'round 1')
 })
 
-test('one with a worker that never answers is never timed', async () => {
+test('a contender with a worker that never answers is never timed', async () => {
   const run = startWith('one-of-two')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), 'bench: lonely has 2 workers, and 1 answered')
@@ -71,20 +71,20 @@ test('--check fails when a target is missed, and only then', async () => {
   assert.is((await unchecked.ended).code, 0, unchecked.output())
 })
 
-test('SIGTERM ends it and everything that it started', async () => {
+test('SIGTERM ends the bench and every process that it started', async () => {
   const run = start('--seconds', '60')
   await run.untilOutput(/checking the answers of switchyard/)
   run.process.kill('SIGTERM')
   assert.is((await run.ended).code, 143)
 })
 
-test('one that answers from the wrong pool is never timed', async () => {
+test('a contender that answers from the wrong pool is never timed', async () => {
   const run = startWith('wrong-pool')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), "bench: astray has /a answered by pool 'b'")
 })
 
-test('one that needs what is not installed is left out, in one line', async () => {
+test('a contender whose program is not installed is left out, in one line', async () => {
   const run = startWith('needs-more', '--only', 'kept-alive', '--json')
   const { rows } = await dataOf<Data>(run)
   assert.equal(
@@ -94,7 +94,7 @@ test('one that needs what is not installed is left out, in one line', async () =
   assert.match(run.output(), "no-such-command is not installed: 'demanding' is left out\n")
 })
 
-test('a command line that makes no sense is refused with 2', async () => {
+test('a wrong command line is refused with 2', async () => {
   for (const args of [
     ['--only', 'tea'],
     ['--rounds', '0'],

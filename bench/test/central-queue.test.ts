@@ -8,7 +8,7 @@ const test = suite('bench central queue')
 const jobs = (...all: readonly (readonly [atMs: number, blockMs: number, timerMs?: number])[]) =>
   all.map(([atMs, blockMs, timerMs = 0]) => ({ atMs, blockMs, timerMs }))
 
-test('of nothing there is nothing', () => {
+test('an empty trace has no latencies', () => {
   assert.equal(centralQueue([], 2), [])
 })
 
@@ -17,13 +17,13 @@ test('one worker serves in order of arrival', () => {
   assert.equal(centralQueue(jobs([0, 10], [2, 5], [3, 1], [30, 10]), 1), [10, 13, 13, 10])
 })
 
-test('whoever is free first takes the next, so a light job never waits behind a heavy one while another worker is free', () => {
-  // One worker has the heavy one until 100, the other the rest: ends at 2, 4 and 12.
+test('the first free worker takes the next job, so a light one never waits behind a heavy one while another worker is free', () => {
+  // One worker has the heavy job until 100, the other the rest: ends at 2, 4 and 12.
   assert.equal(centralQueue(jobs([0, 100], [0, 2], [1, 2], [10, 2]), 2), [100, 2, 3, 2])
 })
 
-test('all workers occupied: the first in the queue has the first that is free', () => {
-  // Free at 10, 20, 30. The fourth begins at 10 and ends at 50, the fifth at 20 and ends at 25, the sixth at 25.
+test('all workers occupied: the first job in the queue gets the first free worker', () => {
+  // Free at 10, 20, 30. The fourth starts at 10 and ends at 50, the fifth starts at 20 and ends at 25, the sixth starts at 25.
   assert.equal(centralQueue(jobs([0, 10], [0, 20], [0, 30], [1, 40], [2, 5], [3, 5]), 3), [10, 20, 30, 49, 23, 27])
 })
 

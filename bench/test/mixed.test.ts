@@ -1,4 +1,4 @@
-// The traces of `mixed`, the connections that carry them, and what becomes of the samples. One run of the whole, for the blink of an eye.
+// The traces of `mixed`, the connections that carry them, and the report of its samples. One very short run of the whole.
 
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -29,7 +29,7 @@ test('a trace follows from its seed, in order of time', () => {
   assert.is(new Set(trace.map(({ connection }) => connection)).size, 64)
 })
 
-test('without the heavy ones the light ones are the same', () => {
+test('without heavy requests the light ones are the same', () => {
   const lightOnes = traceOf(options).filter(({ stream }) => stream === light)
   assert.equal(traceOf({ ...options, streams: [light, { ...heavy, perSecond: 0 }] }), lightOnes)
 })
@@ -43,7 +43,7 @@ test('a quantile is one of the values', () => {
   assert.is(quantile([], 0.5), 0)
 })
 
-test('a request whose connection is busy takes the next free one, or the first that comes free', async () => {
+test('a request whose connection is busy takes the next free one, or the first that becomes free', async () => {
   const held = new Map<string, { answer: ServerResponse; client: number | undefined }>()
   const server = createServer((request, answer) => {
     if (request.url === '/open') answer.end()

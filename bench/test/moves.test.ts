@@ -1,4 +1,4 @@
-// What a steering balancer must have moved.
+// The moves that a steering balancer must have made.
 
 import { assert, suite } from '../../test/suite.ts'
 import { movesFault, movesOf } from '../src/moves.ts'
@@ -12,7 +12,7 @@ function after(givenBack: number, forwarded: number) {
   return { givenBack: before.givenBack + givenBack, forwarded: before.forwarded + forwarded }
 }
 
-test('all moved, but for the first request of each connection', () => {
+test('every request moves except the first of each connection', () => {
   assert.is(movesFault(every, 10_000, before, after(10_000, 0)), undefined)
   assert.is(movesFault(every, 10_000, before, after(9_936, 0)), undefined)
 })
@@ -26,11 +26,11 @@ test('a connection that stayed, or moved the other way, is a fault', () => {
   assert.is(movesFault(half, 10_000, before, after(5_000, 0)), 'of 10000 requests 5000 were given back where 0 should have been')
 })
 
-test('a scenario without routes says nothing of moves', () => {
+test('a scenario without routes expects no moves', () => {
   assert.is(movesFault({ connections: 64 }, 10_000, none, after(9, 9)), undefined)
 })
 
-test('a server that tells nothing of itself has no moves', async () => {
+test('a server without a status has no moves', async () => {
   assert.is(await movesOf({ pid: 1, port: 1, adminUrl: undefined, stop: async () => {} }), undefined)
 })
 

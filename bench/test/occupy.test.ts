@@ -19,15 +19,15 @@ function ask(target: string): { readonly begunAt: () => number | undefined; read
   return { begunAt: () => begunAt, done }
 }
 
-test('it occupies the loop for as long as it is asked to', async () => {
+test('the work occupies the loop for the requested time', async () => {
   const startedAt = performance.now()
   const { done } = ask('/work?ms=30')
-  // It was synchronous.
+  // The call was synchronous.
   assert.ok(performance.now() - startedAt >= 29)
   assert.ok((await done) - startedAt >= 29)
 })
 
-test('timers occupy nobody and run side by side', async () => {
+test('timers occupy no worker and run side by side', async () => {
   const startedAt = performance.now()
   const asked = Array.from({ length: 20 }, () => ask('/work?timer=600&ms=1'))
   assert.ok(performance.now() - startedAt < 600, 'the loop was occupied')
@@ -37,7 +37,7 @@ test('timers occupy nobody and run side by side', async () => {
   }
 })
 
-test('after an I/O operation it begins in its callback, and tells just before', async () => {
+test('after an I/O operation the work starts in its callback, and announces that just before', async () => {
   const { begunAt, done } = ask('/work?after=io&ms=30&tell')
   assert.is(begunAt(), undefined)
   const endedAt = await done

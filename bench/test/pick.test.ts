@@ -7,7 +7,7 @@ import { boardCandidates, pickTarget, pickVerdicts, policyCases } from '../src/p
 
 const test = suite('bench pick')
 
-test('the head is one that a browser sends, and complete', () => {
+test('the head is that of a browser, and complete', () => {
   const head = readHead()
   assert.is(head.outcome, 'complete')
   assert.not(head.ambiguous)
@@ -28,7 +28,7 @@ test('a request that stays finds the same route by its parsed parts', () => {
   assert.is(steer(), table.routes.at(-1))
 })
 
-test('a policy picks among candidates whose rows are words of memory, and is in time or not', () => {
+test('a policy picks among candidates whose rows are words of memory, and meets its target or not', () => {
   for (const count of [4, 64, 1_024]) {
     const candidates = boardCandidates(count)
     assert.is(new Set(candidates.map(({ load }) => load.inFlight)).size > 1, true)

@@ -1,4 +1,4 @@
-// What ab says, what becomes of the samples of `pinned`, and one run of the whole.
+// The output of ab, the report of `pinned`, and one run of the whole.
 
 import { isInstalled } from '../../scripts/system.mjs'
 import { assert, suite } from '../../test/suite.ts'
@@ -20,7 +20,7 @@ Percentage of the requests served within a certain time (ms)
  100%   2989 (longest request)
 `
 
-test('what ab says is read, and only of requests that were all answered well', () => {
+test('the output of ab is read only if all requests were answered with 2xx', () => {
   assert.equal(abReportOf(output, 80), { p50Ms: 2, slowestMs: 2989 })
   assert.throws(() => abReportOf(output, 81), /^ab:/)
   assert.throws(() => abReportOf(output.replace('requests:        0', 'requests:        1'), 80), /^ab:/)
@@ -65,7 +65,7 @@ test(
       rows.map(({ part, contender }) => `${part} ${contender}`),
       parts.flatMap((part) => names.map((name) => `${part} ${name}`)),
     )
-    // It sends a worker one more before it waits for an answer: without that, nothing was blocked.
+    // The primary sends a worker one more before it waits for an answer: without that, nothing was blocked.
     for (const { part, contender, slowestMs } of rows)
       if (contender === 'cluster round robin') assert.ok(slowestMs > 100, `${part}: ${slowestMs} ms`)
     assert.is(verdicts.length, parts.length)

@@ -1,4 +1,4 @@
-// The traces of `queueing`, what becomes of their samples, and when a run is no good. One run of the whole, for the blink of an eye.
+// The traces of `queueing`, the report of its samples, and when a run is invalid. One very short run of the whole.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -46,7 +46,7 @@ const samples = [
   ...[310, 700, 900].map((p99Ms, index) => sample(NAIVE, index + 1, p99Ms)),
 ]
 
-test('the blocking scenarios load four workers by 0.7, and the timers of the mix load nobody', () => {
+test('the blocking scenarios load four workers by 0.7, and the timers of the mix load no worker', () => {
   const loads = queueingScenarios.map(({ streams }) =>
     streams.reduce((sum, { perSecond, blockMs }) => sum + (perSecond * blockMs) / 4000, 0),
   )
@@ -66,12 +66,12 @@ test('new and kept-alive connections are given the same trace', () => {
   assert.is(onNew?.connections, kept?.connections)
 })
 
-test('the ideal counts what a contender is measured by: nothing of the warm-up, which queues all the same', () => {
+test('the ideal counts the same requests as a contender: none of the warm-up, which queues all the same', () => {
   const streams = [{ name: 'heavy', path: '/', perSecond: 400, timerMs: 0, blockMs: 20 }]
   const task = { seed: 1, seconds: 2, warmUpSeconds: 0, connections: 1, reconnect: true, streams, openPath: '/' }
   const whole = idealOf(task, 4)
   const later = idealOf({ ...task, warmUpSeconds: 1 }, 4)
-  // Twice what four workers can do: the queue is as long at half time as it has grown until then.
+  // Twice what four workers can do: at half time the queue is as long as it has grown until then.
   assert.ok(whole.p50Ms > 500 && whole.p50Ms < 1_500, `${whole.p50Ms}`)
   assert.ok(later.p50Ms > whole.p50Ms * 1.3, `${later.p50Ms} of ${whole.p50Ms}`)
   assert.equal(idealOf(task, 4), whole)
@@ -90,7 +90,7 @@ test('a row has the ratios of its seeds, each to the same trace, and their media
   assert.match(table, /switchyard +\| +4\.00 \| +220\.0 \| +1\.20 \| 1\.20 – 1\.10 – 1\.60 \| +\| +1\.10 \| +0\.50 \|/)
 })
 
-test('where it is known what a request costs Node, the ideal that costs the same has a row and a column', () => {
+test('if the cost of a request in Node is known, the ideal of Node has a row and a column', () => {
   const known = samples.map((one) => ({ ...one, nodeIdeal: { p50Ms: 3, p99Ms: 110 * one.seed } }))
   const rows = queueingRows(known)
   const ofNode = rows[1]
@@ -99,7 +99,7 @@ test('where it is known what a request costs Node, the ideal that costs the same
   assert.ok(queueingRows(samples).every(({ contender, timesNodeIdeal }) => contender !== NODE_IDEAL && timesNodeIdeal === undefined))
 })
 
-test('targets are held against the medians; the best other is not one of ours', () => {
+test('targets are compared with the medians; the best other is not one of ours', () => {
   const mix = [
     ...samples.map((one) => ({ ...one, scenario: 'io-mix' })),
     sample('switchyard, least in-flight', 1, 90, { scenario: 'io-mix' }),
@@ -114,7 +114,7 @@ test('targets are held against the medians; the best other is not one of ours', 
       { ...target, against: ONE_EACH, atMost: 1.2 },
       { ...target, scenario: 'io-mix', against: BEST_OTHER, atMost: 1 },
       { ...target, scenario: 'kept-alive' },
-      { ...target, against: 'nobody' },
+      { ...target, against: 'absent' },
     ],
   )
   assert.equal(
@@ -136,7 +136,7 @@ test('a run in which naive round robin does well is invalid', () => {
   assert.is(invalidity(queueingRows(good.map((one) => ({ ...one, scenario: 'kept-alive' })))), undefined)
 })
 
-test('what weakens a run is said', () => {
+test('a weakness of a run is reported', () => {
   assert.equal(queueingNotes(queueingRows(samples), 1), [])
   const notes = queueingNotes(queueingRows([sample('slow', 1, 100, { waited: 7 }), sample('slow', 2, 100, { lateP99Ms: 3.25 })]), 3)
   assert.equal(notes, [
@@ -146,7 +146,7 @@ test('what weakens a run is said', () => {
   ])
 })
 
-test('every target is of one who takes part in its scenario', () => {
+test('the contender of every target takes part in its scenario', () => {
   for (const { scenario, contender, against } of queueingTargets) {
     const names = entrants(queueingContenders, { name: scenario }).map(({ name }) => name)
     assert.ok(names.includes(contender), scenario)
@@ -154,7 +154,7 @@ test('every target is of one who takes part in its scenario', () => {
   }
 })
 
-test('every request has a connection of its own, and what is not answered is a fault', async () => {
+test('every request has its own connection, and a missing answer is a fault', async () => {
   const clients = new Set<number | undefined>()
   const server = createServer((request, response) => {
     clients.add(request.socket.remotePort)
@@ -182,12 +182,14 @@ test(
     const { code } = await run.ended
     assert.ok(run.stdout().startsWith('{'), run.output())
     const { rows, samples: taken, verdicts, invalid } = JSON.parse(run.stdout()) as Data
-    // So short a trace may go well by chance.
+    // A trace as short as this may go well by chance.
     assert.is(code, invalid === undefined ? 0 : 1, run.output())
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
       only.flatMap((name) =>
-        [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: who }) => who)].map((who) => `${name} ${who}`),
+        [IDEAL, NODE_IDEAL, ...entrants(queueingContenders, { name }).map(({ name: contender }) => contender)].map(
+          (contender) => `${name} ${contender}`,
+        ),
       ),
     )
     for (const name of only) {
@@ -206,12 +208,12 @@ test(
   { timeoutMs: 150_000 },
 )
 
-test('a run that is invalid says so and fails', () =>
+test('an invalid run says so and fails', () =>
   inOneAttempt(true, async () => {
     const run = startWith('naive', '--queueing', '--requests', '30', '--only', 'new-connections', '--json')
     const { code } = await run.ended
     const { invalid } = JSON.parse(run.stdout()) as Data
-    // Nobody waits here, unless the machine makes them wait.
+    // No request waits here, unless the machine is slow.
     if (invalid === undefined) return false
     assert.is(code, 1)
     assert.match(run.output(), /\nINVALID: naive round robin has \d\.\d\d × the ideal/)
@@ -234,7 +236,7 @@ test('an answer other than 200 while timed makes the run fail', async () => {
   assert.match(run.output(), /bench: tired: answers of 503: \d+/)
 })
 
-test('contenders of a module take part where they say; where none does, there is nothing to measure', async () => {
+test('contenders of a module take part in the scenarios they name; without any, the run fails', async () => {
   const { rows } = await dataOf<Data>(startWith('cheap', '--queueing', '--requests', '20', '--only', 'kept-alive', '--json'))
   assert.equal(
     rows.map(({ contender }) => contender),

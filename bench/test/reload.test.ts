@@ -1,4 +1,4 @@
-// What becomes of the samples of `reload`, and one run of the whole with one that loses nothing and one that does.
+// The report of `reload`, and one run of the whole with a contender that loses nothing and one that does.
 
 import { assert, suite } from '../../test/suite.ts'
 import { reloadContenders } from '../src/contenders.ts'
@@ -62,7 +62,7 @@ test('PM2 takes part at an exact version, and half a minute is a turn', async ()
 })
 
 test(
-  'who loses requests is told from who does not',
+  'a contender that loses requests fails, one that loses none passes',
   async () => {
     const run = startWith('reloaders', '--reload', '--json', '--seconds', '1')
     const { rows, verdicts } = await dataOf<{ rows: ReloadRow[]; verdicts: Verdict[] }>(run)

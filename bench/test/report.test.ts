@@ -1,4 +1,4 @@
-// The order of turns, and what becomes of samples.
+// The order of turns, and the report of samples.
 
 import { assert, suite } from '../../test/suite.ts'
 import { contenders, entrants } from '../src/contenders.ts'
@@ -38,7 +38,7 @@ test('contenders take turns within a round, and another one is first each time, 
   assert.is(turnsOf(['a', 'b', 'c'], 4, 1).join(''), 'abc')
 })
 
-test('every load runs every scenario that it can, in so many rounds, with those who take part in it', () => {
+test('every load runs every scenario that it can, in the given rounds, with its contenders', () => {
   for (const load of loads) {
     for (const scenario of scenarios) {
       const rounds = roundsOf(contenders, [scenario], [load], 2)
@@ -51,7 +51,7 @@ test('every load runs every scenario that it can, in so many rounds, with those 
   }
 })
 
-test('every target is of two who take part in its scenario', () => {
+test('both contenders of every target take part in its scenario', () => {
   for (const { scenario, contender, against } of targets) {
     const [found] = scenarios.filter(({ name }) => name === scenario)
     assert.ok(found, scenario)
@@ -74,7 +74,7 @@ test('the median of an even number lies between the middle two', () => {
 })
 
 test('a row has the medians of its rounds and compares them with the references', () => {
-  const [kernel, ours] = rowsOf(samples, ['kernel', 'ours'], ['kernel', 'nobody'])
+  const [kernel, ours] = rowsOf(samples, ['kernel', 'ours'], ['kernel', 'absent'])
   assert.is(kernel?.cpuUs, 48)
   assert.equal(kernel?.against, { kernel: 1 })
   assert.equal(ours, {
@@ -91,7 +91,7 @@ test('a row has the medians of its rounds and compares them with the references'
   })
 })
 
-test('a ratio is of what ran in the same round, so a machine that grows slower does not move it', () => {
+test('a ratio compares turns of the same round, so a machine that grows slower does not move it', () => {
   const slower = [
     ...[100, 200, 400].map((ms, round) => sample('kernel', round + 1, ms)),
     ...[110, 220].map((ms, round) => sample('ours', round + 1, ms)),
@@ -100,13 +100,13 @@ test('a ratio is of what ran in the same round, so a machine that grows slower d
   assert.is(ours?.against.kernel?.toFixed(6), '1.100000')
 })
 
-test('a target is met up to its ratio; what was not run has no verdict', () => {
+test('a target is met up to its ratio; a contender that was not run has no verdict', () => {
   const rows = rowsOf(samples, ['kernel', 'ours'], ['kernel'])
   const target = { scenario: 'new-connections', contender: 'ours', against: 'kernel', atMost: 1.06 }
   const verdicts = verdictsOf(rows, [
     target,
     { ...target, atMost: 1.05 },
-    { ...target, against: 'nobody' },
+    { ...target, against: 'absent' },
     { ...target, scenario: 'kept-alive' },
     { ...target, contender: 'theirs' },
   ])

@@ -1,11 +1,11 @@
-// The whole script in a process of its own, for the blink of an eye.
+// Runs the whole script in a process of its own, in a very short form.
 
 import { fileURLToPath } from 'node:url'
 import { assert } from '../../test/suite.ts'
 import { type LoggedChild, spawnLogged } from '../../test/support/spawn.ts'
 
 const script = fileURLToPath(new URL('../src/bench.ts', import.meta.url))
-// No figure is asserted, so a late generator is as good as another.
+// No figure is asserted, so a late generator does no harm.
 const BLINK = ['--seconds', '0.5', '--warm-up', '0.3', '--rounds', '1', '--late', '10000']
 
 export function start(...args: string[]): LoggedChild {
@@ -16,7 +16,7 @@ export function startWith(fixture: string, ...args: string[]): LoggedChild {
   return start('--contenders', fileURLToPath(new URL(`fixtures/${fixture}.js`, import.meta.url)), '--load', 'autocannon', ...args)
 }
 
-/** What it says as JSON, once it has ended well. */
+/** The JSON that it prints, once it has ended well. */
 export async function dataOf<T>(run: LoggedChild): Promise<T> {
   const { code } = await run.ended
   assert.is(code, 0, run.output())

@@ -1,4 +1,4 @@
-// What becomes of the samples of `saturated`, the work that is asked for, and one short run of a cell.
+// The report of `saturated`, the work of its requests, and one short run of a cell.
 
 import { assert, suite } from '../../test/suite.ts'
 import { burn } from '../apps/burn.js'
@@ -18,7 +18,7 @@ function sample(contender: string, round: number, requests: number): Sample {
   return { load: 'wrk', scenario: CELL, contender, round, requests, units: requests, seconds: 4, p99Ms: 700 + round, ...cpu }
 }
 
-test('a ratio is of what ran in the same round; what should be much is met from its bound on', () => {
+test('a ratio compares turns of the same round; a least target is met from its bound on', () => {
   const rows = saturatedRows([
     ...[1000, 800, 400].map((requests, round) => sample(KERNEL, round + 1, requests)),
     ...[970, 776, 404].map((requests, round) => sample('switchyard', round + 1, requests)),
@@ -54,7 +54,7 @@ test('a target is missed below its bound, and has no verdict where SCHED_NONE to
   )
 })
 
-test('a cell asks for as many turns of the loop as its time has, and for nothing but that', () => {
+test('a cell asks for the turns of the loop that fill its time, and for nothing else', () => {
   const scenarios = scenariosOf(saturatedCells, 1000)
   assert.equal(
     scenarios.map(({ name, reconnect, groups }) => [name, reconnect, ...groups]),
@@ -69,7 +69,7 @@ test('a cell asks for as many turns of the loop as its time has, and for nothing
 })
 
 test(
-  'every contender is measured in the cell that is asked for',
+  'every contender is measured in the chosen cell',
   async () => {
     const cell = 'new-connections-1.5ms'
     const run = start('--saturated', '--json', '--only', cell)

@@ -1,4 +1,4 @@
-// What becomes of the samples of `sessions`, a run of all who take part, and of some that do not keep what they should.
+// The report of `sessions`, a run of all contenders, and of some that lose sessions.
 
 import { assert, suite } from '../../test/suite.ts'
 import { sessionContenders } from '../src/contenders.ts'
@@ -11,7 +11,7 @@ import { dataOf, start, startWith } from './run.ts'
 
 const test = suite('bench sessions', { timeoutMs: 60_000 })
 
-/** Of a turn: servers that have just started, with all that express brings, beside whatever else the machine does. */
+/** For a turn: servers that have just started, with all modules of express, beside other work of the machine. */
 const SECONDS = 1
 
 const sample = (changes: Partial<SessionSample> = {}): SessionSample => ({
@@ -50,12 +50,12 @@ test('a row has the medians of its rounds, per request, and its throughput besid
   )
 })
 
-test('who has no Redis has no round trips', () => {
+test('a contender without Redis has no round trips', () => {
   const [row] = sessionRows([sample({ contender: 'embedded', redisCpuMs: undefined, roundTrips: undefined })])
   assert.equal([row?.againstConnectRedis, row?.redisUs, row?.roundTrips], [undefined, undefined, undefined])
 })
 
-test('twice the throughput is half the time; what was not run has no verdict', () => {
+test('twice the throughput is half the time; a contender that was not run has no verdict', () => {
   const verdicts = (samples: readonly SessionSample[]) => sessionVerdicts(sessionRows(samples)).map(({ measured, met }) => [measured, met])
   assert.equal(verdicts([sample({ requests: 8_000 }), theirs()]), [[0.5, true]])
   assert.equal(verdicts([sample({ requests: 5_000 }), theirs()]), [[0.8, false]])
@@ -64,7 +64,7 @@ test('twice the throughput is half the time; what was not run has no verdict', (
   assert.equal(verdicts([sample({ scenario: 'read', roundTrips: 101 })]), [[0.0101, false]])
 })
 
-test('its scenarios are its own', async () => {
+test('the run has scenarios of its own', async () => {
   const { mode, seconds, rounds, contenders, scenarios, ...options } = await readOptions(['--sessions', '--only', 'read'])
   assert.equal([mode, seconds, rounds, contenders.length, scenarios.length], ['sessions', 5, 3, 0, 0])
   assert.is(options.sessionContenders, sessionContenders)
@@ -74,7 +74,7 @@ test('its scenarios are its own', async () => {
   )
 })
 
-test('everybody is measured in both scenarios, and every target has its verdict', async () => {
+test('all contenders are measured in both scenarios, and every target has its verdict', async () => {
   const { rows, verdicts } = await dataOf<{ rows: SessionRow[]; verdicts: Verdict[] }>(
     start('--sessions', '--seconds', String(SECONDS), '--warm-up', '1', '--json'),
   )
@@ -91,7 +91,7 @@ test('everybody is measured in both scenarios, and every target has its verdict'
   )
 })
 
-/** Those of requests that were under way when time was up are counted, the requests are not: in the blink of an eye that is a share to be seen. */
+/** Writes of requests that were under way when time was up are counted, the requests are not. In a very short run that share is visible. */
 function assertRoundTrips(rows: readonly SessionRow[], contender: string, perRequest: number): void {
   const { roundTrips = 0, requestsPerSecond } = rows.find((row) => row.contender === contender) as SessionRow
   const most = perRequest * (1 + VISITORS / (requestsPerSecond * SECONDS))
@@ -101,13 +101,13 @@ function assertRoundTrips(rows: readonly SessionRow[], contender: string, perReq
   )
 }
 
-test('a write that is not there makes the run invalid', async () => {
+test('a lost write makes the run invalid', async () => {
   const run = startWith('forgetful', '--sessions', '--only', 'read-write', '--seconds', '1')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), /bench: forgetful, read-write, autocannon: of \d+ requests \d+ writes are there/)
 })
 
-test('one that asks Redis for what should be near is never timed', async () => {
+test('a contender without the near cache that it claims is never timed', async () => {
   const run = startWith('asking', '--sessions')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), 'bench: redis, no near cache asks Redis 50 times when what was just read is read 50 times more')

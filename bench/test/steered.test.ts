@@ -1,4 +1,5 @@
-// The scenarios with pools, for the blink of an eye. That every request was answered by the right pool, and moved as it should, is checked by the bench itself.
+// The scenarios with pools, in a very short form. The bench itself checks that the right pool answers every request, and that requests move
+// as they should.
 
 import { assert, suite } from '../../test/suite.ts'
 import type { LoggedChild } from '../../test/support/spawn.ts'
@@ -16,7 +17,7 @@ for (const load of loads) {
     if (load.version() === undefined) return console.log(`${load.name} is not installed`)
     const able = steered.filter((scenario) => load.can(scenario))
     let run: LoggedChild | undefined
-    // On a slow machine nothing may be answered in the blink of an eye.
+    // On a slow machine a very short run may have no answer.
     for (const seconds of ['0.3', '3', '15']) {
       run = start('--json', '--load', load.name, '--seconds', seconds, ...able.flatMap(({ name }) => ['--only', name]))
       await run.ended
@@ -30,7 +31,7 @@ for (const load of loads) {
   })
 }
 
-test('what a load can not ask is left out, in one line', async () => {
+test('a scenario that a load cannot send is left out, in one line', async () => {
   const run = start('--load', 'autocannon', '--only', 'forwarded-post')
   assert.is((await run.ended).code, 1)
   assert.match(run.output(), "autocannon can't ask what 'forwarded-post' asks: left out\n")

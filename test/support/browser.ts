@@ -1,12 +1,12 @@
-// The browser: a client as people have it.
+// The browser, as people use it.
 
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { patience } from './patience.ts'
 
-const names = ['chromium', 'chromium-browser', 'google-chrome']
-// Chromium of a distribution, as root, and silent: it asks nobody for anything but the page.
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
+// A distribution's Chromium, as root, that requests nothing but the page.
 const args = [
   '--headless',
   '--no-sandbox',
@@ -25,13 +25,13 @@ export function openBrowser(): Promise<Browser> {
 
 function findBrowser(): string {
   for (const folder of ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)]) {
-    for (const name of names) {
+    for (const name of NAMES) {
       const path = join(folder, name)
       try {
         accessSync(path, constants.X_OK)
         return path
       } catch {
-        // Not here.
+        // No Chromium at this path.
       }
     }
   }

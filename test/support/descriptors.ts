@@ -10,7 +10,7 @@ export function openDescriptors(pid: number = process.pid): number {
   return readdirSync(`/proc/${pid}/fd`).length - ownListing
 }
 
-/** From now on `pid` can open `more` and nothing beyond, until the function that is returned is called. */
+/** Limits `pid` to `more` further descriptors, until the returned function is called. */
 export function exhaustDescriptors(pid: number, more = 0): () => void {
   const limit = (count: number) => execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${count}:`])
   const before = Number(execFileSync('prlimit', ['--pid', `${pid}`, '--nofile', '--output', 'SOFT', '--noheadings', '--raw']))
@@ -18,7 +18,7 @@ export function exhaustDescriptors(pid: number, more = 0): () => void {
   return () => limit(before)
 }
 
-/** The number that the next descriptor of a process has. */
+/** The number of the next descriptor of a process. */
 function lowestFree(pid: number): number {
   if (pid === process.pid) {
     const next = openSync(devNull, 'r')

@@ -1,4 +1,4 @@
-// nginx and HAProxy in front of a port, with kept-alive connections to it: what most sites have before their Node processes.
+// nginx and HAProxy in front of a port, with kept-alive connections to it, as most sites have.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -9,7 +9,7 @@ import { freePort } from './ports.ts'
 import { type LoggedChild, spawnLogged } from './spawn.ts'
 import { until } from './until.ts'
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface Front {
   readonly port: number
   readonly url: string

@@ -1,9 +1,9 @@
-// How long the tests wait. A bound is written as it is on a quiet machine, and stretched here for one that is slow or shared. A wait that is met
-// ends at once, so patience costs only where something is wrong. What must not be late is told by the order of events, never by a short bound.
+// Stretches time limits. A limit is written for a quiet machine, and stretched here on a slow or shared one. A wait that succeeds ends at
+// once, so patience costs only where something is wrong. Show that something was not late by the order of events, never by a short limit.
 
 const TIMES = 8
 
-/** The bound of a wait, from what it is on a quiet machine. Milliseconds. */
+/** The limit of a wait, from its value on a quiet machine. Milliseconds. */
 export function patience(quietMs: number): number {
   return quietMs * TIMES
 }

@@ -6,7 +6,10 @@ import { createServer } from 'node:net'
 const FIRST = 15_000
 const ATTEMPTS = 50
 
-/** A TCP port that was free a moment ago, and that the system gives to nobody who doesn't name it. Prefer port 0 where the address can be asked for. */
+/**
+ * A TCP port that was free a moment ago, and that the system assigns only to a program that names it. Prefer port 0 where the address can
+ * be read.
+ */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const end = Math.min(32_768, firstEphemeralPort())
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -27,7 +30,7 @@ function tryPort(port: number, host: string): Promise<number | undefined> {
   })
 }
 
-/** From here on the system takes ports for outgoing connections, and for those who ask for any. */
+/** From here on the system takes ports for outgoing connections and for port 0. */
 function firstEphemeralPort(): number {
   try {
     return Number.parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'), 10)

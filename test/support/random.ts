@@ -1,4 +1,4 @@
-// Chance that can be repeated: mulberry32 (Tommy Ettinger, 2017, public domain), 32 bits of state.
+// Repeatable chance: mulberry32 (Tommy Ettinger, 2017, public domain), 32 bits of state.
 
 /** A function like Math.random whose numbers follow from `seed`. */
 export function seededRandom(seed: number): () => number {

@@ -1,11 +1,12 @@
-// Commands for a Redis of a test, one connection for each: RESP2, as little of it as is needed. The tests do not use the client of the product to look at what it has done.
+// Commands for a test's Redis, one connection for each: as little of RESP2 as the tests need. The tests do not check the product's client
+// with itself.
 
 import { connect } from 'node:net'
 import { patience } from './patience.ts'
 
 export type Reply = string | number | null | Reply[]
 
-/** Sends one command; resolves with its reply, rejects with an error that Redis replies with. */
+/** Sends one command; resolves with its reply, rejects with Redis's error. */
 export function redisCommand(port: number, ...words: readonly (string | number)[]): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
@@ -29,7 +30,7 @@ export function redisCommand(port: number, ...words: readonly (string | number)[
   })
 }
 
-/** What clients send to a server, line by line, as MONITOR says it. */
+/** The commands of clients, line by line, as MONITOR reports them. */
 export async function monitorRedis(port: number): Promise<{ lines(): string[]; stop(): void }> {
   const socket = connect(port, '127.0.0.1')
   let text = ''
@@ -53,7 +54,7 @@ interface Read {
   readonly end: number
 }
 
-/** Undefined: there is more to come. */
+/** Undefined: the reply is incomplete. */
 function readReply(bytes: Buffer, start: number): Read | undefined {
   const lineEnd = bytes.indexOf('\r\n', start)
   if (lineEnd < 0) return undefined

@@ -1,5 +1,5 @@
-// Real Redis servers for tests: one, one with TLS, a master with a replica and three sentinels, a cluster of three. Each in a folder of its own, on ports that were free;
-// none outlives the suite that started it.
+// Real Redis servers for tests: one, one with TLS, a primary with a replica and three sentinels, a cluster of three. Each has its own
+// folder and ports that were free. None outlives the suite that started it.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ export interface RedisServer {
   /** SIGSTOP and SIGCONT. */
   pause(): void
   resume(): void
-  /** Starts it again with what is in its folder, on the same port. */
+  /** Starts it again with the data in its folder, on the same port. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
@@ -31,17 +31,17 @@ export function startRedis(settings: Record<string, string | number> = {}): Prom
   return start({ save: '', ...settings })
 }
 
-/** One server that writes each command to its disk before it says OK. */
+/** One server that writes each command to its disk before it answers OK. */
 export function startDurableRedis(): Promise<RedisServer> {
   return start({ save: '', appendonly: 'yes', appendfsync: 'always' })
 }
 
 export interface TlsRedis extends RedisServer {
-  /** PEM file of whoever has signed its certificate. */
+  /** PEM file of the authority that signed its certificate. */
   readonly ca: string
 }
 
-/** One server that speaks TLS, with a certificate of its own for 127.0.0.1; another port without is for `command`. */
+/** One server that speaks TLS, with its own certificate for 127.0.0.1; another port without TLS is for `command`. */
 export async function startTlsRedis(): Promise<TlsRedis> {
   const folder = temporary()
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
@@ -57,14 +57,14 @@ export async function startTlsRedis(): Promise<TlsRedis> {
 export interface SentinelTrio {
   readonly url: string
   readonly masterName: string
-  /** The master at the start, and its replica. */
+  /** The server that starts as primary, and its replica. */
   readonly master: RedisServer
   readonly replica: RedisServer
-  /** Tells the sentinels to make the replica the master, while both run. */
+  /** Tells the sentinels to promote the replica, while both run. */
   failOver(): Promise<void>
 }
 
-/** A master, a replica and three sentinels that agree within a second or two that a master is gone. */
+/** A primary, a replica and three sentinels that agree within a second or two that a primary is down. */
 export async function startSentinels(): Promise<SentinelTrio> {
   const masterName = 'main'
   const master = await startRedis()
@@ -92,7 +92,7 @@ export async function startSentinels(): Promise<SentinelTrio> {
 export interface RedisCluster {
   readonly url: string
   readonly nodes: readonly RedisServer[]
-  /** The node that serves the slot of a key, as itself says. */
+  /** The node that serves the slot of a key, according to itself. */
   ownerOf(slot: number): Promise<RedisServer>
   /** Moves a slot with its keys to another node, key by key, as a resharding does. */
   moveSlot(slot: number, to: RedisServer): Promise<void>
@@ -100,7 +100,7 @@ export interface RedisCluster {
 
 const SLOTS = 16_384
 
-/** Three masters without replicas, a third of the slots each. */
+/** Three primaries without replicas, a third of the slots each. */
 export async function startCluster(): Promise<RedisCluster> {
   const busPorts = [await freePort(), await freePort(), await freePort()]
   const nodes = await Promise.all(
@@ -123,7 +123,7 @@ export async function startCluster(): Promise<RedisCluster> {
     const ranges = (await first.command('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
     const port = ranges.find(([from, to]) => slot >= from && slot <= to)?.[2][1]
     const owner = nodes.find((node) => node.port === port)
-    if (owner === undefined) throw new Error(`nobody serves slot ${slot}`)
+    if (owner === undefined) throw new Error(`no node serves slot ${slot}`)
     return owner
   }
   const moveSlot = async (slot: number, to: RedisServer): Promise<void> => {
@@ -156,7 +156,7 @@ async function start(settings: Record<string, string | number>): Promise<RedisSe
   let child: LoggedChild
   const run = async (): Promise<void> => {
     child = spawnLogged('redis-server', [file], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } })
-    // One that is stopped would not hear that it should end.
+    // A server stopped by SIGSTOP would not see the signal to end.
     atSuiteEnd(() => void child.process.kill('SIGCONT'))
     await child.untilOutput(/Ready to accept connections/)
   }

@@ -1,4 +1,4 @@
-// Sends one message with descriptors over the socket that is its descriptor 3, as a worker may that means ill:
+// Sends one message with descriptors over the socket that is its descriptor 3, as a hostile worker may:
 //   sends-descriptors <bytes in hex> <file|listener|udp|stream> <count>
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// A program that sends descriptors over a socket: Node itself sends those of its own handles only.
+// A program that sends descriptors over a socket: Node itself sends only those of its own handles.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { atSuiteEnd } from '../suite.ts'
 
 export type SentKind = 'file' | 'listener' | 'udp' | 'stream'
 
-/** Compiles it; its path. It is gone after the suite. */
+/** Compiles it and returns its path. The suite removes it. */
 export function descriptorSender(): string {
   const folder = mkdtempSync(join(tmpdir(), 'switchyard-sender-'))
   atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))

@@ -10,7 +10,10 @@ export interface LoggedChild {
   output(): string
   stdout(): string
   stderr(): string
-  /** Resolves with the first match in the output; rejects after `quietMs`, stretched, or when the child ends without it, showing the output. */
+  /**
+   * Resolves with the first match in the output. Rejects after `quietMs` without output, stretched, or when the child ends without a
+   * match, and shows the output.
+   */
   untilOutput(pattern: RegExp, quietMs?: number): Promise<RegExpMatchArray>
   /** Resolves when the process has ended and its output is complete. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
@@ -18,7 +21,7 @@ export interface LoggedChild {
   stop(graceMs?: number): Promise<void>
 }
 
-/** Starts `command`. A `cwd`, `env` or what comes behind stderr in `stdio` may be given; stdout and stderr are always captured. */
+/** Starts `command`. `cwd`, `env` and what follows stderr in `stdio` may be given; stdout and stderr are always captured. */
 export function spawnLogged(command: string, args: readonly string[], options: SpawnOptions = {}): LoggedChild {
   const more = Array.isArray(options.stdio) ? options.stdio.slice(3) : []
   const child = spawn(command, [...args], { ...options, stdio: ['ignore', 'pipe', 'pipe', ...more] })

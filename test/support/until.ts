@@ -1,9 +1,9 @@
-// Bounded waits: for an event, or for a condition that only asking again can tell. Bounds are those of a quiet machine.
+// Bounded waits: for an event, or for a condition that has to be polled. Limits are those of a quiet machine.
 
 import type { EventEmitter } from 'node:events'
 import { patience } from './patience.ts'
 
-/** Resolves with the event's arguments. Rejects after the bound, or on 'error' unless that is what is waited for. */
+/** Resolves with the event's arguments. Rejects after the limit, or on 'error' unless that is the event. */
 export function untilEvent(emitter: EventEmitter, event: string, quietMs = 5_000): Promise<unknown[]> {
   const timeoutMs = patience(quietMs)
   return new Promise((resolve, reject) => {
@@ -29,7 +29,7 @@ export function untilEvent(emitter: EventEmitter, event: string, quietMs = 5_000
   })
 }
 
-/** Asks every 10 ms until the answer is truthy, and resolves with it. What the condition throws goes through. */
+/** Polls every 10 ms until the answer is truthy, and resolves with it. An error of the condition goes through. */
 export async function until<T>(condition: () => T | Promise<T>, quietMs = 5_000, what = 'condition'): Promise<NonNullable<T>> {
   const timeoutMs = patience(quietMs)
   const deadline = performance.now() + timeoutMs

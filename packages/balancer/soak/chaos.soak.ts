@@ -1,7 +1,7 @@
 // The long form of e2e/chaos.test.ts: 30 minutes, or CHAOS_MINUTES.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { runChaos } from '../test/e2e/support/chaos.ts'
+import { runChaos } from '../test/e2e/support/chaos-run.ts'
 
 const MINUTES = Number(process.env.CHAOS_MINUTES ?? 30)
 const seed = Number(process.env.SEED ?? 1)
@@ -23,7 +23,7 @@ test(`${MINUTES} minutes of chaos: only what had begun in a worker that was hit 
     visitors: 12,
     longestBusyMs: 10_000,
     operationEvery: 6,
-    tell,
+    onProgress: tell,
   })
   console.log(`seed ${seed}: ${JSON.stringify(totals, undefined, 1)}`)
   assert.equal(faults, [])

@@ -1,7 +1,7 @@
 // The long form of e2e/half-heads.test.ts.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { holdHalfHeads } from '../test/e2e/support/half-heads.ts'
+import { holdHalfHeads } from '../test/e2e/support/half-head-run.ts'
 
 const COUNT = 2_000
 const HEAD_TIMEOUT_MS = 10_000

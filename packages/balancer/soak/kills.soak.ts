@@ -1,7 +1,7 @@
 // The long form of e2e/kills.test.ts.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { killUnderLoad } from '../test/e2e/support/kills.ts'
+import { killUnderLoad } from '../test/e2e/support/kill-run.ts'
 
 const COUNT = 200
 const seed = Number(process.env.SEED ?? 1)

@@ -1,7 +1,7 @@
 // The long form of e2e/random-connections.test.ts.
 
 import { suite } from '../../../test/suite.ts'
-import { compareConnections } from '../test/e2e/support/compared.ts'
+import { compareConnections } from '../test/e2e/support/connection-comparison.ts'
 import { movesConnections } from '../test/e2e/support/running-balancer.ts'
 
 const COUNT = 100_000

@@ -1,7 +1,7 @@
 // A thousand clients of two workers, which are killed or stopped for a while now and then; each policy for 60 s, or SOAK_SECONDS.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { saturateAndKill } from '../test/e2e/support/saturated-kills.ts'
+import { saturateAndKill } from '../test/e2e/support/saturated-kill-run.ts'
 
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 60)
 const seed = Number(process.env.SEED ?? 1)

@@ -1,7 +1,7 @@
 // The long form of e2e/saturated.test.ts: ab and wrk with a thousand clients, every policy, handlers of three lengths; each for 60 s, or SOAK_SECONDS.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { begunOf, faultsOf, startBurning, sumOf, untilBegun } from '../test/e2e/support/saturated.ts'
+import { begunOf, faultsOf, startBurning, sumOf, untilBegun } from '../test/e2e/support/saturated-workers.ts'
 import { saturateByAb, saturateByWrk } from '../test/e2e/support/saturating-commands.ts'
 
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 60)

@@ -2,8 +2,8 @@
 
 import { assert, suite } from '../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../test/support/redis-servers.ts'
-import { countAtOnce } from '../test/e2e/support/counting.ts'
-import { endWhileOthersSave } from '../test/e2e/support/logouts.ts'
+import { countAtOnce } from '../test/e2e/support/counting-run.ts'
+import { endWhileOthersSave } from '../test/e2e/support/logout-run.ts'
 import { placesOfSessions, SessionBalancers } from '../test/e2e/support/session-balancers.ts'
 
 const CLIENTS = 64

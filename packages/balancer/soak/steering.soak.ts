@@ -9,7 +9,7 @@ import { openBrowser } from '../../../test/support/browser.ts'
 import { type Front, startHaproxy, startNginx } from '../../../test/support/fronts.ts'
 import { spawnLogged } from '../../../test/support/spawn.ts'
 import { type RunningBalancer, temporaryFolder } from '../test/e2e/support/running-balancer.ts'
-import { askInPage, homesOf, sendTraffic, startSteered, sumOf, targets } from '../test/e2e/support/steered.ts'
+import { askInPage, homesOf, sendTraffic, startSteered, sumOf, targets } from '../test/e2e/support/steering-load.ts'
 
 const seed = Number(process.env.SEED ?? 1)
 const test = suite(`steering, seed ${seed}`, { timeoutMs: 20 * 60_000 })

@@ -1,7 +1,7 @@
 // The long form of e2e/uploads.test.ts.
 
 import { suite } from '../../../test/suite.ts'
-import { uploadAlternating, uploadToOnePool } from '../test/e2e/support/upload-runs.ts'
+import { uploadAlternating, uploadToOnePool } from '../test/e2e/support/upload-run.ts'
 
 const COUNT = 20_000
 const seed = Number(process.env.SEED ?? 1)

@@ -1,211 +1,214 @@
-// A balancer: its parts, put together, and its life. The path of a connection through them is pool/dispatcher.ts.
+// A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import { type Connection, type Door, type HeadBounds, type Transport, unpackRest } from '@switchyard/handoff'
-import type { RequestHead } from '@switchyard/routing'
+import { type Acceptor, type Connection, unpackRest } from '@switchyard/handoff'
+import { ActiveConfig } from './dispatch/active-config.ts'
+import { ClaimPoller } from './dispatch/claim-poller.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
+import { MoveCounts } from './dispatch/move-counts.ts'
+import { PoolChanges } from './dispatch/pool-changes.ts'
+import { QueueRunner } from './dispatch/queue-runner.ts'
+import { Recall } from './dispatch/recall.ts'
+import { ReturnHandler } from './dispatch/return-handler.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
-import { headBoundsFor } from './head-bytes.ts'
-import { learnedHeirloom, VISITORS } from './learned/heirloom.ts'
-import { Learned } from './learned/learned.ts'
-import { Sharing, type SharingWishes } from './learned/sharing.ts'
+import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
+import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
-import { Moves } from './moves.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
-import { Operator } from './operator.ts'
-import { Dispatcher } from './pool/dispatcher.ts'
-import type { PoolWorker } from './pool/pool-worker.ts'
 import { readStatus } from './read-status.ts'
-import type { Destination, Release } from './release.ts'
-import { Releases } from './releases.ts'
+import { ConfigAdoption, sharingSettings, visitorBounds } from './reload/config-adoption.ts'
+import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
-import { SessionDesk } from './sessions/session-desk.ts'
+import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
-import { PrivateFolder } from './supervisor/private-folder.ts'
+import { DesiredPool } from './supervisor/desired-pool.ts'
+import type { PoolWorker } from './supervisor/pool-worker.ts'
+import { PrivateFolder } from './supervisor/private-sockets/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
-import { WantedPool } from './supervisor/wanted.ts'
-import { makeForwardToken } from './supervisor/worker-start.ts'
+import { WorkerMessages } from './supervisor/worker-messages.ts'
+import { makeForwardToken } from './supervisor/workers/shared-start.ts'
+import { WorkerStarts } from './supervisor/workers/worker-starts.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
-import { Estate } from './upgrade/estate.ts'
-import type { Inheritance } from './upgrade/inheritance.ts'
-import { Neighbours } from './upgrade/neighbours.ts'
+import type { Startup } from './upgrade/startup.ts'
+import { Upgrade } from './upgrade/upgrade.ts'
+import { RedisSharing } from './visitors/redis-sharing.ts'
+import { VISITORS, VisitorTable, visitorTransfer } from './visitors/visitor-table.ts'
 
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
   readonly events = new BalancerEmitter()
-  /** What goes to a successor beside the listeners. */
-  readonly estate = new Estate()
-  private readonly transport: Transport
-  private readonly learned: Learned
-  private readonly sharing: Sharing
-  private readonly releases: Releases
-  private readonly door: Door
+  /** Sockets that go to a new primary beside the listeners. */
+  readonly extraSockets = new ExtraSockets()
+  private readonly transport = chooseTransport(process.env)
+  private readonly visitors: VisitorTable
+  private readonly redisSharing: RedisSharing
+  private readonly activeConfig: ActiveConfig
+  private readonly acceptor: Acceptor
   private readonly supervisor: Supervisor
   private readonly folder = new PrivateFolder({
     isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
     onNotice: (message) => this.events.emit('folderNoticed', { message }),
   })
-  private readonly moves: Moves
+  private readonly moves = new MoveCounts()
   private readonly forwardToken = makeForwardToken()
+  private readonly adoption: ConfigAdoption
   private readonly operator: Operator
   private readonly listeners: Listeners
-  private readonly listens: ListenRequests
-  private readonly neighbours: Neighbours
+  private readonly listenRequests: ListenRequests
+  private readonly upgrades: Upgrade
+  private readonly claims: ClaimPoller
+  private readonly queues: QueueRunner
   private readonly dispatcher: Dispatcher
+  private readonly changes: PoolChanges
   private readonly sessions: EmbeddedSessions
-  private readonly desk: SessionDesk
+  private readonly handover: SessionHandover
   private stopped: Promise<void> | undefined
   private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  /** `inheritance`: what this process was started with, if somebody has looked. */
-  constructor(settings: Settings, inheritance?: Inheritance) {
-    const bequest = inheritance?.predecessor?.bequest
-    this.listeners = new Listeners(inheritance?.sockets)
-    const freePorts = new FreePorts(bequest?.freePorts)
-    this.transport = chooseTransport(process.env)
-    this.learned = new Learned({
-      ...learnedBounds(settings),
+  /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
+  constructor(settings: Settings, startup?: Startup) {
+    const startMessage = startup?.oldPrimaryLink?.startMessage
+    this.listeners = new Listeners(startup?.sockets)
+    const freePorts = new FreePorts(startMessage?.freePorts)
+    this.visitors = new VisitorTable({
+      ...visitorBounds(settings),
       now: () => performance.now(),
-      isHeld: (pool, slot) => this.releases.pools.get(pool)?.isHeld(slot) === true,
+      isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
       onLearned: (entry, ttlMs) => {
-        this.sharing.publish(entry, ttlMs)
-        this.neighbours.tell(VISITORS, entry)
+        this.redisSharing.publish(entry, ttlMs)
+        this.upgrades.sendChange(VISITORS, entry)
       },
     })
-    this.sharing = new Sharing({ learned: this.learned, events: this.events })
-    this.releases = new Releases(settings, {
-      supervisor: () => this.supervisor,
+    this.redisSharing = new RedisSharing({ visitors: this.visitors, events: this.events })
+    this.activeConfig = new ActiveConfig(settings, {
       forwardToken: this.forwardToken,
-      learned: this.learned,
+      visitors: this.visitors,
       onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-      placeAgain: (taken) => this.dispatcher.placeAgain(taken),
+      poolFor: (listener, pool) => this.listenRequests.poolFor(listener, pool),
       owners: this.transport.owners,
     })
-    const { pools } = this.releases
-    this.moves = new Moves()
+    const { pools } = this.activeConfig
     this.sessions = new EmbeddedSessions(settings.sessions)
-    this.desk = new SessionDesk(this.sessions, () => this.settings.sessions.url === undefined)
-    this.door = this.transport.openDoor({
+    this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
+    this.acceptor = this.transport.openAcceptor({
       ...settings.limits,
-      ...headBoundsOf(settings),
+      ...headBoundsOf(settings.limits),
       onArrival: (arrival) => this.dispatcher.onArrival(arrival),
-      onLeft: (fd) => this.dispatcher.onLeft(fd),
+      onHangUp: (fd) => this.dispatcher.onHangUp(fd),
       onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
       onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
     })
-    this.dispatcher = new Dispatcher({
-      door: this.door,
-      refuses: (head) => this.releases.current.routes.refuses(head),
-      destination: (head, listener) => this.destination(head, listener),
-      pools: () => pools.values(),
-      poolOf: (worker) => this.releases.poolOf(worker),
-      others: () => this.neighbours,
-    })
-    this.listens = new ListenRequests({
+    this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
+    this.queues = new QueueRunner(pools, this.claims)
+    const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, others: () => this.upgrades })
+    this.claims.start(this.dispatcher)
+    this.queues.start(this.dispatcher)
+    this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools })
+    this.listenRequests = new ListenRequests({
       listeners: this.listeners,
-      door: this.door,
+      acceptor: this.acceptor,
       events: this.events,
       settings: () => this.settings,
       freePorts,
-      onChanged: (worker) => this.dispatcher.onServersChanged(worker, this.listens.listenersOf(worker.pool)),
-      onClosed: (worker) => {
-        this.dispatcher.recallAll([worker])
-        this.dispatcher.flush()
-      },
+      onChanged: (worker) => this.changes.serversChanged(worker, this.listenRequests.listenersOf(worker.pool)),
+      onClosed: (worker) => this.changes.recallAll([worker]),
     })
-    this.supervisor = new Supervisor({
-      limits: settings.limits,
+    const starts = new WorkerStarts({
       transport: this.transport,
-      pools,
-      events: this.events,
-      chance: Math.random,
+      returns: new ReturnHandler({ ...path, dispatcher: this.dispatcher, moves: this.moves, rest: (connection) => this.rest(connection) }),
       startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
+      onListen: (worker, request) => this.listenRequests.answer(worker, request),
+    })
+    const messages = new WorkerMessages()
+    this.supervisor = new Supervisor({
+      limits: settings.limits,
+      pools,
+      events: this.events,
+      messages,
+      starts,
       socketFault: (worker) => this.folder.faultOf(worker.id),
-      listenError: (pool) => this.listens.errorOf(pool),
-      onListen: (worker, request) => this.listens.answer(worker, request),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,
-      returns: {
-        onGivenBack: (worker, connection, reason) => {
-          if (this.moves.countGivenBack(reason, worker.routeNames) === 'rest') this.rest(connection)
-          else this.dispatcher.takeIn(connection)
-        },
-        onAsked: (worker, question) => {
-          this.moves.countForwarded(question.reason, worker.routeNames)
-          this.dispatcher.onAsked(worker, question)
-        },
-        onTurned: (worker) => this.dispatcher.onTurned(worker),
-        onBatchEnd: () => this.dispatcher.flush(),
-      },
-      onReported: ({ pool }) => this.releases.pools.get(pool)?.keeping.decide(),
-      onLearned: ({ pool, slot }, keys) => this.learned.learn(pool, slot, keys),
+      listenError: (pool) => this.listenRequests.errorOf(pool),
       onReady: (worker) => this.workerReady(worker),
-      onHeaderLimit: (bytes) => {
-        if (this.settings.limits.maxHeadBytes === undefined) this.door.allowHeads(headBoundsFor(bytes))
-      },
-      onDraining: (worker) => this.dispatcher.onWorkerDraining(worker),
+      onDraining: (worker) => this.changes.workerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
-      onSessions: (worker, batch) => this.desk.hear(worker, batch),
+      chance: Math.random,
     })
-    const { shared } = this.releases.current
-    const { startTimeoutMs } = settings.limits
+    messages.subscribe('report', ({ pool }) => pools.get(pool)?.keptConnections.decide())
+    messages.subscribe('learned', ({ pool, slot }, { keys }) => this.visitors.learn(pool, slot, keys))
+    messages.subscribe('header-limit', (_worker, { bytes }) => {
+      if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
+    })
+    // A worker that is gone reads no replies.
+    messages.subscribe('sessions', (worker, batch) => {
+      if (worker.state !== 'gone') this.handover.onMessage(worker, batch)
+    })
     for (const pool of settings.pools) {
-      const wanted = new WantedPool({ settings: pool, startTimeoutMs, shared }, bequest?.generations[pool.name])
-      wanted.scaleTo(bequest?.workers[pool.name] ?? pool.workers)
-      this.supervisor.wanted.set(pool.name, wanted)
+      const version = { settings: pool, startTimeoutMs: settings.limits.startTimeoutMs, shared: this.activeConfig.current.shared }
+      const desired = new DesiredPool(version, startMessage?.generations[pool.name])
+      desired.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
+      this.supervisor.desired.set(pool.name, desired)
     }
-    this.operator = new Operator({
+    this.adoption = new ConfigAdoption({
+      config: this.activeConfig,
       supervisor: this.supervisor,
-      events: this.events,
-      release: () => this.releases.current,
-      prepare: (changed) => this.releases.prepare(changed),
-      adopt: (release) => this.adopt(release),
-      discard: () => this.releases.dropOthers(),
+      changes: this.changes,
+      sessions: this.sessions,
+      visitors: this.visitors,
+      redisSharing: this.redisSharing,
     })
-    this.neighbours = new Neighbours(
+    this.operator = new Operator({ supervisor: this.supervisor, events: this.events, config: this.adoption })
+    this.upgrades = new Upgrade(
       {
         transport: this.transport,
-        door: this.door,
+        acceptor: this.acceptor,
         events: this.events,
-        estate: this.estate,
-        heirlooms: [learnedHeirloom(this.learned), this.desk],
+        extraSockets: this.extraSockets,
+        transfers: [visitorTransfer(this.visitors), this.handover],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
+        claims: this.claims,
         dispatcher: this.dispatcher,
+        changes: this.changes,
         settings: () => this.settings,
         freePorts,
-        leave: () => {
-          // Who hears of the drain may ask for it again at once.
+        drain: () => {
+          // In a later turn: a listener of the drain event may ask for another drain at once.
           this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
         },
         fail: (error) => this.fail(error),
       },
-      inheritance,
+      startup,
     )
   }
 
-  /** Starts the workers and resolves when every pool has one (of a successor: all) and connections are accepted. Rejects with a BalancerError; then everything is stopped. */
+  /**
+   * Starts the workers. Resolves when every pool has a ready worker (in a new primary: all of them) and connections are accepted. Rejects with a BalancerError
+   * after everything was stopped.
+   */
   async start(): Promise<void> {
-    const { listen } = this.settings
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
     const ready = new Promise<void>((resolve, reject) => {
       this.settleStart = { resolve, reject }
     })
-    // A stop while the addresses are looked up rejects it before anybody waits for it.
+    // A stop may reject it while the addresses are still looked up, before it is awaited.
     ready.catch(() => {})
     try {
-      await this.listeners.open(listen ?? [], this.door, (address) => this.events.emit('listening', { address }))
+      await this.listeners.open(this.settings.listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
     } catch (error) {
       this.close()
       throw error
     }
     this.supervisor.start()
-    this.sharing.configure(sharingWishes(this.releases.current))
+    this.redisSharing.configure(sharingSettings(this.activeConfig.current))
     await ready
   }
 
@@ -215,62 +218,51 @@ export class Balancer implements Operations {
     return this.stopped
   }
 
-  /** Ends the drain: kills what is left. */
+  /** Ends the drain: kills the workers that are left. */
   stopNow(): void {
     this.supervisor.stopNow()
   }
 
-  /** What no route matches goes to the first pool, or if only another one's app listens where it came, there. */
-  private destination(head: RequestHead, listener: number): Destination {
-    const { routes, defaults } = this.releases.current
-    const route = routes.find(head)
-    if (route !== routes.fallback || defaults.size === 1) return route.policy
-    return defaults.get(this.listens.poolFor(listener, route.pool)) ?? route.policy
-  }
-
-  /** An idle connection comes back. A primary that stops keeps none. */
+  /** An idle connection comes back. A stopping primary keeps none. */
   private rest(connection: Connection): void {
-    if (this.neighbours.isPassing) return this.neighbours.passRest(connection)
-    this.door.rest(connection, unpackRest(connection.carried))
-    if (this.stopped !== undefined) this.door.closeResting()
+    if (this.upgrades.isPassing) return this.upgrades.passResting(connection)
+    this.acceptor.rest(connection, unpackRest(connection.carried))
+    if (this.stopped !== undefined) this.acceptor.closeResting()
   }
 
   // ---- Workers come and go ----
 
   private workerReady(worker: PoolWorker): void {
-    this.listens.admit(worker)
-    this.dispatcher.onWorkerReady(worker)
+    this.listenRequests.admit(worker)
+    this.changes.workerReady(worker)
     void this.accept()
   }
 
   /** Accepts as soon as every pool has a worker. */
   private async accept(): Promise<void> {
-    if (this.door.isAccepting || this.stopped !== undefined) return
-    const pools = [...this.releases.pools.values()]
+    if (this.acceptor.isAccepting || this.stopped !== undefined) return
+    const pools = [...this.activeConfig.pools.values()]
     if (pools.some((pool) => pool.readyCount === 0)) return
     try {
-      if (this.listeners.addresses !== undefined) await this.neighbours.admission()
+      if (this.listeners.addresses !== undefined) await this.upgrades.untilAdmitted()
     } catch (error) {
       return this.fail(error as Error)
     }
-    if (this.listeners.addresses === undefined || this.door.isAccepting || this.stopped !== undefined) return
-    this.door.accept()
-    this.neighbours.begun()
+    if (this.listeners.addresses === undefined || this.acceptor.isAccepting || this.stopped !== undefined) return
+    this.acceptor.accept()
+    this.upgrades.onAccepting()
     this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.settleStart?.resolve()
   }
 
   private workerGone(worker: PoolWorker): void {
-    const pool = this.releases.poolOf(worker)
-    const { past } = pool
-    this.listens.forget(worker)
-    this.desk.forget(worker)
-    const takenBack = this.dispatcher.onWorkerGone(worker)
+    const pool = this.activeConfig.poolOf(worker)
+    this.listenRequests.forget(worker)
+    this.handover.forget(worker)
+    const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
-    past.claimed += worker.channel.claimed
-    past.boardFaults += worker.load.faults
-    past.takenBack += takenBack + worker.recalled
-    this.releases.forgetIfEmpty(pool)
+    pool.recordGone(worker, takenBack)
+    this.adoption.removeIfEmpty(pool)
   }
 
   private fail(error: Error): void {
@@ -279,10 +271,10 @@ export class Balancer implements Operations {
     this.stopped ??= this.supervisor.stop().then(() => this.close())
   }
 
-  // ---- What an operator asks for ----
+  // ---- Operations ----
 
-  reload(settings: Settings, pool?: string): Promise<OperationResult> {
-    return this.operator.reload(settings, pool)
+  reload(settings: Settings | undefined, pool?: string): Promise<OperationResult> {
+    return this.operator.reload(settings ?? this.settings, pool)
   }
 
   rollback(): Promise<OperationResult> {
@@ -302,19 +294,11 @@ export class Balancer implements Operations {
   }
 
   upgrade(): Promise<OperationResult> {
-    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.neighbours.upgrade() }))
+    return this.operator.alone('upgrade', undefined, async () => ({ message: await this.upgrades.upgrade() }))
   }
 
   private get settings(): Settings {
-    return this.releases.current.settings
-  }
-
-  private adopt(release: Release): void {
-    this.releases.adopt(release)
-    this.sessions.configure(release.settings.sessions)
-    this.learned.configure(learnedBounds(release.settings))
-    this.sharing.configure(sharingWishes(release))
-    this.dispatcher.placeAll()
+    return this.activeConfig.current.settings
   }
 
   // ---- Start and stop ----
@@ -322,12 +306,12 @@ export class Balancer implements Operations {
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
     this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    if (this.neighbours.isPassing) await this.neighbours.leave()
+    if (this.upgrades.isPassing) await this.upgrades.handOver()
     else {
-      this.door.closeListeners()
-      this.door.closeResting()
-      const alone = this.neighbours.cancel()
-      await this.neighbours.untilBegun(this.settings.limits)
+      this.acceptor.closeListeners()
+      this.acceptor.closeResting()
+      const alone = this.upgrades.cancel()
+      await this.upgrades.untilWorkersClaim(this.settings.limits)
       await this.supervisor.stop()
       await alone
     }
@@ -336,42 +320,30 @@ export class Balancer implements Operations {
   }
 
   private close(): void {
-    this.neighbours.end()
-    this.listens.stop()
-    this.sharing.close()
-    this.dispatcher.close()
+    this.upgrades.end()
+    this.listenRequests.stop()
+    this.redisSharing.close()
+    this.claims.stop()
+    for (const { arrival } of this.queues.stop()) this.acceptor.drop(arrival.fd)
     this.sessions.close()
-    this.door.close()
+    this.acceptor.close()
     this.listeners.removeFiles()
     this.folder.remove()
   }
 
-  /** Everything that can be told of this moment. */
+  /** The status of this moment. */
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
-      door: this.door,
-      pools: this.releases.pools.values(),
-      pastPools: this.releases.pastPools,
+      acceptor: this.acceptor,
+      pools: this.activeConfig.pools.values(),
+      pastPools: this.activeConfig.pastPools,
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
-      visitors: this.learned.status(),
-      sessions: this.desk.isWanted() ? this.sessions.status() : null,
-      passed: this.neighbours.passed,
+      visitors: this.visitors.status(),
+      sessions: this.handover.isWanted() ? this.sessions.status() : null,
+      passed: this.upgrades.passed,
     })
   }
-}
-
-function headBoundsOf({ limits: { maxHeadBytes } }: Settings): HeadBounds {
-  return maxHeadBytes === undefined ? headBoundsFor() : { maxHeadBytes, passesLonger: false }
-}
-
-function learnedBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
-  return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
-}
-
-function sharingWishes({ settings, routes }: Release): SharingWishes {
-  const isWanted = [...routes.routes, routes.fallback].some(({ policy: { policy } }) => (policy.learns ?? []).length > 0)
-  return { sessions: settings.sessions, isWanted, maxEntries: settings.limits.maxLearned }
 }

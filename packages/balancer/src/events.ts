@@ -1,8 +1,8 @@
-// Everything that the outside (log, metrics, dashboard) may learn of the balancer, in the past tense. Nobody on the way of a connection listens.
+// The events of the balancer, in the past tense, for the log and other observers. The path of a connection does not listen to them.
 
 import { EventEmitter } from 'node:events'
 
-/** A worker's seat as events and logs name it, such as `web/0`. */
+/** Identifies a worker in events: its slot, such as `web/0`, with its generation and pid. */
 export interface Seat {
   pool: string
   slot: number
@@ -12,56 +12,54 @@ export interface Seat {
 
 export type { RefusalReason } from '@switchyard/handoff'
 
-/** Every event with its payload. */
 export interface BalancerEvents {
   listening: [{ address: string }]
-  /** No worker has a server for it any more. */
+  /** No worker has a server on this address any more. */
   listenerClosed: [{ address: string }]
   workerStarted: [Seat]
   workerReady: [Seat & { startMs: number }]
   workerExited: [
     Seat & { code: number | null; signal: string | null; expected: boolean; everReady: boolean; restartInMs: number | undefined },
   ]
-  /** Its process could not be made. `restartInMs` undefined: it is not tried again. */
+  /** The process could not be created. `restartInMs` undefined: no further try is planned. */
   workerNotStarted: [{ pool: string; slot: number; generation: number; message: string; restartInMs: number | undefined }]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
-  /** It is to be replaced, and serves until its successor is ready. */
+  /** The worker will be replaced. It serves until the new worker is ready. */
   workerRetiring: [Seat & { reason: string }]
-  /** It takes nothing new; told when that begins and every few seconds. `leftMs`: until the deadline. */
+  /** The worker takes no new connections. Emitted when the drain begins and then every few seconds. `leftMs`: until the deadline. */
   workerDraining: [Seat & { connections: number; inFlight: number; leftMs: number }]
-  /** Its loop has not turned for so long. */
+  /** The event loop of the worker has not turned for `busyMs`. */
   workerHung: [Seat & { busyMs: number }]
-  /** Where a worker that hangs is in its code; undefined: it could not be told. */
+  /** The JavaScript stack of a worker that hangs; undefined: it could not be read. */
   workerStack: [Seat & { stack: string | undefined }]
-  /** It fails more than the others, and gets nothing for a while. */
+  /** The worker fails more requests than the others, and gets no connections for `forMs`. */
   workerEjected: [Seat & { reason: string; forMs: number }]
-  /** Its worker has failed too often: it stays empty until someone asks for it. */
+  /** The worker of this slot has failed too often: the slot stays empty until a restart, a reload, or the end of an outage. */
   seatBroken: [{ pool: string; slot: number; failures: number }]
-  /** Every seat of a pool is broken and nobody serves. One seat after the other is tried again, every `retryMs`. */
+  /** Every slot of the pool is broken. One slot after the other is tried again, every `retryMs`. */
   outageBegan: [{ pool: string; retryMs: number; lastWords: string }]
   outageEnded: [{ pool: string; afterMs: number }]
   scaled: [{ pool: string; from: number; to: number; reason: string }]
-  /** Something that an operator asked for; `pool` undefined: it concerns all. */
+  /** An operation of an operator. `pool` undefined: it concerns all pools. */
   operationStarted: [{ name: string; pool: string | undefined }]
   operationProgressed: [{ name: string; message: string }]
   operationEnded: [{ name: string; message: string; error: Error | undefined }]
-  /** The workers' private sockets are not where they should be, or not any more. */
+  /** A fault of the folder of the workers' private sockets. */
   folderNoticed: [{ message: string }]
-  /** There is no native channel, or it is not wanted. */
+  /** The native channel is missing or turned off. */
   portableChosen: [{ message: string }]
   ready: [{ workers: number }]
   acceptPaused: [{ reason: string }]
   acceptResumed: []
-  /** What is learned of visitors can't be shared with other balancers. */
+  /** Learned visitors can't be shared with other balancers. */
   sharingFailed: [{ error: unknown }]
   policyFailed: [{ route: string; error: unknown }]
   draining: [{ reason: string; timeoutMs: number }]
-  /** A successor serves; this primary finishes what it has begun, and leaves. */
+  /** The new primary serves. This primary finishes its requests and exits. */
   handedOver: [{ pid: number }]
   failed: [{ error: Error }]
   stopped: []
 }
 
-/** The one typed list of events that the outside listens to. */
 export class BalancerEmitter extends EventEmitter<BalancerEvents> {}

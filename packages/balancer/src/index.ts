@@ -39,8 +39,8 @@ export {
   type SessionsConfig,
   type SlowStartConfig,
 } from './config/config.ts'
-export { usableCpus } from './config/cpus.ts'
-export { loadConfig } from './config/load.ts'
+export { loadConfig } from './config/load-config.ts'
+export { usableCpus } from './config/pool/cpus.ts'
 export { resolveSettings } from './config/resolve.ts'
 export { BalancerError, type ErrorCode, errorCodes } from './errors.ts'
 export { BalancerEmitter, type BalancerEvents, type RefusalReason, type Seat } from './events.ts'

@@ -1,4 +1,4 @@
-// What an operator may ask of a running balancer: the seam between it and whoever speaks for people (control socket, signals, --watch).
+// What an operator may ask of a running balancer. The control socket, signals and --watch use this interface; the balancer implements it.
 
 import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
@@ -8,30 +8,31 @@ export interface OperationResult {
   readonly message: string
 }
 
-/** A number of workers, or how many more (or fewer) than now. */
+/** A number of workers, or a difference to the present number. */
 export type ScaleChange = { readonly to: number } | { readonly by: number }
 
-/** Each resolves when it is done; progress comes as events. Rejections are BalancerErrors. */
+/** Each operation resolves when it is done and reports its progress as events. Rejections are BalancerErrors. */
 export interface Operations {
-  /** Everything that can be told of this moment. */
   status(): BalancerStatus
   /**
-   * Replaces the workers of one pool, or of all, by ones of `settings`; what the primary itself has, such as its sockets, stays. ERR_RELOAD_FAILED: the new ones did not come up, the old ones serve on.
-   * ERR_BUSY: another reload or upgrade is under way. ERR_UNKNOWN_SEAT: there is no such pool.
+   * Replaces the workers of one pool, or of all pools. The listening sockets stay open. `settings` undefined: the CLI reads the config again, and
+   * the balancer itself uses its present settings.
+   * ERR_RELOAD_FAILED: a new worker did not start, and the old workers keep serving. ERR_BUSY: another reload or upgrade is under way.
+   * ERR_UNKNOWN_SEAT: the pool does not exist.
    */
-  reload(settings: Settings, pool?: string): Promise<OperationResult>
-  /** A reload with the settings before the last one that succeeded. ERR_NOTHING_TO_ROLL_BACK, and as `reload`. */
+  reload(settings: Settings | undefined, pool?: string): Promise<OperationResult>
+  /** Reloads with the settings from before the last successful reload. ERR_NOTHING_TO_ROLL_BACK, or an error of `reload`. */
   rollback(): Promise<OperationResult>
-  /** Changes the number of workers of a pool. Resolves when that many are ready and the superfluous have left. ERR_UNKNOWN_SEAT. */
+  /** Changes the number of workers of a pool. Resolves when the new workers are ready and the surplus workers have exited. ERR_UNKNOWN_SEAT. */
   scale(pool: string, change: ScaleChange): Promise<OperationResult>
-  /** Takes a worker out of service: it drains, and its seat stays empty until `restartSlot`. ERR_UNKNOWN_SEAT. */
+  /** Drains the worker of a slot. The slot stays empty until `restartSlot`. ERR_UNKNOWN_SEAT. */
   drainSlot(pool: string, slot: number): Promise<OperationResult>
-  /** Replaces one worker, the new one first; a seat that is held or broken is filled again. ERR_UNKNOWN_SEAT. */
+  /** Replaces the worker of a slot; the new worker starts first. Also fills a slot that is held or broken. ERR_UNKNOWN_SEAT. */
   restartSlot(pool: string, slot: number): Promise<OperationResult>
-  /** Starts a successor of this primary and leaves when that serves. ERR_UPGRADE_FAILED: it did not, and everything is as before. ERR_BUSY. */
+  /** Starts a new primary and hands over to it. ERR_UPGRADE_FAILED: it did not start, and nothing has changed. ERR_BUSY. */
   upgrade(): Promise<OperationResult>
-  /** Stops accepting, drains the workers, and resolves when all of them are gone. */
+  /** Stops accepting, drains the workers, and resolves when all of them have exited. */
   stop(reason: string): Promise<void>
-  /** Ends the drain: kills what is left. */
-  stopNow(): void
+  /** Ends the drain: kills the workers that are left. */
+  stopNow(reason?: string): void
 }

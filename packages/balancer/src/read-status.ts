@@ -1,41 +1,40 @@
-// Reads the status of this moment off the parts that own it.
+// Builds the status of this moment from the parts that own its values.
 
-import { type ChannelKind, type Door, lookAtClock } from '@switchyard/handoff'
-import type { Moves } from './moves.ts'
-import type { Pool } from './pool/pool.ts'
-import type { PoolWorker } from './pool/pool-worker.ts'
+import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
+import type { MoveCounts } from './dispatch/move-counts.ts'
+import type { Pool } from './dispatch/pool.ts'
 import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
-export interface StatusParts {
+export interface ReadStatusOptions {
   readonly channel: ChannelKind
-  readonly door: Door
-  readonly moves: Moves
+  readonly acceptor: Acceptor
+  readonly moves: MoveCounts
   readonly pools: Iterable<Pool>
-  /** What pools that are no more had claimed, and what was taken back from them. */
+  /** Totals of pools that were removed by a reload. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
   readonly visitors: VisitorStatus
   readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
-  /** Connections that went to another primary. */
+  /** Connections passed to another primary in an upgrade. */
   readonly passed: number
 }
 
-/** Everything that can be told of this moment. */
-export function readStatus(parts: StatusParts): BalancerStatus {
-  const { channel, door, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = parts
-  lookAtClock()
+export function readStatus(options: ReadStatusOptions): BalancerStatus {
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = options
+  readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
-  const { accepted, givenBack, refused, closed, waiting } = door.counts
+  const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
   return {
     addresses,
     channel,
-    accepting: door.isAccepting,
-    live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.wanted.get(name)?.isInOutage === true),
+    accepting: acceptor.isAccepting,
+    live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.desired.get(name)?.isInOutage === true),
     connections: {
       accepted,
       givenBack,
@@ -44,7 +43,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
       closed,
       waiting: {
         head: waiting,
-        resting: door.restingCount,
+        resting: acceptor.restingCount,
         queue: sum(pools.map(({ queue }) => queue.length)),
         offered: sum(workers.map(({ channel }) => channel.outstanding)),
       },
@@ -59,7 +58,7 @@ export function readStatus(parts: StatusParts): BalancerStatus {
 
 function poolStatus(pool: Pool, supervisor: Supervisor): PoolStatus {
   const { name } = pool.settings
-  const wanted = supervisor.wanted.get(name)
+  const wanted = supervisor.desired.get(name)
   const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
   return {
     name,

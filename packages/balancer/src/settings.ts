@@ -1,4 +1,4 @@
-// What a config says once its faults are gone and its defaults are filled in. Everything below the config speaks of settings only.
+// Settings: a config after its check, with every default filled in. The parts of the primary get settings, never a config.
 
 import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
@@ -12,23 +12,23 @@ export interface ListenAddress {
   path: string | undefined
   ipv6Only: boolean
   backlog: number
-  /** false: route by address alone, without deferred accept, for servers that speak first; undefined: as the server is one of HTTP or TLS, or is not. */
+  /** false: route by address alone, without deferred accept, for servers that send first. undefined: true for HTTP and TLS servers. */
   peek: boolean | undefined
-  /** Other processes may listen there too. Left out: no. */
+  /** Whether other processes may listen there too. Left out: no. */
   reusePort?: boolean | undefined
-  /** Of the file of a unix socket. Left out: by the umask of the primary. */
+  /** File mode of a unix socket. Left out: the umask of the primary decides. */
   mode?: number | undefined
 }
 
-/** How new workers take the place of old ones. */
+/** How a reload replaces workers. */
 export interface ReloadSettings {
-  /** So many seats are replaced at a time. */
+  /** Slots of a pool that are replaced at the same time. */
   maxSurge: number
   /** How long a new worker that listens must stay up before it counts as ready. */
   settleMs: number
 }
 
-/** What a worker may have resident; Infinity: no limit. */
+/** Limits of a worker's resident memory. Infinity: no limit. */
 export interface MemorySettings {
   /** Above it the worker is replaced. */
   softBytes: number
@@ -36,59 +36,59 @@ export interface MemorySettings {
   hardBytes: number
 }
 
-/** A request of the balancer's own that a worker must answer. */
+/** A request from the balancer that a worker must answer. */
 export interface Probe {
   path: string
-  /** Answers from the one to the other, both included, are good. */
+  /** Statuses of a good answer, both ends included. */
   status: readonly [from: number, to: number]
-  /** From the end of one to the begin of the next. */
+  /** From the end of one probe to the start of the next. */
   intervalMs: number
   timeoutMs: number
   headers: Readonly<Record<string, string>>
 }
 
 export interface HealthProbe extends Probe {
-  /** So many failures in a row make a worker sick. */
+  /** Failures in a row after which the worker is replaced. */
   failures: number
 }
 
-/** When a worker that does worse than the others gets nothing for a while. The words are Envoy's. */
+/** When a worker that does worse than the others is ejected: it gets no requests for a while. The terms are Envoy's. */
 export interface OutlierSettings {
   /** How often the workers are compared. */
   intervalMs: number
-  /** Who has begun fewer requests in an interval is not judged. */
+  /** A worker that started fewer requests in an interval is not judged. */
   minRequests: number
-  /** An outlier is whose share of failed requests is so much above the median of the others. 0 to 1. */
+  /** An outlier has a share of failed requests that exceeds the median of the others by this much. 0 to 1. */
   errorShare: number
-  /** And whose latency is so many times the median of the others; Infinity: latency does not count. */
+  /** Or it has a latency of this many times the median of the others. Infinity: latency does not count. */
   latencyFactor: number
-  /** Below it nobody is slow. */
+  /** A lower latency is never an outlier. */
   latencyFloorMs: number
-  /** The first ejection; each further one of the same worker is longer by this. */
+  /** Length of a worker's first ejection. Each further one is longer by this much. */
   baseEjectionMs: number
   maxEjectionMs: number
-  /** Share of the pool that may be ejected at a time; one worker in any case. */
+  /** Share of the pool that may be ejected at the same time, but always at least one worker. */
   maxEjectedShare: number
-  /** When less than this share of the pool would be left, nobody counts as ejected. */
+  /** If less than this share of the pool would be left, ejections are ignored. */
   panicThreshold: number
 }
 
-/** How many workers a pool has, by what its loops have to do. */
+/** How the number of workers follows the load of their event loops. */
 export interface AutoscaleSettings {
   min: number
   max: number
-  /** Utilisation of the loops that is aimed at, 0 to 1. */
+  /** The utilisation of the event loops to aim at, 0 to 1. */
   target: number
-  /** Load that has lasted so long brings more workers. */
+  /** Load above the target adds workers after this time. */
   upAfterMs: number
-  /** And so long without it takes one away. */
+  /** Load below the target removes a worker after this time. */
   downAfterMs: number
 }
 
-/** What an app may be sent when its worker is to end. */
-export const appStopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+/** Signals that may end an app. */
+export const APP_STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 
-export type AppStopSignal = (typeof appStopSignals)[number]
+export type AppStopSignal = (typeof APP_STOP_SIGNALS)[number]
 
 /** A named set of workers that run one app. */
 export interface PoolSettings {
@@ -99,50 +99,50 @@ export interface PoolSettings {
   execArgv: readonly string[]
   cwd: string
   env: Readonly<Record<string, string>>
-  /** A variable of the worker's environment that has its slot, besides SWITCHYARD_SLOT; undefined: none. */
+  /** A second environment variable, besides SWITCHYARD_SLOT, with the worker's slot. undefined: none. */
   slotVariable: string | undefined
-  /** With `autoscale`: at the start. */
+  /** With `autoscale`: the number at the start. */
   workers: number
-  /** The most requests in flight that a worker is given; Infinity: no limit. */
+  /** Most requests in flight in one worker. Infinity: no limit. */
   concurrency: number
   queueLimit: number
   queueTimeoutMs: number
-  /** By slot; a slot beyond the list has 1. */
+  /** By slot. A slot beyond the list has 1. */
   weights: readonly number[]
-  /** undefined: a worker has its whole weight at once. */
+  /** undefined: a new worker has its whole weight at once. */
   slowStart: SlowStart | undefined
-  /** When idle connections of its workers rest in the primary. */
+  /** When idle connections of the workers rest in the primary. */
   rest: RestMode
   reload: ReloadSettings
   memory: MemorySettings
-  /** Requests after which a worker is replaced, give or take a jitter; Infinity: never. */
+  /** Requests after which a worker is replaced, with jitter. Infinity: never. */
   maxRequests: number
-  /** Age at which a worker is replaced, give or take a jitter; Infinity: never. */
+  /** Age at which a worker is replaced, with jitter. Infinity: never. */
   maxAgeMs: number
-  /** -20 (first served) to 19; undefined: that of the primary. */
+  /** Scheduling priority, -20 (served first) to 19. undefined: that of the primary. */
   nice: number | undefined
-  /** Whose the workers are; undefined: the primary's own user and group. */
+  /** The user that the workers run as. undefined: the user and group of the primary. */
   uid: number | undefined
   gid: number | undefined
   /** undefined: a worker is ready when its app listens. */
   readyWhen: Probe | undefined
-  /** undefined: a worker that runs is well. */
+  /** undefined: no probes. */
   healthWhen: HealthProbe | undefined
-  /** undefined: nobody is ejected. */
+  /** undefined: no worker is ejected. */
   outliers: OutlierSettings | undefined
-  /** When every slot is broken and nobody serves: try one now and then; say so by `/livez` besides; or end the balancer. */
+  /** When every slot is broken and no worker serves: start one from time to time; also fail `/livez`; or exit. */
   onOutage: 'retry' | 'not-live' | 'exit'
-  /** undefined: the number of workers stays. */
+  /** undefined: the number of workers is fixed. */
   autoscale: AutoscaleSettings | undefined
-  /** Age at which a connection moves to a worker that is chosen afresh, or ends, give or take a jitter; Infinity: never. */
+  /** Age at which a connection moves to a newly picked worker, or closes, with jitter. Infinity: never. */
   maxConnectionAgeMs: number
-  /** How long the goodbyes to websockets are spread over when a worker drains. */
+  /** The time over which a draining worker closes its websockets, one after the other. */
   drainSpreadMs: number
-  /** How long nobody may have come to a worker that drains, where routes of its pool give tickets. */
+  /** Where routes of the pool give tickets: a draining worker ends after this time without a returning visitor. */
   drainReturnMs: number
-  /** What the app gets when its worker is to end; undefined: SIGTERM, or SIGINT if the app listens for that alone. */
+  /** The signal that ends the app. undefined: SIGTERM, or SIGINT if the app listens only for that. */
   stopSignal: AppStopSignal | undefined
-  /** How long the app may take to end after that; undefined: what is left of `drainTimeoutMs`, and 5 s at least. */
+  /** How long the app may take to end after that signal. undefined: the rest of `drainTimeoutMs`, and at least 5 s. */
   stopTimeoutMs: number | undefined
 }
 
@@ -154,61 +154,68 @@ export interface RouteSettings {
 }
 
 export interface LimitSettings {
-  /** undefined: as long as the parsers of the app allow. */
+  /** Largest request head; a larger one is refused with 431. undefined: what the parsers of the app allow. */
   maxHeadBytes: number | undefined
+  /** From accept until the head is complete; then the connection is refused with 408. */
   headTimeoutMs: number
+  /** Connections that are accepted but not routed yet. */
   maxUnrouted: number
   maxUnroutedPerAddress: number
-  /** Share of the descriptor limit (0 to 1) at which accepting pauses. */
+  /** Share of the descriptor limit, 0 to 1, at which accepting pauses. */
   descriptorShare: number
+  /** How long a client may take to read a refusal. */
   lingerTimeoutMs: number
+  /** Idle connections that rest in the primary. */
   maxResting: number
-  /** Visitors that are known by a cookie of the app's own. */
+  /** Visitors in the visitor table, known by a cookie of the app. */
   maxLearned: number
-  /** For how long one is known who does not come. */
+  /** How long the table keeps a visitor without requests. */
   learnedTtlMs: number
-  /** How long a request that must be forwarded waits for a worker. */
+  /** How long a forwarded request waits for a worker. */
   forwardTimeoutMs: number
+  /** From the start of a worker until its app listens. */
   startTimeoutMs: number
+  /** From the signal to stop until remaining connections are cut. */
   drainTimeoutMs: number
+  /** Delay of the first restart of a worker. It doubles with each failure in a row, up to `maxRestartDelayMs`, with jitter. */
   restartDelayMs: number
   maxRestartDelayMs: number
-  /** Restarts of a seat within `restartWindowMs` after which it is broken. */
+  /** A slot with more restarts than this within `restartWindowMs` is broken. */
   maxRestarts: number
   restartWindowMs: number
-  /** A worker whose loop has not turned for so long is replaced; Infinity: it is not. */
+  /** A worker whose event loop stands still for this long is replaced. Infinity: never. */
   hangTimeoutMs: number
-  /** Of the config and of the app's servers, together. */
+  /** Addresses that the primary listens on: those of the config and of the app's servers together. */
   maxListeners: number
-  /** How long a listener stays that no worker has a server for any more. */
+  /** How long a listener stays open after the last worker closed its server there. */
   listenerGraceMs: number
-  /** From the signal to stop until connections are no longer accepted; `/readyz` says no from the begin. */
+  /** From the signal to stop until the primary no longer accepts. `/readyz` fails from the start of that time. */
   shutdownDelayMs: number
 }
 
 export interface Settings {
   /** The config file, if there is one. */
   file: string | undefined
-  /** Variables of the environment that are the balancer's secrets: the config may read them, the workers' environment has not got them. */
+  /** Environment variables with the balancer's secrets. The config may read them; workers do not get them. */
   configVariables: Readonly<Record<string, string>>
-  /** What logs and the control socket call this balancer by. */
+  /** Name of this balancer in logs and on the control socket. */
   name: string
-  /** Path of the control socket; false: none; undefined: nobody has said, the start chooses. */
+  /** Path of the control socket. false: none. undefined: not configured, so the start chooses one. */
   control: string | false | undefined
-  /** undefined: listen where the app asks to listen. */
+  /** undefined: where the app listens. */
   listen: readonly ListenAddress[] | undefined
-  /** Servers of the app on these addresses are not balanced. */
+  /** App servers on these addresses are not balanced. */
   unbalanced: readonly ListenAddress[]
   /** The first is the default one. */
   pools: readonly PoolSettings[]
   routes: readonly RouteSettings[]
-  /** The policy of the route that serves what no route matches. */
+  /** The policy for requests that match no route. */
   defaultPolicy: Policy
-  /** undefined: no admin page. `explicit`: asked for by the user, so a port in use is an error. */
+  /** undefined: no admin page. `explicit`: written by the user, so a port in use is an error. */
   admin: { host: string; port: number; explicit: boolean } | undefined
   ticketKeys: readonly TicketKey[]
   sessions: SessionSettings
-  /** Are their ids signed with a secret of their own, and not with one that is made of that of tickets? */
+  /** Whether session ids have a secret of their own. false: it is derived from the ticket keys. */
   hasSessionSecret: boolean
   trustedProxies: readonly string[]
   clientAddress: KeySource

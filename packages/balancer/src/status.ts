@@ -1,4 +1,4 @@
-// What the balancer tells of itself at one moment: plain data, for the admin page, the metrics and the log. Counts never fall while the balancer lives.
+// The status of the balancer at one moment, as plain data for the admin page, the control socket and the log. Counts never fall.
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
@@ -7,107 +7,106 @@ import type { RefusalReason } from './events.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
 
-/** One process in one seat. While a worker is replaced, two of these may share a slot. */
+/** One worker process. While a worker is replaced, two processes share a slot. */
 export interface WorkerStatus {
   slot: number
   generation: number
   pid: number
   state: WorkerState
-  /** How often this seat was filled again since the balancer started; the same for every process in the seat. */
+  /** Restarts of the slot since the balancer started; the same for every process in the slot. */
   restarts: number
-  /** Why another is to take its place; null: none is. */
+  /** Why the worker will be replaced; null: it will not. */
   retiring: string | null
-  /** It fails more than the others, and gets nothing for a while. */
+  /** The worker fails more requests than the others, and gets no connections for a while. */
   ejected: boolean
-  /** For how long it has been in this state. */
+  /** Time in the present state. */
   inStateMs: number
-  /** While it drains: until it is cut off. */
+  /** Time until a draining worker is killed; null: it is not draining. */
   drainLeftMs: number | null
   load: Load
-  /** Hand-offs that this process received; a replacement begins at 0. */
+  /** Hand-offs that this process received. A new process begins at 0. */
   handOffs: number
-  /** Requests that this process began, and those of them that it failed: with a 5xx, or by breaking off. */
+  /** Requests that this process started. `failed`: those that it answered with 5xx or aborted. */
   begun: number
   failed: number
-  /** What it tells once a second; null: it has not yet. */
+  /** Reported once a second; null before the first report. */
   details: LoadDetails | null
-  /** How it is with its sessions; null: its app has not used any. */
+  /** Its use of the session store; null: its app has not used sessions. */
   sessions: SessionReport | null
 }
 
 export interface PoolStatus {
   name: string
-  /** Workers that take connections now. */
+  /** Workers that take connections. */
   ready: number
-  /** Workers that are wanted: what the config says, or `scale` or `autoscale` since. */
+  /** The number of workers that the pool should have: from the config, `scale` or `autoscale`. */
   desired: number
-  /** The generation that is wanted. */
+  /** The generation that the workers should have. */
   generation: number
   /** Is a reload under way? */
   reloading: boolean
-  /** Slots that stay empty until somebody asks for them. */
+  /** Slots taken out of service by `drain`. They stay empty until a restart. */
   held: number[]
-  /** Slots whose workers have failed too often. */
+  /** Slots whose workers have failed too often. They stay empty until a restart, a reload, or the end of an outage. */
   broken: number[]
-  /** How long nobody has served while every slot is broken; null: it is not so. One slot after the other is tried again. */
+  /** Duration of the outage: every slot is broken, and one slot after the other is tried again. null: no outage. */
   outageMs: number | null
-  /** Slots whose worker could not be started when that was last tried. `times` in a row; `retryInMs` null: it is not tried again by itself. */
+  /** Slots whose last start failed, `times` in a row, because no process could be created. `retryInMs` null: no further try is planned. */
   notStarted: { slot: number; message: string; times: number; retryInMs: number | null }[]
-  /** Looks at which a worker said of its load what can't be. */
+  /** Impossible load values of workers that were ignored. */
   boardFaults: number
   workers: WorkerStatus[]
 }
 
-/** `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`, at every moment. */
+/** At every moment `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`. */
 export interface ConnectionStatus {
   accepted: number
-  /** Come back from a worker, because the next request belongs elsewhere; or from another primary, in an upgrade. */
+  /** Given back by a worker because the next request belongs elsewhere, or received from another primary in an upgrade. */
   givenBack: number
-  /** To workers that claimed them, or, in an upgrade, to another primary. */
+  /** Claimed by a worker, or passed to another primary in an upgrade. */
   handedOff: number
   refused: Record<RefusalReason, number>
-  /** Ended by the client before a worker had them. */
+  /** Closed by the client before a worker claimed them. */
   closed: number
-  /** In the primary now: whose head is not complete, who is idle and rests, who waits for a worker, who is offered and not claimed yet. */
+  /** Connections in the primary: with an incomplete head, resting, queued for a worker, offered to a worker and not claimed yet. */
   waiting: { head: number; resting: number; queue: number; offered: number }
 }
 
-/** How often requests of one route did not stay with the worker that held their connection, for one reason. */
+/** How often requests of a route moved to another worker than the one with their connection, for one reason. */
 export interface MoveStatus<Reason extends string> {
   route: string
   reason: Reason
   count: number
 }
 
-/** Sessions in the memory of the primary. `kept`, `bytes` and `tombstones` are of this moment, the others count since the start. */
+/** Sessions in the memory of the primary. `kept`, `bytes` and `tombstones` are present values; the others count since the start. */
 export interface SessionTableStatus {
   kept: number
-  /** Of all texts. */
+  /** Total size of the sessions. */
   bytes: number
-  /** Of those that were destroyed a short while ago. */
+  /** Sessions that were destroyed a short while ago. */
   tombstones: number
-  /** Gone because there was no room. */
+  /** Removed because the table was full. */
   evicted: number
-  /** Gone because nobody has used them. */
+  /** Removed because they were not used. */
   expired: number
-  /** Tombstones that went too early, because there was no room. */
+  /** Tombstones that were removed too early because the table was full. */
   tombstonesDropped: number
 }
 
-/** Visitors who are known by a cookie of the app's own. `kept` is of this moment, the others count since the start. */
+/** Visitors known by a cookie of the app's own. `kept` is the present value; the others count since the start. */
 export interface VisitorStatus {
   kept: number
-  /** Of whom workers have told for the first time. */
+  /** Reported by a worker for the first time. */
   learned: number
-  /** Whose slot had no worker any more when another gave them their cookie again. */
+  /** Moved to another slot: their own had no worker, and another worker set their cookie again. */
   moved: number
-  /** Forgotten because there were too many. */
+  /** Forgotten because the table was full. */
   evicted: number
-  /** Forgotten because they did not come any more. */
+  /** Forgotten because they sent no request. */
   expired: number
 }
 
-/** Whoever can tell it: the balancer. */
 export interface StatusSource {
   status(): BalancerStatus
 }
@@ -115,24 +114,24 @@ export interface StatusSource {
 export interface BalancerStatus {
   /** As bound, such as `127.0.0.1:3000`, `[::]:3000` or `/run/app.sock`. */
   addresses: string[]
-  /** How connections go to workers. */
+  /** How connections are handed to workers. */
   channel: ChannelKind
   accepting: boolean
-  /** false: a pool is in an outage that its `onOutage` wants to be seen as the end, by `/livez`. */
+  /** false: a pool with `onOutage: 'not-live'` is in an outage, and `/livez` answers 503. */
   live: boolean
   connections: ConnectionStatus
   handOffs: {
-    /** Offers that a worker had not claimed when it died or stuck. */
+    /** Offers recalled from a worker that died or hung before it claimed them. */
     takenBack: number
   }
   moves: {
-    /** Connections that went back to the primary with their request. */
+    /** Connections given back to the primary with their next request. */
     givenBack: MoveStatus<GiveBackReason>[]
-    /** Single requests of connections that could not move. */
+    /** Single requests forwarded because their connection could not move. */
     forwarded: MoveStatus<ForwardReason>[]
   }
   visitors: VisitorStatus
-  /** null: they are in Redis. */
+  /** null: sessions are in Redis. */
   sessions: SessionTableStatus | null
   pools: PoolStatus[]
 }

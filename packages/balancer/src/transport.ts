@@ -1,13 +1,13 @@
-// Which way connections go to workers: over the native module where it is built, else over Node's own IPC.
+// Chooses how connections go to workers: over the native module where it is built, otherwise over Node's own IPC.
 
 import { hasNative, nativeTransport, portableTransport, type Transport } from '@switchyard/handoff'
 import { BalancerError } from './errors.ts'
 
 const VARIABLE = 'SWITCHYARD_CHANNEL'
-const LOST =
-  'idle connections do not rest, a request that belongs to another worker is forwarded, load is known later, a connection costs more CPU'
+const COSTS =
+  'idle connections do not rest, requests that belong to another worker are forwarded, load figures are older, and connections cost more CPU'
 
-/** By `SWITCHYARD_CHANNEL`: `native`, `portable`, or unset for the better one. Throws BalancerError ERR_NO_NATIVE or ERR_CONFIG. */
+/** Reads `SWITCHYARD_CHANNEL`: `native`, `portable`, or unset for the better one. Throws BalancerError ERR_NO_NATIVE or ERR_CONFIG. */
 export function chooseTransport(env: NodeJS.ProcessEnv, isBuilt: () => boolean = hasNative): Transport {
   switch (env[VARIABLE] ?? '') {
     case '':
@@ -24,8 +24,8 @@ export function chooseTransport(env: NodeJS.ProcessEnv, isBuilt: () => boolean =
   }
 }
 
-/** One line for the log: why, and what is lost. */
+/** One line for the log: why the portable channel is used, and what it costs. */
 export function portableNotice(env: NodeJS.ProcessEnv): string {
   const why = env[VARIABLE] === 'portable' ? `${VARIABLE} asks for it` : 'the native module is not built'
-  return `connections go over the portable channel (${why}): ${LOST}`
+  return `connections go over the portable channel (${why}): ${COSTS}`
 }

@@ -1,4 +1,4 @@
-// A cart that a visitor fills from several tabs at once, in two ways: one keeps everything, the other is what most session stores do.
+// A cart that a visitor fills from several tabs at once, in two ways: one keeps everything, the other does what most session stores do.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { sessions } from '@switchyard/worker-runtime'
@@ -18,10 +18,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const session = await sessions<Cart>(request, response)
   const item = searchParams.get('item') ?? 'ticket'
   if (request.method === 'POST' && pathname === '/update') {
-    // Called again when another request was quicker: nothing is lost.
+    // Called again when another request was faster: nothing is lost.
     await session.update((cart = empty) => withItem(cart, item))
   } else if (request.method === 'POST' && pathname === '/replace') {
-    // What was read when the request came, changed, and written back: whoever wrote in between is forgotten.
+    // Writes back what was read when the request came: changes made in between are lost.
     await session.set(withItem(session.value ?? empty, item))
   } else if (request.method === 'POST' && pathname === '/empty') {
     await session.update(() => empty)

@@ -1,4 +1,4 @@
-// Answers with the seat of the worker that it runs in.
+// Answers with the slot of the worker that it runs in.
 
 import { createServer } from 'node:http'
 import { worker } from '@switchyard/worker-runtime'

@@ -1,11 +1,14 @@
-// A policy of one's own: tenants with a contract have slots to themselves, everybody else shares the rest.
+// A policy of your own: tenants with a contract have slots to themselves, all other tenants share the rest.
 
 import { type Candidate, leastInFlight, type Policy } from '@switchyard/balancer'
 
-/** Which slots belong to which tenant. */
+/** The slots of each tenant. */
 export type Contracts = Readonly<Record<string, readonly number[]>>
 
-/** Sends a tenant (header `X-Tenant`) to its own slots. While none of them is ready, and for everybody else: whoever has least to do among the rest. */
+/**
+ * Sends a tenant (header `X-Tenant`) to the least loaded of its own slots. All other tenants, and a tenant whose slots have no ready
+ * worker, share the remaining slots.
+ */
 export function byTenant(contracts: Contracts): Policy {
   const taken = new Set(Object.values(contracts).flat())
   const least = leastInFlight()
@@ -17,7 +20,7 @@ export function byTenant(contracts: Contracts): Policy {
       const shared = candidates.filter(({ slot }) => !taken.has(slot))
       return least.pick(firstFilled(own, shared, candidates), head)
     },
-    // A busy worker of their own is better than a free one of others.
+    // A busy worker of the tenant's own is better than a free one of others.
     binds: () => true,
   }
 }

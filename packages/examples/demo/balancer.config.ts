@@ -1,14 +1,14 @@
 import { setupPrimary } from '@socket.io/cluster-adapter'
 import { defineConfig, leastInFlight, sticky, ticket } from '@switchyard/balancer'
 
-// socket.io's own adapter: carries what is said in the chat to the sockets of the other workers.
+// socket.io's own adapter: carries chat messages to the sockets of the other workers.
 setupPrimary()
 
 const workers = { web: 4, heavy: 2 }
 
 export default defineConfig({
   app: './server.ts',
-  // Its TypeScript is compiled in every worker, which takes a while on a small machine.
+  // Every worker compiles its TypeScript, which takes a while on a small machine.
   startTimeoutMs: 60_000,
   listen: Number(process.env.PORT ?? 3000),
   pools: {

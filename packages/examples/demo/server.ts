@@ -32,7 +32,8 @@ const server = createServer((request, response) => {
   else if (pathname.startsWith('/reports/')) answer({ report: computeReport(Number(searchParams.get('ms') ?? 2_000)) })
   else answer({ error: 'not found' }, 404)
 })
-// A light request on a kept-alive connection stays with the worker that has it. Here each gets a connection of its own, to show how they spread.
+// A light request on a kept-alive connection stays with the worker that holds it. Here each gets its own connection, to show how they
+// spread.
 server.maxRequestsPerSocket = 1
 
 const io: ChatServer = new Server(server, { adapter: createAdapter() })

@@ -2,7 +2,7 @@ import { defineConfig, roundRobin } from '@switchyard/balancer'
 
 export default defineConfig({
   app: './server.js',
-  // On a machine that is busy four processes take a while to read their modules.
+  // On a busy machine four processes take a while to read their modules.
   startTimeoutMs: 60_000,
   listen: 3000,
   pools: { web: { workers: 4 } },

@@ -1,4 +1,4 @@
-// An Express app with express-session, as it would be written for one process but for its store.
+// An Express app with express-session, as written for one process except for its store.
 
 import { expressSessions } from '@switchyard/worker-runtime/express-session'
 import express from 'express'
@@ -12,7 +12,7 @@ app.use(
     store,
     genid: store.newId,
     secret: process.env.SESSION_SECRET ?? 'only for this example',
-    // Only what has changed is written, and only visitors with something in their session get a cookie.
+    // Only changes are written, and only visitors with something in their session get a cookie.
     resave: false,
     saveUninitialized: false,
     cookie: { maxAge: 3_600_000, sameSite: 'lax' },
@@ -37,11 +37,11 @@ app.post('/note', (request, response) => {
 
 app.post('/login', (request, response, next) => {
   const { visits } = request.session
-  // A new id at login: whoever planted the old one has nothing.
+  // A new id at login: an id planted by an attacker is worth nothing.
   request.session.regenerate((fault) => {
     if (fault) return next(fault)
     Object.assign(request.session, { user: request.body.user, visits })
-    // Saved before it is answered, so what can’t be saved is a 503: at the end of a response it would be too late for that.
+    // Saved before the answer, so that a failure is a 503: at the end of a response it would be too late for that.
     request.session.save((fault) => (fault ? next(fault) : response.json({ user: request.session.user })))
   })
 })

@@ -1,4 +1,4 @@
-// An Express app as anybody would write it for one process. It knows nothing of workers.
+// An Express app as written for one process. It does not know about workers.
 
 const express = require('express')
 

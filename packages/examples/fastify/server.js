@@ -1,4 +1,4 @@
-// A Fastify app that waits for listen(), in an ES module. It knows nothing of workers.
+// A Fastify app that waits for listen(), in an ES module. It does not know about workers.
 
 import Fastify from 'fastify'
 

@@ -1,4 +1,4 @@
-// A report as heavy as it is asked to be: it counts primes, and nothing else runs in its process until it is done.
+// A report of the given weight: it counts primes, and nothing else runs in its process until it is done.
 
 export interface Report {
   readonly primes: number

@@ -1,4 +1,4 @@
-// One app with light routes and one that blocks its process. Nothing in it says where they run: the config does.
+// One app with light routes and one that blocks its process. The config alone says where they run.
 
 import { createServer } from 'node:http'
 import { worker } from '@switchyard/worker-runtime'

@@ -5,7 +5,7 @@ import { sessions, worker } from '@switchyard/worker-runtime'
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error) => {
-    // When the store can't be asked the error says so: 503, and when to come again.
+    // The error of an unreachable store has the answer: 503, with `Retry-After`.
     if (!response.headersSent) response.writeHead(error.status ?? 500, error.headers ?? {})
     response.end()
   })
@@ -25,7 +25,7 @@ async function answer(request, response) {
       await session.destroy()
       break
   }
-  // The same connection to Redis, for whatever else the app keeps there.
+  // The same connection to Redis, for other data of the app.
   const served = request.url === '/served' ? await worker.redis.incr('served') : undefined
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify({ ...session.value, served, slot: worker.slot, pid: process.pid }))

@@ -1,12 +1,12 @@
 import { setupPrimary } from '@socket.io/cluster-adapter'
 import { defineConfig, leastInFlight, sticky, ticket } from '@switchyard/balancer'
 
-// socket.io's own adapter: carries what is said in a room to the sockets of the other workers.
+// socket.io's own adapter: carries messages of a room to the sockets of the other workers.
 setupPrimary()
 
 export default defineConfig({
   app: './server.ts',
-  // Its TypeScript is compiled in every worker, which takes a while on a small machine.
+  // Every worker compiles its TypeScript, which takes a while on a small machine.
   startTimeoutMs: 60_000,
   listen: 3000,
   pools: { web: { workers: 4 } },

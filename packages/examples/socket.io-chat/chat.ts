@@ -1,4 +1,4 @@
-// The chat: rooms, who said what, and which worker answered. Other examples put it into their own server.
+// The chat: rooms, messages with their senders, and which worker answered. Other examples put it into their own server.
 
 import { worker } from '@switchyard/worker-runtime'
 import type { Server } from 'socket.io'
@@ -6,8 +6,8 @@ import type { Server } from 'socket.io'
 const MAX_NAME = 40
 const MAX_TEXT = 500
 
-/** Which worker answered. */
-interface Seat {
+/** The worker that answered. */
+interface WorkerSlot {
   readonly slot: number | undefined
   readonly pid: number
 }
@@ -16,17 +16,17 @@ interface Message {
   readonly from: string
   readonly text: string
   /** The worker that the sender's session lives in. */
-  readonly worker: Seat
+  readonly worker: WorkerSlot
 }
 
 interface FromServer {
   /** The session lives in this worker. */
-  welcome(seat: Seat): void
+  welcome(workerSlot: WorkerSlot): void
   said(message: Message): void
 }
 
 interface FromClient {
-  /** Answered with the worker that handled it, once everybody in the room has been told. */
+  /** Answered with the worker that handled it, once the message has gone to the whole room. */
   say(text: unknown, answer: unknown): void
 }
 
@@ -34,16 +34,16 @@ export type ChatServer = Server<FromClient, FromServer>
 
 /** Lets every socket of `io` chat in the room that its handshake names. */
 export function serveChat(io: ChatServer): void {
-  const seat: Seat = { slot: worker.slot, pid: process.pid }
+  const workerSlot: WorkerSlot = { slot: worker.slot, pid: process.pid }
   io.on('connection', (socket) => {
     const { room, name } = socket.handshake.auth
     const place = shortText(room, MAX_NAME, 'lobby')
-    const from = shortText(name, MAX_NAME, 'somebody')
+    const from = shortText(name, MAX_NAME, 'guest')
     void socket.join(place)
-    socket.emit('welcome', seat)
+    socket.emit('welcome', workerSlot)
     socket.on('say', (text, answer) => {
-      io.to(place).emit('said', { from, text: shortText(text, MAX_TEXT, ''), worker: seat })
-      if (typeof answer === 'function') answer(seat)
+      io.to(place).emit('said', { from, text: shortText(text, MAX_TEXT, ''), worker: workerSlot })
+      if (typeof answer === 'function') answer(workerSlot)
     })
   })
 }

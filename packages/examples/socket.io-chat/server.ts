@@ -1,5 +1,5 @@
-// A socket.io server that serves its own page. Two lines are for running on several workers: the adapter, which is socket.io's own way
-// to reach the sockets of other processes, and stickyIds, which puts the worker's ticket into each session id.
+// A socket.io server that serves its own page. Two lines are for several workers: the adapter, which is socket.io's own way to reach the
+// sockets of other processes, and stickyIds, which puts the worker's ticket into each session id.
 
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'

@@ -2,7 +2,7 @@ import { defineConfig, leastInFlight, sticky, ticket } from '@switchyard/balance
 
 export default defineConfig({
   app: './server.ts',
-  // Its TypeScript is compiled in every worker, which takes a while on a small machine.
+  // Every worker compiles its TypeScript, which takes a while on a small machine.
   startTimeoutMs: 60_000,
   listen: 3000,
   pools: { web: { workers: 2 } },

@@ -1,4 +1,5 @@
-// Who you are is in your session, which the page's requests and the socket have in common. Who hears you is a room, in any worker of any balancer.
+// The visitor's name is in a session that the page's requests and the socket share. A message goes to a room, in any worker of any
+// balancer.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { sessions, stickyIds } from '@switchyard/worker-runtime'
@@ -11,7 +12,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const session = await sessions<Yard>(request, response)
   if (request.method === 'POST' && pathname === '/login') {
     await session.regenerate()
-    await session.update(() => ({ name: searchParams.get('name') ?? 'somebody', yard: searchParams.get('yard') ?? 'north' }))
+    await session.update(() => ({ name: searchParams.get('name') ?? 'guest', yard: searchParams.get('yard') ?? 'north' }))
   } else if (request.method === 'POST' && pathname === '/logout') await session.destroy()
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify(session.value ?? {}))

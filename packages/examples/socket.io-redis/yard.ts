@@ -1,4 +1,4 @@
-// What sockets may do. Each has the session of the visitor who opened it, and it ends with it.
+// The messages of a socket. Each socket has the session of the visitor who opened it, and ends with it.
 
 import type { RequestSession } from '@switchyard/worker-runtime'
 import { sessions, worker } from '@switchyard/worker-runtime'
@@ -13,10 +13,10 @@ export interface Yard {
 }
 
 interface FromServer {
-  /** You are in. */
-  welcome(seat: { readonly slot: number | undefined; readonly pid: number }): void
+  /** The visitor is in the yard. */
+  welcome(workerSlot: { readonly slot: number | undefined; readonly pid: number }): void
   said(message: { readonly from: string; readonly text: string }): void
-  /** It can't be known at the moment who you are: say it again later. */
+  /** The session cannot be read at the moment: the client should try again later. */
   later(): void
 }
 
@@ -27,7 +27,7 @@ interface FromClient {
 export type YardServer = Server<FromClient, FromServer, object, { session: RequestSession<Yard> }>
 
 export function serveYard(io: YardServer): void {
-  // The request that opened the connection has the cookie. It is refused like any other when nobody is logged in.
+  // The request that opened the connection has the cookie. Without a login it is refused like any other request.
   io.use((socket, next) => {
     sessions<Yard>(socket.request).then((session) => {
       socket.data.session = session
@@ -39,7 +39,7 @@ export function serveYard(io: YardServer): void {
     if (session.value !== undefined) void socket.join(session.value.yard)
     socket.emit('welcome', { slot: worker.slot, pid: process.pid })
     socket.on('say', (text) => {
-      // A socket stays for hours, and the session may have ended meanwhile. What this worker has read lately costs nothing to read again.
+      // A socket stays open for hours, and the session may have ended meanwhile. A read from the near cache costs nothing.
       session.read().then(
         (visitor) => {
           if (visitor === undefined) socket.disconnect(true)

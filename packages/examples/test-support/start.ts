@@ -1,4 +1,4 @@
-// Starts an example the way its README says, on a port of the kernel's choice, and asks it questions.
+// Starts an example as its README says, on a port that the kernel chooses, and sends requests to it.
 
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -10,14 +10,14 @@ import { type LoggedChild, spawnLogged } from '../../../test/support/spawn.ts'
 const examples = fileURLToPath(new URL('..', import.meta.url))
 const command = fileURLToPath(new URL('../../balancer/bin/balancer.js', import.meta.url))
 
-/** An example that runs. */
+/** A running example. */
 export interface RunningExample {
   /** As the balancer prints it, such as `127.0.0.1:41234`. */
   readonly address: string
   readonly port: number
   readonly url: string
   readonly child: LoggedChild
-  /** SIGTERM, and expects that it ends in order. */
+  /** SIGTERM, and checks that it ends in order. */
   stop(): Promise<void>
 }
 
@@ -51,7 +51,7 @@ export async function startExample(name: string, options: StartOptions): Promise
   }
 }
 
-/** The same example twice, with two workers each, as on two machines that share something; see `startExample`. */
+/** The same example twice, with two workers each, as on two machines with something in common; see `startExample`. */
 export function startTwo(name: string, env: NodeJS.ProcessEnv): Promise<[RunningExample, RunningExample]> {
   const options = { workers: 2, env }
   return Promise.all([startExample(name, options), startExample(name, options)])
@@ -68,7 +68,7 @@ export interface Question {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
-  /** Left out: a connection of its own. */
+  /** Left out: a new connection. */
   readonly agent?: import('node:http').Agent
   readonly timeoutMs?: number
 }
@@ -82,7 +82,7 @@ export interface Answer {
   readonly json: any
 }
 
-/** One request, its whole answer. Rejects after `timeoutMs`, default 10,000 on a quiet machine. */
+/** One request and its whole answer. Rejects after `timeoutMs`, default 10,000 on a quiet machine. */
 export function ask(
   example: RunningExample,
   path: string,
@@ -117,12 +117,12 @@ export function ask(
   })
 }
 
-/** `count` answers, each over a connection of its own, all under way at once. */
+/** `count` answers, each over its own connection, all under way at once. */
 export function askAtOnce(example: RunningExample, count: number, path: string, question: Question = {}): Promise<Answer[]> {
   return Promise.all(Array.from({ length: count }, () => ask(example, path, question)))
 }
 
-/** What is given more than once is kept once. */
+/** Each value once. */
 export function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)]
 }

@@ -1,4 +1,4 @@
-// A visitor of an example: brings the cookies that it was given, and asks one question after the other.
+// A visitor of an example: sends the cookies that it got, and one request after the other.
 
 import { type Answer, ask, type Question, type RunningExample } from './start.ts'
 
@@ -6,7 +6,7 @@ export class Visitor {
   private readonly example: RunningExample
   private readonly jar = new Map<string, string>()
 
-  /** `cookie`: what somebody else was given. */
+  /** `cookie`: the cookies of another visitor. */
   constructor(example: RunningExample, cookie = '') {
     this.example = example
     for (const pair of cookie.split('; ').filter(Boolean)) this.keep(pair)

@@ -4,7 +4,7 @@ export default defineConfig({
   app: './server.js',
   listen: 3000,
   pools: { web: { workers: 4 } },
-  // What stays open for long is spread by counting it.
+  // Connections that stay open for long are spread by counting them.
   policy: leastInFlight(),
   drainTimeoutMs: 2_000,
 })

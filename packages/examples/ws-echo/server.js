@@ -1,4 +1,4 @@
-// A ws server that sends back what it gets. It knows nothing of workers.
+// A ws server that sends back what it gets. It does not know about workers.
 
 import { WebSocketServer } from 'ws'
 

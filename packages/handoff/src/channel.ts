@@ -1,55 +1,58 @@
-// The seam over which connections move between the primary and one worker. Speaks from the primary's point of view.
+// The seam between the primary and one worker, seen from the primary: it hands connections off and receives what the worker gives back.
 
 import type { Question, Verdict } from './returns.ts'
 
-/** A connection in the primary's hands. */
+/** A connection that the primary owns. */
 export interface Connection {
-  /** Its descriptor; without the native module a number that the door and the channels know it by. */
+  /** Its descriptor; on the portable transport a number that stands for the connection. */
   readonly fd: number
   /** The word that goes with the hand-off, see tag.ts. */
   readonly tag: number
-  /** What a worker had read off it before it gave it back; everything later is still in the kernel. */
+  /** Bytes that a worker had read before it gave the connection back; later bytes are in the kernel. */
   readonly carried: Buffer | undefined
 }
 
-/** Passes connections to one worker, and keeps each until the worker has claimed it. */
+/**
+ * Hands connections off to one worker, and keeps each until the worker has claimed it. It owns the count of hand-offs under way and every
+ * descriptor that was offered, until that is claimed or returned by `settle`, `recall` or `takeBack`.
+ */
 export interface Channel {
-  /** Hand-offs that the worker has not claimed. */
+  /** Hand-offs that are offered and not claimed. */
   readonly outstanding: number
-  /** Hand-offs that the worker has claimed, since the start. */
+  /** Hand-offs that the worker has claimed since its start. */
   readonly claimed: number
-  /** Is nothing on its way to the worker? */
+  /** Is no hand-off under way? */
   readonly isSettled: boolean
-  /** May another be offered? The window bounds what waits in front of one worker. */
+  /** May another be offered? The window bounds the hand-offs under way to one worker. */
   readonly hasRoom: boolean
   /**
-   * Offers a connection; it leaves with the next `flush()`. False: no room, the connection is still the caller's.
-   * `bound`: what it wants is nowhere else, so that only the worker's death brings it back.
+   * Offers a connection, which is sent with the next `flush()`. False: no room, and the caller still owns the connection.
+   * `bound`: no other worker can serve it, so it is never recalled; it comes back only when the worker exits.
    */
   offer(connection: Connection, bound: boolean): boolean
   flush(): void
-  /** Lets go of what has been claimed. Returns the connections that the worker could not receive: they are the caller's again. */
+  /** Closes the copies of claimed connections. Returns those that the worker could not receive: the caller owns them again. */
   settle(): readonly Connection[]
-  /** Takes back all that the worker has not claimed, and now never can. For a worker that is gone. */
+  /** Takes back every connection that the worker has not claimed and now cannot. For a worker that has exited. */
   takeBack(): readonly Connection[]
-  /** Takes back at most `most` of those that are not bound and have been out for `olderThanMs`, the oldest first. */
+  /** Takes back at most `most` hand-offs that are not bound and were offered at least `olderThanMs` ago, the oldest first. */
   recall(most: number, olderThanMs: number): readonly Connection[]
-  /** Answers a question of the worker; the answer leaves with the next `flush()`. */
+  /** Answers a question of the worker. The answer is sent with the next `flush()`. */
   answer(question: Question, verdict: Verdict): void
-  /** Hears everything that the worker has said. For a worker that is gone. */
-  hearOut(): void
-  /** Ends the channel; `hearOut` and `takeBack` first. */
+  /** Reads everything that the worker has sent. For a worker that has exited. */
+  readAll(): void
+  /** Ends the channel. Call `readAll` and `takeBack` first. */
   close(): void
 }
 
-/** What the primary hears over a channel. */
+/** Receives what a worker sends over its channel. */
 export interface ChannelListener {
-  /** The worker gives a connection back: its next request belongs elsewhere. It is the callee's. */
+  /** The worker gives a connection back, for the reason with that number. The callee owns it. */
   onGivenBack(connection: Connection, reason: number): void
-  /** The worker can't give the connection back and asks who should have this one request. */
+  /** The worker cannot give a connection back and asks which worker should serve one request. */
   onAsked(question: Question): void
-  /** The loop has turned, as `LoadRow.want` asked to be told. */
+  /** The worker's loop has turned: the notice that `LoadRow.requestNotice` requested. */
   onTurned(): void
-  /** A batch of these is over: the moment to flush. */
+  /** A batch of these calls is complete: the moment to flush. */
   onBatchEnd(): void
 }

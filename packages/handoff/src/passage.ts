@@ -1,40 +1,43 @@
-// The seam over which connections go from one primary to another, and back: between an old one that leaves and the new one that it has started.
+// The seam over which the old and the new primary of an upgrade pass connections to each other.
 
 import type { Connection } from './channel.ts'
 
 /** A connection on its way between two primaries. Its tag names a listener of the sender. */
 export interface Passed {
   readonly connection: Connection
-  /** It is idle, and may rest for so many milliseconds; undefined: for as long as it likes. Left out: there is a request on it, or will be. */
+  /** It is idle and may rest for `timeoutMs`; undefined: without a bound. Left out: a request is on it, or is expected. */
   readonly rest?: { readonly timeoutMs: number | undefined }
-  /** It has been with the receiver before, and there is nobody for it on the other side: it is not to be passed again. */
+  /** The sender has no worker for it, and got it from the receiver: it must not be passed again. */
   readonly isFinal?: boolean
 }
 
-/** What a primary hears over a passage. */
+/** Receives what the other primary passes. */
 export interface PassageListener {
-  /** It is the callee's. */
+  /** The callee owns the connection. */
   onPassed(passed: Passed): void
-  /** A batch of these is over: the moment to flush. */
+  /** A batch of these calls is complete: the moment to flush. */
   onBatchEnd(): void
 }
 
 /** One primary's end. */
 export interface Passage {
-  /** How many have not left yet: the other side is slow to take them. */
+  /** Connections that are not sent yet, because the other side reads slowly. */
   readonly unsent: number
-  /** False: the other side is gone, and the connection is still the caller's. Of one that has left only the other side has a descriptor. */
+  /**
+   * False: the other side has exited, and the caller still owns the connection. This process keeps no descriptor of a connection that was
+   * sent.
+   */
   pass(passed: Passed): boolean
-  /** Hears everything that the other side has sent until now. */
-  hearOut(): void
-  /** `hearOut` first. What has not left is ended. */
+  /** Reads everything that the other side has sent. */
+  readAll(): void
+  /** Call `readAll` first. Closes connections that are not sent. */
   close(): void
 }
 
-/** How to make them. */
+/** Opens passages. */
 export interface Passages {
-  /** `remote`: the descriptor of the other end, for the stdio of the other process; the caller closes it when that runs. */
+  /** `remote`: the other end, for the stdio of the other process. The caller closes it when that process runs. */
   open(listener: PassageListener): { readonly passage: Passage; readonly remote: number }
-  /** The other end, in the process that was started with it. */
+  /** Opens the other end, in the process that was started with it. */
   join(fd: number, listener: PassageListener): Passage
 }

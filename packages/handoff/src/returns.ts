@@ -1,57 +1,60 @@
-// What a worker sends back to the primary: a connection whose next request belongs elsewhere, or, where the connection can't move, the question
-// who should have this one request. And what the primary answers.
+// What a worker sends to the primary: a connection that it gives back, or, when the connection cannot move, a question which worker should
+// serve its next request. And the primary's verdict.
 
-/** Why a request does not stay with its worker, by number; `rest`: there is none now, the connection is idle. */
+/** Bound on the bytes that a worker has read off a connection that it gives back: one read of libuv. */
+export const MAX_CARRIED_BYTES = 65536
+
+/** Why a connection is given back, by number: its next request belongs elsewhere, or, with `rest`, it is idle. */
 export const giveBackReasons = ['pool', 'sticky', 'rest'] as const
 export type GiveBackReason = (typeof giveBackReasons)[number]
 
-/** Why a connection can't move with its request, by number; `channel`: no connection can, see `Outbox.movesConnections`. */
+/** Why a connection cannot move with its request, by number; `channel`: see `Outbox.movesConnections`. */
 export const forwardReasons = ['pipelined', 'head', 'writing', 'tls', 'descriptors', 'channel'] as const
 export type ForwardReason = (typeof forwardReasons)[number]
 
-/** What a connection carries that goes to rest: for how many ms; 0 for as long as it likes. */
+/** The carried bytes of a connection that goes to rest: the bound of its rest in ms; 0: none. */
 export function packRest(timeoutMs: number): Buffer {
   const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32LE(Math.min(Math.max(0, Math.ceil(timeoutMs)), 2 ** 31 - 1))
   return bytes
 }
 
-/** The reverse; undefined: for as long as it likes. */
+/** The reverse of `packRest`; undefined: no bound. */
 export function unpackRest(carried: Buffer | undefined): number | undefined {
   return carried === undefined || carried.length < 4 ? undefined : carried.readUInt32LE() || undefined
 }
 
-/** Who should have a request that can't move. The head is as its client sent it, or in canonical form. */
+/** Asks for a worker for a request whose connection cannot move. The head is as the client sent it, or in canonical form. */
 export interface Question {
-  /** Not 0; the asker's own. */
+  /** Chosen by the asking worker; not 0. */
   readonly id: number
   readonly reason: number
-  /** The process that died on it, by id; 0: none. */
+  /** The process that exited while it served this request; 0: none. */
   readonly avoid: number
   /** The listener that accepted its connection. */
   readonly listener: number
-  /** Address of the client; empty for a unix socket. */
+  /** The client's address; empty for a unix socket. */
   readonly address: string
   readonly head: Buffer
 }
 
-/** The id of a process, or `HERE`, `LATER`, `NOBODY`. */
+/** The process id of a worker, or `HERE`, `LATER`, `NO_WORKER`. */
 export type Verdict = number
-/** The asker itself should serve it. */
+/** The asking worker should serve the request. */
 export const HERE = 0
-/** Nobody is free now: ask again soon. */
+/** No worker is free: ask again soon. */
 export const LATER = -1
-/** No worker is there, and none is coming up. */
-export const NOBODY = -2
+/** No worker runs, and none is starting. */
+export const NO_WORKER = -2
 
 const LINE_END = 0x0a
 
-/** The bytes of a question: the listener, a space, the address, a line's end, the head. */
+/** The bytes of a question: the listener, a space, the address, LF, the head. */
 export function packQuestion(listener: number, address: string, head: string): Buffer {
   return Buffer.from(`${listener} ${address}\n${head}`, 'latin1')
 }
 
-/** The reverse; a copy. Undefined when it makes no sense. */
+/** The reverse of `packQuestion`, as a copy; undefined: the bytes are malformed. */
 export function unpackQuestion(id: number, avoid: number, reason: number, bytes: Buffer): Question | undefined {
   const end = bytes.indexOf(LINE_END)
   if (end === -1) return undefined

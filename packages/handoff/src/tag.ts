@@ -1,16 +1,19 @@
-// What a hand-off says of its connection besides the claim: one 32-bit word.
+// The tag of a hand-off: the listener of its connection and whether its head is complete, in one 32-bit word.
 
 const HEAD_COMPLETE = 1 << 16
 
 /** Listeners have numbers below this. */
 export const MAX_LISTENER_NUMBERS = HEAD_COMPLETE
 
-/** The word for a connection of listener 0 to 65,535. `headComplete`: a whole HTTP/1 head lies in the kernel, so the worker may begin the request at once. */
+/**
+ * The tag of a connection of listener 0 to 65,535. `headComplete`: a whole HTTP/1 head is in the kernel, so the worker may start the
+ * request at once.
+ */
 export function packTag(listener: number, headComplete: boolean): number {
   return headComplete ? listener | HEAD_COMPLETE : listener
 }
 
-/** Does a whole HTTP/1 head lie in the kernel? */
+/** Is a whole HTTP/1 head in the kernel? */
 export function isHeadComplete(tag: number): boolean {
   return (tag & HEAD_COMPLETE) !== 0
 }

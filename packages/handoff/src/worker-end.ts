@@ -1,71 +1,71 @@
-// The seam of a worker's end of its channel: what comes in, what goes back, and the memory in which the worker keeps its load.
+// The seam of a worker's end of its channel: received offers, what goes back, and the load row that the worker writes.
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Acceptor } from './acceptor.ts'
-import type { ControlPipe } from './control-pipe.ts'
+import type { ConnectionInjector } from './node-internals/connection-injector.ts'
+import type { ControlPipe } from './pipes/control-pipe.ts'
 import type { Verdict } from './returns.ts'
 
-/** A connection that was offered to this worker and is not claimed yet. */
+/** A connection that is offered to this worker and not claimed yet. */
 export interface Offer {
   readonly tag: number
-  /** What was read off the connection already, by the primary or by a worker that gave it back. */
+  /** Bytes that were read off the connection before, by the primary or by a worker that gave it back. */
   readonly carried: Buffer | undefined
-  /** A copy of what the client has sent so far, up to 64 KiB; the bytes stay in the kernel. */
+  /** A copy of the bytes in the kernel, up to 64 KiB. They stay there. */
   peek(): Buffer
   /**
-   * Claims the connection and takes `bytes` peeked bytes from the kernel.
-   * False: the primary has taken it back, and nothing may be done with it but to let go.
+   * Claims the connection and removes `bytes` peeked bytes from the kernel.
+   * False: the primary has taken it back, and only `release()` may follow.
    */
   claim(bytes: number): boolean
-  /** Gives the connection to a server as Node does (see `Acceptor.accept`). `carried`: what its socket is to read first. */
-  accept(acceptor: Acceptor, carried?: Buffer): Socket | undefined
-  /** Its first request comes with the next turn of the loop: until then the loop does not say that it waits. */
+  /** Gives the connection to a server, see `ConnectionInjector.accept`. `carried`: bytes that its socket reads first. */
+  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined
+  /** Its first request starts in the next turn of the loop: until then the loop counts as busy. */
   stayBusy(): void
-  /** Lets go of a connection that could not be claimed and that no socket was made of. */
+  /** Closes an offer that could not be claimed and that has no socket. */
   release(): void
 }
 
-/** What a worker hears over its channel. */
+/** Receives what the primary sends over the channel. */
 export interface OfferListener {
-  /** Owns the offer. */
+  /** The callee owns the offer. */
   onOffer(offer: Offer): void
   onAnswer(id: number, verdict: Verdict): void
 }
 
-/** What a worker sends back to the primary, in batches: connections that leave, and questions. */
+/** What a worker sends to the primary, in batches: connections that it gives back, and questions. */
 export interface Outbox {
-  /** false: connections can't leave, their requests are forwarded. */
+  /** false: no connection can be given back; requests are forwarded. */
   readonly movesConnections: boolean
   /**
-   * Lets a connection go. `tag`: of the hand-off with which it came. `reason` travels along. `carried`: from `carriedBy`, or `packRest`.
-   * `response`: what its server has made for the request that leaves with it, if one does.
-   * False: it can't leave, and nothing has happened.
+   * Gives a connection back. `tag`: of the hand-off that brought it. `reason`: by number. `carried`: from `carriedBy` or `packRest`.
+   * `response`: the server's response to the request that moves with the connection, if one does.
+   * False: it cannot be given back, and nothing has changed.
    */
-  leave(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
-  /** Connections that have left their server and are not with the primary yet. */
-  readonly leaving: number
-  /** Asks who should have a request whose connection can't move (see `Question`). */
+  giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
+  /** Connections that are given back and not sent yet. */
+  readonly unsent: number
+  /** Asks a `Question`. */
   ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void
-  /** Nobody who leaves waits for code of the worker that is left: to be called before the app runs. */
-  flushLeaving(): void
+  /** Sends connections that are given back. Call it before the app runs, so that they do not wait for its code. */
+  flushReturns(): void
 }
 
 /** A worker's end of its channel, not receiving yet. */
 export interface WorkerEnd {
   readonly outbox: Outbox
-  /** Carries the messages of both sides. */
+  /** For all other messages, in both directions. */
   readonly control: ControlPipe
-  /** Does the primary read the words of the load board itself? false: it knows what it is told. */
+  /** Does the primary read the words of the load row in shared memory? false: they are sent to it. */
   readonly sharesWords: boolean
-  /** Starts to receive; gives the words of the load board in which this worker tells its load and is told the seats. Keeps no process alive. */
+  /** Starts receiving. Returns the load row, in which this worker writes its load and reads the ready slots. Keeps no process alive. */
   receive(listener: OfferListener): Int32Array
-  /** Are idle connections kept here, as many as there are now? The primary says so. */
+  /** Does the kept limit allow as many idle connections as the worker has? */
   keepsConnections(): boolean
-  /** How many changes the primary has told of since the worker's start, those on their way too; undefined: that can't be seen. */
-  toldChanges(): number | undefined
-  /** The loop has begun to work: a request begins. What is received says so by itself. */
+  /** Changes that the primary has sent since the worker's start, including those on their way; undefined: unknown. */
+  sentChanges(): number | undefined
+  /** A request starts on an idle loop. Offers count by themselves. */
   loopIsBusy(): void
-  /** What the loop was handed last is answered, and what remains of the turn is putting things away: it takes the next at once. */
+  /** The last request of the turn is answered. The loop may take the next hand-off at once. */
   loopIsFree(): void
 }

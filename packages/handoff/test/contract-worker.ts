@@ -1,10 +1,10 @@
-// A worker at the other end of a line, and clients at a door: what the contracts of channel and load board are run with.
+// A worker behind a link and clients of an acceptor, for the contracts of channel and load board.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import type { Arrival, ChannelListener, Connection, Door, Question, Transport, WorkerLink } from '../src/index.ts'
+import type { Acceptor, Arrival, ChannelListener, Connection, Question, Transport, WorkerLink } from '../src/index.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -16,28 +16,28 @@ export const LIMITS = {
   descriptorShare: 0.9,
   lingerTimeoutMs: 500,
   maxResting: 10,
-  onLeft: () => {},
+  onHangUp: () => {},
 }
 
 export interface Client {
   readonly socket: Socket
   readonly arrival: Arrival
-  said(): string
+  answer(): string
 }
 
-/** A door whose arrivals are the test's. */
-export class ContractDoor {
-  readonly door: Door
+/** An acceptor whose arrivals belong to the test. */
+export class ContractAcceptor {
+  readonly acceptor: Acceptor
   private readonly arrivals: Arrival[] = []
   private port = 0
 
   constructor(transport: Transport) {
-    this.door = transport.openDoor({ ...LIMITS, onArrival: (arrival) => this.arrivals.push(arrival), onBatchEnd: () => {} })
+    this.acceptor = transport.openAcceptor({ ...LIMITS, onArrival: (arrival) => this.arrivals.push(arrival), onBatchEnd: () => {} })
   }
 
   async open(): Promise<void> {
-    this.port = (await this.door.listen({ host: '127.0.0.1', port: 0 })).port as number
-    this.door.accept()
+    this.port = (await this.acceptor.listen({ host: '127.0.0.1', port: 0 })).port as number
+    this.acceptor.accept()
   }
 
   get last(): Arrival {
@@ -48,23 +48,23 @@ export class ContractDoor {
     return this.arrivals.length
   }
 
-  /** A client that has arrived. */
+  /** Connects a client and waits for its arrival. */
   async client(first: string | Buffer = HEAD): Promise<Client> {
     const before = this.arrivals.length
     const socket = connect({ port: this.port, host: '127.0.0.1', allowHalfOpen: true })
-    let said = ''
+    let answer = ''
     socket.on('data', (chunk) => {
-      said += chunk
+      answer += chunk
     })
     socket.on('error', () => {})
     socket.write(first)
     await until(() => this.arrivals.length > before, 3000, 'an arrival')
-    return { socket, arrival: this.last, said: () => said }
+    return { socket, arrival: this.last, answer: () => answer }
   }
 }
 
-/** What a worker has made its primary hear. */
-export interface Heard {
+/** What a worker has sent to its primary. */
+export interface Received {
   turned: number
   readonly questions: Question[]
   readonly givenBack: Connection[]
@@ -73,15 +73,15 @@ export interface Heard {
 export class ContractWorker {
   readonly link: WorkerLink
   readonly process: ChildProcess
-  readonly heard: Heard = { turned: 0, questions: [], givenBack: [] }
+  readonly received: Received = { turned: 0, questions: [], givenBack: [] }
   readonly exited: Promise<void>
 
   constructor(openLink: (listener: ChannelListener) => WorkerLink) {
     this.link = openLink({
-      onGivenBack: (connection) => this.heard.givenBack.push(connection),
-      onAsked: (question) => this.heard.questions.push(question),
+      onGivenBack: (connection) => this.received.givenBack.push(connection),
+      onAsked: (question) => this.received.questions.push(question),
       onTurned: () => {
-        this.heard.turned++
+        this.received.turned++
       },
       onBatchEnd: () => {},
     })
@@ -93,7 +93,7 @@ export class ContractWorker {
     this.exited = new Promise((resolve) => this.process.once('exit', () => this.link.afterExit(resolve)))
   }
 
-  /** Resolves when it has heard the first mode. */
+  /** Resolves when it has received the first mode. */
   async up(mode: string): Promise<this> {
     await untilEvent(this.process, 'message')
     await this.mode(mode)
@@ -101,7 +101,7 @@ export class ContractWorker {
   }
 
   async mode(mode: string): Promise<void> {
-    const heard = new Promise<void>((resolve) => {
+    const confirmed = new Promise<void>((resolve) => {
       const listen = (message: { mode?: string }) => {
         if (message.mode !== mode) return
         this.process.off('message', listen)
@@ -110,7 +110,7 @@ export class ContractWorker {
       this.process.on('message', listen)
     })
     this.process.send(mode)
-    await heard
+    await confirmed
   }
 
   async close(): Promise<void> {

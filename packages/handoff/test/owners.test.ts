@@ -1,11 +1,11 @@
-// The check that every descriptor has one owner.
+// Tests the check that every descriptor has one owner.
 
 import { assert, suite } from '../../../test/suite.ts'
 import { checkCounts, newOwners, Owners } from '../src/owners.ts'
 
 const test = suite('owners')
 
-test('a descriptor goes from owner to owner, and its number may come again when it is closed', () => {
+test('a descriptor moves from owner to owner, and its number may be reused when it is closed', () => {
   const owners = new Owners()
   for (let life = 0; life < 2; life++) {
     owners.move(7, 'none', 'dispatcher')
@@ -16,7 +16,7 @@ test('a descriptor goes from owner to owner, and its number may come again when 
   }
 })
 
-test('what was handed off once can not be handed off, closed or refused as what it was before', () => {
+test('a descriptor that was handed off cannot be handed off, closed or refused by its former owner', () => {
   const owners = new Owners()
   owners.move(7, 'none', 'dispatcher')
   owners.move(8, 'none', 'dispatcher')
@@ -29,22 +29,22 @@ test('what was handed off once can not be handed off, closed or refused as what 
   owners.move(8, 'dispatcher', 'queue')
 })
 
-test('a fault changes nothing', () => {
+test('a failed move changes nothing', () => {
   const owners = new Owners()
   owners.move(7, 'none', 'resting')
   assert.throws(() => owners.move(7, 'head', 'dispatcher'), 'its owner is resting')
   owners.move(7, 'resting', 'dispatcher')
 })
 
-test('as many hand-offs must be under way as are held, and every other must have ended', () => {
+test('as many hand-offs must be under way as are held, and all others must have ended', () => {
   checkCounts(0, 0, 0, 0)
   checkCounts(2, 2, 7, 5)
-  // One was let go of and still counts; one was taken back and still counts as handed off.
+  // One was released and still counts as under way; one was taken back and still counts as handed off.
   assert.throws(() => checkCounts(2, 1, 7, 5), '2 hand-offs count as under way, 1 are')
   assert.throws(() => checkCounts(2, 2, 8, 5), '8 count as handed off, 5 of them have ended')
 })
 
-test('nothing is checked unless that is asked for', () => {
+test('nothing is checked unless SWITCHYARD_CHECKS is 1', () => {
   const before = process.env.SWITCHYARD_CHECKS
   try {
     for (const [value, isChecked] of [

@@ -1,22 +1,17 @@
-// The address of the client behind trusted proxies: the right-most hop of X-Forwarded-For that isn't a trusted proxy. Everything left of it is hearsay.
+// Finds the client's address behind trusted proxies: the right-most hop of X-Forwarded-For that isn't a trusted proxy. The hops left of it
+// are unproven claims.
 
 import ipaddr from 'ipaddr.js'
-import { type KeySource, tellableKey } from './keys.ts'
-import type { RequestHead } from './request-head.ts'
+import type { RequestHead } from './head/request-head.ts'
+import { dataKey, type KeySource } from './keys.ts'
+import type { ClientAddressOptions } from './policy-data.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = readonly [Address, number]
 
-export interface ClientAddressOptions {
-  /** Addresses and CIDRs of proxies whose word is taken, such as `10.0.0.0/8`; `unix` for a peer on a unix socket. Default none. */
-  readonly trustedProxies?: readonly string[]
-  /** The field that lists the hops. Default `x-forwarded-for`. */
-  readonly header?: string
-}
-
 const MAX_HOPS = 64
 
-/** The client's address as a key, in one form: IPv4-mapped IPv6 counts as IPv4. Throws TypeError when a trusted proxy is neither address nor CIDR. */
+/** The client's address as a key, in one form: IPv4-mapped IPv6 counts as IPv4. Throws TypeError for a trusted proxy that is no address or CIDR. */
 export function clientAddress(options: ClientAddressOptions = {}): KeySource {
   const trusted = options.trustedProxies ?? []
   const ranges = trusted.filter((text) => text !== 'unix').map(parseRange)
@@ -32,12 +27,12 @@ export function clientAddress(options: ClientAddressOptions = {}): KeySource {
     return lastUntrusted(head.header(field) ?? '', ranges)?.toString() ?? address?.toString()
   }
 
-  // In full: another process may have other proxies that it trusts.
+  // In full, because another process may trust other proxies.
   const data = { trustedProxies: [...trusted], ...(options.header !== undefined && { header: options.header }) }
-  return tellableKey({ 'client-address': data }, 'client address', find)
+  return dataKey({ 'client-address': data }, 'client address', find)
 }
 
-/** Is the other side of a connection one of these proxies? `undefined` is a peer on a unix socket. Throws as `clientAddress`. */
+/** Tests whether a peer is one of these proxies; an address of `undefined` is a peer on a unix socket. Throws as `clientAddress` does. */
 export function trustedPeer(trustedProxies: readonly string[]): (address: string | undefined) => boolean {
   const ranges = trustedProxies.filter((text) => text !== 'unix').map(parseRange)
   const trustsUnix = trustedProxies.includes('unix')
@@ -48,12 +43,12 @@ export function trustedPeer(trustedProxies: readonly string[]): (address: string
   }
 }
 
-/** What is wrong with a trusted proxy, or `undefined`. */
+/** Says what is wrong with a trusted proxy; `undefined` if nothing is. */
 export function trustedProxyFault(text: string): string | undefined {
   return text === 'unix' || rangeIn(text) !== undefined ? undefined : "expected an address, a CIDR or 'unix'"
 }
 
-/** Walks the hops from the right; one that isn't an address ends the walk, as what stands left of it can't be believed. */
+/** Walks the hops from the right. A hop that isn't an address ends the walk: nothing left of it can be trusted. */
 function lastUntrusted(hops: string, ranges: readonly Range[]): Address | undefined {
   let last: Address | undefined
   let end = hops.length
@@ -75,7 +70,7 @@ function isTrusted(address: Address, ranges: readonly Range[]): boolean {
   return false
 }
 
-/** Reads `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80` and `fe80::1%eth0`. ipaddr.js takes octal and short forms as well; those are refused here. */
+/** Reads `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80` and `fe80::1%eth0`. The octal and short forms of ipaddr.js are refused. */
 function parseAddress(text: string): Address | undefined {
   if (text.length > 64) return undefined
   const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.slice(0, text.indexOf(':')) : text)

@@ -1,19 +1,18 @@
-// Everything that other packages and configs may import from routing.
+// The public interface of routing, for other packages and for configs.
 
-export { beginsSession } from './begins-session.ts'
-export { type ClientAddressOptions, clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
+export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
+export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
+export { beginsSession, type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
-export { type LearnedSlots, VISITOR_KEY_LENGTH, valueGiven, visitorKey } from './learned.ts'
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
-export { type DataScope, policyFromData } from './policies/from-data.ts'
-export { type LeastBusyOptions, leastBusy } from './policies/least-busy.ts'
+export { leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
-export { policyNamed, policyNames } from './policies/named.ts'
 export { roundRobin } from './policies/round-robin.ts'
-export { cookieNameForm, hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky.ts'
-export type { ByHash, ByLearning, ByTicket, StickyBy } from './policies/sticky-by.ts'
-export { type TicketOptions, ticketSettings } from './policies/ticket-options.ts'
+export { cookieNameForm, hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky/sticky.ts'
+export type { ByHash, ByLearning, ByTicket, StickyBy } from './policies/sticky/sticky-by.ts'
+export { ticketSettings } from './policies/sticky/sticky-ticket.ts'
+export { type SlowStart, slowStartShare } from './policies/weight.ts'
 export {
   bindPolicy,
   type Candidate,
@@ -24,8 +23,16 @@ export {
   type PolicyErrorListener,
   type PolicyFunction,
 } from './policy.ts'
-export type { KeyData, LeastBusyData, PolicyData, PolicyName, StickyData } from './policy-data.ts'
-export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './request-head.ts'
+export type {
+  ClientAddressOptions,
+  KeyData,
+  LeastBusyData,
+  LeastBusyOptions,
+  PolicyData,
+  PolicyName,
+  StickyData,
+  TicketOptions,
+} from './policy-data.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
-export { type SlowStart, slowStartShare } from './slow-start.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'
+export { VISITOR_KEY_LENGTH, type VisitorSlots, valueGiven, visitorKey } from './visitors.ts'

@@ -1,22 +1,22 @@
-// What is known of a worker's load at the moment of choice.
+// A worker's load at the moment of choice.
 
-/** Load of one worker. Counts are whole numbers, times in milliseconds. */
+/** Counts are whole numbers. */
 export interface Load {
-  /** Requests begun and not finished, and connections on their way to the worker. An upgraded connection counts until it closes. */
+  /** Unfinished requests, and connections on their way to the worker. An upgraded connection counts until it closes. */
   readonly inFlight: number
   /** Open connections. */
   readonly connections: number
-  /** Will the worker take work at once? Its loop waits in the kernel's poll, and it has received all that it was sent. */
+  /** The worker takes work at once: its loop waits in the kernel's poll, and it has received everything that was sent to it. */
   readonly isFree: boolean
-  /** For how long the loop has been in its present turn; 0 while it waits. */
+  /** Duration of the present loop turn so far; 0 while the loop waits. */
   readonly busyMs: number
-  /** How long whoever finds the loop busy has to wait for the end of what it does, on the average: of one request, where a turn begins several. */
+  /** Mean wait of a request that finds the loop busy; where a turn begins several requests, until the end of one of them. */
   readonly turnWaitMs: number
-  /** Length of a turn, on the average. */
+  /** Mean length of a loop turn. */
   readonly turnMs: number
-  /** How late the worker's event loop was when it last looked, a tenth of a second ago at most. */
+  /** Delay of the event loop at its last measurement, at most 100 ms ago. */
   readonly loopLagMs: number
-  /** Share of time the loop was busy, 0 to 1. */
+  /** Share of time in which the loop was busy, 0 to 1. */
   readonly utilisation: number
   /** Moving average of response times. */
   readonly latencyMs: number
@@ -24,7 +24,7 @@ export interface Load {
   readonly memoryBytes: number
 }
 
-/** Load of a worker that has nothing to do, or of which nothing is known. */
+/** The load of a worker that is idle or unknown. */
 export const idleLoad: Load = Object.freeze({
   inFlight: 0,
   connections: 0,

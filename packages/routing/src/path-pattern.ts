@@ -1,14 +1,14 @@
-// Path patterns of routes. Literals and prefixes are plain comparisons; the rest is regexparam's.
+// Compiles the path patterns of routes. Literals and prefixes are plain comparisons; regexparam does the rest.
 
 import { parse } from 'regexparam'
-import { comparedPath } from './path-readings.ts'
+import { comparedPath } from './head/path-readings.ts'
 
-/** Does a path in compared form (see `comparedPath`) match? */
+/** Tests a path in compared form (see `comparedPath`). */
 export type PathTest = (path: string) => boolean
 
 export interface PathPattern {
   readonly test: PathTest
-  /** The first segment of every path that matches, see `firstSegment`; `undefined`: they have different ones. */
+  /** The first segment that all matching paths share, see `firstSegment`; `undefined`: they share none. */
   readonly first: string | undefined
 }
 
@@ -16,8 +16,8 @@ const SLASH = 0x2f
 const EVERY_PATH: PathPattern = { test: () => true, first: undefined }
 
 /**
- * Compiles a pattern: `/literal`, `/prefix/*` (matches `/prefix` too and all below), `/*` (everything), `/users/:id`, `/users/:id?`, `/files/:name.json`, `/a/:any/b`.
- * Throws TypeError with `patternFault`'s text.
+ * Compiles a pattern: `/literal`, `/prefix/*` (`/prefix` and everything below it), `/*` (everything), `/users/:id`, `/users/:id?`,
+ * `/files/:name.json`, `/a/:any/b`. Throws TypeError with `patternFault`'s text.
  */
 export function compilePattern(pattern: string): PathPattern {
   const fault = patternFault(pattern)
@@ -28,7 +28,7 @@ export function compilePattern(pattern: string): PathPattern {
   if (isPrefix && base === '/') return EVERY_PATH
   const first = firstSegment(base)
   if (!base.includes('/:') && !base.includes('/*')) return { test: literalTest(base, isPrefix), first }
-  // Outside of ASCII a RegExp's own way of ignoring case takes more letters for the same than lower case does.
+  // Outside ASCII, a RegExp that ignores case treats more letters as equal than toLowerCase() does.
   return { test: regexTest(base, isPrefix), first: /^[:*]|[^\0-\x7f]/.test(first) ? undefined : first }
 }
 
@@ -36,7 +36,7 @@ function literalTest(base: string, isPrefix: boolean): PathTest {
   if (!isPrefix) return (path) => path === base
   const { length } = base
   const last = base.charCodeAt(length - 1)
-  // Two characters tell most paths apart, without a call for each route of a table.
+  // Two characters rule out most paths without a call for each route.
   return (path) =>
     path.charCodeAt(length - 1) === last && (path.length === length || path.charCodeAt(length) === SLASH) && path.startsWith(base)
 }
@@ -47,19 +47,18 @@ function regexTest(base: string, isPrefix: boolean): PathTest {
   return isPrefix ? (path) => regex.test(`${path}/`) : (path) => regex.test(path)
 }
 
-/** What is wrong with a pattern, or `undefined`. */
+/** Says what is wrong with a pattern; `undefined` if nothing is. */
 export function patternFault(pattern: string): string | undefined {
   if (pattern === '*') return undefined
   if (!pattern.startsWith('/')) return 'expected it to start with /'
   if (/[?#]/.test(pattern.replace(/(\/:\w+)\?(?=\/|$)/g, '$1'))) return 'expected a path without query'
   if (/[^/]\*|\*[^/]/.test(pattern)) return 'expected * to be a whole segment'
   if (/\/:(?!\w+(?:\?|\.[\w.-]+)?(?:\/|$))/.test(pattern)) return 'expected a parameter to be /:name, /:name? or /:name.suffix'
-  // With two of them a long path could cost quadratic time, in the primary.
+  // With two of them a long path could cost the primary quadratic time.
   if (pattern.slice(0, -1).split('*').length > 2) return 'expected at most one * before the last segment'
   return undefined
 }
 
-/** Does this pattern match every path? */
 export function matchesEveryPath(pattern: string | undefined): boolean {
   return pattern === undefined || pattern === '/*' || pattern === '*'
 }

@@ -1,12 +1,38 @@
-// Policies and keys as plain data: how a config in JSON says them, and how another process is told to make the same.
-
-import type { ClientAddressOptions } from './client-address.ts'
-import type { LeastBusyOptions } from './policies/least-busy.ts'
-import type { TicketOptions } from './policies/ticket-options.ts'
+// Policies and keys as plain data: how a config in JSON writes them, and how the primary sends them to a worker.
 
 export type PolicyName = 'least-busy' | 'least-in-flight' | 'round-robin'
 
-/** A key source as JSON. Left out, the trusted proxies of `client-address` are those of the scope, see `policyFromData`. */
+export interface LeastBusyOptions {
+  /** Compares latency before requests in flight, for workers of unequal health. Default false. */
+  readonly latency?: boolean | undefined
+  /** Only with `latency`: workers above this quantile of requests in flight, 0 to 1, are left out, however quick. Default 0.75. */
+  readonly hotAt?: number | undefined
+}
+
+export interface ClientAddressOptions {
+  /** Addresses and CIDRs of trusted proxies, such as `10.0.0.0/8`; `unix` for a peer on a unix socket. Default none. */
+  readonly trustedProxies?: readonly string[]
+  /** The field that lists the hops. Default `x-forwarded-for`. */
+  readonly header?: string
+}
+
+/** Options of the cookie that carries a ticket, and of the query parameter that may carry a session id with a ticket. */
+export interface TicketOptions {
+  /** Name of the cookie. Default `switchyard-<pool>`. */
+  readonly cookie?: string
+  /** Query parameter that carries session ids with tickets. Default `sid`, which socket.io uses. */
+  readonly query?: string
+  /** Lifetime of a ticket. Default 24 hours. */
+  readonly maxAgeMs?: number
+  /** Default `Lax`. */
+  readonly sameSite?: 'Lax' | 'Strict' | 'None'
+  /** `auto`: when the request came over TLS. Default `auto`. */
+  readonly secure?: boolean | 'auto'
+  /** Default `/`. */
+  readonly path?: string
+}
+
+/** A key source as JSON. A `client-address` without trusted proxies takes those of the `DataScope`. */
 export type KeyData =
   | 'client-address'
   | { readonly 'client-address': ClientAddressOptions }
@@ -15,11 +41,11 @@ export type KeyData =
   | { readonly query: string }
   | { readonly 'path-segment': number }
 
-/** A sticky policy as JSON: by a signed ticket, by a cookie that the app sets, or by the hash of a key. What is left out is as in `sticky`. */
+/** A sticky policy as JSON: by a signed ticket, by a cookie that the app sets, or by the hash of a key. Defaults are those of `sticky`. */
 export interface StickyData {
   readonly sticky: {
     readonly by: 'ticket' | { readonly ticket: TicketOptions } | { readonly learn: string } | KeyData
-    /** Of the hash; a ticket or a learned cookie has none. */
+    /** Of the hash only. */
     readonly seed?: string | undefined
     readonly otherwise?: PolicyData | undefined
     readonly breakAt?: number | undefined
@@ -27,7 +53,7 @@ export interface StickyData {
   }
 }
 
-/** Least busy as JSON when it has options. */
+/** `leastBusy` with options, as JSON. */
 export interface LeastBusyData {
   readonly 'least-busy': LeastBusyOptions
 }

@@ -1,19 +1,18 @@
-// The seam at which a worker is chosen. A policy sees only candidates: ready, with room. It has no clock, no chance and no I/O of its own.
+// The seam where a worker is chosen. A policy sees candidates only: ready workers with room. It has no clock, randomness or I/O.
 
-import type { LearnedSlots } from './learned.ts'
+import type { RequestHead } from './head/request-head.ts'
 import type { Load } from './load.ts'
-import type { TicketOptions } from './policies/ticket-options.ts'
-import type { PolicyData } from './policy-data.ts'
-import type { RequestHead } from './request-head.ts'
+import type { PolicyData, TicketOptions } from './policy-data.ts'
 import type { Seat, TicketSeal } from './ticket.ts'
+import type { VisitorSlots } from './visitors.ts'
 
 /** What a policy may know of a worker. */
 export interface Candidate {
   readonly slot: number
   readonly generation: number
-  /** Share of the pool's requests this worker should have at this moment, relative to the others; 1 unless told otherwise, less while it starts slowly. */
+  /** The worker's share of the pool's requests at this moment, relative to the others. Default 1; smaller during slow start. */
   readonly weight: number
-  /** The weight of its seat, by which keys are hashed: so none moves because a worker starts slowly. Left out: `weight`. */
+  /** The weight of the slot, for hashing keys: it ignores slow start, so no key moves because of it. Default `weight`. */
   readonly seatWeight?: number
   readonly load: Load
 }
@@ -24,47 +23,50 @@ export interface PolicyContext {
   readonly seal: TicketSeal
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** The seats of the pool that some worker holds now, for `stays` in a process that doesn't pick. Left out: nothing is known of them but the last pick. */
-  readonly seats?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
-  /** Who knows visitors by cookies that the app sets. Left out: nobody does. */
-  readonly learned?: LearnedSlots | undefined
-  /** Is told what a user's own function has thrown. Must not throw. */
+  /** The occupied slots of the pool, for `stays` in a process that does not pick. Left out: the candidates of the last pick. */
+  readonly slots?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
+  /** Maps visitors to slots by cookies that the app sets. Left out: no visitor is known. */
+  readonly visitors?: VisitorSlots | undefined
+  /** Called with what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
 }
 
-/** Hears of errors in a user's own function. `policy` is the policy's name. */
+/** Receives errors of a user's own function. `policy` is the policy's name. */
 export type PolicyErrorListener = (error: unknown, policy: string) => void
 
-/** The seat that a head is bound to. `firm`: what it wants exists nowhere else (a session id), so it is better to wait for the worker than to go elsewhere. */
+/**
+ * The slot and generation that a head is bound to. `firm`: what the request needs exists in that worker only (a session id), so it waits for the
+ * worker rather than go to another.
+ */
 export interface Home extends Seat {
   readonly firm: boolean
 }
 
-/** Chooses a worker, or nobody for now: then the connection waits. Synchronous, total, never throws; candidates are ready and have room. */
+/** Chooses a worker, or `undefined` for now: then the connection waits. Synchronous, total, never throws. */
 export interface Policy {
-  /** The name that `balancer explain`, configs in JSON and metrics use, such as `least-in-flight`. */
+  /** The name in `balancer explain`, in JSON configs and in metrics, such as `least-in-flight`. */
   readonly name: string
-  /** How the worker runtime should set tickets for this policy's routes, as plain data. Left out: it sets none. Bound policies have every option filled in. */
+  /** How the worker runtime sets tickets for this policy's routes. Left out: it sets none. Bound policies have every option filled in. */
   readonly ticket?: TicketOptions
-  /** Cookies of the app's own that the worker runtime should look for in responses, to tell the primary who has got one. Left out: none. */
+  /** Cookies of the app that the worker runtime looks for in responses and reports to the primary. Left out: none. */
   readonly learns?: readonly string[]
   /**
-   * How JSON says it, in full: `policyFromData` makes of it one that picks and judges as this one does when new. Left out: a part of it is the user's own code.
-   * Whoever makes a policy out of a changed copy of another must leave it out.
+   * The policy as complete JSON: `policyFromData` builds an equal, new policy from it. Left out: a part of the policy is the user's own code.
+   * A changed copy of another policy must leave it out.
    */
   readonly data?: PolicyData
-  /** Gives nobody although candidates are there when all their loops are busy: who finds nobody waits for one that turns free. Left out: it always gives somebody. */
+  /** `pick` gives no candidate while all loops are busy; the connection then waits for one that turns free. Left out: `pick` always chooses. */
   readonly waitsForLoop?: true
   pick(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
-  /** May a later request on this connection stay with the worker that holds it? Left out: yes, always; there is nobody to ask. */
+  /** May a later request on this connection stay with the worker that holds it? Left out: always. */
   stays?(worker: Candidate, head: RequestHead): boolean
-  /** Does this head belong to the worker that is picked, so that it is better off waiting for it than with another whose loop is free? Left out: yes. */
+  /** Does this head belong to the picked worker, so that it waits for that worker rather than take another whose loop is free? Left out: yes. */
   binds?(head: RequestHead): boolean
-  /** The policy that is really used on one route: the owner calls this once per route and picks with the result. Left out: the policy itself. */
+  /** Makes the policy that one route really uses. The owner calls it once per route. Left out: the policy itself. */
   bind?(context: PolicyContext): Policy
-  /** The seat the head's ticket names, so that the owner can tell *full* from *gone*. Left out or `undefined`: none. */
+  /** The slot that the head's ticket names, so that the owner can tell a full worker from a gone one. Left out or `undefined`: none. */
   home?(head: RequestHead): Home | undefined
-  /** One line on what `pick` would choose and why, for people. Changes no state. */
+  /** One line for people on what `pick` would choose and why. Changes no state. */
   explain?(candidates: readonly Candidate[], head: RequestHead): string
 }
 
@@ -72,8 +74,8 @@ export interface Policy {
 export type PolicyFunction = (candidates: readonly Candidate[], head: RequestHead) => Candidate | undefined
 
 /**
- * Makes a policy of a plain function. When it throws, or gives something that is not one of the candidates, nobody is chosen and
- * `onError` (or else the context's, once bound) is told.
+ * Makes a policy of a plain function. If the function throws, or returns something that is not a candidate, no worker is chosen and
+ * `onError` (or the context's, once bound) is called.
  */
 export function fromFunction(choose: PolicyFunction, name: string = nameOf(choose), onError?: PolicyErrorListener): Policy {
   return {
@@ -83,7 +85,7 @@ export function fromFunction(choose: PolicyFunction, name: string = nameOf(choos
         const chosen: unknown = choose(candidates, head)
         if (chosen === undefined || chosen === null) return undefined
         if (candidates.includes(chosen as Candidate)) return chosen as Candidate
-        onError?.(new TypeError(`policy '${name}' gave something that is not one of the candidates`), name)
+        onError?.(new TypeError(`policy '${name}' returned something that is not one of the candidates`), name)
       } catch (error) {
         onError?.(error, name)
       }
@@ -93,14 +95,19 @@ export function fromFunction(choose: PolicyFunction, name: string = nameOf(choos
   }
 }
 
-/** The policy that is really used on a route: bound if it can be, made of a function if it is one. */
+/** The policy that a route really uses: a function becomes a policy, and a policy is bound if it can be. */
 export function bindPolicy(policy: Policy | PolicyFunction, context: PolicyContext): Policy {
   const whole = typeof policy === 'function' ? fromFunction(policy) : policy
   const bound = whole.bind?.(context) ?? whole
   return bound.data === undefined ? guarded(bound, context.onError) : bound
 }
 
-/** A part of it is the user's own code, which may throw: then it chooses no worker, and the request is bound to none. */
+/** The explanation of a policy contained in another, or else its name. */
+export function explanationOf(policy: Policy, candidates: readonly Candidate[], head: RequestHead): string {
+  return policy.explain?.(candidates, head) ?? policy.name
+}
+
+/** Wraps a policy that contains user code. When that throws, the policy chooses no worker and binds the request to none. */
 function guarded(policy: Policy, onError: PolicyErrorListener | undefined): Policy {
   function guard<A extends readonly unknown[], R>(method: (...values: A) => R, instead: R): (...values: A) => R {
     return (...values) => {
@@ -123,6 +130,6 @@ function guarded(policy: Policy, onError: PolicyErrorListener | undefined): Poli
 }
 
 function nameOf(choose: PolicyFunction): string {
-  // A function written in its place in the config is called after its property.
+  // JavaScript names an inline function in a config after its property.
   return choose.name === '' || choose.name === 'policy' || choose.name === 'otherwise' ? 'own' : choose.name
 }

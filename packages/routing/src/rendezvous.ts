@@ -1,7 +1,7 @@
-// Keyed rendezvous hashing: each key ranks all slots, and the highest that is there has it. When a slot leaves, exactly its own keys move, and come back
-// with its replacement. Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998); weights by the logarithmic method of
-// Schindelhauer and Schomaker (2005). FNV-1a in two lanes with Murmur3's finaliser: fast and even, but no cryptography. The seed makes it harder
-// to aim keys at one slot, not impossible; what guards a slot is the bound on its load.
+// Rendezvous hashing: each key ranks all slots and belongs to the highest one present. When a slot is gone, only its own keys move, and they
+// return with its replacement. Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998); weights by the logarithmic
+// method of Schindelhauer and Schomaker (2005). The hash is FNV-1a in two lanes with Murmur3's finaliser: fast and even, not cryptographic.
+// The seed makes it harder, not impossible, to aim keys at one slot; the bound on a worker's load protects the slot.
 
 /** A key's hash, two lanes of 32 bits. */
 export interface KeyHash {
@@ -24,7 +24,7 @@ export function hashKey(key: string, seed: string): KeyHash {
   return { low: mix(low), high: mix(high) }
 }
 
-/** How much a key wants a slot; the highest wins. Between 0 and infinity, shares of keys are in proportion to `weight`. */
+/** Ranks a slot for a key, from 0 to infinity; the highest wins. The share of keys of a slot is in proportion to `weight`. */
 export function affinity(key: KeyHash, slot: number, weight: number): number {
   const low = mix(key.low ^ mix(slot + 0x7f4a7c15))
   const high = mix(key.high ^ low ^ Math.imul(slot + 1, 0x9e3779b1))
@@ -33,28 +33,28 @@ export function affinity(key: KeyHash, slot: number, weight: number): number {
   return -(weight > 0 ? weight : Number.MIN_VALUE) / Math.log(share)
 }
 
-/** The seat a key maps to, of those that `allowed` lets through; of two with one slot the newer generation. `undefined` when there is none. */
+/** The slot a key maps to, among those that `allowed` accepts; of two entries with one slot the newer generation. `undefined` if there is none. */
 export function rendezvous<
   S extends { readonly slot: number; readonly weight: number; readonly seatWeight?: number; readonly generation?: number },
->(key: KeyHash, seats: readonly S[], allowed?: (seat: S) => boolean): S | undefined {
+>(key: KeyHash, slots: readonly S[], allowed?: (entry: S) => boolean): S | undefined {
   let best: S | undefined
   let most = -1
-  for (const seat of seats) {
-    if (allowed !== undefined && !allowed(seat)) continue
-    const wanted = affinity(key, seat.slot, seat.seatWeight ?? seat.weight)
-    if (wanted > most || (wanted === most && best !== undefined && isBefore(seat, best))) {
-      best = seat
-      most = wanted
+  for (const entry of slots) {
+    if (allowed !== undefined && !allowed(entry)) continue
+    const rank = affinity(key, entry.slot, entry.seatWeight ?? entry.weight)
+    if (rank > most || (rank === most && best !== undefined && isBefore(entry, best))) {
+      best = entry
+      most = rank
     }
   }
   return best
 }
 
 function isBefore(
-  seat: { readonly slot: number; readonly generation?: number },
+  entry: { readonly slot: number; readonly generation?: number },
   other: { readonly slot: number; readonly generation?: number },
 ): boolean {
-  return seat.slot === other.slot ? (seat.generation ?? 0) > (other.generation ?? 0) : seat.slot < other.slot
+  return entry.slot === other.slot ? (entry.generation ?? 0) > (other.generation ?? 0) : entry.slot < other.slot
 }
 
 /** Murmur3's 32-bit finaliser (Appleby). */

@@ -1,18 +1,18 @@
-// The table of routes: which pool and policy a head belongs to. The first route that matches wins.
+// The route table maps a head to a pool and a policy. The first route that matches wins.
 
+import type { RequestHead } from './head/request-head.ts'
 import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
-import type { RequestHead } from './request-head.ts'
 
-/** What a head must be. What is left out may be anything. */
+/** The conditions of a route. A condition that is left out always holds. */
 export interface RouteMatch {
-  /** A pattern, see `compilePattern`; compared without regard to case. */
+  /** A pattern, see `compilePattern`. Case is ignored. */
   readonly path?: string
-  /** One of these methods, exactly: GET does not mean HEAD. */
+  /** One of these methods exactly: GET does not include HEAD. */
   readonly method?: string | readonly string[]
-  /** A host without port, or `*.example.com` for every host below it. */
+  /** A host without port, or `*.example.com` for every host below `example.com`. */
   readonly host?: string
-  /** Fields that must be there (`true`) or have exactly this value. */
+  /** Fields that must be present (`true`) or have exactly this value. */
   readonly header?: Readonly<Record<string, string | true>>
 }
 
@@ -26,31 +26,31 @@ export interface Route<P = Policy> {
   readonly match: RouteMatch
   readonly pool: string
   readonly policy: P
-  /** What people call it, such as `POST api.example.com/v2/*`. */
+  /** For people, such as `POST api.example.com/v2/*`. */
   readonly name: string
 }
 
-/** Why a head went where it went. `tried` ends with the route that was taken. */
+/** Why a head takes its route. `tried` ends with that route. */
 export interface RouteExplanation<P = Policy> {
   readonly route: Route<P>
   readonly tried: readonly { readonly route: Route<P>; readonly why: string }[]
 }
 
-/** What becomes of a head whose path can be read in several ways. */
-interface Weighed<P> {
+/** The route of a head whose path has several readings. */
+interface ReadingsMatch<P> {
   readonly route: Route<P>
-  /** The reading that the route was found by; `undefined`: there are too many. */
+  /** The reading that matched the route; `undefined` with too many readings. */
   readonly path: string | undefined
-  /** Readings belong to different pools. */
-  readonly isTorn: boolean
+  /** The readings belong to different pools. */
+  readonly hasConflict: boolean
 }
 
 interface CompiledRoute<P> {
   readonly route: Route<P>
-  /** In the table. */
-  readonly place: number
+  /** Its place in the table. */
+  readonly index: number
   readonly path: PathTest | undefined
-  /** The first segment of every path that matches; `undefined`: it may be any. */
+  /** The first segment that all matching paths share; `undefined`: they share none. */
   readonly first: string | undefined
   readonly methods: readonly string[] | undefined
   readonly host: string | undefined
@@ -64,12 +64,13 @@ export class RouteTable<P = Policy> {
   private readonly compiled: readonly CompiledRoute<P>[]
   /** The routes that can match a path with this first segment, in order. */
   private readonly byFirst: ReadonlyMap<string, readonly CompiledRoute<P>[]>
-  /** Those that can match any other path, or none. */
-  private readonly elsewhere: readonly CompiledRoute<P>[]
-  private readonly unread: Route<P>
+  /** The routes that can match a path with any other first segment, or a head without a path. */
+  private readonly anyFirst: readonly CompiledRoute<P>[]
+  /** For heads that can't be trusted. */
+  private readonly catchAll: Route<P>
   private readonly hasPools: boolean
 
-  /** `fallback` is taken when no route matches; its own match is not looked at. Throws TypeError when a path pattern is not one. */
+  /** `fallback` is used when no route matches; its own conditions are ignored. Throws TypeError for a faulty path pattern. */
   constructor(routes: readonly Route<P>[], fallback: Route<P>) {
     this.routes = routes
     this.fallback = fallback
@@ -77,77 +78,73 @@ export class RouteTable<P = Policy> {
     const firsts = new Set(this.compiled.map(({ first }) => first).filter((first) => first !== undefined))
     const mayStart = (segment?: string) => this.compiled.filter(({ first }) => first === undefined || first === segment)
     this.byFirst = new Map([...firsts].map((first) => [first, mayStart(first)]))
-    this.elsewhere = mayStart()
+    this.anyFirst = mayStart()
     this.hasPools = routes.some(({ pool }) => pool !== fallback.pool)
-    this.unread = this.compiled.find(matchesEverything)?.route ?? fallback
+    this.catchAll = this.compiled.find(matchesEverything)?.route ?? fallback
   }
 
   /**
-   * Finds the route of a head. A head that says nothing (ambiguous, or routed by address alone) gets the first route that matches
+   * Finds the route of a head. A head that can't be trusted (ambiguous, or routed by address alone) gets the first route that matches
    * everything, or else the fallback.
    */
   find(head: RequestHead): Route<P> {
-    if (saysNothing(head)) return this.unread
+    if (isUntrusted(head)) return this.catchAll
     const { paths } = head
-    if (typeof paths === 'object') return this.weigh(head, paths).route
+    if (typeof paths === 'object') return this.matchReadings(head, paths).route
     return this.match(head, paths)?.route ?? this.fallback
   }
 
   /**
-   * Must a head be refused, because an app can take it for a request of another pool than the one that it would go to? Either it does not say to which host it
-   * goes, or its path can be read in several ways that belong to different pools. Where there is one pool there is no doubt. Of an ambiguous head
-   * that is not parsed yet the worker's parser decides first.
+   * Must a head be refused because an app can read it as a request of another pool? Either programs disagree about its host, or the readings of
+   * its path belong to different pools. With a single pool nothing is refused. An ambiguous head that is not parsed yet passes: the worker's
+   * parser decides first.
    */
   refuses(head: RequestHead): boolean {
     if (!this.hasPools || head.outcome !== 'complete') return false
     if (head.ambiguous) return head.isParsed
     if (!head.namesOneHost) return true
     const { paths } = head
-    return typeof paths === 'object' && this.weigh(head, paths).isTorn
+    return typeof paths === 'object' && this.matchReadings(head, paths).hasConflict
   }
 
-  /** The first route that one of the readings matches. */
-  private weigh(head: RequestHead, paths: readonly string[]): Weighed<P> {
+  /** The first route that matches one of the readings. */
+  private matchReadings(head: RequestHead, paths: readonly string[]): ReadingsMatch<P> {
     let first: CompiledRoute<P> | undefined
     let path = paths[0]
     let pool: string | undefined
-    let isTorn = path === undefined
+    let hasConflict = path === undefined
     for (const reading of paths) {
       const compiled = this.match(head, reading)
       if (compiled === undefined) continue
-      if (first === undefined || compiled.place < first.place) {
+      if (first === undefined || compiled.index < first.index) {
         first = compiled
         path = reading
       }
-      // To the route for everything else nothing belongs that has one of its own.
+      // A catch-all route does not conflict with a more specific one.
       if (matchesEverything(compiled)) continue
-      if (pool !== undefined && pool !== compiled.route.pool) isTorn = true
+      if (pool !== undefined && pool !== compiled.route.pool) hasConflict = true
       pool = compiled.route.pool
     }
-    return { route: first?.route ?? this.fallback, path, isTorn }
+    return { route: first?.route ?? this.fallback, path, hasConflict }
   }
 
   private match(head: RequestHead, path: string | undefined): CompiledRoute<P> | undefined {
-    const likely = (path === undefined ? undefined : this.byFirst.get(firstSegment(path))) ?? this.elsewhere
+    const likely = (path === undefined ? undefined : this.byFirst.get(firstSegment(path))) ?? this.anyFirst
     for (const compiled of likely) {
       if (matches(compiled, head, path)) return compiled
     }
     return undefined
   }
 
-  /** Finds the route as `find` does and tells for each route that was tried why it was taken or not. */
+  /** Finds the route as `find` does, and says of each tried route why it matches or not. */
   explain(head: RequestHead): RouteExplanation<P> {
     const tried: { route: Route<P>; why: string }[] = []
-    const nothing = saysNothing(head)
+    const untrusted = isUntrusted(head)
     const { paths } = head
-    const path = typeof paths === 'object' ? this.weigh(head, paths).path : paths
+    const path = typeof paths === 'object' ? this.matchReadings(head, paths).path : paths
     for (const compiled of this.compiled) {
       const { route } = compiled
-      const miss = nothing
-        ? matchesEverything(compiled)
-          ? undefined
-          : 'the head says nothing that can be trusted'
-        : missOf(compiled, head, path)
+      const miss = untrusted ? (matchesEverything(compiled) ? undefined : 'the head cannot be trusted') : missOf(compiled, head, path)
       tried.push({ route, why: miss ?? 'matches' })
       if (miss === undefined) return { route, tried }
     }
@@ -156,21 +153,21 @@ export class RouteTable<P = Policy> {
   }
 }
 
-/** The name of a route without a name of its own, such as `POST api.example.com/v2/*`. */
+/** The default name of a route, such as `POST api.example.com/v2/*`. */
 export function routeName(match: RouteMatch): string {
   const methods = match.method === undefined ? '' : `${[match.method].flat().join('|').toUpperCase()} `
   const header = Object.entries(match.header ?? {}).map(([name, value]) => ` [${name}${value === true ? '' : `: ${value}`}]`)
   return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}`
 }
 
-function compile<P>(route: Route<P>, place: number): CompiledRoute<P> {
+function compile<P>(route: Route<P>, index: number): CompiledRoute<P> {
   const { path, method, host, header } = route.match
   const pattern = path === undefined || matchesEveryPath(path) ? undefined : compilePattern(path)
   const name = host?.toLowerCase()
   const isDomain = name?.startsWith('*.') === true
   return {
     route,
-    place,
+    index,
     path: pattern?.test,
     first: pattern?.first,
     methods: method === undefined ? undefined : [method].flat().map((one) => one.toUpperCase()),
@@ -180,7 +177,7 @@ function compile<P>(route: Route<P>, place: number): CompiledRoute<P> {
   }
 }
 
-function saysNothing(head: RequestHead): boolean {
+function isUntrusted(head: RequestHead): boolean {
   return head.ambiguous || head.outcome !== 'complete'
 }
 
@@ -199,7 +196,7 @@ function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: stri
   )
 }
 
-/** The first condition that this head does not meet, for people; `undefined` when it meets all. */
+/** The first condition that this head does not meet, for people; `undefined` if it meets all. */
 function missOf(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): string | undefined {
   const { match } = compiled.route
   if (compiled.path !== undefined && (path === undefined || !compiled.path(path))) return `path ${path ?? 'unknown'} is not ${match.path}`
@@ -211,7 +208,7 @@ function missOf(compiled: CompiledRoute<unknown>, head: RequestHead, path: strin
   const field = compiled.header.find(([name, value]) => !hasField(head, name, value))
   if (field === undefined) return undefined
   const [name, value] = field
-  return value === true ? `header ${name} is not there` : `header ${name} is not ${value}`
+  return value === true ? `header ${name} is missing` : `header ${name} is not ${value}`
 }
 
 function isBelow(host: string | undefined, domain: string): boolean {

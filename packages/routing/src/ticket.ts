@@ -1,22 +1,22 @@
-// Tickets: signed tokens that name a slot and generation of one pool. A client holds one in a cookie or inside a session id.
+// Tickets: signed tokens that name a slot and a generation of one pool. A client carries one in a cookie or inside a session id.
 // Layout, 27 bytes as 36 characters of base64url: version 1, key id 1, slot 2, generation 3, expiry in seconds 4, MAC 16.
 // The MAC is HMAC-SHA256 cut to its left-most 16 bytes (RFC 2104 §5, NIST SP 800-107), over a label, the contents and the pool's name.
 
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 
-/** A secret and the number (0 to 255) by which tickets name it. */
+/** A secret and its number, 0 to 255, which stands in each ticket. */
 export interface TicketKey {
   readonly id: number
   readonly secret: Buffer | string
 }
 
-/** What a ticket says. */
+/** The slot and generation that a ticket names. */
 export interface Seat {
   readonly slot: number
   readonly generation: number
 }
 
-/** What is sealed into a ticket. `slot` below 2^16, `generation` below 2^24, `expiresAtMs` in milliseconds since 1970, kept in whole seconds. */
+/** What a ticket seals. `slot` below 2^16, `generation` below 2^24; `expiresAtMs` in milliseconds since 1970, stored in whole seconds. */
 export interface TicketContents extends Seat {
   readonly pool: string
   readonly expiresAtMs: number
@@ -28,33 +28,33 @@ const MAC_BYTES = 16
 const TEXT_LENGTH = 36
 const TEXT_FORM = /^[\w-]{36}$/
 const LABEL = 'switchyard ticket\0'
-const MAX_REMEMBERED = 1024
+const MAX_VERIFIED = 1024
 
-interface Remembered extends TicketContents {
-  readonly seat: Seat
+interface VerifiedTicket extends TicketContents {
+  readonly named: Seat
 }
 
-/** Issues and opens tickets. With two keys the first signs and both verify, so that a key can be changed without losing a session. */
+/** Issues and opens tickets. With two keys, the first signs and both verify, so that a key can be replaced without losing a session. */
 export class TicketSeal {
   private readonly signing: { id: number; key: KeyObject }
   private readonly keys = new Map<number, KeyObject>()
-  /** Tickets found good of late, oldest first: the same client shows the same ticket on every request, and an HMAC costs more than the rest of routing. */
-  private readonly remembered = new Map<string, Remembered>()
+  /** Recently verified tickets, oldest first. A client sends the same ticket with every request, and an HMAC costs more than the rest of routing. */
+  private readonly verified = new Map<string, VerifiedTicket>()
 
-  /** Throws RangeError unless there are one or two keys with different ids from 0 to 255 and secrets that aren't empty. */
+  /** Throws RangeError unless there are one or two keys with different ids from 0 to 255 and secrets that are not empty. */
   constructor(keys: readonly TicketKey[]) {
     const [first] = keys
     if (first === undefined || keys.length > 2) throw new RangeError(`ticket keys: expected one or two, got ${keys.length}`)
     for (const { id, secret } of keys) {
       if (!isWhole(id, 256)) throw new RangeError(`ticket key id: expected 0 to 255, got ${id}`)
-      if (this.keys.has(id)) throw new RangeError(`ticket key id: ${id} is there twice`)
+      if (this.keys.has(id)) throw new RangeError(`ticket key id: ${id} is given twice`)
       if (secret.length === 0) throw new RangeError(`ticket key ${id}: the secret is empty`)
       this.keys.set(id, typeof secret === 'string' ? createSecretKey(secret, 'utf8') : createSecretKey(secret))
     }
     this.signing = { id: first.id, key: this.keys.get(first.id) as KeyObject }
   }
 
-  /** Makes a ticket of 36 characters that are safe in cookies and URLs. Throws RangeError when a number doesn't fit its field. */
+  /** Makes a ticket of 36 characters, safe in cookies and URLs. Throws RangeError when a number doesn't fit its field. */
   issue(contents: TicketContents): string {
     const { slot, generation, pool } = contents
     const expiresAt = Math.floor(contents.expiresAtMs / 1000)
@@ -71,11 +71,11 @@ export class TicketSeal {
     return bytes.toString('base64url')
   }
 
-  /** Reads a ticket of this pool. `undefined` for anything that isn't one: forged, of another pool, expired at `nowMs`, garbage. Never throws. */
+  /** Reads a ticket of this pool. `undefined` when it is forged, of another pool, expired at `nowMs`, or no ticket at all. Never throws. */
   open(text: string, pool: string, nowMs: number): Seat | undefined {
     if (text.length !== TEXT_LENGTH) return undefined
-    const known = this.remembered.get(text)
-    if (known !== undefined && known.pool === pool) return nowMs < known.expiresAtMs ? known.seat : undefined
+    const known = this.verified.get(text)
+    if (known !== undefined && known.pool === pool) return nowMs < known.expiresAtMs ? known.named : undefined
     if (!TEXT_FORM.test(text)) return undefined
     const bytes = Buffer.from(text, 'base64url')
     if (bytes.length !== CONTENT_BYTES + MAC_BYTES || bytes[0] !== VERSION) return undefined
@@ -83,27 +83,27 @@ export class TicketSeal {
     if (key === undefined) return undefined
     const expected = mac(key, bytes.subarray(0, CONTENT_BYTES), pool)
     if (!timingSafeEqual(expected.subarray(0, MAC_BYTES), bytes.subarray(CONTENT_BYTES))) return undefined
-    const seat = { slot: bytes.readUInt16BE(2), generation: bytes.readUIntBE(4, 3) }
+    const named = { slot: bytes.readUInt16BE(2), generation: bytes.readUIntBE(4, 3) }
     const expiresAtMs = bytes.readUInt32BE(7) * 1000
     if (nowMs >= expiresAtMs) return undefined
-    // The key is a fresh string: a slice of the head's text would keep the whole head alive.
-    this.remember(bytes.toString('base64url'), { ...seat, pool, expiresAtMs, seat })
-    return seat
+    // A new string, because a slice of the head's text would keep the whole head in memory.
+    this.remember(bytes.toString('base64url'), { ...named, pool, expiresAtMs, named })
+    return named
   }
 
-  private remember(text: string, contents: Remembered): void {
-    if (this.remembered.size >= MAX_REMEMBERED) {
-      for (const oldest of this.remembered.keys()) {
-        this.remembered.delete(oldest)
+  private remember(text: string, contents: VerifiedTicket): void {
+    if (this.verified.size >= MAX_VERIFIED) {
+      for (const oldest of this.verified.keys()) {
+        this.verified.delete(oldest)
         break
       }
     }
-    this.remembered.set(text, contents)
+    this.verified.set(text, contents)
   }
 }
 
 function mac(key: KeyObject, contents: Uint8Array, pool: string): Buffer {
-  // The contents have one length, so label, contents and pool can't be confused with one another.
+  // The contents have a fixed length, so label, contents and pool can't run into one another.
   return createHmac('sha256', key).update(LABEL).update(contents).update(pool, 'utf8').digest()
 }
 
@@ -116,7 +116,7 @@ export function issueSessionId(seal: TicketSeal, contents: TicketContents, rando
   return `${random}.${seal.issue(contents)}`
 }
 
-/** The ticket inside a session id, not yet verified; `undefined` when its form isn't that of `issueSessionId`. */
+/** The ticket inside a session id, not yet verified; `undefined` unless the id has the form of `issueSessionId`. */
 export function ticketOf(sessionId: string): string | undefined {
   const dot = sessionId.length - TEXT_LENGTH - 1
   return dot > 0 && sessionId.charCodeAt(dot) === 0x2e ? sessionId.slice(dot + 1) : undefined

@@ -1,8 +1,8 @@
-// Candidates and heads for tables.
+// Candidates and heads for test tables.
 
 import { type Candidate, idleLoad, type Load, RequestHead } from '../src/index.ts'
 
-/** A candidate of weight 1, generation 0, with so many requests in flight, and idle otherwise. */
+/** A candidate of weight 1 and generation 0 with this many requests in flight, otherwise idle. */
 export function candidate(
   slot: number,
   inFlight = 0,
@@ -21,12 +21,12 @@ export function candidates(...inFlight: number[]): Candidate[] {
   return inFlight.map((count, slot) => candidate(slot, count))
 }
 
-/** What the load says of a loop that has been in its turn for so long, in turns that take long on the average. */
+/** The load of a loop that has been in its present turn for this long; its average turns are long. */
 export function busy(busyMs: number): Partial<Load> {
   return { isFree: false, busyMs, turnWaitMs: 25 }
 }
 
-/** What the load says of a loop that is hardly ever seen waiting, because its turns are many and short. */
+/** The load of a loop with many short turns, which is hardly ever seen waiting. */
 export const shortTurns: Partial<Load> = { isFree: false, busyMs: 0.1, turnWaitMs: 0.1 }
 
 /** Reads a head from its text; lines are written with `\n` here and become CRLF. */

@@ -21,7 +21,7 @@ test('come from cookie, header, query and path', () => {
   assert.throws(() => pathSegment(-1), RangeError)
 })
 
-test('are none when missing, empty, too long, or when their function throws or gives no text', () => {
+test('are undefined when missing, empty or too long, or when their function throws or returns no string', () => {
   assert.is(cookie('a').of(head({})), undefined)
   assert.is(query('a').of(head({ target: '/?a=' })), undefined)
   assert.is(header('a').of(head({ headers: { a: 'x'.repeat(1024) } }))?.length, 1024)
@@ -39,17 +39,17 @@ test('are none when missing, empty, too long, or when their function throws or g
 test('the client is the right-most hop that is no trusted proxy', () => {
   const proxies = ['10.0.0.0/8', '192.168.1.1', '2001:db8::/32']
   const cases: [why: string, trusted: string[], from: string | undefined, hops: string | undefined, client: string | undefined][] = [
-    ['nobody is trusted', [], '1.2.3.4', '5.6.7.8', '1.2.3.4'],
+    ['no proxy is trusted', [], '1.2.3.4', '5.6.7.8', '1.2.3.4'],
     ['the peer is not trusted', proxies, '1.2.3.4', '5.6.7.8', '1.2.3.4'],
     ['the peer is trusted', proxies, '10.1.1.1', '5.6.7.8', '5.6.7.8'],
     ['no field', proxies, '10.1.1.1', undefined, '10.1.1.1'],
     ['the left is hearsay', proxies, '10.1.1.1', '6.6.6.6, 5.6.7.8', '5.6.7.8'],
     ['several proxies', proxies, '10.1.1.1', '6.6.6.6, 5.6.7.8,192.168.1.1 , 10.2.2.2', '5.6.7.8'],
-    ['everybody is trusted: the left-most', proxies, '10.1.1.1', '10.3.3.3, 10.2.2.2', '10.3.3.3'],
+    ['every proxy is trusted: the left-most', proxies, '10.1.1.1', '10.3.3.3, 10.2.2.2', '10.3.3.3'],
     ['one address is no network', proxies, '192.168.1.2', '5.6.7.8', '192.168.1.2'],
     ['mapped peer', proxies, '::ffff:10.1.1.1', '5.6.7.8', '5.6.7.8'],
     ['mapped peer, untrusted', proxies, '::ffff:1.2.3.4', '5.6.7.8', '1.2.3.4'],
-    ['mapped peer, nobody trusted', [], '::ffff:1.2.3.4', undefined, '1.2.3.4'],
+    ['mapped peer, no proxy trusted', [], '::ffff:1.2.3.4', undefined, '1.2.3.4'],
     ['mapped hop', proxies, '10.1.1.1', '::ffff:5.6.7.8', '5.6.7.8'],
     ['mapped network', ['::ffff:10.0.0.0/104'], '10.1.1.1', '5.6.7.8', '5.6.7.8'],
     ['IPv6', proxies, '2001:db8::1', '2001:DB9:0:0::7', '2001:db9::7'],

@@ -1,4 +1,4 @@
-// A policy that another process builds from the data of this one's chooses and judges as this one does.
+// A policy rebuilt from another policy's data, as in another process, picks and stays exactly as the original.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
@@ -27,11 +27,11 @@ import {
   ticket,
 } from '../src/index.ts'
 import { candidate } from './fixtures.ts'
-import { mixedTables } from './policy-contract.ts'
+import { mixedTables } from './policies/policy-contract.ts'
 
 const NOW = 1_800_000_000_000
 const seal = new TicketSeal([{ id: 1, secret: 'secret' }])
-/** Of another process: what a policy was made with must be in its own data. */
+/** The scope of another process: the data of a policy must contain everything that the policy was made with. */
 const scope = { trustedProxies: ['192.0.2.0/24'] }
 
 const policies: [name: string, make: () => Policy][] = [
@@ -42,7 +42,7 @@ const policies: [name: string, make: () => Policy][] = [
   ['round robin', roundRobin],
   ['ticket', () => sticky({ by: ticket() })],
   ['ticket, never broken', () => sticky({ by: ticket(), breakAt: Number.POSITIVE_INFINITY })],
-  ['ticket, broken early', () => sticky({ by: ticket({ cookie: 'seat', query: 'session' }), breakAt: 1, breakFloor: 0 })],
+  ['ticket, broken early', () => sticky({ by: ticket({ cookie: 'place', query: 'session' }), breakAt: 1, breakFloor: 0 })],
   [
     'ticket, else round robin',
     () => sticky({ by: ticket({ maxAgeMs: 1000, sameSite: 'None', secure: true, path: '/a' }), otherwise: roundRobin() }),
@@ -82,7 +82,7 @@ const head = fc
       session: sessionId,
       queryKey: key,
       segment: key,
-      seat: ticketText,
+      ticket: ticketText,
       own: ticketText,
       cookieKey: key,
       headerKey: key,
@@ -93,7 +93,7 @@ const head = fc
     { requiredKeys: [] },
   )
   .map((parts) => {
-    const cookies = { key: parts.cookieKey, 'switchyard-web': parts.seat, seat: parts.own }
+    const cookies = { key: parts.cookieKey, 'switchyard-web': parts.ticket, place: parts.own }
     const made = RequestHead.of({
       target: `/cart/${parts.segment ?? ''}?${pairs({ sid: parts.sid, session: parts.session, key: parts.queryKey }, '&')}`,
       headers: { cookie: pairs(cookies, '; '), 'x-key': parts.headerKey, 'x-forwarded-for': parts.hops, 'x-real-ip': parts.realIp },
@@ -109,13 +109,13 @@ function pairs(values: Record<string, string | undefined>, between: string): str
     .join(between)
 }
 
-const seats = fc.option(
+const slots = fc.option(
   fc.uniqueArray(fc.record({ slot: fc.nat(15), weight: fc.constantFrom(0, 1, 1, 3) }), { maxLength: 16, selector: ({ slot }) => slot }),
   { nil: undefined },
 )
 
 function contextOf(held: readonly { slot: number; weight: number }[] | undefined): PolicyContext {
-  return { pool: 'web', seal, now: () => NOW, ...(held !== undefined && { seats: () => held }) }
+  return { pool: 'web', seal, now: () => NOW, ...(held !== undefined && { slots: () => held }) }
 }
 
 function rebuilt(policy: Policy): Policy {
@@ -125,10 +125,10 @@ function rebuilt(policy: Policy): Policy {
 const test = suite('PolicyData')
 
 for (const [name, make] of policies) {
-  test(`${name}: its data makes one that picks and judges as it does`, () => {
+  test(`${name}: a policy from its data picks and stays as it does`, () => {
     const verdicts = new Set<unknown>()
     fc.assert(
-      fc.property(seats, fc.array(fc.tuple(mixedTables, head), { minLength: 1, maxLength: 8 }), (held, rounds) => {
+      fc.property(slots, fc.array(fc.tuple(mixedTables, head), { minLength: 1, maxLength: 8 }), (held, rounds) => {
         const context = contextOf(held)
         const [here, there] = [bindPolicy(make(), context), bindPolicy(rebuilt(make()), context)]
         for (const [list, asked] of rounds) {
@@ -157,7 +157,7 @@ for (const [name, make] of policies) {
   })
 }
 
-test('is how JSON says the policy', () => {
+test('is the policy as JSON', () => {
   const told: [Policy, PolicyData][] = [
     [leastInFlight(), 'least-in-flight'],
     [leastBusy(), 'least-busy'],
@@ -180,7 +180,7 @@ test('is how JSON says the policy', () => {
   for (const [policy, data] of told) assert.equal(policy.data, data)
 })
 
-test('is not there when a part of the policy is the user’s own code', () => {
+test('is undefined when a part of the policy is the user’s own code', () => {
   const own = fromFunction((list) => list[0])
   const parts: [why: string, policy: Policy][] = [
     ['a function', own],
@@ -197,7 +197,7 @@ test('is not there when a part of the policy is the user’s own code', () => {
   }
 })
 
-test('what it leaves out is as when code leaves it out, and trusted proxies are the scope’s', () => {
+test('what it leaves out has the default, and trusted proxies come from the scope', () => {
   for (const by of ['client-address', { 'client-address': {} }] as const) {
     assert.equal(policyFromData({ sticky: { by } }, scope).data, sticky({ by: hash(clientAddress(scope)) }).data)
   }

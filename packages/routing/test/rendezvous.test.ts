@@ -14,7 +14,7 @@ function slotsOf(keys: string[], slots: { slot: number; weight: number }[], seed
   return keys.map((key) => rendezvous(hashKey(key, seed), slots)?.slot ?? -1)
 }
 
-test('killing one of 8 slots moves exactly its own share of 10,000 keys, and its replacement gets them back', () => {
+test('removing one of 8 slots moves exactly its own share of 10,000 keys, and its replacement gets them back', () => {
   const eight = candidates(0, 0, 0, 0, 0, 0, 0, 0)
   for (const keys of Object.values(KEYS)) {
     const before = slotsOf(keys, eight)
@@ -55,7 +55,7 @@ test('shares are in proportion to weight', () => {
   }
 })
 
-test('the seed deals the keys anew', () => {
+test('another seed maps the keys differently', () => {
   const keys = KEYS.users as string[]
   const eight = candidates(0, 0, 0, 0, 0, 0, 0, 0)
   const [one, other] = [slotsOf(keys, eight, 'one'), slotsOf(keys, eight, 'other')]
@@ -63,7 +63,7 @@ test('the seed deals the keys anew', () => {
   assert.ok(Math.abs(same - 1250) < 150, `${same}`)
 })
 
-test('chooses nobody of nobody, the newer generation of one slot, and the next when one is not allowed', () => {
+test('chooses nothing of nothing, the newer generation of one slot, and the next when one is not allowed', () => {
   const key = hashKey('alice', '')
   assert.is(rendezvous(key, []), undefined)
   const [old, recent] = [candidate(1, 0, { generation: 1 }), candidate(1, 0, { generation: 2 })]

@@ -1,10 +1,10 @@
-// The table looks only at the routes that a path's first segment leaves; held against a plain scan of all of them, in order.
+// The table tries only the routes that fit a path's first segment. The result is compared with a plain scan of all routes in order.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
+import { comparedPath, readPath } from '../src/head/path-readings.ts'
 import { patternFault, RequestHead, type Route, type RouteMatch, RouteTable, routeName } from '../src/index.ts'
 import { compilePattern } from '../src/path-pattern.ts'
-import { comparedPath, readPath } from '../src/path-readings.ts'
 import { readRaw } from './fixtures.ts'
 
 const test = suite('RouteTable, in order')
@@ -72,7 +72,7 @@ function joined(segments: readonly string[]): string {
   return `/${segments.join('/')}`
 }
 
-/** Is this route taken when it is alone? By definition, with nothing left out and nothing looked up. */
+/** Does this route match when it is alone? By definition, without shortcuts. */
 function takes({ path, method, host }: RouteMatch, asked: RequestHead): boolean {
   const everyPath = path === undefined || path === '*' || path === '/*'
   if (asked.ambiguous || asked.outcome !== 'complete') return everyPath && method === undefined && host === undefined

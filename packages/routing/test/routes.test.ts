@@ -17,7 +17,7 @@ function nameFor(routes: RouteTable<string>, target: string, more: { method?: st
   return routes.find(RequestHead.of({ target, ...more })).name
 }
 
-test('takes the first route that matches, or else the fallback', () => {
+test('uses the first route that matches, or else the fallback', () => {
   const routes = table({ path: '/a/*' }, { path: '/a/b' }, { path: '/c' })
   assert.is(nameFor(routes, '/a/b'), '/a/*')
   assert.is(nameFor(routes, '/c?x'), '/c')
@@ -110,7 +110,7 @@ test('matches fields that are there, or have a value', () => {
   assert.is(nameFor(routes, '/', { headers: { 'x-kind': 'light' } }), 'fallback')
 })
 
-test('gives a head that says nothing to the first route for everything, or else to the fallback', () => {
+test('sends an untrusted head to the first catch-all route, or else to the fallback', () => {
   const heads = [RequestHead.addressOnly(), readRaw('GET /a HTTP/1.1\r\nHost: b\r\n c\r\n\r\n'), readRaw('\x16\x03\x01\x02\x00\x01')]
   for (const head of heads) {
     assert.is(table({ path: '/a/*' }, { method: 'GET' }, { path: '/*', host: 'b' }, { path: '/*' }).find(head).name, '/*')
@@ -130,7 +130,7 @@ test('names routes after what they match', () => {
   assert.is(routeName({}), '/*')
 })
 
-test('explains what it tried, in agreement with what it finds', () => {
+test('explains what it tried, in agreement with find', () => {
   const routes = table(
     { path: '/a/*' },
     { method: 'POST' },
@@ -150,7 +150,7 @@ test('explains what it tried, in agreement with what it finds', () => {
       'host c.com is not a.com',
       'host c.com is not *.b.com',
       'header x is not 1',
-      'header y is not there',
+      'header y is missing',
       'matches',
     ],
   )

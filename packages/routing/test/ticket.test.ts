@@ -21,7 +21,7 @@ test('opens what it has issued', () => {
   )
 })
 
-test('a ticket is good in its own pool only', () => {
+test('a ticket is valid in its own pool only', () => {
   const seal = new TicketSeal([OLD])
   const text = seal.issue(CONTENTS)
   assert.is(seal.open(text, 'heavy', NOW), undefined)
@@ -29,7 +29,7 @@ test('a ticket is good in its own pool only', () => {
   assert.is(seal.open(text, 'heavy', NOW), undefined)
 })
 
-test('a ticket expires, also once it is known', () => {
+test('a ticket expires, even a remembered one', () => {
   const seal = new TicketSeal([OLD])
   const text = seal.issue(CONTENTS)
   assert.is(seal.open(text, 'web', NOW + 60_000), undefined)
@@ -48,7 +48,7 @@ test('keys rotate: the first signs, both verify, and a key that is gone verifies
   assert.is(new TicketSeal([{ id: 1, secret: 'another' }]).open(before, 'web', NOW), undefined)
 })
 
-test('a change of any byte, or any character, makes it nothing', () => {
+test('a change of any byte or character invalidates it', () => {
   const seal = new TicketSeal([NEW, OLD])
   const text = seal.issue(CONTENTS)
   assert.ok(seal.open(text, 'web', NOW))
@@ -68,7 +68,7 @@ test('a change of any byte, or any character, makes it nothing', () => {
   }
 })
 
-test('garbage is nothing and never throws', () => {
+test('garbage is invalid and never throws', () => {
   const seal = new TicketSeal([OLD])
   const form = fc.string({ unit: fc.constantFrom(...'AZaz09-_'), minLength: 36, maxLength: 36 })
   fc.assert(
@@ -77,7 +77,7 @@ test('garbage is nothing and never throws', () => {
   )
 })
 
-test('remembers a bounded number of good tickets and still opens them all', () => {
+test('remembers a bounded number of verified tickets and still opens them all', () => {
   const seal = new TicketSeal([OLD])
   const texts = Array.from({ length: 3000 }, (_, slot) => seal.issue({ ...CONTENTS, slot }))
   for (let round = 0; round < 2; round++) {

@@ -1,4 +1,4 @@
-// The long form of the races of test/support/drain-cases.ts.
+// The long form of the races in test/support/drain-cases.ts.
 
 import { nativeTransport, portableTransport } from '@switchyard/handoff'
 import { assert, suite } from '../../../test/suite.ts'

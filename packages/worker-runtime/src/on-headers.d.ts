@@ -1,4 +1,4 @@
-// on-headers has no types of its own.
+// on-headers ships no types.
 declare module 'on-headers' {
   import type { ServerResponse } from 'node:http'
   /** Calls `listener` when the response's head is about to be written. */

@@ -1,4 +1,4 @@
-// Makes the name of this package known to the app, in the way that the running version of Node has.
+// Makes this package importable from the app by its name, with the hooks that this version of Node has.
 
 import { readFileSync } from 'node:fs'
 import module from 'node:module'
@@ -6,16 +6,16 @@ import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isOwn, resolve } from './resolve-hook.ts'
 
-/** What the types of the oldest Node that is supported don't have. */
+/** Missing in the types of the oldest supported Node. */
 interface Hooks {
-  /** From Node 22.15 on. */
+  /** Since Node 22.15. */
   readonly registerHooks?: (hooks: { resolve: typeof resolve }) => unknown
-  /** Every `require` asks it. */
+  /** Every `require` calls it. */
   _resolveFilename(request: string, parent: unknown, ...rest: unknown[]): string
 }
 
-/** To be called before the app is loaded. `entry`: the app's first file. */
-export function knowOwnName(entry: string | undefined): void {
+/** Must run before the app is loaded. `entry`: the app's first file. */
+export function resolveOwnName(entry: string | undefined): void {
   const hooks = module as unknown as Hooks
   if (hooks.registerHooks !== undefined) return void hooks.registerHooks({ resolve })
   const { _resolveFilename: resolveFilename } = hooks
@@ -24,7 +24,7 @@ export function knowOwnName(entry: string | undefined): void {
   hooks._resolveFilename = function (request, parent, ...rest) {
     return Reflect.apply(resolveFilename, this, [request, isOwn(request) ? here : parent, ...rest])
   }
-  // Here the hook runs in a thread of its own, of some megabytes: not for apps that begin with `require`.
+  // On older Node the hook runs in a thread of its own, which takes some megabytes, so only apps that begin as ES modules get it.
   if (entry !== undefined && beginsAsModule(entry)) module.register(import.meta.resolve('@switchyard/worker-runtime/resolve-hook'))
 }
 
@@ -42,7 +42,7 @@ function beginsAsModule(entry: string): boolean {
   }
 }
 
-/** What the nearest package.json says of its files. */
+/** The `type` of the nearest package.json. */
 function typeOf(folder: string): unknown {
   const text = readText(join(folder, 'package.json'))
   if (text === '') return dirname(folder) === folder ? undefined : typeOf(dirname(folder))

@@ -1,125 +1,78 @@
-// Every message between the primary and a worker, one sentence each, and the checks that each side makes on arrival.
+// The start data of a worker, every message between the primary and a worker, and the checks of messages on arrival.
 
 import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
-import { readCommands, type SessionCommand, type SessionReply } from './sessions/session-messages.ts'
-import type { SessionSettings } from './sessions/session-settings.ts'
+import type { SessionSettings } from '@switchyard/sessions'
+import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
+import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 
-/** An address as an app asks for it or the primary has it. */
-export interface ServerAddress {
-  readonly host?: string | undefined
-  readonly port?: number | undefined
-  readonly path?: string | undefined
-}
-
-/** What clients say first to a server: the head of a request, the hello of TLS, or anything, or nothing. */
-export type ServerKind = 'http' | 'tls' | 'net'
-
-/** Worker to primary over the pipe for that. The worker's loop stands still until it has the answer. */
-export type ListenRequest =
-  /** A server of the app listens. `id`: the worker's own name for it. */
-  | ({
-      readonly ask: 'listen'
-      readonly id: number
-      readonly kind: ServerKind
-      readonly ipv6Only: boolean
-      readonly reusePort: boolean
-      readonly backlog: number | undefined
-      /** Of the file of a unix socket, by the worker's umask. */
-      readonly mode: number
-    } & ServerAddress)
-  /** A server listens by itself: a line for the log. */
-  | ({ readonly ask: 'own'; readonly id: number; readonly why: 'exclusive' | 'fd' | 'handle' } & ServerAddress)
-  /** That server has closed. */
-  | { readonly ask: 'close'; readonly id: number }
-  /** The file of its unix socket gets this mode. */
-  | { readonly ask: 'chmod'; readonly id: number; readonly mode: number }
-
-/** A server that got a listener. */
-export interface ListenPlace {
-  readonly listener: number
-  readonly address: ServerAddress
-  /** It also serves what comes by listeners that no server of this worker has asked for. */
-  readonly isMain: boolean
-  /** The config names other addresses than this server asked for, and it serves those while no other server does. */
-  readonly standsIn: boolean
-}
-
-/** Primary to worker. `errno`: why not, as the system's error number; 0: done. */
-export type ListenAnswer =
-  /** `moved`: a server that stood in, and what it has now. */
-  | (ListenPlace & { readonly moved?: (ListenPlace & { readonly id: number }) | undefined })
-  /** It is not balanced: the kernel shares its socket between the workers. */
-  | { readonly shared: true }
-  | { readonly errno: number; readonly host?: string | undefined }
-
-/** A route as a worker needs it: where a request belongs, whether it stays, and which responses get a ticket. */
+/** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {
   readonly name: string
   readonly match: RouteMatch
   readonly pool: string
   readonly ticket?: TicketOptions | undefined
-  /** Cookies that the app sets and that it goes by. Left out: none. */
+  /** Cookies of the app that identify visitors on this route. Left out: none. */
   readonly learns?: readonly string[] | undefined
-  /** A policy that has an opinion on later requests, as data. `own`: it is the user's own code, see `WorkerStart.ownPolicies`. Left out: none. */
+  /** A policy that decides on later requests, as data. `own`: the user's own code, see `WorkerStart.ownPolicies`. Left out: none. */
   readonly policy?: PolicyData | 'own' | undefined
 }
 
-/** When idle connections go back to the primary: when it pays, after every response, or never. */
+/** When idle connections are given back to the primary: when it pays, after every response, or never. */
 export type RestMode = 'auto' | 'always' | 'never'
 
-/** How a worker gets policies that are the user's own code: the module exports `loadPolicies(file, variables)`, which gives them in the order of the routes. */
+/** Where a worker loads policies that are the user's own code: `loadPolicies(file, variables)` of the module returns them in the order of the routes. */
 export interface OwnPolicies {
   readonly module: string
   readonly file: string
-  /** Environment variables of the balancer that the file may read, and that the worker's own environment has not. */
+  /** Environment variables of the balancer that the file may read and that the worker's own environment lacks. */
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** How it is with the sessions of a worker; all counts are since its start. */
+/** State of a worker's sessions. Counts are since its start. */
 export interface SessionReport {
   readonly kind: 'embedded' | 'redis'
-  /** `down`: the store is not asked for a while, since it did not answer. */
+  /** `down`: the store did not answer and is not asked for a while. */
   readonly state: 'up' | 'down'
-  /** Those that failed are among them. */
+  /** Including failed ones. */
   readonly commands: number
   readonly failed: number
-  /** What they took together. */
+  /** Total duration of the commands. */
   readonly sumMs: number
-  /** What the worker keeps of what it has read, at this moment. */
+  /** Entries in the near cache at this moment. */
   readonly nearEntries: number
-  /** Reads that this has answered, and those that it could not. */
+  /** Reads that the near cache answered, and those that it could not answer. */
   readonly nearHits: number
   readonly nearMisses: number
 }
 
-/** What a worker is told at its start; see start-pipe.ts for how. */
+/** The start data of a worker; see start-pipe.ts. */
 export interface WorkerStart {
   readonly pool: string
   readonly slot: number
   readonly generation: number
   readonly ends: ChannelEnds
-  /** Descriptor of the pipe over which this worker asks the primary to listen. */
+  /** Descriptor of the pipe for `ListenRequest`s. */
   readonly listenPipe: number
-  /** The unix socket, in a folder of mode 0700, on which the app's first server really listens; further ones have names beside it. */
+  /** The unix socket, in a folder of mode 0700, on which the app's first server really listens. Further servers have sockets beside it. */
   readonly privateSocket: string
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
-  /** In order; the last is taken when no other matches. */
+  /** In order. The last is the fallback. */
   readonly routes: readonly WorkerRoute[]
   readonly ownPolicies?: OwnPolicies | undefined
   readonly trustedProxies: readonly string[]
-  /** Proves to another worker that a request was forwarded by one of us. */
+  /** Proves to another worker that a worker forwarded a request. */
   readonly forwardToken: string
   readonly rest: RestMode
-  /** Of the pool's seats, by slot; a slot beyond the list has 1. */
+  /** Weights of the pool's slots. A slot beyond the list has weight 1. */
   readonly weights: readonly number[]
-  /** How long a request that can't move may wait for a worker. */
+  /** How long a request on a connection that can't move may wait for a worker. */
   readonly forwardTimeoutMs: number
-  /** Where routes of the pool give tickets: how long nobody may have come before a drained worker says so. */
+  /** With tickets, a draining worker reports `drained` only when no request has come for this long. */
   readonly drainReturnMs: number
-  /** What the app is sent when it is to end; left out: what it listens for. */
+  /** The signal that stops the app. Left out: SIGINT if the app listens for that alone, else SIGTERM. */
   readonly stopSignal?: NodeJS.Signals | undefined
-  /** Connections older than about this are let go; 0 or left out: none is. */
+  /** Connections older than about this are moved or ended. 0 or left out: never. */
   readonly maxConnectionAgeMs?: number | undefined
   readonly sessions: SessionSettings
 }
@@ -127,34 +80,32 @@ export interface WorkerStart {
 /** Primary to worker. */
 export type ToWorker =
   /**
-   * Let go of what you have: connections move or end, websockets are closed one by one within `spreadMs`. `last`: nothing more will come; before that
-   * those whom only you know may still come to you.
+   * Drain: connections move or end, and websockets are closed one by one within `spreadMs`. `last`: no connection comes any more; before that,
+   * visitors that only this worker knows still come.
    */
   | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
-  /** Nothing is left for you here: end, as on the stop signal. */
+  /** Exit, as on the stop signal. */
   | { readonly switchyard: 'leave' }
-  /** What the embedded store says to the commands of a batch, in order; a batch with much to say is answered in parts. */
+  /** Replies of the embedded store to a batch of commands, in order. Long replies come in several messages. */
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
-  /** Others have changed these sessions, which you had read or written; undefined: it may be any. */
+  /** Other workers have changed these sessions, which this worker has read or written; undefined: any session may have changed. */
   | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
 
 /** Worker to primary. */
 export type ToPrimary =
-  /** The app's server listens and can be handed connections. */
+  /** The app's server listens and accepts hand-offs. */
   | { readonly switchyard: 'listening'; readonly address: ServerAddress }
-  /** So many bytes of header fields the parser of a server takes; 0: it has none of HTTP/1. */
+  /** The limit on header bytes of a server's HTTP/1 parser; 0: the server has none. */
   | { readonly switchyard: 'header-limit'; readonly bytes: number }
-  /** The worker's load. */
   | { readonly switchyard: 'report'; readonly load: LoadReport }
-  /** How it is with its sessions. */
   | { readonly switchyard: 'session-report'; readonly report: SessionReport }
-  /** These visitors have got their cookie here: `visitorKey` of each. */
+  /** The `visitorKey`s of visitors that got their cookie from this worker. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
-  /** A sentence for the log. `once`: of several workers that say the same, the log has the first only. */
+  /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
-  /** No connection is left; said after a `drain`, and once more, with `last`, after the last one. */
+  /** No connection remains. Sent after a `drain`, and once more with `last` after the last one. */
   | { readonly switchyard: 'drained'; readonly last: boolean }
-  /** Commands for the embedded store; undefined stands for what makes no sense. `hears`: tell me when others change what these read or write. */
+  /** Commands for the embedded store; undefined stands for an invalid one. `hears`: report later changes to these sessions. */
   | {
       readonly switchyard: 'sessions'
       readonly batch: number
@@ -163,12 +114,11 @@ export type ToPrimary =
     }
 
 const MAX_NOTICE = 2000
-const MAX_BACKLOG = 2 ** 31 - 1
-/** Of one response. */
+/** Visitor keys of one response. */
 const MAX_LEARNED = 64
 const VISITOR_KEY = new RegExp(`^[\\w-]{${VISITOR_KEY_LENGTH}}$`)
 
-/** A message from a worker if it is one of ours and makes sense, else undefined: a worker may lie, and an app may send messages of its own. */
+/** A valid message from a worker, else undefined. Workers are not trusted, and an app may send messages of its own. */
 export function readFromWorker(message: unknown): ToPrimary | undefined {
   if (!isRecord(message)) return undefined
   switch (message.switchyard) {
@@ -202,7 +152,7 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
   }
 }
 
-/** A message from the primary, else undefined. */
+/** A valid message from the primary, else undefined. */
 export function readFromPrimary(message: unknown): ToWorker | undefined {
   if (!isRecord(message)) return undefined
   switch (message.switchyard) {
@@ -217,47 +167,12 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
     }
     case 'sessions-changed': {
       const { ids } = message
-      // Of what is not understood anything may be true.
+      // An invalid list may mean any session.
       const isList = Array.isArray(ids) && ids.every((id) => typeof id === 'string')
       return { switchyard: 'sessions-changed', ids: isList ? ids : undefined }
     }
     default:
       return undefined
-  }
-}
-
-/** What a worker asks, if it makes sense. */
-export function readListenRequest(from: unknown): ListenRequest | undefined {
-  if (!isRecord(from) || !Number.isSafeInteger(from.id)) return undefined
-  const id = from.id as number
-  if (from.ask === 'close') return { ask: 'close', id }
-  if (from.ask === 'chmod') return { ask: 'chmod', id, mode: readMode(from.mode) }
-  const address = readAddress(from)
-  if (from.ask === 'own') return { ask: 'own', id, why: from.why === 'fd' || from.why === 'handle' ? from.why : 'exclusive', ...address }
-  if (from.ask !== 'listen') return undefined
-  if ((address.path === undefined) === (address.port === undefined)) return undefined
-  return {
-    ask: 'listen',
-    id,
-    kind: from.kind === 'http' || from.kind === 'tls' ? from.kind : 'net',
-    ...address,
-    ipv6Only: from.ipv6Only === true,
-    reusePort: from.reusePort === true,
-    mode: readMode(from.mode),
-    backlog: Number.isSafeInteger(from.backlog) && (from.backlog as number) > 0 ? Math.min(from.backlog as number, MAX_BACKLOG) : undefined,
-  }
-}
-
-/** Rights alone: a socket needs no other bits. */
-function readMode(from: unknown): number {
-  return Number(from) & 0o777
-}
-
-function readAddress(from: Record<string, unknown>): ServerAddress {
-  return {
-    host: typeof from.host === 'string' ? from.host : undefined,
-    port: Number.isInteger(from.port) && (from.port as number) >= 0 && (from.port as number) <= 65535 ? (from.port as number) : undefined,
-    path: typeof from.path === 'string' && from.path !== '' ? from.path : undefined,
   }
 }
 
@@ -313,7 +228,7 @@ function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {
   }
 }
 
-/** Numbers of a worker: nonsense is worth nothing, and is counted. */
+/** Checks numbers from a worker: an impossible value becomes 0 and is counted. */
 class Checked {
   faults = 0
 
@@ -330,8 +245,4 @@ class Checked {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : {}
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

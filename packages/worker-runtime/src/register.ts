@@ -1,4 +1,4 @@
-// The preload (`node --import`): whatever listens in this process joins the pool. The app needs no change.
+// The preload of a worker (`node --import`): every server that listens in this process joins the pool. The app needs no change.
 
 import { Server as HttpServer, maxHeaderSize } from 'node:http'
 import type { Server } from 'node:net'
@@ -10,162 +10,169 @@ import {
   listenerOf,
   type Offer,
   publishConnections,
+  ReadySlots,
   rowWords,
-  ToldSeats,
 } from '@switchyard/handoff'
-import { Asking } from './asking.ts'
-import { BoundConnections } from './bound-connections.ts'
-import { ConnectionAges } from './connection-ages.ts'
-import { Departures } from './departures.ts'
-import { Drain } from './drain.ts'
+import { ConnectionAges } from './drain/connection-ages.ts'
+import { Drain } from './drain/drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
-import { openGate } from './gate.ts'
-import { Http2Sessions } from './http2-sessions.ts'
-import { InFlight } from './in-flight.ts'
-import { joinOnListen } from './join.ts'
-import { LearnedCookies, learnedNames } from './learned-cookies.ts'
-import { knowOwnName } from './own-name.ts'
-import { Reception } from './receive.ts'
-import { startReports } from './report.ts'
-import { Rest } from './rest.ts'
+import { resolveOwnName } from './own-name.ts'
+import { startLoadReports } from './reports/load-reports.ts'
+import { startSessionReports } from './reports/session-reports.ts'
+import { keepTickShape } from './reports/tick-shape.ts'
+import { UnknownSessions } from './reports/unknown-sessions.ts'
+import { hookRequests } from './request-hook.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
-import { Servers } from './servers.ts'
-import { startSessionReports } from './session-reports.ts'
-import { letGoOfSessions, openedStatus } from './sessions/open-sessions.ts'
-import { HeldSignals, usualStopSignal } from './signals.ts'
-import { Steering } from './steer.ts'
-import { keepTickShape } from './tick-shape.ts'
-import { TicketCookies } from './ticket-cookie.ts'
-import { UnknownSessions } from './unknown-sessions.ts'
-import { Upgraded } from './upgraded.ts'
-import { Visitors } from './visitors.ts'
-import { buildRoutes } from './worker-routes.ts'
+import { Servers } from './server/balanced-servers.ts'
+import { HeldSignals, usualStopSignal } from './server/held-signals.ts'
+import { Http2Sessions } from './server/http2-sessions.ts'
+import { InFlight } from './server/in-flight.ts'
+import { hookAppListen } from './server/listen-hook.ts'
+import { Receiver } from './server/receiver.ts'
+import { Websockets } from './server/websockets.ts'
+import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
+import { BoundConnections } from './steering/bound-connections.ts'
+import { ConnectionMover } from './steering/connection-mover.ts'
+import { PlacementClient } from './steering/placement-client.ts'
+import { Rest } from './steering/rest.ts'
+import { Steering } from './steering/steering.ts'
+import { TicketCookies } from './steering/ticket-cookie.ts'
+import { VisitorCache } from './steering/visitor-cache.ts'
+import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
+import { buildRoutes } from './steering/worker-routes.ts'
 
-knowOwnName(process.argv[1])
+resolveOwnName(process.argv[1])
 
 const runtime = isMainThread ? openRuntime(process.env) : undefined
 
 if (runtime !== undefined) {
-  // The primary may have to ask where this process hangs: its inspector, when it is opened, must not need the port that another's has.
+  // The primary opens the inspector of a hanging worker. Port 0 keeps it from colliding with the inspector of another process.
   if (!process.execArgv.some((argument) => /^--(inspect|debug)/.test(argument))) process.debugPort = 0
   keepTickShape()
   await register(runtime)
 }
 
+/** Wires the parts of a worker, each after those that it uses. */
 async function register(runtime: Runtime): Promise<void> {
-  let unknownSessions: UnknownSessions | undefined
-  const bound = new BoundConnections((name) => {
-    const message = `the app keeps '${name}' on its sockets: such a connection stays with its worker while it is open`
-    runtime.send({ switchyard: 'notice', level: 'info', message })
-  })
-  const inFlight = new InFlight((response) => {
-    bound.noteResponse(response)
-    unknownSessions?.noteResponse(response)
-  })
+  const { start, end } = runtime
+  const { outbox } = end
   const servers = new Servers()
-  /** One for each server, also for one that listens again. */
-  const receptions = new WeakMap<Server, Reception>()
-  /** Servers that listen, or have connections. */
+  /** Servers that listen, or still have connections. */
   const serving = new Set<Server>()
+  /** One for each server; a server that listens again keeps its own. */
+  const receivers = new WeakMap<Server, Receiver>()
+  /** The row in the load board and the ready slots; undefined until the first server listens. */
+  let row: Int32Array | undefined
+  let slots: ReadySlots | undefined
+  /** Undefined while the routes are built. */
   let drain: Drain | undefined
-  let told: ToldSeats | undefined
-  let words: Int32Array | undefined
 
+  // Signals and messages may come while the routes are built.
+  const { stopSignal } = start
   const signals = new HeldSignals()
-  const { stopSignal } = runtime.start
   signals.hold(stopSignal === undefined ? [] : [stopSignal])
   runtime.onMessage((message) => {
-    if (message.switchyard === 'leave') {
-      for (const server of serving) closeListeningSocket(server)
-      runtime.keepAlive(false)
-      letGoOfSessions()
-      signals.send(stopSignal ?? usualStopSignal())
-    } else if (message.switchyard !== 'drain') return
+    if (message.switchyard === 'leave') exit()
+    else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
     else {
-      // Between the end of the drain and the word to end there may be nothing else.
+      // Until the primary's next message nothing else may keep the process alive.
       runtime.keepAlive(true)
       drain.order(message)
     }
   })
 
-  const { start } = runtime
-  const learns = learnedNames(start.routes, start.pool).length > 0
-  const visitors = learns ? new Visitors(start, () => performance.now()) : undefined
-  const table = await buildRoutes(runtime, () => told?.list ?? [], visitors)
-  unknownSessions = new UnknownSessions({
+  const isLearning = learnedNames(start.routes, start.pool).length > 0
+  const visitors = isLearning ? new VisitorCache(start, () => performance.now()) : undefined
+  const table = await buildRoutes(runtime, () => slots?.list ?? [], visitors)
+
+  const bound = new BoundConnections((name) => {
+    const message = `the app stores '${name}' on its sockets: such a connection stays with its worker while it is open`
+    runtime.send({ switchyard: 'notice', level: 'info', message })
+  })
+  const unknownSessions = new UnknownSessions({
     table,
-    workers: () => told?.list.length ?? 0,
+    workers: () => slots?.list.length ?? 0,
     warn: (message) => runtime.send({ switchyard: 'notice', level: 'warn', message, once: true }),
   })
-  const { end } = runtime
-  const { outbox } = end
-  const asking = new Asking(runtime, outbox)
-  const cookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
-  const learned = visitors && new LearnedCookies(runtime, table, visitors)
-  const forwarder = new Forwarder({ token: runtime.start.forwardToken })
-  const isSteered = Steering.isNeeded(table, runtime.start.pool)
-  const steering = isSteered
-    ? new Steering({ runtime, table, asking, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
-    : undefined
-  const departures = new Departures(table, outbox, bound)
-  const upgraded = new Upgraded()
-  const sessions = new Http2Sessions()
-  const whoGoes = { servers: () => [...serving], departures, upgraded, sessions, chance: Math.random }
-  drain = new Drain({ runtime, inFlight, outbox, ...whoGoes })
-  const rest = new Rest(runtime.start.rest, table, bound, departures, end, inFlight)
+  const inFlight = new InFlight((response) => {
+    bound.onResponse(response)
+    unknownSessions.onErrorResponse(response)
+  })
 
-  joinOnListen(runtime, servers, (server) => {
-    const isFirst = words === undefined
-    words ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => asking.onAnswer(id, verdict) })
+  const placement = new PlacementClient(runtime, outbox)
+  const forwarder = new Forwarder({ token: start.forwardToken })
+  const steering = Steering.isNeeded(table, start.pool)
+    ? new Steering({ runtime, table, placement, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
+    : undefined
+  const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
+  const visitorCookies = visitors && new VisitorCookies(runtime, table, visitors)
+  const mover = new ConnectionMover(table, outbox, bound)
+  const rest = new Rest({ mode: start.rest, table, bound, mover, end, inFlight })
+
+  const websockets = new Websockets()
+  const http2Sessions = new Http2Sessions()
+  const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
+  drain = new Drain({ runtime, inFlight, outbox, ...connections })
+
+  hookAppListen(runtime, servers, (server) => {
+    const isFirst = row === undefined
+    row ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => placement.onAnswer(id, verdict) })
     for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
     serving.add(server)
-    if (!receptions.has(server)) takeIn(server, words)
+    if (!receivers.has(server)) addServer(server, row)
     runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
     if (!isFirst) return
-    // From here on it is the app's server that keeps the process alive, as it does without us.
+    // From here on the app's server keeps the process alive, as it does outside a pool.
     runtime.keepAlive(false)
-    told = new ToldSeats(words, runtime.start.weights)
-    inFlight.publish(words, () => end.loopIsBusy())
-    startReports(runtime, inFlight, words)
-    startSessionReports(runtime, openedStatus)
-    const maxAgeMs = runtime.start.maxConnectionAgeMs ?? 0
-    if (maxAgeMs > 0) new ConnectionAges({ maxAgeMs, ...whoGoes }).start()
+    slots = new ReadySlots(row, start.weights)
+    inFlight.publish(row, () => end.loopIsBusy())
+    startLoadReports(runtime, inFlight, row)
+    startSessionReports(runtime, sessionsStatus)
+    const { maxConnectionAgeMs = 0 } = start
+    if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
   })
+
+  function addServer(server: Server, row: Int32Array): void {
+    const receiver = new Receiver(server, inFlight, () => end.loopIsFree())
+    receivers.set(server, receiver)
+    hookRequests(server, {
+      countConnections: publishConnections(server, row, rowWords.connections),
+      receiver,
+      forwarded: new ForwardedRequests(server, start.forwardToken),
+      inFlight,
+      ticketCookies,
+      visitorCookies,
+      steering,
+      rest,
+      bound,
+      mover,
+      websockets,
+      http2Sessions,
+      outbox,
+    })
+  }
 
   function receive(offer: Offer): void {
     const server = servers.serverFor(listenerOf(offer.tag))
-    const reception = server && receptions.get(server)
-    if (reception !== undefined) return reception.receive(offer)
-    // It is for a server that has closed long ago: as when a server of Node closes, what it has not accepted is cut off.
+    const receiver = server && receivers.get(server)
+    if (receiver !== undefined) return receiver.receive(offer)
+    // Its server closed long ago. Node resets connections that a closing server has not accepted; so do we.
     offer.claim(0)
     offer.release()
     inFlight.countReceived()
   }
 
-  function takeIn(server: Server, words: Int32Array): void {
-    const reception = new Reception(server, inFlight, () => end.loopIsFree())
-    receptions.set(server, reception)
-    openGate(server, {
-      noteConnections: publishConnections(server, words, rowWords.connections),
-      reception,
-      inFlight,
-      cookies,
-      learned,
-      steering,
-      rest,
-      bound,
-      departures,
-      upgraded,
-      sessions,
-      outbox,
-      forwarded: new ForwardedRequests(server, runtime.start.forwardToken),
-    })
+  function exit(): void {
+    for (const server of serving) closeListeningSocket(server)
+    runtime.keepAlive(false)
+    unrefSessions()
+    signals.send(stopSignal ?? usualStopSignal())
   }
 }
 
-/** Where the app says nothing, `--max-http-header-size` does. */
+/** The server's limit on bytes of header fields. An unset limit is that of `--max-http-header-size`. */
 function headerLimitOf(server: Server): number {
   if (!(server instanceof HttpServer || server instanceof TlsServer)) return 0
   return (server as { maxHeaderSize?: number | undefined }).maxHeaderSize || maxHeaderSize

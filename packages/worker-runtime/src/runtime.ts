@@ -1,4 +1,4 @@
-// Who this process is: its seat, its seal and its line to the primary. One per process; absent outside a pool.
+// This worker's identity and its connection to the primary. One per process; absent outside a pool.
 
 import { randomBytes } from 'node:crypto'
 import { openWorkerEnd, type WorkerEnd } from '@switchyard/handoff'
@@ -9,14 +9,14 @@ import { readStart } from './start-pipe.ts'
 export interface Runtime {
   readonly start: WorkerStart
   readonly seal: TicketSeal
-  /** This worker's end of its channel. */
+  /** This worker's end of the channel to the primary. */
   readonly end: WorkerEnd
   send(message: ToPrimary): void
   onMessage(listener: (message: ToWorker) => void): void
-  /** Does the line to the primary keep this process alive when nothing else does? At first it does. */
+  /** Whether the connection to the primary keeps this process alive. At first it does. */
   keepAlive(keeps: boolean): void
-  /** Messages of changes that the primary has sent, those on their way too; undefined: that can't be seen. */
-  toldChanges(): number | undefined
+  /** Number of change messages that the primary has sent, including those on their way; undefined over the portable channel. */
+  sentChanges(): number | undefined
 }
 
 const KEY_BYTES = 32
@@ -28,17 +28,17 @@ export function currentRuntime(): Runtime | undefined {
   return runtime
 }
 
-/** Reads the start data; undefined: this process is no worker. Throws as `readStart`. */
+/** Reads the start data; undefined if this process is no worker. Throws as `readStart` does. */
 export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
   const start = readStart(env)
   if (start === undefined) return undefined
   const end = openWorkerEnd(start.ends)
   const { control } = end
   const listeners: ((message: ToWorker) => void)[] = []
-  const hear = (message: unknown): boolean => {
-    const ours = readFromPrimary(message)
-    if (ours !== undefined) for (const listener of listeners) listener(ours)
-    return ours !== undefined
+  const onFrame = (message: unknown): boolean => {
+    const valid = readFromPrimary(message)
+    if (valid !== undefined) for (const listener of listeners) listener(valid)
+    return valid !== undefined
   }
   runtime = {
     start,
@@ -49,19 +49,19 @@ export function openRuntime(env: NodeJS.ProcessEnv): Runtime | undefined {
     },
     onMessage(listener) {
       listeners.push(listener)
-      if (listeners.length === 1) control.onFrame(hear)
+      if (listeners.length === 1) control.onFrame(onFrame)
     },
     keepAlive(keeps) {
-      // The channel of Node's own IPC: node:cluster listens on it, which counts like a listener of the app's. The control pipe keeps nothing alive.
+      // Node's own IPC channel: the listener of node:cluster counts like one of the app. The control pipe keeps nothing alive.
       if (keeps) process.channel?.ref()
       else process.channel?.unref()
     },
-    toldChanges: () => end.toldChanges(),
+    sentChanges: () => end.sentChanges(),
   }
   return runtime
 }
 
-/** A pool without routes by ticket has no keys: its seal opens nothing, and nobody opens what it seals. */
+/** A pool without ticket routes has no keys. Its seal gets a random key, which no other process has. */
 function sealOf({ ticketKeys }: WorkerStart): TicketSeal {
   const keys = ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'base64') }))
   return new TicketSeal(keys.length === 0 ? [{ id: 0, secret: randomBytes(KEY_BYTES) }] : keys)

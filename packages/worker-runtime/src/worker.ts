@@ -1,10 +1,10 @@
-// This worker as its app may know it.
+// This worker as its app sees it.
 
+import type { RedisClient } from '@switchyard/sessions'
 import { currentRuntime } from './runtime.ts'
-import { sessionRedis } from './sessions/open-sessions.ts'
-import type { RedisClient } from './sessions/redis-connection.ts'
+import { sessionRedis } from './session-adapters/open-sessions.ts'
 
-/** The seat of this process. Outside a pool `slot` and `pool` are undefined. */
+/** The place of this process in its pool. Outside a pool every property is undefined. */
 export const worker = {
   get slot(): number | undefined {
     return currentRuntime()?.start.slot
@@ -16,8 +16,8 @@ export const worker = {
     return currentRuntime()?.start.generation
   },
   /**
-   * The connection of ioredis that sessions go over, for commands of the app's own; undefined: sessions are not in Redis. It does not wait: a command without a connection
-   * fails, and one that blocks, or a subscription, needs `redis.duplicate({ socketTimeout: undefined, enableOfflineQueue: true })`.
+   * The ioredis connection of the sessions, for commands of the app; undefined unless sessions are in Redis. Without a connection to Redis a command
+   * fails at once. Blocking commands and subscriptions need `redis.duplicate({ socketTimeout: undefined, enableOfflineQueue: true })`.
    */
   get redis(): RedisClient | undefined {
     return sessionRedis()

@@ -1,20 +1,21 @@
-// What a worker says is checked on arrival: it may lie, and an app may send messages of its own.
+// Messages are checked on arrival: a worker is not trusted, and an app may send messages of its own.
 
 import { responseBoundsMs } from '@switchyard/handoff'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
-import { readFromPrimary, readFromWorker, readListenRequest, type ToPrimary } from '../src/protocol.ts'
+import { readListenRequest } from '../src/listen-protocol.ts'
+import { readFromPrimary, readFromWorker, type ToPrimary } from '../src/protocol.ts'
 
 const test = suite('protocol')
 
-test('messages of the app are not ours', () => {
+test('messages of the app are ignored', () => {
   for (const message of [undefined, null, 1, 'drained', [], {}, { switchyard: 'nonsense' }, { type: 'report' }]) {
     assert.is(readFromWorker(message), undefined)
     assert.is(readFromPrimary(message), undefined)
   }
 })
 
-test('a wish to listen is what was said, or nothing', () => {
+test('a request to listen is read as sent, or not at all', () => {
   const wish = {
     ask: 'listen',
     id: 1,
@@ -39,14 +40,14 @@ test('a wish to listen is what was said, or nothing', () => {
     { path: '' },
   ]) {
     const read = readListenRequest({ ...wish, ...changes })
-    // A path that is none is as if it were left out.
+    // An invalid path counts as left out.
     assert.is(read === undefined, !('path' in changes && changes.path === ''), JSON.stringify(changes))
   }
   assert.equal(readListenRequest({ ask: 'close', id: 3, port: 7 }), { ask: 'close', id: 3 })
   assert.equal(readListenRequest({ ask: 'chmod', id: 3, mode: 0o4666 }), { ask: 'chmod', id: 3, mode: 0o666 })
 })
 
-test('nonsense in a report becomes 0, and a share stays a share', () => {
+test('impossible values in a report become 0, and a share is at most 1', () => {
   const load = { inFlight: -3, connections: '9', received: 2.7, loopLagMs: Number.NaN, utilisation: 7, latencyMs: Number.POSITIVE_INFINITY }
   assert.equal(readFromWorker({ switchyard: 'report', load }), {
     switchyard: 'report',
@@ -85,7 +86,7 @@ const LOAD = {
 }
 const readReport = (load: object) => (readFromWorker({ switchyard: 'report', load }) as Extract<ToPrimary, { switchyard: 'report' }>).load
 
-test('a report comes as it was sent', () => {
+test('a valid report is unchanged', () => {
   assert.equal(readReport({ ...LOAD, details: DETAILS }), { ...LOAD, details: DETAILS, faults: 0 })
   assert.equal(readReport(LOAD), { ...LOAD, details: undefined, faults: 0 })
 })
@@ -104,15 +105,15 @@ const lies: [what: string, said: unknown, read: unknown, faults: number][] = [
   ],
 ]
 for (const [what, said, details, faults] of lies)
-  test(`details that lie: ${what}`, () => assert.equal(readReport({ ...LOAD, details: said }), { ...LOAD, details, faults }))
+  test(`impossible details: ${what}`, () => assert.equal(readReport({ ...LOAD, details: said }), { ...LOAD, details, faults }))
 
-test('a server says how long a head its parser takes', () => {
+test('the header limit of a server is read', () => {
   const read = (bytes: unknown) => (readFromWorker({ switchyard: 'header-limit', bytes }) as { bytes: number }).bytes
   assert.is(read(65_536), 65_536)
   for (const lie of [-1, Number.NaN, '1', undefined, Number.POSITIVE_INFINITY]) assert.is(read(lie), 0)
 })
 
-test('an address is a port, a host or a path, or nothing', () => {
+test('only valid parts of an address are read', () => {
   const read = (address: unknown) => readFromWorker({ switchyard: 'listening', address })
   assert.equal(read({ port: 99999, host: 1, path: {} }), {
     switchyard: 'listening',
@@ -121,14 +122,14 @@ test('an address is a port, a host or a path, or nothing', () => {
   assert.is(read('3000'), undefined)
 })
 
-test('an order to drain is the last one only if it says so, and its time is an amount', () => {
+test('a drain order is the last one only with `last`, and its time is a valid number', () => {
   const read = (more: object) => readFromPrimary({ switchyard: 'drain', ...more })
   assert.equal(read({ last: true, spreadMs: 5000 }), { switchyard: 'drain', last: true, spreadMs: 5000 })
   assert.equal(read({ last: 'yes', spreadMs: -1 }), { switchyard: 'drain', last: false, spreadMs: 0 })
   assert.equal(read({}), { switchyard: 'drain', last: false, spreadMs: 0 })
 })
 
-test('commands for sessions come as they were sent, and nonsense as nothing, one by one', () => {
+test('valid session commands are unchanged, and each invalid one becomes undefined', () => {
   const commands = [
     ...[
       ['read', 'a', null],
@@ -152,7 +153,7 @@ test('commands for sessions come as they were sent, and nonsense as nothing, one
   assert.is(readFromWorker({ ...batch, batch: 'x', commands }), undefined)
 })
 
-test('of changes to sessions that are not understood any may be meant', () => {
+test('an invalid list of changed sessions means any session', () => {
   const read = (ids: unknown) => readFromPrimary({ switchyard: 'sessions-changed', ids })
   assert.equal(read(['a', 'b']), { switchyard: 'sessions-changed', ids: ['a', 'b'] })
   for (const ids of [undefined, null, 'a', ['a', 1]]) assert.equal(read(ids), { switchyard: 'sessions-changed', ids: undefined })
@@ -160,7 +161,7 @@ test('of changes to sessions that are not understood any may be meant', () => {
   assert.is(readFromPrimary({ switchyard: 'session-replies', batch: null, replies: [] }), undefined)
 })
 
-test('visitors that a worker tells of are keys, and not too many', () => {
+test('learned visitors are valid keys, and bounded', () => {
   const key = 'x'.repeat(22)
   const read = (keys: unknown) => readFromWorker({ switchyard: 'learned', keys })
   assert.equal(read([key, 'short', `${key}x`, 5, null, '!'.repeat(22), key]), { switchyard: 'learned', keys: [key, key] })
@@ -168,7 +169,7 @@ test('visitors that a worker tells of are keys, and not too many', () => {
   assert.equal(read(new Array(1000).fill(key)), { switchyard: 'learned', keys: new Array(64).fill(key) })
 })
 
-test('what a worker says of its sessions is numbers, and one of two words', () => {
+test('a session report has numbers, and one of two states', () => {
   const report = { kind: 'redis', state: 'down', commands: 5, failed: 2, sumMs: 1.5, nearEntries: 3, nearHits: 4, nearMisses: 1 } as const
   assert.equal(readFromWorker({ switchyard: 'session-report', report }), { switchyard: 'session-report', report })
   assert.equal(readFromWorker({ switchyard: 'session-report', report: { kind: 5, commands: -1, sumMs: 'long' } }), {
@@ -183,7 +184,7 @@ test('a notice is bounded', () => {
   assert.is(read.message.length, 2000)
 })
 
-test('a notice of many workers is told once only when it says so', () => {
+test('a notice is logged once only with `once`', () => {
   const read = (once?: unknown) => readFromWorker({ switchyard: 'notice', message: 'x', once }) as { once: boolean }
   assert.equal(
     [read(), read(1), read(true)].map(({ once }) => once),

@@ -1,4 +1,4 @@
-// How a worker gets its start data, and who does not take itself for one.
+// How a worker gets its start data, and which processes are no workers.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ writeFileSync(
    process.disconnect()`,
 )
 
-/** Starts a process with a pipe as its descriptor 4. */
+/** Starts a process with a pipe as descriptor 4. */
 function start(variable: Readonly<Record<string, string>>): ChildProcess {
   return fork(app, [], {
     execArgv: ['--import', import.meta.resolve('tsx')],
@@ -39,27 +39,27 @@ async function toldTo(child: ChildProcess): Promise<unknown> {
   return message
 }
 
-test('start data of any size comes through, and the variable goes', async () => {
+test('start data of any size arrives, and the variable is removed', async () => {
   const child = start(startVariable(4))
   const routes = Array.from({ length: 20_000 }, (_, index) => ({ name: `/a/path/of/some/length/${index}`, match: {}, pool: 'web' }))
   sendStart(child.stdio[4] as Writable, { pool: 'web', routes } as unknown as WorkerStart)
   assert.equal(await toldTo(child), { told: ['web', 20_000], variable: null })
 })
 
-test('a process of another parent is no worker, whatever it has inherited', async () => {
+test('a process with another parent is no worker, whatever variable it inherits', async () => {
   const child = start({ SWITCHYARD_WORKER: `4:${process.pid + 1}` })
   assert.equal(await toldTo(child), { told: null, variable: null })
   assert.is(readStart({ SWITCHYARD_WORKER: `4:${process.ppid}` }), undefined, 'nor is one without a channel to its parent')
   for (const text of ['', 'x', '{"pool":"web"}']) assert.is(readStart({ SWITCHYARD_WORKER: text }), undefined)
 })
 
-test('a primary of another version is told as what it is, and so is one that has ended', async () => {
+test('a primary of another version, and one that has exited, are errors of their own', async () => {
   const other = start(startVariable(4))
   ;(other.stdio[4] as Writable).end('{"protocol":2,"start":{}}')
   assert.match(((await toldTo(other)) as { told: string }).told, /another version of Switchyard.*'balancer upgrade'/)
   const ended = start(startVariable(4))
   ;(ended.stdio[4] as Writable).end()
-  assert.match(((await toldTo(ended)) as { told: string }).told, /the primary ended before/)
+  assert.match(((await toldTo(ended)) as { told: string }).told, /the primary exited before/)
 })
 
 test.run()

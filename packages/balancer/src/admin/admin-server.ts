@@ -1,17 +1,16 @@
-// The admin page: what Prometheus, an orchestrator or a person asks of the balancer. It only reads; delete it and the way of a connection is unchanged.
+// The admin page of the primary, for Prometheus, orchestrators and people. It only reads the status.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { formatAddress } from '../config/listen.ts'
+import { formatAddress } from '../config/listen-options.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import type { BalancerStatus, StatusSource } from '../status.ts'
+import type { BalancerStatus, PoolStatus, StatusSource } from '../status.ts'
+import { boundConnections } from '../system/bounded-connections.ts'
 import { byOwner } from '../system/port-owner.ts'
-import { boundConnections } from './bounded-connections.ts'
 import { Metrics } from './metrics.ts'
-import { unreadyReasons } from './readiness.ts'
 
-/** A page that is up, or why there is none. */
+/** An open page, or the reason why there is none. */
 export type AdminResult =
   | { url: string; server: Server; warning?: undefined; close(): Promise<void> }
   | { url?: undefined; server?: undefined; warning: string; close(): Promise<void> }
@@ -19,17 +18,17 @@ export type AdminResult =
 type Answer = { status: number; type: string; body: string }
 type Page = () => Answer | Promise<Answer>
 
-const maxConnections = 64
-/** Every page is there at once: a request that takes longer to come, or an answer that is not read, is a client's fault. */
-const headersTimeoutMs = 5_000
-const requestTimeoutMs = 10_000
-const silenceMs = 10_000
-const CLOSE_MS = 500
+const MAX_CONNECTIONS = 64
+/** Every page is answered at once, so a longer wait is the client's fault. */
+const HEADERS_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 10_000
+const IDLE_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 500
 
 /**
- * Serves `/metrics`, `/livez`, `/readyz` and `/status` on the address of the settings. While `isStopping`, it is not ready, whatever it still serves.
- * `fd`: a socket that listens there already.
- * When the port is in use: ERR_ADDRESS_IN_USE if the user asked for this address, else a result with a warning and no page.
+ * Serves `/metrics`, `/livez`, `/readyz` and `/status`. While `isStopping`, `/readyz` answers 503, even if connections are still accepted.
+ * `fd`: a socket that listens on the address already.
+ * If the address can't be used: throws ERR_ADDRESS_IN_USE or ERR_LISTEN if the user asked for it, otherwise returns a warning and no page.
  */
 export async function startAdmin(
   address: NonNullable<Settings['admin']>,
@@ -39,11 +38,11 @@ export async function startAdmin(
 ): Promise<AdminResult> {
   const pages = pagesOf(source, isStopping)
   const server = createServer(
-    { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 1_000 },
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
     (request, response) => void answer(pages, request, response),
   )
-  server.timeout = silenceMs
-  boundConnections(server, maxConnections)
+  server.timeout = IDLE_TIMEOUT_MS
+  boundConnections(server, MAX_CONNECTIONS)
   try {
     await listen(server, fd === undefined ? { host: address.host, port: address.port } : { fd })
   } catch (error) {
@@ -63,7 +62,7 @@ function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, P
   ])
 }
 
-/** Only what a restart may mend. That the loop turns is told by the answer itself, also when there is no status. */
+/** 503 only for what a restart of the primary may repair. Without a status the answer is 200: it shows that the event loop turns. */
 function livez(source: StatusSource): Answer {
   const dead = deadPools(source)
   return dead.length === 0 ? text(200, 'ok') : text(503, dead.map((name) => `pool ${name}: every worker has failed too often`).join('\n'))
@@ -83,6 +82,20 @@ function readyz(status: BalancerStatus, stopping: boolean): Answer {
   return reasons.length === 0 ? text(200, 'ok') : text(503, reasons.join('\n'))
 }
 
+/** One line for each reason why the balancer can't serve every route. Empty: it is ready. */
+export function unreadyReasons({ accepting, pools }: BalancerStatus): string[] {
+  const reasons = pools.filter((pool) => pool.ready === 0).map(unreadyReason)
+  return accepting ? reasons : ['no connections are accepted', ...reasons]
+}
+
+function unreadyReason({ name, desired, workers }: PoolStatus): string {
+  const states = (['starting', 'draining'] as const).flatMap((state) => {
+    const count = workers.filter((worker) => worker.state === state).length
+    return count === 0 ? [] : [`${count} ${state}`]
+  })
+  return `pool ${name}: none of ${desired} workers is ready${states.length === 0 ? '' : ` (${states.join(', ')})`}`
+}
+
 async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { status, type, body } = await answerOf(pages, request)
   response.writeHead(status, {
@@ -96,8 +109,8 @@ async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage
 
 async function answerOf(pages: ReadonlyMap<string, Page>, { method, url = '/' }: IncomingMessage): Promise<Answer> {
   const page = pages.get(url.split('?', 1)[0] as string)
-  if (page === undefined) return text(404, `not found; there are ${[...pages.keys()].join(' ')}`)
-  if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD')
+  if (page === undefined) return text(404, `not found; the pages are ${[...pages.keys()].join(' ')}`)
+  if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are allowed')
   try {
     return await page()
   } catch (error) {
@@ -112,7 +125,7 @@ function text(status: number, line: string): Answer {
 function listen(server: Server, where: { host: string; port: number } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    // exclusive: the page belongs to the primary alone, whatever a cluster would do with the port.
+    // exclusive: node:cluster must not share the port with workers.
     server.listen({ ...where, exclusive: true }, () => {
       server.off('error', reject)
       resolve()
@@ -122,25 +135,25 @@ function listen(server: Server, where: { host: string; port: number } | { fd: nu
 
 function failed(address: NonNullable<Settings['admin']>, cause: unknown): AdminResult {
   const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
-  const where = formatAddress(address)
+  const shown = formatAddress(address)
   const why = inUse ? `it is in use${byOwner(address)}` : (cause as Error).message
-  const advice = "choose another address with --admin or the option admin, or 'off'"
+  const advice = "choose another address with --admin or the option 'admin', or turn the page off with --admin off"
   if (!address.explicit)
     return {
-      warning: `there is no admin page, so no metrics and no health checks: ${where} can't be used, ${why}; ${advice}`,
+      warning: `there is no admin page, so no metrics and no health checks: ${shown} can't be used: ${why}; ${advice}`,
       close: async () => {},
     }
-  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${where}: ${why}; ${advice}`, {
+  throw new BalancerError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_LISTEN', `The admin page can't listen on ${shown}: ${why}; ${advice}`, {
     source: 'system',
     retryable: inUse,
     cause,
   })
 }
 
-/** Whoever asks at this moment is answered. */
+/** Requests under way are answered, for CLOSE_TIMEOUT_MS at most. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS)
     server.close(() => {
       clearTimeout(timer)
       resolve()

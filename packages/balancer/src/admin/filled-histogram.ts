@@ -1,11 +1,11 @@
-// A Prometheus histogram whose buckets are counted elsewhere: prom-client's own can only observe one value after the other.
+// A Prometheus histogram whose buckets are counted by the workers. prom-client's own histogram can only observe single values.
 
 import { Histogram, type MetricObjectWithValues, type MetricValueWithName, type Registry } from 'prom-client'
 import type { BalancerStatus } from '../status.ts'
 
 type Values = MetricObjectWithValues<MetricValueWithName<string>>
 
-/** One series: how many values fell into each bucket, the last of them beyond every bound, and the sum of all. */
+/** One series: the number of values in each bucket, last those above every bound, and the sum of all values. */
 export interface HistogramRow {
   labels: Record<string, string | number>
   counts: readonly number[]
@@ -22,32 +22,32 @@ export interface FilledHistogramOptions {
 }
 
 export class FilledHistogram extends Histogram {
-  readonly #options: FilledHistogramOptions
-  #rows: HistogramRow[] = []
+  private readonly definition: FilledHistogramOptions
+  private rows: HistogramRow[] = []
 
   constructor(options: FilledHistogramOptions, registry: Registry) {
     const { name, help, labels, buckets } = options
     super({ name, help, labelNames: labels, buckets, registers: [registry] })
-    this.#options = options
+    this.definition = options
   }
 
   fill(status: BalancerStatus): void {
-    this.#rows = this.#options.read(status)
+    this.rows = this.definition.read(status)
   }
 
   override async get(): Promise<Values> {
-    const { name, help } = this.#options
-    const values = this.#rows.flatMap((row) => this.#valuesOf(row))
+    const { name, help } = this.definition
+    const values = this.rows.flatMap((row) => this.valuesOf(row))
     return { name, help, type: 'histogram', aggregator: 'sum', values } as unknown as Values
   }
 
-  /** What the registry asks when there is one. */
+  /** The registry prefers this method to `get` if it exists. */
   getForPromString(): Promise<Values> {
     return this.get()
   }
 
-  #valuesOf({ labels, counts, sum }: HistogramRow): MetricValueWithName<string>[] {
-    const { name, buckets } = this.#options
+  private valuesOf({ labels, counts, sum }: HistogramRow): MetricValueWithName<string>[] {
+    const { name, buckets } = this.definition
     let count = 0
     const below = [...buckets, '+Inf'].map((bound, index) => {
       count += counts[index] ?? 0

@@ -1,37 +1,37 @@
-// Totals of a seat over all the processes that sat in it. A process counts from 0; a Prometheus counter must never fall when it is replaced.
+// Totals of a slot over all its processes. Each process counts from 0, but a Prometheus counter must not fall when a worker is replaced.
 
 import { responseBoundsMs } from '@switchyard/handoff'
 import type { PoolStatus, WorkerStatus } from '../status.ts'
 
-/** Everything that a process counts from its start, in one list. */
+/** All counts of one process since its start. */
 type Counts = readonly number[]
 
-interface SlotTotal {
+interface RunningTotal {
   pool: string
   slot: number
-  /** Of processes that are gone. */
-  departed: Counts
-  /** Last seen counts of each process in the seat, by generation and pid. */
+  /** The sum over processes that have exited. */
+  exited: Counts
+  /** Last known counts of each present process, by generation and pid. */
   present: Map<string, Counts>
   restarts: number
 }
 
-/** What became of a seat since the balancer started. */
-export interface SeatTotals {
+/** Counts of a slot since the balancer started. */
+export interface SlotTotal {
   pool: string
   slot: number
   restarts: number
   handOffs: number
   begun: number
   failed: number
-  /** What its workers asked the store of sessions, how often that failed, and what it took. */
+  /** Commands that its workers sent to the session store, those that failed, and their total duration. */
   sessionCommands: number
   sessionCommandsFailed: number
   sessionCommandsMs: number
-  /** Reads of sessions that were answered without asking, and those that were not. */
+  /** Session reads that the near cache answered, and those that needed the store. */
   nearHits: number
   nearMisses: number
-  /** How many of the timed requests fell into each bucket of `responseBoundsMs`, and beyond. */
+  /** Timed requests in each bucket of `responseBoundsMs`, last those above every bound. */
   responses: readonly number[]
   responseSumMs: number
 }
@@ -39,36 +39,36 @@ export interface SeatTotals {
 const PLAIN_COUNTS = 9
 const NONE: Counts = new Array(PLAIN_COUNTS + responseBoundsMs.length + 1).fill(0)
 
-/** Keeps totals per pool and slot. Bounded by the number of slots that ever were. */
+/** Keeps totals per pool and slot. Bounded by the number of slots that have ever existed. */
 export class SlotTotals {
-  readonly #totals = new Map<string, SlotTotal>()
+  private readonly totals = new Map<string, RunningTotal>()
 
-  /** Takes in what the pools say now and returns the totals of every seat. */
-  update(pools: readonly PoolStatus[]): SeatTotals[] {
-    const now = new Map<SlotTotal, Map<string, Counts>>()
+  /** Adds the present counts of the pools and returns the totals of every slot. */
+  update(pools: readonly PoolStatus[]): SlotTotal[] {
+    const now = new Map<RunningTotal, Map<string, Counts>>()
     for (const pool of pools) {
       for (const worker of pool.workers) {
-        const total = this.#totalOf(pool.name, worker.slot)
+        const total = this.totalOf(pool.name, worker.slot)
         const present = now.get(total) ?? new Map<string, Counts>()
         present.set(`${worker.generation}:${worker.pid}`, countsOf(worker))
         now.set(total, present)
         total.restarts = Math.max(total.restarts, worker.restarts)
       }
     }
-    return [...this.#totals.values()].map((total) => {
+    return [...this.totals.values()].map((total) => {
       settle(total, now.get(total) ?? new Map())
-      const counts = sum([total.departed, ...total.present.values()])
+      const counts = sum([total.exited, ...total.present.values()])
       const { pool, slot, restarts } = total
       return { pool, slot, restarts, ...namedCounts(counts) }
     })
   }
 
-  #totalOf(pool: string, slot: number): SlotTotal {
+  private totalOf(pool: string, slot: number): RunningTotal {
     const key = `${pool}/${slot}`
-    const known = this.#totals.get(key)
+    const known = this.totals.get(key)
     if (known !== undefined) return known
-    const total: SlotTotal = { pool, slot, departed: NONE, present: new Map(), restarts: 0 }
-    this.#totals.set(key, total)
+    const total: RunningTotal = { pool, slot, exited: NONE, present: new Map(), restarts: 0 }
+    this.totals.set(key, total)
     return total
   }
 }
@@ -79,7 +79,7 @@ function countsOf({ handOffs, begun, failed, sessions, details }: WorkerStatus):
   return details === null ? plain : [...plain, details.responses.sumMs, ...details.responses.counts]
 }
 
-function namedCounts(counts: Counts): Omit<SeatTotals, 'pool' | 'slot' | 'restarts'> {
+function namedCounts(counts: Counts): Omit<SlotTotal, 'pool' | 'slot' | 'restarts'> {
   const [handOffs = 0, begun = 0, failed = 0, sessionCommands = 0, sessionCommandsFailed = 0, sessionCommandsMs = 0, ...rest] = counts
   const [nearHits = 0, nearMisses = 0, responseSumMs = 0, ...responses] = rest
   return {
@@ -96,11 +96,11 @@ function namedCounts(counts: Counts): Omit<SeatTotals, 'pool' | 'slot' | 'restar
   }
 }
 
-/** The last counts of a process that left are added to the departed, and so is a count that fell: its pid was used again. */
-function settle(total: SlotTotal, present: Map<string, Counts>): void {
+/** Adds the last counts of processes that have exited. A count that fell means that the pid was reused by a new process. */
+function settle(total: RunningTotal, present: Map<string, Counts>): void {
   for (const [worker, counts] of total.present) {
     const now = present.get(worker)
-    total.departed = sum([total.departed, counts.map((count, index) => (now === undefined || (now[index] ?? 0) < count ? count : 0))])
+    total.exited = sum([total.exited, counts.map((count, index) => (now === undefined || (now[index] ?? 0) < count ? count : 0))])
   }
   total.present = present
 }

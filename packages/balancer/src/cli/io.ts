@@ -1,20 +1,25 @@
-// What the command line touches of the world. Passed in, so that tests run commands without a process of their own.
+// Everything that commands use of their process: output, environment, signals, the balancer. Tests pass their own.
 
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
+import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
 import { folderAsWritten } from '../system/written-path.ts'
-import type { Estate } from '../upgrade/estate.ts'
-import type { Inheritance } from '../upgrade/inheritance.ts'
-import { UPGRADE_VARIABLE } from '../upgrade/talk.ts'
+import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
+import type { Startup } from '../upgrade/startup.ts'
 
-/** The balancer as the command line sees it. */
+/** The part of the balancer that commands use. */
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
-  readonly estate: Estate
+  readonly extraSockets: ExtraSockets
   start(): Promise<void>
+}
+
+/** The version of this package. */
+export function ownVersion(): string {
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 export interface TextOutput {
@@ -37,50 +42,50 @@ export interface CliIo {
   env: NodeJS.ProcessEnv
   cwd: string
   signals: Signals
-  /** Started by a balancer that runs, to take its place. */
-  isSuccessor: boolean
-  /** Has the terminal gone that the command wrote to? */
+  /** A running balancer started this process for an upgrade. */
+  isNewPrimary: boolean
+  /** Is the terminal gone that the command wrote to? */
   hasLostTerminal(): boolean
-  /** From now on the command ends when nobody can read any more what it prints. */
-  endWithOutput(): void
-  /** From now on the command goes on then. */
-  outliveOutput(): void
-  /** Is such a process there? */
+  /** From now on the command exits when its stdout is closed, as by `| head`. */
+  exitWhenOutputCloses(): void
+  /** From now on the command keeps running when its output is closed. */
+  ignoreClosedOutput(): void
+  /** Does the process exist? A zombie does not count. */
   isAlive(pid: number): boolean
-  /** What this process was started with. */
-  inherit(): Promise<Inheritance>
-  createBalancer(settings: Settings, inheritance: Inheritance): Promise<RunningBalancer>
+  /** The sockets and the old primary that this process was started with. */
+  readStartup(): Promise<Startup>
+  createBalancer(settings: Settings, startup: Startup): Promise<RunningBalancer>
 }
 
-/** The real world. The balancer is loaded only when it is to run, so that the other commands need no native module. */
+/** The real process. The balancer is imported only to start it, so that other commands need no native module. */
 export function processIo(): CliIo {
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    // A reload reads again what stands behind the name of a link, and not what did at the start.
+    // The path with its symbolic links: a reload follows a link to its new target.
     cwd: folderAsWritten(process.env.PWD, process.cwd()),
     signals: process,
-    isSuccessor: process.env[UPGRADE_VARIABLE] !== undefined,
+    isNewPrimary: process.env[UPGRADE_VARIABLE] !== undefined,
     hasLostTerminal: () => process.stdout.isTTY === true && !isatty(1),
-    endWithOutput: () => void process.stdout.on('error', endWell),
-    outliveOutput() {
-      process.stdout.off('error', endWell)
+    exitWhenOutputCloses: () => void process.stdout.on('error', exitWithSuccess),
+    ignoreClosedOutput() {
+      process.stdout.off('error', exitWithSuccess)
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
     },
     isAlive,
-    async inherit() {
-      const { inherit } = await import('../upgrade/inheritance.ts')
-      return inherit(process.env, process.pid)
+    async readStartup() {
+      const { readStartup } = await import('../upgrade/startup.ts')
+      return readStartup(process.env, process.pid)
     },
-    async createBalancer(settings, inheritance) {
+    async createBalancer(settings, startup) {
       const { Balancer } = await import('../balancer.ts')
-      return new Balancer(settings, inheritance)
+      return new Balancer(settings, startup)
     },
   }
 }
 
-function endWell(): never {
+function exitWithSuccess(): never {
   process.exit(0)
 }
 
@@ -91,7 +96,7 @@ function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
   try {
-    // One that has ended, and that nobody has asked for its exit code.
+    // A zombie: its parent has not read its exit code yet.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return process.platform !== 'linux'

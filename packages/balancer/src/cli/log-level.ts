@@ -1,25 +1,25 @@
-// What the log tells from: what the command line says, or else the balancer's own variable. `LOG_LEVEL` is the app's, for a logger with levels of its own.
+// The level of the log: from the command line, or else from SWITCHYARD_LOG_LEVEL. `LOG_LEVEL` belongs to the app, whose logger may have other levels.
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
-export const logLevelVariable = 'SWITCHYARD_LOG_LEVEL'
+const LOG_LEVEL_VARIABLE = 'SWITCHYARD_LOG_LEVEL'
 
-const defaultLevel = 'info'
+const DEFAULT_LEVEL = 'info'
 
-/** `warning`: the variable has no level, in one sentence. */
+/** `warning`: the variable names no level; one sentence. */
 export interface LogLevel {
   readonly level: string
   readonly warning?: string | undefined
 }
 
-/** `asked`: the option of the command line. */
-export function logLevelOf(asked: string | undefined, env: NodeJS.ProcessEnv): LogLevel {
-  const text = env[logLevelVariable]
-  if (asked !== undefined || !text) return { level: asked ?? defaultLevel }
-  const level = logLevels.find((one) => one === text.toLowerCase())
+/** `option`: the level of the command line. */
+export function logLevelOf(option: string | undefined, env: NodeJS.ProcessEnv): LogLevel {
+  const text = env[LOG_LEVEL_VARIABLE]
+  if (option !== undefined || !text) return { level: option ?? DEFAULT_LEVEL }
+  const level = LOG_LEVELS.find((one) => one === text.toLowerCase())
   if (level !== undefined) return { level }
   return {
-    level: defaultLevel,
-    warning: `${logLevelVariable}: expected one of ${logLevels.join(', ')}, got '${text}'; the log is as with ${defaultLevel}`,
+    level: DEFAULT_LEVEL,
+    warning: `${LOG_LEVEL_VARIABLE}: expected one of ${LOG_LEVELS.join(', ')}, got '${text}'; using ${DEFAULT_LEVEL}`,
   }
 }

@@ -1,10 +1,10 @@
-// Where log lines go: readable on a terminal, JSON otherwise. What workers print is passed on whatever the level, with its seat in front. The newest lines are kept in
-// a ring besides, for `balancer logs`.
+// Writes the log: readable lines on a terminal, JSON otherwise. Lines that workers print are written at every level but silent.
+// The newest lines are kept in a ring for `balancer logs`.
 
 import { type Logger, pino } from 'pino'
 import { PinoPretty } from 'pino-pretty'
-import type { LogEntry } from '../admin/control-protocol.ts'
-import { LogRing } from '../admin/log-ring.ts'
+import type { LogEntry } from '../control/control-protocol.ts'
+import { LogRing } from '../control/log-ring.ts'
 import type { TextOutput } from './io.ts'
 import { printable, printableJsonText } from './printable.ts'
 
@@ -25,18 +25,17 @@ export interface OutputLine {
 export interface Log {
   logger: Logger
   output(line: OutputLine): void
-  /** The newest lines, whatever becomes of the others. */
+  /** The newest lines. */
   ring: LogRing
-  /** Resolves when everything is written, or after a second. */
+  /** Resolves when everything is written, or after FLUSH_TIMEOUT_MS. */
   flush(): Promise<void>
 }
 
-/** Beyond this much that nobody reads, JSON lines are dropped rather than kept. */
-const maxUnwrittenBytes = 16 * 1024 * 1024
-const flushTimeoutMs = 1_000
-const infoLevel = 30
+/** JSON lines are dropped when more than this is unwritten, because their reader is slow. */
+const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
+const FLUSH_TIMEOUT_MS = 1_000
+const INFO_LEVEL = 30
 
-/** Makes the log of a command. */
 export function createLog(options: LogOptions): Log {
   return options.pretty ? readableLog(options) : jsonLog(options)
 }
@@ -44,7 +43,7 @@ export function createLog(options: LogOptions): Log {
 function readableLog({ output, level }: LogOptions): Log {
   const ring = new LogRing()
   const format = lineFormat(output.isTTY === true)
-  // Formatted at once and not in a stream: lines of the log and of the workers keep their order.
+  // Formatted synchronously, not in a stream: log lines and worker lines keep their order.
   const logger = pino(
     { level },
     {
@@ -69,25 +68,25 @@ function readableLog({ output, level }: LogOptions): Log {
 }
 
 /**
- * How a line reads on a terminal, with its end: of the log with time and level, of a worker with its seat. Of what is in it a terminal obeys colours only; what
- * follows in a message of several lines stands back, so that it is no line of the log.
+ * Formats a line for a terminal: a log line with time and level, a worker's line with its slot. Escape sequences other than colours become visible.
+ * Further lines of one message are indented, so that they can't pass for log lines.
  */
 export function lineFormat(colour: boolean): (entry: LogEntry) => string {
   const format = PinoPretty.prettyFactory({ colorize: colour, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', hideObject: true })
   return (entry) => {
-    const { pool, slot, stream, msg: said = '' } = entry
-    const msg = printable(said, colour).replaceAll('\n', '\n    ')
+    const { pool, slot, stream, msg: raw = '' } = entry
+    const msg = printable(raw, colour).replaceAll('\n', '\n    ')
     if (stream === undefined) return format({ ...entry, msg })
-    const seat = `${pool}/${slot} | `
-    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${seat}\x1b[0m` : seat}${msg}\n`
+    const prefix = `${pool}/${slot} | `
+    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${prefix}\x1b[0m` : prefix}${msg}\n`
   }
 }
 
 function jsonLog({ output, level }: LogOptions): Log {
   const ring = new LogRing()
-  // A reader that stands still must not stop the primary, as writing to a pipe at once would.
+  // A synchronous write to a pipe would block the primary while the reader is slow.
   const isFile = output === process.stdout && output.isTTY !== true
-  const file = isFile ? pino.destination({ dest: 1, sync: false, maxLength: maxUnwrittenBytes }) : undefined
+  const file = isFile ? pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES }) : undefined
   const destination = file ?? (output.isTTY === true ? { write: (line: string) => output.write(printableJsonText(line)) } : output)
   const logger = pino(
     { level, base: null },
@@ -110,7 +109,7 @@ function jsonLog({ output, level }: LogOptions): Log {
     flush: () =>
       new Promise((resolve) => {
         if (file === undefined) return resolve()
-        const timer = setTimeout(resolve, flushTimeoutMs)
+        const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
         file.flush(() => {
           clearTimeout(timer)
           resolve()
@@ -120,5 +119,5 @@ function jsonLog({ output, level }: LogOptions): Log {
 }
 
 function entryOf({ pool, slot, stream, line }: OutputLine): LogEntry {
-  return { time: Date.now(), level: infoLevel, msg: line, pool, slot, stream }
+  return { time: Date.now(), level: INFO_LEVEL, msg: line, pool, slot, stream }
 }

@@ -1,16 +1,16 @@
-// What is wrong with a config. Faults are collected, never thrown one by one; each says where, what was expected and what came.
+// What is wrong with a config. Faults are collected and reported together; each says where it is, what was expected and what was found.
 
 import { BalancerError } from '../errors.ts'
 
 export interface Fault {
   /** Such as `pools.web.workers` or `routes[2].pool`; empty for the config as a whole. */
   path: string
-  /** A fault with a code of its own. */
+  /** Set for a fault with an error code of its own. */
   kind?: 'app-not-found'
   message: string
 }
 
-/** One error for all faults, one line each. `file` names the config they are in. */
+/** One ERR_CONFIG for all faults, one line each. `file` names the config they are in. */
 export function configError(faults: readonly Fault[], file: string | undefined): BalancerError {
   const where = file === undefined ? 'The configuration' : file
   const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
@@ -23,7 +23,7 @@ export function describeFault({ path, message }: Fault): string {
   return path === '' ? message : `${path}: ${message}`
 }
 
-/** Writes a path as one would in JavaScript: `routes[2].header`, `pools["a b"]`. */
+/** A path in the syntax of JavaScript: `routes[2].header`, `pools["a b"]`. */
 export function formatPath(keys: readonly unknown[]): string {
   return keys.reduce<string>((path, key) => {
     if (typeof key === 'number') return `${path}[${key}]`
@@ -33,7 +33,7 @@ export function formatPath(keys: readonly unknown[]): string {
   }, '')
 }
 
-/** A value as a fault shows it: short, on one line. */
+/** A short form of a value, on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (value === null || typeof value !== 'object') return typeof value === 'string' ? `'${shorten(value)}'` : String(value)
@@ -46,10 +46,10 @@ function shorten(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}…` : line
 }
 
-/** ` (did you mean 'heavy'?)` when a known name is near, else nothing. */
+/** ` (did you mean 'heavy'?)` when a known name is similar, else an empty string. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   let nearest: string | undefined
-  // Half a word may be wrong in a short one, a third in a long one; beyond that a guess would mislead.
+  // Up to half the letters of a short word may differ, and a third of a long one. A guess further off would mislead.
   let least = Math.max(1, Math.floor(word.length / (word.length < 7 ? 2 : 3))) + 1
   for (const name of known) {
     const distance = editDistance(word.toLowerCase(), name.toLowerCase())
@@ -58,7 +58,7 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return nearest === undefined ? '' : ` (did you mean '${nearest}'?)`
 }
 
-/** Optimal string alignment: inserts, deletes, replacements and swapped neighbours count one each. */
+/** Optimal string alignment distance: an insertion, a deletion, a replacement and a swap of two adjacent letters count one each. */
 function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 20) return Number.POSITIVE_INFINITY
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)]
@@ -73,4 +73,34 @@ function editDistance(a: string, b: string): number {
     rows.push(row)
   }
   return rows[a.length]?.[b.length] as number
+}
+
+/** A part of a config that is not known to have the right shape. */
+export type Loose = Readonly<Record<string, unknown>>
+
+export function looseOf(value: unknown): Loose {
+  return typeof value === 'object' && value !== null ? (value as Loose) : {}
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** A fault when the first number is the larger one. Each comes as a number, if it is one, and as it is written. */
+export function orderFaults(
+  path: string,
+  lessName: string,
+  [less, lessText]: [unknown, unknown],
+  [more, moreText]: [unknown, unknown],
+): Fault[] {
+  return typeof less === 'number' && typeof more === 'number' && less > more
+    ? [{ path, message: `expected at least ${lessName} (${lessText}), got ${moreText}` }]
+    : []
+}
+
+/** A fault when a number is larger than that of another option. */
+export function boundFaults(path: string, boundName: string, value: unknown, bound: unknown): Fault[] {
+  return typeof value === 'number' && typeof bound === 'number' && value > bound
+    ? [{ path, message: `expected at most ${boundName} (${bound}), got ${value}` }]
+    : []
 }

@@ -1,5 +1,5 @@
-// The loader of config files: reads them, and every file of the user's that they import, anew each time. jiti alone leaves ES modules, `.cjs` and JSON to Node, which
-// remembers them for as long as it runs; a reload would read the old ones.
+// The loader of config files. It reads the config and every file that it imports afresh each time. jiti alone leaves ES modules, `.cjs` and JSON to Node, whose
+// module cache would give a reload the old files.
 
 import { createRequire } from 'node:module'
 import { dirname, extname, isAbsolute, join, sep } from 'node:path'
@@ -8,7 +8,7 @@ import type { createJiti, Jiti, JitiOptions } from 'jiti'
 
 const require = createRequire(import.meta.url)
 
-/** What jiti's own entry builds upon: there the import of what it does not transform can be passed in. The version is pinned, and tests hold what is expected of it. */
+/** The files behind jiti's entry, which take the import of untransformed modules as an argument. The version of jiti is pinned, and tests cover what is used of it. */
 const internals = join(dirname(require.resolve('jiti')), '..', 'dist')
 
 type CreateJiti = (
@@ -18,12 +18,12 @@ type CreateJiti = (
   ]
 ) => Jiti
 
-/** Where jiti writes what is too long to be imported otherwise, under a name of its own each time. */
-const ownTemporaries = `${sep}jiti-esm${sep}`
+/** The folder in which jiti writes modules that it can't import as a data URL. Each has a new name, so the cache does no harm. */
+const TEMPORARIES = `${sep}jiti-esm${sep}`
 
-/** Loads from the folder of `path`. `native`: files that are imported as they are, besides those of packages. */
+/** A loader for the folder of `path`. Modules of packages and the files in `native` are imported by Node, and cached. */
 export function freshJiti(path: string, native: readonly string[], options: JitiOptions): Jiti {
-  forgetData()
+  clearJsonCache()
   const create = require(join(internals, 'jiti.cjs')) as CreateJiti
   const transform: JitiOptions['transform'] = (given) => require(join(internals, 'babel.cjs'))(given)
   return create(
@@ -33,21 +33,21 @@ export function freshJiti(path: string, native: readonly string[], options: Jiti
       onError(error) {
         throw error
       },
-      // What is refused here jiti reads and transforms itself.
-      nativeImport: (id) => (isRemembered(String(id), native) ? import(String(id)) : Promise.reject(new Error('to be read afresh'))),
+      // jiti reads and transforms a module itself when this import rejects.
+      nativeImport: (id) => (isCached(String(id), native) ? import(String(id)) : Promise.reject(new Error('read afresh instead'))),
       createRequire,
     },
   )
 }
 
-/** Node's own modules, packages, and what is native. */
-function isRemembered(id: string, native: readonly string[]): boolean {
+/** Whether Node imports the module: a builtin, a package's or one of `native`. */
+function isCached(id: string, native: readonly string[]): boolean {
   const path = id.startsWith('file:') ? fileURLToPath(id) : id
   if (!isAbsolute(path)) return true
-  return [`${sep}node_modules${sep}`, ownTemporaries].some((folder) => path.includes(folder)) || native.includes(path)
+  return [`${sep}node_modules${sep}`, TEMPORARIES].some((folder) => path.includes(folder)) || native.includes(path)
 }
 
-function forgetData(): void {
+function clearJsonCache(): void {
   for (const file of Object.keys(require.cache)) {
     if (extname(file) === '.json' && !file.includes(`${sep}node_modules${sep}`)) delete require.cache[file]
   }

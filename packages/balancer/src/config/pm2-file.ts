@@ -1,53 +1,53 @@
-// Recognises a file that was written for PM2, so that a user who comes from there is told what to do instead of what an app or a config lacks.
+// Recognises a file written for PM2. A user who comes from PM2 then reads what to do, not that an app or a config is missing.
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
-/** The names of PM2's documentation. */
-const usualNames = ['ecosystem.config', 'ecosystem', 'pm2.config', 'process'].flatMap((name) =>
+/** The names in PM2's documentation. */
+const USUAL_NAMES = ['ecosystem.config', 'ecosystem', 'pm2.config', 'process'].flatMap((name) =>
   ['js', 'cjs', 'mjs', 'json', 'yml', 'yaml'].map((extension) => `${name}.${extension}`),
 )
-/** What PM2 takes for its own under any name. */
-const endings = /(?:\.config\.[cm]?js|\.json|\.ya?ml)$/i
-const appsKey = /(?:^|[\s{,"'.])apps["']?\s*[:=]/
-const scriptKey = /(?:^|[\s{,"'])script["']?\s*:\s*["'`]?([^"'`,\s}]+)/
-const instancesKey = /(?:^|[\s{,"'])instances["']?\s*:\s*["']?(\d+)/
-/** Its files are short; more is not read. */
-const maxBytes = 64 * 1024
+/** Endings that PM2 accepts under any name. */
+const ENDINGS = /(?:\.config\.[cm]?js|\.json|\.ya?ml)$/i
+const APPS_KEY = /(?:^|[\s{,"'.])apps["']?\s*[:=]/
+const SCRIPT_KEY = /(?:^|[\s{,"'])script["']?\s*:\s*["'`]?([^"'`,\s}]+)/
+const INSTANCES_KEY = /(?:^|[\s{,"'])instances["']?\s*:\s*["']?(\d+)/
+/** Such files are short. The rest of a longer one is not read. */
+const MAX_BYTES = 64 * 1024
 
-/** What the file is and what to do instead, in two sentences; undefined: it is none of PM2's. The file is looked at and not run. */
+/** Two sentences: that the file is PM2's, and what to do instead. undefined: it is not. The file is read, not run. */
 export function pm2Advice(path: string): string | undefined {
   const name = basename(path)
-  const isUsual = usualNames.includes(name)
-  if (!isUsual && !endings.test(name)) return undefined
+  const isUsual = USUAL_NAMES.includes(name)
+  if (!isUsual && !ENDINGS.test(name)) return undefined
   const text = beginningOf(path)
-  const [, script] = scriptKey.exec(text) ?? []
-  if (script === undefined || !(isUsual || appsKey.test(text))) return undefined
-  // It may also name another command, or compute the path.
+  const [, script] = SCRIPT_KEY.exec(text) ?? []
+  if (script === undefined || !(isUsual || APPS_KEY.test(text))) return undefined
+  // `script` may also name another command, or compute a path.
   const app = /\.[cm]?[jt]s$/.test(script) ? script : 'server.js'
-  const count = Number(instancesKey.exec(text)?.[1] ?? 0)
+  const count = Number(INSTANCES_KEY.exec(text)?.[1] ?? 0)
   return [
     `${path} is a file for PM2, and the balancer can't run or read it.`,
     `  Start the app that it names: 'balancer start ${app}${count > 0 ? ` -i ${count}` : ''}'; or write a balancer.config.ts: export default { app: '${app}' }`,
   ].join('\n')
 }
 
-/** The same of the first PM2 file in a folder. */
+/** The advice for the first PM2 file in a folder. */
 export function pm2AdviceIn(folder: string): string | undefined {
-  for (const name of usualNames) {
+  for (const name of USUAL_NAMES) {
     const advice = pm2Advice(join(folder, name))
     if (advice !== undefined) return advice
   }
   return undefined
 }
 
-/** Empty: there is nothing to read. */
+/** Empty when the file can't be read. */
 function beginningOf(path: string): string {
   try {
     const descriptor = openSync(path, 'r')
     try {
-      const bytes = Buffer.alloc(maxBytes)
-      return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, maxBytes, 0))
+      const bytes = Buffer.alloc(MAX_BYTES)
+      return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, MAX_BYTES, 0))
     } finally {
       closeSync(descriptor)
     }

@@ -1,28 +1,19 @@
-// What a reload can't change: the sockets that the primary has opened, and the bounds of its door.
+// Options that a reload can't change: the sockets that the primary has opened, and the limits of its acceptors.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import { configError, type Fault } from './faults.ts'
-import { formatAddress } from './listen.ts'
+import { fixedLimits } from './limit-options.ts'
+import { formatAddress } from './listen-options.ts'
 
-const DOOR_LIMITS = [
-  'maxHeadBytes',
-  'headTimeoutMs',
-  'maxUnrouted',
-  'maxUnroutedPerAddress',
-  'descriptorShare',
-  'lingerTimeoutMs',
-  'maxResting',
-] as const
-
-/** One ERR_CONFIG for all that differs and may not, or undefined. */
+/** One ERR_CONFIG for all of them that differ; undefined: none does. */
 export function reloadFaults(now: Settings, next: Settings): BalancerError | undefined {
   const faults = [
     fault('listen', now.listen, next.listen, (listen) => listen?.map(formatAddress).join(', ') ?? 'where the app asks to'),
     fault('admin', now.admin, next.admin, (admin) => (admin === undefined ? 'off' : formatAddress(admin))),
     fault('control', now.control, next.control, (control) => (control === false ? 'off' : (control ?? 'the default one'))),
-    ...DOOR_LIMITS.map((name) => fault(name, now.limits[name], next.limits[name], String)),
+    ...fixedLimits.map((name) => fault(name, now.limits[name], next.limits[name], String)),
   ].flat()
   return faults.length === 0 ? undefined : configError(faults, next.file)
 }

@@ -1,30 +1,29 @@
-// Turns a config into settings: looks for every fault first, then fills in the defaults. Below this nothing can be wrong with a setting.
+// Turns a config into settings: collects every fault first, then fills in the defaults. Code that gets settings need not check them.
 
-import { basename, resolve } from 'node:path'
-import { clientAddress, type Policy, type RouteMatch, routeName } from '@switchyard/routing'
+import { clientAddress } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
-import type { LimitSettings, ListenAddress, PoolSettings, RouteSettings, Settings } from '../settings.ts'
-import { findApp, whyNoApp, whyNotRunnable } from './app.ts'
-import { crossFaults } from './checks.ts'
-import type { BalancerConfig, PoolConfig, RouteConfig } from './config.ts'
-import { usableCpus } from './cpus.ts'
-import { defaultAdmin, defaultLimits, defaultPoolName } from './defaults.ts'
-import { configError, describeFault, type Fault, formatPath } from './faults.ts'
-import { parseHostPort, parseListen } from './listen.ts'
-import { policyOf } from './policies.ts'
-import { poolSettings } from './pool-settings.ts'
+import type { Settings } from '../settings.ts'
+import { type BalancerConfig, configSchema } from './config.ts'
+import { configError, describeFault, type Fault, looseOf } from './faults.ts'
+import { limitFaults, limitSettings } from './limit-options.ts'
+import { listenFaults, listenSettings } from './listen-options.ts'
+import { appsOf } from './pool/app.ts'
+import { usableCpus } from './pool/cpus.ts'
+import { poolFaults, poolSettings, poolsOf } from './pool/pool-options.ts'
+import { systemUsers, type UserSource } from './pool/worker-user.ts'
+import { primaryFaults, primarySettings } from './primary-options.ts'
+import { routeFaults, routeSettings } from './route-options.ts'
 import { shapeFaults } from './schema.ts'
-import { secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
-import { sessionSettings } from './session-settings.ts'
-import { thisMachinesUsers, type UserSource } from './users.ts'
+import { secretFaults, secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
+import { sessionFaults, sessionSettings } from './session-options.ts'
 
 export interface ResolveContext {
-  /** What relative paths in the config start from. */
+  /** Relative paths in the config start from it. */
   folder: string
   /** The config file: for faults, and for workers that must load it. */
   file?: string | undefined
   env?: NodeJS.ProcessEnv | undefined
-  /** What `'max'` stands for. */
+  /** The number of workers that `'max'` stands for. */
   cpus?: (() => number) | undefined
   users?: UserSource | undefined
 }
@@ -32,9 +31,9 @@ export interface ResolveContext {
 /** Settings of a config, with every default filled in. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only apps are missing. */
 export function resolveSettings(
   input: unknown,
-  { folder, file, env = process.env, cpus = usableCpus, users = thisMachinesUsers }: ResolveContext,
+  { folder, file, env = process.env, cpus = usableCpus, users = systemUsers }: ResolveContext,
 ): Settings {
-  const faults = [...shapeFaults(input), ...crossFaults(input, { folder, env, users })]
+  const faults = [...shapeFaults(configSchema, input), ...crossFaults(input, folder, env, users)]
   const apps = new Map(appsOf(input, folder))
   const missing = [...apps.values()].filter((app) => 'fault' in app).map(({ fault }) => fault as Fault)
   if (faults.length > 0) throw configError([...faults, ...missing], file)
@@ -44,27 +43,18 @@ export function resolveSettings(
 
   const config = input as BalancerConfig
   const trustedProxies = config.trustedProxies ?? []
-  const limits = limitsOf(config)
-  const pools = Object.entries(poolsOf(config)).map(([name, pool]) =>
-    poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
-  )
-  const policies = new Policies(config, trustedProxies)
-  const firstPool = (pools[0] as PoolSettings).name
+  const limits = limitSettings(config)
   const ticketKeys = ticketKeysOf(secretsOf(config.secret, env))
   return {
     file,
     configVariables: secretsIn(env),
-    name: config.name ?? nameOf(folder),
-    control: typeof config.control === 'string' ? resolve(folder, config.control) : config.control,
-    listen:
-      config.listen === undefined
-        ? undefined
-        : [config.listen].flat().map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
-    unbalanced: (config.unbalanced ?? []).map((one) => (parseListen(one, folder) as { value: ListenAddress }).value),
-    pools,
-    routes: (config.routes ?? []).map((route) => routeSettings(route, firstPool, policies)),
-    defaultPolicy: policies.of(undefined, firstPool),
-    admin: adminOf(config.admin),
+    ...primarySettings(config, folder),
+    listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder),
+    unbalanced: listenSettings(config.unbalanced ?? [], folder),
+    pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
+      poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
+    ),
+    ...routeSettings(config),
     ticketKeys,
     sessions: sessionSettings(config.sessions, { folder, env, ticketKeys }),
     hasSessionSecret: config.sessions?.secret !== undefined,
@@ -74,88 +64,16 @@ export function resolveSettings(
   }
 }
 
-function limitsOf(config: BalancerConfig): LimitSettings {
-  const limits = Object.fromEntries(
-    Object.entries(defaultLimits).map(([name, value]) => [name, config[name as keyof LimitSettings] ?? value]),
-  ) as unknown as LimitSettings
-  return { ...limits, hangTimeoutMs: limits.hangTimeoutMs || Number.POSITIVE_INFINITY }
-}
-
-function nameOf(folder: string): string {
-  const name = basename(folder)
-    .replaceAll(/[^\w.-]/g, '-')
-    .replace(/^[.-]+/, '')
-  return name.slice(0, 63) || 'balancer'
-}
-
-type FoundApp = { file: string; fault?: undefined } | { file?: undefined; fault: Fault }
-
-/** The entry file of each pool, or what is wrong with it. Looks at configs with faults too. */
-function* appsOf(input: unknown, folder: string): Generator<[string, FoundApp]> {
-  if (typeof input !== 'object' || input === null) return
-  const config = input as BalancerConfig
-  const pools: unknown = poolsOf(config)
-  if (typeof pools !== 'object' || pools === null) return
-  for (const [name, pool] of Object.entries(pools)) {
-    if (typeof pool !== 'object' || pool === null) continue
-    const own: unknown = pool.app
-    const app = own ?? config.app
-    const isShared = config.app !== undefined && (own === undefined || own === config.app)
-    const path = isShared ? 'app' : formatPath(['pools', name, 'app'])
-    if (app === undefined) yield [name, { fault: { path, message: "no app to run: name its entry file here or in 'app'" } }]
-    if (typeof app !== 'string' || app === '') continue
-    const file = findApp(app, folder)
-    if (file === undefined) yield [name, { fault: { kind: 'app-not-found', path, message: whyNoApp(app, folder) } }]
-    else {
-      const message = whyNotRunnable(file)
-      yield [name, message === undefined ? { file } : { fault: { path, message } }]
-    }
-  }
-}
-
-function poolsOf(config: BalancerConfig): Readonly<Record<string, PoolConfig>> {
-  return config.pools ?? { [defaultPoolName]: {} }
-}
-
-function routeSettings({ pool: poolName, policy, name, ...rest }: RouteConfig, firstPool: string, policies: Policies): RouteSettings {
-  const match = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch
-  const pool = poolName ?? firstPool
-  return { name: name ?? routeName(match), match, pool, policy: policies.of(policy, pool) }
-}
-
-/** Routes of one pool that name no policy share one, so that its turns go over all of them. */
-class Policies {
-  readonly #defaults = new Map<string, Policy>()
-  readonly #config: BalancerConfig
-  readonly #trustedProxies: readonly string[]
-
-  constructor(config: BalancerConfig, trustedProxies: readonly string[]) {
-    this.#config = config
-    this.#trustedProxies = trustedProxies
-  }
-
-  of(policy: RouteConfig['policy'], pool: string): Policy {
-    const scope = { trustedProxies: this.#trustedProxies }
-    if (policy !== undefined) return policyOf(policy, scope)
-    const shared = this.#defaults.get(pool) ?? policyOf(this.#config.policy, scope)
-    this.#defaults.set(pool, shared)
-    return shared
-  }
-}
-
-/** The policies of a checked config: one for each route, then the default one. */
-export function resolvePolicies(input: unknown): Policy[] {
-  const config = input as BalancerConfig
-  const policies = new Policies(config, config.trustedProxies ?? [])
-  const firstPool = Object.keys(poolsOf(config))[0] as string
-  return [...(config.routes ?? []), {}].map(({ policy, pool }: RouteConfig) => policies.of(policy, pool ?? firstPool))
-}
-
-function adminOf(admin: BalancerConfig['admin']): Settings['admin'] {
-  if (admin === false) return undefined
-  if (admin === undefined) return { ...defaultAdmin, explicit: false }
-  if (typeof admin === 'number') return { host: defaultAdmin.host, port: admin, explicit: true }
-  const { host, port } = (parseHostPort(admin) as { value: { host: string | undefined; port: number } }).value
-  // A port alone stays on loopback; another host must be written out.
-  return { host: host ?? defaultAdmin.host, port, explicit: true }
+/** Faults between options, such as a route to an unknown pool. The config may have faults of shape as well. */
+function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, users: UserSource): Fault[] {
+  const config = looseOf(input)
+  return [
+    ...listenFaults(config, folder),
+    ...poolFaults(config, users),
+    ...routeFaults(config),
+    ...primaryFaults(config, folder),
+    ...secretFaults(secretsOf(config.secret, env)),
+    ...sessionFaults(looseOf(config.sessions), folder, env),
+    ...limitFaults(config),
+  ]
 }

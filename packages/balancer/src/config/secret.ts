@@ -1,42 +1,57 @@
-// The keys that sign tickets. A key's id comes from its secret, so that every balancer with the same secret reads the same tickets, in whatever order the secrets stand.
+// `secret`: the keys that sign tickets. A key's id is derived from its secret, so all balancers with that secret read the same tickets, in any order of secrets.
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { TicketKey } from '@switchyard/routing'
+import * as v from 'valibot'
 import type { Fault } from './faults.ts'
-import { redisVariable } from './session-url.ts'
+import { expected } from './schema.ts'
+import { REDIS_VARIABLE } from './session-url.ts'
 
-export const secretVariable = 'SWITCHYARD_SECRET'
+export const SECRET_VARIABLE = 'SWITCHYARD_SECRET'
 
-/** Variables of the balancer that an app has no use for. */
-const secretVariables = [secretVariable, redisVariable]
+/** Variables for the balancer alone; workers do not get them. */
+const PRIVATE_VARIABLES = [SECRET_VARIABLE, REDIS_VARIABLE]
 
-const minSecretLength = 16
+const MIN_SECRET_LENGTH = 16
 
-/** Ticket keys, the first of them signs. `path` is what a fault is to be called by. */
+/** What signs tickets: `secret` of the config, or `SWITCHYARD_SECRET`. */
 export interface Secrets {
+  /** The name of the option or variable, for faults. */
   path: string
+  /** The first signs; all are valid. */
   secrets: readonly string[]
 }
 
-/** The secrets of the config, or else of the environment (two with a comma between), or else none. */
+const secret = expected(v.pipe(v.string(), v.minLength(MIN_SECRET_LENGTH)), `a string of at least ${MIN_SECRET_LENGTH} characters`)
+
+/** One secret, or two for a change of secret. */
+export const secrets = v.optional(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? expected(v.pipe(v.array(secret), v.minLength(1), v.maxLength(2)), 'one or two secrets: [current, previous]')
+      : secret,
+  ),
+)
+
+/** The secrets of the config, else those of the environment (two with a comma between), else none. */
 export function secretsOf(secret: unknown, env: NodeJS.ProcessEnv): Secrets {
   if (secret !== undefined) return { path: 'secret', secrets: [secret].flat().filter((one): one is string => typeof one === 'string') }
-  const text = env[secretVariable]
-  return { path: secretVariable, secrets: text === undefined || text === '' ? [] : text.split(',').map((one) => one.trim()) }
+  const text = env[SECRET_VARIABLE]
+  return { path: SECRET_VARIABLE, secrets: text === undefined || text === '' ? [] : text.split(',').map((one) => one.trim()) }
 }
 
-/** What of the environment is secret, by its name. */
+/** The secret variables of an environment. */
 export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(secretVariables.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+  return Object.fromEntries(PRIVATE_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }
 
-/** Faults that the shape of a config does not show: of the environment, and of two secrets together. */
+/** Faults of secrets in the environment, and of two secrets together. */
 export function secretFaults({ path, secrets }: Secrets): Fault[] {
   const faults: Fault[] = []
-  if (path === secretVariable) {
+  if (path === SECRET_VARIABLE) {
     if (secrets.length > 2) faults.push({ path, message: `expected one or two secrets with a comma between, got ${secrets.length}` })
-    if (secrets.some((secret) => secret.length < minSecretLength))
-      faults.push({ path, message: `expected secrets of at least ${minSecretLength} characters` })
+    if (secrets.some((secret) => secret.length < MIN_SECRET_LENGTH))
+      faults.push({ path, message: `expected secrets of at least ${MIN_SECRET_LENGTH} characters` })
   }
   const [current, previous] = secrets
   if (current !== undefined && previous !== undefined && keyId(current) === keyId(previous)) {
@@ -45,19 +60,19 @@ export function secretFaults({ path, secrets }: Secrets): Fault[] {
       message:
         current === previous
           ? 'expected two different secrets'
-          : 'the two secrets happen to have the same key id: choose another one for the first',
+          : 'the two secrets have the same key id by chance: choose another first secret',
     })
   }
   return faults
 }
 
-/** Keys of the secrets; without any, one that this start alone knows. */
+/** One key for each secret. Without secrets: one random key, so tickets of an earlier start are not valid. */
 export function ticketKeysOf({ secrets }: Secrets): TicketKey[] {
   const known: (string | Buffer)[] = secrets.length === 0 ? [randomBytes(32)] : [...secrets]
   return known.map((secret) => ({ id: keyId(secret), secret }))
 }
 
-/** One byte of a hash: it names the secret and tells nothing that would help to guess it. */
+/** One byte of a hash: enough to name the secret, too little to guess it. */
 function keyId(secret: string | Buffer): number {
   return createHash('sha256').update('switchyard key id\0').update(secret).digest()[0] as number
 }

@@ -1,33 +1,37 @@
-// The listeners of addresses that servers of the app ask for and the config does not name.
+// Opens listeners on addresses that servers of the app ask for and the config does not name.
 
-import type { Door } from '@switchyard/handoff'
-import type { PoolWorker } from '../pool/pool-worker.ts'
-import type { ListenAddress, Settings } from '../settings.ts'
+import { readFileSync } from 'node:fs'
+import { type Acceptor, isAbstract } from '@switchyard/handoff'
+import type { ServerAddress } from '@switchyard/worker-runtime'
+import type { ListenAddress, PoolSettings, Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { FreePorts } from './free-ports.ts'
 import type { Bound, Listeners } from './listeners.ts'
-import type { Wish, WorkerServers } from './worker-servers.ts'
+import type { ServerRequest, WorkerServers } from './worker-servers.ts'
 
 const DEFAULT_BACKLOG = 511
+const FIRST_PORT_FILE = '/proc/sys/net/ipv4/ip_unprivileged_port_start'
+const FIRST_PORT = 1024
 
-export interface AppAddressesParts {
+export interface AppAddressesOptions {
   readonly listeners: Listeners
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly settings: () => Settings
   readonly freePorts: FreePorts
   readonly servers: WorkerServers
 }
 
 export class AppAddresses {
-  private readonly parts: AppAddressesParts
+  private readonly options: AppAddressesOptions
 
-  constructor(parts: AppAddressesParts) {
-    this.parts = parts
+  constructor(options: AppAddressesOptions) {
+    this.options = options
   }
 
-  /** The listener of an address, perhaps a new one; undefined: there are too many. Rejects with the system's error. */
-  async open(worker: PoolWorker, wish: Wish): Promise<Bound | undefined> {
-    const { freePorts, servers } = this.parts
-    const { host, port, path, ipv6Only, reusePort, mode, backlog = DEFAULT_BACKLOG } = wish
+  /** Finds or opens the listener of an address. undefined: there are `maxListeners` already. Rejects with the system's error. */
+  async open(worker: PoolWorker, request: ServerRequest): Promise<Bound | undefined> {
+    const { freePorts, servers } = this.options
+    const { host, port, path, ipv6Only, reusePort, mode, backlog = DEFAULT_BACKLOG } = request
     const asked: ListenAddress = { host, port, path, ipv6Only, backlog, reusePort, mode, peek: undefined }
     if (port !== 0) return this.openAt(asked)
     const name = freePorts.nameFor(worker, host, ipv6Only)
@@ -39,20 +43,40 @@ export class AppAddresses {
   }
 
   /**
-   * The listener of other workers that is in the way of an address, such as that of every host. Alone, this worker could have the address: it shares that listener.
-   * Apps that look for a free port do so on one host after the other.
+   * The listener of other workers that prevents a bind, such as one on every host. The worker shares that listener, since without the other workers it could
+   * bind the address. Apps that search for a free port try one host after the other.
    */
-  overlapping(worker: PoolWorker, wish: Wish, { code }: NodeJS.ErrnoException): Bound | undefined {
-    const { listeners, servers } = this.parts
-    const bound = code === 'EADDRINUSE' ? listeners.overlapping(wish) : undefined
+  overlapping(worker: PoolWorker, request: ServerRequest, { code }: NodeJS.ErrnoException): Bound | undefined {
+    const { listeners, servers } = this.options
+    const bound = code === 'EADDRINUSE' ? listeners.overlapping(request) : undefined
     return bound === undefined || servers.has(worker, bound) ? undefined : bound
   }
 
   private async openAt(asked: ListenAddress): Promise<Bound | undefined> {
-    const { listeners, door, settings } = this.parts
+    const { listeners, acceptor, settings } = this.options
     const found = asked.port === 0 ? undefined : listeners.find(asked)
-    if (found !== undefined) return listeners.restore(found, door, asked.mode)
+    if (found !== undefined) return listeners.restore(found, acceptor, asked.mode)
     if (listeners.all.length >= settings().limits.maxListeners) return undefined
-    return listeners.bind(asked, door, false)
+    return listeners.bind(asked, acceptor, false)
+  }
+}
+
+/**
+ * May a server of a worker listen on an address that the config does not name? A worker of another user or group must not use the rights of the primary, which
+ * may be root. undefined: the user or group of this process.
+ */
+export function mayListen({ port, path }: ServerAddress, { uid, gid }: Pick<PoolSettings, 'uid' | 'gid'>): boolean {
+  const isOther = (uid !== undefined && uid !== process.getuid?.()) || (gid !== undefined && gid !== process.getgid?.())
+  if (!isOther) return true
+  if (path !== undefined) return isAbstract(path)
+  return port === undefined || port === 0 || port >= firstPort()
+}
+
+/** The first port on which every user may listen. */
+function firstPort(): number {
+  try {
+    return Number(readFileSync(FIRST_PORT_FILE, 'latin1'))
+  } catch {
+    return FIRST_PORT
   }
 }

@@ -1,20 +1,20 @@
-// Which ports servers got that asked for any: the first such server of every worker gets the same one, and so do the second and the third. It is so for
-// workers that come later, and for those of the next primary.
+// Remembers the ports of servers that asked for any port. The first such server of every worker shares one port, the second another, and so on.
+// Later workers and a new primary's workers get the same ports.
 
-/** Pairs that are remembered. An app that opens servers all the time has them anew. */
-const MOST = 1024
+/** Ports that are remembered; the oldest is dropped. An app may open servers all the time. */
+const MAX_PORTS = 1024
 
 export class FreePorts {
   private readonly ports: Map<string, number>
-  /** How many servers of one worker have asked so. */
+  /** By worker: how many of its servers have asked for any port, by host. */
   private readonly asked = new WeakMap<object, Map<string, number>>()
 
-  /** `before`: those of the primary before this one. */
+  /** `before`: `entries` of the old primary. */
   constructor(before: Readonly<Record<string, number>> = {}) {
     this.ports = new Map(Object.entries(before))
   }
 
-  /** The name under which the port is remembered that this server of a worker gets. It is counted. */
+  /** The name of the port for this worker's next server. Counts the server. */
   nameFor(worker: object, host: string | undefined, ipv6Only: boolean): string {
     const asked = this.asked.get(worker) ?? new Map<string, number>()
     this.asked.set(worker, asked)
@@ -24,7 +24,6 @@ export class FreePorts {
     return `${kind} ${count}`
   }
 
-  /** undefined: no server has had one. */
   get(name: string): number | undefined {
     return this.ports.get(name)
   }
@@ -32,10 +31,10 @@ export class FreePorts {
   set(name: string, port: number): void {
     this.ports.delete(name)
     this.ports.set(name, port)
-    if (this.ports.size > MOST) for (const oldest of this.ports.keys()) return void this.ports.delete(oldest)
+    if (this.ports.size > MAX_PORTS) for (const oldest of this.ports.keys()) return void this.ports.delete(oldest)
   }
 
-  /** As plain data. */
+  /** The ports by name, as JSON can write them. */
   get entries(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.ports)
   }

@@ -1,63 +1,62 @@
-// Answers what workers ask when a server of their app listens or closes: each address becomes a listener of the primary, which all workers share that ask for it.
+// Answers workers whose app's servers listen or close. Each address becomes one listener of the primary, shared by all workers that ask for it.
 
 import { isIP } from 'node:net'
-import { type BoundAddress, type Door, describeListener, errnoOf } from '@switchyard/handoff'
+import { type Acceptor, type BoundAddress, describeListener, errnoOf } from '@switchyard/handoff'
 import type { ListenAnswer, ListenPlace, ListenRequest } from '@switchyard/worker-runtime'
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { PoolWorker } from '../pool/pool-worker.ts'
 import type { Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { listenError } from '../system/listen-error.ts'
-import { AppAddresses } from './app-addresses.ts'
-import { chooseConfigured, isSameAddress, type Role } from './choice.ts'
+import { AppAddresses, mayListen } from './app-addresses.ts'
 import type { FreePorts } from './free-ports.ts'
-import { ListenNotes } from './listen-notes.ts'
+import { ListenNotices } from './listen-notices.ts'
+import { chooseConfigured, isSameAddress, type Role } from './listener-choice.ts'
 import { addressText, type Bound, type Listeners } from './listeners.ts'
-import { Orphans } from './orphans.ts'
-import { mayListen } from './rights.ts'
-import { isLeaving, type Wish, type WorkerServer, WorkerServers } from './worker-servers.ts'
+import { UnservedListeners } from './unserved-listeners.ts'
+import { isStopping, type ServerRequest, type WorkerServer, WorkerServers } from './worker-servers.ts'
 
 const DONE: ListenAnswer = { errno: 0 }
-/** A server that closes sooner has only looked whether its port is free. */
-const LASTS_MS = 100
+/** A server that closes earlier has only tested whether its port is free. */
+const PROBE_MS = 100
 
-export interface ListenRequestsParts {
+export interface ListenRequestsOptions {
   readonly listeners: Listeners
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly events: BalancerEmitter
   readonly settings: () => Settings
   readonly freePorts: FreePorts
-  /** The servers of a worker have changed: which connections it may have is judged anew. */
+  /** The servers of a worker have changed, and with them the connections that it may get. */
   readonly onChanged: (worker: PoolWorker) => void
-  /** A server of a worker has closed, and what the worker has been offered may be for it. */
+  /** A server of a worker has closed. Connections offered to the worker may be for that server. */
   readonly onClosed: (worker: PoolWorker) => void
 }
 
 export class ListenRequests {
   private readonly servers = new WorkerServers()
   private readonly addresses: AppAddresses
-  private readonly parts: ListenRequestsParts
-  /** Listeners of which a worker that is ready has had a server. */
+  private readonly options: ListenRequestsOptions
+  /** Listeners for which a ready worker has had a server. */
   private readonly admitted = new Set<Bound>()
-  private readonly notes: ListenNotes
-  /** Of each pool: the last address that its app could not have. */
+  private readonly notices: ListenNotices
+  /** By pool: the error of the last address on which its app could not listen. */
   private readonly errors = new Map<string, BalancerError>()
-  private readonly orphans: Orphans
+  private readonly unserved: UnservedListeners
   private last: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: ListenRequestsParts) {
-    this.parts = parts
-    this.addresses = new AppAddresses({ ...parts, servers: this.servers })
-    this.notes = new ListenNotes(parts.events)
-    this.orphans = new Orphans({
-      listeners: () => parts.listeners.all,
-      graceMs: () => parts.settings().limits.listenerGraceMs,
-      isOrphan: (bound) => this.servers.isOrphan(bound, (pool) => parts.settings().pools.some(({ name }) => name === pool)),
+  constructor(options: ListenRequestsOptions) {
+    this.options = options
+    this.addresses = new AppAddresses({ ...options, servers: this.servers })
+    this.notices = new ListenNotices(options.events)
+    this.unserved = new UnservedListeners({
+      listeners: () => options.listeners.all,
+      graceMs: () => options.settings().limits.listenerGraceMs,
+      isUnserved: (bound) => this.servers.isUnserved(bound, (pool) => options.settings().pools.some(({ name }) => name === pool)),
       close: (bound) => this.closeListener(bound),
     })
   }
 
-  /** One after the other, so that two workers which ask for the same address get the same listener. Rejects never. */
+  /** Answers one request after the other, so that two workers with the same address get the same listener. Never rejects. */
   answer(worker: PoolWorker, request: ListenRequest): Promise<ListenAnswer> {
     const answer = this.last
       .then(() => this.answerNow(worker, request))
@@ -66,160 +65,163 @@ export class ListenRequests {
     return answer
   }
 
-  /** It is ready: clients may come in where it listens. */
+  /** A worker is ready: its listeners accept connections. */
   admit(worker: PoolWorker): void {
     for (const { bound } of this.servers.of(worker).values()) this.admitListener(bound)
-    this.orphans.look()
+    this.unserved.check()
   }
 
-  /** It is gone. Its listeners stay for the worker that takes its place. */
+  /** A worker has exited. Its listeners stay open for the worker that replaces it. */
   forget(worker: PoolWorker): void {
     this.servers.forgetWorker(worker)
-    this.orphans.look()
+    this.unserved.check()
   }
 
-  /** The pool to have what comes by a listener and no route matches: `pool`, or if its app does not listen there, the first in the config whose app does. */
+  /**
+   * The pool for connections of a listener that match no route: `pool`, or if its app does not listen there, the first pool in the config whose
+   * app does.
+   */
   poolFor(listener: number, pool: string): string {
-    const bound = this.parts.listeners.all.find(({ number }) => number === listener)
+    const bound = this.options.listeners.all.find(({ number }) => number === listener)
     if (bound === undefined || bound.isConfigured) return pool
     const owners = this.servers.ownersOf(bound)
     if (owners.has(pool)) return pool
-    return this.parts.settings().pools.find(({ name }) => owners.has(name))?.name ?? pool
+    return this.options.settings().pools.find(({ name }) => owners.has(name))?.name ?? pool
   }
 
-  /** Numbers of the listeners where the app of a pool listens. */
+  /** Numbers of the listeners on which the app of a pool listens. */
   listenersOf(pool: string): number[] {
-    return this.parts.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
+    return this.options.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
   }
 
-  /** Why the app of a pool could not listen; undefined: it could. */
+  /** Why the app of a pool could not listen. */
   errorOf(pool: string): BalancerError | undefined {
     return this.errors.get(pool)
   }
 
   stop(): void {
-    this.orphans.stop()
+    this.unserved.stop()
   }
 
   private async answerNow(worker: PoolWorker, request: ListenRequest): Promise<ListenAnswer> {
     if (worker.state === 'gone') return DONE
     if (request.ask === 'listen') return this.listen(worker, request)
-    if (request.ask === 'own') this.notes.own(worker, request)
+    if (request.ask === 'own') this.notices.own(worker, request)
     const server = this.servers.of(worker).get(request.id)
     if (server === undefined) return DONE
-    if (request.ask === 'chmod') return { errno: this.parts.listeners.chmod(server.bound, request.mode) }
+    if (request.ask === 'chmod') return { errno: this.options.listeners.chmod(server.bound, request.mode) }
     if (request.ask === 'close') this.close(worker, request.id, server)
     return DONE
   }
 
-  private async listen(worker: PoolWorker, wish: Wish): Promise<ListenAnswer> {
-    const { listeners, settings } = this.parts
-    if (settings().unbalanced.some((address) => isSameAddress(address, wish))) {
-      this.notes.unbalanced(worker, wish)
+  private async listen(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {
+    const { listeners, settings } = this.options
+    if (settings().unbalanced.some((address) => isSameAddress(address, request))) {
+      this.notices.unbalanced(worker, request)
       return { shared: true }
     }
-    const choice = chooseConfigured(listeners.configured, wish, [...this.servers.of(worker).values()])
-    if (choice === undefined) return this.listenElsewhere(worker, wish)
-    if (choice === 'in-use') return { errno: errnoOf('EADDRINUSE'), host: wish.host }
-    const place = this.join(worker, wish, choice.bound, choice.role)
+    const choice = chooseConfigured(listeners.configured, request, [...this.servers.of(worker).values()])
+    if (choice === undefined) return this.listenElsewhere(worker, request)
+    if (choice === 'in-use') return { errno: errnoOf('EADDRINUSE'), host: request.host }
+    const place = this.attach(worker, request, choice.bound, choice.role)
     if (choice.role !== 'asked') return place
     return { ...place, moved: await this.moveStandIn(worker) }
   }
 
-  /** A server has come for what the config names: the one that stood in for it gets the address that it asked for. */
+  /** A server asks for the address of the config: the one that stood in for it gets the address that it asked for itself. */
   private async moveStandIn(worker: PoolWorker): Promise<(ListenPlace & { readonly id: number }) | undefined> {
     const server = [...this.servers.of(worker).values()].find(({ role }) => role === 'stands-in')
     if (server === undefined) return undefined
-    const bound = await this.addresses.open(worker, server.wish).catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
+    const bound = await this.addresses.open(worker, server.request).catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
     if (typeof bound !== 'object') {
-      this.notes.unreached(worker, server.wish, bound)
+      this.notices.unreached(worker, server.request, bound)
       return undefined
     }
     this.servers.move(worker, server, bound)
-    this.changed(worker)
+    this.update(worker)
     if (worker.state === 'ready') this.admitListener(bound)
-    return { id: server.wish.id, ...this.placeOf(server) }
+    return { id: server.request.id, ...this.placeOf(server) }
   }
 
-  /** On an address that the config does not name. */
-  private async listenElsewhere(worker: PoolWorker, wish: Wish): Promise<ListenAnswer> {
-    const { host } = wish
-    if (!mayListen(wish, worker.settings)) {
-      this.notes.forbidden(worker, wish)
+  /** Opens an address that the config does not name. */
+  private async listenElsewhere(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {
+    const { host } = request
+    if (!mayListen(request, worker.settings)) {
+      this.notices.forbidden(worker, request)
       return { errno: errnoOf('EACCES'), host }
     }
     try {
-      const bound = await this.addresses.open(worker, wish)
+      const bound = await this.addresses.open(worker, request)
       if (bound === undefined) {
-        this.notes.tooMany(worker, wish)
+        this.notices.tooMany(worker, request)
         return { shared: true }
       }
       const isSecond = this.servers.has(worker, bound)
-      if (isSecond && !wish.reusePort) return { errno: errnoOf('EADDRINUSE'), host }
-      return this.join(worker, wish, bound, isSecond ? 'second' : 'asked')
+      if (isSecond && !request.reusePort) return { errno: errnoOf('EADDRINUSE'), host }
+      return this.attach(worker, request, bound, isSecond ? 'second' : 'asked')
     } catch (error) {
-      const shared = this.addresses.overlapping(worker, wish, error as NodeJS.ErrnoException)
+      const shared = this.addresses.overlapping(worker, request, error as NodeJS.ErrnoException)
       if (shared !== undefined) {
-        setTimeout(() => this.servers.of(worker).has(wish.id) && this.notes.overlapping(worker, wish, shared), LASTS_MS).unref()
-        return this.join(worker, wish, shared, 'asked')
+        setTimeout(() => this.servers.of(worker).has(request.id) && this.notices.overlapping(worker, request, shared), PROBE_MS).unref()
+        return this.attach(worker, request, shared, 'asked')
       }
-      this.errors.set(worker.pool, listenError(wish, addressText(wish), error))
+      this.errors.set(worker.pool, listenError(request, addressText(request), error))
       const { code } = error as NodeJS.ErrnoException
-      // As libuv has it: on Windows there is no other error for a folder that is missing.
-      return { errno: errnoOf(wish.path !== undefined && code === 'ENOENT' ? 'EACCES' : code), host }
+      // libuv reports a missing folder as EACCES, since Windows has no other error for it.
+      return { errno: errnoOf(request.path !== undefined && code === 'ENOENT' ? 'EACCES' : code), host }
     }
   }
 
-  private join(worker: PoolWorker, wish: Wish, bound: Bound, role: Role): ListenPlace {
-    const server: WorkerServer = { bound, role, kind: wish.kind, wish }
+  private attach(worker: PoolWorker, request: ServerRequest, bound: Bound, role: Role): ListenPlace {
+    const server: WorkerServer = { bound, role, kind: request.kind, request: request }
     this.servers.add(worker, server)
     this.errors.delete(worker.pool)
     worker.hasClosed = false
-    this.changed(worker)
+    this.update(worker)
     if (worker.state === 'ready') this.admitListener(bound)
     return this.placeOf(server)
   }
 
   private close(worker: PoolWorker, id: number, { bound }: WorkerServer): void {
-    // It closes for itself alone, and serves what still comes to it.
-    if (isLeaving(worker)) return
+    // A worker that stops closes the server for itself alone; its listener stays open.
+    if (isStopping(worker)) return
     this.servers.remove(worker, id)
-    // A worker whose last server has closed may be about to listen again, or to end.
+    // A worker without a server may listen again soon, or exit.
     const isLast = this.servers.of(worker).size === 0
     worker.hasClosed = isLast
-    this.changed(worker)
-    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.orphans.look()
+    this.update(worker)
+    if (bound.isConfigured || this.servers.isHeld(bound) || (isLast && this.admitted.has(bound))) this.unserved.check()
     else this.closeListener(bound)
-    this.parts.onClosed(worker)
+    this.options.onClosed(worker)
   }
 
   private closeListener(bound: Bound): void {
-    const { listeners, door, events } = this.parts
+    const { listeners, acceptor, events } = this.options
     this.servers.forgetListener(bound)
     if (this.admitted.delete(bound)) events.emit('listenerClosed', { address: addressText(bound) })
-    listeners.close(bound, door)
-    for (const worker of this.servers.workers()) this.changed(worker)
+    listeners.close(bound, acceptor)
+    for (const worker of this.servers.workers()) this.update(worker)
   }
 
   private admitListener(bound: Bound): void {
-    const { door, events, listeners } = this.parts
+    const { acceptor, events, listeners } = this.options
     if (this.admitted.has(bound)) return
-    door.acceptOn(bound.number)
+    acceptor.acceptOn(bound.number)
     const admit = () => {
       if (!listeners.all.includes(bound) || this.admitted.has(bound)) return
       this.admitted.add(bound)
       if (!bound.isConfigured) events.emit('listening', { address: addressText(bound) })
     }
-    if (door.isAccepting) setTimeout(admit, LASTS_MS).unref()
+    if (acceptor.isAccepting) setTimeout(admit, PROBE_MS).unref()
     else admit()
   }
 
-  /** What a worker has is judged anew. */
-  private changed(worker: PoolWorker): void {
-    const { listeners, door, onChanged } = this.parts
+  /** Recomputes which listeners a worker serves, and which of them are peeked at. */
+  private update(worker: PoolWorker): void {
+    const { listeners, acceptor, onChanged } = this.options
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
-    for (const bound of listeners.all) door.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
+    for (const bound of listeners.all) acceptor.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
     onChanged(worker)
   }
 
@@ -232,10 +234,10 @@ export class ListenRequests {
     }
   }
 
-  /** As `address()` tells it: without names. */
+  /** The address as `server.address()` reports it, without host names. */
   private addressOf({ host, port, path, number }: Bound): BoundAddress {
     if (path !== undefined || (host !== undefined && isIP(host) !== 0)) return { host, port, path }
-    const fd = this.parts.door.listening.find((one) => one.number === number)?.fd
+    const fd = this.options.acceptor.listening.find((one) => one.number === number)?.fd
     return { host: (fd === undefined ? undefined : describeListener(fd)?.host) ?? '::', port, path }
   }
 }

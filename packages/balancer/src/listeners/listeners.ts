@@ -1,43 +1,41 @@
-// The listening sockets of the primary: those that the config names, and those that servers of the app have asked for.
+// The listening sockets of the primary: addresses of the config, and addresses that servers of the app ask for.
 
 import { chmodSync, rmSync, statSync } from 'node:fs'
-import { type BoundListener, type Door, errnoOf, isAbstract } from '@switchyard/handoff'
+import { type Acceptor, type BoundListener, errnoOf, isAbstract } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
 import type { ListenAddress } from '../settings.ts'
 import { listenError } from '../system/listen-error.ts'
-import type { InheritedSocket, InheritedSockets } from '../upgrade/inherited-sockets.ts'
-import type { OwnSocket } from '../upgrade/successor.ts'
+import type { InheritedSocket, InheritedSockets, TransferredSocket } from './inherited-sockets.ts'
 
 /** One listening socket. */
 export interface Bound extends BoundListener {
   readonly asked: ListenAddress
-  /** It stays open whether or not a worker has a server for it. */
+  /** The config names it. It stays open whether or not a worker has a server for it. */
   readonly isConfigured: boolean
-  /** It is a service manager's. */
+  /** A service manager opened it. */
   readonly isManaged: boolean
-  /** Its number at the primary before. */
+  /** The old primary's number of it. */
   readonly oldNumber: number | undefined
   /** The inode of a unix socket's file. */
   inode: number | undefined
 }
 
-/** What the primary listens on. */
 export class Listeners {
   private readonly bound: Bound[] = []
   private readonly inherited: InheritedSockets | undefined
-  /** Numbers of those that live on elsewhere. */
-  private kept: readonly number[] = []
+  /** Numbers of listeners that a new primary keeps. */
+  private keptNumbers: readonly number[] = []
 
-  /** `inherited`: sockets that listen already. */
+  /** `inherited`: sockets that were passed to this process. */
   constructor(inherited?: InheritedSockets) {
     this.inherited = inherited
   }
 
-  /** Opens each address of the config at the door, which closes it. Throws BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
-  async open(addresses: readonly ListenAddress[], door: Door, onOpen: (address: string) => void): Promise<void> {
+  /** Opens each address of the config. The acceptor closes them. Rejects with BalancerError ERR_ADDRESS_IN_USE or ERR_LISTEN. */
+  async open(addresses: readonly ListenAddress[], acceptor: Acceptor, onOpen: (address: string) => void): Promise<void> {
     for (const asked of addresses) {
       try {
-        onOpen(addressText(await this.bind(asked, door, true)))
+        onOpen(addressText(await this.bind(asked, acceptor, true)))
       } catch (error) {
         throw listenError(asked, addressText(asked), error)
       }
@@ -45,10 +43,10 @@ export class Listeners {
   }
 
   /** Opens one socket. Rejects with the system's error. */
-  async bind(asked: ListenAddress, door: Door, isConfigured: boolean): Promise<Bound> {
-    const socket: InheritedSocket | undefined = await this.inherited?.take(asked, true)
+  async bind(asked: ListenAddress, acceptor: Acceptor, isConfigured: boolean): Promise<Bound> {
+    const socket: InheritedSocket | undefined = await this.inherited?.claim(asked, true)
     const { backlog, peek = true, ...rest } = asked
-    const listener = await door.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
+    const listener = await acceptor.listen({ ...rest, peek, ...(socket?.isManaged !== true && { backlog }) }, socket)
     const file = fileOf(listener)
     const inode = file === undefined ? undefined : inodeOf(file)
     const bound = { ...listener, asked, isConfigured, isManaged: socket?.isManaged ?? false, oldNumber: socket?.number, inode }
@@ -60,12 +58,11 @@ export class Listeners {
     return this.bound
   }
 
-  /** Of the config. */
   get configured(): readonly Bound[] {
     return this.bound.filter(({ isConfigured }) => isConfigured)
   }
 
-  /** The one that a server asks for which names this address; undefined: there is none yet. */
+  /** The listener of an address that a server asks for. */
   find({ host, port, path, ipv6Only }: Pick<ListenAddress, 'host' | 'port' | 'path' | 'ipv6Only'>): Bound | undefined {
     if (path !== undefined) return this.bound.find((bound) => bound.path === path)
     return this.bound.find(
@@ -73,31 +70,30 @@ export class Listeners {
     )
   }
 
-  /** One that is in the way of this address: on the same port, and one of the two is for every host. */
+  /** A listener that prevents a bind of this address: it has the same port, and one of the two is for every host. */
   overlapping({ host, port }: ServerAddress): Bound | undefined {
     const isAny = (name: string | undefined) => name === undefined || name === ANY_HOST || name === '0.0.0.0'
     return this.bound.find((bound) => port !== undefined && bound.port === port && (isAny(bound.asked.host) || isAny(host)))
   }
 
-  /** No worker has a server for it any more. */
-  close(bound: Bound, door: Door): void {
+  close(bound: Bound, acceptor: Acceptor): void {
     const index = this.bound.indexOf(bound)
     if (index === -1) return
     this.bound.splice(index, 1)
-    door.closeListener(bound.number)
+    acceptor.closeListener(bound.number)
     this.removeFile(bound)
   }
 
-  /** An app may have removed the file of its unix socket, as a stale one: then no client finds the socket, and another one gets its place. */
-  async restore(bound: Bound, door: Door, mode: number | undefined): Promise<Bound> {
+  /** Listens again if the app has removed the file of its unix socket as a stale one. Without the file no client can connect. */
+  async restore(bound: Bound, acceptor: Acceptor, mode: number | undefined): Promise<Bound> {
     const file = fileOf(bound)
     if (file === undefined || bound.isManaged || inodeOf(file) === bound.inode) return bound
-    await door.relisten(bound.number, { path: file, backlog: bound.asked.backlog, mode })
+    await acceptor.relisten(bound.number, { path: file, backlog: bound.asked.backlog, mode })
     bound.inode = inodeOf(file)
     return bound
   }
 
-  /** Gives the file of a unix socket this mode. Returns 0 or the system's error number. */
+  /** Changes the mode of a unix socket's file. Returns 0 or the system's error number. */
   chmod(bound: Bound, mode: number): number {
     const file = fileOf(bound)
     if (file === undefined || bound.isManaged) return 0
@@ -109,14 +105,14 @@ export class Listeners {
     }
   }
 
-  /** By number at the primary before, the number here. */
+  /** The old primary's numbers, each with the number here. */
   get numbers(): Map<number, number> {
     return new Map(this.bound.flatMap(({ oldNumber, number }) => (oldNumber === undefined ? [] : [[oldNumber, number]])))
   }
 
-  /** All of them as a successor has to know them. */
-  bequeathed(door: Door): OwnSocket[] {
-    return door.listening.flatMap(({ fd, number }) => {
+  /** All listening sockets, as a new primary needs them. */
+  socketsToTransfer(acceptor: Acceptor): TransferredSocket[] {
+    return acceptor.listening.flatMap(({ fd, number }) => {
       const one = this.bound.find((listener) => listener.number === number)
       if (one === undefined) return []
       const { host, port, path, asked, isManaged, isConfigured } = one
@@ -124,9 +120,9 @@ export class Listeners {
     })
   }
 
-  /** These live on in a successor, and so do the files of unix sockets among them. */
-  keepFiles(numbers: readonly number[]): void {
-    this.kept = numbers
+  /** A new primary keeps these listeners, and so the files of unix sockets among them. */
+  keepFilesOf(numbers: readonly number[]): void {
+    this.keptNumbers = numbers
   }
 
   /** The addresses as bound; undefined while there is none. */
@@ -138,26 +134,26 @@ export class Listeners {
     return this.bound.map(addressText)
   }
 
-  /** Removes the files of unix sockets that no other process has. */
+  /** Removes the files of unix sockets, except those that a new primary keeps. */
   removeFiles(): void {
-    for (const bound of this.bound) if (!this.kept.includes(bound.number)) this.removeFile(bound)
+    for (const bound of this.bound) if (!this.keptNumbers.includes(bound.number)) this.removeFile(bound)
   }
 
   private removeFile(bound: Bound): void {
     const file = fileOf(bound)
-    // Another process may have made one of that name since.
+    // Another process may have created a file of the same name meanwhile.
     if (file !== undefined && !bound.isManaged && inodeOf(file) === bound.inode) rmSync(file, { force: true })
   }
 }
 
-/** Every address of the machine: a server that names no host gets those of IPv6, and with them those of IPv4. */
+/** Every address of the machine, IPv6 and IPv4: the host of a server that names none. */
 const ANY_HOST = '::'
 
 function anyHost(host: string | undefined): string {
   return host ?? ANY_HOST
 }
 
-/** undefined: it has none. */
+/** The file of a unix socket; undefined: there is none. */
 function fileOf({ path }: { readonly path: string | undefined }): string | undefined {
   return path === undefined || isAbstract(path) ? undefined : path
 }

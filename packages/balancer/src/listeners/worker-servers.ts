@@ -1,26 +1,26 @@
-// Which servers the workers have, and whose the connections of a listener are.
+// The servers of each worker, and which of them gets the connections of a listener.
 
 import type { ListenRequest, ServerKind } from '@switchyard/worker-runtime'
-import type { PoolWorker } from '../pool/pool-worker.ts'
-import type { HeldListener, Role } from './choice.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { HeldListener, Role } from './listener-choice.ts'
 import type { Bound } from './listeners.ts'
 
-/** What a server asks for. */
-export type Wish = Extract<ListenRequest, { ask: 'listen' }>
+/** A server of the app asks for an address. */
+export type ServerRequest = Extract<ListenRequest, { ask: 'listen' }>
 
 export interface WorkerServer extends HeldListener {
   bound: Bound
   role: Role
   readonly kind: ServerKind
-  readonly wish: Wish
+  readonly request: ServerRequest
 }
 
 export class WorkerServers {
   private readonly servers = new Map<PoolWorker, Map<number, WorkerServer>>()
-  /** Pools whose apps have asked for a listener, in the order in which they did. */
+  /** By listener: the pools whose apps have asked for it, in order. */
   private readonly owners = new Map<Bound, Set<string>>()
 
-  /** By the worker's own names for them. */
+  /** By the worker's id of the server. */
   of(worker: PoolWorker): ReadonlyMap<number, WorkerServer> {
     return this.servers.get(worker) ?? NONE
   }
@@ -31,11 +31,11 @@ export class WorkerServers {
 
   add(worker: PoolWorker, server: WorkerServer): void {
     const servers = this.servers.get(worker) ?? new Map<number, WorkerServer>()
-    this.servers.set(worker, servers.set(server.wish.id, server))
+    this.servers.set(worker, servers.set(server.request.id, server))
     this.own(worker, server.bound)
   }
 
-  /** The server that stood in for the config's addresses has one of its own. */
+  /** A server that stood in for the config's address gets its own listener. */
   move(worker: PoolWorker, server: WorkerServer, bound: Bound): void {
     server.bound = bound
     server.role = 'asked'
@@ -54,16 +54,16 @@ export class WorkerServers {
     this.owners.delete(bound)
   }
 
-  /** The server of a worker that has the connections of a listener. */
+  /** The server of a worker that gets the connections of a listener. */
   serverFor(worker: PoolWorker, bound: Bound): WorkerServer | undefined {
     const servers = [...this.of(worker).values()]
-    const own = servers.find((server) => server.bound === bound && server.role === 'asked')
-    if (own !== undefined || !bound.isConfigured) return own
+    const recordOwner = servers.find((server) => server.bound === bound && server.role === 'asked')
+    if (recordOwner !== undefined || !bound.isConfigured) return recordOwner
     const main = servers.filter((server) => server.bound.isConfigured && server.role !== 'second')
     return main.find(({ role }) => role === 'asked') ?? main[0]
   }
 
-  /** May what comes by it be no HTTP and no TLS? Then its server may want to speak first. */
+  /** May clients speak a protocol other than HTTP and TLS? Then the server may send first, so the primary must not wait for a head. */
   isForAnyProtocol(bound: Bound): boolean {
     for (const worker of this.servers.keys()) if (this.serverFor(worker, bound)?.kind === 'net') return true
     return false
@@ -73,20 +73,23 @@ export class WorkerServers {
     return [...this.of(worker).values()].some((server) => server.bound === bound)
   }
 
-  /** Has a worker that stays a server for it? */
+  /** Does a worker that does not stop have a server for it? */
   isHeld(bound: Bound): boolean {
-    for (const worker of this.servers.keys()) if (!isLeaving(worker) && this.has(worker, bound)) return true
+    for (const worker of this.servers.keys()) if (!isStopping(worker) && this.has(worker, bound)) return true
     return false
   }
 
-  /** No worker has a server for it, although one is up that could have, or none ever will: `hasPool` tells which pools there are. */
-  isOrphan(bound: Bound, hasPool: (pool: string) => boolean): boolean {
+  /**
+   * Does no worker have a server for it, although a ready worker of its pools could, or its pools are gone? `hasPool`: does the config have
+   * this pool?
+   */
+  isUnserved(bound: Bound, hasPool: (pool: string) => boolean): boolean {
     if (bound.isConfigured || this.isHeld(bound)) return false
     const owners = [...(this.owners.get(bound) ?? [])].filter(hasPool)
     return owners.length === 0 || [...this.servers.keys()].some(({ state, pool }) => state === 'ready' && owners.includes(pool))
   }
 
-  /** Pools whose apps listen there: those with a worker that does, or if there is none now, those that had one. */
+  /** Pools whose workers listen there now; without any, the pools that did before. */
   ownersOf(bound: Bound): ReadonlySet<string> {
     const now = new Set<string>()
     for (const worker of this.servers.keys()) if (this.serverFor(worker, bound) !== undefined) now.add(worker.pool)
@@ -100,7 +103,7 @@ export class WorkerServers {
 
 const NONE: ReadonlyMap<number, WorkerServer> = new Map()
 
-/** Is it about to end, so that what it closes is closed for itself only? */
-export function isLeaving({ state, leavingMs }: PoolWorker): boolean {
-  return state === 'draining' || state === 'gone' || leavingMs !== undefined
+/** Does the worker drain or exit? Then it closes its servers for itself only. */
+export function isStopping({ state, stoppingMs }: PoolWorker): boolean {
+  return state === 'draining' || state === 'gone' || stoppingMs !== undefined
 }

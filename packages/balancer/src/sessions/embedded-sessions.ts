@@ -1,31 +1,21 @@
-// The embedded store as the primary sees it: it owns the table, answers the workers, and tells them what others have changed.
+// The embedded session store in the primary: owns the table, answers the commands of the workers, and reports changes to workers that have
+// the session in their cache.
 
-import {
-  isLarger,
-  partsOf,
-  type SessionCommand,
-  type SessionReply,
-  type SessionSettings,
-  SessionTable,
-  type SessionTableEntry,
-  startSweeping,
-  type ToPrimary,
-  type ToWorker,
-  weightOf,
-} from '@switchyard/worker-runtime'
+import { isLarger, type SessionSettings, SessionTable, type SessionTableEntry, startSweeping } from '@switchyard/sessions'
+import { partsOf, type SessionCommand, type SessionReply, type ToPrimary, type ToWorker, weightOf } from '@switchyard/worker-runtime'
 import type { SessionTableStatus } from '../status.ts'
 import { SessionReaders } from './session-readers.ts'
 
-/** Where a worker hears. */
-export interface SessionLine {
-  tell(message: ToWorker): void
+/** A worker that uses the store. */
+export interface SessionClient {
+  send(message: ToWorker): void
 }
 
 export type SessionBatch = Extract<ToPrimary, { switchyard: 'sessions' }>
 
 export type EmbeddedSettings = Pick<SessionSettings, 'maxSessions' | 'maxBytes' | 'maxValueBytes' | 'tombstoneMs'>
 
-/** What one worker is told of, of all that it has read. */
+/** Sessions whose changes are reported to one worker. */
 const MAX_READ_IDS = 16_384
 const MAX_ID_WEIGHT = 131
 
@@ -33,57 +23,55 @@ export class EmbeddedSessions {
   readonly table: SessionTable
   private settings: EmbeddedSettings
   private readonly now: () => number
-  private readonly readers = new SessionReaders<SessionLine>(MAX_READ_IDS)
+  private readonly readers = new SessionReaders<SessionClient>(MAX_READ_IDS)
   private readonly sweeping: NodeJS.Timeout
-  /** What the batch that is being answered has changed, and for whom. */
-  private changes = new Map<SessionLine, string[]>()
-  /** Hears of every id under which something has changed. */
+  /** Changed ids that have not been reported, for each worker. */
+  private unreported = new Map<SessionClient, string[]>()
   private watcher: ((id: string) => void) | undefined
 
   constructor(settings: EmbeddedSettings, now: () => number = () => performance.now()) {
     this.settings = settings
     this.now = now
-    this.table = new SessionTable(settings, (id) => this.noteChanged(id, undefined))
+    this.table = new SessionTable(settings, (id) => this.onChanged(id, undefined))
     this.sweeping = startSweeping(this.table, now)
   }
 
-  /** Answers a worker. Others hear what it has changed before it hears that it has. */
-  hear(line: SessionLine, { batch, hears, commands }: SessionBatch): void {
+  /** Answers a worker. Other workers get the reports of its changes before it gets the replies. */
+  onMessage(client: SessionClient, { batch, hears, commands }: SessionBatch): void {
     const nowMs = this.now()
-    const replies = commands.map((command) => (command === undefined ? null : this.answer(line, hears, command, nowMs)))
-    this.tellChanges()
-    for (const part of partsOf(replies, weightOfReply)) line.tell({ switchyard: 'session-replies', batch, replies: part })
+    const replies = commands.map((command) => (command === undefined ? null : this.answer(client, hears, command, nowMs)))
+    this.reportChanges()
+    for (const part of partsOf(replies, weightOfReply)) client.send({ switchyard: 'session-replies', batch, replies: part })
   }
 
-  /** The rows of the table at this moment, or of some ids, for another table. */
+  /** The current rows, for another table. `ids`: only those. */
   *rows(ids?: Iterable<string>): Generator<SessionTableEntry> {
     if (ids === undefined) yield* this.table.entries(this.now())
     else for (const id of ids) yield this.table.row(id, this.now())
     yield this.table.versions
   }
 
-  /** A row of another table. Workers that have read the id hear of it. */
+  /** Adds a row of another table, and reports the change. */
   restore(row: SessionTableEntry): void {
     this.table.restore(row, this.now())
-    if ('id' in row) this.noteChanged(row.id, undefined)
-    this.tellChanges()
+    if ('id' in row) this.onChanged(row.id, undefined)
+    this.reportChanges()
   }
 
-  /** `listener` hears from now on of every id under which something changes, its time to live included; undefined: nobody does. */
+  /** Calls `listener` with the id of every session that changes from now on, its time to live included. Undefined: stops. */
   watchChanges(listener: ((id: string) => void) | undefined): void {
     this.watcher = listener
   }
 
-  /** The worker is gone. */
-  forget(line: SessionLine): void {
-    this.readers.forget(line)
+  /** Removes a worker that has exited. */
+  forget(client: SessionClient): void {
+    this.readers.remove(client)
   }
 
-  /** Other limits from now on. */
   configure(settings: EmbeddedSettings): void {
     this.settings = settings
     this.table.configure(settings)
-    this.tellChanges()
+    this.reportChanges()
   }
 
   status(): SessionTableStatus {
@@ -95,21 +83,21 @@ export class EmbeddedSessions {
     clearInterval(this.sweeping)
   }
 
-  private answer(line: SessionLine, hears: boolean, command: SessionCommand, nowMs: number): SessionReply {
+  private answer(client: SessionClient, isListening: boolean, command: SessionCommand, nowMs: number): SessionReply {
     const { table } = this
     switch (command[0]) {
       case 'read': {
         const [, id, known] = command
         const found = table.read(id, known ?? undefined, nowMs)
-        if (hears && (found.state === 'kept' || found.state === 'same')) this.noteRead(line, id)
+        if (isListening && (found.state === 'kept' || found.state === 'same')) this.addReader(client, id)
         return found
       }
       case 'write': {
         const [, id, text, ttlMs, expected] = command
         if (isLarger(text, this.settings.maxValueBytes)) return null
         const written = table.write(id, text, ttlMs, expected ?? undefined, nowMs)
-        if (written.state === 'written') this.noteChanged(id, line)
-        if (hears && written.state !== 'ended') this.noteRead(line, id)
+        if (written.state === 'written') this.onChanged(id, client)
+        if (isListening && written.state !== 'ended') this.addReader(client, id)
         return written
       }
       case 'touch':
@@ -118,7 +106,7 @@ export class EmbeddedSessions {
       case 'destroy': {
         const [, id, expected] = command
         const destroyed = table.destroy(id, expected ?? undefined, nowMs)
-        if (destroyed !== 'conflict') this.noteChanged(id, line)
+        if (destroyed !== 'conflict') this.onChanged(id, client)
         return destroyed
       }
       case 'ids':
@@ -126,33 +114,33 @@ export class EmbeddedSessions {
       case 'clear':
         if (this.watcher !== undefined) table.allIds().forEach(this.watcher)
         table.clear()
-        this.changes.clear()
-        for (const other of this.readers.takeAll()) if (other !== line) other.tell({ switchyard: 'sessions-changed', ids: undefined })
+        this.unreported.clear()
+        for (const other of this.readers.removeAll()) if (other !== client) other.send({ switchyard: 'sessions-changed', ids: undefined })
         return true
     }
   }
 
-  private noteRead(line: SessionLine, id: string): void {
-    const forgotten = this.readers.note(line, id)
-    if (forgotten !== undefined) this.noteFor(line, forgotten)
+  private addReader(client: SessionClient, id: string): void {
+    const forgotten = this.readers.record(client, id)
+    if (forgotten !== undefined) this.addUnreported(client, forgotten)
   }
 
-  private noteChanged(id: string, by: SessionLine | undefined): void {
+  private onChanged(id: string, by: SessionClient | undefined): void {
     this.watcher?.(id)
-    for (const line of this.readers.changed(id, by)) this.noteFor(line, id)
+    for (const client of this.readers.removeReaders(id, by)) this.addUnreported(client, id)
   }
 
-  private noteFor(line: SessionLine, id: string): void {
-    const ids = this.changes.get(line)
-    if (ids === undefined) this.changes.set(line, [id])
+  private addUnreported(client: SessionClient, id: string): void {
+    const ids = this.unreported.get(client)
+    if (ids === undefined) this.unreported.set(client, [id])
     else ids.push(id)
   }
 
-  private tellChanges(): void {
-    if (this.changes.size === 0) return
-    const { changes } = this
-    this.changes = new Map()
-    for (const [line, all] of changes) for (const ids of partsOf(all, () => 0)) line.tell({ switchyard: 'sessions-changed', ids })
+  private reportChanges(): void {
+    if (this.unreported.size === 0) return
+    const { unreported } = this
+    this.unreported = new Map()
+    for (const [client, all] of unreported) for (const ids of partsOf(all, () => 0)) client.send({ switchyard: 'sessions-changed', ids })
   }
 }
 

@@ -1,54 +1,55 @@
-// Which workers may still have what of the sessions, so that those and no others hear when it changes. Whoever has heard is forgotten until it reads again.
+// Which workers may have which sessions in their caches, so that a change is reported to those only. A worker that got the report counts as
+// a reader again after its next read.
 
-export class SessionReaders<Line> {
+export class SessionReaders<Reader> {
   private readonly maxIds: number
-  private readonly linesOf = new Map<string, Set<Line>>()
+  private readonly readersOf = new Map<string, Set<Reader>>()
   /** Oldest first. */
-  private readonly idsOf = new Map<Line, Set<string>>()
+  private readonly idsOf = new Map<Reader, Set<string>>()
 
-  /** `maxIds`: of each line. */
+  /** `maxIds`: remembered ids of each reader. */
   constructor(maxIds: number) {
     this.maxIds = maxIds
   }
 
-  /** A line has it now. Gives an id that is forgotten for that, which the line must hear of. */
-  note(line: Line, id: string): string | undefined {
-    const ids = this.idsOf.get(line) ?? new Set()
+  /** Adds a reader of an id. Returns an id that is no longer remembered for this reader: it must be reported as changed. */
+  record(reader: Reader, id: string): string | undefined {
+    const ids = this.idsOf.get(reader) ?? new Set()
     if (ids.has(id)) return undefined
-    this.idsOf.set(line, ids.add(id))
-    const lines = this.linesOf.get(id) ?? new Set()
-    this.linesOf.set(id, lines.add(line))
+    this.idsOf.set(reader, ids.add(id))
+    const readers = this.readersOf.get(id) ?? new Set()
+    this.readersOf.set(id, readers.add(reader))
     if (ids.size <= this.maxIds) return undefined
     const [oldest] = ids
-    if (oldest !== undefined) this.drop(line, oldest)
+    if (oldest !== undefined) this.removePair(reader, oldest)
     return oldest
   }
 
-  /** It has changed: gives those who have it, but for who has changed it, and forgets them. */
-  changed(id: string, by: Line | undefined): Line[] {
-    const others = [...(this.linesOf.get(id) ?? [])].filter((line) => line !== by)
-    for (const line of others) this.drop(line, id)
+  /** Removes and returns the readers of an id, except the one that changed it. */
+  removeReaders(id: string, except: Reader | undefined): Reader[] {
+    const others = [...(this.readersOf.get(id) ?? [])].filter((reader) => reader !== except)
+    for (const reader of others) this.removePair(reader, id)
     return others
   }
 
-  /** The worker is gone. */
-  forget(line: Line): void {
-    for (const id of this.idsOf.get(line) ?? []) this.drop(line, id)
-    this.idsOf.delete(line)
+  /** Removes a worker that has exited. */
+  remove(reader: Reader): void {
+    for (const id of this.idsOf.get(reader) ?? []) this.removePair(reader, id)
+    this.idsOf.delete(reader)
   }
 
-  /** Everything has changed: gives all who had something, and forgets what. */
-  takeAll(): Line[] {
-    const lines = [...this.idsOf.keys()]
+  /** Removes and returns all readers. */
+  removeAll(): Reader[] {
+    const readers = [...this.idsOf.keys()]
     this.idsOf.clear()
-    this.linesOf.clear()
-    return lines
+    this.readersOf.clear()
+    return readers
   }
 
-  private drop(line: Line, id: string): void {
-    this.idsOf.get(line)?.delete(id)
-    const lines = this.linesOf.get(id)
-    lines?.delete(line)
-    if (lines?.size === 0) this.linesOf.delete(id)
+  private removePair(reader: Reader, id: string): void {
+    this.idsOf.get(reader)?.delete(id)
+    const readers = this.readersOf.get(id)
+    readers?.delete(reader)
+    if (readers?.size === 0) this.readersOf.delete(id)
   }
 }

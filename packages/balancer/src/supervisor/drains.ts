@@ -1,20 +1,24 @@
-// How workers are let go of: each is told to drain, news is given while it does, and when nothing is left in it nothing comes to it any more.
+// Drains workers, as the primary sees it: tells a worker to drain, logs its progress, and seals it when it has finished what it had.
+// A sealed worker receives nothing, not even requests whose ticket names it. It then reports once more that nothing is left.
 
 import type { BalancerEmitter } from '../events.ts'
-import type { PoolWorker } from '../pool/pool-worker.ts'
+import type { PoolWorker } from './pool-worker.ts'
+import type { WorkerMessages } from './worker-messages.ts'
 
-const NEWS_MS = 5000
-const SEAL_LOOK_MS = 5
+const PROGRESS_MS = 5000
+/** How often a sealed worker's hand-offs under way are checked. */
+const SEAL_POLL_MS = 5
 
 export interface DrainsOptions {
+  readonly messages: WorkerMessages
   readonly events: BalancerEmitter
   readonly drainTimeoutMs: () => number
   readonly workers: () => Iterable<PoolWorker>
-  /** Who may be chosen has changed. */
+  /** The candidates for connections have changed. */
   readonly onChanged: (worker: PoolWorker) => void
-  /** It takes nothing new from here on. */
+  /** The worker takes nothing new from here on. */
   readonly onDraining: (worker: PoolWorker) => void
-  /** Nothing is left in it, and nothing can come. */
+  /** Nothing is left in the worker, and nothing can come. */
   readonly onDrained: (worker: PoolWorker) => void
 }
 
@@ -23,28 +27,28 @@ export class Drains {
 
   constructor(options: DrainsOptions) {
     this.options = options
+    options.messages.subscribe('drained', (worker, { last }) => this.onDrained(worker, last))
   }
 
-  /** From here on only what carries a ticket of its own comes to it. `spreadMs`: over how long its websockets are told goodbye. */
+  /** From here on the worker receives only requests whose ticket names it. It closes its websockets over `spreadMs`. */
   begin(worker: PoolWorker, now: number, spreadMs: number): void {
     worker.state = 'draining'
     worker.sinceMs = now
     this.options.onChanged(worker)
     this.options.onDraining(worker)
-    worker.tell({ switchyard: 'drain', last: false, spreadMs })
-    const tell = () => {
-      const { load, seat } = worker
-      if (worker.state !== 'draining') return clearInterval(news)
+    worker.send({ switchyard: 'drain', last: false, spreadMs })
+    const reportProgress = () => {
+      const { load, workerSlot } = worker
+      if (worker.state !== 'draining') return clearInterval(timer)
       const leftMs = Math.max(0, worker.sinceMs + this.options.drainTimeoutMs() - Date.now())
-      this.options.events.emit('workerDraining', { ...seat, connections: load.connections, inFlight: load.inFlight, leftMs })
+      this.options.events.emit('workerDraining', { ...workerSlot, connections: load.connections, inFlight: load.inFlight, leftMs })
     }
-    // Nobody waits for news of who is gone.
-    const news = setInterval(tell, NEWS_MS).unref()
-    tell()
+    const timer = setInterval(reportProgress, PROGRESS_MS).unref()
+    reportProgress()
   }
 
-  /** The worker says that nothing is left in it. It has to say so again when nothing can come any more. */
-  hear(worker: PoolWorker, last: boolean): void {
+  /** The worker reports that nothing is left in it. It has to report it again after it is sealed. */
+  private onDrained(worker: PoolWorker, last: boolean): void {
     if (worker.state !== 'draining') return
     if (last) {
       worker.drained = true
@@ -54,29 +58,29 @@ export class Drains {
     this.sealEmpty()
   }
 
-  /** Seals who has nothing left and is needed by nobody. To be called when a worker is gone as well: it may have been the one who needed them. */
+  /** Seals workers that have nothing left and can receive no forwards. Call it also when a worker has exited, since it may have forwarded. */
   sealEmpty(): void {
     for (const worker of this.options.workers())
-      if (worker.state === 'draining' && worker.empty && !this.mayBeAsked(worker)) this.seal(worker)
+      if (worker.state === 'draining' && worker.empty && !this.mayReceiveForwards(worker)) this.seal(worker)
   }
 
-  /** When nobody takes its place, workers of other pools forward to it to their end what belongs to its pool. */
-  private mayBeAsked({ pool }: PoolWorker): boolean {
+  /** If no worker of its pool is ready, draining workers of other pools still forward to it the requests that belong to its pool. */
+  private mayReceiveForwards({ pool }: PoolWorker): boolean {
     const workers = [...this.options.workers()]
     const isServed = workers.some((other) => other.pool === pool && other.state === 'ready')
     return !isServed && workers.some((other) => other.pool !== pool && other.state === 'draining' && !other.empty)
   }
 
-  /** From here on nothing comes to it. */
+  /** From here on nothing new comes to the worker. */
   seal(worker: PoolWorker): void {
     if (worker.sealed) return
     worker.sealed = true
     this.options.onChanged(worker)
-    const tell = () => {
+    const sendWhenIdle = () => {
       if (worker.state !== 'draining') return
-      if (worker.channel.outstanding > 0) setTimeout(tell, SEAL_LOOK_MS)
-      else worker.tell({ switchyard: 'drain', last: true, spreadMs: 0 })
+      if (worker.channel.outstanding > 0) setTimeout(sendWhenIdle, SEAL_POLL_MS)
+      else worker.send({ switchyard: 'drain', last: true, spreadMs: 0 })
     }
-    tell()
+    sendWhenIdle()
   }
 }

@@ -1,8 +1,8 @@
-// What operators wait for: each goal is looked at after every turn of the supervisor.
+// What callers of the supervisor wait for: each goal is checked after every turn of the supervisor.
 
 export interface Goal {
   readonly isReached: () => boolean
-  /** Why it can't be reached any more; undefined: it still may. */
+  /** Why the goal can't be reached any more; undefined while it can. */
   readonly failure?: () => Error | undefined
 }
 
@@ -18,7 +18,7 @@ export class Goals {
     return new Promise((resolve, reject) => this.pending.add({ ...goal, resolve, reject }))
   }
 
-  look(): void {
+  poll(): void {
     for (const goal of this.pending) {
       const failure = goal.failure?.()
       if (failure === undefined && !goal.isReached()) continue

@@ -1,15 +1,18 @@
-// What several workers say in the same words stands in the log once.
+// Logs the sentences that workers send for the log. A sentence marked `once` is logged once, however many workers send it.
 
-/** A worker may say anything: no more sentences are remembered, and none beyond them is told. */
+import type { BalancerEmitter } from '../events.ts'
+import type { WorkerMessages } from './worker-messages.ts'
+
+/** Bounds the memory, since a worker may send anything. When it is full, further sentences marked `once` are dropped. */
 const MAX_SENTENCES = 64
 
-export class Notices {
-  private readonly said = new Set<string>()
-
-  /** Is it new? From now on it is not. */
-  isFirst(sentence: string): boolean {
-    if (this.said.has(sentence) || this.said.size >= MAX_SENTENCES) return false
-    this.said.add(sentence)
-    return true
-  }
+export function logNotices(messages: WorkerMessages, events: BalancerEmitter): void {
+  const logged = new Set<string>()
+  messages.subscribe('notice', (worker, { level, message, once }) => {
+    if (once === true) {
+      if (logged.has(message) || logged.size >= MAX_SENTENCES) return
+      logged.add(message)
+    }
+    events.emit('workerNoticed', { ...worker.workerSlot, level, message })
+  })
 }

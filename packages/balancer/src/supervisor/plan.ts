@@ -1,110 +1,27 @@
-// What should be done now so that the workers become what they ought to be: a pure function of what is wanted, what is there, and the time.
-// Every rule of a worker's life is a row here; the supervisor only carries the actions out.
+// Plans what the supervisor does next: a pure function of the desired pools, the actual workers and the time.
+// All rules about starting, replacing and stopping workers are here; the supervisor only carries the actions out.
 
-/** A worker's seat in its pool. */
-export interface PlannedSeat {
-  readonly pool: string
-  readonly slot: number
-}
-
-/** Why a worker is to be replaced though its generation is the wanted one. */
-export type RetireReason = 'restart' | 'memory' | 'requests' | 'age' | 'health' | 'hang' | 'sockets'
-
-/** A worker's process as far as the plan needs it. */
-export interface PlannedWorker extends PlannedSeat {
-  readonly id: number
-  readonly generation: number
-  readonly state: 'starting' | 'ready' | 'draining'
-  /** When it came to this state. */
-  readonly sinceMs: number
-  /** While it starts: since when it listens and has passed its probe; undefined: not yet. */
-  readonly upMs: number | undefined
-  /** Its loop is known to have turned so long ago; perhaps it has since. */
-  readonly silentMs: number
-  readonly retiring: RetireReason | undefined
-  /** While it drains: not even those whom only it knows come to it any more. */
-  readonly sealed: boolean
-  /** It has said that nothing is left in it, and nothing can come any more. */
-  readonly drained: boolean
-  /** When it was asked to leave, if it was. */
-  readonly leavingMs: number | undefined
-  /** How long it may take then; undefined: to the end of its drain, and `LEAVE_MS` at least. */
-  readonly stopTimeoutMs: number | undefined
-}
-
-/** What is remembered of a seat while its processes come and go. */
-export interface SeatHistory {
-  /** Exits in a row that came before the worker had been ready for a while. */
-  readonly failures: number
-  /** Not before this moment may the next process start. */
-  readonly startAtMs: number
-  /** When its workers failed, oldest first; at least those of the last `restartWindowMs`. */
-  readonly failedMs: readonly number[]
-}
-
-/** What is wanted of one pool. */
-export interface DesiredPool {
-  readonly name: string
-  /** Slots 0 to workers − 1 should have a worker each. */
-  readonly workers: number
-  /** Every worker should be of this one. */
-  readonly generation: number
-  /** While a reload is under way: the generation before, which is wanted again when the new one fails. */
-  readonly previous: number | undefined
-  /** The new generation has taken the place of the one before; the reload is over when that is so of all its pools. */
-  readonly replaced: boolean
-  /** Why the reload has failed, when it has. */
-  readonly failure: string | undefined
-  /** Slots that stay empty until somebody asks for them. */
-  readonly held: ReadonlySet<number>
-  /** Slots whose workers have failed too often. */
-  readonly broken: ReadonlySet<number>
-  /** It is known that nobody serves, and that every slot is broken. */
-  readonly isInOutage: boolean
-  /** So many seats may have a second worker that comes up. */
-  readonly maxSurge: number
-  /** How long a worker that takes another's place must have been up before it is trusted. */
-  readonly settleMs: number
-  /** How long a worker may take to come up. */
-  readonly startTimeoutMs: number
-}
-
-export interface Desired {
-  readonly pools: readonly DesiredPool[]
-  readonly stopping: boolean
-  readonly drainTimeoutMs: number
-  readonly maxRestarts: number
-  readonly restartWindowMs: number
-  /** When all slots of a pool are broken, one of them is tried again after so long. */
-  readonly outageRetryMs: number
-}
-
-export interface Actual {
-  readonly workers: readonly PlannedWorker[]
-  readonly history: (seat: PlannedSeat) => SeatHistory | undefined
-  /** Pools of which a worker has been ready since the start. */
-  readonly provenPools: ReadonlySet<string>
-}
+import type { Actual, Desired, PlannedSlot, PlannedWorker, PoolTarget, SlotStarts } from './plan-input.ts'
 
 export type Action =
-  | { readonly do: 'start'; readonly seat: PlannedSeat; readonly generation: number }
-  /** It is up and trusted: it may have connections. */
+  | { readonly do: 'start'; readonly workerSlot: PlannedSlot; readonly generation: number }
+  /** The worker is up and, in a reload, has settled: it may have connections. */
   | { readonly do: 'admit'; readonly id: number }
   | { readonly do: 'drain'; readonly id: number }
-  /** It drains, and whoever has its ticket has come to it for long enough. */
+  /** The worker drains, and from now on requests whose ticket names it go elsewhere too. */
   | { readonly do: 'seal'; readonly id: number }
-  | { readonly do: 'leave'; readonly id: number }
+  | { readonly do: 'stop'; readonly id: number }
   | { readonly do: 'kill'; readonly id: number; readonly why: string }
-  /** It has not come up in the time that it has for that. */
+  /** The worker has not come up within `startTimeoutMs`. */
   | { readonly do: 'kill-late'; readonly id: number; readonly afterMs: number }
-  | { readonly do: 'break'; readonly seat: PlannedSeat }
+  | { readonly do: 'break'; readonly workerSlot: PlannedSlot }
   | { readonly do: 'give-up'; readonly pool: string }
-  /** Every slot of the pool is broken, and nobody serves. */
-  | { readonly do: 'note-outage'; readonly pool: string }
-  /** The reload has failed: the generation before is wanted again. */
+  /** Every slot of the pool is broken, and no worker serves. */
+  | { readonly do: 'begin-outage'; readonly pool: string }
+  /** The reload has failed: the previous generation is desired again. */
   | { readonly do: 'revert'; readonly pool: string; readonly why: string }
-  /** Nobody of the generation before is left. */
-  | { readonly do: 'note-replaced'; readonly pool: string }
+  /** No worker of the previous generation is left. */
+  | { readonly do: 'record-replaced'; readonly pool: string }
 
 /** Actions for now, and the next moment at which time alone may call for another. */
 export interface Plan {
@@ -112,168 +29,175 @@ export interface Plan {
   readonly nextMs: number
 }
 
-/** A worker that was asked to leave may take at least so long, unless its pool says otherwise. */
-export const LEAVE_MS = 5000
-/** Of the time that a worker has to drain: so long those come to it whom only it knows. What is under way then has the rest. */
-const TICKETS_SHARE = 0.5
-const LEAST_OUTAGE_RETRY_MS = 1000
-/** Whose loop has not been seen to turn at the end of its trial is looked at again so soon. */
-const AGAIN_MS = 100
+/** The least time that a worker has to exit after it was told to stop, unless its pool sets `stopTimeoutMs`. */
+export const STOP_MS = 5000
+/** The share of the drain time in which a worker still serves requests whose ticket names it. Requests under way have the rest. */
+const TICKET_SHARE = 0.5
+const MIN_OUTAGE_RETRY_MS = 1000
+/** How soon the plan checks again whether a worker's loop has turned, when its settle time is over and no turn was seen since. */
+const RECHECK_MS = 100
 
 /** The actions that bring `actual` nearer to `desired` at the moment `nowMs`. Changes nothing. */
 export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   const actions: Action[] = []
   const clock = new Clock(nowMs)
-  for (const worker of actual.workers) if (worker.state === 'draining' || worker.leavingMs !== undefined) see(worker)
+  for (const worker of actual.workers) if (worker.state === 'draining' || worker.stoppingMs !== undefined) planExit(worker)
   if (desired.stopping) {
-    for (const { id, state, leavingMs } of actual.workers) {
-      if (state === 'draining' || leavingMs !== undefined) continue
-      actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+    for (const { id, state, stoppingMs } of actual.workers) {
+      if (state === 'draining' || stoppingMs !== undefined) continue
+      actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
     }
   } else {
-    // A reload of several pools goes on in all of them when the first new worker of each has stood its trial: before that nothing has changed.
-    const isTrial = desired.pools.some((pool) => awaitsFirst(pool, actual, clock))
-    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock, isTrial))
+    // In a reload, no pool admits a replacement until the first one of every pool has settled. A reload that fails earlier has changed nothing.
+    const mustHold = desired.pools.some((pool) => awaitsFirstReplacement(pool, actual, clock))
+    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock, mustHold))
   }
   return { actions, nextMs: clock.nextMs }
 
-  /** Sees a worker off. */
-  function see(worker: PlannedWorker): void {
-    if (worker.leavingMs !== undefined) {
-      const stopMs = stopTimeMs(worker, worker.leavingMs, desired)
-      if (clock.isDue(worker.leavingMs + stopMs))
-        actions.push(kill(worker, `it had not ended ${stopMs} ms after it was told to (stopTimeoutMs)`))
-    } else if (worker.drained) actions.push({ do: 'leave', id: worker.id })
-    else if (worker.retiring === 'hang') actions.push(kill(worker, 'its loop hangs'))
+  /** The next step of a worker that drains or was told to stop. */
+  function planExit(worker: PlannedWorker): void {
+    if (worker.stoppingMs !== undefined) {
+      const stopMs = stopTimeMs(worker, worker.stoppingMs, desired)
+      if (clock.isDue(worker.stoppingMs + stopMs))
+        actions.push(kill(worker, `it did not exit within ${stopMs} ms after it was told to stop (stopTimeoutMs)`))
+    } else if (worker.drained) actions.push({ do: 'stop', id: worker.id })
+    else if (worker.retiring === 'hang') actions.push(kill(worker, 'its event loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
       actions.push(
-        kill(worker, desired.drainTimeoutMs === 0 ? 'it has no time to drain' : `it had not drained within ${desired.drainTimeoutMs} ms`),
+        kill(
+          worker,
+          desired.drainTimeoutMs === 0
+            ? 'it has no time to drain'
+            : `it did not drain within ${desired.drainTimeoutMs} ms (drainTimeoutMs)`,
+        ),
       )
-    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKETS_SHARE))
+    else if (!worker.sealed && clock.isDue(worker.sinceMs + desired.drainTimeoutMs * TICKET_SHARE))
       actions.push({ do: 'seal', id: worker.id })
   }
 }
 
-/** How long a worker may take to end, from when it was told to. What its app has begun to put away has all the time of the drain. */
-function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, leavingMs: number, { drainTimeoutMs }: Desired): number {
+/** How long a worker may take to exit after it was told to stop. Its app may use what is left of the drain time for its own shutdown. */
+function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, stoppingMs: number, { drainTimeoutMs }: Desired): number {
   if (stopTimeoutMs !== undefined) return stopTimeoutMs
-  return state === 'draining' ? Math.max(sinceMs + drainTimeoutMs - leavingMs, LEAVE_MS) : LEAVE_MS
+  return state === 'draining' ? Math.max(sinceMs + drainTimeoutMs - stoppingMs, STOP_MS) : STOP_MS
 }
 
-/** `isTrial`: whoever takes another's place has to wait. */
-function planPool(pool: DesiredPool, desired: Desired, actual: Actual, clock: Clock, isTrial: boolean): Action[] {
+/** `mustHold`: replacements are not admitted yet. */
+function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clock, mustHold: boolean): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
-  const failure = pool.failure ?? hangOf(pool, workers)
+  const failure = pool.failure ?? hangFailure(pool, workers)
   if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
-  if (isLost(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
+  if (neverCameUp(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
-  const live = workers.filter(({ state, leavingMs }) => state !== 'draining' && leavingMs === undefined)
-  const isWanted = (slot: number) => slot < pool.workers && !pool.held.has(slot)
+  const live = workers.filter(({ state, stoppingMs }) => state !== 'draining' && stoppingMs === undefined)
+  const isDesired = (slot: number) => slot < pool.workers && !pool.held.has(slot)
   const isBehind = (worker: PlannedWorker) => worker.generation !== pool.generation || worker.retiring !== undefined
-  const nobodyServes = !live.some(({ state }) => state === 'ready')
-  /** Seats with a worker that comes up beside one that serves. */
+  const isServing = live.some(({ state }) => state === 'ready')
+  /** Slots in which a new worker starts beside one that serves. */
   let surge = 0
-  let limited = workers.some(({ retiring, state }) => retiring !== undefined && state === 'draining')
+  /** A worker that retires is being replaced: only one at a time is. */
+  let isReplacing = workers.some(({ retiring, state }) => retiring !== undefined && state === 'draining')
 
-  const seats = seatsOf(live, pool.workers)
+  const workerSlots = occupiedSlots(live, pool.workers)
   const isOutage = live.length === 0 && isAllBroken(pool)
-  if (isOutage && !pool.isInOutage) actions.push({ do: 'note-outage', pool: pool.name })
-  const retried = isOutage ? brokenSeatToTry(pool, desired, actual, clock) : undefined
-  for (const [slot, here] of seats) {
+  if (isOutage && !pool.isInOutage) actions.push({ do: 'begin-outage', pool: pool.name })
+  const retried = isOutage ? brokenSlotToTry(pool, desired, actual, clock) : undefined
+  for (const [slot, here] of workerSlots) {
     const old = here.find((worker) => worker.state === 'ready' && isBehind(worker))
     const next = here.find((worker) => !isBehind(worker))
-    if (!isWanted(slot)) {
-      for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+    if (!isDesired(slot)) {
+      for (const { id, state } of here) actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
       continue
     }
-    // A replacement was called off: whoever came first stays.
+    // A replacement that was called off leaves two workers. The one that serves stays, or else the older one.
     const [, ...surplus] = here
       .filter((worker) => !isBehind(worker))
       .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready') || one.id - other.id)
-    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'leave', id })
+    for (const { id, state } of surplus) actions.push({ do: state === 'ready' ? 'drain' : 'stop', id })
     for (const worker of here) {
       if (worker.state !== 'starting' || surplus.includes(worker)) continue
-      if (isBehind(worker)) actions.push({ do: 'leave', id: worker.id })
-      else actions.push(...comeUp(worker, old))
+      if (isBehind(worker)) actions.push({ do: 'stop', id: worker.id })
+      else actions.push(...planStarting(worker, old))
     }
     if (old === undefined || next === undefined) continue
     if (next.state === 'ready')
-      actions.push(old.retiring === 'hang' ? kill(old, 'its loop hangs, and another has taken its place') : { do: 'drain', id: old.id })
+      actions.push(old.retiring === 'hang' ? kill(old, 'its event loop hangs, and its replacement is ready') : { do: 'drain', id: old.id })
     else if (old.retiring === undefined) surge++
-    else if (old.retiring !== 'hang') limited = true
+    else if (old.retiring !== 'hang') isReplacing = true
   }
 
-  for (const [slot, here] of seats) {
-    if (!isWanted(slot) || here.some((worker) => !isBehind(worker))) continue
-    const seat = { pool: pool.name, slot }
+  for (const [slot, here] of workerSlots) {
+    if (!isDesired(slot) || here.some((worker) => !isBehind(worker))) continue
+    const workerSlot = { pool: pool.name, slot }
     const old = here.find(({ state }) => state === 'ready')
-    // One that was killed while it came up: how that counts is known when its process is gone.
+    // A worker that was killed while it started: its failure counts, and delays the next start, once its process is gone.
     if (
-      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.leavingMs !== undefined && !isBehind(worker))
+      workers.some((worker) => worker.slot === slot && worker.state === 'starting' && worker.stoppingMs !== undefined && !isBehind(worker))
     )
       continue
-    if (slot === retried) actions.push({ do: 'start', seat, generation: pool.generation })
-    if (pool.broken.has(slot) || awaitsVerdict(seat, workers, actual)) continue
-    const history = actual.history(seat)
-    if (isBreaking(history, desired, clock.nowMs)) {
-      actions.push({ do: 'break', seat })
+    if (slot === retried) actions.push({ do: 'start', workerSlot, generation: pool.generation })
+    if (pool.broken.has(slot) || awaitsFirstStarts(workerSlot, workers, actual)) continue
+    const history = actual.history(workerSlot)
+    if (failsTooOften(history, desired, clock.nowMs)) {
+      actions.push({ do: 'break', workerSlot })
       continue
     }
     const isReload = old !== undefined && old.retiring === undefined
     if (isReload && surge >= pool.maxSurge) continue
-    if (old?.retiring !== undefined && old.retiring !== 'hang' && limited) continue
+    if (old?.retiring !== undefined && old.retiring !== 'hang' && isReplacing) continue
     if (!clock.isDue(history?.startAtMs ?? clock.nowMs)) continue
-    actions.push({ do: 'start', seat, generation: pool.generation })
+    actions.push({ do: 'start', workerSlot, generation: pool.generation })
     if (isReload) surge++
-    else if (old?.retiring !== undefined && old.retiring !== 'hang') limited = true
+    else if (old?.retiring !== undefined && old.retiring !== 'hang') isReplacing = true
   }
 
   if (pool.previous !== undefined && !pool.replaced && actions.length === 0 && isReplaced())
-    actions.push({ do: 'note-replaced', pool: pool.name })
+    actions.push({ do: 'record-replaced', pool: pool.name })
   return actions
 
-  /** What is due of a worker that starts; `old`: whose place it takes. */
-  function comeUp(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
-    const isTried = !nobodyServes && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
+  /** The next step of a worker that starts; `old` is the worker that it replaces. */
+  function planStarting(worker: PlannedWorker, old: PlannedWorker | undefined): Action[] {
+    // Its settle time is skipped while no worker serves, and when it replaces a worker that hangs.
+    const mustSettle = isServing && old?.retiring !== 'hang' && (old !== undefined || pool.previous !== undefined)
     if (worker.upMs === undefined) {
       const isLate = clock.isDue(worker.sinceMs + pool.startTimeoutMs)
       return isLate ? [{ do: 'kill-late', id: worker.id, afterMs: pool.startTimeoutMs }] : []
     }
-    if (!isTried) return [{ do: 'admit', id: worker.id }]
-    if (hasSettled(worker, pool, clock)) return isTrial ? [] : [{ do: 'admit', id: worker.id }]
-    return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its loop hangs')] : []
+    if (!mustSettle) return [{ do: 'admit', id: worker.id }]
+    if (hasSettled(worker, pool, clock)) return mustHold ? [] : [{ do: 'admit', id: worker.id }]
+    return clock.isDue(worker.upMs + pool.settleMs + pool.startTimeoutMs) ? [kill(worker, 'its event loop hangs')] : []
   }
 
   function isReplaced(): boolean {
     for (let slot = 0; slot < pool.workers; slot++) {
-      if (!isWanted(slot) || pool.broken.has(slot)) continue
+      if (!isDesired(slot) || pool.broken.has(slot)) continue
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
-    // Those who were admitted without a trial have it now.
+    // Workers that were admitted at once settle now.
     return workers.every((worker) => worker.generation === pool.generation && hasSettled(worker, pool, clock))
   }
 }
 
-/** Is a reload under way in which no new worker has stood its trial? */
-function awaitsFirst(pool: DesiredPool, { workers }: Actual, clock: Clock): boolean {
+/** Is a reload under way in which no new worker of the pool has settled? */
+function awaitsFirstReplacement(pool: PoolTarget, { workers }: Actual, clock: Clock): boolean {
   const { name, generation, previous, held, broken } = pool
   if (previous === undefined) return false
-  const isWanted = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot))
+  const isExpected = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot))
   const isFirst = (worker: PlannedWorker) =>
     worker.pool === name &&
     worker.generation === generation &&
     (worker.state === 'ready' || (worker.upMs !== undefined && hasSettled(worker, pool, clock)))
-  return isWanted && !workers.some(isFirst)
+  return isExpected && !workers.some(isFirst)
 }
 
-/** Is its trial over, and has its loop turned since? */
-function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker, { settleMs }: DesiredPool, clock: Clock): boolean {
+/** Has the worker been up for `settleMs`, and has its loop turned since then? */
+function hasSettled({ upMs = Number.NEGATIVE_INFINITY, silentMs }: PlannedWorker, { settleMs }: PoolTarget, clock: Clock): boolean {
   const settledMs = upMs + settleMs
-  return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + AGAIN_MS))
+  return clock.isDue(settledMs) && (clock.nowMs - silentMs >= settledMs || clock.isDue(clock.nowMs + RECHECK_MS))
 }
 
-/** The moment of a plan, and the next that matters. */
+/** The time of a plan, and the earliest later time at which the plan may change. */
 class Clock {
   readonly nowMs: number
   nextMs = Number.POSITIVE_INFINITY
@@ -282,7 +206,7 @@ class Clock {
     this.nowMs = nowMs
   }
 
-  /** Is the moment here? Else it is remembered. */
+  /** Has the time come? If not, the next plan is due then at the latest. */
   isDue(atMs: number): boolean {
     if (this.nowMs >= atMs) return true
     this.nextMs = Math.min(this.nextMs, atMs)
@@ -290,44 +214,46 @@ class Clock {
   }
 }
 
-/** Who is in each seat, in order of slots: of those that are wanted, and of those that somebody still holds. */
-function seatsOf(live: readonly PlannedWorker[], wanted: number): Map<number, PlannedWorker[]> {
+/** The workers of each slot, in order of slots. Includes empty slots that should have a worker and slots that should not but still have one. */
+function occupiedSlots(live: readonly PlannedWorker[], desired: number): Map<number, PlannedWorker[]> {
   const slots = new Set(live.map(({ slot }) => slot))
-  for (let slot = 0; slot < wanted; slot++) slots.add(slot)
+  for (let slot = 0; slot < desired; slot++) slots.add(slot)
   return new Map([...slots].sort((one, other) => one - other).map((slot) => [slot, live.filter((worker) => worker.slot === slot)]))
 }
 
-/** A worker of the wanted generation hangs: that is a failure of it, whoever else is well. */
-function hangOf({ generation }: DesiredPool, workers: readonly PlannedWorker[]): string | undefined {
+/** A worker of the desired generation that hangs fails its reload. */
+function hangFailure({ generation }: PoolTarget, workers: readonly PlannedWorker[]): string | undefined {
   const hung = workers.find((worker) => worker.generation === generation && worker.retiring === 'hang' && worker.state !== 'draining')
-  return hung && `${hung.pool}/${hung.slot}: its loop hangs`
+  return hung && `${hung.pool}/${hung.slot}: its event loop hangs`
 }
 
-/** Every seat of the pool has failed before any worker was ever ready: trying again would only repeat it. */
-function isLost({ name, workers: wanted }: DesiredPool, workers: readonly PlannedWorker[], actual: Actual): boolean {
-  if (wanted === 0 || actual.provenPools.has(name) || workers.length > 0) return false
-  for (let slot = 0; slot < wanted; slot++) if ((actual.history({ pool: name, slot })?.failures ?? 0) === 0) return false
+/** Every slot of the pool has failed before any worker was ever ready: another try would fail in the same way. */
+function neverCameUp({ name, workers: desired }: PoolTarget, workers: readonly PlannedWorker[], actual: Actual): boolean {
+  if (desired === 0 || actual.provenPools.has(name) || workers.length > 0) return false
+  for (let slot = 0; slot < desired; slot++) if ((actual.history({ pool: name, slot })?.failures ?? 0) === 0) return false
   return true
 }
 
-/** A seat that has failed in a pool where nobody was ever ready: what becomes of the first starts of the others decides whether there is a second. */
-function awaitsVerdict(seat: PlannedSeat, workers: readonly PlannedWorker[], actual: Actual): boolean {
-  return !actual.provenPools.has(seat.pool) && workers.length > 0 && (actual.history(seat)?.failures ?? 0) > 0
+/** A slot that has failed in a pool that never had a ready worker is not tried again while the first starts of the others are under way. */
+function awaitsFirstStarts(workerSlot: PlannedSlot, workers: readonly PlannedWorker[], actual: Actual): boolean {
+  return !actual.provenPools.has(workerSlot.pool) && workers.length > 0 && (actual.history(workerSlot)?.failures ?? 0) > 0
 }
 
-function isAllBroken({ workers, held, broken }: DesiredPool): boolean {
-  const wanted = slotsOf(workers).filter((slot) => !held.has(slot))
-  return wanted.length > 0 && wanted.every((slot) => broken.has(slot))
+function isAllBroken({ workers, held, broken }: PoolTarget): boolean {
+  const slots = slotsOf(workers).filter((slot) => !held.has(slot))
+  return slots.length > 0 && slots.every((slot) => broken.has(slot))
 }
 
-/** What kept the whole pool down (a database, a network) may be over: one seat after the other is tried, that which has failed longest ago. Undefined: not yet. */
-function brokenSeatToTry(pool: DesiredPool, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
-  const seats = slotsOf(pool.workers)
+/**
+ * The slot to try during an outage, since its cause (a database, a network) may be over: the one that failed longest ago. Undefined: not yet.
+ */
+function brokenSlotToTry(pool: PoolTarget, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
+  const workerSlots = slotsOf(pool.workers)
     .filter((slot) => !pool.held.has(slot))
     .map((slot) => ({ slot, history: history({ pool: pool.name, slot }) }))
     .map(({ slot, history }) => ({ slot, failedAtMs: history?.failedMs.at(-1) ?? 0, startAtMs: history?.startAtMs ?? 0 }))
     .sort((one, other) => one.failedAtMs - other.failedAtMs || one.startAtMs - other.startAtMs || one.slot - other.slot)
-  const [first, last] = [seats[0], seats.at(-1)]
+  const [first, last] = [workerSlots[0], workerSlots.at(-1)]
   return first !== undefined && clock.isDue(Math.max((last?.failedAtMs ?? 0) + outageRetryMs, first.startAtMs)) ? first.slot : undefined
 }
 
@@ -335,7 +261,7 @@ function slotsOf(workers: number): number[] {
   return Array.from({ length: workers }, (_, slot) => slot)
 }
 
-function isBreaking(history: SeatHistory | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
+function failsTooOften(history: SlotStarts | undefined, { maxRestarts, restartWindowMs }: Desired, nowMs: number): boolean {
   return (history?.failedMs.filter((atMs) => nowMs - atMs < restartWindowMs).length ?? 0) > maxRestarts
 }
 
@@ -343,14 +269,14 @@ function kill(worker: PlannedWorker, why: string): Action {
   return { do: 'kill', id: worker.id, why }
 }
 
-/** How often a pool in which every seat is broken is tried again: where the delays between restarts have ended, and not without pause. */
+/** How often a pool whose slots are all broken is tried again: after the longest restart delay, and at most once a second. */
 export function outageRetryMs(longestDelayMs: number): number {
-  return Math.max(longestDelayMs, LEAST_OUTAGE_RETRY_MS)
+  return Math.max(longestDelayMs, MIN_OUTAGE_RETRY_MS)
 }
 
 /**
  * How long to wait before the next start: exponential with full jitter in the upper half (Brooker, "Exponential Backoff and Jitter", 2015).
- * `failures`: in a row, 0 for a worker that had been well. `chance`: 0 to 1.
+ * `failures` in a row, 0 for a worker that had been stable. `chance` is 0 to 1.
  */
 export function restartDelayMs(failures: number, chance: number, firstMs: number, longestMs: number): number {
   const whole = Math.min(longestMs, firstMs * 2 ** Math.min(failures, 30))

@@ -1,81 +1,67 @@
-// Keeps the workers as they should be: asks the plan, carries its actions out, and asks again when something happens or time is up.
+// Keeps the workers of all pools as desired, in the primary: plans, carries the actions out, and plans again after an event or when time is up.
 
-import type { Transport } from '@switchyard/handoff'
-import type { ListenAnswer, ListenRequest, ToPrimary } from '@switchyard/worker-runtime'
-import { BalancerError } from '../errors.ts'
+import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { Pool } from '../pool/pool.ts'
-import type { PoolWorker, WorkerReturns } from '../pool/pool-worker.ts'
-import type { SessionBatch } from '../sessions/embedded-sessions.ts'
 import type { LimitSettings } from '../settings.ts'
+import type { DesiredPool } from './desired-pool.ts'
 import { Drains } from './drains.ts'
+import { ExitReasons } from './exit-reasons.ts'
 import { Goals } from './goals.ts'
-import { LastWords } from './last-words.ts'
-import { Notices } from './notices.ts'
-import { type Action, outageRetryMs, type Plan, type PlannedSeat, type PlannedWorker, plan, type RetireReason } from './plan.ts'
-import { PoolWatch } from './pool-watch.ts'
-import { type NotStarted, SeatRecords } from './seat-records.ts'
-import { describeStartFailure } from './start-failure.ts'
-import type { WantedPool } from './wanted.ts'
-import { type StartData, WorkerStarts } from './worker-starts.ts'
-import { WorkerWatch } from './worker-watch.ts'
+import { logNotices } from './notices.ts'
+import { Outages } from './outages.ts'
+import { type Action, outageRetryMs, type Plan, plan } from './plan.ts'
+import type { PlannedSlot, PlannedWorker, RetireReason } from './plan-input.ts'
+import type { PoolWorker } from './pool-worker.ts'
+import { type NotStarted, SlotHistory } from './slot-history.ts'
+import type { SupervisedPool } from './supervised-pool.ts'
+import { PoolWatch } from './watch/pool-watch.ts'
+import { WorkerWatch } from './watch/worker-watch.ts'
+import { WorkerLifecycle } from './worker-lifecycle.ts'
+import type { WorkerMessages } from './worker-messages.ts'
+import type { WorkerStarts } from './workers/worker-starts.ts'
 
-/** A worker that was ready for this long was well: its exit is no failure in a row. */
-const WELL_MS = 5000
-/** How often the private sockets are looked for. */
-const SOCKETS_EVERY_MS = 10_000
-/** After actions time alone may matter. */
+/** How often the supervisor checks that the private sockets are still there. */
+const SOCKETS_POLL_MS = 10_000
+/** The next turn comes soon after one with actions, which may have changed what the plan depends on. */
 const SOON_MS = 20
 
 export interface SupervisorOptions {
   readonly limits: LimitSettings
-  readonly transport: Transport
-  readonly pools: ReadonlyMap<string, Pool>
+  readonly pools: ReadonlyMap<string, SupervisedPool>
   readonly events: BalancerEmitter
-  /** What every worker is told, besides its seat and what its pool's version says. */
-  readonly startData: StartData
-  /** Why others don't find the worker's private socket; undefined: they do. */
+  readonly messages: WorkerMessages
+  readonly starts: WorkerStarts
+  /** Why other workers can't reach the worker's private socket; undefined if they can. */
   readonly socketFault: (worker: PoolWorker) => string | undefined
-  /** A worker that `startData` was asked for has not been started. */
-  readonly forget: (worker: PoolWorker) => void
-  /** Why servers of a pool's app could not listen, where that may be why none of its workers came up. */
-  readonly listenError: (pool: string) => BalancerError | undefined
-  /** A server of a worker's app listens, or closes. Rejects never. */
-  readonly onListen: (worker: PoolWorker, request: ListenRequest) => Promise<ListenAnswer>
   /** Where a worker's server listens privately. */
   readonly privateSocket: (worker: PoolWorker) => string
   readonly forwardToken: string
-  readonly returns: WorkerReturns
-  /** A worker has told of its load. */
-  readonly onReported: (worker: PoolWorker) => void
-  /** These visitors belong to the worker from now on. */
-  readonly onLearned: (worker: PoolWorker, keys: readonly string[]) => void
+  /** Why servers of a pool's app could not listen, if that may be why none of its workers came up. */
+  readonly listenError: (pool: string) => BalancerError | undefined
+  /** The worker may have connections now. */
   readonly onReady: (worker: PoolWorker) => void
-  /** So many bytes of header fields the parser of a worker takes. */
-  readonly onHeaderLimit: (bytes: number) => void
-  /** It takes nothing new from here on. */
+  /** The worker takes nothing new from here on. */
   readonly onDraining: (worker: PoolWorker) => void
-  /** The process is gone; its channel has still to be taken back. */
+  /** The process is gone. Its hand-offs have still to be taken back. */
   readonly onGone: (worker: PoolWorker) => void
+  /** The balancer can't go on. */
   readonly onFailed: (error: BalancerError) => void
-  readonly onSessions: (worker: PoolWorker, batch: SessionBatch) => void
-  /** 0 to 1. */
+  /** A random number, 0 to 1. */
   readonly chance: () => number
 }
 
 export class Supervisor {
-  readonly wanted = new Map<string, WantedPool>()
+  readonly desired = new Map<string, DesiredPool>()
   limits: LimitSettings
   private readonly options: SupervisorOptions
-  private readonly starts: WorkerStarts
-  private readonly records: SeatRecords
-  private readonly proven = new Set<string>()
-  private readonly lastWords = new LastWords()
+  private readonly history: SlotHistory
+  private readonly exitReasons = new ExitReasons()
+  private readonly outages: Outages
   private readonly goals = new Goals()
-  private readonly notices = new Notices()
   private readonly drains: Drains
   private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
+  private readonly lifecycle: WorkerLifecycle
   private timer: NodeJS.Timeout | undefined
   private socketsMs = Date.now()
   private turning = false
@@ -84,26 +70,43 @@ export class Supervisor {
   private killsAtOnce = false
 
   constructor(options: SupervisorOptions) {
+    const { events, messages, chance } = options
     this.options = options
     this.limits = options.limits
-    this.starts = new WorkerStarts(options)
-    this.records = new SeatRecords(options.chance)
+    this.history = new SlotHistory(chance)
+    logNotices(messages, events)
+    messages.subscribe('report', (worker, { load }) => worker.load.report(load))
+    messages.subscribe('session-report', (worker, { report }) => {
+      worker.sessions = report
+    })
+    this.outages = new Outages({
+      events,
+      history: this.history,
+      exitReasons: this.exitReasons,
+      maxRestartDelayMs: () => this.limits.maxRestartDelayMs,
+      listenError: options.listenError,
+      onFailed: (error) => {
+        this.stopping = true
+        options.onFailed(error)
+      },
+    })
     this.drains = new Drains({
-      events: options.events,
+      events,
+      messages,
       drainTimeoutMs: () => this.limits.drainTimeoutMs,
       workers: () => this.workers(),
-      onChanged: (worker) => this.poolOf(worker).refresh(),
+      onChanged: (worker) => this.poolOf(worker.pool).refresh(),
       onDraining: options.onDraining,
       onDrained: () => this.turn(),
     })
     this.poolWatch = new PoolWatch({
-      events: options.events,
+      events,
       retire: (worker, reason, why) => this.retire(worker, reason, why),
-      kill: (worker, why) => this.kill(worker, why),
-      chance: options.chance,
+      kill: (worker, why) => this.lifecycle.kill(worker, why),
+      chance,
     })
     this.watch = new WorkerWatch({
-      events: options.events,
+      events,
       limits: () => this.limits,
       workers: () => this.workers(),
       privateSocket: options.privateSocket,
@@ -113,7 +116,31 @@ export class Supervisor {
         this.turn()
       },
       retire: (worker, reason) => this.retire(worker, reason),
-      onLooked: () => this.lookAtPools(),
+      onPolled: () => this.pollPools(),
+    })
+    messages.subscribe('listening', (worker, { address }) => {
+      if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
+      worker.address = address
+      this.watch.onListening(worker)
+    })
+    this.lifecycle = new WorkerLifecycle({
+      events,
+      messages,
+      limits: () => this.limits,
+      poolOf: (name) => this.poolOf(name),
+      desiredOf: (pool) => this.desiredOf(pool),
+      starts: options.starts,
+      history: this.history,
+      exitReasons: this.exitReasons,
+      outages: this.outages,
+      watch: this.watch,
+      isStopping: () => this.stopping,
+      onReady: options.onReady,
+      onGone: options.onGone,
+      onEnded: () => {
+        this.drains.sealEmpty()
+        this.turn()
+      },
     })
   }
 
@@ -133,7 +160,7 @@ export class Supervisor {
     this.watch.stop()
   }
 
-  /** Ends what is left without waiting for it. */
+  /** Kills every worker that is left. */
   stopNow(): void {
     this.stopping = true
     this.killsAtOnce = true
@@ -141,72 +168,65 @@ export class Supervisor {
     this.turn()
   }
 
-  /** How often the seat was filled again. */
+  /** How often a process has replaced another in the slot. */
   restarts(pool: string, slot: number): number {
-    return this.records.restarts({ pool, slot })
+    return this.history.restarts({ pool, slot })
   }
 
-  /** Something that is wanted has changed. Resolves when `isReached`; rejects as soon as `failure` gives a reason. */
+  /** Call it after a change of the desired state. Resolves when `isReached`; rejects as soon as `failure` returns an error. */
   pursue(isReached: () => boolean, failure: () => Error | undefined = () => undefined): Promise<void> {
     const reached = this.goals.add({ isReached, failure })
     this.turn()
     return reached
   }
 
-  /** The worker serves on until another has taken its place. */
+  /** Replaces the worker. It serves until its replacement is ready. */
   retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
     if (worker.retiring !== undefined) return
-    // Who drains is replaced already; but one that hangs will not end by itself.
+    // A draining worker exits anyway, unless it hangs.
     if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
-    this.options.events.emit('workerRetiring', { ...worker.seat, reason: why ?? reason })
-    this.poolOf(worker).refresh()
+    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason })
+    this.poolOf(worker.pool).refresh()
     this.turn()
   }
 
-  /** Processes of a seat that are not gone. */
-  inSeat({ pool, slot }: PlannedSeat): PoolWorker[] {
+  /** The processes of a slot that are not gone. */
+  inSlot({ pool, slot }: PlannedSlot): PoolWorker[] {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
-  /** Has every seat of the pool the worker that it should have, and nobody else? Of a pool that is no more: yes. */
-  isAsWanted(name: string): boolean {
-    const wanted = this.wanted.get(name)
-    if (wanted === undefined) return true
-    const workers = [...this.workers()].filter(({ pool }) => pool === name)
-    for (let slot = 0; slot < wanted.workers; slot++) {
-      if (wanted.held.has(slot) || wanted.broken.has(slot)) continue
-      if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
-    }
-    return workers.every(({ slot, generation }) => slot < wanted.workers && generation === wanted.generation)
+  /** Is the pool as desired? True for a pool that is not desired any more. */
+  isAsDesired(name: string): boolean {
+    return this.desired.get(name)?.isMetBy([...this.workers()].filter(({ pool }) => pool === name)) ?? true
   }
 
-  /** Workers of pools that nobody wants any more. */
+  /** Workers of pools that are not desired any more. */
   superfluous(): PoolWorker[] {
-    return [...this.workers()].filter(({ pool }) => this.wanted.get(pool)?.workers === 0)
+    return [...this.workers()].filter(({ pool }) => this.desired.get(pool)?.workers === 0)
   }
 
   /** How many starts of a pool's workers have failed. */
   failures(pool: string): number {
-    return this.records.failuresOf(pool)
+    return this.history.failuresOf(pool)
   }
 
-  /** Seats of a pool whose worker could not be started when that was last tried, and why. */
+  /** Slots of a pool whose last start failed, and why. */
   notStartedIn(pool: string): NotStarted[] {
-    return this.records.notStartedIn(pool)
+    return this.history.notStartedIn(pool)
   }
 
-  /** How long the loop of a worker has not turned. */
+  /** How long ago a worker's loop was last seen to turn. */
   silentMs(worker: PoolWorker): number {
     return this.watch.silentMs(worker)
   }
 
-  lastWordsOf(pool: string): string {
-    return this.lastWords.ofPool(pool) || 'it said nothing'
+  exitReasonsOf(pool: string): string {
+    return this.exitReasons.ofPool(pool)
   }
 
-  forgive(seat: PlannedSeat): void {
-    this.records.forgive(seat)
+  clearFailures(workerSlot: PlannedSlot): void {
+    this.history.clearFailures(workerSlot)
     this.turn()
   }
 
@@ -214,15 +234,15 @@ export class Supervisor {
     for (const pool of this.options.pools.values()) yield* pool.workers
   }
 
-  private lookAtPools(): void {
+  private pollPools(): void {
     const now = Date.now()
-    if (!this.stopping) for (const [name, wanted] of this.wanted) this.poolWatch.look(this.poolOf({ pool: name }), wanted, now)
-    if (!this.stopping && now - this.socketsMs >= SOCKETS_EVERY_MS) this.lookForSockets(now)
+    if (!this.stopping) for (const [name, desired] of this.desired) this.poolWatch.poll(this.poolOf(name), desired, now)
+    if (!this.stopping && now - this.socketsMs >= SOCKETS_POLL_MS) this.checkSockets(now)
     this.turn()
   }
 
-  /** Something may have cleared the folder of temporary files: then nobody can forward a request to these workers, or probe them. */
-  private lookForSockets(now: number): void {
+  /** Replaces workers whose private sockets a cleaner of temporary files has removed, because forwards and probes can't reach them. */
+  private checkSockets(now: number): void {
     this.socketsMs = now
     for (const worker of this.workers()) {
       const fault = worker.state === 'ready' ? this.options.socketFault(worker) : undefined
@@ -234,16 +254,20 @@ export class Supervisor {
     return this.workers().next().done !== true
   }
 
-  private poolOf(seat: { readonly pool: string }): Pool {
-    return this.options.pools.get(seat.pool) as Pool
+  private poolOf(name: string): SupervisedPool {
+    return this.options.pools.get(name) as SupervisedPool
   }
 
-  /** Asks the plan and does what it says. What is done may call for a turn of its own: that comes with the next. */
+  private desiredOf(pool: string): DesiredPool {
+    return this.desired.get(pool) as DesiredPool
+  }
+
+  /** Plans and carries the actions out. A turn that an action asks for comes with the next timer. */
   private turn(): void {
     if (!this.running || this.turning) return
     this.turning = true
     const now = Date.now()
-    // Whatever goes wrong, there is another turn.
+    // There is a next turn even if an action throws.
     let nextMs = now + SOON_MS
     try {
       const { actions, nextMs: plannedMs } = this.plan(now)
@@ -254,14 +278,14 @@ export class Supervisor {
       clearTimeout(this.timer)
       if (nextMs !== Number.POSITIVE_INFINITY) this.timer = setTimeout(() => this.turn(), Math.max(nextMs - now, 1))
     }
-    this.goals.look()
+    this.goals.poll()
   }
 
   private plan(now: number): Plan {
     const { drainTimeoutMs, maxRestarts, restartWindowMs, maxRestartDelayMs } = this.limits
     return plan(
       {
-        pools: [...this.wanted.values()],
+        pools: [...this.desired.values()],
         stopping: this.stopping,
         drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
         maxRestarts,
@@ -270,245 +294,57 @@ export class Supervisor {
       },
       {
         workers: [...this.workers()].map((worker) => this.planned(worker)),
-        history: (seat) => this.records.history(seat),
-        provenPools: this.proven,
+        history: (workerSlot) => this.history.history(workerSlot),
+        provenPools: this.lifecycle.provenPools,
       },
       now,
     )
   }
 
   private planned(worker: PoolWorker): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, leavingMs, state } = worker
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, stoppingMs, killed, settings } = worker
+    const state = worker.state === 'gone' ? 'draining' : worker.state
+    const stopTimeoutMs = killed ? undefined : settings.stopTimeoutMs
     const silentMs = this.watch.silentMs(worker)
-    return {
-      id,
-      pool,
-      slot,
-      generation,
-      sinceMs,
-      upMs,
-      silentMs,
-      retiring,
-      sealed,
-      drained,
-      leavingMs,
-      stopTimeoutMs: worker.killed ? undefined : worker.settings.stopTimeoutMs,
-      state: state === 'gone' ? 'draining' : state,
-    }
+    return { id, pool, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, stoppingMs, stopTimeoutMs }
   }
 
   private carryOut(action: Action, now: number): void {
     switch (action.do) {
       case 'start':
-        return this.startWorker(action.seat, action.generation, now)
+        return this.lifecycle.start(action.workerSlot, action.generation, now)
       case 'admit':
-        return this.withWorker(action.id, (worker) => this.admit(worker, now))
+        return this.withWorker(action.id, (worker) => this.lifecycle.admit(worker, now))
       case 'drain':
         return this.withWorker(action.id, (worker) => {
           this.drains.begin(worker, now, this.killsAtOnce ? 0 : worker.settings.drainSpreadMs)
         })
       case 'seal':
         return this.withWorker(action.id, (worker) => this.drains.seal(worker))
-      case 'leave':
-        return this.withWorker(action.id, (worker) => {
-          worker.leavingMs = now
-          // Until the runtime is loaded there is nobody to hear the message, and nobody to ignore the signal.
-          if (worker.state === 'starting') worker.process?.kill('SIGTERM')
-          worker.tell({ switchyard: 'leave' })
-        })
+      case 'stop':
+        return this.withWorker(action.id, (worker) => this.lifecycle.stop(worker, now))
       case 'kill':
-        return this.withWorker(action.id, (worker) => this.kill(worker, action.why))
+        return this.withWorker(action.id, (worker) => this.lifecycle.kill(worker, action.why))
       case 'kill-late':
-        return this.withWorker(action.id, (worker) => this.kill(worker, this.watch.whyLate(worker, action.afterMs)))
-      case 'break':
-        this.wanted.get(action.seat.pool)?.broken.add(action.seat.slot)
-        return void this.options.events.emit('seatBroken', { ...action.seat, failures: this.records.history(action.seat)?.failures ?? 0 })
-      case 'give-up':
-        return this.giveUp(action.pool)
-      case 'note-outage':
-        return this.noteOutage(action.pool, now)
-      case 'revert':
-        return this.wanted.get(action.pool)?.revert(action.why)
-      case 'note-replaced': {
-        const wanted = this.wanted.get(action.pool) as WantedPool
-        wanted.replaced = true
-        return
+        return this.withWorker(action.id, (worker) => this.lifecycle.kill(worker, this.watch.whyLate(worker, action.afterMs)))
+      case 'break': {
+        const { pool, slot } = action.workerSlot
+        this.desiredOf(pool).broken.add(slot)
+        const failures = this.history.history(action.workerSlot)?.failures ?? 0
+        return void this.options.events.emit('seatBroken', { ...action.workerSlot, failures })
       }
+      case 'give-up':
+        return this.outages.giveUp(this.desiredOf(action.pool))
+      case 'begin-outage':
+        return this.outages.begin(this.desiredOf(action.pool), now)
+      case 'revert':
+        return this.desiredOf(action.pool).revert(action.why)
+      case 'record-replaced':
+        this.desiredOf(action.pool).replaced = true
     }
   }
 
   private withWorker(id: number, then: (worker: PoolWorker) => void): void {
     for (const worker of this.workers()) if (worker.id === id) return then(worker)
-  }
-
-  private startWorker(seat: PlannedSeat, generation: number, now: number): void {
-    const { events } = this.options
-    const version = (this.wanted.get(seat.pool) as WantedPool).versionOf(generation)
-    const { worker, failure } = this.starts.start({ ...seat, generation, version, nowMs: now }, (worker) => ({
-      onMessage: (message) => this.hear(worker, message),
-      onListen: (request) => this.options.onListen(worker, request),
-      onLine: (stream, line) => {
-        if (stream === 'stderr' && this.watch.hearLine(worker, line)) return
-        if (stream === 'stderr' && line.trim() !== '') this.lastWords.add(worker, line)
-        events.emit('workerOutput', { ...worker.seat, stream, line })
-      },
-      onExit: (code, signal) => this.exited(worker, code, signal),
-      onFailed: (error) => {
-        this.discard(worker)
-        this.options.onGone(worker)
-        this.notStarted(worker, generation, error)
-        this.turn()
-      },
-    }))
-    if (worker === undefined) return this.notStarted(seat, generation, failure)
-    this.poolOf(seat).add(worker)
-    // Without a process; `onFailed` tells why before anything else happens.
-    if (worker.process?.pid === 0) return
-    this.records.countStart(seat)
-    events.emit('workerStarted', worker.seat)
-  }
-
-  /** A worker's process could not be made: the next start waits as after a worker that has failed, and the others serve on. */
-  private notStarted({ pool, slot }: PlannedSeat, generation: number, failure: unknown): void {
-    const seat = { pool, slot }
-    const message = describeStartFailure(failure)
-    const wanted = this.wanted.get(pool) as WantedPool
-    this.lastWords.didNotStart(seat, message)
-    this.records.noteNotStarted(seat, message)
-    const failsReload = wanted.previous !== undefined && generation === wanted.generation
-    if (failsReload) wanted.failure ??= `${pool}/${slot} could not be started: ${message}`
-    const restartInMs = failsReload || this.stopping ? undefined : this.postpone(seat, Date.now(), { isAppsFault: false })
-    this.options.events.emit('workerNotStarted', { ...seat, generation, message, restartInMs })
-  }
-
-  private hear(worker: PoolWorker, message: ToPrimary): void {
-    switch (message.switchyard) {
-      case 'listening':
-        if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
-        worker.address = message.address
-        return this.watch.listens(worker)
-      case 'header-limit':
-        return this.options.onHeaderLimit(message.bytes)
-      case 'report':
-        worker.load.report(message.load)
-        return this.options.onReported(worker)
-      case 'learned':
-        return this.options.onLearned(worker, message.keys)
-      case 'session-report':
-        worker.sessions = message.report
-        return
-      case 'notice':
-        if (message.once === true && !this.notices.isFirst(message.message)) return
-        return void this.options.events.emit('workerNoticed', { ...worker.seat, level: message.level, message: message.message })
-      case 'drained':
-        return this.drains.hear(worker, message.last)
-      case 'sessions':
-        // Whoever is gone reads nothing any more.
-        if (worker.state !== 'gone') this.options.onSessions(worker, message)
-        return
-    }
-  }
-
-  private admit(worker: PoolWorker, now: number): void {
-    this.endOutage(worker, now)
-    worker.state = 'ready'
-    worker.everReady = true
-    this.proven.add(worker.pool)
-    this.lastWords.cameUp(worker)
-    this.options.events.emit('workerReady', { ...worker.seat, startMs: now - worker.sinceMs })
-    worker.sinceMs = now
-    this.options.onReady(worker)
-  }
-
-  /** Nobody of its pool served until now: what kept the others down may be over for them too. */
-  private endOutage({ pool }: PoolWorker, now: number): void {
-    const wanted = this.wanted.get(pool) as WantedPool
-    if (this.poolOf({ pool }).readyCount > 0) return
-    for (const slot of wanted.broken) this.records.forgive({ pool, slot })
-    wanted.broken.clear()
-    if (wanted.outageSinceMs === undefined) return
-    this.options.events.emit('outageEnded', { pool, afterMs: now - wanted.outageSinceMs })
-    wanted.outageSinceMs = undefined
-  }
-
-  private kill(worker: PoolWorker, why: string): void {
-    this.lastWords.add(worker, why)
-    this.failReload(worker)
-    worker.leavingMs = Date.now()
-    worker.killed = true
-    void this.watch.untilRead(worker).then(() => {
-      if (worker.state === 'gone') return
-      this.options.events.emit('workerNoticed', { ...worker.seat, level: 'warn', message: `killed: ${why}` })
-      worker.process?.kill('SIGKILL')
-    })
-  }
-
-  private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
-    const now = Date.now()
-    const wanted = this.wanted.get(worker.pool) as WantedPool
-    const wasWell = worker.state === 'ready' && now - worker.sinceMs >= WELL_MS
-    const expected = this.stopping || worker.state === 'draining' || worker.leavingMs !== undefined
-    const how = signal === null ? `exit code ${code}` : `killed by ${signal}`
-    if (worker.leavingMs === undefined) this.lastWords.add(worker, how)
-    if (!worker.everReady) this.lastWords.didNotComeUp(worker)
-    const failsReload = this.failReload(worker)
-    // Who leaves as told is no failure, and those of another generation say nothing of the one that comes.
-    const isFailure = !expected || (worker.killed && !worker.everReady)
-    const isWaitedFor = isFailure && !failsReload && worker.generation === wanted.generation
-    const delayMs = isWaitedFor ? this.postpone(worker, now, { wasWell }) : undefined
-    this.discard(worker)
-    this.options.events.emit('workerExited', {
-      ...worker.seat,
-      code,
-      signal,
-      expected,
-      everReady: worker.everReady,
-      restartInMs: expected ? undefined : delayMs,
-    })
-    this.options.onGone(worker)
-    this.drains.sealEmpty()
-    this.turn()
-  }
-
-  /** Its process is no more. */
-  private discard(worker: PoolWorker): void {
-    worker.state = 'gone'
-    this.watch.forget(worker)
-    this.poolOf(worker).remove(worker)
-  }
-
-  /** A worker of the new generation has ended, or must: with that the reload has failed. */
-  private failReload(worker: PoolWorker): boolean {
-    const wanted = this.wanted.get(worker.pool) as WantedPool
-    const isOfReload = wanted.previous !== undefined && worker.generation === wanted.generation && worker.state !== 'draining'
-    if (isOfReload) wanted.failure ??= `${worker.pool}/${worker.slot}: ${this.lastWords.of(worker)}`
-    return isOfReload
-  }
-
-  /** Sets when the seat may be filled again; answers in how many milliseconds. */
-  private postpone(seat: PlannedSeat, now: number, { wasWell = false, isAppsFault = true }): number {
-    const { restartDelayMs: first, maxRestartDelayMs: longest, restartWindowMs } = this.limits
-    const delayMs = this.records.postpone(seat, now, { wasWell, isAppsFault, first, longest, windowMs: restartWindowMs })
-    this.poolOf(seat).nextStartMs = now + delayMs
-    return delayMs
-  }
-
-  private noteOutage(pool: string, now: number): void {
-    const wanted = this.wanted.get(pool) as WantedPool
-    wanted.outageSinceMs = now
-    const { onOutage } = wanted.version.settings
-    this.options.events.emit('outageBegan', {
-      pool,
-      retryMs: outageRetryMs(this.limits.maxRestartDelayMs),
-      lastWords: this.lastWordsOf(pool),
-    })
-    if (onOutage === 'exit') this.giveUp(pool, `every worker of pool '${pool}' has failed too often, and its 'onOutage' says to exit`)
-  }
-
-  private giveUp(pool: string, what = `no worker of pool '${pool}' came up`): void {
-    this.stopping = true
-    const { app } = (this.wanted.get(pool) as WantedPool).version.settings
-    const error = new BalancerError('ERR_APP_FAILED', `${what} (${app}): ${this.lastWordsOf(pool)}`, { source: 'app' })
-    this.options.onFailed(this.options.listenError(pool) ?? error)
   }
 }

@@ -1,4 +1,4 @@
-// Why an address could not be bound, as an error that a person can act on.
+// The error for an address that could not be bound, with what to do.
 
 import { dirname } from 'node:path'
 import { BalancerError } from '../errors.ts'
@@ -10,10 +10,10 @@ export interface RefusedAddress {
   readonly path?: string | undefined
 }
 
-/** The first port that every user may listen on, unless the kernel is told otherwise. */
+/** The kernel's default of net.ipv4.ip_unprivileged_port_start. */
 const FIRST_FREE_PORT = 1024
 
-/** `where`: the address as people write it. */
+/** `where`: the address as text. */
 export function listenError(address: RefusedAddress, where: string, cause: unknown): BalancerError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') {
@@ -31,27 +31,28 @@ export function listenError(address: RefusedAddress, where: string, cause: unkno
   })
 }
 
-/** What the code means there and what to do; undefined: the code says it. */
+/** What the code means and what to do; undefined: the code is clear by itself. */
 function reasonOf({ host, port, path }: RefusedAddress, code: string | undefined): string | undefined {
   if (path !== undefined) {
     const folder = dirname(path)
-    if (code === 'EACCES' || code === 'EPERM') return `this user may not make a file in ${folder}; choose a folder that it may write to`
-    if (code === 'ENOENT') return `there is no folder ${folder}; make it first`
-    if (code === 'ENOTDIR') return `${folder} is no folder`
+    if (code === 'EACCES' || code === 'EPERM')
+      return `this user may not create a file in ${folder}; choose a folder that the user may write to`
+    if (code === 'ENOENT') return `the folder ${folder} does not exist; create it first`
+    if (code === 'ENOTDIR') return `${folder} is not a folder`
     return undefined
   }
   switch (code) {
     case 'EACCES':
       return (port ?? 0) < FIRST_FREE_PORT
-        ? `ports below ${FIRST_FREE_PORT} need a right that this user does not have; choose a higher port, start by systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit, or lower net.ipv4.ip_unprivileged_port_start`
+        ? `this user lacks the right to listen on ports below ${FIRST_FREE_PORT}; choose a higher port, start by systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit, or lower net.ipv4.ip_unprivileged_port_start`
         : 'this user may not listen there'
     case 'EADDRNOTAVAIL':
-      return 'this machine has no such address; leave the host out to listen on all that it has'
+      return 'this machine has no such address; leave out the host to listen on every address of the machine'
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the name ${host} has no address; write an address of this machine`
+      return `the name ${host} does not resolve; write an address of this machine`
     case 'EAFNOSUPPORT':
-      return 'this machine does not use this kind of address (IPv6?); write an IPv4 address such as 0.0.0.0'
+      return 'this machine does not support this kind of address (IPv6?); write an IPv4 address such as 0.0.0.0'
     default:
       return undefined
   }

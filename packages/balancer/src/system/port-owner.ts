@@ -1,4 +1,5 @@
-// Which process listens on an address, so that an error can name it. Linux tells it in /proc; of another user's processes only to root.
+// Finds the process that listens on an address, so that an error can name it. Reads /proc; only root sees the sockets of other users'
+// processes.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
@@ -18,7 +19,7 @@ const LISTENING = '0A'
 const MAX_PROCESSES = 4096
 const MAX_COMMAND = 80
 
-/** Undefined: it can't be known. */
+/** undefined: not found. */
 export function portOwner({ port, path }: TakenAddress): PortOwner | undefined {
   const inodes = path === undefined ? inodesOfPort(port) : inodesOfPath(path)
   if (inodes.size === 0) return undefined
@@ -26,7 +27,7 @@ export function portOwner({ port, path }: TakenAddress): PortOwner | undefined {
   return pid === undefined ? undefined : { pid, command: commandOf(pid) }
 }
 
-/** ` by 'node server.js' (pid 123)` for an error, or nothing when it can't be known. */
+/** ` by 'node server.js' (pid 123)` for an error; empty if the process is not found. */
 export function byOwner(address: TakenAddress): string {
   const owner = portOwner(address)
   if (owner === undefined) return ''
@@ -66,7 +67,7 @@ function holdsSocket(pid: number, inodes: ReadonlySet<string>): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => inodes.has(inodeOf(`/proc/${pid}/fd/${fd}`)))
   } catch {
-    // It is another user's, or has ended.
+    // Another user's process, or it has exited.
     return false
   }
 }

@@ -1,4 +1,4 @@
-// Tells a service manager such as systemd how this process is doing, as sd_notify(3) has it. Says nothing where there is none.
+// Sends the state of this process to a service manager such as systemd. See sd_notify(3).
 
 import { spawn } from 'node:child_process'
 import { sendDatagram } from '@switchyard/handoff'
@@ -6,32 +6,32 @@ import { sendDatagram } from '@switchyard/handoff'
 const SOCKET = 'NOTIFY_SOCKET'
 const WATCHDOG = 'WATCHDOG_USEC'
 const WATCHDOG_PID = 'WATCHDOG_PID'
-/** Does the same where there is no native module. */
+/** Used without the native module. */
 const NOTIFY_COMMAND = 'systemd-notify'
 
-/** One assignment, such as `READY=1`; without line ends. */
+/** For example `READY=1`; without line breaks. */
 export type Assignment = `${string}=${string | number | bigint}`
 
 export class ServiceManager {
-  /** How often it wants to hear from us; undefined: it does not. */
+  /** The watchdog expects a message within this time; undefined: there is no watchdog. */
   readonly watchdogMs: number | undefined
-  /** What another process needs to speak to it in our place. */
+  /** Variables with which another process can notify it instead. */
   readonly env: Readonly<Record<string, string>>
   private readonly socket: string
   private readonly onFailed: (message: string) => void
-  private readonly send: typeof sendDatagram
+  private readonly sendDatagram: typeof sendDatagram
   private last: Promise<void> = Promise.resolve()
 
   private constructor(socket: string, watchdogUs: number | undefined, onFailed: (message: string) => void, send: typeof sendDatagram) {
     this.socket = socket
-    this.send = send
+    this.sendDatagram = send
     this.watchdogMs = watchdogUs === undefined ? undefined : watchdogUs / 1000
     this.env = { [SOCKET]: socket, ...(watchdogUs !== undefined && { [WATCHDOG]: String(watchdogUs) }) }
     this.onFailed = onFailed
   }
 
-  /** The one that has started this process, if one has. The variables are removed from `env`: workers are not to speak for the primary. */
-  static take(
+  /** The service manager that started this process; undefined: none. Removes the variables from `env`, so that workers do not notify it. */
+  static fromEnvironment(
     env: NodeJS.ProcessEnv,
     pid: number,
     onFailed: (message: string) => void,
@@ -45,32 +45,32 @@ export class ServiceManager {
     return new ServiceManager(socket, isWatched ? watchdogUs : undefined, onFailed, send)
   }
 
-  /** Says all of these at once. */
-  say(...assignments: readonly Assignment[]): void {
+  /** Sends all assignments in one message. */
+  send(...assignments: readonly Assignment[]): void {
     try {
-      if (!this.send(this.socket, assignments.join('\n'))) this.sayByCommand(assignments)
+      if (!this.sendDatagram(this.socket, assignments.join('\n'))) this.sendByCommand(assignments)
     } catch (error) {
-      this.onFailed(`the service manager can't be told anything: ${(error as Error).message}`)
+      this.onFailed(`the service manager can't be notified: ${(error as Error).message}`)
     }
   }
 
-  /** In order, one after the other. */
-  private sayByCommand(assignments: readonly Assignment[]): void {
+  /** One command after the other, in order. */
+  private sendByCommand(assignments: readonly Assignment[]): void {
     const env = { ...process.env, [SOCKET]: this.socket }
-    const say = () =>
+    const run = () =>
       new Promise<void>((resolve) => {
         const child = spawn(NOTIFY_COMMAND, [...assignments], { env, stdio: 'ignore' })
         child.once('exit', () => resolve())
         child.once('error', (error) => {
-          this.onFailed(`the service manager can't be told anything: ${error.message}`)
+          this.onFailed(`the service manager can't be notified: ${error.message}`)
           resolve()
         })
       })
-    this.last = this.last.then(say)
+    this.last = this.last.then(run)
   }
 }
 
-/** The moment by the clock that service managers compare by. */
+/** The time by CLOCK_MONOTONIC, which service managers compare by. */
 export function monotonicUs(): bigint {
   return process.hrtime.bigint() / 1000n
 }

@@ -1,24 +1,25 @@
-// Socket activation: a service manager opens the listening sockets and starts this process with them, from descriptor 3 on; see sd_listen_fds(3).
+// Socket activation: a service manager opens the listening sockets and starts this process with them, from descriptor 3 on. See
+// sd_listen_fds(3).
 
 import { describeListener } from '@switchyard/handoff'
+import type { InheritedSocket } from '../listeners/inherited-sockets.ts'
 import type { ListenAddress } from '../settings.ts'
-import type { InheritedSocket } from './inherited-sockets.ts'
 
 const FIRST_FD = 3
-/** More than any unit has; a number beyond it is a mistake. */
+/** A larger LISTEN_FDS is a mistake. */
 const MAX_FDS = 1024
 
 export interface Activation {
   readonly sockets: readonly InheritedSocket[]
-  /** One sentence for each descriptor that is of no use. */
+  /** One sentence for each descriptor that can't be used. */
   readonly warnings: readonly string[]
 }
 
 /**
- * What a service manager has passed to this process, `pid`. The variables are removed from `env`, so that nobody else takes them for his.
- * `describe`: what a descriptor listens on.
+ * Reads the sockets that a service manager has passed to this process, `pid`, and removes the variables from `env`, so that workers do not inherit them.
+ * `describe` returns the address of a listening descriptor.
  */
-export function takeActivation(env: NodeJS.ProcessEnv, pid: number, describe = describeListener): Activation {
+export function readActivation(env: NodeJS.ProcessEnv, pid: number, describe = describeListener): Activation {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = env
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']) delete env[name]
   const count = Number(LISTEN_FDS)
@@ -33,13 +34,13 @@ export function takeActivation(env: NodeJS.ProcessEnv, pid: number, describe = d
       sockets.push({ ...found, fd, askedPort: undefined, number: undefined, isManaged: true })
     } else {
       const name = names[index] === undefined ? '' : ` (${names[index]})`
-      warnings.push(`descriptor ${fd}${name} that the service manager passed is no stream socket that listens: it is not used`)
+      warnings.push(`descriptor ${fd}${name} of the service manager is not a listening stream socket and is not used`)
     }
   }
   return { sockets, warnings }
 }
 
-/** Where to listen when no config says it. */
+/** The address of an inherited socket as `listen` in a config. */
 export function addressOf({ host, port, path, ipv6Only }: InheritedSocket): ListenAddress {
   return { host, port, path, ipv6Only: ipv6Only ?? false, backlog: 511, peek: true }
 }

@@ -1,4 +1,4 @@
-// An app lives and ends in a worker as under plain Node. At its end it hears its signal once and when nothing is left, closes what is its own, and has its time for that.
+// An app in a worker starts and exits as under plain Node. It gets its stop signal once, when no connection is left, and has time to clean up.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -13,73 +13,73 @@ async function start(ending: string, pool: PoolConfig = {}, drainTimeoutMs = 30_
   return startBalancer({ config: { app: 'ending-app.mjs', drainTimeoutMs, pools } })
 }
 
-const told = ({ lines }: RunningBalancer): string[] => lines.flatMap(({ msg }) => (msg.startsWith('app: ') ? [msg.slice(5)] : []))
+const appLines = ({ lines }: RunningBalancer): string[] => lines.flatMap(({ msg }) => (msg.startsWith('app: ') ? [msg.slice(5)] : []))
 const endOf = ({ lines }: RunningBalancer): string | undefined => {
   const line = lines.find(({ msg }) => /^web\/0 (exited|has stopped|was ended)/.test(msg))
   return line && `${line.level} ${line.msg.replace(/ \(pid .*/, '')}`
 }
 
-test('one that closes its server ends by itself, with its own exit code', async () => {
+test('an app that closes its server exits by itself with its own exit code', async () => {
   const balancer = await start('close')
   await exchange(balancer.port, get('/'))
   assert.is(await balancer.stop(), 0)
-  assert.equal(told(balancer), ['heard SIGTERM, listening true', 'closed well, listening false', 'beforeExit 3', 'exit 3'])
+  assert.equal(appLines(balancer), ['heard SIGTERM, listening true', 'closed well, listening false', 'beforeExit 3', 'exit 3'])
   assert.is(endOf(balancer), '30 web/0 exited with code 3')
 })
 
-test('what was read of a connection before its worker had it is counted as read', async () => {
+test('bytes that the primary has read count as read in the worker’s socket', async () => {
   const balancer = await start('exit')
   const request = get('/read')
   assert.is(String((await exchange(balancer.port, request)).body), String(request.length))
   assert.is(await balancer.stop(), 0)
 })
 
-test('one that calls process.exit exits; one that hears no signal ends by it', async () => {
+test('an app that calls process.exit exits; an app without a signal handler is ended by the signal', async () => {
   const [exits, none] = await Promise.all([start('exit'), start('none')])
   assert.equal(await Promise.all([exits.stop(), none.stop()]), [0, 0])
   assert.equal([endOf(exits), endOf(none)], ['30 web/0 has stopped', '30 web/0 has stopped'])
-  assert.equal(told(none), [])
+  assert.equal(appLines(none), [])
 })
 
-test('it is told by the signal that it listens for, or by that of the config', async () => {
+test('the stop signal is the one that the app handles, or the one of the config', async () => {
   const [alone, named] = await Promise.all([start('close SIGINT'), start('close SIGHUP', { stopSignal: 'SIGHUP' })])
   assert.equal(await Promise.all([alone.stop(), named.stop()]), [0, 0])
-  assert.equal([told(alone)[0], told(named)[0]], ['heard SIGINT, listening true', 'heard SIGHUP, listening true'])
+  assert.equal([appLines(alone)[0], appLines(named)[0]], ['heard SIGINT, listening true', 'heard SIGHUP, listening true'])
 })
 
-test('a signal to all processes is not heard before the worker has drained, and then once', async () => {
+test('a signal to the whole process group reaches the app once, after the drain', async () => {
   const balancer = await start('close')
   const pid = (await balancer.status()).pools[0]?.workers[0]?.pid as number
   process.kill(pid, 'SIGTERM')
   process.kill(pid, 'SIGINT')
   assert.is(String((await exchange(balancer.port, get('/'))).body), 'ok')
-  assert.equal(told(balancer), [])
+  assert.equal(appLines(balancer), [])
   assert.is(await balancer.stop(), 0)
   assert.equal(
-    told(balancer).filter((line) => line.startsWith('heard')),
+    appLines(balancer).filter((line) => line.startsWith('heard')),
     ['heard SIGTERM, listening true'],
   )
 })
 
-test('it has what is left of the drain to clean up', async () => {
+test('the app may clean up until the drain timeout', async () => {
   const balancer = await start('slow')
   assert.is(await balancer.stop(), 0)
   assert.is(endOf(balancer), '30 web/0 exited with code 7')
 })
 
-test('or the time that its pool gives it', async () => {
+test('or until the stop timeout of its pool', async () => {
   const balancer = await start('never', { stopTimeoutMs: 200 })
   assert.is(await balancer.stop(), 0)
   assert.is(endOf(balancer), '30 web/0 was ended by SIGKILL')
-  assert.ok(balancer.lines.some(({ level, msg }) => level === 40 && /it had not ended 200 ms after it was told to/.test(msg)))
+  assert.ok(balancer.lines.some(({ level, msg }) => level === 40 && /it did not exit within 200 ms after it was told to stop/.test(msg)))
 })
 
-test('one that closes its server without being asked ends as well, and another takes its place', async () => {
+test('an app that closes its server unasked exits as well, and its worker is replaced', async () => {
   const balancer = await start('close')
   await exchange(balancer.port, get('/end', { Connection: 'close' }))
-  await until(() => endOf(balancer), 10_000, 'its end')
+  await until(() => endOf(balancer), 10_000, 'the exit')
   assert.is(endOf(balancer)?.replace(/;.*/, ''), '40 web/0 exited with code 3')
-  assert.equal(told(balancer), ['beforeExit 3', 'exit 3'])
+  assert.equal(appLines(balancer), ['beforeExit 3', 'exit 3'])
   await balancer.untilAllReady()
   assert.is(await balancer.stop(), 0)
 })

@@ -1,4 +1,4 @@
-// Deploys that go wrong: the workers from before serve every request, the very same ones, and the command says why.
+// Failed reloads: the old workers stay and serve every request, and the command says why it failed. The tests run in order, on one balancer.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,16 +6,16 @@ import { assert, suite } from '../../../../test/suite.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { runCommand } from './support/commands.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
-/** Of those that do not come up in time. */
+/** Start timeout of versions that do not become ready. */
 const START_MS = 1500
-const LATE = new RegExp(`web/0: no server listened in it within ${START_MS} ms \\(startTimeoutMs\\)`)
+const LATE = new RegExp(`web/0: the app did not listen within ${START_MS} ms \\(startTimeoutMs\\)`)
 const test = suite('bad deploys', { timeoutMs: 60_000 })
 
 const app = join(temporaryFolder(), 'app.mjs')
 let balancer: RunningBalancer
-let steady: Steady
+let steady: SteadyClients
 let version = 0
 let pids: string
 let descriptors = 0
@@ -49,53 +49,55 @@ interface Deploy {
 
 const deploys: Readonly<Record<string, Deploy>> = {
   'a syntax error': { source: 'const = 1', says: /web\/0: SyntaxError: Unexpected token '='; exit code 1/ },
-  'one that throws at its start': {
+  'an app that throws at its start': {
     source: `throw new TypeError('no database here')`,
     says: /web\/0: TypeError: no database here; exit code 1/,
   },
-  'one that rejects at its start': {
+  'an app that rejects at its start': {
     source: `await Promise.reject(new Error('no cache here'))`,
     says: /web\/0: Error: no cache here; exit code 1/,
   },
-  'one that ends at once, without a word': { source: 'process.exit(0)', says: /web\/0: exit code 0/ },
-  'one that listens, serves, and exits after a second': {
+  'an app that exits at once without output': { source: 'process.exit(0)', says: /web\/0: exit code 0/ },
+  'an app that listens, serves, and exits after a second': {
     source: `${serves('bad')} setTimeout(() => { console.error('lost my lease'); process.exit(3) }, 1000)`,
     pool: { reload: { settleMs: 10_000 } },
     says: /web\/0: lost my lease; exit code 3/,
   },
-  'one that never listens': {
+  'an app that never listens': {
     source: 'setInterval(() => {}, 1000)',
     limits: { startTimeoutMs: START_MS },
     says: LATE,
   },
-  'one that listens, and fails its probe': {
+  'an app that listens but fails its probe': {
     source: serves('bad', `if (request.url === '/ready') return response.writeHead(500).end('no queue here')`),
     pool: { readyWhen: { path: '/ready', intervalMs: 50 } },
     limits: { startTimeoutMs: START_MS },
-    says: new RegExp(`web/0: it listens, but its probe readyWhen did not pass within ${START_MS} ms \\(startTimeoutMs\\): /ready: 500`),
+    says: new RegExp(
+      `web/0: the app listens, but its readyWhen probe did not pass within ${START_MS} ms \\(startTimeoutMs\\): /ready: 500`,
+    ),
   },
-  'one that hangs before it listens': { source: 'while (true);', limits: { startTimeoutMs: START_MS }, says: LATE },
-  'one that hangs after it listens': {
+  'an app that hangs before it listens': { source: 'while (true);', limits: { startTimeoutMs: START_MS }, says: LATE },
+  'an app that hangs after it listens': {
     source: `${serves('bad')} setTimeout(() => { while (true); }, 50)`,
     limits: { startTimeoutMs: 3000 },
-    says: /web\/0: its loop hangs/,
+    says: /web\/0: its event loop hangs/,
   },
-  'one that eats memory up to its hard limit': {
+  'an app that grows to its hard memory limit': {
     source: `${serves('bad')} setTimeout(() => { globalThis.eaten = Buffer.alloc(300e6, 1) }, 50)`,
     pool: { maxMemory: { hard: '250M' }, reload: { settleMs: 10_000 } },
     says: /web\/0: it has \d+ MB, more than 250 MB \(maxMemory\.hard\)/,
   },
-  'one that starts above its soft limit': {
+  'an app that starts above its soft memory limit': {
     source: `globalThis.eaten = Buffer.alloc(200e6, 1)\n${serves('bad')}`,
     pool: { maxMemory: { soft: '150M' }, reload: { settleMs: 10_000 } },
     says: /web\/0: it has \d+ MB, more than 150 MB \(maxMemory\.soft\)/,
   },
-  'one that comes to the limit of its heap': {
+  'an app that exhausts its heap': {
     source: `const eaten = []\nfor (;;) eaten.push(new Array(1000).fill(eaten.length))`,
     pool: { execArgv: ['--max-old-space-size=30'] },
     says: /web\/0: FATAL ERROR: .*heap out of memory; killed by SIGABRT/,
   },
-  'one whose file is missing': { source: undefined, exitCode: 2, says: /there is no app at .*app\.mjs/i },
+  'an app whose file is missing': { source: undefined, exitCode: 2, says: /there is no app at .*app\.mjs/i },
 }
 
 test.before(async () => {
@@ -103,26 +105,26 @@ test.before(async () => {
   balancer = await startBalancer({ config: config() })
   pids = await pidsNow()
   descriptors = balancer.descriptors
-  steady = new Steady({ target: balancer.port })
+  steady = new SteadyClients({ target: balancer.port })
 })
 
 test.after(() => steady.end())
 
-/** Reloads; nothing may have changed, and nobody may have noticed. */
+/** Runs a reload that must fail. The workers must be the same, and no request may have failed. */
 async function fails(exitCode: number, says: RegExp): Promise<void> {
   const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, exitCode, err)
   assert.match(err, says)
-  assert.is(await pidsNow(), pids, 'not the workers from before')
-  const { count, faults, answers } = steady.take()
+  assert.is(await pidsNow(), pids, 'the same workers')
+  const { count, faults, answers } = steady.collect()
   assert.equal(faults, [])
-  assert.ok(count > 0, 'nobody asked meanwhile')
+  assert.ok(count > 0, 'requests during the reload')
   for (const answer of answers) assert.match(answer, `/: ${version} `)
 }
 
 for (const [name, deploy] of Object.entries(deploys)) {
   const { source, exitCode = 6, says } = deploy
-  test(`${name}: exit code ${exitCode} and why, and the workers from before serve all`, async () => {
+  test(`${name}: exit code ${exitCode} with the reason, and the old workers serve on`, async () => {
     if (source === undefined) rmSync(app)
     else writeFileSync(app, source)
     balancer.configure(config(deploy))
@@ -130,12 +132,12 @@ for (const [name, deploy] of Object.entries(deploys)) {
   })
 }
 
-test('a config with faults: exit code 2 and all of them, and nothing has changed', async () => {
+test('a config with faults: exit code 2 with all faults, and nothing changes', async () => {
   balancer.configure({ ...config({ pool: { workers: 0 } }), drainTimeoutMs: -1 })
   await fails(2, /pools\.web\.workers: .*\n(.*\n)*.*drainTimeoutMs: /)
 })
 
-test('after all that a good one succeeds: every worker is another, and nobody has noticed', async () => {
+test('a good version after all of them replaces every worker without a failed request', async () => {
   version++
   writeFileSync(app, serves(version))
   balancer.configure(config())
@@ -144,11 +146,11 @@ test('after all that a good one succeeds: every worker is another, and nobody ha
   const before = pids
   pids = await pidsNow()
   assert.is.not(pids, before)
-  const { faults } = steady.take()
+  const { faults } = steady.collect()
   assert.equal(faults, [])
 })
 
-test('and nothing is left of them', async () => {
+test('the failed reloads leave nothing behind', async () => {
   const { faults, answers } = await steady.end()
   assert.equal(faults, [])
   for (const answer of answers) assert.match(answer, `/: ${version} `)

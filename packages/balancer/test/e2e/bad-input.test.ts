@@ -1,11 +1,11 @@
-// What the primary answers itself, what it only routes, and what it never takes for a key. Bytes that no library would send.
+// Bytes that no HTTP library would send: what the primary refuses itself, and what it leaves to the worker's parser.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
-interface Said {
+interface Answered {
   slot: number
   url: string
   method: string
@@ -20,7 +20,7 @@ test.before(async () => {
     config: {
       app: 'echo-app.mjs',
       pools: { web: { workers: 2 }, keyed: { workers: 1 } },
-      // Whatever has the key goes to the other pool: a worker's `pool` tells whether the head was read.
+      // A request with the key goes to the other pool, so the answer shows whether the head was read.
       routes: [
         { path: '/keyed/*', pool: 'keyed' },
         { header: { 'x-key': 'yes' }, pool: 'keyed' },
@@ -45,25 +45,25 @@ function headOf(bytes: number): string {
 }
 
 const answered: readonly [title: string, bytes: string | Buffer, status: number, reason?: string][] = [
-  ['a head of exactly the limit', headOf(MAX_HEAD), 200],
-  ['a head of one byte more', headOf(MAX_HEAD + 1), 431, 'head-too-large'],
+  ['a head of exactly the maximum length', headOf(MAX_HEAD), 200],
+  ['a head one byte longer', headOf(MAX_HEAD + 1), 431, 'head-too-large'],
   ['a head of 200 kB', headOf(200_000), 431, 'head-too-large'],
   ['a request line without end', `GET /${'a'.repeat(20_000)}`, 431, 'head-too-large'],
-  ['words', 'hello there, is this a mail server?\r\n\r\n', 400, 'not-http'],
+  ['plain text', 'hello there, is this a mail server?\r\n\r\n', 400, 'not-http'],
   ['binary noise', Buffer.from([0, 1, 2, 3, 255, 254, 253, 13, 10, 13, 10]), 400, 'not-http'],
-  ['a TLS record that is no ClientHello', Buffer.from([0x16, 3, 1, 0, 5, 2, 0, 0, 1, 0]), 400, 'not-http'],
+  ['a TLS record other than a ClientHello', Buffer.from([0x16, 3, 1, 0, 5, 2, 0, 0, 1, 0]), 400, 'not-http'],
   ['a TLS alert', Buffer.from([0x15, 3, 1, 0, 2, 1, 0]), 400, 'not-http'],
   ['an unknown version', 'GET / HTTP/3.1\r\nHost: test\r\n\r\n', 400],
   ['a request line only', 'GET /\r\n\r\n', 400, 'not-http'],
-  // These have a whole head, or another protocol: the worker's parser is the authority.
+  // Complete heads and other protocols go to the worker, whose parser decides.
   ['a TLS ClientHello', Buffer.from([0x16, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3, ...Buffer.alloc(54, 1)]), 400],
   ['an HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00', 400],
   ['a bare CR in a field', 'GET / HTTP/1.1\r\nHost: test\r\nX-Key: a\rb\r\n\r\n', 400],
   ['a NUL in a field', 'GET / HTTP/1.1\r\nHost: test\r\nX-Key: a\0b\r\n\r\n', 400],
   ['a space before the colon', 'GET / HTTP/1.1\r\nHost: test\r\nX-Key : yes\r\n\r\n', 400],
   ['empty lines before the request', `\r\n\r\n${get('/')}`, 200],
-  ['two equal Content-Lengths that differ', 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400],
-  ['a length and chunks', 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+  ['two different Content-Lengths', 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400],
+  ['Content-Length with chunks', 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
 ]
 
 for (const [title, bytes, status, reason] of answered) {
@@ -125,7 +125,7 @@ const keyedSpellings = [
 ]
 
 for (const target of keyedSpellings) {
-  test(`${target}: goes where /keyed/1 goes, as the first request and as a later one`, async () => {
+  test(`${target}: same pool as /keyed/1, as the first request and as a later one`, async () => {
     const head = `GET ${target} HTTP/1.1\r\nHost: test\r\n`
     assert.is(json<{ pool: string }>(await exchange(balancer.port, `${head}Connection: close\r\n\r\n`)).pool, 'keyed')
     const client = new RawClient(balancer.port).write(get('/', { Connection: 'keep-alive' }))
@@ -136,55 +136,55 @@ for (const target of keyedSpellings) {
   })
 }
 
-test('a sticky key under absolute-form of its own host binds as under a plain target', async () => {
+test('a sticky key binds in absolute-form of the own host as in origin-form', async () => {
   const session = 'a-session'
-  const plain = json<Said>(await exchange(balancer.port, get('/sticky/', { 'X-Session': session }))).slot
+  const plain = json<Answered>(await exchange(balancer.port, get('/sticky/', { 'X-Session': session }))).slot
   for (let turn = 0; turn < 6; turn++) {
     const bytes = `GET http://test/sticky/ HTTP/1.1\r\nHost: test\r\nX-Session: ${session}\r\nConnection: close\r\n\r\n`
-    assert.is(json<Said>(await exchange(balancer.port, bytes)).slot, plain)
+    assert.is(json<Answered>(await exchange(balancer.port, bytes)).slot, plain)
   }
 })
 
-test('pipelined requests are answered in order, all by the first one’s worker', async () => {
+test('pipelined requests are answered in order, all by the worker of the first', async () => {
   const client = new RawClient(balancer.port)
   const paths = Array.from({ length: 20 }, (_, index) => `/pipelined/${index}`)
   client.write(paths.map((path) => get(path, { Connection: 'keep-alive' })).join(''))
-  const said: Said[] = []
-  for (const _ of paths) said.push(json<Said>(await client.answer()))
+  const answers: Answered[] = []
+  for (const _ of paths) answers.push(json<Answered>(await client.answer()))
   client.destroy()
   assert.equal(
-    said.map(({ url }) => url),
+    answers.map(({ url }) => url),
     paths,
   )
-  assert.is(new Set(said.map(({ slot }) => slot)).size, 1)
+  assert.is(new Set(answers.map(({ slot }) => slot)).size, 1)
 })
 
-test('a head in pieces of one byte', async () => {
+test('a head in pieces of one byte is read', async () => {
   const client = await new RawClient(balancer.port).connected()
   for (const byte of Buffer.from(get('/keyed/bytes'))) {
     client.write(Buffer.from([byte]))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  assert.is(json<Said>(await client.answer()).url, '/keyed/bytes')
+  assert.is(json<Answered>(await client.answer()).url, '/keyed/bytes')
   client.destroy()
 })
 
-test('a body that comes with the head and after it', async () => {
+test('a body that comes partly with the head arrives whole', async () => {
   const client = new RawClient(balancer.port).write('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nabc')
   client.write(Buffer.alloc(99_997, 'x'))
   assert.equal((await client.answer()).headers.get('x-body-length'), ['100000'])
   client.destroy()
 })
 
-test('a client that ends its side after the request still gets its answer', async () => {
+test('a client that half-closes after its request gets its answer', async () => {
   const client = new RawClient(balancer.port)
   client.socket.end(get('/half-closed'))
-  assert.is(json<Said>(await client.answer()).url, '/half-closed')
+  assert.is(json<Answered>(await client.answer()).url, '/half-closed')
   await client.over()
   client.destroy()
 })
 
-test('a client that ends its side in the middle of a head is let go', async () => {
+test('a client that half-closes in the middle of a head is closed', async () => {
   const before = (await balancer.status()).connections
   const client = new RawClient(balancer.port)
   client.socket.end('GET /unfinished HTTP/1.1\r\nHos')
@@ -196,7 +196,7 @@ test('a client that ends its side in the middle of a head is let go', async () =
   )
 })
 
-test('clients that connect and leave, with a FIN or a reset, leave nothing behind', async () => {
+test('clients that hang up early, with a FIN or a reset, leave nothing behind', async () => {
   const descriptors = balancer.descriptors
   for (let turn = 0; turn < 40; turn++) {
     const client = await new RawClient(balancer.port).connected()
@@ -206,7 +206,7 @@ test('clients that connect and leave, with a FIN or a reset, leave nothing behin
   }
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
   await balancer.untilDescriptors(descriptors)
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 0, 'nobody waiting')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 0, 'no incomplete head')
 })
 
 const lingering: readonly [title: string, first: string, status: number][] = [
@@ -216,12 +216,12 @@ const lingering: readonly [title: string, first: string, status: number][] = [
 ]
 
 for (const [title, first, status] of lingering) {
-  test(`a ${title} arrives whole while the client sends on`, async () => {
+  test(`a ${title} arrives complete while the client still sends`, async () => {
     const client = await new RawClient(balancer.port).connected()
     client.write(first)
     const more = Buffer.alloc(32_768, 'x')
     let sent = 0
-    // The 408 comes by itself, and what is sent before it would be part of the head.
+    // Bytes sent before the 408 would belong to the head.
     if (status === 408) await until(() => client.unread > 0 || client.isOver)
     const pump = setInterval(() => {
       if (sent++ < 40 && client.socket.writable) client.write(more)
@@ -239,7 +239,7 @@ for (const [title, first, status] of lingering) {
   })
 }
 
-test('after all of it nothing is left in the primary', async () => {
+test('bad input leaves nothing in the primary', async () => {
   await balancer.untilStatus(({ connections: { waiting } }) => waiting.head + waiting.queue + waiting.offered === 0, 'nothing waiting')
   await balancer.untilAllReady()
 })

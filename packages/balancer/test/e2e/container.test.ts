@@ -1,4 +1,4 @@
-// The balancer as the first process of a container: here of a PID namespace of its own.
+// The balancer as the first process of a container, here of its own PID namespace.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -9,7 +9,7 @@ import { type RunningBalancer, startBalancer } from './support/running-balancer.
 
 const test = suite('container', { timeoutMs: 60_000 })
 
-/** Whoever is not root makes itself root in a namespace of users first. */
+/** Without root rights the test needs a user namespace, too. */
 const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
 const under = ['unshare', ...asRoot, '--pid', '--mount-proc', '--fork', '--kill-child']
 
@@ -19,7 +19,7 @@ interface Child {
   readonly state: string
 }
 
-/** By the PIDs outside. */
+/** By PIDs outside the namespace. */
 function childrenOf(parent: number): Child[] {
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return []
@@ -34,10 +34,10 @@ function childrenOf(parent: number): Child[] {
 
 const start = () => startBalancer({ config: { app: 'orphan-app.mjs', pools: { web: { workers: 1 } }, restartDelayMs: 20 }, under })
 
-/** The PID of the balancer outside. */
+/** The balancer's PID outside the namespace. */
 const outside = (balancer: RunningBalancer) => childrenOf(balancer.pid)[0]?.pid as number
 
-test('processes whose parents have ended are cleared away, and how workers end is still known', async () => {
+test('orphaned processes are reaped, and the exits of workers are still reported', async () => {
   const balancer = await start()
   const first = outside(balancer)
   const left = () => childrenOf(first).filter(({ name }) => name === 'sleep')
@@ -45,8 +45,8 @@ test('processes whose parents have ended are cleared away, and how workers end i
   await until(() => left().length > 0, 10_000, 'orphans')
   const worker = childrenOf(first).find(({ name, state }) => name !== 'sleep' && state !== 'Z')
   process.kill(worker?.pid as number, 'SIGKILL')
-  await balancer.untilLine(({ msg }) => /^web\/0 was ended by SIGKILL/.test(msg), 'the end of the worker')
-  await until(() => left().length === 0, 15_000, 'no orphans')
+  await balancer.untilLine(({ msg }) => /^web\/0 was ended by SIGKILL/.test(msg), 'the exit of the worker')
+  await until(() => left().length === 0, 15_000, 'no orphans left')
   assert.equal(
     childrenOf(first).filter(({ state }) => state === 'Z'),
     [],
@@ -55,7 +55,7 @@ test('processes whose parents have ended are cleared away, and how workers end i
   assert.is(await balancer.ended(), 0)
 })
 
-test('an upgrade is refused, for the container would end', async () => {
+test('an upgrade is refused because the container would end', async () => {
   const balancer = await start()
   const { code, err } = await runCommand(balancer, ['upgrade'])
   assert.is(code, 10, err)

@@ -1,19 +1,19 @@
-// An operator at another shell: what runs, what it said, and how it is stopped.
+// The commands status, logs and stop against a running balancer.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
-import type { ControlStatus } from '../../src/admin/control-protocol.ts'
+import type { ControlStatus } from '../../src/control/control-protocol.ts'
 import { runCommand, startCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('control', { timeoutMs: 30_000 })
 
 const config = { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 }
 
-/** The control socket, which the ready line names. */
+/** The control socket of the ready line. */
 function socketOf(balancer: RunningBalancer): string {
   return String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.control)
 }
@@ -26,7 +26,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('status tells of pools and workers; the socket is this user’s alone', async () => {
+test('status shows pools and workers; only this user may use the socket', async () => {
   const balancer = await startBalancer({ config })
   await balancer.untilAllReady()
   await exchange(balancer.port, get('/'))
@@ -54,22 +54,22 @@ test('status tells of pools and workers; the socket is this user’s alone', asy
   assert.match(after.err, `No balancer runs for ${balancer.temporary}`)
 })
 
-test('the log from outside, as it was and as it comes', async () => {
+test('logs prints the last lines and follows the log', async () => {
   const balancer = await startBalancer({ config })
   await balancer.untilAllReady()
   const { code, out } = await runCommand(balancer, ['logs'])
   assert.is(code, 0)
   assert.match(out, /INFO: web\/0 ready after \d+ ms/)
   const follower = startCommand(balancer, ['logs', '-f', '-n', '0', 'web'])
-  // When it follows nobody can tell: so something is said until it is heard.
+  // It is unknown when the command begins to follow, so requests are logged until one is seen.
   for (let i = 0; !/web\/\d \| slow s\d+ begun/.test(follower.output()); i++) await exchange(balancer.port, get(`/slow?ms=1&id=s${i}`))
   assert.is(await balancer.stop(), 0)
   assert.equal(await follower.ended, { code: 0, signal: null }, follower.output())
 })
 
-test('stop finishes what has begun, tells for what it waits, and ends when the process is gone', async () => {
+test('stop finishes started requests, shows its progress, and ends when the process has exited', async () => {
   const balancer = await startBalancer({ config })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(balancer.port).write(hold.request('/wait'))
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const stop = startCommand(balancer, ['stop'])
@@ -84,7 +84,7 @@ test('stop finishes what has begun, tells for what it waits, and ends when the p
   slow.destroy()
 })
 
-test('stop --now cuts off what has begun', async () => {
+test('stop --now cuts off started requests', async () => {
   const balancer = await startBalancer({ config })
   const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
   await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
@@ -95,7 +95,7 @@ test('stop --now cuts off what has begun', async () => {
   slow.destroy()
 })
 
-test('a balancer that was killed leaves a socket that the next one replaces', async () => {
+test('the control socket of a killed balancer is replaced by the next one', async () => {
   const first = await startBalancer({ config })
   const socket = socketOf(first)
   first.child.process.kill('SIGKILL')
@@ -108,11 +108,11 @@ test('a balancer that was killed leaves a socket that the next one replaces', as
   assert.is(await second.stop(), 0)
 })
 
-test('a balancer that stands still is told of', async () => {
+test('commands report a balancer that does not answer', async () => {
   const balancer = await startBalancer({ config })
   balancer.child.process.kill('SIGSTOP')
   const asked = startCommand(balancer, ['status'])
-  await asked.untilOutput(/there was no answer within 10 s/, 15_000)
+  await asked.untilOutput(/no answer within 10 s/, 15_000)
   assert.is((await asked.ended).code, 8)
   balancer.child.process.kill('SIGCONT')
   assert.is((await runCommand(balancer, ['status'])).code, 0)

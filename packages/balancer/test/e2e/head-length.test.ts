@@ -1,4 +1,4 @@
-// How long a head may be follows from what the app's own parser takes, unless the config says it.
+// The maximum length of a head is that of the app's own parser, unless the config sets it.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { exchange, get } from './support/raw-client.ts'

@@ -1,4 +1,5 @@
-// Workers that mean ill: the primary outlives whatever they send over Node's own IPC, serves on, and holds nothing of theirs. As root they are another user's.
+// Malicious workers: the primary survives whatever they send over Node's own IPC, serves on, and keeps nothing open for them. As root the test
+// gives them another user.
 
 import { chmodSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -8,7 +9,7 @@ import { exchange, get } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
 
 const OTHER = 20_003
-/** Handles that node:cluster keeps for workers that have asked for them, with what answers hold for a moment. */
+/** Descriptors that node:cluster keeps for workers that asked for them, and that answers hold for a moment. */
 const MAX_HELD = 64 + 8
 const test = suite('hostile workers', { timeoutMs: 60_000 })
 const sender = descriptorSender()
@@ -17,7 +18,7 @@ chmodSync(dirname(sender), 0o755)
 const deeds = ['garbage', 'acknowledge', 'descriptors', 'twice', 'nonsense', 'handles', 'udp', 'files', 'burst']
 
 for (const channel of ['native', 'portable']) {
-  test(`over the ${channel} channel the primary outlives what they send it`, async () => {
+  test(`over the ${channel} channel the primary survives malicious messages`, async () => {
     const isRoot = process.getuid?.() === 0
     const balancer = await startBalancer({
       config: {
@@ -40,9 +41,9 @@ for (const channel of ['native', 'portable']) {
     }
     await balancer.untilDescriptors(descriptors + MAX_HELD)
     assert.is(balancer.pid, pid)
-    // With its end goes what was opened for it.
+    // Its exit closes the descriptors that were opened for it.
     process.kill(Number(`${first.body}`), 'SIGKILL')
-    await balancer.untilLine(({ msg }) => msg.startsWith('plugin/0 was ended by SIGKILL'), 'its end')
+    await balancer.untilLine(({ msg }) => msg.startsWith('plugin/0 was ended by SIGKILL'), 'the exit')
     await balancer.untilAllReady()
     await balancer.untilDescriptors(descriptors + 4)
     assert.is(await balancer.stop(), 0)

@@ -1,11 +1,11 @@
-// A worker that dies loses nothing that it had not begun.
+// A killed worker loses no request that it had not started.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { killUnderLoad } from './support/kills.ts'
+import { killUnderLoad } from './support/kill-run.ts'
 
 const test = suite('kills', { timeoutMs: 60_000 })
 
-test('12 workers killed with hand-offs on their way: nothing is lost that had not begun, nothing begins twice, no descriptor leaks', async () => {
+test('12 workers killed during hand-offs: no unstarted request is lost, none starts twice, no descriptor leaks', async () => {
   const { kills, takenBack, faults } = await killUnderLoad(12, 7)
   assert.equal(faults, [])
   assert.is(kills, 12)

@@ -1,10 +1,11 @@
-// Late binding: nobody waits behind a busy loop while another is free, and while all are busy everybody waits in one queue in the primary.
+// Late binding: no connection waits for a busy loop while another loop is idle. While all loops are busy, connections wait in one queue in the
+// primary.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { movesConnections, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('late binding', { timeoutMs: 40_000 })
@@ -19,12 +20,12 @@ async function start(more: object = {}): Promise<RunningBalancer> {
 
 const workerOf = async (client: RawClient) => (await client.answer()).headers.get('x-worker')?.[0]
 
-/** Blocks so many workers, until it is released. */
+/** Blocks this many workers until they are released. */
 function block(balancer: RunningBalancer, count: number, path = '/block') {
-  const hold = new Hold()
+  const hold = new RequestHold()
   const clients = Array.from({ length: count }, () => new RawClient(balancer.port).write(hold.request(path)))
   return {
-    /** Releases them; gives who they were. */
+    /** Releases the workers. Resolves with their pids. */
     async end(): Promise<(string | undefined)[]> {
       hold.release()
       const workers = await Promise.all(clients.map(workerOf))
@@ -34,17 +35,17 @@ function block(balancer: RunningBalancer, count: number, path = '/block') {
   }
 }
 
-/** Longer than a loop that only gets no time from the system. */
+/** Longer than a loop is without CPU time on a busy machine. */
 const BLOCKED_MS = 500
 
 const blockedIn = ({ pools }: BalancerStatus) => pools[0]?.workers.filter(({ load }) => load.busyMs > BLOCKED_MS) ?? []
 
-/** Resolves with the workers that are blocked when there are so many. */
+/** Resolves with the blocked workers when there are this many. */
 async function blockedWorkers(balancer: RunningBalancer, count: number): Promise<readonly WorkerStatus[]> {
   return blockedIn(await balancer.untilStatus((status) => blockedIn(status).length === count, `${count} blocked`))
 }
 
-test('a blocked worker shows since when, and gets nothing new', async () => {
+test('the status shows since when a worker is blocked, and it gets no new connection', async () => {
   const balancer = await start()
   const blocked = block(balancer, 1)
   const [busy] = await blockedWorkers(balancer, 1)
@@ -62,7 +63,7 @@ test('a blocked worker shows since when, and gets nothing new', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('when all are busy everybody waits in the primary, and the first to come free has the first that came', async () => {
+test('while all loops are busy, connections wait in the primary; the first idle loop gets the first connection', async () => {
   const balancer = await start()
   const blocked = block(balancer, 2)
   await blockedWorkers(balancer, 2)
@@ -79,7 +80,7 @@ test('when all are busy everybody waits in the primary, and the first to come fr
   assert.equal((await blocked.end()).sort(), ['web/0', 'web/1'])
   for (const client of clients) await client.over()
   assert.is(served.length, 12)
-  // Who is first in one queue is never behind a later one in the same worker.
+  // No connection overtakes an earlier one in the same worker.
   for (const worker of ['web/0', 'web/1']) {
     const mine = served.filter((one) => one.worker === worker).sort((one, other) => one.begun - other.begun)
     const indices = mine.map(({ index }) => index)
@@ -92,7 +93,7 @@ test('when all are busy everybody waits in the primary, and the first to come fr
   assert.is(await balancer.stop(), 0)
 })
 
-test('a client that hangs up while it waits leaves at once', async () => {
+test('a client that hangs up leaves the queue at once', async () => {
   const balancer = await start()
   const blocked = block(balancer, 2)
   await blockedWorkers(balancer, 2)
@@ -106,7 +107,7 @@ test('a client that hangs up while it waits leaves at once', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('work that blocks in the callback of a file: what was handed off meanwhile is recalled, and served by the other', async () => {
+test('connections offered to a worker that blocks in a file callback are recalled and served by the other worker', async () => {
   const balancer = await start()
   const blocked = block(balancer, 1, '/block-after-stat')
   let served = 0
@@ -114,7 +115,7 @@ test('work that blocks in the callback of a file: what was handed off meanwhile 
     const { status } = await exchange(balancer.port, get('/'))
     if (status === 200) served++
   })
-  // Over the portable channel the one that has been sent can't be recalled while its worker lives.
+  // Over the portable channel a sent connection can't be recalled while its worker lives.
   await until(() => served >= (movesConnections ? 20 : 19), 10_000, 'served meanwhile')
   await blocked.end()
   await Promise.all(answers)
@@ -122,7 +123,7 @@ test('work that blocks in the callback of a file: what was handed off meanwhile 
   assert.is(await balancer.stop(), 0)
 })
 
-test('any policy: what its worker’s loop is stuck for goes to one that is free, but for what belongs to that worker', async () => {
+test('with any policy connections of a blocked worker go to an idle one, except those bound to it', async () => {
   const balancer = await start({
     policy: 'round-robin',
     routes: [{ path: '/mine', policy: { sticky: { by: { query: 'session' } } } }, { path: '/*' }],
@@ -137,21 +138,21 @@ test('any policy: what its worker’s loop is stuck for goes to one that is free
   const bound = Array.from({ length: 8 }, (_, key) => new RawClient(balancer.port).write(get(`/mine?session=s${key}`)))
   const { handOffs } = await balancer.untilStatus(
     ({ connections }) => connections.accepted === 17 && connections.waiting.offered < 8,
-    'those of the other worker served',
+    'connections of the other worker served',
   )
   assert.ok(handOffs.takenBack >= 1, `${handOffs.takenBack} recalled`)
   await blocked.end()
   const seen = await Promise.all(bound.map(workerOf))
-  assert.ok(seen.includes(`web/${slot}`), 'whoever belongs to the blocked worker has waited for it')
+  assert.ok(seen.includes(`web/${slot}`), 'a bound connection waits for the blocked worker')
   for (const client of bound) client.destroy()
   assert.is(await balancer.stop(), 0)
 })
 
-test('concurrency: no worker has more in flight, and the rest waits for a response to end', async () => {
+test('concurrency bounds the requests in flight of a worker; other connections wait until a response ends', async () => {
   const balancer = await start({ pools: { web: { workers: 2, concurrency: 2 } }, policy: 'least-in-flight' })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const clients = Array.from({ length: 10 }, () => new RawClient(balancer.port).write(hold.request('/wait')))
-  // What a worker begins counts for a moment as on its way too.
+  // A connection that a worker has claimed counts as offered for a moment longer.
   await balancer.untilStatus(
     ({ connections, pools }) => connections.waiting.queue === 6 && pools[0]?.workers.every(({ load }) => load.inFlight === 2) === true,
     'six in the queue, and two in flight on each worker',
@@ -161,7 +162,7 @@ test('concurrency: no worker has more in flight, and the rest waits for a respon
   assert.is(await balancer.stop(), 0)
 })
 
-test('a burst at a heavy route is served or told 503, the counts add up, and light routes go on', async () => {
+test('a burst on a heavy route gets answers or 503, the counts add up, and light routes are served', async () => {
   const balancer = await start({
     pools: { web: { workers: 1 }, heavy: { workers: 1, queue: { limit: 50, timeoutMs: 400 } } },
     routes: [{ path: '/block', pool: 'heavy' }, { path: '/*' }],

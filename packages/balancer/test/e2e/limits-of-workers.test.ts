@@ -1,5 +1,5 @@
-// What a pool does by itself, under visitors that ask all the time: workers that have served enough, are old or large are replaced, one that only fails gets
-// nothing for a while, and there are as many as the load takes.
+// What a pool does by itself under steady load: it replaces workers that are old, large, or have served enough requests, ejects a worker that
+// only fails, and scales with the load.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
@@ -8,7 +8,7 @@ import type { PoolConfig } from '../../src/config/config.ts'
 import type { PoolStatus } from '../../src/status.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const test = suite('limits of workers', { timeoutMs: 60_000 })
 const reload = { settleMs: 50 }
@@ -36,14 +36,14 @@ async function poolOf(name: string): Promise<PoolStatus> {
   return (await balancer.status()).pools.find((pool) => pool.name === name) as PoolStatus
 }
 
-/** The process that answered. */
+/** The pid that answered. */
 function pidIn(body: Buffer): number {
   return Number(body.toString().split(' ')[3])
 }
 
-/** Why workers of a pool were to be replaced. */
+/** The reasons for which workers of a pool were replaced. */
 function reasons(pool: string): string[] {
-  return balancer.lines.filter((line) => line.pool === pool && /is to be replaced/.test(line.msg)).map(({ reason }) => String(reason))
+  return balancer.lines.filter((line) => line.pool === pool && /will be replaced/.test(line.msg)).map(({ reason }) => String(reason))
 }
 
 async function pidsOf(...names: string[]): Promise<number[]> {
@@ -51,7 +51,7 @@ async function pidsOf(...names: string[]): Promise<number[]> {
   return pools.filter(({ name }) => names.includes(name)).flatMap(({ workers }) => workers.map(({ pid }) => pid))
 }
 
-/** Resolves when these processes of the pools are gone; at every look at most one of each is being replaced. */
+/** Resolves when these workers have exited. At most one worker of each pool may be under replacement at a time. */
 async function untilReplaced(before: readonly number[], ...names: string[]): Promise<void> {
   await until(
     async () => {
@@ -65,18 +65,18 @@ async function untilReplaced(before: readonly number[], ...names: string[]): Pro
       return looked.every(({ workers }) => workers.every(({ pid }) => !before.includes(pid)))
     },
     20_000,
-    'all of them replaced',
+    'all workers replaced',
   )
 }
 
-test('who has served enough, or is old, is replaced, one at a time, and no request fails', async () => {
+test('workers over maxRequests or maxAge are replaced one at a time, and no request fails', async () => {
   await start({
     requests: { workers: 2, reload, maxRequests: 60 },
     age: { workers: 2, reload, maxAgeMs: 2500 },
     memory: { workers: 2, reload, maxMemory: { soft: '200M' } },
     large: { workers: 2, reload, maxMemory: { hard: '300M' } },
   })
-  const steady = new Steady({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
   await untilReplaced(await pidsOf('requests', 'age'), 'requests', 'age')
   const { count, faults } = await steady.end()
   assert.equal(faults, [])
@@ -85,8 +85,8 @@ test('who has served enough, or is old, is replaced, one at a time, and no reque
   assert.match(reasons('age')[0] ?? '', /^it is \d+ s old \(maxAgeMs\)$/)
 })
 
-test('who has become large is replaced, one at a time, and no request fails', async () => {
-  const steady = new Steady({ target: balancer.port, paths: ['/memory/a'] })
+test('workers over the soft memory limit are replaced one at a time, and no request fails', async () => {
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/memory/a'] })
   const before = await pidsOf('memory')
   const eaters = new Set<number>()
   while (!before.every((pid) => eaters.has(pid))) {
@@ -98,17 +98,17 @@ test('who has become large is replaced, one at a time, and no request fails', as
   assert.match(reasons('memory')[0] ?? '', /^it has \d+ MB, more than 200 MB \(maxMemory\.soft\)$/)
 })
 
-test('who is far too large is killed at once', async () => {
-  // It may not come to its answer.
+test('a worker over the hard memory limit is killed at once', async () => {
+  // The worker may be killed before its answer.
   await exchange(balancer.port, get('/large/eat?mb=400')).catch(() => {})
   const killed = await balancer.untilLine(({ msg }) => /^large\/\d: killed: /.test(msg), 'the kill')
   assert.match(killed.msg, /killed: it has \d+ MB, more than 300 MB \(maxMemory\.hard\)$/)
   assert.is((await exchange(balancer.port, get('/large/a'))).status, 200)
-  await balancer.untilStatus(({ pools }) => pools.every(({ ready, desired }) => ready >= desired), 'full strength')
+  await balancer.untilStatus(({ pools }) => pools.every(({ ready, desired }) => ready >= desired), 'every worker ready')
   await stop()
 })
 
-test('who only fails gets nothing for a while, and nobody is answered by it', async () => {
+test('a worker that only fails is ejected, and answers no request for a while', async () => {
   const outliers = { intervalMs: 500, minRequests: 10, errorShare: 0.3, baseEjectionMs: 60_000, maxEjectedShare: 0.4 }
   await start({
     sick: { workers: 3, env: { SICK_SLOT: '1' }, outliers },
@@ -120,9 +120,9 @@ test('who only fails gets nothing for a while, and nobody is answered by it', as
     while (!isOver) if ((await exchange(balancer.port, get('/sick/a'))).status === 500) failed++
   }
   const visitors = [ask(), ask(), ask()]
-  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets nothing/.test(msg), 'the ejection')
-  assert.match(line.msg, /^sick\/1 gets nothing for 1 min: /)
-  await balancer.untilStatus(({ pools }) => pools.some(({ workers }) => workers.some(({ ejected }) => ejected)), 'it ejected')
+  const line = await balancer.untilLine(({ msg }) => /^sick\/\d gets no connections/.test(msg), 'the ejection')
+  assert.match(line.msg, /^sick\/1 gets no connections for 1 min: /)
+  await balancer.untilStatus(({ pools }) => pools.some(({ workers }) => workers.some(({ ejected }) => ejected)), 'an ejected worker')
   isOver = true
   await Promise.all(visitors)
   assert.ok(failed > 0)
@@ -131,14 +131,14 @@ test('who only fails gets nothing for a while, and nobody is answered by it', as
   assert.equal(workers.map(({ slot, ejected }) => `${slot} ${ejected}`).sort(), ['0 false', '1 true', '2 false'])
 })
 
-test('there are more workers while the load takes them, and fewer afterwards', async () => {
-  const steady = new Steady({ target: balancer.port, paths: ['/load/work?ms=30'], keptAlive: 4, fresh: 4 })
+test('a pool gets more workers under load and fewer afterwards', async () => {
+  const steady = new SteadyClients({ target: balancer.port, paths: ['/load/work?ms=30'], keptAlive: 4, fresh: 4 })
   await until(async () => (await poolOf('load')).ready === 3, 20_000, 'three workers')
   assert.equal((await steady.end()).faults, [])
-  const quiet = new Steady({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
+  const quiet = new SteadyClients({ target: balancer.port, paths: ['/load/a'], keptAlive: 1, fresh: 1 })
   await until(async () => (await poolOf('load')).workers.length === 1, 20_000, 'one worker')
   assert.equal((await quiet.end()).faults, [])
-  const said = balancer.lines.filter(({ msg }) => /^load goes from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)
+  const said = balancer.lines.filter(({ msg }) => /^load scales from/.test(msg)).map(({ from, to }) => `${from} to ${to}`)
   assert.is(said.at(-1), '2 to 1')
   assert.ok(said.includes('3 to 2'), said.join(', '))
   await stop()

@@ -1,9 +1,9 @@
-// Every bound on what may wait in the primary: who is over it is told so at once, and the others are served.
+// The bounds on connections that wait in the primary. A connection over a bound is refused at once, and the others are served.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('limits', { timeoutMs: 25_000 })
@@ -12,7 +12,7 @@ function pidsOf(balancer: RunningBalancer): Promise<number[]> {
   return balancer.status().then(({ pools }) => pools.flatMap(({ workers }) => workers.map(({ pid }) => pid)))
 }
 
-test('nobody ready: 503 with Retry-After, and served again when a worker is back', async () => {
+test('without a ready worker: 503 with Retry-After, until a worker is ready again', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, restartDelayMs: 4_000, maxRestartDelayMs: 4_000 },
   })
@@ -31,7 +31,7 @@ test('nobody ready: 503 with Retry-After, and served again when a worker is back
   assert.is(await balancer.stop(), 0)
 })
 
-test('a policy that answers nobody: the queue fills, is bounded in length and in time, and others are served', async () => {
+test('a policy that picks no worker: the queue is bounded in length and time, and other routes are served', async () => {
   const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs'), env: { QUEUE_TIMEOUT_MS: '3000' } })
   const waiting = Array.from({ length: 5 }, () => new RawClient(balancer.port).write(get('/nobody')))
   const startedAt = performance.now()
@@ -50,15 +50,15 @@ test('a policy that answers nobody: the queue fills, is bounded in length and in
   assert.is(await balancer.stop(), 0)
 })
 
-test('connections that wait for a busy worker are all served by it, in order, when it comes free', async () => {
+test('connections that wait for a busy worker are served in order when its loop is idle', async () => {
   const pools = { web: { workers: 1, queue: { timeoutMs: 300_000 } } }
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools } })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const blocker = exchange(balancer.port, hold.request('/block'))
   await balancer.untilLine(({ msg }) => msg === 'block  begun', 'the block')
-  // More than the window of one worker holds.
+  // More connections than can be offered to one worker.
   const clients = Array.from({ length: 200 }, (_, index) => new RawClient(balancer.port).write(get(`/${index}`)))
-  await balancer.untilStatus(({ connections }) => connections.waiting.queue > 0, 'somebody in the queue')
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue > 0, 'a connection in the queue')
   hold.release()
   for (const client of clients) assert.is((await client.answer()).status, 200)
   assert.is((await blocker).status, 200)
@@ -66,18 +66,18 @@ test('connections that wait for a busy worker are all served by it, in order, wh
   assert.is(await balancer.stop(), 0)
 })
 
-test('clients that leave the queue are let go', async () => {
+test('clients that hang up leave the queue', async () => {
   const balancer = await startBalancer({ configFile: fixture('nobody.config.mjs'), env: { QUEUE_TIMEOUT_MS: '300000' } })
   const descriptors = balancer.descriptors
   const client = new RawClient(balancer.port).write(get('/nobody'))
   await balancer.untilStatus(({ connections }) => connections.waiting.queue === 1, 'one in the queue')
   client.socket.resetAndDestroy()
-  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 0 && connections.closed === 1, 'nobody in the queue')
+  await balancer.untilStatus(({ connections }) => connections.waiting.queue === 0 && connections.closed === 1, 'an empty queue')
   await balancer.untilDescriptors(descriptors)
   assert.is(await balancer.stop(), 0)
 })
 
-test('un-routed connections are capped in all: 503', async () => {
+test('connections with incomplete heads are bounded in all: 503', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnrouted: 20, headTimeoutMs: 300_000 },
   })
@@ -86,7 +86,7 @@ test('un-routed connections are capped in all: 503', async () => {
   const refused = await exchange(balancer.port, 'GET / HT')
   assert.is(refused.status, 503)
   assert.ok(refused.headers.has('retry-after'))
-  // A whole head waits for nobody.
+  // A complete head is routed at once.
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
   const [first] = held
   first?.write('TP/1.1\r\nHost: test\r\n\r\n')
@@ -96,18 +96,18 @@ test('un-routed connections are capped in all: 503', async () => {
   await balancer.untilStatus(({ connections }) => connections.waiting.head === 20, '20 held again')
   assert.is((await balancer.status()).connections.refused['too-many-unrouted'], 1)
   for (const client of [...held, again]) client.destroy()
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 0, 'nobody held')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 0, 'no incomplete head')
   assert.is(await balancer.stop(), 0)
 })
 
-test('un-routed connections are capped per address: 429, and another address is served', async () => {
+test('connections with incomplete heads are bounded per address: 429, and another address is served', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, maxUnroutedPerAddress: 10, headTimeoutMs: 300_000 },
   })
   const { port } = balancer
   const from = (localAddress: string) => new RawClient({ port, host: '127.0.0.1', localAddress }).write('GET / HT')
   const held = Array.from({ length: 10 }, () => from('127.0.0.2'))
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten held')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten incomplete heads')
   const refused = from('127.0.0.2')
   const answer = await refused.answer()
   assert.is(answer.status, 429)
@@ -115,14 +115,14 @@ test('un-routed connections are capped per address: 429, and another address is 
   const other = from('127.0.0.3').write('TP/1.1\r\nHost: test\r\n\r\n')
   assert.is((await other.answer()).status, 200)
   held[0]?.destroy()
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 9, 'nine held')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 9, 'nine incomplete heads')
   held.push(from('127.0.0.2'))
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten held again')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 10, 'ten incomplete heads again')
   for (const client of [...held, refused, other]) client.destroy()
   assert.is(await balancer.stop(), 0)
 })
 
-test('accepting pauses at 90 % of the descriptors, goes on after, and a worker that dies meanwhile is replaced', async () => {
+test('accepting pauses at 90 % of the descriptors and resumes, and a killed worker is replaced meanwhile', async () => {
   const limit = 160
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, headTimeoutMs: 300_000, restartDelayMs: 50 },
@@ -132,7 +132,7 @@ test('accepting pauses at 90 % of the descriptors, goes on after, and a worker t
   const before = balancer.descriptors
   const held = Array.from({ length: 250 }, () => new RawClient(balancer.port).write('GET / HT'))
   await balancer.untilLine(({ msg }) => msg.startsWith('no connections are accepted for now'), 'the pause')
-  // It must stay below the limit: for ten rounds of the pause's own clock nothing goes over, but for what the primary opens for itself.
+  // During ten periods of the pause the count stays below the limit, except for descriptors that the primary opens for itself.
   const startedAt = performance.now()
   let most = 0
   await until(() => {

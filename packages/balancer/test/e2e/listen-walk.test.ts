@@ -1,4 +1,5 @@
-// listen() as Node has it: whatever it is asked for, an app sees the same under the balancer as alone. A new option of a new Node fails here until it is walked too.
+// listen() with every argument and option of Node: an app sees the same under the balancer as alone. A new option of a new Node version fails
+// here until it is added.
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, Server } from 'node:net'
@@ -14,9 +15,9 @@ import { fixture, startBalancer, temporaryFolder } from './support/running-balan
 
 const APP = 'listen-walk-app.mjs'
 const PORTS = 40
-const test = suite('all that listen() may be asked for', { timeoutMs: 60_000 })
+const test = suite('every use of listen()', { timeoutMs: 60_000 })
 
-/** What the walk goes through. */
+/** Options of listen() that are covered. */
 const WALKED = new Set(
   ['_handle', 'handle', 'fd', 'port', 'host', 'path', 'backlog', 'exclusive', 'ipv6Only', 'reusePort'].concat([
     'readableAll',
@@ -24,7 +25,7 @@ const WALKED = new Set(
     'signal',
   ]),
 )
-/** Functions that get the options as a whole; what they read is walked too. */
+/** Functions that get the whole options object. Options that they read count too. */
 const READERS = new Set(['getFlags', 'addServerAbortSignalOption', 'ERR_INVALID_ARG_VALUE', 'publish'])
 
 interface Seen {
@@ -57,7 +58,7 @@ test.before(async () => {
 })
 
 for (const kind of ['net', 'http', 'https', 'tls', 'http2', 'http2s']) {
-  test(`${kind}: the same as in a process alone`, async () => {
+  test(`${kind}: the same as without the balancer`, async () => {
     const [alone, balanced] = [await walk(mains[0], kind), await walk(mains[1], kind)]
     for (const [wish, seen] of Object.entries(alone)) assert.equal(balanced[wish], seen, wish)
   })
@@ -72,10 +73,10 @@ async function walk(port: number, kind: string): Promise<Seen> {
   return JSON.parse(body.toString().replaceAll(folder, '/walk')) as Seen
 }
 
-test('every option that this Node reads is walked', () => {
+test('every option that this Node version reads is covered', () => {
   const source = String(Server.prototype.listen)
   const read = [...source.matchAll(/\boptions\.(\w+)/g)].map(([, name]) => name as string)
-  assert.ok(read.includes('port') && read.includes('path'), 'the source of listen() does not look as it did')
+  assert.ok(read.includes('port') && read.includes('path'), 'listen() reads `port` and `path`')
   assert.equal(
     read.filter((name) => !WALKED.has(name)),
     [],

@@ -1,4 +1,4 @@
-// Apps with several servers: each address is a listener of its own, and a connection reaches the server that listens there, in whichever worker.
+// Apps with several servers. Each address has its own listener, and a connection reaches the server of that address in any worker.
 
 import { chmodSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -8,10 +8,10 @@ import { freePort } from '../../../../test/support/ports.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig } from '../../src/config/config.ts'
 import { runCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, RawClient, type Target } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const test = suite('listen', { timeoutMs: 40_000 })
 
@@ -32,7 +32,7 @@ async function start(servers: readonly ServerData[], changes?: BalancerConfig, w
   return balancer
 }
 
-/** Name and pid of the server that answers. */
+/** Name and pid of the answering server. */
 async function said(target: Target, path = '/'): Promise<string> {
   return exchange(target, get(path)).then(
     ({ status, body }) => (status === 200 ? body.toString() : `status ${status}`),
@@ -44,7 +44,7 @@ async function nameAt(target: Target): Promise<string> {
   return (await said(target)).split(' ')[0] as string
 }
 
-/** Everything that a server which speaks first says. */
+/** The bytes of a server that sends first. */
 async function spoken(port: number): Promise<string> {
   let text = ''
   for await (const bytes of connect(port, '127.0.0.1')) text += bytes
@@ -54,7 +54,7 @@ async function spoken(port: number): Promise<string> {
 const request = (path: string, argument: unknown) =>
   `${path}?${encodeURIComponent(typeof argument === 'string' ? argument : JSON.stringify(argument))}`
 
-test('two ports, two hosts, a unix socket and a bare server, all in every worker', async () => {
+test('two ports, two hosts, a unix socket and a net server are served by every worker', async () => {
   const [one, two, bare] = [await freePort(), await freePort(), await freePort()]
   const path = join(temporaryFolder(), 'app.sock')
   const balancer = await start([
@@ -81,14 +81,14 @@ test('two ports, two hosts, a unix socket and a bare server, all in every worker
     assert.match(await spoken(bare), /^bare \d+$/)
   }
   assert.is(pids.size, 2)
-  await balancer.untilStatus(({ connections }) => connections.handedOff === before + 40, 'all were handed to workers')
+  await balancer.untilStatus(({ connections }) => connections.handedOff === before + 40, 'every connection handed off')
   const { out } = await runCommand(balancer, ['status'])
   for (const text of [String(one), `127.0.0.1:${two}`, `127.0.0.2:${two}`, path, String(bare)]) assert.match(out, text)
   assert.is(await balancer.stop(), 0)
   assert.is(statSync(path, { throwIfNoEntry: false }), undefined)
 })
 
-test('ports that the system chooses are known at once, and the same in every worker, also in one that comes later', async () => {
+test('ports that the kernel chooses are known at once, and are the same in every worker, also in a later one', async () => {
   const balancer = await start([
     { name: 'one', listen: [0] },
     { name: 'two', listen: [{ port: 0 }] },
@@ -97,19 +97,19 @@ test('ports that the system chooses are known at once, and the same in every wor
   const addresses = async (): Promise<Record<string, { synchronous: { port: number } | null; event: { port: number } }>> =>
     JSON.parse(await said(balancer.port, '/addresses'))
   const { one, two, three } = await addresses()
-  // With a host Node looks up first.
+  // With a host name Node resolves it first.
   assert.equal([one?.synchronous, two?.synchronous, three?.synchronous], [one?.event, two?.event, null])
   assert.is(new Set([one?.event.port, two?.event.port, three?.event.port]).size, 3)
   const [first] = (await balancer.status()).pools[0]?.workers ?? []
   process.kill(first?.pid as number, 'SIGKILL')
-  await balancer.untilLine(({ signal }) => signal === 'SIGKILL', 'the death')
+  await balancer.untilLine(({ signal }) => signal === 'SIGKILL', 'the kill')
   await balancer.untilAllReady()
   for (let turn = 0; turn < 6; turn++) assert.equal(await addresses(), { one, two, three })
   for (const [name, told] of Object.entries({ one, two, three })) assert.is(await nameAt(told?.event.port as number), name)
   assert.is(await balancer.stop(), 0)
 })
 
-test('a server that closes is forgotten, and one that listens again is there again', async () => {
+test('a closed server gets no connections, and gets them again when it listens again', async () => {
   const [main, second] = [await freePort(), await freePort()]
   const balancer = await start([
     { name: 'main', listen: [main] },
@@ -117,16 +117,16 @@ test('a server that closes is forgotten, and one that listens again is there aga
   ])
   const close = () => said(main, request('/close', 'second'))
   assert.is(await close(), 'closed')
-  // One worker has none any more: the other has it all.
+  // One worker has no server any more, so the other gets every connection.
   const pids = new Set<string>()
   for (let turn = 0; turn < 8; turn++) pids.add(await said(second))
   assert.is(pids.size, 1)
   await until(async () => {
-    // Workers take turns: both are asked.
+    // Workers take turns, so each gets a request.
     for (const ask of [close, close]) await ask().catch(() => {})
     return (await said(second)) === 'ECONNREFUSED'
   })
-  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${second}`, 'the end')
+  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${second}`, 'the closed listener')
   assert.is(await nameAt(main), 'main')
   const opened = JSON.parse(await said(main, request('/open', { name: 'second', listen: [second] })))
   assert.is(opened.event.port, second)
@@ -134,20 +134,20 @@ test('a server that closes is forgotten, and one that listens again is there aga
   assert.is(await balancer.stop(), 0)
 })
 
-test('a request on any port is finished in a reload and in a stop', async () => {
+test('requests on every port are finished during a reload and a stop', async () => {
   const [main, second] = [await freePort(), await freePort()]
   const balancer = await start([
     { name: 'main', listen: [main] },
     { name: 'second', listen: [second] },
   ])
   for (const end of [() => runCommand(balancer, ['reload']), () => balancer.stop()]) {
-    const hold = new Hold()
+    const hold = new RequestHold()
     const begun = balancer.lines.filter(({ msg }) => msg === 'wait begun').length
     const client = new RawClient(second).write(hold.request('/wait'))
     await until(() => balancer.lines.filter(({ msg }) => msg === 'wait begun').length > begun)
-    const drains = balancer.lines.filter(({ msg }) => msg.includes(' drains')).length
+    const drains = balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length
     const ended = end()
-    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' drains')).length > drains)
+    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length > drains)
     hold.release()
     const { status, body } = await client.answer()
     assert.is(status, 200)
@@ -157,7 +157,7 @@ test('a request on any port is finished in a reload and in a stop', async () => 
   }
 })
 
-test('a reload brings a port and takes one away', async () => {
+test('a reload opens a new port and closes an old one', async () => {
   const [main, gone, come] = [await freePort(), await freePort(), await freePort()]
   const balancer = await start(
     [
@@ -176,12 +176,12 @@ test('a reload brings a port and takes one away', async () => {
   assert.is(code, 0, err)
   assert.is(await nameAt(main), 'main')
   assert.is(await nameAt(come), 'come')
-  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${gone}`, 'the end of the listener')
+  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${gone}`, 'the closed listener')
   assert.is(await said(gone), 'ECONNREFUSED')
   assert.is(await balancer.stop(), 0)
 })
 
-test('an upgrade takes every listener over', async () => {
+test('an upgrade keeps every listener', async () => {
   const [main, second] = [await freePort(), await freePort()]
   const path = join(temporaryFolder(), 'app.sock')
   const servers = [
@@ -200,10 +200,10 @@ test('an upgrade takes every listener over', async () => {
   }
   assert.is(await firstEnded(balancer), 0)
   assert.equal([await nameAt(second), await nameAt({ path })], ['second', 'path'])
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
-test('the config names one of two ports: the server on it has it, whichever comes first', async () => {
+test('the config names one of two ports: its server gets it, whichever listens first', async () => {
   for (const order of ['first', 'last'] as const) {
     const [main, metrics] = [await freePort(), await freePort()]
     const both = [
@@ -216,7 +216,7 @@ test('the config names one of two ports: the server on it has it, whichever come
   }
 })
 
-test('the config names both ports of an app, or another than its app: every server has its own, or the first has all', async () => {
+test('the config names both ports, or another port: each server gets its own, or the first gets all', async () => {
   const [one, two, elsewhere] = [await freePort(), await freePort(), await freePort()]
   const servers = [
     { name: 'one', listen: [one] },
@@ -232,7 +232,7 @@ test('the config names both ports of an app, or another than its app: every serv
   assert.is(await moved.stop(), 0)
 })
 
-test('what the config calls unbalanced is shared by the kernel, and what says exclusive is in one worker alone', async () => {
+test('the kernel distributes connections of `unbalanced` addresses; an exclusive server is in one worker alone', async () => {
   const [main, debug, exclusive] = [await freePort(), await freePort(), await freePort()]
   const balancer = await start(
     [
@@ -249,7 +249,7 @@ test('what the config calls unbalanced is shared by the kernel, and what says ex
     assert.is(await nameAt(debug), 'debug')
     assert.is(await nameAt(exclusive), 'exclusive')
   }
-  await balancer.untilStatus(({ connections }) => connections.handedOff === handedOff + 4, 'the others were not')
+  await balancer.untilStatus(({ connections }) => connections.handedOff === handedOff + 4, 'the balanced connections only')
   for (const [port, why] of [
     [debug, "'unbalanced'"],
     [exclusive, '`exclusive`'],
@@ -261,7 +261,7 @@ test('what the config calls unbalanced is shared by the kernel, and what says ex
   assert.is(await balancer.stop(), 0)
 })
 
-test('more servers than listeners are allowed: the kernel shares the others, and the log says so', async () => {
+test('beyond maxListeners the kernel distributes connections, and the log says so', async () => {
   const [one, two] = [await freePort(), await freePort()]
   const balancer = await start(
     [
@@ -275,7 +275,7 @@ test('more servers than listeners are allowed: the kernel shares the others, and
   assert.is(await balancer.stop(), 0)
 })
 
-test('two pools: what no route matches goes to the pool that listens there, and a route brings a pool to every port', async () => {
+test('two pools: connections without a route go to the pool that listens there; a route applies on every port', async () => {
   const [web, api] = [await freePort(), await freePort()]
   const env = (name: string, port: number) => ({ SERVERS: JSON.stringify([{ name, listen: [port] }]) })
   const balancer = await startBalancer({
@@ -293,7 +293,7 @@ test('two pools: what no route matches goes to the pool that listens there, and 
   assert.is(await balancer.stop(), 0)
 })
 
-test('a request that is forwarded reaches the server of its port in the other worker', async () => {
+test('a forwarded request reaches the server of its port in the other worker', async () => {
   const [main, second] = [await freePort(), await freePort()]
   const servers = [
     { name: 'main', listen: [main] },
@@ -314,7 +314,7 @@ test('a request that is forwarded reaches the server of its port in the other wo
     ['second', second],
   ] as const) {
     const client = new RawClient(port)
-    // In one piece: the second belongs to the other pool, and its connection can't move.
+    // In one write: the second request belongs to the other pool, and the connection can't move.
     client.write(['/', '/other', '/'].map((path) => get(path, { Connection: 'keep-alive' })).join(''))
     const answers = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) => body.toString())
     assert.equal(
@@ -328,7 +328,7 @@ test('a request that is forwarded reaches the server of its port in the other wo
   assert.is(await balancer.stop(), 0)
 })
 
-test('a unix socket: the app may change its mode, and remove a stale file before it listens', async () => {
+test('an app may change the mode of its unix socket, and remove a stale file before it listens', async () => {
   const path = join(temporaryFolder(), 'app.sock')
   const balancer = await start([{ name: 'path', listen: [{ path, readableAll: true, writableAll: true }] }])
   assert.is(statSync(path).mode & 0o666, 0o666)
@@ -336,13 +336,13 @@ test('a unix socket: the app may change its mode, and remove a stale file before
   rmSync(path)
   const [first] = (await balancer.status()).pools[0]?.workers ?? []
   process.kill(first?.pid as number, 'SIGKILL')
-  // The worker that takes its place listens there again.
+  // The next worker listens there again.
   await until(async () => (await said({ path })) !== 'ENOENT', 15_000)
   for (let turn = 0; turn < 6; turn++) assert.is(await nameAt({ path }), 'path')
   assert.is(await balancer.stop(), 0)
 })
 
-test('a server that only looks whether its port is free is not the app', async () => {
+test('a server that only tests whether its port is free does not make the worker ready', async () => {
   const [port, taken] = [await freePort(), await freePort()]
   const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
   const balancer = await startBalancer({

@@ -18,7 +18,7 @@ async function statusAt(target: Target): Promise<number | string> {
   )
 }
 
-test('dual-stack, IPv4 only and IPv6 only, side by side', async () => {
+test('dual-stack, IPv4-only and IPv6-only listeners serve side by side', async () => {
   const path = join(temporaryFolder(), 'app.sock')
   const balancer = await startBalancer({
     config: {
@@ -39,13 +39,13 @@ test('dual-stack, IPv4 only and IPv6 only, side by side', async () => {
   assert.is(await at('::1', sixOnly), 200)
   assert.is(await at('127.0.0.1', sixOnly), 'ECONNREFUSED')
   assert.is(await statusAt({ path }), 200)
-  // Refusals go over every kind too.
+  // Refusals work over every kind of listener.
   assert.is((await exchange({ path }, 'nonsense\r\n\r\n')).status, 400)
   assert.is(await balancer.stop(), 0)
   assert.match(String(await statusAt({ path })), /ENOENT/)
 })
 
-test('a unix socket that a dead process left is taken over, one that is in use is not', async () => {
+test('the stale file of a unix socket is replaced, one in use is not', async () => {
   const path = join(temporaryFolder(), 'app.sock')
   const first = await startBalancer({ config: { app: 'echo-app.mjs', pools: one, listen: path } })
   const second = await startBalancer({ config: { app: 'echo-app.mjs', pools: one, listen: path }, wait: false })
@@ -60,10 +60,10 @@ test('a unix socket that a dead process left is taken over, one that is in use i
 })
 
 for (const [title, peek] of [
-  ['no word on peek', undefined],
+  ['the default of peek', undefined],
   ['peek: false', false],
 ] as const) {
-  test(`a bare server that speaks first, with ${title} in the config`, async () => {
+  test(`a net server that sends first gets its connections with ${title}`, async () => {
     const balancer = await startBalancer({
       config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen: { host: '127.0.0.1', port: 0, peek } },
     })
@@ -77,7 +77,7 @@ for (const [title, peek] of [
   })
 }
 
-test('a bare server behind a listener with peek gets what looks like HTTP or TLS', async () => {
+test('a net server behind a listener with peek gets connections that look like HTTP or TLS', async () => {
   const balancer = await startBalancer({
     config: { app: 'greeter-app.mjs', pools: one, listen: { host: '127.0.0.1', port: 0, peek: true } },
   })
@@ -88,7 +88,7 @@ test('a bare server behind a listener with peek gets what looks like HTTP or TLS
   assert.is(await balancer.stop(), 0)
 })
 
-test('an https app', async () => {
+test('an https app serves', async () => {
   const balancer = await startBalancer({
     config: { app: 'https-app.mjs', pools: { web: { workers: 2 } } },
     env: certificate(),
@@ -102,14 +102,14 @@ test('an https app', async () => {
     const { encrypted, url } = JSON.parse(text) as { encrypted: boolean; url: string }
     assert.equal({ encrypted, url }, { encrypted: true, url: `/${turn}` })
   }
-  // What is no TLS at all is closed by the worker, not kept.
+  // The worker closes a connection that is not TLS.
   const plain = new RawClient(balancer.port).write(get('/'))
   await plain.over()
   plain.destroy()
   assert.is(await balancer.stop(), 0)
 })
 
-test('an app that asks for any port and reads its address at once', async () => {
+test('an app that asks for any port can read its address at once', async () => {
   for (const listen of [undefined, '127.0.0.1:0']) {
     const balancer = await startBalancer({ config: { app: 'free-port-app.mjs', listen, pools: { web: { workers: 2 } } } })
     await balancer.untilAllReady()
@@ -128,14 +128,14 @@ for (const [title, app, body] of [
   ['CommonJS', 'commonjs-app.cjs', 'commonjs object'],
   ['TypeScript', 'typescript-app.ts', 'typescript'],
 ] as const) {
-  test(`a ${title} entry`, async () => {
+  test(`a ${title} entry file is loaded`, async () => {
     const balancer = await startBalancer({ config: { app, pools: one } })
     assert.is((await exchange(balancer.port, get('/'))).body.toString(), body)
     assert.is(await balancer.stop(), 0)
   })
 }
 
-test('getConnections counts what was handed off', async () => {
+test('getConnections counts handed-off connections', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one } })
   const clients = Array.from({ length: 7 }, () => new RawClient(balancer.port).write(get('/', { Connection: 'keep-alive' })))
   for (const client of clients) await client.answer()
@@ -147,7 +147,7 @@ test('getConnections counts what was handed off', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('a second half-sent head on a kept-alive connection is answered 408 by the worker', async () => {
+test('an incomplete second head on a kept-alive connection gets a 408 from the worker', async () => {
   const options = JSON.stringify({
     headersTimeout: 1_500,
     requestTimeout: 1_500,
@@ -164,7 +164,7 @@ test('a second half-sent head on a kept-alive connection is answered 408 by the 
   assert.is(await balancer.stop(), 0)
 })
 
-test('the app’s own keep-alive timeout and limit of requests hold', async () => {
+test('the app’s own keepAliveTimeout and maxRequestsPerSocket apply', async () => {
   const options = JSON.stringify({ keepAliveTimeout: 2_000 })
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
   const client = new RawClient(balancer.port)
@@ -172,13 +172,13 @@ test('the app’s own keep-alive timeout and limit of requests hold', async () =
     const answer = await client.write(get(`/${turn}`, { Connection: 'keep-alive' })).answer()
     assert.equal(answer.headers.get('connection'), ['keep-alive'])
   }
-  // Node adds a second of grace to its timeout in some versions.
+  // Some versions of Node add a second to the timeout.
   await client.over()
   client.destroy()
   assert.is(await balancer.stop(), 0)
 })
 
-test('server.close() in the app ends that worker’s serving, and the pool goes on', async () => {
+test('server.close() in the app ends one worker, and the pool serves on', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, restartDelayMs: 20 } })
   await balancer.untilAllReady()
   assert.is((await exchange(balancer.port, get('/close'))).status, 200)

@@ -1,4 +1,4 @@
-// What an operator asks of a balancer that serves: another version, another number of workers, one worker less. Clients notice nothing but the new version.
+// Operations on a serving balancer: reload, rollback, scale, drain and restart. Clients see the new version and no failed request.
 
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,7 +25,7 @@ interface Site {
   readonly folder: string
   readonly balancer: RunningBalancer
   write(name: string, text: string): void
-  /** What a visitor reads. */
+  /** The answer of the app. */
   visit(): Promise<string>
   command(...args: string[]): ReturnType<typeof runCommand>
 }
@@ -51,7 +51,7 @@ async function startSite(
 
 const pidsOf = ({ pools }: BalancerStatus): number[] => pools.flatMap(({ workers }) => workers.map(({ pid }) => pid))
 
-test('a reload brings the new version, and no request of those that come meanwhile fails', async () => {
+test('a reload installs the new version, and no request fails meanwhile', async () => {
   const { balancer, write, visit, command } = await startSite()
   const before = pidsOf(await balancer.status())
   assert.is(await visit(), 'one hello')
@@ -79,7 +79,7 @@ test('a reload brings the new version, and no request of those that come meanwhi
   assert.is(await balancer.stop(), 0)
 })
 
-test('a version that does not come up: the old one serves on, and the reason is told', async () => {
+test('when a version does not start, the old one serves on and the command says why', async () => {
   const { balancer, write, visit, command } = await startSite()
   const before = pidsOf(await balancer.status())
   write('server.mjs', 'const broken = ;\n')
@@ -95,7 +95,7 @@ test('a version that does not come up: the old one serves on, and the reason is 
   assert.is(await balancer.stop(), 0)
 })
 
-test('a config with faults changes nothing; a good one is taken, and rolled back', async () => {
+test('a config with faults changes nothing; a good one is applied, and rolled back', async () => {
   const { balancer, write, visit, command } = await startSite()
   write('balancer.config.json', configOf({ workers: -1, env: { GREETING: 5 } }))
   const faulty = await command('reload')
@@ -112,7 +112,7 @@ test('a config with faults changes nothing; a good one is taken, and rolled back
   assert.is(await balancer.stop(), 0)
 })
 
-test('SIGHUP reads the environment file and everything that the config imports again', async () => {
+test('SIGHUP rereads the environment file and everything that the config imports', async () => {
   const files = {
     'balancer.config.ts': `import { pools } from './pools.mjs'\nexport default { app: 'server.mjs', listen: '127.0.0.1:0', pools }`,
     'pools.mjs': 'export const pools = { web: { workers: 1, reload: { settleMs: 50 } } }',
@@ -139,7 +139,7 @@ test('SIGHUP reads the environment file and everything that the config imports a
   assert.is(await balancer.stop(), 0)
 })
 
-test('more workers and fewer, one out of service and back', async () => {
+test('scale changes the number of workers; drain takes a slot out of service, restart brings it back', async () => {
   const { balancer, visit, command } = await startSite()
   const pool = async () => (await balancer.status()).pools[0] as BalancerStatus['pools'][0]
   assert.is((await command('scale', 'web', '+1')).code, 0)
@@ -161,7 +161,7 @@ test('more workers and fewer, one out of service and back', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('a deployment that moves a link: a reload follows it', async () => {
+test('a reload follows a link that a deployment has moved', async () => {
   const folder = temporaryFolder()
   for (const release of ['1', '2']) {
     mkdirSync(join(folder, release))
@@ -182,7 +182,7 @@ test('a deployment that moves a link: a reload follows it', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('while somebody develops, a change of a file is enough', async () => {
+test('with --watch a changed file reloads', async () => {
   const { balancer, write, visit } = await startSite({ args: () => ['--watch'] })
   await balancer.untilLine(({ msg }) => msg.startsWith('reloads when a file changes in '), 'the watch')
   write('server.mjs', appOf('two'))

@@ -1,4 +1,4 @@
-// What every worker needs is away for longer than restarts go on, and comes back.
+// A dependency of every worker is down for longer than restarts continue, and comes back.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,13 +29,16 @@ async function livez(balancer: RunningBalancer): Promise<[number, string]> {
 }
 
 for (const onOutage of [undefined, 'not-live'] as const) {
-  test(`${onOutage ?? 'retry'}: it is told, and when what is needed is back, every worker comes back by itself`, async () => {
+  test(`${onOutage ?? 'retry'}: the outage is reported, and every worker restarts by itself when the dependency is back`, async () => {
     const { balancer, down } = await startWith(onOutage)
     writeFileSync(down, '')
-    const line = await balancer.untilLine(({ msg }) => msg.startsWith('web serves nothing'), 'the outage')
-    assert.match(line.msg, /every one of its workers has failed too often \(database is down; exit code 1\)\. One is tried again every 1 s/)
+    const line = await balancer.untilLine(({ msg }) => msg.startsWith('web has no workers'), 'the outage')
+    assert.match(
+      line.msg,
+      /each of them has failed too often \(database is down; exit code 1\)\. The balancer tries to start one every 1 s/,
+    )
     await balancer.untilStatus(({ pools: [web] }) => web?.outageMs !== null && web?.broken.length === 3, 'the status')
-    assert.match((await runCommand(balancer, ['status'])).out, /web has served nothing for .*tried again by itself/)
+    assert.match((await runCommand(balancer, ['status'])).out, /web has had no worker for .*keeps trying to start one/)
     assert.equal(await livez(balancer), onOutage === undefined ? [200, 'ok\n'] : [503, 'pool web: every worker has failed too often\n'])
     rmSync(down)
     await balancer.untilAllReady(20_000)
@@ -47,11 +50,11 @@ for (const onOutage of [undefined, 'not-live'] as const) {
   })
 }
 
-test('exit: the balancer ends, so that a service manager starts it again', async () => {
+test('exit: the balancer exits, so that a service manager restarts it', async () => {
   const { balancer, down } = await startWith('exit')
   writeFileSync(down, '')
   assert.is(await balancer.ended(20_000), 4)
-  assert.ok(balancer.lines.some(({ msg }) => /every worker of pool 'web' has failed too often, and its 'onOutage' says to exit/.test(msg)))
+  assert.ok(balancer.lines.some(({ msg }) => /every worker of pool 'web' has failed too often, and its 'onOutage' is 'exit'/.test(msg)))
 })
 
 test.run()

@@ -1,4 +1,5 @@
-// What only the portable channel has: its notice, and Node's IPC shared with the app. All else is tested by running other files over it.
+// What only the portable channel has: its notice, and the IPC channel shared with the app. Run the other files with SWITCHYARD_CHANNEL=portable
+// for the rest.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -8,7 +9,7 @@ import { startBalancer } from './support/running-balancer.ts'
 const test = suite('portable channel', { timeoutMs: 30_000 })
 const env = { SWITCHYARD_CHANNEL: 'portable' }
 
-test('one line of the log says what is lost; status and metrics name the channel', async () => {
+test('one log line says what the portable channel lacks; status and metrics name the channel', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } }, env })
   await balancer.untilAllReady()
   const said = balancer.lines.filter(({ msg }) => /portable channel/.test(msg))
@@ -22,7 +23,7 @@ test('one line of the log says what is lost; status and metrics name the channel
   assert.is(await balancer.stop(), 0)
 })
 
-test('over the native channel nothing is said; where it is not built, to insist on it is an error', async () => {
+test('the native channel logs nothing; requiring it where it is not built is an error', async () => {
   if (!hasNative()) {
     const refused = await startBalancer({ config: { app: 'echo-app.mjs' }, env: { SWITCHYARD_CHANNEL: 'native' }, wait: false })
     assert.is(await refused.ended(), 5)
@@ -41,14 +42,14 @@ test('over the native channel nothing is said; where it is not built, to insist 
   assert.is(await balancer.stop(), 0)
 })
 
-test('the app may use the IPC of its process: it hears nothing of ours, and what it sends delays nothing', async () => {
+test('the app may use its IPC channel: it gets no message of the balancer, and its messages delay nothing', async () => {
   const balancer = await startBalancer({ config: { app: 'ipc-app.mjs', pools: { web: { workers: 2 } } }, env })
   await balancer.untilAllReady()
   for (let turn = 0; turn < 40; turn++) assert.equal(json(await exchange(balancer.port, get(`/${turn}`))), [])
   assert.is(await balancer.stop(), 0)
 })
 
-test('a value that means nothing is an error of the configuration', async () => {
+test('an unknown value is a configuration error', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs' },
     env: { SWITCHYARD_CHANNEL: 'quick' },

@@ -1,11 +1,11 @@
-// A probe of a real worker: its app answers it, and nothing counts it.
+// A health probe of a real worker: the app answers it, and no count includes it.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { probe } from '../../src/supervisor/probe.ts'
+import { probe } from '../../src/supervisor/workers/probe.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { fixture, startBalancer } from './support/running-balancer.ts'
 
@@ -13,7 +13,7 @@ const test = suite('probe of a worker', { timeoutMs: 30_000 })
 const settings = { status: [200, 299] as const, intervalMs: 1, timeoutMs: 20_000, headers: {} }
 
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
-  test(`${channel}: a worker answers, and neither requests, failures, tickets nor times know of it`, async () => {
+  test(`${channel}: the app answers a probe, which changes no count of requests or failures, no ticket and no time`, async () => {
     const balancer = await startBalancer({
       config: {
         app: 'failing-app.mjs',
@@ -22,7 +22,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
       },
       env: { SWITCHYARD_CHANNEL: channel },
     })
-    const { msg } = await balancer.untilLine(({ msg }) => msg.startsWith('start {'), 'what the worker is told')
+    const { msg } = await balancer.untilLine(({ msg }) => msg.startsWith('start {'), 'the start message of the worker')
     const { privateSocket, forwardToken: token } = JSON.parse(msg.slice('start '.length))
     const socketPath = join(privateSocket, '..', 'serving.sock')
     const reasonOf = async (path: string, withToken = token) =>
@@ -39,7 +39,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     })
     const [after] = status.pools[0]?.workers ?? []
     assert.equal([after?.begun, after?.failed, after?.load.inFlight], [1, 1, 0])
-    assert.is(await reasonOf('/', 'x'.repeat(token.length)), '/: 403', 'whoever does not know the token is nobody')
+    assert.is(await reasonOf('/', 'x'.repeat(token.length)), '/: 403', 'a request without the token is refused')
     assert.is(await balancer.stop(), 0)
     assert.equal(
       readdirSync(balancer.temporary).filter((name) => name.startsWith('switchyard-')),

@@ -1,16 +1,16 @@
-// Random testing: the balanced app says what the bare app says.
+// Random connections: the balanced app answers as the bare app does.
 
 import { suite } from '../../../../test/suite.ts'
-import { compareConnections } from './support/compared.ts'
+import { compareConnections } from './support/connection-comparison.ts'
 import { movesConnections } from './support/running-balancer.ts'
 
 const test = suite('random connections', { timeoutMs: 120_000 })
 
-test('600 random connections: every answer is that of the bare app, in its order', async () => {
+test('600 random connections: every answer is that of the bare app, in order', async () => {
   await compareConnections({ count: 600, seed: 42 })
 })
 
-// Nothing rests where connections don't move.
+// Over the portable channel no connection rests.
 if (movesConnections) {
   test('300 random connections that rest in the primary after each answer', async () => {
     await compareConnections({ count: 300, seed: 43, rest: 'always' })

@@ -1,4 +1,5 @@
-// Reloads of a balancer with several pools, while visitors ask all the time: what is replaced, what stays, what comes back.
+// Reloads of a balancer with several pools under steady load: what is replaced, what stays, and what a rollback restores. The tests run in
+// order, on one balancer.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,17 +8,17 @@ import { patience } from '../../../../test/support/patience.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig, PoolConfig } from '../../src/config/config.ts'
 import { runCommand, startCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { Steady } from './support/steady.ts'
+import { SteadyClients } from './support/steady-clients.ts'
 
 const test = suite('reloads', { timeoutMs: 60_000 })
 const PATHS = ['/', '/api/a', '/extra/a']
 
 let balancer: RunningBalancer
-let steady: Steady
-/** What runs, as an operator wrote it last. */
+let steady: SteadyClients
+/** The config that runs. */
 let config: BalancerConfig
 
 const pool = (version: number, changes: PoolConfig = {}): PoolConfig => ({
@@ -33,7 +34,7 @@ function configure(changes: BalancerConfig): void {
   balancer.configure(config)
 }
 
-/** Who answers on a path: pool and version. */
+/** Pool and version that answer on a path. */
 async function answerer(path: string): Promise<string> {
   const { status, body } = await exchange(balancer.port, get(path))
   assert.is(status, 200)
@@ -56,9 +57,9 @@ async function succeeds(...args: string[]): Promise<void> {
 }
 
 function nobodyNoticed(): void {
-  const { count, faults } = steady.take()
+  const { count, faults } = steady.collect()
   assert.equal(faults, [])
-  assert.ok(count > 0, 'nobody asked meanwhile')
+  assert.ok(count > 0, 'requests meanwhile')
 }
 
 test.before(async () => {
@@ -70,16 +71,16 @@ test.before(async () => {
   }
   balancer = await startBalancer({ config })
   await balancer.untilAllReady()
-  steady = new Steady({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
+  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
 })
 
-test('nothing has been reloaded, so there is nothing to roll back', async () => {
+test('a rollback before any reload fails', async () => {
   const { code, err } = await runCommand(balancer, ['rollback'])
   assert.is(code, 9)
   assert.match(err, 'ERR_NOTHING_TO_ROLL_BACK')
 })
 
-test('one pool alone is replaced', async () => {
+test('a reload of one pool leaves the others alone', async () => {
   const before = await pids()
   configure({ pools: { web: pool(2, { workers: 2 }), api: pool(2) } })
   await succeeds('reload', 'web')
@@ -91,20 +92,20 @@ test('one pool alone is replaced', async () => {
   assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
 })
 
-test('there is no such pool', async () => {
+test('a reload of an unknown pool fails', async () => {
   const { code, err } = await runCommand(balancer, ['reload', 'nothing'])
   assert.is(code, 2)
   assert.match(err, /no pool 'nothing'.*web, api.*ERR_UNKNOWN_SEAT/)
 })
 
-test('a pool is added with its route', async () => {
+test('a reload adds a pool with its route', async () => {
   configure({ pools: { ...config.pools, extra: pool(3) }, routes: routesTo('api', 'extra') })
   await succeeds('reload')
   assert.equal(await answerers(), ['web 2', 'api 2', 'extra 3'])
   assert.equal(Object.keys(await pids()), ['web', 'api', 'extra'])
 })
 
-test('routes change, and kept-alive connections go by the new ones', async () => {
+test('changed routes apply to kept-alive connections too', async () => {
   configure({
     routes: [
       { path: '/api/*', pool: 'extra' },
@@ -113,14 +114,14 @@ test('routes change, and kept-alive connections go by the new ones', async () =>
   })
   await succeeds('reload')
   assert.equal(await answerers(), ['web 2', 'extra 3', 'api 2'])
-  // What is on its way now may have gone by the old ones.
+  // Requests that are under way now may still use the old routes.
   await steady.next(12)
   const { answers } = await steady.next(60)
   const routed = new Set([...answers].map((answer) => answer.split(' ').slice(0, 2).join(' ')))
   assert.equal([...routed].sort(), ['/: web', '/api/a: extra', '/extra/a: api'])
 })
 
-test('a pool and its routes are removed: the first pool has its visitors', async () => {
+test('when a pool and its routes are removed, the first pool gets its requests', async () => {
   const { web, api } = config.pools as Record<string, PoolConfig>
   configure({ pools: { web: web as PoolConfig, api: api as PoolConfig }, routes: routesTo('api') })
   await succeeds('reload')
@@ -128,7 +129,7 @@ test('a pool and its routes are removed: the first pool has its visitors', async
   assert.equal(Object.keys(await pids()), ['web', 'api'])
 })
 
-test('a reload that fails in one of several pools changes none of them, nor the routes', async () => {
+test('a reload that fails in one of several pools changes neither pools nor routes', async () => {
   const before = await pids()
   const good = config
   configure({
@@ -144,7 +145,7 @@ test('a reload that fails in one of several pools changes none of them, nor the 
   configure(good)
 })
 
-test('one that fails when another pool has been replaced already takes that back', async () => {
+test('a reload that fails after another pool was replaced restores that pool', async () => {
   configure({ pools: { web: pool(5, { workers: 2, env: { VERSION: '5', FAIL_SLOT: '1' } }), api: pool(5) } })
   const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, 6)
@@ -154,7 +155,7 @@ test('one that fails when another pool has been replaced already takes that back
   nobodyNoticed()
 })
 
-test('a rollback brings back environment and app of before; there is only one', async () => {
+test('a rollback restores the environment and the app, once', async () => {
   const other = join(temporaryFolder(), 'other.mjs')
   writeFileSync(other, `import { createServer } from 'node:http'\ncreateServer((_, response) => response.end('other one')).listen(3000)`)
   configure({ pools: { web: pool(6, { workers: 2 }), api: { app: other, reload: { settleMs: 50 }, workers: 1 } } })
@@ -167,8 +168,8 @@ test('a rollback brings back environment and app of before; there is only one', 
   assert.match(err, 'ERR_NOTHING_TO_ROLL_BACK')
 })
 
-test('while a reload is under way others are refused', async () => {
-  const hold = new Hold()
+test('other operations are refused during a reload', async () => {
+  const hold = new RequestHold()
   configure({ pools: { web: pool(7, { env: { VERSION: '7', HOLD: hold.file } }), api: pool(7) } })
   const reload = startCommand(balancer, ['reload'])
   await balancer.untilStatus(({ pools }) => pools.some(({ reloading }) => reloading), 'the reload')
@@ -183,21 +184,21 @@ test('while a reload is under way others are refused', async () => {
   nobodyNoticed()
 })
 
-test('SIGHUP reloads, and what comes of it stands in the log', async () => {
+test('SIGHUP reloads, and the result is in the log', async () => {
   configure({ pools: { web: pool(8), api: pool(8) } })
   const ends = () => balancer.lines.filter(({ msg }) => msg === 'reload: 2 workers of web, api replaced').length
   const before = ends()
   balancer.child.process.kill('SIGHUP')
   await balancer.untilLine(({ msg }) => msg === 'SIGHUP: reloading', 'the signal')
-  await until(() => ends() > before, 10_000, 'its end')
+  await until(() => ends() > before, 10_000, 'the end of the reload')
   assert.equal(await answerers(), ['web 8', 'api 8', 'web 8'])
   configure({ pools: { web: pool(9, { env: { VERSION: '9', FAIL_SLOT: '0' } }), api: pool(9) } })
   balancer.child.process.kill('SIGHUP')
-  await balancer.untilLine(({ msg }) => /^reload failed: .*web\/0: Error: no database here/.test(msg), 'its failure')
+  await balancer.untilLine(({ msg }) => /^reload failed: .*web\/0: Error: no database here/.test(msg), 'the failed reload')
   assert.equal(await answerers(), ['web 8', 'api 8', 'web 8'])
 })
 
-test('nobody has noticed any of it', async () => {
+test('no request has failed in any of the reloads', async () => {
   const { faults } = await steady.end()
   assert.equal(faults, [])
   assert.is(balancer.child.stderr(), '')

@@ -1,23 +1,23 @@
-// What workers tell of themselves arrives on the pages of the balancer, over both channels.
+// Reports of workers reach the status and metrics pages, over both channels.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
 import { exhaustDescriptors } from '../../../../test/support/descriptors.ts'
 import { until } from '../../../../test/support/until.ts'
-import { get, RawClient } from './support/raw-client.ts'
+import { get, RawClient, thinkTime } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
 
-/** Some reports come in that time. */
+/** Several reports are due in this time. */
 const SHORTAGE_MS = 500
 const test = suite('reports', { timeoutMs: 30_000 })
 
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
-  test(`${channel}: requests, failures, response times, heap and delays are told`, async () => {
+  test(`${channel}: requests, failures, response times, heap and delays are reported`, async () => {
     const balancer = await startBalancer({
       config: { app: 'failing-app.mjs', pools: { web: { workers: 1 } } },
       env: { SWITCHYARD_CHANNEL: channel },
     })
-    // The first of each eight is timed.
+    // One request in eight is timed.
     for (const path of ['/slow/30', '/status/500', '/status/503', '/break', '/status/404', '/', '/', '/', '/']) {
       const client = await new RawClient(balancer.port).connected()
       client.write(get(path))
@@ -38,10 +38,10 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     assert.match(text, /^switchyard_worker_loop_delay_seconds\{pool="web",slot="0",statistic="p99"\} \d/m)
     const [worker] = (await balancer.status()).pools[0]?.workers ?? []
     assert.equal([worker?.begun, worker?.failed], [9, 3])
-    // The system tells a process of its memory by a file.
+    // A worker reads its memory use from /proc, which needs a descriptor.
     const end = exhaustDescriptors(worker?.pid ?? 0)
     const client = await new RawClient(balancer.port).connected()
-    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_MS))
+    await thinkTime(SHORTAGE_MS)
     end()
     await client.write(get('/')).answer()
     client.destroy()
@@ -51,7 +51,7 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
   })
 }
 
-test('a server that listens again is counted once', async () => {
+test('requests of a server that listens again are counted once', async () => {
   const balancer = await startBalancer({ config: { app: 'relistening-app.mjs', pools: { web: { workers: 1 } } } })
   const count = await until(async () => {
     const client = await new RawClient(balancer.port).connected()

@@ -1,4 +1,4 @@
-// Idle kept-alive connections that go back to the primary after a response: the next request is routed afresh.
+// Idle kept-alive connections return to the primary after a response, and their next request is picked afresh.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -29,7 +29,7 @@ test('an idle connection rests in the primary; its next request is picked afresh
   }
   assert.equal([...seen].sort(), ['web/0', 'web/1'])
   client.write('GET / HTTP/1.1\r\nHo')
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'half a head')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'an incomplete head')
   assert.is((await client.write('st: a\r\n\r\n').answer()).status, 200)
   await resting(balancer, 1)
   client.destroy()
@@ -50,7 +50,7 @@ test('rest ends with the app’s keepAliveTimeout', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('rest is bounded: the one that has rested longest goes', async () => {
+test('resting connections are bounded: the longest resting one is closed', async () => {
   const balancer = await start({ maxResting: 2 })
   const clients = [new RawClient(balancer.port), new RawClient(balancer.port), new RawClient(balancer.port)]
   for (const [index, client] of clients.entries()) {
@@ -66,7 +66,7 @@ test('rest is bounded: the one that has rested longest goes', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('the death of the worker that it left does not touch it', async () => {
+test('a resting connection survives the exit of its last worker', async () => {
   const balancer = await start({ pools: { web: { workers: 1, rest: 'always' } } })
   const client = new RawClient(balancer.port)
   await workerOf(client)
@@ -78,10 +78,10 @@ test('the death of the worker that it left does not touch it', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('by itself it begins when requests are heavy, and ends when they are light', async () => {
+test('with `auto` connections rest while requests are heavy, and stop when they are light', async () => {
   const balancer = await start({ pools: { web: { workers: 1 } } })
   const client = new RawClient(balancer.port)
-  // What is light on this machine takes some requests to be known.
+  // The estimate of light requests takes some of them.
   const noRest = async () => {
     for (let turn = 0; turn < 200; turn++) await workerOf(client)
     return (await balancer.status()).connections.waiting.resting === 0
@@ -100,9 +100,9 @@ test('by itself it begins when requests are heavy, and ends when they are light'
   assert.is(await balancer.stop(), 0)
 })
 
-test('who is bound to a worker does not rest', async () => {
+test('a connection that is bound to a worker does not rest', async () => {
   const balancer = await start({ routes: [{ path: '/*', policy: { sticky: { by: { query: 'session' } } } }] })
-  // Else the second seat of the two may come in between, and be this key's home.
+  // Otherwise the second slot may become ready in between and be the home of this key.
   await balancer.untilAllReady()
   const client = new RawClient(balancer.port)
   await workerOf(client, '/?session=a')

@@ -1,26 +1,27 @@
-// More clients than the workers can serve: every request is answered once, whole, afterwards every worker is free again, and no client's address keeps the others out.
+// More clients than the workers can serve: every request is answered once and completely, afterwards every worker is free, and no client
+// address starves the others.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { Begun } from './support/begun.ts'
-import { forMs, runCrowd } from './support/crowd.ts'
-import { Hold } from './support/hold.ts'
 import { get, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { movesConnections, startBalancer } from './support/running-balancer.ts'
-import { begunOf, faultsOf, startBurning, sumOf, untilBegun, untilFree } from './support/saturated.ts'
+import { begunOf, faultsOf, startBurning, sumOf, untilBegun, untilFree } from './support/saturated-workers.ts'
+import { forMs, saturate } from './support/saturating-clients.ts'
+import { StartedRequests } from './support/started-requests.ts'
 
 const test = suite('saturated', { timeoutMs: 40_000 })
 
 const LOAD_MS = 2_500
-/** A machine that is slow for a while makes nobody wait too long. */
+/** Long enough for a machine that is slow for a while. */
 const PATIENT = { timeoutMs: 300_000 }
 /** Requests of 7 ms. */
 const HEAVY = 400
 
-test('more clients than the windows of the workers hold: every request is answered once, and whole', async () => {
-  const begun = new Begun()
+test('more clients than can be offered to the workers: every request is answered once and completely', async () => {
+  const begun = new StartedRequests()
   const balancer = await startBurning({ policy: 'least-in-flight', queue: PATIENT, env: { BEGUN_FILE: begun.file } })
   const descriptors = balancer.descriptors
-  const { asked, answered, unserved, wrong } = await runCrowd({ target: balancer.port, clients: 600, ms: 0.2, isOver: forMs(LOAD_MS) })
+  const { asked, answered, unserved, wrong } = await saturate({ target: balancer.port, clients: 600, ms: 0.2, isOver: forMs(LOAD_MS) })
   assert.equal([unserved, wrong], [[], []])
   assert.is(answered, asked)
   const status = await untilBegun(balancer, asked)
@@ -32,7 +33,7 @@ test('more clients than the windows of the workers hold: every request is answer
   assert.is(await balancer.stop(), 0)
 })
 
-test('after many short requests no worker is thought busy, and both get long ones', async () => {
+test('after many short requests both workers count as free and get long requests', async () => {
   const balancer = await startBurning({ queue: PATIENT })
   let before = 0
   for (const [isKept, prefix] of [
@@ -40,29 +41,29 @@ test('after many short requests no worker is thought busy, and both get long one
     [true, 'kept'],
   ] as const) {
     const crowd = { target: balancer.port, clients: 200, ms: 0.2, isKept, prefix, isOver: forMs(LOAD_MS / 2) }
-    const { asked, unserved, wrong } = await runCrowd(crowd)
+    const { asked, unserved, wrong } = await saturate(crowd)
     assert.equal([unserved, wrong], [[], []])
     before += asked
   }
   const short = begunOf(await untilBegun(balancer, before))
   const crowd = { target: balancer.port, clients: 200, ms: 7, isOver: (asked: number) => asked >= HEAVY }
-  const { unserved, wrong } = await runCrowd(crowd)
+  const { unserved, wrong } = await saturate(crowd)
   assert.equal([unserved, wrong], [[], []])
   const status = await untilBegun(balancer, before + HEAVY)
   const long = begunOf(status).map((count, index) => count - (short[index] as number))
   assert.is(sumOf(long), HEAVY)
-  // A worker that the system keeps from running for a while has fewer, one that is thought busy for ever has none.
+  // A worker without CPU time for a while gets fewer; a worker that counted as busy for ever would get none.
   for (const count of long) assert.ok(count >= HEAVY / 4, `${long}`)
   assert.equal(faultsOf(status, true), [])
   assert.is(await balancer.stop(), 0)
 })
 
-test('connections that a worker keeps fill its turns, and those that wait for it get in all the same', async () => {
-  // Where connections can't move, a worker ends those of its own when others have waited for too long.
+test('connections in the queue are served although kept-alive connections fill every loop turn', async () => {
+  // Over the portable channel a worker closes its own connections when others have waited for too long.
   const rest = movesConnections ? 'never' : 'auto'
   const balancer = await startBurning({ more: { pools: { web: { workers: 2, rest, queue: PATIENT } } } })
   const clients = 200
-  const { asked, answered, fewest, unserved, wrong } = await runCrowd({
+  const { asked, answered, fewest, unserved, wrong } = await saturate({
     target: balancer.port,
     clients,
     ms: 1,
@@ -70,13 +71,13 @@ test('connections that a worker keeps fill its turns, and those that wait for it
     isOver: forMs(2 * LOAD_MS),
   })
   assert.equal([answered, unserved, wrong], [asked, [], []])
-  // The clients that came first have more answers.
+  // The first clients have more answers.
   assert.ok(fewest >= asked / clients / 3, `${asked / clients} requests of a client, of one no more than ${fewest}`)
   await untilFree(balancer)
   assert.is(await balancer.stop(), 0)
 })
 
-test('one address keeps the queue full, and a client of another is served each time, before the second of those', async () => {
+test('while one address fills the queue, a client of another address is served before its second connection', async () => {
   const limit = 8
   const balancer = await startBalancer({
     config: {
@@ -88,13 +89,13 @@ test('one address keeps the queue full, and a client of another is served each t
   const ask = (localAddress: string, request: string) =>
     new RawClient({ host: '127.0.0.1', port: balancer.port, localAddress }).write(request)
   for (let round = 1; round <= 3; round++) {
-    // The last request of the round before must not be taken for this one.
+    // The last request of the round before has another name.
     await untilFree(balancer)
-    const hold = new Hold()
+    const hold = new RequestHold()
     const held = ask('127.0.0.66', hold.request('/wait'))
     await balancer.untilStatus(
       ({ connections: { waiting }, pools }) => waiting.offered === 0 && pools[0]?.workers[0]?.load.inFlight === 1,
-      'one in the worker',
+      'one request in the worker',
     )
     const refusedBefore = (round - 1) * 4
     const full = (refused: number) =>

@@ -1,10 +1,10 @@
-// Sessions that many change at the same time, over four workers and two balancers: nothing is lost, and what has ended stays so. Where whole sessions are read and written back
-// a lot is lost by the same clients, so they would find it.
+// Sessions that many clients change at the same time, over several workers and two balancers. No increment is lost and no destroyed session
+// comes back. The same clients find losses in a store that reads and writes whole sessions, so they would find them here.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { type RedisServer, startRedis } from '../../../../test/support/redis-servers.ts'
-import { countAtOnce } from './support/counting.ts'
-import { endWhileOthersSave } from './support/logouts.ts'
+import { countAtOnce } from './support/counting-run.ts'
+import { endWhileOthersSave } from './support/logout-run.ts'
 import { placesOfSessions, SessionBalancers } from './support/session-balancers.ts'
 
 const test = suite('sessions, concurrency', { timeoutMs: 60_000 })
@@ -16,10 +16,11 @@ const FEW_ROUNDS = 50
 const SEED = 1
 
 let redis: RedisServer
-let balancers: SessionBalancers
 
-const start = async (app: string, url: string | undefined, count: number): Promise<void> => {
-  balancers = await SessionBalancers.start({ app, url, balancers: count }, CLIENTS)
+/** Starts the balancers for the first test that needs them. */
+function startOnce(app: string, inRedis: boolean, count: number): () => Promise<SessionBalancers> {
+  let started: Promise<SessionBalancers> | undefined
+  return () => (started ??= SessionBalancers.start({ app, url: inRedis ? redis.url : undefined, balancers: count }, CLIENTS))
 }
 
 test.before(async () => {
@@ -27,15 +28,18 @@ test.before(async () => {
 })
 
 for (const { name, inRedis, balancers: count } of placesOfSessions) {
-  test(`${name}: of increments of ${CLIENTS} clients in 10 sessions none is lost`, async () => {
-    await start('updating-app.mjs', inRedis ? redis.url : undefined, count)
+  const start = startOnce('updating-app.mjs', inRedis, count)
+
+  test(`${name}: no increment of ${CLIENTS} clients in 10 sessions is lost`, async () => {
+    const balancers = await start()
     const { faults, increments, lost, sharedCounts, workers } = await countAtOnce(balancers, INCREMENTS)
     assert.equal(faults, [])
     assert.equal({ increments, lost, sharedCounts }, { increments: CLIENTS * INCREMENTS, lost: 0, sharedCounts: 0 })
     assert.is(workers, balancers.workers)
   })
 
-  test(`${name}: of ${ROUNDS} visitors who log out while slow requests of theirs save, none comes back`, async () => {
+  test(`${name}: none of ${ROUNDS} destroyed sessions comes back when slow requests save it`, async () => {
+    const balancers = await start()
     const { faults, rounds, saves, kept, cameBack } = await endWhileOthersSave(balancers, ROUNDS, SEED)
     assert.equal(faults, [])
     assert.equal({ rounds, cameBack }, { rounds: ROUNDS, cameBack: 0 })
@@ -44,8 +48,10 @@ for (const { name, inRedis, balancers: count } of placesOfSessions) {
   })
 }
 
-test('with express-session, and a store that reads and writes whole sessions, increments are lost', async () => {
-  await start('replacing-app.mjs', redis.url, 1)
+const startReplacing = startOnce('replacing-app.mjs', true, 1)
+
+test('with express-session and a store that replaces whole sessions, increments are lost', async () => {
+  const balancers = await startReplacing()
   const { faults, increments, lost, sharedCounts } = await countAtOnce(balancers, INCREMENTS)
   assert.equal(faults, [])
   assert.is(increments, CLIENTS * INCREMENTS)
@@ -53,11 +59,12 @@ test('with express-session, and a store that reads and writes whole sessions, in
   console.log(`  of ${increments} increments ${lost} were lost`)
 })
 
-test('and visitors come back', async () => {
+test('with express-session and such a store, destroyed sessions come back', async () => {
+  const balancers = await startReplacing()
   const { faults, rounds, cameBack } = await endWhileOthersSave(balancers, FEW_ROUNDS, SEED)
   assert.equal(faults, [])
   assert.ok(cameBack > 0)
-  console.log(`  of ${rounds} visitors ${cameBack} came back`)
+  console.log(`  of ${rounds} destroyed sessions ${cameBack} came back`)
   assert.equal(await balancers.stop(), [])
 })
 

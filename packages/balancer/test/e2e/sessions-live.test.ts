@@ -1,16 +1,17 @@
-// Sessions in the memory of the primary live through the end of workers: crashes, reloads, and upgrades of the primary itself.
+// Sessions in the memory of the primary survive crashes and reloads of workers and upgrades of the primary.
 
 import { hasNative } from '@switchyard/handoff'
 import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
 import type { BalancerStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
-import { Hold } from './support/hold.ts'
+import { metric } from './support/cookie-visitors.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
-import { startUpgradable, stopLast, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
-import { metric } from './support/visiting.ts'
+import { startUpgradable, stopServing, tryUpgrade, untilGone, upgrade } from './support/upgradable-balancer.ts'
 
-interface Said {
+interface AppAnswer {
   readonly pid: number
   readonly slot: number
   readonly id?: string
@@ -23,10 +24,10 @@ interface Said {
 const WORKERS = 3
 const SESSIONS = 10
 
-async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<Said> {
+async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<AppAnswer> {
   const answer = await exchange(balancer.port, get(id === undefined ? path : `${path}?id=${id}`))
   assert.is(answer.status, 200, answer.body.toString())
-  return json<Said>(answer)
+  return json<AppAnswer>(answer)
 }
 
 async function create(balancer: RunningBalancer, count: number): Promise<string[]> {
@@ -35,7 +36,7 @@ async function create(balancer: RunningBalancer, count: number): Promise<string[
   return ids
 }
 
-/** Adds to sessions in turn until it is told to stop, from several clients at a time. */
+/** Increments sessions in turn, from several clients at a time, until `stop`. */
 class Adding {
   readonly counts = new Map<string, number>()
   readonly faults: string[] = []
@@ -51,8 +52,8 @@ class Adding {
   }
 
   async more(count: number): Promise<void> {
-    for (const enough = this.total + count; this.total < enough && this.faults.length === 0; )
-      await new Promise((resolve) => setTimeout(resolve, 5))
+    const enough = this.total + count
+    await until(() => this.total >= enough || this.faults.length > 0, 60_000, `${count} more requests`)
   }
 
   async stop(): Promise<void> {
@@ -81,13 +82,13 @@ async function valuesOf(balancer: RunningBalancer, ids: readonly string[]): Prom
 
 for (const channel of ['native', 'portable']) {
   if (channel === 'native' && !hasNative()) continue
-  const test = suite(`sessions live on, ${channel}`, { timeoutMs: 90_000 })
+  const test = suite(`live sessions, ${channel}`, { timeoutMs: 90_000 })
   const config = {
     app: 'counting-app.mjs',
     pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
     policy: 'round-robin' as const,
     restartDelayMs: 20,
-    // On a slow machine the moment in which nobody is sure who serves is longer. What was lost would never come.
+    // On a slow machine the switch between two primaries takes longer. A lost command would never be answered.
     sessions: { commandTimeoutMs: 5_000 },
   }
   let balancer: RunningBalancer
@@ -95,10 +96,13 @@ for (const channel of ['native', 'portable']) {
   /** The primary that serves. */
   let lastPid = 0
 
-  test('they are the same for every worker', async () => {
+  test.before(async () => {
     balancer = await startUpgradable({ config, env: { SWITCHYARD_CHANNEL: channel } })
     lastPid = balancer.pid
     ids = await create(balancer, SESSIONS)
+  })
+
+  test('every worker sees the same sessions', async () => {
     const seen = new Set<number>()
     for (let turn = 1; turn <= 12 || (turn < 100 && seen.size < WORKERS); turn++) {
       const { value, slot } = await ask(balancer, '/add', ids[0])
@@ -111,7 +115,7 @@ for (const channel of ['native', 'portable']) {
     assert.is(await metric(balancer, 'switchyard_sessions'), SESSIONS)
     assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
     const reported = ({ pools }: BalancerStatus) => pools[0]?.workers.every((worker) => (worker.sessions?.commands ?? 0) > 0) === true
-    await balancer.untilStatus(reported, 'what every worker asked')
+    await balancer.untilStatus(reported, 'the command counts of every worker')
     const metrics = await balancer.metrics()
     for (let slot = 0; slot < WORKERS; slot++) {
       assert.match(metrics, new RegExp(`^switchyard_session_store_up\\{pool="web",slot="${slot}",kind="embedded"\\} 1$`, 'm'))
@@ -120,15 +124,15 @@ for (const channel of ['native', 'portable']) {
     }
   })
 
-  test('a worker is killed again and again while others add to them: what was acknowledged is there', async () => {
+  test('no acknowledged increment is lost when workers are killed again and again', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     for (let kill = 0; kill < 3; kill++) {
       await adding.more(60)
       const { pid } = (await balancer.status()).pools.flatMap(({ workers }) => workers)[kill] as { pid: number }
       process.kill(pid, 'SIGKILL')
-      await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
-      // Requests that it had begun have failed.
+      await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
+      // Requests that the worker had started have failed.
       adding.faults.length = 0
     }
     await balancer.untilAllReady()
@@ -142,11 +146,11 @@ for (const channel of ['native', 'portable']) {
       assert.ok(more >= 0, `${-more} are missing`)
       unknown += more
     }
-    // Of each kill: what had been written and not been answered any more.
+    // Each kill may leave increments that were written but not answered.
     assert.ok(unknown <= 18, `${unknown}`)
   })
 
-  test('a reload while others add to them loses nothing', async () => {
+  test('a reload loses no increment', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     await adding.more(60)
@@ -161,7 +165,7 @@ for (const channel of ['native', 'portable']) {
     )
   })
 
-  test('an upgrade while others add to them loses nothing, and carries all the others along', async () => {
+  test('an upgrade loses no increment and keeps every session', async () => {
     await ask(balancer, '/fill?count=5000')
     const kept = await metric(balancer, 'switchyard_sessions')
     assert.is(kept, 5000 + SESSIONS)
@@ -184,34 +188,32 @@ for (const channel of ['native', 'portable']) {
     assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
   })
 
-  test('a request that an old worker finishes after the upgrade sees what the new ones have written, and they see what it writes', async () => {
+  test('after the upgrade a request in an old worker sees writes of the new workers, and they see its writes', async () => {
     const [id, ended] = (await create(balancer, 2)) as [string, string]
     await ask(balancer, '/add', id)
-    const hold = new Hold()
+    const hold = new RequestHold()
     const wait = (path: string, of: string) =>
       new RawClient(balancer.port).write(get(`${path}?id=${of}&while=${encodeURIComponent(hold.file)}`))
     const slow = [wait('/add', id), wait('/add', id), wait('/get', id), wait('/put', ended)] as const
-    for (let seen = 0; seen < slow.length; ) {
-      seen = balancer.lines.filter(({ msg }) => /^waits with [01]$/.test(msg)).length
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
+    const waiting = () => balancer.lines.filter(({ msg }) => /^waits with [01]$/.test(msg)).length
+    await until(() => waiting() >= slow.length, 15_000, 'slow requests that wait')
     const old = lastPid
     lastPid = await upgrade(balancer)
     const { pid } = await ask(balancer, '/add', id)
     assert.is((await ask(balancer, '/end', ended)).was, true)
     hold.release()
-    const [first, second, read, put] = await Promise.all(slow.map(async (client) => json<Said>(await client.answer())))
+    const [first, second, read, put] = await Promise.all(slow.map(async (client) => json<AppAnswer>(await client.answer())))
     for (const said of [first, second, read, put]) assert.is.not(said?.pid, pid)
     assert.equal([first?.value?.n, second?.value?.n].sort(), [3, 4])
     assert.ok((read?.value?.n as number) >= 2, `${read?.value?.n}`)
-    assert.is(put?.kept, false, 'who has logged out stays so')
+    assert.is(put?.kept, false, 'a destroyed session does not come back')
     assert.is((await ask(balancer, '/get', id)).value?.n, 4)
     assert.is((await ask(balancer, '/get', ended)).value, undefined)
     for (const client of slow) client.destroy()
     await untilGone(old)
   })
 
-  test('an upgrade that fails while others add to them changes nothing', async () => {
+  test('a failed upgrade loses no increment', async () => {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     await adding.more(30)
@@ -225,7 +227,7 @@ for (const channel of ['native', 'portable']) {
       await valuesOf(balancer, ids),
       ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
     )
-    await stopLast(balancer)
+    await stopServing(balancer)
   })
 
   test.run()

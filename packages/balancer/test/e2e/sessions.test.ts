@@ -1,4 +1,4 @@
-// Sessions of an app that runs in several workers, on the embedded store: what one worker writes is there for the other, whatever becomes of workers.
+// Sessions of an app in several workers, on the embedded store: every worker sees the writes of the others, and sessions survive their workers.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -9,7 +9,7 @@ import { type RunningBalancer, startBalancer, warningsOf } from './support/runni
 const test = suite('sessions', { timeoutMs: 60_000 })
 
 type Pool = 'one' | 'two'
-interface Said {
+interface AppAnswer {
   readonly pid: number
   readonly result?: unknown
   readonly code?: string
@@ -17,8 +17,8 @@ interface Said {
 
 let balancer: RunningBalancer
 
-/** A request that a worker of that pool does: each has one, so it is known who. */
-async function ask(pool: Pool, path: string): Promise<Said> {
+/** A request to the only worker of that pool. */
+async function ask(pool: Pool, path: string): Promise<AppAnswer> {
   return json(await exchange(balancer.port, get(`/${pool}/${path}`)))
 }
 
@@ -38,7 +38,7 @@ test.before(async () => {
   await balancer.untilAllReady()
 })
 
-test('what one worker writes the other reads, also when it had kept what was there before', async () => {
+test('a worker reads what another has written, also when it had cached the session', async () => {
   const id = await result('one', 'id')
   assert.is(await result('two', `get/${id}`), undefined)
   for (let count = 1; count <= 20; count++) {
@@ -49,23 +49,23 @@ test('what one worker writes the other reads, also when it had kept what was the
   }
 })
 
-test('what was written elsewhere is read at once, also by a worker that could not hear of it', async () => {
+test('a write is seen at once by a worker that was blocked during the change', async () => {
   const id = await result('one', 'id')
   await result('two', `set/${id}/0`)
   const client = await new RawClient(balancer.port).connected()
   const resultOnIt = async (path: string) =>
-    json<Said>(await client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()).result
+    json<AppAnswer>(await client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()).result
   for (let count = 1; count <= 5; count++) {
     assert.equal(await resultOnIt(`get/${id}`), { count: count - 1 })
     assert.is(await resultOnIt('busy/200'), true)
-    // The kernel has events of this connection before those of the line to the primary: the read comes first.
+    // The kernel reports this connection before the pipe to the primary, so the request comes first.
     assert.is(await result('two', `set/${id}/${count}`), true)
     assert.equal(await resultOnIt(`get/${id}`), { count })
   }
   client.destroy()
 })
 
-test('what a worker has read it reads again without asking', async () => {
+test('a worker reads a cached session without a command', async () => {
   const id = await result('one', 'id')
   await result('two', `set/${id}/1`)
   await result('one', `get/${id}`)
@@ -78,7 +78,7 @@ test('what a worker has read it reads again without asking', async () => {
   )
 })
 
-test('of updates at the same time none is lost', async () => {
+test('no update is lost among updates at the same time', async () => {
   const ids = await Promise.all([1, 2, 3].map(() => result('one', 'id')))
   await Promise.all(
     Array.from({ length: 16 }, async (_, client) => {
@@ -89,14 +89,14 @@ test('of updates at the same time none is lost', async () => {
   for (const id of ids) assert.equal(await result('one', `get/${id}`), { count: 160 })
 })
 
-test('a large one comes through', async () => {
+test('a large session is stored', async () => {
   const id = await result('one', 'id')
   assert.is(await result('one', `large/${id}/30000`), true)
   assert.is(((await result('two', `get/${id}`)) as { text: string }).text.length, 30_000)
   assert.is((await ask('one', `large/${id}/70000`)).code, 'ERR_SESSION_VALUE')
 })
 
-test('what was destroyed does not come back when a slow request saves it', async () => {
+test('a destroyed session does not come back when a slow request saves it', async () => {
   for (let turn = 0; turn < 10; turn++) {
     const id = await result('one', 'id')
     await result('one', `set/${id}/1`)
@@ -109,7 +109,7 @@ test('what was destroyed does not come back when a slow request saves it', async
   }
 })
 
-test('an id that was not given is nothing, and no session begins there', async () => {
+test('an id that the balancer has not signed finds no session and creates none', async () => {
   const id = String(await result('one', 'id'))
   const other = `${id.slice(0, 5)}${id[5] === 'A' ? 'B' : 'A'}${id.slice(6)}`
   assert.is(await result('one', `get/${other}`), undefined)
@@ -117,7 +117,7 @@ test('an id that was not given is nothing, and no session begins there', async (
   assert.is((await ask('two', `add/${other}`)).code, 'ERR_SESSION_ID')
 })
 
-test('under a new id everything is there, under the old nothing', async () => {
+test('a regenerated id has the whole session, the old id has nothing', async () => {
   const id = await result('one', 'id')
   await result('two', `set/${id}/7`)
   const next = await result('one', `regenerate/${id}`)
@@ -126,7 +126,7 @@ test('under a new id everything is there, under the old nothing', async () => {
   assert.is(await result('two', `set/${id}/8`), false)
 })
 
-test('sessions live on when workers are killed', async () => {
+test('sessions survive killed workers', async () => {
   const id = await result('one', 'id')
   await result('one', `set/${id}/3`)
   const { pid } = await ask('one', `get/${id}`)
@@ -139,7 +139,7 @@ test('sessions live on when workers are killed', async () => {
   assert.equal(await result('two', `get/${id}`), { count: 4 })
 })
 
-test('and through a reload; what was destroyed before stays so', async () => {
+test('sessions survive a reload, and destroyed ones do not come back', async () => {
   const [id, ended] = [await result('one', 'id'), await result('one', 'id')]
   await result('one', `set/${id}/5`)
   await result('one', `set/${ended}/5`)
@@ -153,14 +153,14 @@ test('and through a reload; what was destroyed before stays so', async () => {
   assert.is(await result('two', `set/${ended}/6`), false)
 })
 
-test('while the primary stands still a request is answered 503 in time, and afterwards all is well', async () => {
+test('while the primary is stopped a request gets a 503 in time, and later requests succeed', async () => {
   const client = new RawClient(balancer.port)
   const asked = async (path: string) => client.write(get(`/one/${path}`, { Connection: 'keep-alive' })).answer()
-  const id = json<Said>(await asked('id')).result
-  assert.is(json<Said>(await asked(`set/${id}/1`)).result, true)
+  const id = json<AppAnswer>(await asked('id')).result
+  assert.is(json<AppAnswer>(await asked(`set/${id}/1`)).result, true)
   process.kill(balancer.pid, 'SIGSTOP')
   try {
-    assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 1 }, 'what is near needs nobody')
+    assert.equal(json<AppAnswer>(await asked(`get/${id}`)).result, { count: 1 }, 'a cached session needs no primary')
     const { status, body } = await asked(`add/${id}`)
     assert.is(status, 503)
     assert.is(JSON.parse(body.toString()).code, 'ERR_SESSION_STORE')
@@ -168,11 +168,11 @@ test('while the primary stands still a request is answered 503 in time, and afte
     process.kill(balancer.pid, 'SIGCONT')
   }
   await until(async () => (await asked(`set/${id}/2`)).status === 200)
-  assert.equal(json<Said>(await asked(`get/${id}`)).result, { count: 2 })
+  assert.equal(json<AppAnswer>(await asked(`get/${id}`)).result, { count: 2 })
   client.destroy()
 })
 
-test('nothing of it is worth a warning but for the worker that was killed', async () => {
+test('the log warns of nothing but the killed worker', async () => {
   const others = warningsOf(balancer).filter(({ msg }) => !/SIGKILL/.test(msg))
   assert.equal(others, [])
   assert.is(await balancer.stop(), 0)

@@ -1,4 +1,4 @@
-// socket.io's polling over several workers: without a sticky route messages are lost, and the log says so once, with what to write.
+// Polling of socket.io with several workers: without a sticky route messages are lost, and one log line says what to configure.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import type { BalancerConfig } from '../../src/config/config.ts'
@@ -12,11 +12,14 @@ const polling = { path: '/socket.io/*', policy: { sticky: { by: { ticket: {} } }
   BalancerConfig['routes']
 >[number]
 
-/** What a client sends first, which is answered at once. */
+/** The first message of a client, which is answered at once. */
 const send = (sid: string): string =>
   `POST ${POLL}&sid=${sid} HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n40`
 
-/** Opens sessions and sends something to each, always on a new connection, as polling clients may; tells how many were not known there. */
+/**
+ * Opens engine.io sessions and sends a message to each, always on a new connection, as polling clients may. Resolves with the number of unknown
+ * sessions.
+ */
 async function poll(balancer: RunningBalancer, sessions = 20): Promise<number> {
   let unknown = 0
   for (let session = 0; session < sessions; session++) {
@@ -42,32 +45,32 @@ async function started(routes: BalancerConfig['routes'], env: Record<string, str
   return balancer
 }
 
-test('no sticky route: one warning names the route and stickyIds, whichever workers are asked', async () => {
+test('no sticky route: one warning names the route and stickyIds', async () => {
   const balancer = await started(undefined)
   assert.ok((await poll(balancer)) > 0)
   await balancer.untilLine(({ msg }) => msg.includes('its route is not sticky'), 'the warning')
   const [warning = '', ...more] = warnings(balancer)
   assert.match(warning, "{ path: '/socket.io/*', policy: sticky({ by: ticket() }) } first in 'routes'")
-  assert.match(warning, "stickyIds(io.engine) of '@switchyard/worker-runtime'")
+  assert.match(warning, "stickyIds(io.engine) from '@switchyard/worker-runtime'")
   assert.equal(more, [])
   assert.is(await balancer.stop(), 0)
 })
 
-test('stickyIds without a sticky route does not suffice, and is told too', async () => {
+test('stickyIds without a sticky route: a warning too', async () => {
   const balancer = await started(undefined, { STICKY_IDS: '1' })
   assert.ok((await poll(balancer)) > 0)
   await balancer.untilLine(({ msg }) => msg.includes('its route is not sticky'), 'the warning')
   assert.is(await balancer.stop(), 0)
 })
 
-test('a sticky route without stickyIds: clients without cookies are lost, and the warning names stickyIds', async () => {
+test('a sticky route without stickyIds: clients without cookies lose messages, and the warning names stickyIds', async () => {
   const balancer = await started([polling])
   assert.ok((await poll(balancer)) > 0)
   await balancer.untilLine(({ msg }) => msg.includes('its session ids carry no ticket'), 'the warning')
   assert.is(await balancer.stop(), 0)
 })
 
-test('both: nothing is lost, nothing is said; nor of a session that has never been', async () => {
+test('both: no message is lost and no warning is logged, not even for an invented session', async () => {
   const balancer = await started([polling], { STICKY_IDS: '1' })
   assert.is(await poll(balancer), 0)
   assert.is((await exchange(balancer.port, send('nonsense'))).status, 400)
@@ -75,7 +78,7 @@ test('both: nothing is lost, nothing is said; nor of a session that has never be
   assert.equal(warnings(balancer), [])
 })
 
-test('one worker alone has every session', async () => {
+test('a single worker has every session', async () => {
   const balancer = await started(undefined, {}, 1)
   assert.is(await poll(balancer, 3), 0)
   assert.is((await exchange(balancer.port, send('nonsense'))).status, 400)

@@ -1,4 +1,4 @@
-// Workers that can't be started, because the system refuses: the others serve on, the log and the status tell why, and it is tried again.
+// Workers that the system refuses to start: the others serve on, log and status say why, and starting is retried.
 
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { fixture, type RunningBalancer, startBalancer, temporaryFolder } from '.
 
 const test = suite('start failures', { timeoutMs: 60_000 })
 
-/** More than one variable of an environment may hold. */
+/** Longer than the kernel allows for one environment variable. */
 const TOO_LARGE = 'x'.repeat(200_000)
 
 function configWith(env: Record<string, string>) {
@@ -23,7 +23,7 @@ async function pidsOf(balancer: RunningBalancer): Promise<number[]> {
 }
 
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
-  test(`${channel}: a reload whose workers can't be started fails, and nothing else is different`, async () => {
+  test(`${channel}: a reload whose workers can't be started fails and changes nothing`, async () => {
     const balancer = await startBalancer({ config: configWith({}), env: { SWITCHYARD_CHANNEL: channel } })
     await balancer.untilAllReady()
     const [before, descriptors] = [await pidsOf(balancer), balancer.descriptors]
@@ -38,13 +38,13 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     balancer.configure(configWith({}))
     assert.is((await runCommand(balancer, ['reload'])).code, 0)
     process.kill((await pidsOf(balancer))[0] as number, 'SIGKILL')
-    await balancer.untilLine(({ msg }) => /was ended by SIGKILL/.test(msg), 'the end of a worker')
+    await balancer.untilLine(({ msg }) => /was ended by SIGKILL/.test(msg), 'the exit of a worker')
     await balancer.untilAllReady()
     assert.is((await exchange(balancer.port, get('/'))).status, 200)
     assert.is(await balancer.stop(8000), 0)
   })
 
-  test(`${channel}: a worker that can't be replaced is missing, which is shown, until it can`, async () => {
+  test(`${channel}: a worker that can't be replaced is shown as not started, until it can`, async () => {
     const folder = temporaryFolder()
     const { pools, ...config } = configWith({})
     const balancer = await startBalancer({
@@ -57,11 +57,11 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     const [first] = await pidsOf(balancer)
     process.kill(first as number, 'SIGKILL')
     const line = await balancer.untilLine(({ msg }) => /could not be started: spawn .*ENOENT/.test(msg), 'the failure')
-    assert.match(line.msg, /^web\/[01] could not be started: .*'cwd' is gone.*; tries again in \d+ ms$/)
+    assert.match(line.msg, /^web\/[01] could not be started: .*'cwd' is gone.*; next try in \d+ ms$/)
     await balancer.untilStatus(({ pools: [web] }) => (web?.notStarted[0]?.times ?? 0) >= 2 && web?.ready === 1, 'two failures in a row')
     const { out } = await runCommand(balancer, ['status'])
-    assert.match(out, /web\/[01] could not be started, \d+ times: spawn .*ENOENT.*Tries again in/)
-    assert.is((await balancer.status()).pools[0]?.workers.length, 1, 'there is no worker without a process')
+    assert.match(out, /web\/[01] could not be started, \d+ times: spawn .*ENOENT.*Next try in/)
+    assert.is((await balancer.status()).pools[0]?.workers.length, 1, 'no worker without a process')
     assert.is((await exchange(balancer.port, get('/'))).status, 200)
     mkdirSync(folder)
     await balancer.untilAllReady()
@@ -71,13 +71,13 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
   })
 }
 
-test('the first start of all may fail: one line, and no stack', async () => {
+test('a failed first start prints one line without a stack', async () => {
   const balancer = await startBalancer({ config: configWith({ LARGE: TOO_LARGE }), wait: false })
   assert.is(await balancer.ended(), 4, balancer.child.output())
   assert.match(balancer.child.stderr(), /^balancer: no worker of pool 'web' came up \(.*\): spawn E2BIG; .*\(ERR_APP_FAILED\)\n$/)
 })
 
-test('a folder of private sockets that was cleared away: workers are replaced, and forward to each other again', async () => {
+test('when the folder of private sockets is removed, workers are replaced and forward to each other again', async () => {
   const balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -91,12 +91,12 @@ test('a folder of private sockets that was cleared away: workers are replaced, a
   const roots = () => readdirSync(balancer.temporary).filter((name) => /^switchyard-\w{6}$/.test(name))
   const [old] = roots()
   rmSync(join(balancer.temporary, old as string), { recursive: true })
-  await until(async () => (await pidsOf(balancer)).every((pid) => !before.includes(pid)), 30_000, 'other workers')
-  await balancer.untilLine(({ msg }) => /the folder of the workers' private sockets was removed/.test(msg), 'what has happened')
+  await until(async () => (await pidsOf(balancer)).every((pid) => !before.includes(pid)), 30_000, 'replaced workers')
+  await balancer.untilLine(({ msg }) => /the folder of the workers' private sockets was removed/.test(msg), 'the notice')
   await balancer.untilAllReady()
   assert.is.not(roots()[0], old)
   assert.is(roots().length, 1)
-  // Two requests at once, to both pools, on one connection: the second can't move.
+  // Two pipelined requests to both pools: the connection can't move with the second.
   const client = new RawClient(balancer.port)
   client.write(get('/', { Connection: 'keep-alive' }) + get('/other/x', { Connection: 'keep-alive' }))
   assert.equal([(await client.answer()).status, (await client.answer()).status], [200, 200])

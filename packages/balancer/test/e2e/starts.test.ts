@@ -1,17 +1,17 @@
-// How the balancer starts, fails to start, and stops: what it says, its exit code, and what it leaves behind.
+// Starts, failed starts and stops of the balancer: output, exit codes and leftovers.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import { Hold } from './support/hold.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, type RunningBalancer, type StartOptions, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('starts', { timeoutMs: 30_000 })
 
-/** Runs a start that must fail within `limitMs`, with one line on stderr that matches and nothing left behind. */
+/** Runs a start that must fail within `limitMs`, with one matching line on stderr and nothing left behind. */
 async function failsToStart(options: StartOptions, exitCode: number, line: RegExp, limitMs = 12_000): Promise<RunningBalancer> {
   const balancer = await startBalancer({ ...options, wait: false })
   assert.is(await balancer.ended(limitMs), exitCode, balancer.child.output())
@@ -26,14 +26,14 @@ async function failsToStart(options: StartOptions, exitCode: number, line: RegEx
   return balancer
 }
 
-/** What the balancer has left in its folder of temporary files, besides its config. */
+/** Files that the balancer has left in its temporary folder, besides its config. */
 function leftIn({ temporary }: RunningBalancer): string[] {
   return readdirSync(temporary).filter((name) => name.startsWith('switchyard'))
 }
 
 function isAlive(pid: number): boolean {
   try {
-    // A zombie is gone for all that matters here.
+    // A zombie counts as exited.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return false
@@ -51,7 +51,7 @@ test('a port in use: one line, exit code 3', async () => {
   const { port } = other.address() as { port: number }
   try {
     await failsToStart({ config: { app: 'echo-app.mjs', listen: `127.0.0.1:${port}` } }, 3, new RegExp(`127\\.0\\.0\\.1:${port} is in use`))
-    // Where the app asks for the port, nobody knows before it has started.
+    // A port of the app is known only when the app has started.
     await failsToStart(
       { config: { app: 'echo-app.mjs', listen: undefined, pools: { web: { workers: 2 } } }, env: { APP_PORT: String(port) } },
       3,
@@ -70,7 +70,7 @@ test('an app file that is missing: one line, exit code 2', async () => {
   await failsToStart({ config: { app: 'nothing-here.mjs' } }, 2, /there is no app at .*nothing-here\.mjs/)
 })
 
-test('an app that throws while it starts: one line with its own words, exit code 4', async () => {
+test('an app that throws while it starts: one line with its error, exit code 4', async () => {
   await failsToStart(
     { config: { app: 'throws-app.mjs', pools: { web: { workers: 3 } } } },
     4,
@@ -82,11 +82,11 @@ test('an app that never listens: one line, exit code 4, after the start deadline
   await failsToStart(
     { config: { app: 'silent-app.mjs', pools: { web: { workers: 2 } }, startTimeoutMs: 800 } },
     4,
-    /no worker of pool 'web' came up.*no server listened in it within 800 ms \(startTimeoutMs\): does the app call listen\(\)\?/,
+    /no worker of pool 'web' came up.*the app did not listen within 800 ms \(startTimeoutMs\): check that it calls listen\(\)/,
   )
 })
 
-test('one slot that crashes at its start: the others serve, and it is tried again later and later', async () => {
+test('a slot that crashes at its start is restarted with growing delays, and the others serve', async () => {
   const balancer = await startBalancer({
     config: {
       app: 'throws-app.mjs',
@@ -107,7 +107,7 @@ test('one slot that crashes at its start: the others serve, and it is tried agai
   assert.equal(leftIn(balancer), [])
 })
 
-test('workers killed one after the other and all at once: the primary lives on and fills every seat', async () => {
+test('workers killed one after the other and all at once are replaced in every slot', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } }, restartDelayMs: 20, maxRestartDelayMs: 100 },
   })
@@ -133,20 +133,20 @@ test('workers killed one after the other and all at once: the primary lives on a
   assert.is(await balancer.stop(), 0)
 })
 
-test('SIGTERM drains: what is in flight is finished, nothing new is accepted, nothing is left behind', async () => {
+test('SIGTERM drains: requests in flight are finished, no connection is accepted, nothing is left behind', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 } })
   const { port } = balancer
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
   const idle = new RawClient(port).write(get('/', { Connection: 'keep-alive' }))
   await idle.answer()
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(port).write(hold.request('/wait', { Connection: 'keep-alive' }))
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   const half = await new RawClient(port).connected()
   half.write('GET /half HTTP')
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
-  // As a supervisor does that signals every process of a group.
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the incomplete head')
+  // Some supervisors signal every process of a group.
   for (const pid of [balancer.pid, ...pids]) process.kill(pid, 'SIGTERM')
   await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
   const late = new RawClient(port)
@@ -157,7 +157,7 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
     ),
     'ECONNREFUSED',
   )
-  // Who had nothing going on is let go at once, who waits for an answer gets it, and it is the last.
+  // An idle connection is closed at once. A pending answer is sent and closes its connection.
   await idle.over()
   assert.is(slow.unread, 0)
   hold.release()
@@ -172,15 +172,15 @@ test('SIGTERM drains: what is in flight is finished, nothing new is accepted, no
   for (const client of [idle, slow, half, late]) client.destroy()
 })
 
-test('a head that is complete only while the others drain is answered, by a worker or with 503', async () => {
+test('a head that is completed during the drain is answered by a worker or with 503', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, headTimeoutMs: 300_000, drainTimeoutMs: 300_000 },
   })
-  const hold = new Hold()
+  const hold = new RequestHold()
   const slow = new RawClient(balancer.port).write(hold.request('/wait'))
   const half = await new RawClient(balancer.port).connected()
   half.write('GET /half HTTP')
-  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the half head')
+  await balancer.untilStatus(({ connections }) => connections.waiting.head === 1, 'the incomplete head')
   await balancer.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   balancer.child.process.kill('SIGTERM')
   await balancer.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
@@ -192,7 +192,7 @@ test('a head that is complete only while the others drain is answered, by a work
   for (const client of [slow, half]) client.destroy()
 })
 
-test('with a shutdown delay it is not ready after SIGTERM, and accepts on for that time', async () => {
+test('with a shutdown delay the balancer is not ready after SIGTERM, but accepts for that time', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, shutdownDelayMs: 600_000, drainTimeoutMs: 300_000 },
   })
@@ -209,7 +209,7 @@ test('with a shutdown delay it is not ready after SIGTERM, and accepts on for th
   assert.equal(leftIn(balancer), [])
 })
 
-test('a second signal stops now', async () => {
+test('a second signal stops at once', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 } })
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
@@ -225,7 +225,7 @@ test('a second signal stops now', async () => {
   assert.equal(leftIn(balancer), [])
 })
 
-test('the drain has a deadline', async () => {
+test('the drain ends at its timeout', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 500 } })
   const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
   await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
@@ -234,40 +234,40 @@ test('the drain has a deadline', async () => {
   slow.destroy()
 })
 
-test('a worker that is blocked takes no longer to stop than the drain may', async () => {
+test('a blocked worker stops within the drain timeout', async () => {
   const balancer = await startBalancer({
     config: { app: 'echo-app.mjs', policy: 'least-in-flight', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 },
   })
   const blocked = new RawClient(balancer.port).write(get('/block?ms=600000&id=b'))
   await balancer.untilLine(({ msg }) => msg === 'block b begun', 'the block')
   const waiting = new RawClient(balancer.port).write(get('/'))
-  await balancer.untilStatus(({ connections }) => connections.waiting.offered === 1, 'one on its way')
+  await balancer.untilStatus(({ connections }) => connections.waiting.offered === 1, 'an offered connection')
   assert.is(await balancer.stop(3_000), 0)
   await blocked.over()
   await waiting.over()
   for (const client of [blocked, waiting]) client.destroy()
 })
 
-test('signals while it starts', async () => {
+test('a signal during the start stops the balancer', async () => {
   const balancer = await startBalancer({ config: { app: 'silent-app.mjs', pools: { web: { workers: 2 } } }, wait: false })
   await balancer.untilLine(({ msg }) => msg.startsWith('web/1 started'), 'the second start')
   assert.is(await balancer.stop(8_000), 0)
   assert.equal(leftIn(balancer), [])
 })
 
-test('a stop before the address is looked up', async () => {
+test('a stop before the address is resolved', async () => {
   const child = spawnLogged(process.execPath, [fixture('early-stop.mjs')])
   await child.untilOutput(/stopped\n/)
   assert.equal(await child.ended, { code: 0, signal: null }, child.output())
   assert.match(child.output(), /rejected: stopped while starting/)
 })
 
-test('workers end when the primary is killed', async () => {
+test('workers exit when the primary is killed', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } } } })
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
   balancer.child.process.kill('SIGKILL')
-  await until(() => pids.every((pid) => !isAlive(pid)), 5_000, 'the end of every worker')
+  await until(() => pids.every((pid) => !isAlive(pid)), 5_000, 'the exit of every worker')
 })
 
 test.run()

@@ -1,4 +1,4 @@
-// Every request finds its worker: kept-alive connections move between workers, and single requests are forwarded where a connection can't.
+// Every request reaches its worker: kept-alive connections move between workers, and requests are forwarded where a connection can't move.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,10 +7,10 @@ import { openBrowser } from '../../../../test/support/browser.ts'
 import { startHaproxy, startNginx } from '../../../../test/support/fronts.ts'
 import { until } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
-import { Hold } from './support/hold.ts'
-import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { exchange, get, json, RawClient, thinkTime } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { fixture, movesConnections, type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steered.ts'
+import { askInPage, homesOf, movesOf, sendTraffic, startSteered, sumOf, targets } from './support/steering-load.ts'
 
 const test = suite('steering', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -18,9 +18,12 @@ const KEEP = { Connection: 'keep-alive' }
 let balancer: RunningBalancer
 let urls: string[] = []
 
-test('one connection alternates between two pools and eight sessions: every request finds its worker, and the connection moves', async () => {
+test.before(async () => {
   balancer = await startSteered()
   urls = targets(await homesOf(balancer.port))
+})
+
+test('one connection alternates between two pools and eight sessions: every request reaches its worker, and the connection moves', async () => {
   const before = await balancer.status()
   const client = new RawClient(balancer.port)
   for (let round = 0; round < 100; round++) {
@@ -39,7 +42,7 @@ test('one connection alternates between two pools and eight sessions: every requ
   assert.equal([...new Set(reasons)].sort(), expected)
 })
 
-test('a request moves with its body, and with what is pipelined behind it', async () => {
+test('a request moves with its body and with the requests pipelined behind it', async () => {
   const client = new RawClient(balancer.port)
   await client.write(get('/light?expect=light', KEEP)).answer()
   const body = 'b'.repeat(2_000)
@@ -50,7 +53,7 @@ test('a request moves with its body, and with what is pipelined behind it', asyn
   client.destroy()
 })
 
-test('a large upload moves while its body is still coming', async () => {
+test('a large upload moves while its body is still being received', async () => {
   const { faults, requests } = await sendTraffic(balancer.port, urls, 20, 1, 3)
   assert.equal(faults, [])
   assert.ok(requests >= 20)
@@ -63,7 +66,7 @@ test('a large upload moves while its body is still coming', async () => {
   client.destroy()
 })
 
-test('pipelined requests of both pools: the answers come in order, the later ones forwarded', async () => {
+test('pipelined requests of both pools are answered in order, and the later ones are forwarded', async () => {
   const before = sumOf((await balancer.status()).moves.forwarded)
   const client = new RawClient(balancer.port)
   const sent = ['/light?expect=light', '/heavy/a?expect=heavy', '/light?expect=light', '/heavy/who', '/heavy/b?expect=heavy']
@@ -84,11 +87,11 @@ test('a head that comes in pieces is forwarded, and its worker sees the real cli
   await client.write(get('/light?expect=light', KEEP)).answer()
   client.write('GET /who?expect=heavy HTTP/1.1\r\nHo')
   const whole = 'GET /heavy/../who HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n'
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await thinkTime(30)
   client.write('st: a\r\n\r\n')
-  assert.is((await client.answer()).status, 500, 'this one is a light one')
+  assert.is((await client.answer()).status, 500, 'answered by the light pool')
   client.write(whole.slice(0, 20))
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await thinkTime(30)
   client.write(whole.slice(20))
   const { headers } = await client.answer()
   assert.is(headers.get('x-worker')?.[0], 'heavy/0')
@@ -108,7 +111,7 @@ test('Expect: 100-continue is answered once, by the worker that has the request'
   client.destroy()
 })
 
-test('an upgrade on a later request moves too', async () => {
+test('a later request with Upgrade moves too', async () => {
   const client = new RawClient(balancer.port)
   await client.write(get('/light?expect=light', KEEP)).answer()
   client.write('GET /heavy/ws?expect=heavy HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly')
@@ -118,7 +121,7 @@ test('an upgrade on a later request moves too', async () => {
   client.destroy()
 })
 
-test('the worker that was left counts the connection no more, and one that forwards keeps it', async () => {
+test('a worker does not count a connection that has moved away, and counts one whose requests it forwards', async () => {
   const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
   for (const client of clients) {
     await client.write(get('/light?expect=light', KEEP)).answer()
@@ -126,7 +129,7 @@ test('the worker that was left counts the connection no more, and one that forwa
   }
   const count = async (path: string) => Number((await exchange(balancer.port, get(path))).body)
   if (movesConnections) {
-    await until(async () => (await count('/connections')) <= 1, 5_000, 'no connections but the one that asks')
+    await until(async () => (await count('/connections')) <= 1, 5_000, 'only the connection of the request')
     await until(async () => ((await balancer.status()).pools[1]?.workers[0]?.load.connections ?? 0) >= 20, 5_000, 'twenty')
   } else {
     const open = async () => (await balancer.status()).pools[0]?.workers.reduce((sum, { load }) => sum + load.connections, 0) ?? 0
@@ -135,7 +138,7 @@ test('the worker that was left counts the connection no more, and one that forwa
   for (const client of clients) client.destroy()
 })
 
-test('mixed traffic: GET and POST, pipelined or not, none wrong and none lost', async () => {
+test('mixed traffic, GET and POST, pipelined or not: every answer is right', async () => {
   const before = balancer.descriptors
   const { faults, requests } = await sendTraffic(balancer.port, urls, 4_000, 16, 1)
   assert.equal(faults, [])
@@ -145,7 +148,7 @@ test('mixed traffic: GET and POST, pipelined or not, none wrong and none lost', 
   assert.is(await balancer.stop(), 0)
 })
 
-test('a page in Chromium asks for everything at once', async () => {
+test('parallel requests of a page in Chromium reach their workers', async () => {
   const browser = await openBrowser()
   const steered = await startSteered()
   try {
@@ -162,7 +165,7 @@ for (const [name, start] of [
   ['nginx', startNginx],
   ['HAProxy', startHaproxy],
 ] as const) {
-  test(`behind ${name}, whose kept-alive connections carry everybody's requests`, async () => {
+  test(`behind ${name}, whose kept-alive connections carry requests of many clients`, async () => {
     const steered = await startSteered()
     const front = await start(steered.port)
     const homes = targets(await homesOf(front.port))
@@ -177,7 +180,7 @@ for (const [name, start] of [
   })
 }
 
-test('behind TLS that the app itself ends, requests of another pool are forwarded', async () => {
+test('when the app terminates TLS, requests of another pool are forwarded', async () => {
   const steered = await startSteered({ app: 'https-expect-app.mjs', light: 1, env: certificate() })
   const { connect } = await import('node:tls')
   const port = steered.port
@@ -198,7 +201,7 @@ test('behind TLS that the app itself ends, requests of another pool are forwarde
   assert.is(await steered.stop(), 0)
 })
 
-test("a policy of the user's own judges later requests in the workers", async () => {
+test("a user's own policy is used for later requests in the workers", async () => {
   const folder = temporaryFolder()
   const file = join(folder, 'balancer.config.mjs')
   writeFileSync(
@@ -223,7 +226,7 @@ test("a policy of the user's own judges later requests in the workers", async ()
   assert.is(await own.stop(), 0)
 })
 
-test('a proxy that is not trusted is told of once, by its address', async () => {
+test('one warning names the address of a proxy that is not trusted', async () => {
   for (const trustedProxies of [[], ['127.0.0.1']]) {
     const config = {
       app: 'expect-app.mjs',
@@ -237,17 +240,17 @@ test('a proxy that is not trusted is told of once, by its address', async () => 
       await client.write(get('/', { ...KEEP, 'X-Forwarded-For': `10.0.0.${visitor % 100}` })).answer()
     }
     client.destroy()
-    const told = () => behind.lines.filter(({ msg }) => /forwards for many clients/.test(msg))
-    if (trustedProxies.length === 0) await until(() => told().length > 0, 5_000, 'the warning')
+    const warnings = () => behind.lines.filter(({ msg }) => /forwards for many clients/.test(msg))
+    if (trustedProxies.length === 0) await until(() => warnings().length > 0, 5_000, 'the warning')
     assert.is(await behind.stop(), 0)
     assert.equal(
-      told().map(({ level, msg }) => [level, /127\.0\.0\.1/.test(msg)]),
+      warnings().map(({ level, msg }) => [level, /127\.0\.0\.1/.test(msg)]),
       trustedProxies.length === 0 ? [[40, true]] : [],
     )
   }
 })
 
-test('when the worker of a session is gone, its requests are served by another, and come home with its replacement', async () => {
+test('when the worker of a session is killed, another serves it until the replacement is ready', async () => {
   const steered = await startSteered()
   const homes = await homesOf(steered.port)
   const [session, home] = [...homes][0] as [string, string]
@@ -257,7 +260,7 @@ test('when the worker of a session is gone, its requests are served by another, 
   await client.write(get(`/session/a?session=${other}&expect=${homes.get(other)}`, KEEP)).answer()
   const { pools } = await steered.status()
   process.kill(pools[0]?.workers.find((worker) => worker.slot === slot)?.pid as number, 'SIGKILL')
-  await steered.untilLine(({ msg }) => msg.startsWith(`${home} was ended by SIGKILL`), 'its end')
+  await steered.untilLine(({ msg }) => msg.startsWith(`${home} was ended by SIGKILL`), 'the exit')
   assert.is((await client.write(get(`/session/a?session=${session}&expect=light`, KEEP)).answer()).status, 200)
   await steered.untilAllReady()
   assert.is((await client.write(get(`/session/a?session=${session}&expect=${home}`, KEEP)).answer()).status, 200)
@@ -265,7 +268,7 @@ test('when the worker of a session is gone, its requests are served by another, 
   assert.is(await steered.stop(), 0)
 })
 
-test('when all stop, a pool with nothing left serves on what workers of others forward to it', async () => {
+test('during a stop an idle pool serves the requests that other pools forward to it', async () => {
   const stopping = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -275,15 +278,15 @@ test('when all stop, a pool with nothing left serves on what workers of others f
     },
   })
   await stopping.untilAllReady()
-  const hold = new Hold()
+  const hold = new RequestHold()
   const client = new RawClient(stopping.port).write(hold.request('/wait', KEEP))
   await stopping.untilLine(({ msg }) => msg === 'wait begun', 'the slow request')
   stopping.child.process.kill('SIGTERM')
   await stopping.untilLine(({ msg }) => msg.startsWith('draining'), 'the drain')
-  // Long enough for one that is not needed to leave.
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  // An idle worker that need not stay would exit within this time.
+  await thinkTime(500)
   client.write(get('/api/x'))
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await thinkTime(100)
   hold.release()
   const answers = [await client.answer(), await client.answer()]
   assert.equal(

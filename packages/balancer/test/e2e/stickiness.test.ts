@@ -1,11 +1,11 @@
-// Who belongs to a worker comes back to it: by the hash of a key over real connections, and by the balancer's own ticket.
+// Sticky policies over real connections: by the hash of a key, and by the balancer's ticket.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { Hold } from './support/hold.ts'
 import { type Answer, exchange, get, json, RawClient } from './support/raw-client.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
-interface Said {
+interface AppAnswer {
   slot: number
   pid: number
 }
@@ -16,18 +16,18 @@ const test = suite('stickiness', { timeoutMs: 120_000 })
 async function slotsOf(balancer: RunningBalancer, keys: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   const rest = [...keys]
-  // A few at a time: more would break a bound of load and move keys for another reason.
+  // A few at a time: more load would break stickiness and move keys.
   const client = async (): Promise<void> => {
     for (let key = rest.pop(); key !== undefined; key = rest.pop()) {
-      found.set(key, json<Said>(await exchange(balancer.port, get('/', { Cookie: `other=1; session=${key}` }))).slot)
+      found.set(key, json<AppAnswer>(await exchange(balancer.port, get('/', { Cookie: `other=1; session=${key}` }))).slot)
     }
   }
   await Promise.all([client(), client(), client(), client()])
   return found
 }
 
-test('killing one of 8 workers moves exactly its own share of the keys, and its replacement gets them back', async () => {
-  const gate = new Hold()
+test('killing one of 8 workers moves only its own keys, and its replacement gets them back', async () => {
+  const gate = new RequestHold()
   gate.release()
   const balancer = await startBalancer({
     config: {
@@ -49,8 +49,8 @@ test('killing one of 8 workers moves exactly its own share of the keys, and its 
   assert.equal(await slotsOf(balancer, keys), before)
 
   const killed = 3
-  // Its replacement begins when the test says so.
-  gate.shut()
+  // The test decides when the replacement starts.
+  gate.hold()
   const { pools } = await balancer.status()
   process.kill(pools[0]?.workers.find(({ slot }) => slot === killed)?.pid as number, 'SIGKILL')
   await balancer.untilStatus((status) => status.pools[0]?.ready === 7, 'seven ready')
@@ -61,7 +61,7 @@ test('killing one of 8 workers moves exactly its own share of the keys, and its 
     else assert.is(during.get(key), before.get(key), `${key} moved from slot ${before.get(key)}, which is alive`)
   }
   const moved = keys.filter((key) => before.get(key) === killed).map((key) => during.get(key))
-  assert.ok(new Set(moved).size >= 4, 'the share of the dead goes to all, not to one')
+  assert.ok(new Set(moved).size >= 4, 'the keys are distributed over the other workers')
 
   gate.release()
   await balancer.untilAllReady()
@@ -69,7 +69,7 @@ test('killing one of 8 workers moves exactly its own share of the keys, and its 
   assert.is(await balancer.stop(), 0)
 })
 
-test('a key stays where it is, however fast its requests come one after another', async () => {
+test('a key keeps its worker, however fast its requests follow each other', async () => {
   const balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -80,7 +80,7 @@ test('a key stays where it is, however fast its requests come one after another'
   await balancer.untilAllReady()
   const slots = new Set<number>()
   for (let round = 0; round < 300; round++) {
-    slots.add(json<Said>(await exchange(balancer.port, get('/', { 'X-Key': 'one' }))).slot)
+    slots.add(json<AppAnswer>(await exchange(balancer.port, get('/', { 'X-Key': 'one' }))).slot)
   }
   assert.is(slots.size, 1)
   assert.is(await balancer.stop(), 0)
@@ -90,7 +90,7 @@ function cookiesOf(answer: Answer): readonly string[] {
   return answer.headers.get('set-cookie') ?? []
 }
 
-/** The ticket's cookie: how it was set, and `name=value` as the client sends it back. */
+/** The cookie of the ticket as it was set, and as `name=value`. */
 function ticketOf(answer: Answer): { whole: string; pair: string } | undefined {
   const whole = cookiesOf(answer).find((cookie) => !/^(one|two)=/.test(cookie))
   return whole === undefined ? undefined : { whole, pair: whole.split(';')[0] as string }
@@ -102,7 +102,7 @@ function ticketed(balancer: RunningBalancer, path: string, headers: Record<strin
 
 let balancer: RunningBalancer
 
-test('the ticket: set, honoured, not set again', async () => {
+test.before(async () => {
   balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
@@ -116,11 +116,14 @@ test('the ticket: set, honoured, not set again', async () => {
     },
   })
   await balancer.untilAllReady()
+})
+
+test('a ticket is set once, and later requests with it reach its slot', async () => {
   const seen = new Set<number>()
-  // By turns, but for whom a worker's loop is too busy to take at once.
+  // Round robin, except when a loop is busy at that moment.
   for (let visitor = 0; visitor < 8 || (visitor < 100 && seen.size < 4); visitor++) {
     const first = await ticketed(balancer, '/')
-    const { slot } = json<Said>(first)
+    const { slot } = json<AppAnswer>(first)
     seen.add(slot)
     const ticket = ticketOf(first)
     assert.ok(ticket, 'a ticket')
@@ -131,7 +134,7 @@ test('the ticket: set, honoured, not set again', async () => {
     assert.not.match(ticket.whole, /Secure/)
     for (let visit = 0; visit < 5; visit++) {
       const next = await ticketed(balancer, '/', { Cookie: `a=b; ${ticket.pair}` })
-      assert.is(json<Said>(next).slot, slot)
+      assert.is(json<AppAnswer>(next).slot, slot)
       assert.equal(cookiesOf(next), [])
     }
   }
@@ -144,11 +147,11 @@ test('behind TLS, as a trusted proxy says, the ticket is Secure', async () => {
   assert.not.match(ticketOf(await ticketed(balancer, '/', { 'X-Forwarded-Proto': 'http' }))?.whole ?? '', /Secure/)
 })
 
-test('a ticket with one bit changed, cut short, or made of garbage is ignored, and a new one is set', async () => {
+test('an altered, truncated or invented ticket is ignored, and a new one is set', async () => {
   const { pair } = ticketOf(await ticketed(balancer, '/')) ?? { pair: '' }
   const [name, value] = pair.split('=') as [string, string]
   const flipped = Buffer.from(value, 'base64url')
-  // The slot stands in bytes 2 and 3.
+  // Bytes 2 and 3 are the slot.
   flipped[3] = (flipped[3] as number) ^ 1
   const slots = new Set<number>()
   for (const forged of [
@@ -164,11 +167,11 @@ test('a ticket with one bit changed, cut short, or made of garbage is ignored, a
     for (let turn = 0; turn < 2 || (turn < 100 && slots.size < 4); turn++) {
       const answer = await ticketed(balancer, '/', { Cookie: `${name}=${forged}` })
       assert.is(answer.status, 200)
-      slots.add(json<Said>(answer).slot)
+      slots.add(json<AppAnswer>(answer).slot)
       assert.ok(ticketOf(answer), `no new ticket after ${forged.slice(0, 40)}`)
     }
   }
-  assert.is(slots.size, 4, 'they are placed as anybody without ticket')
+  assert.is(slots.size, 4, 'picked as requests without a ticket')
 })
 
 const ownCookies: readonly [path: string, status: number, cookies: readonly string[]][] = [
@@ -179,21 +182,21 @@ const ownCookies: readonly [path: string, status: number, cookies: readonly stri
 ]
 
 for (const [path, status, cookies] of ownCookies) {
-  test(`the app's own cookies survive: ${path}`, async () => {
+  test(`the app's own cookies are kept: ${path}`, async () => {
     const answer = await ticketed(balancer, path)
     assert.is(answer.status, status)
     assert.equal(
       cookiesOf(answer).filter((cookie) => cookie !== ticketOf(answer)?.whole),
       cookies,
     )
-    assert.ok(ticketOf(answer), 'and the ticket is there')
+    assert.ok(ticketOf(answer), 'the ticket is set too')
     if (status === 201) assert.equal(answer.headers.get('x-app'), ['yes'])
     const again = await ticketed(balancer, path, { Cookie: ticketOf(answer)?.pair ?? '' })
     assert.equal(cookiesOf(again), cookies)
   })
 }
 
-test('one ticket for a connection with several requests, and none where there is one already', async () => {
+test('a connection with several requests gets one ticket, and none if the client has one', async () => {
   const client = new RawClient(balancer.port)
   const first = await client.write(get('/', { Connection: 'keep-alive' })).answer()
   const ticket = ticketOf(first)
@@ -203,13 +206,13 @@ test('one ticket for a connection with several requests, and none where there is
   client.destroy()
 })
 
-test('a ticket leads to the replacement of a worker that died, in the same slot', async () => {
+test('the ticket of a killed worker leads to its replacement in the same slot', async () => {
   const first = await ticketed(balancer, '/')
-  const { slot, pid } = json<Said>(first)
+  const { slot, pid } = json<AppAnswer>(first)
   process.kill(pid, 'SIGKILL')
-  await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the end')
+  await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
   await balancer.untilAllReady()
-  const again = json<Said>(await ticketed(balancer, '/', { Cookie: ticketOf(first)?.pair ?? '' }))
+  const again = json<AppAnswer>(await ticketed(balancer, '/', { Cookie: ticketOf(first)?.pair ?? '' }))
   assert.is(again.slot, slot)
   assert.is.not(again.pid, pid)
   assert.is(await balancer.stop(), 0)

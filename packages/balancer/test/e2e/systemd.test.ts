@@ -1,14 +1,14 @@
-// Under a service manager: what it hears, what it passes, and what workers don't learn of it.
+// The balancer under a service manager: notifications, socket activation, and variables that workers must not get.
 
 import { closeSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
-import { native } from '../../../handoff/src/native.ts'
+import { native } from '../../../handoff/src/native-module.ts'
 import { runCommand } from './support/commands.ts'
+import { FakeServiceManager } from './support/fake-service-manager.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { FakeServiceManager } from './support/service-manager.ts'
-import { firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const test = suite('systemd', { timeoutMs: 60_000 })
 const app = 'echo-app.mjs'
@@ -23,56 +23,56 @@ async function variablesOfWorkers(balancer: RunningBalancer): Promise<string[]> 
   return environments.flat().filter((variable) => VARIABLES.test(variable))
 }
 
-test('it hears of readiness, reloads and the end, and that the loop turns', async () => {
+test('the manager is notified of readiness, reloads, the stop, and for its watchdog', async () => {
   const manager = await FakeServiceManager.start({ watchdogMs: 400 })
   const balancer = await startBalancer({ config: { app, pools }, env: manager.env })
-  const { pid, assignments } = await manager.untilHeard(/^READY=1$/)
+  const { pid, assignments } = await manager.untilNotified(/^READY=1$/)
   assert.is(pid, balancer.pid)
   assert.match(assignments[1] as string, /^STATUS=serving on 127\.0\.0\.1:\d+; web 1 of 1 workers$/)
-  await manager.untilHeard(/^WATCHDOG=1$/)
+  await manager.untilNotified(/^WATCHDOG=1$/)
   assert.equal(await variablesOfWorkers(balancer), [])
-  const before = manager.heard.length
+  const before = manager.notifications.length
   assert.is((await runCommand(balancer, ['reload'])).code, 0)
-  const reloading = await manager.untilHeard(/^RELOADING=1$/, before)
+  const reloading = await manager.untilNotified(/^RELOADING=1$/, before)
   const us = Number(/^MONOTONIC_USEC=(\d+)$/.exec(reloading.assignments[1] as string)?.[1])
   assert.ok(us > 0 && us <= Number(process.hrtime.bigint() / 1000n), `${us}`)
-  await manager.untilHeard(/^READY=1$/, before)
-  const running = manager.heard.length
+  await manager.untilNotified(/^READY=1$/, before)
+  const running = manager.notifications.length
   assert.is(await balancer.stop(), 0)
-  const stopping = await manager.untilHeard(/^STOPPING=1$/, running)
+  const stopping = await manager.untilNotified(/^STOPPING=1$/, running)
   assert.is(stopping.assignments[2], 'EXTEND_TIMEOUT_USEC=40000000')
-  assert.is(manager.heard.at(-1)?.assignments[0], 'STOPPING=1')
+  assert.is(manager.notifications.at(-1)?.assignments[0], 'STOPPING=1')
   await manager.stop()
 })
 
-test('in an upgrade it is told of the new main process, which speaks from then on', async () => {
+test('an upgrade reports the new main process, which sends the notifications from then on', async () => {
   const manager = await FakeServiceManager.start({ abstract: true, watchdogMs: 400 })
   const balancer = await startUpgradable({ config: { app, pools }, env: manager.env })
-  await manager.untilHeard(/^WATCHDOG=1$/)
-  const successor = await upgrade(balancer)
-  assert.is((await manager.untilHeard(/^MAINPID=/)).assignments[0], `MAINPID=${successor}`)
+  await manager.untilNotified(/^WATCHDOG=1$/)
+  const newPrimaryProcess = await upgrade(balancer)
+  assert.is((await manager.untilNotified(/^MAINPID=/)).assignments[0], `MAINPID=${newPrimaryProcess}`)
   assert.is(await firstEnded(balancer), 0)
-  const named = manager.heard.findIndex(({ assignments }) => assignments[0]?.startsWith('MAINPID='))
-  assert.is((await manager.untilHeard(/^READY=1$/, named)).pid, successor)
-  await manager.untilHeard(/^WATCHDOG=1$/, named)
+  const named = manager.notifications.findIndex(({ assignments }) => assignments[0]?.startsWith('MAINPID='))
+  assert.is((await manager.untilNotified(/^READY=1$/, named)).pid, newPrimaryProcess)
+  await manager.untilNotified(/^WATCHDOG=1$/, named)
   assert.equal(await variablesOfWorkers(balancer), [])
-  // Nobody but the main process says anything: the old one from then on nothing, the new one before nothing.
-  for (const [index, { pid }] of manager.heard.entries()) assert.is(pid, index <= named ? balancer.pid : successor)
-  await stopLast(balancer)
-  await manager.untilHeard(/^STOPPING=1$/, named)
+  // Only the main process notifies: the old primary until MAINPID, the new one from then on.
+  for (const [index, { pid }] of manager.notifications.entries()) assert.is(pid, index <= named ? balancer.pid : newPrimaryProcess)
+  await stopServing(balancer)
+  await manager.untilNotified(/^STOPPING=1$/, named)
   await manager.stop()
 })
 
-test('a manager that does not answer is told of once, and keeps nobody from serving', async () => {
+test('a manager that does not answer is reported once and does not prevent serving', async () => {
   const env = { NOTIFY_SOCKET: join(temporaryFolder(), 'nobody'), WATCHDOG_USEC: '20000' }
   const balancer = await startBalancer({ config: { app, pools }, env })
-  await balancer.untilLine(({ msg }) => msg.includes("the service manager can't be told anything"), 'the warning')
+  await balancer.untilLine(({ msg }) => msg.includes("the service manager can't be notified"), 'the warning')
   assert.is(await statusAt(balancer.port), 200)
   assert.is(await balancer.stop(), 0)
-  assert.is(balancer.lines.filter(({ msg }) => msg.includes("can't be told anything")).length, 1)
+  assert.is(balancer.lines.filter(({ msg }) => msg.includes("can't be notified")).length, 1)
 })
 
-test('sockets that it passes are listened on: those of the config, or all when it names none', async () => {
+test('the balancer listens on passed sockets: those in the config, or all when the config names none', async () => {
   for (const named of [true, false]) {
     const path = join(temporaryFolder(), 'app.sock')
     const [tcp, unix] = [native().listenTcp('127.0.0.1', 0, false, 64, 0), native().listenUnix(path, 64)]
@@ -87,20 +87,20 @@ test('sockets that it passes are listened on: those of the config, or all when i
     assert.equal(await variablesOfWorkers(balancer), [])
     assert.is((await runCommand(balancer, ['reload'])).code, 0)
     assert.is(await balancer.stop(), 0)
-    // The file is not the balancer's to remove.
+    // The file belongs to the manager.
     assert.ok(existsSync(path))
   }
 })
 
-test('what it passes and nobody wants is told of; the admin page may be among it', async () => {
+test('passed sockets that are not used are reported; the admin page may use one', async () => {
   const sockets = [0, 0, 0].map(() => native().listenTcp('127.0.0.1', 0, false, 64, 0))
   const [app1, admin, left] = sockets.map((fd) => native().boundPort(fd)) as [number, number, number]
   const config = { app, pools, listen: `127.0.0.1:${app1}`, admin: `127.0.0.1:${admin}` }
   const balancer = await startBalancer({ config, sockets: [...sockets, 0], args: ['--admin', `127.0.0.1:${admin}`] })
   for (const fd of sockets) closeSync(fd)
-  await balancer.untilLine(({ msg }) => msg.includes(`listens on 127.0.0.1:${left}, and the config does not`), 'the warning')
+  await balancer.untilLine(({ msg }) => msg.includes(`listens on 127.0.0.1:${left}, but the config does not`), 'the warning')
   await balancer.untilLine(
-    ({ msg }) => msg.includes('descriptor 6 that the service manager passed is no stream socket'),
+    ({ msg }) => msg.includes('descriptor 6 of the service manager is not a listening stream socket'),
     'the other warning',
   )
   assert.is((await balancer.status()).accepting, true)
@@ -108,7 +108,7 @@ test('what it passes and nobody wants is told of; the admin page may be among it
   assert.is(await balancer.stop(), 0)
 })
 
-test('they live on over an upgrade, and their backlog and file stay the managerâ€™s', async () => {
+test('passed sockets survive an upgrade with the backlog and file of the manager', async () => {
   const path = join(temporaryFolder(), 'app.sock')
   const [tcp, unix] = [native().listenTcp('127.0.0.1', 0, false, 64, 0), native().listenUnix(path, 64)]
   const port = native().boundPort(tcp)
@@ -119,7 +119,7 @@ test('they live on over an upgrade, and their backlog and file stay the managerâ
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   for (const target of [port, { path }]) assert.not.equal(json<{ pid: number }>(await exchange(target, get('/'))).pid, old)
-  await stopLast(balancer)
+  await stopServing(balancer)
   assert.ok(existsSync(path))
 })
 

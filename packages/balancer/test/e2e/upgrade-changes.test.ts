@@ -1,4 +1,4 @@
-// What an upgrade brings: other files, another config, other addresses. And what lives on.
+// What an upgrade changes, such as files, config and addresses, and what it keeps.
 
 import { existsSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { runCommand } from './support/commands.ts'
 import { exchange, get, json, type Target } from './support/raw-client.ts'
 import { portOf, RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { endSuccessors, firstEnded, startUpgradable, stopLast, upgrade } from './support/upgrades.ts'
+import { firstEnded, killNewPrimariesAtEnd, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/balancer.js', import.meta.url))
 const test = suite('upgrade changes', { timeoutMs: 60_000 })
@@ -22,41 +22,41 @@ const refusedAt = (target: Target) =>
     (error: Error) => /ECONNREFUSED|ENOENT/.exec(error.message)?.[0],
   )
 
-test('a unix socket stays, an address that left is closed, a new one is opened', async () => {
+test('an upgrade keeps a unix socket, closes a removed address and opens a new one', async () => {
   const path = join(temporaryFolder(), 'app.sock')
   const balancer = await startUpgradable({ config: { app, pools, listen: [path, '127.0.0.1:0', '127.0.0.2:0'] } })
-  const [, stays, leaves] = balancer.addresses.map(portOf) as [number, number, number]
+  const [, stays, removed] = balancer.addresses.map(portOf) as [number, number, number]
   const { ino } = statSync(path)
   const old = await workerAt({ path })
   balancer.configure({ app, pools, listen: ['127.0.0.3:0', '127.0.0.1:0', path] })
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
-  const comes = portOf(balancer.addresses.find((address) => address.startsWith('127.0.0.3')) ?? '')
+  const added = portOf(balancer.addresses.find((address) => address.startsWith('127.0.0.3')) ?? '')
   const now = await workerAt({ path })
   assert.not.equal(now, old)
-  assert.is(await workerAt({ host: '127.0.0.3', port: comes }), now)
+  assert.is(await workerAt({ host: '127.0.0.3', port: added }), now)
   assert.is(await workerAt(stays), now)
-  assert.is(await refusedAt({ host: '127.0.0.2', port: leaves }), 'ECONNREFUSED')
+  assert.is(await refusedAt({ host: '127.0.0.2', port: removed }), 'ECONNREFUSED')
   assert.is(statSync(path).ino, ino)
-  await stopLast(balancer)
+  await stopServing(balancer)
   assert.not.ok(existsSync(path))
 })
 
-test('the port that an app was given stays its port', async () => {
+test('an app that asked for any port keeps its port', async () => {
   const balancer = await startUpgradable({ config: { app: 'free-port-app.mjs', pools, listen: undefined } })
   const { port } = balancer
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
   assert.is(json<{ synchronous: { port: number } }>(await exchange(port, get('/'))).synchronous.port, port)
   assert.equal(balancer.addresses.map(portOf), [port, port])
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
-test('generations go on, and a number of workers that was scaled', async () => {
+test('an upgrade continues the generations and keeps a scaled number of workers', async () => {
   const balancer = await startUpgradable({ config: { app, pools: { web: { workers: 1 }, other: { workers: 2 } } } })
   assert.is((await runCommand(balancer, ['scale', 'web', '3'])).code, 0)
   assert.is((await runCommand(balancer, ['reload', 'web'])).code, 0)
-  // What the config changes is as the config says.
+  // A number that the config changes is that of the config.
   balancer.configure({ app, pools: { web: { workers: 1 }, other: { workers: 1 } } })
   await upgrade(balancer)
   assert.is(await firstEnded(balancer), 0)
@@ -68,10 +68,10 @@ test('generations go on, and a number of workers that was scaled', async () => {
       ['other', 1, 1],
     ],
   )
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
-test('a link to a release is followed anew', async () => {
+test('an upgrade follows a link to the new release', async () => {
   const folder = temporaryFolder()
   const link = join(folder, 'current')
   const release = (name: string): string => {
@@ -85,14 +85,14 @@ test('a link to a release is followed anew', async () => {
   const env = { ...process.env, TMPDIR: folder, XDG_RUNTIME_DIR: '', PWD: link }
   const run = (args: readonly string[]) => spawnLogged(process.execPath, [BIN, ...args], { cwd: link, env })
   const balancer = await new RunningBalancer(run(['start', '--admin', 'off', '--no-pretty']), folder).untilReady()
-  endSuccessors(balancer)
-  const said = async () => (await exchange(balancer.port, get('/'))).body.toString()
-  assert.is(await said(), 'one')
+  killNewPrimariesAtEnd(balancer)
+  const answer = async () => (await exchange(balancer.port, get('/'))).body.toString()
+  assert.is(await answer(), 'one')
   symlinkSync(release('two'), `${link}.new`)
   renameSync(`${link}.new`, link)
   const upgraded = run(['upgrade'])
   assert.is((await upgraded.ended).code, 0, upgraded.output())
-  assert.is(await said(), 'two')
+  assert.is(await answer(), 'two')
   assert.is(await firstEnded(balancer), 0)
   assert.is((await run(['stop']).ended).code, 0)
   await balancer.ended()

@@ -1,4 +1,4 @@
-// A successor that is no good: the old primary serves on as if nothing had been, and says why.
+// Failed upgrades: the old primary serves on, and the command says why.
 
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,16 @@ import { until } from '../../../../test/support/until.ts'
 import { startCommand } from './support/commands.ts'
 import { exchange, get, json, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, isAlive, startUpgradable, stopLast, successorsOf, tryUpgrade, untilGone, upgrade } from './support/upgrades.ts'
+import {
+  firstEnded,
+  isAlive,
+  newPrimariesOf,
+  startUpgradable,
+  stopServing,
+  tryUpgrade,
+  untilGone,
+  upgrade,
+} from './support/upgradable-balancer.ts'
 
 const test = suite('upgrade failures', { timeoutMs: 60_000 })
 const KEEP = { Connection: 'keep-alive' }
@@ -23,7 +32,7 @@ function appThat(code: string): string {
 
 const LISTENS = "import { createServer } from 'node:http'\ncreateServer((_request, response) => response.end('new')).listen(3000)\n"
 
-const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, said: RegExp][] = [
+const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, message: RegExp][] = [
   [
     'a config that can’t be read',
     ({ temporary }) => writeFileSync(join(temporary, 'balancer.config.json'), '{ "app": '),
@@ -40,7 +49,7 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
     /SyntaxError: Unexpected token '='/,
   ],
   [
-    'an app that exits when it has listened for a while',
+    'an app that exits after it has listened for a while',
     (balancer) => balancer.configure({ app: appThat(`${LISTENS}setTimeout(() => process.exit(7), 400)`), pools }),
     /web\/\d exited with code 7/,
   ],
@@ -50,7 +59,7 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
     /web\/\d was ended by SIGKILL|no worker of pool 'web' came up/,
   ],
   [
-    'an app whose loop hangs when it has listened',
+    'an app whose loop hangs after it has listened',
     (balancer) => balancer.configure({ app: appThat(`${LISTENS}setTimeout(() => { for (;;) {} }, 200)`), pools }),
     /loop hangs/,
   ],
@@ -64,7 +73,7 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
 let taken = 0
 
 test(
-  'each of them',
+  'each failure changes nothing, and a good upgrade succeeds afterwards',
   async () => {
     const other = await startUpgradable({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, listen: '127.0.0.2:0' } })
     taken = other.port
@@ -72,48 +81,47 @@ test(
     const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools }, env })
     const workers = await workersOf(balancer)
     const kept = new RawClient(balancer.port)
-    for (const [title, spoil, said] of bad) {
+    for (const [title, spoil, message] of bad) {
       spoil(balancer)
       const { code, err } = await tryUpgrade(balancer)
       assert.is(code, 10, `${title}: ${err}`)
       assert.match(err, /ERR_UPGRADE_FAILED/)
-      assert.match(err, said, `${title}: ${err}`)
-      await untilGone(successorsOf(balancer).at(-1) ?? balancer.pid)
+      assert.match(err, message, `${title}: ${err}`)
+      await untilGone(newPrimariesOf(balancer).at(-1) ?? balancer.pid)
       assert.equal(await workersOf(balancer), workers, title)
       const answer = await kept.write(get('/', KEEP)).answer()
       assert.is(answer.status, 200, `${title}: ${answer.body}`)
       assert.ok(workers?.includes(json<{ pid: number }>(answer).pid))
       assert.is((await exchange(balancer.port, get('/'))).status, 200)
     }
-    // And a good one succeeds after all of them.
     balancer.configure({ app: 'echo-app.mjs', pools })
     await upgrade(balancer)
     assert.is(await firstEnded(balancer), 0)
     kept.destroy()
-    await stopLast(balancer)
+    await stopServing(balancer)
     assert.equal(readdirSync(balancer.temporary), ['balancer.config.json'])
     assert.is(await other.stop(), 0)
   },
   { timeoutMs: 120_000 },
 )
 
-test('a stop while the successor starts ends both', async () => {
+test('a stop while the new primary starts ends both', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const asked = startCommand(balancer, ['upgrade'])
-  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
-  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
+  const [pid] = (await until(() => (newPrimariesOf(balancer).length > 0 ? newPrimariesOf(balancer) : undefined), 15_000)) as [number]
+  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the new primary')
   const workers = balancer.lines.flatMap(({ msg }) => Number(/ started \(pid (\d+)\)$/.exec(msg)?.[1]) || [])
   assert.is(await balancer.stop(), 0)
   assert.is((await asked.ended).code, 10)
   for (const one of [pid, ...workers]) await untilGone(one)
 })
 
-test('one at a time', async () => {
+test('a second upgrade or a reload is refused during an upgrade', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   balancer.configure({ app: 'silent-app.mjs', pools, startTimeoutMs: 600_000 })
   const first = startCommand(balancer, ['upgrade'])
-  await until(() => successorsOf(balancer).length === 1, 15_000)
+  await until(() => newPrimariesOf(balancer).length === 1, 15_000)
   for (const command of ['upgrade', 'reload']) {
     const second = startCommand(balancer, [command])
     assert.is((await second.ended).code, 7, second.output())
@@ -122,19 +130,19 @@ test('one at a time', async () => {
   assert.is((await first.ended).code, 10)
 })
 
-test('a successor whose predecessor is killed takes its place', async () => {
+test('a new primary whose old primary is killed serves', async () => {
   const balancer = await startUpgradable({ config: { app: 'echo-app.mjs', pools } })
   const { port } = balancer
   const asked = startCommand(balancer, ['upgrade'])
-  const [pid] = (await until(() => (successorsOf(balancer).length > 0 ? successorsOf(balancer) : undefined), 15_000)) as [number]
-  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the successor')
+  const [pid] = (await until(() => (newPrimariesOf(balancer).length > 0 ? newPrimariesOf(balancer) : undefined), 15_000)) as [number]
+  await until(() => balancer.lines.filter(({ msg }) => / started \(pid /.test(msg)).length === 4, 15_000, 'workers of the new primary')
   balancer.child.process.kill('SIGKILL')
   await asked.ended
-  // The port has never been closed, so clients wait for an answer.
+  // The port is never closed, so the client waits for an answer.
   const { status, body } = await exchange(port, get('/'), 30_000)
   assert.is(status, 200, `${body}\n${balancer.child.output()}`)
   assert.ok(isAlive(pid))
-  await stopLast(balancer)
+  await stopServing(balancer)
 })
 
 test.run()

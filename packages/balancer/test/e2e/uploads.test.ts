@@ -1,7 +1,7 @@
-// Uploads arrive whole, whatever the pieces in which they come.
+// Uploads arrive complete, however they are cut into pieces.
 
 import { suite } from '../../../../test/suite.ts'
-import { uploadAlternating, uploadToOnePool } from './support/upload-runs.ts'
+import { uploadAlternating, uploadToOnePool } from './support/upload-run.ts'
 
 const test = suite('uploads', { timeoutMs: 60_000 })
 

@@ -1,4 +1,4 @@
-// Workers of other users: each pool has its own, and they forward requests to each other. Only root can have them; elsewhere that is what is said.
+// Pools with their own users, whose workers forward requests to each other. Without root the balancer refuses such a config.
 
 import { chmodSync, readdirSync } from 'node:fs'
 import { getPriority } from 'node:os'
@@ -7,7 +7,7 @@ import { get, json, RawClient } from './support/raw-client.ts'
 import { startBalancer } from './support/running-balancer.ts'
 
 const test = suite('users', { timeoutMs: 30_000 })
-/** Numbers that nobody needs to have a name for. */
+/** Ids need no entry in /etc/passwd. */
 const [ONE, OTHER] = [20_001, 20_002] as const
 const KEEP = { Connection: 'keep-alive' }
 const config = {
@@ -24,9 +24,9 @@ const config = {
 }
 
 if (process.getuid?.() === 0) {
-  test('each pool has its own user, group and priority, and whoever holds the connection reaches the others', async () => {
+  test('each pool has its own user, group and priority, and its workers reach those of other pools', async () => {
     const balancer = await startBalancer({ config, wait: false })
-    // Its folder of temporary files is for this test alone; what lies in it is for others too.
+    // The temporary folder is private to this test; the users of the pools need access to what it contains.
     chmodSync(balancer.temporary, 0o711)
     await balancer.untilReady()
     const nice = getPriority()
@@ -47,7 +47,7 @@ if (process.getuid?.() === 0) {
           assert.equal(
             groups.filter((group) => group !== expected[path].gid),
             [],
-            'no group of root came along',
+            'no group of root',
           )
       }
       client.destroy()
@@ -61,7 +61,7 @@ if (process.getuid?.() === 0) {
     )
   })
 } else {
-  test('who is not root is told so, all at once', async () => {
+  test('without root all faults are reported at once', async () => {
     const balancer = await startBalancer({ config, wait: false })
     assert.is(await balancer.ended(), 2)
     assert.match(balancer.child.output(), /pools\.one\.uid: only root may start workers as another user/)

@@ -1,4 +1,4 @@
-// What a worker finds around itself: its place in the environment, no secret of the balancer, and the runtime under its name wherever the app is installed.
+// The environment of a worker: its slot, no secret of the balancer, and the runtime package wherever the app is installed.
 
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ interface Told {
 const SECRET = 'a secret that is kept in a file'
 const REDIS = 'redis://balancer:hunter2@127.0.0.1:6399'
 
-/** An app somewhere else, with a copy of the runtime of its own that knows nothing. */
+/** An app elsewhere with its own copy of the runtime, which must not be used. */
 function appOutside(): string {
   const folder = temporaryFolder()
   const copy = join(folder, 'node_modules', '@switchyard', 'worker-runtime')
@@ -34,7 +34,7 @@ function appOutside(): string {
 }
 
 for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
-  test(`${channel}: a worker knows its place, and neither it nor its children show a secret`, async () => {
+  test(`${channel}: a worker knows its slot, and neither it nor its children have a secret`, async () => {
     const balancer = await startBalancer({
       config: {
         app: appOutside(),
@@ -59,13 +59,13 @@ for (const channel of hasNative() ? ['native', 'portable'] : ['portable']) {
     assert.equal([told.slot, told.types, told.isOne], [0, ['function', 'function', 'function'], true])
     for (const secret of ['hunter2', SECRET, Buffer.from(SECRET).toString('base64'), 'another secret', 'forwardToken'])
       assert.not.ok(told.environ.includes(secret) || Object.values(env).some((value) => value.includes(secret)), secret)
-    assert.equal(told.forked, { slot: null, variable: null }, 'a child is no worker')
-    assert.equal(told.inherited, [], 'and has none of its descriptors')
+    assert.equal(told.forked, { slot: null, variable: null }, 'a child process is not a worker')
+    assert.equal(told.inherited, [], 'a child process has none of its descriptors')
     assert.is(await balancer.stop(), 0)
   })
 }
 
-test('the variable of the slot may have another name, or none, and what a pool says of it stays', async () => {
+test('the variable of the slot may have another name or none, and a value of the pool wins', async () => {
   const balancer = await startBalancer({
     config: {
       app: appOutside(),
@@ -90,7 +90,7 @@ test('the variable of the slot may have another name, or none, and what a pool s
   assert.is(await balancer.stop(), 0)
 })
 
-test('a table of routes of half a megabyte is no matter', async () => {
+test('a route table of half a megabyte works', async () => {
   const routes = Array.from({ length: 5000 }, (_, index) => ({
     path: `/tenants/tenant-number-${index}/reports/of/all/kinds/*`,
     pool: 'heavy',
@@ -102,7 +102,7 @@ test('a table of routes of half a megabyte is no matter', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('a config with policies of its own may ask for the secret, in the workers too', async () => {
+test('a config with its own policies may read the secret, in the workers too', async () => {
   const folder = temporaryFolder()
   const file = join(folder, 'balancer.config.mjs')
   writeFileSync(

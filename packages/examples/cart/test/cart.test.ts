@@ -1,4 +1,4 @@
-// What several requests of one visitor do to one session at the same time.
+// Several requests of one visitor change one session at the same time.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { distinct, type RunningExample, startExample } from '../../test-support/start.ts'
@@ -14,7 +14,7 @@ test.before(async () => {
 })
 test.after(() => example.stop())
 
-/** How many of those that were put into the cart at once are in it. */
+/** How many of the items added at once are in the cart. */
 async function kept(path: string): Promise<number> {
   const visitor = new Visitor(example)
   await visitor.post('/empty')

@@ -1,4 +1,4 @@
-// Tenants are pinned to slots by a policy of the example's own.
+// A policy of the example's own pins tenants to slots.
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -38,7 +38,7 @@ test('when the worker of a tenant is killed others answer, and its replacement h
   assert.equal(distinct(meanwhile), [3], 'the rest answered until then')
 })
 
-test('explain knows the policy by its name and says whom it chooses', async () => {
+test('explain names the policy and the worker that it chooses', async () => {
   const told = await runCommand('custom-policy', ['explain', 'GET', '/', '-H', 'X-Tenant: globex'])
   assert.match(told, /policy +byTenant/)
   assert.match(told, /choice +slot 2/)

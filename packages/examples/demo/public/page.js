@@ -1,4 +1,4 @@
-// Fires requests, counts answers, and joins the chat.
+// Sends requests, counts answers, and joins the chat.
 
 import { createYard } from '/yard.js'
 
@@ -78,9 +78,9 @@ function showState() {
 }
 
 socket.on('connect', () => socket.io.engine.on('upgrade', showState))
-socket.on('welcome', (seat) => {
-  home = seat
-  yard.live({ pool: chatPool, ...seat })
+socket.on('welcome', (workerSlot) => {
+  home = workerSlot
+  yard.live({ pool: chatPool, ...workerSlot })
   showState()
 })
 socket.on('disconnect', showState)

@@ -42,7 +42,7 @@ export function createYard(svg, workers) {
   const lines = draw(svg, 'g', {})
   const cars = draw(svg, 'g', {})
   const trunk = draw(lines, 'path', { class: 'rail' })
-  const box = draw(svg, 'rect', { class: 'door', height: 48, rx: 12 })
+  const box = draw(svg, 'rect', { class: 'primary', height: 48, rx: 12 })
   const name = draw(svg, 'text', {}, 'primary')
   const clients = draw(svg, 'text', { class: 'quiet' }, 'clients')
   const sheds = new Map()

@@ -1,4 +1,4 @@
-// What `npm start` shows: the page, who answers what, and the chat beside it; in Chromium, as a visitor would use it.
+// The page of `npm start` in Chromium: which worker answers what, and the chat beside it.
 
 import type { Browser, Page } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'

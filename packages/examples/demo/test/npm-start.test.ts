@@ -12,14 +12,14 @@ const test = suite('npm start', { timeoutMs: 60_000 })
 const demo = fileURLToPath(new URL('../../../../scripts/demo.mjs', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'switchyard-start-'))
-const options = '--instances 1 --listen 127.0.0.1:0 --admin off --control off --no-pretty'
-// As in the checkout, but without the build, which would change what other tests run.
-writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: `"${process.execPath}" "${demo}" ${options}` } }))
+const OPTIONS = '--instances 1 --listen 127.0.0.1:0 --admin off --control off --no-pretty'
+// As in the checkout, but without the build, which would change files under other tests.
+writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: `"${process.execPath}" "${demo}" ${OPTIONS}` } }))
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
 /** The demo as npm runs it, and the pid of its balancer. */
 async function started(): Promise<{ npm: LoggedChild; balancer: number }> {
-  // This npm is not run by the one that runs the tests.
+  // This npm is not run by the npm that runs the tests.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
   const npm = spawnLogged('npm', ['start'], { cwd: folder, env })
   await npm.untilOutput(/"msg":"ready: /, 40_000)

@@ -1,4 +1,4 @@
-// express-session on four workers: a session is the same in every one of them, and lives longer than they do.
+// express-session on four workers: a session is the same in every worker, and outlives them.
 
 import { request } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -54,7 +54,7 @@ test('what is saved late does not bring a session back that has ended', async ()
   await visitor.post('/login', { user: 'Ada' })
   const body = JSON.stringify({ note: 'late' })
   const headers = { cookie: visitor.cookie, 'content-type': 'application/json', 'content-length': String(body.length) }
-  // The session is read with the head, and written when the body is there.
+  // The session is read with the head, and written when the body has arrived.
   const late = request({ port: example.port, host: '127.0.0.1', path: '/note', method: 'POST', headers, agent: false })
   late.write(body.slice(0, 5))
   await visitor.get('/')

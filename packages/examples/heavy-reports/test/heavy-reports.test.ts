@@ -1,4 +1,4 @@
-// Reports block the workers of their own pool; light requests never meet them. What is asserted is who answered, and in which order.
+// Reports block the workers of their own pool; light requests never meet them. The tests check which workers answered, and in which order.
 
 import { Agent } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
@@ -15,10 +15,10 @@ test.after(() => example.stop())
 
 const poolsOf = (answers: readonly Answer[]): string[] => distinct(answers.map(({ json }) => json.pool))
 
-/** How long a report takes: longer, the slower the machine shows itself. */
+/** How long a report takes: longer on a slow machine. */
 const reportMs = (attempt: number): number => 400 * 2 ** attempt
 
-test('while reports block, both web workers answer light requests, and nobody else does', () =>
+test('while reports block, only the web workers answer light requests, both of them', () =>
   inOneAttempt('light', async (attempt) => {
     const ms = reportMs(attempt)
     const order: string[] = []

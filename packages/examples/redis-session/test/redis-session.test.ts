@@ -52,7 +52,7 @@ test('an id that neither has signed is not taken over', async () => {
   assert.not.match(stranger.cookie, 'AAAAAAAA')
 })
 
-test('whoever has nothing in the session gets no cookie', async () => {
+test('a visitor with nothing in the session gets no cookie', async () => {
   assert.is((await new Visitor(one).get('/')).headers['set-cookie'], undefined)
 })
 

@@ -1,4 +1,4 @@
-// 200 socket.io clients with 1,000 round trips each, in each way of transport; then pages in Chromium.
+// 200 socket.io clients with 1,000 round trips each, over each transport; then pages in Chromium.
 
 import type { Browser } from 'playwright-core'
 import { assert, suite } from '../../../../test/suite.ts'

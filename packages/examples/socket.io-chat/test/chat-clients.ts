@@ -1,4 +1,5 @@
-// Many socket.io clients at once, without a cookie jar. Each says something in a room of its own, hears it, and is told who answered.
+// Many socket.io clients at once, without a cookie jar. Each sends messages to its own room, receives them, and learns which worker
+// answered.
 
 import { io, type Socket } from 'socket.io-client'
 import { patience } from '../../../../test/support/patience.ts'
@@ -19,7 +20,7 @@ export interface ChatRun {
   readonly timeoutMs: number
 }
 
-/** What one client has seen. */
+/** The observations of one client. */
 export interface ClientReport {
   /** Processes that answered; one, if sessions stay where they are. */
   readonly pids: readonly number[]
@@ -29,7 +30,7 @@ export interface ClientReport {
   readonly faults: readonly string[]
 }
 
-/** Runs all clients at once, to the end. Never rejects: what goes wrong is in the reports. */
+/** Runs all clients at once, to the end. Never rejects: faults are in the reports. */
 export function chatRun(example: RunningExample, run: ChatRun): Promise<ClientReport[]> {
   return Promise.all(Array.from({ length: run.clients }, (_, index) => chatClient(example, run, index)))
 }
@@ -60,7 +61,7 @@ async function chatClient({ url }: RunningExample, { roundTrips, transports, tim
     })
     let text = ''
     let open = 0
-    // A round trip is over when the room has heard it and the worker has answered.
+    // A round trip is over when the room has the message and the worker has answered.
     const arrived = (): void => {
       if (--open > 0) return
       done++
@@ -70,8 +71,8 @@ async function chatClient({ url }: RunningExample, { roundTrips, transports, tim
       if (done === roundTrips) return isSettled(socket, transports) ? finish() : void socket.io.engine.once('upgrade', finish)
       open = 2
       text = `${index}.${done}`
-      socket.emit('say', text, (seat: { pid: number }) => {
-        pids.add(seat.pid)
+      socket.emit('say', text, (workerSlot: { pid: number }) => {
+        pids.add(workerSlot.pid)
         arrived()
       })
     }
@@ -80,8 +81,8 @@ async function chatClient({ url }: RunningExample, { roundTrips, transports, tim
       pids.add(message.worker.pid)
       arrived()
     })
-    socket.once('welcome', (seat: { pid: number }) => {
-      pids.add(seat.pid)
+    socket.once('welcome', (workerSlot: { pid: number }) => {
+      pids.add(workerSlot.pid)
       next()
     })
   })
@@ -89,7 +90,7 @@ async function chatClient({ url }: RunningExample, { roundTrips, transports, tim
   return { pids: [...pids], roundTrips: done, lastTransport, faults }
 }
 
-/** Has it reached the transport that it should end on? */
+/** Has it reached its last transport? */
 function isSettled(socket: Socket, transports: Mode): boolean {
   return socket.io.engine.transport.name === transports.at(-1)
 }
@@ -105,7 +106,7 @@ function watchForFaults(socket: Socket, onFault: (fault: string) => void): void 
   })
 }
 
-/** What the server said is in the error's context: 'Session ID unknown' is found there. */
+/** The server's answer is in the error's context: 'Session ID unknown' is found there. */
 function describe(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { message, description, context } = error as { message?: string; description?: unknown; context?: { responseText?: string } }

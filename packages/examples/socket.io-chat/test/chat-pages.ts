@@ -1,4 +1,4 @@
-// The chat's page in a real browser: opened in several contexts of their own, so that none waits for another's connections.
+// The chat's page in a real browser, opened in several contexts, so that no page waits for another's connections.
 
 import type { Browser, Page } from 'playwright-core'
 import { patience } from '../../../../test/support/patience.ts'
@@ -12,7 +12,7 @@ export interface PageRun {
   readonly timeoutMs: number
 }
 
-/** What one page has seen, and the answers of the server that were errors. */
+/** The observations of one page, and the answers of the server that were errors. */
 export interface PageReport extends ClientReport {
   readonly httpErrors: readonly string[]
 }
@@ -39,7 +39,7 @@ async function onePage(browser: Browser, { url }: RunningExample, run: PageRun, 
     await page.locator('#state', { hasText: 'your session lives in worker' }).waitFor()
     const pids = await roundTripsOf(page, roundTrips, timeoutMs)
     await page.locator('#state', { hasText: `over ${transports.at(-1)}` }).waitFor()
-    // The page shows what was heard, and by whom it was answered.
+    // The page shows each message and the worker that answered it.
     await page.locator('#log li', { hasText: `message ${roundTrips - 1}worker` }).waitFor()
     return {
       pids,
@@ -53,7 +53,7 @@ async function onePage(browser: Browser, { url }: RunningExample, run: PageRun, 
   }
 }
 
-/** Says and waits for the answer, so many times; gives the processes that answered. Runs in the page, with its own `socket`. */
+/** Sends `count` messages, each after the answer to the last; returns the processes that answered. Runs in the page, with its own `socket`. */
 function roundTripsOf(page: Page, count: number, timeoutMs: number): Promise<number[]> {
   return page.evaluate(`(async () => {
     const pids = new Set()

@@ -1,4 +1,4 @@
-// socket.io clients of Node, and everything the README says of the chat. The browser is in browser.test.ts, the long form in soak/.
+// socket.io clients of Node, and every promise of the README. The browser is in browser.test.ts, the long form in soak/.
 
 import { Agent } from 'node:http'
 import { io, type Socket } from 'socket.io-client'
@@ -9,7 +9,7 @@ import { ask, distinct, type RunningExample, startExample } from '../../test-sup
 import { chatRun, modes } from './chat-clients.ts'
 
 const test = suite('example socket.io-chat', { timeoutMs: 30_000 })
-interface Seat {
+interface WorkerSlot {
   readonly slot: number
   readonly pid: number
 }
@@ -25,18 +25,18 @@ test.after(() => example.stop())
 
 test('what is said in a room is heard in every worker', async () => {
   const sockets: Socket[] = []
-  const seats: Seat[] = []
+  const workerSlots: WorkerSlot[] = []
   try {
-    // One after the other: of several at once a worker that is stuck for a moment has them all taken back, and others get them.
+    // One after the other: of several at once, a worker that is blocked for a moment loses all of its offers to other workers.
     for (let index = 0; index < 8; index++) {
       const socket = io(example.url, { transports: ['websocket'], forceNew: true, auth: { room: 'all', name: `guest ${index}` } })
       sockets.push(socket)
-      seats.push((await untilEvent(socket as never, 'welcome'))[0] as Seat)
+      workerSlots.push((await untilEvent(socket as never, 'welcome'))[0] as WorkerSlot)
     }
-    assert.is(distinct(seats.map(({ pid }) => pid)).length, 4)
+    assert.is(distinct(workerSlots.map(({ pid }) => pid)).length, 4)
     const heard = Promise.all(sockets.map((socket) => untilEvent(socket as never, 'said')))
     sockets[0]?.emit('say', 'all aboard')
-    for (const [message] of await heard) assert.equal(message, { from: 'guest 0', text: 'all aboard', worker: seats[0] })
+    for (const [message] of await heard) assert.equal(message, { from: 'guest 0', text: 'all aboard', worker: workerSlots[0] })
   } finally {
     for (const socket of sockets) socket.close()
   }

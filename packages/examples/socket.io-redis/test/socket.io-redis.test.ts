@@ -7,7 +7,7 @@ import { untilEvent } from '../../../../test/support/until.ts'
 import { distinct, type RunningExample, startTwo } from '../../test-support/start.ts'
 import { Visitor } from '../../test-support/visitor.ts'
 
-interface Seat {
+interface WorkerSlot {
   readonly pid: number
 }
 
@@ -33,12 +33,16 @@ function open({ url }: RunningExample, cookie: string, transports: ('polling' | 
   return socket
 }
 
-async function guest(example: RunningExample, name: string, yard: string): Promise<{ socket: Socket; visitor: Visitor; seat: Seat }> {
+async function guest(
+  example: RunningExample,
+  name: string,
+  yard: string,
+): Promise<{ socket: Socket; visitor: Visitor; workerSlot: WorkerSlot }> {
   const visitor = new Visitor(example)
   await visitor.post(`/login?name=${name}&yard=${yard}`)
   const socket = open(example, visitor.cookie)
-  const [seat] = (await untilEvent(socket as never, 'welcome')) as [Seat]
-  return { socket, visitor, seat }
+  const [workerSlot] = (await untilEvent(socket as never, 'welcome')) as [WorkerSlot]
+  return { socket, visitor, workerSlot }
 }
 
 test('what is said in a yard is heard in every worker of both balancers, and in no other yard', async () => {
@@ -46,7 +50,7 @@ test('what is said in a yard is heard in every worker of both balancers, and in 
   // One after the other, so that each worker has some.
   for (let index = 0; index < 12; index++) guests.push(await guest(index % 2 === 0 ? one : other, `guest${index}`, 'north'))
   const stranger = await guest(other, 'stranger', 'south')
-  assert.is(distinct(guests.map(({ seat }) => seat.pid)).length, 4)
+  assert.is(distinct(guests.map(({ workerSlot }) => workerSlot.pid)).length, 4)
   const strays: unknown[] = []
   stranger.socket.on('said', (message) => strays.push(message))
   const heard = Promise.all(guests.map(({ socket }) => untilEvent(socket as never, 'said')))
@@ -58,13 +62,13 @@ test('what is said in a yard is heard in every worker of both balancers, and in 
   assert.equal(strays, [{ from: 'stranger', text: 'nobody here' }])
 })
 
-test('whoever is not logged in is refused', async () => {
+test('a visitor who is not logged in is refused', async () => {
   const socket = open(one, '')
   const [error] = (await untilEvent(socket as never, 'connect_error')) as [Error]
   assert.is(error.message, 'not logged in')
 })
 
-test('after a logout at the other balancer the socket ends with the next word', async () => {
+test('after a logout at the other balancer the socket ends with the next message', async () => {
   const { socket, visitor } = await guest(one, 'Ada', 'east')
   const heard = untilEvent(socket as never, 'said')
   socket.emit('say', 'hello')
@@ -79,7 +83,7 @@ test('after a logout at the other balancer the socket ends with the next word', 
   }
 })
 
-test('while Redis is away whoever speaks is told so; when it is back all goes on, in the same processes', async () => {
+test('while Redis is away a sender is told so; when it is back, messages arrive again, in the same processes', async () => {
   const [here, there] = [await guest(one, 'Ada', 'harbour'), await guest(other, 'Bea', 'harbour')]
   const speaking = setInterval(() => here.socket.emit('say', 'hello?'), 100)
   try {
@@ -92,9 +96,9 @@ test('while Redis is away whoever speaks is told so; when it is back all goes on
   } finally {
     clearInterval(speaking)
   }
-  for (const { socket, seat } of [here, there]) {
+  for (const { socket, workerSlot } of [here, there]) {
     assert.ok(socket.connected)
-    process.kill(seat.pid, 0)
+    process.kill(workerSlot.pid, 0)
   }
 })
 

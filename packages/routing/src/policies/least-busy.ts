@@ -1,50 +1,43 @@
-// Late binding (Ousterhout et al., "Sparrow", SOSP'13): a candidate whose loop takes work at once, or nobody; then the connection waits where it is until a loop
-// comes free. Counts of requests tell little of an event loop: one that waits for a database has many in flight and answers at once, one that computes has one.
+// Late binding (Ousterhout et al., "Sparrow", SOSP'13): chooses a candidate whose event loop takes work at once, or none; the connection then
+// waits in the queue until a loop turns free. Request counts say little about a loop: many requests may wait for a database, or one may compute.
 
 import type { Load } from '../load.ts'
 import type { Candidate, Policy } from '../policy.ts'
-import type { LeastBusyData } from '../policy-data.ts'
+import type { LeastBusyData, LeastBusyOptions } from '../policy-data.ts'
 import { Quantile } from './quantile.ts'
-import { comesBefore } from './turn.ts'
-import { costOf } from './weight.ts'
+import { comesBefore, costOf } from './weight.ts'
 
-export interface LeastBusyOptions {
-  /** Choose by latency before counts, for workers of unequal health. Default false. */
-  readonly latency?: boolean | undefined
-  /** Only with `latency`: the quantile of requests in flight, 0 to 1, above which a worker is not asked, however quick. Default 0.75. */
-  readonly hotAt?: number | undefined
-}
-
-// These two bound the patience. Loops that do I/O at a high rate are hardly ever seen waiting, and yet each takes work within a turn; to wait for one that does
-// would cost more than the turn. So they count as free, and nobody waits longer there than under least in-flight.
-/** Whoever finds the loop busy waits for less than this, on the average: less than a wait in the primary's queue and the wake-up from it cost when loops are many. */
+// A loop that does I/O at a high rate is hardly ever seen waiting, yet takes work within a turn. Waiting for a free loop would cost more than
+// that turn, so such a loop counts as free. The next two limits keep the wait there no longer than under least in-flight.
+/** Upper limit of the mean wait for a busy loop. A wait in the primary's queue and the wake-up from it cost more when there are many loops. */
 const SHORT_TURN_WAIT_MS = 0.5
-/** And its present turn is no exception: longer than this, and than a few average ones, which are long only where much comes at once. */
+/** The present turn is short too: below 1 ms plus four average turns. Average turns are long only under many events at once. */
 const SHORT_TURN_BUSY_MS = 1
 const SHORT_TURN_BUSY_TURNS = 4
 
-/** Latencies up to so many times the lowest count as equal: else an idle pool would send everything to the one luckiest worker. */
+/** Latencies up to this multiple of the lowest count as equal. Otherwise an idle pool sends everything to the one luckiest worker. */
 const ALIKE = 2
-/** Narrower where latency is what was asked for. */
+/** Narrower with the option `latency`. */
 const ALIKE_BY_LATENCY = 1.25
-/** Differences below are those of a timer or of one collection of garbage. */
+/** Smaller differences come from timers or a single garbage collection. */
 const LEAST_LATENCY_MS = 1
-/** Of so many choices that latency decides, one goes to a worker that it speaks against: or else nobody would ever learn that this one has recovered. */
+/** One in this many choices by latency goes to a slow worker. Otherwise its recovery would never be measured. */
 const RENEWED_EVERY = 32
 
-// Prequal's rule (Wydrowski et al., "Load is not what you should balance", NSDI'24, hot-cold lexicographic): whoever has more in flight than a quantile of all is
-// hot and not asked; among the cold the lowest latency wins. The paper finds quantiles from 0.6 to 0.9 good, and 1 (latency alone) bad: latency tells too late.
-// Hot is told from all that are eligible, not from a sample as in the paper, so that never all are hot.
+// Prequal's rule (Wydrowski et al., "Load is not what you should balance", NSDI'24, hot-cold lexicographic): a worker with more requests in
+// flight than a quantile of all workers is hot and left out; among the cold workers the lowest latency wins. The paper finds quantiles from 0.6
+// to 0.9 good and 1 (latency alone) bad, because latency reacts too late. Unlike the paper, the quantile is over all eligible workers and not
+// over a sample, so at least one of them is cold.
 //
-// What this doesn't cover: a worker that fails fast looks quick, has little in flight, and draws the requests (the paper's "sinkholing"); a load says nothing of
-// errors. Latency below 1 ms counts as 1 ms, so it can't outrun healthy workers that are about as quick; those that take longer it does. Without `latency` it only
-// wins ties.
+// Not covered: a worker that fails fast looks quick, has few requests in flight, and draws requests (the paper's "sinkholing"); load says
+// nothing of errors. Latency below 1 ms counts as 1 ms, so a failing worker beats only healthy workers that take longer than that. Without
+// `latency` it wins ties only.
 const HOT_AT = 0.75
 
 /**
- * Makes a policy that chooses among the candidates that are free, or else among those that are busy by short turns only: the fewest in flight per weight, then the
- * lowest latency, in turn on ties. Nobody otherwise. With `latency`: the lowest latency among those that have not too many in flight.
- * Throws RangeError unless `hotAt` is from 0 to 1, and when it is there without `latency`.
+ * Makes a policy that chooses among free candidates, or else among those whose turns are short: the fewest requests in flight per weight, then
+ * the lowest latency, in turn on ties. It chooses none otherwise. With `latency`: the lowest latency among candidates that are not hot.
+ * Throws RangeError unless `hotAt` is from 0 to 1, or when `hotAt` comes without `latency`.
  */
 export function leastBusy(options: LeastBusyOptions = {}): Policy {
   const { latency: byLatency = false, hotAt = HOT_AT } = options
@@ -52,12 +45,12 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   if (!(hotAt >= 0 && hotAt <= 1)) throw new RangeError(`hotAt: expected a number from 0 to 1, got ${hotAt}`)
   const alike = byLatency ? ALIKE_BY_LATENCY : ALIKE
   const eligible = new Quantile()
-  // Loads are in memory that others write, so each is read once; and no choice allocates.
-  let noted = new Noted(64)
+  // Workers change their loads at any time, so each load is read once per choice. No choice allocates.
+  let readings = new Readings(64)
   let lastSlot = -1
   let lastRenewed = -1
   let byLatencySince = 0
-  // Of the last `choose`.
+  // The second half of the outcome of `choose`. Variables, because a result object would be allocated for each choice.
   let latencyDecided = false
   let isRenewal = false
 
@@ -68,9 +61,9 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
   function chooseAmong(candidates: readonly Candidate[], short: boolean): Candidate | undefined {
     latencyDecided = false
     isRenewal = false
-    if (noted.costs.length < candidates.length) noted = new Noted(candidates.length * 2)
-    const { costs, latencies } = noted
-    const limit = noteCosts(candidates, short, costs)
+    if (readings.costs.length < candidates.length) readings = new Readings(candidates.length * 2)
+    const { costs, latencies } = readings
+    const limit = recordCosts(candidates, short, costs)
     if (limit === Number.POSITIVE_INFINITY) return undefined
     let best: Candidate | undefined
     let least = limit
@@ -86,7 +79,7 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
       }
       const { latencyMs } = candidate.load
       latencies[index] = latencyMs
-      // 0: nothing is known of it. That is no merit and no fault.
+      // 0 is unknown, which counts neither for nor against a worker.
       if (latencyMs > 0 && latencyMs < lowest) lowest = latencyMs
       if (latencyMs > highest) highest = latencyMs
     }
@@ -99,9 +92,9 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
       : fewest(candidates, limit, 0, bound, lastSlot)
   }
 
-  /** Of those up to the limit with a latency from `from` to below `below`: the fewest in flight for its weight, in turn after `last`. */
+  /** The lowest cost up to `limit` among latencies from `from` to below `below`, in turn after slot `last`. */
   function fewest(candidates: readonly Candidate[], limit: number, from: number, below: number, last: number): Candidate | undefined {
-    const { costs, latencies } = noted
+    const { costs, latencies } = readings
     let best: Candidate | undefined
     let least = limit
     for (let index = 0; index < candidates.length; index++) {
@@ -117,8 +110,8 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
     return best
   }
 
-  /** Notes the cost of each who is eligible, infinity for the others, and gives the highest that a contender may have; infinity when there is none. */
-  function noteCosts(candidates: readonly Candidate[], short: boolean, costs: Float64Array): number {
+  /** Writes the cost of each eligible candidate, infinity for the others. Returns the highest cost that may win; infinity if none is eligible. */
+  function recordCosts(candidates: readonly Candidate[], short: boolean, costs: Float64Array): number {
     let least = Number.POSITIVE_INFINITY
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index] as Candidate
@@ -152,18 +145,18 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
     },
     explain(candidates) {
       const chosen = choose(candidates)
-      if (chosen === undefined) return candidates.length === 0 ? 'nobody is free' : `nobody is free: ${busyText(candidates)}`
+      if (chosen === undefined) return candidates.length === 0 ? 'no worker is free' : `no worker is free: ${busyText(candidates)}`
       const { isFree: free, turnWaitMs, inFlight, latencyMs } = chosen.load
-      const why = free ? '' : `, whose turns are short (${milliseconds(turnWaitMs)})`
-      const renewed = isRenewal ? ', to learn whether it is as slow as before' : ''
+      const why = free ? '' : `, busy in short turns (${milliseconds(turnWaitMs)})`
+      const renewed = isRenewal ? ', to measure whether it is still slow' : ''
       const quick = latencyDecided && !isRenewal ? `, and quicker than others (${milliseconds(latencyMs)})` : ''
-      return `least busy: slot ${chosen.slot}${why} with ${inFlight}${quick}${renewed}`
+      return `least busy: slot ${chosen.slot} with ${inFlight}${why}${quick}${renewed}`
     },
   }
 }
 
-/** What a choice has read of the candidates, in their order. */
-class Noted {
+/** What one choice has read of the candidates, in their order. */
+class Readings {
   readonly costs: Float64Array
   readonly latencies: Float64Array
 
@@ -173,7 +166,7 @@ class Noted {
   }
 }
 
-/** Free, or in the second round `short`: busy by short turns only. */
+/** `short`, the second round: accepts loops that are busy in short turns. */
 function isEligible(load: Load, short: boolean): boolean {
   if (!short) return load.isFree
   return load.turnWaitMs < SHORT_TURN_WAIT_MS && load.busyMs < SHORT_TURN_BUSY_MS + SHORT_TURN_BUSY_TURNS * load.turnMs

@@ -1,9 +1,8 @@
-// The candidate with the fewest requests begun and not finished, in proportion to weight. It needs no tuning, and a worker that is slow or stuck gets less
-// by itself. It never waits: what it gives to a busy worker stays behind what that one is at, even when another comes free.
+// Chooses the candidate with the fewest requests in flight, in proportion to weight. It needs no tuning: a slow or stuck worker gets fewer
+// requests by itself. It never waits: a request given to a busy worker stays there, even when another worker turns free.
 
 import type { Candidate, Policy } from '../policy.ts'
-import { comesBefore } from './turn.ts'
-import { costOf } from './weight.ts'
+import { comesBefore, costOf } from './weight.ts'
 
 /** Makes a policy that compares `(inFlight + 1) / weight`. */
 export function leastInFlight(): Policy {
@@ -33,7 +32,7 @@ export function leastInFlight(): Policy {
     },
     explain(candidates) {
       const chosen = choose(candidates)
-      return chosen === undefined ? 'nobody is free' : `least in-flight: slot ${chosen.slot} with ${chosen.load.inFlight}`
+      return chosen === undefined ? 'no worker is free' : `least in-flight: slot ${chosen.slot} with ${chosen.load.inFlight}`
     },
   }
 }

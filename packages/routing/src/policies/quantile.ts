@@ -1,7 +1,7 @@
-// The quantile of a few numbers, at every choice: so in place, in the room of the last time, and without sorting what need not be sorted
-// (quickselect: Hoare, "Algorithm 65: find", 1961).
+// The quantile of a few numbers by quickselect (Hoare, "Algorithm 65: find", 1961). It runs at every choice, so it works in place and
+// allocates nothing.
 
-/** Numbers that are gathered anew for each question. */
+/** Collects numbers for one question at a time; its buffer is used again. */
 export class Quantile {
   private values = new Float64Array(64)
   private count = 0
@@ -19,7 +19,7 @@ export class Quantile {
     this.values[this.count++] = value
   }
 
-  /** The number below which a share of the others lies, 0 to 1, rounded down to one that was added. Of none: 0. Changes their order. */
+  /** The added number below which this share of them lies, 0 to 1; 0 without numbers. Reorders them. */
   at(share: number): number {
     const { values, count } = this
     if (count === 0) return 0

@@ -1,5 +1,5 @@
-// By turn, in proportion to weight and spread evenly: a a b a c a a for weights 5, 1, 1. Smooth weighted round robin as nginx has it
-// (src/http/ngx_http_upstream_round_robin.c). For requests that cost about the same; it does not look at load.
+// Smooth weighted round robin, as in nginx (src/http/ngx_http_upstream_round_robin.c): weights 5, 1, 1 give a a b a c a a.
+// For requests that cost about the same; load is ignored.
 
 import type { Candidate, Policy } from '../policy.ts'
 import { weightOf } from './weight.ts'
@@ -11,7 +11,7 @@ interface Turn {
   seenAt: number
 }
 
-/** Makes a policy that takes the candidates by turn. Each route that it is bound to has turns of its own. */
+/** Makes a policy that takes the candidates in turn. Each route that it is bound to counts its own turns. */
 export function roundRobin(): Policy {
   const turns = new Map<number, Turn>()
   let picks = 0
@@ -51,6 +51,6 @@ export function roundRobin(): Policy {
       return best
     },
     bind: () => roundRobin(),
-    explain: (candidates) => (candidates.length === 0 ? 'nobody is free' : `round robin over ${candidates.length}`),
+    explain: (candidates) => (candidates.length === 0 ? 'no worker is free' : `round robin over ${candidates.length}`),
   }
 }

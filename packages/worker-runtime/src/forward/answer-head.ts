@@ -1,5 +1,5 @@
-// An answer's head on its way to the client. Node writes it once more exactly as the other worker's Node did, and treats it as if an app here
-// had written it; only where this connection differs from the one between the workers does the head.
+// Writes the head of a forwarded answer to the client. Node writes it exactly as the other worker's Node did, as if an app here had written it. It
+// differs only where the client's connection differs from the one between the workers.
 
 import type { IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -9,7 +9,7 @@ const NO_CONTENT = 204
 const NOT_MODIFIED = 304
 const CONTINUE = 100
 
-/** What Node's types leave out. */
+/** Parts of Node that its types leave out. */
 type Response = ServerResponse & { readonly maxRequestsOnConnectionReached?: boolean; readonly _sent100?: boolean }
 
 interface Framing {
@@ -18,7 +18,7 @@ interface Framing {
   hasDisposition: boolean
 }
 
-/** Writes the head. False: only the end of the connection tells the client where the body ends. */
+/** False: the body has no framing, so only the end of the connection tells the client where it ends. */
 export function writeAnswerHead(answer: IncomingMessage, response: Response): boolean {
   const { statusCode = 0, statusMessage, rawHeaders } = answer
   const { hasLength, isChunked, hasDisposition } = framingOf(rawHeaders)
@@ -26,7 +26,7 @@ export function writeAnswerHead(answer: IncomingMessage, response: Response): bo
   const chunks = response.useChunkedEncodingByDefault
   const ends = !response.shouldKeepAlive || response.maxRequestsOnConnectionReached === true || (!chunks && !hasLength)
   const fields = ends || (!chunks && isChunked) ? adapt(rawHeaders, ends, chunks) : rawHeaders
-  // What the other worker's Node has not written, ours shall not add.
+  // Node must not add fields that the other worker's Node has not written.
   response.sendDate = false
   response.removeHeader('Connection')
   response.removeHeader('Transfer-Encoding')
@@ -35,7 +35,7 @@ export function writeAnswerHead(answer: IncomingMessage, response: Response): bo
   return hasLength || (isChunked && chunks) || !hasBody
 }
 
-/** Passes an interim answer (1xx) on, once if it is 100. */
+/** Passes on an interim answer (1xx); 100 only once. */
 export function writeInformation(information: InformationEvent, response: Response): void {
   const { statusCode, statusMessage, rawHeaders } = information
   // RFC 9110 §15.2: not to HTTP/1.0.
@@ -48,7 +48,7 @@ export function writeInformation(information: InformationEvent, response: Respon
   let head = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n`
   for (let at = 0; at < rawHeaders.length; at += 2) head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`
   head += '\r\n'
-  // A response behind others on its connection has no socket yet, and would put its final head before what it is given now.
+  // A response behind others on its connection has no socket yet, and would write its final head before this one.
   if (socket !== null) socket.write(head, 'latin1')
   else response.once('socket', (assigned: Socket) => assigned.write(head, 'latin1'))
 }

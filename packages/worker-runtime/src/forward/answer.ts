@@ -1,4 +1,4 @@
-// The answer to one forwarded request, from the other worker to the client's connection.
+// Passes the answer to one forwarded request from the other worker to the client's connection.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -13,15 +13,15 @@ interface Passed {
   [passingKey]?: AnswerPassing
 }
 
-/** Passes one answer on. The listeners are shared functions that find it on the object they are called for. */
+/** Passes on one answer. The listeners are shared functions, which find this object on the emitter. */
 export class AnswerPassing {
   private readonly answer: IncomingMessage & Passed
   private readonly response: ServerResponse & Passed
-  /** Does the client learn from the answer itself where it ends? */
+  /** Does the framing of the answer tell the client where it ends? */
   private readonly framed: boolean
   private next: 'head' | 'body' | 'nothing more' = 'head'
 
-  /** Writes the head; throws when Node does not write such a head. */
+  /** Writes the head. Throws if Node refuses to write such a head. */
   constructor(answer: IncomingMessage & Passed, response: ServerResponse) {
     this.answer = answer
     this.response = response
@@ -29,29 +29,29 @@ export class AnswerPassing {
     answer[passingKey] = this
     answer.on('data', onData)
     answer.on('end', onEnd)
-    // After the tick in which a body that came with the head is passed on.
+    // Later than the tick that passes on a body which came with the head.
     process.nextTick(flush, this)
   }
 
-  /** The other worker has sent all of it. */
+  /** Has the other worker sent all of the answer? */
   get isComplete(): boolean {
     return this.answer.complete
   }
 
-  /** The answer ends too early: the client's connection ends, never as if the answer were whole. */
+  /** The answer ends too early: breaks the client's connection, so that the answer never looks complete. */
   breakOff(): void {
     const { response } = this
     if (!this.framed && response.socket !== null) reset(response.socket)
     response.destroy()
   }
 
-  /** Lets the head go, which waits for the body. */
+  /** Sends the head, which waits for the body until now. */
   flush(): void {
-    // Not flushHeaders(): it would write the head in UTF-8.
+    // flushHeaders() would write the head in UTF-8.
     if (this.next === 'head' && !this.answer.complete && !this.response.destroyed) this.response.write(NOTHING)
   }
 
-  /** More of the body has come. */
+  /** A part of the body has come. */
   pass(chunk: Buffer): void {
     const { answer, response } = this
     if (response.destroyed) return
@@ -64,12 +64,12 @@ export class AnswerPassing {
     response.on('drain', onDrain)
   }
 
-  /** All of the body has come. */
+  /** The body has ended. */
   finish(): void {
     if (this.next !== 'nothing more' && !this.response.destroyed) this.end()
   }
 
-  /** The client takes more. */
+  /** The client's connection accepts more. */
   resume(): void {
     this.answer.resume()
   }
@@ -103,6 +103,6 @@ function reset(socket: Socket): void {
   try {
     socket.resetAndDestroy()
   } catch {
-    // Only TCP knows a reset.
+    // Only TCP has a reset.
   }
 }

@@ -1,38 +1,38 @@
-// Tells what is under way for a client that its connection has closed.
+// Tells the work that is under way for a client when the client's connection closes.
 
 import type { Socket } from 'node:net'
 
-/** Something that is under way for a client. */
-export interface UnderWay {
+/** Work for a client, such as an exchange. */
+export interface ClientWork {
   /** The client's connection has closed. */
-  leave(): void
+  onClientClose(): void
 }
 
-const underWayKey = Symbol('switchyard.underWay')
+const workKey = Symbol('switchyard.work')
 
 interface ClientSocket extends Socket {
-  [underWayKey]?: Set<UnderWay>
+  [workKey]?: Set<ClientWork>
 }
 
 /**
- * Begins to watch a connection. Not by the response's 'close': one that waits behind others on its connection never hears of the connection's
- * end. One listener for all that is under way on it.
+ * Begins to watch a connection, with one listener for all work on it. The response's 'close' would not do: a response that waits behind others on
+ * its connection never emits it.
  */
-export function watchClient(socket: ClientSocket, underWay: UnderWay): void {
-  let all = socket[underWayKey]
+export function watchClient(socket: ClientSocket, work: ClientWork): void {
+  let all = socket[workKey]
   if (all === undefined) {
     all = new Set()
-    socket[underWayKey] = all
+    socket[workKey] = all
   }
   if (all.size === 0) socket.on('close', onClose)
-  all.add(underWay)
+  all.add(work)
 }
 
-export function unwatchClient(socket: ClientSocket, underWay: UnderWay): void {
-  const all = socket[underWayKey]
-  if (all?.delete(underWay) === true && all.size === 0) socket.off('close', onClose)
+export function unwatchClient(socket: ClientSocket, work: ClientWork): void {
+  const all = socket[workKey]
+  if (all?.delete(work) === true && all.size === 0) socket.off('close', onClose)
 }
 
 function onClose(this: ClientSocket): void {
-  for (const underWay of this[underWayKey] ?? []) underWay.leave()
+  for (const work of this[workKey] ?? []) work.onClientClose()
 }

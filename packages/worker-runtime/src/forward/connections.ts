@@ -1,11 +1,11 @@
-// The connections of one worker to the private sockets of others: kept alive, bounded, and never a reason for the process to stay.
+// The connections of one worker to the private sockets of other workers: kept alive, bounded, and unref'd while idle.
 
 import { Agent, type ClientRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 export interface ForwardConnectionsOptions {
-  /** To one worker, at once. */
+  /** To one worker, at the same time. */
   readonly maxConnections: number
   readonly maxIdleConnections: number
   readonly idleTimeoutMs: number
@@ -17,24 +17,24 @@ interface PrivateSocket extends Socket {
   [isIdle]?: boolean
 }
 
-/** Node's agent, with a worker's socket path as the only name of a target. */
+/** Node's agent, which identifies a target by its socket path alone. */
 export class ForwardConnections extends Agent {
-  private readonly bounds: ForwardConnectionsOptions
+  private readonly options: ForwardConnectionsOptions
   private closed = false
 
-  constructor(bounds: ForwardConnectionsOptions) {
-    // Without a server name the agent would look for one in the header of each request.
-    const options = { keepAlive: true, maxFreeSockets: bounds.maxIdleConnections, servername: '' }
-    super(options)
-    this.bounds = bounds
+  constructor(options: ForwardConnectionsOptions) {
+    // Without a server name the agent would search each request's header for one.
+    const agentOptions = { keepAlive: true, maxFreeSockets: options.maxIdleConnections, servername: '' }
+    super(agentOptions)
+    this.options = options
   }
 
-  /** Has this worker as many requests of ours as it may? */
+  /** Has the target as many requests from this worker as allowed? */
   isFull(socketPath: string): boolean {
-    return (this.sockets[socketPath]?.length ?? 0) >= this.bounds.maxConnections
+    return (this.sockets[socketPath]?.length ?? 0) >= this.options.maxConnections
   }
 
-  /** Ends the idle connections to a worker. */
+  /** Ends the idle connections to one worker. */
   forget(socketPath: string): void {
     for (const socket of [...(this.freeSockets[socketPath] ?? [])]) socket.destroy()
   }
@@ -51,11 +51,11 @@ export class ForwardConnections extends Agent {
 
   override createConnection(options: object): Socket {
     const socket: PrivateSocket = connect({ path: this.getName(options) })
-    // What Node writes without naming an encoding is a head: its characters are bytes.
+    // Node writes a head without naming an encoding; its characters are bytes.
     socket.setDefaultEncoding('latin1')
-    socket.setTimeout(this.bounds.idleTimeoutMs)
+    socket.setTimeout(this.options.idleTimeoutMs)
     socket.on('timeout', endIdle)
-    // For the moments between two requests, when nobody else listens.
+    // Between two requests there is no other listener.
     socket.on('error', ignore)
     return socket
   }

@@ -1,27 +1,27 @@
-// One forwarded request and its answer.
+// One forwarded request and its answer, in the worker that has the client's connection.
 
 import { ClientRequest, type IncomingMessage, type InformationEvent, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerPassing } from './answer.ts'
 import { writeInformation } from './answer-head.ts'
-import { type Choose, ForwardAttempts, type ForwardParts, isIdempotent, type RefusalStatus, refusalText, wasUnread } from './attempts.ts'
+import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText, wasUnread } from './attempts.ts'
 import { unwatchClient, watchClient } from './clients.ts'
 import { fieldsOf } from './forwarded-field.ts'
 import { RequestSending } from './request.ts'
 
-/** An app's own server sets no bound to its response heads, but a buffer has one. */
+/** A server does not bound its response heads, but our buffer needs a bound. */
 const MAX_ANSWER_HEAD_BYTES = 1024 * 1024
 
 const CLOSE = /close/i
 
-// Taken when this module is loaded, before the app: what a tracing or mocking library puts there later is for the app's own requests.
+// Read before the app is loaded. A tracing or mocking library that replaces the class later means the app's own requests.
 const NodeRequest = ClientRequest
 
 const exchangeKey = Symbol('switchyard.exchange')
 
 type Upstream = ClientRequest & { [exchangeKey]?: Exchange }
 
-/** Owns one request until its answer has come. */
+/** Owns one request until its answer is complete. */
 export class Exchange extends ForwardAttempts {
   private readonly request: IncomingMessage
   private readonly response: ServerResponse
@@ -32,8 +32,8 @@ export class Exchange extends ForwardAttempts {
   private error: Error | undefined
   private answer: AnswerPassing | undefined
 
-  constructor(parts: ForwardParts, request: IncomingMessage, response: ServerResponse, choose: Choose, serveHere: () => void) {
-    super(parts, choose, serveHere)
+  constructor(options: ForwardOptions, request: IncomingMessage, response: ServerResponse, choose: Choose, serveHere: () => void) {
+    super(options, choose, serveHere)
     this.request = request
     this.response = response
     this.sending = new RequestSending(request)
@@ -46,35 +46,35 @@ export class Exchange extends ForwardAttempts {
     void this.ask()
   }
 
-  leave(): void {
-    this.over = true
+  onClientClose(): void {
+    this.isOver = true
     this.upstream?.destroy()
   }
 
   protected override send(socketPath: string): void {
-    const { parts, request } = this
-    if (parts.connections.isFull(socketPath)) return this.refuse(503)
+    const { options, request } = this
+    if (options.connections.isFull(socketPath)) return this.refuse(503)
     this.socketPath = socketPath
     this.connected = false
     this.error = undefined
     let upstream: Upstream
     try {
       upstream = new NodeRequest({
-        agent: parts.connections,
+        agent: options.connections,
         socketPath,
         method: request.method,
         path: request.url,
-        headers: fieldsOf(request, parts.token),
+        headers: fieldsOf(request, options.token),
         maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
       })
     } catch {
-      // A head that a lenient parser took and Node's client does not write.
+      // A lenient parser accepted a head that Node's client refuses to write.
       return this.refuse(502)
     }
     this.upstream = upstream
     upstream[exchangeKey] = this
     upstream.maxHeadersCount = 0
-    // The other worker's parser takes nothing more behind such a request, whatever the app says of the connection.
+    // The other worker's parser accepts nothing behind such a request, whatever the app says about the connection.
     if (CLOSE.test(request.headers.connection ?? '')) upstream.shouldKeepAlive = false
     upstream.on('socket', onSocket)
     upstream.on('information', onInformation)
@@ -83,21 +83,21 @@ export class Exchange extends ForwardAttempts {
     upstream.on('close', onClose)
   }
 
-  /** The connection stands. Until now nothing was taken from the client, so that another worker could still have all of it. */
+  /** The connection is established. Until now nothing was read from the client, so that another worker could still get the whole request. */
   connect(): void {
-    if (this.over || this.upstream === undefined) return
+    if (this.isOver || this.upstream === undefined) return
     this.connected = true
     this.sending.begin(this.upstream)
   }
 
   /** An interim answer has come. */
   inform(information: InformationEvent): void {
-    if (!this.over) writeInformation(information, this.response)
+    if (!this.isOver) writeInformation(information, this.response)
   }
 
   /** The answer begins. */
   accept(answer: IncomingMessage): void {
-    if (this.over || this.response.destroyed) return void this.upstream?.destroy()
+    if (this.isOver || this.response.destroyed) return void this.upstream?.destroy()
     try {
       this.answer = new AnswerPassing(answer, this.response)
     } catch {
@@ -106,20 +106,20 @@ export class Exchange extends ForwardAttempts {
     }
   }
 
-  /** The connection to the worker is broken; it will close. */
+  /** The connection to the worker broke, and will close. */
   fail(error: Error): void {
     this.error = error
-    // Now, for Node may take the end of the connection for the end of the answer.
+    // Break off at once: Node may treat the end of the connection as the end of the answer.
     if (this.answer !== undefined && !this.answer.isComplete) this.breakOff(this.answer)
   }
 
   /** Nothing more comes from the worker. */
   close(): void {
-    if (this.over) return
+    if (this.isOver) return
     if (this.answer !== undefined) return this.answer.isComplete ? this.finish() : this.breakOff(this.answer)
     const { sending } = this
     const repeatable = sending.isWhole && (wasUnread(this.error) || (sending.isWithoutBody && isIdempotent(this.request.method)))
-    void this.lose(this.socketPath, { refused: !this.connected, error: this.error, repeatable })
+    void this.onLoss(this.socketPath, { refused: !this.connected, error: this.error, repeatable })
   }
 
   protected override refuse(status: RefusalStatus): void {
@@ -151,7 +151,7 @@ export class Exchange extends ForwardAttempts {
   }
 
   private finish(): void {
-    this.over = true
+    this.isOver = true
     unwatchClient(this.request.socket, this)
     this.sending.stop()
   }

@@ -1,5 +1,4 @@
-// The field that a worker adds to a request which it forwards. It stands behind the client's own fields, so that all after them is what was
-// added on the way:
+// The field that a worker adds to a forwarded request. It stands behind the client's own fields, so everything from it on was added by us:
 //
 //   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port>
 //   switchyard-withheld: <place among the client's fields> <name> <value>
@@ -13,12 +12,12 @@ const FORWARDED = 'switchyard-forwarded'
 const WITHHELD = 'switchyard-withheld'
 const UNKNOWN = '-'
 
-/** A request of its own, a connection that belongs to one client from now on, or a question of the primary, which is nobody's client. */
+/** A single request, a connection that serves one client from now on, or a health probe of the primary. */
 export type ForwardKind = 'request' | 'tunnel' | 'probe'
 
-/** What the other worker is told of the client. */
+/** What the field says of the client. */
 export interface ClientFacts {
-  /** As it came, for comparing. */
+  /** The field as received, for comparison. */
   readonly text: string
   readonly kind: ForwardKind
   readonly httpVersion: string
@@ -33,16 +32,16 @@ const addressesKey = Symbol('switchyard.addresses')
 
 interface ClientSocket extends Socket {
   readonly encrypted?: boolean
-  /** The last four words of the field, the same for all requests of a connection. */
+  /** The last five words of the field, the same for all requests of a connection. */
   [addressesKey]?: string
 }
 
-/** The client's fields and ours, for a request that Node's own client writes. */
+/** The client's fields and the added ones, for a request that Node's client writes. */
 export function fieldsOf(request: IncomingMessage, token: string): string[] {
   const { headers, rawHeaders, method } = request
   const fields = withheldFrom(request)
   const added = fields === undefined ? [] : fields.withheld
-  // Node's client would add `Transfer-Encoding: chunked`, and the other server would refuse HTTP/1.1 without Host.
+  // Without a length, Node's client would add `Transfer-Encoding: chunked`. Without Host, the other server would refuse HTTP/1.1.
   const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   if (!hasLength && method !== 'GET' && method !== 'HEAD') added.push('Content-Length', '0')
   if (headers.host === undefined) added.push('Host', UNKNOWN)
@@ -62,19 +61,19 @@ export function headOf(request: IncomingMessage, token: string): string {
   return `${head}${FORWARDED}: ${fieldValue(request, token, 'tunnel')}\r\n\r\n`
 }
 
-/** The field of a probe, which the primary sends last. The app sees a client on this machine. */
+/** The field of a probe, which the primary adds last. The app sees a client on this machine. */
 export function probeField(token: string): [name: string, value: string] {
   return [FORWARDED, `${token} probe 1.1 plain 127.0.0.1 ${UNKNOWN} 127.0.0.1 ${UNKNOWN}`]
 }
 
-/** The place of our field among the raw ones; -1: there is none. */
+/** The index of our field among the raw fields; negative if there is none. */
 export function placeOfField(rawHeaders: readonly string[]): number {
   let at = rawHeaders.length - 2
   while (at >= 0 && rawHeaders[at] !== FORWARDED) at -= 2
   return at
 }
 
-/** What the field says; undefined: it has no right token. `last`: what the one before said, which is often the same. */
+/** Parses the field; undefined without the right token. `last`: the previous facts on this connection, which are often the same. */
 export function readField(value: string, token: Buffer, last: ClientFacts | undefined): ClientFacts | undefined {
   const given = Buffer.from(value.slice(0, token.length), 'latin1')
   if (given.length !== token.length || !timingSafeEqual(given, token)) return undefined
@@ -94,7 +93,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
   }
 }
 
-/** Puts the fields back that were withheld, if any; `added`: all that came behind the client's fields. */
+/** Restores withheld fields; true if there were any. `added`: all fields behind the client's own. */
 export function restoreWithheld(rawHeaders: string[], added: readonly string[]): boolean {
   let any = false
   for (let at = 0; at < added.length; at += 2) {
@@ -119,8 +118,8 @@ function fieldValue(request: IncomingMessage, token: string, kind: ForwardKind):
 }
 
 /**
- * Fields that mean nothing where they stand, but would mean something between our own processes: `Expect` in HTTP/1.0, for which the other
- * server would act, and `Trailer` without chunks, which Node's client refuses to send. Nearly always there are none.
+ * Withholds fields that mean nothing in the client's request, but would mean something between the workers: `Expect` in HTTP/1.0, which the other
+ * server would obey, and `Trailer` without chunks, which Node's client refuses to send. They are rare.
  */
 function withheldFrom({ headers, rawHeaders, httpVersion }: IncomingMessage): { kept: string[]; withheld: string[] } | undefined {
   const expect = headers.expect !== undefined && httpVersion !== '1.1'

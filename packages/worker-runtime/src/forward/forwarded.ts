@@ -1,26 +1,26 @@
-// The receiving side of a forward, from the point of view of the worker that shall serve: a request that came over its private socket looks to
-// the app as the client sent it to the other worker, and so does the socket it came on.
+// The receiving side of a forward, in the worker that serves the request. A request over its private socket looks to the app as the client sent it
+// to the other worker, and so does its socket.
 
 import { type IncomingHttpHeaders, type IncomingMessage, maxHeaderSize } from 'node:http'
 import { isIPv6, type Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
 
-/** A head that the other worker's limits let through must pass here with what it added. */
+/** A head that passed the other worker's limits must pass here together with the added fields. */
 const HEAD_GROWTH = 4
 const ADDED_BYTES = 1024
 
 const factsKey = Symbol('switchyard.facts')
 
-/** A connection between two workers. It carries requests of one client after the other, one at a time. */
+/** A connection between two workers. It carries one request at a time, of changing clients. */
 interface PrivateSocket extends Socket {
-  /** Of the request that is on it, or was last; null before the first. Absent on other sockets. */
+  /** The facts of the present or last request; null before the first. Absent on other sockets. */
   [factsKey]?: ClientFacts | null
-  /** Node's own: the response that is on it. */
+  /** Node's own: the response under way. */
   readonly _httpMessage?: object | null
 }
 
-/** Does a connection belong to another worker, which sends requests of its clients over it? */
+/** Does another worker send its clients' requests over this connection? */
 export function isBetweenWorkers(socket: Socket): boolean {
   return (socket as PrivateSocket)[factsKey] !== undefined
 }
@@ -41,12 +41,11 @@ export class ForwardedRequests {
     this.token = Buffer.from(token, 'latin1')
   }
 
-  /** Is there a connection between workers at all? */
   get hasConnections(): boolean {
     return this.connections > 0
   }
 
-  /** Takes a connection that came over the private listener; `announce` must emit this event with it. */
+  /** Accepts a connection of the private listener. `announce` must emit the event with the socket. */
   accept(socket: Socket, announce: (event: 'connection' | 'secureConnection', socket: Socket) => boolean): boolean {
     ;(socket as PrivateSocket)[factsKey] = null
     Object.defineProperties(socket, asTheClients)
@@ -54,12 +53,12 @@ export class ForwardedRequests {
     socket.once('close', () => this.connections--)
     const { server } = this
     const { maxHeaderSize: size, maxHeadersCount: count } = server
-    // The parser of a connection takes its limits when the connection is announced.
+    // A parser reads its limits when its connection is announced.
     server.maxHeaderSize = (size || maxHeaderSize) * HEAD_GROWTH + ADDED_BYTES
     server.maxHeadersCount = 0
     try {
       if (!speaksTls(server)) return announce('connection', socket)
-      // Between our own processes there is no TLS; a server of HTTP/2 is told that HTTP/1 was agreed on.
+      // There is no TLS between workers. An HTTP/2 server must see that HTTP/1.1 was negotiated.
       Object.defineProperty(socket, 'alpnProtocol', { configurable: true, value: 'http/1.1' })
       return announce('secureConnection', socket)
     } finally {
@@ -68,7 +67,7 @@ export class ForwardedRequests {
     }
   }
 
-  /** Is it a forwarded one? Then makes it look as the client sent it. */
+  /** Makes a forwarded request look as the client sent it. False: it is not forwarded. */
   restore(request: IncomingMessage): boolean {
     const socket = request.socket as PrivateSocket
     const last = socket[factsKey]
@@ -77,7 +76,7 @@ export class ForwardedRequests {
     const place = placeOfField(rawHeaders)
     const facts = place < 0 ? undefined : readField(rawHeaders[place + 1] as string, this.token, last ?? undefined)
     if (facts === undefined) {
-      // After a tunnel's first request its client may send more, to a server that answered it as an ordinary one.
+      // A server may answer an upgrade as an ordinary request. Then the client sends further requests through the tunnel.
       if (last?.kind === 'tunnel') return true
       socket[factsKey] = null
       return false
@@ -89,20 +88,20 @@ export class ForwardedRequests {
   }
 }
 
-/** Does the primary ask how this worker is? Of a request that was restored. */
+/** Is a restored request a health probe of the primary? */
 export function isProbe({ socket }: IncomingMessage): boolean {
   return (socket as PrivateSocket)[factsKey]?.kind === 'probe'
 }
 
-/** Did it come over the private socket without proof that it is one of ours who sends it? Of a request that was not restored. */
-export function isStranger({ socket }: IncomingMessage): boolean {
+/** Did a request that was not restored come over the private socket, without the token? */
+export function lacksToken({ socket }: IncomingMessage): boolean {
   return (socket as PrivateSocket)[factsKey] === null
 }
 
 function cutFields(request: IncomingMessage, place: number): void {
   const { headers, rawHeaders } = request
   const added = rawHeaders.splice(place)
-  // Backwards: an object whose last property is deleted stays a fast one.
+  // Backwards, because V8 keeps an object fast when its last property is deleted.
   for (let at = added.length - 2; at >= 0; at -= 2) restoreField(headers, rawHeaders, added[at] as string)
   if (restoreWithheld(rawHeaders, added)) request.headers = inOrder(headers, rawHeaders)
   Object.defineProperty(request, 'headersDistinct', distinctHeaders)
@@ -124,7 +123,7 @@ function inOrder(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): I
   return ordered
 }
 
-/** The client's own values of a field; only a client that guesses our names has some of those that were added. */
+/** The client's own values of an added field. There are some only if a client guesses our names. */
 function valuesOf(rawHeaders: readonly string[], name: string): string | undefined {
   let values: string | undefined
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -142,7 +141,7 @@ function setVersion(request: IncomingMessage, version: string): void {
   request.httpVersionMinor = Number(minor)
 }
 
-// Node counts the fields before we cut some off, and makes this object later.
+// Node counts the fields before the added ones are cut off, and builds this object later.
 const distinctHeaders: PropertyDescriptor & ThisType<IncomingMessage> = {
   configurable: true,
   get() {
@@ -174,7 +173,7 @@ const asTheClients: PropertyDescriptorMap & ThisType<PrivateSocket> = {
       return address === undefined ? {} : { address, family, port }
     },
   },
-  // Who closes an idle connection may lose a request that is on its way, so only the worker that sends them does.
+  // Closing an idle connection may lose a request that is on its way, so only the sending worker closes it.
   setTimeout: {
     configurable: true,
     writable: true,

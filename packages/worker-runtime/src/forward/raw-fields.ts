@@ -1,12 +1,12 @@
-// Header fields as they are on the wire: names and values in turn, in order, with their case and duplicates; each character is a byte.
+// Header fields as on the wire: names and values in turn, in order, with case and duplicates. Each character is a byte.
 
 import type { OutgoingMessage } from 'node:http'
 
 const NOT_ASCII = /[\x80-\xff]/
 
 /**
- * Node encodes the value of `Content-Disposition` once more when a `Content-Length` stands before it (nodejs/node#46528). These are the fields
- * from which it then makes those that were given.
+ * Node encodes the value of `Content-Disposition` again when a `Content-Length` stands before it (nodejs/node#46528). Returns fields from which
+ * Node then produces the given ones.
  */
 export function beforeNodeEncodes(fields: readonly string[]): readonly string[] {
   let changed: string[] | undefined
@@ -23,7 +23,7 @@ export function beforeNodeEncodes(fields: readonly string[]): readonly string[] 
   return changed ?? fields
 }
 
-/** Is this the name of the field? `lowerCase`: in lower case. */
+/** Compares a field name. `lowerCase`: the wanted name in lower case. */
 export function isField(name: string, lowerCase: string): boolean {
   return name.length === lowerCase.length && name.toLowerCase() === lowerCase
 }
@@ -36,6 +36,6 @@ export function addTrailers(message: OutgoingMessage, fields: readonly string[])
   try {
     message.addTrailers(pairs)
   } catch {
-    // A lenient parser takes characters that Node does not write; a message is whole without its trailers.
+    // A lenient parser accepts characters that Node refuses to write. The message is complete without its trailers.
   }
 }

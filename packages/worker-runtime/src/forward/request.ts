@@ -1,10 +1,10 @@
-// The body of one forwarded request, from the client's connection to the other worker.
+// Sends one forwarded request from the client's connection to the other worker.
 
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { addTrailers } from './raw-fields.ts'
 
-/** A request no larger than this beside its head leaves in one write and is read in one read. */
+/** A body up to this size leaves in one write with its head, and is read in one read. */
 const MAX_WHOLE_BYTES = 8 * 1024
 
 const sendingKey = Symbol('switchyard.sending')
@@ -13,16 +13,16 @@ interface Sent {
   [sendingKey]?: RequestSending
 }
 
-/** Sends one request, as often as it may. The listeners are shared functions that find it on the object they are called for. */
+/** Sends one request, again if it is repeatable. The listeners are shared functions, which find this object on the emitter. */
 export class RequestSending {
   private readonly request: IncomingMessage & Sent
   private readonly hasBody: boolean
-  /** 0: it is not told. */
+  /** From Content-Length; 0 without one. */
   private readonly length: number
   private upstream: ClientRequest | undefined
-  /** What is to be sent next. */
+  /** The part to send next. */
   private next: 'nothing yet' | 'head' | 'body' | 'nothing more' = 'nothing yet'
-  /** A body that was there whole and left together with the head. */
+  /** A body that was at hand completely and left together with the head. */
   private whole: Buffer | undefined
 
   constructor(request: IncomingMessage) {
@@ -32,12 +32,12 @@ export class RequestSending {
     this.hasBody = this.length !== 0 || headers['transfer-encoding'] !== undefined
   }
 
-  /** Nothing has been read off the request: the app can have it. */
+  /** Nothing of the body has been read, so the app can still have the request. */
   get isUntouched(): boolean {
     return this.next === 'nothing yet'
   }
 
-  /** All of the request is at hand, and left in one piece if it left. */
+  /** The whole request is at hand; if it was sent, then in one piece. */
   get isWhole(): boolean {
     return !this.hasBody || this.whole !== undefined
   }
@@ -46,14 +46,14 @@ export class RequestSending {
     return !this.hasBody
   }
 
-  /** Sends it; `upstream` is connected. */
+  /** `upstream` is connected. */
   begin(upstream: ClientRequest): void {
     this.upstream = upstream
     if (!this.hasBody) upstream.end()
     else if (this.whole !== undefined) this.end(this.whole)
     else {
       const { request } = this
-      // The head leaves with the first of the body, if that has come, and Node has not sent it already.
+      // The head leaves with the first part of the body, if that is here, unless Node has already sent the head (Expect).
       this.next = request.readableLength > 0 && request.headers.expect === undefined ? 'head' : 'body'
       if (this.next === 'body') upstream.flushHeaders()
       request[sendingKey] = this
@@ -62,7 +62,7 @@ export class RequestSending {
     }
   }
 
-  /** The answer has come before the end of the request, or none will: the rest is for nobody. */
+  /** The answer came before the end of the request, or none will come: the rest of the body is discarded. */
   stop(): void {
     if (this.next !== 'head' && this.next !== 'body') return
     this.next = 'nothing more'
@@ -71,10 +71,10 @@ export class RequestSending {
     this.request.resume()
   }
 
-  /** More of the body has come. */
+  /** A part of the body has come. */
   pass(chunk: Buffer): void {
     const { request, upstream } = this
-    // Node tells of a body's end a little later than of its last part.
+    // Node emits 'end' a little later than the last part.
     if (chunk.length === this.length || (request.complete && request.readableLength === 0)) {
       if (this.next === 'head' && chunk.length <= MAX_WHOLE_BYTES) this.whole = chunk
       return this.end(chunk)
@@ -84,17 +84,17 @@ export class RequestSending {
     request.pause()
     const socket: (Socket & Sent) | null = upstream.socket
     if (socket === null) return
-    // Not the request's own 'drain': Node forgets it when the answer comes before the end of the request.
+    // The socket's 'drain': Node does not emit the request's own when the answer comes before the end of the request.
     socket[sendingKey] = this
     socket.once('drain', onDrain)
   }
 
-  /** All of the body has come. */
+  /** The body has ended. */
   finish(): void {
     if (this.next !== 'nothing more') this.end()
   }
 
-  /** The other worker takes more. */
+  /** The connection to the other worker accepts more. */
   resume(): void {
     this.request.resume()
   }

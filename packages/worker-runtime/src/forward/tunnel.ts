@@ -1,37 +1,44 @@
-// A forwarded upgrade: the request's head goes to the other worker, and from then on every byte passes in both directions as it is, the answer's
-// head among them.
+// A forwarded upgrade: sends the request's head to the other worker, then passes every byte in both directions unchanged, including the head of the
+// answer.
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Choose, ForwardAttempts, type ForwardParts, isIdempotent, type RefusalStatus, refusalText } from './attempts.ts'
+import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText } from './attempts.ts'
 import { headOf } from './forwarded-field.ts'
 
 /** Owns the client's connection and the one to the worker until both have ended. */
 export class Tunnel extends ForwardAttempts {
   private readonly request: IncomingMessage
   private readonly socket: Duplex
-  private readonly head: Buffer
+  private readonly upgradeHead: Buffer
   private upstream: Socket | undefined
 
-  constructor(parts: ForwardParts, request: IncomingMessage, socket: Duplex, head: Buffer, choose: Choose, serveHere: () => void) {
-    super(parts, choose, serveHere)
+  constructor(
+    options: ForwardOptions,
+    request: IncomingMessage,
+    socket: Duplex,
+    upgradeHead: Buffer,
+    choose: Choose,
+    serveHere: () => void,
+  ) {
+    super(options, choose, serveHere)
     this.request = request
     this.socket = socket
-    this.head = head
+    this.upgradeHead = upgradeHead
   }
 
   begin(): void {
     const { socket } = this
     if (socket.destroyed) return
-    // Node has taken its own listener off an upgraded connection.
+    // Node has removed its own 'error' listener from an upgraded connection.
     socket.on('error', ignore)
-    socket.on('close', this.leave)
+    socket.on('close', this.onClientClose)
     void this.ask()
   }
 
   protected override send(socketPath: string): void {
-    const { request, socket, head, parts } = this
+    const { request, socket, upgradeHead, options } = this
     const upstream = connect({ path: socketPath, allowHalfOpen: true })
     this.upstream = upstream
     let connected = false
@@ -40,9 +47,9 @@ export class Tunnel extends ForwardAttempts {
     let error: Error | undefined
     upstream.once('connect', () => {
       connected = true
-      const text = headOf(request, parts.token)
+      const text = headOf(request, options.token)
       upstream.write(text, 'latin1')
-      if (head.length > 0) upstream.write(head)
+      if (upgradeHead.length > 0) upstream.write(upgradeHead)
       sentFirst = upstream.bytesWritten
       socket.pipe(upstream)
     })
@@ -59,15 +66,15 @@ export class Tunnel extends ForwardAttempts {
     })
     upstream.once('close', () => {
       if (answered) this.closed(upstream)
-      else if (!this.over) {
+      else if (!this.isOver) {
         const repeatable = upstream.bytesWritten <= sentFirst && isIdempotent(request.method)
-        void this.lose(socketPath, { refused: !connected, error, repeatable })
+        void this.onLoss(socketPath, { refused: !connected, error, repeatable })
       }
     })
   }
 
   protected override refuse(status: RefusalStatus): void {
-    this.over = true
+    this.isOver = true
     const { socket } = this
     const text = refusalText(status)
     const retry = status === 503 ? 'Retry-After: 1\r\n' : ''
@@ -76,27 +83,27 @@ export class Tunnel extends ForwardAttempts {
   }
 
   protected override cut(): void {
-    this.over = true
+    this.isOver = true
     this.socket.destroy()
   }
 
   protected override release(): boolean {
-    this.over = true
+    this.isOver = true
     this.socket.off('error', ignore)
-    this.socket.off('close', this.leave)
-    // A pipe to a worker that failed has paused it: as Node gives it to an app, it is neither paused nor flowing.
+    this.socket.off('close', this.onClientClose)
+    // A pipe to a worker that failed has paused the socket. Node gives it to an app neither paused nor flowing.
     if (this.upstream !== undefined) (this.socket as { readableFlowing: boolean | null }).readableFlowing = null
     return true
   }
 
-  /** The client's connection has closed. If both its directions had ended, the last bytes to the worker are still on their way. */
-  private readonly leave = (): void => {
-    this.over = true
+  /** The client's connection has closed. If both directions had ended, the last bytes to the worker are still on their way. */
+  private readonly onClientClose = (): void => {
+    this.isOver = true
     if (!hasEnded(this.socket)) this.upstream?.destroy()
   }
 
   private closed(upstream: Socket): void {
-    this.over = true
+    this.isOver = true
     if (!hasEnded(upstream)) this.socket.destroy()
   }
 }

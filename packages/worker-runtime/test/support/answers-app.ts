@@ -1,4 +1,4 @@
-// An app with one path for each shape of answer.
+// An app with one path per shape of answer.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
@@ -66,7 +66,7 @@ const answers: Record<string, Answer> = {
   '/own-date': (_request, response) => response.setHeader('Date', 'yesterday').end('x'),
   '/keep-alive': (_request, response) => response.writeHead(200, { Connection: 'keep-alive', 'Keep-Alive': 'timeout=77' }).end('x'),
   '/trailers': (request, response) => {
-    // Node throws where no trailers can be.
+    // Node throws where trailers are impossible.
     if (request.method !== 'HEAD') response.writeHead(200, ['Trailer', 'X-Sum, x-twice'])
     response.write('body')
     response.addTrailers([
@@ -115,7 +115,7 @@ const answers: Record<string, Answer> = {
   '/echo': echo,
 }
 
-/** What the app saw, as JSON; the client's port is left out. */
+/** What the app saw, as JSON, without the client's port. */
 export function echo(request: IncomingMessage, response: ServerResponse): void {
   const parts: Buffer[] = []
   request.on('data', (part: Buffer) => parts.push(part))
@@ -136,10 +136,10 @@ function many(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, at) => [name, String(at)]).flat()
 }
 
-/** The paths of this app, but for `/echo` and `/last`. */
+/** The paths of this app except `/echo` and `/last`. */
 export const shapes: readonly string[] = Object.keys(answers).filter((path) => path !== '/echo' && path !== '/last')
 
-/** Answers by path, whatever the query is. */
+/** Answers by path; the query is ignored. */
 export function answersApp(server: Pick<Server, 'on'>): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const path = (request.url as string).split('?')[0] as string

@@ -1,4 +1,4 @@
-// What a drain promises whatever moves the connections, and what each channel promises besides. A suite of a channel calls it with its transport.
+// The promises of a drain, common ones and those of one channel. The suite of each channel runs these cases with its transport.
 
 import type { Transport } from '@switchyard/handoff'
 import { assert, type suite } from '../../../../test/suite.ts'
@@ -9,7 +9,7 @@ import { SmallPrimary, type SmallWorker, type WorkerOptions } from './small-prim
 
 export interface DrainCases {
   readonly transport: Transport
-  /** Do connections move to the primary? Else they end, after a response that says so or when nothing comes on them. */
+  /** Do connections move to the primary? Else they end, with a response or when they are silent. */
   readonly moves: boolean
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly rounds: number
@@ -28,7 +28,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
   const start = (options: WorkerOptions = {}) => primary.start({ ...options, app: { ...(tls && { tls }), ...options.app } })
   const newClient = () => new Client(primary.port, tls !== undefined)
 
-  /** Two workers: connections go to the first, and to the second from the moment when the first drains. */
+  /** Two workers: connections go to the first until it drains, then to the second. */
   async function pair(options: WorkerOptions = {}): Promise<{ old: SmallWorker; young: SmallWorker; drain(spreadMs?: number): void }> {
     const [old, young] = await Promise.all([start(options), start(options)])
     primary.choose = () => old
@@ -55,7 +55,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       await silent.ask(get('/'))
       drain()
       if (moves) {
-        await old.hears('drained')
+        await old.untilMessage('drained')
         assert.equal(
           primary.restsOf(old).map(({ route, restMs }) => [route, restMs]),
           [
@@ -75,7 +75,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
         assert.is(silent.wire.error, undefined)
         silent.wire.end()
         client.wire.end()
-        await old.hears('drained')
+        await old.untilMessage('drained')
       }
       assert.is(old.count('drained'), 1)
       for (const { wire } of [client, silent]) wire.destroy()
@@ -83,17 +83,17 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     },
   )
 
-  test('a request that is under way when the drain begins is answered; then its connection goes', async () => {
+  test('a request under way when the drain begins is answered; then its connection moves or ends', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [held, begun] = [newClient(), newClient()]
     held.wire.write(get('/hold'))
     begun.wire.write(get('/stream'))
-    await old.untilTold('held /hold')
-    await old.untilTold('held /stream')
+    await old.untilAppMessage('held /hold')
+    await old.untilAppMessage('held /stream')
     await begun.wire.untilText('begun')
     drain()
-    await old.untilTold('drains')
-    old.tell('release')
+    await old.untilAppMessage('drains')
+    old.sendToApp('release')
     const answer = await held.answer()
     assert.is(answer.pid, old.pid)
     assert.is(answer.says, moves ? 'keep-alive' : 'close')
@@ -101,59 +101,59 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) {
       for (const client of [held, begun]) assert.is((await client.ask(get('/'))).pid, young.pid)
     } else {
-      // Its head had said keep-alive, so it ends when nothing comes on it.
+      // The head said keep-alive, so the connection ends when it is silent.
       await begun.wire.untilEnd()
       await held.wire.untilEnd()
       assert.is(begun.wire.error, undefined)
     }
     for (const { wire } of [held, begun]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
-  test('pipelined requests that were read are answered here, all of them', async () => {
+  test('pipelined requests that were read are all answered here', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
     client.wire.write(get('/hold') + get('/hold') + get('/'))
-    await until(() => old.told.filter((what) => what === 'held /hold').length === 2, 10_000, 'both')
+    await until(() => old.appMessages.filter((what) => what === 'held /hold').length === 2, 10_000, 'both')
     drain()
-    await old.untilTold('drains')
-    old.tell('release')
+    await old.untilAppMessage('drains')
+    old.sendToApp('release')
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(new RegExp(`x-pid: ${old.pid}`, 'g'))?.length, 3)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     else await client.wire.untilEnd()
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
-  test('pipelined requests that come while it drains are answered, all of them', async () => {
+  test('pipelined requests that come during the drain are all answered', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const client = newClient()
     client.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
-    await old.untilTold('drains')
+    await old.untilAppMessage('drains')
     client.wire.write(get('/hold') + get('/hold'))
-    await until(() => old.told.filter((what) => what === 'held /hold').length === 3, 10_000, 'all')
-    old.tell('release')
+    await until(() => old.appMessages.filter((what) => what === 'held /hold').length === 3, 10_000, 'all')
+    old.sendToApp('release')
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
     client.wire.destroy()
     await end(old, young)
   })
 
-  test('of pipelined requests that are answered as they come only the last one says that it is', async () => {
+  test('of pipelined requests only the last answer says that the connection ends', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'quick' } })
     const [client, holder] = [newClient(), newClient()]
     holder.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
-    await old.untilTold('drains')
-    // As one with a ticket, for an idle connection would have moved.
+    await old.untilAppMessage('drains')
+    // Sent with a ticket, because an idle connection would have moved.
     primary.choose = () => old
     client.wire.write(get('/at-once') + get('/at-once') + get('/at-once'))
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
@@ -162,22 +162,22 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(old, young)
   })
 
-  test('a body that is half sent is read to its end', async () => {
+  test('a half-sent body is read to its end', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     const head = 'POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n'
     client.wire.write(`${head}0123456789`)
-    await old.untilTold('had 10')
+    await old.untilAppMessage('had 10')
     drain()
     const answer = await client.ask('0123456789', /\r\n\r\n[0-9a-f]{64}$/)
     assert.is(answer.pid, old.pid)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
-  test('a body that is half sent when its answer is there already is read to its end', async () => {
+  test('a half-sent body whose answer is already there is read to its end', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     const answer = await client.ask('POST /early HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n0123456789', 'early')
@@ -187,17 +187,17 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) await until(() => primary.restsOf(old).length === 1, 5000, 'it has moved')
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
-  test('half a head that was read is answered here when the other half has come', async () => {
+  test('a request whose head was half read is answered here', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
     client.wire.write('GET / HTTP/1.1\r\nHo')
-    // The same worker answers another behind it: then it has read that half.
+    // An answer of the same worker to another request shows that it has read that half.
     const other = newClient()
     await other.ask(get('/'))
     await other.ask(get('/'))
@@ -207,7 +207,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     assert.is(pid, old.pid)
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     for (const { wire } of [client, other]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -217,12 +217,12 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     'with an empty line behind it': `${get('/')}\r\n`,
   }
   for (const [name, bytes] of Object.entries(odd)) {
-    test(`a connection whose last request is ${name} goes as any other`, async () => {
+    test(`a connection whose last request is ${name} moves or ends as any other`, async () => {
       const { old, young, drain } = await pair()
       const client = newClient()
       await client.ask(bytes, /\r\n\r\n(ok|[0-9a-f]{64})$/)
       drain()
-      await old.hears('drained')
+      await old.untilMessage('drained')
       if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
       else await client.wire.untilEnd()
       client.wire.destroy()
@@ -230,27 +230,27 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     })
   }
 
-  test('a connection that ends with its last response ends, and goes nowhere', async () => {
+  test('a connection that ends with its last response does not move', async () => {
     const { old, young, drain } = await pair()
     const asked = ['GET /hold HTTP/1.0\r\n\r\n', 'GET /hold HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n']
     const clients = asked.map((bytes) => newClient().write(bytes))
-    await until(() => old.told.length === asked.length, 10_000, 'all')
+    await until(() => old.appMessages.length === asked.length, 10_000, 'all')
     drain()
-    old.tell('release')
+    old.sendToApp('release')
     for (const { wire } of clients) {
       assert.match(await wire.untilEnd(), /Connection: close[\s\S]*\r\n\r\nok$/)
       wire.destroy()
     }
-    await old.hears('drained')
+    await old.untilMessage('drained')
     assert.equal(primary.restsOf(old), [])
     await end(old, young)
   })
 
-  test('who comes while it drains is served; when nobody is left it says so once, and once more when nobody may come', async () => {
+  test('requests during the drain are served; an empty worker reports it once, and once more when nothing may come', async () => {
     const { old, young, drain } = await pair()
     const client = newClient()
     client.wire.write(get('/hold'))
-    await old.untilTold('held /hold')
+    await old.untilAppMessage('held /hold')
     drain()
     primary.choose = () => old
     const late = newClient()
@@ -258,37 +258,37 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     assert.is(answer.pid, old.pid)
     assert.is(old.count('drained'), 0)
     primary.choose = () => young
-    old.tell('release')
+    old.sendToApp('release')
     await client.answer()
     if (moves) assert.is((await late.ask(get('/'))).pid, young.pid)
     for (const { wire } of [client, late]) wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     old.drain({ last: true, spreadMs: 0 })
-    await old.hears('drained', 2)
+    await old.untilMessage('drained', 2)
     old.send({ switchyard: 'leave' })
     await old.exited
     assert.is(old.process.signalCode, 'SIGTERM')
     await end(young)
   })
 
-  test('where tickets may bring someone back it waits as long as it is told to before it says so', async () => {
+  test('with tickets it waits for returning visitors before it reports that it is drained', async () => {
     const routes = [{ name: '/*', match: {}, pool: 'web', ticket: { cookie: 'seat' } }]
     for (const drainReturnMs of [300, 1000]) {
       const { old, young, drain } = await pair({ routes, start: { drainReturnMs } })
       const begun = performance.now()
       drain()
-      await old.hears('drained')
+      await old.untilMessage('drained')
       assert.ok(performance.now() - begun >= drainReturnMs - 10)
       old.drain({ last: true, spreadMs: 0 })
-      await old.hears('drained', 2)
+      await old.untilMessage('drained', 2)
       await end(old, young)
     }
   })
 
-  test('where there are no tickets it does not wait', async () => {
+  test('without tickets it does not wait', async () => {
     const { old, young, drain } = await pair({ start: { drainReturnMs: 60_000 } })
     drain()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
@@ -304,7 +304,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await end(worker)
   })
 
-  test('the connections of a server that speaks no HTTP stay until they end', async () => {
+  test('connections of a server without HTTP stay until they end', async () => {
     const { old, young, drain } = await pair({ app: { net: true } })
     const client = new Client(primary.port)
     await client.ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'Host: a')
@@ -312,15 +312,15 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await client.ask('more', 'more')
     assert.is(old.count('drained'), 0)
     client.wire.destroy()
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await end(old, young)
   })
 
-  test('the app’s listener is called once, and the worker leaves after it', async () => {
+  test('the app’s listener is called once, and the worker exits after it', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'held' } })
     drain()
-    await old.untilTold('drains')
-    await old.hears('drained')
+    await old.untilAppMessage('drains')
+    await old.untilMessage('drained')
     old.drain({ last: true, spreadMs: 0 })
     old.drain({ last: true, spreadMs: 0 })
     const client = newClient()
@@ -328,19 +328,19 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     await client.ask(get('/'))
     client.wire.destroy()
     assert.is(old.count('drained'), 1)
-    old.tell('release')
-    await old.hears('drained', 2)
-    assert.equal(old.told, ['drains', 'has drained'])
+    old.sendToApp('release')
+    await old.untilMessage('drained', 2)
+    assert.equal(old.appMessages, ['drains', 'has drained'])
     await end(old, young)
   })
 
-  test('what the app’s listener throws is said in the log, and nothing else', async () => {
+  test('an error of the app’s listener is logged, and has no other effect', async () => {
     const { old, young, drain } = await pair({ app: { listener: 'throws' } })
     drain()
     old.drain({ last: true, spreadMs: 0 })
-    await old.hears('drained')
+    await old.untilMessage('drained')
     await until(() => old.notices.some((notice) => /^onDrain: Error: not now\n/.test(notice)))
-    await old.hears('drained', 2)
+    await old.untilMessage('drained', 2)
     await end(old, young)
   })
 

@@ -1,4 +1,4 @@
-// A client that writes what a test likes, and reads who answered and what the answer says of its connection.
+// A client that writes a test's bytes, and reads from each answer which process sent it and what it says of the connection.
 
 import { Wire } from './wire.ts'
 
@@ -22,7 +22,7 @@ export class Client {
     return this
   }
 
-  /** Sends this and resolves with what comes back until it matches. */
+  /** Sends the text, and resolves when the received bytes match. */
   async ask(bytes: string | Buffer, until: RegExp | string = OK): Promise<Asked> {
     this.wire.text = ''
     this.wire.write(bytes)

@@ -1,4 +1,4 @@
-// Clients that never pause for long, while one worker after the other drains and leaves.
+// Clients that send without long pauses while one worker after another drains and exits.
 
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
@@ -8,14 +8,14 @@ import type { SmallPrimary } from './small-primary.ts'
 
 export interface RaceOptions {
   readonly tls?: { readonly key: string; readonly cert: string } | undefined
-  /** How many workers drain. */
+  /** Number of workers that drain. */
   readonly rounds: number
   readonly seed: number
 }
 
 export interface RaceTotals {
   answers: number
-  /** Those that came over a kept connection from another worker than the one before. */
+  /** Answers over a kept connection from another worker than the answer before. */
   moved: number
   faults: string[]
 }
@@ -26,7 +26,7 @@ const PAUSE_MS = 30
 const ANSWERS_A_ROUND = 50
 const ENOUGH_FAULTS = 5
 
-/** Runs it to the end, or until there are faults. */
+/** Runs to the end, or until there are faults. */
 export async function drainRace(primary: SmallPrimary, { tls, rounds, seed }: RaceOptions): Promise<RaceTotals> {
   const random = seededRandom(seed)
   const totals: RaceTotals = { answers: 0, moved: 0, faults: [] }

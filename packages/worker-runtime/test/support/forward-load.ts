@@ -1,5 +1,5 @@
-// Many forwarded requests of all kinds at once, one in ten broken off at a random moment by its client or by the app. Whatever is left of
-// them afterwards is a fault.
+// Many forwarded requests of all kinds at the same time, one in ten broken off at a random moment by its client or by the app. Any resource
+// that stays open afterwards is a fault.
 
 import { createHash } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
@@ -21,13 +21,13 @@ export interface LoadTotals {
   answered: number
   upgraded: number
   /** Broken off by the client, by the app. */
-  left: number
+  hungUp: number
   cut: number
   bytes: number
   faults: string[]
 }
 
-/** What a request does, known to both ends by its path. */
+/** The plan of a request, which both ends read from its path. */
 interface Plan {
   readonly id: number
   readonly upload: number
@@ -40,11 +40,11 @@ interface Plan {
   begun: number
 }
 
-/** Sends `count` requests, and waits until nothing is left of them. */
+/** Sends `count` requests, and waits until all their resources are released. */
 export async function loadForwards(count: number, seed: number): Promise<LoadTotals> {
   const random = seededRandom(seed)
   const plans = new Map<number, Plan>()
-  const totals: LoadTotals = { requests: 0, answered: 0, upgraded: 0, left: 0, cut: 0, bytes: 0, faults: [] }
+  const totals: LoadTotals = { requests: 0, answered: 0, upgraded: 0, hungUp: 0, cut: 0, bytes: 0, faults: [] }
   const warnings: string[] = []
   const warn = (warning: Error): void => void warnings.push(`${warning.name}: ${warning.message}`)
   process.on('warning', warn)
@@ -68,7 +68,7 @@ export async function loadForwards(count: number, seed: number): Promise<LoadTot
     await Promise.all(Array.from({ length: CONCURRENCY }, client))
   }
 
-  // What a first round leaves is what every round may leave.
+  // The state after a first round is the baseline.
   await round(Math.min(500, count / 4))
   const before = await rest(pair, agent)
   await round(count - totals.requests)
@@ -93,7 +93,7 @@ function newPlan(id: number, random: () => number): Plan {
 function app(server: Pick<Server, 'on'>, plans: Map<number, Plan>): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const plan = plans.get(Number((request.url as string).slice(1)))
-    // Its client has left and forgotten it.
+    // The client has hung up.
     if (plan === undefined) return response.end()
     plan.begun++
     if (plan.abort === 'app') setTimeout(() => response.destroy(), plan.abortAfterMs)
@@ -119,7 +119,7 @@ function app(server: Pick<Server, 'on'>, plans: Map<number, Plan>): void {
   })
 }
 
-/** In two parts; one that the app breaks off never gets its end. */
+/** Writes the answer in two parts; an answer that the app breaks off never gets its end. */
 function write(response: ServerResponse, body: Buffer, plan: Plan): void {
   response.write(body.subarray(0, body.length / 2))
   setImmediate(() => {
@@ -131,7 +131,7 @@ function write(response: ServerResponse, body: Buffer, plan: Plan): void {
   })
 }
 
-/** Resolves with what was wrong, if anything was. */
+/** Resolves with the fault, if any. */
 function exchange(pair: Pair, plan: Plan, agent: Agent, totals: LoadTotals): Promise<string | undefined> {
   return new Promise((resolve) => {
     const upload = Buffer.alloc(plan.upload, plan.id & 0xff)
@@ -154,7 +154,7 @@ function exchange(pair: Pair, plan: Plan, agent: Agent, totals: LoadTotals): Pro
       totals.bytes += received
       const whole = response?.complete === true
       if (whole) totals.answered++
-      if (plan.abort === 'client' && !whole) totals.left++
+      if (plan.abort === 'client' && !whole) totals.hungUp++
       if (plan.abort === 'app' && !whole) totals.cut++
       resolve(judge(plan, upload, response, received))
     })
@@ -190,7 +190,7 @@ function upgrade(pair: Pair, plan: Plan, totals: LoadTotals): Promise<string | u
     }
     const finish = (): void => {
       clearTimeout(timer)
-      if (plan.abort !== undefined) totals[plan.abort === 'client' ? 'left' : 'cut']++
+      if (plan.abort !== undefined) totals[plan.abort === 'client' ? 'hungUp' : 'cut']++
       else totals.upgraded++
       resolve(plan.abort === undefined && received !== plan.download ? `${received} of ${plan.download} bytes came back` : undefined)
     }
@@ -213,14 +213,14 @@ function upgrade(pair: Pair, plan: Plan, totals: LoadTotals): Promise<string | u
   })
 }
 
-/** What is there when nothing is under way. */
+/** The resources that are open when nothing is under way. */
 async function rest(pair: Pair, agent: Agent): Promise<Record<string, number>> {
   agent.destroy()
   const connections = (server: Pick<Server, 'getConnections'>): Promise<number> =>
     new Promise((resolve) => void server.getConnections((_error, count) => resolve(count)))
   await until(async () => (await connections(pair.near)) === 0, 10_000, 'no connection of a client is left')
   await until(() => pair.privateSockets.size <= MAX_IDLE, 10_000, 'only idle private connections are left')
-  const { freeSockets, sockets } = (pair.forwarder as unknown as { parts: { connections: Agent } }).parts.connections
+  const { freeSockets, sockets } = (pair.forwarder as unknown as { options: { connections: Agent } }).options.connections
   const idle = freeSockets[pair.socketPath] ?? []
   const busy = sockets[pair.socketPath]?.length ?? 0
   const listeners = [...pair.privateSockets, ...idle].map(listenersOf)

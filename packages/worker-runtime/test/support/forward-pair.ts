@@ -1,5 +1,5 @@
-// Two workers of one app in one process: clients reach the near one, which forwards every request to the far one over a private unix socket.
-// Beside them the app on a bare server, to compare with.
+// Two workers of one app in one process: clients connect to the near one, which forwards every request to the far one over a private unix
+// socket. A bare server with the same app serves for comparison.
 
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
@@ -8,38 +8,38 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atSuiteEnd } from '../../../../test/suite.ts'
-import { FieldLimit } from '../../src/field-limit.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { type Choose, Forwarder, type ForwarderOptions } from '../../src/forward/forwarder.ts'
+import { FieldLimit } from '../../src/server/field-limit.ts'
 
-export const TOKEN = 'a-token-that-nobody-guesses-0123456789'
+export const TOKEN = 'a-token-that-is-hard-to-guess-0123456789'
 
 type AnyServer = Server | HttpsServer
 type Emit = (event: string, ...values: unknown[]) => boolean
 
 export interface PairOptions {
-  /** Puts the app on a server; called once for each. */
+  /** Installs the app on a server; called once for each. */
   readonly app: (server: AnyServer) => void
   readonly server?: ServerOptions
-  /** Key and certificate: then all three are https servers. */
+  /** Key and certificate make all three https servers. */
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly forwarder?: Partial<ForwarderOptions>
 }
 
 export interface Pair {
-  /** Of the near worker and of the bare server, on 127.0.0.1. */
+  /** Ports of the near worker and of the bare server on 127.0.0.1. */
   readonly port: number
   readonly barePort: number
   readonly near: AnyServer
   readonly far: AnyServer
   readonly bare: AnyServer
-  /** The far worker's private socket, and the folder it is in. */
+  /** The far worker's private socket, and its folder. */
   readonly socketPath: string
   readonly folder: string
   readonly forwarder: Forwarder
-  /** Connections that the far worker has accepted and that are open. */
+  /** Open connections of the far worker. */
   readonly privateSockets: ReadonlySet<Socket>
-  /** Where the near worker sends requests; the far one unless a test says otherwise. */
+  /** Chooses the target of the near worker; by default the far one. */
   choose: Choose
   stop(): Promise<void>
 }
@@ -96,7 +96,7 @@ export function forwardAll(server: AnyServer, forwarder: Forwarder, choose: Choo
   }) as typeof server.emit
 }
 
-/** From now on the server takes what it accepts itself for connections of other workers. */
+/** From now on the server treats connections that it accepts itself as those of other workers. */
 export function receiveForwarded(server: AnyServer, sockets?: Set<Socket>): void {
   const forwarded = new ForwardedRequests(server, TOKEN)
   const limit = new FieldLimit(server)

@@ -1,4 +1,4 @@
-// What an app can see of one connection and one request on it: of a server that has accepted it, or has been handed it.
+// Records what an app can see of one connection and one request on it, accepted by the server or handed to it.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -8,7 +8,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import { Acceptor } from '@switchyard/handoff'
+import { ConnectionInjector } from '@switchyard/handoff'
 import { untilEvent } from '../../../../test/support/until.ts'
 import type { Kind } from './server-options.ts'
 
@@ -28,7 +28,7 @@ export type Seen = Readonly<Record<string, unknown>>
 const LISTENING = 'the context of listen()'
 const GET = 'GET /walk HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 const context = new AsyncLocalStorage<string>()
-/** They differ from one connection to the next, or are of the moment. */
+/** Properties that differ between connections or with time. */
 const VOLATILE = new Set([
   'async_id_symbol',
   'remotePort',
@@ -40,7 +40,7 @@ const VOLATILE = new Set([
   'localPort',
   '_sockname',
 ])
-/** The handle alone is told of the hand-off. */
+/** Properties that show the hand-off on the handle only. */
 const EVENTS = [
   'connection',
   'secureConnection',
@@ -54,7 +54,7 @@ const EVENTS = [
   'checkContinue',
 ]
 
-/** Makes a server of a kind; what its app sees is noted in `notes`. */
+/** Makes a server of a kind; `notes` records what its app sees. */
 function makeServer(kind: Kind, options: object, certificate: object, notes: Record<string, unknown>): Server {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     notes.request = lookAt(request.socket)
@@ -85,17 +85,17 @@ function makeServer(kind: Kind, options: object, certificate: object, notes: Rec
   }
 }
 
-/** How a connection comes to its server: it accepts it itself, or is handed it as a worker is. */
+/** How a server gets its connection: it accepts it, or gets it as a worker does. */
 export type Way = 'accepted' | 'handed as a handle' | 'handed as a descriptor'
 
-/** What is seen of one connection. */
+/** Everything seen of one connection. */
 export async function seeConnection(kind: Kind, options: object, certificate: object, way: Way): Promise<Seen> {
   const notes: Record<string, unknown> = {}
   const server = makeServer(kind, options, certificate, notes)
   const events: string[] = []
   let accepted: Socket | undefined
   for (const event of EVENTS) server.on(event, () => events.push(event))
-  // It is the listener's then to close.
+  // The listener must close it then.
   server.on('clientError', (_error, socket: Socket) => socket.destroy())
   server.prependListener('connection', (socket: Socket) => {
     accepted = socket
@@ -118,31 +118,31 @@ export async function seeConnection(kind: Kind, options: object, certificate: ob
   return { ...notes, events, said }
 }
 
-/** Resolves with who listens where clients come. */
+/** Resolves with the server to which clients connect. */
 async function listen(server: Server, way: Way): Promise<Server> {
   if (way === 'accepted') {
     context.run(LISTENING, () => server.listen(0, '127.0.0.1'))
     await untilEvent(server, 'listening')
     return server
   }
-  let acceptor: Acceptor | undefined
+  let injector: ConnectionInjector | undefined
   context.run(LISTENING, () => {
     server.listen(0, '127.0.0.2')
     server.once('listening', () => {
-      acceptor = new Acceptor(server)
+      injector = new ConnectionInjector(server)
     })
   })
   await untilEvent(server, 'listening')
   const front = createServer().listen(0, '127.0.0.1')
   await untilEvent(front, 'listening')
   const { _handle: handle } = front as unknown as PrivateServer
-  // A handle that has given its descriptor away must not close it.
+  // A handle whose descriptor was given away must not close it.
   handle.onconnection = (_status, connection) =>
-    void acceptor?.accept((way === 'handed as a handle' ? connection : connection.fd) as never, 1)
+    void injector?.accept((way === 'handed as a handle' ? connection : connection.fd) as never, 1)
   return front
 }
 
-/** What the client is told. It leaves when `givenUp` resolves. */
+/** What the client receives. It hangs up when `givenUp` resolves. */
 async function askAsClient(kind: Kind, port: number, givenUp: Promise<unknown> | undefined): Promise<string> {
   if (kind === 'http2') return askHttp2(port, givenUp)
   const isSecure = kind === 'tls' || kind === 'https'
@@ -178,7 +178,7 @@ function askHttp2(port: number, givenUp: Promise<unknown> | undefined): Promise<
   })
 }
 
-/** Everything that can be seen of a socket: its own fields, and what its prototypes say. */
+/** Everything that can be seen of a socket: its own fields, and the getters of its prototypes. */
 export function lookAt(socket: Socket): Record<string, unknown> {
   const seen: Record<string, unknown> = { context: context.getStore(), keepAliveTimer: keepAliveTimerOf(socket) }
   const { server } = socket as Socket & { server?: Server | null }
@@ -207,7 +207,7 @@ function nameOf(key: string | symbol): string {
   return typeof key === 'string' ? key : (key.description ?? '')
 }
 
-/** Is the kernel to ask the client whether it is there, and in how many seconds, about? */
+/** Whether TCP keep-alive is on, and its approximate delay in seconds. */
 function keepAliveTimerOf({ localPort, remotePort }: Socket): string | undefined {
   if (localPort === undefined || remotePort === undefined) return undefined
   const [local, remote] = [localPort, remotePort].map((port) => port.toString(16).toUpperCase().padStart(4, '0'))

@@ -1,4 +1,4 @@
-// Every option that this version of Node reads from the options of a server, as its own source says, and a value of each for the walk over them.
+// Every server option that this version of Node reads, found in its own source, with values to test.
 
 import { BlockList } from 'node:net'
 
@@ -7,14 +7,14 @@ export type Kind = 'net' | 'http' | 'https' | 'tls' | 'http2'
 const BLOCKED = new BlockList()
 BLOCKED.addSubnet('127.0.0.0', 8)
 
-/** Nothing of a connection depends on it, or its value is one that the others have already. */
+/** Options without effect on a connection, or whose values other options cover. */
 const NOT_TRIED = undefined
 
 interface PrivateProcess {
   binding(name: 'natives'): Record<string, string>
 }
 
-/** Where Node reads the options of each kind. */
+/** The places in Node's source that read the options of each kind. */
 const PLACES: Record<Kind, { readonly files: readonly string[]; readonly functions: readonly string[] }> = {
   net: { files: ['net'], functions: ['function Server(options'] },
   http: {
@@ -29,7 +29,7 @@ const PLACES: Record<Kind, { readonly files: readonly string[]; readonly functio
   },
 }
 
-/** The values that are tried, by the kind of server that reads the option. */
+/** Values to test, by the kind of server that reads the option. */
 const VALUES: Record<Kind, Readonly<Record<string, readonly unknown[] | undefined>>> = {
   net: {
     allowHalfOpen: [true, false],
@@ -130,12 +130,12 @@ function bodyOf(text: string, start: string, kind: Kind): string {
   return text.slice(from, text.indexOf('\n}', from))
 }
 
-/** Is it known what becomes of an option? */
+/** Is an option tested, or known to have no effect? */
 export function isConsidered(kind: Kind, name: string): boolean {
   return name in VALUES[kind]
 }
 
-/** Options to try, one at a time, as far as this version of Node knows them: those of the kind, and those that it hands on to what it is made of. */
+/** Options to test one at a time, as far as this version of Node knows them: those of the kind, and of the kinds that it builds on. */
 export function optionsToTry(kind: Kind): Record<string, unknown>[] {
   const made: readonly Kind[] = kind === 'https' ? ['https', 'tls', 'http', 'net'] : kind === 'net' ? ['net'] : [kind, 'net']
   const tried: Record<string, unknown>[] = [{}]

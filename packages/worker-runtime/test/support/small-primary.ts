@@ -1,4 +1,4 @@
-// As much of a primary as workers need that drain: a door, and workers in processes of their own; each connection goes to whom the test says.
+// The part of a primary that draining workers need: an acceptor, and workers in processes of their own. The test chooses the worker of each connection.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import type { Duplex, Writable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
+  type Acceptor,
   type Arrival,
   type Connection,
-  type Door,
   FIRST_END_FD,
   type GiveBackReason,
   giveBackReasons,
@@ -18,21 +18,22 @@ import {
   type Verdict,
   type WorkerLink,
 } from '@switchyard/handoff'
+import { sessionDefaults } from '@switchyard/sessions'
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { type ListenAnswer, readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
-import { sessionDefaults } from '../../src/sessions/session-settings.ts'
+import type { ListenAnswer } from '../../src/listen-protocol.ts'
+import { readFromWorker, type ToPrimary, type ToWorker, type WorkerRoute, type WorkerStart } from '../../src/protocol.ts'
 import { sendStart, startVariable } from '../../src/start-pipe.ts'
 import { privateFolder } from './forward-pair.ts'
 
 const APP = fileURLToPath(new URL('../fixtures/drain-app.mjs', import.meta.url))
-// What a balancer preloads: the one of which the app imports the rest.
+// The built preload, from which the app imports the runtime too.
 const REGISTER = pathToFileURL(fileURLToPath(new URL('../../dist/register.js', import.meta.url))).href
-const TOKEN = 'a-token-that-nobody-guesses-0123456789'
+const TOKEN = 'a-token-that-is-hard-to-guess-0123456789'
 const SETTLE_MS = 5
 
 export interface WorkerOptions {
-  /** What the fixture shall be, see there. */
+  /** Features of the fixture, see drain-app.mjs. */
   readonly app?: object
   readonly pool?: string
   readonly routes?: readonly WorkerRoute[]
@@ -41,7 +42,7 @@ export interface WorkerOptions {
 
 export const WEB: WorkerRoute = { name: '/*', match: {}, pool: 'web' }
 
-/** Where a connection goes; undefined: it waits until the test knows. */
+/** Chooses the worker of a connection; undefined: it waits until the test chooses again. */
 export type Choose = (arrival: Arrival) => SmallWorker | undefined
 
 export interface GivenBack {
@@ -52,10 +53,10 @@ export interface GivenBack {
 }
 
 export class SmallPrimary {
-  readonly door: Door
+  readonly acceptor: Acceptor
   readonly workers: SmallWorker[] = []
   readonly givenBack: GivenBack[] = []
-  /** Questions of workers, and what they are answered. */
+  /** Questions of workers, and their answers. */
   verdict: (asker: SmallWorker) => Verdict = () => HERE
   choose: Choose = () => this.workers[0]
   port = 0
@@ -67,7 +68,7 @@ export class SmallPrimary {
 
   constructor(transport: Transport) {
     this.transport = transport
-    this.door = transport.openDoor({
+    this.acceptor = transport.openAcceptor({
       maxHeadBytes: 16_384,
       headTimeoutMs: 600_000,
       maxUnrouted: 10_000,
@@ -75,7 +76,7 @@ export class SmallPrimary {
       descriptorShare: 0.9,
       lingerTimeoutMs: 500,
       maxResting: 10_000,
-      onLeft: () => {},
+      onHangUp: () => {},
       onArrival: (arrival) => this.place(arrival),
       onBatchEnd: () => this.flush(),
     })
@@ -83,8 +84,8 @@ export class SmallPrimary {
   }
 
   async open(): Promise<this> {
-    this.port = (await this.door.listen({ host: '127.0.0.1', port: 0 })).port as number
-    this.door.accept()
+    this.port = (await this.acceptor.listen({ host: '127.0.0.1', port: 0 })).port as number
+    this.acceptor.accept()
     this.settler = setInterval(() => this.settle(), SETTLE_MS)
     return this
   }
@@ -93,27 +94,27 @@ export class SmallPrimary {
   async start(options: WorkerOptions = {}): Promise<SmallWorker> {
     const worker = new SmallWorker(this, this.transport, this.folder, ++this.lastId, options)
     this.workers.push(worker)
-    if ((options.app as { none?: true } | undefined)?.none !== true) await worker.hears('listening')
+    if ((options.app as { none?: true } | undefined)?.none !== true) await worker.untilMessage('listening')
     return worker
   }
 
-  /** Connections that a worker has let go, idle. */
+  /** Idle connections that a worker has given back. */
   restsOf(worker: SmallWorker): GivenBack[] {
     return this.givenBack.filter(({ from, reason }) => from === worker && reason === 'rest')
   }
 
-  /** Places those that nobody was chosen for before. */
+  /** Places the waiting connections. */
   placeWaiting(): void {
     for (const connection of this.waiting.splice(0)) this.readmit(connection)
     this.flush()
   }
 
-  /** As a balancer replaces a worker: nothing new, then nothing at all, then the end. Nobody may choose it any more. */
+  /** Drains a worker as a balancer does: nothing new, then nothing at all, then exit. The test must not choose it any more. */
   async retire(worker: SmallWorker, spreadMs = 0): Promise<void> {
     worker.drain({ last: false, spreadMs })
-    await worker.hears('drained')
+    await worker.untilMessage('drained')
     worker.drain({ last: true, spreadMs })
-    await worker.hears('drained', 2)
+    await worker.untilMessage('drained', 2)
     worker.send({ switchyard: 'leave' })
     await worker.exited
   }
@@ -122,8 +123,8 @@ export class SmallPrimary {
     const reason = giveBackReasons[packed & 0xff] as GiveBackReason
     const restMs = unpackRest(connection.carried)
     this.givenBack.push({ from: worker, reason, route: packed >> 8, restMs })
-    if (reason === 'rest') this.door.rest(connection, restMs)
-    else this.place(this.door.takeIn(connection))
+    if (reason === 'rest') this.acceptor.rest(connection, restMs)
+    else this.place(this.acceptor.receiveBack(connection))
   }
 
   flush(): void {
@@ -131,14 +132,14 @@ export class SmallPrimary {
   }
 
   readmit(connection: Connection): void {
-    this.place(this.door.readmit(connection))
+    this.place(this.acceptor.readmit(connection))
   }
 
   async close(): Promise<void> {
     clearInterval(this.settler)
     await Promise.all(this.workers.map((worker) => worker.kill()))
-    this.door.close()
-    for (const { fd } of this.waiting.splice(0)) this.door.drop(fd)
+    this.acceptor.close()
+    for (const { fd } of this.waiting.splice(0)) this.acceptor.drop(fd)
     rmSync(this.folder, { recursive: true, force: true })
   }
 
@@ -159,10 +160,10 @@ export class SmallWorker {
   readonly process: ChildProcess
   readonly exited: Promise<void>
   readonly privateSocket: string
-  /** By which forwards name it. */
+  /** Its id in forwards. */
   readonly id: number
-  /** What its app has told. */
-  readonly told: string[] = []
+  /** Messages of its app. */
+  readonly appMessages: string[] = []
   private readonly heard: ToPrimary[] = []
   private isOver = false
 
@@ -201,7 +202,7 @@ export class SmallWorker {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio] as const
     this.process = fork(APP, [], {
       execArgv: ['--import', REGISTER],
-      // A worker of node:cluster, to Node: its servers ask for their sockets.
+      // To Node it is a worker of node:cluster, whose servers ask the primary for sockets.
       env: { ...process.env, NODE_UNIQUE_ID: String(this.id), ...startVariable(stdio.length), APP: JSON.stringify(app) },
       stdio: [...stdio, 'pipe', 'pipe'],
     })
@@ -210,14 +211,14 @@ export class SmallWorker {
     answerListens(this.process.stdio[data.listenPipe] as Duplex, primary.port)
     this.link.control?.onFrame((frame) => this.hear(frame))
     this.process.on('message', (message: { app?: string }) => {
-      if (typeof message.app === 'string') this.told.push(message.app)
+      if (typeof message.app === 'string') this.appMessages.push(message.app)
     })
     this.exited = new Promise((resolve) =>
       this.process.once('exit', () =>
         this.link.afterExit(() => {
           this.isOver = true
           primary.workers.splice(primary.workers.indexOf(this), 1)
-          this.link.channel.hearOut()
+          this.link.channel.readAll()
           for (const connection of this.link.channel.takeBack()) primary.readmit(connection)
           this.link.channel.close()
           resolve()
@@ -238,18 +239,18 @@ export class SmallWorker {
     this.send({ switchyard: 'drain', ...order })
   }
 
-  /** Tells the app what its message handler knows. */
-  tell(test: string, more: object = {}): void {
+  /** Sends a message that the app's message handler knows. */
+  sendToApp(test: string, more: object = {}): void {
     this.process.send({ test, ...more })
   }
 
-  /** Says in which order things were heard. */
+  /** Number of messages of this kind so far. */
   count(kind: ToPrimary['switchyard']): number {
     return this.heard.filter(({ switchyard }) => switchyard === kind).length
   }
 
-  /** Resolves when it has said something so often. */
-  async hears(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
+  /** Resolves when this many messages of the kind have come. */
+  async untilMessage(kind: ToPrimary['switchyard'], times = 1): Promise<void> {
     await until(
       () => {
         if (this.isOver) throw new Error(`the worker ended before it said '${kind}'`)
@@ -260,9 +261,9 @@ export class SmallWorker {
     )
   }
 
-  /** Resolves when its app has told this. */
-  async untilTold(what: string): Promise<void> {
-    await until(() => this.told.includes(what), 10_000, `the app's "${what}" among ${this.told}`)
+  /** Resolves when its app has sent this message. */
+  async untilAppMessage(what: string): Promise<void> {
+    await until(() => this.appMessages.includes(what), 10_000, `the app's "${what}" among ${this.appMessages}`)
   }
 
   get notices(): string[] {
@@ -281,7 +282,7 @@ export class SmallWorker {
   }
 }
 
-/** Every server of the app has the one listener. A request comes alone: the worker waits for its answer. */
+/** Every server of the app has the one listener. Requests come singly, because the worker waits for each answer. */
 function answerListens(pipe: Duplex, port: number): void {
   pipe.on('error', () => {})
   pipe.on('data', (line: Buffer) => {

@@ -1,4 +1,4 @@
-// A client that writes the bytes of a test and keeps those of the answer.
+// A client that writes a test's bytes and keeps the bytes of the answer.
 
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -11,7 +11,7 @@ export interface WireOptions {
   readonly timeoutMs?: number
 }
 
-/** One connection to 127.0.0.1. What came is text, each character a byte. */
+/** One connection to 127.0.0.1. Received bytes are text, one character per byte. */
 export class Wire {
   readonly socket: Socket
   text = ''
@@ -39,7 +39,7 @@ export class Wire {
     return this
   }
 
-  /** Ends our direction. */
+  /** Ends the client's direction. */
   end(): this {
     this.socket.end()
     return this
@@ -49,13 +49,13 @@ export class Wire {
     this.socket.destroy()
   }
 
-  /** Resolves with all that has come when it matches. */
+  /** Resolves with all received text when it matches. */
   async untilText(pattern: RegExp | string): Promise<string> {
     await this.until(() => (typeof pattern === 'string' ? this.text.includes(pattern) : pattern.test(this.text)), `${pattern}`)
     return this.text
   }
 
-  /** Resolves with all that has come when the other side has ended or closed. */
+  /** Resolves with all received text when the other side has ended or closed. */
   async untilEnd(): Promise<string> {
     await this.until(() => this.ended || this.closed, 'the end of the connection')
     return this.text
@@ -92,10 +92,10 @@ export class Wire {
   }
 }
 
-/** A request with which a conversation can end: it is answered behind everything before it, and the connection closes. */
+/** The last request of a conversation: it is answered behind all others, and the connection closes. */
 export const LAST = 'GET /last HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n'
 
-/** All that comes back for these bytes until the connection ends; dates are masked, and chunks joined, which may be cut otherwise on their way. */
+/** The whole answer to these bytes until the connection ends. Dates are masked, and chunks joined, because chunk boundaries may change. */
 export async function conversation(port: number, bytes: string | Buffer, options: WireOptions = {}): Promise<string> {
   const wire = new Wire(port, options)
   try {
@@ -105,12 +105,12 @@ export async function conversation(port: number, bytes: string | Buffer, options
   }
 }
 
-/** What differs between two answers in any case. */
+/** Fields that always differ between two answers. */
 export function masked(text: string): string {
   return text.replaceAll(/\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT/g, '<date>')
 }
 
-/** The bytes of answers with each chunked body in one piece; `<end>` stands where its last chunk was. */
+/** The answers with each chunked body in one piece; `<end>` replaces its last chunk. */
 export function withoutChunks(text: string): string {
   const parts: string[] = []
   let at = 0
@@ -127,7 +127,7 @@ export function withoutChunks(text: string): string {
       const size = Number.parseInt(text.slice(at, line), 16)
       at = line + 2
       if (size === 0) {
-        // An empty line ends the trailers; with none it stands alone.
+        // An empty line ends the trailers, or stands alone without any.
         const last = text.startsWith('\r\n', at) ? at : text.indexOf('\r\n\r\n', at) + 2
         parts.push('<end>', text.slice(at, last + 2))
         at = last + 2

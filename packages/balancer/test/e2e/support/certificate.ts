@@ -1,11 +1,11 @@
-// A key and a certificate for apps that end TLS themselves.
+// A key and a certificate for apps that terminate TLS themselves.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from './running-balancer.ts'
 
-/** In the variables that the https fixtures read. */
+/** As the environment variables that the https fixtures read. */
 export function certificate(): { KEY: string; CERT: string } {
   const folder = temporaryFolder()
   const [key, cert] = [join(folder, 'key'), join(folder, 'cert')]

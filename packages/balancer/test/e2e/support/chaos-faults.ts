@@ -1,4 +1,4 @@
-// What goes wrong in chaos, and in which moment of a worker's life: each fault hits one process, each moment finds one.
+// The faults of the chaos test and the moments at which they hit. A fault hits one process; a moment finds the worker.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,9 +6,10 @@ import { exhaustDescriptors } from '../../../../../test/support/descriptors.ts'
 import { patience } from '../../../../../test/support/patience.ts'
 import { until } from '../../../../../test/support/until.ts'
 import type { BalancerStatus, WorkerStatus } from '../../../src/status.ts'
-import type { Begun } from './begun.ts'
-import { pause, Visitor, type VisitorOptions } from './chaos-visitors.ts'
+import { ChaosClient, type ChaosClientOptions } from './chaos-clients.ts'
+import { thinkTime } from './raw-client.ts'
 import type { RunningBalancer } from './running-balancer.ts'
+import type { StartedRequests } from './started-requests.ts'
 
 export const moments = ['before hand-off', 'on its way', 'received', 'mid-body', 'mid-response', 'upgraded'] as const
 export type Moment = (typeof moments)[number]
@@ -19,39 +20,39 @@ export const faults = [
 ] as const
 export type Fault = (typeof faults)[number]
 
-export interface ChaosWorld extends VisitorOptions {
+export interface ChaosWorld extends ChaosClientOptions {
   readonly balancer: RunningBalancer
-  readonly begun: Begun
-  /** Where a worker reads what it shall do to itself. */
+  readonly begun: StartedRequests
+  /** Workers read their faults here. */
   readonly folder: string
-  /** The longest busy loop. */
+
   readonly longestBusyMs: number
 }
 
-/** A process in that moment. `over`: when what was under way there has been answered, or has not. */
+/** The process to hit. `over` resolves when its request has ended. */
 export interface Victim {
   readonly pid: number
   readonly over: Promise<void>
 }
 
-/** Long enough that what follows comes into it. */
+/** A request stays in its moment this long, so that the fault hits within it. */
 const UNDER_WAY_MS = 600
 const AFTERWARDS_MS = 300
 
-/** Finds, or makes, a worker in that moment; undefined: it was over too soon, or nobody may be hit now. `mayHit`: who may. */
+/** Finds a worker in that moment, mostly by a request that brings it there. undefined: the moment was too short, or `mayHit` excludes the worker. */
 export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid: number) => boolean): Promise<Victim | undefined> {
-  const { asked, balancer, begun, random } = world
+  const { log, balancer, begun, random } = world
   if (moment === 'before hand-off') {
     const ready = workersOf(await balancer.status()).filter(({ pid, state }) => state === 'ready' && mayHit(pid))
     const worker = ready[Math.floor(random() * ready.length)]
     return worker && { pid: worker.pid, over: Promise.resolve() }
   }
-  const visitor = new Visitor(world)
-  const name = asked.name('victim')
+  const visitor = new ChaosClient(world)
+  const name = log.name('victim')
   const over = underWay(visitor, moment, name).finally(() => visitor.end())
   const pid = await until(() => begun.pidOf(name), patience(2_000), name).catch(() => undefined)
   if (moment === 'on its way') {
-    // While its loop is blocked.
+    // The loop of the worker is blocked, so the next connections stay offered.
     await until(async () => (await balancer.status()).connections.waiting.offered > 0, UNDER_WAY_MS / patience(1), 'an offer').catch(
       () => {},
     )
@@ -61,7 +62,7 @@ export async function findVictim(world: ChaosWorld, moment: Moment, mayHit: (pid
   return undefined
 }
 
-function underWay(visitor: Visitor, moment: Exclude<Moment, 'before hand-off'>, name: string): Promise<void> {
+function underWay(visitor: ChaosClient, moment: Exclude<Moment, 'before hand-off'>, name: string): Promise<void> {
   switch (moment) {
     case 'on its way':
       return visitor.long('block', UNDER_WAY_MS, name)
@@ -76,8 +77,8 @@ function underWay(visitor: Visitor, moment: Exclude<Moment, 'before hand-off'>, 
   }
 }
 
-/** Does it. Resolves when it is over: the process is gone, or goes on as before. */
-export async function commit(world: ChaosWorld, fault: Fault, pid: number): Promise<void> {
+/** Injects a fault. Resolves when the process has exited, or works as before. */
+export async function inject(world: ChaosWorld, fault: Fault, pid: number): Promise<void> {
   const { random, longestBusyMs } = world
   switch (fault) {
     case 'SIGKILL':
@@ -86,12 +87,12 @@ export async function commit(world: ChaosWorld, fault: Fault, pid: number): Prom
       return untilGone(pid)
     case 'SIGSTOP and SIGCONT':
       signal(pid, 'SIGSTOP')
-      await pause(random() * 1500)
+      await thinkTime(random() * 1500)
       return signal(pid, 'SIGCONT')
     case 'busy loop': {
       const ms = Math.round(1000 + random() * (longestBusyMs - 1000))
       order(world, pid, `busy ${ms}`)
-      return Promise.race([untilGone(pid, ms), pause(ms + AFTERWARDS_MS)])
+      return Promise.race([untilGone(pid, ms), thinkTime(ms + AFTERWARDS_MS)])
     }
     case 'out of memory':
       order(world, pid, 'memory')
@@ -105,7 +106,7 @@ export async function commit(world: ChaosWorld, fault: Fault, pid: number): Prom
     case 'descriptors of the worker': {
       const ms = Math.round(200 + random() * 1500)
       order(world, pid, `descriptors ${ms}`)
-      return pause(ms + AFTERWARDS_MS)
+      return thinkTime(ms + AFTERWARDS_MS)
     }
     case 'descriptors of the primary':
       return exhaustPrimary(world)
@@ -124,28 +125,28 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** For a while it gets not one more than it has. */
+/** Lowers the primary's limit of descriptors for a while. */
 async function exhaustPrimary({ balancer, random }: ChaosWorld): Promise<void> {
   const end = exhaustDescriptors(balancer.pid, Math.floor(random() * 4))
   try {
-    await pause(200 + random() * 1500)
+    await thinkTime(200 + random() * 1500)
   } finally {
     end()
   }
 }
 
-/** It does it itself, between two turns of its loop. */
+/** The worker injects the fault itself, in its next loop turn. */
 function order({ folder }: ChaosWorld, pid: number, what: string): void {
   writeFileSync(join(folder, `${pid}`), what)
   signal(pid, 'SIGUSR2')
 }
 
-/** Sends a signal to a process that may be gone. */
+/** Sends a signal to a process that may have exited. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name)
   } catch {
-    // It is gone already.
+    // It has exited already.
   }
 }
 

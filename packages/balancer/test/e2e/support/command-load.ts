@@ -1,16 +1,16 @@
-// wrk and ab: clients that others have written, and that count by themselves what went wrong.
+// Load from wrk and ab, which count their failed requests themselves.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { patience } from '../../../../../test/support/patience.ts'
 import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import type { LoadRun } from './http-load.ts'
 import { temporaryFolder } from './running-balancer.ts'
-import type { LoadRun } from './visitors.ts'
 
 const ROUND_S = 3
 const BODY = 'switchyard '.repeat(100)
 
-/** A mix of GET and POST; its answers are looked at too. */
+/** A wrk script that mixes GET and POST, and checks the answers. */
 const SCRIPT = `local body = ${JSON.stringify(BODY)}
 local count = 0
 wrk.headers['Content-Type'] = 'text/plain'
@@ -34,39 +34,39 @@ done = function(summary)
 end
 `
 
-/** wrk, over and over until the run is over. `new`: a connection for each request. Never rejects. */
+/** Runs wrk again and again until the run is over. `new`: one connection for each request. Never rejects. */
 export async function runWrk(run: LoadRun, kind: 'kept' | 'new', connections: number): Promise<void> {
   const script = join(temporaryFolder(), 'load.lua')
   writeFileSync(script, SCRIPT)
   const more = kind === 'new' ? ['-H', 'Connection: close'] : []
   const args = ['-t1', `-c${connections}`, `-d${ROUND_S}s`, '--timeout', `${patience(5)}s`, '-s', script, ...more, urlOf(run, '/')]
   while (!run.isOver()) {
-    const said = await outputOf(run, 'wrk', args)
-    const report = /^report: (.*)$/m.exec(said)?.[1]
-    if (report === undefined) return run.tally.fault('wrk', said)
+    const output = await outputOf(run, 'wrk', args)
+    const report = /^report: (.*)$/m.exec(output)?.[1]
+    if (report === undefined) return run.tally.fault('wrk', output)
     const { requests, faults } = JSON.parse(report) as { requests: number; faults: Record<string, number> }
     run.tally.count(`wrk ${kind}`, requests)
     for (const [fault, count] of Object.entries(faults)) if (count > 0) run.tally.fault(fault, `wrk ${kind}`, count)
   }
 }
 
-/** ab, over and over until the run is over: `kept` by the rules of HTTP/1.0 (`-k`), GET and POST by turns. Never rejects. */
+/** Runs ab again and again until the run is over, with GET and POST in turn. `kept`: HTTP/1.0 keep-alive (`-k`). Never rejects. */
 export async function runAb(run: LoadRun, kind: 'kept' | 'new', requests: number, connections: number): Promise<void> {
   const body = join(temporaryFolder(), 'body')
   writeFileSync(body, BODY)
   const common = ['-q', '-n', `${requests}`, '-c', `${connections}`, '-s', `${patience(5)}`, ...(kind === 'kept' ? ['-k'] : [])]
   for (let round = 0; !run.isOver(); round++) {
     const post = round % 2 === 1 ? ['-p', body, '-T', 'text/plain'] : []
-    const said = await outputOf(run, 'ab', [...common, ...post, urlOf(run, '/')])
-    const numberOf = (title: string): number => Number(new RegExp(`^${title}: +(\\d+)`, 'm').exec(said)?.[1] ?? 0)
+    const output = await outputOf(run, 'ab', [...common, ...post, urlOf(run, '/')])
+    const numberOf = (title: string): number => Number(new RegExp(`^${title}: +(\\d+)`, 'm').exec(output)?.[1] ?? 0)
     run.tally.count(`ab ${kind}`, numberOf('Complete requests'))
-    if (numberOf('Complete requests') !== requests) run.tally.fault('ab', said)
+    if (numberOf('Complete requests') !== requests) run.tally.fault('ab', output)
     for (const [title, fault] of [
       ['Failed requests', 'failed'],
       ['Write errors', 'write'],
       ['Non-2xx responses', 'status'],
     ] as const) {
-      if (numberOf(title) > 0) run.tally.fault(fault, `ab ${kind}: ${said}`, numberOf(title))
+      if (numberOf(title) > 0) run.tally.fault(fault, `ab ${kind}: ${output}`, numberOf(title))
     }
   }
 }

@@ -1,4 +1,4 @@
-// Connections as no client would make them, but any client may: the answers of the balanced app must be those of the bare app, in the same order.
+// Random HTTP/1 connections, valid but unusual: pipelined, chunked, cut at random places, half-closed, upgraded or aborted.
 
 import fc from 'fast-check'
 import { type Answer, RawClient, type Target } from './raw-client.ts'
@@ -10,12 +10,12 @@ interface RandomRequest {
   readonly body:
     | { readonly kind: 'none' }
     | { readonly kind: 'length' | 'chunked'; readonly sizes: readonly number[]; readonly trailer: boolean }
-  /** Written in a form that differs from what most clients write. */
+  /** Written with extra spaces. */
   readonly odd: boolean
   readonly padding: number
-  /** Waits for the answers that are owed before it is sent. */
+  /** Sent only after the answers to the requests before it. */
   readonly waits: boolean
-  /** Where it is cut, as shares of its bytes. */
+  /** Where its bytes are cut, as fractions of the length. */
   readonly cuts: readonly number[]
 }
 
@@ -50,54 +50,55 @@ const request: fc.Arbitrary<RandomRequest> = fc.record({
   ),
 })
 
-/** Any connection. */
 export const randomConnection: fc.Arbitrary<RandomConnection> = fc.record({
   requests: fc.array(request, { minLength: 1, maxLength: 8 }),
   end: fc.constantFrom('close', 'close', 'close', 'half-close', 'upgrade', 'abort'),
 })
 
-/** Holds the connection with a server; every answer as text, or how far it came. */
-export async function hold(target: Target, { requests, end }: RandomConnection): Promise<string[]> {
+/** Plays the connection against a server. Resolves with every answer as text, or with the error. */
+export async function playConnection(target: Target, { requests, end }: RandomConnection): Promise<string[]> {
   const client = new RawClient(target)
-  const heard: string[] = []
-  const owed: string[] = []
-  const hear = async (): Promise<void> => {
-    for (let method = owed.shift(); method !== undefined; method = owed.shift()) heard.push(describe(await client.answer(15_000, method)))
+  const answers: string[] = []
+  const pending: string[] = []
+  const readAnswers = async (): Promise<void> => {
+    for (let method = pending.shift(); method !== undefined; method = pending.shift())
+      answers.push(describe(await client.answer(15_000, method)))
   }
   try {
     for (const [index, one] of requests.entries()) {
       const isLast = index === requests.length - 1
-      if (one.waits || (isLast && end === 'upgrade')) await hear()
+      if (one.waits || (isLast && end === 'upgrade')) await readAnswers()
       const bytes = isLast && end === 'upgrade' ? upgradeBytes(one) : requestBytes(one, isLast && end === 'close')
       for (const piece of pieces(bytes, one.cuts)) {
         client.write(piece)
         await new Promise((resolve) => setImmediate(resolve))
       }
-      owed.push(one.method)
+      pending.push(one.method)
       if (isLast && end === 'abort') return ['aborted']
     }
     if (end === 'half-close') {
-      // Before the answers are there it would be a race in Node itself, which aborts what is under way for a client that has ended.
-      await hear()
+      // Node aborts pending requests when the client half-closes, so the test would race without the answers.
+      await readAnswers()
       client.socket.end()
     }
     if (end === 'upgrade') {
-      heard.push(describe(await client.answer(15_000)), (await client.bytes(68)).toString())
+      answers.push(describe(await client.answer(15_000)), (await client.bytes(68)).toString())
     } else {
-      await hear()
+      await readAnswers()
     }
     if (end !== 'upgrade') await client.over(15_000)
-    if (client.unread > 0) heard.push(`${client.unread} bytes more`)
+    if (client.unread > 0) answers.push(`${client.unread} bytes more`)
   } catch (error) {
-    heard.push((error as Error).message)
+    answers.push((error as Error).message)
   } finally {
     client.destroy()
   }
-  return heard
+  return answers
 }
 
 function requestBytes({ method, path, style: wanted, body: sent, odd, padding }: RandomRequest, closes: boolean): Buffer {
-  // A server that answers early and closes resets a client that still sends, and with it what the client had not read: a race in Node itself.
+  // A server that answers early and closes resets the connection of a client that still sends; the unread answer is lost. That race is Node's
+  // own.
   const style = closes && wanted === 'early' ? 'plain' : wanted
   const space = odd ? '  ' : ' '
   const lines = [
@@ -135,7 +136,7 @@ function* pieces(bytes: Buffer, cuts: readonly number[]): Generator<Buffer> {
   yield bytes.subarray(from)
 }
 
-/** The whole answer but for the moment; fields of different names may come in another order. */
+/** The answer without its date. Fields are sorted by name, since their order may differ. */
 function describe({ status, headers, body: content }: Answer): string {
   const fields = [...headers].filter(([name]) => name !== 'date').sort(([one], [other]) => (one < other ? -1 : 1))
   return `${status} ${JSON.stringify(fields)} ${content.length > 600 ? `${content.subarray(0, 600)}… ${content.length}` : content}`

@@ -1,4 +1,4 @@
-// A client that writes bytes as it likes and reads HTTP/1 answers: the bad input of these tests is nothing that a library would send.
+// A client that writes any bytes and reads HTTP/1 answers. No HTTP library would send the bad input of these tests.
 
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { patience } from '../../../../../test/support/patience.ts'
@@ -17,7 +17,7 @@ const WAIT_MS = 10_000
 
 export class RawClient {
   readonly socket: Socket
-  /** The error that ended the connection, if one did. */
+  /** The error that ended the connection. */
   error: NodeJS.ErrnoException | undefined
   private received = Buffer.alloc(0)
   private ended = false
@@ -59,32 +59,35 @@ export class RawClient {
     return this
   }
 
-  /** The next answer in full. Without Content-Length and chunks the body ends with the connection. `method`: that of the request; HEAD has no body. */
+  /**
+   * The next complete answer. Without Content-Length and chunks the body ends with the connection. `method`: of the request; answers to HEAD
+   * have no body.
+   */
   async answer(timeoutMs = WAIT_MS, method = 'GET'): Promise<Answer> {
-    let taken: { answer: Answer; bytes: number } | undefined
+    let read: { answer: Answer; bytes: number } | undefined
     await this.until(
       () => {
-        taken = readAnswer(this.received, this.isOver, method)
-        return taken !== undefined || this.isOver
+        read = readAnswer(this.received, this.isOver, method)
+        return read !== undefined || this.isOver
       },
       timeoutMs,
       'an answer',
     )
-    if (taken === undefined) throw new Error(`${this.error?.message ?? 'the connection ended'} before an answer: ${this.peek()}`)
-    this.received = this.received.subarray(taken.bytes)
-    return taken.answer
+    if (read === undefined) throw new Error(`${this.error?.message ?? 'the connection ended'} before an answer: ${this.peek()}`)
+    this.received = this.received.subarray(read.bytes)
+    return read.answer
   }
 
-  /** Resolves with `bytes` bytes. */
+  /** Resolves with the next `count` bytes. */
   async bytes(count: number, timeoutMs = WAIT_MS): Promise<Buffer> {
     await this.until(() => this.received.length >= count || this.isOver, timeoutMs, `${count} bytes`)
     if (this.received.length < count) throw new Error(`the connection ended before ${count} bytes: ${this.peek()}`)
-    const taken = this.received.subarray(0, count)
+    const bytes = this.received.subarray(0, count)
     this.received = this.received.subarray(count)
-    return taken
+    return bytes
   }
 
-  /** Resolves when the other side has ended or broken the connection. */
+  /** Resolves when the server has closed or reset the connection. */
   async over(timeoutMs = WAIT_MS): Promise<void> {
     await this.until(() => this.isOver, timeoutMs, 'the end of the connection')
   }
@@ -93,7 +96,7 @@ export class RawClient {
     return this.ended || this.closed
   }
 
-  /** How many bytes have come that nobody took. */
+  /** Received bytes that have not been read. */
   get unread(): number {
     return this.received.length
   }
@@ -113,26 +116,26 @@ export class RawClient {
   private until(condition: () => boolean, quietMs: number, what: string): Promise<void> {
     const timeoutMs = patience(quietMs)
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition()) return
         end()
         resolve()
       }
       const end = (): void => {
         clearTimeout(timer)
-        this.listeners.delete(look)
+        this.listeners.delete(check)
       }
       const timer = setTimeout(() => {
         end()
         reject(new Error(`${what}: not within ${timeoutMs} ms; received ${this.peek()}`))
       }, timeoutMs)
-      this.listeners.add(look)
-      look()
+      this.listeners.add(check)
+      check()
     })
   }
 }
 
-/** One request on a connection of its own. */
+/** One request on its own connection. */
 export async function exchange(target: Target, bytes: string | Buffer, timeoutMs?: number): Promise<Answer> {
   const client = new RawClient(target)
   try {
@@ -148,6 +151,11 @@ export function get(target: string, headers: Record<string, string> = {}): strin
   return `GET ${target} HTTP/1.1\r\n${Object.entries(fields)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')}\r\n`
+}
+
+/** The pause of a client between two steps. A test that waits for something uses `until`. */
+export function thinkTime(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 export function json<T>(answer: Answer): T {
@@ -184,7 +192,7 @@ function readChunked(bytes: Buffer, start: number, status: number, headers: Map<
     if (line === -1) return undefined
     const size = Number.parseInt(bytes.toString('latin1', at, line), 16)
     if (size === 0) {
-      // Trailers come behind the last chunk, with the fields of the head.
+      // Trailers after the last chunk are added to the fields as `trailers`.
       const end = bytes.indexOf('\r\n\r\n', line)
       if (end === -1) return undefined
       const trailers = bytes.toString('latin1', line + 2, end)

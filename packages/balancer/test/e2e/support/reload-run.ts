@@ -1,15 +1,17 @@
-// Clients of many kinds ask without a pause while worker after worker is replaced, without a pause too. Nobody may notice.
+// Replaces workers by one reload or upgrade after the other, while clients of many kinds send requests without a pause. No client may see a
+// failure.
 
 import { readFileSync } from 'node:fs'
 import { openBrowser } from '../../../../../test/support/browser.ts'
 import { seededRandom } from '../../../../../test/support/random.ts'
+import { clickInPage, fetchInPage } from './browser-load.ts'
 import { runAb, runWrk } from './command-load.ts'
-import { clickInPage, fetchInPage } from './page-load.ts'
-import { ReloadedBalancer } from './reloads.ts'
+import { type ConnectionKind, type LoadRun, runHttpClient } from './http-load.ts'
+import { thinkTime } from './raw-client.ts'
+import { ReloadedBalancer } from './reloaded-balancer.ts'
 import { type RunningBalancer, warningsOf } from './running-balancer.ts'
-import { chat, converse, transportsOfAll } from './sessions.ts'
+import { chat, converse, transportsOfAll } from './socket-load.ts'
 import { Tally } from './tally.ts'
-import { type LoadRun, type VisitorKind, visit } from './visitors.ts'
 
 export interface ReloadRunOptions {
   readonly seed: number
@@ -17,21 +19,21 @@ export interface ReloadRunOptions {
   readonly maxSurge: number
   /** What replaces the workers. Left out: a reload. */
   readonly how?: 'reload' | 'upgrade' | undefined
-  /** It goes on until as many are answered, over HTTP, and as many reloads are done. */
+  /** The run ends after this many answers over HTTP and this many reloads. */
   readonly requests: number
   readonly reloads: number
-  /** What grows until it is warm has grown after so many reloads; then the footprint is looked at for the first time. */
+  /** The footprint is measured first after this many reloads, when memory has stopped growing. */
   readonly warmUpReloads: number
-  /** How many clients there are of each kind that needs nothing but Node. */
-  readonly visitors: Readonly<Record<VisitorKind, number>>
-  /** socket.io clients of each way to be connected, and websockets. */
+  /** HTTP/1 clients of each kind. */
+  readonly visitors: Readonly<Record<ConnectionKind, number>>
+  /** socket.io clients for each set of transports. */
   readonly chats: number
   readonly webSockets: number
   readonly browser: boolean
-  /** wrk and ab too. */
+  /** With wrk and ab. */
   readonly commands: boolean
   readonly env?: Readonly<Record<string, string>>
-  /** Is told how it goes, once a reload, and of each fault. */
+  /** Called with a line for each reload and each fault. */
   readonly progress?: (line: string) => void
 }
 
@@ -41,12 +43,11 @@ export interface ReloadTotals {
   readonly seconds: number
   readonly counts: Readonly<Record<string, number>>
   readonly faults: readonly string[]
-  /** Of the primary, when nobody asks: after a first few reloads, and at the end. */
+  /** Footprint of the primary without clients, after `warmUpReloads` and at the end. */
   readonly before: Footprint
   readonly after: Footprint
 }
 
-/** What a process holds. */
 export interface Footprint {
   readonly descriptors: number
   readonly heapBytes: number
@@ -56,13 +57,13 @@ export interface Footprint {
 const HEAP_SAMPLES = 40
 const STATUS_EVERY_MS = 1_000
 const SOME = 10_000
-/** Each of these is a request and its answer; what goes over websockets, and what socket.io makes of a message, is counted apart. */
+/** Each of these counts is one request and its answer. Messages of websockets and socket.io are counted apart. */
 const HTTP_KINDS = [
   ...['raw kept', 'raw new', 'raw 1.0', 'raw idle', 'wrk kept', 'wrk new', 'ab kept', 'ab new'],
   ...['Chromium fetches', 'Chromium pages'],
 ]
 
-/** Runs it to the end. Rejects when a reload fails or the accounts of connections do not add up; what clients saw is in the totals. */
+/** Runs to the end. Rejects when a reload fails or the counts of connections do not add up. Failures that clients saw are in the totals. */
 export async function reloadUnderLoad(options: ReloadRunOptions): Promise<ReloadTotals> {
   const { workers, maxSurge, how, env = {}, seed, progress = () => {} } = options
   const target = await ReloadedBalancer.start({ workers, maxSurge, how, env })
@@ -94,7 +95,7 @@ async function loadAndReload(
   const browser = options.browser ? await openBrowser() : undefined
   const times = (count: number, client: () => Promise<void>): Promise<void>[] => Array.from({ length: count }, client)
   const clients = [
-    ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => visit(run, kind as VisitorKind))),
+    ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => runHttpClient(run, kind as ConnectionKind))),
     ...transportsOfAll.flatMap((transports) => times(chats, () => chat(run, transports))),
     ...times(webSockets, () => converse(run)),
     ...(browser === undefined ? [] : [fetchInPage(run, browser), clickInPage(run, browser)]),
@@ -102,7 +103,7 @@ async function loadAndReload(
       ? [runWrk(run, 'kept', 64), runWrk(run, 'new', 16), runAb(run, 'kept', SOME, 8), runAb(run, 'new', SOME / 4, 4)]
       : []),
   ]
-  // Each primary has its own.
+  // Counts start anew in each primary.
   const watch = options.how === 'upgrade' ? undefined : watchAccounts(target.balancer, () => over)
   try {
     for (let done = 0; done < reloads || tally.sumOf(HTTP_KINDS) < requests; done++) {
@@ -119,24 +120,24 @@ async function loadAndReload(
   }
 }
 
-/** What was accepted is handed off, refused, closed or waiting, at every moment: `status()` fails when it is not so. */
+/** Checks the counts all the time: `status()` rejects when accepted connections are not all handed off, refused, closed or waiting. */
 async function watchAccounts(balancer: RunningBalancer, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     await balancer.status()
-    await new Promise((resolve) => setTimeout(resolve, STATUS_EVERY_MS))
+    await thinkTime(STATUS_EVERY_MS)
   }
 }
 
-/** When the last client has gone. */
+/** The footprint when no connection is left. */
 async function footprint(balancer: RunningBalancer): Promise<Footprint> {
   await balancer.untilAllReady(60_000)
   await balancer.untilStatus(
     ({ connections: { waiting } }) => Object.values(waiting).every((count) => count === 0),
-    'nobody waits or rests',
+    'no waiting connection',
     60_000,
   )
   let heapBytes = Number.POSITIVE_INFINITY
-  // The least of several looks: garbage comes and goes.
+  // The least of several samples, because of garbage.
   for (let sample = 0; sample < HEAP_SAMPLES; sample++) {
     const text = await balancer.metrics()
     const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>

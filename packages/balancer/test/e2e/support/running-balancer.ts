@@ -1,4 +1,4 @@
-// The real command line in a process of its own, as the tests of whole ways see it: by its log, its admin page and its sockets.
+// `balancer start` in its own process, observed through its log, its admin page and its sockets.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,27 +16,26 @@ const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
 const CONFIG = 'balancer.config.json'
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url))
 
-/** The absolute path of a fixture. */
 export function fixture(name: string): string {
   return join(FIXTURES, name)
 }
 
-/** Do connections move between workers here? Not over the portable channel, which a run may ask for by SWITCHYARD_CHANNEL. */
+/** Do connections move between workers? Not over the portable channel (SWITCHYARD_CHANNEL=portable). */
 export const movesConnections = process.env.SWITCHYARD_CHANNEL !== 'portable'
 
 export interface StartOptions {
-  /** Written to a JSON file. `app` may be the name of a fixture. Listens on 127.0.0.1:0 unless it says otherwise; `listen: undefined` leaves it to the app. */
+  /** Written to a JSON file. `app` may be the name of a fixture. `listen` defaults to 127.0.0.1:0; `undefined` leaves it to the app. */
   readonly config?: BalancerConfig
-  /** A config file instead. */
+  /** A config file to use instead. */
   readonly configFile?: string
   /** More arguments of `balancer start`. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** Descriptors that the balancer and its workers may have. */
+  /** Limit of descriptors for each process. */
   readonly descriptorLimit?: number
-  /** A command that starts it, with its own arguments. */
+  /** A command, with arguments, that starts the balancer. */
   readonly under?: readonly string[]
-  /** Sockets that listen: a service manager has opened them. */
+  /** Listening descriptors to pass, as a service manager does. */
   readonly sockets?: readonly number[]
   /** Wait for the ready line. Default true. */
   readonly wait?: boolean
@@ -48,7 +47,7 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-/** A folder that is gone after the suite. */
+/** A folder that is removed at the end of the suite. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'balancer-e2e-'))
   atSuiteEnd(() => rmSync(folder, { recursive: true, force: true }))
@@ -57,10 +56,10 @@ export function temporaryFolder(): string {
 
 export class RunningBalancer {
   readonly child: LoggedChild
-  /** What the balancer takes for the folder of temporary files: what it leaves there is seen. Its config file is there too, unless another was named. */
+  /** TMPDIR of the balancer, so that a test sees what it leaves there. Its config file is there too, unless another was named. */
   readonly temporary: string
-  /** The pid of the last successor, once it serves. */
-  successor: number | undefined
+  /** The pid of the latest new primary, when it serves. */
+  newPrimaryPid: number | undefined
 
   constructor(child: LoggedChild, temporary: string) {
     this.child = child
@@ -72,9 +71,9 @@ export class RunningBalancer {
     writeConfig(this.temporary, config)
   }
 
-  /** Of the primary that serves: after an upgrade its successor's. */
+  /** The pid of the primary that serves. */
   get pid(): number {
-    return this.successor ?? this.child.process.pid ?? 0
+    return this.newPrimaryPid ?? this.child.process.pid ?? 0
   }
 
   get lines(): LogLine[] {
@@ -85,17 +84,17 @@ export class RunningBalancer {
       .map((line) => (line.startsWith('{') ? (JSON.parse(line) as LogLine) : { level: 0, msg: line }))
   }
 
-  /** Resolves with the first log line that the condition is true of. */
+  /** Resolves with the first log line that meets the condition. */
   async untilLine(condition: (line: LogLine) => boolean, what: string, timeoutMs = 10_000): Promise<LogLine> {
-    let over = false
+    let hasEnded = false
     void this.child.ended.then(() => {
-      over = true
+      hasEnded = true
     })
     try {
       return await until(
         () => {
           const line = this.lines.find(condition)
-          if (line === undefined && over) throw new Error('the balancer ended')
+          if (line === undefined && hasEnded) throw new Error('the balancer ended')
           return line
         },
         timeoutMs,
@@ -125,7 +124,7 @@ export class RunningBalancer {
     return String(line?.metrics).replace(/\/metrics$/, '')
   }
 
-  /** What the balancer says of itself. Fails when connections are not accounted for. */
+  /** The status of the admin page. Rejects when the counts of connections do not add up. */
   async status(): Promise<BalancerStatus> {
     const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(patience(10_000)) })
     const status = (await response.json()) as BalancerStatus
@@ -193,12 +192,12 @@ export class RunningBalancer {
   }
 }
 
-/** What its log warns of, but for the line on the portable channel. */
+/** Warnings of the log, except the one about the portable channel. */
 export function warningsOf({ lines }: Pick<RunningBalancer, 'lines'>): LogLine[] {
   return lines.filter(({ level, msg }) => level >= 40 && !msg.includes('portable channel'))
 }
 
-/** `accepted + given back = handed off + refused + closed + waiting`, or what is wrong with it. */
+/** Describes the fault unless `accepted + given back = handed off + refused + closed + waiting`. */
 export function accountFault({ connections }: BalancerStatus): string | undefined {
   const { accepted, givenBack, handedOff, refused, closed, waiting } = connections
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
@@ -208,7 +207,7 @@ export function accountFault({ connections }: BalancerStatus): string | undefine
     : `${accepted} connections were accepted, ${givenBack} given back, and ${known} are accounted for: ${JSON.stringify(connections)}`
 }
 
-/** `balancer start`, until it is ready. It is stopped when the suite ends, if it has not been before. */
+/** Starts a balancer and resolves when it is ready. It is stopped at the end of the suite at the latest. */
 export async function startBalancer(options: StartOptions): Promise<RunningBalancer> {
   const { config, args = [], env = {}, descriptorLimit, under = [], sockets, wait = true } = options
   const folder = temporaryFolder()

@@ -1,4 +1,4 @@
-// Balancers whose workers share sessions, in one primary or in one Redis, and clients that are connected to all of their workers.
+// Balancers whose workers share sessions, in the primary or in Redis, with clients connected to all workers.
 
 import { patience } from '../../../../../test/support/patience.ts'
 import { until } from '../../../../../test/support/until.ts'
@@ -6,23 +6,23 @@ import { type RunningBalancer, startBalancer, warningsOf } from './running-balan
 import { SessionClient } from './session-client.ts'
 
 export interface SessionPlace {
-  /** Of the fixtures. */
+  /** A fixture. */
   readonly app: string
-  /** Of Redis; undefined: in the memory of the primary. */
+  /** The URL of Redis; undefined: sessions are in the memory of the primary. */
   readonly url: string | undefined
   readonly balancers: number
 }
 
-/** Where the sessions of so many balancers may be. */
+/** The stores to test, each with a number of balancers. */
 export const placesOfSessions = [
   { name: 'the embedded store', inRedis: false, balancers: 1 },
   { name: 'Redis', inRedis: true, balancers: 1 },
   { name: 'Redis, at two balancers', inRedis: true, balancers: 2 },
 ] as const
 
-/** Of each balancer. */
+/** Workers of each balancer. */
 const WORKERS = 4
-/** What is late on a slow machine is no fault of what is tested here. */
+/** A slow machine must not make commands time out. */
 const COMMAND_MS = patience(2_000)
 
 export class SessionBalancers {
@@ -35,7 +35,7 @@ export class SessionBalancers {
     this.clients = Array.from({ length: clients }, (_, index) => new SessionClient(ports[index % ports.length] as number))
   }
 
-  /** With so many clients, each on one connection, by turns to each balancer and there to each worker. */
+  /** Starts balancers and clients. Each client has one connection; they are distributed evenly over the balancers and their workers. */
   static async start({ app, url, balancers }: SessionPlace, clients: number): Promise<SessionBalancers> {
     const config = {
       app,
@@ -50,12 +50,12 @@ export class SessionBalancers {
     return new SessionBalancers(running, clients)
   }
 
-  /** How many workers there are. */
+  /** Workers of all balancers. */
   get workers(): number {
     return this.running.length * WORKERS
   }
 
-  /** A client of each worker. */
+  /** One client for each worker. */
   async ofEachWorker(): Promise<readonly SessionClient[]> {
     const found = new Map<number, SessionClient>()
     for (const client of this.clients) found.set((await client.ask('/read')).pid, client)
@@ -63,12 +63,12 @@ export class SessionBalancers {
     return [...found.values()]
   }
 
-  /** How many sessions there are. */
+  /** Sessions in the store. */
   async stored(): Promise<number> {
     return (await (this.clients[0] as SessionClient).ask('/stored')).count ?? 0
   }
 
-  /** Resolves with what was wrong. */
+  /** Stops everything. Resolves with warnings of the log and exit codes other than 0. */
   async stop(): Promise<readonly string[]> {
     for (const client of this.clients) client.close()
     const codes = await Promise.all(this.running.map((one) => one.stop()))
@@ -77,7 +77,10 @@ export class SessionBalancers {
   }
 }
 
-/** A worker that has just come up takes its time with its first connection, and those that come meanwhile go to others: so each has had one before. */
+/**
+ * Resolves when each worker has answered. A new worker is slow with its first connection, and meanwhile others would get the connections of the
+ * test.
+ */
 async function untilAllAnswer(port: number): Promise<void> {
   const seen = new Set<number>()
   await until(

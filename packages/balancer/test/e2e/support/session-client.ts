@@ -1,23 +1,24 @@
-// A client of the apps that keep a count for each visitor: one kept connection, so one worker, and the sessions of whoever it is told to speak for.
+// A client of the apps that keep a count in each session. It has one kept connection, so it talks to one worker, and sends the cookie of any
+// session.
 
 import { Agent, type IncomingMessage, request as openRequest } from 'node:http'
 import { patience } from '../../../../../test/support/patience.ts'
 
-/** What the apps answer. */
-export interface Said {
+/** The answer of the apps. */
+export interface SessionAnswer {
   readonly pid: number
   readonly count?: number
-  /** Is there a session after what was done? */
+  /** Does the session exist after the request? */
   readonly isKept?: boolean
   readonly fault?: string
 }
 
-/** An answer of which the head has come. */
-export interface Begun {
-  /** The cookie that it gives, as it is to be sent back. */
+/** An answer whose head has arrived. */
+export interface BegunAnswer {
+  /** The cookie that it sets, as the client sends it back. */
   readonly cookie: string | undefined
-  /** Rejects when it is not a good one. */
-  readonly said: Promise<Said>
+  /** Rejects unless the status is 200. */
+  readonly answer: Promise<SessionAnswer>
 }
 
 const ANSWER_MS = patience(15_000)
@@ -31,17 +32,17 @@ export class SessionClient {
   }
 
   /** Rejects when there is no answer in time. */
-  begin(path: string, cookie?: string): Promise<Begun> {
+  begin(path: string, cookie?: string): Promise<BegunAnswer> {
     return new Promise((resolve, reject) => {
       const headers = cookie === undefined ? {} : { cookie }
       const request = openRequest(
         { host: '127.0.0.1', port: this.port, path, headers, agent: this.agent, timeout: ANSWER_MS },
         (response) => {
           const [given] = response.headers['set-cookie'] ?? []
-          const said = readSaid(response, path)
-          // It may be awaited later.
-          said.catch(() => {})
-          resolve({ cookie: given?.split(';')[0], said })
+          const answer = readAnswer(response, path)
+          // The caller may await it later.
+          answer.catch(() => {})
+          resolve({ cookie: given?.split(';')[0], answer })
         },
       )
       request.once('timeout', () => request.destroy(new Error(`${path}: no answer within ${ANSWER_MS} ms`)))
@@ -50,14 +51,14 @@ export class SessionClient {
     })
   }
 
-  async ask(path: string, cookie?: string): Promise<Said> {
-    return (await this.begin(path, cookie)).said
+  async ask(path: string, cookie?: string): Promise<SessionAnswer> {
+    return (await this.begin(path, cookie)).answer
   }
 
   /** The cookie of a new session. */
-  async arrive(): Promise<string> {
-    const { cookie, said } = await this.begin('/new')
-    await said
+  async newSession(): Promise<string> {
+    const { cookie, answer } = await this.begin('/new')
+    await answer
     if (cookie === undefined) throw new Error('a new session has no cookie')
     return cookie
   }
@@ -67,11 +68,11 @@ export class SessionClient {
   }
 }
 
-async function readSaid(response: IncomingMessage, path: string): Promise<Said> {
+async function readAnswer(response: IncomingMessage, path: string): Promise<SessionAnswer> {
   let text = ''
   for await (const part of response.setEncoding('utf8')) text += part
   if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text}`)
-  const said = JSON.parse(text) as Said
-  if (said.fault !== undefined) throw new Error(`${path}: ${said.fault}`)
-  return said
+  const answer = JSON.parse(text) as SessionAnswer
+  if (answer.fault !== undefined) throw new Error(`${path}: ${answer.fault}`)
+  return answer
 }

@@ -1,30 +1,30 @@
-// What the clients of a run have seen: how much of each kind, and what went wrong.
+// Counts the answers of a run's clients by kind, and their faults.
 
-/** Of one kind of fault so many are told in words; all are counted. */
-const MAX_TOLD = 5
+/** Described faults of one kind. All are counted. */
+const MAX_MESSAGES = 5
 
 export class Tally {
   private readonly counts = new Map<string, number>()
   private readonly faultCounts = new Map<string, number>()
-  private readonly told: string[] = []
-  private readonly tell: (what: string) => void
+  private readonly messages: string[] = []
+  private readonly onFault: (what: string) => void
 
-  /** `tell`: hears of faults as they come. */
-  constructor(tell: (what: string) => void = () => {}) {
-    this.tell = tell
+  /** `onFault`: called with each described fault. */
+  constructor(onFault: (what: string) => void = () => {}) {
+    this.onFault = onFault
   }
 
   count(kind: string, by = 1): void {
     this.counts.set(kind, this.countOf(kind) + by)
   }
 
-  /** `kind`: such as `timed out`; `what` tells of this one. */
+  /** `kind`: such as `timed out`; `what` describes this fault. */
   fault(kind: string, what: string, by = 1): void {
     const before = this.faultCounts.get(kind) ?? 0
     this.faultCounts.set(kind, before + by)
-    if (before >= MAX_TOLD) return
-    this.told.push(`${kind}: ${what}`)
-    this.tell(`${kind}: ${what}`)
+    if (before >= MAX_MESSAGES) return
+    this.messages.push(`${kind}: ${what}`)
+    this.onFault(`${kind}: ${what}`)
   }
 
   countOf(kind: string): number {
@@ -45,8 +45,8 @@ export class Tally {
     return [...this.faultCounts.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** How often each kind of fault was seen, and some in words. */
+  /** The count of each kind of fault, and some descriptions. */
   get faults(): string[] {
-    return [...[...this.faultCounts].map(([kind, count]) => `${count} × ${kind}`), ...this.told]
+    return [...[...this.faultCounts].map(([kind, count]) => `${count} × ${kind}`), ...this.messages]
   }
 }

@@ -1,0 +1,117 @@
+// Makes settings from a command line: reads the config, applies the options to it, and checks the result.
+
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import type { BalancerConfig } from '../config/config.ts'
+import { type LoadedConfig, loadConfig, withVariables } from '../config/load-config.ts'
+import { pm2AdviceIn } from '../config/pm2-file.ts'
+import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
+import { resolveSettings } from '../config/resolve.ts'
+import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
+import { sessionUrlOf } from '../config/session-url.ts'
+import { BalancerError } from '../errors.ts'
+import type { Settings } from '../settings.ts'
+import type { CliIo } from './io.ts'
+
+/** Options of a command line that override the config. Each applies to the first pool or to the whole balancer. */
+export interface Overrides {
+  config?: string | undefined
+  app?: string | undefined
+  appArgs?: readonly string[] | undefined
+  instances?: number | 'max' | undefined
+  listen?: readonly string[] | undefined
+  admin?: string | false | undefined
+  control?: string | false | undefined
+  environment?: string | undefined
+}
+
+export interface ReadSettings {
+  settings: Settings
+  /** false: the user gave no secret, and tickets are signed with a generated one. */
+  knowsSecret: boolean
+  /** One sentence for each setting that is valid but probably not intended. */
+  warnings: readonly string[]
+}
+
+/** Reads the files at every call. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
+export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
+  const { cwd, env } = io
+  const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
+  return withVariables(variables, env, async () => {
+    const loaded = await loadConfig({ file: overrides.config, folder: cwd })
+    if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd)
+    const config = withOverrides(loaded, overrides, cwd)
+    const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
+    const { secret, sessions = {} } = config as BalancerConfig
+    const knowsSecret = secretsOf(secret, env).secrets.length > 0
+    const { warning } = sessionUrlOf(sessions, env)
+    const warnings = [...(warning === undefined ? [] : [warning]), ...warningsOf(settings, knowsSecret)]
+    return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
+  })
+}
+
+/**
+ * The variables of an environment file (`--environment`) that are not set already: existing variables win, as with Node's `--env-file`.
+ * The option has another name than Node's because Node 20 reads `--env-file` even after the script. Throws ERR_CONFIG.
+ */
+export function readEnvFile(path: string, env: NodeJS.ProcessEnv): Record<string, string> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new BalancerError('ERR_CONFIG', `The environment file can't be read: ${(cause as Error).message}`, { source: 'config', cause })
+  }
+  const variables = parseEnv(text) as Record<string, string>
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => env[name] === undefined))
+}
+
+function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boolean): string[] {
+  if (sessions.url === undefined || knowsSecret || hasSessionSecret) return []
+  return [
+    `sessions are kept in Redis, but each start generates a new secret to sign their ids, so a restart loses them: set 'secret' or ${SECRET_VARIABLE}, or keep sessions in the primary with 'sessions: { url: false }'`,
+  ]
+}
+
+/** Workers get the variables of the file except the balancer's secrets. Variables of the pool win. */
+function withEnvironment(settings: Settings, variables: Record<string, string>): Settings {
+  const passed = Object.fromEntries(Object.entries(variables).filter(([name]) => !(name in settings.configVariables)))
+  if (Object.keys(passed).length === 0) return settings
+  return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...passed, ...pool.env } })) }
+}
+
+function nothingToRun(folder: string): BalancerError {
+  const advice = pm2AdviceIn(folder) ?? "Name the app, 'balancer start server.js', or write a balancer.config.ts"
+  return new BalancerError('ERR_CONFIG', `There is no app and no config here. ${advice}`, { source: 'config' })
+}
+
+/** Applies the options to a config that has not been checked yet. Its faults stay, so that the check reports them. */
+function withOverrides(loaded: LoadedConfig | undefined, overrides: Overrides, cwd: string): unknown {
+  const { app, appArgs = [], instances, listen, admin, control } = overrides
+  const input = loaded === undefined ? {} : loaded.config
+  if (!isObject(input)) return input
+  const config: BalancerConfig = { ...input }
+  const entry = app === undefined ? undefined : resolve(cwd, app)
+  if (entry !== undefined) config.app = entry
+  if (listen !== undefined)
+    config.listen = listen.map((address) => (address.startsWith('unix:') ? resolve(cwd, address.slice('unix:'.length)) : address))
+  if (admin !== undefined) config.admin = admin
+  if (control !== undefined) config.control = control === false ? false : resolve(cwd, control)
+  const pools: unknown = config.pools ?? { [DEFAULT_POOL_NAME]: {} }
+  const [name] = isObject(pools) ? Object.keys(pools) : []
+  const first = isObject(pools) && name !== undefined ? pools[name] : undefined
+  if (name !== undefined && isObject(first)) {
+    const changed = {
+      ...first,
+      ...(entry !== undefined && { app: entry }),
+      ...(instances !== undefined && { workers: instances }),
+      ...(appArgs.length > 0 && { args: appArgs }),
+    }
+    config.pools = { ...(pools as object), [name]: changed }
+  }
+  return config
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

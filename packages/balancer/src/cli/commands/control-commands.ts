@@ -1,0 +1,167 @@
+// The commands for a running balancer: their arguments, options, help and examples.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import type { CliIo } from '../io.ts'
+
+/** Gets the parsed arguments; resolves with the exit code. */
+export type Run<Args extends unknown[]> = (args: Args, options: never, command: Command) => Promise<number>
+
+export interface ControlCommandsOptions {
+  io: CliIo
+  /** Adds a command that takes no app arguments after `--`. */
+  add<Args extends unknown[]>(name: string, description: string, run: Run<Args>): Command
+  addExamples(command: Command, examples: readonly string[]): void
+}
+
+interface ControlOptions {
+  config?: string
+  control?: string
+  json?: boolean
+}
+
+type WorkerSlot = { pool: string | undefined; slot: number }
+
+const NOT_RUNNING = '8  no balancer answers'
+const BUSY = '7  another reload or upgrade is under way'
+const SLOT_ARGUMENT = "such as web/0, or 0 in the first pool; 'balancer status' lists the workers"
+
+export function addControlCommands({ io, add, addExamples }: ControlCommandsOptions): void {
+  const operation = <Args extends unknown[]>(
+    name: string,
+    description: string,
+    run: (args: Args, options: ControlOptions, command: Command) => Promise<number>,
+  ): Command =>
+    add<Args>(name, description, run)
+      .option('-c, --config <file>', 'config file that the balancer was started with (default: the one in this folder)')
+      .option('--control <path>', 'path of its control socket (default: found by folder and config)')
+      .option('--json', 'print JSON')
+
+  const status = operation('status', 'show the pools and workers of the running balancer, with their load', async (_, options) =>
+    (await import('./show-status.ts')).status(options, io),
+  )
+  addExitCodes(status, '0  a balancer runs', NOT_RUNNING)
+  addExamples(status, ['balancer status', "balancer status --json | jq '.pools[0].ready'"])
+
+  const reload = operation<[pool?: string]>(
+    'reload',
+    'read the config and the environment file again and replace the workers; if a new worker does not start, the old workers stay',
+    async ([pool], options) => (await import('../run-operation.ts')).runOperation('reload', { pool }, options, io),
+  ).argument('[pool]', 'reload only this pool')
+  addExitCodes(
+    reload,
+    '0  all workers are replaced',
+    '2  the config has faults; nothing has changed',
+    '6  a new worker did not start; the old workers keep serving',
+    BUSY,
+    NOT_RUNNING,
+  )
+  addExamples(reload, ['balancer reload', 'balancer reload web', 'kill -HUP 4711    (the same; the result is in the log)'])
+
+  const rollback = operation('rollback', 'go back to the settings from before the last reload', async (_, options) =>
+    (await import('../run-operation.ts')).runOperation('rollback', {}, options, io),
+  )
+  addExitCodes(
+    rollback,
+    '0  all workers are replaced',
+    '6  a worker did not start; the present workers keep serving',
+    BUSY,
+    NOT_RUNNING,
+    '9  there is nothing to go back to',
+  )
+  addExamples(rollback, ['balancer rollback'])
+
+  const scale = operation<[string | undefined, string | undefined]>(
+    'scale',
+    'change the number of workers until the next start',
+    async ([first, second], options, command) => {
+      const [pool, text] = second === undefined ? [undefined, first] : [first, second]
+      const change = text === undefined ? undefined : parseScale(text)
+      if (change === undefined)
+        return command.error(`error: expected a number of workers, such as 6, +2 or -1${text === undefined ? '' : `, got '${text}'`}.`)
+      return (await import('../run-operation.ts')).runOperation('scale', { pool, ...change }, options, io)
+    },
+  )
+    .usage('[options] [pool] <workers>')
+    .argument('[pool]', 'may be omitted if there is only one pool')
+    .argument('[workers]', 'the number, such as 6, or the difference, such as +2 or -1')
+  addExamples(scale, ['balancer scale web 6', 'balancer scale web +2', 'balancer scale -1'])
+
+  const drain = operation<[WorkerSlot]>(
+    'drain',
+    'take a worker out of service: it finishes its requests and exits, and its slot stays empty',
+    async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('drain', workerSlot, options, io),
+  ).argument('<worker>', SLOT_ARGUMENT, toSlot)
+  addExamples(drain, ['balancer drain web/0', 'balancer drain 0'])
+
+  const restart = operation<[WorkerSlot]>(
+    'restart',
+    'replace a worker, starting the new one first; also fills a slot that is broken or out of service',
+    async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('restart', workerSlot, options, io),
+  ).argument('<worker>', SLOT_ARGUMENT, toSlot)
+  addExamples(restart, ['balancer restart web/0', 'balancer restart 0'])
+
+  const stop = operation('stop', 'stop the balancer as SIGTERM does: requests under way are finished first', async (_, options) =>
+    (await import('./stop.ts')).stop(options, io),
+  ).option('--now', 'do not wait for requests under way')
+  addExitCodes(stop, '0  its process has exited', NOT_RUNNING)
+  addExamples(stop, ['balancer stop', 'balancer stop --now'])
+
+  const upgrade = operation(
+    'upgrade',
+    'start a new primary (a new version, a new config) that takes over the port without closing it; the old primary finishes its requests',
+    async (_, options) => (await import('../run-operation.ts')).runOperation('upgrade', {}, options, io),
+  )
+  addExitCodes(upgrade, '0  the new primary serves', BUSY, NOT_RUNNING, '10  the new primary did not start; nothing has changed')
+  addExamples(upgrade, ['balancer upgrade'])
+
+  const logs = operation<[{ pool: string; slot: number | undefined }?]>(
+    'logs',
+    "print the last lines of the log and of the workers' output",
+    async ([filter], options) => (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
+  )
+    .argument('[worker]', 'only lines of this pool (web) or worker (web/0)', toPoolOrSlot)
+    .option('-f, --follow', 'keep printing new lines')
+    .option('-n, --lines <number>', 'how many of the last 1000 lines', toCount, 50)
+  addExamples(logs, ['balancer logs', 'balancer logs -f web', 'balancer logs -n 200 web/0', 'balancer logs -f --json'])
+}
+
+function addExitCodes(command: Command, ...lines: readonly string[]): void {
+  command.addHelpText('after', `\nExit codes:\n${lines.map((line) => `  ${line}`).join('\n')}`)
+}
+
+function toSlot(text: string): WorkerSlot {
+  const workerSlot = parseSlot(text)
+  if (workerSlot === undefined) throw new InvalidArgumentError('Expected a worker such as web/0.')
+  return workerSlot
+}
+
+function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } {
+  const found = parsePoolOrSlot(text)
+  if (found === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
+  return found
+}
+
+function toCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('Expected an integer from 0.')
+  return Number(text)
+}
+
+/** `web/0`, or `0` in the first pool; undefined: it is neither. */
+export function parseSlot(text: string): WorkerSlot | undefined {
+  const [, pool, slot] = /^(?:([A-Za-z][\w-]{0,62})\/)?(\d{1,5})$/.exec(text) ?? []
+  return slot === undefined ? undefined : { pool, slot: Number(slot) }
+}
+
+/** `web` or `web/0`; undefined: it is neither. */
+export function parsePoolOrSlot(text: string): { pool: string; slot: number | undefined } | undefined {
+  const [, pool, slot] = /^([A-Za-z][\w-]{0,62})(?:\/(\d{1,5}))?$/.exec(text) ?? []
+  return pool === undefined ? undefined : { pool, slot: slot === undefined ? undefined : Number(slot) }
+}
+
+/** `6`, `+2` or `-1`; undefined: it is none of these. */
+export function parseScale(text: string): { to: number } | { by: number } | undefined {
+  if (!/^[+-]?\d{1,5}$/.test(text)) return undefined
+  const count = Number(text)
+  if (count === 0) return undefined
+  return /^[+-]/.test(text) ? { by: count } : { to: count }
+}

@@ -1,0 +1,114 @@
+// `balancer explain`: runs a request through the route table and the policy as the primary would, and prints every step. It needs no running
+// balancer and assumes that every worker is idle.
+
+import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
+import { SECRET_VARIABLE } from '../../config/secret.ts'
+import { routeTable } from '../../dispatch/route-table.ts'
+import { headBoundsFor } from '../../head-bytes.ts'
+import type { PoolSettings, Settings } from '../../settings.ts'
+import { readSettings } from '../command-settings.ts'
+import { counted, table } from '../format.ts'
+import type { CliIo } from '../io.ts'
+
+export interface ExplainOptions {
+  method: string
+  target: string
+  header?: readonly (readonly [name: string, value: string])[] | undefined
+  from: string
+  config?: string | undefined
+  environment?: string | undefined
+}
+
+/** Prints the routes that were tried, the route that matches, and the worker that its policy chooses. */
+export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
+  const { settings, knowsSecret } = await readSettings(options, io)
+  const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
+  const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
+  io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
+  return 0
+}
+
+/** The head as bytes, parsed by the primary's own parser, so that ambiguous heads are recognised here too. */
+function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes: number): RequestHead {
+  const named = header.some(([name]) => name.toLowerCase() === 'host') ? header : [['Host', 'localhost'] as const, ...header]
+  const text = [`${method} ${target} HTTP/1.1`, ...named.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
+  const bytes = Buffer.from(text, 'latin1')
+  const head = RequestHead.read(bytes, bytes.length, maxBytes)
+  head.remoteAddress = from
+  return head
+}
+
+function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
+  const routes = routeTable(settings, (policy) => policy)
+  if (head.hasManyHosts || routes.refuses(head))
+    return ['The primary refuses this head (400): it could be read as a request for more than one host or pool.']
+  const { route, tried } = routes.explain(head)
+  const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
+  return [
+    table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),
+    '',
+    table([
+      ['route', route.name],
+      ['pool', `${route.pool} (${counted(workers, 'worker')}, all assumed idle)`],
+      ['policy', route.policy.name],
+      ...choiceOf(
+        route,
+        Array.from({ length: workers }, (_, slot) => idle(slot, weights[slot])),
+        head,
+        settings,
+      ),
+    ]),
+    ...notes(head, route.policy, knowsSecret),
+  ]
+}
+
+/** The worker that the policy chooses, and what happens to the request if it is a later one on its connection. */
+function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], head: RequestHead, settings: Settings): string[][] {
+  let fault: unknown
+  const slots = candidates.map(({ slot, weight }) => ({ slot, weight }))
+  const bound = bindPolicy(policy, {
+    pool,
+    seal: new TicketSeal(settings.ticketKeys),
+    now: Date.now,
+    slots: () => slots,
+    onError: (error) => (fault = error),
+  })
+  const choice = bound.explain?.(candidates, head) ?? picked(bound, candidates, head)
+  const failed = fault instanceof Error ? fault.message : String(fault)
+  return [
+    ['choice', fault === undefined ? choice : `the policy failed: ${failed}`],
+    ['later', later(bound, candidates, head, pool)],
+  ]
+}
+
+function picked(policy: Policy, candidates: readonly Candidate[], head: RequestHead): string {
+  const chosen = policy.pick(candidates, head)
+  return chosen === undefined ? 'no worker: the connection would wait in the queue' : `slot ${chosen.slot}`
+}
+
+/** What a worker does with the request if it is not the first on its connection. */
+function later(policy: Policy, candidates: readonly Candidate[], head: RequestHead, pool: string): string {
+  const staying = candidates.filter((worker) => policy.stays?.(worker, head) ?? true).map(({ slot }) => slot)
+  const every = staying.length === candidates.length
+  const where = every ? `any worker of ${pool}` : staying.length === 0 ? 'no worker' : staying.map((slot) => `${pool}/${slot}`).join(', ')
+  return `stays with ${where}; any other worker gives the connection back to the primary, or forwards the request if the connection can't move`
+}
+
+function idle(slot: number, weight = 1): Candidate {
+  return {
+    slot,
+    generation: 0,
+    weight,
+    load: idleLoad,
+  }
+}
+
+function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[] {
+  const found: string[] = []
+  if (head.ambiguous) found.push('This head is ambiguous: policies take no key from it.')
+  if (policy.ticket !== undefined && !knowsSecret)
+    found.push(`Tickets can't be read here: without 'secret' or ${SECRET_VARIABLE} each start signs with a new secret.`)
+  if (policy.learns !== undefined && policy.learns.length > 0)
+    found.push('Only a running balancer knows which worker set which cookie; here every cookie value is hashed.')
+  return found.length === 0 ? [] : ['', ...found]
+}

@@ -1,0 +1,165 @@
+// The command line: each command with its arguments, options, help and examples. What a command does is in the file of its name.
+
+import { isIP } from 'node:net'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { parseHostPort, parseListen } from '../../config/listen-options.ts'
+import { type CliIo, ownVersion } from '../io.ts'
+import { LOG_LEVELS } from '../log-level.ts'
+import { addControlCommands } from './control-commands.ts'
+
+/** `appArgs`: the arguments after `--`. The command that runs sets the exit code in `outcome`. */
+export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { exitCode: number }): Command {
+  const program = new Command('balancer')
+    .description('Runs a Node web app on every core and sends each connection to the right worker.')
+    .version(ownVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError("Run 'balancer --help' for the commands.")
+  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
+
+  const startCommand = program
+    .command('start')
+    .description('start an app on every core, or the apps of balancer.config.*')
+    .argument('[app]', 'entry file of the app; overrides the app of the config')
+    .option('-i, --instances <number>', "number of workers of the first pool, or 'max' for one per core", parseWorkers)
+    .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be repeated", collectListen)
+    .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
+    .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
+    .option('--control <path>', "path of the control socket, or 'off' (default: depends on folder and config)", parseControl)
+    .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
+    .option('--watch', 'for development: reload when a file of the app or the config changes')
+    .option('--watch-path <path>', 'watch this path instead of the folders of app and config; may be repeated', collect)
+    .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
+    .option('--pretty', 'print readable log lines (default on a terminal)')
+    .option('--no-pretty', 'print log lines as JSON')
+    .action(async (app, options) => {
+      const { start } = await import('./start.ts')
+      outcome.exitCode = await start({ ...options, app, appArgs }, io)
+    })
+  startCommand.usage('[options] [app] [-- arguments of the app]')
+  startCommand.addHelpText(
+    'after',
+    "\nEnvironment:\n  SWITCHYARD_CHANNEL    how connections are handed to workers: 'native', or 'portable' without the native module\n  SWITCHYARD_LOG_LEVEL  the same as --log-level\n  SWITCHYARD_REDIS_URL  the Redis server that keeps sessions\n  SWITCHYARD_SECRET     the secret that signs tickets",
+  )
+  addExamples(startCommand, [
+    'balancer start server.js',
+    'balancer start server.js -i 4 --listen 127.0.0.1:8080 -- --verbose',
+    'balancer start --config production.config.ts --admin off',
+    'balancer start --watch server.ts',
+  ])
+
+  const checkCommand = program
+    .command('check')
+    .description('print the pools and routes of the config, or all of its faults')
+    .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
+    .option('--environment <file>', 'file of environment variables for the config')
+    .action(async (options) => {
+      refuseAppArgs(checkCommand, appArgs)
+      const { check } = await import('./check.ts')
+      outcome.exitCode = await check(options, io)
+    })
+  addExamples(checkCommand, ['balancer check', 'balancer check --config production.config.ts'])
+
+  const explainCommand = program
+    .command('explain')
+    .description('print which route, pool, policy and worker a request would get, and why; needs no running balancer')
+    .argument('<method>', 'such as GET', parseMethod)
+    .argument('<path>', 'such as /cart?id=1', parseTarget)
+    .option('-H, --header <field>', "a header field, 'Name: value'; may be repeated", collectHeader)
+    .option('--from <address>', 'IP address of the client', parseAddress, '127.0.0.1')
+    .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
+    .option('--environment <file>', 'file of environment variables for the config')
+    .action(async (method, target, options) => {
+      refuseAppArgs(explainCommand, appArgs)
+      const { explain } = await import('./explain.ts')
+      outcome.exitCode = await explain({ ...options, method, target }, io)
+    })
+  addExamples(explainCommand, [
+    'balancer explain GET /reports/7',
+    "balancer explain GET /cart -H 'Cookie: connect.sid=s%3A1' -H 'Host: shop.example.com'",
+    'balancer explain POST /v2/orders --from 203.0.113.7',
+  ])
+
+  addControlCommands({
+    io,
+    add(name, description, run) {
+      const command = program.command(name).description(description)
+      return command.action(async () => {
+        refuseAppArgs(command, appArgs)
+        outcome.exitCode = await run(command.processedArgs as never, command.opts() as never, command)
+      })
+    },
+    addExamples,
+  })
+  for (const command of program.commands)
+    command.showHelpAfterError(`Run 'balancer ${command.name()} --help' for its arguments and options.`)
+  return program
+}
+
+function addExamples(command: Command, examples: readonly string[]): void {
+  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
+}
+
+function refuseAppArgs(command: Command, appArgs: readonly string[]): void {
+  if (appArgs.length > 0) command.error(`error: '${command.name()}' runs no app, so it takes no arguments after --`)
+}
+
+function parseWorkers(text: string): number | 'max' {
+  if (text === 'max') return text
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a positive integer or 'max'.")
+  return Number(text)
+}
+
+function collect(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text]
+}
+
+function parseControl(text: string): string | false {
+  return text === 'off' ? false : text
+}
+
+function collectListen(text: string, earlier: string[] = []): string[] {
+  const parsed = parseListen(text, '/')
+  if ('fault' in parsed) throw new InvalidArgumentError(sentence(parsed.fault))
+  return [...earlier, text]
+}
+
+function parseAdmin(text: string): string | false {
+  if (text === 'off') return false
+  if ('fault' in parseHostPort(text)) throw new InvalidArgumentError("Expected a port, 'host:port' or 'off'.")
+  return text
+}
+
+function parseMethod(text: string): string {
+  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(text))
+    throw new InvalidArgumentError(
+      text.startsWith('/') ? `Expected a method first, such as 'GET ${text}'.` : 'Expected a method such as GET.',
+    )
+  return text
+}
+
+function parseTarget(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new InvalidArgumentError('Expected a percent-encoded path without spaces.')
+  return text
+}
+
+function collectHeader(text: string, earlier: [string, string][] = []): [string, string][] {
+  const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? []
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("Expected 'Name: value'.")
+  return [...earlier, [name, value]]
+}
+
+function parseAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('Expected an IP address.')
+  return text
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}

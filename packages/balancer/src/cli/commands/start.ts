@@ -1,0 +1,110 @@
+// `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
+
+import type { ControlServer } from '../../control/control-server.ts'
+import type { Startup } from '../../upgrade/startup.ts'
+import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
+import type { CliIo } from '../io.ts'
+import { createLog } from '../log.ts'
+import { logLevelOf } from '../log-level.ts'
+import { AdminPage } from '../running/admin-page.ts'
+import { Announcement } from '../running/announcement.ts'
+import { startControl } from '../running/control-access.ts'
+import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
+import { followEvents } from '../running/log-events.ts'
+import { withRunning } from '../running/running-balancers.ts'
+import { RunningOperations } from '../running/running-operations.ts'
+import { Shutdown } from '../running/shutdown.ts'
+import { SystemIntegration } from '../running/system-integration.ts'
+
+export interface StartOptions extends Overrides {
+  /** Default: SWITCHYARD_LOG_LEVEL, or info. */
+  logLevel?: string | undefined
+  /** Default: true if stdout is a terminal. */
+  pretty?: boolean | undefined
+  /** Reload when a file changes. */
+  watch?: boolean | undefined
+  /** Paths to watch; implies `watch`. Default: the folders of the apps and of the config. */
+  watchPath?: readonly string[] | undefined
+}
+
+/** Runs until the balancer stops; resolves with the exit code. Throws if the start fails. */
+export async function start(options: StartOptions, io: CliIo): Promise<number> {
+  const startup = await io.readStartup()
+  try {
+    return await startFrom(startup, options, io)
+  } catch (error) {
+    const detailed = await withRunning(error, options, io)
+    startup.sendFailure(detailed)
+    throw detailed
+  }
+}
+
+async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Promise<number> {
+  const isWatching = options.watch === true || options.watchPath !== undefined
+  const read = async (): Promise<ReadSettings> => {
+    const found = await readSettings(options, io)
+    const settings = startup.applyTo(found)
+    return { ...found, settings: isWatching ? forDevelopment(settings) : settings }
+  }
+  const startSettings = await read()
+  const { settings } = startSettings
+  io.ignoreClosedOutput()
+  const balancer = await io.createBalancer(settings, startup)
+  const { level, warning } = logLevelOf(options.logLevel, io.env)
+  const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
+  followEvents(balancer.events, log)
+  const warn = (message: string): void => log.logger.warn(message)
+  for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
+  const duties = new SystemIntegration({
+    events: balancer.events,
+    extraSockets: balancer.extraSockets,
+    status: () => balancer.status(),
+    oldPrimaryLink: startup.oldPrimaryLink,
+    stopTimeoutMs: settings.limits.drainTimeoutMs + Math.max(0, ...settings.pools.map(({ stopTimeoutMs }) => stopTimeoutMs ?? 0)),
+    env: io.env,
+    pid: process.pid,
+    warn,
+  })
+  const shutdown = new Shutdown(balancer, io.signals, log, settings.limits.shutdownDelayMs)
+  const operations = new RunningOperations({ balancer, shutdown, readSettings: read, startSettings, log })
+  // A lost terminal sends SIGHUP too, and then it keeps its old meaning: stop.
+  const onSighup = (): void => (io.hasLostTerminal() ? shutdown.stop('the terminal is gone') : operations.requestReload('SIGHUP'))
+  io.signals.on('SIGHUP', onSighup)
+  const openControl = () => startControl({ settings, balancer, operations, log, io, takeOver: io.isNewPrimary })
+  const admin = new AdminPage({
+    address: settings.admin,
+    balancer,
+    sockets: startup.sockets,
+    isStopping: () => shutdown.isStopping,
+    warn,
+  })
+  let control: ControlServer | undefined
+  let files: FileWatch | undefined
+  let announcement: Announcement | undefined
+  try {
+    await admin.open()
+    // A new primary takes over the control socket when it serves. Until then the old primary answers.
+    if (!io.isNewPrimary) control = await openControl()
+    await shutdown.untilStarted(balancer.start())
+    if (!shutdown.isStopping) {
+      await admin.openTakenOver()
+      if (io.isNewPrimary) control = await openControl()
+      startup.closeUnclaimed().forEach(warn)
+      startup.sendSettled()
+      announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
+      balancer.events.once('draining', () => announcement?.release())
+      if (isWatching) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
+      operations.allowReloads()
+    }
+    return await shutdown.stopped
+  } finally {
+    io.signals.off('SIGHUP', onSighup)
+    announcement?.release()
+    shutdown.release()
+    duties.end()
+    await files?.close()
+    await control?.close()
+    await admin.close()
+    await log.flush()
+  }
+}

@@ -1,0 +1,67 @@
+// Formats values for people: durations, byte counts, numbers of things, addresses, paths and tables.
+
+import { basename, relative } from 'node:path'
+import { formatAddress, parseHostPort } from '../config/listen-options.ts'
+
+const UNITS: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+]
+
+/** The two largest units: `3 d 4 h`, `1 min 5 s`, `12 s`, `250 ms`. */
+export function duration(ms: number): string {
+  if (!Number.isFinite(ms)) return 'no limit'
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`
+  const first = UNITS.findIndex(([unit]) => ms >= unit)
+  const [unit, name] = UNITS[first] as (typeof UNITS)[number]
+  const next = UNITS[first + 1]
+  const rest = next === undefined ? 0 : Math.floor((ms % unit) / next[0])
+  return `${Math.floor(ms / unit)} ${name}${next === undefined || rest === 0 ? '' : ` ${rest} ${next[1]}`}`
+}
+
+/** `0 MiB`, `81 MiB`, `1.4 GiB`. */
+export function memory(bytes: number): string {
+  const mebibytes = bytes / 1024 ** 2
+  return mebibytes < 1024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`
+}
+
+/** `1 worker`, `2 workers`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** What a draining worker has to finish, and how long it may take: `2 connections, 1 request; at most 20 s more`. */
+export function draining(connections: number, inFlight: number, leftMs: number): string {
+  if (connections === 0 && inFlight === 0) return 'nothing left to finish'
+  const wholeSecondsMs = Math.ceil(leftMs / 1000) * 1000
+  return `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}; at most ${duration(wholeSecondsMs)} more`
+}
+
+/** An address as a browser takes it, with localhost for all interfaces. The path of a unix socket stays as it is. */
+export function urlOf(address: string): string {
+  const parsed = parseHostPort(address)
+  if ('fault' in parsed) return address
+  const { host, port } = parsed.value
+  return `http://${formatAddress({ host: host === undefined || host === '::' || host === '0.0.0.0' ? 'localhost' : host, port })}`
+}
+
+/** A path below the folder is relative to it; any other path stays as it is. */
+export function pathFrom(folder: string, path: string): string {
+  const below = relative(folder, path)
+  return below === '' ? basename(path) : below.startsWith('..') ? path : below
+}
+
+/** Lines of a table with padded columns. The last column is not padded. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + 2)))
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n')
+}

@@ -1,0 +1,130 @@
+// The text of each event, for the log and for clients that wait for an operation.
+
+import type { BalancerEvents, Seat } from '../../events.ts'
+import { APP_STOP_SIGNALS } from '../../settings.ts'
+import { counted, draining, duration } from '../format.ts'
+
+/** `text` is for people, `fields` for machines. */
+export interface EventLine {
+  level: 'debug' | 'info' | 'warn' | 'error'
+  fields: object
+  text: string
+}
+
+/** Other events are logged elsewhere: `failed` by the command, `workerOutput` unchanged, `policyFailed` at a limited rate. */
+type LoggedEvent = Exclude<keyof BalancerEvents, 'failed' | 'workerOutput' | 'policyFailed'>
+
+type Lines = { readonly [Name in LoggedEvent]: (...payload: BalancerEvents[Name]) => EventLine }
+
+export const eventLines: Lines = {
+  listening: ({ address }) => info({ address }, `listening on ${address}`),
+  listenerClosed: ({ address }) => info({ address }, `no longer listening on ${address}`),
+  portableChosen: ({ message }) => warn({ channel: 'portable' }, message),
+  workerStarted: (worker) => ({
+    level: 'debug',
+    fields: fields(worker),
+    text: `${nameOf(worker)} started (pid ${worker.pid})`,
+  }),
+  workerReady: ({ startMs, ...worker }) =>
+    info({ ...fields(worker), startMs }, `${nameOf(worker)} ready after ${Math.round(startMs)} ms (pid ${worker.pid})`),
+  workerExited: (exit) => {
+    const { code, signal, restartInMs, expected } = exit
+    return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
+  },
+  workerNotStarted: ({ message, restartInMs, ...worker }) =>
+    warn(
+      { ...worker, restartInMs },
+      `${nameOf(worker)} could not be started: ${message}${restartInMs === undefined ? '' : `; next try in ${Math.round(restartInMs)} ms`}`,
+    ),
+  workerNoticed: ({ level, message, ...worker }) => ({ level, fields: fields(worker), text: `${nameOf(worker)}: ${message}` }),
+  workerRetiring: ({ reason, ...worker }) =>
+    info({ ...fields(worker), reason }, `${nameOf(worker)} will be replaced: ${reason} (pid ${worker.pid})`),
+  workerDraining: ({ connections, inFlight, leftMs, ...worker }) =>
+    info(
+      { ...fields(worker), connections, inFlight, leftMs },
+      `${nameOf(worker)} is draining: ${draining(connections, inFlight, leftMs)} (pid ${worker.pid})`,
+    ),
+  workerHung: ({ busyMs, ...worker }) =>
+    warn(
+      { ...fields(worker), busyMs },
+      `${nameOf(worker)} hangs: its event loop has not turned for ${duration(busyMs)} (pid ${worker.pid})`,
+    ),
+  workerStack: ({ stack, ...worker }) =>
+    warn(
+      { ...fields(worker), stack },
+      stack === undefined ? `${nameOf(worker)} hangs; its stack can't be read` : `${nameOf(worker)} hangs here:\n${stack}`,
+    ),
+  workerEjected: ({ reason, forMs, ...worker }) =>
+    warn(
+      { ...fields(worker), reason, forMs },
+      `${nameOf(worker)} gets no connections for ${duration(forMs)}: ${reason} (pid ${worker.pid})`,
+    ),
+  seatBroken: ({ pool, slot, failures }) => ({
+    level: 'error',
+    fields: { pool, slot, failures },
+    text: `${pool}/${slot} is broken: it failed ${failures} times and is not started again until 'balancer restart ${pool}/${slot}'`,
+  }),
+  outageBegan: ({ pool, retryMs, lastWords }) => ({
+    level: 'error',
+    fields: { pool, retryMs },
+    text: `${pool} has no workers: each of them has failed too often (${lastWords}). The balancer tries to start one every ${duration(retryMs)}; when one is ready, it starts the others`,
+  }),
+  outageEnded: ({ pool, afterMs }) => info({ pool, afterMs }, `${pool} serves again, after ${duration(afterMs)}`),
+  folderNoticed: ({ message }) => warn({}, message),
+  scaled: ({ pool, from, to, reason }) => info({ pool, from, to, reason }, `${pool} scales from ${from} to ${workers(to)}: ${reason}`),
+  operationStarted: ({ name, pool }) => info({ operation: name, pool }, `${name}${pool === undefined ? '' : ` of ${pool}`} begins`),
+  operationProgressed: ({ name, message }) => info({ operation: name }, `${name}: ${message}`),
+  operationEnded: ({ name, message, error }) =>
+    error === undefined
+      ? info({ operation: name }, `${name}: ${message}`)
+      : failure({ operation: name, err: error }, `${name} failed: ${message}`),
+  ready: ({ workers: count }) => ({ level: 'debug', fields: { workers: count }, text: `connections are accepted, with ${workers(count)}` }),
+  acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
+  acceptResumed: () => info({}, 'connections are accepted again'),
+  sharingFailed: ({ error }) =>
+    warn({ err: error }, `learned visitors are not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`),
+  draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
+  // `successor` keeps its name: programs read the JSON log.
+  handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),
+  stopped: () => info({}, 'stopped'),
+}
+
+/** The name of a slot on the command line and in texts: `web/0`. */
+export function nameOf({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
+  return `${pool}/${slot}`
+}
+
+function workers(count: number): string {
+  return counted(count, 'worker')
+}
+
+function fields({ pool, slot, generation, pid }: Seat) {
+  return { pool, slot, generation, pid }
+}
+
+function info(given: object, text: string): EventLine {
+  return { level: 'info', fields: given, text }
+}
+
+function warn(given: object, text: string): EventLine {
+  return { level: 'warn', fields: given, text }
+}
+
+function failure(given: object, text: string): EventLine {
+  return { level: 'error', fields: given, text }
+}
+
+function describeExit(exit: BalancerEvents['workerExited'][0]): string {
+  const { pid, signal, expected, everReady, restartInMs } = exit
+  const when = expected || everReady ? '' : ' before it was ready'
+  const next = restartInMs === undefined ? '' : `; restarts in ${Math.round(restartInMs)} ms`
+  // A kill by the balancer is expected, and its reason was logged before.
+  const cause = signal === 'SIGKILL' && !expected ? ', which the balancer did not send: probably the kernel, because memory ran out' : ''
+  return `${nameOf(exit)} ${describeExitCode(exit)}${when} (pid ${pid})${cause}${next}`
+}
+
+/** An expected exit by a stop signal counts as a clean stop. */
+function describeExitCode({ code, signal, expected }: BalancerEvents['workerExited'][0]): string {
+  if (expected && (code === 0 || APP_STOP_SIGNALS.some((name) => name === signal))) return 'has stopped'
+  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+}

@@ -1,0 +1,109 @@
+// Finds and reads the config file: a named one, or balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder. It reads no other file: no rc file, no .env,
+// no package.json and nothing in the user's home.
+
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BalancerError } from '../errors.ts'
+import { freshJiti } from './fresh-jiti.ts'
+import { pm2Advice } from './pm2-file.ts'
+
+const EXTENSIONS = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'] as const
+
+export interface LoadedConfig {
+  /** What the file exports, unchecked. */
+  config: unknown
+  file: string
+  /** Relative paths in the config start from it. */
+  folder: string
+}
+
+/** The config file of a folder: the first of balancer.config.{ts,mts,js,mjs,cjs,json} that exists. */
+export function findConfig(folder: string): string | undefined {
+  return EXTENSIONS.map((extension) => join(folder, `balancer.config.${extension}`)).find((path) => existsSync(path))
+}
+
+/** Reads the named file, else that of the folder; undefined when the folder has none. Throws ERR_CONFIG when it can't be read. */
+export async function loadConfig({ file, folder }: { file?: string | undefined; folder: string }): Promise<LoadedConfig | undefined> {
+  const path = file === undefined ? findConfig(folder) : resolve(folder, file)
+  if (path === undefined) return undefined
+  const stats = statsOf(path)
+  if (stats === undefined) throw new BalancerError('ERR_CONFIG', `There is no config file ${path}`, { source: 'config' })
+  if (stats.isDirectory())
+    throw new BalancerError('ERR_CONFIG', `${path} is a folder, not a config file: name the file in it`, { source: 'config' })
+  const advice = pm2Advice(path)
+  if (advice !== undefined) throw new BalancerError('ERR_CONFIG', advice, { source: 'config' })
+  const config = await read(path)
+  if (!path.endsWith('.json') && !exportsSomething(path))
+    throw new BalancerError('ERR_CONFIG', `${path} exports no config: write 'export default { … }' in it`, { source: 'config' })
+  return { config, file: path, folder: dirname(path) }
+}
+
+async function read(path: string): Promise<unknown> {
+  // The config imports the balancer that reads it, so `import … from '@switchyard/balancer'` works even where it is not installed.
+  const own = fileURLToPath(new URL(`../index${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+  try {
+    // Imported here because commands that only look for the file need no loader.
+    const { loadConfig: loadWithC12 } = await import('c12')
+    const { config } = await loadWithC12({
+      name: 'balancer',
+      cwd: dirname(path),
+      configFile: path,
+      configFileRequired: true,
+      rcFile: false,
+      globalRc: false,
+      dotenv: false,
+      packageJson: false,
+      extend: false,
+      giget: false,
+      envName: false,
+      jiti: freshJiti(path, [own], {
+        interopDefault: true,
+        alias: { '@switchyard/balancer': own },
+        nativeModules: ['@switchyard/balancer'],
+      }),
+      // c12 would copy and merge the config; policies must stay the same objects.
+      merger: (...sources) => sources.find((source) => source !== undefined && source !== null) ?? {},
+    })
+    return config
+  } catch (cause) {
+    throw new BalancerError('ERR_CONFIG', `${path} can't be read: ${reasonOf(cause, path)}`, { source: 'config', cause })
+  }
+}
+
+/** Whether the file has a default export or CommonJS exports. */
+function exportsSomething(path: string): boolean {
+  return /\bdefault\b|\bexports\b/.test(readFileSync(path, 'utf8'))
+}
+
+/** The message of an error on one line, with the line number in the config. */
+function reasonOf(cause: unknown, path: string): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const reason = cause.message.trim().replaceAll(/\s*\n\s*/g, ' ')
+  const [, afterPath = ''] = (cause.stack ?? '').split(`${path}:`, 2)
+  const [line] = /^\d+/.exec(afterPath) ?? []
+  return line === undefined || reason.includes(path) ? reason : `${reason} (line ${line})`
+}
+
+/** undefined: the path does not exist, or this user has no access. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+/** Calls `act` with the variables in the environment, and removes them afterwards. */
+export async function withVariables<T>(
+  variables: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv,
+  act: () => Promise<T>,
+): Promise<T> {
+  Object.assign(env, variables)
+  try {
+    return await act()
+  } finally {
+    for (const name of Object.keys(variables)) delete env[name]
+  }
+}

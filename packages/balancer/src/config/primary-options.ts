@@ -1,0 +1,65 @@
+// `admin`, `control`, `name` and `trustedProxies`: options of the primary itself.
+
+import { basename, resolve } from 'node:path'
+import * as v from 'valibot'
+import type { Settings } from '../settings.ts'
+import type { Fault, Loose } from './faults.ts'
+import { parseHostPort, parseListen } from './listen-options.ts'
+import { expected, trustedProxies } from './schema.ts'
+
+/** Loopback: the page shows the status of every worker. */
+const DEFAULT_ADMIN = { host: '127.0.0.1', port: 9400 }
+
+export const primaryEntries = {
+  admin: v.optional(
+    expected(
+      v.union([v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)), v.string(), v.literal(false)]),
+      "a port, 'host:port' or false",
+    ),
+  ),
+  control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
+  /** It becomes part of the path of the control socket. */
+  name: v.optional(expected(v.pipe(v.string(), v.regex(/^\w[\w.-]{0,62}$/)), 'a name: letters, digits, ., - or _, at most 63')),
+  trustedProxies,
+}
+
+export function primaryFaults({ admin, control }: Loose, folder: string): Fault[] {
+  const faults: Fault[] = []
+  if (typeof admin === 'string' && 'fault' in parseHostPort(admin))
+    faults.push({ path: 'admin', message: `expected a port, 'host:port' or false, got '${admin}'` })
+  if (typeof control !== 'string' || control === '') return faults
+  const parsed = parseListen({ path: control }, folder)
+  return 'fault' in parsed ? [...faults, { path: 'control', message: parsed.fault }] : faults
+}
+
+/** Settings of a checked config. */
+export function primarySettings(
+  {
+    admin,
+    control,
+    name,
+  }: { admin?: number | string | false | undefined; control?: string | false | undefined; name?: string | undefined },
+  folder: string,
+): Pick<Settings, 'admin' | 'control' | 'name'> {
+  return {
+    admin: adminSettings(admin),
+    control: typeof control === 'string' ? resolve(folder, control) : control,
+    name: name ?? nameOf(folder),
+  }
+}
+
+function adminSettings(admin: number | string | false | undefined): Settings['admin'] {
+  if (admin === false) return undefined
+  if (admin === undefined) return { ...DEFAULT_ADMIN, explicit: false }
+  if (typeof admin === 'number') return { host: DEFAULT_ADMIN.host, port: admin, explicit: true }
+  const { host, port } = (parseHostPort(admin) as { value: { host: string | undefined; port: number } }).value
+  // A port alone stays on loopback. Another host must be written out.
+  return { host: host ?? DEFAULT_ADMIN.host, port, explicit: true }
+}
+
+function nameOf(folder: string): string {
+  const name = basename(folder)
+    .replaceAll(/[^\w.-]/g, '-')
+    .replace(/^[.-]+/, '')
+  return name.slice(0, 63) || 'balancer'
+}

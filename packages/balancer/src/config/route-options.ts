@@ -1,0 +1,87 @@
+// `routes`: which requests go to which pool, and by which policy.
+
+import { type Policy, patternFault, type RouteMatch, routeName } from '@switchyard/routing'
+import * as v from 'valibot'
+import type { RouteSettings } from '../settings.ts'
+import { didYouMean, type Fault, formatPath, type Loose, listOf, looseOf, show } from './faults.ts'
+import { type PolicyConfig, policy, policyOf } from './policy-options.ts'
+import { DEFAULT_POOL_NAME, type PoolConfig, poolsOf } from './pool/pool-options.ts'
+import { expected, shape, text } from './schema.ts'
+
+/** Which requests, and where they go. Left out: every request, the first pool, the policy of the config. */
+export interface RouteConfig extends RouteMatch {
+  pool?: string | undefined
+  policy?: PolicyConfig | undefined
+  /** For logs and `balancer explain`. Default: what it matches. */
+  name?: string | undefined
+}
+
+/** The options that routes depend on. */
+interface RoutingConfig {
+  routes?: readonly RouteConfig[] | undefined
+  policy?: PolicyConfig | undefined
+  pools?: Readonly<Record<string, PoolConfig>> | undefined
+  trustedProxies?: readonly string[] | undefined
+}
+
+const pathPattern = v.pipe(
+  v.string('a path pattern'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = typeof dataset.value === 'string' ? patternFault(dataset.value) : undefined
+    if (fault !== undefined) addIssue({ message: `${fault}, got ${show(dataset.value)}` })
+  }),
+)
+const method = expected(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), "a method such as 'GET'")
+export const routeEntries = {
+  path: v.optional(pathPattern),
+  method: v.optional(v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(method), v.nonEmpty('at least one method')) : method))),
+  host: v.optional(text),
+  header: v.optional(
+    v.record(v.string(), v.union([v.string(), v.literal(true)], 'a string, or true for any value'), 'an object of header names and values'),
+  ),
+  pool: v.optional(text),
+  policy,
+  name: v.optional(text),
+}
+
+export const routes = v.optional(v.array(shape(routeEntries), 'a list of routes'))
+
+export function routeFaults({ pools, routes }: Loose): Fault[] {
+  const known = pools === undefined ? [DEFAULT_POOL_NAME] : Object.keys(looseOf(pools))
+  return listOf(routes).flatMap((route, index) => {
+    const { pool } = looseOf(route)
+    if (typeof pool !== 'string' || known.includes(pool)) return []
+    return [{ path: formatPath(['routes', index, 'pool']), message: `there is no pool '${pool}'${didYouMean(pool, known)}` }]
+  })
+}
+
+/** The routes of a checked config, and the policy for requests that match none. */
+export function routeSettings(config: RoutingConfig): { routes: RouteSettings[]; defaultPolicy: Policy } {
+  const firstPool = Object.keys(poolsOf(config.pools))[0] as string
+  const policies = new Policies(config.policy, config.trustedProxies ?? [])
+  const routes = (config.routes ?? []).map(({ pool = firstPool, policy, name, ...rest }) => {
+    const match = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch
+    return { name: name ?? routeName(match), match, pool, policy: policies.of(policy, pool) }
+  })
+  return { routes, defaultPolicy: policies.of(undefined, firstPool) }
+}
+
+/** Routes of one pool that name no policy share one, so that round robin runs over all of their requests. */
+class Policies {
+  private readonly defaults = new Map<string, Policy>()
+  private readonly policy: PolicyConfig | undefined
+  private readonly trustedProxies: readonly string[]
+
+  constructor(policy: PolicyConfig | undefined, trustedProxies: readonly string[]) {
+    this.policy = policy
+    this.trustedProxies = trustedProxies
+  }
+
+  of(policy: PolicyConfig | undefined, pool: string): Policy {
+    const scope = { trustedProxies: this.trustedProxies }
+    if (policy !== undefined) return policyOf(policy, scope)
+    const shared = this.defaults.get(pool) ?? policyOf(this.policy, scope)
+    this.defaults.set(pool, shared)
+    return shared
+  }
+}

@@ -1,0 +1,150 @@
+// The client of the control socket: how a command talks to the running balancer.
+
+import { type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
+import { StringDecoder } from 'node:string_decoder'
+import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
+import type { ControlError, ControlStatus, LogLine, LogQuery, OperationBodies, OperationLine, OperationName } from './control-protocol.ts'
+
+const ANSWER_TIMEOUT_MS = 10_000
+const PROBE_TIMEOUT_MS = 1_000
+const MAX_LINE_LENGTH = 1024 * 1024
+
+/** Resolves with whether a server listens on the path. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const end = (answered: boolean): void => {
+      socket.destroy()
+      resolve(answered)
+    }
+    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(false))
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+  })
+}
+
+/** Talks to one balancer. Rejections are BalancerErrors: ERR_NOT_RUNNING if no balancer answers, ERR_CONTROL if it refuses the request. */
+export class ControlClient {
+  readonly path: string
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  async status(): Promise<ControlStatus> {
+    const answer = await this.ask('GET', '/status')
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return JSON.parse(text) as ControlStatus
+  }
+
+  /** Yields the lines of the answer as they arrive. The last is the result or the error. */
+  async *runOperation<Name extends OperationName>(name: Name, body: OperationBodies[Name]): AsyncGenerator<OperationLine> {
+    const answer = await this.ask('POST', `/${name}`, JSON.stringify(body))
+    for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as OperationLine
+  }
+
+  /** Ends after the requested lines, or with `follow` when the balancer exits. */
+  async *logs({ lines, follow, pool, slot }: LogQuery): AsyncGenerator<LogLine> {
+    const search = new URLSearchParams({
+      lines: String(lines),
+      ...(follow && { follow: 'true' }),
+      ...(pool !== undefined && { pool }),
+      ...(slot !== undefined && { slot: String(slot) }),
+    })
+    const answer = await this.ask('GET', `/logs?${search}`)
+    try {
+      for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as LogLine
+    } finally {
+      answer.destroy()
+    }
+  }
+
+  private async ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
+    const answer = await this.send(method, path, body)
+    if (answer.statusCode === 200) return answer
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    throw refused(text, answer.statusCode)
+  }
+
+  private send(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const headers = {
+        Connection: 'close',
+        ...(body !== undefined && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+      }
+      const sent = request({ socketPath: this.path, host: 'control', method, path, headers, agent: false })
+      sent.setTimeout(ANSWER_TIMEOUT_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)))
+      sent.once('response', (answer) => {
+        sent.setTimeout(0)
+        resolve(answer)
+      })
+      sent.on('error', (error) => reject(unreachable(this.path, error)))
+      sent.end(body)
+    })
+  }
+}
+
+async function* linesOf(answer: IncomingMessage, path: string): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      const lines = (rest + decoder.write(chunk)).split('\n')
+      rest = lines.pop() as string
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line of the answer is too long')
+      yield* lines
+    }
+  } catch (cause) {
+    throw new BalancerError(
+      'ERR_NOT_RUNNING',
+      `The balancer on ${path} closed the connection before it had answered: ${messageOf(cause)}`,
+      {
+        source: 'system',
+        cause,
+      },
+    )
+  }
+  if (rest !== '') yield rest
+}
+
+function unreachable(path: string, cause: Error): BalancerError {
+  const { code } = cause as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM')
+    return new BalancerError('ERR_CONTROL', `The control socket ${path} belongs to another user: run the command as that user`, {
+      source: 'system',
+      cause,
+    })
+  const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? '' : `: ${cause.message}`
+  return new BalancerError('ERR_NOT_RUNNING', `No balancer answers on the control socket ${path}${why}`, {
+    source: 'system',
+    retryable: true,
+    cause,
+  })
+}
+
+/** The balancer did not accept the request; it may have another version. */
+function refused(text: string, status: number | undefined): BalancerError {
+  let reason = `status ${status}`
+  try {
+    reason = (JSON.parse(text) as { error: ControlError }).error.message
+  } catch {
+    // The answer is not from a balancer.
+  }
+  return new BalancerError('ERR_CONTROL', `The balancer refused the request: ${reason}`, { source: 'system' })
+}
+
+/** Makes an error of this process from one that the balancer sent. */
+export function errorOf({ code, message, source = 'system', retryable = false }: ControlError): Error {
+  if (code !== undefined && Object.hasOwn(errorCodes, code)) return new BalancerError(code as ErrorCode, message, { source, retryable })
+  const error = new Error(message)
+  // The stack of this process says nothing about it.
+  error.stack = message
+  return error
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,84 @@
+// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers
+// with one JSON object per line (NDJSON): its progress, and last its result or error.
+
+import type { OperationResult, ScaleChange } from '../operations.ts'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
+
+/** The status, with the identity of the primary that answers. */
+export interface ControlStatus extends BalancerStatus {
+  name: string
+  pid: number
+  version: string
+  upMs: number
+}
+
+/** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
+export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted'> & {
+  generation?: number | undefined
+  held?: number[] | undefined
+  broken?: number[] | undefined
+  outageMs?: PoolStatus['outageMs'] | undefined
+  notStarted?: PoolStatus['notStarted'] | undefined
+  workers: WorkerReport[]
+}
+
+/** A worker as the client receives it, like `PoolReport`. */
+export type WorkerReport = WorkerStatus & {
+  retiring?: string | null | undefined
+  ejected?: boolean | undefined
+  inStateMs?: number | undefined
+  drainLeftMs?: number | null | undefined
+}
+
+/** The body of each operation. `pool` left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. */
+export interface OperationBodies {
+  reload: { pool?: string | undefined }
+  rollback: Record<never, never>
+  scale: { pool?: string | undefined } & ScaleChange
+  drain: { pool?: string | undefined; slot: number }
+  restart: { pool?: string | undefined; slot: number }
+  upgrade: Record<never, never>
+  stop: { now?: boolean | undefined }
+}
+
+export type OperationName = keyof OperationBodies
+
+/** An event, what the operation waits for, or a line that a new worker printed on stderr before the operation failed. */
+export interface Progress {
+  kind: 'event' | 'waiting' | 'output'
+  message: string
+  pool?: string | undefined
+  slot?: number | undefined
+}
+
+/** An error without a code is a bug or an unexpected failure of the system. */
+export interface ControlError {
+  code?: string | undefined
+  message: string
+  source?: 'config' | 'app' | 'system' | undefined
+  retryable?: boolean | undefined
+}
+
+export type OperationLine = { progress: Progress } | { result: OperationResult } | { error: ControlError }
+
+/** A line of the log, or with `stream` a line that a worker printed. Other fields are those of the JSON log. */
+export interface LogEntry {
+  readonly time: number
+  /** Level of pino: 30 is info. */
+  readonly level: number
+  readonly msg: string
+  readonly pool?: string | undefined
+  readonly slot?: number | undefined
+  readonly stream?: 'stdout' | 'stderr' | undefined
+  readonly [field: string]: unknown
+}
+
+/** `lost`: the number of lines that were dropped because the client read too slowly. */
+export type LogLine = { line: LogEntry } | { lost: number }
+
+export interface LogQuery {
+  lines: number
+  follow?: boolean | undefined
+  pool?: string | undefined
+  slot?: number | undefined
+}

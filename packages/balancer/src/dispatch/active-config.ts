@@ -1,0 +1,100 @@
+// The config in force: its routes with their policies, and the pools that configs name. A pool comes with the first config that names it, and goes with its last
+// worker when no config names it any more.
+
+import type { Owners } from '@switchyard/handoff'
+import type { RequestHead, VisitorSlots } from '@switchyard/routing'
+import type { Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination } from './bound-routes.ts'
+import { Pool } from './pool.ts'
+import type { Queued } from './queue.ts'
+
+export interface ActiveConfigOptions {
+  readonly forwardToken: string
+  readonly visitors: VisitorSlots
+  readonly onPolicyFailed: (route: string, error: unknown) => void
+  /** Which pool serves a listener by default. `pool`: the first of the config. */
+  readonly poolFor: (listener: number, pool: string) => string
+  /** Of the descriptors that wait, where they are checked. */
+  readonly owners: Owners | undefined
+}
+
+/** A pool that no config names any more, and the connections that waited for it; they are the caller's. */
+export interface DroppedPool {
+  readonly pool: Pool
+  readonly queued: readonly Queued[]
+}
+
+export class ActiveConfig implements ActiveRoutes {
+  readonly pools = new Map<string, Pool>()
+  /** What pools that are gone had claimed, and what was taken back from them. */
+  readonly pastPools = { claimed: 0, takenBack: 0 }
+  private readonly options: ActiveConfigOptions
+  private inForce: BoundRoutes
+
+  constructor(settings: Settings, options: ActiveConfigOptions) {
+    this.options = options
+    this.inForce = this.prepare(settings)
+  }
+
+  get current(): BoundRoutes {
+    return this.inForce
+  }
+
+  refuses(head: RequestHead): boolean {
+    return this.inForce.routes.refuses(head)
+  }
+
+  /** What no route matches goes to the first pool, or, if only the app of another pool listens where it came, to that pool. */
+  destination(head: RequestHead, listener: number): Destination {
+    const { routes, defaults } = this.inForce
+    const route = routes.find(head)
+    if (route !== routes.fallback || defaults.size === 1) return route.policy
+    return defaults.get(this.options.poolFor(listener, route.pool)) ?? route.policy
+  }
+
+  poolOf(worker: PoolWorker): Pool {
+    return this.pools.get(worker.pool) as Pool
+  }
+
+  /** Binds the routes of these settings; nothing is routed by them yet. Pools that they add are there, without workers. */
+  prepare(settings: Settings): BoundRoutes {
+    const { forwardToken, visitors, onPolicyFailed, owners } = this.options
+    return bindRoutes(settings, {
+      forwardToken,
+      visitors,
+      onPolicyFailed,
+      poolOf: (pool) => {
+        const known = this.pools.get(pool.name) ?? new Pool(pool, owners)
+        this.pools.set(pool.name, known)
+        return known
+      },
+    })
+  }
+
+  /** Routes by this config from now on. Returns the pools that it drops. */
+  adopt(routes: BoundRoutes): readonly DroppedPool[] {
+    this.inForce = routes
+    for (const pool of routes.settings.pools) this.pools.get(pool.name)?.configure(pool)
+    return this.dropOthers()
+  }
+
+  /** Drops the pools that the config in force does not name. */
+  dropOthers(): readonly DroppedPool[] {
+    return [...this.pools.values()]
+      .filter(({ settings }) => !this.names(settings.name))
+      .map((pool) => ({ pool, queued: pool.queue.removeAll() }))
+  }
+
+  /** Removes a dropped pool that has no worker. Returns whether it is gone. */
+  removeIfEmpty({ settings: { name }, workers, past }: Pool): boolean {
+    if (workers.size > 0 || this.names(name)) return false
+    this.pastPools.claimed += past.claimed
+    this.pastPools.takenBack += past.takenBack
+    return this.pools.delete(name)
+  }
+
+  private names(pool: string): boolean {
+    return this.inForce.settings.pools.some(({ name }) => name === pool)
+  }
+}

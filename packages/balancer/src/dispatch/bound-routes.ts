@@ -1,0 +1,53 @@
+// One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
+
+import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import type { PoolSettings, Settings } from '../settings.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import { type SharedStart, sharedStart } from '../supervisor/workers/shared-start.ts'
+import type { Pool } from './pool.ts'
+import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
+
+/** Where a route leads. */
+export interface Destination {
+  readonly pool: Pool
+  readonly policy: Policy
+}
+
+/** The routes in force, as the dispatcher asks them. */
+export interface ActiveRoutes {
+  /** Could the app read this head in a way that leads to another route? */
+  refuses(head: RequestHead): boolean
+  /** Pool and policy for a connection with this head that came by this listener. */
+  destination(head: RequestHead, listener: number): Destination
+  poolOf(worker: PoolWorker): Pool
+}
+
+export interface BoundRoutes {
+  readonly settings: Settings
+  readonly routes: RouteTable<Destination>
+  /** By pool: for requests that no route matches, on a listener where only the app of that pool listens. */
+  readonly defaults: ReadonlyMap<string, Destination>
+  readonly shared: SharedStart
+}
+
+export interface BoundRoutesOptions {
+  readonly poolOf: (settings: PoolSettings) => Pool
+  /** Proves to a worker that another worker or the primary forwarded a request; the same for all configs. */
+  readonly forwardToken: string
+  /** Knows visitors by a cookie of the app's own. */
+  readonly visitors: VisitorSlots
+  readonly onPolicyFailed: (route: string, error: unknown) => void
+}
+
+/** Binds the routes of faultless settings. Changes nothing that runs. */
+export function bindRoutes(settings: Settings, { poolOf, forwardToken, visitors, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
+  const seal = new TicketSeal(settings.ticketKeys)
+  const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
+  const bind = (policy: Policy, pool: string, route: string): Destination => {
+    const onError = (error: unknown) => onPolicyFailed(route, error)
+    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError }) }
+  }
+  const routes = routeTable<Destination>(settings, bind)
+  const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))
+  return { settings, routes, defaults, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
+}

@@ -1,0 +1,150 @@
+// The path of a connection through the primary, in order: it arrives with its head, is routed, a worker is picked, and it is handed off. Otherwise it waits
+// in the queue of its pool or is refused. A hand-off that a stuck worker has not claimed is recalled, and what comes back from a worker is placed again.
+//
+// A connection has one owner at a time. It leaves its queue before it is placed, and is put back if it has to wait on. No channel calls back into placing:
+// what workers return meanwhile, and the room they have, stays with the claim poller until `placeReturned`.
+
+import { type Acceptor, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
+import type { Policy } from '@switchyard/routing'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { ActiveRoutes, Destination } from './bound-routes.ts'
+import type { ClaimPoller } from './claim-poller.ts'
+import type { OtherPrimaries } from './other-primaries.ts'
+import type { Origin, Pool } from './pool.ts'
+import type { Queued } from './queue.ts'
+import type { QueueRunner, Wait } from './queue-runner.ts'
+import type { Recall } from './recall.ts'
+
+export interface DispatcherOptions {
+  readonly acceptor: Acceptor
+  readonly routes: ActiveRoutes
+  readonly claims: ClaimPoller
+  readonly queues: QueueRunner
+  readonly recall: Recall
+  readonly others: () => OtherPrimaries
+}
+
+export class Dispatcher {
+  private readonly options: DispatcherOptions
+  private isPlacingReturned = false
+
+  constructor(options: DispatcherOptions) {
+    this.options = options
+  }
+
+  /** A connection arrives with its head. Connections that already wait for its pool go first. */
+  onArrival(arrival: Arrival, origin: Origin = 'client'): void {
+    const { acceptor, routes, queues } = this.options
+    if (origin === 'client' && routes.refuses(arrival.head)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
+    const destination = routes.destination(arrival.head, listenerOf(arrival.tag))
+    if (destination.pool.queue.waitingForLoop > 0) queues.runForLoop(destination.pool)
+    const wait = this.place(arrival, origin, destination, 0)
+    if (wait !== undefined) queues.add(wait, arrival)
+    this.placeReturned()
+  }
+
+  /** A batch of arrivals is over: hand-offs are sent, and while every pool is saturated the next arrivals may wait in the kernel. */
+  onArrivalsEnd(): void {
+    this.options.claims.flush()
+    const ms = this.options.queues.holdOffMs
+    if (ms > 0) this.options.acceptor.holdOff(ms)
+  }
+
+  /** Picks a worker for a connection and hands it off. Undefined: the connection is no longer the caller's; otherwise it has to wait. */
+  private place(arrival: Arrival, origin: Origin, { pool, policy }: Destination, waitedMs: number): Wait | undefined {
+    const { fd, tag, head } = arrival
+    const others = this.options.others()
+    if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
+    const choice = pool.choose(policy, head, origin, listenerOf(tag), waitedMs)
+    if (choice.kind === 'worker') return this.handOff(arrival, origin, choice.worker, policy) ? undefined : { pool, waitFor: 'loop' }
+    if (others.isPassing && (choice.kind === 'nobody' || choice.waitFor !== 'home')) {
+      this.unwatch(fd, origin)
+      return void others.passOn(arrival)
+    }
+    if (choice.kind === 'wait') return { pool, waitFor: choice.waitFor }
+    return void this.options.acceptor.refuse(fd, 'no-worker', pool.retryAfterS)
+  }
+
+  /** Offers the connection to the worker. False: the channel has no room. */
+  private handOff(arrival: Arrival, origin: Origin, worker: PoolWorker, policy: Policy): boolean {
+    if (!worker.channel.offer(arrival, policy.binds?.(arrival.head) ?? true)) return false
+    this.unwatch(arrival.fd, origin)
+    this.options.claims.touch(worker)
+    // A full channel may have claims that were not polled yet.
+    if (!worker.channel.hasRoom) this.options.claims.poll(worker)
+    return true
+  }
+
+  /** After a hand-off another process has a copy of the descriptor, and the kernel would go on reporting the client's hang-up here. */
+  private unwatch(fd: number, origin: Origin): void {
+    if (origin === 'queue' || origin === 'recalled') this.options.acceptor.unwatchHangUp(fd)
+  }
+
+  // ---- It waits in a queue ----
+
+  onQueued(fd: number): void {
+    this.options.acceptor.watchHangUp(fd)
+  }
+
+  placeQueued({ arrival, waitFor, sinceMs }: Queued): Wait | undefined {
+    const destination = this.options.routes.destination(arrival.head, listenerOf(arrival.tag))
+    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue', destination, Date.now() - sinceMs)
+  }
+
+  refuseQueued(pool: Pool, fd: number, reason: 'queue-full' | 'queue-timeout'): void {
+    this.options.acceptor.refuse(fd, reason, pool.retryAfterS)
+  }
+
+  /** The client of a queued connection has hung up. */
+  onHangUp(fd: number): void {
+    if (this.options.queues.remove(fd)) this.options.acceptor.drop(fd)
+  }
+
+  // ---- It comes back ----
+
+  /** A worker gives back a connection whose next request belongs elsewhere, or another primary passes one. */
+  onGivenBack(connection: Connection, origin: Origin = 'client'): void {
+    const arrival = this.options.acceptor.receiveBack(connection)
+    if (arrival !== undefined) this.onArrival(arrival, origin)
+  }
+
+  /** Places a connection that was recalled or could not be received. Its head is read afresh: the client may have hung up. */
+  readmit(connection: Connection, origin: 'recalled' | 'returned'): void {
+    const { acceptor, routes, queues } = this.options
+    const arrival = acceptor.readmit(connection)
+    if (arrival === undefined) return
+    const wait = this.place(arrival, origin, routes.destination(arrival.head, listenerOf(arrival.tag)), 0)
+    if (wait !== undefined) queues.add(wait, arrival)
+  }
+
+  /** Places what the claim poller has collected: connections that came back, and for workers with room again what is queued. */
+  placeReturned(): void {
+    if (this.isPlacingReturned) return
+    this.isPlacingReturned = true
+    const { claims, queues } = this.options
+    while (claims.hasNews) {
+      for (const connection of claims.takeReturned()) this.readmit(connection, 'returned')
+      for (const pool of claims.takeRoomy()) queues.run(pool)
+    }
+    this.isPlacingReturned = false
+  }
+
+  /** The claims of all workers have been polled. */
+  onPolled(slow: readonly PoolWorker[]): void {
+    const { recall, routes } = this.options
+    for (const worker of slow) recall.record(routes.poolOf(worker), worker)
+    recall.relieveAll(this.placeRecalled)
+    this.placeReturned()
+  }
+
+  /** The loop of a worker has turned, and a connection waits for that. */
+  onTurned(worker: PoolWorker): void {
+    const pool = this.options.routes.poolOf(worker)
+    this.options.claims.poll(worker)
+    this.options.recall.relieve(pool, this.placeRecalled)
+    this.options.queues.runForLoop(pool)
+    this.placeReturned()
+  }
+
+  private readonly placeRecalled = (connection: Connection): void => this.readmit(connection, 'recalled')
+}

@@ -1,0 +1,47 @@
+// What workers send back: connections, questions, and the signal that their loop has turned.
+
+import type { Connection, Question } from '@switchyard/handoff'
+import type { PoolWorker, WorkerReturns } from '../supervisor/pool-worker.ts'
+import type { ActiveRoutes } from './bound-routes.ts'
+import type { ClaimPoller } from './claim-poller.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { MoveCounts } from './move-counts.ts'
+import { answerPlacement } from './placement-answers.ts'
+
+export interface ReturnHandlerOptions {
+  readonly dispatcher: Dispatcher
+  readonly routes: ActiveRoutes
+  readonly claims: ClaimPoller
+  readonly moves: MoveCounts
+  /** The connection is idle and rests in the primary. */
+  readonly rest: (connection: Connection) => void
+}
+
+/** Passes each return to the part that handles it, and counts requests that move. */
+export class ReturnHandler implements WorkerReturns {
+  private readonly options: ReturnHandlerOptions
+
+  constructor(options: ReturnHandlerOptions) {
+    this.options = options
+  }
+
+  onGivenBack(worker: PoolWorker, connection: Connection, reason: number): void {
+    const { dispatcher, moves, rest } = this.options
+    if (moves.countGivenBack(reason, worker.routeNames) === 'rest') rest(connection)
+    else dispatcher.onGivenBack(connection)
+  }
+
+  onAsked(worker: PoolWorker, question: Question): void {
+    const { claims, moves, routes } = this.options
+    moves.countForwarded(question.reason, worker.routeNames)
+    answerPlacement(worker, question, routes, claims)
+  }
+
+  onTurned(worker: PoolWorker): void {
+    this.options.dispatcher.onTurned(worker)
+  }
+
+  onBatchEnd(): void {
+    this.options.claims.flush()
+  }
+}

@@ -1,0 +1,78 @@
+// Puts a new config in force in every part of the primary that depends on it, and removes the pools that it does not name.
+
+import type { ActiveConfig, DroppedPool } from '../dispatch/active-config.ts'
+import type { BoundRoutes } from '../dispatch/bound-routes.ts'
+import type { Pool } from '../dispatch/pool.ts'
+import type { PoolChanges } from '../dispatch/pool-changes.ts'
+import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
+import type { Settings } from '../settings.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { RedisSharing, RedisSharingSettings } from '../visitors/redis-sharing.ts'
+import type { VisitorTable } from '../visitors/visitor-table.ts'
+
+export interface ConfigAdoptionOptions {
+  readonly config: ActiveConfig
+  readonly supervisor: Supervisor
+  readonly changes: PoolChanges
+  readonly sessions: EmbeddedSessions
+  readonly visitors: VisitorTable
+  readonly redisSharing: RedisSharing
+}
+
+export class ConfigAdoption {
+  private readonly options: ConfigAdoptionOptions
+
+  constructor(options: ConfigAdoptionOptions) {
+    this.options = options
+  }
+
+  get current(): BoundRoutes {
+    return this.options.config.current
+  }
+
+  /** Binds the routes of these settings and adds their pools. Nothing is routed by them yet. */
+  prepare(settings: Settings): BoundRoutes {
+    return this.options.config.prepare(settings)
+  }
+
+  adopt(routes: BoundRoutes): void {
+    const { config, supervisor, changes, sessions, visitors, redisSharing } = this.options
+    const dropped = config.adopt(routes)
+    supervisor.limits = routes.settings.limits
+    this.drop(dropped)
+    sessions.configure(routes.settings.sessions)
+    visitors.configure(visitorBounds(routes.settings))
+    redisSharing.configure(sharingSettings(routes))
+    changes.placeAll()
+  }
+
+  /** The reload has failed: removes the pools that only its config named. */
+  discard(): void {
+    this.drop(this.options.config.dropOthers())
+  }
+
+  /** A worker of this pool is gone, and the pool goes with its last worker if no config names it. */
+  removeIfEmpty(pool: Pool): void {
+    const { config, supervisor } = this.options
+    if (config.removeIfEmpty(pool)) supervisor.desired.delete(pool.settings.name)
+  }
+
+  /** Stops the workers of these pools, and routes the connections again that waited for them. */
+  private drop(dropped: readonly DroppedPool[]): void {
+    const { supervisor, changes } = this.options
+    for (const { pool, queued } of dropped) {
+      supervisor.desired.get(pool.settings.name)?.scaleTo(0)
+      changes.placeAgain(queued)
+      this.removeIfEmpty(pool)
+    }
+  }
+}
+
+export function visitorBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
+  return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
+}
+
+export function sharingSettings({ settings, routes }: BoundRoutes): RedisSharingSettings {
+  const isWanted = [...routes.routes, routes.fallback].some(({ policy: { policy } }) => (policy.learns ?? []).length > 0)
+  return { sessions: settings.sessions, isWanted, maxEntries: settings.limits.maxLearned }
+}

@@ -1,0 +1,205 @@
+// Carries out the operations on workers: one reload at a time, and changes of single slots.
+
+import type { BoundRoutes } from '../dispatch/bound-routes.ts'
+import { BalancerError } from '../errors.ts'
+import type { BalancerEmitter } from '../events.ts'
+import type { OperationResult, ScaleChange } from '../operations.ts'
+import type { PoolSettings, Settings } from '../settings.ts'
+import { DesiredPool } from '../supervisor/desired-pool.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { ConfigAdoption } from './config-adoption.ts'
+
+export interface OperatorOptions {
+  readonly supervisor: Supervisor
+  readonly events: BalancerEmitter
+  readonly config: ConfigAdoption
+}
+
+export class Operator {
+  private readonly options: OperatorOptions
+  private busyWith: string | undefined
+  private undo: { readonly settings: Settings; readonly pool: string | undefined } | undefined
+
+  constructor(options: OperatorOptions) {
+    this.options = options
+  }
+
+  reload(settings: Settings, pool?: string): Promise<OperationResult> {
+    const before = this.options.config.current.settings
+    return this.alone('reload', pool, async () => {
+      const result = await this.replace(settings, pool)
+      this.undo = { settings: before, pool }
+      return result
+    })
+  }
+
+  rollback(): Promise<OperationResult> {
+    const { undo } = this
+    if (undo === undefined)
+      return Promise.reject(
+        operationError('ERR_NOTHING_TO_ROLL_BACK', 'no reload has succeeded since the start, or the last one was rolled back'),
+      )
+    return this.alone('rollback', undo.pool, async () => {
+      const result = await this.replace(undo.settings, undo.pool)
+      this.undo = undefined
+      return result
+    })
+  }
+
+  /** Runs `body` unless another operation of this kind is under way. Throws ERR_BUSY. */
+  async alone(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
+    if (this.busyWith !== undefined)
+      throw operationError('ERR_BUSY', `a ${this.busyWith} is under way; try again when it has finished`, true)
+    this.busyWith = name
+    try {
+      return await this.announced(name, pool, body)
+    } finally {
+      this.busyWith = undefined
+    }
+  }
+
+  async scale(pool: string, change: ScaleChange, reason = 'asked for'): Promise<OperationResult> {
+    const desired = this.desiredOf(pool)
+    const from = desired.workers
+    const to = 'to' in change ? change.to : from + change.by
+    if (!Number.isInteger(to) || to < 1)
+      throw operationError('ERR_UNKNOWN_SEAT', `a pool has at least one worker: ${pool} can't have ${to}`)
+    return this.announced('scale', pool, async () => {
+      desired.scaleTo(to)
+      this.options.events.emit('scaled', { pool, from, to, reason })
+      const failedBefore = this.options.supervisor.failures(pool)
+      await this.options.supervisor.pursue(
+        () => desired.workers !== to || this.options.supervisor.isAsDesired(pool),
+        () => this.failedSince(pool, failedBefore),
+      )
+      return { message: `pool ${pool} has ${counted(to)} (${from} before)` }
+    })
+  }
+
+  async drainSlot(pool: string, slot: number): Promise<OperationResult> {
+    const desired = this.desiredOf(pool, slot)
+    return this.announced('drain', pool, async () => {
+      desired.held.add(slot)
+      await this.options.supervisor.pursue(() => !desired.held.has(slot) || this.options.supervisor.inSlot({ pool, slot }).length === 0)
+      return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
+    })
+  }
+
+  async restartSlot(pool: string, slot: number): Promise<OperationResult> {
+    const desired = this.desiredOf(pool, slot)
+    const { supervisor } = this.options
+    return this.announced('restart', pool, async () => {
+      const workerSlot = { pool, slot }
+      const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
+      desired.held.delete(slot)
+      desired.broken.delete(slot)
+      supervisor.clearFailures(workerSlot)
+      for (const worker of old) supervisor.retire(worker, 'restart')
+      const failedBefore = supervisor.failures(pool)
+      try {
+        await supervisor.pursue(
+          () =>
+            supervisor.inSlot(workerSlot).some((worker) => worker.state === 'ready' && !old.includes(worker)) &&
+            old.every(({ state }) => state === 'gone'),
+          () => this.failedSince(pool, failedBefore),
+        )
+      } catch (error) {
+        for (const worker of old) worker.retiring = undefined
+        throw error
+      }
+      return { message: `${pool}/${slot} was restarted` }
+    })
+  }
+
+  /** Replaces the workers of one pool, or of all pools, and then puts the new settings in force. */
+  private async replace(settings: Settings, pool: string | undefined): Promise<OperationResult> {
+    const { supervisor } = this.options
+    const before = this.options.config.current.settings
+    const after = pool === undefined ? settings : this.withPool(before, settings, pool)
+    const routes = this.options.config.prepare(after)
+    const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    for (const name of names) this.begin(routes, name)
+    const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)
+    await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
+    const why = failure()
+    if (why !== undefined) {
+      // Several pools are reloaded as a whole, or not at all.
+      for (const name of names) supervisor.desired.get(name)?.revert(why)
+      this.options.config.discard()
+      const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
+      // Workers that were replaced already are started again, if they can be.
+      await supervisor.pursue(() =>
+        names.every((name) => supervisor.isAsDesired(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
+      )
+      throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, and the old ones keep serving: ${why}`)
+    }
+    for (const name of names) supervisor.desired.get(name)?.complete()
+    this.options.config.adopt(routes)
+    await supervisor.pursue(() => supervisor.superfluous().length === 0)
+    const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
+    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
+  }
+
+  private begin({ settings, shared }: BoundRoutes, name: string): void {
+    const { desired } = this.options.supervisor
+    const { startTimeoutMs } = settings.limits
+    const version = { settings: settings.pools.find((pool) => pool.name === name) as PoolSettings, startTimeoutMs, shared }
+    const known = desired.get(name)
+    if (known === undefined) desired.set(name, DesiredPool.added(version))
+    else known.beginReload(version)
+  }
+
+  /** The settings from before, with this pool's settings from after. */
+  private withPool(before: Settings, after: Settings, pool: string): Settings {
+    const found = after.pools.find(({ name }) => name === pool)
+    if (found === undefined || !before.pools.some(({ name }) => name === pool)) throw this.unknown(pool)
+    return { ...before, pools: before.pools.map((one) => (one.name === pool ? found : one)) }
+  }
+
+  private desiredOf(pool: string, slot?: number): DesiredPool {
+    const desired = this.options.supervisor.desired.get(pool)
+    if (desired === undefined) throw this.unknown(pool)
+    if (slot !== undefined && !(slot >= 0 && slot < desired.workers)) {
+      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${desired.workers - 1}, there is no ${slot}`)
+    }
+    return desired
+  }
+
+  private unknown(pool: string): BalancerError {
+    return operationError(
+      'ERR_UNKNOWN_SEAT',
+      `there is no pool '${pool}'; the pools are: ${[...this.options.supervisor.desired.keys()].join(', ')}`,
+    )
+  }
+
+  private failedSince(pool: string, before: number): Error | undefined {
+    const { supervisor } = this.options
+    if (supervisor.failures(pool) <= before) return undefined
+    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasonsOf(pool)}`, { source: 'app' })
+  }
+
+  private async announced(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {
+    const { events } = this.options
+    events.emit('operationStarted', { name, pool })
+    try {
+      const result = await body()
+      events.emit('operationEnded', { name, message: result.message, error: undefined })
+      return result
+    } catch (error) {
+      events.emit('operationEnded', { name, message: (error as Error).message, error: error as Error })
+      throw error
+    }
+  }
+}
+
+function operationError(
+  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
+  message: string,
+  retryable = false,
+): BalancerError {
+  return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
+}
+
+function counted(workers: number): string {
+  return `${workers} ${workers === 1 ? 'worker' : 'workers'}`
+}

@@ -1,0 +1,190 @@
+// Finds the line of code at which a worker hangs, from the primary. SIGUSR1 makes Node open its inspector from a thread of its own, even while the
+// main loop is busy, and print the inspector's address on stderr. Debugger.pause then returns the call stack, also from within a regular expression
+// or Atomics.wait. An app may print an address too, with text of a client in it: so the primary connects only to a port on which the worker itself
+// listens, as the kernel says.
+
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { WebSocket } from 'ws'
+
+const MAX_FRAMES = 20
+const MAX_NAME = 200
+/** Messages about scripts contain their source maps, which may be large. */
+const MAX_MESSAGE_BYTES = 16 * 2 ** 20
+const MAX_SCRIPTS = 50_000
+/** A server that is no inspector may never answer. */
+const HANDSHAKE_TIMEOUT_MS = 500
+/** 127.0.0.1 in /proc/net/tcp, on machines of either byte order. */
+const LOOPBACK = ['0100007F', '7F000001']
+/** The state of a listening socket in /proc/net/tcp. */
+const LISTENING = '0A'
+const MAX_INSPECTORS = 8
+const INSPECTOR_ADDRESS = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
+const INSPECTOR_LINE =
+  /^(For help, see: https:\/\/nodejs\.org\/|Debugger attached\.|Debugger ending on |Waiting for the debugger to disconnect)/
+
+/** Where an inspector may listen, as a line on stderr says. */
+interface Inspector {
+  readonly url: string
+  readonly port: number
+}
+
+/** Reads the lines that one process prints on stderr for the address of its inspector, and its stack on request. */
+export class HangStackReader {
+  private readonly pid: number
+  /** Printed before the primary opened the inspector: it was opened in another way, or the app printed the line. */
+  private earlierInspector: Inspector | undefined
+  private readonly inspectors: Inspector[] = []
+  private isRequested = false
+  private onInspector: () => void = () => {}
+
+  constructor(pid: number) {
+    this.pid = pid
+  }
+
+  /** Call it with every line. Returns true if the line is Node's message about the inspector that the primary opened, not output of the app. */
+  onLine(line: string): boolean {
+    const [, url, port] = INSPECTOR_ADDRESS.exec(line) ?? []
+    if (url === undefined) return this.isRequested && INSPECTOR_LINE.test(line)
+    const inspector = { url, port: Number(port) }
+    if (!this.isRequested) this.earlierInspector = inspector
+    else if (this.inspectors.length < MAX_INSPECTORS) {
+      this.inspectors.push(inspector)
+      this.onInspector()
+    }
+    return this.isRequested
+  }
+
+  /**
+   * Resolves with one line for each call, innermost first. Undefined if there is no stack within `timeoutMs`: the process is in a native call, has a
+   * SIGUSR1 listener of its own, or is gone. Only for a process that is killed afterwards, since it may stay paused.
+   */
+  async read(timeoutMs = 1000): Promise<string | undefined> {
+    const deadline = AbortSignal.timeout(timeoutMs)
+    const stack = this.earlierInspector && (await this.stackAt(this.earlierInspector, deadline))
+    if (stack !== undefined || !this.requestInspector()) return stack
+    for (let next = 0; ; next++) {
+      while (next >= this.inspectors.length) {
+        if (next >= MAX_INSPECTORS || !(await this.untilInspector(deadline))) return undefined
+      }
+      const stack = await this.stackAt(this.inspectors[next] as Inspector, deadline)
+      if (stack !== undefined) return stack
+    }
+  }
+
+  private async stackAt({ url, port }: Inspector, deadline: AbortSignal): Promise<string | undefined> {
+    return (await listensOn(this.pid, port)) ? pausedStack(url, deadline) : undefined
+  }
+
+  /** Returns false if the process is gone or may not be signalled. */
+  private requestInspector(): boolean {
+    this.isRequested = true
+    // Pid 0 would signal the whole process group.
+    if (this.pid <= 0) return false
+    try {
+      return process.kill(this.pid, 'SIGUSR1')
+    } catch {
+      return false
+    }
+  }
+
+  /** Resolves with false when time is up. */
+  private untilInspector(deadline: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (deadline.aborted) return resolve(false)
+      const onTimeout = () => resolve(false)
+      deadline.addEventListener('abort', onTimeout, { once: true })
+      this.onInspector = () => {
+        deadline.removeEventListener('abort', onTimeout)
+        resolve(true)
+      }
+    })
+  }
+}
+
+function pausedStack(url: string, deadline: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
+    const end = (stack: string | undefined) => {
+      resolve(stack)
+      socket.terminate()
+    }
+    if (deadline.aborted) end(undefined)
+    deadline.addEventListener('abort', () => end(undefined), { once: true })
+    const scripts = new Map<unknown, unknown>()
+    socket.on('error', () => end(undefined))
+    socket.on('close', () => end(undefined))
+    socket.on('open', () => {
+      socket.send('{"id":1,"method":"Debugger.enable"}')
+      socket.send('{"id":2,"method":"Debugger.pause"}')
+    })
+    socket.on('message', (data) => {
+      const { method, params } = recordOf(parse(String(data)))
+      const { scriptId, url, callFrames } = recordOf(params)
+      if (method === 'Debugger.scriptParsed' && scripts.size < MAX_SCRIPTS) scripts.set(scriptId, url)
+      else if (method === 'Debugger.paused') end(stackOf(callFrames, scripts))
+    })
+  })
+}
+
+/** The call stack in the form of an error's stack. Undefined if it is empty. */
+function stackOf(callFrames: unknown, scripts: ReadonlyMap<unknown, unknown>): string | undefined {
+  if (!Array.isArray(callFrames) || callFrames.length === 0) return undefined
+  const { functionName, location } = recordOf(callFrames[0])
+  // Opening the inspector emits an event in the main thread, wherever its code is, and the pause may fall into that call.
+  const isInspectorEvent = functionName === 'emit' && scripts.get(recordOf(location).scriptId) === 'node:events'
+  const calls = isInspectorEvent && callFrames.length > 1 ? callFrames.slice(1) : callFrames
+  const lines = calls.slice(0, MAX_FRAMES).map((frame: unknown) => {
+    const { functionName, location } = recordOf(frame)
+    const { scriptId, lineNumber, columnNumber } = recordOf(location)
+    // The inspector counts lines and columns from 0.
+    const place = `${pathOf(scripts.get(scriptId))}:${Number(lineNumber) + 1}:${Number(columnNumber) + 1}`
+    const name = String(functionName).slice(0, MAX_NAME)
+    return name === '' ? `at ${place}` : `at ${name} (${place})`
+  })
+  const more = calls.length - lines.length
+  return [...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n')
+}
+
+function pathOf(url: unknown): string {
+  const text = typeof url === 'string' && url !== '' ? url : '<anonymous>'
+  try {
+    return text.startsWith('file:') ? fileURLToPath(text) : text.slice(0, MAX_NAME)
+  } catch {
+    return text
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+/** Does the process itself listen on this port of 127.0.0.1? False if that can't be read, which is so outside Linux. */
+export async function listensOn(pid: number, port: number): Promise<boolean> {
+  try {
+    const sockets = listeningSockets(await readFile(`/proc/${pid}/net/tcp`, 'latin1'), port)
+    if (sockets.size === 0) return false
+    for (const fd of await readdir(`/proc/${pid}/fd`)) {
+      if (sockets.has(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''))) return true
+    }
+  } catch {
+    // The process is gone or another user's, or this is not Linux.
+  }
+  return false
+}
+
+/** The listening sockets of the port in the kernel's table, in the form of the links in `/proc/<pid>/fd`. */
+function listeningSockets(table: string, port: number): Set<string> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const local = new Set(LOOPBACK.map((address) => `${address}:${hex}`))
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/))
+  return new Set(rows.filter((row) => local.has(row[1] ?? '') && row[3] === LISTENING).map((row) => `socket:[${row[9]}]`))
+}

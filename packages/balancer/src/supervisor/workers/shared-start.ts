@@ -1,0 +1,45 @@
+// The start data that all workers share: what they need to know of routes, tickets, sessions and each other.
+
+import { randomBytes } from 'node:crypto'
+import type { Policy, Route } from '@switchyard/routing'
+import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
+import type { Settings } from '../../settings.ts'
+
+const TOKEN_BYTES = 24
+
+/** Makes the token that proves to a worker that a request was forwarded by another worker. */
+export function makeForwardToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url')
+}
+
+export interface SharedStart
+  extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'> {
+  /** Workers load policies that are the user's own code from it. */
+  readonly configFile: string | undefined
+  readonly configVariables: Settings['configVariables']
+}
+
+/** `routes`: the last one applies when no other matches. */
+export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
+  return {
+    ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
+    routes: routes.map(workerRoute),
+    configFile: settings.file,
+    configVariables: settings.configVariables,
+    trustedProxies: settings.trustedProxies,
+    forwardToken,
+    forwardTimeoutMs: settings.limits.forwardTimeoutMs,
+    sessions: settings.sessions,
+  }
+}
+
+function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
+  return {
+    name,
+    match,
+    pool,
+    ticket: policy.ticket,
+    learns: policy.learns,
+    ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }),
+  }
+}

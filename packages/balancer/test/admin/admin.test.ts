@@ -1,0 +1,333 @@
+// The admin page over a real socket, around a fixed status.
+
+import { spawnSync } from 'node:child_process'
+import { connect, createServer, type Socket } from 'node:net'
+import { responseBoundsMs } from '@switchyard/handoff'
+import { idleLoad } from '@switchyard/routing'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../../test/suite.ts'
+import { patience } from '../../../../test/support/patience.ts'
+import { untilEvent } from '../../../../test/support/until.ts'
+import { type AdminResult, startAdmin, unreadyReasons } from '../../src/admin/admin-server.ts'
+import { SlotTotals } from '../../src/admin/slot-totals.ts'
+import { BalancerError } from '../../src/errors.ts'
+import { calmPool, statusOf, workerOf } from '../support/fake-balancer.ts'
+import { metricFaults } from '../support/metric-rules.ts'
+
+const test = suite('admin')
+
+async function adminOf(status: Parameters<typeof statusOf>[0] = {}): Promise<AdminResult & { url: string }> {
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, { status: () => statusOf(status) })
+  atSuiteEnd(() => admin.close())
+  assert.type(admin.url, 'string')
+  return admin as AdminResult & { url: string }
+}
+
+async function get(url: string, method = 'GET') {
+  const response = await fetch(url, { method, headers: { connection: 'close' } })
+  return { status: response.status, text: await response.text(), headers: response.headers }
+}
+
+test('livez and readyz answer ok', async () => {
+  const { url } = await adminOf()
+  assert.equal([(await get(`${url}/livez`)).status, (await get(`${url}/livez`)).text], [200, 'ok\n'])
+  assert.equal([(await get(`${url}/readyz`)).status, (await get(`${url}/readyz?verbose`)).text], [200, 'ok\n'])
+})
+
+test('readyz lists why the balancer is not ready', async () => {
+  const { url } = await adminOf({
+    accepting: false,
+    pools: [
+      {
+        ...calmPool,
+        name: 'heavy',
+        ready: 0,
+        desired: 2,
+        boardFaults: 0,
+        workers: [workerOf(0, { state: 'starting' }), workerOf(1, { state: 'gone' })],
+      },
+    ],
+  })
+  const { status, text } = await get(`${url}/readyz`)
+  assert.is(status, 503)
+  assert.is(text, 'no connections are accepted\npool heavy: none of 2 workers is ready (1 starting)\n')
+})
+
+test('a pool with one ready worker of many is ready', () => {
+  assert.equal(
+    unreadyReasons(statusOf({ pools: [{ ...calmPool, name: 'web', ready: 1, desired: 8, boardFaults: 0, workers: [workerOf(0)] }] })),
+    [],
+  )
+})
+
+test('status is the status of the balancer as JSON', async () => {
+  const { url } = await adminOf()
+  const { text, headers } = await get(`${url}/status`)
+  assert.is(headers.get('content-type'), 'application/json')
+  assert.equal(JSON.parse(text), statusOf())
+})
+
+test('metrics have the values of the status', async () => {
+  const { url } = await adminOf({
+    connections: {
+      accepted: 100,
+      givenBack: 7,
+      handedOff: 80,
+      closed: 3,
+      waiting: { head: 4, resting: 8, queue: 5, offered: 6 },
+      refused: { ...statusOf().connections.refused, 'queue-full': 2 },
+    },
+    moves: {
+      givenBack: [{ route: '/a', reason: 'pool', count: 7 }],
+      forwarded: [{ route: '/b', reason: 'pipelined', count: 2 }],
+    },
+    sessions: { kept: 3, bytes: 400, tombstones: 2, evicted: 6, expired: 7, tombstonesDropped: 1 },
+    visitors: { kept: 11, learned: 20, moved: 1, evicted: 4, expired: 5 },
+    pools: [
+      {
+        ...calmPool,
+        name: 'web',
+        ready: 1,
+        desired: 2,
+        boardFaults: 4,
+        workers: [
+          workerOf(0, {
+            restarts: 3,
+            handOffs: 80,
+            begun: 90,
+            failed: 2,
+            sessions: {
+              kind: 'redis',
+              state: 'down',
+              commands: 9,
+              failed: 1,
+              sumMs: 4_500,
+              nearEntries: 5,
+              nearHits: 8,
+              nearMisses: 4,
+            },
+            details: {
+              heapUsedBytes: 5,
+              heapLimitBytes: 6,
+              loopDelay: { p50Ms: 1, p99Ms: 20, maxMs: 300 },
+              responses: { counts: [...responseBoundsMs.map((_, index) => (index === 1 ? 3 : 0)), 2], sumMs: 20_500 },
+            },
+            load: {
+              ...idleLoad,
+              busyMs: 1500,
+              inFlight: 7,
+              connections: 9,
+              loopLagMs: 250,
+              utilisation: 0.5,
+              latencyMs: 1,
+              memoryBytes: 1000,
+            },
+          }),
+          workerOf(1, { state: 'starting' }),
+        ],
+      },
+    ],
+  })
+  const { text, headers } = await get(`${url}/metrics`)
+  assert.match(headers.get('content-type') ?? '', 'text/plain')
+  for (const line of [
+    '# TYPE switchyard_connections_accepted_total counter',
+    'switchyard_connections_accepted_total 100',
+    'switchyard_connections_handed_off_total 80',
+    'switchyard_connections_refused_total{reason="queue-full"} 2',
+    'switchyard_connections_refused_total{reason="head-timeout"} 0',
+    'switchyard_connections_closed_total 3',
+    'switchyard_connections_given_back_total{route="/a",reason="pool"} 7',
+    'switchyard_requests_forwarded_total{route="/b",reason="pipelined"} 2',
+    'switchyard_sessions 3',
+    'switchyard_sessions_bytes 400',
+    'switchyard_sessions_tombstones 2',
+    'switchyard_sessions_forgotten_total{reason="evicted"} 6',
+    'switchyard_sessions_forgotten_total{reason="expired"} 7',
+    'switchyard_sessions_forgotten_total{reason="tombstone-evicted"} 1',
+    'switchyard_session_store_up{pool="web",slot="0",kind="redis"} 0',
+    'switchyard_session_commands_total{pool="web",slot="0"} 9',
+    'switchyard_session_commands_failed_total{pool="web",slot="0"} 1',
+    'switchyard_session_command_seconds_total{pool="web",slot="0"} 4.5',
+    'switchyard_session_near_hits_total{pool="web",slot="0"} 8',
+    'switchyard_session_near_misses_total{pool="web",slot="0"} 4',
+    'switchyard_session_near_entries{pool="web",slot="0"} 5',
+    'switchyard_learned_visitors 11',
+    'switchyard_learned_total 20',
+    'switchyard_learned_moved_total 1',
+    'switchyard_learned_forgotten_total{reason="evicted"} 4',
+    'switchyard_learned_forgotten_total{reason="expired"} 5',
+    '# TYPE switchyard_descriptors gauge',
+    'switchyard_descriptors{state="head"} 4',
+    'switchyard_descriptors{state="resting"} 8',
+    'switchyard_descriptors{state="queue"} 5',
+    'switchyard_descriptors{state="offered"} 6',
+    'switchyard_workers{pool="web",state="ready"} 1',
+    'switchyard_workers{pool="web",state="starting"} 1',
+    'switchyard_workers{pool="web",state="draining"} 0',
+    'switchyard_worker_in_flight{pool="web",slot="0"} 7',
+    'switchyard_worker_connections{pool="web",slot="0"} 9',
+    'switchyard_load_board_faults_total{pool="web"} 4',
+    'switchyard_worker_busy_seconds{pool="web",slot="0"} 1.5',
+    'switchyard_worker_loop_lag_seconds{pool="web",slot="0"} 0.25',
+    'switchyard_worker_utilisation{pool="web",slot="0"} 0.5',
+    'switchyard_worker_memory_bytes{pool="web",slot="0"} 1000',
+    '# TYPE switchyard_worker_hand_offs_total counter',
+    'switchyard_worker_hand_offs_total{pool="web",slot="0"} 80',
+    'switchyard_worker_restarts_total{pool="web",slot="0"} 3',
+    'switchyard_worker_requests_total{pool="web",slot="0"} 90',
+    'switchyard_worker_failed_total{pool="web",slot="0"} 2',
+    'switchyard_worker_heap_used_bytes{pool="web",slot="0"} 5',
+    'switchyard_worker_heap_limit_bytes{pool="web",slot="0"} 6',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="p50"} 0.001',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="p99"} 0.02',
+    'switchyard_worker_loop_delay_seconds{pool="web",slot="0",statistic="max"} 0.3',
+    '# TYPE switchyard_worker_response_seconds histogram',
+    'switchyard_worker_response_seconds_bucket{le="0.001",pool="web",slot="0"} 0',
+    'switchyard_worker_response_seconds_bucket{le="0.0025",pool="web",slot="0"} 3',
+    'switchyard_worker_response_seconds_bucket{le="10",pool="web",slot="0"} 3',
+    'switchyard_worker_response_seconds_bucket{le="+Inf",pool="web",slot="0"} 5',
+    'switchyard_worker_response_seconds_sum{pool="web",slot="0"} 20.5',
+    'switchyard_worker_response_seconds_count{pool="web",slot="0"} 5',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
+  }
+  assert.match(text, 'process_cpu_seconds_total')
+  assert.equal(metricFaults(text), [])
+  const { status, stdout, stderr, error } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
+    timeout: patience(20_000),
+  })
+  assert.equal([error, status, stdout, stderr], [undefined, 0, '', ''])
+})
+
+const misnamed: [line: string, fault: string][] = [
+  ['# HELP a_total x\n# TYPE a_total gauge\na_total 1', 'a_total: only a counter ends in _total'],
+  ['# HELP a x\n# TYPE a counter\na 1', 'a: a counter ends in _total'],
+  ['# TYPE a gauge\na 1', 'a: no help'],
+  ['# HELP a x\na 1', 'a: no type'],
+  ['# HELP a x\n# TYPE a gauge\na{quantile="1"} 1', 'a: only a summary has the label quantile'],
+  ['# HELP a x\n# TYPE a gauge\na{b="1",le="1"} 1', 'a: only a histogram has the label le'],
+  ['# HELP a_count x\n# TYPE a_count gauge\na_count 1', 'a_count: only a histogram or a summary ends in _count'],
+  ['# HELP a_milliseconds x\n# TYPE a_milliseconds gauge\na_milliseconds 1', 'a_milliseconds: not a base unit'],
+  ['# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1', 'a_ms: an abbreviated unit'],
+  ['# HELP aB x\n# TYPE aB gauge\naB 1', 'aB: not in snake case'],
+  ['# HELP a_gauge x\n# TYPE a_gauge gauge\na_gauge 1', 'a_gauge: its type is in its name'],
+]
+for (const [line, fault] of misnamed) test(`a naming rule of Prometheus: ${fault}`, () => assert.equal(metricFaults(line), [fault]))
+
+test('a second scrape counts nothing twice, and exited workers have no gauges any more', async () => {
+  const pools = [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0, { handOffs: 5 }), workerOf(1)] }]
+  const { url } = await adminOf({ pools })
+  await get(`${url}/metrics`)
+  pools[0]?.workers.pop()
+  const { text } = await get(`${url}/metrics`)
+  assert.match(text, '\nswitchyard_worker_hand_offs_total{pool="web",slot="0"} 5\n')
+  assert.match(text, 'switchyard_worker_in_flight{pool="web",slot="0"}')
+  assert.not.match(text, 'switchyard_worker_in_flight{pool="web",slot="1"}')
+  assert.match(text, 'switchyard_worker_hand_offs_total{pool="web",slot="1"}', 'a counter stays')
+})
+
+test('totals of a slot never fall when its worker is replaced', () => {
+  const totals = new SlotTotals()
+  const workerSlot = (...workers: ReturnType<typeof workerOf>[]) =>
+    totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])[0]?.handOffs
+  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 10 })), 10)
+  assert.is(workerSlot(workerOf(0, { pid: 1, handOffs: 12 }), workerOf(0, { pid: 2, generation: 1, handOffs: 0 })), 12, 'both in the slot')
+  assert.is(workerSlot(workerOf(0, { pid: 2, generation: 1, handOffs: 4 })), 16, 'the first has exited')
+  assert.is(workerSlot(), 16, 'an empty slot')
+  assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+  assert.is(workerSlot(workerOf(0, { pid: 3, generation: 1, handOffs: 1 })), 17)
+})
+
+test('response times of a slot never fall when its worker is replaced', () => {
+  const totals = new SlotTotals()
+  const details = (count: number) => ({
+    heapUsedBytes: 0,
+    heapLimitBytes: 0,
+    loopDelay: { p50Ms: 0, p99Ms: 0, maxMs: 0 },
+    responses: { counts: responseBoundsMs.map(() => count).concat(count), sumMs: count * 10 },
+  })
+  const workerSlot = (...workers: ReturnType<typeof workerOf>[]) => {
+    const [total] = totals.update([{ ...calmPool, name: 'web', ready: 1, desired: 1, boardFaults: 0, workers }])
+    return [total?.responses[0], total?.responses.at(-1), total?.responseSumMs, total?.begun, total?.failed]
+  }
+  assert.equal(workerSlot(workerOf(0, { pid: 1 })), [0, 0, 0, 0, 0], 'nothing reported yet')
+  assert.equal(workerSlot(workerOf(0, { pid: 1, begun: 8, failed: 1, details: details(2) })), [2, 2, 20, 8, 1])
+  assert.equal(workerSlot(workerOf(0, { pid: 2 })), [2, 2, 20, 8, 1])
+  assert.equal(workerSlot(workerOf(0, { pid: 2, begun: 1, details: details(1) })), [3, 3, 30, 9, 1])
+})
+
+test('an unknown page is 404, another method is 405, HEAD has no body', async () => {
+  const { url } = await adminOf()
+  assert.is((await get(`${url}/`)).status, 404)
+  assert.is((await get(`${url}/metricsx`)).status, 404)
+  const posted = await get(`${url}/metrics`, 'POST')
+  assert.equal([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD'])
+  const head = await get(`${url}/status`, 'HEAD')
+  assert.equal([head.status, head.text], [200, ''])
+  assert.ok(Number(head.headers.get('content-length')) > 0)
+})
+
+test('a status that throws is answered with 500, and livez with 200', async () => {
+  const admin = await startAdmin(
+    { host: '127.0.0.1', port: 0, explicit: true },
+    {
+      status: () => {
+        throw new Error('not now')
+      },
+    },
+  )
+  atSuiteEnd(() => admin.close())
+  for (const page of ['/status', '/metrics', '/readyz']) assert.equal((await get(`${admin.url}${page}`)).status, 500)
+  assert.is((await get(`${admin.url}/livez`)).status, 200)
+})
+
+for (const [what, request] of [
+  ['send nothing', ''],
+  ['send half a head', 'GET /livez HTTP/1.1\r\nX'],
+  ['stay open after an answer', 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'],
+] as const) {
+  test(`connections that ${what} do not lock out other clients`, async () => {
+    const { url } = await adminOf()
+    const held: Socket[] = []
+    for (let more = 0; more < 100; more++) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.on('error', () => {})
+      await untilEvent(socket, 'connect')
+      socket.write(request)
+      if (request.endsWith('\r\n\r\n')) await untilEvent(socket, 'data')
+      held.push(socket)
+    }
+    assert.is((await get(`${url}/livez`)).status, 200)
+    for (const socket of held) socket.destroy()
+  })
+}
+
+test('a port in use is an error if the user chose it, otherwise a warning', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  atSuiteEnd(() => other.close())
+  const { port } = other.address() as { port: number }
+  const source = { status: () => statusOf() }
+  const { warning, url } = await startAdmin({ host: '127.0.0.1', port, explicit: false }, source)
+  assert.is(url, undefined)
+  assert.is(
+    warning,
+    `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
+  )
+  try {
+    await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
+    assert.unreachable()
+  } catch (error) {
+    assert.instance(error, BalancerError)
+    assert.equal([(error as BalancerError).code, (error as BalancerError).retryable], ['ERR_ADDRESS_IN_USE', true])
+    assert.is(
+      (error as Error).message,
+      `The admin page can't listen on 127.0.0.1:${port}: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
+    )
+  }
+})
+
+test.run()

@@ -1,0 +1,214 @@
+// `balancer check` and `balancer explain`: their output is asserted literally.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { TicketSeal } from '@switchyard/routing'
+import * as assert from 'uvu/assert'
+import { atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { spawnLogged } from '../../../../../test/support/spawn.ts'
+import { main } from '../../../src/cli/main.ts'
+import { ticketKeysOf } from '../../../src/config/secret.ts'
+import { fakeIo } from '../../support/fake-balancer.ts'
+
+const test = suite('check and explain')
+const runsMain = fileURLToPath(new URL('../../fixtures/runs-main.ts', import.meta.url))
+const secret = 'a secret for tests only'
+const config = {
+  app: 'server.js',
+  listen: 3000,
+  pools: { web: { workers: 4 }, heavy: { workers: 1 } },
+  routes: [
+    { path: '/reports/*', pool: 'heavy' },
+    { path: '/socket.io/*', policy: { sticky: { by: 'ticket' } } },
+    { path: '/cart/*', policy: { sticky: { by: { cookie: 'connect.sid' } } } },
+    { path: '/ip', policy: { sticky: { by: 'client-address' } } },
+    { method: 'POST', host: 'api.example.com', path: '/v2/*', policy: 'round-robin' },
+  ],
+}
+
+function folderWith(text: string, file = 'balancer.config.json'): string {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-explain-'))
+  atSuiteEnd(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'server.js'), '')
+  writeFileSync(join(folder, file), text)
+  return folder
+}
+
+const folder = folderWith(JSON.stringify(config))
+
+async function run(args: string[], cwd = folder, env: NodeJS.ProcessEnv = {}) {
+  const io = fakeIo(cwd, env)
+  const code = await main(args, io)
+  return { code, out: io.stdout.text, error: io.stderr.text }
+}
+
+const fieldOf = (out: string, name: string) =>
+  out
+    .split('\n')
+    .find((line) => line.startsWith(`${name} `))
+    ?.slice(name.length)
+    .trim()
+
+test('check prints pools and routes', async () => {
+  const { code, out } = await run(['check'])
+  assert.is(code, 0)
+  assert.is(
+    out,
+    `${join(folder, 'balancer.config.json')} has no faults.
+
+listen    *:3000
+admin     127.0.0.1:9400
+control   default path for this folder and config
+sessions  in the memory of the primary, at most 100000
+
+POOL   WORKERS  QUEUE             APP
+web    4        1024 for 5000 ms  server.js
+heavy  1        1024 for 5000 ms  server.js
+
+   ROUTE                      POOL   POLICY
+0  /reports/*                 heavy  least-busy
+1  /socket.io/*               web    sticky-ticket
+2  /cart/*                    web    sticky-hash
+3  /ip                        web    sticky-hash
+4  POST api.example.com/v2/*  web    round-robin
+   (everything else)          web    least-busy
+`,
+  )
+})
+
+test('check prints every fault and exits with 2', async () => {
+  const { code, out, error } = await run(
+    ['check'],
+    folderWith('{ "app": "server.js", "pools": { "web": { "workers": 0 } }, "routes": [{ "pool": "wbe" }] }'),
+  )
+  assert.is(code, 2)
+  assert.is(out, '')
+  assert.match(
+    error,
+    "balancer.config.json has 2 faults:\n  pools.web.workers: expected a positive integer or 'max', got 0\n  routes[0].pool: there is no pool 'wbe' (did you mean 'web'?)",
+  )
+})
+
+test('check without a config is an error', async () => {
+  const { code, error } = await run(['check'], tmpdir())
+  assert.is(code, 2)
+  assert.match(error, 'There is no app and no config here')
+})
+
+test('explain prints the first route that matches, and why earlier routes do not', async () => {
+  const { code, out } = await run(['explain', 'GET', '/cart/7?x=1', '-H', 'Cookie: connect.sid=abc'])
+  assert.is(code, 0)
+  assert.match(out, /^GET \/cart\/7\?x=1 from 127\.0\.0\.1\n/)
+  assert.match(out, /^no +\/reports\/\* +path \/cart\/7 is not \/reports\/\*$/m)
+  assert.match(out, /^no +\/socket\.io\/\* +path \/cart\/7 is not \/socket\.io\/\*$/m)
+  assert.match(out, /^yes +\/cart\/\* +matches$/m)
+  assert.is(fieldOf(out, 'route'), '/cart/*')
+  assert.is(fieldOf(out, 'pool'), 'web (4 workers, all assumed idle)')
+  assert.is(fieldOf(out, 'policy'), 'sticky-hash')
+  assert.match(fieldOf(out, 'choice') as string, /^key 'abc' from cookie connect\.sid → slot [0-3]$/)
+})
+
+test('explain without a key prints the fallback policy', async () => {
+  const { out } = await run(['explain', 'GET', '/cart/7'])
+  assert.match(fieldOf(out, 'choice') as string, 'no key from cookie connect.sid → otherwise: least busy: slot 0')
+})
+
+test('explain prints the choice of least-busy among idle workers', async () => {
+  const { out } = await run(['explain', 'GET', '/'], folderWith('{ "app": "server.js", "policy": "least-busy" }'))
+  assert.is(fieldOf(out, 'policy'), 'least-busy')
+  assert.is(fieldOf(out, 'choice'), 'least busy: slot 0 with 0')
+})
+
+test('explain uses the weights of the pool', async () => {
+  const text = '{ "app": "server.js", "policy": "least-busy", "pools": { "web": { "workers": 3, "weights": [1, 3] } } }'
+  const { out } = await run(['explain', 'GET', '/'], folderWith(text))
+  assert.is(fieldOf(out, 'choice'), 'least busy: slot 1 with 0')
+})
+
+test('explain prints that no route matches', async () => {
+  const { out } = await run(['explain', 'GET', '/'])
+  assert.match(out, /^yes +\(everything else\) +no route matches$/m)
+})
+
+test('explain matches host and method', async () => {
+  assert.is(fieldOf((await run(['explain', 'POST', '/v2/x', '-H', 'Host: API.example.com:8080'])).out, 'policy'), 'round-robin')
+  const { out } = await run(['explain', 'GET', '/v2/x', '-H', 'Host: api.example.com'])
+  assert.match(out, 'method GET is not POST')
+})
+
+test('explain reads a ticket if it knows the secret, otherwise prints why not', async () => {
+  const [key] = ticketKeysOf({ path: 'secret', secrets: [secret] })
+  assert.ok(key)
+  const ticket = new TicketSeal([key]).issue({ slot: 2, generation: 1, pool: 'web', expiresAtMs: Date.now() + 60_000 })
+  const args = ['explain', 'GET', '/socket.io/', '-H', `Cookie: switchyard-web=${ticket}`]
+  const known = await run(args, folder, { SWITCHYARD_SECRET: secret })
+  assert.is(fieldOf(known.out, 'choice'), 'ticket from cookie switchyard-web → slot 2')
+  const unknown = await run(args)
+  assert.match(fieldOf(unknown.out, 'choice') as string, 'no ticket')
+  assert.match(unknown.out, "Tickets can't be read here: without 'secret' or SWITCHYARD_SECRET each start signs with a new secret.")
+})
+
+test('explain uses the address of the client', async () => {
+  const { out } = await run(['explain', 'GET', '/ip', '--from', '203.0.113.7'])
+  assert.match(fieldOf(out, 'choice') as string, "key '203.0.113.7' from client address")
+})
+
+test('explain runs a custom policy', async () => {
+  const own = folderWith(
+    'export default { app: "server.js", pools: { web: { workers: 4 } }, routes: [{ path: "/a", policy: (c) => c[3] }, { path: "/b", policy: () => { throw new Error("oops") } }, { path: "/c", policy: () => undefined }] }',
+    'balancer.config.mjs',
+  )
+  assert.is(fieldOf((await run(['explain', 'GET', '/a'], own)).out, 'choice'), 'slot 3')
+  assert.is(fieldOf((await run(['explain', 'GET', '/b'], own)).out, 'choice'), 'the policy failed: oops')
+  assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'no worker: the connection would wait in the queue')
+})
+
+test('explain recognises heads that the primary refuses', async () => {
+  assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(40_000)}`])).out, 'The primary refuses this head: too-large.')
+  assert.match(
+    (await run(['explain', 'GET', '/', '-H', 'Host: a', '-H', 'Host: b'])).out,
+    'The primary refuses this head (400): it could be read as a request for more than one host or pool.',
+  )
+})
+
+const wrong: [args: string[], message: string][] = [
+  [['explain', '/cart', '7'], "Expected a method first, such as 'GET /cart'."],
+  [['explain', 'GET'], "missing required argument 'path'"],
+  [['explain', 'GET', '/a b'], 'Expected a percent-encoded path'],
+  [['explain', 'GET', '/', '-H', 'Cookie'], "Expected 'Name: value'."],
+  [['explain', 'GET', '/', '--from', 'me'], 'Expected an IP address.'],
+  [['explain', 'GET', '/', '--', 'x'], "'explain' runs no app"],
+  [['check', '--cofnig', 'x'], 'Did you mean --config?'],
+]
+for (const [args, message] of wrong) {
+  test(`exit code 2: ${args.join(' ')}`, async () => {
+    const { code, error } = await run(args)
+    assert.is(code, 2)
+    assert.match(error, message)
+  })
+}
+
+for (const args of [['--help'], ['start', '--help'], ['check', '-h'], ['explain', '--help']]) {
+  test(`${args.join(' ')} has examples`, async () => {
+    const { code, out } = await run(args)
+    assert.is(code, 0)
+    assert.match(out, /Usage: balancer[\s\S]*Examples:\n {2}\$ balancer /)
+  })
+}
+
+test('a closed stdout, as by `| head`, is no error', async () => {
+  const child = spawnLogged(process.execPath, ['--import', 'tsx', runsMain, '--help'])
+  child.process.stdout?.destroy()
+  assert.equal(await child.ended, { code: 0, signal: null })
+  assert.is(child.stderr(), '')
+})
+
+test('--version prints the version of the package', async () => {
+  const { code, out } = await run(['--version'])
+  assert.is(code, 0)
+  assert.match(out, /^\d+\.\d+\.\d+\n$/)
+})
+
+test.run()

@@ -1,0 +1,56 @@
+// The listeners of an acceptor by their numbers, which tags name (see tag.ts).
+
+import { MAX_LISTENER_NUMBERS } from '../tag.ts'
+
+export interface ListenerEntry {
+  /** Is the head of its connections peeked at? */
+  peek: boolean
+  /** May it accept? */
+  isAdmitted: boolean
+}
+
+export class ListenerTable<Entry extends ListenerEntry> {
+  private readonly entries = new Map<number, Entry>()
+  private lastNumber = -1
+
+  /** Gives the entry the next free number. Throws EMFILE when there is none. */
+  add(entry: Entry): number {
+    if (this.entries.size >= MAX_LISTENER_NUMBERS) throw Object.assign(new Error('EMFILE: too many listeners'), { code: 'EMFILE' })
+    do this.lastNumber = (this.lastNumber + 1) % MAX_LISTENER_NUMBERS
+    while (this.entries.has(this.lastNumber))
+    this.entries.set(this.lastNumber, entry)
+    return this.lastNumber
+  }
+
+  get(number: number): Entry | undefined {
+    return this.entries.get(number)
+  }
+
+  delete(number: number): boolean {
+    return this.entries.delete(number)
+  }
+
+  peeksAt(number: number): boolean {
+    return this.entries.get(number)?.peek === true
+  }
+
+  /** Returns whether that is a change. */
+  setPeek(number: number, peek: boolean): boolean {
+    const entry = this.entries.get(number)
+    if (entry === undefined || entry.peek === peek) return false
+    entry.peek = peek
+    return true
+  }
+
+  get numbers(): number[] {
+    return [...this.entries.keys()]
+  }
+
+  get all(): [number: number, entry: Entry][] {
+    return [...this.entries]
+  }
+
+  get peeks(): Record<number, boolean> {
+    return Object.fromEntries(this.all.map(([number, { peek }]) => [number, peek]))
+  }
+}

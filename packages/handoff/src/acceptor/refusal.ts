@@ -1,0 +1,35 @@
+// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once.
+
+/** Why a connection is refused, with the status of the answer. */
+export const refusals = {
+  'head-too-large': { status: 431, phrase: 'Request Header Fields Too Large' },
+  'head-timeout': { status: 408, phrase: 'Request Timeout' },
+  'not-http': { status: 400, phrase: 'Bad Request' },
+  'ambiguous-head': { status: 400, phrase: 'Bad Request' },
+  'too-many-unrouted': { status: 503, phrase: 'Service Unavailable' },
+  'too-many-unrouted-per-address': { status: 429, phrase: 'Too Many Requests' },
+  'no-worker': { status: 503, phrase: 'Service Unavailable' },
+  'queue-full': { status: 503, phrase: 'Service Unavailable' },
+  'queue-timeout': { status: 503, phrase: 'Service Unavailable' },
+} as const
+
+export type RefusalReason = keyof typeof refusals
+
+const answers = new Map<string, Buffer>()
+
+/** The bytes of the response. `retryAfterS`: whole seconds, sent with 503 and 429 (RFC 9110 §10.2.3). */
+export function refusalAnswer(reason: RefusalReason, retryAfterS = 1): Buffer {
+  const { status, phrase } = refusals[reason]
+  const key = `${reason} ${retryAfterS}`
+  let answer = answers.get(key)
+  if (answer === undefined) {
+    const body = `${status} ${phrase}\n`
+    const retry = status === 503 || status === 429 ? `Retry-After: ${retryAfterS}\r\n` : ''
+    answer = Buffer.from(
+      `HTTP/1.1 ${status} ${phrase}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n${retry}Connection: close\r\n\r\n${body}`,
+      'latin1',
+    )
+    answers.set(key, answer)
+  }
+  return answer
+}

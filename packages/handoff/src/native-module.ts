@@ -1,0 +1,125 @@
+// Loads the native module, once per process, and types its functions. No other file loads it.
+
+import { createRequire } from 'node:module'
+import { checkLayout, LayoutMismatch } from './load/shared-page.ts'
+import { newOwners } from './owners.ts'
+
+export interface NativeChannelHandle {
+  readonly __brand: 'channel'
+}
+
+/** What the native sources export. The comment above each function there says what it does. */
+export interface Native {
+  openAcceptor(
+    records: Int32Array,
+    bytes: Uint8Array,
+    headBytes: number,
+    lastDescriptor: number,
+    receiver: object,
+    onBatch: (count: number, failure: number) => void,
+  ): void
+  resizeAcceptor(bytes: Uint8Array, headBytes: number): void
+  closeAcceptor(): void
+  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number, deferSeconds: number, reusePort?: boolean): number
+  listenUnix(path: string, backlog: number): number
+  boundPort(fd: number): number
+  addListener(fd: number, id: number, peek: boolean, isInherited: boolean): void
+  admitOn(id: number): void
+  resumeListeners(): void
+  closeListener(id: number): void
+  setPeek(id: number, peek: boolean, deferSeconds: number): void
+  pauseListeners(): void
+  holdOffArrivals(ms: number): void
+  closeListeners(): void
+  nextDescriptor(): number
+  watch(fd: number): boolean
+  watchHangUp(fd: number): boolean
+  unwatch(fd: number): void
+  peek(fd: number): number
+  refuse(fd: number, answer: Uint8Array): boolean
+  closeDescriptor(fd: number): void
+  peerAddress(fd: number): string | undefined
+  descriptorLimit(): number
+  openChannel(
+    window: number,
+    bytes: Uint8Array,
+    receiver: object,
+    onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
+  ): { channel: NativeChannelHandle; remote: number; memory: number; row: ArrayBuffer }
+  channelStarted(channel: NativeChannelHandle): void
+  offer(channel: NativeChannelHandle, fd: number, tag: number, bound: boolean, carried?: Uint8Array): number
+  flush(channel: NativeChannelHandle): number
+  settle(channel: NativeChannelHandle, settled: Int32Array): number
+  takeBack(channel: NativeChannelHandle, settled: Int32Array): number
+  recall(channel: NativeChannelHandle, most: number, olderThanUs: number, recalled: Int32Array): number
+  answer(channel: NativeChannelHandle, id: number, verdict: number): void
+  readReturns(channel: NativeChannelHandle): void
+  closeChannel(channel: NativeChannelHandle): void
+  openReceiver(
+    socket: number,
+    memory: number,
+    window: number,
+    bytes: Uint8Array,
+    peeked: Uint8Array,
+    receiver: object,
+    onReceived: (fd: number, index: number, word: number, tag: number, offset: number, carried: number) => void,
+  ): ArrayBuffer
+  copyDescriptor(fd: number): number
+  sendReturns(records: Int32Array, bytes: readonly Uint8Array[], socket?: number): number
+  messageBytes(): number
+  peekReceived(fd: number): number
+  claim(fd: number, index: number, word: number, bytes: number): boolean
+  markBusy(): void
+  markFree(): void
+  holdBusy(): void
+  describeListener(fd: number): (NativeAddress & { ipv6Only: boolean }) | undefined
+  adoptListener(fd: number, backlog: number, deferSeconds: number): void
+  openPassage(): [one: number, other: number]
+  joinPassage(
+    socket: number,
+    bytes: Uint8Array,
+    receiver: object,
+    onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
+  ): NativeChannelHandle
+  readonly layout: Readonly<Record<string, number>>
+  sendDatagram(path: string, text: string): void
+  hasZombie(): boolean
+  reap(pid: number): boolean
+}
+
+/** An address as the kernel reports it. */
+export interface NativeAddress {
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: string | undefined
+}
+
+/** The owners of this process's descriptors, where they are checked. */
+export const owners = newOwners()
+
+let loaded: Native | Error | undefined
+
+/** The native module. Throws the loader's error when it is not built, and a `LayoutMismatch` when it was built from other sources. */
+export function native(): Native {
+  if (loaded === undefined) {
+    try {
+      const module = createRequire(import.meta.url)('../build/handoff.node') as Native
+      checkLayout(module.layout)
+      loaded = module
+    } catch (error) {
+      loaded = error as Error
+    }
+  }
+  if (loaded instanceof Error) throw loaded
+  return loaded
+}
+
+/** Is the native module built for this machine? Throws a `LayoutMismatch` as `native()` does. */
+export function hasNative(): boolean {
+  try {
+    return native() !== undefined
+  } catch (error) {
+    if (error instanceof LayoutMismatch) throw error
+    return false
+  }
+}

@@ -1,0 +1,298 @@
+// The acceptor over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
+
+import type { Acceptor, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from '../acceptor/acceptor.ts'
+import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
+import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
+import type { ListenerEntry } from '../acceptor/listener-table.ts'
+import { Resting } from '../acceptor/resting.ts'
+import type { Connection } from '../channel.ts'
+import { nativeCodes } from '../load/shared-page.ts'
+import { type Native, native, owners } from '../native-module.ts'
+import { listenerOf, packTag } from '../tag.ts'
+
+const RECORD_INTS = nativeCodes.recordInts
+const RECORDS = 64
+const BUFFER_BYTES = 1 << 20
+const BUFFER_HEADS = 4
+
+interface Listener extends ListenerEntry {
+  /** undefined: it is closed, or belongs to another process. */
+  fd: number | undefined
+}
+
+/** Asks the kernel for a client's address when it is needed. */
+class Peer implements AddressSource {
+  private readonly native: Native
+  private readonly fd: number
+
+  constructor(native: Native, fd: number) {
+    this.native = native
+    this.fd = fd
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.native.peerAddress(this.fd)
+  }
+}
+
+export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
+  private readonly native: Native
+  private readonly records = new Int32Array(RECORDS * RECORD_INTS)
+  private bytes: Buffer
+  private spare: Buffer
+  private readonly resting: Resting
+  private isClosed = false
+
+  constructor(options: AcceptorOptions) {
+    const module = native()
+    super(options, owners, { limit: module.descriptorLimit(), next: () => module.nextDescriptor() })
+    this.native = module
+    this.resting = new Resting(options.maxResting)
+    const { bytes, spare } = buffersFor(options.maxHeadBytes)
+    this.bytes = bytes
+    this.spare = spare
+    module.openAcceptor(this.records, bytes, spare.length, this.lastDescriptor, this, this.onBatch)
+  }
+
+  async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
+    const { fd, ...bound } = await listen(address, inherited)
+    this.throwIfClosed(fd)
+    const peek = address.peek ?? true
+    const number = this.listeners.add({ peek, fd, isAdmitted: false })
+    try {
+      this.native.addListener(fd, number, peek, inherited !== undefined)
+    } catch (error) {
+      this.listeners.delete(number)
+      this.native.closeDescriptor(fd)
+      throw error
+    }
+    return { ...bound, number }
+  }
+
+  async relisten(number: number, address: ListenerAddress & { readonly path: string }): Promise<void> {
+    const { fd } = await listen(address)
+    this.throwIfClosed(fd)
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return this.native.closeDescriptor(fd)
+    this.native.closeListener(number)
+    listener.fd = fd
+    this.native.addListener(fd, number, listener.peek, false)
+    if (listener.isAdmitted) this.acceptOn(number)
+  }
+
+  /** For an acceptor that was closed while the address was looked up. */
+  private throwIfClosed(fd: number): void {
+    if (!this.isClosed) return
+    this.native.closeDescriptor(fd)
+    throw Object.assign(new Error('ECANCELED: the acceptor is closed'), { code: 'ECANCELED' })
+  }
+
+  addForeign(peek: boolean): number {
+    return this.listeners.add({ peek, fd: undefined, isAdmitted: false })
+  }
+
+  get listening(): { number: number; fd: number }[] {
+    return this.listeners.all.flatMap(([number, { fd }]) => (fd === undefined ? [] : [{ number, fd }]))
+  }
+
+  accept(): void {
+    this.accepting = true
+    for (const number of this.listeners.numbers) this.acceptOn(number)
+    this.native.resumeListeners()
+  }
+
+  override allowHeads(bounds: HeadBounds): void {
+    if (!this.heads.allow(bounds)) return
+    const { bytes, spare } = buffersFor(bounds.maxHeadBytes)
+    this.native.resizeAcceptor(bytes, spare.length)
+    this.bytes = bytes
+    this.spare = spare
+  }
+
+  acceptOn(number: number): void {
+    const listener = this.listeners.get(number)
+    if (listener === undefined) return
+    listener.isAdmitted = true
+    this.native.admitOn(number)
+  }
+
+  override setPeek(number: number, peek: boolean): void {
+    if (this.listeners.setPeek(number, peek)) this.native.setPeek(number, peek, peek ? DEFER_SECONDS : 0)
+  }
+
+  closeListener(number: number): void {
+    if (this.listeners.delete(number)) this.native.closeListener(number)
+  }
+
+  closeListeners(): void {
+    this.pause.stop()
+    this.accepting = false
+    for (const [, listener] of this.listeners.all) listener.fd = undefined
+    this.native.closeListeners()
+  }
+
+  get restingCount(): number {
+    return this.resting.size
+  }
+
+  rest({ fd, tag }: Connection, timeoutMs: number | undefined): void {
+    this.counts.givenBack++
+    if (!this.native.watch(fd)) return this.drop(fd)
+    owners?.move(fd, 'dispatcher', 'resting')
+    const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
+    // When descriptors run short, the connection that has rested longest is closed.
+    const surplus = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
+    if (surplus !== undefined) this.endRest(surplus)
+    this.startSweeper()
+  }
+
+  closeResting(): void {
+    for (const { fd } of this.resting.removeAll()) this.endRest(fd)
+  }
+
+  handOver({ onPending, onResting }: HandOverListener): void {
+    const now = performance.now()
+    for (const { fd, tag, untilMs } of this.resting.removeAll()) {
+      this.wake(fd)
+      onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
+    }
+    for (const fd of [...this.pendingHeads.keys()]) {
+      const listener = this.pendingHeads.listenerOf(fd) as number
+      this.forget(fd)
+      onPending({ fd, tag: packTag(listener, false), carried: undefined })
+    }
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.closeListeners()
+    this.closeResting()
+    this.closeWaiting()
+    this.native.closeAcceptor()
+  }
+
+  receiveBack(connection: Connection): Arrival | undefined {
+    const { fd, tag, carried } = connection
+    this.counts.givenBack++
+    return carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried)
+  }
+
+  readmit({ fd, tag, carried }: Connection): Arrival | undefined {
+    const length = this.native.peek(fd)
+    const listener = listenerOf(tag)
+    if (length < 0 && (carried === undefined || length === nativeCodes.peekBroken)) return this.remove(fd)
+    return carried === undefined ? this.examine(fd, listener, this.spare, length, false) : this.examineCarried(fd, listener, carried)
+  }
+
+  private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
+    const head = this.heads.read(carried, carried.length)
+    if (head.outcome === 'complete' && !head.hasManyHosts) return this.arrival(fd, packTag(listener, !head.ambiguous), head, carried)
+    if (head.hasManyHosts) this.refuse(fd, 'ambiguous-head')
+    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+    return undefined
+  }
+
+  watchHangUp(fd: number): void {
+    this.native.watchHangUp(fd)
+  }
+
+  unwatchHangUp(fd: number): void {
+    this.native.unwatch(fd)
+  }
+
+  holdOff(ms: number): void {
+    this.native.holdOffArrivals(ms)
+  }
+
+  protected closeConnection(fd: number): void {
+    this.native.closeDescriptor(fd)
+  }
+
+  protected answer(fd: number, bytes: Buffer): boolean {
+    return this.native.refuse(fd, bytes)
+  }
+
+  protected addressSource(fd: number): AddressSource {
+    return new Peer(this.native, fd)
+  }
+
+  protected wait(fd: number, listener: number): undefined {
+    if (this.pendingHeads.has(fd)) return
+    const isPending = this.addPending(fd, listener, this.native.peerAddress(fd) ?? '', performance.now())
+    if (isPending && !this.native.watch(fd)) this.remove(fd)
+  }
+
+  protected removePending(fd: number): boolean {
+    if (!this.pendingHeads.delete(fd)) return false
+    this.native.unwatch(fd)
+    return true
+  }
+
+  protected sweepOwn(nowMs: number): boolean {
+    for (const { fd } of this.resting.removeExpired(nowMs)) this.endRest(fd)
+    return this.resting.size > 0
+  }
+
+  private readonly onBatch = (count: number, failure: number): void => {
+    const { records } = this
+    let highest = 0
+    for (let at = 0; at < count * RECORD_INTS; at += RECORD_INTS) {
+      const fd = records[at] as number
+      const code = records[at + 1] as number
+      const offset = records[at + 2] as number
+      const length = records[at + 3] as number
+      if (code >= 0) {
+        owners?.move(fd, 'none', 'dispatcher')
+        this.counts.accepted++
+        if (fd > highest) highest = fd
+        if (length < 0) this.drop(fd)
+        else this.arrive(this.examine(fd, code, this.bytes.subarray(offset, offset + length), length, false))
+      } else if (code === nativeCodes.lingered) {
+        this.endLingering(fd)
+      } else if (code === nativeCodes.hungUp) {
+        this.options.onHangUp(fd)
+      } else {
+        this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, code !== nativeCodes.woken))
+      }
+    }
+    this.options.onBatchEnd()
+    if (highest >= this.lastDescriptor || failure !== 0) this.pauseAccepting(failure)
+  }
+
+  private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
+    const tag = this.resting.remove(fd)
+    if (tag !== undefined) {
+      this.wake(fd)
+      return this.examine(fd, listenerOf(tag), bytes, length, ended)
+    }
+    const listener = this.pendingHeads.listenerOf(fd)
+    return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
+  }
+
+  private endRest(fd: number): void {
+    this.wake(fd)
+    this.drop(fd)
+  }
+
+  /** The connection rests no more. */
+  private wake(fd: number): void {
+    this.native.unwatch(fd)
+    owners?.move(fd, 'resting', 'dispatcher')
+  }
+
+  private pauseAccepting(failure: number): void {
+    if (!this.accepting || this.pause.isPaused) return
+    this.native.pauseListeners()
+    this.pause.start(failure === 0 ? undefined : failure, () => this.native.resumeListeners())
+  }
+}
+
+/**
+ * The buffer for batches, whose end is for a single head. One byte more than the bound tells a head that is too long from one that just
+ * fits.
+ */
+function buffersFor(maxHeadBytes: number): { bytes: Buffer; spare: Buffer } {
+  const headBytes = maxHeadBytes + 1
+  const bytes = Buffer.alloc(Math.max(BUFFER_BYTES, BUFFER_HEADS * headBytes))
+  return { bytes, spare: bytes.subarray(bytes.length - headBytes) }
+}

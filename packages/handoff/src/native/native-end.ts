@@ -1,0 +1,93 @@
+// The worker's end of the native channel: it receives descriptors and claims each when its first request starts.
+
+import type { Socket } from 'node:net'
+import type { NativeEnds } from '../channel-ends.ts'
+import { keepsConnections, readSentChanges } from '../load/primary-words.ts'
+import { nativeCodes } from '../load/shared-page.ts'
+import { native } from '../native-module.ts'
+import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
+import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
+import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
+import { NativeOutbox } from './native-outbox.ts'
+
+const PEEK_BYTES = 65536
+/** The buffer of `peekReceived`. */
+const peeked = Buffer.alloc(PEEK_BYTES)
+
+class NativeOffer implements Offer {
+  readonly tag: number
+  readonly carried: Buffer | undefined
+  private readonly fd: number
+  private readonly index: number
+  private readonly word: number
+
+  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined) {
+    this.fd = fd
+    this.index = index
+    this.word = word
+    this.tag = tag
+    this.carried = carried
+  }
+
+  peek(): Buffer {
+    return Buffer.from(peeked.subarray(0, native().peekReceived(this.fd)))
+  }
+
+  /** By compare-and-swap. */
+  claim(bytes: number): boolean {
+    return native().claim(this.fd, this.index, this.word, bytes)
+  }
+
+  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
+    return injector.accept(this.fd, this.tag, carried)
+  }
+
+  stayBusy(): void {
+    native().holdBusy()
+  }
+
+  release(): void {
+    native().closeDescriptor(this.fd)
+  }
+}
+
+export class NativeEnd implements WorkerEnd {
+  readonly outbox = new NativeOutbox()
+  readonly control: ControlPipe
+  readonly sharesWords = true
+  private readonly ends: NativeEnds
+  private words: Int32Array | undefined
+
+  constructor(ends: NativeEnds) {
+    this.ends = ends
+    this.control = controlPipeOf(ends.control)
+  }
+
+  receive(listener: OfferListener): Int32Array {
+    const received = Buffer.alloc(native().messageBytes())
+    const { socket, memory, window } = this.ends
+    const words = native().openReceiver(socket, memory, window, received, peeked, {}, (fd, index, word, tag, offset, carried) => {
+      if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
+      const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
+      listener.onOffer(new NativeOffer(fd, index, word, tag, bytes))
+    })
+    this.words = new Int32Array(words)
+    return this.words
+  }
+
+  keepsConnections(): boolean {
+    return this.words === undefined || keepsConnections(this.words)
+  }
+
+  sentChanges(): number | undefined {
+    return this.words && readSentChanges(this.words)
+  }
+
+  loopIsBusy(): void {
+    native().markBusy()
+  }
+
+  loopIsFree(): void {
+    native().markFree()
+  }
+}

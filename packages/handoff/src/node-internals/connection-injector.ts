@@ -1,0 +1,174 @@
+// Gives a received connection to a server, in the worker: calls the function that the server's listening handle calls for an accepted
+// connection, so that each version of Node does all that it does after accept. Private fields of Node are used in the files of this folder
+// and nowhere else.
+
+import { AsyncResource } from 'node:async_hooks'
+import { type Server, Socket } from 'node:net'
+import { listenerOf } from '../tag.ts'
+import type { Handle } from './handle.ts'
+import { acceptOnNode20, isNode20 } from './node-20.ts'
+
+type HandleClass = new (type: number) => Handle
+
+/** The handle that a server listens with. */
+interface ListeningHandle {
+  onconnection(status: number, client: Handle): void
+}
+
+interface PrivateServer {
+  readonly _handle: ListeningHandle | null
+  readonly noDelay: boolean
+  readonly pauseOnConnect: boolean
+}
+
+interface PrivateSocket {
+  _handle: Handle | null
+}
+
+const tagKey = Symbol('switchyard.tag')
+const fedKey = Symbol('switchyard.fed')
+/** Node's symbol under which a handle refers to its socket; the same for all handles. */
+let ownerKey: symbol | undefined
+
+interface OwnedHandle extends Handle {
+  [tagKey]?: number
+  /** Bytes of the connection that did not come through the handle. */
+  [fedKey]?: number
+  [owner: symbol]: unknown
+}
+
+/** TCP.constants.SOCKET and Pipe.constants.SOCKET. */
+const SOCKET_TYPE = 0
+
+// Finding the kind of a descriptor takes four system calls. All connections of one listener are of one kind.
+const handleClasses = new Map<number, HandleClass>()
+const countingClasses = new WeakSet<object>()
+
+/**
+ * Injects connections into one server. Create it when the server begins to listen: connections run in the async context of that moment, as
+ * in Node.
+ */
+export class ConnectionInjector {
+  private readonly server: Server
+  private readonly context = new AsyncResource('SWITCHYARDSERVER', { requireManualDestroy: true })
+  /** The last listening handle, which still serves hand-offs on their way when the app has closed the server. */
+  private listening: ListeningHandle | null
+
+  constructor(server: Server) {
+    this.server = server
+    this.listening = this.inner._handle
+  }
+
+  private get inner(): PrivateServer {
+    return this.server as unknown as PrivateServer
+  }
+
+  /** Does a connection wait until the app reads it? */
+  get pauses(): boolean {
+    return this.inner.pauseOnConnect
+  }
+
+  /**
+   * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
+   * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
+   */
+  accept(from: number | Handle, tag: number, carried?: Buffer): Socket | undefined {
+    const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
+    if (handle === undefined) return undefined
+    handle[tagKey] = tag
+    if (carried !== undefined) feedFirst(handle, carried)
+    // The connection has inherited TCP_NODELAY from the primary's listener.
+    if (!this.inner.noDelay) handle.setNoDelay?.(false)
+    this.listening = this.inner._handle ?? this.listening
+    this.context.runInAsyncScope(announce, undefined, this.server, this.listening, handle)
+    return socketOf(handle)
+  }
+}
+
+/** The tag of the hand-off that brought an open connection; undefined: none did. */
+export function tagOf(socket: Socket): number | undefined {
+  return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
+}
+
+/** Counts `bytes`, which were read elsewhere and are given to the socket as data, in its `bytesRead`. */
+export function countAsRead(socket: Socket, bytes: number): void {
+  const { _handle: handle } = socket as unknown as PrivateSocket
+  if (handle !== null) (handle as OwnedHandle)[fedKey] = bytes
+}
+
+function announce(server: Server, listening: ListeningHandle | null, handle: Handle): void {
+  if (isNode20) acceptOnNode20(server, handle)
+  else listening?.onconnection(0, handle)
+}
+
+/** A handle of the class for the listener's connections; undefined: the descriptor is dead. */
+function openHandle(fd: number, listener: number): Handle | undefined {
+  const known = handleClasses.get(listener)
+  if (known === undefined) return firstHandle(fd, listener)
+  const handle = new known(SOCKET_TYPE)
+  if (handle.open(fd) === 0) return handle
+  handle.close()
+  return undefined
+}
+
+/** Lets Node find the class. */
+function firstHandle(fd: number, listener: number): Handle | undefined {
+  let finder: PrivateSocket & Socket
+  try {
+    finder = new Socket({ fd, readable: false, writable: false }) as PrivateSocket & Socket
+  } catch {
+    return undefined
+  }
+  const handle = finder._handle as OwnedHandle
+  finder._handle = null
+  handle[ownerKeyOf(handle)] = undefined
+  handleClasses.set(listener, handle.constructor as HandleClass)
+  return countFed(handle)
+}
+
+/** Makes handles of this class count the bytes that they were fed. */
+function countFed(handle: Handle): Handle {
+  const { prototype } = handle.constructor
+  if (countingClasses.has(prototype)) return handle
+  countingClasses.add(prototype)
+  const read = inheritedGetter(prototype, 'bytesRead')
+  Object.defineProperty(prototype, 'bytesRead', {
+    configurable: true,
+    get(this: OwnedHandle) {
+      const bytes = read.call(this) as number
+      const fed = this[fedKey]
+      return fed === undefined ? bytes : bytes + fed
+    },
+  })
+  return handle
+}
+
+function inheritedGetter(prototype: object, name: string): () => unknown {
+  let at: object | null = prototype
+  while (at !== null) {
+    const getter = Object.getOwnPropertyDescriptor(at, name)?.get
+    if (getter !== undefined) return getter
+    at = Object.getPrototypeOf(at)
+  }
+  throw new Error(`this version of Node has no '${name}' of handles`)
+}
+
+/** The socket's first read finds these bytes, as if they had been in the kernel. */
+function feedFirst(handle: OwnedHandle, bytes: Buffer): void {
+  const { readStart } = handle
+  handle.readStart = () => {
+    handle.readStart = readStart
+    handle[fedKey] = bytes.length
+    socketOf(handle)?.push(bytes)
+    return handle.readStart()
+  }
+}
+
+function socketOf(handle: OwnedHandle): Socket | undefined {
+  return handle[ownerKeyOf(handle)] as Socket | undefined
+}
+
+function ownerKeyOf(handle: OwnedHandle): symbol {
+  ownerKey ??= Object.getOwnPropertySymbols(handle).find(({ description }) => description === 'owner_symbol')
+  return ownerKey ?? tagKey
+}

@@ -1,0 +1,41 @@
+// Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and
+// this package put there.
+
+import { Server as HttpServer, type ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+
+interface PrivateResponse {
+  readonly _header?: string | null
+}
+
+/** Properties that Node adds to a socket in use, besides names that begin with `_`. */
+const LATER = new Set(['timeout', 'domain', 'Symbol(kSetKeepAliveInterval)', 'Symbol(kSetKeepAliveCount)'])
+const OURS = 'switchyard.'
+/** RFC 4559 and NTLM: the login holds for the connection. */
+const CONNECTION_CHALLENGE = /^(?:www|proxy)-authenticate:(?:[^\r\n]*,)?[ \t]*(?:ntlm|negotiate)(?=[ ,\r])/im
+
+let nodesKeys: ReadonlySet<string | symbol> | undefined
+
+/** The name of a property that neither Node nor this package has put on the socket of an HTTP server; undefined: there is none. */
+export function ownStateOf(socket: Socket): string | undefined {
+  nodesKeys ??= keysOfServedSocket()
+  for (const key of Reflect.ownKeys(socket)) {
+    if (nodesKeys.has(key) || LATER.has(String(key))) continue
+    const isKnown = typeof key === 'string' ? key.startsWith('_') : key.description?.startsWith(OURS) === true
+    if (!isKnown) return String(key)
+  }
+  return undefined
+}
+
+/** Does a response ask for a login that holds for its connection? Its head must be written. */
+export function challengesConnection(response: ServerResponse): boolean {
+  return CONNECTION_CHALLENGE.test((response as PrivateResponse)._header ?? '')
+}
+
+function keysOfServedSocket(): ReadonlySet<string | symbol> {
+  const socket = new Socket()
+  new HttpServer().emit('connection', socket)
+  const keys = new Set(Reflect.ownKeys(socket))
+  socket.destroy()
+  return keys
+}

@@ -1,0 +1,67 @@
+// Sticky by a cookie that the app itself sets, such as its session cookie: a visitor returns to the worker that set the cookie.
+// An unknown value (forgotten or made up by the client) goes by its hash, so it is sticky too and fills no table.
+
+import type { RequestHead } from '../../head/request-head.ts'
+import { type Candidate, explanationOf, type Policy, type PolicyContext } from '../../policy.ts'
+import { hashKey, rendezvous } from '../../rendezvous.ts'
+import { type LoadBound, loadBound } from './bounded-load.ts'
+import type { ByLearning } from './sticky-by.ts'
+
+const SEED = ''
+
+/** Makes the policy; `otherwise` is bound already. Without a table of visitors every value goes by its hash. */
+export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadBound, context: PolicyContext | undefined): Policy {
+  const { source } = by
+  let lastSlots: readonly Pick<Candidate, 'slot' | 'weight'>[] = []
+
+  function slotOf(value: string): number | undefined {
+    return context?.visitors?.slotOf(context.pool, by.cookie, value)
+  }
+
+  function choose(candidates: readonly Candidate[], value: string): Candidate | undefined {
+    const hasRoom = loadBound(candidates, bound)
+    const slot = slotOf(value)
+    const known = slot === undefined ? undefined : newestAt(candidates, slot)
+    return known !== undefined && hasRoom(known) ? known : rendezvous(hashKey(value, SEED), candidates, hasRoom)
+  }
+
+  return {
+    name: 'sticky-learned',
+    ...(otherwise.ticket === undefined ? {} : { ticket: otherwise.ticket }),
+    learns: [by.cookie, ...(otherwise.learns ?? [])],
+    home: (head) => (source.of(head) === undefined ? otherwise.home?.(head) : undefined),
+    binds: (head) => source.of(head) !== undefined || (otherwise.binds?.(head) ?? true),
+    pick(candidates, head) {
+      lastSlots = candidates
+      const value = source.of(head)
+      const chosen = value === undefined ? undefined : choose(candidates, value)
+      return chosen ?? otherwise.pick(candidates, head)
+    },
+    stays(worker, head) {
+      const value = source.of(head)
+      if (value === undefined) return otherwise.stays?.(worker, head) ?? true
+      // The primary decides for a visitor that this process does not know.
+      if (context?.visitors !== undefined) return slotOf(value) === worker.slot
+      const home = rendezvous(hashKey(value, SEED), context?.slots?.() ?? lastSlots)
+      return home === undefined || home.slot === worker.slot
+    },
+    explain(candidates: readonly Candidate[], head: RequestHead): string {
+      const value = source.of(head)
+      const fallback = () => `otherwise: ${explanationOf(otherwise, candidates, head)}`
+      if (value === undefined) return `no ${source.name} → ${fallback()}`
+      const chosen = choose(candidates, value)
+      const slot = slotOf(value)
+      const from = slot === undefined ? `${source.name}, unknown here, by its hash` : `${source.name}, known at slot ${slot}`
+      return chosen === undefined ? `${from} → no worker has room → ${fallback()}` : `${from} → slot ${chosen.slot}`
+    },
+  }
+}
+
+/** Two workers may share a slot during a reload. */
+function newestAt(candidates: readonly Candidate[], slot: number): Candidate | undefined {
+  let newest: Candidate | undefined
+  for (const candidate of candidates) {
+    if (candidate.slot === slot && (newest === undefined || candidate.generation > newest.generation)) newest = candidate
+  }
+  return newest
+}

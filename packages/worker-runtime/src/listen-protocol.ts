@@ -1,0 +1,90 @@
+// The messages by which a worker asks the primary to listen, over a pipe of their own, and the check of a question on arrival.
+
+/** An address as the app requested it, or as the primary bound it. */
+export interface ServerAddress {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+}
+
+/** What clients send first: the head of a request, a TLS hello, or anything or nothing. */
+export type ServerKind = 'http' | 'tls' | 'net'
+
+/** Worker to primary. The worker's loop blocks until the answer is there. */
+export type ListenRequest =
+  /** A server of the app listens. `id`: the worker's number for the server. */
+  | ({
+      readonly ask: 'listen'
+      readonly id: number
+      readonly kind: ServerKind
+      readonly ipv6Only: boolean
+      readonly reusePort: boolean
+      readonly backlog: number | undefined
+      /** Mode of the file of a unix socket, from the worker's umask. */
+      readonly mode: number
+    } & ServerAddress)
+  /** A server listens without the primary; for the log. */
+  | ({ readonly ask: 'own'; readonly id: number; readonly why: 'exclusive' | 'fd' | 'handle' } & ServerAddress)
+  /** The server has closed. */
+  | { readonly ask: 'close'; readonly id: number }
+  /** Changes the mode of the file of the server's unix socket. */
+  | { readonly ask: 'chmod'; readonly id: number; readonly mode: number }
+
+/** The listener that a server got. */
+export interface ListenPlace {
+  readonly listener: number
+  readonly address: ServerAddress
+  /** The server also serves listeners that no server of this worker has asked for. */
+  readonly isMain: boolean
+  /** The config names other addresses than the one requested. The server serves those while no other server does. */
+  readonly standsIn: boolean
+}
+
+/** Primary to worker. `errno`: the system's error number, or 0 for success. */
+export type ListenAnswer =
+  /** `moved`: a server that stood in, with its new listener. */
+  | (ListenPlace & { readonly moved?: (ListenPlace & { readonly id: number }) | undefined })
+  /** The server is not balanced: the workers share its socket in the kernel. */
+  | { readonly shared: true }
+  | { readonly errno: number; readonly host?: string | undefined }
+
+const MAX_BACKLOG = 2 ** 31 - 1
+
+/** A valid question of a worker, else undefined. */
+export function readListenRequest(from: unknown): ListenRequest | undefined {
+  if (!isRecord(from) || !Number.isSafeInteger(from.id)) return undefined
+  const id = from.id as number
+  if (from.ask === 'close') return { ask: 'close', id }
+  if (from.ask === 'chmod') return { ask: 'chmod', id, mode: readMode(from.mode) }
+  const address = readAddress(from)
+  if (from.ask === 'own') return { ask: 'own', id, why: from.why === 'fd' || from.why === 'handle' ? from.why : 'exclusive', ...address }
+  if (from.ask !== 'listen') return undefined
+  if ((address.path === undefined) === (address.port === undefined)) return undefined
+  return {
+    ask: 'listen',
+    id,
+    kind: from.kind === 'http' || from.kind === 'tls' ? from.kind : 'net',
+    ...address,
+    ipv6Only: from.ipv6Only === true,
+    reusePort: from.reusePort === true,
+    mode: readMode(from.mode),
+    backlog: Number.isSafeInteger(from.backlog) && (from.backlog as number) > 0 ? Math.min(from.backlog as number, MAX_BACKLOG) : undefined,
+  }
+}
+
+/** The permission bits alone. */
+function readMode(from: unknown): number {
+  return Number(from) & 0o777
+}
+
+export function readAddress(from: Record<string, unknown>): ServerAddress {
+  return {
+    host: typeof from.host === 'string' ? from.host : undefined,
+    port: Number.isInteger(from.port) && (from.port as number) >= 0 && (from.port as number) <= 65535 ? (from.port as number) : undefined,
+    path: typeof from.path === 'string' && from.path !== '' ? from.path : undefined,
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,169 @@
+// Stands between one server and its app by replacing the server's `emit`: it stops events of unclaimed connections, moves requests that belong
+// to another worker, and counts and passes on the rest.
+
+import { Server as HttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
+import { Server as HttpsServer } from 'node:https'
+import type { Server, Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import { type Outbox, tagOf } from '@switchyard/handoff'
+import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
+import { FieldLimit } from './server/field-limit.ts'
+import type { Http2Sessions } from './server/http2-sessions.ts'
+import type { InFlight } from './server/in-flight.ts'
+import type { Receiver } from './server/receiver.ts'
+import { CONNECTION_LOGIN, MANY_HOSTS, traitsOf } from './server/request-traits.ts'
+import type { Websockets } from './server/websockets.ts'
+import type { BoundConnections } from './steering/bound-connections.ts'
+import type { ConnectionMover } from './steering/connection-mover.ts'
+import type { Rest } from './steering/rest.ts'
+import { recordRequest, type Steering } from './steering/steering.ts'
+import type { TicketCookies } from './steering/ticket-cookie.ts'
+import type { VisitorCookies } from './steering/visitor-cookies.ts'
+
+export interface RequestHookOptions {
+  /** Writes the server's count of connections to the load row. Called when a connection is announced. */
+  readonly countConnections: () => void
+  readonly receiver: Receiver
+  readonly forwarded: ForwardedRequests
+  readonly inFlight: InFlight
+  readonly ticketCookies: TicketCookies | undefined
+  readonly visitorCookies: VisitorCookies | undefined
+  /** Undefined: every request stays in this worker. */
+  readonly steering: Steering | undefined
+  readonly rest: Rest
+  readonly bound: BoundConnections
+  readonly mover: ConnectionMover
+  readonly websockets: Websockets
+  readonly http2Sessions: Http2Sessions
+  readonly outbox: Outbox
+}
+
+type Emit = (this: Server, event: string | symbol, ...values: unknown[]) => boolean
+
+/** The events that hand a request to the app; the request is their first value. */
+type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade' | 'connect'
+
+/** Installs the hook on one server. */
+export function hookRequests(server: Server, options: RequestHookOptions): void {
+  const { receiver, steering, forwarded, rest, mover, websockets, outbox } = options
+  const emit = server.emit as Emit
+  const continueListener = new ContinueListener(server)
+  const speaksHttp = server instanceof HttpServer || server instanceof TlsServer
+  const limit = steering !== undefined && speaksHttp ? new FieldLimit(server) : undefined
+
+  function begin(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead: Buffer | undefined): boolean {
+    if (!receiver.mayAct() || steering?.isGivenBack(request.socket) === true) return true
+    const response = event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse)
+    if (mover.isOn && mover.hasEnded(request.socket)) return true
+    const isMoving = response !== undefined && mover.isOn && mover.begin(request, response)
+    if (event === 'upgrade') websockets.add(request, second as Socket)
+    if (forwarded.hasConnections) {
+      if (forwarded.restore(request)) {
+        // A probe of the primary is not counted.
+        return isProbe(request) ? emit.call(server, event, request, second, upgradeHead) : pass(event, request, second, upgradeHead)
+      }
+      // Without this check the private socket would bypass the primary's limits.
+      if (lacksToken(request)) return refuse(request.socket, response, 403)
+    }
+    const isHttp1 = request.httpVersionMajor === 1
+    const traits = isHttp1 ? traitsOf(request.rawHeaders) : 0
+    if ((traits & MANY_HOSTS) !== 0) return refuse(request.socket, response, 400)
+    if ((traits & CONNECTION_LOGIN) !== 0) options.bound.recordLogin(request.socket)
+    if (steering === undefined || !isHttp1) recordRequest(request)
+    else {
+      const move = steering.decide(request, mover.isDraining)
+      if (move === 'refuse') return refuse(request.socket, response, 400)
+      if (move !== undefined) {
+        steering.move(move, request, response, upgradeHead, () => void pass(event, request, second, upgradeHead))
+        return true
+      }
+    }
+    if (!isMoving && rest.isOn && response !== undefined) rest.begin(request, response)
+    return pass(event, request, second, upgradeHead)
+  }
+
+  function pass(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead: Buffer | undefined): boolean {
+    // Connections that move must not wait for the app's code, which runs next.
+    outbox.flushReturns()
+    if (limit?.apply(request) === false) {
+      return refuse(request.socket, event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse), 431)
+    }
+    if (event === 'upgrade' || event === 'connect') {
+      options.inFlight.beginUpgrade(second as Socket)
+      receiver.countReceived()
+      return emit.call(server, event, request, second, upgradeHead)
+    }
+    const response = second as ServerResponse
+    options.inFlight.beginRequest(request, response)
+    receiver.countReceived()
+    receiver.recordResponse(response)
+    options.ticketCookies?.prepare(request, response)
+    options.visitorCookies?.prepare(request, response)
+    if (event !== 'checkContinue' || !continueListener.isAlone()) return emit.call(server, event, request, response)
+    // The app has no listener: do as Node does then.
+    response.writeContinue()
+    return emit.call(server, 'request', request, response)
+  }
+
+  function refuse(socket: Socket, response: ServerResponse | undefined, status: 400 | 403 | 431): true {
+    if (response !== undefined) response.writeHead(status, { Connection: 'close' }).end()
+    else socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
+    return true
+  }
+
+  const announce = (event: string, socket: Socket): boolean =>
+    limit === undefined ? emit.call(server, event, socket) : limit.lift(() => emit.call(server, event, socket))
+
+  function connect(socket: Socket): boolean {
+    options.countConnections()
+    // The server itself accepts only on its private socket.
+    const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
+    return isPrivate ? forwarded.accept(socket, announce) : announce('connection', socket)
+  }
+
+  server.emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {
+    switch (event) {
+      case 'request':
+      case 'checkContinue':
+      case 'checkExpectation':
+      case 'upgrade':
+      case 'connect':
+        return begin(event, first as IncomingMessage, second as ServerResponse | Socket, third as Buffer | undefined)
+      case 'connection':
+        return connect(first as Socket)
+      case 'secureConnection':
+        return announce(event, first as Socket)
+      case 'clientError':
+        if (steering?.isGivenBack(second as Socket) === true) return true
+        break
+      case 'session':
+        options.http2Sessions.add(first as ServerHttp2Session)
+    }
+    if (!receiver.mayAct()) return true
+    // biome-ignore lint/complexity/noArguments: any event with any number of values
+    return Reflect.apply(emit, this, arguments)
+  } as typeof server.emit
+  // A request that may belong to another worker must not get Node's 100 Continue here.
+  if (steering !== undefined && (server instanceof HttpServer || server instanceof HttpsServer)) continueListener.listen()
+}
+
+/** Listens for 'checkContinue', so that Node does not send 100 Continue before the hook has run. */
+class ContinueListener {
+  private readonly server: Server
+  private readonly listener = () => {}
+
+  constructor(server: Server) {
+    this.server = server
+  }
+
+  listen(): void {
+    this.server.on('checkContinue', this.listener)
+  }
+
+  /** Is this the only listener, so that the app has none? */
+  isAlone(): boolean {
+    const { server, listener } = this
+    return server.listenerCount('checkContinue') === 1 && server.listeners('checkContinue')[0] === listener
+  }
+}

@@ -1,0 +1,140 @@
+// Counts the requests of this worker that have begun, are in flight, ended or failed, and measures their response times.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
+import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
+import { OpenRequests, type Since } from './open-requests.ts'
+
+const SMOOTHING = 0.1
+/** One request in this many is timed. The average needs no more, and reading the clock is a good part of the cost of counting. */
+const TIMED_EVERY = 8
+const OWN_WORDS = Object.keys(rowWords).length
+const COUNTED = [rowWords.inFlight, rowWords.received]
+
+/** An upgraded connection is in flight until it closes. */
+export class InFlight {
+  private row: Int32Array = new Int32Array(OWN_WORDS)
+  /** Exponential moving average. */
+  latencyMs = 0
+  /** Requests ended since the start. */
+  ended = 0
+  private readonly counts: number[] = new Array(responseBoundsMs.length + 1).fill(0)
+  private sumMs = 0
+  private untilTimed = 0
+  private loopIsBusy = () => {}
+  private readonly onError: (response: ServerResponse) => void
+  private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
+  private readonly upgradeClosed = () => this.end()
+
+  /** `onError` is called for each response with a status of 400 or above when it has ended. */
+  constructor(onError: (response: ServerResponse) => void = () => {}) {
+    this.onError = onError
+    // Until `publish`, no process reads this row.
+    this.row[rowWords.busySince] = 1
+  }
+
+  /** Moves the counts to the row that the primary reads. `loopIsBusy` is called when a request begins in a loop that is marked as waiting. */
+  publish(row: Int32Array, loopIsBusy: () => void): void {
+    this.loopIsBusy = loopIsBusy
+    for (const word of COUNTED) row[word] = this.row[word] as number
+    this.row = row
+  }
+
+  /** Response times since the start. */
+  get responses(): ResponseTimes {
+    return { counts: [...this.counts], sumMs: this.sumMs }
+  }
+
+  /** Lets the average decay while no request ends. */
+  forgetLatency(): void {
+    this.recordLatency(0)
+  }
+
+  /** Requests in flight. */
+  get count(): number {
+    return this.row[rowWords.inFlight] as number
+  }
+
+  /** Hand-offs received since the start. */
+  get received(): number {
+    return this.row[rowWords.received] as number
+  }
+
+  /** Requests begun since the start. */
+  get begun(): number {
+    return (this.row[rowWords.begun] as number) >>> 0
+  }
+
+  /** Requests since the start that the app failed. */
+  get failed(): number {
+    return (this.row[rowWords.failed] as number) >>> 0
+  }
+
+  countReceived(): void {
+    // Atomic, so that the primary never sees this count before the word that marks the loop as busy.
+    Atomics.store(this.row, rowWords.received, this.received + 1)
+  }
+
+  /** A second call for the same response counts nothing: after 'checkContinue' apps emit 'request' themselves. */
+  beginRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (OpenRequests.hasBegun(response)) return
+    this.open.begin(request, response, this.since())
+    this.begin()
+  }
+
+  beginUpgrade(socket: Duplex): void {
+    socket.once('close', this.upgradeClosed)
+    this.begin()
+  }
+
+  private begin(): void {
+    this.row[rowWords.inFlight] = this.count + 1
+    this.row[rowWords.begun] = (this.row[rowWords.begun] as number) + 1
+    if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
+  }
+
+  private since(): Since {
+    if (this.untilTimed-- > 0) return true
+    this.untilTimed = TIMED_EVERY - 1
+    return performance.now()
+  }
+
+  private endRequest(response: ServerResponse | undefined, since: Since): void {
+    if (since !== true) this.recordResponse(performance.now() - since)
+    if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
+    this.end()
+  }
+
+  private recordResponse(ms: number): void {
+    let bucket = 0
+    while (bucket < responseBoundsMs.length && ms > (responseBoundsMs[bucket] as number)) bucket++
+    this.counts[bucket] = (this.counts[bucket] as number) + 1
+    this.sumMs += ms
+    this.recordLatency(ms)
+  }
+
+  /** Counts a 5xx response, and a response that the app broke off. A client that hung up, or a failed connection, is no failure of the app. */
+  private recordFailure(response: ServerResponse): void {
+    const { statusCode, writableEnded, socket } = response
+    if (statusCode >= 400) this.onError(response)
+    if (writableEnded && statusCode < 500) return
+    if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
+    this.row[rowWords.failed] = this.failed + 1
+  }
+
+  private recordLatency(ms: number): void {
+    this.latencyMs += (ms - this.latencyMs) * SMOOTHING
+    this.row[rowWords.latencyUs] = Math.min(this.latencyMs * 1000, MAX_WORD)
+  }
+
+  /** `ms`: mean loop time per request. */
+  recordLoopTime(ms: number): void {
+    this.row[rowWords.requestLoopUs] = Math.min(ms * 1000, MAX_WORD)
+  }
+
+  private end(): void {
+    this.row[rowWords.inFlight] = this.count - 1
+    this.ended++
+  }
+}

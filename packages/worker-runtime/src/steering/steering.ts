@@ -1,0 +1,182 @@
+// Decides in a worker whether a request stays. If not, its connection is given back to the primary; if the connection can't move, this one
+// request is forwarded. A request that the primary routed itself is never questioned, so no request goes round in circles.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import {
+  canonicalHead,
+  carriedBy,
+  type ForwardReason,
+  forwardReasons,
+  type GiveBackReason,
+  giveBackReasons,
+  isHeadComplete,
+  listenerOf,
+  type Outbox,
+  tagOf,
+} from '@switchyard/handoff'
+import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
+import type { Forwarder } from '../forward/forwarder.ts'
+import type { Runtime } from '../runtime.ts'
+import type { BoundConnections } from './bound-connections.ts'
+import type { PlacementClient } from './placement-client.ts'
+import { ProxyWatch } from './proxy-watch.ts'
+import type { WorkerRouteTable } from './worker-routes.ts'
+
+const NOTHING = Buffer.alloc(0)
+
+const lastRequest = Symbol('switchyard.lastRequest')
+const givenBack = Symbol('switchyard.givenBack')
+
+interface SteeredSocket extends Socket {
+  [lastRequest]?: IncomingMessage
+  /** The connection has gone back to the primary. */
+  [givenBack]?: true
+}
+
+/** Why and how a request moves to another worker. */
+export interface Move {
+  readonly reason: GiveBackReason
+  /** The number of the request's route. */
+  readonly route: number
+  /** The tag of the connection's hand-off; undefined over TLS. */
+  readonly tag: number | undefined
+  /** The request before it on the same connection. */
+  readonly previous: IncomingMessage | undefined
+}
+
+export interface SteeringOptions {
+  readonly runtime: Runtime
+  readonly table: WorkerRouteTable
+  readonly placement: PlacementClient
+  readonly forwarder: Forwarder
+  readonly outbox: Outbox
+  readonly bound: BoundConnections
+  /** The listener of a connection without a tag. */
+  readonly listenerOf: (server: Server | undefined) => number | undefined
+}
+
+/** Steers the requests of one worker. */
+export class Steering {
+  private readonly options: SteeringOptions
+  private readonly pool: string
+  private readonly self: Candidate
+  private readonly proxyWatch: ProxyWatch
+
+  constructor(options: SteeringOptions) {
+    this.options = options
+    const { pool, slot, generation, weights } = options.runtime.start
+    this.pool = pool
+    this.proxyWatch = new ProxyWatch(options.runtime)
+    this.self = { slot, generation, weight: weights[slot] ?? 1, load: idleLoad }
+  }
+
+  /** Can any request belong to another worker at all? */
+  static isNeeded({ routes, fallback }: WorkerRouteTable, pool: string): boolean {
+    return [...routes, fallback].some((route) => route.pool !== pool || route.policy.policy?.stays !== undefined)
+  }
+
+  /** Is this connection given back? Then further events of its parser are ignored. */
+  isGivenBack(socket: Socket): boolean {
+    return (socket as SteeredSocket)[givenBack] === true
+  }
+
+  /** Undefined: the request stays with this worker. `refuse`: an app can read it as a request of another pool. */
+  decide(request: IncomingMessage, isDraining: boolean): Move | 'refuse' | undefined {
+    const socket = request.socket as SteeredSocket
+    const previous = socket[lastRequest]
+    if (previous === request) return undefined
+    socket[lastRequest] = request
+    const tag = tagOf(socket)
+    if (tag === undefined ? !(socket instanceof TLSSocket) : previous === undefined && isHeadComplete(tag)) return undefined
+    const head = headOf(request)
+    this.proxyWatch.sample(head)
+    const { table, bound } = this.options
+    if (table.refuses(head)) return 'refuse'
+    const { pool, policy } = table.find(head)
+    // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
+    if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
+    if (policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))) return undefined
+    return { reason: 'sticky', route: policy.index, tag, previous }
+  }
+
+  /** Gives the connection back, or forwards the request. `upgradeHead`: bytes behind the head of an upgrade. `serve`: gives the request to the app after all. */
+  move(
+    { reason, route, tag, previous }: Move,
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    upgradeHead: Buffer | undefined,
+    serve: () => void,
+  ): void {
+    const socket = request.socket as SteeredSocket
+    const { outbox } = this.options
+    const found = carriedBy({ request, response, upgradeHead, previous })
+    const carried = outbox.movesConnections || typeof found === 'string' ? found : 'channel'
+    if (typeof carried === 'string' || tag === undefined)
+      return this.forward(carried as ForwardReason, route, request, response, upgradeHead, serve)
+    const packed = packReason(route, giveBackReasons.indexOf(reason))
+    if (outbox.giveBack(socket, tag, packed, carried, response)) socket[givenBack] = true
+    else this.forward('descriptors', route, request, response, upgradeHead, serve)
+  }
+
+  private listenerOf(socket: Socket & { readonly server?: Server }): number {
+    const tag = tagOf(socket)
+    return tag === undefined ? (this.options.listenerOf(socket.server) ?? 0) : listenerOf(tag)
+  }
+
+  private forward(
+    reason: ForwardReason,
+    route: number,
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    upgradeHead: Buffer | undefined,
+    serve: () => void,
+  ): void {
+    const { placement, forwarder } = this.options
+    const question = {
+      reason: packReason(route, forwardReasons.indexOf(reason)),
+      listener: this.listenerOf(request.socket),
+      address: request.socket.remoteAddress ?? '',
+      head: canonicalHead(request),
+    }
+    const choose = (failed: readonly string[]) => placement.target(question, failed)
+    if (response !== undefined) forwarder.request(request, response, choose, serve)
+    else forwarder.upgrade(request, request.socket as Duplex, upgradeHead ?? NOTHING, choose, serve)
+  }
+}
+
+/** Records a request that is not steered as its connection's last. */
+export function recordRequest(request: IncomingMessage): void {
+  ;(request.socket as SteeredSocket)[lastRequest] = request
+}
+
+/** The last request on a connection. */
+export function lastRequestOn(socket: Socket): IncomingMessage | undefined {
+  return (socket as SteeredSocket)[lastRequest]
+}
+
+/** Packs the route's number and the reason into one number, so that the primary can count by both. */
+export function packReason(route: number, reason: number): number {
+  return (route << 8) | reason
+}
+
+/** `prefersToStay`: the worker drains, or the client has logged in on its connection. */
+function stays(policy: Policy, self: Candidate, head: RequestHead, prefersToStay: boolean): boolean {
+  try {
+    // A draining worker keeps serving the visitors that only it knows, but it can't serve a session that lives in another worker only.
+    if (prefersToStay && policy.home?.(head)?.firm !== true) return true
+    return policy.stays?.(self, head) ?? true
+  } catch {
+    // The user's own code failed: the request stays.
+    return true
+  }
+}
+
+/** The head of a request that Node has parsed, for routing. */
+export function headOf(request: IncomingMessage): RequestHead {
+  const head = RequestHead.of({ method: request.method as string, target: request.url as string, headers: request.headers })
+  head.setAddressSource(request.socket)
+  return head
+}
