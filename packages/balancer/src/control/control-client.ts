@@ -117,6 +117,12 @@ function unreachable(path: string, cause: Error): BalancerError {
       source: 'system',
       cause,
     })
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return new BalancerError(
+      'ERR_NOT_RUNNING',
+      `The balancer on ${path} closed the connection without an answer. If it still runs, it has no descriptor left: try again, or raise its limit (ulimit -n)`,
+      { source: 'system', retryable: true, cause },
+    )
   const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? '' : `: ${cause.message}`
   return new BalancerError('ERR_NOT_RUNNING', `No balancer answers on the control socket ${path}${why}`, {
     source: 'system',

@@ -17,7 +17,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { answers } from '../../src/control/control-client.ts'
+import { answers, ControlClient } from '../../src/control/control-client.ts'
 import { controlPathsOf, defaultControlPath } from '../../src/control/control-path.ts'
 import { placeSocket } from '../../src/control/control-socket.ts'
 import { BalancerError } from '../../src/errors.ts'
@@ -174,6 +174,21 @@ test('a command searches all paths that the balancer may have used, by any name 
   symlinkSync(home, link)
   const service = defaultControlPath({ folder: home }, {})
   assert.ok(controlPathsOf({ folder: link }, { XDG_RUNTIME_DIR: newFolder() }).includes(service))
+})
+
+test('a balancer that closes without an answer may have no descriptors left, and the error says so', async () => {
+  const path = join(newFolder(), 'full.sock')
+  const server = createServer((socket) => socket.destroy())
+  await placeSocket(server, { path })
+  try {
+    await new ControlClient(path).status()
+    assert.unreachable()
+  } catch (error) {
+    assert.is((error as BalancerError).code, 'ERR_NOT_RUNNING')
+    assert.match((error as BalancerError).message, /closed the connection without an answer.* no descriptor left: try again/)
+  } finally {
+    await close(server)
+  }
 })
 
 test.run()

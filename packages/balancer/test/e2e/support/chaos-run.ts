@@ -3,6 +3,7 @@
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import type { BalancerStatus } from '../../../src/status.ts'
 import { RequestLog, runChaosClients, type Unanswered } from './chaos-clients.ts'
@@ -57,6 +58,8 @@ const possible = faults.filter((fault) => movesConnections || fault !== 'descrip
 const HANG_MS = 4_000
 const STRONG_AGAIN_MS = 10_000
 const BETWEEN_MS = 15_000
+const SCALE_BACK_TIMES = 40
+const SCALE_BACK_EVERY_MS = 500
 const MEMORY_SAMPLES = 20
 const MORE_HEAP_MB = 4
 const MORE_RESIDENT_MB = 64
@@ -211,9 +214,20 @@ async function operate({ balancer, random }: ChaosWorld, totals: ChaosTotals): P
   const commands = [['reload'], ['reload', 'api'], ['scale', 'web', '+1'], ['restart', 'web/1']]
   const args = commands[Math.floor(random() * commands.length)] as string[]
   const { code } = await runCommand(balancer, args)
-  if (args[0] === 'scale') await runCommand(balancer, ['scale', 'web', `${POOLS.web}`])
+  if (args[0] === 'scale') await scaleBack(balancer)
   const what = `${args.join(' ')}: ${code}`
   totals.operations[what] = (totals.operations[what] ?? 0) + 1
+}
+
+/** Without descriptors the primary can't accept a command, so it is repeated. */
+async function scaleBack(balancer: RunningBalancer): Promise<void> {
+  const scale = () => runCommand(balancer, ['scale', 'web', `${POOLS.web}`])
+  let last = await scale()
+  for (let time = 1; time < SCALE_BACK_TIMES && last.code !== 0; time++) {
+    await delay(SCALE_BACK_EVERY_MS)
+    last = await scale()
+  }
+  if (last.code !== 0) throw new Error(`scaling back failed with ${last.code}: ${last.err}`)
 }
 
 /** The heap after garbage collection, as the least of several samples, and the resident memory. */
