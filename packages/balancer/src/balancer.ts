@@ -1,10 +1,11 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import { type Acceptor, type Connection, unpackRest } from '@switchyard/handoff'
+import type { Acceptor } from '@switchyard/handoff'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { MoveCounts } from './dispatch/move-counts.ts'
+import type { Pool } from './dispatch/pool.ts'
 import { PoolChanges } from './dispatch/pool-changes.ts'
 import { QueueRunner } from './dispatch/queue-runner.ts'
 import { Recall } from './dispatch/recall.ts'
@@ -16,6 +17,7 @@ import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
+import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { readStatus } from './read-status.ts'
 import { ConfigAdoption, sharingSettings, visitorBounds } from './reload/config-adoption.ts'
@@ -48,10 +50,7 @@ export class Balancer implements Operations {
   private readonly activeConfig: ActiveConfig
   private readonly acceptor: Acceptor
   private readonly supervisor: Supervisor
-  private readonly folder = new PrivateFolder({
-    isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
-    onNotice: (message) => this.events.emit('folderNoticed', { message }),
-  })
+  private readonly folder: PrivateFolder
   private readonly moves = new MoveCounts()
   private readonly forwardToken = makeForwardToken()
   private readonly adoption: ConfigAdoption
@@ -71,55 +70,65 @@ export class Balancer implements Operations {
   /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
   constructor(settings: Settings, startup?: Startup) {
     const startMessage = startup?.oldPrimaryLink?.startMessage
+    const { events, transport } = this
+
+    // ---- Sockets, and what outlives a reload ----
     this.listeners = new Listeners(startup?.sockets)
     const freePorts = new FreePorts(startMessage?.freePorts)
+    const servers = new WorkerServers()
+    this.acceptor = transport.openAcceptor({
+      ...settings.limits,
+      ...headBoundsOf(settings.limits),
+      onPause: (reason) => (reason === undefined ? events.emit('acceptResumed') : events.emit('acceptPaused', { reason })),
+    })
+    const pools = new Map<string, Pool>()
     this.visitors = new VisitorTable({
       ...visitorBounds(settings),
       now: () => performance.now(),
-      isHeld: (pool, slot) => this.activeConfig.pools.get(pool)?.isHeld(slot) === true,
-      onLearned: (entry, ttlMs) => {
-        this.redisSharing.publish(entry, ttlMs)
-        this.upgrades.sendChange(VISITORS, entry)
-      },
+      isHeld: (pool, slot) => pools.get(pool)?.isHeld(slot) === true,
     })
-    this.redisSharing = new RedisSharing({ visitors: this.visitors, events: this.events })
+    this.redisSharing = new RedisSharing({ visitors: this.visitors, events })
+    this.sessions = new EmbeddedSessions(settings.sessions)
+
+    // ---- The config in force ----
     this.activeConfig = new ActiveConfig(settings, {
+      pools,
       forwardToken: this.forwardToken,
       visitors: this.visitors,
-      onPolicyFailed: (route, error) => this.events.emit('policyFailed', { route, error }),
-      poolFor: (listener, pool) => this.listenRequests.poolFor(listener, pool),
-      owners: this.transport.owners,
+      onPolicyFailed: (route, error) => events.emit('policyFailed', { route, error }),
+      poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
+      owners: transport.owners,
     })
-    const { pools } = this.activeConfig
-    this.sessions = new EmbeddedSessions(settings.sessions)
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
-    this.acceptor = this.transport.openAcceptor({
-      ...settings.limits,
-      ...headBoundsOf(settings.limits),
-      onArrival: (arrival) => this.dispatcher.onArrival(arrival),
-      onHangUp: (fd) => this.dispatcher.onHangUp(fd),
-      onBatchEnd: () => this.dispatcher.onArrivalsEnd(),
-      onPause: (reason) => (reason === undefined ? this.events.emit('acceptResumed') : this.events.emit('acceptPaused', { reason })),
+    this.folder = new PrivateFolder({
+      isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
+      onNotice: (message) => events.emit('folderNoticed', { message }),
     })
+
+    // ---- The path of a connection ----
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
     const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, others: () => this.upgrades })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor })
+    this.acceptor.start(this.dispatcher)
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
     this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools })
+
+    // ---- The workers ----
     this.listenRequests = new ListenRequests({
       listeners: this.listeners,
       acceptor: this.acceptor,
-      events: this.events,
+      events,
       settings: () => this.settings,
       freePorts,
-      onChanged: (worker) => this.changes.serversChanged(worker, this.listenRequests.listenersOf(worker.pool)),
+      servers,
+      onChanged: (worker, listeners) => this.changes.serversChanged(worker, listeners),
       onClosed: (worker) => this.changes.recallAll([worker]),
     })
     const starts = new WorkerStarts({
-      transport: this.transport,
-      returns: new ReturnHandler({ ...path, dispatcher: this.dispatcher, moves: this.moves, rest: (connection) => this.rest(connection) }),
+      transport,
+      returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher, moves: this.moves }),
       startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
@@ -127,8 +136,9 @@ export class Balancer implements Operations {
     const messages = new WorkerMessages()
     this.supervisor = new Supervisor({
       limits: settings.limits,
+      desired: DesiredPool.ofConfig(this.activeConfig.current, startMessage),
       pools,
-      events: this.events,
+      events,
       messages,
       starts,
       socketFault: (worker) => this.folder.faultOf(worker.id),
@@ -150,12 +160,8 @@ export class Balancer implements Operations {
     messages.subscribe('sessions', (worker, batch) => {
       if (worker.state !== 'gone') this.handover.onMessage(worker, batch)
     })
-    for (const pool of settings.pools) {
-      const version = { settings: pool, startTimeoutMs: settings.limits.startTimeoutMs, shared: this.activeConfig.current.shared }
-      const desired = new DesiredPool(version, startMessage?.generations[pool.name])
-      desired.scaleTo(startMessage?.workers[pool.name] ?? pool.workers)
-      this.supervisor.desired.set(pool.name, desired)
-    }
+
+    // ---- Operations ----
     this.adoption = new ConfigAdoption({
       config: this.activeConfig,
       supervisor: this.supervisor,
@@ -164,12 +170,12 @@ export class Balancer implements Operations {
       visitors: this.visitors,
       redisSharing: this.redisSharing,
     })
-    this.operator = new Operator({ supervisor: this.supervisor, events: this.events, config: this.adoption })
+    this.operator = new Operator({ supervisor: this.supervisor, events, config: this.adoption })
     this.upgrades = new Upgrade(
       {
-        transport: this.transport,
+        transport,
         acceptor: this.acceptor,
-        events: this.events,
+        events,
         extraSockets: this.extraSockets,
         transfers: [visitorTransfer(this.visitors), this.handover],
         listeners: this.listeners,
@@ -188,6 +194,8 @@ export class Balancer implements Operations {
       },
       startup,
     )
+    this.dispatcher.others = this.upgrades
+    this.visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
   }
 
   /**
@@ -221,13 +229,6 @@ export class Balancer implements Operations {
   /** Ends the drain: kills the workers that are left. */
   stopNow(): void {
     this.supervisor.stopNow()
-  }
-
-  /** An idle connection comes back. A stopping primary keeps none. */
-  private rest(connection: Connection): void {
-    if (this.upgrades.isPassing) return this.upgrades.passResting(connection)
-    this.acceptor.rest(connection, unpackRest(connection.carried))
-    if (this.stopped !== undefined) this.acceptor.closeResting()
   }
 
   // ---- Workers come and go ----

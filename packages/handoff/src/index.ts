@@ -1,6 +1,14 @@
 // What other packages may import from handoff.
 
-export type { Acceptor, AcceptorCounts, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from './acceptor/acceptor.ts'
+export type {
+  Acceptor,
+  AcceptorCounts,
+  AcceptorListener,
+  AcceptorOptions,
+  Arrival,
+  HandOverListener,
+  HeadBounds,
+} from './acceptor/acceptor.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
 export { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
 export { type RefusalReason, refusals } from './acceptor/refusal.ts'

@@ -16,7 +16,6 @@ export const LIMITS = {
   descriptorShare: 0.9,
   lingerTimeoutMs: 500,
   maxResting: 10,
-  onHangUp: () => {},
 }
 
 export interface Client {
@@ -32,7 +31,8 @@ export class ContractAcceptor {
   private port = 0
 
   constructor(transport: Transport) {
-    this.acceptor = transport.openAcceptor({ ...LIMITS, onArrival: (arrival) => this.arrivals.push(arrival), onBatchEnd: () => {} })
+    this.acceptor = transport.openAcceptor(LIMITS)
+    this.acceptor.start({ onArrival: (arrival) => this.arrivals.push(arrival), onHangUp() {}, onBatchEnd() {} })
   }
 
   async open(): Promise<void> {

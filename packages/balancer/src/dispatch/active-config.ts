@@ -1,20 +1,22 @@
 // The config in force: its routes with their policies, and the pools that configs name. A pool comes with the first config that names it, and goes with its last
 // worker when no config names it any more.
 
-import type { Owners } from '@switchyard/handoff'
+import { listenerOf, type Owners } from '@switchyard/handoff'
 import type { RequestHead, VisitorSlots } from '@switchyard/routing'
-import type { Settings } from '../settings.ts'
+import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
-import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination } from './bound-routes.ts'
+import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination, type PlacedRequest } from './bound-routes.ts'
 import { Pool } from './pool.ts'
 import type { Queued } from './queue.ts'
 
 export interface ActiveConfigOptions {
+  /** Empty; the config fills it. */
+  readonly pools: Map<string, Pool>
   readonly forwardToken: string
   readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
-  /** Which pool serves a listener by default. `pool`: the first of the config. */
-  readonly poolFor: (listener: number, pool: string) => string
+  /** Which of the pools serves a listener by default. `first`: the first of the config. */
+  readonly poolFor: (listener: number, first: string, pools: readonly PoolSettings[]) => string
   /** Of the descriptors that wait, where they are checked. */
   readonly owners: Owners | undefined
 }
@@ -26,7 +28,8 @@ export interface DroppedPool {
 }
 
 export class ActiveConfig implements ActiveRoutes {
-  readonly pools = new Map<string, Pool>()
+  /** By name. */
+  readonly pools: Map<string, Pool>
   /** What pools that are gone had claimed, and what was taken back from them. */
   readonly pastPools = { claimed: 0, takenBack: 0 }
   private readonly options: ActiveConfigOptions
@@ -34,6 +37,7 @@ export class ActiveConfig implements ActiveRoutes {
 
   constructor(settings: Settings, options: ActiveConfigOptions) {
     this.options = options
+    this.pools = options.pools
     this.inForce = this.prepare(settings)
   }
 
@@ -46,11 +50,11 @@ export class ActiveConfig implements ActiveRoutes {
   }
 
   /** What no route matches goes to the first pool, or, if only the app of another pool listens where it came, to that pool. */
-  destination(head: RequestHead, listener: number): Destination {
-    const { routes, defaults } = this.inForce
+  destination({ head, tag }: PlacedRequest): Destination {
+    const { routes, defaults, settings } = this.inForce
     const route = routes.find(head)
     if (route !== routes.fallback || defaults.size === 1) return route.policy
-    return defaults.get(this.options.poolFor(listener, route.pool)) ?? route.policy
+    return defaults.get(this.options.poolFor(listenerOf(tag), route.pool, settings.pools)) ?? route.policy
   }
 
   poolOf(worker: PoolWorker): Pool {

@@ -1,5 +1,6 @@
 // One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
+import type { Arrival } from '@switchyard/handoff'
 import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -13,12 +14,15 @@ export interface Destination {
   readonly policy: Policy
 }
 
+/** What decides a route: the head, and the listener in the tag. */
+export type PlacedRequest = Pick<Arrival, 'head' | 'tag'>
+
 /** The routes in force, as the dispatcher asks them. */
 export interface ActiveRoutes {
   /** Could the app read this head in a way that leads to another route? */
   refuses(head: RequestHead): boolean
-  /** Pool and policy for a connection with this head that came by this listener. */
-  destination(head: RequestHead, listener: number): Destination
+  /** Pool and policy for a connection. */
+  destination(request: PlacedRequest): Destination
   poolOf(worker: PoolWorker): Pool
 }
 

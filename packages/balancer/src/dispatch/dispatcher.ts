@@ -4,12 +4,12 @@
 // A connection has one owner at a time. It leaves its queue before it is placed, and is put back if it has to wait on. No channel calls back into placing:
 // what workers return meanwhile, and the room they have, stays with the claim poller until `placeReturned`.
 
-import { type Acceptor, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
+import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
-import type { OtherPrimaries } from './other-primaries.ts'
+import { noOthers, type OtherPrimaries } from './other-primaries.ts'
 import type { Origin, Pool } from './pool.ts'
 import type { Queued } from './queue.ts'
 import type { QueueRunner, Wait } from './queue-runner.ts'
@@ -21,10 +21,10 @@ export interface DispatcherOptions {
   readonly claims: ClaimPoller
   readonly queues: QueueRunner
   readonly recall: Recall
-  readonly others: () => OtherPrimaries
 }
 
-export class Dispatcher {
+export class Dispatcher implements AcceptorListener {
+  others: OtherPrimaries = noOthers // set once, by the balancer
   private readonly options: DispatcherOptions
   private isPlacingReturned = false
 
@@ -36,7 +36,7 @@ export class Dispatcher {
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
     const { acceptor, routes, queues } = this.options
     if (origin === 'client' && routes.refuses(arrival.head)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
-    const destination = routes.destination(arrival.head, listenerOf(arrival.tag))
+    const destination = routes.destination(arrival)
     if (destination.pool.queue.waitingForLoop > 0) queues.runForLoop(destination.pool)
     const wait = this.place(arrival, origin, destination, 0)
     if (wait !== undefined) queues.add(wait, arrival)
@@ -44,7 +44,7 @@ export class Dispatcher {
   }
 
   /** A batch of arrivals is over: hand-offs are sent, and while every pool is saturated the next arrivals may wait in the kernel. */
-  onArrivalsEnd(): void {
+  onBatchEnd(): void {
     this.options.claims.flush()
     const ms = this.options.queues.holdOffMs
     if (ms > 0) this.options.acceptor.holdOff(ms)
@@ -53,7 +53,7 @@ export class Dispatcher {
   /** Picks a worker for a connection and hands it off. Undefined: the connection is no longer the caller's; otherwise it has to wait. */
   private place(arrival: Arrival, origin: Origin, { pool, policy }: Destination, waitedMs: number): Wait | undefined {
     const { fd, tag, head } = arrival
-    const others = this.options.others()
+    const { others } = this
     if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, origin, listenerOf(tag), waitedMs)
     if (choice.kind === 'worker') return this.handOff(arrival, origin, choice.worker, policy) ? undefined : { pool, waitFor: 'loop' }
@@ -87,8 +87,8 @@ export class Dispatcher {
   }
 
   placeQueued({ arrival, waitFor, sinceMs }: Queued): Wait | undefined {
-    const destination = this.options.routes.destination(arrival.head, listenerOf(arrival.tag))
-    return this.place(arrival, waitFor === 'recalled' ? 'recalled' : 'queue', destination, Date.now() - sinceMs)
+    const origin = waitFor === 'recalled' ? 'recalled' : 'queue'
+    return this.place(arrival, origin, this.options.routes.destination(arrival), Date.now() - sinceMs)
   }
 
   refuseQueued(pool: Pool, fd: number, reason: 'queue-full' | 'queue-timeout'): void {
@@ -113,7 +113,7 @@ export class Dispatcher {
     const { acceptor, routes, queues } = this.options
     const arrival = acceptor.readmit(connection)
     if (arrival === undefined) return
-    const wait = this.place(arrival, origin, routes.destination(arrival.head, listenerOf(arrival.tag)), 0)
+    const wait = this.place(arrival, origin, routes.destination(arrival), 0)
     if (wait !== undefined) queues.add(wait, arrival)
   }
 

@@ -12,4 +12,15 @@ export interface OtherPrimaries {
   /** Do connections that no worker here can have go to the new primary? */
   readonly isPassing: boolean
   passOn(connection: Connection): void
+  /** The same for an idle connection. */
+  passResting(connection: Connection): void
+}
+
+/** Outside an upgrade. */
+export const noOthers: OtherPrimaries = {
+  isSharing: false,
+  isPassing: false,
+  passBack: () => false,
+  passOn() {},
+  passResting() {},
 }

@@ -1,6 +1,6 @@
 // Answers workers that ask where one request belongs. The worker can't move the request's connection, so it forwards the request alone.
 
-import { HERE, LATER, NO_WORKER, type Question, type Verdict } from '@switchyard/handoff'
+import { HERE, LATER, NO_WORKER, packTag, type Question, type Verdict } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
@@ -18,7 +18,7 @@ function verdictFor(asker: PoolWorker, { head: bytes, address, avoid, listener }
   // Only a lenient parser accepts such a head, which may be meant for a pool that the asker does not see.
   if (head.outcome !== 'complete' || head.ambiguous) return NO_WORKER
   head.remoteAddress = address === '' ? undefined : address
-  const { pool, policy } = routes.destination(head, listener)
+  const { pool, policy } = routes.destination({ head, tag: packTag(listener, true) })
   const choice = pool.chooseNow(policy, head, listener)
   if (choice.kind === 'nobody') return NO_WORKER
   if (choice.kind === 'wait' || choice.worker.id === avoid) return LATER

@@ -1,6 +1,6 @@
 // What workers send back: connections, questions, and the signal that their loop has turned.
 
-import type { Connection, Question } from '@switchyard/handoff'
+import { type Acceptor, type Connection, type Question, unpackRest } from '@switchyard/handoff'
 import type { PoolWorker, WorkerReturns } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
@@ -9,12 +9,11 @@ import type { MoveCounts } from './move-counts.ts'
 import { answerPlacement } from './placement-answers.ts'
 
 export interface ReturnHandlerOptions {
+  readonly acceptor: Acceptor
   readonly dispatcher: Dispatcher
   readonly routes: ActiveRoutes
   readonly claims: ClaimPoller
   readonly moves: MoveCounts
-  /** The connection is idle and rests in the primary. */
-  readonly rest: (connection: Connection) => void
 }
 
 /** Passes each return to the part that handles it, and counts requests that move. */
@@ -26,9 +25,10 @@ export class ReturnHandler implements WorkerReturns {
   }
 
   onGivenBack(worker: PoolWorker, connection: Connection, reason: number): void {
-    const { dispatcher, moves, rest } = this.options
-    if (moves.countGivenBack(reason, worker.routeNames) === 'rest') rest(connection)
-    else dispatcher.onGivenBack(connection)
+    const { acceptor, dispatcher, moves } = this.options
+    if (moves.countGivenBack(reason, worker.routeNames) !== 'rest') dispatcher.onGivenBack(connection)
+    else if (dispatcher.others.isPassing) dispatcher.others.passResting(connection)
+    else acceptor.rest(connection, unpackRest(connection.carried))
   }
 
   onAsked(worker: PoolWorker, question: Question): void {

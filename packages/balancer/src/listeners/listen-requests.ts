@@ -14,7 +14,7 @@ import { ListenNotices } from './listen-notices.ts'
 import { chooseConfigured, isSameAddress, type Role } from './listener-choice.ts'
 import { addressText, type Bound, type Listeners } from './listeners.ts'
 import { UnservedListeners } from './unserved-listeners.ts'
-import { isStopping, type ServerRequest, type WorkerServer, WorkerServers } from './worker-servers.ts'
+import { isStopping, type ServerRequest, type WorkerServer, type WorkerServers } from './worker-servers.ts'
 
 const DONE: ListenAnswer = { errno: 0 }
 /** A server that closes earlier has only tested whether its port is free. */
@@ -26,14 +26,15 @@ export interface ListenRequestsOptions {
   readonly events: BalancerEmitter
   readonly settings: () => Settings
   readonly freePorts: FreePorts
-  /** The servers of a worker have changed, and with them the connections that it may get. */
-  readonly onChanged: (worker: PoolWorker) => void
+  readonly servers: WorkerServers
+  /** The servers of a worker have changed. `listeners`: numbers of all listeners that the app of its pool has asked for. */
+  readonly onChanged: (worker: PoolWorker, listeners: readonly number[]) => void
   /** A server of a worker has closed. Connections offered to the worker may be for that server. */
   readonly onClosed: (worker: PoolWorker) => void
 }
 
 export class ListenRequests {
-  private readonly servers = new WorkerServers()
+  private readonly servers: WorkerServers
   private readonly addresses: AppAddresses
   private readonly options: ListenRequestsOptions
   /** Listeners for which a ready worker has had a server. */
@@ -46,7 +47,8 @@ export class ListenRequests {
 
   constructor(options: ListenRequestsOptions) {
     this.options = options
-    this.addresses = new AppAddresses({ ...options, servers: this.servers })
+    this.servers = options.servers
+    this.addresses = new AppAddresses(options)
     this.notices = new ListenNotices(options.events)
     this.unserved = new UnservedListeners({
       listeners: () => options.listeners.all,
@@ -75,23 +77,6 @@ export class ListenRequests {
   forget(worker: PoolWorker): void {
     this.servers.forgetWorker(worker)
     this.unserved.check()
-  }
-
-  /**
-   * The pool for connections of a listener that match no route: `pool`, or if its app does not listen there, the first pool in the config whose
-   * app does.
-   */
-  poolFor(listener: number, pool: string): string {
-    const bound = this.options.listeners.all.find(({ number }) => number === listener)
-    if (bound === undefined || bound.isConfigured) return pool
-    const owners = this.servers.ownersOf(bound)
-    if (owners.has(pool)) return pool
-    return this.options.settings().pools.find(({ name }) => owners.has(name))?.name ?? pool
-  }
-
-  /** Numbers of the listeners on which the app of a pool listens. */
-  listenersOf(pool: string): number[] {
-    return this.options.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
   }
 
   /** Why the app of a pool could not listen. */
@@ -222,7 +207,12 @@ export class ListenRequests {
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
     for (const bound of listeners.all) acceptor.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
-    onChanged(worker)
+    onChanged(worker, this.listenersOf(worker.pool))
+  }
+
+  /** Numbers of the listeners on which the app of a pool listens. */
+  private listenersOf(pool: string): number[] {
+    return this.options.listeners.all.filter((bound) => this.servers.ownersOf(bound).has(pool)).map(({ number }) => number)
   }
 
   private placeOf({ bound, role }: WorkerServer): ListenPlace {

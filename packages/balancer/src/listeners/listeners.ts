@@ -58,6 +58,10 @@ export class Listeners {
     return this.bound
   }
 
+  get(number: number): Bound | undefined {
+    return this.bound.find((bound) => bound.number === number)
+  }
+
   get configured(): readonly Bound[] {
     return this.bound.filter(({ isConfigured }) => isConfigured)
   }

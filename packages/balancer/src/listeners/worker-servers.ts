@@ -96,6 +96,17 @@ export class WorkerServers {
     return now.size > 0 ? now : (this.owners.get(bound) ?? now)
   }
 
+  /**
+   * The pool for connections of a listener that match no route: `first`, or if its app does not listen there, the first of the pools whose
+   * app does. `bound`: undefined, the listener is closed.
+   */
+  poolFor(bound: Bound | undefined, first: string, pools: readonly { readonly name: string }[]): string {
+    if (bound === undefined || bound.isConfigured) return first
+    const owners = this.ownersOf(bound)
+    if (owners.has(first)) return first
+    return pools.find(({ name }) => owners.has(name))?.name ?? first
+  }
+
   private own(worker: PoolWorker, bound: Bound): void {
     this.owners.set(bound, (this.owners.get(bound) ?? new Set()).add(worker.pool))
   }

@@ -1,6 +1,6 @@
 // The desired state of one pool: how many workers, of which generation, and what each generation runs. Operations change it, the plan reads it.
 
-import type { PoolSettings } from '../settings.ts'
+import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolTarget } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { SharedStart } from './workers/shared-start.ts'
@@ -10,6 +10,17 @@ export interface PoolVersion {
   readonly settings: PoolSettings
   readonly startTimeoutMs: number
   readonly shared: SharedStart
+}
+
+export interface FirstConfig {
+  readonly settings: Pick<Settings, 'pools' | 'limits'>
+  readonly shared: SharedStart
+}
+
+/** The pools of the old primary: numbers by name. */
+export interface OldPools {
+  readonly generations: Readonly<Record<string, number>>
+  readonly workers: Readonly<Record<string, number>>
 }
 
 /** How many generations are kept. Workers of older ones have exited long since. */
@@ -33,7 +44,7 @@ export class DesiredPool implements PoolTarget {
   private workersAfter: number
   private readonly versions = new Map<number, PoolVersion>()
 
-  /** `generation`: the first one. After an upgrade the new primary continues the numbers of the old one. */
+  /** `generation`: the first one. */
   constructor(version: PoolVersion, generation = 0) {
     this.name = version.settings.name
     this.workers = version.settings.workers
@@ -41,6 +52,16 @@ export class DesiredPool implements PoolTarget {
     this.generation = generation
     this.latest = generation
     this.versions.set(generation, version)
+  }
+
+  /** The pools of the first config. After an upgrade the new primary goes on where the old one was. */
+  static ofConfig({ settings: { pools, limits }, shared }: FirstConfig, old?: OldPools): Map<string, DesiredPool> {
+    const desired = pools.map((settings) => {
+      const pool = new DesiredPool({ settings, startTimeoutMs: limits.startTimeoutMs, shared }, old?.generations[settings.name])
+      pool.scaleTo(old?.workers[settings.name] ?? settings.workers)
+      return pool
+    })
+    return new Map(desired.map((pool) => [pool.name, pool]))
   }
 
   /** A pool that a reload adds. If the reload fails, the pool has no workers. */

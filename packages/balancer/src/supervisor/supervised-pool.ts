@@ -1,5 +1,6 @@
-// A pool, as the supervisor sees it: its workers, and what must happen when they change. Dispatch implements it.
+// What the supervisor needs of the rest: pools, as it sees them (dispatch implements them), and a listener.
 
+import type { BalancerError } from '../errors.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { PoolWorker } from './pool-worker.ts'
 
@@ -16,4 +17,16 @@ export interface SupervisedPool {
   refresh(): void
   /** These workers get nothing new until the next call. */
   eject(workers: ReadonlySet<PoolWorker>): void
+}
+
+/** Acts on what becomes of the workers. */
+export interface SupervisorListener {
+  /** The worker may have connections now. */
+  readonly onReady: (worker: PoolWorker) => void
+  /** The worker takes nothing new from here on. */
+  readonly onDraining: (worker: PoolWorker) => void
+  /** The process is gone. Its hand-offs have still to be taken back. */
+  readonly onGone: (worker: PoolWorker) => void
+  /** The balancer can't go on. */
+  readonly onFailed: (error: BalancerError) => void
 }

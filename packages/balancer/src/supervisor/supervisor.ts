@@ -13,7 +13,7 @@ import { type Action, outageRetryMs, type Plan, plan } from './plan.ts'
 import type { PlannedSlot, PlannedWorker, RetireReason } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import { type NotStarted, SlotHistory } from './slot-history.ts'
-import type { SupervisedPool } from './supervised-pool.ts'
+import type { SupervisedPool, SupervisorListener } from './supervised-pool.ts'
 import { PoolWatch } from './watch/pool-watch.ts'
 import { WorkerWatch } from './watch/worker-watch.ts'
 import { WorkerLifecycle } from './worker-lifecycle.ts'
@@ -25,8 +25,10 @@ const SOCKETS_POLL_MS = 10_000
 /** The next turn comes soon after one with actions, which may have changed what the plan depends on. */
 const SOON_MS = 20
 
-export interface SupervisorOptions {
+export interface SupervisorOptions extends SupervisorListener {
   readonly limits: LimitSettings
+  /** Of the first config, by name. A reload adds others. */
+  readonly desired: Map<string, DesiredPool>
   readonly pools: ReadonlyMap<string, SupervisedPool>
   readonly events: BalancerEmitter
   readonly messages: WorkerMessages
@@ -38,20 +40,12 @@ export interface SupervisorOptions {
   readonly forwardToken: string
   /** Why servers of a pool's app could not listen, if that may be why none of its workers came up. */
   readonly listenError: (pool: string) => BalancerError | undefined
-  /** The worker may have connections now. */
-  readonly onReady: (worker: PoolWorker) => void
-  /** The worker takes nothing new from here on. */
-  readonly onDraining: (worker: PoolWorker) => void
-  /** The process is gone. Its hand-offs have still to be taken back. */
-  readonly onGone: (worker: PoolWorker) => void
-  /** The balancer can't go on. */
-  readonly onFailed: (error: BalancerError) => void
   /** A random number, 0 to 1. */
   readonly chance: () => number
 }
 
 export class Supervisor {
-  readonly desired = new Map<string, DesiredPool>()
+  readonly desired: Map<string, DesiredPool>
   limits: LimitSettings
   private readonly options: SupervisorOptions
   private readonly history: SlotHistory
@@ -70,6 +64,7 @@ export class Supervisor {
   private killsAtOnce = false
 
   constructor(options: SupervisorOptions) {
+    this.desired = options.desired
     const { events, messages, chance } = options
     this.options = options
     this.limits = options.limits

@@ -33,6 +33,7 @@ export class RedisSharing {
 
   constructor(options: RedisSharingOptions) {
     this.options = options
+    options.visitors.subscribe((entry, ttlMs) => this.publish(entry, ttlMs))
   }
 
   /** Starts, continues or ends sharing, as the settings say. */
@@ -52,15 +53,15 @@ export class RedisSharing {
     void this.load(table, maxEntries)
   }
 
-  /** Sends an entry to the other balancers. */
-  publish({ pool, key, slot }: VisitorEntry, ttlMs: number): void {
-    this.table?.publish(tableKey(pool, key), String(slot), ttlMs)
-  }
-
   close(): void {
     this.wanted = undefined
     this.table?.close().catch(() => {})
     this.table = undefined
+  }
+
+  /** Sends an entry to the other balancers. */
+  private publish({ pool, key, slot }: VisitorEntry, ttlMs: number): void {
+    this.table?.publish(tableKey(pool, key), String(slot), ttlMs)
   }
 
   /** Loads the entries of Redis. Entries that this balancer has learned meanwhile are newer and stay. */

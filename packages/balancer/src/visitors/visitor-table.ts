@@ -16,8 +16,6 @@ export interface VisitorTableOptions {
   readonly now: () => number
   /** Does this slot have a ready worker? */
   readonly isHeld: (pool: string, slot: number) => boolean
-  /** An entry is new, or is used again after half of `ttlMs`: other balancers should receive it. */
-  readonly onLearned: (entry: VisitorEntry, ttlMs: number) => void
 }
 
 /** The slot of one visitor. `key`: see `visitorKey`. */
@@ -26,6 +24,9 @@ export interface VisitorEntry {
   readonly key: string
   readonly slot: number
 }
+
+/** An entry is new, or is used again after half of `ttlMs`: other balancers should receive it. */
+export type OnLearned = (entry: VisitorEntry, ttlMs: number) => void
 
 interface VisitorRow {
   readonly slot: number
@@ -39,6 +40,7 @@ const MAX_SLOT = 2 ** 16 - 1
 export class VisitorTable implements VisitorSlots {
   private readonly counts: VisitorStatus = { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 }
   private readonly options: VisitorTableOptions
+  private readonly listeners: OnLearned[] = []
   private maxEntries: number
   private ttlMs: number
   /** By `tableKey`, the most recent visitor last. All entries live equally long, so they expire in this order too. */
@@ -48,6 +50,10 @@ export class VisitorTable implements VisitorSlots {
     this.options = options
     this.maxEntries = options.maxEntries
     this.ttlMs = options.ttlMs
+  }
+
+  subscribe(onLearned: OnLearned): void {
+    this.listeners.push(onLearned)
   }
 
   /** Applies the bounds of a reload. */
@@ -120,7 +126,7 @@ export class VisitorTable implements VisitorSlots {
 
   private announce(pool: string, key: string, row: VisitorRow): void {
     row.announceMs = this.options.now() + this.ttlMs / 2
-    this.options.onLearned({ pool, key, slot: row.slot }, this.ttlMs)
+    for (const onLearned of this.listeners) onLearned({ pool, key, slot: row.slot }, this.ttlMs)
   }
 
   /** Removes expired entries, and the oldest beyond `maxEntries`. */

@@ -52,17 +52,13 @@ export class DispatchWorld {
     const poolOf = (worker: PoolWorker) => this.pool(worker.pool)
     const activeRoutes: ActiveRoutes = {
       refuses: (head) => this.table.refuses(head),
-      destination: (head) => this.table.find(head).policy,
+      destination: ({ head }) => this.table.find(head).policy,
       poolOf,
     }
     this.claims = new ClaimPoller(poolOf)
     this.queues = new QueueRunner(this.pools, this.claims)
     const path = { routes: activeRoutes, claims: this.claims, queues: this.queues, recall: new Recall() }
-    this.dispatcher = new Dispatcher({
-      ...path,
-      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
-      others: () => ({ isSharing: false, passBack: () => false, isPassing: false, passOn() {} }),
-    })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor as Partial<Acceptor> as Acceptor })
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
     this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools: this.pools })

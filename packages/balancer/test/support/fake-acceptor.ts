@@ -1,14 +1,7 @@
 // An acceptor without sockets: a test makes connections arrive, and sees what becomes of them.
 
-import type { Acceptor, Arrival, Connection, Owners, RefusalReason } from '@switchyard/handoff'
+import type { Acceptor, AcceptorListener, Arrival, Connection, Owners, RefusalReason } from '@switchyard/handoff'
 import { RequestHead } from '@switchyard/routing'
-
-/** The events that a dispatcher handles. */
-export interface ArrivalListener {
-  onArrival(arrival: Arrival): void
-  onArrivalsEnd(): void
-  onHangUp(fd: number): void
-}
 
 export type FakeAcceptor = Pick<Acceptor, 'receiveBack' | 'readmit' | 'refuse' | 'holdOff' | 'watchHangUp' | 'unwatchHangUp' | 'drop'> & {
   /** Connections arrive in one batch. Returns their descriptors. */
@@ -29,7 +22,7 @@ export type FakeAcceptor = Pick<Acceptor, 'receiveBack' | 'readmit' | 'refuse' |
   heldOff: number
 }
 
-export function fakeAcceptor(owners: Owners, listener: () => ArrivalListener): FakeAcceptor {
+export function fakeAcceptor(owners: Owners, listener: () => AcceptorListener): FakeAcceptor {
   const clients = new Map<number, { readonly target: string; readonly address: string }>()
   const gone = new Set<number>()
 
@@ -70,12 +63,12 @@ export function fakeAcceptor(owners: Owners, listener: () => ArrivalListener): F
     watched: new Set(),
     arrive(...targets) {
       const fds = targets.map((target) => accept(target, '127.0.0.1'))
-      listener().onArrivalsEnd()
+      listener().onBatchEnd()
       return fds
     },
     arriveFrom(address, target = '/') {
       const fd = accept(target, address)
-      listener().onArrivalsEnd()
+      listener().onBatchEnd()
       return fd
     },
     fromWorker(target) {

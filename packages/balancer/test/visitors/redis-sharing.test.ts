@@ -41,15 +41,13 @@ function sharingWith(kept: readonly SharedEntry[] = []) {
       },
     }
   }
-  let redisSharing: RedisSharing | undefined
   const learned = new VisitorTable({
     maxEntries: 10,
     ttlMs: 1000,
     now: () => 0,
     isHeld: () => true,
-    onLearned: (entry, ttlMs) => redisSharing?.publish(entry, ttlMs),
   })
-  redisSharing = new RedisSharing({ visitors: learned, events: new BalancerEmitter(), openTable })
+  const redisSharing = new RedisSharing({ visitors: learned, events: new BalancerEmitter(), openTable })
   const slotOf = (value: string, pool = 'web') => learned.slotOf(pool, 'sid', value)
   return { learned, redisSharing, tables, slotOf }
 }

@@ -17,9 +17,9 @@ function tableWith(changes: Partial<VisitorTableOptions> = {}) {
     ttlMs: TTL,
     now: () => now,
     isHeld: (_pool, slot) => !empty.has(slot),
-    onLearned: (entry) => announced.push(entry),
     ...changes,
   })
+  table.subscribe((entry) => announced.push(entry))
   const pass = (ms: number) => {
     now += ms
   }

@@ -51,14 +51,18 @@ export interface AcceptorOptions extends HeadBounds {
   readonly lingerTimeoutMs: number
   /** Bound on idle connections that rest here. */
   readonly maxResting: number
-  /** A connection has its head, or is routed by address alone. The callee owns it from now on. */
-  readonly onArrival: (arrival: Arrival) => void
-  /** The client of a connection that is watched by `watchHangUp` has ended its side, or the connection is broken. */
-  readonly onHangUp: (fd: number) => void
-  /** A batch of arrivals is complete: the moment to flush. */
-  readonly onBatchEnd: () => void
   /** Accepting pauses because descriptors run short (`reason`), or goes on (undefined). */
   readonly onPause?: (reason: string | undefined) => void
+}
+
+/** Receives the connections of an acceptor. */
+export interface AcceptorListener {
+  /** A connection has its head, or is routed by address alone. The callee owns it from now on. */
+  onArrival(arrival: Arrival): void
+  /** The client of a connection that is watched by `watchHangUp` has ended its side, or the connection is broken. */
+  onHangUp(fd: number): void
+  /** A batch of arrivals is complete: the moment to flush. */
+  onBatchEnd(): void
 }
 
 /** Takes over the connections of an acceptor. */
@@ -79,6 +83,8 @@ export interface Acceptor {
   readonly listening: readonly { readonly number: number; readonly fd: number }[]
   /** By the number of the listener: are heads peeked at? */
   readonly peeks: Readonly<Record<number, boolean>>
+  /** Sets the listener that receives the connections. Call it once, before any other method. */
+  start(listener: AcceptorListener): void
   /**
    * Binds and listens, or takes over a listening socket. Nothing is accepted before `accept()` or `acceptOn()`. Rejects as `listen` of
    * listener.ts does, and with EMFILE when no listener number is free.
@@ -102,7 +108,7 @@ export interface Acceptor {
   closeListeners(): void
   /** Keeps an idle connection until its client sends or hangs up, or `timeoutMs` have passed; undefined: without a bound. */
   rest(connection: Connection, timeoutMs: number | undefined): void
-  /** Closes all resting connections: a server may close an idle connection at any time. */
+  /** Closes all resting connections, and those that come to rest later: a server may close an idle connection at any time. */
   closeResting(): void
   /** Hands over all connections that rest or whose head is incomplete. Does nothing on a transport that cannot pass descriptors on. */
   handOver(to: HandOverListener): void

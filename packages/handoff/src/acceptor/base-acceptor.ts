@@ -4,7 +4,7 @@ import { RequestHead } from '@switchyard/routing'
 import type { Owner, Owners } from '../owners.ts'
 import { packTag } from '../tag.ts'
 import { AcceptPause } from './accept-pause.ts'
-import { type AcceptorOptions, type Arrival, type HeadBounds, newAcceptorCounts } from './acceptor.ts'
+import { type AcceptorListener, type AcceptorOptions, type Arrival, type HeadBounds, newAcceptorCounts } from './acceptor.ts'
 import { HeadReader } from './head-reader.ts'
 import { Lingering } from './lingering.ts'
 import { type ListenerEntry, ListenerTable } from './listener-table.ts'
@@ -27,6 +27,7 @@ export interface AddressSource {
 export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   readonly counts = newAcceptorCounts()
   protected readonly options: AcceptorOptions
+  protected listener!: AcceptorListener
   protected readonly owners: Owners | undefined
   protected readonly listeners = new ListenerTable<Entry>()
   protected readonly heads: HeadReader
@@ -59,6 +60,10 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   protected abstract removePending(fd: number): boolean
   /** The transport's own part of a sweep. Returns whether it needs the next one. */
   protected abstract sweepOwn(nowMs: number): boolean
+
+  start(listener: AcceptorListener): void {
+    this.listener = listener
+  }
 
   get isAccepting(): boolean {
     return this.accepting
@@ -96,7 +101,7 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   }
 
   protected arrive(arrival: Arrival | undefined): void {
-    if (arrival !== undefined) this.options.onArrival(arrival)
+    if (arrival !== undefined) this.listener.onArrival(arrival)
   }
 
   /** Decides by the bytes that have come. `ended`: the client sends no more. */

@@ -41,6 +41,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   private bytes: Buffer
   private spare: Buffer
   private readonly resting: Resting
+  private keepsResting = true
   private isClosed = false
 
   constructor(options: AcceptorOptions) {
@@ -143,10 +144,12 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     // When descriptors run short, the connection that has rested longest is closed.
     const surplus = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
     if (surplus !== undefined) this.endRest(surplus)
+    if (!this.keepsResting) this.closeResting()
     this.startSweeper()
   }
 
   closeResting(): void {
+    this.keepsResting = false
     for (const { fd } of this.resting.removeAll()) this.endRest(fd)
   }
 
@@ -250,12 +253,12 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
       } else if (code === nativeCodes.lingered) {
         this.endLingering(fd)
       } else if (code === nativeCodes.hungUp) {
-        this.options.onHangUp(fd)
+        this.listener.onHangUp(fd)
       } else {
         this.arrive(this.examineAgain(fd, this.bytes.subarray(offset, offset + length), length, code !== nativeCodes.woken))
       }
     }
-    this.options.onBatchEnd()
+    this.listener.onBatchEnd()
     if (highest >= this.lastDescriptor || failure !== 0) this.pauseAccepting(failure)
   }
 

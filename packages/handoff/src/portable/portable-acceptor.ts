@@ -116,7 +116,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     if (server !== undefined && inherited !== undefined && !server.listening)
       this.open(server, { fd: inherited.fd }).catch(({ message }: Error) => this.options.onPause?.(message))
     for (const fd of this.earlyOf(number)) this.admit(fd, number)
-    this.options.onBatchEnd()
+    this.listener.onBatchEnd()
   }
 
   closeListener(number: number): void {
@@ -213,7 +213,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     if (isShort && this.pause.isPaused) this.turnAway(fd)
     else if (this.accepting && this.listeners.get(listener)?.isAdmitted === true) {
       this.admit(fd, listener)
-      this.options.onBatchEnd()
+      this.listener.onBatchEnd()
     } else if (this.early.size >= this.options.maxUnrouted) this.turnAway(fd)
     else {
       this.counts.waiting++
@@ -260,7 +260,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     const listener = this.fresh.get(fd)?.listener ?? this.pendingHeads.listenerOf(fd)
     if (listener !== undefined) {
       this.arrive(this.examineHeld(socket, listener))
-      this.options.onBatchEnd()
+      this.listener.onBatchEnd()
     } else if (this.watchedForHangUp.has(fd)) this.checkHangUp(fd)
     else if (socket.isBroken) {
       if (this.lingering.has(fd)) this.endLingering(fd)
@@ -273,7 +273,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
 
   private checkHangUp(fd: number): void {
     const socket = this.held.get(fd)
-    if ((socket === undefined || socket.isBroken || socket.ended) && this.watchedForHangUp.delete(fd)) this.options.onHangUp(fd)
+    if ((socket === undefined || socket.isBroken || socket.ended) && this.watchedForHangUp.delete(fd)) this.listener.onHangUp(fd)
   }
 
   protected wait(fd: number, listener: number): undefined {

@@ -35,12 +35,11 @@ export function acceptorContract(test: ReturnType<typeof suite>, transport: Tran
     const arrivals: Arrived[] = []
     const hungUp: number[] = []
     const { early = false, peek = true, ...limits } = more
-    const acceptor = transport.openAcceptor({
-      ...LIMITS,
+    const acceptor = transport.openAcceptor({ ...LIMITS, ...limits })
+    acceptor.start({
       onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
       onHangUp: (fd) => hungUp.push(fd),
-      onBatchEnd: () => {},
-      ...limits,
+      onBatchEnd() {},
     })
     const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek })
     if (!early) acceptor.accept()

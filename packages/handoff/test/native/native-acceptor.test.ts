@@ -14,11 +14,11 @@ acceptorContract(test, nativeTransport())
 
 test('resting connections and incomplete heads are handed over, and can be received back', async () => {
   const arrivals: (Connection & { target: string })[] = []
-  const acceptor = nativeTransport().openAcceptor({
-    ...LIMITS,
+  const acceptor = nativeTransport().openAcceptor(LIMITS)
+  acceptor.start({
     onArrival: ({ fd, tag, carried, head }) => arrivals.push({ fd, tag, carried, target: head.target ?? '' }),
-    onHangUp: () => {},
-    onBatchEnd: () => {},
+    onHangUp() {},
+    onBatchEnd() {},
   })
   const pending: Connection[] = []
   const resting: [Connection, timeoutMs: number | undefined][] = []
@@ -52,13 +52,12 @@ test('resting connections and incomplete heads are handed over, and can be recei
 
 test('when descriptors run short, the connection that has rested longest is closed for one that comes to rest', async () => {
   const arrivals: Connection[] = []
-  const acceptor = nativeTransport().openAcceptor({
-    ...LIMITS,
-    // Every descriptor is beyond the bound.
-    descriptorShare: 0,
+  // Every descriptor is beyond the bound.
+  const acceptor = nativeTransport().openAcceptor({ ...LIMITS, descriptorShare: 0 })
+  acceptor.start({
     onArrival: ({ fd, tag }) => arrivals.push({ fd, tag, carried: undefined }),
-    onHangUp: () => {},
-    onBatchEnd: () => {},
+    onHangUp() {},
+    onBatchEnd() {},
   })
   const { port = 0 } = await acceptor.listen({ host: '127.0.0.1', port: 0 })
   acceptor.accept()
@@ -81,14 +80,14 @@ test('connections in the queue of an inherited socket are left to the other proc
   await until(() => client.readyState === 'open')
   const arrivals: string[] = []
   const open = async () => {
-    const acceptor = nativeTransport().openAcceptor({
-      ...LIMITS,
+    const acceptor = nativeTransport().openAcceptor(LIMITS)
+    acceptor.start({
       onArrival: ({ fd: arrived, head }) => {
         arrivals.push(head.target ?? '')
         acceptor.drop(arrived)
       },
-      onHangUp: () => {},
-      onBatchEnd: () => {},
+      onHangUp() {},
+      onBatchEnd() {},
     })
     await acceptor.listen(address, { ...address, fd: native().copyDescriptor(fd) })
     return acceptor

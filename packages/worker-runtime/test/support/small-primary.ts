@@ -76,10 +76,8 @@ export class SmallPrimary {
       descriptorShare: 0.9,
       lingerTimeoutMs: 500,
       maxResting: 10_000,
-      onHangUp: () => {},
-      onArrival: (arrival) => this.place(arrival),
-      onBatchEnd: () => this.flush(),
     })
+    this.acceptor.start({ onHangUp: () => {}, onArrival: (arrival) => this.place(arrival), onBatchEnd: () => this.flush() })
     atSuiteEnd(() => this.close())
   }
 
