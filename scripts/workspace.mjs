@@ -46,7 +46,7 @@ export async function install() {
 export async function build() {
   const steps = [
     install,
-    () => run(process.execPath, ['packages/handoff/scripts/build-native.mjs']),
+    () => run(process.execPath, ['packages/handoff/native/build.mjs']),
     () => run(process.execPath, ['node_modules/typescript/bin/tsc', '-b']),
     () => run(process.execPath, ['scripts/bundle.mjs']),
   ]

@@ -80,7 +80,7 @@ napi_value mapRow(napi_env env, int memory) {
 // question, unless id is kBatchEnd or kTurned.
 napi_value openChannel(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
-  auto channel = std::make_shared<Channel>();
+  auto channel = std::shared_ptr<Channel>(new Channel());
   channel->bytes = toSpan<char>(env, args.at[1]).data;
   channel->window = toInt(env, args.at[0]);
   int pair[2];

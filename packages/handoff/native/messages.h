@@ -13,6 +13,15 @@
 
 #include "napi.h"
 
+// glibc 2.34 moved these into libc under a new version; the old one is there on older systems too.
+#if defined(__GLIBC__) && defined(__x86_64__)
+asm(".symver pthread_create, pthread_create@GLIBC_2.2.5");
+asm(".symver pthread_detach, pthread_detach@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+asm(".symver pthread_create, pthread_create@GLIBC_2.17");
+asm(".symver pthread_detach, pthread_detach@GLIBC_2.17");
+#endif
+
 namespace handoff {
 
 constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)

@@ -120,7 +120,7 @@ void Channel::readLater() {
 napi_value startReading(napi_env env, std::shared_ptr<Channel> channel, napi_value receiver, napi_value onReturn) {
   channel->poll = Poll::open(loopOf(env), channel->socket, channel.get());
   if (channel->poll == nullptr) return throwSystemError(env, errno, "epoll_ctl");
-  channel->onReturn = std::make_shared<Callback>(env, receiver, onReturn);
+  channel->onReturn = std::shared_ptr<Callback>(new Callback(env, receiver, onReturn));
   uv_poll_start(&channel->poll->handle, UV_READABLE, returnReady);
   uv_unref(reinterpret_cast<uv_handle_t*>(&channel->poll->handle));
   napi_value external;
@@ -150,7 +150,7 @@ napi_value openPassage(napi_env env, napi_callback_info) {
 // joinPassage(socket, bytes: Uint8Array, receiver, onReturn) -> a channel over one end of a passage. It can only be read and closed.
 napi_value joinPassage(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
-  auto channel = std::make_shared<Channel>();
+  auto channel = std::shared_ptr<Channel>(new Channel());
   channel->socket = toInt(env, args.at[0]);
   channel->bytes = toSpan<char>(env, args.at[1]).data;
   fcntl(channel->socket, F_SETFD, FD_CLOEXEC);

@@ -21,7 +21,7 @@ export { MAX_WORD, rowWords } from './load/shared-page.ts'
 export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
-export { hasNative } from './native-module.ts'
+export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
 export { ConnectionInjector, countAsRead, tagOf } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {

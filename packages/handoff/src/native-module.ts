@@ -1,6 +1,8 @@
-// Loads the native module, once per process, and types its functions. No other file loads it.
+// Finds and loads the native module, once per process, and types its functions. No other file loads it.
 
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { checkLayout, LayoutMismatch } from './load/shared-page.ts'
 import { newOwners } from './owners.ts'
 
@@ -97,29 +99,73 @@ export interface NativeAddress {
 /** The owners of this process's descriptors, where they are checked. */
 export const owners = newOwners()
 
+/** Why the native module can't be used. `file`: it exists and does not load; undefined: there is none for this system. */
+export class NativeMissing extends Error {
+  readonly file: string | undefined
+
+  constructor(message: string, file?: string, cause?: unknown) {
+    super(message, { cause })
+    this.file = file
+  }
+}
+
 let loaded: Native | Error | undefined
 
-/** The native module. Throws the loader's error when it is not built, and a `LayoutMismatch` when it was built from other sources. */
+/** The native module. Throws `NativeMissing`, or a `LayoutMismatch` when it was built from other sources. */
 export function native(): Native {
-  if (loaded === undefined) {
-    try {
-      const module = createRequire(import.meta.url)('../build/handoff.node') as Native
-      checkLayout(module.layout)
-      loaded = module
-    } catch (error) {
-      loaded = error as Error
-    }
-  }
+  loaded ??= load(candidates(createRequire(import.meta.url)))
   if (loaded instanceof Error) throw loaded
   return loaded
 }
 
-/** Is the native module built for this machine? Throws a `LayoutMismatch` as `native()` does. */
-export function hasNative(): boolean {
+/** Why `native()` throws; undefined: it does not. Throws a `LayoutMismatch` as `native()` does. */
+export function nativeFault(): NativeMissing | undefined {
   try {
-    return native() !== undefined
+    native()
+    return undefined
   } catch (error) {
-    if (error instanceof LayoutMismatch) throw error
-    return false
+    if (error instanceof NativeMissing) return error
+    throw error
   }
+}
+
+/** Can the native module be used? Throws a `LayoutMismatch` as `native()` does. */
+export function hasNative(): boolean {
+  return nativeFault() === undefined
+}
+
+/** The module that this machine has built, and the one of the package for its system. */
+function candidates({ resolve }: NodeJS.Require): string[] {
+  const own = fileURLToPath(new URL('../build/handoff.node', import.meta.url))
+  const files = existsSync(own) ? [own] : []
+  try {
+    files.push(resolve(`${platformPackage()}/handoff.node`))
+  } catch {
+    // The package is for other systems, or was left out.
+  }
+  return files
+}
+
+/** The name of the package with the module for this system, where there is one. */
+export function platformPackage(): string {
+  return `@switchyard/handoff-${process.platform}-${process.arch}-gnu`
+}
+
+/** Loads the first file that loads. */
+export function load(files: readonly string[]): Native | Error {
+  const require = createRequire(import.meta.url)
+  let fault: Error | undefined
+  for (const file of files) {
+    try {
+      const module = require(file) as Native
+      checkLayout(module.layout)
+      return module
+    } catch (error) {
+      if (error instanceof LayoutMismatch) fault ??= error
+      else fault ??= new NativeMissing(`${file} does not load: ${(error as Error).message.split('\n')[0]}`, file, error)
+    }
+  }
+  if (fault !== undefined) return fault
+  if (process.platform !== 'linux') return new NativeMissing(`the native module is for Linux, and this is ${process.platform}`)
+  return new NativeMissing(`there is no native module for this system (${process.platform} ${process.arch})`)
 }
