@@ -14,7 +14,10 @@ async function bundle(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { metafile } = await build({
     absWorkingDir: folder,
-    entryPoints: Object.values(exports).map((target) => sourceOf(target.default ?? target)),
+    entryPoints: Object.values(exports)
+      .map((target) => target.default ?? target)
+      .filter((file) => file.startsWith('./dist/'))
+      .map(sourceOf),
     outbase: 'src',
     outdir: 'dist',
     bundle: true,

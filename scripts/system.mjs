@@ -6,6 +6,8 @@ import { run } from './workspace.mjs'
 
 const needs = [
   { for: 'build', commands: [process.env.CXX ?? 'g++'], debian: 'g++', why: 'compiles the native module' },
+  { for: 'pack', commands: ['aarch64-linux-gnu-g++'], debian: 'g++-aarch64-linux-gnu', why: 'compiles the native module for arm64' },
+  { for: 'pack', commands: ['x86_64-linux-gnu-g++'], debian: 'g++-x86-64-linux-gnu', why: 'compiles the native module for x64' },
   { for: 'test', commands: ['nginx'], debian: 'nginx-light', why: 'a proxy that the balancer is tested behind' },
   { for: 'test', commands: ['haproxy'], debian: 'haproxy', why: 'a proxy that the balancer is tested behind' },
   { for: 'soak', commands: ['wrk'], debian: 'wrk', why: 'sends requests' },
@@ -48,7 +50,7 @@ export function isInstalled(command) {
 
 const missing = (purposes) => needs.filter((need) => purposes.includes(need.for) && !need.commands.some(isInstalled))
 
-/** True when every program for these purposes ('build', 'test', 'soak') is there, if need be after installing it. */
+/** True when every program for these purposes ('build', 'test', 'pack', 'soak') is there, if need be after installing it. */
 export async function ensureSystem(...purposes) {
   const wanted = missing(purposes)
   if (wanted.length === 0) return true

@@ -2,11 +2,11 @@
 // The newest lines are kept in a ring for `balancer logs`.
 
 import { type Logger, pino } from 'pino'
-import { PinoPretty } from 'pino-pretty'
 import type { LogEntry } from '../control/control-protocol.ts'
 import { LogRing } from '../control/log-ring.ts'
 import type { TextOutput } from './io.ts'
-import { printable, printableJsonText } from './printable.ts'
+import { lineFormat } from './line-format.ts'
+import { printableJsonText } from './printable.ts'
 
 export interface LogOptions {
   output: TextOutput
@@ -64,21 +64,6 @@ function readableLog({ output, level }: LogOptions): Log {
       ring.push(entry)
     },
     flush: async () => {},
-  }
-}
-
-/**
- * Formats a line for a terminal: a log line with time and level, a worker's line with its slot. Escape sequences other than colours become visible.
- * Further lines of one message are indented, so that they can't pass for log lines.
- */
-export function lineFormat(colour: boolean): (entry: LogEntry) => string {
-  const format = PinoPretty.prettyFactory({ colorize: colour, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', hideObject: true })
-  return (entry) => {
-    const { pool, slot, stream, msg: raw = '' } = entry
-    const msg = printable(raw, colour).replaceAll('\n', '\n    ')
-    if (stream === undefined) return format({ ...entry, msg })
-    const prefix = `${pool}/${slot} | `
-    return `${colour ? `\x1b[${stream === 'stderr' ? 33 : 36}m${prefix}\x1b[0m` : prefix}${msg}\n`
   }
 }
 

@@ -5,6 +5,8 @@ import { keyOf } from './slot-history.ts'
 
 const MAX_LINES = 50
 const MAX_LINE = 200
+const UNSUPPORTED_SYNTAX = 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'
+const TYPESCRIPT_REMEDY = "Node only strips types. For enums and the like install tsx, and set execArgv: ['--import', 'tsx'] for the pool"
 
 export class ExitReasons {
   /** By worker, because a slot may have two. */
@@ -19,9 +21,10 @@ export class ExitReasons {
   /** The line that names an error, or else the last but one, and the last line. Empty if the worker printed nothing. */
   of(worker: PlannedSlot): string {
     const lines = this.lines.get(worker) ?? []
-    return [lines.find((line) => /^(\w*Error\b|FATAL ERROR)/.test(line)) ?? lines.at(-2), lines.at(-1)]
+    const said = [lines.find((line) => /^(\w*Error\b|FATAL ERROR)/.test(line)) ?? lines.at(-2), lines.at(-1)]
       .filter((line) => line !== undefined)
       .join('; ')
+    return lines.some((line) => line.includes(UNSUPPORTED_SYNTAX)) ? `${said}. ${TYPESCRIPT_REMEDY}` : said
   }
 
   /** What the worker printed so far explains no failure. */

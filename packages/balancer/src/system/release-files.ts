@@ -34,9 +34,23 @@ export class ReleaseFiles {
     return pathToFileURL(path).href
   }
 
+  /** The same for a module that may not be installed: undefined. */
+  optional(specifier: string): string | undefined {
+    return resolveFrom(join(this.root, 'package.json'), specifier)
+  }
+
   /** The URL of a module of the balancer itself; `name` without extension, such as `config/load`. */
   own(name: string): string {
     return pathToFileURL(join(this.root, built, `${name}${extname(ownFile)}`)).href
+  }
+}
+
+/** The URL of a module as `file` would import it; undefined: it is not installed. */
+export function resolveFrom(file: string, specifier: string): string | undefined {
+  try {
+    return pathToFileURL(createRequire(file).resolve(specifier)).href
+  } catch {
+    return undefined
   }
 }
 

@@ -17,7 +17,7 @@ export interface LogsOptions extends FindBalancerOptions {
 /** Resolves with the exit code. With `follow` that is when the balancer exits. */
 export async function logs({ follow, lines, pool, slot, json, ...options }: LogsOptions, io: CliIo): Promise<number> {
   const client = await findBalancer(options, io)
-  const { lineFormat } = await import('../log.ts')
+  const { lineFormat } = await import('../line-format.ts')
   const format = lineFormat(io.stdout.isTTY === true)
   let isEmpty = true
   for await (const line of client.logs({ lines, follow, pool, slot })) {

@@ -19,7 +19,7 @@ import {
   type WorkerStart,
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../../settings.ts'
-import type { ReleaseFiles } from '../../system/release-files.ts'
+import { type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { answerListens } from './listen-pipe.ts'
@@ -221,8 +221,14 @@ function guardIpc(child: ChildProcess, { uid, gid }: PoolSettings, kill: (why: s
   })
 }
 
-/** Node strips types itself from 22.18 on. Older versions use tsx, which starts an app several times faster than the loader of configs. */
+/**
+ * Node strips types itself from 22.18 on. Older versions use tsx, which starts an app several times faster than the loader of configs. Throws if
+ * it is not installed.
+ */
 function typescriptLoader(app: string, files: ReleaseFiles): string[] {
   if (!TYPESCRIPT.has(extname(app)) || ('typescript' in process.features && process.features.typescript)) return []
-  return ['--import', files.dependency('tsx')]
+  const loader = resolveFrom(app, 'tsx') ?? files.optional('tsx')
+  if (loader === undefined)
+    throw new Error(`${app} is TypeScript, which Node ${process.versions.node} can't run: npm install tsx, or use Node 22.18 or newer`)
+  return ['--import', loader]
 }
