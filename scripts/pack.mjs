@@ -1,4 +1,4 @@
-// npm run pack [-- FOLDER]: writes a tarball of every package that a release publishes into the folder (dist/packages if left out).
+// npm run pack [-- options FOLDER]: writes a tarball of every package that a release publishes into the folder (dist/packages if left out).
 
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,11 @@ import { build as buildNative, reasonAgainst } from '../packages/handoff/native/
 import { ensureSystem } from './system.mjs'
 import { build, root, run } from './workspace.mjs'
 
-const USAGE = 'npm run pack -- [FOLDER]   writes the tarballs of all packages (default: dist/packages)'
+const USAGE = `npm run pack -- [options] [FOLDER]: writes the tarballs of all packages (default: dist/packages)
+
+  --here    the native module for this machine only, so that no cross compiler is needed
+  --help    this text
+`
 const PACKAGES = ['routing', 'handoff', 'sessions', 'worker-runtime', 'balancer']
 /** Systems with a compiled module. Elsewhere connections go over the portable channel. */
 const PLATFORMS = [
@@ -16,11 +20,12 @@ const PLATFORMS = [
   { os: 'linux', cpu: 'arm64', libc: 'glibc', compiler: 'aarch64-linux-gnu-g++' },
 ]
 
-const { values, positionals } = parseArgs({ options: { help: { type: 'boolean' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({ options: { here: { type: 'boolean' }, help: { type: 'boolean' } }, allowPositionals: true })
 if (values.help) {
   console.log(USAGE)
   process.exit()
 }
+const platforms = PLATFORMS.filter(({ cpu }) => !values.here || cpu === process.arch)
 const target = resolve(root, positionals[0] ?? 'dist/packages')
 const staging = mkdtempSync(join(tmpdir(), 'switchyard-pack-'))
 try {
@@ -31,7 +36,7 @@ try {
 
 /** Resolves with the exit code. */
 async function pack() {
-  if (!(await ensureSystem('build', 'pack')) || (await build()) !== 0) return 1
+  if (!(await ensureSystem('build', ...(values.here ? [] : ['pack']))) || (await build()) !== 0) return 1
   const { version } = readJson(join(root, 'package.json'))
   const stale = PACKAGES.filter((name) => readJson(join(root, 'packages', name, 'package.json')).version !== version)
   if (stale.length > 0) {
@@ -39,7 +44,7 @@ async function pack() {
     return 1
   }
   const folders = PACKAGES.map((name) => stagePackage(name, version))
-  for (const platform of PLATFORMS) {
+  for (const platform of platforms) {
     const folder = stagePlatform(platform, version)
     if (folder === undefined) return 1
     folders.push(folder)
@@ -69,7 +74,7 @@ function stagePackage(name, version) {
     range === 'workspace:*' ? version : range,
   ])
   if (name === 'handoff') {
-    manifest.optionalDependencies = Object.fromEntries(PLATFORMS.map((platform) => [nameOf(platform), version]))
+    manifest.optionalDependencies = Object.fromEntries(platforms.map((platform) => [nameOf(platform), version]))
   }
   makeTypesPortable(join(folder, 'dist'))
   const exports = Object.fromEntries(Object.entries(manifest.exports).map(([path, target]) => [path, forBothSystems(target)]))
@@ -111,7 +116,8 @@ function nameOf({ os, cpu }) {
 
 /** Writes the manifest, and copies the texts that every package has. */
 function finish(folder, from, manifest) {
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  const all = { ...manifest, files: [...manifest.files, 'CHANGELOG.md'] }
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(all, undefined, 2)}\n`)
   for (const text of ['LICENSE', 'CHANGELOG.md']) cpSync(join(root, text), join(folder, text))
   const readme = from === undefined ? undefined : join(from, 'README.md')
   if (readme !== undefined && existsSync(readme)) cpSync(readme, join(folder, 'README.md'))

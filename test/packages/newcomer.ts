@@ -1,0 +1,69 @@
+// A user in an empty home, without a compiler, who installs the packages of a local registry.
+
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { atSuiteEnd } from '../suite.ts'
+import { type LoggedChild, spawnLogged } from '../support/spawn.ts'
+
+/** `nobody`; other users install as themselves. */
+const UID = process.getuid?.() === 0 ? 65_534 : undefined
+/** What the commands of the package managers need. A compiler is not among them. */
+const SYSTEM = ['sh', 'env', 'uname', 'sed', 'dirname', 'cat']
+const SERVER = "require('node:http').createServer((request, response) => response.end('from ' + process.env.SWITCHYARD_POOL)).listen(0)\n"
+
+export class Newcomer {
+  readonly home = mkdtempSync(join(tmpdir(), 'newcomer-'))
+  private readonly registry: string
+
+  constructor(registry: string) {
+    this.registry = registry
+    atSuiteEnd(() => rmSync(this.home, { recursive: true, force: true }))
+    const bin = this.folder('bin')
+    const node = dirname(process.execPath)
+    for (const name of readdirSync(node).filter((one) => /^(node|npm|npx)$/.test(one))) symlinkSync(join(node, name), join(bin, name))
+    for (const name of SYSTEM) symlinkSync(join('/bin', name), join(bin, name))
+    this.own(this.home)
+    chmodSync(this.home, 0o700)
+  }
+
+  /** A new folder with an app that has no dependency. */
+  app(name: string, files: Readonly<Record<string, string>> = {}): string {
+    const folder = this.folder(name)
+    const all = {
+      '.npmrc': `@switchyard:registry=${this.registry}/\n`,
+      'package.json': JSON.stringify({ name: 'an-app', version: '1.0.0', private: true }),
+      'server.js': SERVER,
+      ...files,
+    }
+    for (const [file, text] of Object.entries(all)) {
+      writeFileSync(join(folder, file), text)
+      this.own(join(folder, file))
+    }
+    return folder
+  }
+
+  folder(name: string): string {
+    const path = join(this.home, name)
+    mkdirSync(path, { recursive: true })
+    this.own(path)
+    return path
+  }
+
+  start(folder: string, command: string, ...args: string[]): LoggedChild {
+    const env = { PWD: folder, PATH: join(this.home, 'bin'), HOME: this.home, TMPDIR: this.folder('tmp'), CI: 'true' }
+    return spawnLogged(command, args, { cwd: folder, env, ...(UID !== undefined && { uid: UID, gid: UID }) })
+  }
+
+  /** Resolves with the output. Rejects when the command fails. */
+  async run(folder: string, command: string, ...args: string[]): Promise<string> {
+    const child = this.start(folder, command, ...args)
+    const { code } = await child.ended
+    if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${child.output()}`)
+    return child.output()
+  }
+
+  private own(path: string): void {
+    if (UID !== undefined) chownSync(path, UID, UID)
+  }
+}
