@@ -43,29 +43,13 @@ async function read(path: string): Promise<unknown> {
   // The config imports the balancer that reads it, so `import … from '@switchyard/balancer'` works even where it is not installed.
   const own = fileURLToPath(new URL(`../index${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
   try {
-    // Imported here because commands that only look for the file need no loader.
-    const { loadConfig: loadWithC12 } = await import('c12')
-    const { config } = await loadWithC12({
-      name: 'balancer',
-      cwd: dirname(path),
-      configFile: path,
-      configFileRequired: true,
-      rcFile: false,
-      globalRc: false,
-      dotenv: false,
-      packageJson: false,
-      extend: false,
-      giget: false,
-      envName: false,
-      jiti: freshJiti(path, [own], {
-        interopDefault: true,
-        alias: { '@switchyard/balancer': own },
-        nativeModules: ['@switchyard/balancer'],
-      }),
-      // c12 would copy and merge the config; policies must stay the same objects.
-      merger: (...sources) => sources.find((source) => source !== undefined && source !== null) ?? {},
+    const jiti = freshJiti(path, [own], {
+      interopDefault: true,
+      alias: { '@switchyard/balancer': own },
+      nativeModules: ['@switchyard/balancer'],
     })
-    return config
+    const config: unknown = await jiti.import(path, { default: true })
+    return typeof config === 'function' ? await config() : config
   } catch (cause) {
     throw new BalancerError('ERR_CONFIG', `${path} can't be read: ${reasonOf(cause, path)}`, { source: 'config', cause })
   }
