@@ -68,14 +68,16 @@ export interface SentinelTrio {
 export async function startSentinels(): Promise<SentinelTrio> {
   const masterName = 'main'
   const master = await startRedis()
-  const replica = await startRedis({ replicaof: `127.0.0.1 ${master.port}`, 'repl-diskless-sync-delay': 0 })
-  await until(async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'), 10_000, 'a replica')
   const lines = [
     `sentinel monitor ${masterName} 127.0.0.1 ${master.port} 2`,
     `sentinel down-after-milliseconds ${masterName} 1000`,
     `sentinel failover-timeout ${masterName} 3000`,
   ]
-  const ports = await Promise.all([1, 2, 3].map(() => startSentinel(lines)))
+  const [replica, ...ports] = await Promise.all([
+    startRedis({ replicaof: `127.0.0.1 ${master.port}`, 'repl-diskless-sync-delay': 0 }),
+    ...[1, 2, 3].map(() => startSentinel(lines)),
+  ])
+  await until(async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'), 10_000, 'a replica')
   const sees = async (port: number): Promise<boolean> => {
     const fields = (await redisCommand(port, 'SENTINEL', 'MASTER', masterName)) as string[]
     const of = (name: string): number => Number(fields[fields.indexOf(name) + 1])
@@ -99,6 +101,8 @@ export interface RedisCluster {
 }
 
 const SLOTS = 16_384
+/** Milliseconds. The usual periods of a sentinel are seconds; an old primary is told only after four publish periods that it is a replica. */
+const SENTINEL_PERIODS = ['info-period', 200, 'publish-period', 200, 'ping-period', 200, 'ask-period', 200, 'tilt-period', 1000]
 
 /** Three primaries without replicas, a third of the slots each. */
 export async function startCluster(): Promise<RedisCluster> {
@@ -183,6 +187,8 @@ async function startSentinel(lines: readonly string[]): Promise<number> {
   writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...lines, ''].join('\n'))
   const child = spawnLogged('redis-server', [file, '--sentinel'], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } })
   await child.untilOutput(/Sentinel ID is|\+monitor/)
+  // Before version 7 periods can't be set. Then everything takes longer.
+  await redisCommand(port, 'SENTINEL', 'DEBUG', ...SENTINEL_PERIODS).catch(() => {})
   return port
 }
 
