@@ -67,14 +67,16 @@ export interface SentinelTrio {
 /** A primary, a replica and three sentinels that agree within a second or two that a primary is down. */
 export async function startSentinels(): Promise<SentinelTrio> {
   const masterName = 'main'
-  const master = await startRedis()
+  // Either may be the primary that sends its data, and would wait five seconds for more replicas first.
+  const settings = { 'repl-diskless-sync-delay': 0 }
+  const master = await startRedis(settings)
   const lines = [
     `sentinel monitor ${masterName} 127.0.0.1 ${master.port} 2`,
     `sentinel down-after-milliseconds ${masterName} 1000`,
     `sentinel failover-timeout ${masterName} 3000`,
   ]
   const [replica, ...ports] = await Promise.all([
-    startRedis({ replicaof: `127.0.0.1 ${master.port}`, 'repl-diskless-sync-delay': 0 }),
+    startRedis({ replicaof: `127.0.0.1 ${master.port}`, ...settings }),
     ...[1, 2, 3].map(() => startSentinel(lines)),
   ])
   await until(async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'), 10_000, 'a replica')
