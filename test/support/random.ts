@@ -10,3 +10,11 @@ export function seededRandom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/** The seed of random tests that draw with fast-check: the same in each run, unless SEED is set. */
+export const chosenSeed = Number(process.env.SEED ?? 1)
+
+/** How many random cases a test draws: `usual`, unless RUNS is set. */
+export function chosenRuns(usual: number): number {
+  return Number(process.env.RUNS ?? usual)
+}

@@ -2,11 +2,11 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { compiledFixture } from '../../../test/support/compiled-fixture.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
 import type { Acceptor, Arrival, ChannelListener, Connection, Question, Transport, WorkerLink } from '../src/index.ts'
 
-const fixture = fileURLToPath(new URL('fixtures/claimer.fixture.ts', import.meta.url))
+const FIXTURE = new URL('fixtures/claimer.fixture.ts', import.meta.url)
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 export const LIMITS = {
   maxHeadBytes: 1024,
@@ -85,8 +85,8 @@ export class ContractWorker {
       },
       onBatchEnd: () => {},
     })
-    this.process = fork(fixture, [JSON.stringify(this.link.ends)], {
-      execArgv: ['--import', 'tsx'],
+    this.process = fork(compiledFixture(FIXTURE), [JSON.stringify(this.link.ends)], {
+      execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...this.link.stdio],
     })
     this.link.started(this.process)

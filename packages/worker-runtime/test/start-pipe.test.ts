@@ -1,34 +1,20 @@
 // How a worker gets its start data, and which processes are no workers.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { assert, atSuiteEnd, suite } from '../../../test/suite.ts'
+import { assert, suite } from '../../../test/suite.ts'
+import { compiledFixture } from '../../../test/support/compiled-fixture.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import type { WorkerStart } from '../src/protocol.ts'
 import { readStart, sendStart, startVariable } from '../src/start-pipe.ts'
 
 const test = suite('start pipe')
-const RUNTIME = pathToFileURL(fileURLToPath(new URL('../src/start-pipe.ts', import.meta.url))).href
-const folder = mkdtempSync(join(tmpdir(), 'start-pipe-'))
-atSuiteEnd(() => rmSync(folder, { recursive: true }))
-const app = join(folder, 'app.mjs')
-writeFileSync(
-  app,
-  `import { readStart } from ${JSON.stringify(RUNTIME)}
-   let told
-   try { told = readStart(process.env) ?? null } catch (error) { told = error.message }
-   process.send({ told: typeof told === 'string' ? told : told && [told.pool, told.routes.length], variable: process.env.SWITCHYARD_WORKER ?? null })
-   process.disconnect()`,
-)
+const READER = new URL('fixtures/start-reader.fixture.ts', import.meta.url)
 
 /** Starts a process with a pipe as descriptor 4. */
 function start(variable: Readonly<Record<string, string>>): ChildProcess {
-  return fork(app, [], {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+  return fork(compiledFixture(READER), [], {
+    execArgv: [],
     env: { ...process.env, ...variable },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
   })

@@ -145,3 +145,15 @@ function checkedOwners(): Owners {
 export function channelOf(worker: PoolWorker): FakeChannel {
   return worker.channel as FakeChannel
 }
+
+/** Runs the body of a test in a world of its own. */
+export function inWorld(options: WorldOptions, body: (world: DispatchWorld) => void): () => void {
+  return () => {
+    const world = new DispatchWorld(options)
+    try {
+      body(world)
+    } finally {
+      world.end()
+    }
+  }
+}

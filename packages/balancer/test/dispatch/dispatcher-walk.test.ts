@@ -2,11 +2,11 @@
 
 import { leastBusy, leastInFlight, type Policy, type PolicyFunction, roundRobin } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
-import { seededRandom } from '../../../../test/support/random.ts'
+import { chosenRuns, seededRandom } from '../../../../test/support/random.ts'
 import type { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 import { channelOf, DispatchWorld, type PlainRoute } from './dispatch-world.ts'
 
-const WALKS = 300
+const WALKS = chosenRuns(150)
 const STEPS = 150
 const WORKERS = 3
 const POOLS = ['web', 'api']

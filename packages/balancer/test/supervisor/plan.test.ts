@@ -1,68 +1,15 @@
-// The supervisor's plan: a table of states with the actions due in each, and properties over random states.
+// The supervisor's plan: a table of states with the actions due in each, and properties over random states. The replacement of workers has
+// a file of its own.
 
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
-import { type Action, plan, restartDelayMs, STOP_MS } from '../../src/supervisor/plan.ts'
-import type { Actual, Desired, PlannedWorker, PoolTarget, SlotStarts } from '../../src/supervisor/plan-input.ts'
+import { plan, restartDelayMs, STOP_MS } from '../../src/supervisor/plan.ts'
+import type { PlannedWorker } from '../../src/supervisor/plan-input.ts'
+import { actual, both, desired, failed, NOW, planTable, second, start, worker } from './plan-states.ts'
 
 const test = suite('plan')
-const NOW = 100_000
 
-const pool = (changes: Partial<PoolTarget> = {}): PoolTarget => ({
-  name: 'web',
-  workers: 2,
-  generation: 0,
-  previous: undefined,
-  replaced: false,
-  failure: undefined,
-  held: new Set(),
-  broken: new Set(),
-  isInOutage: false,
-  maxSurge: 1,
-  settleMs: 1500,
-  startTimeoutMs: 10_000,
-  ...changes,
-})
-const desired = (changes: Partial<Desired> = {}, ofPool: Partial<PoolTarget> = {}): Desired => ({
-  pools: [pool(ofPool)],
-  stopping: false,
-  drainTimeoutMs: 30_000,
-  maxRestarts: 3,
-  restartWindowMs: 60_000,
-  outageRetryMs: 30_000,
-  ...changes,
-})
-/** A reload from generation 0 to generation 1. */
-const reloading = (changes: Partial<PoolTarget> = {}) => desired({}, { generation: 1, previous: 0, ...changes })
-const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => ({
-  id: 1,
-  pool: 'web',
-  slot: 0,
-  generation: 0,
-  state: 'ready',
-  sinceMs: NOW - 1000,
-  upMs: undefined,
-  silentMs: 0,
-  retiring: undefined,
-  sealed: false,
-  drained: false,
-  stoppingMs: undefined,
-  stopTimeoutMs: undefined,
-  ...changes,
-})
-const second = (changes: Partial<PlannedWorker> = {}) => worker({ id: 2, slot: 1, ...changes })
-/** Of generation 1, in slot 0. */
-const next = (changes: Partial<PlannedWorker> = {}) => worker({ id: 3, generation: 1, state: 'starting', ...changes })
-const actual = (workers: PlannedWorker[], history: Record<number, SlotStarts> = {}, proven = ['web']): Actual => ({
-  workers,
-  history: ({ slot }) => history[slot],
-  provenPools: new Set(proven),
-})
-const both = (changes: Partial<PlannedWorker> = {}) => [worker(changes), second()]
-const start = (slot: number, generation = 0): Action => ({ do: 'start', workerSlot: { pool: 'web', slot }, generation })
-const failed = (startAtMs: number): SlotStarts => ({ failures: 1, startAtMs, failedMs: [NOW - 10] })
-
-const table: { name: string; desired?: Desired; actual: Actual; actions: Action[]; nextMs?: number }[] = [
+planTable(test, [
   { name: 'all empty slots start at once', actual: actual([], {}, []), actions: [start(0), start(1)] },
   { name: 'no action when every slot has a ready worker', actual: actual(both()), actions: [] },
   { name: 'an empty slot is filled', actual: actual([worker()]), actions: [start(1)] },
@@ -144,186 +91,6 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actual: actual([], { 0: failed(NOW + 9), 1: failed(NOW) }),
     actions: [start(1)],
     nextMs: NOW + 9,
-  },
-
-  {
-    name: 'a reload starts a new worker beside the old one, one slot at a time',
-    desired: reloading(),
-    actual: actual(both()),
-    actions: [start(0, 1)],
-  },
-  {
-    name: 'a reload with maxSurge 2 replaces two slots at a time',
-    desired: reloading({ maxSurge: 2 }),
-    actual: actual(both()),
-    actions: [start(0, 1), start(1, 1)],
-  },
-  {
-    name: 'the old worker serves while the new one starts',
-    desired: reloading(),
-    actual: actual([...both(), next()]),
-    actions: [],
-    nextMs: NOW + 9000,
-  },
-  {
-    name: 'a replacement that is up waits for settleMs',
-    desired: reloading(),
-    actual: actual([...both(), next({ upMs: NOW - 500 })]),
-    actions: [],
-    nextMs: NOW + 1000,
-  },
-  {
-    name: 'a replacement is admitted after settleMs',
-    desired: reloading(),
-    actual: actual([...both(), next({ upMs: NOW - 1500 })]),
-    actions: [{ do: 'admit', id: 3 }],
-  },
-  {
-    name: 'a replacement is not admitted if its loop has not turned since',
-    desired: reloading(),
-    actual: actual([...both(), next({ upMs: NOW - 1500, silentMs: 900 })]),
-    actions: [],
-    nextMs: NOW + 100,
-  },
-  {
-    name: 'a replacement that hangs is killed after startTimeoutMs more',
-    desired: reloading(),
-    actual: actual([...both(), next({ upMs: NOW - 12_000, silentMs: 11_000 })]),
-    actions: [{ do: 'kill', id: 3, why: 'its event loop hangs' }],
-    nextMs: NOW + 100,
-  },
-  {
-    name: 'a replacement whose last known turn was before the end of settleMs is checked again soon',
-    desired: reloading(),
-    actual: actual([...both(), next({ upMs: NOW - 1600, silentMs: 101 })]),
-    actions: [],
-    nextMs: NOW + 100,
-  },
-  {
-    name: 'a worker that hangs while it drains is killed',
-    actual: actual([...both(), worker({ id: 3, state: 'draining', retiring: 'hang' })]),
-    actions: [{ do: 'kill', id: 3, why: 'its event loop hangs' }],
-  },
-  {
-    name: 'a starting replacement that is no longer needed is stopped',
-    actual: actual([...both(), worker({ id: 3, state: 'starting' })]),
-    actions: [{ do: 'stop', id: 3 }],
-  },
-  {
-    name: 'a ready replacement that is no longer needed drains',
-    actual: actual([...both(), worker({ id: 3 })]),
-    actions: [{ do: 'drain', id: 3 }],
-  },
-  {
-    name: 'the next start waits for the exit of a worker that was killed while it started',
-    actual: actual([worker(), second({ state: 'starting', stoppingMs: NOW - 10 })]),
-    actions: [],
-    nextMs: NOW - 10 + STOP_MS,
-  },
-  {
-    name: 'if no worker serves, a replacement is admitted at once',
-    desired: reloading(),
-    actual: actual([next({ upMs: NOW })]),
-    actions: [{ do: 'admit', id: 3 }, start(1, 1)],
-    nextMs: NOW + 1500,
-  },
-  {
-    name: 'when the new worker serves, the old one drains and the next slot starts',
-    desired: reloading(),
-    actual: actual([...both(), next({ state: 'ready' })]),
-    actions: [{ do: 'drain', id: 1 }, start(1, 1)],
-  },
-  {
-    name: 'a reload of several pools waits until the first new worker of each pool has settled',
-    desired: {
-      ...reloading(),
-      pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })],
-    },
-    actual: actual([
-      ...both(),
-      next({ upMs: NOW - 2000 }),
-      worker({ id: 4, pool: 'api' }),
-      worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1000 }),
-    ]),
-    actions: [],
-    nextMs: NOW + 500,
-  },
-  {
-    name: 'a reload of several pools then goes on in all of them',
-    desired: {
-      ...reloading(),
-      pools: [pool({ generation: 1, previous: 0 }), pool({ name: 'api', workers: 1, generation: 1, previous: 0 })],
-    },
-    actual: actual([
-      ...both(),
-      next({ upMs: NOW - 2000 }),
-      worker({ id: 4, pool: 'api' }),
-      worker({ id: 5, pool: 'api', generation: 1, state: 'starting', upMs: NOW - 1500 }),
-    ]),
-    actions: [
-      { do: 'admit', id: 3 },
-      { do: 'admit', id: 5 },
-    ],
-  },
-  {
-    name: 'a pool is replaced when the new workers serve and the old ones are gone',
-    desired: reloading(),
-    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
-    actions: [{ do: 'record-replaced', pool: 'web' }],
-  },
-  {
-    name: 'a replaced pool is recorded once',
-    desired: reloading({ replaced: true }),
-    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' })]),
-    actions: [],
-  },
-  {
-    name: 'a pool is not replaced while an old worker drains',
-    desired: reloading(),
-    actual: actual([next({ state: 'ready' }), next({ id: 4, slot: 1, state: 'ready' }), worker({ state: 'draining' })]),
-    actions: [],
-    nextMs: NOW + 14_000,
-  },
-  {
-    name: 'a failed reload is reverted before any other action',
-    desired: reloading({ failure: 'exit code 1' }),
-    actual: actual([...both(), next({ upMs: NOW - 5000 })]),
-    actions: [{ do: 'revert', pool: 'web', why: 'exit code 1' }],
-  },
-  { name: 'after a revert, workers that start for it are stopped', actual: actual([...both(), next()]), actions: [{ do: 'stop', id: 3 }] },
-  {
-    name: 'after a revert, ready new workers are replaced by the previous generation',
-    actual: actual([next({ state: 'ready' }), second()]),
-    actions: [start(0, 0)],
-  },
-
-  { name: 'a retiring worker is replaced', actual: actual(both({ retiring: 'memory' })), actions: [start(0)] },
-  {
-    name: 'two retiring workers are not replaced at the same time',
-    desired: desired({}, { maxSurge: 2 }),
-    actual: actual([worker({ retiring: 'memory' }), second({ retiring: 'memory' })]),
-    actions: [start(0)],
-  },
-  {
-    name: 'a second retiring worker waits while the first drains',
-    actual: actual([worker({ retiring: 'memory', state: 'draining' }), worker({ id: 3 }), second({ retiring: 'age' })]),
-    actions: [],
-    nextMs: NOW + 14_000,
-  },
-  {
-    name: 'workers that hang are replaced all at once',
-    actual: actual([worker({ retiring: 'hang' }), second({ retiring: 'hang' })]),
-    actions: [start(0), start(1)],
-  },
-  {
-    name: 'the replacement of a worker that hangs is admitted at once',
-    actual: actual([worker({ retiring: 'hang' }), worker({ id: 3, state: 'starting', upMs: NOW }), second()]),
-    actions: [{ do: 'admit', id: 3 }],
-  },
-  {
-    name: 'a worker that hangs is killed when its replacement is ready, since it cannot drain',
-    actual: actual([worker({ retiring: 'hang' }), worker({ id: 3 }), second()]),
-    actions: [{ do: 'kill', id: 1, why: 'its event loop hangs, and its replacement is ready' }],
   },
 
   {
@@ -413,15 +180,7 @@ const table: { name: string; desired?: Desired; actual: Actual; actions: Action[
     actions: [{ do: 'kill', id: 1, why: 'it did not exit within 100 ms after it was told to stop (stopTimeoutMs)' }],
     nextMs: NOW + 5000,
   },
-]
-
-for (const row of table) {
-  test(row.name, () => {
-    const planned = plan(row.desired ?? desired(), row.actual, NOW)
-    assert.equal(planned.actions, row.actions)
-    assert.is(planned.nextMs, row.nextMs ?? Number.POSITIVE_INFINITY)
-  })
-}
+])
 
 const anyWorker = fc.record({
   id: fc.integer({ min: 1, max: 9 }),

@@ -183,13 +183,17 @@ async function listenAs(uid: number, path: string): Promise<() => Promise<void>>
   return listener.end
 }
 
-async function connectAs(uid: number, path: string): Promise<string> {
+/** For each path 'connected', or the code of the error. */
+async function connectAs(uid: number, ...paths: string[]): Promise<string[]> {
   const client = await runAs(
     uid,
-    `require('node:net').connect(${JSON.stringify(path)}).once('connect', () => console.log('connected')).once('error', ({ code }) => console.log(code))`,
+    `const connect = (path) => new Promise((resolve) => {
+       require('node:net').connect(path).once('connect', () => resolve('connected')).once('error', ({ code }) => resolve(code))
+     })
+     Promise.all(${JSON.stringify(paths)}.map(connect)).then((outcomes) => console.log(outcomes.join()))`,
   )
   await client.end()
-  return client.output
+  return client.output.split(',')
 }
 
 if (process.getuid?.() === 0) {
@@ -198,10 +202,9 @@ if (process.getuid?.() === 0) {
     const owner = { uid: ONE, gid: ONE }
     const paths = [folder.socketFor(1, owner), folder.socketFor(2, owner)]
     assert.equal([modeOf(dirname(paths[0] as string)), modeOf(dirname(dirname(paths[0] as string)))], ['700', '711'])
-    const stops = [await listenAs(ONE, paths[0] as string), await listenAs(ONE, paths[1] as string)]
-    assert.is(await connectAs(ONE, folder.servingSocketOf(2)), 'connected')
-    assert.is(await connectAs(0, folder.servingSocketOf(2)), 'connected')
-    assert.is(await connectAs(UNRELATED, folder.servingSocketOf(2)), 'EACCES')
+    const stops = await Promise.all(paths.map((path) => listenAs(ONE, path)))
+    const outcomes = await Promise.all([ONE, 0, UNRELATED].map((uid) => connectAs(uid, folder.servingSocketOf(2))))
+    assert.equal(outcomes, [['connected'], ['connected'], ['EACCES']])
     for (const stop of stops) await stop()
     folder.remove()
     assert.not.ok(existsSync(dirname(dirname(paths[0] as string))))
@@ -211,13 +214,14 @@ if (process.getuid?.() === 0) {
     const folder = new PrivateFolder()
     const own = folder.socketFor(1)
     const stops = [await listenAs(0, own)]
-    assert.is(await connectAs(ONE, own), 'EACCES')
+    assert.equal(await connectAs(ONE, own), ['EACCES'])
     stops.push(
       await listenAs(ONE, folder.socketFor(2, { uid: ONE, gid: ONE })),
       await listenAs(OTHER, folder.socketFor(3, { uid: OTHER, gid: OTHER })),
     )
+    const sockets = [1, 2, 3].map((id) => folder.servingSocketOf(id))
     for (const uid of [0, ONE, OTHER])
-      for (const id of [1, 2, 3]) assert.is(await connectAs(uid, folder.servingSocketOf(id)), 'connected', `${uid} to ${id}`)
+      assert.equal(await connectAs(uid, ...sockets), ['connected', 'connected', 'connected'], `from ${uid}`)
     assert.is(modeOf(dirname(own)), '711')
     const names = await runAs(
       ONE,

@@ -1,3 +1,5 @@
+// A request head: what it answers, where it ends, and when it is ambiguous. Its host has a file of its own.
+
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { RequestHead } from '../../src/index.ts'
@@ -199,54 +201,6 @@ test('is not ambiguous for obs-text, or a length and a transfer coding', () => {
   for (const fields of ['Host: a\r\nX: \xe9\t\r\n', 'Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n', '']) {
     assert.is(readRaw(`GET / HTTP/1.1\r\n${fields}\r\n`).ambiguous, false, fields)
   }
-})
-
-test('finds the host in every form of the field', () => {
-  const table: [string, string | undefined][] = [
-    ['EXAMPLE.com', 'example.com'],
-    ['example.com:', 'example.com'],
-    ['example.com.:80', 'example.com'],
-    ['[::1]:80', '[::1]'],
-    ['', undefined],
-    ['user@host', undefined],
-    ['a b', undefined],
-    ['a:b', undefined],
-    ['a, b', undefined],
-  ]
-  for (const [field, host] of table) assert.is(read(`GET / HTTP/1.1\nHost: ${field}\n\n`).host, host, field)
-})
-
-test('says whether all programs read the same host', () => {
-  const table: [line: string, fields: string, certain: boolean][] = [
-    ['GET /', 'Host: a', true],
-    ['GET /', 'Host: A.b-c_d:80', true],
-    ['GET /', 'Host: a.', true],
-    ['GET /', 'Host: [::1]:80', true],
-    ['GET /', "Host: a!$&'()*+;=~", true],
-    ['GET /', 'X: a', true],
-    ['GET /', 'Host:', false],
-    ['GET /', 'Host: a/b', false],
-    ['GET /', 'Host: a\\b', false],
-    ['GET /', 'Host: a?b', false],
-    ['GET /', 'Host: a#b', false],
-    ['GET /', 'Host: u@a', false],
-    ['GET /', 'Host: a b', false],
-    ['GET /', 'Host: a:b', false],
-    ['GET /', 'Host: a, b', false],
-    ['GET /', 'Host: %61', false],
-    ['GET /', 'Host: \xaa', false],
-    ['GET http://a/', 'Host: a', true],
-    ['GET http://a', 'Host: a', true],
-    ['GET HTTP://A:80/', 'Host: a:80', true],
-    ['GET http://b/', 'Host: a', false],
-    ['GET http://a/', 'X: a', false],
-    ['GET http://u@a/', 'Host: a', false],
-    ['GET http:///', 'Host: a', false],
-    ['GET http://a?b/c', 'Host: a', false],
-    ['OPTIONS *', 'Host: a', true],
-    ['CONNECT a:1', 'Host: a:1', true],
-  ]
-  for (const [line, fields, certain] of table) assert.is(read(`${line} HTTP/1.1\n${fields}\n\n`).namesOneHost, certain, `${line} ${fields}`)
 })
 
 test('takes the first of several values where Node does', () => {

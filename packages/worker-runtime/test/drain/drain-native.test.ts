@@ -6,6 +6,6 @@ import { drainCases } from '../support/drain-cases.ts'
 
 const test = suite('native: drain', { timeoutMs: 30_000 })
 
-drainCases(test, { transport: nativeTransport(), moves: true, rounds: 4, seed: 7 })
+drainCases(test, { transport: nativeTransport(), moves: true, rounds: 2, seed: 7 })
 
 test.run()

@@ -6,6 +6,6 @@ import { drainCases } from '../support/drain-cases.ts'
 
 const test = suite('portable: drain', { timeoutMs: 30_000 })
 
-drainCases(test, { transport: portableTransport(), moves: false, rounds: 4, seed: 8 })
+drainCases(test, { transport: portableTransport(), moves: false, rounds: 2, seed: 8 })
 
 test.run()

@@ -7,6 +7,6 @@ import { certificate } from '../support/self-signed.ts'
 
 const test = suite('TLS: drain', { timeoutMs: 30_000 })
 
-drainCases(test, { transport: nativeTransport(), moves: false, tls: certificate(), rounds: 4, seed: 9 })
+drainCases(test, { transport: nativeTransport(), moves: false, tls: certificate(), rounds: 2, seed: 9 })
 
 test.run()

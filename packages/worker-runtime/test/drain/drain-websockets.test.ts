@@ -6,22 +6,17 @@ import { WebSocket } from 'ws'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { Client, get } from '../support/drain-client.ts'
+import { DrainWorld } from '../support/drain-world.ts'
 import { certificate } from '../support/self-signed.ts'
-import { SmallPrimary, type SmallWorker, type WorkerOptions } from '../support/small-primary.ts'
 
 const test = suite('drain of websockets', { timeoutMs: 30_000 })
 const tls = certificate()
-let primary: SmallPrimary
+const SPREAD_MS = 1000
+const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
+const world = new DrainWorld({ transport: nativeTransport(), shared: { app: { engine: true }, routes } })
+const { primary } = world
 
-test.before(async () => {
-  primary = await new SmallPrimary(nativeTransport()).open()
-})
-
-async function pair(options: WorkerOptions): Promise<[old: SmallWorker, young: SmallWorker]> {
-  const workers = await Promise.all([primary.start(options), primary.start(options)])
-  primary.choose = () => workers[0]
-  return workers
-}
+test.before(() => primary.open())
 
 interface Ended {
   readonly code: number
@@ -40,56 +35,52 @@ async function connect(): Promise<{ socket: WebSocket; ended: Promise<Ended> }> 
 }
 
 test('each websocket gets a close frame 1012 after the app’s listener, spread over the time', async () => {
-  const [old, young] = await pair({ app: { webSockets: true, listener: 'held' } })
+  const { old, drain, end } = await world.pair({ app: { webSockets: true, listener: 'held' } })
   const sockets = await Promise.all(Array.from({ length: 40 }, connect))
-  primary.choose = () => young
-  old.drain({ last: false, spreadMs: 20_000 })
+  drain(20_000)
   await old.untilAppMessage('drains')
   // No client is told before the listener is done.
   const { socket } = sockets[0] as { socket: WebSocket }
   socket.send('still here')
   await untilEvent(socket, 'message')
   assert.is(sockets.filter(({ socket }) => socket.readyState !== WebSocket.OPEN).length, 0)
-  await end(old, young)
+  await end()
   for (const { socket } of sockets) socket.terminate()
 })
 
 test('the spread is kept', async () => {
-  const [old, young] = await pair({ app: { webSockets: true, listener: 'quick' } })
+  const { old, drain, end } = await world.pair({ app: { webSockets: true, listener: 'quick' } })
   const sockets = await Promise.all(Array.from({ length: 40 }, connect))
-  primary.choose = () => young
   const begun = performance.now()
-  old.drain({ last: false, spreadMs: 2000 })
+  drain(SPREAD_MS)
   const ends = await Promise.all(sockets.map(({ ended }) => ended))
   assert.equal([...new Set(ends.map(({ code }) => code))], [1012])
   const times = ends.map(({ atMs }) => atMs - begun).sort((one, other) => one - other)
   // A busy machine may be late, never early.
-  for (const [index, ms] of times.entries()) assert.ok(ms >= (index * 2000) / 40 - 1, `number ${index} after ${ms} ms`)
+  for (const [index, ms] of times.entries()) assert.ok(ms >= (index * SPREAD_MS) / 40 - 1, `number ${index} after ${ms} ms`)
   await old.untilMessage('drained')
   assert.is(old.appMessages.filter((what) => what === 'websocket closed with 1012').length, 40)
-  await end(old, young)
+  await end()
 })
 
 test('a listener that never settles does not stop the drain', async () => {
-  const [old, young] = await pair({ app: { webSockets: true, listener: 'hangs' } })
+  const { old, drain, end } = await world.pair({ app: { webSockets: true, listener: 'hangs' } })
   const { ended } = await connect()
-  primary.choose = () => young
   const begun = performance.now()
-  old.drain({ last: false, spreadMs: 1500 })
+  drain(1100)
   const { code, atMs } = await ended
   assert.is(code, 1012)
-  assert.ok(atMs - begun >= 1490)
+  assert.ok(atMs - begun >= 1090)
   await old.untilMessage('drained')
-  await end(old, young)
+  await end()
 })
 
 test('messages of the app before the close frame arrive complete, and nothing comes behind it', async () => {
-  const [old, young] = await pair({ app: { webSockets: true, listener: 'quick' } })
+  const { old, drain, end } = await world.pair({ app: { webSockets: true, listener: 'quick' } })
   const sockets = await Promise.all(Array.from({ length: 10 }, connect))
-  primary.choose = () => young
   const long = 'x'.repeat(100_000)
   const talk = setInterval(() => old.process.connected && old.sendToApp('broadcast', { text: long }), 20)
-  old.drain({ last: false, spreadMs: 500 })
+  drain(500)
   const ends = await Promise.all(sockets.map(({ ended }) => ended))
   clearInterval(talk)
   for (const { code, messages } of ends) {
@@ -99,32 +90,31 @@ test('messages of the app before the close frame arrive complete, and nothing co
       [],
     )
   }
-  await end(old, young)
+  await end()
 })
 
 test('a connection with an unfinished handshake, or of another protocol, is not closed', async () => {
-  const [old, young] = await pair({ app: { webSockets: true } })
+  const { end } = await world.pair({ app: { webSockets: true } })
   const client = new Client(primary.port)
   await client.ask(get('/'))
   await client.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n', 'HTTP/1.1 400')
   client.wire.destroy()
-  await end(old, young)
+  await end()
 })
 
 test('websockets that open during the drain get the close frame too', async () => {
-  const [old, young] = await pair({ app: { webSockets: true } })
+  const { old, end } = await world.pair({ app: { webSockets: true } })
   const { ended } = await connect()
   old.drain({ last: false, spreadMs: 0 })
   await ended
   const late = await connect().then(({ ended }) => ended)
   assert.is(late.code, 1012)
-  await end(old, young)
+  await end()
 })
 
 for (const transport of ['polling', 'websocket'] as const) {
   test(`a session of socket.io (${transport}) ends, and its client reconnects to another worker by itself`, async () => {
-    const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
-    const [old, young] = await pair({ app: { engine: true }, routes })
+    const { old, young, end } = await world.pair({ app: { engine: true }, routes })
     const faults: string[] = []
     const hellos: string[] = []
     const chat: Chat = io(`http://127.0.0.1:${primary.port}`, { transports: [transport], reconnectionDelay: 10, reconnectionDelayMax: 20 })
@@ -148,13 +138,12 @@ for (const transport of ['polling', 'websocket'] as const) {
     assert.equal(String(await chat.emitWithAck('who')), young.pid)
     chat.disconnect()
     await young.untilAppMessage('session over: client namespace disconnect')
-    await end(old, young)
+    await end()
   })
 }
 
 test('a polling session ends at an open poll, and a request that the client sends at that moment gets no error', async () => {
-  const routes = [{ name: '/*', match: {}, pool: 'web', ticket: {} }]
-  const [old, young] = await pair({ app: { engine: true }, routes })
+  const { old, end } = await world.pair({ app: { engine: true }, routes })
   const client = new Client(primary.port)
   const { body } = await client.ask('GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: test\r\n\r\n', '}')
   const { sid } = JSON.parse(body.slice(1)) as { sid: string }
@@ -178,7 +167,7 @@ test('a polling session ends at an open poll, and a request that the client send
   assert.match(await late.ask(get(path.replace(sid, 'unknown')), '}').then(() => late.wire.text), /^HTTP\/1.1 400 /)
   for (const { wire } of [client, sender, poll, late]) wire.destroy()
   await old.untilMessage('drained')
-  await end(old, young)
+  await end()
 })
 
 test('a tunnelled websocket ends when either of the two workers drains', async () => {
@@ -189,8 +178,7 @@ test('a tunnelled websocket ends when either of the two workers drains', async (
     ]
     // The app terminates TLS, so connections can't move.
     const app = { webSockets: true, tls }
-    const near = await primary.start({ pool: 'near', routes, app })
-    const far = await primary.start({ pool: 'far', routes, app })
+    const [near, far] = await Promise.all([primary.start({ pool: 'near', routes, app }), primary.start({ pool: 'far', routes, app })])
     primary.choose = () => near
     primary.verdict = () => far.id
     const client = new Client(primary.port, true)
@@ -208,12 +196,8 @@ test('a tunnelled websocket ends when either of the two workers drains', async (
     client.wire.destroy()
     await far.untilAppMessage('websocket closed with 1012')
     await worker.untilMessage('drained')
-    await end(near, far)
+    await Promise.all([near.kill(), far.kill()])
   }
 })
-
-async function end(...workers: SmallWorker[]): Promise<void> {
-  await Promise.all(workers.map((worker) => worker.kill()))
-}
 
 test.run()

@@ -5,8 +5,8 @@ import type { Agent, IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createNetServer, type Socket } from 'node:net'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
+import { compiledFixture } from '../../../../test/support/compiled-fixture.ts'
 import { exhaustDescriptors } from '../../../../test/support/descriptors.ts'
 import { type LoggedChild, spawnLogged } from '../../../../test/support/spawn.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -15,9 +15,8 @@ import { type Pair, startPair } from '../support/forward-pair.ts'
 import { conversation, Wire } from '../support/wire.ts'
 
 const test = suite('forward: deaths', { timeoutMs: 20_000 })
-const fixture = fileURLToPath(new URL('../fixtures/far-worker.ts', import.meta.url))
-
-const nearFixture = fileURLToPath(new URL('../fixtures/near-worker.ts', import.meta.url))
+const FAR_WORKER = new URL('../fixtures/far-worker.ts', import.meta.url)
+const NEAR_WORKER = new URL('../fixtures/near-worker.ts', import.meta.url)
 
 const GET = 'GET /text HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n'
 const POST = 'POST /text HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody'
@@ -50,7 +49,7 @@ test.before.each(() => {
 async function startWorker(): Promise<FarWorker> {
   const name = `worker${started++}`
   const socketPath = join(pair.folder, name)
-  const child = spawnLogged(process.execPath, ['--import', 'tsx', fixture, socketPath, name])
+  const child = spawnLogged(process.execPath, [compiledFixture(FAR_WORKER), socketPath, name])
   await child.untilOutput(/^listening$/m)
   return { ...child, socketPath, target: { socketPath } }
 }
@@ -300,7 +299,7 @@ test('the idle connections to a dead worker vanish', async () => {
 
 test('idle connections keep no process alive', async () => {
   const worker = await startWorker()
-  const near = spawnLogged(process.execPath, ['--import', 'tsx', nearFixture, worker.socketPath])
+  const near = spawnLogged(process.execPath, [compiledFixture(NEAR_WORKER), worker.socketPath])
   await near.untilOutput(/worker\d+ had GET/)
   assert.is((await near.ended).code, 0)
   assert.not.match(near.output(), /Warning/)

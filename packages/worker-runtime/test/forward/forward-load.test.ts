@@ -3,7 +3,7 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import { loadForwards } from '../support/forward-load.ts'
 
-const COUNT = 2_000
+const COUNT = 1_000
 const SEED = 1
 const test = suite('forward: load', { timeoutMs: 60_000 })
 

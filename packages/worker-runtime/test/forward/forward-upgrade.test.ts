@@ -3,8 +3,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { assert, suite } from '../../../../test/suite.ts'
+import { compiledFixture } from '../../../../test/support/compiled-fixture.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import type { Choose } from '../../src/forward/forwarder.ts'
@@ -12,7 +12,7 @@ import { type Pair, startPair } from '../support/forward-pair.ts'
 import { conversation, masked, Wire } from '../support/wire.ts'
 
 const test = suite('forward: upgrades')
-const fixture = fileURLToPath(new URL('../fixtures/far-worker.ts', import.meta.url))
+const FAR_WORKER = new URL('../fixtures/far-worker.ts', import.meta.url)
 
 type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Buffer) => void
 
@@ -282,7 +282,7 @@ test('a worker dies with the upgrade unread, or of it: another gets it; later: t
   const { socketPath } = pair
   const start = async (name: string) => {
     const path = join(pair.folder, name)
-    const child = spawnLogged(process.execPath, ['--import', 'tsx', fixture, path, name])
+    const child = spawnLogged(process.execPath, [compiledFixture(FAR_WORKER), path, name])
     await child.untilOutput(/^listening$/m)
     pair.choose = async (failed) => ({ socketPath: failed.length === 0 ? path : socketPath })
     return child

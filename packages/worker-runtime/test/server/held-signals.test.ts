@@ -2,15 +2,15 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
+import { compiledFixture } from '../../../../test/support/compiled-fixture.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 
 const test = suite('signals')
-const FIXTURE = fileURLToPath(new URL('../fixtures/signals.fixture.ts', import.meta.url))
+const FIXTURE = new URL('../fixtures/signals.fixture.ts', import.meta.url)
 
 class Holder {
-  readonly process: ChildProcess = spawn(process.execPath, ['--import', 'tsx', FIXTURE], { stdio: ['pipe', 'pipe', 'inherit'] })
+  readonly process: ChildProcess = spawn(process.execPath, [compiledFixture(FIXTURE)], { stdio: ['pipe', 'pipe', 'inherit'] })
   private readonly answers = createInterface(this.process.stdout as NodeJS.ReadableStream)
 
   constructor() {

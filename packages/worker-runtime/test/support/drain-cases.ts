@@ -3,9 +3,10 @@
 import type { Transport } from '@switchyard/handoff'
 import { assert, type suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { Client, get } from './drain-client.ts'
+import { get } from './drain-client.ts'
 import { drainRace } from './drain-race.ts'
-import { SmallPrimary, type SmallWorker, type WorkerOptions } from './small-primary.ts'
+import { drainReportCases } from './drain-report-cases.ts'
+import { DrainWorld } from './drain-world.ts'
 
 export interface DrainCases {
   readonly transport: Transport
@@ -19,37 +20,16 @@ export interface DrainCases {
 /** Adds the cases to a suite. */
 export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): void {
   const { transport, moves, tls, rounds, seed } = cases
-  let primary: SmallPrimary
+  const world = new DrainWorld({ transport, ...(tls && { tls }) })
+  const { primary } = world
+  const newClient = () => world.client()
 
-  test.before(async () => {
-    primary = await new SmallPrimary(transport).open()
-  })
-
-  const start = (options: WorkerOptions = {}) => primary.start({ ...options, app: { ...(tls && { tls }), ...options.app } })
-  const newClient = () => new Client(primary.port, tls !== undefined)
-
-  /** Two workers: connections go to the first until it drains, then to the second. */
-  async function pair(options: WorkerOptions = {}): Promise<{ old: SmallWorker; young: SmallWorker; drain(spreadMs?: number): void }> {
-    const [old, young] = await Promise.all([start(options), start(options)])
-    primary.choose = () => old
-    return {
-      old,
-      young,
-      drain(spreadMs = 0) {
-        primary.choose = () => young
-        old.drain({ last: false, spreadMs })
-      },
-    }
-  }
-
-  async function end(...workers: SmallWorker[]): Promise<void> {
-    await Promise.all(workers.map((worker) => worker.kill()))
-  }
+  test.before(() => primary.open())
 
   test(
     moves ? 'an idle connection moves: its next request is answered elsewhere' : 'an idle connection on which nothing comes ends',
     async () => {
-      const { old, young, drain } = await pair()
+      const { old, young, drain, end } = await world.pair()
       const [client, silent] = [newClient(), newClient()]
       assert.is((await client.ask(get('/'))).pid, old.pid)
       await silent.ask(get('/'))
@@ -79,12 +59,12 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
       }
       assert.is(old.count('drained'), 1)
       for (const { wire } of [client, silent]) wire.destroy()
-      await end(old, young)
+      await end()
     },
   )
 
   test('a request under way when the drain begins is answered; then its connection moves or ends', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
+    const { old, young, drain, end } = await world.pair({ app: { listener: 'quick' } })
     const [held, begun] = [newClient(), newClient()]
     held.wire.write(get('/hold'))
     begun.wire.write(get('/stream'))
@@ -108,11 +88,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     }
     for (const { wire } of [held, begun]) wire.destroy()
     await old.untilMessage('drained')
-    await end(old, young)
+    await end()
   })
 
   test('pipelined requests that were read are all answered here', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
+    const { old, young, drain, end } = await world.pair({ app: { listener: 'quick' } })
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
@@ -127,11 +107,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     else await client.wire.untilEnd()
     client.wire.destroy()
     await old.untilMessage('drained')
-    await end(old, young)
+    await end()
   })
 
   test('pipelined requests that come during the drain are all answered', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
+    const { old, drain, end } = await world.pair({ app: { listener: 'quick' } })
     const client = newClient()
     client.wire.write(get('/hold'))
     await old.untilAppMessage('held /hold')
@@ -143,11 +123,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
     client.wire.destroy()
-    await end(old, young)
+    await end()
   })
 
   test('of pipelined requests only the last answer says that the connection ends', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'quick' } })
+    const { old, drain, end } = await world.pair({ app: { listener: 'quick' } })
     const [client, holder] = [newClient(), newClient()]
     holder.wire.write(get('/hold'))
     await old.untilAppMessage('held /hold')
@@ -159,11 +139,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     const text = await client.wire.untilText(/(\r\n\r\nok[\s\S]*){3}/)
     assert.is(text.match(/Connection: close/g)?.length ?? 0, moves ? 0 : 1)
     for (const { wire } of [client, holder]) wire.destroy()
-    await end(old, young)
+    await end()
   })
 
   test('a half-sent body is read to its end', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain, end } = await world.pair()
     const client = newClient()
     const head = 'POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n'
     client.wire.write(`${head}0123456789`)
@@ -174,11 +154,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
     await old.untilMessage('drained')
-    await end(old, young)
+    await end()
   })
 
   test('a half-sent body whose answer is already there is read to its end', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain, end } = await world.pair()
     const client = newClient()
     const answer = await client.ask('POST /early HTTP/1.1\r\nHost: test\r\nContent-Length: 20\r\n\r\n0123456789', 'early')
     assert.is(answer.pid, old.pid)
@@ -188,11 +168,11 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     client.wire.destroy()
     await old.untilMessage('drained')
-    await end(old, young)
+    await end()
   })
 
   test('a request whose head was half read is answered here', async () => {
-    const { old, young, drain } = await pair()
+    const { old, young, drain, end } = await world.pair()
     const client = newClient()
     await client.ask(get('/'))
     client.wire.text = ''
@@ -208,7 +188,7 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
     for (const { wire } of [client, other]) wire.destroy()
     await old.untilMessage('drained')
-    await end(old, young)
+    await end()
   })
 
   const odd: Record<string, string> = {
@@ -216,22 +196,38 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     'not canonical': 'GET / HTTP/1.1\r\nHost:test\r\nx:   y\r\n\r\n',
     'with an empty line behind it': `${get('/')}\r\n`,
   }
-  for (const [name, bytes] of Object.entries(odd)) {
-    test(`a connection whose last request is ${name} moves or ends as any other`, async () => {
-      const { old, young, drain } = await pair()
-      const client = newClient()
-      await client.ask(bytes, /\r\n\r\n(ok|[0-9a-f]{64})$/)
-      drain()
-      await old.untilMessage('drained')
-      if (moves) assert.is((await client.ask(get('/'))).pid, young.pid)
-      else await client.wire.untilEnd()
+
+  /** One worker drains with a connection of each kind. The connections have moved, and have the answer of another worker, or have ended. */
+  async function drainOdd(): Promise<{ young: string; answeredBy: Record<string, string> }> {
+    const { old, young, drain, end } = await world.pair()
+    const clients = Object.entries(odd).map(([name, bytes]) => ({ name, bytes, client: newClient() }))
+    await Promise.all(clients.map(({ client, bytes }) => client.ask(bytes, /\r\n\r\n(ok|[0-9a-f]{64})$/)))
+    drain()
+    await old.untilMessage('drained')
+    const answeredBy: Record<string, string> = {}
+    for (const { name, client } of clients) {
+      if (moves) answeredBy[name] = (await client.ask(get('/'))).pid
+      else {
+        await client.wire.untilEnd()
+        answeredBy[name] = 'no process'
+      }
       client.wire.destroy()
-      await end(old, young)
+    }
+    await end()
+    return { young: young.pid, answeredBy }
+  }
+
+  let drainedOdd: ReturnType<typeof drainOdd> | undefined
+  for (const name of Object.keys(odd)) {
+    test(`a connection whose last request is ${name} moves or ends as any other`, async () => {
+      drainedOdd ??= drainOdd()
+      const { young, answeredBy } = await drainedOdd
+      assert.is(answeredBy[name], moves ? young : 'no process')
     })
   }
 
   test('a connection that ends with its last response does not move', async () => {
-    const { old, young, drain } = await pair()
+    const { old, drain, end } = await world.pair()
     const asked = ['GET /hold HTTP/1.0\r\n\r\n', 'GET /hold HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n']
     const clients = asked.map((bytes) => newClient().write(bytes))
     await until(() => old.appMessages.length === asked.length, 10_000, 'all')
@@ -243,111 +239,15 @@ export function drainCases(test: ReturnType<typeof suite>, cases: DrainCases): v
     }
     await old.untilMessage('drained')
     assert.equal(primary.restsOf(old), [])
-    await end(old, young)
+    await end()
   })
 
-  test('requests during the drain are served; an empty worker reports it once, and once more when nothing may come', async () => {
-    const { old, young, drain } = await pair()
-    const client = newClient()
-    client.wire.write(get('/hold'))
-    await old.untilAppMessage('held /hold')
-    drain()
-    primary.choose = () => old
-    const late = newClient()
-    const answer = await late.ask(get('/'))
-    assert.is(answer.pid, old.pid)
-    assert.is(old.count('drained'), 0)
-    primary.choose = () => young
-    old.sendToApp('release')
-    await client.answer()
-    if (moves) assert.is((await late.ask(get('/'))).pid, young.pid)
-    for (const { wire } of [client, late]) wire.destroy()
-    await old.untilMessage('drained')
-    old.drain({ last: true, spreadMs: 0 })
-    await old.untilMessage('drained', 2)
-    old.send({ switchyard: 'leave' })
-    await old.exited
-    assert.is(old.process.signalCode, 'SIGTERM')
-    await end(young)
-  })
-
-  test('with tickets it waits for returning visitors before it reports that it is drained', async () => {
-    const routes = [{ name: '/*', match: {}, pool: 'web', ticket: { cookie: 'seat' } }]
-    for (const drainReturnMs of [300, 1000]) {
-      const { old, young, drain } = await pair({ routes, start: { drainReturnMs } })
-      const begun = performance.now()
-      drain()
-      await old.untilMessage('drained')
-      assert.ok(performance.now() - begun >= drainReturnMs - 10)
-      old.drain({ last: true, spreadMs: 0 })
-      await old.untilMessage('drained', 2)
-      await end(old, young)
-    }
-  })
-
-  test('without tickets it does not wait', async () => {
-    const { old, young, drain } = await pair({ start: { drainReturnMs: 60_000 } })
-    drain()
-    await old.untilMessage('drained')
-    await end(old, young)
-  })
-
-  test('a worker without a server is drained at once', async () => {
-    const worker = await start({ app: { none: true } })
-    await until(async () => {
-      worker.drain({ last: false, spreadMs: 5000 })
-      return worker.count('drained') > 0
-    })
-    const before = worker.count('drained')
-    worker.drain({ last: true, spreadMs: 5000 })
-    await until(() => worker.count('drained') > before)
-    await end(worker)
-  })
-
-  test('connections of a server without HTTP stay until they end', async () => {
-    const { old, young, drain } = await pair({ app: { net: true } })
-    const client = new Client(primary.port)
-    await client.ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'Host: a')
-    drain()
-    await client.ask('more', 'more')
-    assert.is(old.count('drained'), 0)
-    client.wire.destroy()
-    await old.untilMessage('drained')
-    await end(old, young)
-  })
-
-  test('the app’s listener is called once, and the worker exits after it', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'held' } })
-    drain()
-    await old.untilAppMessage('drains')
-    await old.untilMessage('drained')
-    old.drain({ last: true, spreadMs: 0 })
-    old.drain({ last: true, spreadMs: 0 })
-    const client = newClient()
-    primary.choose = () => old
-    await client.ask(get('/'))
-    client.wire.destroy()
-    assert.is(old.count('drained'), 1)
-    old.sendToApp('release')
-    await old.untilMessage('drained', 2)
-    assert.equal(old.appMessages, ['drains', 'has drained'])
-    await end(old, young)
-  })
-
-  test('an error of the app’s listener is logged, and has no other effect', async () => {
-    const { old, young, drain } = await pair({ app: { listener: 'throws' } })
-    drain()
-    old.drain({ last: true, spreadMs: 0 })
-    await old.untilMessage('drained')
-    await until(() => old.notices.some((notice) => /^onDrain: Error: not now\n/.test(notice)))
-    await old.untilMessage('drained', 2)
-    await end(old, young)
-  })
+  drainReportCases(test, world, moves)
 
   test(
     `no request is lost while worker after worker drains (seed ${seed}, ${rounds} rounds)`,
     async () => {
-      const { answers, moved, faults } = await drainRace(primary, { tls, rounds, seed })
+      const { answers, moved, faults } = await drainRace(world, { rounds, seed })
       assert.equal(faults, [])
       assert.ok(answers > rounds)
       assert.is(moved > 0, moves)

@@ -4,10 +4,9 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { seededRandom } from '../../../../test/support/random.ts'
 import { until } from '../../../../test/support/until.ts'
-import type { SmallPrimary } from './small-primary.ts'
+import type { DrainWorld } from './drain-world.ts'
 
 export interface RaceOptions {
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
   /** Number of workers that drain. */
   readonly rounds: number
   readonly seed: number
@@ -27,11 +26,11 @@ const ANSWERS_A_ROUND = 50
 const ENOUGH_FAULTS = 5
 
 /** Runs to the end, or until there are faults. */
-export async function drainRace(primary: SmallPrimary, { tls, rounds, seed }: RaceOptions): Promise<RaceTotals> {
+export async function drainRace(world: DrainWorld, { rounds, seed }: RaceOptions): Promise<RaceTotals> {
   const random = seededRandom(seed)
   const totals: RaceTotals = { answers: 0, moved: 0, faults: [] }
-  const start = () => primary.start({ app: { ...(tls && { tls }) } })
-  let current = await start()
+  const { primary, tls } = world
+  let current = await world.start()
   let over = false
   primary.choose = () => current
 
@@ -76,7 +75,7 @@ export async function drainRace(primary: SmallPrimary, { tls, rounds, seed }: Ra
 
   const clients = Array.from({ length: CLIENTS }, client)
   for (let round = 0; round < rounds && totals.faults.length === 0; round++) {
-    const [old, next] = [current, await start()]
+    const [old, next] = [current, await (round < rounds - 1 ? world.start() : world.young())]
     await new Promise((resolve) => setTimeout(resolve, random() * PAUSE_MS))
     current = next
     await primary.retire(old)
@@ -85,6 +84,5 @@ export async function drainRace(primary: SmallPrimary, { tls, rounds, seed }: Ra
   }
   over = true
   await Promise.all(clients)
-  await current.kill()
   return totals
 }

@@ -11,6 +11,7 @@ import { atSuiteEnd } from '../../../../test/suite.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
 import { type Choose, Forwarder, type ForwarderOptions } from '../../src/forward/forwarder.ts'
 import { FieldLimit } from '../../src/server/field-limit.ts'
+import { Wire } from './wire.ts'
 
 export const TOKEN = 'a-token-that-is-hard-to-guess-0123456789'
 
@@ -72,6 +73,20 @@ export async function startPair(options: PairOptions): Promise<Pair> {
   forwardAll(near, forwarder, (failed) => pair.choose(failed))
   atSuiteEnd(() => pair.stop())
   return pair
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** A pair whose app is one handler of requests. */
+export function pairOf(handler: Handler, options: Omit<PairOptions, 'app'> = {}): Promise<Pair> {
+  return startPair({ ...options, app: (server) => void server.on('request', handler) })
+}
+
+/** One request on its own connection; resolves when its head was answered. */
+export async function oneRequest({ port }: Pair): Promise<void> {
+  const wire = new Wire(port).write('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+  await wire.untilText('\r\n\r\n')
+  wire.destroy()
 }
 
 /** A folder of mode 0700 for private sockets; its paths must stay short. */
