@@ -1,15 +1,16 @@
 // Finding the files that workers load after a deployment has deleted the release that the primary was started from.
 
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { spawnLogged } from '../../../../test/support/spawn.ts'
 import { releaseFiles } from '../../src/system/release-files.ts'
 
 const test = suite('release files')
-const DIST = fileURLToPath(new URL('../../dist', import.meta.url))
+const SOURCE = fileURLToPath(new URL('../../src/system/release-files.ts', import.meta.url))
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'releases-')))
 atSuiteEnd(() => rmSync(folder, { recursive: true }))
 
@@ -31,7 +32,13 @@ function makeRelease(name: string): string {
   const release = join(folder, name)
   const balancer = join(release, 'node_modules', '@switchyard', 'balancer')
   mkdirSync(join(balancer, 'bin'), { recursive: true })
-  cpSync(join(DIST, 'system'), join(balancer, 'dist', 'system'), { recursive: true })
+  buildSync({
+    entryPoints: [SOURCE],
+    outfile: join(balancer, 'dist/system/release-files.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+  })
   writeFileSync(join(balancer, 'dist', 'index.js'), '')
   writeFileSync(
     join(balancer, 'package.json'),
