@@ -64,6 +64,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['admin'],
     ['dashboard'],
     ['control'],
+    ['doctor'],
     ['cli'],
     ['', /^index\.ts$/],
   ],

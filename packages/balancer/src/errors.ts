@@ -14,6 +14,8 @@ export const errorCodes = {
   ERR_NOTHING_TO_ROLL_BACK: { exitCode: 9, meaning: 'No reload has succeeded since the start, or the last one was rolled back already.' },
   ERR_UPGRADE_FAILED: { exitCode: 10, meaning: 'The new primary did not start. The old primary keeps serving.' },
   ERR_CONTROL: { exitCode: 11, meaning: "The control socket can't be used, or another balancer answers on it." },
+  ERR_NODE_VERSION: { exitCode: 14, meaning: 'This version of Node is too old for the balancer.' },
+  ERR_SETUP: { exitCode: 15, meaning: "'balancer doctor' has found a fault." },
   ERR_UNKNOWN_SEAT: { exitCode: 2, meaning: 'The pool or slot does not exist.' },
 } as const
 

@@ -15,6 +15,9 @@ const sources = readdirSync(folder)
 const FLAGS = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti']
 const LIBRARIES = ['-nodefaultlibs', '-lc', '-lgcc', `-Wl,--version-script=${join(folder, 'exports.map')}`]
 
+/** A compilation takes seconds. */
+const TIMEOUT_MS = 300_000
+
 /** Where a module that this file has built belongs. */
 export const target = resolve(folder, '..', 'build', 'handoff.node')
 
@@ -36,6 +39,7 @@ export function build({ file = target, compiler = compilerOf() } = {}) {
   const units = sources.filter((source) => source.endsWith('.cc'))
   const { status, stderr, error } = spawnSync(compiler, [...FLAGS, `-I${headers()}`, ...units, ...LIBRARIES, '-o', fresh], {
     encoding: 'utf8',
+    timeout: TIMEOUT_MS,
   })
   if (status !== 0) {
     rmSync(fresh, { force: true })

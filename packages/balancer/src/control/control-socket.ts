@@ -72,18 +72,21 @@ function preparePrivateFolder(folder: string): boolean {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw refusal(`the folder of the control socket can't be made: ${messageOf(error)}`, error)
   }
-  const stats = statSync(folder, { throwIfNoEntry: false })
-  if (stats === undefined) return false
-  if (!stats.isDirectory()) throw refusal(`the control socket needs a folder, and ${folder} is not a folder`)
-  // The owner of a link counts too: another user could point it anywhere.
-  const user = process.getuid?.()
-  if (stats.uid !== user || lstatSync(folder).uid !== user)
-    throw refusal(`the folder of the control socket belongs to another user: ${folder}`)
-  if ((stats.mode & 0o077) !== 0)
-    throw refusal(
-      `other users may enter the folder of the control socket (its mode is ${(stats.mode & 0o777).toString(8)}, not 700): ${folder}`,
-    )
+  const fault = folderFault(folder)
+  if (fault !== undefined) throw refusal(fault)
   return false
+}
+
+/** Why the control socket can't be in the folder; undefined: it can, or there is no such folder. `user`: the id of the user that opens it. */
+export function folderFault(folder: string, user = process.getuid?.()): string | undefined {
+  const stats = statSync(folder, { throwIfNoEntry: false })
+  if (stats === undefined) return undefined
+  if (!stats.isDirectory()) return `the control socket needs a folder, and ${folder} is not a folder`
+  // The owner of a link counts too: another user could point it anywhere.
+  if (stats.uid !== user || lstatSync(folder).uid !== user) return `the folder of the control socket belongs to another user: ${folder}`
+  if ((stats.mode & 0o077) !== 0)
+    return `other users may enter the folder of the control socket (its mode is ${(stats.mode & 0o777).toString(8)}, not 700): ${folder}`
+  return undefined
 }
 
 /** `listen` binds synchronously, so the umask applies to the socket only. */

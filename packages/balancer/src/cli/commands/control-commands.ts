@@ -125,7 +125,7 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   addExamples(logs, ['balancer logs', 'balancer logs -f web', 'balancer logs -n 200 web/0', 'balancer logs -f --json'])
 }
 
-function addExitCodes(command: Command, ...lines: readonly string[]): void {
+export function addExitCodes(command: Command, ...lines: readonly string[]): void {
   command.addHelpText('after', `\nExit codes:\n${lines.map((line) => `  ${line}`).join('\n')}`)
 }
 

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../../config/listen-options.ts'
 import { type CliIo, ownVersion } from '../io.ts'
 import { LOG_LEVELS } from '../log-level.ts'
-import { addControlCommands } from './control-commands.ts'
+import { addControlCommands, addExitCodes } from './control-commands.ts'
 
 /** `appArgs`: the arguments after `--`. The command that runs sets the exit code in `outcome`. */
 export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { exitCode: number }): Command {
@@ -65,6 +65,25 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       outcome.exitCode = await check(options, io)
     })
   addExamples(checkCommand, ['balancer check', 'balancer check --config production.config.ts'])
+
+  const doctorCommand = program
+    .command('doctor')
+    .description('print what could keep a balancer from working on this machine, and what to do')
+    .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
+    .option('--environment <file>', 'file of environment variables for the config')
+    .option('--build', 'compile the native module first, with the compiler of this machine')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      refuseAppArgs(doctorCommand, appArgs)
+      const { doctor } = await import('./doctor.ts')
+      outcome.exitCode = await doctor(options, io)
+    })
+  addExitCodes(doctorCommand, '0   there is no fault; there may be warnings', '15  there is a fault')
+  addExamples(doctorCommand, [
+    'balancer doctor',
+    'balancer doctor --build',
+    'balancer doctor --config production.config.ts --json | jq \'.checks[] | select(.state != "ok")\'',
+  ])
 
   const explainCommand = program
     .command('explain')

@@ -1,9 +1,8 @@
 // Finds balancers of this user that run already, so that a start that fails because of one can name it in its error.
 
 import { resolve } from 'node:path'
-import { ControlClient } from '../../control/control-client.ts'
 import { controlPathsOf, controlSocketsOf } from '../../control/control-path.ts'
-import type { ControlStatus } from '../../control/control-protocol.ts'
+import { nameOfPrimary, primaryOn, type RunningPrimary } from '../../control/running-primary.ts'
 import { BalancerError } from '../../errors.ts'
 import type { CliIo } from '../io.ts'
 
@@ -11,13 +10,6 @@ export interface Start {
   readonly config?: string | undefined
   readonly control?: string | false | undefined
 }
-
-interface Running {
-  readonly path: string
-  readonly status: Pick<ControlStatus, 'name' | 'pid' | 'addresses'>
-}
-
-const ANSWER_TIMEOUT_MS = 1_000
 
 /** Adds the name of the balancer that uses the port or control socket, and what to do about it. Other errors are returned unchanged. */
 export async function withRunning(error: unknown, { config, control }: Start, io: Pick<CliIo, 'cwd' | 'env'>): Promise<unknown> {
@@ -28,7 +20,7 @@ export async function withRunning(error: unknown, { config, control }: Start, io
   const port = takenPort(error.message)
   if (port === undefined && error.code !== 'ERR_CONTROL') return error
   const paths = error.code === 'ERR_CONTROL' ? named : [...new Set([...named, ...own, ...controlSocketsOf(io.env)])]
-  const running = await Promise.all(paths.map(ask))
+  const running = await Promise.all(paths.map(primaryOn))
   const found = running.find(
     (one) => one !== undefined && (port === undefined || one.status.addresses.some((address) => address.endsWith(`:${port}`))),
   )
@@ -39,40 +31,20 @@ export async function withRunning(error: unknown, { config, control }: Start, io
 
 /** `balancer 'shop' (pid 123)`; undefined: no balancer answers on the path. */
 export async function nameOfRunning(path: string): Promise<string | undefined> {
-  const found = await ask(path)
-  return found && nameOf(found)
+  const found = await primaryOn(path)
+  return found && nameOfPrimary(found)
 }
 
-function adviceOn(running: Running, isFoundHere: boolean): string {
+function adviceOn(running: RunningPrimary, isFoundHere: boolean): string {
   const which = isFoundHere ? '' : ` --control ${running.path}`
   return (
-    `${nameOf(running)} runs already and uses it. To load new code: 'balancer reload${which}'; ` +
+    `${nameOfPrimary(running)} runs already and uses it. To load new code: 'balancer reload${which}'; ` +
     `to stop it: 'balancer stop${which}'; to replace it without closing the port: 'balancer upgrade${which}'`
   )
-}
-
-function nameOf({ status: { name, pid } }: Running): string {
-  return `balancer '${name}' (pid ${pid})`
 }
 
 /** The port of an address in use, from the balancer's message or from Node's EADDRINUSE in the app's output. */
 function takenPort(message: string): string | undefined {
   const [, fromBalancer, fromNode] = /:(\d+) is in use|EADDRINUSE[^\n]*?:(\d+)\b(?!:)/.exec(message) ?? []
   return fromBalancer ?? fromNode
-}
-
-async function ask(path: string): Promise<Running | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((done) => {
-    timer = setTimeout(() => done(undefined), ANSWER_TIMEOUT_MS)
-  })
-  try {
-    const status = await Promise.race([new ControlClient(path).status(), late])
-    return status && { path, status }
-  } catch {
-    // No server listens, or it is not a balancer.
-    return undefined
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -27,7 +27,21 @@ const thisMachine: CpuSource = {
 
 /** The number of workers that `'max'` stands for: usable cores, limited by the cgroup's quota (v2 and v1, rounded up), at least 1. */
 export function usableCpus(source: CpuSource = thisMachine): number {
-  const quotas = [source.parallelism()]
+  const { cores, quota = cores } = coreLimits(source)
+  return Math.max(1, Math.min(cores, Math.ceil(quota)))
+}
+
+/** What limits the cores of this process. */
+export interface CoreLimits {
+  /** Cores on which the scheduler may run it. */
+  readonly cores: number
+  /** Cores that the cgroup allows, such as 0.5. undefined: no limit. */
+  readonly quota: number | undefined
+}
+
+/** The lowest quota of the process's cgroup and its parents. */
+export function coreLimits(source: CpuSource = thisMachine): CoreLimits {
+  const quotas: number[] = []
   for (const line of (source.read('/proc/self/cgroup') ?? '').split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
     if (controllers === undefined || path === undefined) continue
@@ -38,10 +52,10 @@ export function usableCpus(source: CpuSource = thisMachine): number {
           : controllers.split(',').includes('cpu')
             ? quotaOfVersion1(source, controllers, folder)
             : undefined
-      if (quota !== undefined) quotas.push(Math.ceil(quota))
+      if (quota !== undefined) quotas.push(quota)
     }
   }
-  return Math.max(1, Math.min(...quotas))
+  return { cores: source.parallelism(), quota: quotas.length === 0 ? undefined : Math.min(...quotas) }
 }
 
 /** Every parent group limits the process too. Of a path outside the cgroup namespace only the root can be read. */

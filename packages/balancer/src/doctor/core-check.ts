@@ -1,0 +1,38 @@
+// Checks the cores that this process may use. In a container a quota below one core stops all processes for a part of each period.
+
+import { type CoreLimits, coreLimits, usableCpus } from '../config/pool/cpus.ts'
+import type { Settings } from '../settings.ts'
+import type { Check } from './check.ts'
+
+export interface CoreSource {
+  readonly limits: CoreLimits
+  /** Workers of `'max'`. */
+  readonly usable: number
+}
+
+const NAME = 'cores'
+
+export function checkCores(
+  pools: Settings['pools'] | undefined,
+  { limits: { cores, quota }, usable }: CoreSource = { limits: coreLimits(), usable: usableCpus() },
+): Check {
+  const workers = pools === undefined ? `'max' stands for ${usable}` : pools.map((pool) => `${pool.name} ${pool.workers}`).join(', ')
+  const found = `${amount(cores)}${quota === undefined || quota >= cores ? '' : `, of which the cgroup allows ${rounded(quota)}`}; workers: ${workers}`
+  if (quota !== undefined && quota < 1)
+    return {
+      name: NAME,
+      state: 'warning',
+      found: `the cgroup allows ${rounded(quota)} of a core for the primary and its workers together, so the kernel stops all of them for a part of every 100 ms; workers: ${workers}`,
+      advice:
+        'Give the container at least one core: docker run --cpus 2, resources.limits.cpu in Kubernetes, CPUQuota= of a service. Or remove the limit, and use a share (requests.cpu, CPUWeight=) instead.',
+    }
+  return { name: NAME, state: 'ok', found }
+}
+
+function amount(cores: number): string {
+  return cores === 1 ? '1 core' : `${cores} cores`
+}
+
+function rounded(quota: number): string {
+  return String(Math.round(quota * 100) / 100)
+}
