@@ -1,8 +1,8 @@
 // Checks the control socket: which balancer answers on it, or whether a start could open it.
 
-import { accessSync, constants, lstatSync, type Stats } from 'node:fs'
+import { lstatSync, mkdtempSync, rmdirSync, type Stats, statSync } from 'node:fs'
 import { connect } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { folderFault } from '../control/control-socket.ts'
 import { nameOfPrimary, type RunningPrimary } from '../control/running-primary.ts'
@@ -44,7 +44,7 @@ export async function checkControl({ path, isNamed, running, user = process.getu
       return bad(fault, `Run 'chmod 700 ${folder}' if the folder is yours, or name a path in a private folder with --control.`)
     const stats = lstatSync(path, { throwIfNoEntry: false })
     if (stats === undefined) {
-      accessSync(existingFolder(folder), constants.W_OK | constants.X_OK)
+      makeAndRemove(existingFolder(folder))
       return { name: NAME, state: 'ok', found: `no balancer runs here; a start makes ${path}` }
     }
     return await checkExisting(path, stats, user, bad)
@@ -81,7 +81,12 @@ async function checkExisting(
 
 /** The folder, or the one in which a start makes it. */
 function existingFolder(folder: string): string {
-  return lstatSync(folder, { throwIfNoEntry: false }) === undefined ? dirname(folder) : folder
+  return statSync(folder, { throwIfNoEntry: false }) === undefined ? dirname(folder) : folder
+}
+
+/** Throws the system's error if nothing can be made in the folder. */
+function makeAndRemove(folder: string): void {
+  rmdirSync(mkdtempSync(join(folder, '.doctor-')))
 }
 
 function probe(path: string): Promise<'listens' | 'refused' | 'denied'> {

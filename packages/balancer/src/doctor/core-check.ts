@@ -1,21 +1,15 @@
 // Checks the cores that this process may use. In a container a quota below one core stops all processes for a part of each period.
 
-import { type CoreLimits, coreLimits, usableCpus } from '../config/pool/cpus.ts'
+import { type CpuSource, coreLimits, usableCpus } from '../config/pool/cpus.ts'
 import type { Settings } from '../settings.ts'
 import type { Check } from './check.ts'
 
-export interface CoreSource {
-  readonly limits: CoreLimits
-  /** Workers of `'max'`. */
-  readonly usable: number
-}
-
 const NAME = 'cores'
 
-export function checkCores(
-  pools: Settings['pools'] | undefined,
-  { limits: { cores, quota }, usable }: CoreSource = { limits: coreLimits(), usable: usableCpus() },
-): Check {
+/** `source`: left out, this process. */
+export function checkCores(pools: Settings['pools'] | undefined, source?: CpuSource): Check {
+  const { cores, quota } = coreLimits(source)
+  const usable = usableCpus(source)
   const workers = pools === undefined ? `'max' stands for ${usable}` : pools.map((pool) => `${pool.name} ${pool.workers}`).join(', ')
   const found = `${amount(cores)}${quota === undefined || quota >= cores ? '' : `, of which the cgroup allows ${rounded(quota)}`}; workers: ${workers}`
   if (quota !== undefined && quota < 1)

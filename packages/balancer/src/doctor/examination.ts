@@ -1,21 +1,23 @@
 // All checks of `balancer doctor`, in the order in which they are printed.
 
 import { dirname } from 'node:path'
+import { cpuSourceOf } from '../config/pool/cpus.ts'
 import { controlPathsOf, defaultControlPath, type Place } from '../control/control-path.ts'
-import { primaryOn, type RunningPrimary } from '../control/running-primary.ts'
+import { nameOfPrimary, primaryOn, type RunningPrimary } from '../control/running-primary.ts'
 import type { Settings } from '../settings.ts'
+import { socketBases } from '../supervisor/private-sockets/socket-bases.ts'
 import { checkAddresses } from './address-check.ts'
 import { checkBacklog } from './backlog-check.ts'
 import type { Check } from './check.ts'
 import { type ConfigSource, checkConfig } from './config-check.ts'
 import { checkControl } from './control-check.ts'
 import { checkCores } from './core-check.ts'
-import { checkDescriptors } from './descriptor-check.ts'
+import { checkDescriptors, readLimits } from './descriptor-check.ts'
 import { checkMemory } from './memory-check.ts'
 import { checkNative, thisSystem } from './native-check.ts'
 import { checkNode } from './node-check.ts'
 import { checkRedis } from './redis-check.ts'
-import { checkTemporary, temporaryBases } from './temporary-check.ts'
+import { checkTemporary } from './temporary-check.ts'
 
 export interface ExaminationOptions {
   readonly config: ConfigSource
@@ -38,16 +40,23 @@ export async function examine({ config, folder, env }: ExaminationOptions): Prom
   return [
     checkNode(),
     checkNative(env, await thisSystem()),
-    checkCores(settings?.pools),
+    checkCores(settings?.pools, running && cpuSourceOf(running.status.pid)),
     checkMemory(settings?.pools),
-    checkDescriptors(settings),
-    checkTemporary({ bases: temporaryBases(env), isShared: hasOtherUsers(settings) }),
+    descriptorsOf(settings, running),
+    checkTemporary({ bases: socketBases(env), isShared: hasOtherUsers(settings) }),
     configCheck,
     isFaulty ? unchecked('addresses') : await addressesOf(settings, running),
     checkBacklog(settings?.listen),
     await checkControl({ path, isNamed: control !== undefined, running }),
     ...(settings === undefined ? (isFaulty ? [unchecked('redis')] : []) : [await checkRedis(settings.sessions)]),
   ]
+}
+
+function descriptorsOf(settings: Settings | undefined, running: RunningPrimary | undefined): Check {
+  const limits = running && readLimits(running.status.pid)
+  return running === undefined || limits === undefined
+    ? checkDescriptors(settings)
+    : checkDescriptors(settings, limits, nameOfPrimary(running))
 }
 
 function addressesOf(settings: Settings | undefined, running: RunningPrimary | undefined): Promise<Check> {

@@ -3,11 +3,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PrivateRoot } from '../supervisor/private-sockets/private-root.ts'
-import { baseFault, socketBases } from '../supervisor/private-sockets/socket-bases.ts'
+import { baseFault } from '../supervisor/private-sockets/socket-bases.ts'
 import type { Check } from './check.ts'
 
 export interface TemporaryCheckOptions {
-  /** The best first. */
+  /** Folders in which the sockets may be, the best first. */
   readonly bases: readonly string[]
   /** Do workers run as other users? */
   readonly isShared: boolean
@@ -24,10 +24,6 @@ export interface Trial {
 const NAME = 'temporary folder'
 /** At least one block of a file system. */
 const FILE_BYTES = 65_536
-
-export function temporaryBases(env: NodeJS.ProcessEnv): string[] {
-  return socketBases(env)
-}
 
 export function checkTemporary({ bases, isShared, tryBase = makeAndRemove }: TemporaryCheckOptions): Check {
   const [first = ''] = bases

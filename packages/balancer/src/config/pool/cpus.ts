@@ -25,6 +25,11 @@ const thisMachine: CpuSource = {
   },
 }
 
+/** What limits another process of this machine. */
+export function cpuSourceOf(pid: number): CpuSource {
+  return { ...thisMachine, read: (path) => thisMachine.read(path === '/proc/self/cgroup' ? `/proc/${pid}/cgroup` : path) }
+}
+
 /** The number of workers that `'max'` stands for: usable cores, limited by the cgroup's quota (v2 and v1, rounded up), at least 1. */
 export function usableCpus(source: CpuSource = thisMachine): number {
   const { cores, quota = cores } = coreLimits(source)
