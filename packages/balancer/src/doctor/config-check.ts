@@ -46,6 +46,6 @@ export async function checkConfig({ file, read }: ConfigSource, timeoutMs = READ
 
 function adviceFor(error: unknown, file: string): string {
   if (!(error instanceof BalancerError)) return `Look for something in ${file} that waits without an end.`
-  if (error.code === 'ERR_APP_NOT_FOUND') return "Correct the path in 'app', or build the app first."
-  return "Correct the faults, and run 'balancer check'. docs/configuration.md has every option."
+  if (error.code === 'ERR_APP_NOT_FOUND') return "Correct the path of 'app', or build the app first."
+  return "Correct the config. 'balancer check' reads it again."
 }

@@ -1,5 +1,6 @@
 // `balancer doctor --build`: compiles the native module from the sources in the package, with the machine's compiler.
 
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Check } from './check.ts'
 
@@ -24,6 +25,9 @@ export async function buildNative(builder?: Builder): Promise<Check> {
     return { name: NAME, state: 'fault', found: `the native module can't be compiled: ${reason}`, advice: adviceFor(reason) }
   const startMs = performance.now()
   try {
+    // A compiler takes its time before it fails to write.
+    mkdirSync(dirname(target), { recursive: true })
+    accessSync(dirname(target), constants.W_OK)
     const output = build()
     if (output === undefined) {
       const seconds = Math.max(1, Math.round((performance.now() - startMs) / 1000))
@@ -36,7 +40,7 @@ export async function buildNative(builder?: Builder): Promise<Check> {
     return { name: NAME, state: 'fault', found: ['the compiler failed:', ...shown].join('\n'), advice }
   } catch (error) {
     const found = `the native module can't be written to ${target}: ${(error as Error).message}`
-    return { name: NAME, state: 'fault', found, advice: `Run the command as the user that may write to ${dirname(target)}.` }
+    return { name: NAME, state: 'fault', found, advice: `Run the command as a user that may write to ${dirname(target)}.` }
   }
 }
 

@@ -1,7 +1,10 @@
 // The check of the native module on systems that are given as values, and its compilation by a builder that does nothing.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { NativeMissing } from '@switchyard/handoff'
-import { assert, suite } from '../../../../test/suite.ts'
+import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { buildNative } from '../../src/doctor/native-build.ts'
 import { checkNative, type NativeSource } from '../../src/doctor/native-check.ts'
 
@@ -64,12 +67,14 @@ test('a file of another version', () => {
   assert.match(advice ?? '', /in the same version/)
 })
 
-const target = '/srv/build/handoff.node'
+const folder = mkdtempSync(join(tmpdir(), 'build-'))
+atSuiteEnd(() => rmSync(folder, { recursive: true }))
+const target = join(folder, 'build', 'handoff.node')
 
 test('a compilation says where the file is', async () => {
   const check = await buildNative({ target, reasonAgainst: () => undefined, build: () => undefined })
   assert.is(check.state, 'ok')
-  assert.match(check.found, /compiled in 1 s and written to \/srv\/build\/handoff\.node/)
+  assert.match(check.found, /compiled in 1 s and written to .*\/build\/handoff\.node$/)
 })
 
 test('a compilation says what is missing', async () => {
@@ -87,13 +92,13 @@ test('a failed compilation shows the first lines of the compiler', async () => {
   assert.match(check.found, /^the compiler failed:\nerror 0\n[\s\S]*error 11\nand 18 more lines$/)
 })
 
-test('a folder that may not be written to', async () => {
-  const build = (): never => {
-    throw new Error('EACCES: permission denied')
-  }
-  const check = await buildNative({ target, reasonAgainst: () => undefined, build })
+test('a folder that cannot be written to is found before the compiler runs', async () => {
+  writeFileSync(join(folder, 'file'), '')
+  const build = () => assert.unreachable('compiled') as never
+  const check = await buildNative({ target: join(folder, 'file', 'handoff.node'), reasonAgainst: () => undefined, build })
   assert.is(check.state, 'fault')
-  assert.match(check.advice ?? '', /the user that may write to \/srv\/build\./)
+  assert.match(check.found, /can't be written to .*file\/handoff\.node: E/)
+  assert.match(check.advice ?? '', /a user that may write to .*file\.$/)
 })
 
 test.run()

@@ -24,7 +24,7 @@ const LABELS = { ok: 'ok', warning: 'WARNING', fault: 'FAULT' } as const
 
 /** Resolves with 0 if there is no fault, otherwise with the exit code of ERR_SETUP. */
 export async function doctor({ config, environment, json, build }: DoctorOptions, io: CliIo): Promise<number> {
-  if (build === true) io.stderr.write('compiling the native module, which takes a minute at most on most machines…\n')
+  if (build === true) io.stderr.write('compiling the native module; this can take a minute…\n')
   const built = build === true ? [await buildNative()] : []
   const file = config === undefined ? findConfig(io.cwd) : resolve(io.cwd, config)
   const source = { file, read: () => readSettings({ config, environment }, io) }
