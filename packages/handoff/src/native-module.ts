@@ -162,10 +162,15 @@ export function load(files: readonly string[]): Native | Error {
       return module
     } catch (error) {
       if (error instanceof LayoutMismatch) fault ??= error
-      else fault ??= new NativeMissing(`${file} does not load: ${(error as Error).message.split('\n')[0]}`, file, error)
+      else fault ??= new NativeMissing(`${file} does not load: ${reasonOf(error as Error, file)}`, file, error)
     }
   }
   if (fault !== undefined) return fault
   if (process.platform !== 'linux') return new NativeMissing(`the native module is for Linux, and this is ${process.platform}`)
   return new NativeMissing(`there is no native module for this system (${process.platform} ${process.arch})`)
+}
+
+/** The first line of the loader's message, which may begin with the file. */
+function reasonOf({ message }: Error, file: string): string {
+  return (message.split('\n')[0] as string).replace(`${file}: `, '')
 }
