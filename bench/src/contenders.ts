@@ -52,6 +52,8 @@ export interface SessionContender extends Contender {
   readonly usesRedis: boolean
   /** It has a near cache: reading a session again must send nothing to Redis. */
   readonly keepsNear?: boolean
+  /** How long the writes of a turn may stay unseen; left out: 10 s. */
+  readonly knownMs?: number
 }
 
 const WORKERS = 2
