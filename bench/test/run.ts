@@ -38,6 +38,15 @@ function hasAnswers(run: LoggedChild): boolean {
   return !/no answers|the load gave no report/.test(run.output())
 }
 
+/** Starts a run when it is first asked for. */
+export function once(begin: () => LoggedChild): () => LoggedChild {
+  let run: LoggedChild | undefined
+  return () => {
+    run ??= begin()
+    return run
+  }
+}
+
 /** The JSON that it prints, once it has ended well. */
 export async function dataOf<T>(run: LoggedChild): Promise<T> {
   const { code } = await run.ended
