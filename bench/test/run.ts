@@ -15,7 +15,12 @@ export function start(...args: string[]): LoggedChild {
 }
 
 export function startWith(fixture: string, ...args: string[]): LoggedChild {
-  return start('--contenders', fileURLToPath(new URL(`fixtures/${fixture}.js`, import.meta.url)), '--load', 'autocannon', ...args)
+  return start('--contenders', fixtureFile(fixture), '--load', 'autocannon', ...args)
+}
+
+/** A module with contenders. */
+export function fixtureFile(name: string): string {
+  return fileURLToPath(new URL(`fixtures/${name}.js`, import.meta.url))
 }
 
 /**

@@ -5,9 +5,10 @@ import { sessionContenders } from '../src/contenders.ts'
 import { readOptions } from '../src/options.ts'
 import type { Verdict } from '../src/report.ts'
 import { type SessionRow, sessionRows, sessionTable, sessionVerdicts } from '../src/session-report.ts'
-import { CONNECT_REDIS, sessionScenarios, VISITORS } from '../src/session-scenarios.ts'
+import { CONNECT_REDIS, VISITORS } from '../src/session-scenarios.ts'
 import type { SessionSample } from '../src/sessions.ts'
-import { dataOf, measured, start, startWith } from './run.ts'
+import { contenders as readers } from './fixtures/readers.js'
+import { dataOf, fixtureFile, measured, start, startWith } from './run.ts'
 
 const test = suite('bench sessions', { timeoutMs: 60_000 })
 
@@ -71,19 +72,41 @@ test('the run has scenarios of its own', async () => {
   )
 })
 
-test('all contenders are measured in both scenarios, and every target has its verdict', async () => {
-  const run = await measured((...turns) => start('--sessions', '--no-trial', '--json', ...turns))
-  const { rows, verdicts, samples } = await dataOf<{ rows: SessionRow[]; verdicts: Verdict[]; samples: SessionSample[] }>(run)
-  const names = sessionContenders.map(({ name }) => name)
+interface Data {
+  readonly rows: SessionRow[]
+  readonly verdicts: Verdict[]
+  readonly samples: SessionSample[]
+}
+
+function measuredIn(scenario: string, ...args: string[]): Promise<Data> {
+  const run = measured((...turns) => start('--sessions', '--no-trial', '--json', '--only', scenario, ...args, ...turns))
+  return run.then((one) => dataOf<Data>(one))
+}
+
+test('all contenders are measured while they read and write, and every target has its verdict', async () => {
+  const { rows, verdicts, samples } = await measuredIn('read-write')
   assert.equal(
     rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
-    sessionScenarios.flatMap(({ name }) => names.map((contender) => `${name} ${contender}`)),
+    sessionContenders.map(({ name }) => `read-write ${name}`),
   )
   assertRoundTrips(rows, samples, 'redis, no near cache', 3)
   assertRoundTrips(rows, samples, CONNECT_REDIS, 2)
   assert.equal(
     verdicts.map(({ contender }) => contender),
-    ['embedded', 'redis, no near cache', 'redis, near cache', 'redis, near cache'],
+    ['embedded', 'redis, no near cache', 'redis, near cache'],
+  )
+})
+
+test('contenders are measured while they only read, and the target has its verdict', async () => {
+  const { rows, verdicts, samples } = await measuredIn('read', '--contenders', fixtureFile('readers'))
+  assert.equal(
+    rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
+    readers.map(({ name }) => `read ${name}`),
+  )
+  assertRoundTrips(rows, samples, CONNECT_REDIS, 2)
+  assert.equal(
+    verdicts.map(({ contender }) => contender),
+    ['redis, near cache'],
   )
 })
 
