@@ -10,8 +10,8 @@ import { placesOfSessions, SessionBalancers } from './support/session-balancers.
 const test = suite('sessions, concurrency', { timeoutMs: 60_000 })
 
 const CLIENTS = 64
-const INCREMENTS = 32
-const ROUNDS = 500
+const INCREMENTS = 12
+const ROUNDS = 100
 const FEW_ROUNDS = 50
 const SEED = 1
 

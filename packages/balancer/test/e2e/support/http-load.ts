@@ -13,6 +13,8 @@ export interface LoadRun {
   /** 0 to 1, from the seed. */
   readonly random: () => number
   readonly tally: Tally
+  /** Longest pause of an HTTP client between two requests. */
+  readonly pauseMs: number
   isOver(): boolean
 }
 
@@ -70,6 +72,7 @@ class HttpClient {
         if (batch.length === 0) batch.push(...this.nextBatch())
         if (!(await this.ask(client, batch, asked === 0))) break
         if (kind === 'idle' && run.random() < 0.2) await pause(run.random() * 3_000)
+        else if (run.pauseMs > 0) await pause(run.random() * run.pauseMs)
       }
     } catch (error) {
       this.fault(client, error as Error)
