@@ -3,6 +3,7 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { PoolConfig } from '../../src/config/config.ts'
+import { once } from './support/once.ts'
 import { exchange, get } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
@@ -18,6 +19,14 @@ const endOf = ({ lines }: RunningBalancer): string | undefined => {
   const line = lines.find(({ msg }) => /^web\/0 (exited|has stopped|was ended)/.test(msg))
   return line && `${line.level} ${line.msg.replace(/ \(pid .*/, '')}`
 }
+
+/** This app needs longer than a worker has at least, so it is told to stop before the other tests. */
+const stopSlow = once(async () => {
+  const balancer = await start('slow')
+  return { balancer, stopped: balancer.stop() }
+})
+
+test.before(stopSlow)
 
 test('an app that closes its server exits by itself with its own exit code', async () => {
   const balancer = await start('close')
@@ -62,8 +71,8 @@ test('a signal to the whole process group reaches the app once, after the drain'
 })
 
 test('the app may clean up until the drain timeout', async () => {
-  const balancer = await start('slow')
-  assert.is(await balancer.stop(), 0)
+  const { balancer, stopped } = await stopSlow()
+  assert.is(await stopped, 0)
   assert.is(endOf(balancer), '30 web/0 exited with code 7')
 })
 

@@ -87,7 +87,7 @@ test.before(async () => {
   }
   balancer = await startBalancer({ config })
   await balancer.untilAllReady()
-  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
+  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 2, fresh: 2 })
 })
 
 test.after(async () => {
@@ -249,7 +249,7 @@ test('SIGHUP reloads, and the result is in the log', async () => {
 
 test('no request fails in a reload', async () => {
   await install('web', 'api')
-  await succeeds('reload')
+  await succeeds('reload', 'api')
   const { count, faults } = await steady.next(12)
   assert.equal(faults, [])
   assert.ok(count >= 12)
