@@ -26,14 +26,9 @@ async function start(pools: Record<string, PoolConfig>): Promise<RunningBalancer
   return balancer
 }
 
-/** Pools whose workers are replaced at a limit. */
+/** Pools with a limit of memory. */
 const startLimited = once(() =>
-  start({
-    requests: { workers: 2, maxRequests: 60 },
-    age: { workers: 2, maxAgeMs: 1500 },
-    memory: { workers: 2, maxMemory: { soft: '200M' } },
-    large: { workers: 2, maxMemory: { hard: '300M' } },
-  }),
+  start({ memory: { workers: 2, maxMemory: { soft: '200M' } }, large: { workers: 2, maxMemory: { hard: '300M' } } }),
 )
 
 /** A pool with a worker that only fails, and one that scales. */
@@ -48,14 +43,14 @@ const startChanging = once(() =>
   }),
 )
 
-test.before(() => Promise.all([startLimited(), startChanging()]))
-
 test.after(async () => {
-  for (const balancer of await Promise.all([startLimited(), startChanging()])) {
-    assert.is(balancer.child.stderr(), '')
-    assert.is(await balancer.stop(), 0)
-  }
+  for (const balancer of await Promise.all([startLimited(), startChanging()])) await stop(balancer)
 })
+
+async function stop(balancer: RunningBalancer): Promise<void> {
+  assert.is(balancer.child.stderr(), '')
+  assert.is(await balancer.stop(), 0)
+}
 
 async function poolOf(balancer: RunningBalancer, name: string): Promise<PoolStatus> {
   return (await balancer.status()).pools.find((pool) => pool.name === name) as PoolStatus
@@ -95,7 +90,8 @@ async function untilReplaced(balancer: RunningBalancer, before: readonly number[
 }
 
 test('workers over maxRequests or maxAge are replaced one at a time, and no request fails', async () => {
-  const balancer = await startLimited()
+  // Its workers are replaced again and again, so it runs for this test alone.
+  const balancer = await start({ requests: { workers: 2, maxRequests: 60 }, age: { workers: 2, maxAgeMs: 2_000 } })
   const steady = new SteadyClients({ target: balancer.port, paths: ['/requests/a', '/age/a'], keptAlive: 3, fresh: 3 })
   await untilReplaced(balancer, await pidsOf(balancer, 'requests', 'age'), 'requests', 'age')
   const { count, faults } = await steady.end()
@@ -103,6 +99,7 @@ test('workers over maxRequests or maxAge are replaced one at a time, and no requ
   assert.ok(count > 0)
   assert.match(reasons(balancer, 'requests')[0] ?? '', /^it has begun \d+ requests \(maxRequests\)$/)
   assert.match(reasons(balancer, 'age')[0] ?? '', /^it is \d+ s old \(maxAgeMs\)$/)
+  await stop(balancer)
 })
 
 test('workers over the soft memory limit are replaced one at a time, and no request fails', async () => {

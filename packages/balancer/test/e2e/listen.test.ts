@@ -1,10 +1,12 @@
 // Apps with several servers. Each address has its own listener, and a connection reaches the server of that address in any worker.
 
 import { statSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
+import { untilEvent } from '../../../../test/support/until.ts'
 import { runCommand } from './support/commands.ts'
 import { configOf, nameAt, said, startServers } from './support/listening-servers.ts'
 import { get, RawClient } from './support/raw-client.ts'
@@ -81,7 +83,7 @@ test('the config names one of two ports: its server gets it, whichever listens f
       { name: 'main', listen: [main] },
       { name: 'metrics', listen: [metrics] },
     ]
-    const balancer = await startServers(order === 'first' ? both : both.reverse(), { listen: `127.0.0.1:${main}` })
+    const balancer = await startServers(order === 'first' ? both : both.reverse(), { listen: `127.0.0.1:${main}` }, 1)
     for (let turn = 0; turn < 6; turn++) assert.equal([await nameAt(main), await nameAt(metrics)], ['main', 'metrics'], order)
     assert.is(await balancer.stop(), 0)
   }
@@ -94,10 +96,10 @@ test('the config names both ports, or another port: each server gets its own, or
     { name: 'one', listen: [one] },
     { name: 'two', listen: [two] },
   ]
-  const both = await startServers(servers, { listen: [`127.0.0.1:${two}`, `127.0.0.1:${one}`] })
+  const both = await startServers(servers, { listen: [`127.0.0.1:${two}`, `127.0.0.1:${one}`] }, 1)
   for (let turn = 0; turn < 4; turn++) assert.equal([await nameAt(one), await nameAt(two)], ['one', 'two'])
   assert.is(await both.stop(), 0)
-  const moved = await startServers(servers, { listen: [`127.0.0.1:${elsewhere}`] })
+  const moved = await startServers(servers, { listen: [`127.0.0.1:${elsewhere}`] }, 1)
   for (let turn = 0; turn < 4; turn++) {
     assert.equal([await nameAt(elsewhere), await nameAt(two), await said(one)], ['one', 'two', 'ECONNREFUSED'])
   }
@@ -202,7 +204,8 @@ test('a forwarded request reaches the server of its port in the other worker', a
 
 test('a server that only tests whether its port is free does not make the worker ready', async () => {
   const [port, taken] = [await freePort(), await freePort()]
-  const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
+  const holder = createServer((_request, response) => response.end('holder')).listen(taken)
+  await untilEvent(holder, 'listening')
   const balancer = await startBalancer({
     config: { app: 'port-check-app.mjs', listen: undefined, pools: { web: { workers: 2 } } },
     env: { PORTS: `${taken},${port}` },
@@ -215,7 +218,7 @@ test('a server that only tests whether its port is free does not make the worker
   )
   assert.is(await nameAt(taken), 'holder')
   assert.is(await balancer.stop(), 0)
-  assert.is(await holder.stop(), 0)
+  holder.close()
 })
 
 test.run()
