@@ -18,7 +18,7 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
   const { faults, counts, before, after } = await reloadUnderLoad({
     seed: SEED,
     workers: 2,
-    maxSurge: 1,
+    maxSurge: 2,
     settleMs: 50,
     requests: REQUESTS,
     reloads: 2,

@@ -38,7 +38,8 @@ const warnings = ({ lines }: RunningBalancer): string[] =>
 
 async function started(routes: BalancerConfig['routes'], env: Record<string, string> = {}, workers = 2): Promise<RunningBalancer> {
   const balancer = await startBalancer({
-    config: { app: 'socket-io-app.mjs', pools: { web: { workers } }, ...(routes && { routes }) },
+    // Engine.io sessions stay open.
+    config: { app: 'socket-io-app.mjs', pools: { web: { workers } }, drainTimeoutMs: 1_000, ...(routes && { routes }) },
     env,
   })
   await balancer.untilAllReady()

@@ -25,7 +25,7 @@ export interface LoadRun {
 export type ConnectionKind = 'kept' | 'new' | '1.0' | 'idle'
 
 const ANSWER_MS = 5_000
-const MOST_TICKET_MS = 2_000
+const MOST_TICKET_MS = 1_000
 const PATHS = ['/', '/', '/', '/key/', '/ticket/', '/heavy/']
 const BIG_HASH = hashOf(Buffer.alloc(200_000, 'switchyard '))
 
@@ -41,7 +41,10 @@ interface Sent {
 /** Sends requests until the run is over. Never rejects. */
 export async function runHttpClient(run: LoadRun, kind: ConnectionKind): Promise<void> {
   const client = new HttpClient(run, kind)
-  while (!run.isOver()) await client.useConnection()
+  while (!run.isOver()) {
+    await client.useConnection()
+    if (run.pauseMs > 0) await pause(run.random() * run.pauseMs)
+  }
 }
 
 class HttpClient {
