@@ -13,7 +13,14 @@ const test = suite('late binding', { timeoutMs: 40_000 })
 
 async function start(more: object = {}): Promise<RunningBalancer> {
   const balancer = await startBalancer({
-    config: { app: 'expect-app.mjs', pools: { web: { workers: 2 } }, policy: 'least-busy', ...more } as never,
+    // On a slow machine it takes long to fill a queue.
+    config: {
+      app: 'expect-app.mjs',
+      pools: { web: { workers: 2, queue: { timeoutMs: 300_000 } } },
+      policy: 'least-busy',
+      hangTimeoutMs: 300_000,
+      ...more,
+    } as never,
   })
   await balancer.untilAllReady()
   return balancer
