@@ -21,7 +21,7 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
     maxSurge: 2,
     settleMs: 50,
     requests: REQUESTS,
-    reloads: 2,
+    reloads: 1,
     warmUpReloads: 1,
     pauseMs: 30,
     visitors: { kept: 3, new: 2, '1.0': 1, idle: 3 },

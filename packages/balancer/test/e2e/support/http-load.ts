@@ -125,10 +125,11 @@ class HttpClient {
 
   /**
    * Over the portable channel the server may close a connection between two requests. An HTTP client repeats a request that it sent at that
-   * moment.
+   * moment. Then the kernel reports EPIPE if the request arrived after the close, and no error if it did not.
    */
   private sendAgain(client: RawClient, batch: readonly Sent[], isFirst: boolean): boolean {
-    if (movesConnections || isFirst || client.error !== undefined) throw new Error('ended without an answer')
+    const wasReset = client.error !== undefined && client.error.code !== 'EPIPE'
+    if (movesConnections || isFirst || wasReset) throw new Error('ended without an answer')
     this.run.tally.count('sent again', batch.length)
     this.unanswered.push(...batch)
     return false
