@@ -11,7 +11,7 @@ const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load|saturated)\./
 // The channel does not matter to users of connections: these files run over both channels, unless SWITCHYARD_CHANNEL names one.
 const BOTH_CHANNELS =
-  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-changes|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {
