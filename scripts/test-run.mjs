@@ -4,42 +4,42 @@ import { faultOf } from './test-files.mjs'
 import { runTestFile } from './test-process.mjs'
 
 const FILE_TIMEOUT_MS = 15 * 60_000
-// Files that start balancers with their workers run one at a time, with other files beside them: two at once would keep each other from
-// starting in time. Files of the bench start servers too, but wait for them as long as it takes.
+// Files that start balancers with their workers mostly wait, so two of them run at once with a third file beside them.
 const STARTS_BALANCERS = /\/e2e\/|^packages\/examples\//
 // Files that measure time, have a browser that must reconnect in time, or use the whole machine, run alone.
-const ALONE = /\/(chaos|late-binding|pinned|plan-history|reload-load|saturated)\./
+const ALONE = /\/(chaos|late-binding|pinned|reload-load|saturated)\./
 // The channel does not matter to users of connections: these files run over both channels, unless SWITCHYARD_CHANNEL names one.
 const BOTH_CHANNELS =
-  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
+  /\/e2e\/(app-life|bad-input|chaos|half-heads|kills|late-binding|limits|listen|listen-changes|listen-walk|listeners|reload-load|saturated|steering|stickiness|uploads)\.|\/socket\.io-chat\./
 
 /** Resolves with the counts of all files. `node`: the executable, that of this process if left out. */
 export async function runTests(files, node) {
   const result = { passed: 0, failed: 0 }
-  const inTurn = async (some) => {
-    for (const file of some) await runOne(file, node, result)
+  const lane = async (...queues) => {
+    for (const queue of queues) for (let run = queue.shift(); run !== undefined; run = queue.shift()) await runOnce(run, node, result)
   }
+  const alone = runsOf(files.filter((file) => ALONE.test(file)))
   const together = files.filter((file) => !ALONE.test(file))
-  await Promise.all([
-    inTurn(together.filter((file) => STARTS_BALANCERS.test(file))),
-    inTurn(together.filter((file) => !STARTS_BALANCERS.test(file))),
-  ])
-  await inTurn(files.filter((file) => ALONE.test(file)))
+  const starting = runsOf(together.filter((file) => STARTS_BALANCERS.test(file)))
+  const others = runsOf(together.filter((file) => !STARTS_BALANCERS.test(file)))
+  await Promise.all([lane(starting, others), lane(starting, others), lane(others, starting)])
+  await lane(alone)
   return result
 }
 
-async function runOne(file, node, result) {
+/** Each file once, or once for each channel. */
+function runsOf(files) {
+  const bothChannels = (file) => BOTH_CHANNELS.test(file) && process.env.SWITCHYARD_CHANNEL === undefined
+  return files.flatMap((file) => [{ file }, ...(bothChannels(file) ? [{ file, channel: 'portable' }] : [])])
+}
+
+async function runOnce({ file, channel }, node, result) {
   const fault = faultOf(file)
   if (fault) {
     console.log(`FAIL  ${file}  ${fault}`)
     result.failed += 1
     return
   }
-  await runOnce(file, node, result)
-  if (BOTH_CHANNELS.test(file) && process.env.SWITCHYARD_CHANNEL === undefined) await runOnce(file, node, result, 'portable')
-}
-
-async function runOnce(file, node, result, channel) {
   const env = channel === undefined ? {} : { SWITCHYARD_CHANNEL: channel }
   const { passed, failed, faults, output, seconds } = await runTestFile(file, { timeoutMs: FILE_TIMEOUT_MS, node, env })
   result.passed += passed

@@ -19,11 +19,11 @@ export type Questions = Pick<Scenario, 'groups' | 'order' | 'bodyBytes'>
 
 /** Rejects with the first fault. */
 export async function checkAnswers(
-  contender: Pick<Contender, 'name' | 'workers' | 'routed'>,
+  contender: Pick<Contender, 'name' | 'workers' | 'allWorkersMs' | 'routed'>,
   server: RunningServer,
   questions: Questions,
 ): Promise<void> {
-  const { name, workers } = contender
+  const { name, workers, allWorkersMs = ALL_WORKERS_MS } = contender
   const { groups, order, bodyBytes } = questions
   const paths = groups.flat()
   const seen = new Set<string>()
@@ -52,7 +52,7 @@ export async function checkAnswers(
         judge(group[index % group.length] as string, answer)
   }
 
-  const deadline = performance.now() + ALL_WORKERS_MS
+  const deadline = performance.now() + allWorkersMs
   // The kernel shares a listening socket unevenly: a few requests at once reach every worker.
   while (seen.size < workers) {
     if (performance.now() > deadline) throw new Error(`${name} has ${workers} workers, and ${seen.size} answered`)

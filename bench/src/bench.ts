@@ -124,13 +124,13 @@ async function queueing(options: Options): Promise<number> {
 }
 
 async function pinned(options: Options): Promise<number> {
-  const { seeds, seconds, warmUpSeconds, lateMs } = options
-  const samples = await measurePinned({ seeds, seconds, warmUpSeconds, lateMs }, progress)
+  const { seeds, seconds, warmUpSeconds, lateMs, pinMs } = options
+  const samples = await measurePinned({ seeds, seconds, warmUpSeconds, lateMs, pinMs }, progress)
   const rows = pinnedRows(samples)
   const verdicts = pinnedVerdicts(rows)
   print(options, [
     `${machineText()}; ${seeds.length} rounds, the worst of them`,
-    ...pinnedLoad,
+    ...pinnedLoad(pinMs),
     '',
     pinnedTable(rows),
     ...verdictLines(verdicts),
@@ -141,8 +141,8 @@ async function pinned(options: Options): Promise<number> {
 }
 
 async function saturated(options: Options): Promise<number> {
-  const { saturatedCells: cells, contenders, loads, seconds, warmUpSeconds, rounds } = options
-  const { samples, loopsPerMs } = await measureSaturated({ cells, contenders, loads, seconds, warmUpSeconds, rounds }, progress)
+  const { saturatedCells: cells, contenders, loads, seconds, warmUpSeconds, rounds, trial } = options
+  const { samples, loopsPerMs } = await measureSaturated({ cells, contenders, loads, seconds, warmUpSeconds, rounds, trial }, progress)
   const rows = saturatedRows(samples)
   const verdicts = saturatedVerdicts(rows)
   const generators = loads.map((load) => `${load.name} ${load.version()}`)
@@ -175,9 +175,9 @@ async function reload(options: Options): Promise<number> {
 }
 
 async function sessions(options: Options): Promise<number> {
-  const { sessionContenders: contenders, sessionScenarios: scenarios, seconds, warmUpSeconds, rounds, loads } = options
+  const { sessionContenders: contenders, sessionScenarios: scenarios, seconds, warmUpSeconds, rounds, loads, trial } = options
   const [load] = loads as [Load]
-  const samples = await measureSessions({ contenders, scenarios, seconds, warmUpSeconds, rounds, load }, progress)
+  const samples = await measureSessions({ contenders, scenarios, seconds, warmUpSeconds, rounds, load, trial }, progress)
   const rows = sessionRows(samples)
   const verdicts = sessionVerdicts(rows)
   print(options, [

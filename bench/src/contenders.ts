@@ -13,6 +13,8 @@ export interface Contender {
   readonly args: readonly string[]
   /** How many processes must answer before anything is timed. */
   readonly workers: number
+  /** Within this time each of them must have answered; left out: 5 s. */
+  readonly allWorkersMs?: number
   /** Left out: `kept-alive` and `new-connections`. */
   readonly scenarios?: readonly string[]
   /** Every answer must come from the pool of its path. */
@@ -52,6 +54,8 @@ export interface SessionContender extends Contender {
   readonly usesRedis: boolean
   /** It has a near cache: reading a session again must send nothing to Redis. */
   readonly keepsNear?: boolean
+  /** How long the writes of a turn may stay unseen; left out: 10 s. */
+  readonly knownMs?: number
 }
 
 const WORKERS = 2

@@ -16,7 +16,7 @@ export interface Costs {
   readonly contenders: readonly string[]
 }
 
-export type CostOptions = Pick<Options, 'loads' | 'rounds' | 'seconds' | 'warmUpSeconds' | 'contenders' | 'scenarios'>
+export type CostOptions = Pick<Options, 'loads' | 'rounds' | 'seconds' | 'warmUpSeconds' | 'contenders' | 'scenarios' | 'trial'>
 
 /**
  * Measures what the options ask for. Rejects when a single request is answered wrongly. `progress` gets a line for each step, and for each
@@ -32,7 +32,7 @@ export async function measureCosts(
   const scenarios = options.scenarios.filter((scenario) => entrants(contenders, scenario).length > 0)
   for (const load of loads)
     for (const scenario of scenarios) if (!load.can(scenario)) progress(`${load.name} can't ask what '${scenario.name}' asks: left out`)
-  await tryAll(contenders, scenarios, loads[0] as Load, progress)
+  if (options.trial) await tryAll(contenders, scenarios, loads[0] as Load, progress)
 
   const samples: Sample[] = []
   const all = roundsOf(contenders, scenarios, loads, rounds)

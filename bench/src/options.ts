@@ -35,8 +35,10 @@ export const help = `npm run bench -- [options]
                      ${saturatedCells.map(({ name }) => name).join(', ')};
                      with --sessions of
                      ${sessionScenarios.map(({ name }) => name).join(', ')}
+  --pin MS           with --pinned: how long a worker is blocked in its first part (3000)
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
   --contenders FILE  a module that exports other 'contenders' (see src/contenders.ts)
+  --no-trial         without the check of all contenders before the first round; each is checked in its turn all the same
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
   --mixed            latencies instead: light requests beside some that block their worker, on the same connections
@@ -68,6 +70,10 @@ export interface Options {
   readonly seeds: readonly number[]
   /** How late the generator of an open loop may be. */
   readonly lateMs: number
+  /** How long `pinned` blocks a worker. */
+  readonly pinMs: number
+  /** All contenders are checked before the first round: a fault of the last one shows at once. */
+  readonly trial: boolean
   readonly check: boolean
   readonly json: boolean
   readonly mode: Mode
@@ -83,6 +89,7 @@ const MAX_ROUNDS = 100
 const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
+const MAX_PIN_MS = 60_000
 
 /** Runs whose scenarios are not those of the costs. */
 const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
@@ -125,11 +132,13 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
     lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
+    pinMs: wholeIn('--pin', values.pin ?? '3000', 1, MAX_PIN_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
       mode === 'reload' || mode === 'sessions' ? [] : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
     sessionContenders: mode === 'sessions' ? ((await contendersIn<SessionContender>(values.contenders)) ?? sessionContenders) : [],
+    trial: values['no-trial'] !== true,
     check: values.check === true,
     json: values.json === true,
     mode,
@@ -157,6 +166,8 @@ function parsed(argv: readonly string[]) {
         only: { type: 'string', multiple: true },
         load: { type: 'string', multiple: true },
         contenders: { type: 'string' },
+        pin: { type: 'string' },
+        'no-trial': { type: 'boolean' },
         check: { type: 'boolean' },
         json: { type: 'boolean' },
         requests: { type: 'string' },

@@ -11,7 +11,6 @@ import { type RunningServer, startServer } from './server.ts'
 import { sendTrace } from './trace-turn.ts'
 import { inTurn } from './turn.ts'
 
-const PIN_MS = 3_000
 const AB = { requests: 80, atOnce: 4 }
 const AFTER_IO = { heavyMs: 300, lightPerSecond: 100 }
 const LIGHT_PATH = '/'
@@ -28,6 +27,8 @@ export interface PinnedOptions {
   readonly warmUpSeconds: number
   /** How late the generator may be with any of its requests: a single late one would be the slowest. */
   readonly lateMs: number
+  /** How long a worker is blocked in `pinned`. */
+  readonly pinMs: number
 }
 
 export interface PinnedSample {
@@ -48,7 +49,8 @@ export async function measurePinned(options: PinnedOptions, progress: (line: str
   )
   const samples: PinnedSample[] = []
   for (const { part, seed, contender } of turns) {
-    const figures = part === 'pinned' ? await besidePinned(contender) : await besideAfterIo(contender, seed, options, progress)
+    const figures =
+      part === 'pinned' ? await besidePinned(contender, options.pinMs) : await besideAfterIo(contender, seed, options, progress)
     samples.push({ part, contender: contender.name, seed, ...figures })
     progress(`${samples.length}/${turns.length}  ${part}  round ${seed}  ${contender.name}  slowest ${formatMs(figures.slowestMs)} ms`)
   }
@@ -56,11 +58,11 @@ export async function measurePinned(options: PinnedOptions, progress: (line: str
 }
 
 /** A worker is blocked in the handler of a request; meanwhile ab asks. */
-async function besidePinned(contender: Contender): Promise<Pick<PinnedSample, 'p50Ms' | 'slowestMs'>> {
+async function besidePinned(contender: Contender, pinMs: number): Promise<Pick<PinnedSample, 'p50Ms' | 'slowestMs'>> {
   const server = await startServer(contender)
   try {
     await checkAnswers(contender, server, questions)
-    const pin = await begun(server, `/work?ms=${PIN_MS}&tell`)
+    const pin = await begun(server, `/work?ms=${pinMs}&tell`)
     const report = await runAb(`http://127.0.0.1:${server.port}${LIGHT_PATH}`, AB.requests, AB.atOnce)
     await pin.answered
     return report
@@ -110,7 +112,7 @@ function wholeOf(response: IncomingMessage): Promise<void> {
 }
 
 /** The load of all contenders, in words. */
-export const pinnedLoad: readonly string[] = [
-  `pinned: one of two workers blocked for ${PIN_MS} ms; ab -n ${AB.requests} -c ${AB.atOnce}`,
+export const pinnedLoad = (pinMs: number): readonly string[] => [
+  `pinned: one of two workers blocked for ${pinMs} ms; ab -n ${AB.requests} -c ${AB.atOnce}`,
   `after-io: one request after the other that blocks for ${AFTER_IO.heavyMs} ms in an I/O callback; beside them ${AFTER_IO.lightPerSecond} light ones a second, each on a new connection`,
 ]

@@ -1,6 +1,5 @@
 // The Redis of one contender: without persistence, and stopped with it.
 
-import { createClient } from 'redis'
 import { freePort } from '../../test/support/ports.ts'
 import { startChild } from './children.ts'
 
@@ -18,6 +17,8 @@ const SENT = ['eval', 'evalsha', 'get', 'set', 'expire', 'del'] as const
 
 /** Rejects with its output when it does not start. */
 export async function startRedis(): Promise<RedisServer> {
+  // Loaded here because the package is large, and most runs have no Redis.
+  const { createClient } = await import('redis')
   const port = await freePort()
   const child = startChild('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', ''])
   const url = `redis://127.0.0.1:${port}`

@@ -1,9 +1,11 @@
 // The whole script, in a very short form: which contenders take part, what it refuses to time, how it ends. No figure is asserted.
 
 import { assert, suite } from '../../test/suite.ts'
+import type { LoggedChild } from '../../test/support/spawn.ts'
 import type { Sample } from '../src/entrant.ts'
+import { readOptions, UsageError } from '../src/options.ts'
 import type { Row, Verdict } from '../src/report.ts'
-import { dataOf, start, startWith } from './run.ts'
+import { dataOf, measured, start, startWith } from './run.ts'
 
 interface Data {
   readonly rows: Row[]
@@ -16,7 +18,7 @@ const test = suite('bench', { timeoutMs: 60_000 })
 const PLAIN = ['--only', 'kept-alive', '--only', 'new-connections']
 
 test('every contender is measured in every scenario without routes, and every target has its verdict', async () => {
-  const run = start('--json', ...PLAIN)
+  const run = await measured((...turns) => start('--json', '--no-trial', ...PLAIN, ...turns))
   const { rows, verdicts, samples } = await dataOf<Data>(run)
   assert.equal(
     rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
@@ -36,10 +38,17 @@ test('every contender is measured in every scenario without routes, and every ta
 })
 
 test('autocannon opens a connection for every request and counts the answers', async () => {
-  const { rows, samples } = await dataOf<Data>(start('--json', '--load', 'autocannon', '--only', 'new-connections', '--seconds', '1.5'))
+  const what = ['--json', '--no-trial', '--load', 'autocannon', '--only', 'new-connections']
+  const answers = (run: LoggedChild): number[] => (JSON.parse(run.stdout()) as Data).samples.map(({ requests }) => requests)
+  // Each connection has one request under way when the time is up.
+  const run = await measured(
+    (...turns) => start(...what, ...turns),
+    (one) => one.stdout() !== '' && Math.min(...answers(one)) > 64,
+  )
+  const { rows } = await dataOf<Data>(run)
   assert.equal([...new Set(rows.map(({ load }) => load))], ['autocannon'])
   assert.is(rows.length, 3)
-  for (const { requests } of samples) assert.ok(requests > 64, `${requests} answers on 64 connections`)
+  for (const requests of answers(run)) assert.ok(requests > 64, `${requests} answers on 64 connections`)
 })
 
 test('a contender that answers wrongly is never timed', async () => {
@@ -56,18 +65,24 @@ test('a contender with a worker that never answers is never timed', async () => 
 })
 
 test('an answer other than 2xx while timed makes the run invalid', async () => {
-  const run = startWith('fails-later', '--only', 'kept-alive', '--warm-up', '0', '--seconds', '1')
+  const fault = /bench: tired, kept-alive, autocannon: answers other than 2xx: \d+/
+  const run = await measured(
+    (...turns) => startWith('fails-later', '--no-trial', '--only', 'kept-alive', ...turns),
+    (one) => fault.test(one.output()),
+  )
   assert.is((await run.ended).code, 1)
-  assert.match(run.output(), /bench: tired, kept-alive, autocannon: answers other than 2xx: \d+/)
+  assert.match(run.output(), fault)
 })
 
 test('--check fails when a target is missed, and only then', async () => {
-  const missed = startWith('costly', '--check', '--only', 'kept-alive')
+  const runWith = (fixture: string, ...args: string[]) =>
+    measured((...turns) => startWith(fixture, ...args, '--no-trial', '--only', 'kept-alive', ...turns))
+  const missed = await runWith('costly', '--check')
   assert.is((await missed.ended).code, 1, missed.output())
   assert.match(missed.output(), 'MISSED')
-  const met = startWith('cheap', '--check', '--only', 'kept-alive')
+  const met = await runWith('cheap', '--check')
   assert.is((await met.ended).code, 0, met.output())
-  const unchecked = startWith('costly', '--only', 'kept-alive')
+  const unchecked = await runWith('costly')
   assert.is((await unchecked.ended).code, 0, unchecked.output())
 })
 
@@ -85,7 +100,7 @@ test('a contender that answers from the wrong pool is never timed', async () => 
 })
 
 test('a contender whose program is not installed is left out, in one line', async () => {
-  const run = startWith('needs-more', '--only', 'kept-alive', '--json')
+  const run = await measured((...turns) => startWith('needs-more', '--no-trial', '--only', 'kept-alive', '--json', ...turns))
   const { rows } = await dataOf<Data>(run)
   assert.equal(
     rows.map(({ contender }) => contender),
@@ -104,10 +119,13 @@ test('a wrong command line is refused with 2', async () => {
     ['--queueing', '--requests', '2.5'],
     ['--queueing', '--pinned'],
   ]) {
-    const run = start(...args)
-    assert.is((await run.ended).code, 2, args.join(' '))
-    assert.is(run.stdout(), '')
+    const error = await readOptions(args).catch((reason: unknown) => reason)
+    assert.instance(error, UsageError, args.join(' '))
   }
+  const run = start('--queueing', '--pinned')
+  assert.is((await run.ended).code, 2)
+  assert.is(run.stdout(), '')
+  assert.match(run.output(), 'bench: --queueing and --pinned are two runs')
 })
 
 test.run()

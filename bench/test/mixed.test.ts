@@ -101,14 +101,14 @@ test(
   'every contender is sent the trace, and all its requests are answered',
   async () => {
     const { rows, samples, verdicts } = await dataOf<{ rows: MixedRow[]; samples: MixedSample[]; verdicts: Verdict[] }>(
-      start('--json', '--mixed', '--seconds', '0.7'),
+      start('--json', '--mixed', '--seconds', '0.3'),
     )
     assert.equal(
       rows.map(({ contender }) => contender),
       mixedContenders.map(({ name }) => name),
     )
     for (const { contender, light, heavy } of samples) {
-      assert.ok(light.count > 500, `${contender}: ${light.count} light ones`)
+      assert.ok(light.count > 200, `${contender}: ${light.count} light ones`)
       assert.is(heavy.count > 0, contender !== 'switchyard, no heavy', contender)
     }
     assert.is(verdicts.length, 1)

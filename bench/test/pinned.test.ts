@@ -57,7 +57,7 @@ test(
   'every contender is measured in both parts, and round robin puts light requests behind a blocked worker',
   async () => {
     const parts = pinnedParts.filter((part) => part !== 'pinned' || isInstalled('ab'))
-    const run = start('--pinned', '--json', '--seconds', '2')
+    const run = start('--pinned', '--json', '--seconds', '1', '--pin', '1000')
     const { rows, verdicts } = await dataOf<{ rows: PinnedRow[]; verdicts: Verdict[] }>(run)
     if (parts.length === 1) assert.match(run.output(), "ab is not installed: 'pinned' is left out")
     const names = pinnedContenders.map(({ name }) => name)

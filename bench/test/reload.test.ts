@@ -64,7 +64,7 @@ test('PM2 takes part at an exact version, and half a minute is a turn', async ()
 test(
   'a contender that loses requests fails, one that loses none passes',
   async () => {
-    const run = startWith('reloaders', '--reload', '--json', '--seconds', '1')
+    const run = startWith('reloaders', '--reload', '--json', '--seconds', '0.5')
     const { rows, verdicts } = await dataOf<{ rows: ReloadRow[]; verdicts: Verdict[] }>(run)
     const [well, careless] = rows as [ReloadRow, ReloadRow]
     assert.equal([well.contender, well.failed, well.failedReloads], ['switchyard', 0, 0])

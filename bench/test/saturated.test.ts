@@ -8,7 +8,7 @@ import { KERNEL } from '../src/queueing-scenarios.ts'
 import { type Verdict, verdictTable } from '../src/report.ts'
 import { type SaturatedRow, saturatedRows, saturatedTable, saturatedVerdicts } from '../src/saturated-report.ts'
 import { saturatedCells, saturatedTargets, scenariosOf } from '../src/saturated-scenarios.ts'
-import { dataOf, start } from './run.ts'
+import { dataOf, measured, start } from './run.ts'
 
 const test = suite('bench saturated')
 const CELL = 'kept-alive-7ms'
@@ -72,7 +72,7 @@ test(
   'every contender is measured in the chosen cell',
   async () => {
     const cell = 'new-connections-1.5ms'
-    const run = start('--saturated', '--json', '--only', cell)
+    const run = await measured((...turns) => start('--saturated', '--no-trial', '--json', '--only', cell, ...turns))
     const { rows, verdicts, loopsPerMs } = await dataOf<{ rows: SaturatedRow[]; verdicts: Verdict[]; loopsPerMs: number }>(run)
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`),

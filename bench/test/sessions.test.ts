@@ -5,14 +5,12 @@ import { sessionContenders } from '../src/contenders.ts'
 import { readOptions } from '../src/options.ts'
 import type { Verdict } from '../src/report.ts'
 import { type SessionRow, sessionRows, sessionTable, sessionVerdicts } from '../src/session-report.ts'
-import { CONNECT_REDIS, sessionScenarios, VISITORS } from '../src/session-scenarios.ts'
+import { CONNECT_REDIS, VISITORS } from '../src/session-scenarios.ts'
 import type { SessionSample } from '../src/sessions.ts'
-import { dataOf, start, startWith } from './run.ts'
+import { contenders as readers } from './fixtures/readers.js'
+import { dataOf, fixtureFile, measured, start, startWith } from './run.ts'
 
 const test = suite('bench sessions', { timeoutMs: 60_000 })
-
-/** For a turn: servers that have just started, with all modules of express, beside other work of the machine. */
-const SECONDS = 1
 
 const sample = (changes: Partial<SessionSample> = {}): SessionSample => ({
   load: 'wrk',
@@ -74,27 +72,49 @@ test('the run has scenarios of its own', async () => {
   )
 })
 
-test('all contenders are measured in both scenarios, and every target has its verdict', async () => {
-  const { rows, verdicts } = await dataOf<{ rows: SessionRow[]; verdicts: Verdict[] }>(
-    start('--sessions', '--seconds', String(SECONDS), '--warm-up', '1', '--json'),
-  )
-  const names = sessionContenders.map(({ name }) => name)
+interface Data {
+  readonly rows: SessionRow[]
+  readonly verdicts: Verdict[]
+  readonly samples: SessionSample[]
+}
+
+function measuredIn(scenario: string, ...args: string[]): Promise<Data> {
+  const run = measured((...turns) => start('--sessions', '--no-trial', '--json', '--only', scenario, ...args, ...turns))
+  return run.then((one) => dataOf<Data>(one))
+}
+
+test('all contenders are measured while they read and write, and every target has its verdict', async () => {
+  const { rows, verdicts, samples } = await measuredIn('read-write')
   assert.equal(
     rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
-    sessionScenarios.flatMap(({ name }) => names.map((contender) => `${name} ${contender}`)),
+    sessionContenders.map(({ name }) => `read-write ${name}`),
   )
-  assertRoundTrips(rows, 'redis, no near cache', 3)
-  assertRoundTrips(rows, CONNECT_REDIS, 2)
+  assertRoundTrips(rows, samples, 'redis, no near cache', 3)
+  assertRoundTrips(rows, samples, CONNECT_REDIS, 2)
   assert.equal(
     verdicts.map(({ contender }) => contender),
-    ['embedded', 'redis, no near cache', 'redis, near cache', 'redis, near cache'],
+    ['embedded', 'redis, no near cache', 'redis, near cache'],
+  )
+})
+
+test('contenders are measured while they only read, and the target has its verdict', async () => {
+  const { rows, verdicts, samples } = await measuredIn('read', '--contenders', fixtureFile('readers'))
+  assert.equal(
+    rows.map(({ scenario, contender }) => `${scenario} ${contender}`),
+    readers.map(({ name }) => `read ${name}`),
+  )
+  assertRoundTrips(rows, samples, CONNECT_REDIS, 2)
+  assert.equal(
+    verdicts.map(({ contender }) => contender),
+    ['redis, near cache'],
   )
 })
 
 /** Writes of requests that were under way when time was up are counted, the requests are not. In a very short run that share is visible. */
-function assertRoundTrips(rows: readonly SessionRow[], contender: string, perRequest: number): void {
-  const { roundTrips = 0, requestsPerSecond } = rows.find((row) => row.contender === contender) as SessionRow
-  const most = perRequest * (1 + VISITORS / (requestsPerSecond * SECONDS))
+function assertRoundTrips(rows: readonly SessionRow[], samples: readonly SessionSample[], contender: string, perRequest: number): void {
+  const { roundTrips = 0 } = rows.find((row) => row.contender === contender) as SessionRow
+  const { requests } = samples.find((one) => one.contender === contender) as SessionSample
+  const most = perRequest * (1 + VISITORS / requests)
   assert.ok(
     roundTrips >= perRequest && roundTrips <= most,
     `${contender}: ${roundTrips} round trips a request, of ${perRequest} to ${most}`,
@@ -102,9 +122,13 @@ function assertRoundTrips(rows: readonly SessionRow[], contender: string, perReq
 }
 
 test('a lost write makes the run invalid', async () => {
-  const run = startWith('forgetful', '--sessions', '--only', 'read-write', '--seconds', '1')
+  const fault = /bench: forgetful, read-write, autocannon: of \d+ requests \d+ writes are there/
+  const run = await measured(
+    (...turns) => startWith('forgetful', '--sessions', '--no-trial', '--only', 'read-write', ...turns),
+    (one) => fault.test(one.output()),
+  )
   assert.is((await run.ended).code, 1)
-  assert.match(run.output(), /bench: forgetful, read-write, autocannon: of \d+ requests \d+ writes are there/)
+  assert.match(run.output(), fault)
 })
 
 test('a contender without the near cache that it claims is never timed', async () => {

@@ -2,12 +2,11 @@
 // as they should.
 
 import { assert, suite } from '../../test/suite.ts'
-import type { LoggedChild } from '../../test/support/spawn.ts'
 import { contenders, entrants } from '../src/contenders.ts'
 import { loads } from '../src/loads.ts'
 import type { Row } from '../src/report.ts'
 import { scenarios } from '../src/scenarios.ts'
-import { dataOf, start } from './run.ts'
+import { dataOf, measured, start } from './run.ts'
 
 const test = suite('bench steered', { timeoutMs: 90_000 })
 const steered = scenarios.filter(({ moves }) => moves !== undefined)
@@ -16,14 +15,9 @@ for (const load of loads) {
   test(`${load.name}: every request finds its worker while it is measured`, async () => {
     if (load.version() === undefined) return console.log(`${load.name} is not installed`)
     const able = steered.filter((scenario) => load.can(scenario))
-    let run: LoggedChild | undefined
-    // On a slow machine a very short run may have no answer.
-    for (const seconds of ['0.3', '3', '15']) {
-      run = start('--json', '--load', load.name, '--seconds', seconds, ...able.flatMap(({ name }) => ['--only', name]))
-      await run.ended
-      if (!/no answers/.test(run.output())) break
-    }
-    const { rows } = await dataOf<{ rows: Row[] }>(run as LoggedChild)
+    const only = able.flatMap(({ name }) => ['--only', name])
+    const run = await measured((...turns) => start('--json', '--no-trial', '--load', load.name, ...only, ...turns))
+    const { rows } = await dataOf<{ rows: Row[] }>(run)
     assert.equal(
       rows.map(({ scenario, contender }) => `${scenario} ${contender}`).sort(),
       able.flatMap((scenario) => entrants(contenders, scenario).map(({ name }) => `${scenario.name} ${name}`)).sort(),

@@ -25,6 +25,7 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
     webSockets: 8,
     browser: true,
     commands: true,
+    heapSamples: 40,
     progress: console.log,
   })
   console.log(`seed ${seed}: ${totals.requests} requests, ${totals.reloads} ${how}s, ${totals.seconds.toFixed(0)} s`)

@@ -3,6 +3,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { runCommand } from './support/commands.ts'
+import { once } from './support/once.ts'
 import { exchange, get, json } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
@@ -13,6 +14,11 @@ const pidOf = async (balancer: RunningBalancer): Promise<number> => (await balan
 for (const channel of ['native', 'portable']) {
   const start = () =>
     startBalancer({ config: { app: 'messages-app.mjs', pools: { web: { workers: 1 } } }, env: { SWITCHYARD_CHANNEL: channel } })
+
+  /** For the tests that do not count what its workers write. */
+  const shared = once(start)
+
+  test.after(async () => assert.is(await (await shared()).stop(), 0))
 
   test(`${channel}: an app gets no message from start to exit, through load, drain, reload and stop`, async () => {
     const balancer = await start()
@@ -31,7 +37,7 @@ for (const channel of ['native', 'portable']) {
   })
 
   test(`${channel}: an app that removes all message listeners is drained and replaced as any other`, async () => {
-    const balancer = await start()
+    const balancer = await shared()
     const old = await pidOf(balancer)
     assert.is((await exchange(balancer.port, get('/remove'))).status, 200)
     assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
@@ -40,23 +46,21 @@ for (const channel of ['native', 'portable']) {
     assert.is.not(await pidOf(balancer), old)
     const exit = await balancer.untilLine(({ msg, pid }) => pid === old && /has stopped|ended|exited/.test(msg), 'the exit')
     assert.not.match(exit.msg, 'SIGKILL')
-    assert.is(await balancer.stop(), 0)
   })
 
   test(`${channel}: a worker whose app disconnects exits, as in node:cluster, and is replaced`, async () => {
-    const balancer = await start()
+    const balancer = await shared()
     const old = await pidOf(balancer)
     assert.is((await exchange(balancer.port, get('/disconnect'))).status, 200)
     const exit = await balancer.untilLine(({ msg, pid }) => pid === old && msg.startsWith('web/0 exited'), 'the exit')
     assert.is(exit.code, 0)
     assert.is.not(await pidOf(balancer), old)
     assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
-    assert.is(await balancer.stop(), 0)
   })
 
   const isServing = channel === 'native'
   test(`${channel}: a worker that closes the IPC channel and does not exit ${isServing ? 'serves on' : 'is replaced'}`, async () => {
-    const balancer = await start()
+    const balancer = await shared()
     const old = await pidOf(balancer)
     assert.is((await exchange(balancer.port, get('/leave'))).status, 200)
     if (!isServing) {
@@ -67,7 +71,6 @@ for (const channel of ['native', 'portable']) {
     for (let turn = 0; turn < 5; turn++) assert.is((await exchange(balancer.port, get('/heard'))).status, 200)
     const { code, err } = await runCommand(balancer, ['reload'])
     assert.is(code, 0, err)
-    assert.is(await balancer.stop(), 0)
   })
 }
 

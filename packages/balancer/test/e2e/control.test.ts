@@ -5,13 +5,15 @@ import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import type { ControlStatus } from '../../src/control/control-protocol.ts'
 import { runCommand, startCommand } from './support/commands.ts'
+import { once } from './support/once.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { RequestHold } from './support/request-hold.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('control', { timeoutMs: 30_000 })
 
-const config = { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 }
+const two = { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 300_000 }
+const config = { ...two, pools: { web: { workers: 1 } } }
 
 /** The control socket of the ready line. */
 function socketOf(balancer: RunningBalancer): string {
@@ -27,7 +29,7 @@ function isAlive(pid: number): boolean {
 }
 
 test('status shows pools and workers; only this user may use the socket', async () => {
-  const balancer = await startBalancer({ config })
+  const balancer = await startBalancer({ config: two })
   await balancer.untilAllReady()
   await exchange(balancer.port, get('/'))
   const { code, out } = await runCommand(balancer, ['status', '--json'])
@@ -108,10 +110,17 @@ test('the control socket of a killed balancer is replaced by the next one', asyn
   assert.is(await second.stop(), 0)
 })
 
-test('commands report a balancer that does not answer', async () => {
+/** The command waits for long, so it starts before the other tests. */
+const askStopped = once(async () => {
   const balancer = await startBalancer({ config })
   balancer.child.process.kill('SIGSTOP')
-  const asked = startCommand(balancer, ['status'])
+  return { balancer, asked: startCommand(balancer, ['status']) }
+})
+
+test.before(askStopped)
+
+test('commands report a balancer that does not answer', async () => {
+  const { balancer, asked } = await askStopped()
   await asked.untilOutput(/no answer within 10 s/, 15_000)
   assert.is((await asked.ended).code, 8)
   balancer.child.process.kill('SIGCONT')

@@ -30,6 +30,8 @@ test.before(async () => {
   await balancer.untilAllReady()
 })
 
+test.after(async () => assert.is(await balancer.stop(), 0))
+
 /** A key whose requests go to the worker with this pid. */
 async function keyOf(pid: number): Promise<string> {
   for (let number = 0; ; number++) {
@@ -47,6 +49,7 @@ async function firstPid(): Promise<number> {
 async function hang(
   how: (pid: number, key: string) => RawClient | undefined,
 ): Promise<{ replacedMs: number; of: (text: string) => LogLine | undefined }> {
+  await balancer.untilAllReady()
   const pid = await firstPid()
   const key = await keyOf(pid)
   const steady = new SteadyClients({ target: balancer.port })
@@ -104,6 +107,7 @@ test('a stopped worker is replaced in time and killed, and waiting requests are 
 })
 
 test('a worker that hangs while it drains is killed in time, before the drain timeout', async () => {
+  await balancer.untilAllReady()
   const pid = await firstPid()
   const hanging = new RawClient(balancer.port).write(get(`/hang/a?key=${await keyOf(pid)}`))
   await balancer.untilStatus(({ pools }) => (pools[0]?.workers.find((worker) => worker.pid === pid)?.load.busyMs ?? 0) > 50, 'a busy loop')
@@ -113,11 +117,19 @@ test('a worker that hangs while it drains is killed in time, before the drain ti
   assert.is((await exchange(balancer.port, get('/'))).status, 200)
   await hanging.over()
   hanging.destroy()
+  // The slot is out of service now.
+  assert.is((await runCommand(balancer, ['restart', 'web/0'])).code, 0)
 })
 
-test('hanging workers leave nothing behind', async () => {
+test('a hanging worker leaves nothing behind', async () => {
+  await balancer.untilAllReady()
+  const { descriptors } = balancer
+  await hang((pid) => {
+    process.kill(pid, 'SIGSTOP')
+    return undefined
+  })
+  await balancer.untilDescriptors(descriptors)
   assert.is(balancer.child.stderr(), '')
-  assert.is(await balancer.stop(), 0)
 })
 
 test.run()

@@ -1,48 +1,18 @@
 // Apps with several servers. Each address has its own listener, and a connection reaches the server of that address in any worker.
 
-import { chmodSync, rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
-import { until } from '../../../../test/support/until.ts'
-import type { BalancerConfig } from '../../src/config/config.ts'
+import { untilEvent } from '../../../../test/support/until.ts'
 import { runCommand } from './support/commands.ts'
-import { exchange, get, RawClient, type Target } from './support/raw-client.ts'
-import { RequestHold } from './support/request-hold.ts'
-import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
-import { firstEnded, startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
+import { configOf, nameAt, said, startServers } from './support/listening-servers.ts'
+import { get, RawClient } from './support/raw-client.ts'
+import { startBalancer, temporaryFolder } from './support/running-balancer.ts'
 
 const test = suite('listen', { timeoutMs: 40_000 })
-
-interface ServerData {
-  readonly name: string
-  readonly kind?: 'http' | 'net'
-  readonly listen: readonly unknown[]
-}
-
-function configOf(servers: readonly ServerData[], changes: BalancerConfig = {}, workers = 2): BalancerConfig {
-  const env = { SERVERS: JSON.stringify(servers) }
-  return { app: 'servers-app.mjs', listen: undefined, pools: { web: { workers, env, reload: { settleMs: 50 } } }, ...changes }
-}
-
-async function start(servers: readonly ServerData[], changes?: BalancerConfig, workers?: number): Promise<RunningBalancer> {
-  const balancer = await startBalancer({ config: configOf(servers, changes, workers) })
-  await balancer.untilAllReady()
-  return balancer
-}
-
-/** Name and pid of the answering server. */
-async function said(target: Target, path = '/'): Promise<string> {
-  return exchange(target, get(path)).then(
-    ({ status, body }) => (status === 200 ? body.toString() : `status ${status}`),
-    (error) => /ECONNREFUSED|ENOENT/.exec(error.message)?.[0] ?? error.message,
-  )
-}
-
-async function nameAt(target: Target): Promise<string> {
-  return (await said(target)).split(' ')[0] as string
-}
 
 /** The bytes of a server that sends first. */
 async function spoken(port: number): Promise<string> {
@@ -51,13 +21,10 @@ async function spoken(port: number): Promise<string> {
   return text
 }
 
-const request = (path: string, argument: unknown) =>
-  `${path}?${encodeURIComponent(typeof argument === 'string' ? argument : JSON.stringify(argument))}`
-
 test('two ports, two hosts, a unix socket and a net server are served by every worker', async () => {
   const [one, two, bare] = [await freePort(), await freePort(), await freePort()]
   const path = join(temporaryFolder(), 'app.sock')
-  const balancer = await start([
+  const balancer = await startServers([
     { name: 'one', listen: [one] },
     { name: 'two', listen: [two, '127.0.0.1'] },
     { name: 'other', listen: [{ port: two, host: '127.0.0.2' }] },
@@ -89,7 +56,7 @@ test('two ports, two hosts, a unix socket and a net server are served by every w
 })
 
 test('ports that the kernel chooses are known at once, and are the same in every worker, also in a later one', async () => {
-  const balancer = await start([
+  const balancer = await startServers([
     { name: 'one', listen: [0] },
     { name: 'two', listen: [{ port: 0 }] },
     { name: 'three', listen: [0, '127.0.0.1'] },
@@ -109,111 +76,18 @@ test('ports that the kernel chooses are known at once, and are the same in every
   assert.is(await balancer.stop(), 0)
 })
 
-test('a closed server gets no connections, and gets them again when it listens again', async () => {
-  const [main, second] = [await freePort(), await freePort()]
-  const balancer = await start([
-    { name: 'main', listen: [main] },
-    { name: 'second', listen: [second] },
-  ])
-  const close = () => said(main, request('/close', 'second'))
-  assert.is(await close(), 'closed')
-  // One worker has no server any more, so the other gets every connection.
-  const pids = new Set<string>()
-  for (let turn = 0; turn < 8; turn++) pids.add(await said(second))
-  assert.is(pids.size, 1)
-  await until(async () => {
-    // Workers take turns, so each gets a request.
-    for (const ask of [close, close]) await ask().catch(() => {})
-    return (await said(second)) === 'ECONNREFUSED'
-  })
-  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${second}`, 'the closed listener')
-  assert.is(await nameAt(main), 'main')
-  const opened = JSON.parse(await said(main, request('/open', { name: 'second', listen: [second] })))
-  assert.is(opened.event.port, second)
-  for (let turn = 0; turn < 8; turn++) assert.is(await nameAt(second), 'second')
-  assert.is(await balancer.stop(), 0)
-})
-
-test('requests on every port are finished during a reload and a stop', async () => {
-  const [main, second] = [await freePort(), await freePort()]
-  const balancer = await start([
-    { name: 'main', listen: [main] },
-    { name: 'second', listen: [second] },
-  ])
-  for (const end of [() => runCommand(balancer, ['reload']), () => balancer.stop()]) {
-    const hold = new RequestHold()
-    const begun = balancer.lines.filter(({ msg }) => msg === 'wait begun').length
-    const client = new RawClient(second).write(hold.request('/wait'))
-    await until(() => balancer.lines.filter(({ msg }) => msg === 'wait begun').length > begun)
-    const drains = balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length
-    const ended = end()
-    await until(() => balancer.lines.filter(({ msg }) => msg.includes(' is draining')).length > drains)
-    hold.release()
-    const { status, body } = await client.answer()
-    assert.is(status, 200)
-    assert.match(body.toString(), 'second')
-    client.destroy()
-    await ended
-  }
-})
-
-test('a reload opens a new port and closes an old one', async () => {
-  const [main, gone, come] = [await freePort(), await freePort(), await freePort()]
-  const balancer = await start(
-    [
-      { name: 'main', listen: [main] },
-      { name: 'gone', listen: [gone] },
-    ],
-    { listenerGraceMs: 200 },
-  )
-  assert.is(await nameAt(gone), 'gone')
-  const after = [
-    { name: 'main', listen: [main] },
-    { name: 'come', listen: [come] },
-  ]
-  balancer.configure({ ...configOf(after, { listenerGraceMs: 200 }), admin: '127.0.0.1:0' })
-  const { code, err } = await runCommand(balancer, ['reload'])
-  assert.is(code, 0, err)
-  assert.is(await nameAt(main), 'main')
-  assert.is(await nameAt(come), 'come')
-  await balancer.untilLine(({ msg }) => msg === `no longer listening on [::]:${gone}`, 'the closed listener')
-  assert.is(await said(gone), 'ECONNREFUSED')
-  assert.is(await balancer.stop(), 0)
-})
-
-test('an upgrade keeps every listener', async () => {
-  const [main, second] = [await freePort(), await freePort()]
-  const path = join(temporaryFolder(), 'app.sock')
-  const servers = [
-    { name: 'main', listen: [main] },
-    { name: 'any', listen: [0] },
-    { name: 'second', listen: [second, '127.0.0.1'] },
-    { name: 'path', listen: [path] },
-  ]
-  const balancer = await startUpgradable({ config: configOf(servers) })
-  const before = await said(main, '/addresses')
-  const any = JSON.parse(before).any.event.port
-  await upgrade(balancer)
-  assert.is(await said(main, '/addresses'), before)
-  for (let turn = 0; turn < 4; turn++) {
-    assert.equal([await nameAt(main), await nameAt(any), await nameAt(second), await nameAt({ path })], ['main', 'any', 'second', 'path'])
-  }
-  assert.is(await firstEnded(balancer), 0)
-  assert.equal([await nameAt(second), await nameAt({ path })], ['second', 'path'])
-  await stopServing(balancer)
-})
-
 test('the config names one of two ports: its server gets it, whichever listens first', async () => {
-  for (const order of ['first', 'last'] as const) {
+  const serve = async (order: 'first' | 'last') => {
     const [main, metrics] = [await freePort(), await freePort()]
     const both = [
       { name: 'main', listen: [main] },
       { name: 'metrics', listen: [metrics] },
     ]
-    const balancer = await start(order === 'first' ? both : both.reverse(), { listen: `127.0.0.1:${main}` })
+    const balancer = await startServers(order === 'first' ? both : both.reverse(), { listen: `127.0.0.1:${main}` }, 1)
     for (let turn = 0; turn < 6; turn++) assert.equal([await nameAt(main), await nameAt(metrics)], ['main', 'metrics'], order)
     assert.is(await balancer.stop(), 0)
   }
+  await Promise.all([serve('first'), serve('last')])
 })
 
 test('the config names both ports, or another port: each server gets its own, or the first gets all', async () => {
@@ -222,10 +96,10 @@ test('the config names both ports, or another port: each server gets its own, or
     { name: 'one', listen: [one] },
     { name: 'two', listen: [two] },
   ]
-  const both = await start(servers, { listen: [`127.0.0.1:${two}`, `127.0.0.1:${one}`] })
+  const both = await startServers(servers, { listen: [`127.0.0.1:${two}`, `127.0.0.1:${one}`] }, 1)
   for (let turn = 0; turn < 4; turn++) assert.equal([await nameAt(one), await nameAt(two)], ['one', 'two'])
   assert.is(await both.stop(), 0)
-  const moved = await start(servers, { listen: [`127.0.0.1:${elsewhere}`] })
+  const moved = await startServers(servers, { listen: [`127.0.0.1:${elsewhere}`] }, 1)
   for (let turn = 0; turn < 4; turn++) {
     assert.equal([await nameAt(elsewhere), await nameAt(two), await said(one)], ['one', 'two', 'ECONNREFUSED'])
   }
@@ -234,7 +108,7 @@ test('the config names both ports, or another port: each server gets its own, or
 
 test('the kernel distributes connections of `unbalanced` addresses; an exclusive server is in one worker alone', async () => {
   const [main, debug, exclusive] = [await freePort(), await freePort(), await freePort()]
-  const balancer = await start(
+  const balancer = await startServers(
     [
       { name: 'debug', listen: [debug] },
       { name: 'main', listen: [main] },
@@ -263,7 +137,7 @@ test('the kernel distributes connections of `unbalanced` addresses; an exclusive
 
 test('beyond maxListeners the kernel distributes connections, and the log says so', async () => {
   const [one, two] = [await freePort(), await freePort()]
-  const balancer = await start(
+  const balancer = await startServers(
     [
       { name: 'one', listen: [one] },
       { name: 'two', listen: [two] },
@@ -328,23 +202,10 @@ test('a forwarded request reaches the server of its port in the other worker', a
   assert.is(await balancer.stop(), 0)
 })
 
-test('an app may change the mode of its unix socket, and remove a stale file before it listens', async () => {
-  const path = join(temporaryFolder(), 'app.sock')
-  const balancer = await start([{ name: 'path', listen: [{ path, readableAll: true, writableAll: true }] }])
-  assert.is(statSync(path).mode & 0o666, 0o666)
-  chmodSync(path, 0o600)
-  rmSync(path)
-  const [first] = (await balancer.status()).pools[0]?.workers ?? []
-  process.kill(first?.pid as number, 'SIGKILL')
-  // The next worker listens there again.
-  await until(async () => (await said({ path })) !== 'ENOENT', 15_000)
-  for (let turn = 0; turn < 6; turn++) assert.is(await nameAt({ path }), 'path')
-  assert.is(await balancer.stop(), 0)
-})
-
 test('a server that only tests whether its port is free does not make the worker ready', async () => {
   const [port, taken] = [await freePort(), await freePort()]
-  const holder = await startBalancer({ config: configOf([{ name: 'holder', listen: [taken] }], {}, 1) })
+  const holder = createServer((_request, response) => response.end('holder')).listen(taken)
+  await untilEvent(holder, 'listening')
   const balancer = await startBalancer({
     config: { app: 'port-check-app.mjs', listen: undefined, pools: { web: { workers: 2 } } },
     env: { PORTS: `${taken},${port}` },
@@ -357,7 +218,7 @@ test('a server that only tests whether its port is free does not make the worker
   )
   assert.is(await nameAt(taken), 'holder')
   assert.is(await balancer.stop(), 0)
-  assert.is(await holder.stop(), 0)
+  holder.close()
 })
 
 test.run()

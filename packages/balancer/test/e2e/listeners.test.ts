@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 import { certificate } from './support/certificate.ts'
+import { once } from './support/once.ts'
 import { exchange, get, json, RawClient, type Target } from './support/raw-client.ts'
-import { portOf, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { fixture, portOf, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 
 const test = suite('listeners', { timeoutMs: 20_000 })
 const one = { web: { workers: 1 } }
@@ -59,33 +60,35 @@ test('the stale file of a unix socket is replaced, one in use is not', async () 
   assert.is(await third.stop(), 0)
 })
 
-for (const [title, peek] of [
-  ['the default of peek', undefined],
-  ['peek: false', false],
+/** A net server that sends first, behind listeners with each `peek`. */
+const startGreeter = once(async () => {
+  const listen = [undefined, false, true].map((peek) => ({ host: '127.0.0.1', port: 0, peek }))
+  const balancer = await startBalancer({ config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen } })
+  const [byDefault, without, withPeek] = balancer.addresses.map(portOf) as [number, number, number]
+  return { balancer, byDefault, without, withPeek }
+})
+
+for (const [title, which] of [
+  ['the default of peek', 'byDefault'],
+  ['peek: false', 'without'],
 ] as const) {
   test(`a net server that sends first gets its connections with ${title}`, async () => {
-    const balancer = await startBalancer({
-      config: { app: 'greeter-app.mjs', pools: { web: { workers: 2 } }, listen: { host: '127.0.0.1', port: 0, peek } },
-    })
-    const clients = Array.from({ length: 20 }, () => new RawClient(balancer.port))
+    const port = (await startGreeter())[which]
+    const clients = Array.from({ length: 20 }, () => new RawClient(port))
     for (const client of clients) assert.is((await client.bytes(10)).toString(), '220 hello\n')
     const sent = Buffer.alloc(50_000, 'echo')
     for (const client of clients) client.write(sent)
     for (const client of clients) assert.ok((await client.bytes(sent.length)).equals(sent))
     for (const client of clients) client.destroy()
-    assert.is(await balancer.stop(), 0)
   })
 }
 
 test('a net server behind a listener with peek gets connections that look like HTTP or TLS', async () => {
-  const balancer = await startBalancer({
-    config: { app: 'greeter-app.mjs', pools: one, listen: { host: '127.0.0.1', port: 0, peek: true } },
-  })
-  const client = new RawClient(balancer.port).write(get('/'))
+  const { withPeek } = await startGreeter()
+  const client = new RawClient(withPeek).write(get('/'))
   assert.is((await client.bytes(10)).toString(), '220 hello\n')
   assert.is((await client.bytes(get('/').length)).toString(), get('/'))
   client.destroy()
-  assert.is(await balancer.stop(), 0)
 })
 
 test('an https app serves', async () => {
@@ -110,7 +113,7 @@ test('an https app serves', async () => {
 })
 
 test('an app that asks for any port can read its address at once', async () => {
-  for (const listen of [undefined, '127.0.0.1:0']) {
+  const ask = async (listen: string | undefined) => {
     const balancer = await startBalancer({ config: { app: 'free-port-app.mjs', listen, pools: { web: { workers: 2 } } } })
     await balancer.untilAllReady()
     const port = listen === undefined ? portOf(balancer.addresses[0] ?? '') : balancer.port
@@ -122,18 +125,30 @@ test('an app that asks for any port can read its address at once', async () => {
     }
     assert.is(await balancer.stop(), 0)
   }
+  await Promise.all([ask(undefined), ask('127.0.0.1:0')])
 })
 
-for (const [title, app, body] of [
-  ['CommonJS', 'commonjs-app.cjs', 'commonjs object'],
-  ['TypeScript', 'typescript-app.ts', 'typescript'],
+/** A pool for each kind of entry file. */
+const startEntries = once(async () => {
+  const pools = {
+    commonjs: { workers: 1, app: fixture('commonjs-app.cjs') },
+    typescript: { workers: 1, app: fixture('typescript-app.ts') },
+  }
+  const routes = [{ path: '/typescript/*', pool: 'typescript' }]
+  return startBalancer({ config: { pools, routes } })
+})
+
+for (const [title, path, body] of [
+  ['CommonJS', '/', 'commonjs object'],
+  ['TypeScript', '/typescript/', 'typescript'],
 ] as const) {
   test(`a ${title} entry file is loaded`, async () => {
-    const balancer = await startBalancer({ config: { app, pools: one } })
-    assert.is((await exchange(balancer.port, get('/'))).body.toString(), body)
-    assert.is(await balancer.stop(), 0)
+    const balancer = await startEntries()
+    assert.is((await exchange(balancer.port, get(path))).body.toString(), body)
   })
 }
+
+test.after(async () => assert.equal([await (await startGreeter()).balancer.stop(), await (await startEntries()).stop()], [0, 0]))
 
 test('getConnections counts handed-off connections', async () => {
   const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one } })
@@ -147,26 +162,31 @@ test('getConnections counts handed-off connections', async () => {
   assert.is(await balancer.stop(), 0)
 })
 
-test('an incomplete second head on a kept-alive connection gets a 408 from the worker', async () => {
+/** An app whose server has short timeouts. */
+const startImpatient = once(() => {
   const options = JSON.stringify({
     headersTimeout: 1_500,
     requestTimeout: 1_500,
     connectionsCheckingInterval: 100,
-    keepAliveTimeout: 60_000,
+    keepAliveTimeout: 2_000,
   })
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
+  return startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
+})
+
+test.after(async () => assert.is(await (await startImpatient()).stop(), 0))
+
+test('an incomplete second head on a kept-alive connection gets a 408 from the worker', async () => {
+  const balancer = await startImpatient()
   const client = new RawClient(balancer.port).write(get('/', { Connection: 'keep-alive' }))
   assert.is((await client.answer()).status, 200)
   client.write('GET /second HT')
   assert.is((await client.answer()).status, 408)
   await client.over()
   client.destroy()
-  assert.is(await balancer.stop(), 0)
 })
 
 test('the app’s own keepAliveTimeout and maxRequestsPerSocket apply', async () => {
-  const options = JSON.stringify({ keepAliveTimeout: 2_000 })
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: one }, env: { SERVER_OPTIONS: options } })
+  const balancer = await startImpatient()
   const client = new RawClient(balancer.port)
   for (let turn = 0; turn < 5; turn++) {
     const answer = await client.write(get(`/${turn}`, { Connection: 'keep-alive' })).answer()
@@ -175,7 +195,6 @@ test('the app’s own keepAliveTimeout and maxRequestsPerSocket apply', async ()
   // Some versions of Node add a second to the timeout.
   await client.over()
   client.destroy()
-  assert.is(await balancer.stop(), 0)
 })
 
 test('server.close() in the app ends one worker, and the pool serves on', async () => {

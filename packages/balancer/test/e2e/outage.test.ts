@@ -14,7 +14,7 @@ async function startWith(onOutage: 'retry' | 'not-live' | 'exit' | undefined): P
   const down = join(temporaryFolder(), 'down')
   const config: BalancerConfig = {
     app: 'outage-app.mjs',
-    pools: { web: { workers: 3, env: { DOWN: down }, onOutage } },
+    pools: { web: { workers: 2, env: { DOWN: down }, onOutage } },
     ...{ maxRestarts: 3, restartDelayMs: 10, maxRestartDelayMs: 50 },
   }
   const balancer = await startBalancer({ config })
@@ -37,7 +37,7 @@ for (const onOutage of [undefined, 'not-live'] as const) {
       line.msg,
       /each of them has failed too often \(database is down; exit code 1\)\. The balancer tries to start one every 1 s/,
     )
-    await balancer.untilStatus(({ pools: [web] }) => web?.outageMs !== null && web?.broken.length === 3, 'the status')
+    await balancer.untilStatus(({ pools: [web] }) => web?.outageMs !== null && web?.broken.length === 2, 'the status')
     assert.match((await runCommand(balancer, ['status'])).out, /web has had no worker for .*keeps trying to start one/)
     assert.equal(await livez(balancer), onOutage === undefined ? [200, 'ok\n'] : [503, 'pool web: every worker has failed too often\n'])
     rmSync(down)

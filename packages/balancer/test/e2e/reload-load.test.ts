@@ -6,10 +6,11 @@ import { until } from '../../../../test/support/until.ts'
 import { runCommand } from './support/commands.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { reloadUnderLoad } from './support/reload-run.ts'
+import { RequestHold } from './support/request-hold.ts'
 import { startBalancer, warningsOf } from './support/running-balancer.ts'
 
 const test = suite('reload under load', { timeoutMs: 120_000 })
-const REQUESTS = 3_000
+const REQUESTS = 600
 const SEED = 5
 const KEPT = { Connection: 'keep-alive' }
 
@@ -17,10 +18,12 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
   const { faults, counts, before, after } = await reloadUnderLoad({
     seed: SEED,
     workers: 2,
-    maxSurge: 1,
+    maxSurge: 2,
+    settleMs: 50,
     requests: REQUESTS,
-    reloads: 2,
+    reloads: 1,
     warmUpReloads: 1,
+    pauseMs: 30,
     visitors: { kept: 3, new: 2, '1.0': 1, idle: 3 },
     chats: 1,
     webSockets: 2,
@@ -36,7 +39,7 @@ test(`${REQUESTS} requests, socket.io, websockets and Chromium (seed ${SEED}): n
 
 test('during a reload an engine.io session is reached from both workers of its slot', async () => {
   const routes = [{ path: '/socket.io/*', policy: { sticky: { by: 'ticket' as const } } }]
-  const pool = { workers: 1, reload: { settleMs: 50 } }
+  const pool = { workers: 1 }
   const balancer = await startBalancer({ config: { app: 'reload-app.mjs', pools: { web: pool }, routes, drainTimeoutMs: 10_000 } })
   await balancer.untilAllReady()
   const open = async (client: RawClient): Promise<string> => {
@@ -51,7 +54,8 @@ test('during a reload an engine.io session is reached from both workers of its s
   const old = await open(early)
   assert.is(await workerOn(early), 'web/0.0')
   // A request under way keeps the connection in the old worker.
-  early.write(get('/slow?ms=6000', KEPT))
+  const hold = new RequestHold()
+  early.write(hold.request('/wait', KEPT))
   const reload = runCommand(balancer, ['reload'])
   const connectToNew = async () => {
     const client = new RawClient(balancer.port)
@@ -64,6 +68,7 @@ test('during a reload an engine.io session is reached from both workers of its s
   early.write(post(young))
   assert.is((await late.write(post(young)).answer()).status, 200)
   assert.is((await late.write(post(old)).answer()).status, 200)
+  hold.release()
   assert.equal([(await early.answer()).body.toString(), (await early.answer()).body.toString()], ['ok', 'ok'])
   for (const client of [early, late]) client.destroy()
   await balancer.stop()
@@ -74,9 +79,9 @@ test('clients that use their ticket without a pause do not keep a worker alive, 
   const balancer = await startBalancer({
     config: {
       app: 'echo-app.mjs',
-      pools: { web: { workers: 1, reload: { settleMs: 50 } } },
+      pools: { web: { workers: 1 } },
       routes: [{ path: '/*', policy: { sticky: { by: 'ticket' } } }],
-      drainTimeoutMs: 8_000,
+      drainTimeoutMs: 3_000,
     },
   })
   let isOver = false

@@ -1,5 +1,5 @@
-// Reloads of a balancer with several pools under steady load: what is replaced, what stays, and what a rollback restores. The tests run in
-// order, on one balancer.
+// Reloads of a balancer with several pools under steady load: what is replaced, what stays, and what a rollback restores. The tests share one
+// balancer.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,13 +20,16 @@ let balancer: RunningBalancer
 let steady: SteadyClients
 /** The config that runs. */
 let config: BalancerConfig
+/** The version that answers in every pool, and the latest that a test has used. */
+let version = 1
+let latest = 1
 
 const pool = (version: number, changes: PoolConfig = {}): PoolConfig => ({
   workers: 1,
   env: { VERSION: `${version}` },
-  reload: { settleMs: 50 },
   ...changes,
 })
+const webOf = (version: number, env: Record<string, string> = {}) => pool(version, { workers: 2, env: { VERSION: `${version}`, ...env } })
 const routesTo = (...pools: string[]) => pools.map((name) => ({ path: `/${name}/*`, pool: name }))
 
 function configure(changes: BalancerConfig): void {
@@ -43,6 +46,11 @@ async function answerer(path: string): Promise<string> {
 
 function answerers(): Promise<string[]> {
   return Promise.all(PATHS.map(answerer))
+}
+
+/** The answers on all paths when the pool of each runs the version that serves. */
+function expected(...pools: string[]): string[] {
+  return pools.map((name) => `${name} ${version}`)
 }
 
 async function pids(): Promise<Record<string, number[]>> {
@@ -62,50 +70,73 @@ function nobodyNoticed(): void {
   assert.ok(count > 0, 'requests meanwhile')
 }
 
+/** Installs these pools with their routes, unless they run already. */
+async function install(...names: string[]): Promise<void> {
+  const routes = routesTo(...names.filter((name) => name !== 'web'))
+  if (JSON.stringify([Object.keys(config.pools ?? {}), config.routes]) === JSON.stringify([names, routes])) return
+  configure({ pools: Object.fromEntries(names.map((name) => [name, config.pools?.[name] ?? pool(version)])), routes })
+  await succeeds('reload')
+}
+
 test.before(async () => {
   config = {
     app: 'version-app.mjs',
-    pools: { web: pool(1, { workers: 2 }), api: pool(1) },
+    pools: { web: webOf(version), api: pool(version) },
     routes: routesTo('api'),
     startTimeoutMs: patience(10_000),
   }
   balancer = await startBalancer({ config })
   await balancer.untilAllReady()
-  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 3, fresh: 3 })
+  steady = new SteadyClients({ target: balancer.port, paths: PATHS, keptAlive: 2, fresh: 2 })
+})
+
+test.after(async () => {
+  const { faults } = await steady.end()
+  assert.equal(faults, [])
+  assert.is(balancer.child.stderr(), '')
+  assert.is(await balancer.stop(), 0)
 })
 
 test('a rollback before any reload fails', async () => {
-  const { code, err } = await runCommand(balancer, ['rollback'])
+  const fresh = await startBalancer({ config: { app: 'version-app.mjs', pools: { web: { workers: 1 } } } })
+  const { code, err } = await runCommand(fresh, ['rollback'])
   assert.is(code, 9)
   assert.match(err, 'ERR_NOTHING_TO_ROLL_BACK')
+  assert.is(await fresh.stop(), 0)
 })
 
 test('a reload of one pool leaves the others alone', async () => {
-  const before = await pids()
-  configure({ pools: { web: pool(2, { workers: 2 }), api: pool(2) } })
+  await install('web', 'api')
+  const [before, old] = [await pids(), version]
+  version = ++latest
+  configure({ pools: { web: webOf(version), api: pool(version) } })
   await succeeds('reload', 'web')
-  assert.equal(await answerers(), ['web 2', 'api 1', 'web 2'])
+  assert.equal(await answerers(), [`web ${version}`, `api ${old}`, `web ${version}`])
   const after = await pids()
   assert.equal(after.api, before.api)
   assert.ok(after.web?.every((pid) => !before.web?.includes(pid)))
   await succeeds('reload')
-  assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
 })
 
 test('a reload of an unknown pool fails', async () => {
+  await install('web', 'api')
   const { code, err } = await runCommand(balancer, ['reload', 'nothing'])
   assert.is(code, 2)
   assert.match(err, /no pool 'nothing'.*web, api.*ERR_UNKNOWN_SEAT/)
 })
 
 test('a reload adds a pool with its route', async () => {
-  configure({ pools: { ...config.pools, extra: pool(3) }, routes: routesTo('api', 'extra') })
+  await install('web', 'api')
+  const added = ++latest
+  configure({ pools: { ...config.pools, extra: pool(added) }, routes: routesTo('api', 'extra') })
   await succeeds('reload')
-  assert.equal(await answerers(), ['web 2', 'api 2', 'extra 3'])
+  assert.equal(await answerers(), [`web ${version}`, `api ${version}`, `extra ${added}`])
   assert.equal(Object.keys(await pids()), ['web', 'api', 'extra'])
 })
 
 test('changed routes apply to kept-alive connections too', async () => {
+  await install('web', 'api', 'extra')
   configure({
     routes: [
       { path: '/api/*', pool: 'extra' },
@@ -113,7 +144,10 @@ test('changed routes apply to kept-alive connections too', async () => {
     ],
   })
   await succeeds('reload')
-  assert.equal(await answerers(), ['web 2', 'extra 3', 'api 2'])
+  assert.equal(
+    (await answerers()).map((answer) => answer.split(' ')[0]),
+    ['web', 'extra', 'api'],
+  )
   // Requests that are under way now may still use the old routes.
   await steady.next(12)
   const { answers } = await steady.next(60)
@@ -122,55 +156,65 @@ test('changed routes apply to kept-alive connections too', async () => {
 })
 
 test('when a pool and its routes are removed, the first pool gets its requests', async () => {
+  // With any routes.
+  if (config.pools?.extra === undefined) await install('web', 'api', 'extra')
   const { web, api } = config.pools as Record<string, PoolConfig>
   configure({ pools: { web: web as PoolConfig, api: api as PoolConfig }, routes: routesTo('api') })
   await succeeds('reload')
-  assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
   assert.equal(Object.keys(await pids()), ['web', 'api'])
 })
 
 test('a reload that fails in one of several pools changes neither pools nor routes', async () => {
-  const before = await pids()
-  const good = config
+  await install('web', 'api')
+  const [before, good, bad] = [await pids(), config, ++latest]
   configure({
-    pools: { web: pool(4, { workers: 2 }), api: pool(4, { env: { VERSION: '4', FAIL_SLOT: '0' } }), more: pool(4) },
+    pools: { web: webOf(bad), api: pool(bad, { env: { VERSION: `${bad}`, FAIL_SLOT: '0' } }), more: pool(bad) },
     routes: routesTo('api', 'extra', 'more').map((route) => (route.pool === 'extra' ? { ...route, pool: 'more' } : route)),
   })
   const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, 6)
   assert.match(err, /api\/0: Error: no database here; exit code 1/)
   assert.equal(await pids(), before)
-  assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
   nobodyNoticed()
   configure(good)
 })
 
 test('a reload that fails after another pool was replaced restores that pool', async () => {
-  configure({ pools: { web: pool(5, { workers: 2, env: { VERSION: '5', FAIL_SLOT: '1' } }), api: pool(5) } })
+  await install('web', 'api')
+  const [good, bad] = [config, ++latest]
+  configure({ pools: { web: webOf(bad, { FAIL_SLOT: '1' }), api: pool(bad) } })
   const { code, err } = await runCommand(balancer, ['reload'])
   assert.is(code, 6)
   assert.match(err, /web\/1: Error: no database here; exit code 1/)
   await balancer.untilAllReady()
-  assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
   nobodyNoticed()
+  configure(good)
 })
 
 test('a rollback restores the environment and the app, once', async () => {
+  await install('web', 'api')
+  const [good, next] = [config, ++latest]
   const other = join(temporaryFolder(), 'other.mjs')
   writeFileSync(other, `import { createServer } from 'node:http'\ncreateServer((_, response) => response.end('other one')).listen(3000)`)
-  configure({ pools: { web: pool(6, { workers: 2 }), api: { app: other, reload: { settleMs: 50 }, workers: 1 } } })
+  configure({ pools: { web: webOf(next), api: { app: other, workers: 1 } } })
   await succeeds('reload')
-  assert.equal(await answerers(), ['web 6', 'other one', 'web 6'])
+  assert.equal(await answerers(), [`web ${next}`, 'other one', `web ${next}`])
   await succeeds('rollback')
-  assert.equal(await answerers(), ['web 2', 'api 2', 'web 2'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
   const { code, err } = await runCommand(balancer, ['rollback'])
   assert.is(code, 9)
   assert.match(err, 'ERR_NOTHING_TO_ROLL_BACK')
+  configure(good)
 })
 
 test('other operations are refused during a reload', async () => {
+  await install('web', 'api')
   const hold = new RequestHold()
-  configure({ pools: { web: pool(7, { env: { VERSION: '7', HOLD: hold.file } }), api: pool(7) } })
+  version = ++latest
+  configure({ pools: { web: webOf(version, { HOLD: hold.file }), api: pool(version) } })
   const reload = startCommand(balancer, ['reload'])
   await balancer.untilStatus(({ pools }) => pools.some(({ reloading }) => reloading), 'the reload')
   for (const args of [['reload'], ['reload', 'api'], ['rollback']]) {
@@ -180,29 +224,35 @@ test('other operations are refused during a reload', async () => {
   }
   hold.release()
   assert.equal(await reload.ended, { code: 0, signal: null }, reload.output())
-  assert.equal(await answerers(), ['web 7', 'api 7', 'web 7'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
   nobodyNoticed()
 })
 
 test('SIGHUP reloads, and the result is in the log', async () => {
-  configure({ pools: { web: pool(8), api: pool(8) } })
-  const ends = () => balancer.lines.filter(({ msg }) => msg === 'reload: 2 workers of web, api replaced').length
+  await install('web', 'api')
+  version = ++latest
+  configure({ pools: { web: webOf(version), api: pool(version) } })
+  const good = config
+  const ends = () => balancer.lines.filter(({ msg }) => msg === 'reload: 3 workers of web, api replaced').length
   const before = ends()
   balancer.child.process.kill('SIGHUP')
   await balancer.untilLine(({ msg }) => msg === 'SIGHUP: reloading', 'the signal')
   await until(() => ends() > before, 10_000, 'the end of the reload')
-  assert.equal(await answerers(), ['web 8', 'api 8', 'web 8'])
-  configure({ pools: { web: pool(9, { env: { VERSION: '9', FAIL_SLOT: '0' } }), api: pool(9) } })
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
+  const bad = ++latest
+  configure({ pools: { web: webOf(bad, { FAIL_SLOT: '0' }), api: pool(bad) } })
   balancer.child.process.kill('SIGHUP')
   await balancer.untilLine(({ msg }) => /^reload failed: .*web\/0: Error: no database here/.test(msg), 'the failed reload')
-  assert.equal(await answerers(), ['web 8', 'api 8', 'web 8'])
+  assert.equal(await answerers(), expected('web', 'api', 'web'))
+  configure(good)
 })
 
-test('no request has failed in any of the reloads', async () => {
-  const { faults } = await steady.end()
+test('no request fails in a reload', async () => {
+  await install('web', 'api')
+  await succeeds('reload', 'api')
+  const { count, faults } = await steady.next(12)
   assert.equal(faults, [])
-  assert.is(balancer.child.stderr(), '')
-  assert.is(await balancer.stop(), 0)
+  assert.ok(count >= 12)
 })
 
 test.run()

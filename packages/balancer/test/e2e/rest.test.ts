@@ -7,6 +7,7 @@ import { type RunningBalancer, startBalancer } from './support/running-balancer.
 
 const test = suite('rest', { timeoutMs: 40_000 })
 const KEEP = { Connection: 'keep-alive' }
+const single = { web: { workers: 1, rest: 'always' as const } }
 
 function start(more: object = {}, env: Record<string, string> = {}): Promise<RunningBalancer> {
   const config = { app: 'expect-app.mjs', pools: { web: { workers: 2, rest: 'always' as const } }, policy: 'round-robin' as const, ...more }
@@ -38,7 +39,7 @@ test('an idle connection rests in the primary; its next request is picked afresh
 })
 
 test('rest ends with the app’s keepAliveTimeout', async () => {
-  const balancer = await start({}, { KEEP_ALIVE_MS: '400' })
+  const balancer = await start({ pools: single }, { KEEP_ALIVE_MS: '400' })
   const client = new RawClient(balancer.port)
   const begun = performance.now()
   await workerOf(client)
@@ -51,7 +52,7 @@ test('rest ends with the app’s keepAliveTimeout', async () => {
 })
 
 test('resting connections are bounded: the longest resting one is closed', async () => {
-  const balancer = await start({ maxResting: 2 })
+  const balancer = await start({ pools: single, maxResting: 2 })
   const clients = [new RawClient(balancer.port), new RawClient(balancer.port), new RawClient(balancer.port)]
   for (const [index, client] of clients.entries()) {
     await workerOf(client)
@@ -67,7 +68,7 @@ test('resting connections are bounded: the longest resting one is closed', async
 })
 
 test('a resting connection survives the exit of its last worker', async () => {
-  const balancer = await start({ pools: { web: { workers: 1, rest: 'always' } } })
+  const balancer = await start({ pools: single })
   const client = new RawClient(balancer.port)
   await workerOf(client)
   const { pools } = await resting(balancer, 1)

@@ -11,11 +11,11 @@ import { StartedRequests } from './support/started-requests.ts'
 
 const test = suite('saturated', { timeoutMs: 40_000 })
 
-const LOAD_MS = 2_500
+const LOAD_MS = 1_000
 /** Long enough for a machine that is slow for a while. */
 const PATIENT = { timeoutMs: 300_000 }
 /** Requests of 7 ms. */
-const HEAVY = 400
+const HEAVY = 200
 
 test('more clients than can be offered to the workers: every request is answered once and completely', async () => {
   const begun = new StartedRequests()
@@ -68,7 +68,7 @@ test('connections in the queue are served although kept-alive connections fill e
     clients,
     ms: 1,
     isKept: true,
-    isOver: forMs(2 * LOAD_MS),
+    isOver: forMs(3 * LOAD_MS),
   })
   assert.equal([answered, unserved, wrong], [asked, [], []])
   // The first clients have more answers.

@@ -9,10 +9,10 @@ import { placesOfSessions, SessionBalancers } from './support/session-balancers.
 
 const test = suite('sessions, concurrency', { timeoutMs: 60_000 })
 
-const CLIENTS = 64
-const INCREMENTS = 32
-const ROUNDS = 500
-const FEW_ROUNDS = 50
+const CLIENTS = 32
+const INCREMENTS = 12
+const ROUNDS = 60
+const FEW_ROUNDS = 120
 const SEED = 1
 
 let redis: RedisServer

@@ -6,7 +6,7 @@ import { until } from '../../../../test/support/until.ts'
 import type { BalancerStatus } from '../../src/status.ts'
 import { runCommand } from './support/commands.ts'
 import { metric } from './support/cookie-visitors.ts'
-import { exchange, get, json, RawClient } from './support/raw-client.ts'
+import { exchange, get, json, RawClient, thinkTime } from './support/raw-client.ts'
 import { RequestHold } from './support/request-hold.ts'
 import type { RunningBalancer } from './support/running-balancer.ts'
 import { startUpgradable, stopServing, tryUpgrade, untilGone, upgrade } from './support/upgradable-balancer.ts'
@@ -21,8 +21,10 @@ interface AppAnswer {
   readonly was?: boolean
 }
 
-const WORKERS = 3
+const WORKERS = 2
 const SESSIONS = 10
+/** Pause of a client between two increments. */
+const PAUSE_MS = 10
 
 async function ask(balancer: RunningBalancer, path: string, id?: string): Promise<AppAnswer> {
   const answer = await exchange(balancer.port, get(id === undefined ? path : `${path}?id=${id}`))
@@ -70,6 +72,7 @@ class Adding {
       } catch (error) {
         this.faults.push((error as Error).message)
       }
+      await thinkTime(PAUSE_MS)
     }
   }
 }
@@ -80,12 +83,17 @@ async function valuesOf(balancer: RunningBalancer, ids: readonly string[]): Prom
   return values
 }
 
+/** The counts of sessions and tombstones. */
+async function stored(balancer: RunningBalancer): Promise<[sessions: number, tombstones: number]> {
+  return [await metric(balancer, 'switchyard_sessions'), await metric(balancer, 'switchyard_sessions_tombstones')]
+}
+
 for (const channel of ['native', 'portable']) {
   if (channel === 'native' && !hasNative()) continue
   const test = suite(`live sessions, ${channel}`, { timeoutMs: 90_000 })
   const config = {
     app: 'counting-app.mjs',
-    pools: { web: { workers: WORKERS, reload: { settleMs: 50 } } },
+    pools: { web: { workers: WORKERS } },
     policy: 'round-robin' as const,
     restartDelayMs: 20,
     // On a slow machine the switch between two primaries takes longer. A lost command would never be answered.
@@ -102,18 +110,20 @@ for (const channel of ['native', 'portable']) {
     ids = await create(balancer, SESSIONS)
   })
 
+  test.after(() => stopServing(balancer))
+
   test('every worker sees the same sessions', async () => {
     const seen = new Set<number>()
+    const [id] = await create(balancer, 1)
+    const [sessions, tombstones] = await stored(balancer)
     for (let turn = 1; turn <= 12 || (turn < 100 && seen.size < WORKERS); turn++) {
-      const { value, slot } = await ask(balancer, '/add', ids[0])
+      const { value, slot } = await ask(balancer, '/add', id)
       assert.is(value?.n, turn)
       seen.add(slot)
     }
     assert.is(seen.size, WORKERS)
-    await ask(balancer, '/end', ids[0])
-    ids = [...(await create(balancer, 1)), ...ids.slice(1)]
-    assert.is(await metric(balancer, 'switchyard_sessions'), SESSIONS)
-    assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
+    await ask(balancer, '/end', id)
+    assert.equal(await stored(balancer), [sessions - 1, tombstones + 1])
     const reported = ({ pools }: BalancerStatus) => pools[0]?.workers.every((worker) => (worker.sessions?.commands ?? 0) > 0) === true
     await balancer.untilStatus(reported, 'the command counts of every worker')
     const metrics = await balancer.metrics()
@@ -129,7 +139,7 @@ for (const channel of ['native', 'portable']) {
     const adding = new Adding(balancer, ids)
     for (let kill = 0; kill < 3; kill++) {
       await adding.more(60)
-      const { pid } = (await balancer.status()).pools.flatMap(({ workers }) => workers)[kill] as { pid: number }
+      const { pid } = (await balancer.untilAllReady()).pools.flatMap(({ workers }) => workers)[kill % WORKERS] as { pid: number }
       process.kill(pid, 'SIGKILL')
       await balancer.untilLine((line) => line.pid === pid && /ended by SIGKILL/.test(line.msg), 'the exit')
       // Requests that the worker had started have failed.
@@ -166,9 +176,13 @@ for (const channel of ['native', 'portable']) {
   })
 
   test('an upgrade loses no increment and keeps every session', async () => {
+    const [ended] = await create(balancer, 1)
+    await ask(balancer, '/end', ended)
+    const [sessions] = await stored(balancer)
     await ask(balancer, '/fill?count=5000')
-    const kept = await metric(balancer, 'switchyard_sessions')
-    assert.is(kept, 5000 + SESSIONS)
+    const kept = await stored(balancer)
+    assert.is(kept[0], sessions + 5000)
+    assert.ok(kept[1] > 0)
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     for (let round = 0; round < 2; round++) {
@@ -184,8 +198,7 @@ for (const channel of ['native', 'portable']) {
       await valuesOf(balancer, ids),
       ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
     )
-    assert.is(await metric(balancer, 'switchyard_sessions'), kept)
-    assert.is(await metric(balancer, 'switchyard_sessions_tombstones'), 1)
+    assert.equal(await stored(balancer), kept)
   })
 
   test('after the upgrade a request in an old worker sees writes of the new workers, and they see its writes', async () => {
@@ -217,7 +230,7 @@ for (const channel of ['native', 'portable']) {
     const before = await valuesOf(balancer, ids)
     const adding = new Adding(balancer, ids)
     await adding.more(30)
-    balancer.configure({ ...config, app: 'silent-app.mjs', startTimeoutMs: 1_500 })
+    balancer.configure({ ...config, app: 'silent-app.mjs', startTimeoutMs: 500 })
     assert.is((await tryUpgrade(balancer)).code, 10)
     balancer.configure(config)
     await adding.more(30)
@@ -227,7 +240,6 @@ for (const channel of ['native', 'portable']) {
       await valuesOf(balancer, ids),
       ids.map((id, index) => (before[index] as number) + (adding.counts.get(id) ?? 0)),
     )
-    await stopServing(balancer)
   })
 
   test.run()

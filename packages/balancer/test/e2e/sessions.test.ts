@@ -30,13 +30,15 @@ test.before(async () => {
   balancer = await startBalancer({
     config: {
       app: 'sessions-app.mjs',
-      pools: { one: { workers: 1, rest: 'never', reload: { settleMs: 50 } }, two: { workers: 1, rest: 'never', reload: { settleMs: 50 } } },
+      pools: { one: { workers: 1, rest: 'never' }, two: { workers: 1, rest: 'never' } },
       routes: [{ path: '/two/*', pool: 'two' }],
       ...{ restartDelayMs: 5, maxRestartDelayMs: 5 },
     },
   })
   await balancer.untilAllReady()
 })
+
+test.after(async () => assert.is(await balancer.stop(), 0))
 
 test('a worker reads what another has written, also when it had cached the session', async () => {
   const id = await result('one', 'id')
@@ -173,9 +175,12 @@ test('while the primary is stopped a request gets a 503 in time, and later reque
 })
 
 test('the log warns of nothing but the killed worker', async () => {
+  const { pid } = await ask('one', 'id')
+  process.kill(pid, 'SIGKILL')
+  await balancer.untilLine((line) => line.pid === pid && /SIGKILL/.test(line.msg), 'the warning')
+  await balancer.untilAllReady()
   const others = warningsOf(balancer).filter(({ msg }) => !/SIGKILL/.test(msg))
   assert.equal(others, [])
-  assert.is(await balancer.stop(), 0)
 })
 
 test.run()

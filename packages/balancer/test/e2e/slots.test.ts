@@ -1,4 +1,4 @@
-// Single slots under steady load: scaling, a slot out of service, a restart, and a slot that fails too often. The tests run in order, on one
+// Single slots under steady load: scaling, a slot out of service, a restart, and a slot that fails too often. The tests share one
 // balancer.
 
 import { rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ test.before(async () => {
   balancer = await startBalancer({
     config: {
       app: 'slot-app.mjs',
-      pools: { web: { workers: 2, reload: { settleMs: 50 } } },
+      pools: { web: { workers: 2 } },
       ...{ restartDelayMs: 5, maxRestartDelayMs: 5, maxRestarts: 2 },
     },
     env: { BROKEN_FILE: file },
@@ -28,11 +28,21 @@ test.before(async () => {
   steady = new SteadyClients({ target: balancer.port })
 })
 
+test.after(async () => {
+  assert.equal((await steady.end()).faults, [])
+  assert.is(await balancer.stop(), 0)
+})
+
 /** Pids of the ready workers by slot. */
 async function workerSlots(): Promise<Record<number, number>> {
   const pool = (await balancer.status()).pools[0] as PoolStatus
   const ready = pool.workers.filter(({ state }) => state === 'ready')
   return Object.fromEntries(ready.map(({ slot, pid }) => [slot, pid]))
+}
+
+/** How often workers of this slot were started. */
+function startsOf(slot: number): number {
+  return balancer.lines.filter(({ msg }) => msg.startsWith(`web/${slot} started`)).length
 }
 
 /** Runs a command that must succeed. No request may have failed. */
@@ -97,9 +107,11 @@ test('a failed restart keeps the old worker and says why', async () => {
 
 test('a slot that fails too often is broken: the status shows it, the pool serves on, and a restart repairs it', async () => {
   const { 0: first, 1: second } = await workerSlots()
+  const startsBefore = startsOf(1)
   writeFileSync(file, '1')
   process.kill(second as number, 'SIGKILL')
-  await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the broken slot')
+  await balancer.untilStatus(({ pools }) => pools[0]?.broken.includes(1) === true, 'the broken slot')
+  assert.ok(balancer.lines.some(({ msg }) => /^web\/1 is broken/.test(msg)))
   // Requests of the killed worker are lost.
   steady.collect()
   const { code, out } = await runCommand(balancer, ['status'])
@@ -107,7 +119,7 @@ test('a slot that fails too often is broken: the status shows it, the pool serve
   assert.match(out, /web\/1 has failed too often and is not started again/)
   assert.equal((await balancer.status()).pools[0]?.broken, [1])
   assert.equal((await steady.next(20)).faults, [])
-  const starts = balancer.lines.filter(({ msg }) => /^web\/1 started/.test(msg)).length
+  const starts = startsOf(1) - startsBefore
   await refused(4, /no disk here/, 'restart', 'web/1')
   rmSync(file)
   const mended = await succeeds('restart', 'web/1')
@@ -117,9 +129,11 @@ test('a slot that fails too often is broken: the status shows it, the pool serve
   assert.ok(starts <= 8, `it was started ${starts} times`)
 })
 
-test('no request has failed', async () => {
-  assert.equal((await steady.end()).faults, [])
-  assert.is(await balancer.stop(), 0)
+test('no request fails while slots come and go', async () => {
+  await succeeds('scale', 'web', '3')
+  await succeeds('drain', 'web/2')
+  await succeeds('scale', 'web', '2')
+  assert.equal((await steady.next(8)).faults, [])
 })
 
 test.run()

@@ -36,9 +36,10 @@ async function poll(balancer: RunningBalancer, sessions = 20): Promise<number> {
 const warnings = ({ lines }: RunningBalancer): string[] =>
   lines.filter(({ level, msg }) => level >= 40 && msg.includes('socket.io')).map(({ msg }) => msg)
 
-async function started(routes: BalancerConfig['routes'], env: Record<string, string> = {}, workers = 4): Promise<RunningBalancer> {
+async function started(routes: BalancerConfig['routes'], env: Record<string, string> = {}, workers = 2): Promise<RunningBalancer> {
   const balancer = await startBalancer({
-    config: { app: 'socket-io-app.mjs', pools: { web: { workers } }, ...(routes && { routes }) },
+    // Engine.io sessions stay open.
+    config: { app: 'socket-io-app.mjs', pools: { web: { workers } }, drainTimeoutMs: 1_000, ...(routes && { routes }) },
     env,
   })
   await balancer.untilAllReady()

@@ -72,7 +72,7 @@ test('an app file that is missing: one line, exit code 2', async () => {
 
 test('an app that throws while it starts: one line with its error, exit code 4', async () => {
   await failsToStart(
-    { config: { app: 'throws-app.mjs', pools: { web: { workers: 3 } } } },
+    { config: { app: 'throws-app.mjs', pools: { web: { workers: 2 } } } },
     4,
     /no worker of pool 'web' came up.*no database here/,
   )
@@ -90,7 +90,7 @@ test('a slot that crashes at its start is restarted with growing delays, and the
   const balancer = await startBalancer({
     config: {
       app: 'throws-app.mjs',
-      pools: { web: { workers: 3, env: { FAIL_SLOT: '1' } } },
+      pools: { web: { workers: 2, env: { FAIL_SLOT: '1' } } },
       restartDelayMs: 50,
       maxRestartDelayMs: 10_000,
     },
@@ -109,7 +109,7 @@ test('a slot that crashes at its start is restarted with growing delays, and the
 
 test('workers killed one after the other and all at once are replaced in every slot', async () => {
   const balancer = await startBalancer({
-    config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } }, restartDelayMs: 20, maxRestartDelayMs: 100 },
+    config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, restartDelayMs: 20, maxRestartDelayMs: 100 },
   })
   await balancer.untilAllReady()
   const descriptors = balancer.descriptors
@@ -226,7 +226,7 @@ test('a second signal stops at once', async () => {
 })
 
 test('the drain ends at its timeout', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } }, drainTimeoutMs: 500 } })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 1 } }, drainTimeoutMs: 500 } })
   const slow = new RawClient(balancer.port).write(get('/slow?ms=600000&id=s'))
   await balancer.untilLine(({ msg }) => msg === 'slow s begun', 'the slow request')
   assert.is(await balancer.stop(3_000), 0)
@@ -263,7 +263,7 @@ test('a stop before the address is resolved', async () => {
 })
 
 test('workers exit when the primary is killed', async () => {
-  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 3 } } } })
+  const balancer = await startBalancer({ config: { app: 'echo-app.mjs', pools: { web: { workers: 2 } } } })
   await balancer.untilAllReady()
   const pids = await pidsOf(balancer)
   balancer.child.process.kill('SIGKILL')

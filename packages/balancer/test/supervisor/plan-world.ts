@@ -41,6 +41,8 @@ export class World {
   private readonly histories = new Map<number, SlotStarts>()
   private proven = false
   private lastId = 0
+  /** The last plan has no action, and no moment at which time alone may call for one. */
+  private isPlanDone = false
 
   constructor(workers: number) {
     this.desired = new DesiredPool(versionWith(workers))
@@ -97,15 +99,19 @@ export class World {
     if (worker !== undefined) worker.retiring ??= 'memory'
   }
 
-  /** Lets time pass and carries out the plan at every step. */
+  /** Lets time pass and carries out the plan at every step. Skips the rest of the time when only an event could change anything. */
   settle(forMs: number): void {
-    for (const untilMs = this.nowMs + forMs; this.nowMs < untilMs; this.nowMs += STEP_MS) this.step()
+    const untilMs = this.nowMs + Math.ceil(forMs / STEP_MS) * STEP_MS
+    for (; this.nowMs < untilMs; this.nowMs += STEP_MS) {
+      this.step()
+      if (this.isPlanDone && this.workers.every((worker) => this.isSteady(worker))) this.nowMs = untilMs - STEP_MS
+    }
   }
 
   step(): void {
     for (const worker of [...this.workers]) this.live(worker)
     for (let rounds = 0; rounds < 10; rounds++) {
-      const { actions } = plan(
+      const { actions, nextMs } = plan(
         { pools: [this.desired], stopping: false, ...limits },
         {
           workers: this.workers.map((worker) => this.planned(worker)),
@@ -115,6 +121,7 @@ export class World {
         this.nowMs,
       )
       for (const action of actions) this.carryOut(action)
+      this.isPlanDone = actions.length === 0 && nextMs === Number.POSITIVE_INFINITY
       if (actions.length === 0) break
     }
     const generations = new Set(this.workers.map(({ generation }) => generation))
@@ -123,6 +130,12 @@ export class World {
       const here = this.workers.filter((worker) => worker.slot === slot && worker.state !== 'draining' && worker.stoppingMs === undefined)
       if (here.length > 2) this.faults.push(`${here.length} workers in slot ${slot}`)
     }
+  }
+
+  /** Time alone changes nothing about the worker. */
+  private isSteady({ generation, state, hungSinceMs, retiring, stoppingMs }: WorldWorker): boolean {
+    const isUndisturbed = hungSinceMs === undefined && retiring === undefined && stoppingMs === undefined
+    return state === 'ready' && isUndisturbed && this.deploys.get(generation) === 'good'
   }
 
   private live(worker: WorldWorker): void {

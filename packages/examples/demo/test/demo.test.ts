@@ -13,8 +13,7 @@ let example: RunningExample
 let browser: Browser
 
 test.before(async () => {
-  example = await startExample('demo', { workers: 6 })
-  browser = await openBrowser()
+  ;[example, browser] = await Promise.all([startExample('demo', { workers: 6 }), openBrowser()])
 })
 test.after(() => example.stop())
 test.after(() => browser.close())

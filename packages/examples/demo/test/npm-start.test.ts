@@ -49,9 +49,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-for (const signal of ['SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
+const signals = ['SIGTERM', 'SIGHUP', 'SIGKILL'] as const
+/** A demo for each signal, all started at the same time. */
+const demos = signals.map(() => started())
+// The test that awaits it reports the fault.
+for (const demo of demos) demo.catch(() => {})
+
+for (const [index, signal] of signals.entries()) {
   test(`${signal} to npm alone: the balancer drains and ends`, async () => {
-    const { npm, balancer } = await started()
+    const { npm, balancer } = await (demos[index] as (typeof demos)[number])
     assert.ok(isAlive(balancer))
     npm.process.kill(signal)
     await until(() => !isAlive(balancer), 20_000, `the end of the balancer in\n${npm.output()}`)

@@ -13,15 +13,14 @@ let example: RunningExample
 let browser: Browser
 
 test.before(async () => {
-  example = await startExample('socket.io-chat', { workers: 4 })
-  browser = await openBrowser()
+  ;[example, browser] = await Promise.all([startExample('socket.io-chat', { workers: 4 }), openBrowser()])
 })
 test.after(() => example.stop())
 test.after(() => browser.close())
 
 for (const [name, transports] of modes) {
-  test(`5 pages, 20 round trips each: ${name}`, async () => {
-    const reports = await pageRun(browser, example, { pages: 5, roundTrips: 20, transports, timeoutMs: 20_000 })
+  test(`3 pages, 20 round trips each: ${name}`, async () => {
+    const reports = await pageRun(browser, example, { pages: 3, roundTrips: 20, transports, timeoutMs: 20_000 })
     assert.equal(distinct(reports.flatMap(({ faults, httpErrors }) => [...faults, ...httpErrors])), [])
     assert.ok(
       reports.every(({ pids }) => pids.length === 1),

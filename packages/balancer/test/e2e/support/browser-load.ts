@@ -4,7 +4,8 @@ import type { Browser, Page } from 'playwright-core'
 import { patience } from '../../../../../test/support/patience.ts'
 import type { LoadRun } from './http-load.ts'
 
-const FETCHES = 200
+/** Fetches of one call. The run can end only between two calls. */
+const FETCHES = 12
 const AT_ONCE = 6
 /** A browser uses much CPU. Without these pauses it would starve the other processes of the test. */
 const FETCH_REST_MS = 500
@@ -27,7 +28,7 @@ export async function fetchInPage(run: LoadRun, browser: Browser): Promise<void>
             while (next < count) {
               const number = next++
               const url = number % 5 === 0 ? `/key/?key=${number}` : number % 7 === 0 ? '/heavy/' : '/'
-              const body = 'x'.repeat(number * 7)
+              const body = 'x'.repeat(number * 100)
               const answer = await fetch(url, number % 3 === 0 ? { method: 'POST', body } : {}).catch(String)
               if (typeof answer === 'string') found.push(`${url}: ${answer}`)
               else if (answer.status !== 200) found.push(`${url}: ${answer.status}`)

@@ -2,6 +2,7 @@
 // failure.
 
 import { readFileSync } from 'node:fs'
+import type { Browser } from 'playwright-core'
 import { openBrowser } from '../../../../../test/support/browser.ts'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { clickInPage, fetchInPage } from './browser-load.ts'
@@ -17,6 +18,7 @@ export interface ReloadRunOptions {
   readonly seed: number
   readonly workers: number
   readonly maxSurge: number
+  readonly settleMs?: number
   /** What replaces the workers. Left out: a reload. */
   readonly how?: 'reload' | 'upgrade' | undefined
   /** The run ends after this many answers over HTTP and this many reloads. */
@@ -26,12 +28,16 @@ export interface ReloadRunOptions {
   readonly warmUpReloads: number
   /** HTTP/1 clients of each kind. */
   readonly visitors: Readonly<Record<ConnectionKind, number>>
+  /** Longest pause of such a client between two requests. Default none. */
+  readonly pauseMs?: number
   /** socket.io clients for each set of transports. */
   readonly chats: number
   readonly webSockets: number
   readonly browser: boolean
   /** With wrk and ab. */
   readonly commands: boolean
+  /** How often the heap is read to find its least size, because of garbage. Default once. */
+  readonly heapSamples?: number
   readonly env?: Readonly<Record<string, string>>
   /** Called with a line for each reload and each fault. */
   readonly progress?: (line: string) => void
@@ -54,7 +60,6 @@ export interface Footprint {
   readonly residentBytes: number
 }
 
-const HEAP_SAMPLES = 40
 const STATUS_EVERY_MS = 1_000
 const SOME = 10_000
 /** Each of these counts is one request and its answer. Messages of websockets and socket.io are counted apart. */
@@ -65,16 +70,22 @@ const HTTP_KINDS = [
 
 /** Runs to the end. Rejects when a reload fails or the counts of connections do not add up. Failures that clients saw are in the totals. */
 export async function reloadUnderLoad(options: ReloadRunOptions): Promise<ReloadTotals> {
-  const { workers, maxSurge, how, env = {}, seed, progress = () => {} } = options
-  const target = await ReloadedBalancer.start({ workers, maxSurge, how, env })
+  const { workers, maxSurge, settleMs, how, env = {}, seed, progress = () => {} } = options
+  const target = await ReloadedBalancer.start({ workers, maxSurge, settleMs, how, env })
   const tally = new Tally((what) => progress(`FAULT ${what}`))
   const random = seededRandom(seed)
   const begun = performance.now()
   const few = { ...options, requests: Math.ceil(options.requests / 20), reloads: options.warmUpReloads }
-  await loadAndReload(target, few, tally, random, progress)
-  const before = await footprint(target.balancer)
-  await loadAndReload(target, options, tally, random, progress)
-  const after = await footprint(target.balancer)
+  const browser = options.browser ? await openBrowser() : undefined
+  let before: Footprint
+  try {
+    await loadAndReload(target, few, browser, tally, random, progress)
+    before = await footprint(target.balancer, options)
+    await loadAndReload(target, options, browser, tally, random, progress)
+  } finally {
+    await browser?.close()
+  }
+  const after = await footprint(target.balancer, options)
   const code = await target.stop()
   if (code !== 0) tally.fault('exit code', `${code}`)
   for (const { msg } of warningsOf(target.balancer)) tally.fault('in the log', msg)
@@ -85,14 +96,14 @@ export async function reloadUnderLoad(options: ReloadRunOptions): Promise<Reload
 async function loadAndReload(
   target: ReloadedBalancer,
   options: ReloadRunOptions,
+  browser: Browser | undefined,
   tally: Tally,
   random: () => number,
   progress: (line: string) => void,
 ): Promise<void> {
-  const { visitors, chats, webSockets, requests, reloads } = options
+  const { visitors, chats, webSockets, requests, reloads, pauseMs = 0 } = options
   let over = false
-  const run: LoadRun = { target, random, tally, isOver: () => over }
-  const browser = options.browser ? await openBrowser() : undefined
+  const run: LoadRun = { target, random, tally, pauseMs, isOver: () => over }
   const times = (count: number, client: () => Promise<void>): Promise<void>[] => Array.from({ length: count }, client)
   const clients = [
     ...Object.entries(visitors).flatMap(([kind, count]) => times(count, () => runHttpClient(run, kind as ConnectionKind))),
@@ -115,7 +126,7 @@ async function loadAndReload(
   } finally {
     over = true
     await Promise.all(clients)
-    await browser?.close()
+    for (const context of browser?.contexts() ?? []) await context.close()
     await watch
   }
 }
@@ -129,7 +140,7 @@ async function watchAccounts(balancer: RunningBalancer, isOver: () => boolean): 
 }
 
 /** The footprint when no connection is left. */
-async function footprint(balancer: RunningBalancer): Promise<Footprint> {
+async function footprint(balancer: RunningBalancer, { heapSamples = 1 }: ReloadRunOptions): Promise<Footprint> {
   await balancer.untilAllReady(60_000)
   await balancer.untilStatus(
     ({ connections: { waiting } }) => Object.values(waiting).every((count) => count === 0),
@@ -137,8 +148,7 @@ async function footprint(balancer: RunningBalancer): Promise<Footprint> {
     60_000,
   )
   let heapBytes = Number.POSITIVE_INFINITY
-  // The least of several samples, because of garbage.
-  for (let sample = 0; sample < HEAP_SAMPLES; sample++) {
+  for (let sample = 0; sample < heapSamples; sample++) {
     const text = await balancer.metrics()
     const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
       Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]),

@@ -15,6 +15,8 @@ const BY_COMMAND_EVERY = 4
 export interface ReloadedOptions {
   readonly workers: number
   readonly maxSurge: number
+  /** How long each new worker settles. Left out: the default. */
+  readonly settleMs?: number | undefined
   /** What installs a release: a reload, or an upgrade of the primary. Left out: a reload. */
   readonly how?: 'reload' | 'upgrade' | undefined
   readonly env?: Readonly<Record<string, string>>
@@ -113,11 +115,11 @@ function configIn(folder: string): string {
   return join(folder, 'balancer.config.mjs')
 }
 
-function writeRelease(folder: string, release: number, { workers, maxSurge }: ReloadedOptions): void {
+function writeRelease(folder: string, release: number, { workers, maxSurge, settleMs }: ReloadedOptions): void {
   const pool = {
     workers,
     env: { RELEASE: `${release}` },
-    reload: { maxSurge },
+    reload: { maxSurge, settleMs },
     drainSpreadMs: 300,
     queue: { timeoutMs: 60_000 },
   }

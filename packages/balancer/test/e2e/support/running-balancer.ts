@@ -3,17 +3,22 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 import { openDescriptors } from '../../../../../test/support/descriptors.ts'
 import { patience } from '../../../../../test/support/patience.ts'
 import { type LoggedChild, spawnLogged } from '../../../../../test/support/spawn.ts'
 import { until } from '../../../../../test/support/until.ts'
-import type { BalancerConfig } from '../../../src/config/config.ts'
+import type { BalancerConfig, PoolConfig } from '../../../src/config/config.ts'
 import type { BalancerStatus } from '../../../src/status.ts'
 
 const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
 const CONFIG = 'balancer.config.json'
+/** A status costs both processes some milliseconds, which workers that start could use. */
+const STATUS_PAUSE_MS = 30
+/** Long enough for apps that do not fail. Each reload waits for it, once for each worker. */
+const SETTLE_MS = 50
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url))
 
 export function fixture(name: string): string {
@@ -24,7 +29,10 @@ export function fixture(name: string): string {
 export const movesConnections = process.env.SWITCHYARD_CHANNEL !== 'portable'
 
 export interface StartOptions {
-  /** Written to a JSON file. `app` may be the name of a fixture. `listen` defaults to 127.0.0.1:0; `undefined` leaves it to the app. */
+  /**
+   * Written to a JSON file. `app` may be the name of a fixture. `listen` defaults to 127.0.0.1:0; `undefined` leaves it to the app. Pools have a
+   * short `reload.settleMs` unless they name one.
+   */
   readonly config?: BalancerConfig
   /** A config file to use instead. */
   readonly configFile?: string
@@ -60,6 +68,8 @@ export class RunningBalancer {
   readonly temporary: string
   /** The pid of the latest new primary, when it serves. */
   newPrimaryPid: number | undefined
+  private readonly parsed: LogLine[] = []
+  private parsedLength = 0
 
   constructor(child: LoggedChild, temporary: string) {
     this.child = child
@@ -77,11 +87,14 @@ export class RunningBalancer {
   }
 
   get lines(): LogLine[] {
-    return this.child
-      .stdout()
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => (line.startsWith('{') ? (JSON.parse(line) as LogLine) : { level: 0, msg: line }))
+    const text = this.child.stdout()
+    // Waits read the log every few milliseconds, so each line is parsed once.
+    for (let end = text.indexOf('\n', this.parsedLength); end >= 0; end = text.indexOf('\n', this.parsedLength)) {
+      const line = text.slice(this.parsedLength, end)
+      this.parsed.push(line.startsWith('{') ? (JSON.parse(line) as LogLine) : { level: 0, msg: line })
+      this.parsedLength = end + 1
+    }
+    return [...this.parsed]
   }
 
   /** Resolves with the first log line that meets the condition. */
@@ -143,7 +156,9 @@ export class RunningBalancer {
       return await until(
         async () => {
           last = await this.status()
-          return condition(last) ? last : undefined
+          if (condition(last)) return last
+          await setTimeout(STATUS_PAUSE_MS)
+          return undefined
         },
         timeoutMs,
         what,
@@ -182,7 +197,10 @@ export class RunningBalancer {
     const timeoutMs = patience(quietMs)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`the balancer runs on after ${timeoutMs} ms:\n${this.child.output()}`)), timeoutMs)
+      timer = globalThis.setTimeout(
+        () => reject(new Error(`the balancer runs on after ${timeoutMs} ms:\n${this.child.output()}`)),
+        timeoutMs,
+      )
     })
     try {
       return (await Promise.race([this.child.ended, late])).code
@@ -249,10 +267,11 @@ function writeConfig(folder: string, config: BalancerConfig): void {
 
 function withFixtures({ app, pools, ...rest }: BalancerConfig): BalancerConfig {
   const whole = (name: string | undefined): string | undefined => (name === undefined || name.startsWith('/') ? name : fixture(name))
+  const settling = (pool: PoolConfig): PoolConfig => ({ ...pool, app: whole(pool.app), reload: { settleMs: SETTLE_MS, ...pool.reload } })
   return {
     ...rest,
     app: whole(app),
-    ...(pools && { pools: Object.fromEntries(Object.entries(pools).map(([name, pool]) => [name, { ...pool, app: whole(pool.app) }])) }),
+    ...(pools && { pools: Object.fromEntries(Object.entries(pools).map(([name, pool]) => [name, settling(pool)])) }),
   }
 }
 

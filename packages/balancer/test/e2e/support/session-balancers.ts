@@ -20,7 +20,7 @@ export const placesOfSessions = [
   { name: 'Redis, at two balancers', inRedis: true, balancers: 2 },
 ] as const
 
-/** Workers of each balancer. */
+/** Workers of all balancers. */
 const WORKERS = 4
 /** A slow machine must not make commands time out. */
 const COMMAND_MS = patience(2_000)
@@ -40,20 +40,17 @@ export class SessionBalancers {
     const config = {
       app,
       policy: 'round-robin' as const,
-      pools: { web: { workers: WORKERS, rest: 'never' as const } },
+      pools: { web: { workers: WORKERS / balancers, rest: 'never' as const } },
       secret: 'a secret that all of them know',
       sessions: { ...(url !== undefined && { url }), commandTimeoutMs: COMMAND_MS },
     }
     const running = await Promise.all(Array.from({ length: balancers }, () => startBalancer({ config })))
     await Promise.all(running.map((one) => one.untilAllReady()))
-    await Promise.all(running.map(({ port }) => untilAllAnswer(port)))
+    await Promise.all(running.map(({ port }) => untilAllAnswer(port, WORKERS / balancers)))
     return new SessionBalancers(running, clients)
   }
 
-  /** Workers of all balancers. */
-  get workers(): number {
-    return this.running.length * WORKERS
-  }
+  readonly workers = WORKERS
 
   /** One client for each worker. */
   async ofEachWorker(): Promise<readonly SessionClient[]> {
@@ -78,17 +75,17 @@ export class SessionBalancers {
 }
 
 /**
- * Resolves when each worker has answered. A new worker is slow with its first connection, and meanwhile others would get the connections of the
+ * Resolves when each worker of this balancer has answered. A new worker is slow with its first connection, and meanwhile others would get the connections of the
  * test.
  */
-async function untilAllAnswer(port: number): Promise<void> {
+async function untilAllAnswer(port: number, workers: number): Promise<void> {
   const seen = new Set<number>()
   await until(
     async () => {
       const client = new SessionClient(port)
       seen.add((await client.ask('/read')).pid)
       client.close()
-      return seen.size === WORKERS
+      return seen.size === workers
     },
     10_000,
     'an answer of each worker',

@@ -3,7 +3,7 @@
 import { until } from '../../../../../test/support/until.ts'
 import { get, RawClient, type Target, thinkTime } from './raw-client.ts'
 
-const PAUSE_MS = 15
+const PAUSE_MS = 40
 
 export interface SteadyOptions {
   readonly target: Target

@@ -135,6 +135,20 @@ export function movesOf({ givenBack, forwarded }: BalancerStatus['moves']): { mo
   return { moved: sumOf(givenBack) + sumOf(stayed), forwarded: sumOf(forwarded) - sumOf(stayed) }
 }
 
+/** The moves between two statuses. */
+export function movesSince(before: Pick<BalancerStatus, 'moves'>, after: Pick<BalancerStatus, 'moves'>): BalancerStatus['moves'] {
+  const more = <Move extends { route: string; reason: string; count: number }>(late: readonly Move[], early: readonly Move[]): Move[] =>
+    late.flatMap((move) => {
+      const count = move.count - (early.find(({ route, reason }) => route === move.route && reason === move.reason)?.count ?? 0)
+      return count === 0 ? [] : [{ ...move, count }]
+    })
+  return {
+    ...after.moves,
+    givenBack: more(after.moves.givenBack, before.moves.givenBack),
+    forwarded: more(after.moves.forwarded, before.moves.forwarded),
+  }
+}
+
 export function sumOf(moves: readonly { count: number }[]): number {
   return moves.reduce((sum, { count }) => sum + count, 0)
 }

@@ -89,8 +89,8 @@ export class SteadyLoad {
   private readonly clients: Promise<void>[] = []
 
   constructor(target: Target, { kept, fresh, idle = 0 }: { kept: number; fresh: number; idle?: number }) {
-    for (let index = 0; index < kept; index++) this.clients.push(this.ask(target, `kept ${index}`, true, 10))
-    for (let index = 0; index < fresh; index++) this.clients.push(this.ask(target, `fresh ${index}`, false, 10))
+    for (let index = 0; index < kept; index++) this.clients.push(this.ask(target, `kept ${index}`, true, 40))
+    for (let index = 0; index < fresh; index++) this.clients.push(this.ask(target, `fresh ${index}`, false, 40))
     for (let index = 0; index < idle; index++) this.clients.push(this.ask(target, `idle ${index}`, true, 300))
   }
 
