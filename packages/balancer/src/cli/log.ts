@@ -8,8 +8,14 @@ import type { TextOutput } from './io.ts'
 import { lineFormat } from './line-format.ts'
 import { printableJsonText } from './printable.ts'
 
+/** Where the log goes. */
+export interface LogOutput extends TextOutput {
+  /** Calls back when everything is written. Left out: writes are synchronous, or nothing waits for them. */
+  flush?(done: () => void): void
+}
+
 export interface LogOptions {
-  output: TextOutput
+  output: LogOutput
   level: string
   pretty: boolean
 }
@@ -63,7 +69,7 @@ function readableLog({ output, level }: LogOptions): Log {
       output.write(format(entry))
       ring.push(entry)
     },
-    flush: async () => {},
+    flush: () => flushed(output),
   }
 }
 
@@ -91,16 +97,19 @@ function jsonLog({ output, level }: LogOptions): Log {
       workers.info({ pool, slot, stream }, msg)
       if (level !== 'silent') ring.push(entryOf(line))
     },
-    flush: () =>
-      new Promise((resolve) => {
-        if (file === undefined) return resolve()
-        const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
-        file.flush(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-      }),
+    flush: () => flushed(file ?? output),
   }
+}
+
+function flushed(output: Pick<LogOutput, 'flush'>): Promise<void> {
+  return new Promise((resolve) => {
+    if (output.flush === undefined) return resolve()
+    const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
+    output.flush(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 function entryOf({ pool, slot, stream, line }: OutputLine): LogEntry {

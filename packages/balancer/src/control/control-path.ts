@@ -43,6 +43,11 @@ export function controlSocketsOf(env: NodeJS.ProcessEnv): string[] {
   return folders.flatMap(socketsIn).slice(0, MAX_SOCKETS)
 }
 
+/** Names a balancer in a folder with files of several: its folder's or config's name, and a hash of the path. */
+export function nameOfPlace(place: Place): string {
+  return nameOf(keyOf(place))
+}
+
 function socketsIn(folder: string): string[] {
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith('.sock'))
@@ -80,10 +85,14 @@ function keyOf({ file, folder }: Place): string {
   return findConfig(dirname(file)) === file ? dirname(file) : file
 }
 
-/** The name is for people; the hash distinguishes two folders with the same name. */
 function socketName(key: string): string {
+  return `${nameOf(key)}.sock`
+}
+
+/** The name is for people; the hash distinguishes two folders with the same name. */
+function nameOf(key: string): string {
   const name = basename(key).replaceAll(/[^\w.-]/g, '_')
-  return `${name.slice(0, MAX_NAME_LENGTH)}-${createHash('sha256').update(key).digest('hex').slice(0, HASH_LENGTH)}.sock`
+  return `${name.slice(0, MAX_NAME_LENGTH)}-${createHash('sha256').update(key).digest('hex').slice(0, HASH_LENGTH)}`
 }
 
 /** After `sudo -E` the variable names another user's folder. */

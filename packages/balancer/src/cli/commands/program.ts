@@ -35,12 +35,18 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
     .option('--watch', 'for development: reload when a file of the app or the config changes')
     .option('--watch-path <path>', 'watch this path instead of the folders of app and config; may be repeated', collect)
+    .option('--detach', 'run in the background: return when the balancer is ready, or with the reason why it is not')
+    .addOption(new Option('--detached', 'set by --detach for the process in the background').hideHelp())
+    .option('--log-file <file>', 'append the log to this file (default with --detach: a file in ~/.local/state/switchyard)')
     .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
     .option('--pretty', 'print readable log lines (default on a terminal)')
     .option('--no-pretty', 'print log lines as JSON')
     .action(async (app, options) => {
-      const { start } = await import('./start.ts')
-      outcome.exitCode = await start({ ...options, app, appArgs }, io)
+      const { detach, ...startOptions } = options
+      outcome.exitCode =
+        detach === true
+          ? await (await import('./detach.ts')).startDetached(startOptions, io)
+          : await (await import('./start.ts')).start({ ...startOptions, app, appArgs }, io)
     })
   startCommand.usage('[options] [app] [-- arguments of the app]')
   startCommand.addHelpText(
@@ -52,6 +58,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     'balancer start server.js -i 4 --listen 127.0.0.1:8080 -- --verbose',
     'balancer start --config production.config.ts --admin off',
     'balancer start --watch server.ts',
+    'balancer start --detach server.js    (stop it with: balancer stop)',
   ])
 
   const checkCommand = program

@@ -1,8 +1,11 @@
 // `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
+import { resolve } from 'node:path'
 import type { ControlServer } from '../../control/control-server.ts'
 import type { Startup } from '../../upgrade/startup.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
+import { LaunchReport } from '../detached/launch-report.ts'
+import { LogFile } from '../detached/log-file.ts'
 import type { CliIo } from '../io.ts'
 import { createLog } from '../log.ts'
 import { logLevelOf } from '../log-level.ts'
@@ -21,6 +24,10 @@ export interface StartOptions extends Overrides {
   logLevel?: string | undefined
   /** Default: true if stdout is a terminal. */
   pretty?: boolean | undefined
+  /** The log is appended to this file. Default: it goes to stdout. */
+  logFile?: string | undefined
+  /** The process runs in the background and outlives the login session that it was started in. */
+  detached?: boolean | undefined
   /** Reload when a file changes. */
   watch?: boolean | undefined
   /** Paths to watch; implies `watch`. Default: the folders of the apps and of the config. */
@@ -29,17 +36,25 @@ export interface StartOptions extends Overrides {
 
 /** Runs until the balancer stops; resolves with the exit code. Throws if the start fails. */
 export async function start(options: StartOptions, io: CliIo): Promise<number> {
+  const launchReport = LaunchReport.fromEnvironment(io.env)
   const startup = await io.readStartup()
   try {
-    return await startFrom(startup, options, io)
+    return await startFrom({ startup, launchReport }, options, io)
   } catch (error) {
     const detailed = await withRunning(error, options, io)
     startup.sendFailure(detailed)
+    launchReport?.sendFailure(detailed)
     throw detailed
   }
 }
 
-async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Promise<number> {
+interface StartedBy {
+  startup: Startup
+  /** A command waits for this detached process. */
+  launchReport: LaunchReport | undefined
+}
+
+async function startFrom({ startup, launchReport }: StartedBy, options: StartOptions, io: CliIo): Promise<number> {
   const isWatching = options.watch === true || options.watchPath !== undefined
   const read = async (): Promise<ReadSettings> => {
     const found = await readSettings(options, io)
@@ -48,11 +63,19 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
   }
   const startSettings = await read()
   const { settings } = startSettings
+  launchReport?.sendStarting(settings.limits.startTimeoutMs)
+  const logFile = options.logFile === undefined ? undefined : new LogFile(resolve(io.cwd, options.logFile))
   io.ignoreClosedOutput()
   const balancer = await io.createBalancer(settings, startup)
   const { level, warning } = logLevelOf(options.logLevel, io.env)
-  const log = createLog({ output: io.stdout, level, pretty: options.pretty ?? io.stdout.isTTY === true })
+  const log = createLog({
+    output: logFile ?? io.stdout,
+    level,
+    pretty: options.pretty ?? (logFile === undefined && io.stdout.isTTY === true),
+  })
   followEvents(balancer.events, log)
+  // After an upgrade the new primary rotates the file.
+  balancer.events.once('draining', () => logFile?.stopRotating())
   const warn = (message: string): void => log.logger.warn(message)
   for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
   const duties = new SystemIntegration({
@@ -70,7 +93,8 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
   // A lost terminal sends SIGHUP too, and then it keeps its old meaning: stop.
   const onSighup = (): void => (io.hasLostTerminal() ? shutdown.stop('the terminal is gone') : operations.requestReload('SIGHUP'))
   io.signals.on('SIGHUP', onSighup)
-  const openControl = () => startControl({ settings, balancer, operations, log, io, takeOver: io.isNewPrimary })
+  const openControl = () =>
+    startControl({ settings, balancer, operations, log, io, takeOver: io.isNewPrimary, isDetached: options.detached === true })
   const admin = new AdminPage({
     address: settings.admin,
     balancer,
@@ -93,6 +117,13 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
       startup.sendSettled()
       announcement = new Announcement({ balancer, log, adminUrl: admin.url, control: control?.path })
       balancer.events.once('draining', () => announcement?.release())
+      launchReport?.sendReady({
+        name: settings.name,
+        pid: process.pid,
+        addresses: balancer.status().addresses,
+        admin: admin.url ?? null,
+        control: control?.path ?? null,
+      })
       if (isWatching) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
       operations.allowReloads()
     }
@@ -106,5 +137,6 @@ async function startFrom(startup: Startup, options: StartOptions, io: CliIo): Pr
     await control?.close()
     await admin.close()
     await log.flush()
+    logFile?.close()
   }
 }

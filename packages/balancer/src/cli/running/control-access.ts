@@ -19,17 +19,21 @@ export interface StartControlOptions {
   io: Pick<CliIo, 'cwd' | 'env'>
   /** Replace the socket of the old primary. */
   takeOver: boolean
+  /** The balancer runs in the background: without the socket no command could stop it, so a default path that can't be used is an error too. */
+  isDetached: boolean
 }
 
 /**
  * undefined: there is no control socket. Throws ERR_CONTROL if the user named a path that can't be used.
- * If the default path can't be used, the balancer logs a warning and runs without a control socket.
+ * If the default path can't be used, the balancer logs a warning and runs without a control socket, unless it is detached.
  */
 export async function startControl(options: StartControlOptions): Promise<ControlServer | undefined> {
-  const { settings, io, log, balancer, operations, takeOver } = options
+  const { settings, io, log, balancer, operations, takeOver, isDetached } = options
   const { control, file, name } = settings
   if (control === false) return undefined
-  const path = control ?? defaultControlPath({ file, folder: file === undefined ? io.cwd : dirname(file) }, io.env)
+  // The runtime folder of a login session is removed at its end, and a detached balancer runs on.
+  const env = isDetached ? { ...io.env, XDG_RUNTIME_DIR: undefined } : io.env
+  const path = control ?? defaultControlPath({ file, folder: file === undefined ? io.cwd : dirname(file) }, env)
   const reporter = new ProgressReporter(balancer)
   try {
     return await openControl({
@@ -43,7 +47,7 @@ export async function startControl(options: StartControlOptions): Promise<Contro
     })
   } catch (error) {
     // A new primary that serves already must not exit for this.
-    const isNeeded = control !== undefined && !takeOver
+    const isNeeded = (control !== undefined || isDetached) && !takeOver
     if (isNeeded || !(error instanceof BalancerError)) throw error
     const other = await nameOfRunning(path)
     const why =
