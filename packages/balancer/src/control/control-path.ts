@@ -28,18 +28,18 @@ export function defaultControlPath(place: Place, env: NodeJS.ProcessEnv): string
 }
 
 /**
- * All paths where the socket may be. The balancer may have another environment than the command: a service has no XDG_RUNTIME_DIR, and a shell may
- * be in a linked folder.
+ * All paths where the socket may be. The balancer may have another environment than the command: a service has no XDG_RUNTIME_DIR and its own
+ * temporary files, and a shell may be in a linked folder.
  */
 export function controlPathsOf(place: Place, env: NodeJS.ProcessEnv): string[] {
   const keys = new Set([keyOf(place), keyOf({ file: place.file && realPath(place.file), folder: realPath(place.folder) })])
-  const bases = new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])
+  const bases = new Set([...basesOf(env), ...moreBases()])
   return [...keys].flatMap((key) => [...bases].map((base) => join(base, folderName(), socketName(key))))
 }
 
 /** All control sockets of this user in the default folders. */
 export function controlSocketsOf(env: NodeJS.ProcessEnv): string[] {
-  const folders = [...new Set([...basesOf(env), `/run/user/${userId()}`, '/tmp'])].map((base) => join(base, folderName()))
+  const folders = [...new Set([...basesOf(env), ...moreBases()])].map((base) => join(base, folderName()))
   return folders.flatMap(socketsIn).slice(0, MAX_SOCKETS)
 }
 
@@ -55,6 +55,11 @@ function socketsIn(folder: string): string[] {
   } catch {
     return []
   }
+}
+
+/** Where the socket may be besides: `service install` puts it below /run. */
+function moreBases(): string[] {
+  return [`/run/user/${userId()}`, '/run', '/tmp']
 }
 
 function folderName(): string {

@@ -6,6 +6,7 @@ import { parseHostPort, parseListen } from '../../config/listen-options.ts'
 import { type CliIo, ownVersion } from '../io.ts'
 import { LOG_LEVELS } from '../log-level.ts'
 import { addControlCommands, addExitCodes } from './control-commands.ts'
+import { addServiceCommands } from './service-commands.ts'
 
 /** `appArgs`: the arguments after `--`. The command that runs sets the exit code in `outcome`. */
 export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { exitCode: number }): Command {
@@ -23,22 +24,12 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .showHelpAfterError("Run 'balancer --help' for the commands.")
   addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
 
-  const startCommand = program
-    .command('start')
-    .description('start an app on every core, or the apps of balancer.config.*')
-    .argument('[app]', 'entry file of the app; overrides the app of the config')
-    .option('-i, --instances <number>', "number of workers of the first pool, or 'max' for one per core", parseWorkers)
-    .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be repeated", collectListen)
-    .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
-    .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
-    .option('--control <path>', "path of the control socket, or 'off' (default: depends on folder and config)", parseControl)
-    .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
+  const startCommand = addStartOptions(program.command('start').description('start an app on every core, or the apps of balancer.config.*'))
     .option('--watch', 'for development: reload when a file of the app or the config changes')
     .option('--watch-path <path>', 'watch this path instead of the folders of app and config; may be repeated', collect)
     .option('--detach', 'run in the background: return when the balancer is ready, or with the reason why it is not')
     .addOption(new Option('--detached', 'set by --detach for the process in the background').hideHelp())
     .option('--log-file <file>', 'append the log to this file (default with --detach: a file in ~/.local/state/switchyard)')
-    .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
     .option('--pretty', 'print readable log lines (default on a terminal)')
     .option('--no-pretty', 'print log lines as JSON')
     .action(async (app, options) => {
@@ -123,9 +114,31 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     },
     addExamples,
   })
+  addServiceCommands(program, {
+    io,
+    appArgs,
+    outcome,
+    addStartOptions,
+    addExamples,
+    addExitCodes,
+    refuseAppArgs: (command) => refuseAppArgs(command, appArgs),
+  })
   for (const command of program.commands)
     command.showHelpAfterError(`Run 'balancer ${command.name()} --help' for its arguments and options.`)
   return program
+}
+
+/** The options that say what to run. */
+function addStartOptions(command: Command): Command {
+  return command
+    .argument('[app]', 'entry file of the app; overrides the app of the config')
+    .option('-i, --instances <number>', "number of workers of the first pool, or 'max' for one per core", parseWorkers)
+    .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be repeated", collectListen)
+    .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
+    .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
+    .option('--control <path>', "path of the control socket, or 'off' (default: depends on folder and config)", parseControl)
+    .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
+    .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
 }
 
 function addExamples(command: Command, examples: readonly string[]): void {

@@ -1,0 +1,354 @@
+// `balancer service install`, `status` and `uninstall`, with a fake systemd.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { type InstallOptions, installService } from '../../../src/cli/commands/service-install.ts'
+import { serviceStatus } from '../../../src/cli/commands/service-status.ts'
+import { uninstallService } from '../../../src/cli/commands/service-uninstall.ts'
+import { main } from '../../../src/cli/main.ts'
+import { BalancerError } from '../../../src/errors.ts'
+import { fakeIo } from '../../support/fake-balancer.ts'
+import { folderWith } from '../started-command.ts'
+import { FakeHost } from './service-world.ts'
+
+const test = suite('service commands')
+
+class World {
+  readonly host = new FakeHost()
+  readonly folder: string
+  readonly io
+
+  constructor(
+    files: Record<string, string> = { 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "name": "shop", "listen": 80 }' },
+  ) {
+    this.folder = folderWith(files)
+    this.io = fakeIo(this.folder)
+  }
+
+  install(options: InstallOptions = {}): Promise<number> {
+    return installService({ runAs: options.user ? undefined : 'app', ...options }, this.io, this.host)
+  }
+
+  get out(): string {
+    return this.io.stdout.text
+  }
+
+  /** The text of a unit of the machine. */
+  unit(name: string): string {
+    return readFileSync(join(this.host.unitFolder(false), name), 'utf8')
+  }
+
+  units(isUser = false): string[] {
+    return readdirSync(this.host.unitFolder(isUser)).sort()
+  }
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<BalancerError> {
+  try {
+    await promise
+  } catch (error) {
+    assert.ok(error instanceof BalancerError, String(error))
+    return error as BalancerError
+  }
+  throw new Error('there was no error')
+}
+
+test('install writes the unit, has it verified first, and starts it', async () => {
+  const world = new World()
+  assert.is(await world.install(), 0)
+  assert.equal(world.units(), ['shop.service'])
+  assert.match(world.unit('shop.service'), /^User=app$/m)
+  assert.match(world.unit('shop.service'), new RegExp(`^WorkingDirectory=${world.folder}$`, 'm'))
+  assert.is(statSync(join(world.host.unitFolder(false), 'shop.service')).mode & 0o777, 0o644)
+  assert.equal(world.host.changes, ['systemctl daemon-reload', 'systemctl enable shop.service', 'systemctl start shop.service'])
+  const verified = world.host.lines.findIndex((line) => /^systemd-analyze verify --man=no \S+\/shop\.service$/.test(line))
+  assert.ok(verified !== -1 && verified < world.host.lines.indexOf('systemctl daemon-reload'), world.host.lines.join('\n'))
+  assert.match(world.out, /^The service shop is installed\.\n {2}unit +\S+\/shop\.service\n/)
+  assert.match(world.out, /runs, and starts with the machine/)
+  assert.match(world.out, /journalctl -u shop -f/)
+  assert.is(world.io.stderr.text, '')
+})
+
+test('install with a socket unit starts the socket first', async () => {
+  const world = new World()
+  assert.is(await world.install({ socket: true }), 0)
+  assert.equal(world.units(), ['shop.service', 'shop.socket'])
+  assert.equal(world.host.changes.slice(1), ['systemctl enable shop.service shop.socket', 'systemctl start shop.socket shop.service'])
+})
+
+test('install for a user needs no root and says how the service outlives the session', async () => {
+  const world = new World({ 'server.js': '' })
+  world.host.uid = 1000
+  assert.is(await world.install({ user: true, app: 'server.js', name: 'mine', appArgs: ['--fast'] }), 0)
+  assert.equal([world.units(true), world.units()], [['mine.service'], []])
+  assert.match(readFileSync(join(world.host.unitFolder(true), 'mine.service'), 'utf8'), /^ExecStart=.* start server\.js -- --fast$/m)
+  assert.ok(
+    world.host.changes.every((line) => line.startsWith('systemctl --user ')),
+    world.host.changes.join('\n'),
+  )
+  assert.match(world.out, /loginctl enable-linger/)
+})
+
+test('install prints the units without systemd or any change', async () => {
+  const world = new World()
+  world.host.isBooted = false
+  world.host.uid = 1000
+  assert.is(await world.install({ print: true, socket: true }), 0)
+  assert.match(
+    world.out,
+    /^# \S+\/shop\.service\n# Written by 'balancer service install'[\s\S]*\n\n# \S+\/shop\.socket\n# Written by[\s\S]*ListenStream=80\n/,
+  )
+  assert.equal([world.units(), world.host.changes], [[], []])
+})
+
+test('install --no-enable only writes', async () => {
+  const world = new World()
+  assert.is(await world.install({ enable: false }), 0)
+  assert.equal(world.host.changes, ['systemctl daemon-reload'])
+  assert.match(world.out, /not started\. To start it, now and at each boot: systemctl enable --now shop\.service/)
+})
+
+test('without systemd the error says what to use instead', async () => {
+  const world = new World({ 'my app.js': '' })
+  world.host.isBooted = false
+  const { code, message } = await errorOf(world.install({ app: 'my app.js', appArgs: ['--fast'] }))
+  assert.is(code, 'ERR_NO_SERVICE_MANAGER')
+  assert.match(message, /CMD \["node","[^"]+","start","my app\.js","--","--fast"\]/)
+  assert.match(message, new RegExp(`@reboot cd ${world.folder} && /usr/bin/node \\S+ start --detach 'my app\\.js' -- --fast`))
+  assert.match(message, /exec chpst -u app /)
+})
+
+test('install refuses what cannot work, and changes nothing', async () => {
+  const faulty = new World({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "listen": -1 }' })
+  assert.is((await errorOf(faulty.install())).code, 'ERR_CONFIG')
+
+  const notRoot = new World()
+  notRoot.host.uid = 1000
+  const { code, message } = await errorOf(notRoot.install({ socket: true, config: 'balancer.config.json' }))
+  assert.is(code, 'ERR_SERVICE')
+  assert.match(message, /sudo \S*node \S+ service install --socket --config balancer\.config\.json\n/)
+  assert.match(message, /balancer service install --user/)
+
+  const noUser = new World()
+  assert.match((await errorOf(noUser.install({ runAs: 'nobody-here' }))).message, /no user 'nobody-here' .*--run-as/)
+
+  const cached = new World()
+  cached.host.entry = '/home/ada/.npm/_npx/0a1b/node_modules/.bin/balancer'
+  assert.match((await errorOf(cached.install())).message, /npm install @switchyard\/balancer/)
+
+  const refused = new World()
+  refused.host.answers = [
+    [
+      /^systemd-analyze/,
+      (line) => ({ code: 1, stderr: `${line.split(' ').at(-1)}:7: Bad value\n/lib/systemd/system/other.service:1: Other\n` }),
+    ],
+  ]
+  assert.is((await errorOf(refused.install())).message, 'systemd refuses the unit, and nothing was installed:\n  shop.service:7: Bad value')
+  for (const { host } of [faulty, notRoot, noUser, cached, refused]) {
+    assert.equal(readdirSync(host.unitFolder(false)), [])
+    assert.equal(host.changes, [])
+  }
+})
+
+test('faults of other units do not matter, and without systemd-analyze nothing is verified', async () => {
+  const world = new World()
+  world.host.answers = [[/^systemd-analyze/, { code: 1, stderr: '/lib/systemd/system/other.service:1: Other\n' }]]
+  assert.is(await world.install(), 0)
+  const none = new World()
+  none.host.answers = [[/^systemd-analyze/, { code: 127, stderr: 'there is no command systemd-analyze' }]]
+  assert.is(await none.install(), 0)
+})
+
+test('a unit of somebody else is never overwritten', async () => {
+  const foreign = new World()
+  const path = join(foreign.host.unitFolder(false), 'shop.service')
+  writeFileSync(path, '[Service]\nExecStart=/bin/true\n')
+  foreign.host.answers = [[/--property=LoadState/, { stdout: `LoadState=loaded\nFragmentPath=${path}\n` }]]
+  assert.match(
+    (await errorOf(foreign.install())).message,
+    /another service 'shop' already: \S+shop\.service\. Choose another name, such as --name shop-app/,
+  )
+  assert.is(readFileSync(path, 'utf8'), '[Service]\nExecStart=/bin/true\n')
+
+  const packaged = new World()
+  packaged.host.answers = [[/--property=LoadState/, { stdout: 'LoadState=loaded\nFragmentPath=/lib/systemd/system/nginx.service\n' }]]
+  assert.match((await errorOf(packaged.install({ name: 'nginx' }))).message, /nginx\.service/)
+
+  const [first, second] = [new World(), new World()]
+  await first.install()
+  writeFileSync(join(second.host.unitFolder(false), 'shop.service'), first.unit('shop.service'))
+  assert.match((await errorOf(second.install())).message, new RegExp(`already, for ${first.folder}:`))
+})
+
+test('installing again changes the unit and leaves a running service alone', async () => {
+  const world = new World()
+  await world.install({ socket: true })
+  world.host.lines.length = 0
+  world.host.answers = [[/--property=ActiveState/, { stdout: 'ActiveState=active\n' }]]
+  assert.is(await world.install({ appArgs: ['--new'] }), 0)
+  assert.equal(world.units(), ['shop.service'])
+  assert.match(world.unit('shop.service'), /^ExecStart=.* -- --new$/m)
+  assert.equal(world.host.changes, ['systemctl disable shop.socket', 'systemctl daemon-reload', 'systemctl enable shop.service'])
+  assert.match(world.out, /runs with the unit from before\. For the new one: systemctl stop shop; systemctl start shop/)
+})
+
+test('a service that does not start is an error with what systemd says of it', async () => {
+  const world = new World()
+  world.host.answers = [
+    [/^systemctl start/, { code: 1, stderr: 'Job for shop.service failed.\n' }],
+    [/^systemctl status/, { code: 3, stdout: 'x shop.service - failed\n  node: no database\n' }],
+  ]
+  const { code, message } = await errorOf(world.install())
+  assert.is(code, 'ERR_SERVICE')
+  assert.match(
+    message,
+    /^shop\.service is installed, and does not start: [\s\S]*Job for shop\.service failed\.\nx shop\.service - failed\n {2}node: no database\n/,
+  )
+  assert.match(message, /'balancer service uninstall' removes the service$/)
+})
+
+test('what will probably not work is a warning', async () => {
+  const low = new World()
+  low.host.uid = 1000
+  await low.install({ user: true })
+  assert.match(low.io.stderr.text, /^Warning: a service of your own can't open port 80: /)
+
+  const root = new World()
+  await root.install({ runAs: 'root' })
+  assert.match(root.io.stderr.text, /^Warning: the service runs as root, .*--run-as\.$/m)
+
+  const denied = new World()
+  denied.host.answers = [[/^runuser -u app -- /, { code: 1, stderr: "Error: EACCES: permission denied, access '/root/shop'\n" }]]
+  await denied.install()
+  assert.match(denied.io.stderr.text, /^Warning: the user 'app' can't read \/root\/shop: /)
+  const tried = denied.host.lines.find((line) => line.startsWith('runuser')) as string
+  for (const path of [denied.folder, join(denied.folder, 'server.js'), denied.host.entry]) assert.ok(tried.includes(path), tried)
+})
+
+test('the service runs as the owner of the folder, or the user of sudo, before it is root', async () => {
+  const world = new World()
+  world.host.sudoUser = 'app'
+  assert.is(await installService({}, world.io, world.host), 0)
+  const owner = statSync(world.folder).uid
+  assert.match(world.unit('shop.service'), owner === 0 ? /^User=app$/m : /^User=/m)
+})
+
+test('a folder behind a release link is named after its application', async () => {
+  const world = new World()
+  const folder = join(world.folder, 'store', 'current')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'server.js'), '')
+  assert.is(await installService({ app: 'server.js', runAs: 'app' }, fakeIo(folder), world.host), 0)
+  assert.equal(world.units(), ['store.service'])
+})
+
+const RUNNING = [
+  'ActiveState=active',
+  'SubState=running',
+  'Result=success',
+  'UnitFileState=enabled',
+  'MainPID=4711',
+  'NRestarts=2',
+  'StatusText=serving on *:80; web 4 of 4 workers',
+  'ActiveEnterTimestamp=Mon 2026-11-30 12:00:00 UTC',
+  'ExecMainStatus=0',
+  'NeedDaemonReload=no',
+].join('\n')
+
+test('status shows what systemd knows, and its exit code says whether the service runs', async () => {
+  const world = new World()
+  await world.install({ socket: true })
+  world.host.answers = [[/show shop\.service/, { stdout: RUNNING }]]
+  world.io.stdout.text = ''
+  assert.is(await serviceStatus({}, world.io, world.host), 0)
+  assert.match(world.out, /^shop\n/)
+  assert.match(world.out, /state +active \(running\), pid 4711, since Mon 2026-11-30 12:00:00 UTC\n/)
+  assert.match(world.out, /says +serving on \*:80; web 4 of 4 workers\n/)
+  assert.match(world.out, /at boot +starts\n {2}restarts +2\n {2}socket +shop\.socket is inactive\n/)
+
+  world.host.answers = [
+    [/show shop\.service/, { stdout: 'ActiveState=failed\nSubState=failed\nResult=exit-code\nExecMainStatus=4\nUnitFileState=disabled\n' }],
+  ]
+  world.io.stdout.text = ''
+  assert.is(await serviceStatus({ name: 'shop.service' }, world.io, world.host), 8)
+  assert.match(world.out, /state +failed \(failed\): exit-code, exit code 4\n {2}at boot +does not start \(disabled\)\n/)
+
+  world.host.answers = [[/show shop\.service/, { stdout: RUNNING }]]
+  world.io.stdout.text = ''
+  assert.is(await serviceStatus({ json: true }, world.io, world.host), 0)
+  const { name, folder, active, enabled, pid, restarts, socket } = JSON.parse(world.out)
+  assert.equal([name, folder, active, enabled, pid, restarts, socket], ['shop', world.folder, 'active', true, 4711, 2, 'inactive'])
+})
+
+test('uninstall stops socket and service, removes the files and leaves others', async () => {
+  const world = new World()
+  await world.install({ socket: true })
+  writeFileSync(join(world.host.unitFolder(false), 'other.service'), '[Service]\n')
+  world.host.lines.length = 0
+  assert.is(await uninstallService({}, world.io, world.host), 0)
+  assert.equal(world.units(), ['other.service'])
+  assert.equal(world.host.changes, [
+    'systemctl disable --now shop.socket shop.service',
+    'systemctl daemon-reload',
+    'systemctl reset-failed shop.service',
+  ])
+  assert.match(world.out, /The service shop has stopped and is removed:\n/)
+  assert.match((await errorOf(uninstallService({}, world.io, world.host))).message, /There is no service for /)
+  assert.match(
+    (await errorOf(uninstallService({ name: 'other' }, world.io, world.host))).message,
+    /that 'balancer service install' has made/,
+  )
+})
+
+test('uninstall keeps the files of a service that does not stop, and needs root', async () => {
+  const world = new World()
+  await world.install()
+  world.host.answers = [[/^systemctl disable/, { code: 1, stderr: 'Failed to disable\n' }]]
+  assert.match(
+    (await errorOf(uninstallService({}, world.io, world.host))).message,
+    /systemctl disable --now shop\.service has failed: Failed to disable/,
+  )
+  world.host.uid = 1000
+  assert.match((await errorOf(uninstallService({}, world.io, world.host))).message, /Only root may remove/)
+  assert.ok(existsSync(join(world.host.unitFolder(false), 'shop.service')))
+})
+
+test('two services of one folder are told apart by name', async () => {
+  const world = new World()
+  await world.install()
+  await world.install({ name: 'blue' })
+  assert.match((await errorOf(serviceStatus({}, world.io, world.host))).message, /several services .*--name blue or --name shop/)
+  assert.is(await uninstallService({ name: 'blue' }, world.io, world.host), 0)
+  assert.equal(world.units(), ['shop.service'])
+})
+
+test('a service of the user is found without --user', async () => {
+  const world = new World()
+  world.host.uid = 1000
+  await world.install({ user: true })
+  assert.is(await uninstallService({}, world.io, world.host), 0)
+  assert.equal(world.units(true), [])
+})
+
+test('the command line', async () => {
+  const folder = folderWith({ 'server.js': '' })
+  const run = async (...args: string[]) => {
+    const io = fakeIo(folder)
+    return { code: await main(args, io), out: io.stdout.text, err: io.stderr.text }
+  }
+  const printed = await run('service', 'install', '--print', '--user', '--name', 'shop', 'server.js', '-i', '2', '--', '--fast')
+  assert.is(printed.code, 0, printed.err)
+  assert.match(printed.out, /^ExecStart=.*balancer\S* start server\.js --instances 2 -- --fast$/m)
+  assert.is((await run('service', 'status', '--name', 'no-such-service-here')).code, 13)
+  assert.is((await run('service', 'status', '--', 'x')).code, 2)
+  assert.is((await run('service', 'install', '--listen', 'here')).code, 2)
+  assert.is((await run('service', 'install', '--user', '--run-as', 'app', 'server.js')).code, 2)
+  for (const name of ['install', 'status', 'uninstall']) {
+    const { code, out } = await run('service', name, '--help')
+    assert.is(code, 0)
+    assert.match(out, /Exit codes:\n {2}0 {3}/)
+  }
+})
+
+test.run()
