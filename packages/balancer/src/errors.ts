@@ -17,6 +17,7 @@ export const errorCodes = {
   ERR_NODE_VERSION: { exitCode: 14, meaning: 'This version of Node is too old for the balancer.' },
   ERR_SETUP: { exitCode: 15, meaning: "'balancer doctor' has found a fault." },
   ERR_NO_SERVICE_MANAGER: { exitCode: 12, meaning: 'systemd does not run here, so no service can be installed.' },
+  ERR_NO_SYSTEMD: { exitCode: 12, meaning: 'systemd does not run here, so no service can be installed.' },
   ERR_SERVICE: { exitCode: 13, meaning: 'The service could not be installed, started or removed.' },
   ERR_LOG_FILE: { exitCode: 16, meaning: 'The log file could not be opened.' },
   ERR_UNKNOWN_SEAT: { exitCode: 2, meaning: 'The pool or slot does not exist.' },

@@ -34,7 +34,7 @@ export interface InstallOptions extends Overrides {
 /** Added to the time that a start may take. */
 const SPARE_MS = 15_000
 
-/** Resolves with the exit code. Throws ERR_CONFIG, ERR_SERVICE, or ERR_NO_SERVICE_MANAGER. */
+/** Resolves with the exit code. Throws ERR_CONFIG, ERR_SERVICE, or ERR_NO_SYSTEMD. */
 export async function installService(options: InstallOptions, io: CliIo, host: ServiceHost): Promise<number> {
   const isUser = options.user === true
   if (isUser && options.runAs !== undefined)
@@ -173,13 +173,9 @@ function noSystemd(options: InstallOptions, settings: Settings, io: CliIo, host:
     startArgs: startArguments(options),
     user: options.runAs ?? host.sudoUser ?? 'USER',
   })
-  return new BalancerError(
-    'ERR_NO_SERVICE_MANAGER',
-    `systemd does not run on this machine, so there is no service to install.\n${advice}\n `,
-    {
-      source: 'system',
-    },
-  )
+  return new BalancerError('ERR_NO_SYSTEMD', `systemd does not run on this machine, so there is no service to install.\n${advice}\n `, {
+    source: 'system',
+  })
 }
 
 function needsRoot({ start: [node, entry] }: UnitPlan, options: InstallOptions, host: ServiceHost): BalancerError {

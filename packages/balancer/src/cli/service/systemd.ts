@@ -37,7 +37,11 @@ export class Systemd {
   async control(args: readonly string[], timeoutMs = QUICK_MS): Promise<void> {
     const { code, stdout, stderr } = await this.systemctl(args, timeoutMs)
     if (code !== 0)
-      throw new BalancerError('ERR_SERVICE', `systemctl ${args.join(' ')} has failed: ${(stderr || stdout).trim()}`, { source: 'system' })
+      throw new BalancerError(
+        'ERR_SERVICE',
+        `${['systemctl', ...this.scope, ...args].join(' ')} has failed: ${(stderr || stdout).trim()}`,
+        { source: 'system' },
+      )
   }
 
   /** Runs `systemctl`; a failure does not matter. */

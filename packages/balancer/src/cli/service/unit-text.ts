@@ -114,7 +114,6 @@ function hardening({ isUser, folder, needsTmp }: UnitPlan): string[] {
           ...(needsTmp ? [] : ['# The service has a /tmp of its own.', 'PrivateTmp=yes']),
           'ProtectControlGroups=yes',
           'ProtectKernelModules=yes',
-          'ProtectKernelTunables=yes',
         ]),
   ]
 }

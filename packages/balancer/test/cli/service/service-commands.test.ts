@@ -113,7 +113,7 @@ test('without systemd the error says what to use instead', async () => {
   const world = new World({ 'my app.js': '' })
   world.host.isBooted = false
   const { code, message } = await errorOf(world.install({ app: 'my app.js', appArgs: ['--fast'] }))
-  assert.is(code, 'ERR_NO_SERVICE_MANAGER')
+  assert.is(code, 'ERR_NO_SYSTEMD')
   assert.match(message, /CMD \["node","[^"]+","start","my app\.js","--","--fast"\]/)
   assert.match(message, new RegExp(`@reboot cd ${world.folder} && /usr/bin/node \\S+ start --detach 'my app\\.js' -- --fast`))
   assert.match(message, /exec chpst -u app /)
