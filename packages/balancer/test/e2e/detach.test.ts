@@ -178,10 +178,7 @@ test('a primary that is killed while it starts is reported', async () => {
 })
 
 test('Ctrl-C while it starts ends what was started', async () => {
-  for (const [signal, exitCode] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
+  const cancel = async (signal: 'SIGINT' | 'SIGTERM', exitCode: number): Promise<void> => {
     const place = new Place({ app: 'silent-app.mjs', pools, startTimeoutMs: LONG_MS })
     const child = place.launch(['start', '--detach'])
     // The command, the primary, and two workers.
@@ -191,6 +188,7 @@ test('Ctrl-C while it starts ends what was started', async () => {
     assert.match(child.stderr(), new RegExp(`^${signal}: the start was cancelled$`, 'm'))
     await until(() => place.processes.length === 0, 10_000, 'no process')
   }
+  await Promise.all([cancel('SIGINT', 130), cancel('SIGTERM', 143)])
 })
 
 test('of two at the same time one fails', async () => {

@@ -1,6 +1,6 @@
 // `balancer start --detach`: starts the balancer in the background, waits until it is ready, and prints how to reach it.
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { findConfig } from '../../config/load-config.ts'
 import type { ControlClient } from '../../control/control-client.ts'
@@ -41,7 +41,6 @@ export async function startDetached(options: DetachOptions, io: CliIo): Promise<
   const file = options.config === undefined ? findConfig(io.cwd) : resolve(io.cwd, options.config)
   const place = { file, folder: file === undefined ? io.cwd : dirname(file) }
   const logFile = options.logFile === undefined ? defaultLogFile(place, io.env) : resolve(io.cwd, options.logFile)
-  const start = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
   const launched = await DetachedProcess.launch({ args: ownArguments(process.argv.slice(2), logFile), logFile, env: io.env })
   let signal: StopSignal | undefined
   const onSignal = (received: string): void => {
@@ -58,7 +57,7 @@ export async function startDetached(options: DetachOptions, io: CliIo): Promise<
       io.stderr.write(`${signal}: the start was cancelled\n`)
       return SIGNAL_EXIT_CODES[signal]
     }
-    printLog(logFile, start, error, io)
+    printLog(logFile, launched.logStart, error, io)
     throw error
   } finally {
     for (const name of ['SIGINT', 'SIGTERM'] as const) io.signals.off(name, onSignal)

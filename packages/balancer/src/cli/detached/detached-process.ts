@@ -1,7 +1,7 @@
 // Launches `balancer start` in a session of its own, without a terminal, and waits for its report.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { errorOf } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
@@ -28,12 +28,15 @@ const MAX_REPORT_CHARACTERS = 1024 * 1024
 /** A process that is starting. */
 export class DetachedProcess {
   readonly pid: number
+  /** Where its lines begin in the log file, in bytes. */
+  readonly logStart: number
   private readonly child: ChildProcess
   private readonly exited: Promise<string>
   private readonly report: Readable
   private timer: NodeJS.Timeout | undefined
 
-  private constructor(child: ChildProcess, exited: Promise<string>) {
+  private constructor(child: ChildProcess, exited: Promise<string>, logStart: number) {
+    this.logStart = logStart
     this.child = child
     this.pid = child.pid as number
     this.exited = exited
@@ -44,6 +47,7 @@ export class DetachedProcess {
   static async launch({ args, logFile, env }: LaunchOptions): Promise<DetachedProcess> {
     const log = openLogFile(logFile)
     try {
+      const { size } = fstatSync(log)
       const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
         // An upgrade starts Node by the same path again.
         argv0: process.argv0,
@@ -59,7 +63,7 @@ export class DetachedProcess {
         child.once('spawn', resolve)
         child.once('error', reject)
       })
-      return new DetachedProcess(child, exited)
+      return new DetachedProcess(child, exited, size)
     } finally {
       closeSync(log)
     }
