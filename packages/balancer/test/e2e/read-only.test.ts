@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hasNative } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { type LoggedChild, spawnLogged } from '../../../../test/support/spawn.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -69,7 +68,7 @@ test('it starts, serves, reloads and stops, and leaves nothing', async () => {
   const complaints = balancer
     .stdout()
     .split('\n')
-    .filter((line) => /"level":[456]0/.test(line) && !(line.includes('portable channel') && !hasNative()))
+    .filter((line) => /"level":[456]0/.test(line) && !line.includes('portable channel'))
   assert.equal(complaints, [])
   assert.is(balancer.stderr(), '')
   assert.equal(readdirSync(container.temporary), [])
