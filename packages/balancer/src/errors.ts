@@ -14,11 +14,10 @@ export const errorCodes = {
   ERR_NOTHING_TO_ROLL_BACK: { exitCode: 9, meaning: 'No reload has succeeded since the start, or the last one was rolled back already.' },
   ERR_UPGRADE_FAILED: { exitCode: 10, meaning: 'The new primary did not start. The old primary keeps serving.' },
   ERR_CONTROL: { exitCode: 11, meaning: "The control socket can't be used, or another balancer answers on it." },
-  ERR_NODE_VERSION: { exitCode: 14, meaning: 'This version of Node is too old for the balancer.' },
-  ERR_SETUP: { exitCode: 15, meaning: "'balancer doctor' has found a fault." },
-  ERR_NO_SERVICE_MANAGER: { exitCode: 12, meaning: 'systemd does not run here, so no service can be installed.' },
   ERR_NO_SYSTEMD: { exitCode: 12, meaning: 'systemd does not run here, so no service can be installed.' },
   ERR_SERVICE: { exitCode: 13, meaning: 'The service could not be installed, started or removed.' },
+  ERR_NODE_VERSION: { exitCode: 14, meaning: 'This version of Node is too old for the balancer.' },
+  ERR_SETUP: { exitCode: 15, meaning: "'balancer doctor' has found a fault." },
   ERR_LOG_FILE: { exitCode: 16, meaning: 'The log file could not be opened.' },
   ERR_UNKNOWN_SEAT: { exitCode: 2, meaning: 'The pool or slot does not exist.' },
 } as const
