@@ -42,7 +42,10 @@ export async function installService(options: InstallOptions, io: CliIo, host: S
   const { settings } = await readSettings(options, io)
   const isSystemd = host.hasSystemd()
   if (!isSystemd && options.print !== true) throw noSystemd(options, settings, io, host)
-  const account = isUser ? undefined : await serviceAccount(options.runAs, io.cwd, host)
+  // Only a primary of root may start workers as the users that the config names.
+  const needsRootPrimary = settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined)
+  const runAs = options.runAs ?? (needsRootPrimary ? 'root' : undefined)
+  const account = isUser ? undefined : await serviceAccount(runAs, io.cwd, host)
   const plan = planOf({ options, settings, account }, io, host)
   const unitFolder = host.unitFolder(isUser)
   const files = filesOf(plan, unitFolder)

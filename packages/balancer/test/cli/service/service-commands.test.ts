@@ -234,6 +234,17 @@ test('the service runs as the owner of the folder, or the user of sudo, before i
   assert.match(world.unit('shop.service'), owner === 0 ? /^User=app$/m : /^User=/m)
 })
 
+// The config may name other users only for root.
+if (process.getuid?.() === 0)
+  test('a config whose workers have users of their own needs root, and no warning', async () => {
+    const pools = { web: { uid: 65_534, gid: 65_534 } }
+    const world = new World({ 'server.js': '', 'balancer.config.json': JSON.stringify({ app: 'server.js', name: 'shop', pools }) })
+    world.host.sudoUser = 'app'
+    assert.is(await installService({}, world.io, world.host), 0)
+    assert.match(world.unit('shop.service'), /^User=root$/m)
+    assert.is(world.io.stderr.text, '')
+  })
+
 test('a folder behind a release link is named after its application', async () => {
   const world = new World()
   const folder = join(world.folder, 'store', 'current')
