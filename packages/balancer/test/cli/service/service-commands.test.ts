@@ -3,59 +3,18 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../../test/suite.ts'
-import { type InstallOptions, installService } from '../../../src/cli/commands/service-install.ts'
+import { installService } from '../../../src/cli/commands/service-install.ts'
 import { serviceStatus } from '../../../src/cli/commands/service-status.ts'
 import { uninstallService } from '../../../src/cli/commands/service-uninstall.ts'
 import { main } from '../../../src/cli/main.ts'
-import { BalancerError } from '../../../src/errors.ts'
 import { fakeIo } from '../../support/fake-balancer.ts'
 import { folderWith } from '../started-command.ts'
-import { FakeHost } from './service-world.ts'
+import { errorOf, ServiceWorld } from './service-world.ts'
 
 const test = suite('service commands')
 
-class World {
-  readonly host = new FakeHost()
-  readonly folder: string
-  readonly io
-
-  constructor(
-    files: Record<string, string> = { 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "name": "shop", "listen": 80 }' },
-  ) {
-    this.folder = folderWith(files)
-    this.io = fakeIo(this.folder)
-  }
-
-  install(options: InstallOptions = {}): Promise<number> {
-    return installService({ runAs: options.user ? undefined : 'app', ...options }, this.io, this.host)
-  }
-
-  get out(): string {
-    return this.io.stdout.text
-  }
-
-  /** The text of a unit of the machine. */
-  unit(name: string): string {
-    return readFileSync(join(this.host.unitFolder(false), name), 'utf8')
-  }
-
-  units(isUser = false): string[] {
-    return readdirSync(this.host.unitFolder(isUser)).sort()
-  }
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<BalancerError> {
-  try {
-    await promise
-  } catch (error) {
-    assert.ok(error instanceof BalancerError, String(error))
-    return error as BalancerError
-  }
-  throw new Error('there was no error')
-}
-
 test('install writes the unit, has it verified first, and starts it', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   assert.is(await world.install(), 0)
   assert.equal(world.units(), ['shop.service'])
   assert.match(world.unit('shop.service'), /^User=app$/m)
@@ -71,14 +30,14 @@ test('install writes the unit, has it verified first, and starts it', async () =
 })
 
 test('install with a socket unit starts the socket first', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   assert.is(await world.install({ socket: true }), 0)
   assert.equal(world.units(), ['shop.service', 'shop.socket'])
   assert.equal(world.host.changes.slice(1), ['systemctl enable shop.service shop.socket', 'systemctl start shop.socket shop.service'])
 })
 
 test('install for a user needs no root and says how the service outlives the session', async () => {
-  const world = new World({ 'server.js': '' })
+  const world = new ServiceWorld({ 'server.js': '' })
   world.host.uid = 1000
   assert.is(await world.install({ user: true, app: 'server.js', name: 'mine', appArgs: ['--fast'] }), 0)
   assert.equal([world.units(true), world.units()], [['mine.service'], []])
@@ -91,7 +50,7 @@ test('install for a user needs no root and says how the service outlives the ses
 })
 
 test('install prints the units without systemd or any change', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   world.host.isBooted = false
   world.host.uid = 1000
   assert.is(await world.install({ print: true, socket: true }), 0)
@@ -103,14 +62,14 @@ test('install prints the units without systemd or any change', async () => {
 })
 
 test('install --no-enable only writes', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   assert.is(await world.install({ enable: false }), 0)
   assert.equal(world.host.changes, ['systemctl daemon-reload'])
   assert.match(world.out, /not started\. To start it, now and at each boot: systemctl enable --now shop\.service/)
 })
 
 test('without systemd the error says what to use instead', async () => {
-  const world = new World({ 'my app.js': '' })
+  const world = new ServiceWorld({ 'my app.js': '' })
   world.host.isBooted = false
   const { code, message } = await errorOf(world.install({ app: 'my app.js', appArgs: ['--fast'] }))
   assert.is(code, 'ERR_NO_SYSTEMD')
@@ -120,24 +79,24 @@ test('without systemd the error says what to use instead', async () => {
 })
 
 test('install refuses what cannot work, and changes nothing', async () => {
-  const faulty = new World({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "listen": -1 }' })
+  const faulty = new ServiceWorld({ 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "listen": -1 }' })
   assert.is((await errorOf(faulty.install())).code, 'ERR_CONFIG')
 
-  const notRoot = new World()
+  const notRoot = new ServiceWorld()
   notRoot.host.uid = 1000
   const { code, message } = await errorOf(notRoot.install({ socket: true, config: 'balancer.config.json' }))
   assert.is(code, 'ERR_SERVICE')
   assert.match(message, /sudo \S*node \S+ service install --socket --config balancer\.config\.json\n/)
   assert.match(message, /balancer service install --user/)
 
-  const noUser = new World()
+  const noUser = new ServiceWorld()
   assert.match((await errorOf(noUser.install({ runAs: 'nobody-here' }))).message, /no user 'nobody-here' .*--run-as/)
 
-  const cached = new World()
+  const cached = new ServiceWorld()
   cached.host.entry = '/home/ada/.npm/_npx/0a1b/node_modules/.bin/balancer'
   assert.match((await errorOf(cached.install())).message, /npm install @switchyard\/balancer/)
 
-  const refused = new World()
+  const refused = new ServiceWorld()
   refused.host.answers = [
     [
       /^systemd-analyze/,
@@ -152,16 +111,16 @@ test('install refuses what cannot work, and changes nothing', async () => {
 })
 
 test('faults of other units do not matter, and without systemd-analyze nothing is verified', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   world.host.answers = [[/^systemd-analyze/, { code: 1, stderr: '/lib/systemd/system/other.service:1: Other\n' }]]
   assert.is(await world.install(), 0)
-  const none = new World()
+  const none = new ServiceWorld()
   none.host.answers = [[/^systemd-analyze/, { code: 127, stderr: 'there is no command systemd-analyze' }]]
   assert.is(await none.install(), 0)
 })
 
 test('a unit of somebody else is never overwritten', async () => {
-  const foreign = new World()
+  const foreign = new ServiceWorld()
   const path = join(foreign.host.unitFolder(false), 'shop.service')
   writeFileSync(path, '[Service]\nExecStart=/bin/true\n')
   foreign.host.answers = [[/--property=LoadState/, { stdout: `LoadState=loaded\nFragmentPath=${path}\n` }]]
@@ -171,18 +130,18 @@ test('a unit of somebody else is never overwritten', async () => {
   )
   assert.is(readFileSync(path, 'utf8'), '[Service]\nExecStart=/bin/true\n')
 
-  const packaged = new World()
+  const packaged = new ServiceWorld()
   packaged.host.answers = [[/--property=LoadState/, { stdout: 'LoadState=loaded\nFragmentPath=/lib/systemd/system/nginx.service\n' }]]
   assert.match((await errorOf(packaged.install({ name: 'nginx' }))).message, /nginx\.service/)
 
-  const [first, second] = [new World(), new World()]
+  const [first, second] = [new ServiceWorld(), new ServiceWorld()]
   await first.install()
   writeFileSync(join(second.host.unitFolder(false), 'shop.service'), first.unit('shop.service'))
   assert.match((await errorOf(second.install())).message, new RegExp(`already, for ${first.folder}:`))
 })
 
 test('installing again changes the unit and leaves a running service alone', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   await world.install({ socket: true })
   world.host.lines.length = 0
   world.host.answers = [[/--property=ActiveState/, { stdout: 'ActiveState=active\n' }]]
@@ -194,7 +153,7 @@ test('installing again changes the unit and leaves a running service alone', asy
 })
 
 test('a service that does not start is an error with what systemd says of it', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   world.host.answers = [
     [/^systemctl start/, { code: 1, stderr: 'Job for shop.service failed.\n' }],
     [/^systemctl status/, { code: 3, stdout: 'x shop.service - failed\n  node: no database\n' }],
@@ -209,16 +168,16 @@ test('a service that does not start is an error with what systemd says of it', a
 })
 
 test('what will probably not work is a warning', async () => {
-  const low = new World()
+  const low = new ServiceWorld()
   low.host.uid = 1000
   await low.install({ user: true })
   assert.match(low.io.stderr.text, /^Warning: a service of your own can't open port 80: /)
 
-  const root = new World()
+  const root = new ServiceWorld()
   await root.install({ runAs: 'root' })
   assert.match(root.io.stderr.text, /^Warning: the service runs as root, .*--run-as\.$/m)
 
-  const denied = new World()
+  const denied = new ServiceWorld()
   denied.host.answers = [[/^runuser -u app -- /, { code: 1, stderr: "Error: EACCES: permission denied, access '/root/shop'\n" }]]
   await denied.install()
   assert.match(denied.io.stderr.text, /^Warning: the user 'app' can't read \/root\/shop: /)
@@ -227,7 +186,7 @@ test('what will probably not work is a warning', async () => {
 })
 
 test('the service runs as the owner of the folder, or the user of sudo, before it is root', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   world.host.sudoUser = 'app'
   assert.is(await installService({}, world.io, world.host), 0)
   const owner = statSync(world.folder).uid
@@ -238,7 +197,7 @@ test('the service runs as the owner of the folder, or the user of sudo, before i
 if (process.getuid?.() === 0)
   test('a config whose workers have users of their own needs root, and no warning', async () => {
     const pools = { web: { uid: 65_534, gid: 65_534 } }
-    const world = new World({ 'server.js': '', 'balancer.config.json': JSON.stringify({ app: 'server.js', name: 'shop', pools }) })
+    const world = new ServiceWorld({ 'server.js': '', 'balancer.config.json': JSON.stringify({ app: 'server.js', name: 'shop', pools }) })
     world.host.sudoUser = 'app'
     assert.is(await installService({}, world.io, world.host), 0)
     assert.match(world.unit('shop.service'), /^User=root$/m)
@@ -246,7 +205,7 @@ if (process.getuid?.() === 0)
   })
 
 test('a folder behind a release link is named after its application', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   const folder = join(world.folder, 'store', 'current')
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'server.js'), '')
@@ -268,7 +227,7 @@ const RUNNING = [
 ].join('\n')
 
 test('status shows what systemd knows, and its exit code says whether the service runs', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   await world.install({ socket: true })
   world.host.answers = [[/show shop\.service/, { stdout: RUNNING }]]
   world.io.stdout.text = ''
@@ -293,7 +252,7 @@ test('status shows what systemd knows, and its exit code says whether the servic
 })
 
 test('uninstall stops socket and service, removes the files and leaves others', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   await world.install({ socket: true })
   writeFileSync(join(world.host.unitFolder(false), 'other.service'), '[Service]\n')
   world.host.lines.length = 0
@@ -313,7 +272,7 @@ test('uninstall stops socket and service, removes the files and leaves others', 
 })
 
 test('uninstall keeps the files of a service that does not stop, and needs root', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   await world.install()
   world.host.answers = [[/^systemctl disable/, { code: 1, stderr: 'Failed to disable\n' }]]
   assert.match(
@@ -326,7 +285,7 @@ test('uninstall keeps the files of a service that does not stop, and needs root'
 })
 
 test('two services of one folder are told apart by name', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   await world.install()
   await world.install({ name: 'blue' })
   assert.match((await errorOf(serviceStatus({}, world.io, world.host))).message, /several services .*--name blue or --name shop/)
@@ -335,7 +294,7 @@ test('two services of one folder are told apart by name', async () => {
 })
 
 test('a service of the user is found without --user', async () => {
-  const world = new World()
+  const world = new ServiceWorld()
   world.host.uid = 1000
   await world.install({ user: true })
   assert.is(await uninstallService({}, world.io, world.host), 0)

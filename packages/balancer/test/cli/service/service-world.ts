@@ -1,11 +1,15 @@
 // A machine with a fake systemd, and plans of services.
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { assert } from '../../../../../test/suite.ts'
+import { type InstallOptions, installService } from '../../../src/cli/commands/service-install.ts'
 import type { CommandResult, ServiceHost } from '../../../src/cli/service/service-host.ts'
 import { type PlanOptions, planUnits, type UnitPlan } from '../../../src/cli/service/unit-plan.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import { resolveSettings } from '../../../src/config/resolve.ts'
+import { BalancerError } from '../../../src/errors.ts'
+import { fakeIo } from '../../support/fake-balancer.ts'
 import { folderWith } from '../started-command.ts'
 
 /** Answers of a command, by a pattern of its command line. The first match counts. */
@@ -83,4 +87,46 @@ export function planOf(config: BalancerConfig = {}, changes: Partial<PlanOptions
     hasNative: true,
     ...changes,
   })
+}
+
+/** A folder with an app, and a machine on which its commands run. */
+export class ServiceWorld {
+  readonly host = new FakeHost()
+  readonly folder: string
+  readonly io
+
+  constructor(
+    files: Record<string, string> = { 'server.js': '', 'balancer.config.json': '{ "app": "server.js", "name": "shop", "listen": 80 }' },
+  ) {
+    this.folder = folderWith(files)
+    this.io = fakeIo(this.folder)
+  }
+
+  install(options: InstallOptions = {}): Promise<number> {
+    return installService({ runAs: options.user ? undefined : 'app', ...options }, this.io, this.host)
+  }
+
+  get out(): string {
+    return this.io.stdout.text
+  }
+
+  /** The text of a unit of the machine. */
+  unit(name: string): string {
+    return readFileSync(join(this.host.unitFolder(false), name), 'utf8')
+  }
+
+  units(isUser = false): string[] {
+    return readdirSync(this.host.unitFolder(isUser)).sort()
+  }
+}
+
+/** The error that must come. */
+export async function errorOf(promise: Promise<unknown>): Promise<BalancerError> {
+  try {
+    await promise
+  } catch (error) {
+    assert.ok(error instanceof BalancerError, String(error))
+    return error as BalancerError
+  }
+  throw new Error('there was no error')
 }
