@@ -3,7 +3,7 @@
 
 import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
-import { references } from './contenders.ts'
+import { references, startContenders } from './contenders.ts'
 import { measureCosts } from './costs.ts'
 import type { Load } from './loads.ts'
 import { measureMixed, mixedLoad } from './mixed.ts'
@@ -25,6 +25,8 @@ import { targets } from './scenarios.ts'
 import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
 import { sessionLoad } from './session-scenarios.ts'
 import { measureSessions } from './sessions.ts'
+import { measureStart } from './start.ts'
+import { startRows, startTable, startVerdicts } from './start-report.ts'
 
 let interrupted = false
 for (const [signal, exitCode] of [
@@ -58,6 +60,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'reload') return reload(options)
   if (mode === 'saturated') return saturated(options)
   if (mode === 'sessions') return sessions(options)
+  if (mode === 'start') return start(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -171,6 +174,16 @@ async function reload(options: Options): Promise<number> {
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), seconds, rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function start(options: Options): Promise<number> {
+  const { rounds } = options
+  const samples = await measureStart({ contenders: startContenders, rounds }, progress)
+  const rows = startRows(samples)
+  const verdicts = startVerdicts(rows)
+  print(options, [`${machineText()}; ${rounds} starts each, two workers; medians`, '', startTable(rows), ...verdictLines(verdicts)])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

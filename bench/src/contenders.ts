@@ -49,6 +49,13 @@ export interface MixedContender extends Contender {
   readonly withoutHeavy?: boolean
 }
 
+/** A contender that is started again and again. */
+export interface StartContender {
+  readonly name: string
+  /** Arguments of `node`. It listens on the port, which is also in PORT. */
+  args(port: number): readonly string[]
+}
+
 /** A contender that keeps sessions. If it wants a Redis, it gets the address of its own in STORE_URL. */
 export interface SessionContender extends Contender {
   readonly usesRedis: boolean
@@ -141,6 +148,18 @@ export const saturatedContenders: readonly Contender[] = [
   { ...saturated, name: 'switchyard', args: start(pooled, '-i', `${WORKERS}`) },
   { ...saturated, name: 'switchyard, least in-flight', args: configured('least-in-flight', '-i', `${WORKERS}`) },
   { ...saturated, name: 'switchyard, round robin', args: configured('round-robin') },
+]
+
+/** A bare cluster whose workers share the listening socket. */
+export const CLUSTER = 'bare node:cluster'
+
+/** The contenders of `start`. The balancer has neither a config nor an admin page of a fixed port. */
+export const startContenders: readonly StartContender[] = [
+  { name: CLUSTER, args: () => [clusterPrimary, 'none', `${WORKERS}`, hello] },
+  {
+    name: 'switchyard',
+    args: (port) => [balancer, 'start', hello, '-i', `${WORKERS}`, '--listen', `127.0.0.1:${port}`, '--admin', '127.0.0.1:0'],
+  },
 ]
 
 const pm2Cluster: Omit<ReloadContender, 'name'> = {

@@ -22,7 +22,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 export const help = `npm run bench -- [options]
 
   --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --saturated and --sessions (3)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated and --sessions (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -46,6 +46,7 @@ export const help = `npm run bench -- [options]
   --pinned           latencies instead: the slowest light request while one worker of two is blocked
   --saturated        requests a second instead: more clients than two workers can serve, with handlers that burn CPU
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
+  --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -80,7 +81,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'sessions', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -102,11 +103,32 @@ const usualSeconds: Usual = {
   pinned: '10',
   saturated: '12',
   reload: '30',
+  start: '1',
   sessions: '5',
   micro: '1',
 }
-const usualLateMs: Usual = { costs: '0', mixed: '5', queueing: '3', pinned: '10', saturated: '0', reload: '0', sessions: '0', micro: '0' }
-const usualRounds: Usual = { costs: '5', mixed: '3', queueing: '3', pinned: '3', saturated: '3', reload: '1', sessions: '3', micro: '5' }
+const usualLateMs: Usual = {
+  costs: '0',
+  mixed: '5',
+  queueing: '3',
+  pinned: '10',
+  saturated: '0',
+  reload: '0',
+  start: '0',
+  sessions: '0',
+  micro: '0',
+}
+const usualRounds: Usual = {
+  costs: '5',
+  mixed: '3',
+  queueing: '3',
+  pinned: '3',
+  saturated: '3',
+  reload: '1',
+  start: '15',
+  sessions: '3',
+  micro: '5',
+}
 
 /** V8 compiles a primary's code within some seconds. That compiling takes CPU from the workers, so it must end before anything is timed. */
 const SATURATED_WARM_UP = 15
@@ -135,7 +157,9 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     pinMs: wholeIn('--pin', values.pin ?? '3000', 1, MAX_PIN_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      mode === 'reload' || mode === 'sessions' ? [] : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
+      mode === 'reload' || mode === 'sessions' || mode === 'start'
+        ? []
+        : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
     sessionContenders: mode === 'sessions' ? ((await contendersIn<SessionContender>(values.contenders)) ?? sessionContenders) : [],
     trial: values['no-trial'] !== true,
@@ -178,6 +202,7 @@ function parsed(argv: readonly string[]) {
         pinned: { type: 'boolean' },
         saturated: { type: 'boolean' },
         reload: { type: 'boolean' },
+        start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
