@@ -9,6 +9,8 @@ export default {
   // On a slow machine the requests would count as heavy, and visitors would change their worker.
   pools: { web: { workers: 2, rest: 'never' } },
   sessions: {
+    // On a slow machine a command may take long, and a single 503 makes the run invalid.
+    commandTimeoutMs: 5_000,
     url: (isOurs && STORE_URL) || false,
     ...(NEAR_CACHE === 'off' && { nearCache: false }),
   },

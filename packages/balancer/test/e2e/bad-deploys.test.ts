@@ -9,7 +9,7 @@ import { type RunningBalancer, startBalancer, temporaryFolder } from './support/
 import { SteadyClients } from './support/steady-clients.ts'
 
 /** Start timeout of apps that listen but do not become ready, and of apps that never listen. */
-const START_MS = 1_500
+const START_MS = 3_000
 const NEVER_MS = 300
 const LATE = new RegExp(`web/0: the app did not listen within ${NEVER_MS} ms \\(startTimeoutMs\\)`)
 const test = suite('bad deploys', { timeoutMs: 60_000 })
@@ -83,7 +83,7 @@ const deploys: Readonly<Record<string, Deploy>> = {
   'an app that hangs before it listens': { source: HANGS, limits: { startTimeoutMs: NEVER_MS }, says: LATE },
   'an app that hangs after it listens': {
     source: `${serves('bad')} setTimeout(() => { ${HANGS} }, 50)`,
-    limits: { startTimeoutMs: 3000 },
+    limits: { startTimeoutMs: 4_000 },
     says: /web\/0: its event loop hangs/,
   },
   'an app that grows to its hard memory limit': {

@@ -69,7 +69,7 @@ const bad: readonly [title: string, spoil: (balancer: RunningBalancer) => void, 
   [
     'an app whose loop hangs after it has listened',
     (balancer) =>
-      balancer.configure({ app: appThat(`${LISTENS}setTimeout(${HANGS}, 200)`), pools: settlingFor(1_000), startTimeoutMs: 3_000 }),
+      balancer.configure({ app: appThat(`${LISTENS}setTimeout(${HANGS}, 200)`), pools: settlingFor(1_000), startTimeoutMs: 4_000 }),
     /loop hangs/,
   ],
   [

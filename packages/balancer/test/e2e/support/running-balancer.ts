@@ -15,6 +15,8 @@ import type { BalancerStatus } from '../../../src/status.ts'
 
 const BIN = fileURLToPath(new URL('../../../bin/balancer.js', import.meta.url))
 const CONFIG = 'balancer.config.json'
+/** On a slow machine workers need longer than the default. */
+const START_MS = patience(10_000)
 /** A status costs both processes some milliseconds, which workers that start could use. */
 const STATUS_PAUSE_MS = 30
 /** Long enough for apps that do not fail. Each reload waits for it, once for each worker. */
@@ -31,7 +33,7 @@ export const movesConnections = process.env.SWITCHYARD_CHANNEL !== 'portable'
 export interface StartOptions {
   /**
    * Written to a JSON file. `app` may be the name of a fixture. `listen` defaults to 127.0.0.1:0; `undefined` leaves it to the app. Pools have a
-   * short `reload.settleMs` unless they name one.
+   * short `reload.settleMs` unless they name one, and workers may need long to start.
    */
   readonly config?: BalancerConfig
   /** A config file to use instead. */
@@ -262,7 +264,7 @@ export async function startBalancer(options: StartOptions): Promise<RunningBalan
 }
 
 function writeConfig(folder: string, config: BalancerConfig): void {
-  writeFileSync(join(folder, CONFIG), JSON.stringify(withFixtures({ listen: '127.0.0.1:0', ...config })))
+  writeFileSync(join(folder, CONFIG), JSON.stringify(withFixtures({ listen: '127.0.0.1:0', startTimeoutMs: START_MS, ...config })))
 }
 
 function withFixtures({ app, pools, ...rest }: BalancerConfig): BalancerConfig {
