@@ -61,7 +61,12 @@ function spansIn(file: string): Span[] {
   return lines.map((line) => JSON.parse(line) as Span)
 }
 
-async function startObserved(channel: string, file: string, execArgv: string[], env: Record<string, string> = {}): Promise<RunningBalancer> {
+async function startObserved(
+  channel: string,
+  file: string,
+  execArgv: string[],
+  env: Record<string, string> = {},
+): Promise<RunningBalancer> {
   const pool = { workers: 1, rest: 'never' as const, execArgv }
   const balancer = await startBalancer({
     config: { app: 'expect-app.mjs', pools: { light: pool, heavy: pool }, routes: [{ path: '/heavy/*', pool: 'heavy' }] },
