@@ -21,7 +21,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       getErrHasColors: () => false,
     })
     .showHelpAfterError("Run 'balancer --help' for the commands.")
-  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
+  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer init', 'balancer check'])
 
   const startCommand = program
     .command('start')
@@ -53,6 +53,19 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     'balancer start --config production.config.ts --admin off',
     'balancer start --watch server.ts',
   ])
+
+  const initCommand = program
+    .command('init')
+    .description('write a config for the app in this folder, with the routes that it needs')
+    .argument('[app]', 'entry file of the app (default: found by package.json and by name)')
+    .option('--print', 'print the config instead of writing it')
+    .option('--force', 'overwrite a config that is there')
+    .action(async (app, options) => {
+      refuseAppArgs(initCommand, appArgs)
+      const { init } = await import('./init.ts')
+      outcome.exitCode = await init({ ...options, app }, io)
+    })
+  addExamples(initCommand, ['balancer init', 'balancer init src/server.ts', 'balancer init --print'])
 
   const checkCommand = program
     .command('check')
