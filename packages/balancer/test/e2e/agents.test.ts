@@ -96,7 +96,7 @@ async function assertOneSpanEach(balancer: RunningBalancer, file: string, sent: 
 }
 
 for (const name of ['opentelemetry', 'wrapping'])
-  for (const channel of CHANNELS)
+  for (const channel of name === 'wrapping' ? CHANNELS.slice(0, 1) : CHANNELS)
     test(`${name}, ${channel} channel: one server span for each request, handed off, moved or forwarded, and none for a forward`, async () => {
       const file = join(temporaryFolder(), 'spans')
       const balancer = await startObserved(channel, file, ['--import', agent(name)])
@@ -110,6 +110,7 @@ for (const name of ['opentelemetry', 'wrapping'])
 test('an agent in NODE_OPTIONS loads before the worker runtime, and in the primary too, which gets no span of a user request', async () => {
   const file = join(temporaryFolder(), 'spans')
   const balancer = await startObserved(CHANNELS[0] as string, file, [], { NODE_OPTIONS: `--import ${agent('opentelemetry')}` })
+  assert.ok(balancer.lines.some(({ msg }) => msg.includes(`${agent('opentelemetry')} in the primary too`)))
   const sent = await sendAll(balancer.port)
   await assertOneSpanEach(balancer, file, sent)
   const ofPrimary = spansIn(file).filter(({ pid }) => pid === balancer.pid)
