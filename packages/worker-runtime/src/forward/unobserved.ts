@@ -20,8 +20,8 @@ interface Context {
   setValue(key: symbol, value: unknown): Context
 }
 
-/** The part of OpenTelemetry's context manager that is needed. */
-interface ContextManager {
+/** The part of OpenTelemetry's context API that is needed. */
+interface Contexts {
   active(): Context
   with<T>(context: Context, act: () => T): T
 }
@@ -53,7 +53,7 @@ export function hideForwards(): void {
 /** Connects to a private socket. */
 export function connectUnobserved(socketPath: string, options: { readonly allowHalfOpen?: boolean } = {}): Socket {
   const act = (): Socket => connect({ path: socketPath, ...options })
-  const manager = (globalThis as { [OPENTELEMETRY]?: { context?: ContextManager } })[OPENTELEMETRY]?.context
-  if (manager === undefined) return act()
-  return manager.with(manager.active().setValue(SUPPRESS_TRACING, true), act)
+  const contexts = (globalThis as { [OPENTELEMETRY]?: { context?: Contexts } })[OPENTELEMETRY]?.context
+  if (contexts === undefined) return act()
+  return contexts.with(contexts.active().setValue(SUPPRESS_TRACING, true), act)
 }
