@@ -97,6 +97,8 @@ export interface PoolSettings {
   app: string
   args: readonly string[]
   execArgv: readonly string[]
+  /** Stack traces name the sources of compiled code. */
+  sourceMaps: boolean
   cwd: string
   env: Readonly<Record<string, string>>
   /** A second environment variable, besides SWITCHYARD_SLOT, with the worker's slot. undefined: none. */

@@ -74,6 +74,8 @@ export interface WorkerStart {
   readonly stopSignal?: NodeJS.Signals | undefined
   /** Connections older than about this are moved or ended. 0 or left out: never. */
   readonly maxConnectionAgeMs?: number | undefined
+  /** The runtime turns on source maps for the app's stack traces. */
+  readonly sourceMaps?: boolean | undefined
   readonly sessions: SessionSettings
 }
 

@@ -32,6 +32,7 @@ import { hookAppListen } from './server/listen-hook.ts'
 import { Receiver } from './server/receiver.ts'
 import { Websockets } from './server/websockets.ts'
 import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
+import { enableSourceMaps } from './source-maps.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionMover } from './steering/connection-mover.ts'
 import { PlacementClient } from './steering/placement-client.ts'
@@ -49,6 +50,7 @@ const runtime = isMainThread ? openRuntime(process.env) : undefined
 if (runtime !== undefined) {
   // The primary opens the inspector of a hanging worker. Port 0 keeps it from colliding with the inspector of another process.
   if (!process.execArgv.some((argument) => /^--(inspect|debug)/.test(argument))) process.debugPort = 0
+  if (runtime.start.sourceMaps === true) enableSourceMaps()
   keepTickShape()
   await register(runtime)
 }

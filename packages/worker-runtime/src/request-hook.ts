@@ -12,6 +12,7 @@ import { FieldLimit } from './server/field-limit.ts'
 import type { Http2Sessions } from './server/http2-sessions.ts'
 import type { InFlight } from './server/in-flight.ts'
 import type { Receiver } from './server/receiver.ts'
+import { type Emit, RequestStart } from './server/request-start.ts'
 import { CONNECTION_LOGIN, MANY_HOSTS, traitsOf } from './server/request-traits.ts'
 import type { Websockets } from './server/websockets.ts'
 import type { BoundConnections } from './steering/bound-connections.ts'
@@ -39,8 +40,6 @@ export interface RequestHookOptions {
   readonly outbox: Outbox
 }
 
-type Emit = (this: Server, event: string | symbol, ...values: unknown[]) => boolean
-
 /** The events that hand a request to the app; the request is their first value. */
 type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade' | 'connect'
 
@@ -61,7 +60,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     if (forwarded.hasConnections) {
       if (forwarded.restore(request)) {
         // A probe of the primary is not counted.
-        return isProbe(request) ? emit.call(server, event, request, second, upgradeHead) : pass(event, request, second, upgradeHead)
+        return isProbe(request) ? deliver(event, request, second, upgradeHead) : pass(event, request, second, upgradeHead)
       }
       // Without this check the private socket would bypass the primary's limits.
       if (lacksToken(request)) return refuse(request.socket, response, 403)
@@ -100,10 +99,16 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     receiver.recordResponse(response)
     options.ticketCookies?.prepare(request, response)
     options.visitorCookies?.prepare(request, response)
-    if (event !== 'checkContinue' || !continueListener.isAlone()) return emit.call(server, event, request, response)
+    if (event !== 'checkContinue' || !continueListener.isAlone()) return deliver(event, request, response)
     // The app has no listener: do as Node does then.
     response.writeContinue()
-    return emit.call(server, 'request', request, response)
+    return deliver('request', request, response)
+  }
+
+  function deliver(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead?: Buffer): boolean {
+    const isUpgrade = event === 'upgrade' || event === 'connect'
+    if (requestStart === undefined || isUpgrade) return emit.call(server, event, request, second, upgradeHead)
+    return requestStart.pass(event, request, second)
   }
 
   function refuse(socket: Socket, response: ServerResponse | undefined, status: 400 | 403 | 431): true {
@@ -122,13 +127,14 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     return isPrivate ? forwarded.accept(socket, announce) : announce('connection', socket)
   }
 
-  server.emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {
+  const hook = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {
     switch (event) {
       case 'request':
       case 'checkContinue':
       case 'checkExpectation':
       case 'upgrade':
       case 'connect':
+        if (requestStart?.isPassedOn(first as IncomingMessage) === true) break
         return begin(event, first as IncomingMessage, second as ServerResponse | Socket, third as Buffer | undefined)
       case 'connection':
         return connect(first as Socket)
@@ -143,7 +149,8 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     if (!receiver.mayAct()) return true
     // biome-ignore lint/complexity/noArguments: any event with any number of values
     return Reflect.apply(emit, this, arguments)
-  } as typeof server.emit
+  }
+  const requestStart = RequestStart.install(server, emit, hook)
   // A request that may belong to another worker must not get Node's 100 Continue here.
   if (steering !== undefined && (server instanceof HttpServer || server instanceof HttpsServer)) continueListener.listen()
 }

@@ -38,6 +38,7 @@ test('a config needs only an app', () => {
       app: join(folder, 'server.js'),
       args: [],
       execArgv: [],
+      sourceMaps: true,
       cwd: folder,
       env: {},
       slotVariable: 'NODE_APP_INSTANCE',

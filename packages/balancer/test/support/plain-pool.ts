@@ -8,6 +8,7 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     app: '',
     args: [],
     execArgv: [],
+    sourceMaps: true,
     cwd: '',
     env: {},
     slotVariable: undefined,

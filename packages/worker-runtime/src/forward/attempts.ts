@@ -1,8 +1,8 @@
 // The attempts of a forward until its answer begins: asks for a target, tries it, and asks again if the target died without having begun.
 
 import { STATUS_CODES } from 'node:http'
-import { connect } from 'node:net'
 import type { ForwardConnections } from './connections.ts'
+import { connectUnobserved } from './unobserved.ts'
 
 /** Where to send a request: a worker's private socket, this worker itself, or no worker. */
 export type Target = { readonly socketPath: string } | 'here' | 'none'
@@ -130,7 +130,7 @@ export function refusalText(status: RefusalStatus): string {
 /** Has the worker behind this socket exited? */
 function isGone(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ path: socketPath })
+    const socket = connectUnobserved(socketPath)
     const settle = (gone: boolean): void => {
       clearTimeout(timer)
       socket.destroy()

@@ -1,8 +1,9 @@
 // The connections of one worker to the private sockets of other workers: kept alive, bounded, and unref'd while idle.
 
 import { Agent, type ClientRequest } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connectUnobserved } from './unobserved.ts'
 
 export interface ForwardConnectionsOptions {
   /** To one worker, at the same time. */
@@ -50,7 +51,7 @@ export class ForwardConnections extends Agent {
   }
 
   override createConnection(options: object): Socket {
-    const socket: PrivateSocket = connect({ path: this.getName(options) })
+    const socket: PrivateSocket = connectUnobserved(this.getName(options))
     // Node writes a head without naming an encoding; its characters are bytes.
     socket.setDefaultEncoding('latin1')
     socket.setTimeout(this.options.idleTimeoutMs)

@@ -1,6 +1,6 @@
 // One forwarded request and its answer, in the worker that has the client's connection.
 
-import { ClientRequest, type IncomingMessage, type InformationEvent, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type ClientRequest, type IncomingMessage, type InformationEvent, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerPassing } from './answer.ts'
 import { writeInformation } from './answer-head.ts'
@@ -8,14 +8,12 @@ import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type R
 import { unwatchClient, watchClient } from './clients.ts'
 import { fieldsOf } from './forwarded-field.ts'
 import { RequestSending } from './request.ts'
+import { ForwardRequest } from './unobserved.ts'
 
 /** A server does not bound its response heads, but our buffer needs a bound. */
 const MAX_ANSWER_HEAD_BYTES = 1024 * 1024
 
 const CLOSE = /close/i
-
-// Read before the app is loaded. A tracing or mocking library that replaces the class later means the app's own requests.
-const NodeRequest = ClientRequest
 
 const exchangeKey = Symbol('switchyard.exchange')
 
@@ -59,7 +57,7 @@ export class Exchange extends ForwardAttempts {
     this.error = undefined
     let upstream: Upstream
     try {
-      upstream = new NodeRequest({
+      upstream = new ForwardRequest({
         agent: options.connections,
         socketPath,
         method: request.method,

@@ -7,6 +7,7 @@ import type { Choose, ForwardOptions } from './attempts.ts'
 import { ForwardConnections } from './connections.ts'
 import { Exchange } from './exchange.ts'
 import { Tunnel } from './tunnel.ts'
+import { hideForwards } from './unobserved.ts'
 
 export type { Choose, Target } from './attempts.ts'
 
@@ -28,6 +29,7 @@ export class Forwarder {
   private readonly options: ForwardOptions
 
   constructor({ token, maxConnections = 1024, maxIdleConnections = 64, idleTimeoutMs = 10_000, maxTries = 3 }: ForwarderOptions) {
+    hideForwards()
     this.options = { token, maxTries, connections: new ForwardConnections({ maxConnections, maxIdleConnections, idleTimeoutMs }) }
   }
 

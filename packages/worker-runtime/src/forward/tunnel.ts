@@ -2,10 +2,11 @@
 // answer.
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText } from './attempts.ts'
 import { headOf } from './forwarded-field.ts'
+import { connectUnobserved } from './unobserved.ts'
 
 /** Owns the client's connection and the one to the worker until both have ended. */
 export class Tunnel extends ForwardAttempts {
@@ -39,7 +40,7 @@ export class Tunnel extends ForwardAttempts {
 
   protected override send(socketPath: string): void {
     const { request, socket, upgradeHead, options } = this
-    const upstream = connect({ path: socketPath, allowHalfOpen: true })
+    const upstream = connectUnobserved(socketPath, { allowHalfOpen: true })
     this.upstream = upstream
     let connected = false
     let sentFirst = 0

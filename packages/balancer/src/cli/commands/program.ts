@@ -22,7 +22,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       getErrHasColors: () => false,
     })
     .showHelpAfterError("Run 'balancer --help' for the commands.")
-  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer check'])
+  addExamples(program, ['balancer start server.js', 'balancer status', 'balancer reload', 'balancer init', 'balancer check'])
 
   const startCommand = addStartOptions(program.command('start').description('start an app on every core, or the apps of balancer.config.*'))
     .option('--watch', 'for development: reload when a file of the app or the config changes')
@@ -51,6 +51,19 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     'balancer start --watch server.ts',
     'balancer start --detach server.js    (stop it with: balancer stop)',
   ])
+
+  const initCommand = program
+    .command('init')
+    .description('write a config for the app in this folder, with the routes that it needs')
+    .argument('[app]', 'entry file of the app (default: found by package.json and by name)')
+    .option('--print', 'print the config instead of writing it')
+    .option('--force', 'overwrite a config that is there')
+    .action(async (app, options) => {
+      refuseAppArgs(initCommand, appArgs)
+      const { init } = await import('./init.ts')
+      outcome.exitCode = await init({ ...options, app }, io)
+    })
+  addExamples(initCommand, ['balancer init', 'balancer init src/server.ts', 'balancer init --print'])
 
   const checkCommand = program
     .command('check')

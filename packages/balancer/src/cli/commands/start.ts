@@ -14,6 +14,7 @@ import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
 import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
 import { followEvents } from '../running/log-events.ts'
+import { preloadNotice } from '../running/preloads.ts'
 import { withRunning } from '../running/running-balancers.ts'
 import { RunningOperations } from '../running/running-operations.ts'
 import { Shutdown } from '../running/shutdown.ts'
@@ -78,6 +79,8 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   balancer.events.once('draining', () => logFile?.stopRotating())
   const warn = (message: string): void => log.logger.warn(message)
   for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
+  const preloads = preloadNotice(io.env)
+  if (preloads !== undefined) log.logger.info(preloads)
   const duties = new SystemIntegration({
     events: balancer.events,
     extraSockets: balancer.extraSockets,

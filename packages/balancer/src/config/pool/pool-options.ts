@@ -12,6 +12,7 @@ import {
   countOrMax,
   defaultsOf,
   expected,
+  flag,
   milliseconds,
   type Options,
   positive,
@@ -84,6 +85,8 @@ export interface PoolConfig {
   args?: readonly string[] | undefined
   /** Options of Node itself, such as `--max-old-space-size=512`. */
   execArgv?: readonly string[] | undefined
+  /** Stack traces name the lines of the sources of compiled code, where its source maps are. Default true. */
+  sourceMaps?: boolean | undefined
   /** Working directory of the workers. Default: the folder of the config file. */
   cwd?: string | undefined
   /** Added to the environment of the balancer. */
@@ -181,6 +184,7 @@ export const poolEntries = {
   app: v.optional(text),
   args: v.optional(v.array(v.string('a string'), 'a list of strings')),
   execArgv: texts,
+  sourceMaps: flag,
   cwd: v.optional(text),
   env: v.optional(v.record(v.string(), v.optional(v.string('a string')), 'an object of names and strings')),
   slotVariable: v.optional(expected(v.union([variableName, v.literal(false)]), 'the name of an environment variable or false')),
@@ -262,6 +266,7 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     app,
     args: pool.args ?? [],
     execArgv: pool.execArgv ?? [],
+    sourceMaps: pool.sourceMaps ?? true,
     cwd: resolve(folder, pool.cwd ?? '.'),
     env: Object.fromEntries(env),
     slotVariable: pool.slotVariable === false ? undefined : (pool.slotVariable ?? DEFAULT_SLOT_VARIABLE),

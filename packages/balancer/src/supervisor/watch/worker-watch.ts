@@ -148,7 +148,7 @@ export class WorkerWatch {
   private stackReaderOf(worker: PoolWorker): HangStackReader | undefined {
     const watched = this.watchedOf(worker)
     const pid = worker.process?.pid ?? 0
-    if (pid !== 0) watched.stackReader ??= new HangStackReader(pid)
+    if (pid !== 0) watched.stackReader ??= new HangStackReader(pid, worker.settings.sourceMaps)
     return watched.stackReader
   }
 

@@ -6,6 +6,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
+import { type Script, SourcePositions } from './source-maps.ts'
 
 const MAX_FRAMES = 20
 const MAX_NAME = 200
@@ -32,14 +33,17 @@ interface Inspector {
 /** Reads the lines that one process prints on stderr for the address of its inspector, and its stack on request. */
 export class HangStackReader {
   private readonly pid: number
+  private readonly mapsSources: boolean
   /** Printed before the primary opened the inspector: it was opened in another way, or the app printed the line. */
   private earlierInspector: Inspector | undefined
   private readonly inspectors: Inspector[] = []
   private isRequested = false
   private onInspector: () => void = () => {}
 
-  constructor(pid: number) {
+  /** `mapsSources`: lines of compiled code are shown as lines of their sources. */
+  constructor(pid: number, mapsSources = true) {
     this.pid = pid
+    this.mapsSources = mapsSources
   }
 
   /** Call it with every line. Returns true if the line is Node's message about the inspector that the primary opened, not output of the app. */
@@ -73,7 +77,7 @@ export class HangStackReader {
   }
 
   private async stackAt({ url, port }: Inspector, deadline: AbortSignal): Promise<string | undefined> {
-    return (await listensOn(this.pid, port)) ? pausedStack(url, deadline) : undefined
+    return (await listensOn(this.pid, port)) ? pausedStack(url, this.mapsSources, deadline) : undefined
   }
 
   /** Returns false if the process is gone or may not be signalled. */
@@ -102,52 +106,87 @@ export class HangStackReader {
   }
 }
 
-function pausedStack(url: string, deadline: AbortSignal): Promise<string | undefined> {
+function pausedStack(url: string, mapsSources: boolean, deadline: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
     const end = (stack: string | undefined) => {
       resolve(stack)
       socket.terminate()
     }
+    /** The stack without source maps, while those are read. */
+    let plain: string | undefined
     if (deadline.aborted) end(undefined)
-    deadline.addEventListener('abort', () => end(undefined), { once: true })
-    const scripts = new Map<unknown, unknown>()
-    socket.on('error', () => end(undefined))
-    socket.on('close', () => end(undefined))
+    deadline.addEventListener('abort', () => end(plain), { once: true })
+    const scripts = new Map<unknown, Script>()
+    socket.on('error', () => end(plain))
+    socket.on('close', () => plain === undefined && end(undefined))
     socket.on('open', () => {
       socket.send('{"id":1,"method":"Debugger.enable"}')
       socket.send('{"id":2,"method":"Debugger.pause"}')
     })
     socket.on('message', (data) => {
       const { method, params } = recordOf(parse(String(data)))
-      const { scriptId, url, callFrames } = recordOf(params)
-      if (method === 'Debugger.scriptParsed' && scripts.size < MAX_SCRIPTS) scripts.set(scriptId, url)
-      else if (method === 'Debugger.paused') end(stackOf(callFrames, scripts))
+      const { scriptId, url, sourceMapURL, callFrames } = recordOf(params)
+      if (method === 'Debugger.scriptParsed' && scripts.size < MAX_SCRIPTS) scripts.set(scriptId, scriptOf(url, sourceMapURL))
+      else if (method === 'Debugger.paused' && plain === undefined) {
+        const frames = framesOf(callFrames, scripts)
+        if (frames.length === 0) return end(undefined)
+        plain = stackOf(frames)
+        if (mapsSources) void mapped(frames).then((frames) => end(stackOf(frames)))
+        else end(plain)
+      }
     })
   })
 }
 
-/** The call stack in the form of an error's stack. Undefined if it is empty. */
-function stackOf(callFrames: unknown, scripts: ReadonlyMap<unknown, unknown>): string | undefined {
-  if (!Array.isArray(callFrames) || callFrames.length === 0) return undefined
-  const { functionName, location } = recordOf(callFrames[0])
-  // Opening the inspector emits an event in the main thread, wherever its code is, and the pause may fall into that call.
-  const isInspectorEvent = functionName === 'emit' && scripts.get(recordOf(location).scriptId) === 'node:events'
-  const calls = isInspectorEvent && callFrames.length > 1 ? callFrames.slice(1) : callFrames
-  const lines = calls.slice(0, MAX_FRAMES).map((frame: unknown) => {
+/** One call of a stack. Line and column count from 0. */
+interface Frame {
+  readonly name: string
+  readonly script: Script
+  readonly path: string
+  readonly line: number
+  readonly column: number
+}
+
+function framesOf(callFrames: unknown, scripts: ReadonlyMap<unknown, Script>): Frame[] {
+  if (!Array.isArray(callFrames)) return []
+  const frames = callFrames.map((frame: unknown) => {
     const { functionName, location } = recordOf(frame)
     const { scriptId, lineNumber, columnNumber } = recordOf(location)
-    // The inspector counts lines and columns from 0.
-    const place = `${pathOf(scripts.get(scriptId))}:${Number(lineNumber) + 1}:${Number(columnNumber) + 1}`
-    const name = String(functionName).slice(0, MAX_NAME)
-    return name === '' ? `at ${place}` : `at ${name} (${place})`
+    const script = scripts.get(scriptId) ?? scriptOf(undefined, undefined)
+    return { name: String(functionName), script, path: pathOf(script.url), line: Number(lineNumber), column: Number(columnNumber) }
   })
-  const more = calls.length - lines.length
+  // Opening the inspector emits an event in the main thread, wherever its code is, and the pause may fall into that call.
+  const isInspectorEvent = frames[0]?.name === 'emit' && frames[0].script.url === 'node:events'
+  return isInspectorEvent && frames.length > 1 ? frames.slice(1) : frames
+}
+
+/** The frames that are shown, as positions in their sources where these are known. */
+async function mapped(frames: readonly Frame[]): Promise<Frame[]> {
+  const positions = new SourcePositions()
+  const found = frames.slice(0, MAX_FRAMES).map(async (frame) => {
+    const position = await positions.find(frame.script, frame.line, frame.column)
+    return position === undefined ? frame : { ...frame, ...position }
+  })
+  return [...(await Promise.all(found)), ...frames.slice(MAX_FRAMES)]
+}
+
+/** The call stack in the form of an error's stack. */
+function stackOf(frames: readonly Frame[]): string {
+  const lines = frames.slice(0, MAX_FRAMES).map(({ name, path, line, column }) => {
+    const place = `${path}:${line + 1}:${column + 1}`
+    return name === '' ? `at ${place}` : `at ${name.slice(0, MAX_NAME)} (${place})`
+  })
+  const more = frames.length - lines.length
   return [...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n')
 }
 
-function pathOf(url: unknown): string {
-  const text = typeof url === 'string' && url !== '' ? url : '<anonymous>'
+function scriptOf(url: unknown, mapUrl: unknown): Script {
+  return { url: typeof url === 'string' ? url : '', mapUrl: typeof mapUrl === 'string' ? mapUrl : '' }
+}
+
+function pathOf(url: string): string {
+  const text = url === '' ? '<anonymous>' : url
   try {
     return text.startsWith('file:') ? fileURLToPath(text) : text.slice(0, MAX_NAME)
   } catch {

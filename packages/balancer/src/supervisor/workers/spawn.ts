@@ -23,6 +23,7 @@ import { type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { answerListens } from './listen-pipe.ts'
+import { sourceMapArguments, sourceMapWay } from './source-maps.ts'
 
 // For servers of an app that are not balanced, the kernel distributes the connections.
 cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -42,7 +43,7 @@ export interface SpawnOptions {
   /** Environment variables of the primary that workers don't inherit. */
   readonly withheld: readonly string[]
   readonly link: WorkerLink
-  readonly start: Omit<WorkerStart, 'ends' | 'listenPipe'>
+  readonly start: Omit<WorkerStart, 'ends' | 'listenPipe' | 'sourceMaps'>
   readonly onMessage: (message: ToPrimary) => void
   /** A server of its app starts to listen, or closes. Never rejects. */
   readonly onListen: (request: ListenRequest) => Promise<ListenAnswer>
@@ -71,7 +72,14 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   cluster.setupPrimary({
     exec: app,
     args: [...args],
-    execArgv: [...typescriptLoader(app, files), '--import', register, ...inspectorArguments(settings), ...execArgv],
+    execArgv: [
+      ...typescriptLoader(app, files),
+      '--import',
+      register,
+      ...inspectorArguments(settings),
+      ...sourceMapArguments(settings),
+      ...execArgv,
+    ],
     cwd,
     stdio: [...stdio, 'pipe', 'pipe'],
     // setupPrimary keeps the values of its last call for what is left out, so they are always passed.
@@ -80,9 +88,10 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     ...inspectorSettings(settings),
   })
   const listenPipe = stdio.length + 1
+  const sourceMaps = sourceMapWay(settings) === 'runtime'
   const worker = cluster.fork({ ...environmentOf(options), ...startVariable(stdio.length) })
   try {
-    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends, listenPipe })
+    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends, listenPipe, sourceMaps })
     const listens = worker.process.stdio?.[listenPipe] as Duplex | null | undefined
     if (listens) answerListens(listens, options.onListen)
     return follow(worker, options)
