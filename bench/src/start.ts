@@ -52,7 +52,7 @@ async function startOnce({ name, args }: StartContender, round: number): Promise
   }
 }
 
-/** One request on a connection of its own. False: nobody listens yet, or the answer is not a 200. */
+/** One request on a connection of its own. False: the port is not open yet, or the answer is not a 200. */
 function isAnswered(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     let text = ''
