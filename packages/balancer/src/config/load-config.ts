@@ -1,7 +1,7 @@
 // Finds and reads the config file: a named one, or balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder. It reads no other file: no rc file, no .env,
 // no package.json and nothing in the user's home.
 
-import { existsSync, readFileSync, type Stats, statSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BalancerError } from '../errors.ts'
@@ -48,7 +48,8 @@ async function read(path: string): Promise<unknown> {
       alias: { '@switchyard/balancer': own },
       nativeModules: ['@switchyard/balancer'],
     })
-    const config: unknown = await jiti.import(path, { default: true })
+    // Node caches where a link has led, and a deployment may have moved it.
+    const config: unknown = await jiti.import(realpathSync(path), { default: true })
     return typeof config === 'function' ? await config() : config
   } catch (cause) {
     throw new BalancerError('ERR_CONFIG', `${path} can't be read: ${reasonOf(cause, path)}`, { source: 'config', cause })

@@ -183,8 +183,8 @@ export class ListenRequests {
   private closeListener(bound: Bound): void {
     const { listeners, acceptor, events } = this.options
     this.servers.forgetListener(bound)
-    if (this.admitted.delete(bound)) events.emit('listenerClosed', { address: addressText(bound) })
     listeners.close(bound, acceptor)
+    if (this.admitted.delete(bound)) events.emit('listenerClosed', { address: addressText(bound) })
     for (const worker of this.servers.workers()) this.update(worker)
   }
 
