@@ -49,14 +49,19 @@ test.before(async () => {
   assert.not.match(output, /install.scripts|deprecated|engine/i, output)
 })
 
-/** The balancer serves an app, over the native channel where there is one, and stops. */
+/** The balancer serves an app, over the native channel where there is one. */
 async function serves(balancer: LoggedChild): Promise<void> {
   const [, address] = await balancer.untilOutput(/"msg":"ready: http:\/\/([^ ]+) /)
   assert.match(await text(`http://${address}/`), /^from web$/)
   const [, metrics] = await balancer.untilOutput(/"metrics":"http:\/\/([^/]+)\//)
   const { channel } = JSON.parse(await text(`http://${metrics}/status`)) as { channel: string }
   assert.is(channel, hasNative() ? 'native' : 'portable', balancer.output())
+}
+
+async function servesAndStops(balancer: LoggedChild): Promise<void> {
+  await serves(balancer)
   await balancer.stop()
+  assert.is((await balancer.ended).code, 0, balancer.output())
 }
 
 async function text(url: string): Promise<string> {
@@ -64,9 +69,7 @@ async function text(url: string): Promise<string> {
 }
 
 test('npm install brings a working balancer, with the module for this system only', async () => {
-  const balancer = user.start(installed, BALANCER, ...START)
-  await serves(balancer)
-  assert.is((await balancer.ended).code, 0, balancer.output())
+  await servesAndStops(user.start(installed, BALANCER, ...START))
   assert.is(registry.fetched.has(`@switchyard/handoff-linux-${process.arch}-gnu`), hasNative())
   assert.not(existsSync(join(installed, 'node_modules/@switchyard/handoff/build')), 'nothing was compiled')
 })
@@ -137,11 +140,17 @@ for (const [module, resolution] of [
 test('npm installs from its cache without a network', async () => {
   const folder = user.app('offline')
   await user.run(folder, 'npm', 'install', '--offline', '@switchyard/balancer')
-  await serves(user.start(folder, BALANCER, ...START))
+  await servesAndStops(user.start(folder, BALANCER, ...START))
 })
 
 test('npx runs it without an installation', async () => {
-  await serves(user.start(user.app('npx'), 'npx', '--yes', '--package', '@switchyard/balancer', '--', 'balancer', ...START))
+  const folder = user.app('npx')
+  const command = ['--yes', '--package', '@switchyard/balancer', '--', 'balancer']
+  const balancer = user.start(folder, 'npx', ...command, ...START)
+  await serves(balancer)
+  // npx does not pass signals on.
+  assert.match(await user.run(folder, 'npx', ...command, 'stop'), /stopped/i)
+  assert.is((await balancer.ended).code, 0, balancer.output())
 })
 
 for (const [name, version, ...add] of [
@@ -151,7 +160,7 @@ for (const [name, version, ...add] of [
   test(`${name} add brings a working balancer`, async () => {
     const folder = user.app(name)
     await user.run(folder, 'npx', '--yes', version, ...add, '@switchyard/balancer')
-    await serves(user.start(folder, BALANCER, ...START))
+    await servesAndStops(user.start(folder, BALANCER, ...START))
   })
 }
 
