@@ -1,8 +1,8 @@
 // A user in an empty home, without a compiler, who installs the packages of a local registry.
 
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { atSuiteEnd } from '../suite.ts'
 import { type LoggedChild, spawnLogged } from '../support/spawn.ts'
 
@@ -12,6 +12,12 @@ const UID = process.getuid?.() === 0 ? 65_534 : undefined
 const SYSTEM = ['sh', 'env', 'uname', 'sed', 'dirname', 'cat']
 const SERVER = "require('node:http').createServer((request, response) => response.end('from ' + process.env.SWITCHYARD_POOL)).listen(0)\n"
 
+function inPath(command: string): string {
+  const found = (process.env.PATH ?? '').split(delimiter).find((folder) => existsSync(join(folder, command)))
+  if (found === undefined) throw new Error(`${command} is not in PATH`)
+  return join(found, command)
+}
+
 export class Newcomer {
   readonly home = mkdtempSync(join(tmpdir(), 'newcomer-'))
   private readonly registry: string
@@ -20,8 +26,9 @@ export class Newcomer {
     this.registry = registry
     atSuiteEnd(() => rmSync(this.home, { recursive: true, force: true }))
     const bin = this.folder('bin')
-    const node = dirname(process.execPath)
-    for (const name of readdirSync(node).filter((one) => /^(node|npm|npx)$/.test(one))) symlinkSync(join(node, name), join(bin, name))
+    // The executable may be in a folder that is closed to others.
+    copyFileSync(process.execPath, join(bin, 'node'))
+    for (const name of ['npm', 'npx']) symlinkSync(inPath(name), join(bin, name))
     for (const name of SYSTEM) symlinkSync(join('/bin', name), join(bin, name))
     this.own(this.home)
     chmodSync(this.home, 0o700)

@@ -1,23 +1,31 @@
 // Makes this package importable from the app by its name, with the hooks that this version of Node has.
 
 import { readFileSync } from 'node:fs'
-import module from 'node:module'
+import module, { type ResolveHookContext } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isOwn, resolve } from './resolve-hook.ts'
+import { isOwn } from './resolve-hook.ts'
 
 /** Missing in the types of the oldest supported Node. */
 interface Hooks {
   /** Since Node 22.15. */
-  readonly registerHooks?: (hooks: { resolve: typeof resolve }) => unknown
+  readonly registerHooks?: (hooks: { resolve: SyncResolve }) => unknown
   /** Every `require` calls it. */
   _resolveFilename(request: string, parent: unknown, ...rest: unknown[]): string
 }
 
+interface Resolved {
+  readonly url: string
+}
+
+type Next = (specifier: string, context?: ResolveHookContext) => Resolved
+
+type SyncResolve = (specifier: string, context: ResolveHookContext, next: Next) => Resolved & { readonly shortCircuit?: boolean }
+
 /** Must run before the app is loaded. `entry`: the app's first file. */
 export function resolveOwnName(entry: string | undefined): void {
   const hooks = module as unknown as Hooks
-  if (hooks.registerHooks !== undefined) return void hooks.registerHooks({ resolve })
+  if (hooks.registerHooks !== undefined) return void hooks.registerHooks({ resolve: resolveFromHere() })
   const { _resolveFilename: resolveFilename } = hooks
   const filename = fileURLToPath(import.meta.url)
   const here = { id: filename, filename, paths: [] }
@@ -26,6 +34,20 @@ export function resolveOwnName(entry: string | undefined): void {
   }
   // On older Node the hook runs in a thread of its own, which takes some megabytes, so only apps that begin as ES modules get it.
   if (entry !== undefined && beginsAsModule(entry)) module.register(import.meta.resolve('@switchyard/worker-runtime/resolve-hook'))
+}
+
+/** For a `require`, Node resolves from the app's file whatever parent the hook names, so the hook resolves by itself. */
+function resolveFromHere(): SyncResolve {
+  let isResolving = false
+  return (specifier, context, next) => {
+    if (isResolving || !isOwn(specifier)) return next(specifier, context)
+    isResolving = true
+    try {
+      return { url: import.meta.resolve(specifier), shortCircuit: true }
+    } finally {
+      isResolving = false
+    }
+  }
 }
 
 /** Is the file an ES module? TypeScript counts as one. */

@@ -10,7 +10,7 @@ export function isOwn(specifier: string): boolean {
   return specifier === NAME || specifier.startsWith(`${NAME}/`)
 }
 
-/** Serves `module.registerHooks`, which is synchronous, and `module.register`, which accepts a promise. */
+/** A hook of `module.register`, which runs in a thread of its own. */
 export function resolve<Answer>(
   specifier: string,
   context: ResolveHookContext,
