@@ -10,6 +10,7 @@ import { type LoggedChild, spawnLogged } from '../support/spawn.ts'
 const UID = process.getuid?.() === 0 ? 65_534 : undefined
 /** What the commands of the package managers need. A compiler is not among them. */
 const SYSTEM = ['sh', 'env', 'uname', 'sed', 'dirname', 'cat']
+const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt'
 const SERVER = "require('node:http').createServer((request, response) => response.end('from ' + process.env.SWITCHYARD_POOL)).listen(0)\n"
 
 function inPath(command: string): string {
@@ -58,7 +59,9 @@ export class Newcomer {
   }
 
   start(folder: string, command: string, ...args: string[]): LoggedChild {
-    const env = { PWD: folder, PATH: join(this.home, 'bin'), HOME: this.home, TMPDIR: this.folder('tmp'), CI: 'true' }
+    // A proxy of the network may have a certificate that only the system knows.
+    const authorities = existsSync(AUTHORITIES) ? { NODE_EXTRA_CA_CERTS: AUTHORITIES } : {}
+    const env = { ...authorities, PWD: folder, PATH: join(this.home, 'bin'), HOME: this.home, TMPDIR: this.folder('tmp'), CI: 'true' }
     return spawnLogged(command, args, { cwd: folder, env, ...(UID !== undefined && { uid: UID, gid: UID }) })
   }
 

@@ -130,7 +130,7 @@ test('more connections than the kernel takes at once arrive in order, and no des
       tags,
       Array.from({ length: count }, (_, turn) => turn % 256),
     )
-    assert.is(openDescriptors(), before)
+    assert.ok(openDescriptors() <= before, `${openDescriptors()} descriptors, ${before} before`)
     close(fd)
   }))
 
