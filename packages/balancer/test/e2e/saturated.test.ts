@@ -71,8 +71,8 @@ test('connections in the queue are served although kept-alive connections fill e
     isOver: forMs(3 * LOAD_MS),
   })
   assert.equal([answered, unserved, wrong], [asked, [], []])
-  // The first clients have more answers.
-  assert.ok(fewest >= asked / clients / 3, `${asked / clients} requests of a client, of one no more than ${fewest}`)
+  // The first clients have more answers, until the workers close connections. A client that starves has a tenth.
+  assert.ok(fewest >= asked / clients / 6, `${asked / clients} requests of a client, of one no more than ${fewest}`)
   await untilFree(balancer)
   assert.is(await balancer.stop(), 0)
 })
