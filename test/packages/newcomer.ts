@@ -1,5 +1,6 @@
 // A user in an empty home, without a compiler, who installs the packages of a local registry.
 
+import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -10,6 +11,8 @@ import { type LoggedChild, spawnLogged } from '../support/spawn.ts'
 const UID = process.getuid?.() === 0 ? 65_534 : undefined
 /** What the commands of the package managers need. A compiler is not among them. */
 const SYSTEM = ['sh', 'env', 'uname', 'sed', 'dirname', 'cat']
+/** How this machine reaches the registry of the other packages. */
+const NETWORK = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|ssl_cert_dir|npm_config_registry)$/i
 const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt'
 const SERVER = "require('node:http').createServer((request, response) => response.end('from ' + process.env.SWITCHYARD_POOL)).listen(0)\n"
 
@@ -22,6 +25,8 @@ function inPath(command: string): string {
 export class Newcomer {
   readonly home = mkdtempSync(join(tmpdir(), 'newcomer-'))
   private readonly registry: string
+  /** The registry of the user who runs the tests. */
+  private readonly usual = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim()
 
   constructor(registry: string) {
     this.registry = registry
@@ -39,7 +44,7 @@ export class Newcomer {
   app(name: string, files: Readonly<Record<string, string>> = {}): string {
     const folder = this.folder(name)
     const all = {
-      '.npmrc': `@switchyard:registry=${this.registry}/\n`,
+      '.npmrc': `registry=${this.usual}\n@switchyard:registry=${this.registry}/\n`,
       'package.json': JSON.stringify({ name: 'an-app', version: '1.0.0', private: true }),
       'server.js': SERVER,
       ...files,
@@ -59,9 +64,18 @@ export class Newcomer {
   }
 
   start(folder: string, command: string, ...args: string[]): LoggedChild {
+    const network = Object.fromEntries(Object.entries(process.env).filter(([name]) => NETWORK.test(name)))
     // A proxy of the network may have a certificate that only the system knows.
     const authorities = existsSync(AUTHORITIES) ? { NODE_EXTRA_CA_CERTS: AUTHORITIES } : {}
-    const env = { ...authorities, PWD: folder, PATH: join(this.home, 'bin'), HOME: this.home, TMPDIR: this.folder('tmp'), CI: 'true' }
+    const env = {
+      ...authorities,
+      ...network,
+      PWD: folder,
+      PATH: join(this.home, 'bin'),
+      HOME: this.home,
+      TMPDIR: this.folder('tmp'),
+      CI: 'true',
+    }
     return spawnLogged(command, args, { cwd: folder, env, ...(UID !== undefined && { uid: UID, gid: UID }) })
   }
 
