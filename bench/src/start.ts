@@ -1,9 +1,9 @@
 // The run `start`: the time from the command to the first answer, and the memory of the primary, beside a bare node:cluster with the same app.
 
 import { readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../test/support/ports.ts'
 import { startChild } from './children.ts'
 import type { StartContender } from './contenders.ts'
 
@@ -63,15 +63,6 @@ function isAnswered(port: number): Promise<boolean> {
     socket.on('error', () => {})
     socket.on('close', () => resolve(text.startsWith('HTTP/1.1 200')))
     socket.write('GET / HTTP/1.1\r\nHost: start\r\nConnection: close\r\n\r\n')
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
   })
 }
 
