@@ -129,12 +129,9 @@ function finish(folder, from, manifest) {
  */
 function makeTypesPortable(dist) {
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name.endsWith('.d.ts.map')) {
-      if (entry.isFile()) rmSync(join(entry.parentPath, entry.name))
-      continue
-    }
-    if (!entry.name.endsWith('.d.ts')) continue
     const file = join(entry.parentPath, entry.name)
+    if (entry.name.endsWith('.d.ts.map')) rmSync(file)
+    if (!entry.name.endsWith('.d.ts')) continue
     const text = readFileSync(file, 'utf8')
       .replace(/((?:from|import)\s*\(?\s*'\.[^']*)\.ts'/g, "$1.js'")
       .replace(/^\/\/# sourceMappingURL=.*\n?/m, '')

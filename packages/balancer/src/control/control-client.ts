@@ -1,9 +1,9 @@
 // The client of the control socket: how a command talks to the running balancer.
 
 import { type IncomingMessage, request } from 'node:http'
-import { connect } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
+import { probeSocket } from '../system/probe-socket.ts'
 import type { ControlError, ControlStatus, LogLine, LogQuery, OperationBodies, OperationLine, OperationName } from './control-protocol.ts'
 
 const ANSWER_TIMEOUT_MS = 10_000
@@ -11,17 +11,8 @@ const PROBE_TIMEOUT_MS = 1_000
 const MAX_LINE_LENGTH = 1024 * 1024
 
 /** Resolves with whether a server listens on the path. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    const end = (answered: boolean): void => {
-      socket.destroy()
-      resolve(answered)
-    }
-    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(false))
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-  })
+export async function answers(path: string): Promise<boolean> {
+  return (await probeSocket(path, PROBE_TIMEOUT_MS)) === 'connected'
 }
 
 /** Talks to one balancer. Rejections are BalancerErrors: ERR_NOT_RUNNING if no balancer answers, ERR_CONTROL if it refuses the request. */

@@ -3,10 +3,11 @@
 
 import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, statSync, unlinkSync, utimesSync } from 'node:fs'
-import { connect, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { BalancerError } from '../errors.ts'
+import { probeSocket } from '../system/probe-socket.ts'
 import { FOLDER_PREFIX } from './control-path.ts'
 
 export interface SocketPlace {
@@ -135,17 +136,9 @@ function linked(from: string, to: string): boolean {
 }
 
 /** Resolves with true if no process listens on the socket. */
-function isStale(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    const end = (stale: boolean): void => {
-      socket.destroy()
-      resolve(stale)
-    }
-    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(false))
-    socket.once('connect', () => end(false))
-    socket.once('error', (error) => end(codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT'))
-  })
+async function isStale(path: string): Promise<boolean> {
+  const outcome = await probeSocket(path, PROBE_TIMEOUT_MS)
+  return outcome === 'ECONNREFUSED' || outcome === 'ENOENT'
 }
 
 function placed(path: string, removesFolder: boolean): PlacedSocket {

@@ -1,7 +1,7 @@
 // Checks that the addresses of the config, and of the admin page, are free or held by a balancer of this config. TCP addresses are bound for a moment.
 
 import { accessSync, constants, lstatSync, statSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { RunningPrimary } from '../control/running-primary.ts'
 import { nameOfPrimary } from '../control/running-primary.ts'
@@ -9,6 +9,7 @@ import { addressText } from '../listeners/listeners.ts'
 import type { ListenAddress, Settings } from '../settings.ts'
 import { listenFault } from '../system/listen-error.ts'
 import { portOwner } from '../system/port-owner.ts'
+import { probeSocket } from '../system/probe-socket.ts'
 import { type Check, sentence, summary } from './check.ts'
 
 type Finding = Omit<Check, 'name'>
@@ -103,17 +104,8 @@ async function tryPath(path: string): Promise<void> {
 }
 
 /** false: the socket refuses connections, because its process has exited. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    const end = (answered: boolean): void => {
-      socket.destroy()
-      resolve(answered)
-    }
-    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(true))
-    socket.once('connect', () => end(true))
-    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code !== 'ECONNREFUSED'))
-  })
+async function answers(path: string): Promise<boolean> {
+  return (await probeSocket(path, PROBE_TIMEOUT_MS)) !== 'ECONNREFUSED'
 }
 
 function failure(code: string): Error {

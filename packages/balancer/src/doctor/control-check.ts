@@ -1,11 +1,11 @@
 // Checks the control socket: which balancer answers on it, or whether a start could open it.
 
 import { lstatSync, mkdtempSync, rmdirSync, type Stats, statSync } from 'node:fs'
-import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { folderFault } from '../control/control-socket.ts'
 import { nameOfPrimary, type RunningPrimary } from '../control/running-primary.ts'
+import { probeSocket } from '../system/probe-socket.ts'
 import type { Check } from './check.ts'
 
 export interface ControlCheckOptions {
@@ -89,18 +89,8 @@ function makeAndRemove(folder: string): void {
   rmdirSync(mkdtempSync(join(folder, '.doctor-')))
 }
 
-function probe(path: string): Promise<'listens' | 'refused' | 'denied'> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    const end = (answer: 'listens' | 'refused' | 'denied'): void => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.setTimeout(PROBE_TIMEOUT_MS, () => end('listens'))
-    socket.once('connect', () => end('listens'))
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
-      if (code === 'EACCES' || code === 'EPERM') end('denied')
-      else end(code === 'ECONNREFUSED' || code === 'ENOENT' ? 'refused' : 'listens')
-    })
-  })
+async function probe(path: string): Promise<'listens' | 'refused' | 'denied'> {
+  const outcome = await probeSocket(path, PROBE_TIMEOUT_MS)
+  if (outcome === 'EACCES' || outcome === 'EPERM') return 'denied'
+  return outcome === 'ECONNREFUSED' || outcome === 'ENOENT' ? 'refused' : 'listens'
 }
