@@ -132,7 +132,7 @@ function makeTypesPortable(dist) {
     const file = join(entry.parentPath, entry.name)
     if (entry.name.endsWith('.d.ts.map')) rmSync(file)
     if (!entry.name.endsWith('.d.ts')) continue
-    const text = readFileSync(file, 'utf8')
+    const text = withoutSchemas(readFileSync(file, 'utf8'))
       .replace(/((?:from|import)\s*\(?\s*'\.[^']*)\.ts'/g, "$1.js'")
       .replace(/^\/\/# sourceMappingURL=.*\n?/m, '')
     writeFileSync(file, text)
@@ -141,6 +141,18 @@ function makeTypesPortable(dist) {
     writeFileSync(copy, text)
   }
   writeFileSync(join(dist, 'require/package.json'), '{ "type": "commonjs" }\n')
+}
+
+/** Leaves out schemas and what uses their types: no caller needs them, and the types are of a library that is part of the bundle. */
+function withoutSchemas(declarations) {
+  const statements = declarations.split(/(?<!\*\/\n)^(?=\/\*\*|(?:export|declare|interface|type|import) )/m)
+  const schemas = statements.filter((statement) => /^import .* from 'valibot'|\bv\.[A-Z]\w+|\bimport\("valibot"\)/.test(statement))
+  for (const statement of schemas) {
+    const [, type] = /^export (?:interface|type) (\w+)/m.exec(statement) ?? []
+    if (type === undefined) continue
+    schemas.push(...statements.filter((other) => !schemas.includes(other) && new RegExp(`\\b${type}<`).test(other)))
+  }
+  return statements.filter((statement) => !schemas.includes(statement)).join('')
 }
 
 /** An export with types: TypeScript takes other declarations where the package is required. */

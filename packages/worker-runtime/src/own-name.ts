@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs'
 import module, { type ResolveHookContext } from 'node:module'
 import { dirname, extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { isOwn } from './resolve-hook.ts'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isOwn, NAME } from './resolve-hook.ts'
 
 /** Missing in the types of the oldest supported Node. */
 interface Hooks {
@@ -26,14 +26,24 @@ type SyncResolve = (specifier: string, context: ResolveHookContext, next: Next) 
 export function resolveOwnName(entry: string | undefined): void {
   const hooks = module as unknown as Hooks
   if (hooks.registerHooks !== undefined) return void hooks.registerHooks({ resolve: resolveFromHere() })
+  // On older Node the hook for ES modules runs in a thread of its own, which takes some megabytes and a quarter of the start. So only apps get it
+  // that begin as ES modules and would not find this package by themselves.
+  if (entry !== undefined && beginsAsModule(entry) && !findsThisPackage(entry))
+    module.register(import.meta.resolve('@switchyard/worker-runtime/resolve-hook'))
   const { _resolveFilename: resolveFilename } = hooks
   const filename = fileURLToPath(import.meta.url)
   const here = { id: filename, filename, paths: [] }
   hooks._resolveFilename = function (request, parent, ...rest) {
     return Reflect.apply(resolveFilename, this, [request, isOwn(request) ? here : parent, ...rest])
   }
-  // On older Node the hook runs in a thread of its own, which takes some megabytes, so only apps that begin as ES modules get it.
-  if (entry !== undefined && beginsAsModule(entry)) module.register(import.meta.resolve('@switchyard/worker-runtime/resolve-hook'))
+}
+
+function findsThisPackage(file: string): boolean {
+  try {
+    return pathToFileURL(module.createRequire(file).resolve(NAME)).href === import.meta.resolve(NAME)
+  } catch {
+    return false
+  }
 }
 
 /** For a `require`, Node resolves from the app's file whatever parent the hook names, so the hook resolves by itself. */

@@ -3,7 +3,7 @@
 
 import type { ResolveHookContext } from 'node:module'
 
-const NAME = '@switchyard/worker-runtime'
+export const NAME = '@switchyard/worker-runtime'
 
 /** Does the specifier name this package, or one of its exports? */
 export function isOwn(specifier: string): boolean {

@@ -8,9 +8,6 @@ import type { createJiti, Jiti, JitiOptions } from 'jiti'
 
 const require = createRequire(import.meta.url)
 
-/** The files behind jiti's entry, which take the import of untransformed modules as an argument. The version of jiti is pinned, and tests cover what is used of it. */
-const internals = join(dirname(require.resolve('jiti')), '..', 'dist')
-
 type CreateJiti = (
   ...args: [
     ...Parameters<typeof createJiti>,
@@ -24,6 +21,8 @@ const TEMPORARIES = `${sep}jiti-esm${sep}`
 /** A loader for the folder of `path`. Modules of packages and the files in `native` are imported by Node, and cached. */
 export function freshJiti(path: string, native: readonly string[], options: JitiOptions): Jiti {
   clearJsonCache()
+  // The files behind jiti's entry take the import of untransformed modules as an argument. Its version is pinned, and tests cover what is used of it.
+  const internals = join(dirname(require.resolve('jiti')), '..', 'dist')
   const create = require(join(internals, 'jiti.cjs')) as CreateJiti
   const transform: JitiOptions['transform'] = (given) => require(join(internals, 'babel.cjs'))(given)
   return create(

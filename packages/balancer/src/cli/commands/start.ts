@@ -127,7 +127,8 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
         admin: admin.url ?? null,
         control: control?.path ?? null,
       })
-      if (isWatching) files = watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
+      if (isWatching)
+        files = await watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
       operations.allowReloads()
     }
     return await shutdown.stopped

@@ -1,7 +1,6 @@
 // `balancer start --watch`, for development: reloads when a file of the app or the config changes.
 
 import { dirname, extname, relative, resolve, sep } from 'node:path'
-import { watch } from 'chokidar'
 import type { Settings } from '../../settings.ts'
 import { counted, pathFrom } from '../format.ts'
 import type { Log } from '../log.ts'
@@ -46,7 +45,8 @@ export function forDevelopment(settings: Settings): Settings {
 }
 
 /** Requests a reload DEBOUNCE_MS after the last of several changes. Logs a line when all folders are watched. */
-export function watchFiles(options: FileWatchOptions): FileWatch {
+export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> {
+  const { watch } = await import('chokidar')
   const { settings, paths, envFile, operations, log, cwd } = options
   const single = [envFile, settings.file].flatMap((file) => (file === undefined ? [] : [resolve(cwd, file)]))
   const roots = [...new Set(paths === undefined ? defaultRoots(settings) : paths.map((path) => resolve(cwd, path)))]

@@ -10,6 +10,8 @@ import { baseFault, socketBases } from './socket-bases.ts'
 import { removeStaleRoots } from './stale-roots.ts'
 
 const TOUCH_MS = 3_600_000
+/** The workers start first. */
+const REMOVE_STALE_AFTER_MS = 1_000
 
 export interface PrivateFolderOptions {
   /** Folders in which it may be made, the best first. */
@@ -96,7 +98,7 @@ export class PrivateFolder {
         try {
           if (fault !== undefined) throw new Error(fault)
           const root = new PrivateRoot(base)
-          void removeStaleRoots(base)
+          setTimeout(() => void removeStaleRoots(base), REMOVE_STALE_AFTER_MS).unref()
           if (base !== this.bases[0])
             this.onNotice(`the workers' private sockets are in ${root.path}, because they can't be in ${faults[0]}`)
           return root

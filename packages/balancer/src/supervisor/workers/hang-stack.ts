@@ -5,7 +5,6 @@
 
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { WebSocket } from 'ws'
 import { type Script, SourcePositions } from './source-maps.ts'
 
 const MAX_FRAMES = 20
@@ -106,9 +105,16 @@ export class HangStackReader {
   }
 }
 
-function pausedStack(url: string, mapsSources: boolean, deadline: AbortSignal): Promise<string | undefined> {
+async function pausedStack(url: string, mapsSources: boolean, deadline: AbortSignal): Promise<string | undefined> {
+  // Hangs are rare, and ws takes memory. Its file may be gone by now, with the release.
+  const ws = await import('ws').catch(() => undefined)
+  if (ws === undefined) return undefined
   return new Promise((resolve) => {
-    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
+    const socket = new ws.WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    })
     const end = (stack: string | undefined) => {
       resolve(stack)
       socket.terminate()
