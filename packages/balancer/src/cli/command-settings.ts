@@ -34,13 +34,17 @@ export interface ReadSettings {
   warnings: readonly string[]
 }
 
-/** Reads the files at every call. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
-export async function readSettings(overrides: Overrides, io: Pick<CliIo, 'cwd' | 'env'>): Promise<ReadSettings> {
+/** Reads the files at every call. `command` takes an app, and is part of the advice. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
+export async function readSettings(
+  overrides: Overrides,
+  io: Pick<CliIo, 'cwd' | 'env'>,
+  command = 'balancer start',
+): Promise<ReadSettings> {
   const { cwd, env } = io
   const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
   return withVariables(variables, env, async () => {
     const loaded = await loadConfig({ file: overrides.config, folder: cwd })
-    if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd)
+    if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd, command)
     const config = withOverrides(loaded, overrides, cwd)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
     const { secret, sessions = {} } = config as BalancerConfig
@@ -80,8 +84,8 @@ function withEnvironment(settings: Settings, variables: Record<string, string>):
   return { ...settings, pools: settings.pools.map((pool) => ({ ...pool, env: { ...passed, ...pool.env } })) }
 }
 
-function nothingToRun(folder: string): BalancerError {
-  const advice = pm2AdviceIn(folder) ?? "Name the app, 'balancer start server.js', or write a balancer.config.ts"
+function nothingToRun(folder: string, command: string): BalancerError {
+  const advice = pm2AdviceIn(folder) ?? `Name the app, '${command} server.js', or write a balancer.config.ts`
   return new BalancerError('ERR_CONFIG', `There is no app and no config here. ${advice}`, { source: 'config' })
 }
 

@@ -39,7 +39,7 @@ export async function installService(options: InstallOptions, io: CliIo, host: S
   const isUser = options.user === true
   if (isUser && options.runAs !== undefined)
     throw new BalancerError('ERR_CONFIG', 'A service of your own (--user) runs as you: leave out --run-as', { source: 'config' })
-  const { settings } = await readSettings(options, io)
+  const { settings } = await readSettings(options, io, 'balancer service install')
   const isSystemd = host.hasSystemd()
   if (!isSystemd && options.print !== true) throw noSystemd(options, settings, io, host)
   // Only a primary of root may start workers as the users that the config names.
@@ -55,8 +55,11 @@ export async function installService(options: InstallOptions, io: CliIo, host: S
   }
   if (!isUser && host.uid !== 0) throw needsRoot(plan, options, host)
   const systemd = new Systemd(host, isUser)
+  await systemd.mustAnswer()
   const installed = await ownUnits(plan, unitFolder, isUser, systemd)
   const warnings = [...(await verified(files, systemd)), ...(await warningsOf({ plan, settings, account }, host))]
+  // Before the start: if it fails, a warning may name the reason.
+  for (const warning of warnings) io.stderr.write(printable(`Warning: ${warning}.\n`))
   const wasActive = installed !== undefined && (await systemd.isActive(`${plan.name}.service`))
   const lostSocket = installed?.socketFile !== undefined && plan.sockets === undefined ? installed.socketFile : undefined
   if (lostSocket !== undefined) {
@@ -67,7 +70,6 @@ export async function installService(options: InstallOptions, io: CliIo, host: S
   writeUnits(files)
   await systemd.control(['daemon-reload'])
   if (options.enable !== false) await enableAndStart(plan, wasActive, systemd)
-  for (const warning of warnings) io.stderr.write(printable(`Warning: ${warning}.\n`))
   io.stdout.write(printable(`${(await installReport({ plan, files, wasActive, isEnabled: options.enable !== false }, host)).join('\n')}\n`))
   return 0
 }

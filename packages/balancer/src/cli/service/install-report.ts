@@ -2,9 +2,8 @@
 
 import { basename } from 'node:path'
 import type { ServiceHost } from './service-host.ts'
+import { lingers } from './systemd.ts'
 import type { UnitPlan } from './unit-plan.ts'
-
-const LOOKUP_MS = 15_000
 
 export interface Installation {
   readonly plan: UnitPlan
@@ -36,10 +35,4 @@ export async function installReport({ plan, files, wasActive, isEnabled }: Insta
   return isUser && !(await lingers(host))
     ? [...lines, '  It ends when you log out. To keep it, from boot on: loginctl enable-linger']
     : lines
-}
-
-/** Does the user's systemd run without a session? */
-async function lingers(host: ServiceHost): Promise<boolean> {
-  const { code, stdout } = await host.run('loginctl', ['show-user', String(host.uid), '--property=Linger'], LOOKUP_MS)
-  return code === 0 && stdout.includes('Linger=yes')
 }

@@ -37,7 +37,7 @@ export function findUnits({ name, isUser, folder }: FindUnitsOptions, host: Serv
   if (first === undefined)
     throw failure(
       wanted === undefined
-        ? `There is no service for ${folder}. 'balancer service install' makes one; --name NAME finds one of another folder`
+        ? `There is no service for ${folder}. 'balancer service install${isUser ? ' --user' : ''}' makes one; --name NAME finds one of another folder`
         : `There is no service '${wanted}' that 'balancer service install' has made`,
     )
   if (others.length > 0)

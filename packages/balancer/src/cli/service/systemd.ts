@@ -5,6 +5,8 @@ import type { CommandResult, ServiceHost } from './service-host.ts'
 
 const QUICK_MS = 30_000
 const NO_COMMAND = 127
+/** What systemctl prints if there is no systemd to talk to. The words between depend on its version. */
+const UNREACHABLE = /^Failed to connect to .*bus/m
 
 /** A verification: what keeps a unit from being used, and what systemd ignores in it. */
 export interface Verification {
@@ -14,10 +16,12 @@ export interface Verification {
 
 export class Systemd {
   private readonly host: ServiceHost
+  private readonly isUser: boolean
   private readonly scope: readonly string[]
 
   constructor(host: ServiceHost, isUser: boolean) {
     this.host = host
+    this.isUser = isUser
     this.scope = isUser ? ['--user'] : []
   }
 
@@ -33,15 +37,21 @@ export class Systemd {
     return result.code === 0 ? { faults: [], warnings: lines } : { faults: lines, warnings: [] }
   }
 
+  /** Throws ERR_SERVICE if systemd does not answer. */
+  async mustAnswer(): Promise<void> {
+    await this.control(['show', '--property=Version'])
+  }
+
   /** Runs `systemctl`. Throws ERR_SERVICE with what it printed. */
   async control(args: readonly string[], timeoutMs = QUICK_MS): Promise<void> {
     const { code, stdout, stderr } = await this.systemctl(args, timeoutMs)
-    if (code !== 0)
-      throw new BalancerError(
-        'ERR_SERVICE',
-        `${['systemctl', ...this.scope, ...args].join(' ')} has failed: ${(stderr || stdout).trim()}`,
-        { source: 'system' },
-      )
+    if (code === 0) return
+    const advice = this.isUser && UNREACHABLE.test(stderr) ? `\n  ${loginAdvice(this.host)}` : ''
+    throw new BalancerError(
+      'ERR_SERVICE',
+      `${['systemctl', ...this.scope, ...args].join(' ')} has failed: ${(stderr || stdout).trim()}${advice}`,
+      { source: 'system' },
+    )
   }
 
   /** Runs `systemctl`; a failure does not matter. */
@@ -74,4 +84,16 @@ export class Systemd {
   private systemctl(args: readonly string[], timeoutMs: number): Promise<CommandResult> {
     return this.host.run('systemctl', [...this.scope, ...args], timeoutMs)
   }
+}
+
+/** What to do if the user's own systemd does not answer. */
+export function loginAdvice({ uid, sudoUser }: Pick<ServiceHost, 'uid' | 'sudoUser'>): string {
+  if (uid === 0 && sudoUser !== undefined) return 'With sudo, --user means the systemd of root. Leave out sudo, or --user.'
+  return `Your own systemd runs while you are logged in; su and sudo are no login. Log in as this user, over ssh for example. Or run 'sudo loginctl enable-linger ${uid}', then 'export XDG_RUNTIME_DIR=/run/user/${uid}', and the command again.`
+}
+
+/** Does the user's systemd run without a login, from boot on? */
+export async function lingers(host: ServiceHost): Promise<boolean> {
+  const { code, stdout } = await host.run('loginctl', ['show-user', String(host.uid), '--property=Linger'], QUICK_MS)
+  return code === 0 && stdout.includes('Linger=yes')
 }

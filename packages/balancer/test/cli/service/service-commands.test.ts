@@ -49,6 +49,28 @@ test('install for a user needs no root and says how the service outlives the ses
   assert.match(world.out, /loginctl enable-linger/)
 })
 
+test('install for a user whose systemd does not answer writes nothing, and says how to log in', async () => {
+  const world = new ServiceWorld()
+  world.host.uid = 1001
+  world.host.answers = [[/^systemctl --user /, { code: 1, stderr: 'Failed to connect to bus: No medium found\n' }]]
+  const { code, message } = await errorOf(world.install({ user: true }))
+  assert.is(code, 'ERR_SERVICE')
+  assert.match(
+    message,
+    /Failed to connect to bus: No medium found\n {2}Your own systemd .*'sudo loginctl enable-linger 1001'.*\/run\/user\/1001/,
+  )
+  assert.equal(world.units(true), [])
+
+  world.host.answers = [[/^systemctl --user /, { code: 1, stderr: 'Failed to connect to user scope bus via local transport: $DBUS…\n' }]]
+  Object.assign(world.host, { uid: 0, sudoUser: 'ann' })
+  assert.match((await errorOf(world.install({ user: true }))).message, /Leave out sudo, or --user\.$/)
+})
+
+test('install without a config or an app names the command with an app', async () => {
+  const { code, message } = await errorOf(new ServiceWorld({}).install({ user: true }))
+  assert.equal([code, message.includes("'balancer service install server.js'")], ['ERR_CONFIG', true], message)
+})
+
 test('install prints the units without systemd or any change', async () => {
   const world = new ServiceWorld()
   world.host.isBooted = false
@@ -173,6 +195,12 @@ test('what will probably not work is a warning', async () => {
   await low.install({ user: true })
   assert.match(low.io.stderr.text, /^Warning: a service of your own can't open port 80: /)
 
+  const failing = new ServiceWorld()
+  failing.host.uid = 1000
+  failing.host.answers = [[/^systemctl --user start/, { code: 1, stderr: 'Job for shop.service failed.\n' }]]
+  assert.is((await errorOf(failing.install({ user: true }))).code, 'ERR_SERVICE')
+  assert.match(failing.io.stderr.text, /can't open port 80/)
+
   const root = new ServiceWorld()
   await root.install({ runAs: 'root' })
   assert.match(root.io.stderr.text, /^Warning: the service runs as root, .*--run-as\.$/m)
@@ -242,13 +270,44 @@ test('status shows what systemd knows, and its exit code says whether the servic
   ]
   world.io.stdout.text = ''
   assert.is(await serviceStatus({ name: 'shop.service' }, world.io, world.host), 8)
-  assert.match(world.out, /state +failed \(failed\): exit-code, exit code 4\n {2}at boot +does not start \(disabled\)\n/)
+  assert.match(
+    world.out,
+    /state +failed \(failed\): exit-code, exit code 4\n {2}to start +systemctl start shop\.socket shop\n {2}at boot +does not start \(disabled\)\n/,
+  )
 
   world.host.answers = [[/show shop\.service/, { stdout: RUNNING }]]
   world.io.stdout.text = ''
   assert.is(await serviceStatus({ json: true }, world.io, world.host), 0)
   const { name, folder, active, enabled, pid, restarts, socket } = JSON.parse(world.out)
   assert.equal([name, folder, active, enabled, pid, restarts, socket], ['shop', world.folder, 'active', true, 4711, 2, 'inactive'])
+})
+
+test('status of a service of the user: it starts at login, or at boot if the user lingers', async () => {
+  const world = new ServiceWorld()
+  world.host.uid = 1001
+  await world.install({ user: true })
+  const shown = async (answers: ServiceWorld['host']['answers']): Promise<string> => {
+    world.host.answers = answers
+    world.io.stdout.text = ''
+    await serviceStatus({}, world.io, world.host)
+    return world.out
+  }
+  assert.match(await shown([[/show shop\.service/, { stdout: RUNNING }]]), /\n {2}at login +starts\n/)
+  assert.match(
+    await shown([
+      [/show shop\.service/, { stdout: RUNNING }],
+      [/^loginctl /, { stdout: 'Linger=yes\n' }],
+    ]),
+    /\n {2}at boot +starts\n/,
+  )
+
+  const stopped = await shown([[/show shop\.service/, { stdout: 'ActiveState=inactive\nSubState=dead\nStatusText=stopping: SIGTERM\n' }]])
+  assert.match(stopped, /state +inactive \(dead\)\n {2}to start +systemctl --user start shop\n/)
+  assert.not.match(stopped, /says/)
+
+  const silent = await shown([[/^systemctl /, { code: 1, stderr: 'Failed to connect to bus\n' }]])
+  assert.match(silent, /state +unknown: systemd does not answer\n {2}note +Your own systemd .*\n {2}output/)
+  assert.match((await errorOf(serviceStatus({ user: true, name: 'x' }, world.io, world.host))).message, /no service 'x'/)
 })
 
 test('uninstall stops socket and service, removes the files and leaves others', async () => {
@@ -299,6 +358,10 @@ test('a service of the user is found without --user', async () => {
   await world.install({ user: true })
   assert.is(await uninstallService({}, world.io, world.host), 0)
   assert.equal(world.units(true), [])
+  assert.match(
+    (await errorOf(uninstallService({ user: true }, world.io, world.host))).message,
+    /'balancer service install --user' makes one/,
+  )
 })
 
 test('the command line', async () => {
