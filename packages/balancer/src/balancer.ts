@@ -27,6 +27,7 @@ import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
+import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import { PrivateFolder } from './supervisor/private-sockets/private-folder.ts'
 import { Supervisor } from './supervisor/supervisor.ts'
@@ -151,6 +152,8 @@ export class Balancer implements Operations {
       onFailed: (error) => this.fail(error),
       chance: Math.random,
     })
+    const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
+    firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     messages.subscribe('report', ({ pool }) => pools.get(pool)?.keptConnections.decide())
     messages.subscribe('learned', ({ pool, slot }, { keys }) => this.visitors.learn(pool, slot, keys))
     messages.subscribe('header-limit', (_worker, { bytes }) => {
@@ -162,26 +165,20 @@ export class Balancer implements Operations {
     })
 
     // ---- Operations ----
-    this.adoption = new ConfigAdoption({
-      config: this.activeConfig,
-      supervisor: this.supervisor,
-      changes: this.changes,
-      sessions: this.sessions,
-      visitors: this.visitors,
-      redisSharing: this.redisSharing,
-    })
-    this.operator = new Operator({ supervisor: this.supervisor, events, config: this.adoption })
+    const { supervisor, changes, sessions, visitors, redisSharing } = this
+    this.adoption = new ConfigAdoption({ config: this.activeConfig, supervisor, changes, sessions, visitors, redisSharing })
+    this.operator = new Operator({ supervisor, events, config: this.adoption })
     this.upgrades = new Upgrade(
       {
+        ...path,
         transport,
         acceptor: this.acceptor,
         events,
         extraSockets: this.extraSockets,
-        transfers: [visitorTransfer(this.visitors), this.handover],
+        transfers: [visitorTransfer(this.visitors), this.handover, firsts],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
-        claims: this.claims,
         dispatcher: this.dispatcher,
         changes: this.changes,
         settings: () => this.settings,

@@ -92,6 +92,7 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     state,
     pid: process?.pid ?? 0,
     restarts: supervisor.restarts(worker.pool, slot),
+    first: worker.isFirst,
     retiring: retiring ?? null,
     ejected: pool.isEjected(worker),
     inStateMs,

@@ -19,6 +19,8 @@ export interface WorkerStatus {
   retiring: string | null
   /** The worker fails more requests than the others, and gets no connections for a while. */
   ejected: boolean
+  /** Is it the first of its pool, for apps that use `onFirst` or `worker.isFirst`? */
+  first: boolean
   /** Time in the present state. */
   inStateMs: number
   /** Time until a draining worker is killed; null: it is not draining. */

@@ -38,6 +38,7 @@ export {
   type Written,
 } from '@switchyard/sessions'
 export { onDrain } from './drain/drain.ts'
+export { type FirstCallback, onFirst } from './first.ts'
 export { probeField } from './forward/forwarded-field.ts'
 export {
   type ListenAnswer,

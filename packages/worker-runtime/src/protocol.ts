@@ -88,6 +88,8 @@ export type ToWorker =
   | { readonly switchyard: 'drain'; readonly last: boolean; readonly spreadMs: number }
   /** Exit, as on the stop signal. */
   | { readonly switchyard: 'leave' }
+  /** This worker is the first of its pool, or has to give that place back. */
+  | { readonly switchyard: 'first'; readonly isFirst: boolean }
   /** Replies of the embedded store to a batch of commands, in order. Long replies come in several messages. */
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
   /** Other workers have changed these sessions, which this worker has read or written; undefined: any session may have changed. */
@@ -107,6 +109,10 @@ export type ToPrimary =
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** No connection remains. Sent after a `drain`, and once more with `last` after the last one. */
   | { readonly switchyard: 'drained'; readonly last: boolean }
+  /** The app wants to know whether this worker is the first of its pool. */
+  | { readonly switchyard: 'first-wanted' }
+  /** It is no longer the first. */
+  | { readonly switchyard: 'first-released' }
   /** Commands for the embedded store; undefined stands for an invalid one. `hears`: report later changes to these sessions. */
   | {
       readonly switchyard: 'sessions'
@@ -126,6 +132,9 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
   switch (message.switchyard) {
     case 'drained':
       return { switchyard: 'drained', last: message.last === true }
+    case 'first-wanted':
+    case 'first-released':
+      return { switchyard: message.switchyard }
     case 'listening':
       return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
     case 'header-limit':
@@ -162,6 +171,8 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
     case 'leave':
       return { switchyard: 'leave' }
+    case 'first':
+      return { switchyard: 'first', isFirst: message.isFirst === true }
     case 'session-replies': {
       const { batch, replies } = message
       if (!Number.isSafeInteger(batch) || !Array.isArray(replies)) return undefined

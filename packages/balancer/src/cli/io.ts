@@ -6,6 +6,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
+import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
 import type { Startup } from '../upgrade/startup.ts'
@@ -87,18 +88,4 @@ export function processIo(): CliIo {
 
 function exitWithSuccess(): never {
   process.exit(0)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-  try {
-    // A zombie: its parent has not read its exit code yet.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return process.platform !== 'linux'
-  }
 }

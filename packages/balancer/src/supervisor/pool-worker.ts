@@ -45,6 +45,8 @@ export class PoolWorker implements Candidate {
   address: ServerAddress | undefined
   /** While it starts: since when it has listened and passed its probe. */
   upMs: number | undefined
+  /** It is the first of its pool. */
+  isFirst = false
   /** Why it is being replaced, while it still serves. */
   retiring: RetireReason | undefined
   /** While it drains: it has reported that nothing is left in it. */

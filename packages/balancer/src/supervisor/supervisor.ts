@@ -186,6 +186,10 @@ export class Supervisor {
     this.turn()
   }
 
+  kill(worker: PoolWorker, why: string): void {
+    this.lifecycle.kill(worker, why)
+  }
+
   /** The processes of a slot that are not gone. */
   inSlot({ pool, slot }: PlannedSlot): PoolWorker[] {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)

@@ -21,6 +21,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     pid: 1000 + slot,
     state: 'ready',
     restarts: 0,
+    first: false,
     retiring: null,
     ejected: false,
     inStateMs: 0,

@@ -89,10 +89,11 @@ function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
 /** A loop turn of this length or more is shown. */
 const NOTABLE_BUSY_MS = 1_000
 
-function remarks({ state, retiring, ejected, drainLeftMs, load }: WorkerReport): string {
+function remarks({ state, first, retiring, ejected, drainLeftMs, load }: WorkerReport): string {
   return [
     ...(state === 'draining' && drainLeftMs != null ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
     ...(state !== 'draining' && retiring != null ? [`to be replaced: ${retiring}`] : []),
+    ...(first === true ? ['first'] : []),
     ...(ejected === true ? ['ejected'] : []),
     ...(load.busyMs >= NOTABLE_BUSY_MS ? [`event loop blocked for ${duration(load.busyMs)}`] : []),
   ].join('; ')
