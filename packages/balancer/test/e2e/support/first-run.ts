@@ -39,7 +39,16 @@ export async function watchFirsts(count: number, seed: number): Promise<FirstTot
   const totals: FirstTotals = { actions: {}, changes: 0, longestNoneMs: 0, faults: [] }
   const watch = new FirstWatch(port, totals)
   await until(() => watch.pid !== undefined, 10_000, 'a first worker')
-  for (let round = 0; round < count; round++) {
+  try {
+    for (let round = 0; round < count; round++) await playRound()
+  } finally {
+    await watch.stop()
+  }
+  totals.faults.push(...balancer.lines.filter(({ msg }) => /two firsts|onFirst:/.test(msg)).map(({ msg }) => msg))
+  await stopServing(balancer)
+  return totals
+
+  async function playRound(): Promise<void> {
     const action = ACTIONS[Math.floor(random() * ACTIONS.length)] as Action
     totals.actions[action] = (totals.actions[action] ?? 0) + 1
     await setTimeout(random() * MAX_PAUSE_MS)
@@ -47,10 +56,6 @@ export async function watchFirsts(count: number, seed: number): Promise<FirstTot
     await untilComplete(balancer)
     await until(() => watch.isAnswering, 10_000, `a first worker after: ${action}`)
   }
-  await watch.stop()
-  totals.faults.push(...balancer.lines.filter(({ msg }) => /two firsts|onFirst:/.test(msg)).map(({ msg }) => msg))
-  await stopServing(balancer)
-  return totals
 }
 
 async function act(balancer: RunningBalancer, action: Action, watch: FirstWatch, random: () => number): Promise<void> {
@@ -59,14 +64,19 @@ async function act(balancer: RunningBalancer, action: Action, watch: FirstWatch,
   const target = action.endsWith('the first') ? (watch.pid ?? any) : any
   if (action.startsWith('kill')) return signal(target, 'SIGKILL')
   if (action.startsWith('hang')) return signal(target, 'SIGUSR2')
-  const slot = Math.floor(random() * WORKERS)
-  const command = {
-    reload: ['reload'],
-    scale: ['scale', 'web', `${1 + Math.floor(random() * WORKERS)}`],
-    restart: ['restart', `web/${slot}`],
-  }[action as 'reload' | 'scale' | 'restart'] ?? ['upgrade']
-  const { code, err } = await runCommand(balancer, command)
-  if (code !== 0) throw new Error(`${command.join(' ')}: ${code} ${err}`)
+  const size = 1 + Math.floor(random() * WORKERS)
+  const commands = { reload: ['reload'], scale: ['scale', 'web', `${size}`], restart: ['restart', 'web/0'], upgrade: ['upgrade'] }
+  const command = commands[action as keyof typeof commands]
+  await until(
+    async () => {
+      const { code, err } = await runCommand(balancer, command)
+      // Another operation is under way, or the old primary of the last upgrade has not exited yet.
+      if (code !== 0 && !err.includes('ERR_BUSY')) throw new Error(`${command.join(' ')}: ${code} ${err}`)
+      return code === 0
+    },
+    20_000,
+    command.join(' '),
+  )
   if (action === 'upgrade') balancer.newPrimaryPid = newPrimariesOf(balancer).at(-1)
 }
 
