@@ -16,6 +16,8 @@ export interface SaturatingOptions {
   readonly isKept?: boolean
   /** Called before each request with the number of requests sent so far. */
   readonly isOver: (asked: number) => boolean
+  /** Answers count as `settled` from then on. Left out: all. */
+  readonly settleMs?: number
   /** Prefix of the requests' names, unique among runs at the same time. */
   readonly prefix?: string
 }
@@ -31,7 +33,8 @@ export interface Unanswered {
 export interface SaturatingTotals {
   asked: number
   answered: number
-  /** Answers of the client with the fewest. */
+  /** Answers after `settleMs`, and those of the client with the fewest. */
+  settled: number
   fewest: number
   /** Opened connections. */
   opened: number
@@ -47,9 +50,12 @@ export async function saturate({
   ms,
   isKept = false,
   isOver,
+  settleMs = 0,
   prefix = 'r',
 }: SaturatingOptions): Promise<SaturatingTotals> {
-  const totals: SaturatingTotals = { asked: 0, answered: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
+  const totals: SaturatingTotals = { asked: 0, answered: 0, settled: 0, fewest: 0, opened: 0, unserved: [], wrong: [] }
+
+  const settledAtMs = performance.now() + settleMs
 
   async function ask(client: RawClient, name: string): Promise<{ pid: number; isLast: boolean }> {
     const request = get(`/${name}?ms=${ms}`, isKept ? { Connection: 'keep-alive' } : {})
@@ -64,7 +70,7 @@ export async function saturate({
     return { pid: Number(headers.get('x-pid')?.[0]), isLast: !isKept || headers.get('connection')?.[0] === 'close' }
   }
 
-  /** Resolves with the number of answers of one client. */
+  /** Resolves with the number of settled answers of one client. */
   async function run(): Promise<number> {
     let answers = 0
     let client: RawClient | undefined
@@ -82,7 +88,7 @@ export async function saturate({
       try {
         const { pid, isLast } = await ask(client, name)
         holder = pid
-        answers++
+        if (performance.now() >= settledAtMs) answers++
         if (isLast) end()
       } catch (error) {
         totals.unserved.push({ name, why: (error as Error).message, holder, atMs: Date.now() })
@@ -93,7 +99,9 @@ export async function saturate({
     return answers
   }
 
-  totals.fewest = Math.min(...(await Promise.all(Array.from({ length: clients }, run))))
+  const settled = await Promise.all(Array.from({ length: clients }, run))
+  totals.settled = settled.reduce((sum, answers) => sum + answers, 0)
+  totals.fewest = Math.min(...settled)
   return totals
 }
 
