@@ -60,6 +60,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['reload'],
     ['upgrade'],
     ['', /^(balancer|read-status)\.ts$/],
+    ['log-files'],
     ['config'],
     ['admin'],
     ['dashboard'],

@@ -29,6 +29,8 @@ export {
   defineConfig,
   type HealthProbeConfig,
   type ListenConfig,
+  type LogRotationConfig,
+  type LogsConfig,
   type MemoryConfig,
   type OutlierConfig,
   type PolicyConfig,

@@ -3,7 +3,7 @@
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
-import type { BalancerStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
@@ -20,10 +20,11 @@ export interface ReadStatusOptions {
   readonly supervisor: Supervisor
   /** Connections passed to another primary in an upgrade. */
   readonly passed: number
+  readonly log: LogStatus | null
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed } = options
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log } = options
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -52,6 +53,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     visitors,
     sessions,
+    log,
     pools: pools.map((pool) => poolStatus(pool, supervisor)),
   }
 }

@@ -195,6 +195,30 @@ export interface LimitSettings {
   shutdownDelayMs: number
 }
 
+/** Log files of the workers' output. */
+export interface LogSettings {
+  /** Absolute path. */
+  folder: string
+  /** Name within the folder; `{name}`, `{pool}` and `{slot}` stand for those of the balancer and the worker. */
+  file: string
+  /** For lines of stderr. undefined: they go to `file` too. */
+  errorFile: string | undefined
+  format: 'text' | 'json'
+  /** Lines of text begin with their time. */
+  timestamps: boolean
+  /** undefined: another program rotates the files. */
+  rotate: LogRotationSettings | undefined
+}
+
+/** A file is rotated when it is large, or when a period of the local time has ended. */
+export interface LogRotationSettings {
+  sizeBytes: number
+  interval: { count: number; unit: 'm' | 'h' | 'd' } | undefined
+  /** Rotated files of each log file. */
+  keep: number
+  compress: boolean
+}
+
 export interface Settings {
   /** The config file, if there is one. */
   file: string | undefined
@@ -202,6 +226,8 @@ export interface Settings {
   configVariables: Readonly<Record<string, string>>
   /** Name of this balancer in logs and on the control socket. */
   name: string
+  /** undefined: the workers' output goes where the log goes. */
+  logs: LogSettings | undefined
   /** Path of the control socket. false: none. undefined: not configured, so the start chooses one. */
   control: string | false | undefined
   /** undefined: where the app listens. */

@@ -109,6 +109,15 @@ export interface VisitorStatus {
   expired: number
 }
 
+/** Lines of the log and of the workers' output that were written to files or to a pipe; counts since the start. */
+export interface LogStatus {
+  written: number
+  /** Lines that could not be written, and are lost. */
+  dropped: number
+  /** Why lines can't be written at present; null: they can. */
+  failure: string | null
+}
+
 export interface StatusSource {
   status(): BalancerStatus
 }
@@ -135,5 +144,7 @@ export interface BalancerStatus {
   visitors: VisitorStatus
   /** null: sessions are in Redis. */
   sessions: SessionTableStatus | null
+  /** null: the log goes to a terminal, or to a caller of the balancer's interface. */
+  log: LogStatus | null
   pools: PoolStatus[]
 }

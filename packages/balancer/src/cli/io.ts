@@ -6,6 +6,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
+import type { LogStatus } from '../status.ts'
 import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
@@ -15,6 +16,8 @@ import type { Startup } from '../upgrade/startup.ts'
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
+  /** Reads what the status says of the log, which the balancer does not write. */
+  readLogStatus: () => LogStatus | null
   start(): Promise<void>
 }
 
@@ -30,7 +33,7 @@ export interface TextOutput {
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
-export type Signal = StopSignal | 'SIGHUP'
+export type Signal = StopSignal | 'SIGHUP' | 'SIGUSR2'
 
 export interface Signals {
   on(signal: Signal, listener: (signal: Signal) => void): unknown

@@ -1,9 +1,12 @@
-// Writes the log: readable lines on a terminal, JSON otherwise. Lines that workers print are written at every level but silent.
-// The newest lines are kept in a ring for `balancer logs`.
+// Writes the log: readable lines on a terminal, JSON otherwise. Lines that workers print are written at every level but silent, or to log files of their
+// own. The newest lines are kept in a ring for `balancer logs`.
 
 import { type Logger, pino } from 'pino'
 import type { LogEntry } from '../control/control-protocol.ts'
 import { LogRing } from '../control/log-ring.ts'
+import { gapText, lineText, type OutputLine } from '../log-files/line-text.ts'
+import { LineWriter } from '../log-files/line-writer.ts'
+import type { LogStatus } from '../status.ts'
 import type { TextOutput } from './io.ts'
 import { lineFormat } from './line-format.ts'
 import { printableJsonText } from './printable.ts'
@@ -12,42 +15,74 @@ import { printableJsonText } from './printable.ts'
 export interface LogOutput extends TextOutput {
   /** Calls back when everything is written. Left out: writes are synchronous, or nothing waits for them. */
   flush?(done: () => void): void
+  /** What was written. Left out: it is not counted. */
+  readonly writer?: Pick<LineWriter, 'written' | 'dropped' | 'failure'>
+}
+
+/** Where the workers' lines go instead. */
+export interface OutputFiles {
+  write(line: OutputLine): void
+  flush(): Promise<void>
+  readonly status: LogStatus
 }
 
 export interface LogOptions {
   output: LogOutput
   level: string
   pretty: boolean
+  /** A terminal gets the workers' lines too. Left out: they are part of the log. */
+  files?: OutputFiles | undefined
 }
 
-/** A line that a worker printed. */
-export interface OutputLine {
-  pool: string
-  slot: number
-  stream: 'stdout' | 'stderr'
-  line: string
-}
+export type { OutputLine }
 
 export interface Log {
   logger: Logger
   output(line: OutputLine): void
   /** The newest lines. */
   ring: LogRing
+  /** undefined: nothing counts the lines. */
+  readonly status: LogStatus | undefined
   /** Resolves when everything is written, or after FLUSH_TIMEOUT_MS. */
   flush(): Promise<void>
 }
 
-/** JSON lines are dropped when more than this is unwritten, because their reader is slow. */
-const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
 const FLUSH_TIMEOUT_MS = 1_000
+/** The reader of a pipe may be slow for a moment. */
+const PIPE_RETRY_MS = 100
 const INFO_LEVEL = 30
+const STDOUT_FD = 1
+const JSON_LINES = { format: 'json', timestamps: true, isNamed: false } as const
 
 export function createLog(options: LogOptions): Log {
-  return options.pretty ? readableLog(options) : jsonLog(options)
+  const { output, level, pretty, files } = options
+  const ring = new LogRing()
+  // Standard output that is no terminal may be a pipe with a slow reader: a synchronous write would block the primary.
+  const destination = !pretty && output === process.stdout && output.isTTY !== true ? standardOutput() : output
+  const { logger, writeOutput } = pretty ? readableLog(options, ring) : jsonLog(options, destination, ring)
+  const isShown = level !== 'silent' && (files === undefined || output.isTTY === true)
+  return {
+    logger,
+    ring,
+    output(line) {
+      files?.write(line)
+      if (level === 'silent') return
+      if (isShown) writeOutput(line)
+      ring.push(entryOf(line))
+    },
+    get status() {
+      return sumOf(destination.writer, files?.status)
+    },
+    flush: () => bounded(Promise.all([flushed(destination), files?.flush()])),
+  }
 }
 
-function readableLog({ output, level }: LogOptions): Log {
-  const ring = new LogRing()
+interface LogForm {
+  logger: Logger
+  writeOutput(line: OutputLine): void
+}
+
+function readableLog({ output, level }: LogOptions, ring: LogRing): LogForm {
   const format = lineFormat(output.isTTY === true)
   // Formatted synchronously, not in a stream: log lines and worker lines keep their order.
   const logger = pino(
@@ -60,56 +95,57 @@ function readableLog({ output, level }: LogOptions): Log {
       },
     },
   )
-  return {
-    logger,
-    ring,
-    output(line) {
-      if (level === 'silent') return
-      const entry = entryOf(line)
-      output.write(format(entry))
-      ring.push(entry)
-    },
-    flush: () => flushed(output),
-  }
+  return { logger, writeOutput: (line) => output.write(format(entryOf(line))) }
 }
 
-function jsonLog({ output, level }: LogOptions): Log {
-  const ring = new LogRing()
-  // A synchronous write to a pipe would block the primary while the reader is slow.
-  const isFile = output === process.stdout && output.isTTY !== true
-  const file = isFile ? pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES }) : undefined
-  const destination = file ?? (output.isTTY === true ? { write: (line: string) => output.write(printableJsonText(line)) } : output)
+function jsonLog({ output, level }: LogOptions, destination: LogOutput, ring: LogRing): LogForm {
+  const write =
+    output.isTTY === true ? (line: string) => destination.write(printableJsonText(line)) : (line: string) => destination.write(line)
   const logger = pino(
     { level, base: null },
     {
       write(line: string) {
-        destination.write(line)
+        write(line)
         ring.push(JSON.parse(line) as LogEntry)
       },
     },
   )
-  const workers = pino({ level: level === 'silent' ? 'silent' : 'info', base: null }, destination)
+  const text = lineText(JSON_LINES)
+  return { logger, writeOutput: (line) => write(text(line)) }
+}
+
+/** Lines that the reader of a pipe does not take are dropped, and the next line that it takes says how many. */
+function standardOutput(): LogOutput {
+  const writer = new LineWriter({
+    target: { descriptor: () => STDOUT_FD },
+    retryMs: PIPE_RETRY_MS,
+    gapLine: gapText(JSON_LINES),
+    // The reader is gone for good.
+    isFinal: ({ code }) => code === 'EPIPE' || code === 'EBADF',
+  })
+  return { writer, write: (line) => writer.write(line), flush: (done) => writer.flush(done) }
+}
+
+function sumOf(own: LogOutput['writer'], files: LogStatus | undefined): LogStatus | undefined {
+  if (own === undefined) return files
   return {
-    logger,
-    ring,
-    output(line) {
-      const { pool, slot, stream, line: msg } = line
-      workers.info({ pool, slot, stream }, msg)
-      if (level !== 'silent') ring.push(entryOf(line))
-    },
-    flush: () => flushed(file ?? output),
+    written: own.written + (files?.written ?? 0),
+    dropped: own.dropped + (files?.dropped ?? 0),
+    failure: own.failure?.message ?? files?.failure ?? null,
   }
 }
 
 function flushed(output: Pick<LogOutput, 'flush'>): Promise<void> {
-  return new Promise((resolve) => {
-    if (output.flush === undefined) return resolve()
-    const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
-    output.flush(() => {
-      clearTimeout(timer)
-      resolve()
-    })
+  return new Promise((resolve) => (output.flush === undefined ? resolve() : output.flush(resolve)))
+}
+
+async function bounded(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
   })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
 
 function entryOf({ pool, slot, stream, line }: OutputLine): LogEntry {

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import { type LimitConfig, limitEntries } from './limit-options.ts'
 import { type ListenConfig, listen, unbalanced } from './listen-options.ts'
+import { type LogsConfig, logs } from './log-options.ts'
 import { type PolicyConfig, policy } from './policy-options.ts'
 import { type PoolConfig, pools } from './pool/pool-options.ts'
 import { primaryEntries } from './primary-options.ts'
@@ -12,6 +13,7 @@ import { secrets } from './secret.ts'
 import { type SessionsConfig, sessionEntries } from './session-options.ts'
 
 export type { ListenConfig, ListenOptions } from './listen-options.ts'
+export type { LogRotationConfig, LogsConfig } from './log-options.ts'
 export type { PolicyConfig } from './policy-options.ts'
 export type { AutoscaleConfig } from './pool/autoscale-options.ts'
 export type { OutlierConfig } from './pool/outlier-options.ts'
@@ -40,6 +42,8 @@ export interface BalancerConfig extends LimitConfig {
   control?: string | false | undefined
   /** Name of this balancer in logs and on the control socket. Default: the name of the config's folder. */
   name?: string | undefined
+  /** Log files of the workers' output. Default: none, and the output goes where the log goes. */
+  logs?: LogsConfig | undefined
   /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a random one at each start. */
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** Sessions that all workers share. Default: in Redis if `SWITCHYARD_REDIS_URL` is set, else in the memory of the primary. */
@@ -61,6 +65,7 @@ export const configEntries = {
   routes,
   policy,
   ...primaryEntries,
+  logs,
   secret: secrets,
   sessions: v.optional(shape(sessionEntries)),
   ...limitEntries,

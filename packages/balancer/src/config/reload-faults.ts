@@ -13,6 +13,7 @@ export function reloadFaults(now: Settings, next: Settings): BalancerError | und
     fault('listen', now.listen, next.listen, (listen) => listen?.map(formatAddress).join(', ') ?? 'where the app asks to'),
     fault('admin', now.admin, next.admin, (admin) => (admin === undefined ? 'off' : formatAddress(admin))),
     fault('control', now.control, next.control, (control) => (control === false ? 'off' : (control ?? 'the default one'))),
+    fault('logs', now.logs, next.logs, (logs) => (logs === undefined ? 'off' : `in ${logs.folder}`)),
     ...fixedLimits.map((name) => fault(name, now.limits[name], next.limits[name], String)),
   ].flat()
   return faults.length === 0 ? undefined : configError(faults, next.file)

@@ -7,6 +7,7 @@ import { type BalancerConfig, configSchema } from './config.ts'
 import { configError, describeFault, type Fault, looseOf } from './faults.ts'
 import { limitFaults, limitSettings } from './limit-options.ts'
 import { listenFaults, listenSettings } from './listen-options.ts'
+import { logFaults, logSettings } from './log-options.ts'
 import { appsOf } from './pool/app.ts'
 import { usableCpus } from './pool/cpus.ts'
 import { poolFaults, poolSettings, poolsOf } from './pool/pool-options.ts'
@@ -49,6 +50,7 @@ export function resolveSettings(
     file,
     configVariables: secretsIn(env),
     ...primarySettings(config, folder),
+    logs: logSettings(config.logs, folder),
     listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder),
     unbalanced: listenSettings(config.unbalanced ?? [], folder),
     pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
@@ -72,6 +74,7 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
     ...poolFaults(config, users),
     ...routeFaults(config),
     ...primaryFaults(config, folder),
+    ...logFaults(config),
     ...secretFaults(secretsOf(config.secret, env)),
     ...sessionFaults(looseOf(config.sessions), folder, env),
     ...limitFaults(config),

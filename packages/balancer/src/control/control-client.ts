@@ -4,7 +4,16 @@ import { type IncomingMessage, request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
 import { probeSocket } from '../system/probe-socket.ts'
-import type { ControlError, ControlStatus, LogLine, LogQuery, OperationBodies, OperationLine, OperationName } from './control-protocol.ts'
+import type {
+  ControlError,
+  ControlStatus,
+  LogFilesReport,
+  LogLine,
+  LogQuery,
+  OperationBodies,
+  OperationLine,
+  OperationName,
+} from './control-protocol.ts'
 
 const ANSWER_TIMEOUT_MS = 10_000
 const PROBE_TIMEOUT_MS = 1_000
@@ -37,10 +46,11 @@ export class ControlClient {
   }
 
   /** Ends after the requested lines, or with `follow` when the balancer exits. */
-  async *logs({ lines, follow, pool, slot }: LogQuery): AsyncGenerator<LogLine> {
+  async *logs({ lines, follow, mark, pool, slot }: LogQuery): AsyncGenerator<LogLine> {
     const search = new URLSearchParams({
       lines: String(lines),
       ...(follow && { follow: 'true' }),
+      ...(mark && { mark: 'true' }),
       ...(pool !== undefined && { pool }),
       ...(slot !== undefined && { slot: String(slot) }),
     })
@@ -50,6 +60,14 @@ export class ControlClient {
     } finally {
       answer.destroy()
     }
+  }
+
+  /** Where older lines are. undefined: the balancer is of a version that does not say. */
+  async logFiles(): Promise<LogFilesReport | undefined> {
+    const answer = await this.send('GET', '/log-files', undefined)
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return answer.statusCode === 200 ? (JSON.parse(text) as LogFilesReport) : undefined
   }
 
   private async ask(method: string, path: string, body?: string): Promise<IncomingMessage> {

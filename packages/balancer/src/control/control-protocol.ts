@@ -73,11 +73,21 @@ export interface LogEntry {
   readonly [field: string]: unknown
 }
 
-/** `lost`: the number of lines that were dropped because the client read too slowly. */
-export type LogLine = { line: LogEntry } | { lost: number }
+/** `lost`: the number of lines that were dropped because the client read too slowly. `kept`: so many lines came before, and later ones are new. */
+export type LogLine = { line: LogEntry } | { lost: number } | { kept: number }
+
+/** Where lines are that the balancer does not keep in memory any more. */
+export interface LogFilesReport {
+  /** The log file of the balancer, with one JSON object per line; null: there is none. */
+  own: string | null
+  /** The log files of the workers' output; null: there are none. `name`: of the balancer. */
+  workers: { name: string; folder: string; file: string; errorFile: string | null } | null
+}
 
 export interface LogQuery {
   lines: number
+  /** Send `kept` between the lines that were kept and new ones. */
+  mark?: boolean | undefined
   follow?: boolean | undefined
   pool?: string | undefined
   slot?: number | undefined

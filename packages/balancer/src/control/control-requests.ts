@@ -51,6 +51,7 @@ export function readLogQuery(search: URLSearchParams): LogQuery {
   return {
     lines: Math.min(lines, MAX_LINES),
     follow: search.get('follow') === 'true',
+    mark: search.get('mark') === 'true',
     pool: search.get('pool') ?? undefined,
     slot: slot === null ? undefined : integerOf(slot, 'slot'),
   }

@@ -5,7 +5,7 @@ import { BalancerError } from '../errors.ts'
 import type { OperationResult, Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
-import type { ControlError, ControlStatus, LogEntry, OperationBodies, OperationName, Progress } from './control-protocol.ts'
+import type { ControlError, ControlStatus, LogEntry, LogFilesReport, OperationBodies, OperationName, Progress } from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'
 import { placeSocket, type SocketPlace } from './control-socket.ts'
 import type { LogRing } from './log-ring.ts'
@@ -24,6 +24,8 @@ export interface ControlOptions extends SocketPlace {
   /** Starts to report the progress of an operation on one pool, or on all. */
   watchProgress(pool: string | undefined, onProgress: (progress: Progress) => void): ProgressWatch
   logs: LogRing
+  /** Where older lines are. Resolves when the lines of this moment are written. Left out: nowhere. */
+  findLogFiles?: (() => Promise<LogFilesReport>) | undefined
   /** How long a client may take to send its request. Default 5000. */
   requestTimeoutMs?: number | undefined
 }
@@ -108,9 +110,10 @@ class Control {
   private async route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = urlOf(request)
     const name = pathname.slice(1)
-    if (name === 'status' || name === 'logs') {
+    if (name === 'status' || name === 'logs' || name === 'log-files') {
       if (request.method !== 'GET') throw new RequestFault(405, `'${name}' needs the method GET`)
-      return name === 'status' ? sendJson(response, 200, this.status()) : this.sendLogs(searchParams, response)
+      if (name === 'logs') return this.sendLogs(searchParams, response)
+      return sendJson(response, 200, name === 'status' ? this.status() : await this.logFiles())
     }
     if (!isOperation(name)) throw new RequestFault(404, `there is no operation '${name}'`)
     if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
@@ -123,6 +126,10 @@ class Control {
   private status(): ControlStatus {
     const { name, version, operations } = this.options
     return { name, pid: process.pid, version, upMs: Date.now() - this.openedAt, ...operations.status() }
+  }
+
+  private async logFiles(): Promise<LogFilesReport> {
+    return (await this.options.findLogFiles?.()) ?? { own: null, workers: null }
   }
 
   /** An operation continues if the client disconnects. */
@@ -176,12 +183,14 @@ class Control {
   }
 
   private sendLogs(search: URLSearchParams, response: ServerResponse): void {
-    const { lines: count, follow, pool, slot } = readLogQuery(search)
+    const { lines: count, follow, mark, pool, slot } = readLogQuery(search)
     if (follow && this.followers.size >= MAX_FOLLOWERS) throw new RequestFault(503, `${MAX_FOLLOWERS} clients follow the log already`)
     const { logs } = this.options
     const matches = (entry: LogEntry): boolean => (pool === undefined || entry.pool === pool) && (slot === undefined || entry.slot === slot)
     const lines = new ControlLines(response, (lost) => ({ lost }))
-    for (const line of logs.last(count, matches)) lines.write({ line })
+    const kept = logs.last(count, matches)
+    for (const line of kept) lines.write({ line })
+    if (mark) lines.write({ kept: kept.length })
     if (!follow) return lines.end()
     this.followers.add(lines)
     const unfollow = logs.follow((line) => {

@@ -65,6 +65,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     moves: { givenBack: [], forwarded: [] },
     visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
     sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
+    log: null,
     pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }

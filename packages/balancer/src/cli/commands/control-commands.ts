@@ -3,6 +3,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CliIo } from '../io.ts'
 
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
 /** Gets the parsed arguments; resolves with the exit code. */
 export type Run<Args extends unknown[]> = (args: Args, options: never, command: Command) => Promise<number>
 
@@ -121,8 +123,16 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   )
     .argument('[worker]', 'only lines of this pool (web) or worker (web/0)', toPoolOrSlot)
     .option('-f, --follow', 'keep printing new lines')
-    .option('-n, --lines <number>', 'how many of the last 1000 lines', toCount, 50)
-  addExamples(logs, ['balancer logs', 'balancer logs -f web', 'balancer logs -n 200 web/0', 'balancer logs -f --json'])
+    .option('-n, --lines <number>', 'how many of the last lines (default: 50, or with --since all)', toCount)
+    .option('--since <time>', 'only lines of the last 10m, 2h or 1d, or since a time such as 2026-01-31T12:00', toSince)
+    .option('--grep <pattern>', 'only lines in which this regular expression is found', toPattern)
+  addExamples(logs, [
+    'balancer logs',
+    'balancer logs -f web',
+    'balancer logs -n 200 web/0',
+    'balancer logs --since 10m --grep timeout',
+    'balancer logs -f --json',
+  ])
 }
 
 export function addExitCodes(command: Command, ...lines: readonly string[]): void {
@@ -139,6 +149,23 @@ function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } 
   const found = parsePoolOrSlot(text)
   if (found === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
   return found
+}
+
+/** Milliseconds since 1970. */
+function toSince(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  const time = digits === undefined ? Date.parse(text) : Date.now() - Number(digits) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  if (Number.isNaN(time) || (digits === undefined && !/^\d{4}-\d\d-\d\d/.test(text)))
+    throw new InvalidArgumentError('Expected a duration such as 90s, 10m, 2h or 1d, or a time such as 2026-01-31T12:00.')
+  return time
+}
+
+function toPattern(text: string): RegExp {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`Expected a regular expression: ${(error as Error).message}.`)
+  }
 }
 
 function toCount(text: string): number {

@@ -1,18 +1,16 @@
 // `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
-import { resolve } from 'node:path'
 import type { ControlServer } from '../../control/control-server.ts'
 import type { Startup } from '../../upgrade/startup.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
 import { LaunchReport } from '../detached/launch-report.ts'
-import { LogFile } from '../detached/log-file.ts'
 import type { CliIo } from '../io.ts'
-import { createLog } from '../log.ts'
 import { logLevelOf } from '../log-level.ts'
 import { AdminPage } from '../running/admin-page.ts'
 import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
 import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
+import { LogDestinations } from '../running/log-destinations.ts'
 import { followEvents } from '../running/log-events.ts'
 import { preloadNotice } from '../running/preloads.ts'
 import { withRunning } from '../running/running-balancers.ts'
@@ -65,18 +63,14 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   const startSettings = await read()
   const { settings } = startSettings
   launchReport?.sendStarting(settings.limits.startTimeoutMs)
-  const logFile = options.logFile === undefined ? undefined : new LogFile(resolve(io.cwd, options.logFile))
+  const { level, warning } = logLevelOf(options.logLevel, io.env)
+  const destinations = await LogDestinations.open({ settings, logFile: options.logFile, level, pretty: options.pretty, io })
   io.ignoreClosedOutput()
   const balancer = await io.createBalancer(settings, startup)
-  const { level, warning } = logLevelOf(options.logLevel, io.env)
-  const log = createLog({
-    output: logFile ?? io.stdout,
-    level,
-    pretty: options.pretty ?? (logFile === undefined && io.stdout.isTTY === true),
-  })
+  const { log } = destinations
+  balancer.readLogStatus = () => log.status ?? null
   followEvents(balancer.events, log)
-  // After an upgrade the new primary rotates the file.
-  balancer.events.once('draining', () => logFile?.stopRotating())
+  balancer.events.once('draining', () => destinations.onHandingOver())
   const warn = (message: string): void => log.logger.warn(message)
   for (const message of [...startup.warnings, ...startSettings.warnings, ...(warning === undefined ? [] : [warning])]) warn(message)
   const preloads = preloadNotice(io.env)
@@ -96,8 +90,19 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   // A lost terminal sends SIGHUP too, and then it keeps its old meaning: stop.
   const onSighup = (): void => (io.hasLostTerminal() ? shutdown.stop('the terminal is gone') : operations.requestReload('SIGHUP'))
   io.signals.on('SIGHUP', onSighup)
+  const onSigusr2 = (): void => destinations.reopen()
+  io.signals.on('SIGUSR2', onSigusr2)
   const openControl = () =>
-    startControl({ settings, balancer, operations, log, io, takeOver: io.isNewPrimary, isDetached: options.detached === true })
+    startControl({
+      settings,
+      balancer,
+      operations,
+      log,
+      logFiles: destinations.report,
+      io,
+      takeOver: io.isNewPrimary,
+      isDetached: options.detached === true,
+    })
   const admin = new AdminPage({
     address: settings.admin,
     balancer,
@@ -140,7 +145,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     await files?.close()
     await control?.close()
     await admin.close()
-    await log.flush()
-    logFile?.close()
+    await destinations.close()
+    io.signals.off('SIGUSR2', onSigusr2)
   }
 }

@@ -5,8 +5,8 @@ import { closeSync, fstatSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { errorOf } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
+import { openLogFile } from '../../log-files/log-file.ts'
 import { LAUNCH_VARIABLE, type LaunchMessage, type ReadyReport } from './launch-report.ts'
-import { openLogFile } from './log-file.ts'
 
 export interface LaunchOptions {
   /** Arguments of `balancer`, such as `start server.js`. */

@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path'
 import { defaultControlPath } from '../../control/control-path.ts'
+import type { LogFilesReport } from '../../control/control-protocol.ts'
 import { type ControlServer, openControl } from '../../control/control-server.ts'
 import { BalancerError } from '../../errors.ts'
 import type { Operations } from '../../operations.ts'
@@ -16,6 +17,8 @@ export interface StartControlOptions {
   balancer: Pick<RunningBalancer, 'events' | 'status'>
   operations: Operations
   log: Log
+  /** Where lines older than those of the log's ring are. */
+  logFiles: LogFilesReport
   io: Pick<CliIo, 'cwd' | 'env'>
   /** Replace the socket of the old primary. */
   takeOver: boolean
@@ -28,7 +31,7 @@ export interface StartControlOptions {
  * If the default path can't be used, the balancer logs a warning and runs without a control socket, unless it is detached.
  */
 export async function startControl(options: StartControlOptions): Promise<ControlServer | undefined> {
-  const { settings, io, log, balancer, operations, takeOver, isDetached } = options
+  const { settings, io, log, logFiles, balancer, operations, takeOver, isDetached } = options
   const { control, file, name } = settings
   if (control === false) return undefined
   // The runtime folder of a login session is removed at its end, and a detached balancer runs on.
@@ -44,6 +47,10 @@ export async function startControl(options: StartControlOptions): Promise<Contro
       operations,
       watchProgress: (pool, onProgress) => reporter.watch(pool, onProgress),
       logs: log.ring,
+      findLogFiles: async () => {
+        await log.flush()
+        return logFiles
+      },
     })
   } catch (error) {
     // A new primary that serves already must not exit for this.

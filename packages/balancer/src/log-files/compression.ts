@@ -1,0 +1,99 @@
+// Compresses rotated log files, one at a time, in the thread pool of Node.
+
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rename, rm, stat } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { compressedPath, partialPath } from './rotated-names.ts'
+
+export interface CompressionOptions {
+  /** A file is left alone until it has not changed for so long. */
+  readonly settleMs: number
+  readonly onFailed?: ((error: Error) => void) | undefined
+}
+
+/** More files wait for the next rotation or start. */
+const MAX_WAITING = 1_000
+const CHUNK_BYTES = 512 * 1024
+/** Takes a third of the time of zlib's default, for files that are about a tenth larger. */
+const LEVEL = 3
+
+export class Compression {
+  private readonly options: CompressionOptions
+  private readonly waiting = new Set<string>()
+  private readonly abort = new AbortController()
+  private running: Promise<void> | undefined
+
+  constructor(options: CompressionOptions) {
+    this.options = options
+  }
+
+  /** Compresses the file when its turn comes. A path that waits already is not added again. */
+  add(path: string): void {
+    if (this.abort.signal.aborted || this.waiting.size >= MAX_WAITING) return
+    this.waiting.add(path)
+    this.running ??= this.run()
+  }
+
+  /** Resolves when no file is open. */
+  async close(): Promise<void> {
+    this.abort.abort()
+    await this.running
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.abort
+    for (const path of this.waiting) {
+      if (signal.aborted) break
+      try {
+        if (await this.untilSettled(path)) await this.compress(path)
+      } catch (error) {
+        await rm(partialPath(path), { force: true }).catch(() => {})
+        // The oldest files are removed while they wait.
+        if (!signal.aborted && (error as NodeJS.ErrnoException).code !== 'ENOENT') this.options.onFailed?.(error as Error)
+      }
+      this.waiting.delete(path)
+    }
+    this.running = undefined
+  }
+
+  /** Resolves with false when it is pointless to go on. */
+  private async untilSettled(path: string): Promise<boolean> {
+    const { settleMs } = this.options
+    for (;;) {
+      const { mtimeMs, ctimeMs } = await stat(path)
+      // The change time is that of the rename.
+      const leftMs = Math.max(mtimeMs, ctimeMs) + settleMs - Date.now()
+      if (leftMs <= 0 || this.abort.signal.aborted) return !this.abort.signal.aborted
+      await this.pause(Math.min(leftMs, settleMs))
+    }
+  }
+
+  private async compress(path: string): Promise<void> {
+    const partial = partialPath(path)
+    const { createGzip } = await import('node:zlib')
+    const before = await stat(path)
+    await pipeline(
+      createReadStream(path, { highWaterMark: CHUNK_BYTES }),
+      createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES }),
+      createWriteStream(partial, { mode: before.mode & 0o777 }),
+      { signal: this.abort.signal },
+    )
+    // A process that is slower than any check may have written to it meanwhile.
+    if ((await stat(path)).size !== before.size) return await rm(partial, { force: true })
+    await rename(partial, compressedPath(path))
+    await rm(path, { force: true })
+  }
+
+  private pause(ms: number): Promise<void> {
+    const { signal } = this.abort
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms).unref()
+      signal.addEventListener('abort', end)
+    })
+  }
+}

@@ -1,0 +1,261 @@
+// Appends lines to a descriptor, in batches and without waiting for the disk. Lines that can't be written are kept up to a bound, then dropped and
+// counted. Own code: pino's SonicBoom counts no lines, and rotating-file-stream destroys itself on the first full disk.
+
+import { write } from 'node:fs'
+
+/** Where a writer appends. */
+export interface LineTarget {
+  /** The descriptor of the next batch. Throws or rejects while there is none; the writer tries again. */
+  descriptor(): number | Promise<number>
+  onAppended?(bytes: number): void
+}
+
+/** Unwritten characters, shared by the writers that have one bound together. */
+export class LineBudget {
+  used = 0
+  readonly most: number
+
+  constructor(most: number) {
+    this.most = most
+  }
+}
+
+export interface LineWriterOptions {
+  readonly target: LineTarget
+  readonly budget?: LineBudget | undefined
+  /** Characters of one batch at most, unless a single line is longer. */
+  readonly maxBatch?: number | undefined
+  /** From a failure to the next try. */
+  readonly retryMs?: number | undefined
+  /** The line that stands where lines were lost. Left out: none. */
+  readonly gapLine?: ((lost: number) => string) | undefined
+  /** Nothing can ever be written after this error: what is unwritten is lost at once. Left out: every failure may pass. */
+  readonly isFinal?: ((error: NodeJS.ErrnoException) => boolean) | undefined
+  /** The first failure of a row. */
+  readonly onFailing?: ((error: NodeJS.ErrnoException) => void) | undefined
+  /** Lines are written again. */
+  readonly onRecovered?: (() => void) | undefined
+  /** Lines were lost, and later ones are kept again. */
+  readonly onLost?: ((lost: number) => void) | undefined
+}
+
+interface Batch {
+  bytes: Buffer
+  lines: number
+  characters: number
+  /** Bytes that are written. */
+  at: number
+}
+
+const MAX_UNWRITTEN = 16 * 1024 * 1024
+const MAX_BATCH = 4 * 1024 * 1024
+const RETRY_MS = 1_000
+const LINE_FEED = 10
+
+export class LineWriter {
+  /** Lines that were lost, for ever. */
+  dropped = 0
+  /** Lines that were written. */
+  written = 0
+  /** Why nothing can be written; undefined: writing works. */
+  failure: NodeJS.ErrnoException | undefined
+  private readonly options: LineWriterOptions
+  private readonly budget: LineBudget
+  private readonly maxBatch: number
+  private pending: string[] = []
+  private pendingCharacters = 0
+  private batch: Batch | undefined
+  private isBusy = false
+  private isClosing = false
+  /** Lines are dropped until half of the budget is free, so that gaps are few. */
+  private isDropping = false
+  /** Dropped lines without a gap line yet. */
+  private unreported = 0
+  private whenIdle: (() => void)[] = []
+  private endPause: () => void = () => {}
+
+  constructor(options: LineWriterOptions) {
+    this.options = options
+    this.budget = options.budget ?? new LineBudget(MAX_UNWRITTEN)
+    this.maxBatch = options.maxBatch ?? MAX_BATCH
+  }
+
+  get isIdle(): boolean {
+    return !this.isBusy
+  }
+
+  /** Is a line written in part, because the last write failed in the middle of it? */
+  get isTorn(): boolean {
+    const { batch } = this
+    return batch !== undefined && batch.at > 0 && batch.bytes[batch.at - 1] !== LINE_FEED
+  }
+
+  /** Appends one line, which ends with a line feed. */
+  write(line: string): void {
+    const { budget } = this
+    if (this.isClosing || (this.isDropping ? budget.used > budget.most / 2 : budget.used + line.length > budget.most)) {
+      this.isDropping = true
+      this.drop(1)
+      return
+    }
+    this.push(this.isDropping ? `${this.endGap()}${line}` : line)
+  }
+
+  /** Calls back when nothing is unwritten. That may be never while writing fails. */
+  flush(done: () => void): void {
+    if (this.isBusy) this.whenIdle.push(done)
+    else done()
+  }
+
+  /** Tries again at once if the last try failed. */
+  retry(): void {
+    this.endPause()
+  }
+
+  /** Later lines are dropped. Resolves after at most `timeoutMs`; what is unwritten then is lost. */
+  async close(timeoutMs: number): Promise<void> {
+    this.isClosing = true
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs)
+    })
+    this.endPause()
+    await Promise.race([new Promise<void>((resolve) => this.flush(resolve)), late])
+    clearTimeout(timer)
+    this.discard()
+    this.endPause()
+  }
+
+  private push(line: string): void {
+    this.pending.push(line)
+    this.pendingCharacters += line.length
+    this.budget.used += line.length
+    if (this.isBusy) return
+    this.isBusy = true
+    // After the event that brought this line: it may bring many.
+    setImmediate(() => void this.run())
+  }
+
+  private drop(lines: number): void {
+    this.dropped += lines
+    this.unreported += lines
+  }
+
+  /** Returns the line that stands for what was lost; empty: nothing was lost. */
+  private endGap(): string {
+    this.isDropping = false
+    const lost = this.unreported
+    if (lost === 0) return ''
+    this.unreported = 0
+    this.options.onLost?.(lost)
+    return this.options.gapLine?.(lost) ?? ''
+  }
+
+  private async run(): Promise<void> {
+    for (;;) {
+      while (this.batch !== undefined || this.pending.length > 0) {
+        this.batch ??= this.take()
+        const { batch } = this
+        if (await this.append(batch)) this.settle(batch)
+        else if (this.isClosing || this.isLost()) this.discard()
+        else await this.pause()
+      }
+      if (this.unreported === 0 || this.isClosing) break
+      const gap = this.endGap()
+      if (gap === '') break
+      // No line of the owner: do not count it.
+      this.written--
+      this.push(gap)
+    }
+    this.isBusy = false
+    for (const done of this.whenIdle.splice(0)) done()
+  }
+
+  private take(): Batch {
+    let lines = this.pending
+    let characters = this.pendingCharacters
+    if (characters <= this.maxBatch) this.pending = []
+    else {
+      let count = 0
+      characters = 0
+      while (count === 0 || characters + (lines[count] as string).length <= this.maxBatch) characters += (lines[count++] as string).length
+      this.pending = lines.slice(count)
+      lines = lines.slice(0, count)
+    }
+    this.pendingCharacters -= characters
+    return { bytes: Buffer.from(lines.join('')), lines: lines.length, characters, at: 0 }
+  }
+
+  /** Resolves with whether all of the batch is written. */
+  private async append(batch: Batch): Promise<boolean> {
+    const { target, onFailing, onRecovered } = this.options
+    try {
+      const fd = await target.descriptor()
+      while (batch.at < batch.bytes.length) {
+        const count = await appended(fd, batch.bytes, batch.at)
+        batch.at += count
+        target.onAppended?.(count)
+      }
+    } catch (error) {
+      const isFirst = this.failure === undefined
+      this.failure = error as NodeJS.ErrnoException
+      if (isFirst) onFailing?.(this.failure)
+      return false
+    }
+    if (this.failure !== undefined) {
+      this.failure = undefined
+      onRecovered?.()
+    }
+    return true
+  }
+
+  private settle(batch: Batch): void {
+    // Closing may have given it up meanwhile.
+    if (this.batch !== batch) return
+    this.batch = undefined
+    this.written += batch.lines
+    this.budget.used -= batch.characters
+  }
+
+  private isLost(): boolean {
+    return this.failure !== undefined && (this.options.isFinal?.(this.failure) ?? false)
+  }
+
+  /** Gives up everything that is unwritten. */
+  private discard(): void {
+    const { batch } = this
+    if (batch !== undefined) {
+      const lost = Math.min(batch.lines, lineFeedsIn(batch.bytes.subarray(batch.at)))
+      this.written += batch.lines - lost
+      this.budget.used -= batch.characters
+      this.drop(lost)
+      this.batch = undefined
+    }
+    this.budget.used -= this.pendingCharacters
+    this.drop(this.pending.length)
+    this.pending = []
+    this.pendingCharacters = 0
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, this.options.retryMs ?? RETRY_MS).unref()
+      this.endPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+function appended(fd: number, bytes: Buffer, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, at, bytes.length - at, null, (error, count) => (error === null ? resolve(count) : reject(error)))
+  })
+}
+
+function lineFeedsIn(bytes: Buffer): number {
+  let count = 0
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) count++
+  return count
+}
