@@ -8,7 +8,7 @@ import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
-import type { BalancerStatus, WorkerStatus } from '../../src/status.ts'
+import type { BalancerStatus, LogStatus, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
@@ -91,6 +91,7 @@ export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'res
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
   readonly extraSockets = new ExtraSockets()
+  readLogStatus: () => LogStatus | null = () => null
   readonly calls: string[] = []
   readonly settings: Settings
   /** The settings of each reload. */
