@@ -21,7 +21,7 @@ export interface LogOutput extends TextOutput {
 
 /** Where the workers' lines go instead. */
 export interface OutputFiles {
-  write(line: OutputLine): void
+  write(line: OutputLine, time: number): void
   flush(): Promise<void>
   readonly status: LogStatus
 }
@@ -65,10 +65,12 @@ export function createLog(options: LogOptions): Log {
     logger,
     ring,
     output(line) {
-      files?.write(line)
+      // One time in the file and in the ring: `balancer logs` compares them.
+      const time = Date.now()
+      files?.write(line, time)
       if (level === 'silent') return
-      if (isShown) writeOutput(line)
-      ring.push(entryOf(line))
+      if (isShown) writeOutput(line, time)
+      ring.push(entryOf(line, time))
     },
     get status() {
       return sumOf(destination.writer, files?.status)
@@ -79,7 +81,7 @@ export function createLog(options: LogOptions): Log {
 
 interface LogForm {
   logger: Logger
-  writeOutput(line: OutputLine): void
+  writeOutput(line: OutputLine, time: number): void
 }
 
 function readableLog({ output, level }: LogOptions, ring: LogRing): LogForm {
@@ -95,7 +97,7 @@ function readableLog({ output, level }: LogOptions, ring: LogRing): LogForm {
       },
     },
   )
-  return { logger, writeOutput: (line) => output.write(format(entryOf(line))) }
+  return { logger, writeOutput: (line, time) => output.write(format(entryOf(line, time))) }
 }
 
 function jsonLog({ output, level }: LogOptions, destination: LogOutput, ring: LogRing): LogForm {
@@ -111,7 +113,7 @@ function jsonLog({ output, level }: LogOptions, destination: LogOutput, ring: Lo
     },
   )
   const text = lineText(JSON_LINES)
-  return { logger, writeOutput: (line) => write(text(line)) }
+  return { logger, writeOutput: (line, time) => write(text(line, time)) }
 }
 
 /** Lines that the reader of a pipe does not take are dropped, and the next line that it takes says how many. */
@@ -148,6 +150,6 @@ async function bounded(work: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-function entryOf({ pool, slot, stream, line }: OutputLine): LogEntry {
-  return { time: Date.now(), level: INFO_LEVEL, msg: line, pool, slot, stream }
+function entryOf({ pool, slot, stream, line }: OutputLine, time: number): LogEntry {
+  return { time, level: INFO_LEVEL, msg: line, pool, slot, stream }
 }

@@ -1,7 +1,7 @@
 // Compresses rotated log files, one at a time, in the thread pool of Node.
 
-import { createReadStream, createWriteStream } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { compressedPath, partialPath } from './rotated-names.ts'
 
@@ -47,9 +47,9 @@ export class Compression {
       try {
         if (await this.untilSettled(path)) await this.compress(path)
       } catch (error) {
-        await rm(partialPath(path), { force: true }).catch(() => {})
-        // The oldest files are removed while they wait.
-        if (!signal.aborted && (error as NodeJS.ErrnoException).code !== 'ENOENT') this.options.onFailed?.(error as Error)
+        // The oldest files are removed while they wait, and another process may compress the same ones.
+        if (!signal.aborted && !['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? ''))
+          this.options.onFailed?.(error as Error)
       }
       this.waiting.delete(path)
     }
@@ -70,18 +70,26 @@ export class Compression {
 
   private async compress(path: string): Promise<void> {
     const partial = partialPath(path)
-    const { createGzip } = await import('node:zlib')
     const before = await stat(path)
-    await pipeline(
-      createReadStream(path, { highWaterMark: CHUNK_BYTES }),
-      createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES }),
-      createWriteStream(partial, { mode: before.mode & 0o777 }),
-      { signal: this.abort.signal },
-    )
-    // A process that is slower than any check may have written to it meanwhile.
-    if ((await stat(path)).size !== before.size) return await rm(partial, { force: true })
-    await rename(partial, compressedPath(path))
-    await rm(path, { force: true })
+    // Only one process makes this file.
+    const output = await open(partial, 'wx', before.mode & 0o777)
+    try {
+      const { createGzip } = await import('node:zlib')
+      await pipeline(
+        createReadStream(path, { highWaterMark: CHUNK_BYTES }),
+        createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES }),
+        output.createWriteStream(),
+        { signal: this.abort.signal },
+      )
+      // A process that is slower than any check may have written to it meanwhile. Or another process was first.
+      if ((await stat(path)).size !== before.size) throw new Error(`${path} has changed`)
+      await rename(partial, compressedPath(path))
+    } catch (error) {
+      await output.close().catch(() => {})
+      await rm(partial, { force: true }).catch(() => {})
+      throw error
+    }
+    await removeRotated(path)
   }
 
   private pause(ms: number): Promise<void> {
@@ -96,4 +104,10 @@ export class Compression {
       signal.addEventListener('abort', end)
     })
   }
+}
+
+/** Removes a rotated file. It is emptied first: a process that still has it open must not take its lines for ones that are lost. */
+export async function removeRotated(path: string): Promise<void> {
+  if (!path.endsWith('.gz')) await truncate(path).catch(() => {})
+  await rm(path, { force: true }).catch(() => {})
 }

@@ -31,14 +31,14 @@ const TIMED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) /
 const FROM_WORKER = /^([A-Za-z][\w-]{0,62})\/(\d{1,6}) \| /
 const FROM_BALANCER = 'balancer: '
 
-/** Returns what turns a line of a worker into text with a line feed. `now` in milliseconds. */
-export function lineText({ format, timestamps, isNamed }: LineTextOptions, now: () => number = Date.now): (line: OutputLine) => string {
-  const time = timeText()
+/** Returns what turns a line of a worker into text with a line feed. `time` in milliseconds. */
+export function lineText({ format, timestamps, isNamed }: LineTextOptions): (line: OutputLine, time: number) => string {
+  const stamp = timeText()
   if (format === 'json') {
-    return ({ pool, slot, stream, line }) =>
-      `{"level":${INFO_LEVEL},"time":${now()},"pool":"${pool}","slot":${slot},"stream":"${stream}","msg":${JSON.stringify(line)}}\n`
+    return ({ pool, slot, stream, line }, time) =>
+      `{"level":${INFO_LEVEL},"time":${time},"pool":"${pool}","slot":${slot},"stream":"${stream}","msg":${JSON.stringify(line)}}\n`
   }
-  return ({ pool, slot, line }) => `${timestamps ? time(now()) : ''}${isNamed ? '' : `${pool}/${slot} | `}${line}\n`
+  return ({ pool, slot, line }, time) => `${timestamps ? stamp(time) : ''}${isNamed ? '' : `${pool}/${slot} | `}${line}\n`
 }
 
 /** The line that stands where lines were lost. */

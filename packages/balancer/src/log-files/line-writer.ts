@@ -49,6 +49,8 @@ interface Batch {
 
 const MAX_UNWRITTEN = 16 * 1024 * 1024
 const MAX_BATCH = 4 * 1024 * 1024
+/** A service manager kills a process that takes much longer to stop. */
+const MAX_CLOSE_MS = 10_000
 const RETRY_MS = 1_000
 const LINE_FEED = 10
 
@@ -112,18 +114,31 @@ export class LineWriter {
     this.endPause()
   }
 
-  /** Later lines are dropped. Resolves after at most `timeoutMs`; what is unwritten then is lost. */
-  async close(timeoutMs: number): Promise<void> {
+  /**
+   * Later lines are dropped. Resolves when everything is written, or when nothing more was written for `stuckMs`; then the rest is lost. Resolves
+   * within MAX_CLOSE_MS.
+   */
+  async close(stuckMs: number): Promise<void> {
     this.isClosing = true
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs)
-    })
     this.endPause()
-    await Promise.race([new Promise<void>((resolve) => this.flush(resolve)), late])
-    clearTimeout(timer)
+    const flushed = new Promise<true>((resolve) => this.flush(() => resolve(true)))
+    const deadlineMs = Date.now() + MAX_CLOSE_MS
+    for (let before = -1; before !== this.progress && Date.now() < deadlineMs; ) {
+      before = this.progress
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<false>((resolve) => {
+        timer = setTimeout(() => resolve(false), stuckMs)
+      })
+      const isFlushed = await Promise.race([flushed, late])
+      clearTimeout(timer)
+      if (isFlushed) return
+    }
     this.discard()
     this.endPause()
+  }
+
+  private get progress(): number {
+    return this.written + (this.batch?.at ?? 0)
   }
 
   private push(line: string): void {

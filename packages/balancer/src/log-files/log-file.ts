@@ -36,7 +36,8 @@ export interface LogFileOptions
 export const CHECK_EVERY_MS = 1_000
 /** After a failed rotation. */
 const ROTATE_AGAIN_MS = 10_000
-const CLOSE_MS = 1_000
+/** The end of the process waits so long for a write that does not progress. */
+const STUCK_MS = 1_000
 /** Lines may contain what clients sent, so other users may not read them. */
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
@@ -102,9 +103,9 @@ export class LogFile implements LineTarget {
     this.rotation = undefined
   }
 
-  /** Later lines are dropped. Resolves within a second. */
+  /** Later lines are dropped. Resolves within seconds, as LineWriter's. */
   async close(): Promise<void> {
-    await this.writer.close(CLOSE_MS)
+    await this.writer.close(STUCK_MS)
     // A write that hangs still uses the descriptor.
     if (this.writer.isIdle) this.closeDescriptor()
   }
@@ -130,7 +131,8 @@ export class LogFile implements LineTarget {
     if (found?.ino !== this.inode) {
       const fd = openRegular(this.path, this.options.mode)
       // Lines since the last check went to a file that has no name any more.
-      if (fstatSync(old).nlink === 0) moveTail(old, fd, this.checkedBytes)
+      const { nlink, size } = fstatSync(old)
+      if (nlink === 0) moveTail(old, fd, size < this.checkedBytes ? 0 : this.checkedBytes)
       closeSync(old)
       this.adopt(fd)
     } else this.bytes = found?.size ?? this.bytes

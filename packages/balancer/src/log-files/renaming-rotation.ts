@@ -3,7 +3,7 @@
 
 import { closeSync, openSync } from 'node:fs'
 import { rename, rm, stat } from 'node:fs/promises'
-import { Compression } from './compression.ts'
+import { Compression, removeRotated } from './compression.ts'
 import { CHECK_EVERY_MS, type RotatedFile, type Rotation } from './log-file.ts'
 import { compressedPath, partialFilesOf, rotatedFilesOf, rotatedPath } from './rotated-names.ts'
 
@@ -23,11 +23,15 @@ export interface RenamingRotationOptions {
 const SETTLE_MS = 3 * CHECK_EVERY_MS
 /** A compressed file that has not grown for so long belongs to a process that died. */
 const PARTIAL_AGE_MS = 10 * 60_000
+/** From a rotation until old files are removed: a busy file may be rotated many times a second. */
+const TIDY_MS = 1_000
 const MAX_TRIES = 1_000
 
 export class RenamingRotation implements Rotation {
   private readonly options: RenamingRotationOptions
   private readonly compression: Compression | undefined
+  /** Log files of which old ones will be removed and compressed. */
+  private readonly due = new Map<string, NodeJS.Timeout>()
 
   constructor(options: RenamingRotationOptions) {
     this.options = options
@@ -46,27 +50,41 @@ export class RenamingRotation implements Rotation {
       await rename(path, target)
     } catch (error) {
       await rm(target, { force: true })
-      throw error
+      // ENOENT: another process was first.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
-    void this.tidy(path)
+    this.tidySoon(path)
     return true
   }
 
   /** What an earlier process has left: too many files, files that are not compressed, files that are compressed in part. */
   onOpened(path: string): void {
-    void this.tidy(path)
+    this.tidySoon(path)
   }
 
   /** Stops compressing. A file that is not compressed yet stays as it is until the next start. */
   async close(): Promise<void> {
     await this.compression?.close()
+    const due = [...this.due]
+    for (const [, timer] of due) clearTimeout(timer)
+    this.due.clear()
+    await Promise.all(due.map(([path]) => this.tidy(path)))
+  }
+
+  private tidySoon(path: string): void {
+    if (this.due.has(path)) return
+    const tidy = () => {
+      this.due.delete(path)
+      void this.tidy(path)
+    }
+    this.due.set(path, setTimeout(tidy, TIDY_MS).unref())
   }
 
   private async tidy(path: string): Promise<void> {
     const files = await rotatedFilesOf(path)
     const surplus = files.length - this.options.keep
     for (const [index, file] of files.entries()) {
-      if (index < surplus) await rm(file.path, { force: true }).catch(() => {})
+      if (index < surplus) await removeRotated(file.path)
       else if (!file.isCompressed) this.compression?.add(file.path)
     }
     for (const partial of await partialFilesOf(path)) {

@@ -40,7 +40,7 @@ export class WorkerFiles {
   private readonly files = new Map<string, OpenFile>()
   /** By pool, slot and stream. */
   private readonly byWorker = new Map<string, OpenFile[]>()
-  private readonly texts: Readonly<Record<'file' | 'errorFile', (line: OutputLine) => string>>
+  private readonly texts: Readonly<Record<'file' | 'errorFile', (line: OutputLine, time: number) => string>>
   private readonly failing = new Set<LogFile>()
   private readonly closing = new Set<Promise<void>>()
   private past = { written: 0, dropped: 0 }
@@ -59,10 +59,13 @@ export class WorkerFiles {
     for (const worker of first) this.fileOf({ ...worker, stream: 'stdout' }).file.open(REMEDY)
   }
 
-  write(line: OutputLine): void {
+  /** `time` in milliseconds. */
+  write(line: OutputLine, time: number = Date.now()): void {
     const open = this.byWorker.get(line.pool)?.[2 * line.slot + Number(line.stream === 'stderr')] ?? this.fileOf(line)
     open.lastLine = ++this.lineCount
-    open.file.write(this.texts[line.stream === 'stderr' && this.options.settings.errorFile !== undefined ? 'errorFile' : 'file'](line))
+    open.file.write(
+      this.texts[line.stream === 'stderr' && this.options.settings.errorFile !== undefined ? 'errorFile' : 'file'](line, time),
+    )
   }
 
   /** Another program has moved the files: opens them anew. */

@@ -84,7 +84,7 @@ test('what is written is read back', () => {
     for (const isNamed of [true, false]) {
       const options = { format, timestamps: true, isNamed }
       const origin = isNamed ? { pool: 'web', slot: 3, stream: 'stderr' as const } : { stream: 'stderr' as const }
-      const text = lineText(options, () => T)(worker)
+      const text = lineText(options)(worker, T)
       assert.equal(
         { ...readLineText(text.slice(0, -1), origin) },
         { level: 30, time: T, pool: 'web', slot: 3, stream: 'stderr', msg: worker.line },

@@ -31,7 +31,7 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const MAX_LINE = 65_536
-/** How long to wait for the end of stderr after the exit of the process. */
+/** How long to wait for the end of the output after the exit of the process. */
 const OUTPUT_TIMEOUT_MS = 100
 /** A process that has closed its IPC channel may be about to exit: it gets this long. */
 const DISCONNECT_EXIT_MS = 1000
@@ -130,7 +130,7 @@ function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
   child.once('exit', (code: number | null, signal: string | null) => {
-    afterOutput(child.stderr, () => link.afterExit(() => options.onExit(code, signal)))
+    afterOutput([child.stdout, child.stderr], () => link.afterExit(() => options.onExit(code, signal)))
   })
   worker.on('error', (error: Error) => {
     // A worker with a pid has started: the error is an EPIPE, and its exit event follows.
@@ -182,16 +182,22 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.on('error', () => {})
 }
 
-/** Calls `then` when stderr has ended, which may come after the exit. Waits only a while, because children of the worker may hold the pipe open. */
-function afterOutput(stderr: Readable | null | undefined, then: () => void): void {
-  if (stderr?.closed !== false) return then()
+/** Calls `then` when the output has ended, which may come after the exit. Waits only a while, because children of the worker may hold a pipe open. */
+function afterOutput(streams: readonly (Readable | null | undefined)[], then: () => void): void {
+  const open = streams.filter((stream): stream is Readable => stream?.closed === false)
+  if (open.length === 0) return then()
+  let left = open.length
+  const onClose = () => {
+    left--
+    if (left === 0) end()
+  }
   const end = () => {
     clearTimeout(timer)
-    stderr.off('close', end)
+    for (const stream of open) stream.off('close', onClose)
     then()
   }
   const timer = setTimeout(end, OUTPUT_TIMEOUT_MS)
-  stderr.once('close', end)
+  for (const stream of open) stream.once('close', onClose)
 }
 
 /** Calls `then` if the process lives on after it has closed its IPC channel. */
