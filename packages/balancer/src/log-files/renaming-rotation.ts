@@ -81,15 +81,15 @@ export class RenamingRotation implements Rotation {
   }
 
   private async tidy(path: string): Promise<void> {
+    for (const partial of await partialFilesOf(path)) {
+      const found = await stat(partial).catch(() => undefined)
+      if (found !== undefined && Date.now() - found.mtimeMs > PARTIAL_AGE_MS) await rm(partial, { force: true }).catch(() => {})
+    }
     const files = await rotatedFilesOf(path)
     const surplus = files.length - this.options.keep
     for (const [index, file] of files.entries()) {
       if (index < surplus) await removeRotated(file.path)
       else if (!file.isCompressed) this.compression?.add(file.path)
-    }
-    for (const partial of await partialFilesOf(path)) {
-      const found = await stat(partial).catch(() => undefined)
-      if (found !== undefined && Date.now() - found.mtimeMs > PARTIAL_AGE_MS) await rm(partial, { force: true }).catch(() => {})
     }
   }
 }

@@ -32,7 +32,7 @@ export class LogDestinations {
     const { settings, io } = options
     const { logs, name, pools } = settings
     const warn = (message: string): void => destinations.log.logger.warn(message)
-    const logFile = options.logFile === undefined ? undefined : ownLogFile(resolve(io.cwd, options.logFile))
+    const logFile = options.logFile === undefined ? undefined : ownLogFile(resolve(io.cwd, options.logFile), warn)
     let files: WorkerFiles | undefined
     if (logs !== undefined) {
       const { WorkerFiles } = await import('../../log-files/worker-files.ts')
@@ -84,9 +84,13 @@ export class LogDestinations {
   }
 }
 
-function ownLogFile(path: string): LogFile {
+/** Warnings about the file reach `balancer logs` at once, and the file when it can be written. */
+function ownLogFile(path: string, warn: (message: string) => void): LogFile {
   return new LogFile(path, {
     rotation: new CopyingRotation(),
     gapLine: gapText({ format: 'json', timestamps: true, isNamed: false }),
+    onFailing: (error) =>
+      warn(`the log file can't be written: ${error.message}. Lines are kept in memory, then dropped and counted, until it can`),
+    onNotRotated: (error) => warn(`the log file can't be rotated, and grows: ${error.message}`),
   }).open()
 }
