@@ -42,37 +42,28 @@ const INTERVAL = /^([1-9]\d{0,3})([mhd])$/
 
 const intervalPhrase = "a time such as '30m', '1h' or '1d'; minutes and hours must divide a day"
 
-export const logs = v.optional(
-  shape({
-    folder: v.optional(text),
-    file: v.optional(text),
-    errorFile: v.optional(text),
-    format: v.optional(v.picklist(['text', 'json'], "'text' or 'json'")),
-    timestamps: flag,
-    rotate: v.optional(
-      v.lazy((input) =>
-        input === false
-          ? v.literal(false)
-          : shape(
-              {
-                size: v.optional(
-                  v.custom((value) => (bytesOf(value) ?? 0) >= MIN_BYTES, `bytes from ${MIN_BYTES}, or a size such as '512K' or '10M'`),
-                ),
-                interval: v.optional(
-                  expected(
-                    v.custom((value) => intervalOf(value) !== undefined),
-                    intervalPhrase,
-                  ),
-                ),
-                keep: whole(0, MAX_KEPT, `an integer from 0 to ${MAX_KEPT}`),
-                compress: flag,
-              },
-              'an object or false',
-            ),
-      ),
+export const rotationEntries = {
+  size: v.optional(v.custom((value) => (bytesOf(value) ?? 0) >= MIN_BYTES, `bytes from ${MIN_BYTES}, or a size such as '512K' or '10M'`)),
+  interval: v.optional(
+    expected(
+      v.custom((value) => intervalOf(value) !== undefined),
+      intervalPhrase,
     ),
-  }),
-)
+  ),
+  keep: whole(0, MAX_KEPT, `an integer from 0 to ${MAX_KEPT}`),
+  compress: flag,
+}
+
+export const logEntries = {
+  folder: v.optional(text),
+  file: v.optional(text),
+  errorFile: v.optional(text),
+  format: v.optional(v.picklist(['text', 'json'], "'text' or 'json'")),
+  timestamps: flag,
+  rotate: v.optional(v.lazy((input) => (input === false ? v.literal(false) : shape(rotationEntries, 'an object or false')))),
+}
+
+export const logs = v.optional(shape(logEntries))
 
 export function logFaults(config: Loose): Fault[] {
   const { file = DEFAULTS.file, errorFile } = looseOf(config.logs)

@@ -9,6 +9,7 @@ import { SlotTotals } from '../../src/admin/slot-totals.ts'
 import { configEntries } from '../../src/config/config.ts'
 import { defaultLimits } from '../../src/config/limit-options.ts'
 import { listenEntries } from '../../src/config/listen-options.ts'
+import { logEntries, rotationEntries } from '../../src/config/log-options.ts'
 import { defaultAutoscale } from '../../src/config/pool/autoscale-options.ts'
 import { defaultOutliers } from '../../src/config/pool/outlier-options.ts'
 import { defaultQueue, defaultReload, defaultSlowStart, poolEntries, poolParts } from '../../src/config/pool/pool-options.ts'
@@ -47,6 +48,10 @@ for (const [name, value] of Object.entries(defaultLimits).filter(([, value]) => 
   test(`default of ${name}`, () => assert.is(rowsOf(configuration).get(name)?.[1], String(value)))
 
 for (const [part, entries] of Object.entries(poolParts)) {
+  for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
+}
+
+for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries })) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
 }
 
