@@ -6,6 +6,8 @@ import { stopChildren } from './children.ts'
 import { references, startContenders } from './contenders.ts'
 import { measureCosts } from './costs.ts'
 import type { Load } from './loads.ts'
+import { measureLogs } from './logs.ts'
+import { logRows, logTable, logVerdicts } from './logs-report.ts'
 import { measureMixed, mixedLoad } from './mixed.ts'
 import { mixedRows, mixedTable, mixedVerdicts } from './mixed-report.ts'
 import { help, type Options, readOptions, UsageError } from './options.ts'
@@ -27,6 +29,9 @@ import { sessionLoad } from './session-scenarios.ts'
 import { measureSessions } from './sessions.ts'
 import { measureStart } from './start.ts'
 import { startRows, startTable, startVerdicts } from './start-report.ts'
+
+/** Of a round of `logs`. */
+const LOG_LINES = 200_000
 
 let interrupted = false
 for (const [signal, exitCode] of [
@@ -55,6 +60,7 @@ async function run(options: Options): Promise<number> {
   if (asksHelp) return printHelp()
   if (mode === 'micro') return micro(options)
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: this needs Linux')
+  if (mode === 'logs') return logs(options)
   if (mode === 'mixed') return mixed(options)
   if (mode === 'queueing') return queueing(options)
   if (mode === 'reload') return reload(options)
@@ -174,6 +180,21 @@ async function reload(options: Options): Promise<number> {
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), seconds, rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function logs(options: Options): Promise<number> {
+  const { logContenders: contenders, rounds } = options
+  const samples = await measureLogs({ contenders, rounds, lines: LOG_LINES }, progress)
+  const rows = logRows(samples)
+  const verdicts = logVerdicts(rows)
+  print(options, [
+    `${machineText()}; ${rounds} rounds of ${LOG_LINES} lines each, two workers; medians`,
+    '',
+    logTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

@@ -44,6 +44,11 @@ export interface ReloadContender extends Pick<Contender, 'name' | 'workers'> {
   env?(place: Place): Readonly<Record<string, string>>
 }
 
+/** A contender whose workers print into log files. */
+export interface LogContender extends Pick<ReloadContender, 'name' | 'fetched' | 'start'> {
+  env(place: Place): Readonly<Record<string, string>>
+}
+
 export interface MixedContender extends Contender {
   /** It gets the trace without its heavy requests. */
   readonly withoutHeavy?: boolean
@@ -162,9 +167,10 @@ export const startContenders: readonly StartContender[] = [
   },
 ]
 
+const pm2Package = { package: 'pm2@7.0.4', command: 'pm2' }
 const pm2Cluster: Omit<ReloadContender, 'name'> = {
   workers: WORKERS,
-  fetched: { package: 'pm2@7.0.4', command: 'pm2' },
+  fetched: pm2Package,
   start: ({ command }) => [pm2, command, `${WORKERS}`, reloaded],
   reload: ({ command }) => [command, 'reload', 'all'],
 }
@@ -179,6 +185,17 @@ export const reloadContenders: readonly ReloadContender[] = [
   },
   { ...pm2Cluster, name: 'PM2', env: ({ folder }) => ({ PM2_HOME: folder }) },
   { ...pm2Cluster, name: 'PM2, app closes', env: ({ folder }) => ({ PM2_HOME: folder, CLOSES: '1' }) },
+]
+
+/** The contenders of `logs`. Lines begin with their time. */
+export const logContenders: readonly LogContender[] = [
+  { name: 'switchyard', start: () => configured('logs'), env: ({ folder }) => ({ LOG_FOLDER: folder }) },
+  {
+    name: 'PM2',
+    fetched: pm2Package,
+    start: ({ command }) => [pm2, command, `${WORKERS}`, fromHere('../apps/printing.js'), '--time'],
+    env: ({ folder }) => ({ PM2_HOME: folder }),
+  },
 ]
 
 const sessionApp = (app: string, env: Readonly<Record<string, string>> = {}) => ({

@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util'
 import {
   type Contender,
   contenders,
+  type LogContender,
+  logContenders,
   queueingContenders,
   type ReloadContender,
   reloadContenders,
@@ -22,7 +24,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 export const help = `npm run bench -- [options]
 
   --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated and --sessions (3)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions and --logs (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -48,6 +50,7 @@ export const help = `npm run bench -- [options]
   --reload           failed requests instead: clients ask while one reload of the workers follows the other
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
+  --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -62,6 +65,7 @@ export interface Options {
   readonly loads: readonly Load[]
   readonly contenders: readonly Contender[]
   readonly reloadContenders: readonly ReloadContender[]
+  readonly logContenders: readonly LogContender[]
   readonly queueingScenarios: readonly QueueingScenario[]
   readonly saturatedCells: readonly SaturatedCell[]
   readonly sessionContenders: readonly SessionContender[]
@@ -81,7 +85,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -105,6 +109,7 @@ const usualSeconds: Usual = {
   reload: '30',
   start: '1',
   sessions: '5',
+  logs: '1',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -116,6 +121,7 @@ const usualLateMs: Usual = {
   reload: '0',
   start: '0',
   sessions: '0',
+  logs: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -127,6 +133,7 @@ const usualRounds: Usual = {
   reload: '1',
   start: '15',
   sessions: '3',
+  logs: '3',
   micro: '5',
 }
 
@@ -157,10 +164,11 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     pinMs: wholeIn('--pin', values.pin ?? '3000', 1, MAX_PIN_MS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      mode === 'reload' || mode === 'sessions' || mode === 'start'
+      mode === 'reload' || mode === 'sessions' || mode === 'start' || mode === 'logs'
         ? []
         : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
+    logContenders: mode === 'logs' ? ((await contendersIn<LogContender>(values.contenders)) ?? logContenders) : [],
     sessionContenders: mode === 'sessions' ? ((await contendersIn<SessionContender>(values.contenders)) ?? sessionContenders) : [],
     trial: values['no-trial'] !== true,
     check: values.check === true,
@@ -204,6 +212,7 @@ function parsed(argv: readonly string[]) {
         reload: { type: 'boolean' },
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
+        logs: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
