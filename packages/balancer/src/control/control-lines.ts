@@ -3,6 +3,8 @@
 import type { ServerResponse } from 'node:http'
 
 const MAX_UNREAD_BYTES = 1024 * 1024
+/** More than the lines that the log's ring keeps. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024
 
 /** One answer. It is over after `end`, or when the client disconnects. */
 export class ControlLines {
@@ -24,8 +26,17 @@ export class ControlLines {
   }
 
   write(line: unknown): void {
+    this.writeUpTo(MAX_UNREAD_BYTES, line)
+  }
+
+  /** For lines of one burst, which no reader is fast enough for. */
+  writeKept(line: unknown): void {
+    this.writeUpTo(MAX_KEPT_BYTES, line)
+  }
+
+  private writeUpTo(maxUnreadBytes: number, line: unknown): void {
     if (this.isOver) return
-    if (this.response.writableLength > MAX_UNREAD_BYTES) {
+    if (this.response.writableLength > maxUnreadBytes) {
       this.lost += 1
       return
     }

@@ -189,8 +189,8 @@ class Control {
     const matches = (entry: LogEntry): boolean => (pool === undefined || entry.pool === pool) && (slot === undefined || entry.slot === slot)
     const lines = new ControlLines(response, (lost) => ({ lost }))
     const kept = logs.last(count, matches)
-    for (const line of kept) lines.write({ line })
-    if (mark) lines.write({ kept: kept.length })
+    for (const line of kept) lines.writeKept({ line })
+    if (mark) lines.writeKept({ kept: kept.length })
     if (!follow) return lines.end()
     this.followers.add(lines)
     const unfollow = logs.follow((line) => {

@@ -36,6 +36,15 @@ test('logs returns the newest lines, of a pool or a worker', async () => {
   assert.equal(await texts({ lines: 50, pool: 'web', slot: 1 }), ['oh'])
 })
 
+test('all kept lines arrive, however long they are, and then a mark if it was asked for', async () => {
+  const { client, logs } = await opened()
+  for (let time = 1; time <= 1_000; time++) logs.push({ time, level: 30, msg: 'x'.repeat(8_000) })
+  const lines = await linesOf(client.logs({ lines: 1_000, mark: true }))
+  assert.is(lines.length, 1_001)
+  assert.ok(lines.slice(0, -1).every((line) => 'line' in line))
+  assert.equal(lines.at(-1), { kept: 1_000 })
+})
+
 test('a follower gets new lines until the balancer exits', async () => {
   const { client, logs, server } = await opened()
   logs.push({ time: 1, level: 30, msg: 'before' })

@@ -12,14 +12,15 @@ import { startBalancer, temporaryFolder } from './support/running-balancer.ts'
 const MB = 1e6
 const test = suite('log files', { timeoutMs: 60_000 })
 
-test('output of four workers, rotated and compressed: no line is lost or torn, and the memory stays flat', () =>
-  printEverything({ bytes: 40 * MB, logs: { rotate: { size: '2M', keep: 1_000 } } }))
+test('output of workers, rotated and compressed: no line is lost or torn, and the memory stays flat', () =>
+  printEverything({ workers: 2, bytes: 20 * MB, logs: { rotate: { size: '2M', keep: 1_000 } } }))
 
 test('a reload and an upgrade while files are rotated: no line is lost or torn', printThroughReplacements)
 
 // A small disk is mounted, which root may do.
 if (userInfo().uid === 0)
-  test('a disk that is full for a while: no request fails, and every lost line is counted', () => printOnFullDisk(90 * MB))
+  test('a disk that is full for a while: no request fails, and every lost line is counted', () =>
+    printOnFullDisk({ workers: 2, bytes: 75 * MB }))
 
 test('balancer logs reads beyond its memory, also after a restart and a move of the files', async () => {
   const folder = temporaryFolder()

@@ -34,7 +34,8 @@ export async function logs(options: LogsOptions, io: CliIo): Promise<number> {
   const files = await client.logFiles()
   const printer = await Printer.create(options, io)
   const kept: LogEntry[] = []
-  const answer = client.logs({ lines: count === 0 ? 0 : MAX_KEPT, follow, mark: true, pool, slot })
+  const isPlain = since === undefined && grep === undefined && (files === undefined || (files.own === null && files.workers === null))
+  const answer = client.logs({ lines: isPlain || count === 0 ? (count ?? MAX_KEPT) : MAX_KEPT, follow, mark: true, pool, slot })
   // Without the mark of a newer balancer there is no telling when its old lines end.
   for await (const line of files === undefined ? [] : untilMark(answer)) {
     if ('line' in line) kept.push(line.line)

@@ -18,19 +18,22 @@ const POOLS = ['a', 'b', 'c', 'd']
 const MEMORY_SLACK_KIB = 160 * 1024
 
 export interface PrintRunOptions {
+  /** At most 4. */
+  readonly workers: number
   /** Of all workers. */
   readonly bytes: number
   readonly logs?: LogsConfig
 }
 
 /** Every line must be in the files once and whole. Logs the time, and the memory of the primary. */
-export async function printEverything({ bytes, logs }: PrintRunOptions): Promise<void> {
+export async function printEverything({ workers, bytes, logs }: PrintRunOptions): Promise<void> {
   const folder = temporaryFolder()
-  const balancer = await printers({ folder, rotate: { size: '8M', keep: 10_000 }, ...logs })
+  const pools = POOLS.slice(0, workers)
+  const balancer = await printers(pools, { folder, rotate: { size: '8M', keep: 10_000 }, ...logs })
   const before = memoryKib(balancer.pid)
   const memory = watchMemory(balancer.pid)
   const begun = performance.now()
-  const printed = await printOn(balancer, Math.ceil(bytes / LENGTH / POOLS.length))
+  const printed = await printOn(balancer, pools, Math.ceil(bytes / LENGTH / workers))
   const seconds = (performance.now() - begun) / 1000
   const { log } = await balancer.status()
   const most = memory.stop()
@@ -45,23 +48,24 @@ export async function printEverything({ bytes, logs }: PrintRunOptions): Promise
 }
 
 /** Prints more than the disk has room for, until room is made. Needs the right to mount. */
-export async function printOnFullDisk(bytes: number): Promise<void> {
+export async function printOnFullDisk({ workers, bytes }: PrintRunOptions): Promise<void> {
+  const pools = POOLS.slice(0, workers)
   const [disk, filler] = [1.2 * bytes, 0.8 * bytes].map(Math.round) as [number, number]
   const folder = temporaryFolder()
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${disk}`, 'tmpfs', folder])
   atSuiteEnd(() => void execFileSync('umount', ['-l', folder]))
   const logs = join(folder, 'logs')
   mkdirSync(logs)
-  const balancer = await printers({ folder: logs, rotate: { size: '1M', keep: 10_000, compress: false } })
+  const balancer = await printers(pools, { folder: logs, rotate: { size: '1M', keep: 10_000, compress: false } })
   const traffic = steadyTraffic(balancer)
-  const lines = Math.ceil(bytes / LENGTH / POOLS.length)
-  const printed = await printOn(balancer, Math.ceil(lines / 6))
+  const lines = Math.ceil(bytes / LENGTH / workers)
+  const printed = await printOn(balancer, pools, Math.ceil(lines / 6))
   writeFileSync(join(folder, 'filler'), Buffer.alloc(filler))
-  for (const [worker, count] of await printOn(balancer, Math.ceil((lines * 2) / 3))) printed.set(worker, count)
+  for (const [worker, count] of await printOn(balancer, pools, Math.ceil((lines * 2) / 3))) printed.set(worker, count)
   await balancer.untilLine(({ msg }) => msg.includes('ENOSPC'), 'the warning')
   rmSync(join(folder, 'filler'))
   await until(async () => (await balancer.status()).log?.failure === null, 10_000, 'writing')
-  for (const [worker, count] of await printOn(balancer, Math.ceil(lines / 6))) printed.set(worker, count)
+  for (const [worker, count] of await printOn(balancer, pools, Math.ceil(lines / 6))) printed.set(worker, count)
   const failures = await traffic.stop()
   const { log } = await balancer.status()
   assert.is(await balancer.stop(), 0)
@@ -82,12 +86,13 @@ export async function printOnFullDisk(bytes: number): Promise<void> {
 /** Workers print while they are reloaded and the primary is upgraded: every line must be in the files once and whole. */
 export async function printThroughReplacements(): Promise<void> {
   const folder = temporaryFolder()
-  const balancer = await printers({ folder, rotate: { size: '64K', keep: 10_000 } })
+  const pools = POOLS.slice(0, 2)
+  const balancer = await printers(pools, { folder, rotate: { size: '64K', keep: 10_000 } })
   killNewPrimariesAtEnd(balancer)
   const printed = new Map<string, number>()
   let isOver = false
   const printing = (async () => {
-    for (; !isOver; await thinkTime(10)) for (const [worker, count] of await printOn(balancer, 100)) printed.set(worker, count)
+    for (; !isOver; await thinkTime(10)) for (const [worker, count] of await printOn(balancer, pools, 100)) printed.set(worker, count)
   })()
   assert.is((await runCommand(balancer, ['reload'])).code, 0)
   const old = balancer.pid
@@ -98,17 +103,17 @@ export async function printThroughReplacements(): Promise<void> {
   assert.is((await runCommand(balancer, ['stop'])).code, 0)
   const found = await readBack(folder)
   assert.equal(found.torn.slice(0, 5), [])
-  assert.ok(printed.size >= 3 * POOLS.length, `${printed.size} workers have printed`)
-  assert.ok(readdirSync(folder).length > 2 * POOLS.length, 'the files were rotated')
+  assert.ok(printed.size >= 3 * pools.length, `${printed.size} workers have printed`)
+  assert.ok(readdirSync(folder).length > 2 * pools.length, 'the files were rotated')
   for (const [worker, count] of printed) assert.is(found.lines.get(worker)?.size, count, `lines of ${worker}`)
 }
 
-async function printers(logs: LogsConfig): Promise<RunningBalancer> {
+async function printers(names: readonly string[], logs: LogsConfig): Promise<RunningBalancer> {
   const balancer = await startBalancer({
     config: {
       app: 'printing-app.mjs',
-      pools: Object.fromEntries(POOLS.map((pool) => [pool, { workers: 1 }])),
-      routes: POOLS.map((pool) => ({ path: `/${pool}/*`, pool })),
+      pools: Object.fromEntries(names.map((pool) => [pool, { workers: 1 }])),
+      routes: names.map((pool) => ({ path: `/${pool}/*`, pool })),
       logs,
     },
   })
@@ -117,8 +122,8 @@ async function printers(logs: LogsConfig): Promise<RunningBalancer> {
 }
 
 /** Every worker prints so many lines. Resolves with how many each has printed by now. */
-async function printOn({ port }: RunningBalancer, lines: number): Promise<Map<string, number>> {
-  const answers = await Promise.all(POOLS.map((pool) => exchange(port, get(`/${pool}/print?lines=${lines}&length=${LENGTH}`), LONG)))
+async function printOn({ port }: RunningBalancer, pools: readonly string[], lines: number): Promise<Map<string, number>> {
+  const answers = await Promise.all(pools.map((pool) => exchange(port, get(`/${pool}/print?lines=${lines}&length=${LENGTH}`), LONG)))
   return new Map(answers.map(({ body }) => body.toString().trim().split(' ')).map(([worker, count]) => [worker as string, Number(count)]))
 }
 
