@@ -175,7 +175,7 @@ export class LineWriter {
         else if (this.isClosing || this.isLost()) this.discard()
         else await this.pause()
       }
-      if (this.unreported === 0 || this.isClosing) break
+      if (this.unreported === 0 || (this.isClosing && this.failure !== undefined)) break
       const gap = this.endGap()
       if (gap === '') break
       // No line of the owner: do not count it.

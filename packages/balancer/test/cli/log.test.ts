@@ -209,6 +209,30 @@ for (const pretty of [true, false]) {
   })
 }
 
+for (const isTTY of [true, false]) {
+  test(`with log files ${isTTY ? 'a terminal gets' : 'standard output does not get'} the lines of workers too`, () => {
+    const output = new FakeOutput()
+    output.isTTY = isTTY
+    const written: [string, number][] = []
+    const files = {
+      write: ({ line }: { line: string }, time: number) => void written.push([line, time]),
+      flush: () => Promise.resolve(),
+      status: { written: 1, dropped: 2, failure: null },
+    }
+    const log = createLog({ output, level: 'info', pretty: isTTY, files })
+    log.logger.info('own')
+    log.output({ pool: 'web', slot: 0, stream: 'stdout', line: 'hello' })
+    assert.is(output.text.includes('own'), true)
+    assert.is(output.text.includes('hello'), isTTY)
+    assert.equal(log.status, files.status)
+    // `balancer logs` compares the times of both.
+    assert.equal(
+      log.ring.last(1).map(({ msg, time }) => [msg, time]),
+      written,
+    )
+  })
+}
+
 test('durations and byte counts', () => {
   assert.equal([0, 12.4, 999, 1_000, 59_999, 60_000, 61_500, 3_600_000, 7_500_000, 90_000_000, Number.POSITIVE_INFINITY].map(duration), [
     '0 ms',

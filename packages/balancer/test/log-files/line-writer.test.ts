@@ -91,6 +91,15 @@ test('beyond the budget lines are lost; the count is exact and stands where they
   assert.equal(said, ['ENOENT: no folder', 'recovered', `lost ${dropped}`])
 })
 
+test('a gap at the end is written when the writer is closed', async () => {
+  const { to, writer } = writerOf({ budget: new LineBudget(1_000) })
+  for (const line of numbered(0, 1_000)) writer.write(line)
+  const { dropped } = writer
+  await writer.close(10_000)
+  assert.ok(dropped > 800)
+  assert.ok(to.text().endsWith(`\n(${dropped} lost)\n`))
+})
+
 test('writers share a budget, and give it back', async () => {
   const budget = new LineBudget(1_000)
   const [one, other] = [writerOf({ budget }), writerOf({ budget })]
