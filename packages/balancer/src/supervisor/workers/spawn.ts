@@ -31,8 +31,9 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const MAX_LINE = 65_536
-/** How long to wait for the end of the output after the exit of the process. */
+/** How long to wait for output after the exit of the process, and for its end while output comes. */
 const OUTPUT_TIMEOUT_MS = 100
+const MAX_OUTPUT_MS = 2_000
 /** A process that has closed its IPC channel may be about to exit: it gets this long. */
 const DISCONNECT_EXIT_MS = 1000
 
@@ -182,22 +183,36 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.on('error', () => {})
 }
 
-/** Calls `then` when the output has ended, which may come after the exit. Waits only a while, because children of the worker may hold a pipe open. */
+/**
+ * Calls `then` when the output has ended, which may come after the exit. Children of the worker may hold a pipe open: waits only as long as lines come,
+ * and at most MAX_OUTPUT_MS.
+ */
 function afterOutput(streams: readonly (Readable | null | undefined)[], then: () => void): void {
   const open = streams.filter((stream): stream is Readable => stream?.closed === false)
   if (open.length === 0) return then()
+  const deadlineMs = performance.now() + MAX_OUTPUT_MS
   let left = open.length
+  let isQuiet = true
+  const onData = () => {
+    isQuiet = false
+  }
   const onClose = () => {
     left--
     if (left === 0) end()
   }
   const end = () => {
     clearTimeout(timer)
-    for (const stream of open) stream.off('close', onClose)
+    for (const stream of open) stream.off('close', onClose).off('data', onData)
     then()
   }
-  const timer = setTimeout(end, OUTPUT_TIMEOUT_MS)
-  for (const stream of open) stream.once('close', onClose)
+  // After a turn in which the loop was busy, the timer comes before the output: it is read first.
+  const onTimer = () => setImmediate(() => (left === 0 ? undefined : isQuiet || performance.now() > deadlineMs ? end() : wait()))
+  const wait = () => {
+    isQuiet = true
+    timer = setTimeout(onTimer, OUTPUT_TIMEOUT_MS)
+  }
+  let timer = setTimeout(onTimer, OUTPUT_TIMEOUT_MS)
+  for (const stream of open) stream.on('data', onData).once('close', onClose)
 }
 
 /** Calls `then` if the process lives on after it has closed its IPC channel. */
