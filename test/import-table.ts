@@ -52,6 +52,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     // Plain data and types that every floor uses.
     ['', /./],
     ['system'],
+    ['jobs'],
     ['visitors'],
     ['sessions'],
     ['supervisor'],
@@ -59,7 +60,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['dispatch'],
     ['reload'],
     ['upgrade'],
-    ['', /^(balancer|read-status)\.ts$/],
+    ['', /^(balancer|read-status|worker-reports)\.ts$/],
     ['log-files'],
     ['config'],
     ['admin'],

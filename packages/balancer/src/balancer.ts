@@ -1,6 +1,7 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
 import type { Acceptor } from '@switchyard/handoff'
+import { Deferred } from './deferred.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -13,6 +14,7 @@ import { ReturnHandler } from './dispatch/return-handler.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
+import { Jobs } from './jobs/jobs.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
@@ -39,6 +41,7 @@ import type { Startup } from './upgrade/startup.ts'
 import { Upgrade } from './upgrade/upgrade.ts'
 import { RedisSharing } from './visitors/redis-sharing.ts'
 import { VISITORS, VisitorTable, visitorTransfer } from './visitors/visitor-table.ts'
+import { followReports } from './worker-reports.ts'
 
 /** A load balancer in this process; there can be one. */
 export class Balancer implements Operations {
@@ -67,8 +70,10 @@ export class Balancer implements Operations {
   private readonly changes: PoolChanges
   private readonly sessions: EmbeddedSessions
   private readonly handover: SessionHandover
+  private readonly jobs: Jobs
   private stopped: Promise<void> | undefined
-  private settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
+  /** A stop may reject it while the addresses are still looked up. */
+  private readonly started = new Deferred()
 
   /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
   constructor(settings: Settings, startup?: Startup) {
@@ -156,20 +161,18 @@ export class Balancer implements Operations {
     })
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
-    messages.subscribe('report', ({ pool }) => pools.get(pool)?.keptConnections.decide())
-    messages.subscribe('learned', ({ pool, slot }, { keys }) => this.visitors.learn(pool, slot, keys))
-    messages.subscribe('header-limit', (_worker, { bytes }) => {
-      if (this.settings.limits.maxHeadBytes === undefined) this.acceptor.allowHeads(headBoundsFor(bytes))
+    followReports(messages, {
+      pools,
+      visitors: this.visitors,
+      handover: this.handover,
+      onHeaderLimit: (bytes) => this.settings.limits.maxHeadBytes ?? this.acceptor.allowHeads(headBoundsFor(bytes)),
     })
-    // A worker that is gone reads no replies.
-    messages.subscribe('sessions', (worker, batch) => {
-      if (worker.state !== 'gone') this.handover.onMessage(worker, batch)
-    })
+    this.jobs = new Jobs({ events, pools: settings.pools, runs: this.supervisor, reload: (pool) => this.operator.reloadAtItsTime(pool) })
 
     // ---- Operations ----
-    const { supervisor, changes, sessions, visitors, redisSharing } = this
-    this.adoption = new ConfigAdoption({ config: this.activeConfig, supervisor, changes, sessions, visitors, redisSharing })
-    this.operator = new Operator({ supervisor, events, config: this.adoption })
+    const { supervisor, changes, sessions, visitors, redisSharing, jobs } = this
+    this.adoption = new ConfigAdoption({ config: this.activeConfig, supervisor, changes, sessions, visitors, redisSharing, jobs })
+    this.operator = new Operator({ supervisor, events, config: this.adoption, jobs })
     this.upgrades = new Upgrade(
       {
         ...path,
@@ -177,7 +180,7 @@ export class Balancer implements Operations {
         acceptor: this.acceptor,
         events,
         extraSockets: this.extraSockets,
-        transfers: [visitorTransfer(this.visitors), this.handover, firsts],
+        transfers: [visitorTransfer(this.visitors), this.handover, firsts, this.jobs],
         listeners: this.listeners,
         supervisor: this.supervisor,
         pools,
@@ -203,29 +206,22 @@ export class Balancer implements Operations {
    */
   async start(): Promise<void> {
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
-    const ready = new Promise<void>((resolve, reject) => {
-      this.settleStart = { resolve, reject }
-    })
-    // A stop may reject it while the addresses are still looked up, before it is awaited.
-    ready.catch(() => {})
-    try {
-      await this.listeners.open(this.settings.listen ?? [], this.acceptor, (address) => this.events.emit('listening', { address }))
-    } catch (error) {
+    const onBound = (address: string) => this.events.emit('listening', { address })
+    await this.listeners.open(this.settings.listen ?? [], this.acceptor, onBound).catch((error: Error) => {
       this.close()
       throw error
-    }
+    })
     this.supervisor.start()
+    void this.accept()
     this.redisSharing.configure(sharingSettings(this.activeConfig.current))
-    await ready
+    await this.started.promise
   }
 
-  /** Stops accepting, drains the workers, and resolves when all of them are gone. */
   stop(reason: string): Promise<void> {
     this.stopped ??= this.drain(reason)
     return this.stopped
   }
 
-  /** Ends the drain: kills the workers that are left. */
   stopNow(): void {
     this.supervisor.stopNow()
   }
@@ -242,17 +238,18 @@ export class Balancer implements Operations {
   private async accept(): Promise<void> {
     if (this.acceptor.isAccepting || this.stopped !== undefined) return
     const pools = [...this.activeConfig.pools.values()]
-    if (pools.some((pool) => pool.readyCount === 0)) return
+    if (pools.some((pool) => this.supervisor.lacksWorker(pool))) return
     try {
-      if (this.listeners.addresses !== undefined) await this.upgrades.untilAdmitted()
+      if (this.listeners.haveAll(this.settings.pools)) await this.upgrades.untilAdmitted()
     } catch (error) {
       return this.fail(error as Error)
     }
-    if (this.listeners.addresses === undefined || this.acceptor.isAccepting || this.stopped !== undefined) return
+    if (!this.listeners.haveAll(this.settings.pools) || this.acceptor.isAccepting || this.stopped !== undefined) return
     this.acceptor.accept()
     this.upgrades.onAccepting()
+    this.jobs.start()
     this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
-    this.settleStart?.resolve()
+    this.started.resolve()
   }
 
   private workerGone(worker: PoolWorker): void {
@@ -263,11 +260,12 @@ export class Balancer implements Operations {
     this.folder.removeSocketsOf(worker.id)
     pool.recordGone(worker, takenBack)
     this.adoption.removeIfEmpty(pool)
+    void this.accept()
   }
 
   private fail(error: Error): void {
     this.events.emit('failed', { error })
-    this.settleStart?.reject(error)
+    this.started.reject(error)
     this.stopped ??= this.supervisor.stop().then(() => this.close())
   }
 
@@ -305,7 +303,7 @@ export class Balancer implements Operations {
 
   private async drain(reason: string): Promise<void> {
     this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
-    this.settleStart?.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
+    this.started.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
     if (this.upgrades.isPassing) await this.upgrades.handOver()
     else {
       this.acceptor.closeListeners()
@@ -320,6 +318,7 @@ export class Balancer implements Operations {
   }
 
   private close(): void {
+    this.jobs.stop()
     this.upgrades.end()
     this.listenRequests.stop()
     this.redisSharing.close()
@@ -331,7 +330,6 @@ export class Balancer implements Operations {
     this.folder.remove()
   }
 
-  /** The status of this moment. */
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
@@ -341,6 +339,7 @@ export class Balancer implements Operations {
       moves: this.moves,
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
+      jobs: this.jobs,
       visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,

@@ -1,6 +1,7 @@
 // The events of the balancer, in the past tense, for the log and other observers. The path of a connection does not listen to them.
 
 import { EventEmitter } from 'node:events'
+import type { JobExit } from './status.ts'
 
 /** Identifies a worker in events: its slot, such as `web/0`, with its generation and pid. */
 export interface Seat {
@@ -19,14 +20,26 @@ export interface BalancerEvents {
   workerStarted: [Seat]
   workerReady: [Seat & { startMs: number }]
   workerExited: [
-    Seat & { code: number | null; signal: string | null; expected: boolean; everReady: boolean; restartInMs: number | undefined },
+    Seat & {
+      code: number | null
+      signal: string | null
+      expected: boolean
+      everReady: boolean
+      isFinal: boolean
+      restartInMs: number | undefined
+    },
   ]
+  /** A one-off process of a pool with a schedule has started. */
+  jobStarted: [Seat]
+  jobEnded: [Seat & { exit: JobExit }]
+  /** The time `atMs` of a schedule or of `restartAt` has come, and nothing was started. */
+  jobSkipped: [{ pool: string; atMs: number; reason: string }]
   /** The process could not be created. `restartInMs` undefined: no further try is planned. */
   workerNotStarted: [{ pool: string; slot: number; generation: number; message: string; restartInMs: number | undefined }]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
-  /** The worker will be replaced. It serves until the new worker is ready. */
-  workerRetiring: [Seat & { reason: string }]
+  /** The worker will be replaced. It serves until the new worker is ready. A one-off process is told to stop instead. */
+  workerRetiring: [Seat & { reason: string; isOneOff?: boolean }]
   /** The worker takes no new connections. Emitted when the drain begins and then every few seconds. `leftMs`: until the deadline. */
   workerDraining: [Seat & { connections: number; inFlight: number; leftMs: number }]
   /** The event loop of the worker has not turned for `busyMs`. */

@@ -27,7 +27,10 @@ export interface Operations {
   scale(pool: string, change: ScaleChange): Promise<OperationResult>
   /** Drains the worker of a slot. The slot stays empty until `restartSlot`. ERR_UNKNOWN_SEAT. */
   drainSlot(pool: string, slot: number): Promise<OperationResult>
-  /** Replaces the worker of a slot; the new worker starts first. Also fills a slot that is held or broken. ERR_UNKNOWN_SEAT. */
+  /**
+   * Replaces the worker of a slot; the new worker starts first. Also fills a slot that is held or broken, and starts a process of a schedule before
+   * its time. ERR_UNKNOWN_SEAT. ERR_BUSY: the process of the schedule runs already.
+   */
   restartSlot(pool: string, slot: number): Promise<OperationResult>
   /** Starts a new primary and hands over to it. ERR_UPGRADE_FAILED: it did not start, and nothing has changed. ERR_BUSY. */
   upgrade(): Promise<OperationResult>

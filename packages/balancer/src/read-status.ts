@@ -3,6 +3,7 @@
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
+import type { Jobs } from './jobs/jobs.ts'
 import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
@@ -18,13 +19,14 @@ export interface ReadStatusOptions {
   readonly visitors: VisitorStatus
   readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
+  readonly jobs: Jobs
   /** Connections passed to another primary in an upgrade. */
   readonly passed: number
   readonly log: LogStatus | null
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log } = options
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -54,16 +56,20 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     visitors,
     sessions,
     log,
-    pools: pools.map((pool) => poolStatus(pool, supervisor)),
+    pools: pools.map((pool) => poolStatus(pool, supervisor, jobs)),
   }
 }
 
-function poolStatus(pool: Pool, supervisor: Supervisor): PoolStatus {
+function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus {
   const { name } = pool.settings
   const wanted = supervisor.desired.get(name)
   const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
   return {
     name,
+    listens: pool.settings.listens,
+    job: jobs.statusOf(pool.settings),
+    restartsAtMs: jobs.restartsAtMs(name),
+    finished: [...(wanted?.finished ?? [])],
     ready: pool.readyCount,
     desired: wanted?.workers ?? 0,
     generation: wanted?.generation ?? 0,

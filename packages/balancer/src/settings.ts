@@ -90,6 +90,18 @@ export const APP_STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGU
 
 export type AppStopSignal = (typeof APP_STOP_SIGNALS)[number]
 
+/** The times of a cron expression. */
+export interface CronSettings {
+  pattern: string
+  /** An IANA name. undefined: the time zone of the primary. */
+  timeZone: string | undefined
+}
+
+export interface ScheduleSettings extends CronSettings {
+  /** Processes that may run at the same time. */
+  most: number
+}
+
 /** A named set of workers that run one app. */
 export interface PoolSettings {
   name: string
@@ -103,8 +115,14 @@ export interface PoolSettings {
   env: Readonly<Record<string, string>>
   /** A second environment variable, besides SWITCHYARD_SLOT, with the worker's slot. undefined: none. */
   slotVariable: string | undefined
-  /** With `autoscale`: the number at the start. */
+  /** With `autoscale`: the number at the start. With `schedule`: 0. */
   workers: number
+  /** false: its workers get no connections, and their servers are not balanced. */
+  listens: boolean
+  /** Starts a one-off process at these times. undefined: workers run all the time. */
+  schedule: ScheduleSettings | undefined
+  /** Reloads the pool at these times. undefined: never. */
+  restartAt: CronSettings | undefined
   /** Most requests in flight in one worker. Infinity: no limit. */
   concurrency: number
   queueLimit: number
@@ -128,6 +146,8 @@ export interface PoolSettings {
   gid: number | undefined
   /** undefined: a worker is ready when its app listens. */
   readyWhen: Probe | undefined
+  /** A worker is ready when its app has sent 'ready', and listens if the pool does. */
+  readyMessage: boolean
   /** undefined: no probes. */
   healthWhen: HealthProbe | undefined
   /** undefined: no worker is ejected. */
@@ -146,6 +166,15 @@ export interface PoolSettings {
   stopSignal: AppStopSignal | undefined
   /** How long the app may take to end after that signal. undefined: the rest of `drainTimeoutMs`, and at least 5 s. */
   stopTimeoutMs: number | undefined
+  /** The app gets the message 'shutdown' before that signal. */
+  shutdownMessage: boolean
+  /** A worker that ends with one of these codes is not started again. */
+  stopExitCodes: readonly number[]
+}
+
+/** The pool for requests that no route matches: the first that listens. */
+export function defaultPool<P extends Pick<PoolSettings, 'listens'>>(pools: readonly P[]): P | undefined {
+  return pools.find(({ listens }) => listens) ?? pools[0]
 }
 
 export interface RouteSettings {

@@ -37,8 +37,45 @@ export interface WorkerStatus {
   sessions: SessionReport | null
 }
 
+/** How a one-off process has ended. Times in ms since 1970. */
+export interface JobExit {
+  startedMs: number
+  endedMs: number
+  /** null: it was ended by a signal, or was never started. */
+  code: number | null
+  signal: string | null
+  /** Exit code 0 or one of `stopExitCodes`. */
+  isGood: boolean
+}
+
+/** The one-off processes of a pool with a schedule. Counts are since the start, and go on in an upgrade. */
+export interface JobStatus {
+  /** The cron expression. */
+  schedule: string
+  /** null: that of the primary. */
+  timeZone: string | null
+  /** In ms since 1970; null: its times are over. */
+  nextStartMs: number | null
+  /** Processes that run now. */
+  running: number
+  runs: number
+  failed: number
+  /** Times at which no process was started, since another still ran or the slot was out of service. */
+  skipped: number
+  /** null: none has ended yet. */
+  last: JobExit | null
+}
+
 export interface PoolStatus {
   name: string
+  /** Do its workers get connections? */
+  listens: boolean
+  /** null: its workers run all the time. */
+  job: JobStatus | null
+  /** When `restartAt` reloads it next, in ms since 1970; null: never. */
+  restartsAtMs: number | null
+  /** Slots whose worker has ended with one of `stopExitCodes`. They stay empty until a restart or a reload. */
+  finished: number[]
   /** Workers that take connections. */
   ready: number
   /** The number of workers that the pool should have: from the config, `scale` or `autoscale`. */

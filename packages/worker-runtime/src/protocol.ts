@@ -72,6 +72,12 @@ export interface WorkerStart {
   readonly drainReturnMs: number
   /** The signal that stops the app. Left out: SIGINT if the app listens for that alone, else SIGTERM. */
   readonly stopSignal?: NodeJS.Signals | undefined
+  /** false: the worker gets no connections, and its servers are not balanced. Left out: true. */
+  readonly listens?: boolean | undefined
+  /** The process does one piece of work and then ends by itself. */
+  readonly isOneOff?: boolean | undefined
+  /** The app gets the message 'shutdown' before its stop signal. */
+  readonly shutdownMessage?: boolean | undefined
   /** Connections older than about this are moved or ended. 0 or left out: never. */
   readonly maxConnectionAgeMs?: number | undefined
   /** The runtime turns on source maps for the app's stack traces. */
@@ -99,6 +105,10 @@ export type ToWorker =
 export type ToPrimary =
   /** The app's server listens and accepts hand-offs. */
   | { readonly switchyard: 'listening'; readonly address: ServerAddress }
+  /** The loop of a worker that does not listen has turned for a while after the start of its app. */
+  | { readonly switchyard: 'started' }
+  /** The app has sent 'ready' over Node's IPC. */
+  | { readonly switchyard: 'ready' }
   /** The limit on header bytes of a server's HTTP/1 parser; 0: the server has none. */
   | { readonly switchyard: 'header-limit'; readonly bytes: number }
   | { readonly switchyard: 'report'; readonly load: LoadReport }
@@ -137,6 +147,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       return { switchyard: message.switchyard }
     case 'listening':
       return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
+    case 'started':
+      return { switchyard: 'started' }
     case 'header-limit':
       return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
     case 'learned':

@@ -24,6 +24,7 @@ import { keepTickShape } from './reports/tick-shape.ts'
 import { UnknownSessions } from './reports/unknown-sessions.ts'
 import { hookRequests } from './request-hook.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
+import { announceStart, sendShutdownMessage } from './server/app-messages.ts'
 import { Servers } from './server/balanced-servers.ts'
 import { HeldSignals, usualStopSignal } from './server/held-signals.ts'
 import { Http2Sessions } from './server/http2-sessions.ts'
@@ -79,8 +80,8 @@ async function register(runtime: Runtime): Promise<void> {
     else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
     else {
-      // Until the primary's next message nothing else may keep the process alive.
-      runtime.keepAlive(true)
+      // Until the primary's next message nothing else may keep the process alive. A one-off process ends when its work is done.
+      if (start.isOneOff !== true) runtime.keepAlive(true)
       drain.order(message)
     }
   })
@@ -119,14 +120,22 @@ async function register(runtime: Runtime): Promise<void> {
   drain = new Drain({ runtime, inFlight, outbox, ...connections })
 
   hookAppListen(runtime, servers, (server) => {
-    const isFirst = row === undefined
-    row ??= end.receive({ onOffer: receive, onAnswer: (id, verdict) => placement.onAnswer(id, verdict) })
+    const words = joinPool()
     for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
     serving.add(server)
-    if (!receivers.has(server)) addServer(server, row)
+    if (!receivers.has(server)) addServer(server, words)
     runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
-    if (!isFirst) return
-    // From here on the app's server keeps the process alive, as it does outside a pool.
+  })
+  if (start.listens === false) {
+    joinPool()
+    announceStart(runtime)
+  }
+
+  /** Opens this worker's row of the load board and begins to report. Does nothing the second time. */
+  function joinPool(): Int32Array {
+    if (row !== undefined) return row
+    row = end.receive({ onOffer: receive, onAnswer: (id, verdict) => placement.onAnswer(id, verdict) })
+    // From here on the app keeps the process alive, as it does outside a pool.
     runtime.keepAlive(false)
     slots = new ReadySlots(row, start.weights)
     inFlight.publish(row, () => end.loopIsBusy())
@@ -134,7 +143,8 @@ async function register(runtime: Runtime): Promise<void> {
     startSessionReports(runtime, sessionsStatus)
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
-  })
+    return row
+  }
 
   function addServer(server: Server, row: Int32Array): void {
     const receiver = new Receiver(server, inFlight, () => end.loopIsFree())
@@ -170,7 +180,10 @@ async function register(runtime: Runtime): Promise<void> {
     for (const server of serving) closeListeningSocket(server)
     runtime.keepAlive(false)
     unrefSessions()
-    signals.send(stopSignal ?? usualStopSignal())
+    const signal = stopSignal ?? usualStopSignal()
+    // The default action of the signal would cut off an app that shuts down on the message.
+    if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return
+    signals.send(signal)
   }
 }
 

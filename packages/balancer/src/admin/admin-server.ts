@@ -84,7 +84,7 @@ function readyz(status: BalancerStatus, stopping: boolean): Answer {
 
 /** One line for each reason why the balancer can't serve every route. Empty: it is ready. */
 export function unreadyReasons({ accepting, pools }: BalancerStatus): string[] {
-  const reasons = pools.filter((pool) => pool.ready === 0).map(unreadyReason)
+  const reasons = pools.filter(({ listens, ready }) => listens && ready === 0).map(unreadyReason)
   return accepting ? reasons : ['no connections are accepted', ...reasons]
 }
 

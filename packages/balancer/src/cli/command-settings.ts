@@ -6,6 +6,7 @@ import { parseEnv } from 'node:util'
 import type { BalancerConfig } from '../config/config.ts'
 import { type LoadedConfig, loadConfig, withVariables } from '../config/load-config.ts'
 import { pm2AdviceIn } from '../config/pm2-file.ts'
+import { loadCronFor } from '../config/pool/job-options.ts'
 import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
@@ -46,6 +47,7 @@ export async function readSettings(
     const loaded = await loadConfig({ file: overrides.config, folder: cwd })
     if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd, command)
     const config = withOverrides(loaded, overrides, cwd)
+    await loadCronFor(config)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
     const { secret, sessions = {} } = config as BalancerConfig
     const knowsSecret = secretsOf(secret, env).secrets.length > 0

@@ -10,6 +10,7 @@ import { listenFaults, listenSettings } from './listen-options.ts'
 import { logFaults, logSettings } from './log-options.ts'
 import { appsOf } from './pool/app.ts'
 import { usableCpus } from './pool/cpus.ts'
+import { unusedListenFaults } from './pool/job-options.ts'
 import { poolFaults, poolSettings, poolsOf } from './pool/pool-options.ts'
 import { systemUsers, type UserSource } from './pool/worker-user.ts'
 import { primaryFaults, primarySettings } from './primary-options.ts'
@@ -29,7 +30,10 @@ export interface ResolveContext {
   users?: UserSource | undefined
 }
 
-/** Settings of a config, with every default filled in. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only apps are missing. */
+/**
+ * Settings of a config, with every default filled in. Call `loadCronFor` before. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only
+ * apps are missing.
+ */
 export function resolveSettings(
   input: unknown,
   { folder, file, env = process.env, cpus = usableCpus, users = systemUsers }: ResolveContext,
@@ -71,6 +75,7 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
   const config = looseOf(input)
   return [
     ...listenFaults(config, folder),
+    ...unusedListenFaults(config),
     ...poolFaults(config, users),
     ...routeFaults(config),
     ...primaryFaults(config, folder),

@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import type { RouteSettings } from '../settings.ts'
 import { didYouMean, type Fault, formatPath, type Loose, listOf, looseOf, show } from './faults.ts'
 import { type PolicyConfig, policy, policyOf } from './policy-options.ts'
+import { listensOf } from './pool/job-options.ts'
 import { DEFAULT_POOL_NAME, type PoolConfig, poolsOf } from './pool/pool-options.ts'
 import { expected, shape, text } from './schema.ts'
 
@@ -48,16 +49,20 @@ export const routes = v.optional(v.array(shape(routeEntries), 'a list of routes'
 
 export function routeFaults({ pools, routes }: Loose): Fault[] {
   const known = pools === undefined ? [DEFAULT_POOL_NAME] : Object.keys(looseOf(pools))
+  const isDeaf = (pool: string) => !listensOf(looseOf(looseOf(pools)[pool]))
   return listOf(routes).flatMap((route, index) => {
     const { pool } = looseOf(route)
-    if (typeof pool !== 'string' || known.includes(pool)) return []
-    return [{ path: formatPath(['routes', index, 'pool']), message: `there is no pool '${pool}'${didYouMean(pool, known)}` }]
+    if (typeof pool !== 'string') return []
+    const path = formatPath(['routes', index, 'pool'])
+    if (known.includes(pool)) return isDeaf(pool) ? [{ path, message: `pool '${pool}' does not listen, so no route may lead to it` }] : []
+    return [{ path, message: `there is no pool '${pool}'${didYouMean(pool, known)}` }]
   })
 }
 
 /** The routes of a checked config, and the policy for requests that match none. */
 export function routeSettings(config: RoutingConfig): { routes: RouteSettings[]; defaultPolicy: Policy } {
-  const firstPool = Object.keys(poolsOf(config.pools))[0] as string
+  const pools = Object.entries(poolsOf(config.pools))
+  const [firstPool] = (pools.find(([, pool]) => listensOf({ ...pool })) ?? pools[0]) as [string, PoolConfig]
   const policies = new Policies(config.policy, config.trustedProxies ?? [])
   const routes = (config.routes ?? []).map(({ pool = firstPool, policy, name, ...rest }) => {
     const match = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch

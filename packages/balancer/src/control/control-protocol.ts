@@ -13,7 +13,11 @@ export interface ControlStatus extends BalancerStatus {
 }
 
 /** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
-export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted'> & {
+export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens'> & {
+  job?: PoolStatus['job'] | undefined
+  restartsAtMs?: number | null | undefined
+  finished?: number[] | undefined
+  listens?: boolean | undefined
   generation?: number | undefined
   held?: number[] | undefined
   broken?: number[] | undefined

@@ -87,6 +87,7 @@ export class QueueRunner {
   get holdOffMs(): number {
     let ms = LONG_HOLD_OFF_MS
     for (const pool of this.pools.values()) {
+      if (!pool.settings.listens) continue
       if (!pool.isSaturated) return 0
       if (pool.queue.waitingForLoop < pool.aheadFrom * LONG_QUEUE) ms = HOLD_OFF_MS
     }

@@ -38,6 +38,12 @@ export class ListenNotices {
     )
   }
 
+  /** The pool does not listen. */
+  ofPool(worker: PoolWorker, request: ServerRequest): void {
+    const why = "the pool does not listen ('listens: false'), so the kernel distributes its connections"
+    this.notify(worker, 'info', `the server on ${addressText(request)} is not balanced: ${why}`)
+  }
+
   tooMany(worker: PoolWorker, request: ServerRequest): void {
     const why = "there are as many listeners as 'maxListeners' allows"
     this.notify(worker, 'warn', `the server on ${addressText(request)} is not balanced, the kernel distributes its connections: ${why}`)

@@ -101,6 +101,10 @@ export class ListenRequests {
 
   private async listen(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {
     const { listeners, settings } = this.options
+    if (!worker.settings.listens) {
+      this.notices.ofPool(worker, request)
+      return { shared: true }
+    }
     if (settings().unbalanced.some((address) => isSameAddress(address, request))) {
       this.notices.unbalanced(worker, request)
       return { shared: true }

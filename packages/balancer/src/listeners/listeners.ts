@@ -134,6 +134,11 @@ export class Listeners {
     return this.bound.length === 0 ? undefined : this.bound.map(({ host, port, path }) => ({ host, port, path }))
   }
 
+  /** Is an address bound, if any of these pools listens? */
+  haveAll(pools: readonly { readonly listens: boolean }[]): boolean {
+    return this.bound.length > 0 || !pools.some(({ listens }) => listens)
+  }
+
   get texts(): string[] {
     return this.bound.map(addressText)
   }

@@ -4,6 +4,7 @@ import type { ActiveConfig, DroppedPool } from '../dispatch/active-config.ts'
 import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import type { PoolChanges } from '../dispatch/pool-changes.ts'
+import type { Jobs } from '../jobs/jobs.ts'
 import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
@@ -17,6 +18,7 @@ export interface ConfigAdoptionOptions {
   readonly sessions: EmbeddedSessions
   readonly visitors: VisitorTable
   readonly redisSharing: RedisSharing
+  readonly jobs: Jobs
 }
 
 export class ConfigAdoption {
@@ -36,13 +38,14 @@ export class ConfigAdoption {
   }
 
   adopt(routes: BoundRoutes): void {
-    const { config, supervisor, changes, sessions, visitors, redisSharing } = this.options
+    const { config, supervisor, changes, sessions, visitors, redisSharing, jobs } = this.options
     const dropped = config.adopt(routes)
     supervisor.limits = routes.settings.limits
     this.drop(dropped)
     sessions.configure(routes.settings.sessions)
     visitors.configure(visitorBounds(routes.settings))
     redisSharing.configure(sharingSettings(routes))
+    jobs.configure(routes.settings.pools)
     changes.placeAll()
   }
 
@@ -61,7 +64,7 @@ export class ConfigAdoption {
   private drop(dropped: readonly DroppedPool[]): void {
     const { supervisor, changes } = this.options
     for (const { pool, queued } of dropped) {
-      supervisor.desired.get(pool.settings.name)?.scaleTo(0)
+      supervisor.desired.get(pool.settings.name)?.drop()
       changes.placeAgain(queued)
       this.removeIfEmpty(pool)
     }

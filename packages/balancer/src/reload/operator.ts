@@ -13,6 +13,10 @@ export interface OperatorOptions {
   readonly supervisor: Supervisor
   readonly events: BalancerEmitter
   readonly config: ConfigAdoption
+  readonly jobs: {
+    /** Why no process of a schedule may be started now. */
+    obstacleTo(pool: string): string | undefined
+  }
 }
 
 export class Operator {
@@ -31,6 +35,11 @@ export class Operator {
       this.undo = { settings: before, pool }
       return result
     })
+  }
+
+  /** Reloads a pool with the present settings. What a rollback returns to stays. */
+  reloadAtItsTime(pool: string): Promise<OperationResult> {
+    return this.alone('scheduled reload', pool, () => this.replace(this.options.config.current.settings, pool))
   }
 
   rollback(): Promise<OperationResult> {
@@ -60,6 +69,11 @@ export class Operator {
 
   async scale(pool: string, change: ScaleChange, reason = 'asked for'): Promise<OperationResult> {
     const desired = this.desiredOf(pool)
+    if (desired.isOneOff)
+      throw operationError(
+        'ERR_UNKNOWN_SEAT',
+        `pool ${pool} runs on a schedule, so it has no number of workers; 'workers' limits its processes`,
+      )
     const from = desired.workers
     const to = 'to' in change ? change.to : from + change.by
     if (!Number.isInteger(to) || to < 1)
@@ -87,12 +101,14 @@ export class Operator {
 
   async restartSlot(pool: string, slot: number): Promise<OperationResult> {
     const desired = this.desiredOf(pool, slot)
+    if (desired.isOneOff) return this.runNow(desired, slot)
     const { supervisor } = this.options
     return this.announced('restart', pool, async () => {
       const workerSlot = { pool, slot }
       const old = supervisor.inSlot(workerSlot).filter(({ state }) => state === 'ready')
       desired.held.delete(slot)
       desired.broken.delete(slot)
+      desired.finished.delete(slot)
       supervisor.clearFailures(workerSlot)
       for (const worker of old) supervisor.retire(worker, 'restart')
       const failedBefore = supervisor.failures(pool)
@@ -108,6 +124,29 @@ export class Operator {
         throw error
       }
       return { message: `${pool}/${slot} was restarted` }
+    })
+  }
+
+  /** Starts a process of a schedule before its time. The slot is in service from then on. */
+  private runNow(desired: DesiredPool, slot: number): Promise<OperationResult> {
+    const { name: pool } = desired
+    const { supervisor } = this.options
+    const [running] = supervisor.inSlot({ pool, slot })
+    const obstacle = this.options.jobs.obstacleTo(pool)
+    if (obstacle !== undefined) throw operationError('ERR_BUSY', `${pool}/${slot} can't be started now: ${obstacle}`, true)
+    if (running !== undefined || desired.due.has(slot))
+      throw operationError(
+        'ERR_BUSY',
+        `${pool}/${slot} runs already${running === undefined ? '' : ` (pid ${running.workerSlot.pid})`}`,
+        true,
+      )
+    return this.announced('restart', pool, async () => {
+      desired.held.delete(slot)
+      desired.due.add(slot)
+      await supervisor.pursue(() => !desired.due.has(slot))
+      const [started] = supervisor.inSlot({ pool, slot })
+      if (started === undefined) throw new BalancerError('ERR_APP_FAILED', `${pool}/${slot} could not be started`, { source: 'system' })
+      return { message: `${pool}/${slot} runs now (pid ${started.workerSlot.pid}); 'balancer logs ${pool}' shows its output` }
     })
   }
 
@@ -136,6 +175,9 @@ export class Operator {
     for (const name of names) supervisor.desired.get(name)?.complete()
     this.options.config.adopt(routes)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
+    const [name = ''] = names
+    if (names.length === 1 && supervisor.desired.get(name)?.isOneOff === true)
+      return { message: `the next process of ${name} runs the new config` }
     const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
     return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
   }
@@ -159,8 +201,8 @@ export class Operator {
   private desiredOf(pool: string, slot?: number): DesiredPool {
     const desired = this.options.supervisor.desired.get(pool)
     if (desired === undefined) throw this.unknown(pool)
-    if (slot !== undefined && !(slot >= 0 && slot < desired.workers)) {
-      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${desired.workers - 1}, there is no ${slot}`)
+    if (slot !== undefined && !(slot >= 0 && slot < slotsOf(desired))) {
+      throw operationError('ERR_UNKNOWN_SEAT', `pool ${pool} has slots 0 to ${slotsOf(desired) - 1}, there is no ${slot}`)
     }
     return desired
   }
@@ -198,6 +240,10 @@ function operationError(
   retryable = false,
 ): BalancerError {
   return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
+}
+
+function slotsOf({ workers, version }: DesiredPool): number {
+  return version.settings.schedule?.most ?? workers
 }
 
 function counted(workers: number): string {

@@ -2,6 +2,7 @@
 
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolTarget } from './plan-input.ts'
+import { slotForRun } from './plan-runs.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import type { SharedStart } from './workers/shared-start.ts'
 
@@ -30,6 +31,9 @@ export class DesiredPool implements PoolTarget {
   readonly name: string
   readonly held = new Set<number>()
   readonly broken = new Set<number>()
+  readonly finished = new Set<number>()
+  readonly due = new Set<number>()
+  isDropped = false
   workers: number
   generation: number
   previous: number | undefined
@@ -81,6 +85,16 @@ export class DesiredPool implements PoolTarget {
     return this.latest
   }
 
+  get isOneOff(): boolean {
+    return this.version.settings.schedule !== undefined
+  }
+
+  /** Is there a slot that should have a worker at all times? */
+  get expectsWorkers(): boolean {
+    for (let slot = 0; slot < this.workers; slot++) if (!this.finished.has(slot)) return true
+    return false
+  }
+
   get maxSurge(): number {
     return this.version.settings.reload.maxSurge
   }
@@ -99,8 +113,10 @@ export class DesiredPool implements PoolTarget {
 
   /** Has every slot a ready worker, and is no other worker left? `workers`: all of this pool. */
   isMetBy(workers: readonly Pick<PoolWorker, 'slot' | 'generation' | 'state'>[]): boolean {
+    // One-off processes come and go as they are due.
+    if (this.isOneOff) return workers.every(({ generation }) => this.versionOf(generation).settings.schedule !== undefined)
     for (let slot = 0; slot < this.workers; slot++) {
-      if (this.held.has(slot) || this.broken.has(slot)) continue
+      if (this.held.has(slot) || this.broken.has(slot) || this.finished.has(slot)) continue
       if (!workers.some((worker) => worker.slot === slot && worker.state === 'ready')) return false
     }
     return workers.every(({ slot, generation }) => slot < this.workers && generation === this.generation)
@@ -121,6 +137,7 @@ export class DesiredPool implements PoolTarget {
     this.failure = undefined
     this.replaced = false
     this.reverted = undefined
+    this.isDropped = false
     this.latest++
     this.generation = this.latest
     this.versions.set(this.generation, version)
@@ -129,6 +146,8 @@ export class DesiredPool implements PoolTarget {
     // Fewer workers run only after the reload has succeeded.
     this.workers = Math.max(this.workers, this.workersAfter)
     this.broken.clear()
+    this.finished.clear()
+    this.due.clear()
   }
 
   /** Sets the number of workers, whether or not a reload under way succeeds. */
@@ -136,6 +155,20 @@ export class DesiredPool implements PoolTarget {
     this.workers = workers
     this.workersBefore = workers
     this.workersAfter = workers
+  }
+
+  /** Asks for a one-off process, while fewer than `most` run. */
+  requestRun(most: number, isTaken: (slot: number) => boolean): 'started' | 'busy' | 'held' {
+    const slot = slotForRun(this, most, isTaken)
+    if (typeof slot === 'string') return slot
+    this.due.add(slot)
+    return 'started'
+  }
+
+  /** No config names the pool any more: its workers stop. */
+  drop(): void {
+    this.scaleTo(0)
+    this.isDropped = true
   }
 
   /** The new generation has failed, in this pool or another: the previous one is desired again. */

@@ -37,6 +37,7 @@ export class Drains {
     this.options.onChanged(worker)
     this.options.onDraining(worker)
     worker.send({ switchyard: 'drain', last: false, spreadMs })
+    if (worker.isOneOff) return this.announceEnd(worker)
     const reportProgress = () => {
       const { load, workerSlot } = worker
       if (worker.state !== 'draining') return clearInterval(timer)
@@ -45,6 +46,11 @@ export class Drains {
     }
     const timer = setInterval(reportProgress, PROGRESS_MS).unref()
     reportProgress()
+  }
+
+  private announceEnd({ workerSlot }: PoolWorker): void {
+    const message = `it may finish its work within ${this.options.drainTimeoutMs()} ms (drainTimeoutMs), and is told to stop then`
+    this.options.events.emit('workerNoticed', { ...workerSlot, level: 'info', message })
   }
 
   /** The worker reports that nothing is left in it. It has to report it again after it is sealed. */
@@ -65,7 +71,8 @@ export class Drains {
   }
 
   /** If no worker of its pool is ready, draining workers of other pools still forward to it the requests that belong to its pool. */
-  private mayReceiveForwards({ pool }: PoolWorker): boolean {
+  private mayReceiveForwards({ pool, settings }: PoolWorker): boolean {
+    if (!settings.listens) return false
     const workers = [...this.options.workers()]
     const isServed = workers.some((other) => other.pool === pool && other.state === 'ready')
     return !isServed && workers.some((other) => other.pool !== pool && other.state === 'draining' && !other.empty)

@@ -29,6 +29,8 @@ export interface PlannedWorker extends PlannedSlot {
   readonly stoppingMs: number | undefined
   /** How long it may take to exit then; undefined: until its drain time is over, and `STOP_MS` at least. */
   readonly stopTimeoutMs: number | undefined
+  /** It does one piece of work and ends by itself. */
+  readonly isOneOff: boolean
 }
 
 /** What the supervisor remembers of a slot while its processes come and go. */
@@ -56,6 +58,14 @@ export interface PoolTarget {
   readonly failure: string | undefined
   /** Slots that stay empty until an operator asks for them. */
   readonly held: ReadonlySet<number>
+  /** Slots whose workers have ended for good, by their exit code. */
+  readonly finished: ReadonlySet<number>
+  /** Slots in which a one-off process should start. */
+  readonly due: ReadonlySet<number>
+  /** Its processes do one piece of work and end by themselves. */
+  readonly isOneOff: boolean
+  /** No config names it any more. */
+  readonly isDropped: boolean
   /** Slots whose workers have failed too often. */
   readonly broken: ReadonlySet<number>
   /** Every slot is broken and no worker serves, and that is recorded. */

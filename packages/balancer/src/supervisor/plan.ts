@@ -2,6 +2,7 @@
 // All rules about starting, replacing and stopping workers are here; the supervisor only carries the actions out.
 
 import type { Actual, Desired, PlannedSlot, PlannedWorker, PoolTarget, SlotStarts } from './plan-input.ts'
+import { planRuns } from './plan-runs.ts'
 
 export type Action =
   | { readonly do: 'start'; readonly workerSlot: PlannedSlot; readonly generation: number }
@@ -60,6 +61,9 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
       const stopMs = stopTimeMs(worker, worker.stoppingMs, desired)
       if (clock.isDue(worker.stoppingMs + stopMs))
         actions.push(kill(worker, `it did not exit within ${stopMs} ms after it was told to stop (stopTimeoutMs)`))
+    } else if (worker.isOneOff && desired.drainTimeoutMs > 0) {
+      // It may finish its work.
+      if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs)) actions.push({ do: 'stop', id: worker.id })
     } else if (worker.drained) actions.push({ do: 'stop', id: worker.id })
     else if (worker.retiring === 'hang') actions.push(kill(worker, 'its event loop hangs'))
     else if (clock.isDue(worker.sinceMs + desired.drainTimeoutMs))
@@ -85,13 +89,14 @@ function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, stoppingMs
 /** `mustHold`: replacements are not admitted yet. */
 function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clock, mustHold: boolean): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
+  if (pool.isOneOff) return planRuns(pool, workers)
   const failure = pool.failure ?? hangFailure(pool, workers)
   if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
   if (neverCameUp(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
   const live = workers.filter(({ state, stoppingMs }) => state !== 'draining' && stoppingMs === undefined)
-  const isDesired = (slot: number) => slot < pool.workers && !pool.held.has(slot)
+  const isDesired = (slot: number) => slot < pool.workers && !pool.held.has(slot) && !pool.finished.has(slot)
   const isBehind = (worker: PlannedWorker) => worker.generation !== pool.generation || worker.retiring !== undefined
   const isServing = live.some(({ state }) => state === 'ready')
   /** Slots in which a new worker starts beside one that serves. */
@@ -181,9 +186,9 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
 
 /** Is a reload under way in which no new worker of the pool has settled? */
 function awaitsFirstReplacement(pool: PoolTarget, { workers }: Actual, clock: Clock): boolean {
-  const { name, generation, previous, held, broken } = pool
+  const { name, generation, previous, held, broken, finished } = pool
   if (previous === undefined) return false
-  const isExpected = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot))
+  const isExpected = slotsOf(pool.workers).some((slot) => !held.has(slot) && !broken.has(slot) && !finished.has(slot))
   const isFirst = (worker: PlannedWorker) =>
     worker.pool === name &&
     worker.generation === generation &&
@@ -239,8 +244,8 @@ function awaitsFirstStarts(workerSlot: PlannedSlot, workers: readonly PlannedWor
   return !actual.provenPools.has(workerSlot.pool) && workers.length > 0 && (actual.history(workerSlot)?.failures ?? 0) > 0
 }
 
-function isAllBroken({ workers, held, broken }: PoolTarget): boolean {
-  const slots = slotsOf(workers).filter((slot) => !held.has(slot))
+function isAllBroken({ workers, held, broken, finished }: PoolTarget): boolean {
+  const slots = slotsOf(workers).filter((slot) => !held.has(slot) && !finished.has(slot))
   return slots.length > 0 && slots.every((slot) => broken.has(slot))
 }
 
@@ -249,7 +254,7 @@ function isAllBroken({ workers, held, broken }: PoolTarget): boolean {
  */
 function brokenSlotToTry(pool: PoolTarget, { outageRetryMs }: Desired, { history }: Actual, clock: Clock): number | undefined {
   const workerSlots = slotsOf(pool.workers)
-    .filter((slot) => !pool.held.has(slot))
+    .filter((slot) => !pool.held.has(slot) && !pool.finished.has(slot))
     .map((slot) => ({ slot, history: history({ pool: pool.name, slot }) }))
     .map(({ slot, history }) => ({ slot, failedAtMs: history?.failedMs.at(-1) ?? 0, startAtMs: history?.startAtMs ?? 0 }))
     .sort((one, other) => one.failedAtMs - other.failedAtMs || one.startAtMs - other.startAtMs || one.slot - other.slot)

@@ -5,7 +5,7 @@ import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/rout
 import type { SessionReport, ToWorker } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
-import type { RetireReason } from './plan-input.ts'
+import type { PlannedWorker, RetireReason } from './plan-input.ts'
 import type { ServerAddress, SpawnedProcess } from './workers/spawn.ts'
 
 /** `starting`: until it is admitted; `ready`: it may have connections; `draining`: it finishes what it has; `gone`: its process has exited. */
@@ -43,6 +43,11 @@ export class PoolWorker implements Candidate {
   hasClosed = false
   /** Where its app listens, once it does. */
   address: ServerAddress | undefined
+  /** While it starts: its app has run for a while, or has sent 'ready'. */
+  hasStarted = false
+  saidReady = false
+  /** It has done what its pool waits for, and its probes have begun. */
+  hasBegun = false
   /** While it starts: since when it has listened and passed its probe. */
   upMs: number | undefined
   /** It is the first of its pool. */
@@ -107,6 +112,19 @@ export class PoolWorker implements Candidate {
     this.weighedAtMs = nowMs
     this.weighed = this.seatWeight * share
     return this.weighed
+  }
+
+  /** Does it do one piece of work and end by itself? */
+  get isOneOff(): boolean {
+    return this.settings.schedule !== undefined
+  }
+
+  /** As the plan sees it. `silentMs`: how long ago its loop was last seen to turn. */
+  planned(silentMs: number): PlannedWorker {
+    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, stoppingMs, killed, settings, isOneOff } = this
+    const state = this.state === 'gone' ? 'draining' : this.state
+    const stopTimeoutMs = killed ? undefined : settings.stopTimeoutMs
+    return { id, pool, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, stoppingMs, stopTimeoutMs, isOneOff }
   }
 
   get workerSlot(): Seat {

@@ -10,11 +10,12 @@ import { Goals } from './goals.ts'
 import { logNotices } from './notices.ts'
 import { Outages } from './outages.ts'
 import { type Action, outageRetryMs, type Plan, plan } from './plan.ts'
-import type { PlannedSlot, PlannedWorker, RetireReason } from './plan-input.ts'
+import type { PlannedSlot, RetireReason } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import { type NotStarted, SlotHistory } from './slot-history.ts'
 import type { SupervisedPool, SupervisorListener } from './supervised-pool.ts'
 import { PoolWatch } from './watch/pool-watch.ts'
+import { followBegins } from './watch/worker-begin.ts'
 import { WorkerWatch } from './watch/worker-watch.ts'
 import { WorkerLifecycle } from './worker-lifecycle.ts'
 import type { WorkerMessages } from './worker-messages.ts'
@@ -70,10 +71,6 @@ export class Supervisor {
     this.limits = options.limits
     this.history = new SlotHistory(chance)
     logNotices(messages, events)
-    messages.subscribe('report', (worker, { load }) => worker.load.report(load))
-    messages.subscribe('session-report', (worker, { report }) => {
-      worker.sessions = report
-    })
     this.outages = new Outages({
       events,
       history: this.history,
@@ -113,10 +110,8 @@ export class Supervisor {
       retire: (worker, reason) => this.retire(worker, reason),
       onPolled: () => this.pollPools(),
     })
-    messages.subscribe('listening', (worker, { address }) => {
-      if (worker.state !== 'starting' || this.stopping || worker.address !== undefined) return
-      worker.address = address
-      this.watch.onListening(worker)
+    followBegins(messages, (worker) => {
+      if (!this.stopping) this.watch.onListening(worker)
     })
     this.lifecycle = new WorkerLifecycle({
       events,
@@ -175,13 +170,22 @@ export class Supervisor {
     return reached
   }
 
+  /** Has a one-off process of the pool started, while fewer than `most` run? */
+  startRun(pool: string, most: number): 'started' | 'busy' | 'held' {
+    const desired = this.desired.get(pool)
+    if (desired === undefined || this.stopping) return 'busy'
+    const outcome = desired.requestRun(most, (slot) => this.inSlot({ pool, slot }).length > 0)
+    this.turn()
+    return outcome
+  }
+
   /** Replaces the worker. It serves until its replacement is ready. */
   retire(worker: PoolWorker, reason: RetireReason, why?: string): void {
     if (worker.retiring !== undefined) return
     // A draining worker exits anyway, unless it hangs.
     if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
-    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason })
+    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason, isOneOff: worker.isOneOff })
     this.poolOf(worker.pool).refresh()
     this.turn()
   }
@@ -195,6 +199,11 @@ export class Supervisor {
     return [...(this.options.pools.get(pool)?.workers ?? [])].filter((worker) => worker.slot === slot)
   }
 
+  /** Has the pool no ready worker, although it should? Workers that have ended for good are not missed. */
+  lacksWorker({ readyCount, settings }: SupervisedPool): boolean {
+    return readyCount === 0 && this.desired.get(settings.name)?.expectsWorkers === true
+  }
+
   /** Is the pool as desired? True for a pool that is not desired any more. */
   isAsDesired(name: string): boolean {
     return this.desired.get(name)?.isMetBy([...this.workers()].filter(({ pool }) => pool === name)) ?? true
@@ -202,7 +211,7 @@ export class Supervisor {
 
   /** Workers of pools that are not desired any more. */
   superfluous(): PoolWorker[] {
-    return [...this.workers()].filter(({ pool }) => this.desired.get(pool)?.workers === 0)
+    return [...this.workers()].filter(({ pool }) => this.desired.get(pool)?.isDropped === true)
   }
 
   /** How many starts of a pool's workers have failed. */
@@ -244,7 +253,7 @@ export class Supervisor {
   private checkSockets(now: number): void {
     this.socketsMs = now
     for (const worker of this.workers()) {
-      const fault = worker.state === 'ready' ? this.options.socketFault(worker) : undefined
+      const fault = worker.state === 'ready' && worker.settings.listens ? this.options.socketFault(worker) : undefined
       if (fault !== undefined) this.retire(worker, 'sockets', fault)
     }
   }
@@ -292,7 +301,7 @@ export class Supervisor {
         outageRetryMs: outageRetryMs(maxRestartDelayMs),
       },
       {
-        workers: [...this.workers()].map((worker) => this.planned(worker)),
+        workers: [...this.workers()].map((worker) => worker.planned(this.watch.silentMs(worker))),
         history: (workerSlot) => this.history.history(workerSlot),
         provenPools: this.lifecycle.provenPools,
       },
@@ -300,17 +309,10 @@ export class Supervisor {
     )
   }
 
-  private planned(worker: PoolWorker): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, stoppingMs, killed, settings } = worker
-    const state = worker.state === 'gone' ? 'draining' : worker.state
-    const stopTimeoutMs = killed ? undefined : settings.stopTimeoutMs
-    const silentMs = this.watch.silentMs(worker)
-    return { id, pool, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, stoppingMs, stopTimeoutMs }
-  }
-
   private carryOut(action: Action, now: number): void {
     switch (action.do) {
       case 'start':
+        this.desiredOf(action.workerSlot.pool).due.delete(action.workerSlot.slot)
         return this.lifecycle.start(action.workerSlot, action.generation, now)
       case 'admit':
         return this.withWorker(action.id, (worker) => this.lifecycle.admit(worker, now))

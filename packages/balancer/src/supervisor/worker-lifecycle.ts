@@ -86,18 +86,19 @@ export class WorkerLifecycle {
     poolOf(workerSlot.pool).add(worker)
     // There is no process. `onFailed` follows at once.
     if (worker.process?.pid === 0) return
+    if (worker.isOneOff) return void events.emit('jobStarted', worker.workerSlot)
     history.countStart(workerSlot)
     events.emit('workerStarted', worker.workerSlot)
   }
 
   admit(worker: PoolWorker, now: number): void {
     const { events, exitReasons, outages, poolOf, desiredOf, onReady } = this.options
-    outages.end(desiredOf(worker.pool), poolOf(worker.pool), now)
+    if (!worker.isOneOff) outages.end(desiredOf(worker.pool), poolOf(worker.pool), now)
     worker.state = 'ready'
     worker.everReady = true
     this.proven.add(worker.pool)
     exitReasons.onReady(worker)
-    events.emit('workerReady', { ...worker.workerSlot, startMs: now - worker.sinceMs })
+    if (!worker.isOneOff) events.emit('workerReady', { ...worker.workerSlot, startMs: now - worker.sinceMs })
     worker.sinceMs = now
     onReady(worker)
   }
@@ -138,6 +139,12 @@ export class WorkerLifecycle {
     const desired = desiredOf(pool)
     exitReasons.recordNotStarted(workerSlot, message)
     history.recordNotStarted(workerSlot, message)
+    if (desired.isOneOff) {
+      const startedMs = Date.now()
+      const exit = { startedMs, endedMs: startedMs, code: null, signal: null, isGood: false }
+      events.emit('workerNotStarted', { ...workerSlot, generation, message, restartInMs: undefined })
+      return void events.emit('jobEnded', { ...workerSlot, generation, pid: 0, exit })
+    }
     const failsReload = desired.previous !== undefined && generation === desired.generation
     if (failsReload) desired.failure ??= `${pool}/${slot} could not be started: ${message}`
     const restartInMs = failsReload || isStopping() ? undefined : this.postpone(workerSlot, Date.now(), { isAppFault: false })
@@ -147,14 +154,18 @@ export class WorkerLifecycle {
   private exited(worker: PoolWorker, code: number | null, signal: string | null): void {
     const { events, exitReasons, desiredOf, isStopping, onGone, onEnded } = this.options
     const now = Date.now()
+    if (worker.isOneOff) return this.ended(worker, code, signal)
+    const desired = desiredOf(worker.pool)
+    const isFinal = this.isFinal(worker, code)
+    if (isFinal && worker.generation === desired.generation) desired.finished.add(worker.slot)
     const wasStable = worker.state === 'ready' && now - worker.sinceMs >= STABLE_MS
-    const expected = isStopping() || worker.state === 'draining' || worker.stoppingMs !== undefined
+    const expected = isFinal || isStopping() || worker.state === 'draining' || worker.stoppingMs !== undefined
     if (worker.stoppingMs === undefined) exitReasons.add(worker, signal === null ? `exit code ${code}` : `killed by ${signal}`)
     if (!worker.everReady) exitReasons.recordNeverReady(worker)
-    const failsReload = this.failReload(worker)
+    const failsReload = !isFinal && this.failReload(worker)
     // An exit that was asked for is no failure, and workers of another generation say nothing of the next one.
     const isFailure = !expected || (worker.killed && !worker.everReady)
-    const postpones = isFailure && !failsReload && worker.generation === desiredOf(worker.pool).generation
+    const postpones = isFailure && !failsReload && worker.generation === desired.generation
     const delayMs = postpones ? this.postpone(worker, now, { wasStable }) : undefined
     this.discard(worker)
     events.emit('workerExited', {
@@ -163,10 +174,28 @@ export class WorkerLifecycle {
       signal,
       expected,
       everReady: worker.everReady,
+      isFinal,
       restartInMs: expected ? undefined : delayMs,
     })
     onGone(worker)
     onEnded()
+  }
+
+  /** Must the slot of a worker that ends with this code stay empty? A listening app that has never been ready has failed. */
+  private isFinal({ settings, everReady, stoppingMs, state }: PoolWorker, code: number | null): boolean {
+    if (code === null || state === 'draining' || stoppingMs !== undefined || this.options.isStopping()) return false
+    return settings.stopExitCodes.includes(code) && (everReady || !settings.listens)
+  }
+
+  /** A one-off process has ended. Another one starts at the next time of the schedule. */
+  private ended(worker: PoolWorker, code: number | null, signal: string | null): void {
+    const isGood = code === 0 || (code !== null && worker.settings.stopExitCodes.includes(code))
+    // The clock may have been set back meanwhile.
+    const exit = { startedMs: worker.startedMs, endedMs: Math.max(worker.startedMs, Date.now()), code, signal, isGood }
+    this.discard(worker)
+    this.options.events.emit('jobEnded', { ...worker.workerSlot, exit })
+    this.options.onGone(worker)
+    this.options.onEnded()
   }
 
   private discard(worker: PoolWorker): void {

@@ -51,7 +51,8 @@ export class StartupCheck {
     await this.result
   }
 
-  private readonly onExited = ({ pool, slot, code, signal }: BalancerEvents['workerExited'][0]): void => {
+  private readonly onExited = ({ pool, slot, code, signal, isFinal }: BalancerEvents['workerExited'][0]): void => {
+    if (isFinal) return
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     // The first line of a stack trace names the error.
     const reason = this.lines.find((line) => /^\w*Error\b/.test(line)) ?? this.lines.at(-1)

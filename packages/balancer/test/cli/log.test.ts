@@ -39,13 +39,69 @@ test('readable lines with time, level and slot', () => {
   const { events, lines } = logOf({ pretty: true })
   events.emit('workerReady', { ...workerSlot, startMs: 140.4 })
   events.emit('workerOutput', { ...workerSlot, stream: 'stdout', line: 'hello {"a":1}' })
-  events.emit('workerExited', { ...workerSlot, code: 1, signal: null, expected: false, everReady: false, restartInMs: 200.7 })
-  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGKILL', expected: false, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGTERM', expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...workerSlot, code: 0, signal: null, expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...workerSlot, code: 3, signal: null, expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGKILL', expected: true, everReady: true, restartInMs: undefined })
-  events.emit('workerExited', { ...workerSlot, code: null, signal: 'SIGTERM', expected: false, everReady: true, restartInMs: 7 })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: 1,
+    signal: null,
+    expected: false,
+    everReady: false,
+    isFinal: false,
+    restartInMs: 200.7,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: null,
+    signal: 'SIGKILL',
+    expected: false,
+    everReady: true,
+    isFinal: false,
+    restartInMs: undefined,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: null,
+    signal: 'SIGTERM',
+    expected: true,
+    everReady: true,
+    isFinal: false,
+    restartInMs: undefined,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: 0,
+    signal: null,
+    expected: true,
+    everReady: true,
+    isFinal: false,
+    restartInMs: undefined,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: 3,
+    signal: null,
+    expected: true,
+    everReady: true,
+    isFinal: false,
+    restartInMs: undefined,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: null,
+    signal: 'SIGKILL',
+    expected: true,
+    everReady: true,
+    isFinal: false,
+    restartInMs: undefined,
+  })
+  events.emit('workerExited', {
+    ...workerSlot,
+    code: null,
+    signal: 'SIGTERM',
+    expected: false,
+    everReady: true,
+    isFinal: false,
+    restartInMs: 7,
+  })
   const [ready, output, exited, killed, ...ended] = lines()
   assert.match(ready as string, /^\[\d\d:\d\d:\d\d\] INFO: web\/0 ready after 140 ms \(pid 4711\)$/)
   assert.is(output, 'web/0 | hello {"a":1}')

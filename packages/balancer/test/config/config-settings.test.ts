@@ -44,6 +44,9 @@ test('a config needs only an app', () => {
       slotVariable: 'NODE_APP_INSTANCE',
       onOutage: 'retry',
       workers: 6,
+      listens: true,
+      schedule: undefined,
+      restartAt: undefined,
       queueLimit: 1024,
       queueTimeoutMs: 5000,
       concurrency: Number.POSITIVE_INFINITY,
@@ -58,6 +61,7 @@ test('a config needs only an app', () => {
       uid: undefined,
       gid: undefined,
       readyWhen: undefined,
+      readyMessage: false,
       healthWhen: undefined,
       outliers: undefined,
       autoscale: undefined,
@@ -66,6 +70,8 @@ test('a config needs only an app', () => {
       drainReturnMs: 1000,
       stopSignal: undefined,
       stopTimeoutMs: undefined,
+      shutdownMessage: false,
+      stopExitCodes: [],
     },
   ])
   assert.is(settings.control, undefined)

@@ -7,6 +7,9 @@ import * as assert from 'uvu/assert'
 import { atSuiteEnd } from '../../../../test/suite.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { BalancerError } from '../../src/errors.ts'
+import { loadCron } from '../../src/jobs/cron.ts'
+
+await loadCron()
 
 /** The folder of the configs. It has one app, server.js. */
 export const folder = mkdtempSync(join(tmpdir(), 'switchyard-config-'))

@@ -97,7 +97,14 @@ type World = Awaited<ReturnType<typeof opened>>
 
 function workerOf({ requests }: World, changes: { state?: PoolWorker['state']; pool?: string; uid?: number } = {}) {
   const { state = 'starting', pool = 'web', uid } = changes
-  const worker = { state, pool, settings: { uid }, listeners: new Set(), hasClosed: false, workerSlot: {} } as unknown as PoolWorker
+  const worker = {
+    state,
+    pool,
+    settings: { uid, listens: true },
+    listeners: new Set(),
+    hasClosed: false,
+    workerSlot: {},
+  } as unknown as PoolWorker
   let lastId = 0
   const ask = (request: ListenRequest): Promise<ListenAnswer> => requests.answer(worker, request)
   return {

@@ -15,6 +15,10 @@ export const pool = (changes: Partial<PoolTarget> = {}): PoolTarget => ({
   failure: undefined,
   held: new Set(),
   broken: new Set(),
+  finished: new Set(),
+  due: new Set(),
+  isOneOff: false,
+  isDropped: false,
   isInOutage: false,
   maxSurge: 1,
   settleMs: 1500,
@@ -46,6 +50,7 @@ export const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => (
   drained: false,
   stoppingMs: undefined,
   stopTimeoutMs: undefined,
+  isOneOff: false,
   ...changes,
 })
 export const second = (changes: Partial<PlannedWorker> = {}) => worker({ id: 2, slot: 1, ...changes })

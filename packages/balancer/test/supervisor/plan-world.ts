@@ -170,6 +170,7 @@ export class World {
       drained,
       stoppingMs,
       stopTimeoutMs,
+      isOneOff: false,
     }
   }
 

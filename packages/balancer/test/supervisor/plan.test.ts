@@ -196,6 +196,7 @@ const anyWorker = fc.record({
   drained: fc.boolean(),
   stoppingMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
   stopTimeoutMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  isOneOff: fc.constant(false),
 })
 
 test('in any state: no slot starts twice, no worker gets two actions, and the next plan is later', () => {

@@ -12,7 +12,18 @@ import type { BalancerStatus, LogStatus, WorkerStatus } from '../../src/status.t
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
-export const calmPool = { generation: 0, reloading: false, held: [], broken: [], outageMs: null, notStarted: [] }
+export const calmPool = {
+  generation: 0,
+  reloading: false,
+  held: [],
+  broken: [],
+  outageMs: null,
+  notStarted: [],
+  finished: [],
+  listens: true,
+  job: null,
+  restartsAtMs: null,
+}
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {

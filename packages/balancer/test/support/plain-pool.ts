@@ -14,6 +14,9 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     slotVariable: undefined,
     onOutage: 'retry',
     workers: 1,
+    listens: true,
+    schedule: undefined,
+    restartAt: undefined,
     queueLimit: 2,
     rest: 'auto',
     queueTimeoutMs: 100,
@@ -28,6 +31,7 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     uid: undefined,
     gid: undefined,
     readyWhen: undefined,
+    readyMessage: false,
     healthWhen: undefined,
     outliers: undefined,
     autoscale: undefined,
@@ -36,6 +40,8 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
     drainReturnMs: 1000,
     stopSignal: undefined,
     stopTimeoutMs: undefined,
+    shutdownMessage: false,
+    stopExitCodes: [],
     ...changes,
   }
 }

@@ -78,7 +78,7 @@ export class Drain {
   /** The first order begins the drain; a later one may say that nothing more will come. */
   order({ last, spreadMs }: DrainOrder): void {
     this.isLast ||= last
-    if (this.options.servers().length === 0) return this.report(this.isLast ? 'drained at last' : 'drained')
+    if (this.options.servers().length === 0 && listeners.length === 0) return this.report(this.isLast ? 'drained at last' : 'drained')
     if (this.timer === undefined) this.begin(spreadMs)
   }
 

@@ -3,7 +3,7 @@
 import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
-import type { Settings } from '../../settings.ts'
+import { defaultPool, type Settings } from '../../settings.ts'
 import { readSettings } from '../command-settings.ts'
 import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -28,10 +28,10 @@ function listenLines({ listen, admin, control, sessions: { url, maxSessions } }:
 function poolTable({ pools }: Settings, cwd: string): string {
   return table([
     ['POOL', 'WORKERS', 'QUEUE', 'APP'],
-    ...pools.map(({ name, workers, queueLimit, queueTimeoutMs, app }) => [
+    ...pools.map(({ name, workers, queueLimit, queueTimeoutMs, app, listens, schedule }) => [
       name,
-      String(workers),
-      `${queueLimit} for ${queueTimeoutMs} ms`,
+      schedule === undefined ? String(workers) : `at ${schedule.pattern}`,
+      listens ? `${queueLimit} for ${queueTimeoutMs} ms` : '-',
       pathFrom(cwd, app),
     ]),
   ])
@@ -39,5 +39,5 @@ function poolTable({ pools }: Settings, cwd: string): string {
 
 function routeTable({ routes, pools, defaultPolicy }: Settings): string {
   const rows = routes.map(({ name, pool, policy }, index) => [String(index), name, pool, policy.name])
-  return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', FALLBACK_ROUTE, pools[0]?.name ?? '', defaultPolicy.name]])
+  return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', FALLBACK_ROUTE, defaultPool(pools)?.name ?? '', defaultPolicy.name]])
 }

@@ -97,10 +97,10 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
 
   const restart = operation<[WorkerSlot]>(
     'restart',
-    'replace a worker, starting the new one first; also fills a slot that is broken or out of service',
+    'replace a worker, starting the new one first; also fills a slot that is broken or out of service, and starts a process of a schedule now',
     async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('restart', workerSlot, options, io),
   ).argument('<worker>', SLOT_ARGUMENT, toSlot)
-  addExamples(restart, ['balancer restart web/0', 'balancer restart 0'])
+  addExamples(restart, ['balancer restart web/0', 'balancer restart 0', 'balancer restart nightly/0'])
 
   const stop = operation('stop', 'stop the balancer as SIGTERM does: requests under way are finished first', async (_, options) =>
     (await import('./stop.ts')).stop(options, io),

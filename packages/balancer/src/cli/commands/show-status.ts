@@ -1,6 +1,7 @@
 // `balancer status`: prints the pools and workers of a running balancer, as tables or as JSON.
 
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
+import type { JobExit, JobStatus } from '../../status.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { counted, draining, duration, memory, table, urlOf } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -18,7 +19,14 @@ export async function status(options: StatusOptions, io: CliIo): Promise<number>
 }
 
 export function describeStatus(status: ControlStatus): string {
-  const parts = [header(status), connections(status), poolTable(status.pools), workerTable(status.pools), notes(status.pools)]
+  const parts = [
+    header(status),
+    connections(status),
+    poolTable(status.pools),
+    jobTable(status.pools),
+    workerTable(status.pools),
+    notes(status.pools),
+  ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
@@ -43,14 +51,31 @@ function connections({ connections: { accepted, handedOff, refused, waiting } }:
 function poolTable(pools: readonly PoolReport[]): string {
   return table([
     ['POOL', 'READY', 'GENERATION', 'OUT OF SERVICE', 'BROKEN'],
-    ...pools.map(({ name, ready, desired, generation, held, broken }) => [
+    ...pools.map(({ name, ready, desired, generation, held, broken, job }) => [
       name,
-      `${ready} of ${desired}`,
+      job == null ? `${ready} of ${desired}` : '-',
       generation === undefined ? '-' : String(generation),
       slots(name, held),
       slots(name, broken),
     ]),
   ])
+}
+
+function jobTable(pools: readonly PoolReport[]): string {
+  const rows = pools.flatMap(({ name, job }) => (job == null ? [] : [jobRow(name, job)]))
+  return rows.length === 0 ? '' : table([['SCHEDULE', 'TIMES', 'NEXT START', 'RUNNING', 'LAST EXIT', 'RUNS', 'FAILED', 'SKIPPED'], ...rows])
+}
+
+function jobRow(pool: string, { schedule, timeZone, nextStartMs, running, last, runs, failed, skipped }: JobStatus): string[] {
+  const times = timeZone === null ? schedule : `${schedule} (${timeZone})`
+  const next = nextStartMs === null ? 'never again' : `in ${duration(Math.max(0, nextStartMs - Date.now()))}`
+  return [pool, times, next, String(running), last === null ? '-' : lastExit(last), String(runs), String(failed), String(skipped)]
+}
+
+function lastExit({ startedMs, endedMs, code, signal }: JobExit): string {
+  const ago = `${duration(Math.max(0, Date.now() - endedMs))} ago`
+  if (code === null && signal === null) return `not started, ${ago}`
+  return `${signal ?? `code ${code}`}, ${ago}, after ${duration(endedMs - startedMs)}`
 }
 
 function slots(pool: string, list: readonly number[] = []): string {
@@ -102,6 +127,8 @@ function remarks({ state, first, retiring, ejected, drainLeftMs, load }: WorkerR
 function notes(pools: readonly PoolReport[]): string {
   const broken = pools.flatMap(({ name, broken: list = [] }) => list.map((slot) => `${name}/${slot}`))
   const held = pools.flatMap(({ name, held: list = [] }) => list.map((slot) => `${name}/${slot}`))
+  const finished = pools.flatMap(({ name, finished: list = [] }) => list.map((slot) => `${name}/${slot}`))
+  const restarts = pools.filter(({ restartsAtMs }) => restartsAtMs != null)
   const outages = pools.filter(({ outageMs }) => outageMs != null)
   return [
     ...outages.map(
@@ -111,6 +138,10 @@ function notes(pools: readonly PoolReport[]): string {
     ...broken.map(
       (name) =>
         `${name} has failed too often and is not started again: 'balancer logs ${name}' shows why, 'balancer restart ${name}' starts it.`,
+    ),
+    ...finished.map((name) => `${name} has ended for good (stopExitCodes): 'balancer restart ${name}' starts it again.`),
+    ...restarts.map(
+      ({ name, restartsAtMs }) => `${name} is reloaded in ${duration(Math.max(0, (restartsAtMs ?? 0) - Date.now()))} (restartAt).`,
     ),
     ...held.map((name) => `${name} was taken out of service: 'balancer restart ${name}' brings it back.`),
   ].join('\n')

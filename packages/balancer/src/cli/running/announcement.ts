@@ -74,13 +74,17 @@ export function summary({ addresses, pools }: Pick<BalancerStatus, 'addresses' |
   return `ready: ${facts.filter((fact) => fact !== '').join(' · ')}`
 }
 
-function workersOf({ name, ready, desired }: PoolStatus): string {
+function workersOf({ name, ready, desired, job }: PoolStatus): string {
+  if (job !== null) return `${name} by schedule`
   return `${name} ${ready < desired ? `${ready} of ` : ''}${counted(desired, 'worker')}`
 }
 
 /** Workers that are still starting. A slot that is broken or out of service gets no worker. */
 function missing(pools: readonly PoolStatus[]): number {
-  return pools.reduce((sum, { ready, desired, held, broken }) => sum + Math.max(0, desired - held.length - broken.length - ready), 0)
+  return pools.reduce(
+    (sum, { ready, desired, held, broken, finished }) => sum + Math.max(0, desired - held.length - broken.length - finished.length - ready),
+    0,
+  )
 }
 
 function readyOf(pools: readonly PoolStatus[]): Record<string, number> {

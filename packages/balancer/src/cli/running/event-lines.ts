@@ -2,6 +2,7 @@
 
 import type { BalancerEvents, Seat } from '../../events.ts'
 import { APP_STOP_SIGNALS } from '../../settings.ts'
+import type { JobExit } from '../../status.ts'
 import { counted, draining, duration } from '../format.ts'
 
 /** `text` is for people, `fields` for machines. */
@@ -31,14 +32,25 @@ export const eventLines: Lines = {
     const { code, signal, restartInMs, expected } = exit
     return { level: expected ? 'info' : 'warn', fields: { ...fields(exit), code, signal, restartInMs }, text: describeExit(exit) }
   },
+  jobStarted: (worker) => info(fields(worker), `${nameOf(worker)} started by its schedule (pid ${worker.pid})`),
+  jobEnded: ({ exit, ...worker }) => ({
+    level: exit.isGood ? 'info' : 'warn',
+    fields: { ...fields(worker), ...exit },
+    text: `${nameOf(worker)} ${describeJobExit(exit)} (pid ${worker.pid})`,
+  }),
+  jobSkipped: ({ pool, atMs, reason }) =>
+    warn({ pool, atMs, reason }, `${pool} was not started at ${new Date(atMs).toISOString()}: ${reason}`),
   workerNotStarted: ({ message, restartInMs, ...worker }) =>
     warn(
       { ...worker, restartInMs },
       `${nameOf(worker)} could not be started: ${message}${restartInMs === undefined ? '' : `; next try in ${Math.round(restartInMs)} ms`}`,
     ),
   workerNoticed: ({ level, message, ...worker }) => ({ level, fields: fields(worker), text: `${nameOf(worker)}: ${message}` }),
-  workerRetiring: ({ reason, ...worker }) =>
-    info({ ...fields(worker), reason }, `${nameOf(worker)} will be replaced: ${reason} (pid ${worker.pid})`),
+  workerRetiring: ({ reason, isOneOff = false, ...worker }) =>
+    info(
+      { ...fields(worker), reason },
+      `${nameOf(worker)} ${isOneOff ? 'is told to stop' : 'will be replaced'}: ${reason} (pid ${worker.pid})`,
+    ),
   workerDraining: ({ connections, inFlight, leftMs, ...worker }) =>
     info(
       { ...fields(worker), connections, inFlight, leftMs },
@@ -114,17 +126,26 @@ function failure(given: object, text: string): EventLine {
   return { level: 'error', fields: given, text }
 }
 
+function describeJobExit({ startedMs, endedMs, code, signal }: JobExit): string {
+  if (code === null && signal === null) return 'was never started'
+  return `${signal === null ? `has ended with code ${code}` : `was ended by ${signal}`} after ${duration(endedMs - startedMs)}`
+}
+
 function describeExit(exit: BalancerEvents['workerExited'][0]): string {
-  const { pid, signal, expected, everReady, restartInMs } = exit
+  const { pid, signal, expected, everReady, isFinal, restartInMs } = exit
   const when = expected || everReady ? '' : ' before it was ready'
-  const next = restartInMs === undefined ? '' : `; restarts in ${Math.round(restartInMs)} ms`
+  const next = isFinal
+    ? '; it is not started again (stopExitCodes)'
+    : restartInMs === undefined
+      ? ''
+      : `; restarts in ${Math.round(restartInMs)} ms`
   // A kill by the balancer is expected, and its reason was logged before.
   const cause = signal === 'SIGKILL' && !expected ? ', which the balancer did not send: probably the kernel, because memory ran out' : ''
   return `${nameOf(exit)} ${describeExitCode(exit)}${when} (pid ${pid})${cause}${next}`
 }
 
 /** An expected exit by a stop signal counts as a clean stop. */
-function describeExitCode({ code, signal, expected }: BalancerEvents['workerExited'][0]): string {
-  if (expected && (code === 0 || APP_STOP_SIGNALS.some((name) => name === signal))) return 'has stopped'
+function describeExitCode({ code, signal, expected, isFinal }: BalancerEvents['workerExited'][0]): string {
+  if (expected && !isFinal && (code === 0 || APP_STOP_SIGNALS.some((name) => name === signal))) return 'has stopped'
   return signal === null ? `exited with code ${code}` : `was ended by ${signal}`
 }

@@ -120,7 +120,9 @@ class Watch {
 /** `web: 3 of 4 ready, 1 starting, 1 draining (2 connections, 1 request; at most 20 s more)`, for the pools that are changing, else for all. */
 function waitingFor({ pools }: BalancerStatus, pool: string | undefined): string {
   const concerned = pools.filter(({ name }) => pool === undefined || name === pool)
-  const changing = concerned.filter(({ ready, desired, workers }) => ready !== desired || workers.some(({ state }) => state !== 'ready'))
+  const changing = concerned.filter(
+    ({ job, ready, desired, workers }) => (job === null && ready !== desired) || workers.some(({ state }) => state !== 'ready'),
+  )
   return (changing.length === 0 ? concerned : changing).map(describePool).join('; ')
 }
 

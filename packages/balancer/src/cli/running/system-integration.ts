@@ -103,8 +103,9 @@ export class SystemIntegration {
   /** One line for `systemctl status`. */
   private status(): Assignment {
     const { addresses, accepting, pools } = this.options.status()
-    const workers = pools.map(({ name, ready, desired }) => `${name} ${ready} of ${desired} workers`).join(', ')
-    return `STATUS=${accepting ? `serving on ${addresses.join(' ')}` : 'starting'}; ${workers}`
+    const running = pools.filter(({ job }) => job === null)
+    const workers = running.map(({ name, ready, desired }) => `${name} ${ready} of ${desired} workers`).join(', ')
+    return `STATUS=${accepting ? ['serving', ...(addresses.length === 0 ? [] : ['on', ...addresses])].join(' ') : 'starting'}; ${workers}`
   }
 }
 

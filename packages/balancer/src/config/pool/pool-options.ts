@@ -28,6 +28,7 @@ import {
   withDefaults,
 } from '../schema.ts'
 import { type AutoscaleConfig, autoscale, autoscaleEntries, autoscaleFaults, autoscaleSettings, workerCount } from './autoscale-options.ts'
+import { type JobConfig, jobEntries, jobFaults, jobSettings } from './job-options.ts'
 import { type OutlierConfig, outlierEntries, outlierFaults, outlierSettings, outliers } from './outlier-options.ts'
 import {
   defaultHealthWhen,
@@ -37,6 +38,7 @@ import {
   healthWhen,
   type ProbeConfig,
   probeSettings,
+  READY_MESSAGE,
   readyEntries,
   readyWhen,
 } from './probe-options.ts'
@@ -76,7 +78,7 @@ export interface MemoryConfig {
 }
 
 /** A named set of workers that run one app. */
-export interface PoolConfig {
+export interface PoolConfig extends JobConfig {
   /** How many workers. `'max'`: one for each core that this process may use. Default `'max'`; with `autoscale` its `min`. */
   workers?: number | 'max' | undefined
   /** Entry file. Default: the app of the config. */
@@ -119,7 +121,10 @@ export interface PoolConfig {
   uid?: number | string | undefined
   /** Their group. Default: the group of that user. */
   gid?: number | string | undefined
-  /** A path or a probe: a new worker is ready when it answers. Left out: when its app listens. */
+  /**
+   * A path or a probe: a new worker is ready when it answers. `'message'`: when its app calls `process.send('ready')`. Left out: when its app
+   * listens, or has started if the pool does not listen.
+   */
   readyWhen?: string | ProbeConfig | undefined
   /** A path or a probe: a worker that no longer answers is replaced. Left out: no probes. */
   healthWhen?: string | HealthProbeConfig | undefined
@@ -210,6 +215,7 @@ export const poolEntries = {
   drainReturnMs: milliseconds(0),
   stopSignal: v.optional(v.picklist(APP_STOP_SIGNALS, "'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT' or 'SIGUSR2'")),
   stopTimeoutMs: milliseconds(0),
+  ...jobEntries,
 }
 
 /** A letter first: keys that look like numbers come first in an object, and the first pool is the default one. */
@@ -236,6 +242,7 @@ export function poolFaults({ pools, drainTimeoutMs = defaultLimits.drainTimeoutM
       ...userFaults(pool, at, users),
       ...outlierFaults(looseOf(pool.outliers), at),
       ...autoscaleFaults(pool, at),
+      ...jobFaults(pool, at),
       ...boundFaults(at('drainSpreadMs'), 'drainTimeoutMs', pool.drainSpreadMs, drainTimeoutMs),
       ...boundFaults(at('drainReturnMs'), 'drainTimeoutMs', pool.drainReturnMs, drainTimeoutMs),
     ]
@@ -271,7 +278,7 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     env: Object.fromEntries(env),
     slotVariable: pool.slotVariable === false ? undefined : (pool.slotVariable ?? DEFAULT_SLOT_VARIABLE),
     onOutage: pool.onOutage ?? 'retry',
-    workers: workerCount(pool.workers, autoscale, cpus),
+    workers: pool.schedule === undefined ? workerCount(pool.workers, autoscale, cpus) : 0,
     concurrency: pool.concurrency ?? Number.POSITIVE_INFINITY,
     queueLimit: queue.limit,
     rest: pool.rest ?? 'auto',
@@ -284,7 +291,8 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     maxAgeMs: pool.maxAgeMs ?? Number.POSITIVE_INFINITY,
     nice: pool.nice,
     ...workerUser(pool, users),
-    readyWhen: probeSettings(pool.readyWhen, defaultReadyWhen),
+    readyWhen: pool.readyWhen === READY_MESSAGE ? undefined : probeSettings(pool.readyWhen, defaultReadyWhen),
+    readyMessage: pool.readyWhen === READY_MESSAGE,
     healthWhen: probeSettings(pool.healthWhen, defaultHealthWhen),
     outliers: outlierSettings(pool.outliers),
     autoscale,
@@ -293,5 +301,6 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     drainReturnMs: pool.drainReturnMs ?? Math.min(DEFAULT_DRAIN_RETURN_MS, limits.drainTimeoutMs),
     stopSignal: pool.stopSignal,
     stopTimeoutMs: pool.stopTimeoutMs,
+    ...jobSettings(pool),
   }
 }

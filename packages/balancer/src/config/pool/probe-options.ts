@@ -71,13 +71,16 @@ const requestEntries = { path: requestPath, status, headers: v.optional(headerFi
 export const readyEntries = { ...requestEntries, ...schemasOf(readyOptions) }
 export const healthEntries = { ...requestEntries, ...schemasOf(healthOptions) }
 
-export const readyWhen = probe(readyEntries)
+/** In place of a probe: the app says itself that it is ready. */
+export const READY_MESSAGE = 'message'
+
+export const readyWhen = probe(readyEntries, [READY_MESSAGE])
 export const healthWhen = probe(healthEntries)
 
 /** A path alone stands for a probe. */
-function probe(entries: v.ObjectEntries) {
+function probe(entries: v.ObjectEntries, words: readonly string[] = []) {
   const full = shape(entries, 'a path or an object')
-  return v.optional(v.lazy((input) => (typeof input === 'string' ? requestPath : full)))
+  return v.optional(v.lazy((input) => (typeof input !== 'string' ? full : words.includes(input) ? v.string() : requestPath)))
 }
 
 /** Whether a check of Node's own does not throw. */

@@ -81,7 +81,7 @@ export class PoolWatch {
       residentBytes: residentBytes(process?.pid ?? 0) ?? load.memoryBytes,
       begun: load.begun,
       ageMs: nowMs - startedMs,
-      jitter: this.jitterOf(worker),
+      jitter: worker.isOneOff ? 1 : this.jitterOf(worker),
       limits: this.aboveSoftLimit.has(worker)
         ? { ...settings, memory: { ...settings.memory, softBytes: Number.POSITIVE_INFINITY } }
         : settings,

@@ -62,7 +62,7 @@ export class WorkerWatch {
     for (const worker of this.watched.keys()) this.forget(worker)
   }
 
-  /** The worker's app listens. */
+  /** The worker's app listens, or does what else its pool waits for. */
   onListening(worker: PoolWorker): void {
     const { readyWhen, healthWhen } = worker.settings
     const watched = this.watchedOf(worker)
@@ -85,6 +85,10 @@ export class WorkerWatch {
   /** Why a starting worker was not up in time, and what to do about it. */
   whyLate(worker: PoolWorker, afterMs: number): string {
     const within = `within ${afterMs} ms (startTimeoutMs)`
+    const { listens, readyMessage } = worker.settings
+    if (!listens && !readyMessage) return `its event loop did not turn ${within}: check what the app does at its start`
+    if (readyMessage && !worker.saidReady)
+      return `the app did not send its message ${within}: check that it calls process.send('ready'), or raise startTimeoutMs`
     if (worker.address === undefined)
       return `the app did not listen ${within}: check that it calls listen(), or raise startTimeoutMs if it needs longer to start`
     const failure = this.watched.get(worker)?.prober?.lastFailure ?? 'no answer yet'
@@ -123,7 +127,7 @@ export class WorkerWatch {
       const watched = this.watchedOf(worker)
       recordTurns(worker, watched, now)
       // A worker with a debugger attached may be paused at a breakpoint.
-      if (slept || worker.address === undefined || isInspected(worker.settings)) watched.turnedMs = now
+      if (slept || !worker.hasBegun || isInspected(worker.settings)) watched.turnedMs = now
       if (isServing(worker) && now - watched.turnedMs >= this.options.limits().hangTimeoutMs) this.onHang(worker, watched, now)
     }
     this.options.onPolled()

@@ -125,6 +125,11 @@ function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
   }
   link.started(child, () => kill('it does not read the messages of the primary'))
   guardIpc(child, settings, kill)
+  if (settings.readyMessage) {
+    child.on('message', (message: unknown) => {
+      if (message === 'ready') options.onMessage({ switchyard: 'ready' })
+    })
+  }
   if (settings.nice !== undefined && child.pid !== undefined) setNice(child.pid, settings.nice, options.onLine)
   const { control } = link
   // If no descriptors are left, there are no pipes and no process, and the error comes as an event.

@@ -91,18 +91,19 @@ export class WorkerStarts {
 /** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
   const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions } = shared
-  const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs } = settings
+  const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, sessions },
+    ...{ listens, shutdownMessage, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
   }
 }
 
 /** Where the worker loads policies from that are the user's own code. Undefined if there are none. */
-function ownPoliciesOf({ shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
+function ownPoliciesOf({ settings, shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
   const { configFile: file, routes, configVariables: variables } = shared
-  if (file === undefined || !routes.some(({ policy }) => policy === 'own')) return undefined
+  if (file === undefined || !settings.listens || !routes.some(({ policy }) => policy === 'own')) return undefined
   return { module: files.own('config/own-policies'), file, variables }
 }

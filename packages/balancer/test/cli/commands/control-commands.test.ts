@@ -189,6 +189,7 @@ test('progress goes to stderr, and after a failed reload what the new workers pr
       signal: null,
       expected: false,
       everReady: false,
+      isFinal: false,
       restartInMs: undefined,
     })
     setTimeout(() => balancer.events.emit('workerOutput', { ...workerSlot, stream: 'stderr', line: 'SyntaxError: Unexpected token' }), 20)

@@ -1,0 +1,30 @@
+// Passes what workers report of themselves to the parts of the primary that keep it: load, learned visitors, the parser's limit, and sessions.
+
+import type { Pool } from './dispatch/pool.ts'
+import type { SessionHandover } from './sessions/session-handover.ts'
+import type { WorkerMessages } from './supervisor/worker-messages.ts'
+import type { VisitorTable } from './visitors/visitor-table.ts'
+
+export interface WorkerReportsOptions {
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly visitors: VisitorTable
+  readonly handover: SessionHandover
+  /** The parser of a worker's server takes this many bytes of header fields; 0: it has no limit. */
+  readonly onHeaderLimit: (bytes: number) => void
+}
+
+export function followReports(messages: WorkerMessages, { pools, visitors, handover, onHeaderLimit }: WorkerReportsOptions): void {
+  messages.subscribe('report', ({ pool, load: row }, { load }) => {
+    row.report(load)
+    pools.get(pool)?.keptConnections.decide()
+  })
+  messages.subscribe('session-report', (worker, { report }) => {
+    worker.sessions = report
+  })
+  messages.subscribe('learned', ({ pool, slot }, { keys }) => visitors.learn(pool, slot, keys))
+  messages.subscribe('header-limit', (_worker, { bytes }) => onHeaderLimit(bytes))
+  // A worker that is gone reads no replies.
+  messages.subscribe('sessions', (worker, batch) => {
+    if (worker.state !== 'gone') handover.onMessage(worker, batch)
+  })
+}
