@@ -110,9 +110,7 @@ export class Supervisor {
       retire: (worker, reason) => this.retire(worker, reason),
       onPolled: () => this.pollPools(),
     })
-    followBegins(messages, (worker) => {
-      if (!this.stopping) this.watch.onListening(worker)
-    })
+    followBegins(messages, (worker) => !this.stopping && this.watch.onListening(worker))
     this.lifecycle = new WorkerLifecycle({
       events,
       messages,
