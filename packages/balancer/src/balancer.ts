@@ -105,6 +105,7 @@ export class Balancer implements Operations {
       visitors: this.visitors,
       onPolicyFailed: (route, error) => events.emit('policyFailed', { route, error }),
       poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
+      listenerAddress: (listener) => this.listeners.get(listener),
       owners: transport.owners,
     })
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
@@ -137,7 +138,10 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher, moves: this.moves }),
-      startData: (worker) => ({ privateSocket: this.folder.socketFor(worker.id, worker.settings) }),
+      startData: (worker) => ({
+        privateSocket: this.folder.socketFor(worker.id, worker.settings),
+        listeners: this.listeners.configured.map(({ number, host, port, path }) => ({ number, host, port, path })),
+      }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })

@@ -2,6 +2,7 @@
 
 export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
 export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
+export { type ListenerAddress, listenerText, readListener } from './head/listener-address.ts'
 export { beginsSession, type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
 export { idleLoad, type Load } from './load.ts'

@@ -1,5 +1,6 @@
 // The route table maps a head to a pool and a policy. The first route that matches wins.
 
+import { type ListenerTest, listenerTest, listenerText } from './head/listener-address.ts'
 import type { RequestHead } from './head/request-head.ts'
 import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
@@ -14,6 +15,8 @@ export interface RouteMatch {
   readonly host?: string
   /** Fields that must be present (`true`) or have exactly this value. */
   readonly header?: Readonly<Record<string, string | true>>
+  /** The listener over which the connection came: a port, `host:port` or the path of a unix socket. */
+  readonly listener?: number | string
 }
 
 /** A route as plain data. */
@@ -56,18 +59,22 @@ interface CompiledRoute<P> {
   readonly host: string | undefined
   readonly domain: string | undefined
   readonly header: readonly (readonly [string, string | true])[]
+  readonly listener: ListenerTest | undefined
 }
 
 export class RouteTable<P = Policy> {
   readonly routes: readonly Route<P>[]
   readonly fallback: Route<P>
+  /** Must a head know its listener? */
+  readonly usesListeners: boolean
   private readonly compiled: readonly CompiledRoute<P>[]
   /** The routes that can match a path with this first segment, in order. */
   private readonly byFirst: ReadonlyMap<string, readonly CompiledRoute<P>[]>
   /** The routes that can match a path with any other first segment, or a head without a path. */
   private readonly anyFirst: readonly CompiledRoute<P>[]
-  /** For heads that can't be trusted. */
-  private readonly catchAll: Route<P>
+  /** For heads that can't be trusted: the routes that depend on nothing in the head. */
+  private readonly headless: readonly CompiledRoute<P>[]
+  /** Can two heads from one listener belong to different pools? */
   private readonly hasPools: boolean
 
   /** `fallback` is used when no route matches; its own conditions are ignored. Throws TypeError for a faulty path pattern. */
@@ -79,16 +86,17 @@ export class RouteTable<P = Policy> {
     const mayStart = (segment?: string) => this.compiled.filter(({ first }) => first === undefined || first === segment)
     this.byFirst = new Map([...firsts].map((first) => [first, mayStart(first)]))
     this.anyFirst = mayStart()
-    this.hasPools = routes.some(({ pool }) => pool !== fallback.pool)
-    this.catchAll = this.compiled.find(matchesEverything)?.route ?? fallback
+    this.usesListeners = this.compiled.some(({ listener }) => listener !== undefined)
+    this.headless = this.compiled.filter(isHeadless)
+    this.hasPools = this.headless.length < routes.length && routes.some(({ pool }) => pool !== fallback.pool)
   }
 
   /**
-   * Finds the route of a head. A head that can't be trusted (ambiguous, or routed by address alone) gets the first route that matches
-   * everything, or else the fallback.
+   * Finds the route of a head. A head that can't be trusted (ambiguous, or routed by address alone) gets the first route whose only condition is its
+   * listener, or that has none, or else the fallback.
    */
   find(head: RequestHead): Route<P> {
-    if (isUntrusted(head)) return this.catchAll
+    if (isUntrusted(head)) return this.headless.find((compiled) => isFrom(compiled, head))?.route ?? this.fallback
     const { paths } = head
     if (typeof paths === 'object') return this.matchReadings(head, paths).route
     return this.match(head, paths)?.route ?? this.fallback
@@ -121,7 +129,7 @@ export class RouteTable<P = Policy> {
         path = reading
       }
       // A catch-all route does not conflict with a more specific one.
-      if (matchesEverything(compiled)) continue
+      if (isHeadless(compiled)) continue
       if (pool !== undefined && pool !== compiled.route.pool) hasConflict = true
       pool = compiled.route.pool
     }
@@ -144,7 +152,7 @@ export class RouteTable<P = Policy> {
     const path = typeof paths === 'object' ? this.matchReadings(head, paths).path : paths
     for (const compiled of this.compiled) {
       const { route } = compiled
-      const miss = untrusted ? (matchesEverything(compiled) ? undefined : 'the head cannot be trusted') : missOf(compiled, head, path)
+      const miss = untrusted && !isHeadless(compiled) ? 'the head cannot be trusted' : missOf(compiled, head, path)
       tried.push({ route, why: miss ?? 'matches' })
       if (miss === undefined) return { route, tried }
     }
@@ -157,11 +165,12 @@ export class RouteTable<P = Policy> {
 export function routeName(match: RouteMatch): string {
   const methods = match.method === undefined ? '' : `${[match.method].flat().join('|').toUpperCase()} `
   const header = Object.entries(match.header ?? {}).map(([name, value]) => ` [${name}${value === true ? '' : `: ${value}`}]`)
-  return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}`
+  const listener = match.listener === undefined ? '' : ` on ${match.listener}`
+  return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}${listener}`
 }
 
 function compile<P>(route: Route<P>, index: number): CompiledRoute<P> {
-  const { path, method, host, header } = route.match
+  const { path, method, host, header, listener } = route.match
   const pattern = path === undefined || matchesEveryPath(path) ? undefined : compilePattern(path)
   const name = host?.toLowerCase()
   const isDomain = name?.startsWith('*.') === true
@@ -174,6 +183,7 @@ function compile<P>(route: Route<P>, index: number): CompiledRoute<P> {
     host: isDomain || name === '*' ? undefined : name,
     domain: isDomain ? name?.slice(1) : undefined,
     header: Object.entries(header ?? {}),
+    listener: listener === undefined ? undefined : listenerTest(listener),
   }
 }
 
@@ -181,13 +191,20 @@ function isUntrusted(head: RequestHead): boolean {
   return head.ambiguous || head.outcome !== 'complete'
 }
 
-function matchesEverything(compiled: CompiledRoute<unknown>): boolean {
+/** Does the route depend on nothing in the head? */
+function isHeadless(compiled: CompiledRoute<unknown>): boolean {
   const { path, methods, host, domain, header } = compiled
   return path === undefined && methods === undefined && host === undefined && domain === undefined && header.length === 0
 }
 
+/** Did the connection come over the listener that the route names? */
+function isFrom(compiled: CompiledRoute<unknown>, head: RequestHead): boolean {
+  return compiled.listener === undefined || compiled.listener(head.listener)
+}
+
 function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): boolean {
   return (
+    isFrom(compiled, head) &&
     (compiled.path === undefined || (path !== undefined && compiled.path(path))) &&
     (compiled.methods === undefined || compiled.methods.includes(head.method ?? '')) &&
     (compiled.host === undefined || head.host === compiled.host) &&
@@ -199,6 +216,7 @@ function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: stri
 /** The first condition that this head does not meet, for people; `undefined` if it meets all. */
 function missOf(compiled: CompiledRoute<unknown>, head: RequestHead, path: string | undefined): string | undefined {
   const { match } = compiled.route
+  if (!isFrom(compiled, head)) return `listener ${listenerText(head.listener)} is not ${match.listener}`
   if (compiled.path !== undefined && (path === undefined || !compiled.path(path))) return `path ${path ?? 'unknown'} is not ${match.path}`
   if (compiled.methods !== undefined && !compiled.methods.includes(head.method ?? '')) {
     return `method ${head.method} is not ${compiled.methods.join(' or ')}`

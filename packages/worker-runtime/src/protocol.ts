@@ -56,6 +56,8 @@ export interface WorkerStart {
   readonly listenPipe: number
   /** The unix socket, in a folder of mode 0700, on which the app's first server really listens. Further servers have sockets beside it. */
   readonly privateSocket: string
+  /** The listeners that the config names. Left out: none. */
+  readonly listeners?: readonly (ServerAddress & { readonly number: number })[] | undefined
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
   /** In order. The last is the fallback. */
   readonly routes: readonly WorkerRoute[]

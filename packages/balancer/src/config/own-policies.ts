@@ -13,6 +13,6 @@ import { routeSettings } from './route-options.ts'
 export async function loadPolicies(file: string, variables: Readonly<Record<string, string>>): Promise<Policy[]> {
   const missing = Object.fromEntries(Object.entries(variables).filter(([name]) => process.env[name] === undefined))
   const loaded = await withVariables(missing, process.env, () => loadConfig({ file, folder: dirname(file) }))
-  const { routes, defaultPolicy } = routeSettings(loaded?.config as BalancerConfig)
+  const { routes, defaultPolicy } = routeSettings(loaded?.config as BalancerConfig, dirname(file))
   return [...routes.map(({ policy }) => policy), defaultPolicy]
 }

@@ -4,6 +4,7 @@ import { type Policy, patternFault, type RouteMatch, routeName } from '@switchya
 import * as v from 'valibot'
 import type { RouteSettings } from '../settings.ts'
 import { didYouMean, type Fault, formatPath, type Loose, listOf, looseOf, show } from './faults.ts'
+import { formatAddress, parseListen } from './listen-options.ts'
 import { type PolicyConfig, policy, policyOf } from './policy-options.ts'
 import { listensOf } from './pool/job-options.ts'
 import { DEFAULT_POOL_NAME, type PoolConfig, poolsOf } from './pool/pool-options.ts'
@@ -40,6 +41,12 @@ export const routeEntries = {
   header: v.optional(
     v.record(v.string(), v.union([v.string(), v.literal(true)], 'a string, or true for any value'), 'an object of header names and values'),
   ),
+  listener: v.optional(
+    expected(
+      v.union([v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)), v.pipe(v.string(), v.minLength(1))]),
+      "a port from 1 to 65535, 'host:port' or the path of a socket",
+    ),
+  ),
   pool: v.optional(text),
   policy,
   name: v.optional(text),
@@ -60,15 +67,36 @@ export function routeFaults({ pools, routes }: Loose): Fault[] {
 }
 
 /** The routes of a checked config, and the policy for requests that match none. */
-export function routeSettings(config: RoutingConfig): { routes: RouteSettings[]; defaultPolicy: Policy } {
+export function routeSettings(config: RoutingConfig, folder: string): { routes: RouteSettings[]; defaultPolicy: Policy } {
   const pools = Object.entries(poolsOf(config.pools))
   const [firstPool] = (pools.find(([, pool]) => listensOf({ ...pool })) ?? pools[0]) as [string, PoolConfig]
   const policies = new Policies(config.policy, config.trustedProxies ?? [])
   const routes = (config.routes ?? []).map(({ pool = firstPool, policy, name, ...rest }) => {
-    const match = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch
+    const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch
+    const match = given.listener === undefined ? given : { ...given, listener: listenerIn(given.listener, folder) }
     return { name: name ?? routeName(match), match, pool, policy: policies.of(policy, pool) }
   })
   return { routes, defaultPolicy: policies.of(undefined, firstPool) }
+}
+
+/** Faults of the listeners that routes name. */
+export function routeListenerFaults({ routes }: Loose, folder: string): Fault[] {
+  return listOf(routes).flatMap((route, index) => {
+    const { listener } = looseOf(route)
+    const parsed = typeof listener === 'string' && listener !== '' ? parseListen(listener, folder) : undefined
+    if (parsed === undefined || ('value' in parsed && parsed.value.port !== 0)) return []
+    return [
+      { path: formatPath(['routes', index, 'listener']), message: 'fault' in parsed ? parsed.fault : 'expected a port from 1, got 0' },
+    ]
+  })
+}
+
+/** A port, `host:port` or an absolute path. */
+function listenerIn(listener: number | string, folder: string): number | string {
+  const parsed = parseListen(listener, folder)
+  if ('fault' in parsed) return listener
+  const { host, port, path } = parsed.value
+  return path === undefined && host === undefined && port !== undefined ? port : formatAddress(parsed.value)
 }
 
 /** Routes of one pool that name no policy share one, so that round robin runs over all of their requests. */

@@ -2,7 +2,7 @@
 // worker when no config names it any more.
 
 import { listenerOf, type Owners } from '@switchyard/handoff'
-import type { RequestHead, VisitorSlots } from '@switchyard/routing'
+import type { ListenerAddress, VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination, type PlacedRequest } from './bound-routes.ts'
@@ -17,6 +17,8 @@ export interface ActiveConfigOptions {
   readonly onPolicyFailed: (route: string, error: unknown) => void
   /** Which of the pools serves a listener by default. `first`: the first of the config. */
   readonly poolFor: (listener: number, first: string, pools: readonly PoolSettings[]) => string
+  /** The address of a listener; undefined: it is closed. */
+  readonly listenerAddress: (listener: number) => ListenerAddress | undefined
   /** Of the descriptors that wait, where they are checked. */
   readonly owners: Owners | undefined
 }
@@ -45,16 +47,16 @@ export class ActiveConfig implements ActiveRoutes {
     return this.inForce
   }
 
-  refuses(head: RequestHead): boolean {
-    return this.inForce.routes.refuses(head)
+  refuses(request: PlacedRequest): boolean {
+    return this.inForce.routes.refuses(this.headOf(request))
   }
 
   /** What no route matches goes to the first pool, or, if only the app of another pool listens where it came, to that pool. */
-  destination({ head, tag }: PlacedRequest): Destination {
+  destination(request: PlacedRequest): Destination {
     const { routes, defaults, settings } = this.inForce
-    const route = routes.find(head)
+    const route = routes.find(this.headOf(request))
     if (route !== routes.fallback || defaults.size === 1) return route.policy
-    return defaults.get(this.options.poolFor(listenerOf(tag), route.pool, settings.pools)) ?? route.policy
+    return defaults.get(this.options.poolFor(listenerOf(request.tag), route.pool, settings.pools)) ?? route.policy
   }
 
   poolOf(worker: PoolWorker): Pool {
@@ -96,6 +98,12 @@ export class ActiveConfig implements ActiveRoutes {
     this.pastPools.claimed += past.claimed
     this.pastPools.takenBack += past.takenBack
     return this.pools.delete(name)
+  }
+
+  /** The head, which knows its listener if a route asks for that. */
+  private headOf({ head, tag }: PlacedRequest): PlacedRequest['head'] {
+    if (this.inForce.routes.usesListeners) head.listener = this.options.listenerAddress(listenerOf(tag))
+    return head
   }
 
   private names(pool: string): boolean {

@@ -1,7 +1,7 @@
 // One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
 import type { Arrival } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type RequestHead, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type SharedStart, sharedStart } from '../supervisor/workers/shared-start.ts'
@@ -20,7 +20,7 @@ export type PlacedRequest = Pick<Arrival, 'head' | 'tag'>
 /** The routes in force, as the dispatcher asks them. */
 export interface ActiveRoutes {
   /** Could the app read this head in a way that leads to another route? */
-  refuses(head: RequestHead): boolean
+  refuses(request: PlacedRequest): boolean
   /** Pool and policy for a connection. */
   destination(request: PlacedRequest): Destination
   poolOf(worker: PoolWorker): Pool

@@ -35,7 +35,7 @@ export class Dispatcher implements AcceptorListener {
   /** A connection arrives with its head. Connections that already wait for its pool go first. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
     const { acceptor, routes, queues } = this.options
-    if (origin === 'client' && routes.refuses(arrival.head)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
+    if (origin === 'client' && routes.refuses(arrival)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
     const destination = routes.destination(arrival)
     if (destination.pool.queue.waitingForLoop > 0) queues.runForLoop(destination.pool)
     const wait = this.place(arrival, origin, destination, 0)

@@ -14,6 +14,17 @@ const table: FaultCase[] = [
     { pools: { web: {}, heavy: {} }, routes: [{}, {}, { pool: 'heavi' }] },
     ["routes[2].pool: there is no pool 'heavi' (did you mean 'heavy'?)"],
   ],
+  [
+    'a listener that is no address',
+    { routes: [{ listener: 'x:y' }] },
+    ["routes[0].listener: expected a port, 'host:port', '[::1]:port' or the path of a socket, got 'x:y'"],
+  ],
+  ['a listener on port 0', { routes: [{}, { listener: '127.0.0.1:0' }] }, ['routes[1].listener: expected a port from 1, got 0']],
+  [
+    'a listener that is no port',
+    { routes: [{ listener: 70000 }] },
+    ["routes[0].listener: expected a port from 1 to 65535, 'host:port' or the path of a socket, got 70000"],
+  ],
   ['an unknown pool with no similar name', { routes: [{ pool: 'somewhere' }] }, ["routes[0].pool: there is no pool 'somewhere'"]],
   ['an unknown option', { pool: {} }, ["pool: unknown option (did you mean 'pools'?)"]],
   ['every unknown option', { abcdefg: 1, hijklmn: 2 }, ['abcdefg: unknown option', 'hijklmn: unknown option']],

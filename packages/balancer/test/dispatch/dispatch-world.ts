@@ -51,7 +51,7 @@ export class DispatchWorld {
     this.table = this.tableOf(routes)
     const poolOf = (worker: PoolWorker) => this.pool(worker.pool)
     const activeRoutes: ActiveRoutes = {
-      refuses: (head) => this.table.refuses(head),
+      refuses: ({ head }) => this.table.refuses(head),
       destination: ({ head }) => this.table.find(head).policy,
       poolOf,
     }

@@ -3,6 +3,7 @@
 
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
 import { cookieIn, hostIn, isAbsoluteForm, isPlainHost, namesHost, originForm, parameterIn, pathEnd, trimSpace } from './head-text.ts'
+import type { ListenerAddress } from './listener-address.ts'
 import { readPath } from './path-readings.ts'
 
 export type { HeadOutcome, HeadProtocol } from './head-scan.ts'
@@ -38,6 +39,9 @@ export class RequestHead {
   private pathsText: string | readonly string[] | undefined
   private address: string | undefined
   private addressSource: AddressSource | undefined
+  private listenerAddress: ListenerAddress | undefined
+  private listenerSource: unknown
+  private readListener: ((source: never) => ListenerAddress | undefined) | undefined
 
   private constructor(scan: Readonly<HeadScan>, bytes: Buffer | undefined, parts: HeadParts | undefined) {
     this.readable = scan.outcome === 'complete' && !scan.ambiguous
@@ -51,6 +55,9 @@ export class RequestHead {
     this.pathsText = undefined
     this.address = undefined
     this.addressSource = undefined
+    this.listenerAddress = undefined
+    this.listenerSource = undefined
+    this.readListener = undefined
   }
 
   /**
@@ -210,6 +217,26 @@ export class RequestHead {
   /** Sets where the address comes from. The source is read once, on the first use of `remoteAddress`. */
   setAddressSource(source: AddressSource): void {
     this.addressSource = source
+  }
+
+  /** The listener over which the connection came; `undefined` when unknown. It is set only where a route asks for it. */
+  get listener(): ListenerAddress | undefined {
+    if (this.readListener !== undefined) {
+      this.listenerAddress = this.readListener(this.listenerSource as never)
+      this.readListener = undefined
+    }
+    return this.listenerAddress
+  }
+
+  set listener(address: ListenerAddress | undefined) {
+    this.listenerAddress = address
+    this.readListener = undefined
+  }
+
+  /** Sets where the listener comes from. `read` is called once, on the first use of `listener`. */
+  setListenerSource<S>(source: S, read: (source: S) => ListenerAddress | undefined): void {
+    this.listenerSource = source
+    this.readListener = read
   }
 
   private get origin(): string | undefined {

@@ -9,13 +9,15 @@ import type { ServerAddress, ServerKind } from '../listen-protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { OpenServer, Servers } from './balanced-servers.ts'
 import { ListenClient } from './listen-client.ts'
+import { recordListener } from './listener-addresses.ts'
 
 /** How long the worker waits for a server on a configured address before it announces one that stands in. */
 const STAND_IN_MS = 250
 
 /** From now on every server of this process joins the pool when it listens. `onJoin` is called before the server gets connections. */
 export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
-  const { privateSocket, listenPipe } = runtime.start
+  const { privateSocket, listenPipe, listeners = [] } = runtime.start
+  for (const { number, ...address } of listeners) recordListener(number, address)
   const pipe = new ListenClient(listenPipe)
   let lastId = 0
   let isAnnounced = false
@@ -28,6 +30,7 @@ export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (serve
     if (answer === undefined) return { errno: errnoOf('EPIPE') }
     if ('errno' in answer || 'shared' in answer) return 'shared' in answer ? 'shared' : answer
     const { moved, ...place } = answer
+    for (const { listener, address } of moved === undefined ? [place] : [place, moved]) recordListener(listener, address)
     const index = firstFree(indices)
     const privatePath = index === 0 ? privateSocket : `${privateSocket}.${index}`
     indices.add(index)

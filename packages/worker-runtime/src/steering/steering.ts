@@ -20,6 +20,7 @@ import {
 import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Forwarder } from '../forward/forwarder.ts'
 import type { Runtime } from '../runtime.ts'
+import { listenerOn } from '../server/listener-addresses.ts'
 import type { BoundConnections } from './bound-connections.ts'
 import type { PlacementClient } from './placement-client.ts'
 import { ProxyWatch } from './proxy-watch.ts'
@@ -178,5 +179,6 @@ function stays(policy: Policy, self: Candidate, head: RequestHead, prefersToStay
 export function headOf(request: IncomingMessage): RequestHead {
   const head = RequestHead.of({ method: request.method as string, target: request.url as string, headers: request.headers })
   head.setAddressSource(request.socket)
+  head.setListenerSource(request.socket, listenerOn)
   return head
 }

@@ -1,7 +1,17 @@
 // `balancer explain`: runs a request through the route table and the policy as the primary would, and prints every step. It needs no running
 // balancer and assumes that every worker is idle.
 
-import { bindPolicy, type Candidate, idleLoad, type Policy, RequestHead, type Route, TicketSeal } from '@switchyard/routing'
+import {
+  bindPolicy,
+  type Candidate,
+  idleLoad,
+  type ListenerAddress,
+  type Policy,
+  RequestHead,
+  type Route,
+  TicketSeal,
+} from '@switchyard/routing'
+import { parseListen } from '../../config/listen-options.ts'
 import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
@@ -15,6 +25,8 @@ export interface ExplainOptions {
   target: string
   header?: readonly (readonly [name: string, value: string])[] | undefined
   from: string
+  /** The listener over which the connection comes. Default: the first of the config. */
+  listener?: string | undefined
   config?: string | undefined
   environment?: string | undefined
 }
@@ -23,6 +35,7 @@ export interface ExplainOptions {
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
   const { settings, knowsSecret } = await readSettings(options, io)
   const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
+  head.listener = options.listener === undefined ? settings.listen?.[0] : listenerNamed(options.listener, io.cwd)
   const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
   io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
   return 0
@@ -36,6 +49,11 @@ function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes:
   const head = RequestHead.read(bytes, bytes.length, maxBytes)
   head.remoteAddress = from
   return head
+}
+
+function listenerNamed(text: string, cwd: string): ListenerAddress | undefined {
+  const parsed = parseListen(text, cwd)
+  return 'fault' in parsed ? undefined : parsed.value
 }
 
 function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
