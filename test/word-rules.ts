@@ -34,7 +34,8 @@ const ALLOWED_PHRASES: readonly { phrase: RegExp; where: RegExp; why: string }[]
   { phrase: /\bmanager\b/g, where: /\/system\/|\/system-integration\.ts$/, why: 'a service manager, as a variable' },
   { phrase: /\binstanceof\b|\bfor instance\b/gi, where: /./, why: 'JavaScript, and plain English' },
   { phrase: /\bNODE_APP_INSTANCE\b/g, where: /./, why: 'the variable that PM2 sets' },
-  { phrase: /\binstances\b|\bINSTANCES_KEY\b/g, where: /\/cli\/|\/pm2-file\.ts$/, why: 'the option `--instances`, and the same of PM2' },
+  { phrase: /\binstances\b/g, where: /\/cli\/|\bpm2\b|from-pm2/, why: 'the option `--instances`, and the same of PM2' },
+  { phrase: /\binstance_?[vV]ar\b/g, where: /\bpm2\b/, why: 'an option of PM2' },
   {
     phrase: /\bin common\b|\bCommonJS\b|\bcommonLength\b/gi,
     where: /./,

@@ -1,11 +1,12 @@
 // Makes settings from a command line: reads the config, applies the options to it, and checks the result.
 
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { BalancerConfig } from '../config/config.ts'
 import { type LoadedConfig, loadConfig, withVariables } from '../config/load-config.ts'
-import { pm2AdviceIn } from '../config/pm2-file.ts'
+import type { Finding } from '../config/pm2/finding.ts'
+import { findPm2File, isPm2File } from '../config/pm2-file.ts'
 import { loadCronFor } from '../config/pool/job-options.ts'
 import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
 import { resolveSettings } from '../config/resolve.ts'
@@ -25,6 +26,10 @@ export interface Overrides {
   admin?: string | false | undefined
   control?: string | false | undefined
   environment?: string | undefined
+  /** For a file for PM2: its `env_NAME` applies. */
+  env?: string | undefined
+  /** For a file for PM2: names of apps, separated by commas. */
+  only?: string | undefined
 }
 
 export interface ReadSettings {
@@ -36,25 +41,56 @@ export interface ReadSettings {
 }
 
 /** Reads the files at every call. `command` takes an app, and is part of the advice. Throws ERR_CONFIG or ERR_APP_NOT_FOUND. */
-export async function readSettings(
-  overrides: Overrides,
-  io: Pick<CliIo, 'cwd' | 'env'>,
-  command = 'balancer start',
-): Promise<ReadSettings> {
+export async function readSettings(given: Overrides, io: Pick<CliIo, 'cwd' | 'env'>, command = 'balancer start'): Promise<ReadSettings> {
   const { cwd, env } = io
+  const overrides = withConfig(given, cwd)
   const variables = overrides.environment === undefined ? {} : readEnvFile(resolve(cwd, overrides.environment), env)
   return withVariables(variables, env, async () => {
-    const loaded = await loadConfig({ file: overrides.config, folder: cwd })
+    const pm2 = { env: overrides.env, only: overrides.only?.split(',').map((name) => name.trim()) }
+    const loaded = await loadConfig({ file: overrides.config, folder: cwd, pm2 })
     if (loaded === undefined && overrides.app === undefined) throw nothingToRun(cwd, command)
+    if (loaded?.pm2 === undefined && (overrides.env ?? overrides.only) !== undefined)
+      throw new BalancerError(
+        'ERR_CONFIG',
+        "--env and --only choose from a file for PM2, and there is none. '--environment FILE' adds variables",
+        {
+          source: 'config',
+        },
+      )
     const config = withOverrides(loaded, overrides, cwd)
     await loadCronFor(config)
-    const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env })
+    const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env, origins: loaded?.pm2?.origins })
     const { secret, sessions = {} } = config as BalancerConfig
     const knowsSecret = secretsOf(secret, env).secrets.length > 0
     const { warning } = sessionUrlOf(sessions, env)
-    const warnings = [...(warning === undefined ? [] : [warning]), ...warningsOf(settings, knowsSecret)]
+    const ofPm2 = loaded?.pm2 === undefined ? [] : pm2Warnings(loaded.pm2.findings, basename(loaded.file))
+    const warnings = [...ofPm2, ...(warning === undefined ? [] : [warning]), ...warningsOf(settings, knowsSecret)]
     return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
   })
+}
+
+/** A file for PM2 in place of the app is the config: `balancer start ecosystem.config.js`. */
+export function withConfig<O extends Overrides>(overrides: O, cwd: string): O {
+  const { app, config } = overrides
+  if (app === undefined || config !== undefined || !isPm2File(resolve(cwd, app))) return overrides
+  return { ...overrides, app: undefined, config: app }
+}
+
+/** One line for all options of a file for PM2 that nothing stands for. */
+function pm2Warnings(findings: readonly Finding[], file: string): string[] {
+  const missing = findings.filter(({ state }) => state === 'missing')
+  const [apps, options] = [missing.filter(isLeftOut), missing.filter((finding) => !isLeftOut(finding))]
+  const names = [...new Set(options.map(({ option }) => option))].join(', ')
+  return [
+    ...apps.map(({ app, note }) => `${file}: ${app}: ${note}`),
+    ...(names === ''
+      ? []
+      : [`${file}: nothing here does what these options do: ${names}. 'balancer import ${file}' prints what to do instead`]),
+  ]
+}
+
+function isLeftOut({ note }: Finding): boolean {
+  return note?.includes('The app is left out') === true
 }
 
 /**
@@ -87,7 +123,12 @@ function withEnvironment(settings: Settings, variables: Record<string, string>):
 }
 
 function nothingToRun(folder: string, command: string): BalancerError {
-  const advice = pm2AdviceIn(folder) ?? `Name the app, '${command} server.js', or write a balancer.config.ts`
+  const pm2 = findPm2File(folder)
+  const name = pm2 === undefined ? '' : basename(pm2)
+  const advice =
+    pm2 === undefined
+      ? `Name the app, '${command} server.js', or write a balancer.config.ts`
+      : `${name} is a file for PM2: '${command} ${name}' runs its apps, and 'balancer import ${name} --write' makes a config of it`
   return new BalancerError('ERR_CONFIG', `There is no app and no config here. ${advice}`, { source: 'config' })
 }
 

@@ -1,4 +1,4 @@
-// Finds and reads the config file: a named one, or balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder. It reads no other file: no rc file, no .env,
+// Finds and reads the config file: a named one, which may be a file for PM2, or balancer.config.{ts,mts,js,mjs,cjs,json} in the current folder. It reads no other file: no rc file, no .env,
 // no package.json and nothing in the user's home.
 
 import { existsSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs'
@@ -6,7 +6,9 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BalancerError } from '../errors.ts'
 import { freshJiti } from './fresh-jiti.ts'
-import { pm2Advice } from './pm2-file.ts'
+import type { Pm2Choice } from './pm2/convert.ts'
+import type { ImportOptions, Pm2Import } from './pm2/import.ts'
+import { isPm2File } from './pm2-file.ts'
 
 const EXTENSIONS = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'] as const
 
@@ -16,6 +18,16 @@ export interface LoadedConfig {
   file: string
   /** Relative paths in the config start from it. */
   folder: string
+  /** Set if the file is one for PM2. */
+  pm2?: Pm2Import | undefined
+}
+
+export interface LoadOptions {
+  /** Left out: the file of the folder. */
+  file?: string | undefined
+  folder: string
+  /** Which part of a file for PM2 is meant. */
+  pm2?: Pm2Choice | undefined
 }
 
 /** The config file of a folder: the first of balancer.config.{ts,mts,js,mjs,cjs,json} that exists. */
@@ -24,19 +36,25 @@ export function findConfig(folder: string): string | undefined {
 }
 
 /** Reads the named file, else that of the folder; undefined when the folder has none. Throws ERR_CONFIG when it can't be read. */
-export async function loadConfig({ file, folder }: { file?: string | undefined; folder: string }): Promise<LoadedConfig | undefined> {
+export async function loadConfig({ file, folder, pm2 }: LoadOptions): Promise<LoadedConfig | undefined> {
   const path = file === undefined ? findConfig(folder) : resolve(folder, file)
   if (path === undefined) return undefined
   const stats = statsOf(path)
   if (stats === undefined) throw new BalancerError('ERR_CONFIG', `There is no config file ${path}`, { source: 'config' })
   if (stats.isDirectory())
     throw new BalancerError('ERR_CONFIG', `${path} is a folder, not a config file: name the file in it`, { source: 'config' })
-  const advice = pm2Advice(path)
-  if (advice !== undefined) throw new BalancerError('ERR_CONFIG', advice, { source: 'config' })
+  if (isPm2File(path)) return importPm2(path, { ...pm2, cwd: folder })
   const config = await read(path)
   if (!path.endsWith('.json') && !exportsSomething(path))
     throw new BalancerError('ERR_CONFIG', `${path} exports no config: write 'export default { … }' in it`, { source: 'config' })
   return { config, file: path, folder: dirname(path) }
+}
+
+/** Reads a file for PM2, and converts it. */
+export async function importPm2(path: string, options: ImportOptions): Promise<LoadedConfig & { pm2: Pm2Import }> {
+  const { importPm2File } = await import('./pm2/import.ts')
+  const pm2 = await importPm2File(path, read, options)
+  return { config: pm2.config, file: path, folder: dirname(path), pm2 }
 }
 
 async function read(path: string): Promise<unknown> {

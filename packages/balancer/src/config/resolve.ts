@@ -14,7 +14,7 @@ import { unusedListenFaults } from './pool/job-options.ts'
 import { poolFaults, poolSettings, poolsOf } from './pool/pool-options.ts'
 import { systemUsers, type UserSource } from './pool/worker-user.ts'
 import { primaryFaults, primarySettings } from './primary-options.ts'
-import { routeFaults, routeSettings } from './route-options.ts'
+import { routeFaults, routeListenerFaults, routeSettings } from './route-options.ts'
 import { shapeFaults } from './schema.ts'
 import { secretFaults, secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
 import { sessionFaults, sessionSettings } from './session-options.ts'
@@ -28,6 +28,8 @@ export interface ResolveContext {
   /** The number of workers that `'max'` stands for. */
   cpus?: (() => number) | undefined
   users?: UserSource | undefined
+  /** Where the config was converted from another file: the place there of an option of the config. */
+  origins?: ReadonlyMap<string, string> | undefined
 }
 
 /**
@@ -36,11 +38,11 @@ export interface ResolveContext {
  */
 export function resolveSettings(
   input: unknown,
-  { folder, file, env = process.env, cpus = usableCpus, users = systemUsers }: ResolveContext,
+  { folder, file, env = process.env, cpus = usableCpus, users = systemUsers, origins }: ResolveContext,
 ): Settings {
-  const faults = [...shapeFaults(configSchema, input), ...crossFaults(input, folder, env, users)]
+  const faults = [...shapeFaults(configSchema, input), ...crossFaults(input, folder, env, users)].map((fault) => inOrigin(fault, origins))
   const apps = new Map(appsOf(input, folder))
-  const missing = [...apps.values()].filter((app) => 'fault' in app).map(({ fault }) => fault as Fault)
+  const missing = [...apps.values()].filter((app) => 'fault' in app).map(({ fault }) => inOrigin(fault as Fault, origins))
   if (faults.length > 0) throw configError([...faults, ...missing], file)
   const lost = missing.filter((fault) => fault.kind === 'app-not-found')
   if (missing.length > lost.length) throw configError(missing, file)
@@ -60,7 +62,7 @@ export function resolveSettings(
     pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
       poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
     ),
-    ...routeSettings(config),
+    ...routeSettings(config, folder),
     ticketKeys,
     sessions: sessionSettings(config.sessions, { folder, env, ticketKeys }),
     hasSessionSecret: config.sessions?.secret !== undefined,
@@ -68,6 +70,15 @@ export function resolveSettings(
     clientAddress: clientAddress({ trustedProxies }),
     limits,
   }
+}
+
+/** Names the option in the file that the config was converted from. */
+function inOrigin(fault: Fault, origins: ReadonlyMap<string, string> = new Map()): Fault {
+  for (let { path } = fault; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('.')))) {
+    const origin = origins.get(path)
+    if (origin !== undefined) return { ...fault, path: path === fault.path ? origin : `${origin} (${fault.path})` }
+  }
+  return fault
 }
 
 /** Faults between options, such as a route to an unknown pool. The config may have faults of shape as well. */
@@ -78,6 +89,7 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
     ...unusedListenFaults(config),
     ...poolFaults(config, users),
     ...routeFaults(config),
+    ...routeListenerFaults(config, folder),
     ...primaryFaults(config, folder),
     ...logFaults(config),
     ...secretFaults(secretsOf(config.secret, env)),

@@ -7,6 +7,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { findConfig } from '../config/load-config.ts'
+import { findPm2File } from '../config/pm2-file.ts'
 
 /** What identifies a balancer: its config file, if it has one, and the folder that its paths are relative to. */
 export interface Place {
@@ -84,10 +85,10 @@ function basesOf(env: NodeJS.ProcessEnv): string[] {
   ]
 }
 
-/** `--config balancer.config.ts` and no --config in its folder mean the same balancer. */
+/** `--config balancer.config.ts` and no --config in its folder mean the same balancer. So does the file for PM2 of a folder without a config. */
 function keyOf({ file, folder }: Place): string {
   if (file === undefined) return folder
-  return findConfig(dirname(file)) === file ? dirname(file) : file
+  return (findConfig(dirname(file)) ?? findPm2File(dirname(file))) === file ? dirname(file) : file
 }
 
 function socketName(key: string): string {

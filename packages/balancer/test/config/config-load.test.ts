@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { readSettings } from '../../src/cli/command-settings.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { pm2Advice, pm2AdviceIn } from '../../src/config/pm2-file.ts'
+import { findPm2File, isPm2File } from '../../src/config/pm2-file.ts'
 import { findApp, whyNoApp, whyNotRunnable } from '../../src/config/pool/app.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { BalancerError } from '../../src/errors.ts'
@@ -186,28 +186,31 @@ test('an app is found as Node finds it', () => {
   assert.is(findApp(join(folder, 'a.js'), '/elsewhere'), join(folder, 'a.js'))
 })
 
-const pm2Files: [file: string, text: string, command: string][] = [
-  ['ecosystem.config.js', 'module.exports = { apps: [{ name: "x", script: "./web.js", instances: 4 }] }', 'balancer start ./web.js -i 4'],
-  ['ecosystem.config.cjs', "exports.apps = [{ 'script': 'web.mjs', 'instances': 'max' }]", 'balancer start web.mjs'],
-  ['prod.config.mjs', 'export const apps = [{ script: path.join(here, "web.js") }]', 'balancer start server.js'],
-  ['ecosystem.json', '{"apps":[{"name":"x","script":"web.js"}]}', 'balancer start web.js'],
-  ['process.json', '{"name":"x","script":"npm"}', 'balancer start server.js'],
-  ['process.yml', 'apps:\n  - script: ./web.js\n    instances: 2\n', 'balancer start ./web.js -i 2'],
+const pm2Files: [file: string, text: string][] = [
+  ['ecosystem.config.js', 'module.exports = { apps: [{ name: "x", script: "./web.js", instances: 4 }] }'],
+  ['ecosystem.config.cjs', "exports.apps = [{ 'script': 'web.js', 'instances': 4 }]"],
+  ['prod.config.mjs', 'export const apps = [{ script: ["web", "js"].join("."), instances: 4 }]'],
+  ['pm2.config.mjs', 'export default async () => ({ apps: [{ script: "web.js", instances: 4 }] })'],
+  ['ecosystem.json', '{"apps":[{"name":"x","script":"web.js","instances":4}]}'],
+  ['process.json', '{ // one app\n "name":"x","script":"web.js","instances":4, }'],
+  ['process.yml', 'apps:\n  - script: ./web.js\n    instances: 4\n'],
 ]
-for (const [file, text, command] of pm2Files) {
-  test(`a file for PM2 is recognised as the config, as the app and in the folder: ${file}`, async () => {
-    const folder = folderWith({ [file]: text })
-    const ways = [
-      () => loadConfig({ file, folder }),
-      async () => resolveSettings({ app: file }, { folder }),
-      () => readSettings(file === 'prod.config.mjs' ? { app: file } : {}, { cwd: folder, env: {} }),
-    ]
+for (const [file, text] of pm2Files) {
+  test(`a file for PM2 serves as the config, and in place of the app: ${file}`, async () => {
+    const folder = folderWith({ [file]: text, 'web.js': 'server.listen(1)' })
+    const ways = [{ config: file }, { app: file }]
     for (const way of ways) {
-      const { code, message } = await thrownBy(way)
-      assert.is(code, 'ERR_CONFIG')
-      assert.match(message, `${join(folder, file)} is a file for PM2`)
-      assert.match(message, `'${command}'`)
+      const { settings } = await readSettings(way, { cwd: folder, env: {} })
+      assert.equal(
+        settings.pools.map(({ app, workers }) => [app, workers]),
+        [[join(folder, 'web.js'), 4]],
+      )
+      assert.is(settings.file, join(folder, file))
     }
+    assert.is((await thrownBy(async () => resolveSettings({ app: file }, { folder }))).code, 'ERR_CONFIG')
+    const { message } = await thrownBy(() => readSettings({}, { cwd: folder, env: {} }))
+    assert.match(message, 'There is no app and no config here.')
+    if (findPm2File(folder) !== undefined) assert.match(message, `${file} is a file for PM2: 'balancer start ${file}' runs its apps`)
   })
 }
 
@@ -219,8 +222,28 @@ test('a file that only resembles one for PM2 is not taken for it', () => {
     'process.js': 'process.exit(0)',
   })
   for (const file of ['app.config.js', 'server.js', 'package.json', 'process.js', 'nowhere.json'])
-    assert.is(pm2Advice(join(folder, file)), undefined)
-  assert.is(pm2AdviceIn(folder), undefined)
+    assert.is(isPm2File(join(folder, file)), false)
+  assert.is(findPm2File(folder), undefined)
+})
+
+test('what is chosen from a file for PM2 needs one', async () => {
+  const folder = folderWith({ 'web.js': '', 'balancer.config.json': '{ "app": "web.js" }' })
+  for (const choice of [{ env: 'production' }, { only: 'web' }, { app: 'web.js', env: 'production' }])
+    assert.match(
+      (await thrownBy(() => readSettings(choice, { cwd: folder, env: {} }))).message,
+      '--env and --only choose from a file for PM2',
+    )
+})
+
+test('faults after the conversion name the option of the file for PM2', async () => {
+  const folder = folderWith({
+    'ecosystem.config.js':
+      'module.exports = { apps: [{ name: "a", script: "web.js", user: "nobody-of-this-name" }, { name: "b", script: "wb.js" }] }',
+    'web.js': 'server.listen(1)',
+  })
+  const { message } = await thrownBy(() => readSettings({ config: 'ecosystem.config.js' }, { cwd: folder, env: {} }))
+  assert.match(message, /apps\[0\]\.user: /)
+  assert.match(message, /apps\[1\]\.script: there is no app at .*wb\.js \(did you mean 'web\.js'\?\)/)
 })
 
 test('the fault of a missing app names what the folder has instead', () => {

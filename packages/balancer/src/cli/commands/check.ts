@@ -4,12 +4,12 @@ import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import { defaultPool, type Settings } from '../../settings.ts'
-import { readSettings } from '../command-settings.ts'
+import { type Overrides, readSettings } from '../command-settings.ts'
 import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 
 /** Throws ERR_CONFIG with every fault. */
-export async function check(options: { config?: string | undefined; environment?: string | undefined }, io: CliIo): Promise<number> {
+export async function check(options: Pick<Overrides, 'config' | 'environment' | 'env'>, io: CliIo): Promise<number> {
   const { settings, warnings } = await readSettings(options, io)
   const parts = [`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)]
   io.stdout.write(`${[...parts, ...warnings.map((warning) => `Warning: ${warning}.`)].join('\n\n')}\n`)

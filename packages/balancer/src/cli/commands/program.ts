@@ -33,11 +33,12 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('--pretty', 'print readable log lines (default on a terminal)')
     .option('--no-pretty', 'print log lines as JSON')
     .action(async (app, options) => {
-      const { detach, ...startOptions } = options
+      const { withConfig } = await import('../command-settings.ts')
+      const { detach, ...startOptions } = withConfig({ ...options, app, appArgs }, io.cwd)
       outcome.exitCode =
         detach === true
           ? await (await import('./detach.ts')).startDetached(startOptions, io)
-          : await (await import('./start.ts')).start({ ...startOptions, app, appArgs }, io)
+          : await (await import('./start.ts')).start(startOptions, io)
     })
   startCommand.usage('[options] [app] [-- arguments of the app]')
   startCommand.addHelpText(
@@ -50,6 +51,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     'balancer start --config production.config.ts --admin off',
     'balancer start --watch server.ts',
     'balancer start --detach server.js    (stop it with: balancer stop)',
+    'balancer start ecosystem.config.js --env production    (a file for PM2)',
   ])
 
   const initCommand = program
@@ -65,11 +67,32 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     })
   addExamples(initCommand, ['balancer init', 'balancer init src/server.ts', 'balancer init --print'])
 
+  const importCommand = program
+    .command('import')
+    .description('convert a file for PM2 into a config, and say what becomes of each option')
+    .argument('[file]', 'file for PM2 (default: ecosystem.config.* or its like in this folder)')
+    .option('--env <name>', 'take over the variables of env_<name> too')
+    .option('--only <apps>', 'take over these apps only; their names, separated by commas')
+    .option('--write', 'write balancer.config.* instead of printing it')
+    .option('--force', 'with --write: overwrite a config that is there')
+    .option('--json', 'print JSON')
+    .action(async (file, options) => {
+      refuseAppArgs(importCommand, appArgs)
+      const { importFile } = await import('./import.ts')
+      outcome.exitCode = await importFile({ ...options, file }, io)
+    })
+  addExamples(importCommand, [
+    'balancer import ecosystem.config.js',
+    'balancer import ecosystem.config.js --env production --write',
+    'balancer import process.yml --json | jq \'.result.options[] | select(.state == "missing")\'',
+  ])
+
   const checkCommand = program
     .command('check')
     .description('print the pools and routes of the config, or all of its faults')
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
     .option('--environment <file>', 'file of environment variables for the config')
+    .option('--env <name>', 'for a file for PM2: take over the variables of env_<name> too')
     .action(async (options) => {
       refuseAppArgs(checkCommand, appArgs)
       const { check } = await import('./check.ts')
@@ -103,6 +126,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .argument('<path>', 'such as /cart?id=1', parseTarget)
     .option('-H, --header <field>', "a header field, 'Name: value'; may be repeated", collectHeader)
     .option('--from <address>', 'IP address of the client', parseAddress, '127.0.0.1')
+    .option('--listener <address>', 'listener over which the connection comes (default: the first of the config)', parseListener)
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
     .option('--environment <file>', 'file of environment variables for the config')
     .action(async (method, target, options) => {
@@ -144,13 +168,15 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
 /** The options that say what to run. */
 function addStartOptions(command: Command): Command {
   return command
-    .argument('[app]', 'entry file of the app; overrides the app of the config')
+    .argument('[app]', 'entry file of the app, which overrides the app of the config; or a file for PM2')
     .option('-i, --instances <number>', "number of workers of the first pool, or 'max' for one per core", parseWorkers)
     .option('-l, --listen <address>', "a port, 'host:port' or the path of a unix socket; may be repeated", collectListen)
     .option('-c, --config <file>', 'config file (default: balancer.config.{ts,mts,js,mjs,cjs,json} in this folder)')
     .option('--admin <address>', "a port or 'host:port' for metrics and health, or 'off' (default: 127.0.0.1:9400)", parseAdmin)
     .option('--control <path>', "path of the control socket, or 'off' (default: depends on folder and config)", parseControl)
     .option('--environment <file>', 'file of environment variables for the config and the workers; a reload reads it again')
+    .option('--env <name>', 'for a file for PM2: take over the variables of env_<name> too')
+    .option('--only <apps>', 'for a file for PM2: start these apps only; their names, separated by commas')
     .addOption(new Option('--log-level <level>', "lowest level to log (default: 'info')").choices(LOG_LEVELS))
 }
 
@@ -177,9 +203,7 @@ function parseControl(text: string): string | false {
 }
 
 function collectListen(text: string, earlier: string[] = []): string[] {
-  const parsed = parseListen(text, '/')
-  if ('fault' in parsed) throw new InvalidArgumentError(sentence(parsed.fault))
-  return [...earlier, text]
+  return [...earlier, parseListener(text)]
 }
 
 function parseAdmin(text: string): string | false {
@@ -205,6 +229,12 @@ function collectHeader(text: string, earlier: [string, string][] = []): [string,
   const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? []
   if (name === undefined || value === undefined) throw new InvalidArgumentError("Expected 'Name: value'.")
   return [...earlier, [name, value]]
+}
+
+function parseListener(text: string): string {
+  const parsed = parseListen(text, '/')
+  if ('fault' in parsed) throw new InvalidArgumentError(sentence(parsed.fault))
+  return text
 }
 
 function parseAddress(text: string): string {

@@ -35,8 +35,9 @@ export function addServiceCommands(program: Command, options: ServiceCommandsOpt
     .option('--print', 'print the unit and do nothing else')
     .option('--no-enable', 'write the unit only; do not start the service')
     .action(async (app, startOptions) => {
+      const { withConfig } = await import('../command-settings.ts')
       const { installService } = await import('./service-install.ts')
-      outcome.exitCode = await installService({ ...startOptions, app, appArgs }, io, await host())
+      outcome.exitCode = await installService(withConfig({ ...startOptions, app, appArgs }, io.cwd), io, await host())
     })
   install.usage('[options] [app] [-- arguments of the app]')
   addExitCodes(

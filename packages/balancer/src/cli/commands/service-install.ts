@@ -207,6 +207,8 @@ function startArguments({
   control,
   config,
   environment,
+  env,
+  only,
   logLevel,
 }: InstallOptions): string[] {
   return [
@@ -215,6 +217,8 @@ function startArguments({
     ...listen.flatMap((address) => ['--listen', address]),
     ...(admin === undefined ? [] : ['--admin', admin === false ? 'off' : admin]),
     ...(environment === undefined ? [] : ['--environment', environment]),
+    ...(env === undefined ? [] : ['--env', env]),
+    ...(only === undefined ? [] : ['--only', only]),
     ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
     ...(config === undefined ? [] : ['--config', config]),
     ...(control === undefined ? [] : ['--control', control === false ? 'off' : control]),

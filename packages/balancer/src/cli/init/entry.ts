@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { findApp, whyNotRunnable } from '../../config/pool/app.ts'
-import type { PackageFile } from './package-file.ts'
+import type { PackageFile } from '../../config/project/package-file.ts'
 
 export interface Entry {
   /** Relative to the folder, such as `./server.js`. */

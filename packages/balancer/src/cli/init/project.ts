@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
+import type { PackageFile } from '../../config/project/package-file.ts'
+import { Sources } from '../../config/project/sources.ts'
 import type { Entry } from './entry.ts'
-import type { PackageFile } from './package-file.ts'
-import { Sources } from './sources.ts'
 
 /** Packages that are named when they are found. */
 const NOTED = [

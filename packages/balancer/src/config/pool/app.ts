@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { didYouMean, type Fault, formatPath } from '../faults.ts'
-import { pm2Advice } from '../pm2-file.ts'
+import { isPm2File } from '../pm2-file.ts'
 import { type PoolConfig, poolsOf } from './pool-options.ts'
 
 const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts'] as const
@@ -58,7 +58,8 @@ export function whyNoApp(app: string, folder: string): string {
 /** Why a worker can't run an existing file; undefined: it can. */
 export function whyNotRunnable(file: string): string | undefined {
   const isData = DATA_EXTENSIONS.includes(extname(file))
-  return pm2Advice(file) ?? (isData ? `${file} is not a program: name a file such as server.js` : undefined)
+  if (isPm2File(file)) return `${file} is a file for PM2 and no app: 'balancer start ${basename(file)}' runs the apps that it names`
+  return isData ? `${file} is not a program: name a file such as server.js` : undefined
 }
 
 function appNamesIn(folder: string): string[] {

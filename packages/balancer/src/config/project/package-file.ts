@@ -1,4 +1,4 @@
-// The package.json of the folder, as far as `balancer init` uses it. What is not as expected counts as missing.
+// The package.json of the folder, as far as `balancer init` and `balancer import` use it. What is not as expected counts as missing.
 
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
