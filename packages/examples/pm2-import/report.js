@@ -1,0 +1,2 @@
+// Runs once, and ends.
+console.log('the report of the day is written')
