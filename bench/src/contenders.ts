@@ -80,6 +80,8 @@ const naivePrimary = fromHere('../apps/naive-primary.js')
 const reloaded = fromHere('../apps/reloaded.js')
 const proxied = fromHere('../apps/proxied.js')
 const pm2 = fromHere('../apps/pm2.js')
+const twoPorts = fromHere('../apps/two-ports.js')
+const ecosystem = fromHere('../apps/ecosystem.config.cjs')
 const httpProxyPrimary = fromHere('../apps/http-proxy-primary.js')
 const balancer = fromHere('../../packages/balancer/bin/balancer.js')
 
@@ -185,6 +187,23 @@ export const reloadContenders: readonly ReloadContender[] = [
   },
   { ...pm2Cluster, name: 'PM2', env: ({ folder }) => ({ PM2_HOME: folder }) },
   { ...pm2Cluster, name: 'PM2, app closes', env: ({ folder }) => ({ PM2_HOME: folder, CLOSES: '1' }) },
+  // Both run the same file for PM2: two apps, ready by message, a restart by cron, log files.
+  {
+    name: 'switchyard, file for PM2',
+    workers: WORKERS,
+    env: ({ folder }) => ({ WORKERS: `${WORKERS}`, LOG_FOLDER: folder }),
+    start: ({ folder }) => [
+      ...[twoPorts, balancer, 'start', ecosystem, '--control', join(folder, 'control')],
+      ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
+    ],
+    reload: ({ folder }) => [balancer, 'reload', '--control', join(folder, 'control')],
+  },
+  {
+    ...pm2Cluster,
+    name: 'PM2, the same file',
+    env: ({ folder }) => ({ PM2_HOME: folder, WORKERS: `${WORKERS}`, LOG_FOLDER: folder }),
+    start: ({ command }) => [twoPorts, command, 'start', ecosystem, '--no-daemon'],
+  },
 ]
 
 /** The contenders of `logs`. Lines begin with their time. */

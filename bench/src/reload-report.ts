@@ -7,6 +7,7 @@ import type { AbsoluteTarget } from './scenarios.ts'
 
 export const reloadTargets: readonly AbsoluteTarget[] = [
   { scenario: 'reload', contender: 'switchyard', unit: 'failed requests', atMost: 0 },
+  { scenario: 'reload', contender: 'switchyard, file for PM2', unit: 'failed requests', atMost: 0 },
 ]
 
 /** One contender over all rounds. */
