@@ -70,7 +70,7 @@ async function bundle(folder, more = []) {
   const made = new Set(Object.keys(metafile.outputs).map((file) => resolve(folder, file)))
   for (const entry of readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name)
-    if (/\.js(\.map)?$/.test(entry.name) && !made.has(file)) rmSync(file)
+    if (/\.js(\.map)?$/.test(entry.name) && !made.has(file)) rmSync(file, { force: true })
   }
   const licences = licencesOf(Object.keys(metafile.inputs).map((file) => resolve(folder, file)))
   if (licences !== '') writeFileSync(join(folder, 'dist/licences.txt'), licences)
