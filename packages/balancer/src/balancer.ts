@@ -138,10 +138,7 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher, moves: this.moves }),
-      startData: (worker) => ({
-        privateSocket: this.folder.socketFor(worker.id, worker.settings),
-        listeners: this.listeners.configured.map(({ number, host, port, path }) => ({ number, host, port, path })),
-      }),
+      startData: ({ id, settings }) => ({ privateSocket: this.folder.socketFor(id, settings), listeners: this.listeners.known }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })

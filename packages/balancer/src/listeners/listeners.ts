@@ -66,6 +66,11 @@ export class Listeners {
     return this.bound.filter(({ isConfigured }) => isConfigured)
   }
 
+  /** The listeners of the config, as workers know them. */
+  get known(): readonly (ServerAddress & { readonly number: number })[] {
+    return this.configured.map(({ number, host, port, path }) => ({ number, host, port, path }))
+  }
+
   /** The listener of an address that a server asks for. */
   find({ host, port, path, ipv6Only }: Pick<ListenAddress, 'host' | 'port' | 'path' | 'ipv6Only'>): Bound | undefined {
     if (path !== undefined) return this.bound.find((bound) => bound.path === path)
