@@ -8,8 +8,9 @@ import { WebSocketServer } from 'ws'
 import { assert, suite } from '../../../../test/suite.ts'
 import { patience } from '../../../../test/support/patience.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
-import { HangStackReader, listensOn } from '../../src/supervisor/workers/hang-stack.ts'
+import { HangStackReader } from '../../src/supervisor/workers/hang-stack.ts'
 import { inspectorArguments, isInspected } from '../../src/supervisor/workers/inspector-arguments.ts'
+import { listensOn } from '../../src/system/listens-on.ts'
 
 const test = suite('hang stack', { timeoutMs: 20_000 })
 const fixture = fileURLToPath(new URL('../fixtures/hang.mjs', import.meta.url))

@@ -21,10 +21,14 @@ interface ControlOptions {
   json?: boolean
 }
 
+type InspectControlOptions = ControlOptions & { output?: string }
+
 type WorkerSlot = { pool: string | undefined; slot: number }
 
 const NOT_RUNNING = '8  no balancer answers'
 const BUSY = '7  another reload or upgrade is under way'
+const INSPECTOR = "17  the worker's inspector can't be opened"
+const OUTPUT = 'the file (default: a new one in this folder, named after worker and time)'
 const SLOT_ARGUMENT = "such as web/0, or 0 in the first pool; 'balancer status' lists the workers"
 
 export function addControlCommands({ io, add, addExamples }: ControlCommandsOptions): void {
@@ -102,6 +106,26 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   ).argument('<worker>', SLOT_ARGUMENT, toSlot)
   addExamples(restart, ['balancer restart web/0', 'balancer restart 0', 'balancer restart nightly/0'])
 
+  const profile = operation<[WorkerSlot]>('profile', 'record where a worker spends its CPU time', async ([workerSlot], options) =>
+    (await import('./profile.ts')).profile({ ...(options as InspectControlOptions & { seconds: number }), ...workerSlot }, io),
+  )
+    .argument('<worker>', SLOT_ARGUMENT, toSlot)
+    .option('-s, --seconds <number>', 'how long', toSeconds, 10)
+    .option('-o, --output <file>', OUTPUT)
+  addExitCodes(profile, '0   the file is written', NOT_RUNNING, INSPECTOR)
+  addExamples(profile, ['balancer profile web/0', 'balancer profile web/0 --seconds 30 -o slow.cpuprofile'])
+
+  const heapSnapshot = operation<[WorkerSlot]>(
+    'heap-snapshot',
+    'write what a worker keeps in memory; the worker stands still meanwhile',
+    async ([workerSlot], options) =>
+      (await import('./profile.ts')).heapSnapshot({ ...(options as InspectControlOptions), ...workerSlot }, io),
+  )
+    .argument('<worker>', SLOT_ARGUMENT, toSlot)
+    .option('-o, --output <file>', OUTPUT)
+  addExitCodes(heapSnapshot, '0   the file is written', NOT_RUNNING, INSPECTOR)
+  addExamples(heapSnapshot, ['balancer heap-snapshot web/0'])
+
   const stop = operation('stop', 'stop the balancer as SIGTERM does: requests under way are finished first', async (_, options) =>
     (await import('./stop.ts')).stop(options, io),
   ).option('--now', 'do not wait for requests under way')
@@ -171,6 +195,12 @@ function toPattern(text: string): RegExp {
 function toCount(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('Expected an integer from 0.')
   return Number(text)
+}
+
+function toSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds > 0 && seconds <= 600)) throw new InvalidArgumentError('Expected seconds, at most 600.')
+  return seconds
 }
 
 /** `web/0`, or `0` in the first pool; undefined: it is neither. */

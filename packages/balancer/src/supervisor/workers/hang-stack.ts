@@ -3,8 +3,8 @@
 // or Atomics.wait. An app may print an address too, with text of a client in it: so the primary connects only to a port on which the worker itself
 // listens, as the kernel says.
 
-import { readdir, readFile, readlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { listensOn } from '../../system/listens-on.ts'
 import { type Script, SourcePositions } from './source-maps.ts'
 
 const MAX_FRAMES = 20
@@ -14,12 +14,8 @@ const MAX_MESSAGE_BYTES = 16 * 2 ** 20
 const MAX_SCRIPTS = 50_000
 /** A server that is no inspector may never answer. */
 const HANDSHAKE_TIMEOUT_MS = 500
-/** 127.0.0.1 in /proc/net/tcp, on machines of either byte order. */
-const LOOPBACK = ['0100007F', '7F000001']
-/** The state of a listening socket in /proc/net/tcp. */
-const LISTENING = '0A'
 const MAX_INSPECTORS = 8
-const INSPECTOR_ADDRESS = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
+export const INSPECTOR_ADDRESS = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d{1,5})\/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/
 const INSPECTOR_LINE =
   /^(For help, see: https:\/\/nodejs\.org\/|Debugger attached\.|Debugger ending on |Waiting for the debugger to disconnect)/
 
@@ -210,26 +206,4 @@ function parse(text: string): unknown {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-/** Does the process itself listen on this port of 127.0.0.1? False if that can't be read, which is so outside Linux. */
-export async function listensOn(pid: number, port: number): Promise<boolean> {
-  try {
-    const sockets = listeningSockets(await readFile(`/proc/${pid}/net/tcp`, 'latin1'), port)
-    if (sockets.size === 0) return false
-    for (const fd of await readdir(`/proc/${pid}/fd`)) {
-      if (sockets.has(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''))) return true
-    }
-  } catch {
-    // The process is gone or another user's, or this is not Linux.
-  }
-  return false
-}
-
-/** The listening sockets of the port in the kernel's table, in the form of the links in `/proc/<pid>/fd`. */
-function listeningSockets(table: string, port: number): Set<string> {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  const local = new Set(LOOPBACK.map((address) => `${address}:${hex}`))
-  const rows = table.split('\n').map((line) => line.trim().split(/\s+/))
-  return new Set(rows.filter((row) => local.has(row[1] ?? '') && row[3] === LISTENING).map((row) => `socket:[${row[9]}]`))
 }
