@@ -1,6 +1,6 @@
 // Compresses rotated log files, one at a time, in the thread pool of Node.
 
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { compressedPath, partialPath } from './rotated-names.ts'
@@ -74,6 +74,12 @@ export class Compression {
     // Only one process makes this file.
     const output = await open(partial, 'wx', before.mode & 0o777)
     try {
+      // Another process has made the compressed file, and is about to remove this one, or died before it could.
+      if (existsSync(compressedPath(path))) {
+        await output.close()
+        await rm(partial, { force: true })
+        return await removeRotated(path)
+      }
       const { createGzip } = await import('node:zlib')
       await pipeline(
         createReadStream(path, { highWaterMark: CHUNK_BYTES }),

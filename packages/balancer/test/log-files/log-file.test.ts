@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { BalancerError } from '../../src/errors.ts'
@@ -137,6 +137,21 @@ test('a large file is rotated under a name with the time; no line is lost or cut
   assert.match(names[1] as string, /^a\.log\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/)
   assert.ok(lines.join('').endsWith(textIn(folder)))
   assert.ok(names.every((name) => statSync(join(folder, name)).size <= 1_150))
+})
+
+test('a compressed file is never made anew: another process was first, and has emptied or not yet removed the rotated one', async () => {
+  const folder = folderWith({})
+  for (const [minute, rest] of [
+    [1, ''],
+    [2, 'whole\n'],
+  ] as const) {
+    const rotated = join(folder, `a.log.2026-01-31T12-0${minute}-00.000Z`)
+    writeFileSync(rotated, rest)
+    writeFileSync(`${rotated}.gz`, gzipSync('whole\n'))
+  }
+  await put(new LogFile(join(folder, 'a.log'), { rotation: rotationOf({ compress: true }) }), 'new\n')
+  await until(() => readdirSync(folder).length === 3, 5_000, 'the end of the rotated files')
+  assert.is(textIn(folder), 'whole\nwhole\nnew\n')
 })
 
 test('rotated files are compressed, also those that an earlier process has left', async () => {
