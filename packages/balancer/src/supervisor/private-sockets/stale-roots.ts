@@ -11,6 +11,8 @@ import { IN_USE, PASSABLE, PRIVATE, ROOT_PREFIX, removeRoot } from './private-ro
 const MAX_NAMES = 20_000
 const MAX_REMOVED = 1000
 const CONNECT_MS = 1000
+/** A socket that has just been made may not accept connections yet. */
+const MIN_AGE_MS = 500
 const NAME = new RegExp(`^${ROOT_PREFIX}\\w{6}$`)
 const WORLD_WRITABLE = 0o002
 const STICKY = 0o1000
@@ -25,7 +27,7 @@ export async function removeStaleRoots(base: string): Promise<void> {
     for await (const { name } of await opendir(base)) {
       if (++examined > MAX_NAMES || removed >= MAX_REMOVED) break
       const path = join(base, name)
-      if (!NAME.test(name) || !isOwnRoot(path) || !(await isAbandoned(path))) continue
+      if (!NAME.test(name) || !isOwnRoot(path) || isNew(path) || !(await isAbandoned(path))) continue
       removeRoot(path)
       removed++
     }
@@ -38,6 +40,11 @@ export async function removeStaleRoots(base: string): Promise<void> {
 function isOwnRoot(path: string): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   return stats?.isDirectory() === true && stats.uid === process.getuid?.() && [PRIVATE, PASSABLE].includes(stats.mode & 0o777)
+}
+
+function isNew(path: string): boolean {
+  const stats = lstatSync(join(path, IN_USE), { throwIfNoEntry: false })
+  return stats !== undefined && Date.now() - stats.mtimeMs < MIN_AGE_MS
 }
 
 /** Is its `IN_USE` socket there, and does no process listen on it? */
