@@ -1,6 +1,8 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
 import type { Acceptor } from '@switchyard/handoff'
+import { Counts } from './counts/counts.ts'
+import type { MetricStore } from './counts/metric-store.ts'
 import { Deferred } from './deferred.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
@@ -58,6 +60,7 @@ export class Balancer implements Operations {
   private readonly supervisor: Supervisor
   private readonly folder: PrivateFolder
   private readonly moves = new MoveCounts()
+  private readonly counts: Counts
   private readonly forwardToken = makeForwardToken()
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
@@ -160,6 +163,12 @@ export class Balancer implements Operations {
       onFailed: (error) => this.fail(error),
       chance: Math.random,
     })
+    this.counts = new Counts({
+      events,
+      messages,
+      workers: () => [...pools.values()].flatMap(({ workers }) => [...workers]),
+      generationOf: (pool) => this.supervisor.desired.get(pool)?.generation ?? 0,
+    })
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     followReports(messages, {
@@ -260,6 +269,7 @@ export class Balancer implements Operations {
     const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
     pool.recordGone(worker, takenBack)
+    this.counts.recordGone(worker)
     this.adoption.removeIfEmpty(pool)
     void this.accept()
   }
@@ -331,6 +341,10 @@ export class Balancer implements Operations {
     this.folder.remove()
   }
 
+  get metrics(): MetricStore {
+    return this.counts.metrics
+  }
+
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
@@ -338,6 +352,8 @@ export class Balancer implements Operations {
       pools: this.activeConfig.pools.values(),
       pastPools: this.activeConfig.pastPools,
       moves: this.moves,
+      counts: this.counts,
+      routeNames: this.activeConfig.current.shared.routes.map(({ name }) => name),
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
       jobs: this.jobs,

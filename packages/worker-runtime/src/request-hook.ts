@@ -89,7 +89,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       return refuse(request.socket, event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse), 431)
     }
     if (event === 'upgrade' || event === 'connect') {
-      options.inFlight.beginUpgrade(second as Socket)
+      options.inFlight.beginUpgrade(request, second as Socket)
       receiver.countReceived()
       return emit.call(server, event, request, second, upgradeHead)
     }

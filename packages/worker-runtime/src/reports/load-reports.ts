@@ -3,7 +3,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { type LoadDetails, type LoadReport, MAX_WORD, rowWords } from '@switchyard/handoff'
+import { type LoadDetails, type LoadReport, MAX_WORD, packRouteCounters, routeCountersOf, rowWords } from '@switchyard/handoff'
 import type { Runtime } from '../runtime.ts'
 import type { InFlight } from '../server/in-flight.ts'
 
@@ -21,6 +21,7 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
   // The first report has details.
   let round = DETAILED_ROUND - 1
   const loopDelay = new LoopDelay()
+  const counters = routeCountersOf(words)
   let ended = 0
   let memoryBytes = 0
 
@@ -48,12 +49,25 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
       last !== undefined && load.inFlight === last.inFlight && load.received === last.received && load.connections === last.connections
     if (isSame && load.utilisation < 0.05 && !isDetailed) return
     last = load
-    runtime.send({ switchyard: 'report', load: isDetailed ? { ...load, details: details() } : load })
+    runtime.send({ switchyard: 'report', load: isDetailed ? { ...load, details: details(), routes: routes() } : load })
+  }
+
+  /** In shared memory the primary reads them itself. */
+  function routes(): number[] | undefined {
+    return runtime.end.sharesWords ? undefined : packRouteCounters(counters)
   }
 
   function details(): LoadDetails {
     const { used_heap_size: heapUsedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics()
     return { heapUsedBytes, heapLimitBytes, loopDelay: loopDelay.read(), responses: inFlight.responses }
+  }
+
+  // Written at once to a pipe that has room, so the last counts arrive.
+  if (!runtime.end.sharesWords) {
+    process.on('exit', () => {
+      round = DETAILED_ROUND - 1
+      report(0)
+    })
   }
 
   setInterval(() => {
