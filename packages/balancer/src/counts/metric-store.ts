@@ -1,4 +1,4 @@
-// Keeps the metrics that workers push: of their apps and of their processes. Workers send them only while somebody scrapes.
+// Keeps the metrics that workers push: of their apps and of their processes. Workers send them only while the page is scraped.
 
 import type { MetricFamily, RouteExemplar, ToWorker } from '@switchyard/worker-runtime'
 import { type SeriesBudget, type SeriesSource, StoredFamily } from './metric-family.ts'
@@ -38,7 +38,7 @@ export class MetricStore {
     return this.byName.values()
   }
 
-  /** Somebody scrapes: workers send from now on. */
+  /** The page is scraped: workers send from now on. */
   want(): void {
     if (this.unwantedTimer === undefined) for (const worker of this.workers()) worker.send({ switchyard: 'metrics', isWanted: true })
     clearTimeout(this.unwantedTimer)

@@ -139,6 +139,11 @@ export class RunningBalancer {
     return String(line?.metrics).replace(/\/metrics$/, '')
   }
 
+  /** Such as `127.0.0.1:9400`. */
+  get adminAddress(): string {
+    return this.adminUrl.replace('http://', '')
+  }
+
   /** The status of the admin page. Rejects when the counts of connections do not add up. */
   async status(): Promise<BalancerStatus> {
     const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(patience(10_000)) })
