@@ -73,6 +73,8 @@ async function register(runtime: Runtime): Promise<void> {
   /** The row in the load board and the ready slots; undefined until the first server listens. */
   let row: Int32Array | undefined
   let slots: ReadySlots | undefined
+  /** Sends the last counts. */
+  let reportLast = () => {}
   /** Undefined while the routes are built. */
   let drain: Drain | undefined
 
@@ -147,9 +149,13 @@ async function register(runtime: Runtime): Promise<void> {
     slots = new ReadySlots(row, start.weights)
     inFlight.publish(row, () => end.loopIsBusy())
     routeRequests.publish(routeCountersOf(row))
-    startLoadReports(runtime, inFlight, row)
+    const reportLoad = startLoadReports(runtime, inFlight, row)
     startSessionReports(runtime, sessionsStatus)
-    startMetricReports({ runtime, exemplars: new RouteExemplars(routeRequests) })
+    const reportMetrics = startMetricReports({ runtime, exemplars: new RouteExemplars(routeRequests) })
+    reportLast = () => {
+      reportLoad()
+      reportMetrics()
+    }
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
     return row
@@ -189,6 +195,8 @@ async function register(runtime: Runtime): Promise<void> {
     for (const server of serving) closeListeningSocket(server)
     runtime.keepAlive(false)
     unrefSessions()
+    // The default action of a signal ends the process without its 'exit' event.
+    reportLast()
     const signal = stopSignal ?? usualStopSignal()
     // The default action of the signal would cut off an app that shuts down on the message.
     if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return

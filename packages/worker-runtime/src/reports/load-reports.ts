@@ -13,8 +13,11 @@ const DETAILED_ROUND = 10
 /** Loop delays of the last ten seconds. */
 const REMEMBERED_DELAYS = 100
 
-/** Starts to report; `words` are the worker's row of the load board. The timer keeps no process alive. */
-export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): void {
+/**
+ * Starts to report; `words` are the worker's row of the load board. The timer keeps no process alive. The result reports at once, where the primary can't
+ * read the row.
+ */
+export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): () => void {
   let utilisation = performance.eventLoopUtilization()
   let due = performance.now() + INTERVAL_MS
   let last: LoadReport | undefined
@@ -63,12 +66,12 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
   }
 
   // Written at once to a pipe that has room, so the last counts arrive.
-  if (!runtime.end.sharesWords) {
-    process.on('exit', () => {
-      round = DETAILED_ROUND - 1
-      report(0)
-    })
+  function reportLast(): void {
+    if (runtime.end.sharesWords) return
+    round = DETAILED_ROUND - 1
+    report(0)
   }
+  process.on('exit', reportLast)
 
   setInterval(() => {
     const now = performance.now()
@@ -79,6 +82,7 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
     ended = inFlight.ended
     report(loopLagMs)
   }, INTERVAL_MS).unref()
+  return reportLast
 }
 
 /** Undefined when the app has used up all descriptors: reading the size takes one. */

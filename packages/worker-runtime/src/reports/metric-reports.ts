@@ -29,12 +29,13 @@ export interface MetricReportsOptions {
   readonly exemplars: RouteExemplars
 }
 
-/** Starts to follow what the primary wants. No timer keeps the process alive. */
-export function startMetricReports(options: MetricReportsOptions): void {
+/** Starts to follow what the primary wants. No timer keeps the process alive. The result sends at once what was counted since the last message. */
+export function startMetricReports(options: MetricReportsOptions): () => void {
   const reports = new MetricReports(options)
   options.runtime.onMessage((message) => {
     if (message.switchyard === 'metrics') reports.setWanted(message.isWanted)
   })
+  return () => reports.sendLast()
 }
 
 class MetricReports {
@@ -124,7 +125,8 @@ class MetricReports {
   }
 
   /** The process exits, so nothing can be awaited. */
-  private sendLast(): void {
+  sendLast(): void {
+    if (this.timer === undefined) return
     try {
       this.sendCounts()
     } catch {
