@@ -19,6 +19,7 @@ import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
+import { HealthAnswers } from './listeners/health-answers.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
@@ -52,6 +53,8 @@ export class Balancer implements Operations {
   readonly extraSockets = new ExtraSockets()
   /** What the status says of the log, which the owner of the balancer writes. */
   readLogStatus: () => LogStatus | null = () => null
+  /** Set by the owner of the balancer: does it wait with its stop until load balancers have noticed? Then health checks fail. */
+  isStopping: () => boolean = () => false
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
@@ -121,7 +124,11 @@ export class Balancer implements Operations {
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
     const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor })
+    this.dispatcher = new Dispatcher({
+      ...path,
+      acceptor: this.acceptor,
+      health: new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() }),
+    })
     this.acceptor.start(this.dispatcher)
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
@@ -260,6 +267,12 @@ export class Balancer implements Operations {
     this.jobs.start()
     this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
     this.started.resolve()
+  }
+
+  private isReady(): boolean {
+    if (this.isStopping() || this.stopped !== undefined) return false
+    for (const pool of this.activeConfig.pools.values()) if (pool.settings.listens && pool.readyCount === 0) return false
+    return true
   }
 
   private workerGone(worker: PoolWorker): void {

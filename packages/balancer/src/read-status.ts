@@ -36,7 +36,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
-  const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
+  const { accepted, givenBack, refused, answered, closed, waiting } = acceptor.counts
   return {
     addresses,
     channel,
@@ -47,6 +47,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
       givenBack,
       handedOff: sum(pasts.map(({ claimed }) => claimed)) + sum(workers.map(({ channel }) => channel.claimed)) + passed,
       refused: { ...refused },
+      answered,
       closed,
       waiting: {
         head: waiting,

@@ -98,7 +98,7 @@ export interface PoolStatus {
   workers: WorkerStatus[]
 }
 
-/** At every moment `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`. */
+/** At every moment `accepted + givenBack = handedOff + sum of refused + answered + closed + sum of waiting`. */
 export interface ConnectionStatus {
   accepted: number
   /** Given back by a worker because the next request belongs elsewhere, or received from another primary in an upgrade. */
@@ -106,6 +106,8 @@ export interface ConnectionStatus {
   /** Claimed by a worker, or passed to another primary in an upgrade. */
   handedOff: number
   refused: Record<RefusalReason, number>
+  /** Health checks that the primary has answered. */
+  answered: number
   /** Closed by the client before a worker claimed them. */
   closed: number
   /** Connections in the primary: with an incomplete head, resting, queued for a worker, offered to a worker and not claimed yet. */

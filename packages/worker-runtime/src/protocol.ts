@@ -92,6 +92,8 @@ export interface WorkerStart {
   readonly maxConnectionAgeMs?: number | undefined
   /** The runtime turns on source maps for the app's stack traces. */
   readonly sourceMaps?: boolean | undefined
+  /** A health check that did not reach the primary alone is answered here. Left out: none is. */
+  readonly healthPath?: string | undefined
   readonly sessions: SessionSettings
 }
 

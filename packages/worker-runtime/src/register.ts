@@ -178,6 +178,7 @@ async function register(runtime: Runtime): Promise<void> {
       websockets,
       http2Sessions,
       outbox,
+      healthPath: start.healthPath,
     })
   }
 

@@ -21,6 +21,8 @@ export interface RunningBalancer extends Operations {
   readonly metrics?: MetricStore
   /** Reads what the status says of the log, which the balancer does not write. */
   readLogStatus: () => LogStatus | null
+  /** Do health checks fail, because it is about to stop? */
+  isStopping?: () => boolean
   start(): Promise<void>
 }
 

@@ -71,6 +71,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
         'queue-full': 0,
         'queue-timeout': 0,
       },
+      answered: 0,
       closed: 0,
       waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
     },
