@@ -16,7 +16,7 @@ export type AdminResult =
   | { url: string; server: Server; warning?: undefined; close(): Promise<void> }
   | { url?: undefined; server?: undefined; warning: string; close(): Promise<void> }
 
-type Answer = { status: number; type: string; body: string }
+type Answer = { status: number; type: string; body: string | Buffer }
 type Page = (request: IncomingMessage) => Answer | Promise<Answer>
 
 const MAX_CONNECTIONS = 64
@@ -60,7 +60,7 @@ function pagesOf(source: MetricsSource, isStopping: () => boolean): Map<string, 
       '/metrics',
       async ({ headers }) => {
         const format = formatFor(headers.accept)
-        return { status: 200, type: contentTypes[format], body: await metrics.text(format) }
+        return { status: 200, type: contentTypes[format], body: await metrics.page(format) }
       },
     ],
     ['/livez', () => livez(source)],

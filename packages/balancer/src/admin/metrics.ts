@@ -51,7 +51,7 @@ export class Metrics {
    * The whole page. The balancer's own metrics come from one status, so that sums over them hold. Waits for no worker. `steps` learns how long it kept the
    * event loop.
    */
-  async text(format: MetricFormat, steps?: Steps): Promise<string> {
+  async page(format: MetricFormat, steps?: Steps): Promise<Buffer> {
     const { metrics: store } = this.source
     store?.want()
     const own = await this.process.read()

@@ -46,7 +46,9 @@ export class StoredFamily {
   readonly kind: MetricKind
   help: string
   private readonly isOfProcess: boolean
-  private readonly aggregator: string | undefined
+  /** undefined: each worker has its own gauges. */
+  private readonly aggregate: ((values: readonly number[]) => number) | undefined
+  private readonly isOmitted: boolean
   private readonly budget: SeriesBudget
   private readonly sums = new Map<string, Series>()
   /** By the id of the worker. */
@@ -56,7 +58,8 @@ export class StoredFamily {
     this.name = name
     this.kind = kind
     this.help = help ?? ''
-    this.aggregator = aggregator
+    this.aggregate = isOfProcess ? undefined : AGGREGATORS[aggregator ?? '']
+    this.isOmitted = !isOfProcess && aggregator === OMITTED
     this.isOfProcess = isOfProcess
     this.budget = budget
   }
@@ -77,18 +80,14 @@ export class StoredFamily {
 
   *series(): Iterable<Series> {
     yield* this.sums.values()
-    if (this.aggregator === OMITTED && !this.isOfProcess) return
-    const aggregate = this.isOfProcess ? undefined : AGGREGATORS[this.aggregator ?? '']
-    if (aggregate !== undefined) yield* this.aggregated(aggregate)
-    else
-      for (const { source, series } of this.newest())
-        for (const one of series.values()) yield { ...one, labels: withWorker(one.labels, source) }
+    if (this.aggregate !== undefined) yield* this.aggregated(this.aggregate)
+    else if (!this.isOmitted) for (const series of this.newest()) yield* series.values()
   }
 
   private addSum(source: SeriesSource, { suffix, labels, value, exemplar }: MetricSample): void {
     if (value === null || !(value >= 0)) return
     const all = this.isOfProcess ? withWorker(labels, source) : labels
-    const one = this.find(this.sums, suffix, all)
+    const one = this.find(this.sums, suffix, all, all)
     if (one === undefined) return
     one.value += value
     if (exemplar !== undefined) one.exemplar = exemplar
@@ -101,11 +100,16 @@ export class StoredFamily {
       if (gauges.series.delete(suffix + labels)) this.budget.left++
       return
     }
-    const one = this.find(gauges.series, suffix, labels)
+    const one = gauges.series.get(suffix + labels) ?? this.find(gauges.series, suffix, labels, this.shown(labels, source))
     if (one !== undefined) one.value = value
   }
 
-  private find(series: Map<string, Series>, suffix: string, labels: string): Series | undefined {
+  private shown(labels: string, source: SeriesSource): string {
+    return this.aggregate === undefined ? withWorker(labels, source) : labels
+  }
+
+  /** `labels`: as the worker sent them; `shown`: as the page shows them. */
+  private find(series: Map<string, Series>, suffix: string, labels: string, shown: string): Series | undefined {
     const key = suffix + labels
     const known = series.get(key)
     if (known !== undefined) return known
@@ -114,19 +118,19 @@ export class StoredFamily {
       return undefined
     }
     this.budget.left--
-    const made: Series = { suffix, labels, value: 0 }
+    const made: Series = { suffix, labels: shown, value: 0 }
     series.set(key, made)
     return made
   }
 
   /** While a worker is replaced, two processes share a slot. The newer one speaks for it. */
-  private newest(): Iterable<Gauges> {
+  private newest(): Iterable<Map<string, Series>> {
     const bySlot = new Map<string, Gauges>()
     for (const one of this.gauges.values()) {
       const { pool, slot, id } = one.source
       if (id >= (bySlot.get(`${pool}/${slot}`)?.source.id ?? 0)) bySlot.set(`${pool}/${slot}`, one)
     }
-    return bySlot.values()
+    return [...bySlot.values()].map(({ series }) => series)
   }
 
   private *aggregated(aggregate: (values: readonly number[]) => number): Iterable<Series> {
