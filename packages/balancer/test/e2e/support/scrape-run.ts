@@ -31,7 +31,9 @@ export interface ScrapeTotals {
   readonly scrapes: number
   readonly failedScrapes: number
   readonly slowestScrapeMs: number
-  /** Series that count since the start and have fallen. */
+  /** Series that count since the start, and those of them that have fallen. */
+  readonly series: number
+
   readonly fallen: readonly string[]
 }
 
@@ -98,7 +100,8 @@ export async function scrapeUnderLoad({ seed, durationMs, clients, workers, paus
   const [scrapes = 0] = await prometheus.values(`sum(count_over_time(up[${window}]))`)
   const [up = 0] = await prometheus.values(`sum(sum_over_time(up[${window}]))`)
   const [slowestS = 0] = await prometheus.values(`max(max_over_time(scrape_duration_seconds[${window}]))`)
-  const fallen = (await prometheus.series(`${COUNTED}[${window}]`))
+  const counting = await prometheus.series(`${COUNTED}[${window}]`)
+  const fallen = counting
     .filter(({ values }) => values.some((value, index) => value < (values[index - 1] ?? 0)))
     .map(({ labels, values }) => `${JSON.stringify(labels)}: ${values}`)
   await prometheus.stop()
@@ -115,6 +118,7 @@ export async function scrapeUnderLoad({ seed, durationMs, clients, workers, paus
     scrapes,
     failedScrapes,
     slowestScrapeMs: slowestS * 1000,
+    series: counting.length,
     fallen,
   }
 }
