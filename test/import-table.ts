@@ -56,6 +56,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['visitors'],
     ['sessions'],
     ['supervisor'],
+    ['counts'],
     ['listeners'],
     ['dispatch'],
     ['reload'],

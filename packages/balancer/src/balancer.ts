@@ -1,6 +1,8 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
 import type { Acceptor } from '@switchyard/handoff'
+import { Counts } from './counts/counts.ts'
+import type { MetricStore } from './counts/metric-store.ts'
 import { Deferred } from './deferred.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
@@ -17,6 +19,7 @@ import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
+import { HealthAnswers } from './listeners/health-answers.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
@@ -50,6 +53,8 @@ export class Balancer implements Operations {
   readonly extraSockets = new ExtraSockets()
   /** What the status says of the log, which the owner of the balancer writes. */
   readLogStatus: () => LogStatus | null = () => null
+  /** Set by the owner of the balancer: does it wait with its stop until load balancers have noticed? Then health checks fail. */
+  isStopping: () => boolean = () => false
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
@@ -58,6 +63,7 @@ export class Balancer implements Operations {
   private readonly supervisor: Supervisor
   private readonly folder: PrivateFolder
   private readonly moves = new MoveCounts()
+  private readonly counts: Counts
   private readonly forwardToken = makeForwardToken()
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
@@ -118,7 +124,11 @@ export class Balancer implements Operations {
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
     const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor })
+    this.dispatcher = new Dispatcher({
+      ...path,
+      acceptor: this.acceptor,
+      health: new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() }),
+    })
     this.acceptor.start(this.dispatcher)
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
@@ -159,6 +169,12 @@ export class Balancer implements Operations {
       onGone: (worker) => this.workerGone(worker),
       onFailed: (error) => this.fail(error),
       chance: Math.random,
+    })
+    this.counts = new Counts({
+      events,
+      messages,
+      workers: () => [...pools.values()].flatMap(({ workers }) => [...workers]),
+      generationOf: (pool) => this.supervisor.desired.get(pool)?.generation ?? 0,
     })
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
@@ -253,6 +269,12 @@ export class Balancer implements Operations {
     this.started.resolve()
   }
 
+  private isReady(): boolean {
+    if (this.isStopping() || this.stopped !== undefined) return false
+    for (const pool of this.activeConfig.pools.values()) if (pool.settings.listens && pool.readyCount === 0) return false
+    return true
+  }
+
   private workerGone(worker: PoolWorker): void {
     const pool = this.activeConfig.poolOf(worker)
     this.listenRequests.forget(worker)
@@ -260,6 +282,7 @@ export class Balancer implements Operations {
     const takenBack = this.changes.workerGone(worker)
     this.folder.removeSocketsOf(worker.id)
     pool.recordGone(worker, takenBack)
+    this.counts.recordGone(worker)
     this.adoption.removeIfEmpty(pool)
     void this.accept()
   }
@@ -331,6 +354,10 @@ export class Balancer implements Operations {
     this.folder.remove()
   }
 
+  get metrics(): MetricStore {
+    return this.counts.metrics
+  }
+
   status(): BalancerStatus {
     return readStatus({
       channel: this.transport.kind,
@@ -338,6 +365,8 @@ export class Balancer implements Operations {
       pools: this.activeConfig.pools.values(),
       pastPools: this.activeConfig.pastPools,
       moves: this.moves,
+      counts: this.counts,
+      routeNames: this.activeConfig.current.shared.routes.map(({ name }) => name),
       addresses: this.listeners.texts,
       supervisor: this.supervisor,
       jobs: this.jobs,

@@ -39,7 +39,7 @@ export interface BalancerEvents {
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
   /** The worker will be replaced. It serves until the new worker is ready. A one-off process is told to stop instead. */
-  workerRetiring: [Seat & { reason: string; isOneOff?: boolean }]
+  workerRetiring: [Seat & { reason: string; cause?: string; isOneOff?: boolean }]
   /** The worker takes no new connections. Emitted when the drain begins and then every few seconds. `leftMs`: until the deadline. */
   workerDraining: [Seat & { connections: number; inFlight: number; leftMs: number }]
   /** The event loop of the worker has not turned for `busyMs`. */

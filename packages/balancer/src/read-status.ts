@@ -1,6 +1,7 @@
 // Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
+import type { Counts } from './counts/counts.ts'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
@@ -13,6 +14,9 @@ export interface ReadStatusOptions {
   readonly acceptor: Acceptor
   readonly moves: MoveCounts
   readonly pools: Iterable<Pool>
+  /** Names of the routes in force. */
+  readonly routeNames: readonly string[]
+  readonly counts: Counts
   /** Totals of pools that were removed by a reload. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
@@ -32,7 +36,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
-  const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
+  const { accepted, givenBack, refused, answered, closed, waiting } = acceptor.counts
   return {
     addresses,
     channel,
@@ -43,6 +47,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
       givenBack,
       handedOff: sum(pasts.map(({ claimed }) => claimed)) + sum(workers.map(({ channel }) => channel.claimed)) + passed,
       refused: { ...refused },
+      answered,
       closed,
       waiting: {
         head: waiting,
@@ -53,6 +58,9 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
+    routes: options.counts.routes.status(options.routeNames, workers),
+    exits: options.counts.exits.list,
+    operations: options.counts.operations.list,
     visitors,
     sessions,
     log,
@@ -82,6 +90,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
     boardFaults,
+    queue: { length: pool.queue.length, waits: pool.queueWaits.read() },
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),
   }
 }

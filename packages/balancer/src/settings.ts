@@ -270,6 +270,8 @@ export interface Settings {
   defaultPolicy: Policy
   /** undefined: no admin page. `explicit`: written by the user, so a port in use is an error. */
   admin: { host: string; port: number; explicit: boolean } | undefined
+  /** The primary answers health checks under this path on every listener. undefined: under none. */
+  healthPath: string | undefined
   ticketKeys: readonly TicketKey[]
   sessions: SessionSettings
   /** Whether session ids have a secret of their own. false: it is derived from the ticket keys. */

@@ -1,6 +1,6 @@
 // The status of the balancer at one moment, as plain data for the admin page, the control socket and the log. Counts never fall.
 
-import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails } from '@switchyard/handoff'
+import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails, RequestResult, ResponseTimes } from '@switchyard/handoff'
 import type { Load } from '@switchyard/routing'
 import type { SessionReport } from '@switchyard/worker-runtime'
 import type { RefusalReason } from './events.ts'
@@ -94,10 +94,11 @@ export interface PoolStatus {
   notStarted: { slot: number; message: string; times: number; retryInMs: number | null }[]
   /** Impossible load values of workers that were ignored. */
   boardFaults: number
+  queue: QueueStatus
   workers: WorkerStatus[]
 }
 
-/** At every moment `accepted + givenBack = handedOff + sum of refused + closed + sum of waiting`. */
+/** At every moment `accepted + givenBack = handedOff + sum of refused + answered + closed + sum of waiting`. */
 export interface ConnectionStatus {
   accepted: number
   /** Given back by a worker because the next request belongs elsewhere, or received from another primary in an upgrade. */
@@ -105,10 +106,58 @@ export interface ConnectionStatus {
   /** Claimed by a worker, or passed to another primary in an upgrade. */
   handedOff: number
   refused: Record<RefusalReason, number>
+  /** Health checks that the primary has answered. */
+  answered: number
   /** Closed by the client before a worker claimed them. */
   closed: number
   /** Connections in the primary: with an incomplete head, resting, queued for a worker, offered to a worker and not claimed yet. */
   waiting: { head: number; resting: number; queue: number; offered: number }
+}
+
+/** Requests that workers have had of a route; counts since the start. */
+export interface RouteStatus {
+  route: string
+  inFlight: number
+  /** Ended requests, by result. */
+  results: Record<RequestResult, number>
+  /** Of answered requests, from their head to the end of the response. */
+  durations: ResponseTimes
+}
+
+/** Connections that wait for a worker of a pool. */
+export interface QueueStatus {
+  length: number
+  /** How long those waited that have left the queue, however they left it. Counts are since the start. */
+  waits: ResponseTimes
+}
+
+/** Why a worker process has ended. */
+export const exitCauses = [
+  // By itself: before it was ready, with an exit code, by a signal that the balancer did not send, or with one of `stopExitCodes`.
+  ...(['start', 'exit-code', 'signal', 'finished'] as const),
+  // The balancer replaced it.
+  ...(['memory', 'requests', 'age', 'health', 'hang', 'sockets'] as const),
+  // It was told to stop: by `restart`; by a reload; or by `drain`, `scale`, an upgrade or the end of the balancer.
+  ...(['restart', 'reload', 'stop'] as const),
+] as const
+
+export type ExitCause = (typeof exitCauses)[number]
+
+/** Why worker processes of a pool have ended; counts since the start. */
+export interface ExitStatus {
+  pool: string
+  cause: ExitCause
+  count: number
+}
+
+/** Operations of one name since the start, such as `reload`. */
+export interface OperationStatus {
+  name: string
+  running: boolean
+  succeeded: number
+  failed: number
+  /** The end of the last one. null: none has ended. */
+  last: { endedMs: number; isGood: boolean } | null
 }
 
 /** How often requests of a route moved to another worker than the one with their connection, for one reason. */
@@ -178,6 +227,10 @@ export interface BalancerStatus {
     /** Single requests forwarded because their connection could not move. */
     forwarded: MoveStatus<ForwardReason>[]
   }
+  /** The routes of the config come first, in its order. */
+  routes: RouteStatus[]
+  exits: ExitStatus[]
+  operations: OperationStatus[]
   visitors: VisitorStatus
   /** null: sessions are in Redis. */
   sessions: SessionTableStatus | null

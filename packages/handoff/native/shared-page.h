@@ -1,4 +1,5 @@
-// The page of memory that the primary shares with one worker: a row of load words, then one claim word for each hand-off under way.
+// The page of memory that the primary shares with one worker: a row of load words, counters of each route, then one claim word for each hand-off
+// under way.
 // src/load/shared-page.ts documents every word. Loading the module compares both files; see module.cc.
 
 #pragma once
@@ -12,12 +13,13 @@
 
 namespace handoff {
 
-constexpr int kLayoutVersion = 1;
+constexpr int kLayoutVersion = 2;
 
 using Word = std::atomic<uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "claims need lock-free words");
 
-constexpr size_t kRowBytes = 128;  // two cache lines: one that the worker writes, one that the primary writes
+// Two cache lines, one that the worker writes and one that the primary writes; then the counters, which only JavaScript reads and writes.
+constexpr size_t kRowBytes = 128 + 64 * 24 * 8;
 constexpr size_t kClaimsOffset = kRowBytes;
 
 // The words of the row that native code reads or writes.

@@ -17,6 +17,17 @@ export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends
 export type { LoadReport, LoadRow } from './load/load-board.ts'
 export { type LoadDetails, type ResponseTimes, responseBoundsMs } from './load/load-details.ts'
 export { ReadySlots } from './load/ready-slots.ts'
+export {
+  MAX_COUNTED_ROUTES,
+  newRouteCounters,
+  packRouteCounters,
+  type RequestResult,
+  ROUTE_COLUMNS,
+  requestResults,
+  routeColumns,
+  routeCountersOf,
+  routeRow,
+} from './load/route-counters.ts'
 export { MAX_WORD, rowWords } from './load/shared-page.ts'
 export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'

@@ -48,6 +48,13 @@ export {
   type ServerAddress,
   type ServerKind,
 } from './listen-protocol.ts'
+export type {
+  MetricExemplar,
+  MetricFamily,
+  MetricKind,
+  MetricSample,
+  RouteExemplar,
+} from './metric-messages.ts'
 export {
   type RestMode,
   readFromWorker,
@@ -57,6 +64,8 @@ export {
   type WorkerRoute,
   type WorkerStart,
 } from './protocol.ts'
+export { type MetricRegistry, shareMetrics } from './reports/app-registries.ts'
+export { isCumulative } from './reports/metric-deltas.ts'
 export { servingSocket } from './server/private-sockets.ts'
 export { openSessions } from './session-adapters/open-sessions.ts'
 export { type HeldSession, RequestSession, sessions } from './session-adapters/request-session.ts'

@@ -1,9 +1,17 @@
 // The start data of a worker, every message between the primary and a worker, and the checks of messages on arrival.
 
-import { type ChannelEnds, type LoadDetails, type LoadReport, responseBoundsMs } from '@switchyard/handoff'
+import {
+  type ChannelEnds,
+  type LoadDetails,
+  type LoadReport,
+  MAX_COUNTED_ROUTES,
+  ROUTE_COLUMNS,
+  responseBoundsMs,
+} from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
 import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
+import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
@@ -84,6 +92,8 @@ export interface WorkerStart {
   readonly maxConnectionAgeMs?: number | undefined
   /** The runtime turns on source maps for the app's stack traces. */
   readonly sourceMaps?: boolean | undefined
+  /** A health check that did not reach the primary alone is answered here. Left out: none is. */
+  readonly healthPath?: string | undefined
   readonly sessions: SessionSettings
 }
 
@@ -98,6 +108,8 @@ export type ToWorker =
   | { readonly switchyard: 'leave' }
   /** This worker is the first of its pool, or has to give that place back. */
   | { readonly switchyard: 'first'; readonly isFirst: boolean }
+  /** The primary wants the metrics of the app and the process, or wants them no more. */
+  | { readonly switchyard: 'metrics'; readonly isWanted: boolean }
   /** Replies of the embedded store to a batch of commands, in order. Long replies come in several messages. */
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
   /** Other workers have changed these sessions, which this worker has read or written; undefined: any session may have changed. */
@@ -115,6 +127,8 @@ export type ToPrimary =
   | { readonly switchyard: 'header-limit'; readonly bytes: number }
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   | { readonly switchyard: 'session-report'; readonly report: SessionReport }
+  /** What has come since the last message. */
+  | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
   /** A line for the log. `once`: the same message of several workers is logged once. */
@@ -170,6 +184,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     }
     case 'session-report':
       return isRecord(message.report) ? { switchyard: 'session-report', report: readSessionReport(message.report) } : undefined
+    case 'metrics':
+      return { switchyard: 'metrics', families: readFamilies(message.families), exemplars: readRouteExemplars(message.exemplars) }
     case 'report':
       return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
     default:
@@ -185,6 +201,8 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
     case 'leave':
       return { switchyard: 'leave' }
+    case 'metrics':
+      return { switchyard: 'metrics', isWanted: message.isWanted === true }
     case 'first':
       return { switchyard: 'first', isFirst: message.isFirst === true }
     case 'session-replies': {
@@ -222,7 +240,11 @@ function readLoad(from: Record<string, unknown>): LoadReport {
     memoryBytes: checked.amount(from.memoryBytes),
   }
   const details = from.details === undefined ? undefined : readDetails(from.details, checked)
-  return { ...load, details, faults: checked.faults }
+  const { routes } = from
+  const packed = Array.isArray(routes)
+    ? routes.slice(0, MAX_COUNTED_ROUTES * ROUTE_COLUMNS).map((value) => checked.amount(value))
+    : undefined
+  return { ...load, details, ...(packed !== undefined && { routes: packed }), faults: checked.faults }
 }
 
 function readSessionReport(from: Record<string, unknown>): SessionReport {

@@ -11,6 +11,7 @@ import {
   type Offer,
   publishConnections,
   ReadySlots,
+  routeCountersOf,
   rowWords,
 } from '@switchyard/handoff'
 import { ConnectionAges } from './drain/connection-ages.ts'
@@ -19,6 +20,8 @@ import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
 import { resolveOwnName } from './own-name.ts'
 import { startLoadReports } from './reports/load-reports.ts'
+import { startMetricReports } from './reports/metric-reports.ts'
+import { RouteExemplars } from './reports/route-exemplars.ts'
 import { startSessionReports } from './reports/session-reports.ts'
 import { keepTickShape } from './reports/tick-shape.ts'
 import { UnknownSessions } from './reports/unknown-sessions.ts'
@@ -31,12 +34,14 @@ import { Http2Sessions } from './server/http2-sessions.ts'
 import { InFlight } from './server/in-flight.ts'
 import { hookAppListen } from './server/listen-hook.ts'
 import { Receiver } from './server/receiver.ts'
+import { RouteRequests } from './server/route-requests.ts'
 import { Websockets } from './server/websockets.ts'
 import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
 import { enableSourceMaps } from './source-maps.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionMover } from './steering/connection-mover.ts'
 import { PlacementClient } from './steering/placement-client.ts'
+import { RequestRoutes } from './steering/request-routes.ts'
 import { Rest } from './steering/rest.ts'
 import { Steering } from './steering/steering.ts'
 import { TicketCookies } from './steering/ticket-cookie.ts'
@@ -68,6 +73,8 @@ async function register(runtime: Runtime): Promise<void> {
   /** The row in the load board and the ready slots; undefined until the first server listens. */
   let row: Int32Array | undefined
   let slots: ReadySlots | undefined
+  /** Sends the last counts. */
+  let reportLast = () => {}
   /** Undefined while the routes are built. */
   let drain: Drain | undefined
 
@@ -99,10 +106,12 @@ async function register(runtime: Runtime): Promise<void> {
     workers: () => slots?.list.length ?? 0,
     warn: (message) => runtime.send({ switchyard: 'notice', level: 'warn', message, once: true }),
   })
+  const requestRoutes = new RequestRoutes(table)
+  const routeRequests = new RouteRequests((request) => requestRoutes.indexOf(request))
   const inFlight = new InFlight((response) => {
     bound.onResponse(response)
     unknownSessions.onErrorResponse(response)
-  })
+  }, routeRequests)
 
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
@@ -139,8 +148,14 @@ async function register(runtime: Runtime): Promise<void> {
     runtime.keepAlive(false)
     slots = new ReadySlots(row, start.weights)
     inFlight.publish(row, () => end.loopIsBusy())
-    startLoadReports(runtime, inFlight, row)
+    routeRequests.publish(routeCountersOf(row))
+    const reportLoad = startLoadReports(runtime, inFlight, row)
     startSessionReports(runtime, sessionsStatus)
+    const reportMetrics = startMetricReports({ runtime, exemplars: new RouteExemplars(routeRequests) })
+    reportLast = () => {
+      reportLoad()
+      reportMetrics()
+    }
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
     return row
@@ -163,6 +178,7 @@ async function register(runtime: Runtime): Promise<void> {
       websockets,
       http2Sessions,
       outbox,
+      healthPath: start.healthPath,
     })
   }
 
@@ -180,6 +196,8 @@ async function register(runtime: Runtime): Promise<void> {
     for (const server of serving) closeListeningSocket(server)
     runtime.keepAlive(false)
     unrefSessions()
+    // The default action of a signal ends the process without its 'exit' event.
+    reportLast()
     const signal = stopSignal ?? usualStopSignal()
     // The default action of the signal would cut off an app that shuts down on the message.
     if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return

@@ -38,6 +38,8 @@ export interface RequestHookOptions {
   readonly websockets: Websockets
   readonly http2Sessions: Http2Sessions
   readonly outbox: Outbox
+  /** Health checks under this path are answered here: they came over TLS, or behind another request. undefined: none is. */
+  readonly healthPath?: string | undefined
 }
 
 /** The events that hand a request to the app; the request is their first value. */
@@ -56,6 +58,8 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     const response = event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse)
     if (mover.isOn && mover.hasEnded(request.socket)) return true
     const isMoving = response !== undefined && mover.isOn && mover.begin(request, response)
+    if (response !== undefined && options.healthPath !== undefined && isHealthCheck(request, options.healthPath))
+      return answerHealth(request, response)
     if (event === 'upgrade') websockets.add(request, second as Socket)
     if (forwarded.hasConnections) {
       if (forwarded.restore(request)) {
@@ -89,7 +93,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       return refuse(request.socket, event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse), 431)
     }
     if (event === 'upgrade' || event === 'connect') {
-      options.inFlight.beginUpgrade(second as Socket)
+      options.inFlight.beginUpgrade(request, second as Socket)
       receiver.countReceived()
       return emit.call(server, event, request, second, upgradeHead)
     }
@@ -153,6 +157,17 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
   const requestStart = RequestStart.install(server, emit, hook)
   // A request that may belong to another worker must not get Node's 100 Continue here.
   if (steering !== undefined && (server instanceof HttpServer || server instanceof HttpsServer)) continueListener.listen()
+}
+
+function isHealthCheck({ method, url = '' }: IncomingMessage, path: string): boolean {
+  return url.startsWith(path) && (url.length === path.length || url[path.length] === '?') && (method === 'GET' || method === 'HEAD')
+}
+
+/** This worker serves, so the balancer does. The connection ends, so that the next check reaches the primary. */
+function answerHealth({ httpVersionMajor }: IncomingMessage, response: ServerResponse): true {
+  if (httpVersionMajor === 1) response.setHeader('Connection', 'close')
+  response.writeHead(200, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store', 'Content-Length': 3 }).end('ok\n')
+  return true
 }
 
 /** Listens for 'checkContinue', so that Node does not send 100 Continue before the hook has run. */

@@ -8,15 +8,16 @@ import type { Settings } from '../settings.ts'
 import type { BalancerStatus, PoolStatus, StatusSource } from '../status.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { byOwner } from '../system/port-owner.ts'
-import { Metrics } from './metrics.ts'
+import { contentTypes, formatFor } from './metric-text.ts'
+import { Metrics, type MetricsSource } from './metrics.ts'
 
 /** An open page, or the reason why there is none. */
 export type AdminResult =
   | { url: string; server: Server; warning?: undefined; close(): Promise<void> }
   | { url?: undefined; server?: undefined; warning: string; close(): Promise<void> }
 
-type Answer = { status: number; type: string; body: string }
-type Page = () => Answer | Promise<Answer>
+type Answer = { status: number; type: string; body: string | Buffer }
+type Page = (request: IncomingMessage) => Answer | Promise<Answer>
 
 const MAX_CONNECTIONS = 64
 /** Every page is answered at once, so a longer wait is the client's fault. */
@@ -32,7 +33,7 @@ const CLOSE_TIMEOUT_MS = 500
  */
 export async function startAdmin(
   address: NonNullable<Settings['admin']>,
-  source: StatusSource,
+  source: MetricsSource,
   isStopping: () => boolean = () => false,
   fd?: number,
 ): Promise<AdminResult> {
@@ -52,10 +53,16 @@ export async function startAdmin(
   return { url: `http://${formatAddress({ host, port })}`, server, close: () => close(server) }
 }
 
-function pagesOf(source: StatusSource, isStopping: () => boolean): Map<string, Page> {
+function pagesOf(source: MetricsSource, isStopping: () => boolean): Map<string, Page> {
   const metrics = new Metrics(source)
   return new Map<string, Page>([
-    ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
+    [
+      '/metrics',
+      async ({ headers }) => {
+        const format = formatFor(headers.accept)
+        return { status: 200, type: contentTypes[format], body: await metrics.page(format) }
+      },
+    ],
     ['/livez', () => livez(source)],
     ['/readyz', () => readyz(source.status(), isStopping())],
     ['/status', () => ({ status: 200, type: 'application/json', body: `${JSON.stringify(source.status(), null, 2)}\n` })],
@@ -107,12 +114,13 @@ async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-async function answerOf(pages: ReadonlyMap<string, Page>, { method, url = '/' }: IncomingMessage): Promise<Answer> {
+async function answerOf(pages: ReadonlyMap<string, Page>, request: IncomingMessage): Promise<Answer> {
+  const { method, url = '/' } = request
   const page = pages.get(url.split('?', 1)[0] as string)
   if (page === undefined) return text(404, `not found; the pages are ${[...pages.keys()].join(' ')}`)
   if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are allowed')
   try {
-    return await page()
+    return await page(request)
   } catch (error) {
     return text(500, error instanceof Error ? error.message : String(error))
   }

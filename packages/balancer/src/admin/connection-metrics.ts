@@ -17,6 +17,9 @@ export const connectionMetrics: readonly MetricDefinition[] = [
     ['reason'],
     ({ connections }) => byKey('reason', connections.refused),
   ),
+  counter('switchyard_connections_answered_total', 'Health checks that the primary answered on a listener', [], ({ connections }) =>
+    only(connections.answered),
+  ),
   counter('switchyard_connections_closed_total', 'Connections that closed before a worker claimed them', [], ({ connections }) =>
     only(connections.closed),
   ),

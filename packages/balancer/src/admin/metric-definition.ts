@@ -1,11 +1,20 @@
 // A metric: its name, help, type and labels, and how its values are read from the status. docs/metrics.md lists each metric.
 
+import type { MetricExemplar } from '@switchyard/worker-runtime'
 import type { BalancerStatus, WorkerStatus } from '../status.ts'
-import type { HistogramRow } from './filled-histogram.ts'
 import type { SlotTotal, SlotTotals } from './slot-totals.ts'
 
 /** One value with its labels. */
 export type Row = { labels: Record<string, string | number>; value: number }
+
+/** One histogram: the number of values in each bucket, last those above every bound, and the sum of all values. */
+export interface HistogramRow {
+  labels: Record<string, string | number>
+  counts: readonly number[]
+  sum: number
+  /** By bucket. */
+  exemplars?: readonly (MetricExemplar | undefined)[] | undefined
+}
 
 type Read = (status: BalancerStatus) => Row[]
 type Merge = (values: readonly number[]) => number

@@ -1,67 +1,104 @@
-// The registry of the admin page: reads every metric from the status at each scrape. The path of a connection knows nothing of it.
+// The metrics of the admin page: the balancer's own, read from one status, those of the primary's process, and those that workers have pushed.
+// The path of a connection knows nothing of it.
 
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { StoredFamily } from '../counts/metric-family.ts'
+import type { MetricStore } from '../counts/metric-store.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
 import { connectionMetrics } from './connection-metrics.ts'
-import { FilledHistogram } from './filled-histogram.ts'
 import { jobMetrics } from './job-metrics.ts'
 import { logMetrics } from './log-metrics.ts'
-import type { MetricDefinition } from './metric-definition.ts'
+import type { HistogramRow, MetricDefinition, Row } from './metric-definition.ts'
+import { labelsText, type MetricFormat, type Steps, type TextFamily, type TextSample, writeMetrics } from './metric-text.ts'
+import { operationMetrics } from './operation-metrics.ts'
+import { ProcessFamilies } from './process-families.ts'
+import { queueMetrics } from './queue-metrics.ts'
+import { routeMetrics } from './route-metrics.ts'
 import { sessionMetrics } from './session-metrics.ts'
 import { SlotTotals } from './slot-totals.ts'
 import { poolMetrics, workerMetrics } from './worker-metrics.ts'
 
-/** Gauges of prom-client with names of counters, which `promtool check metrics` rejects. Each is the sum of the metric without the suffix. */
-const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+export interface MetricsSource extends StatusSource {
+  /** What workers push; undefined: they push nothing. */
+  readonly metrics?: MetricStore | undefined
+}
 
 /** All metrics of the balancer itself; docs/metrics.md lists each. `totals` keeps what replaced workers have counted. */
-export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
-  return [...connectionMetrics, ...poolMetrics, ...jobMetrics, ...logMetrics, ...sessionMetrics(totals), ...workerMetrics(totals)]
+export function metricDefinitions(totals: SlotTotals, store?: MetricStore): MetricDefinition[] {
+  return [
+    ...connectionMetrics,
+    ...routeMetrics(store?.exemplars),
+    ...poolMetrics,
+    ...queueMetrics,
+    ...operationMetrics(store),
+    ...jobMetrics,
+    ...logMetrics,
+    ...sessionMetrics(totals),
+    ...workerMetrics(totals),
+  ]
 }
 
-/** The balancer's metrics and those of the primary's process, in a registry of their own. */
 export class Metrics {
-  private readonly registry = new Registry()
-  private readonly source: StatusSource
-  private readonly metrics: { fill(status: BalancerStatus): void }[]
-  private hasProcessMetrics = false
+  private readonly source: MetricsSource
+  private readonly definitions: readonly MetricDefinition[]
+  private readonly process = new ProcessFamilies()
 
-  constructor(source: StatusSource) {
+  constructor(source: MetricsSource) {
     this.source = source
-    this.metrics = metricDefinitions(new SlotTotals()).map((definition) => register(definition, this.registry))
+    this.definitions = metricDefinitions(new SlotTotals(), source.metrics)
   }
 
-  get contentType(): string {
-    return this.registry.contentType
+  /**
+   * The whole page. The balancer's own metrics come from one status, so that sums over them hold. Waits for no worker. `steps` learns how long it kept the
+   * event loop.
+   */
+  async page(format: MetricFormat, steps?: Steps): Promise<Buffer> {
+    const { metrics: store } = this.source
+    store?.want()
+    const own = await this.process.read()
+    return writeMetrics(this.families(this.source.status(), own, store), format, steps)
   }
 
-  /** All metrics come from one status, so that sums over them hold. */
-  text(): Promise<string> {
-    // Not before the first scrape: they sample the event loop a hundred times a second.
-    if (!this.hasProcessMetrics) this.addProcessMetrics()
-    const status = this.source.status()
-    for (const metric of this.metrics) metric.fill(status)
-    return this.registry.metrics()
-  }
-
-  private addProcessMetrics(): void {
-    this.hasProcessMetrics = true
-    collectDefaultMetrics({ register: this.registry })
-    for (const name of MISNAMED) this.registry.removeSingleMetric(name)
+  private *families(
+    status: BalancerStatus,
+    own: Awaited<ReturnType<ProcessFamilies['read']>>,
+    store: MetricStore | undefined,
+  ): Iterable<TextFamily> {
+    for (const definition of this.definitions) yield familyOf(definition, status)
+    const pushed = new Map<string, StoredFamily>([...(store?.families() ?? [])].map((family) => [family.name, family]))
+    for (const family of own) {
+      const more = pushed.get(family.name)
+      pushed.delete(family.name)
+      yield more === undefined ? family : { ...family, samples: both(family.samples, more) }
+    }
+    for (const family of pushed.values()) yield { name: family.name, help: family.help, type: family.kind, samples: family.series() }
   }
 }
 
-function register(definition: MetricDefinition, registry: Registry) {
-  const { name, help, type, labels } = definition
-  if (type === 'histogram') return new FilledHistogram(definition, registry)
-  const { read } = definition
-  const options = { name, help, labelNames: labels, registers: [registry] }
-  const metric = type === 'gauge' ? new Gauge(options) : new Counter(options)
-  return {
-    fill(status: BalancerStatus) {
-      // Removes the rows of workers that have exited. Counters get their whole total from the status.
-      metric.reset()
-      for (const row of read(status)) metric.inc(row.labels, row.value)
-    },
+function familyOf(definition: MetricDefinition, status: BalancerStatus): TextFamily {
+  const { name, help, type } = definition
+  const samples = type === 'histogram' ? bucketSamples(definition.buckets, definition.read(status)) : plainSamples(definition.read(status))
+  return { name, help, type, samples }
+}
+
+function* both(first: Iterable<TextSample>, second: StoredFamily): Iterable<TextSample> {
+  yield* first
+  yield* second.series()
+}
+
+function* plainSamples(rows: Iterable<Row>): Iterable<TextSample> {
+  for (const { labels, value } of rows) yield { suffix: '', labels: labelsText(labels), value }
+}
+
+function* bucketSamples(bounds: readonly number[], rows: Iterable<HistogramRow>): Iterable<TextSample> {
+  for (const { labels, counts, sum, exemplars } of rows) {
+    const text = labelsText(labels)
+    let count = 0
+    for (let index = 0; index <= bounds.length; index++) {
+      count += counts[index] ?? 0
+      const le = `le="${bounds[index] ?? '+Inf'}"`
+      yield { suffix: '_bucket', labels: text === '' ? le : `${le},${text}`, value: count, exemplar: exemplars?.[index] }
+    }
+    yield { suffix: '_sum', labels: text, value: sum }
+    yield { suffix: '_count', labels: text, value: count }
   }
 }

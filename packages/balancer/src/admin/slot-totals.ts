@@ -42,9 +42,16 @@ const NONE: Counts = new Array(PLAIN_COUNTS + responseBoundsMs.length + 1).fill(
 /** Keeps totals per pool and slot. Bounded by the number of slots that have ever existed. */
 export class SlotTotals {
   private readonly totals = new Map<string, RunningTotal>()
+  /** Many metrics ask for the totals of the same status. */
+  private last: { readonly pools: readonly PoolStatus[]; readonly totals: SlotTotal[] } | undefined
 
   /** Adds the present counts of the pools and returns the totals of every slot. */
   update(pools: readonly PoolStatus[]): SlotTotal[] {
+    if (this.last?.pools !== pools) this.last = { pools, totals: this.totalsOf(pools) }
+    return this.last.totals
+  }
+
+  private totalsOf(pools: readonly PoolStatus[]): SlotTotal[] {
     const now = new Map<RunningTotal, Map<string, Counts>>()
     for (const pool of pools) {
       for (const worker of pool.workers) {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import type { MetricStore } from '../counts/metric-store.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
@@ -16,8 +17,12 @@ import type { Startup } from '../upgrade/startup.ts'
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
+  /** The metrics that workers push. */
+  readonly metrics?: MetricStore
   /** Reads what the status says of the log, which the balancer does not write. */
   readLogStatus: () => LogStatus | null
+  /** Do health checks fail, because it is about to stop? */
+  isStopping?: () => boolean
   start(): Promise<void>
 }
 

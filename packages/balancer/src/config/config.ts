@@ -6,7 +6,7 @@ import { type ListenConfig, listen, unbalanced } from './listen-options.ts'
 import { type LogsConfig, logs } from './log-options.ts'
 import { type PolicyConfig, policy } from './policy-options.ts'
 import { type PoolConfig, pools } from './pool/pool-options.ts'
-import { primaryEntries } from './primary-options.ts'
+import { type HealthConfig, primaryEntries } from './primary-options.ts'
 import { type RouteConfig, routes } from './route-options.ts'
 import { shape, text } from './schema.ts'
 import { secrets } from './secret.ts'
@@ -19,6 +19,7 @@ export type { AutoscaleConfig } from './pool/autoscale-options.ts'
 export type { OutlierConfig } from './pool/outlier-options.ts'
 export type { MemoryConfig, PoolConfig, QueueConfig, ReloadConfig, SlowStartConfig } from './pool/pool-options.ts'
 export type { HealthProbeConfig, ProbeConfig } from './pool/probe-options.ts'
+export type { HealthConfig } from './primary-options.ts'
 export type { RouteConfig } from './route-options.ts'
 export type { SizeConfig } from './schema.ts'
 export type { SessionsConfig } from './session-options.ts'
@@ -38,6 +39,8 @@ export interface BalancerConfig extends LimitConfig {
   policy?: PolicyConfig | undefined
   /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
   admin?: number | string | false | undefined
+  /** Health checks of orchestrators on the listeners of the app: `{ path: '/healthz' }`. Default: none. */
+  health?: HealthConfig | undefined
   /** Path of the unix socket through which the command line reaches the balancer; false: none. Default: derived from the path of the config. */
   control?: string | false | undefined
   /** Name of this balancer in logs and on the control socket. Default: the name of the config's folder. */

@@ -5,10 +5,19 @@ import * as v from 'valibot'
 import type { Settings } from '../settings.ts'
 import type { Fault, Loose } from './faults.ts'
 import { parseHostPort, parseListen } from './listen-options.ts'
-import { expected, trustedProxies } from './schema.ts'
+import { expected, shape, trustedProxies } from './schema.ts'
 
 /** Loopback: the page shows the status of every worker. */
 const DEFAULT_ADMIN = { host: '127.0.0.1', port: 9400 }
+
+export interface HealthConfig {
+  /** The primary answers GET and HEAD for it on every listener: 200, or 503 while a pool has no ready worker. */
+  path: string
+}
+
+export const healthEntries = {
+  path: expected(v.pipe(v.string(), v.regex(/^\/[\w.~/-]*$/)), "a path such as '/healthz': letters, digits, /, ., -, _ and ~"),
+}
 
 export const primaryEntries = {
   admin: v.optional(
@@ -17,6 +26,7 @@ export const primaryEntries = {
       "a port, 'host:port' or false",
     ),
   ),
+  health: v.optional(shape(healthEntries, "an object such as { path: '/healthz' }")),
   control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
   /** It becomes part of the path of the control socket. */
   name: v.optional(expected(v.pipe(v.string(), v.regex(/^\w[\w.-]{0,62}$/)), 'a name: letters, digits, ., - or _, at most 63')),
@@ -36,13 +46,20 @@ export function primaryFaults({ admin, control }: Loose, folder: string): Fault[
 export function primarySettings(
   {
     admin,
+    health,
     control,
     name,
-  }: { admin?: number | string | false | undefined; control?: string | false | undefined; name?: string | undefined },
+  }: {
+    admin?: number | string | false | undefined
+    health?: HealthConfig | undefined
+    control?: string | false | undefined
+    name?: string | undefined
+  },
   folder: string,
-): Pick<Settings, 'admin' | 'control' | 'name'> {
+): Pick<Settings, 'admin' | 'healthPath' | 'control' | 'name'> {
   return {
     admin: adminSettings(admin),
+    healthPath: health?.path,
     control: typeof control === 'string' ? resolve(folder, control) : control,
     name: name ?? nameOf(folder),
   }

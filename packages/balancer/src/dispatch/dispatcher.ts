@@ -6,6 +6,7 @@
 
 import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { HealthAnswers } from '../listeners/health-answers.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
@@ -21,6 +22,7 @@ export interface DispatcherOptions {
   readonly claims: ClaimPoller
   readonly queues: QueueRunner
   readonly recall: Recall
+  readonly health?: HealthAnswers | undefined
 }
 
 export class Dispatcher implements AcceptorListener {
@@ -34,7 +36,9 @@ export class Dispatcher implements AcceptorListener {
 
   /** A connection arrives with its head. Connections that already wait for its pool go first. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const { acceptor, routes, queues } = this.options
+    const { acceptor, routes, queues, health } = this.options
+    const answer = health?.answer(arrival.head)
+    if (answer !== undefined) return acceptor.respond(arrival.fd, answer)
     if (origin === 'client' && routes.refuses(arrival)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
     const destination = routes.destination(arrival)
     if (destination.pool.queue.waitingForLoop > 0) queues.runForLoop(destination.pool)

@@ -2,6 +2,7 @@
 
 import { type Owners, readClock } from '@switchyard/handoff'
 import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
+import { DurationCounts } from '../counts/duration-counts.ts'
 import type { PoolSettings } from '../settings.ts'
 import { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { SupervisedPool } from '../supervisor/supervised-pool.ts'
@@ -47,6 +48,8 @@ export interface PoolPolicy {
 export class Pool implements SupervisedPool {
   settings: PoolSettings
   readonly queue: Queue
+  /** How long connections have waited in the queue. */
+  readonly queueWaits = new DurationCounts()
   readonly keptConnections = new KeptConnections(this)
   /** All processes of this pool that are not gone. */
   readonly workers = new Set<PoolWorker>()

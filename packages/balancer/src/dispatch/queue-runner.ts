@@ -60,7 +60,12 @@ export class QueueRunner {
 
   /** Removes the connection of a client that hung up. Returns whether it was queued; it is the caller's then. */
   remove(fd: number): boolean {
-    for (const pool of this.pools.values()) if (pool.queue.remove(fd) !== undefined) return true
+    for (const pool of this.pools.values()) {
+      const queued = pool.queue.remove(fd)
+      if (queued === undefined) continue
+      pool.queueWaits.record(Date.now() - queued.sinceMs)
+      return true
+    }
     return false
   }
 
@@ -122,6 +127,7 @@ export class QueueRunner {
   /** Places a connection that was taken out of the queue of `pool`. If it has to wait on there it joins `waiting`. Returns what it waits for. */
   private retry(pool: Pool, queued: Queued, waiting: Queued[]): WaitFor | undefined {
     const wait = this.placer.placeQueued(queued)
+    if (wait === undefined) pool.queueWaits.record(Date.now() - queued.sinceMs)
     if (wait === undefined) return undefined
     // After a reload its route may lead to another pool.
     if (wait.pool !== pool) this.add(wait, queued.arrival, queued.sinceMs)
@@ -132,7 +138,10 @@ export class QueueRunner {
   private poll(): void {
     let isOver = true
     for (const pool of this.pools.values()) {
-      for (const { arrival } of pool.queue.removeExpired(Date.now())) this.placer.refuseQueued(pool, arrival.fd, 'queue-timeout')
+      for (const { arrival, sinceMs } of pool.queue.removeExpired(Date.now())) {
+        pool.queueWaits.record(Date.now() - sinceMs)
+        this.placer.refuseQueued(pool, arrival.fd, 'queue-timeout')
+      }
       this.run(pool)
       if (pool.keptConnections.poll() || pool.queue.length > 0) isOver = false
     }

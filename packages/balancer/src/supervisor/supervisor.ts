@@ -183,7 +183,7 @@ export class Supervisor {
     // A draining worker exits anyway, unless it hangs.
     if (worker.state !== 'ready' && !(worker.state === 'draining' && reason === 'hang')) return
     worker.retiring = reason
-    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason, isOneOff: worker.isOneOff })
+    this.options.events.emit('workerRetiring', { ...worker.workerSlot, reason: why ?? reason, cause: reason, isOneOff: worker.isOneOff })
     this.poolOf(worker.pool).refresh()
     this.turn()
   }

@@ -10,6 +10,7 @@ import { patience } from '../../../../test/support/patience.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 import { type AdminResult, startAdmin, unreadyReasons } from '../../src/admin/admin-server.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
+import { MetricStore } from '../../src/counts/metric-store.ts'
 import { BalancerError } from '../../src/errors.ts'
 import { calmPool, statusOf, workerOf } from '../support/fake-balancer.ts'
 import { metricFaults } from '../support/metric-rules.ts'
@@ -73,6 +74,7 @@ test('metrics have the values of the status', async () => {
       accepted: 100,
       givenBack: 7,
       handedOff: 80,
+      answered: 9,
       closed: 3,
       waiting: { head: 4, resting: 8, queue: 5, offered: 6 },
       refused: { ...statusOf().connections.refused, 'queue-full': 2 },
@@ -136,6 +138,7 @@ test('metrics have the values of the status', async () => {
     'switchyard_connections_handed_off_total 80',
     'switchyard_connections_refused_total{reason="queue-full"} 2',
     'switchyard_connections_refused_total{reason="head-timeout"} 0',
+    'switchyard_connections_answered_total 9',
     'switchyard_connections_closed_total 3',
     'switchyard_connections_given_back_total{route="/a",reason="pool"} 7',
     'switchyard_requests_forwarded_total{route="/b",reason="pipelined"} 2',
@@ -200,6 +203,41 @@ test('metrics have the values of the status', async () => {
     timeout: patience(20_000),
   })
   assert.equal([error, status, stdout, stderr], [undefined, 0, '', ''])
+})
+
+test('a scraper that asks for OpenMetrics gets it, with exemplars', async () => {
+  const store = new MetricStore(() => [])
+  const source = { id: 1, pool: 'web', slot: 0, routeNames: ['/a'], send() {} }
+  store.exemplars.add(source.routeNames, [{ row: 0, bucket: 1, labels: 'trace_id="4bf9"', value: 0.002, timestampS: 5 }])
+  const samples = [{ suffix: '', labels: '', value: 2 }]
+  store.receive(source, [{ name: 'app_plain', kind: 'counter', help: 'say "a"', isOfProcess: false, samples }], [])
+  const counts = responseBoundsMs.map((_, index) => (index === 1 ? 3 : 0)).concat(0)
+  const results = { '2xx': 3, '3xx': 0, '4xx': 0, '5xx': 0, upgrade: 0, aborted: 1 }
+  const status = () => statusOf({ routes: [{ route: '/a', inFlight: 2, results, durations: { counts, sumMs: 6 } }] })
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, { status, metrics: store })
+  atSuiteEnd(() => admin.close())
+  const response = await fetch(`${admin.url}/metrics`, {
+    headers: { connection: 'close', accept: 'application/openmetrics-text; version=1.0.0' },
+  })
+  assert.match(response.headers.get('content-type') ?? '', 'application/openmetrics-text')
+  const text = await response.text()
+  for (const line of [
+    '# TYPE switchyard_requests counter',
+    'switchyard_requests_total{route="/a",code="2xx"} 3',
+    'switchyard_requests_total{route="/a",code="aborted"} 1',
+    'switchyard_requests_in_flight{route="/a"} 2',
+    'switchyard_request_duration_seconds_bucket{le="0.001",route="/a"} 0',
+    'switchyard_request_duration_seconds_bucket{le="0.0025",route="/a"} 3 # {trace_id="4bf9"} 0.002 5',
+    'switchyard_request_duration_seconds_sum{route="/a"} 0.006',
+    // Without the suffix it would get another name than in the text format.
+    '# TYPE app_plain unknown',
+    'app_plain 2',
+  ])
+    assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
+  assert.ok(text.endsWith('\n# EOF\n'))
+  const { text: plain } = await get(`${admin.url}/metrics`)
+  assert.not.match(plain, 'trace_id')
+  assert.ok(plain.includes('# TYPE app_plain counter\napp_plain 2\n'))
 })
 
 const misnamed: [line: string, fault: string][] = [

@@ -1,6 +1,7 @@
 // A fake balancer without workers and sockets: a test sets its status and settles its start and stop.
 
 import { EventEmitter } from 'node:events'
+import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
 import type { CliIo, RunningBalancer, Signals, TextOutput } from '../../src/cli/io.ts'
 import { BalancerEmitter } from '../../src/events.ts'
@@ -23,6 +24,7 @@ export const calmPool = {
   listens: true,
   job: null,
   restartsAtMs: null,
+  queue: { length: 0, waits: { counts: responseBoundsMs.map(() => 0).concat(0), sumMs: 0 } },
 }
 
 export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): WorkerStatus {
@@ -69,11 +71,15 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
         'queue-full': 0,
         'queue-timeout': 0,
       },
+      answered: 0,
       closed: 0,
       waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
     },
     handOffs: { takenBack: 0 },
     moves: { givenBack: [], forwarded: [] },
+    routes: [],
+    exits: [],
+    operations: [],
     visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
     sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
     log: null,

@@ -1,15 +1,16 @@
 // The link to a fake worker: a channel and a load row whose worker side a test plays.
 
-import type {
-  Channel,
-  ChannelListener,
-  Connection,
-  LoadReport,
-  LoadRow,
-  Owners,
-  Question,
-  Transport,
-  WorkerLink,
+import {
+  type Channel,
+  type ChannelListener,
+  type Connection,
+  type LoadReport,
+  type LoadRow,
+  newRouteCounters,
+  type Owners,
+  type Question,
+  type Transport,
+  type WorkerLink,
 } from '@switchyard/handoff'
 
 type Fate = 'unclaimed' | 'claimed' | 'not received'
@@ -40,6 +41,7 @@ export class FakeLoad implements LoadRow {
   readonly memoryBytes = 0
   readonly turns = 0
   readonly begun = 0
+  readonly routeCounters = newRouteCounters()
   readonly failed = 0
   readonly faults = 0
   readonly details = undefined

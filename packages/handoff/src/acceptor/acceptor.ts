@@ -12,13 +12,15 @@ export interface Arrival extends Connection {
   readonly head: RequestHead
 }
 
-/** At any moment `accepted + givenBack = handedOff + refused + closed + waiting`; the channels count `handedOff`. */
+/** At any moment `accepted + givenBack = handedOff + refused + answered + closed + waiting`; the channels count `handedOff`. */
 export interface AcceptorCounts {
   accepted: number
   /** Given back by a worker, or passed by another primary. */
   givenBack: number
-  /** Answered by the primary, by reason. */
+  /** Refused by the primary, by reason. */
   refused: Record<RefusalReason, number>
+  /** Answered by the primary without a refusal, see `respond`. */
+  answered: number
   /** Ended before a worker had them: the client hung up, or the connection was broken or dropped. */
   closed: number
   /** Connections whose head is incomplete. */
@@ -30,7 +32,7 @@ export interface AcceptorCounts {
 /** The counts of an acceptor that has just been opened. */
 export function newAcceptorCounts(): AcceptorCounts {
   const refused = Object.fromEntries(Object.keys(refusals).map((reason) => [reason, 0])) as Record<RefusalReason, number>
-  return { accepted: 0, givenBack: 0, refused, closed: 0, waiting: 0, lingering: 0 }
+  return { accepted: 0, givenBack: 0, refused, answered: 0, closed: 0, waiting: 0, lingering: 0 }
 }
 
 /** How long the head of a request may be. */
@@ -124,6 +126,8 @@ export interface Acceptor {
   readmit(connection: Connection): Arrival | undefined
   /** Answers a connection, which the acceptor owns again. */
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void
+  /** Sends a whole response that ends the connection, which the acceptor owns again. */
+  respond(fd: number, response: Buffer): void
   /**
    * Leaves new connections in the kernel for `ms` milliseconds, when looking sooner gains nothing. Does nothing on a transport that cannot.
    */

@@ -83,7 +83,16 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
 
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
-    if (!this.answer(fd, refusalAnswer(reason, retryAfterS))) return this.end(fd, 'dispatcher')
+    this.sendLast(fd, refusalAnswer(reason, retryAfterS))
+  }
+
+  respond(fd: number, response: Buffer): void {
+    this.counts.answered++
+    this.sendLast(fd, response)
+  }
+
+  private sendLast(fd: number, response: Buffer): void {
+    if (!this.answer(fd, response)) return this.end(fd, 'dispatcher')
     this.owners?.move(fd, 'dispatcher', 'lingering')
     this.lingering.add(fd, performance.now())
     this.counts.lingering++

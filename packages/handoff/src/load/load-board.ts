@@ -20,6 +20,8 @@ export interface LoadReport {
   readonly memoryBytes: number
   /** Left out of most reports. */
   readonly details?: LoadDetails | undefined
+  /** From `packRouteCounters`, where the primary can't read the counters. */
+  readonly routes?: readonly number[] | undefined
   /** Impossible values that the receiver has found in the report. */
   readonly faults?: number | undefined
 }
@@ -37,6 +39,8 @@ export interface LoadRow extends Load {
   readonly begun: number
   /** Requests that the app answered with 5xx or aborted; wraps likewise. */
   readonly failed: number
+  /** What the worker has counted by route, unchecked; see route-counters.ts. */
+  readonly routeCounters: Float64Array
   /** undefined before the worker's first detailed report. */
   readonly details: LoadDetails | undefined
   /** Impossible values that the worker has sent. */

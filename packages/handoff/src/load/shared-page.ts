@@ -1,12 +1,14 @@
 // The page of memory that the primary shares with one worker, and the codes with which the native module calls back. Written once, here:
 // native/shared-page.h has the same numbers, and loading the module compares them (see native-module.ts).
 //
-// The page begins with a row of 32 words. The worker writes the first 16, one cache line, and the primary the other 16. Behind the row stands
-// one claim word for each hand-off under way. Times are µs of the machine's monotonic clock, truncated to a word.
+// The page begins with a row of 32 words. The worker writes the first 16, one cache line, and the primary the other 16. Behind the row stand
+// the worker's counters of each route (see route-counters.ts), then one claim word for each hand-off under way. Times are µs of the machine's monotonic clock, truncated to a word.
 
 /** Rises with every change of this file that the native module must know. */
-const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 2
 export const ROW_WORDS = 32
+/** The counters of the routes, in words: 64 routes of 24 doubles. */
+export const COUNTER_WORDS = 64 * 24 * 2
 /** The highest value of a word. */
 export const MAX_WORD = 2 ** 31 - 1
 
@@ -91,14 +93,14 @@ export const nativeCodes = {
   returnInts: 4,
 } as const
 
-const WORD_BYTES = 4
+export const WORD_BYTES = 4
 const { received, busySince, turns, turnWaitUs, noticeSent, begun, turnUs, requestTurnUs } = rowWords
 
 /** Everything that the native module must have the same, by the names in native/module.cc. */
 const nativeLayout: Readonly<Record<string, number>> = {
   version: LAYOUT_VERSION,
-  rowBytes: ROW_WORDS * WORD_BYTES,
-  claimsOffset: ROW_WORDS * WORD_BYTES,
+  rowBytes: (ROW_WORDS + COUNTER_WORDS) * WORD_BYTES,
+  claimsOffset: (ROW_WORDS + COUNTER_WORDS) * WORD_BYTES,
   ...{ received, busySince, turns, turnWaitUs, noticeSent, begun, turnUs, requestTurnUs, noticeWanted: primaryWords.noticeWanted },
   noticeBits: NOTICE_BITS,
   aheadTurns: AHEAD_TURNS,

@@ -2,6 +2,7 @@
 
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'
+import { routeCountersOf } from '../load/route-counters.ts'
 import { AHEAD_TURNS, NOTICE_BITS, primaryWords, rowWords } from '../load/shared-page.ts'
 
 /**
@@ -35,6 +36,7 @@ export class NativeLoadRow implements LoadRow {
   handedOff = 0
   faults = 0
   details: LoadDetails | undefined
+  private counters: Float64Array | undefined
   private words: Int32Array
 
   constructor(words: Int32Array) {
@@ -44,6 +46,12 @@ export class NativeLoadRow implements LoadRow {
   /** The worker has exited: `words` are a copy of its last row, and the shared row is read no more. */
   keep(words: Int32Array): void {
     this.words = words
+    this.counters = undefined
+  }
+
+  get routeCounters(): Float64Array {
+    this.counters ??= routeCountersOf(this.words)
+    return this.counters
   }
 
   get inFlight(): number {

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { PortableEnds } from '../channel-ends.ts'
 import { keepsConnections, writeKeptLimit } from '../load/primary-words.ts'
 import { writeReadySlots } from '../load/ready-slots.ts'
-import { ROW_WORDS, rowWords } from '../load/shared-page.ts'
+import { COUNTER_WORDS, ROW_WORDS, rowWords } from '../load/shared-page.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type Handle, onInternalMessage } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
@@ -87,7 +87,7 @@ export class PortableEnd implements WorkerEnd {
   readonly sharesWords = false
   readonly outbox: PortableOutbox
   private readonly claims: number
-  private readonly words = new Int32Array(ROW_WORDS)
+  private readonly words = new Int32Array(ROW_WORDS + COUNTER_WORDS)
   private readonly writer = new RecordWriter()
   private listener: OfferListener | undefined
   /** The number of the last hand-off that came without its connection. */

@@ -22,6 +22,7 @@ export class PortableLink implements WorkerLink {
   control: ControlPipe | undefined
   private readonly listener: ChannelListener
   private claims: Duplex | undefined
+  private pipe: Duplex | undefined
   private readySlots: readonly number[] = []
   private keptLimit: number | undefined
 
@@ -51,6 +52,7 @@ export class PortableLink implements WorkerLink {
     const claims = child.stdio?.[FIRST_END_FD + 1] as Duplex | null | undefined
     if (!control || !claims) return
     this.claims = claims
+    this.pipe = control
     this.control = new ControlPipe(control, { maxUnsentBytes: MAX_UNSENT_BYTES, onOverflow })
     this.control.onFrame((frame) => this.onMessage(frame))
     this.channel.started({ child, control: this.control, claims })
@@ -59,7 +61,7 @@ export class PortableLink implements WorkerLink {
   }
 
   afterExit(then: () => void): void {
-    afterEnd(this.claims, then)
+    afterEnd(this.claims, () => afterEnd(this.pipe, then))
   }
 
   private onMessage(frame: object): boolean {

@@ -3,6 +3,7 @@
 
 import type { LoadReport, LoadRow } from '../load/load-board.ts'
 import { haveFallen, type LoadDetails } from '../load/load-details.ts'
+import { newRouteCounters, unpackRouteCounters } from '../load/route-counters.ts'
 import { MAX_WORD } from '../load/shared-page.ts'
 import type { ReportedLoad } from './portable-protocol.ts'
 
@@ -21,6 +22,7 @@ export class PortableLoadRow implements LoadRow {
   turns = 0
   begun = 0
   failed = 0
+  readonly routeCounters = newRouteCounters()
   details: LoadDetails | undefined
   turnWaitMs = 0
   turnMs = 0
@@ -107,8 +109,9 @@ export class PortableLoadRow implements LoadRow {
     this.latencyMs = Math.max(latencyUs, 0) / 1000
   }
 
-  report({ inFlight, connections, received, latencyMs, details, faults = 0, ...slower }: LoadReport): void {
+  report({ inFlight, connections, received, latencyMs, details, routes, faults = 0, ...slower }: LoadReport): void {
     this.faults += faults
+    if (routes !== undefined) unpackRouteCounters(routes, this.routeCounters)
     if (details !== undefined && haveFallen(details.responses, this.details?.responses)) this.faults++
     else this.details = details ?? this.details
     this.begun = slower.begun

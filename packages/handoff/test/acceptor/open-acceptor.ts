@@ -38,8 +38,8 @@ export async function withAcceptor(
   if (!early) acceptor.accept()
   try {
     await body({ acceptor, arrivals, hungUp, where: { port: port as number, host: '127.0.0.1' } })
-    const { accepted, givenBack, refused, closed, waiting } = acceptor.counts
-    const ended = Object.values(refused).reduce((sum, count) => sum + count, 0) + closed + waiting
+    const { accepted, givenBack, refused, answered, closed, waiting } = acceptor.counts
+    const ended = Object.values(refused).reduce((sum, count) => sum + count, 0) + answered + closed + waiting
     assert.is(accepted + givenBack, ended, 'every connection is accounted for')
   } finally {
     acceptor.close()

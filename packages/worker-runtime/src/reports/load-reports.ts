@@ -3,7 +3,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { type LoadDetails, type LoadReport, MAX_WORD, rowWords } from '@switchyard/handoff'
+import { type LoadDetails, type LoadReport, MAX_WORD, packRouteCounters, routeCountersOf, rowWords } from '@switchyard/handoff'
 import type { Runtime } from '../runtime.ts'
 import type { InFlight } from '../server/in-flight.ts'
 
@@ -13,14 +13,18 @@ const DETAILED_ROUND = 10
 /** Loop delays of the last ten seconds. */
 const REMEMBERED_DELAYS = 100
 
-/** Starts to report; `words` are the worker's row of the load board. The timer keeps no process alive. */
-export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): void {
+/**
+ * Starts to report; `words` are the worker's row of the load board. The timer keeps no process alive. The result reports at once, where the primary can't
+ * read the row.
+ */
+export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): () => void {
   let utilisation = performance.eventLoopUtilization()
   let due = performance.now() + INTERVAL_MS
   let last: LoadReport | undefined
   // The first report has details.
   let round = DETAILED_ROUND - 1
   const loopDelay = new LoopDelay()
+  const counters = routeCountersOf(words)
   let ended = 0
   let memoryBytes = 0
 
@@ -48,13 +52,26 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
       last !== undefined && load.inFlight === last.inFlight && load.received === last.received && load.connections === last.connections
     if (isSame && load.utilisation < 0.05 && !isDetailed) return
     last = load
-    runtime.send({ switchyard: 'report', load: isDetailed ? { ...load, details: details() } : load })
+    runtime.send({ switchyard: 'report', load: isDetailed ? { ...load, details: details(), routes: routes() } : load })
+  }
+
+  /** In shared memory the primary reads them itself. */
+  function routes(): number[] | undefined {
+    return runtime.end.sharesWords ? undefined : packRouteCounters(counters)
   }
 
   function details(): LoadDetails {
     const { used_heap_size: heapUsedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics()
     return { heapUsedBytes, heapLimitBytes, loopDelay: loopDelay.read(), responses: inFlight.responses }
   }
+
+  // Written at once to a pipe that has room, so the last counts arrive.
+  function reportLast(): void {
+    if (runtime.end.sharesWords) return
+    round = DETAILED_ROUND - 1
+    report(0)
+  }
+  process.on('exit', reportLast)
 
   setInterval(() => {
     const now = performance.now()
@@ -65,6 +82,7 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
     ended = inFlight.ended
     report(loopLagMs)
   }, INTERVAL_MS).unref()
+  return reportLast
 }
 
 /** Undefined when the app has used up all descriptors: reading the size takes one. */

@@ -4,10 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
-import { OpenRequests, type Since } from './open-requests.ts'
+import { type Begin, OpenRequests } from './open-requests.ts'
+import { RouteRequests } from './route-requests.ts'
 
 const SMOOTHING = 0.1
-/** One request in this many is timed. The average needs no more, and reading the clock is a good part of the cost of counting. */
+/** One request in this many counts for the average and the worker's response times. */
 const TIMED_EVERY = 8
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
@@ -24,12 +25,14 @@ export class InFlight {
   private untilTimed = 0
   private loopIsBusy = () => {}
   private readonly onError: (response: ServerResponse) => void
-  private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
+  private readonly routes: RouteRequests
+  private readonly open = new OpenRequests((response, begin) => this.endRequest(response, begin))
   private readonly upgradeClosed = () => this.end()
 
   /** `onError` is called for each response with a status of 400 or above when it has ended. */
-  constructor(onError: (response: ServerResponse) => void = () => {}) {
+  constructor(onError: (response: ServerResponse) => void = () => {}, routes: RouteRequests = new RouteRequests()) {
     this.onError = onError
+    this.routes = routes
     // Until `publish`, no process reads this row.
     this.row[rowWords.busySince] = 1
   }
@@ -79,11 +82,12 @@ export class InFlight {
   /** A second call for the same response counts nothing: after 'checkContinue' apps emit 'request' themselves. */
   beginRequest(request: IncomingMessage, response: ServerResponse): void {
     if (OpenRequests.hasBegun(response)) return
-    this.open.begin(request, response, this.since())
+    this.open.begin(request, response, { atMs: performance.now(), row: this.routes.begin(request), isSample: this.isSampled() })
     this.begin()
   }
 
-  beginUpgrade(socket: Duplex): void {
+  beginUpgrade(request: IncomingMessage, socket: Duplex): void {
+    this.routes.beginUpgrade(request)
     socket.once('close', this.upgradeClosed)
     this.begin()
   }
@@ -94,14 +98,16 @@ export class InFlight {
     if (this.row[rowWords.busySince] === 0) this.loopIsBusy()
   }
 
-  private since(): Since {
-    if (this.untilTimed-- > 0) return true
+  private isSampled(): boolean {
+    if (this.untilTimed-- > 0) return false
     this.untilTimed = TIMED_EVERY - 1
-    return performance.now()
+    return true
   }
 
-  private endRequest(response: ServerResponse | undefined, since: Since): void {
-    if (since !== true) this.recordResponse(performance.now() - since)
+  private endRequest(response: ServerResponse | undefined, { atMs, row, isSample }: Begin): void {
+    const ms = performance.now() - atMs
+    if (isSample) this.recordResponse(ms)
+    if (row >= 0) this.routes.end(row, response, ms)
     if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
     this.end()
   }

@@ -9,20 +9,31 @@ import { responseOn } from '@switchyard/handoff'
 const begun = Symbol('switchyard.begun')
 const connection = Symbol('switchyard.connection')
 
-/** The begin in ms, or true for a request that is not timed. */
-export type Since = number | true
-
 /** Called at the end of each request. `response` is undefined if it still waited behind another when the connection closed. */
-export type EndListener = (response: ServerResponse | undefined, since: Since) => void
+export type EndListener = (response: ServerResponse | undefined, begin: Begin) => void
+
+/** What is remembered of a request's begin. */
+export interface Begin {
+  readonly atMs: number
+  /** The row of its route. */
+  readonly row: number
+  /** Does its duration count for the moving average? */
+  readonly isSample: boolean
+}
+
+/** For a request of which only the count is known. */
+const NO_BEGIN: Begin = { atMs: 0, row: -1, isSample: false }
 
 interface Connection {
   readonly owner: OpenRequests
   /** Its requests in flight. */
   open: number
+  /** The begins of pipelined requests, in order: the first waits for the response before it. undefined: none was ever pipelined. */
+  waiting: Begin[] | undefined
 }
 
 interface BegunResponse extends ServerResponse {
-  [begun]?: Since
+  [begun]?: Begin
 }
 
 interface WatchedSocket extends Socket {
@@ -47,15 +58,22 @@ export class OpenRequests {
     return (response as BegunResponse)[begun] !== undefined
   }
 
-  begin({ socket }: IncomingMessage, response: BegunResponse, since: Since): void {
-    response[begun] = since
+  begin({ socket }: IncomingMessage, response: BegunResponse, begin: Begin): void {
+    response[begun] = begin
     // An HTTP/2 response has a stream of its own and always closes.
-    if (!(response instanceof ServerResponse)) (response as ServerResponse).on('close', () => this.onEnd(response, since))
-    else ((socket as WatchedSocket)[connection] ?? this.watch(socket)).open++
+    if (!(response instanceof ServerResponse)) (response as ServerResponse).on('close', () => this.onEnd(response, begin))
+    else {
+      const watched = (socket as WatchedSocket)[connection] ?? this.watch(socket)
+      if (watched.open > 0) {
+        watched.waiting ??= []
+        watched.waiting.push(begin)
+      }
+      watched.open++
+    }
   }
 
   private watch(socket: WatchedSocket): Connection {
-    const watched: Connection = { owner: this, open: 0 }
+    const watched: Connection = { owner: this, open: 0, waiting: undefined }
     socket[connection] = watched
     const close = () => {
       socket[connection] = undefined
@@ -69,20 +87,26 @@ export class OpenRequests {
 
   private finish({ response, socket }: Finished): void {
     const watched = socket[connection]
-    const since = response[begun]
-    if (since === undefined || watched === undefined || watched.owner !== this || watched.open === 0) return
+    const begin = response[begun]
+    if (begin === undefined || watched === undefined || watched.owner !== this || watched.open === 0) return
     watched.open--
-    this.onEnd(response, since)
+    watched.waiting?.shift()
+    this.onEnd(response, begin)
   }
 
   private close(socket: WatchedSocket, watched: Connection): void {
     if (watched.open === 0) return
     const response = responseOn(socket) as BegunResponse | undefined
-    const since = response?.[begun]
-    if (since !== undefined) {
+    const first = response?.[begun]
+    if (first !== undefined) {
       watched.open--
-      this.onEnd(response, since)
+      this.onEnd(response, first)
     }
-    for (; watched.open > 0; watched.open--) this.onEnd(undefined, true)
+    for (const begin of watched.waiting?.splice(0) ?? []) {
+      if (begin === first) continue
+      watched.open--
+      this.onEnd(undefined, begin)
+    }
+    for (; watched.open > 0; watched.open--) this.onEnd(undefined, NO_BEGIN)
   }
 }

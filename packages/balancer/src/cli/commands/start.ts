@@ -86,6 +86,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     warn,
   })
   const shutdown = new Shutdown(balancer, io.signals, log, settings.limits.shutdownDelayMs)
+  balancer.isStopping = () => shutdown.isStopping
   const operations = new RunningOperations({ balancer, shutdown, readSettings: read, startSettings, log })
   // A lost terminal sends SIGHUP too, and then it keeps its old meaning: stop.
   const onSighup = (): void => (io.hasLostTerminal() ? shutdown.stop('the terminal is gone') : operations.requestReload('SIGHUP'))

@@ -46,7 +46,7 @@ export const eventLines: Lines = {
       `${nameOf(worker)} could not be started: ${message}${restartInMs === undefined ? '' : `; next try in ${Math.round(restartInMs)} ms`}`,
     ),
   workerNoticed: ({ level, message, ...worker }) => ({ level, fields: fields(worker), text: `${nameOf(worker)}: ${message}` }),
-  workerRetiring: ({ reason, isOneOff = false, ...worker }) =>
+  workerRetiring: ({ reason, cause: _, isOneOff = false, ...worker }) =>
     info(
       { ...fields(worker), reason },
       `${nameOf(worker)} ${isOneOff ? 'is told to stop' : 'will be replaced'}: ${reason} (pid ${worker.pid})`,

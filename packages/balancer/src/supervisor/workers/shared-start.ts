@@ -13,7 +13,7 @@ export function makeForwardToken(): string {
 }
 
 export interface SharedStart
-  extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'sessions'> {
+  extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'healthPath' | 'sessions'> {
   /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
   readonly configVariables: Settings['configVariables']
@@ -29,6 +29,7 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     trustedProxies: settings.trustedProxies,
     forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
+    healthPath: settings.healthPath,
     sessions: settings.sessions,
   }
 }

@@ -139,6 +139,11 @@ export class RunningBalancer {
     return String(line?.metrics).replace(/\/metrics$/, '')
   }
 
+  /** Such as `127.0.0.1:9400`. */
+  get adminAddress(): string {
+    return this.adminUrl.replace('http://', '')
+  }
+
   /** The status of the admin page. Rejects when the counts of connections do not add up. */
   async status(): Promise<BalancerStatus> {
     const response = await fetch(`${this.adminUrl}/status`, { signal: AbortSignal.timeout(patience(10_000)) })
@@ -217,11 +222,11 @@ export function warningsOf({ lines }: Pick<RunningBalancer, 'lines'>): LogLine[]
   return lines.filter(({ level, msg }) => level >= 40 && !msg.includes('portable channel'))
 }
 
-/** Describes the fault unless `accepted + given back = handed off + refused + closed + waiting`. */
+/** Describes the fault unless `accepted + given back = handed off + refused + answered + closed + waiting`. */
 export function accountFault({ connections }: BalancerStatus): string | undefined {
-  const { accepted, givenBack, handedOff, refused, closed, waiting } = connections
+  const { accepted, givenBack, handedOff, refused, answered, closed, waiting } = connections
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
-  const known = handedOff + sum(refused) + closed + sum(waiting)
+  const known = handedOff + sum(refused) + answered + closed + sum(waiting)
   return accepted + givenBack === known
     ? undefined
     : `${accepted} connections were accepted, ${givenBack} given back, and ${known} are accounted for: ${JSON.stringify(connections)}`

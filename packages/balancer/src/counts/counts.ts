@@ -1,0 +1,40 @@
+// Everything that is counted for the metrics and kept between scrapes. It only listens: without it the path of a connection is the same.
+
+import type { BalancerEmitter } from '../events.ts'
+import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { WorkerMessages } from '../supervisor/worker-messages.ts'
+import { ExitCounts } from './exit-counts.ts'
+import { MetricStore } from './metric-store.ts'
+import { OperationCounts } from './operation-counts.ts'
+import { RouteTotals } from './route-totals.ts'
+
+export interface CountsOptions {
+  readonly events: BalancerEmitter
+  readonly messages: WorkerMessages
+  /** Those that are not gone. */
+  readonly workers: () => Iterable<PoolWorker>
+  /** The generation that the workers of a pool should have. */
+  readonly generationOf: (pool: string) => number
+}
+
+export class Counts {
+  readonly routes = new RouteTotals()
+  readonly exits: ExitCounts
+  readonly operations: OperationCounts
+  readonly metrics: MetricStore
+
+  constructor({ events, messages, workers, generationOf }: CountsOptions) {
+    this.exits = new ExitCounts(events, generationOf)
+    this.operations = new OperationCounts(events)
+    this.metrics = new MetricStore(workers)
+    for (const kind of ['listening', 'started'] as const) messages.subscribe(kind, (worker) => this.metrics.greet(worker))
+    messages.subscribe('metrics', (worker, { families, exemplars }) => {
+      if (worker.state !== 'gone') this.metrics.receive(worker, families, exemplars)
+    })
+  }
+
+  recordGone(worker: PoolWorker): void {
+    this.routes.recordGone(worker)
+    this.metrics.forget(worker)
+  }
+}
