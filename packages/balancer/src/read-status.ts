@@ -1,7 +1,7 @@
 // Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
-import type { MoveCounts } from './dispatch/move-counts.ts'
+import type { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
 import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
@@ -11,7 +11,7 @@ import type { Supervisor } from './supervisor/supervisor.ts'
 export interface ReadStatusOptions {
   readonly channel: ChannelKind
   readonly acceptor: Acceptor
-  readonly moves: MoveCounts
+  readonly records: Pick<PathRecords, 'moves' | 'choices'>
   readonly pools: Iterable<Pool>
   /** Totals of pools that were removed by a reload. */
   readonly pastPools: { readonly claimed: number; readonly takenBack: number }
@@ -26,7 +26,8 @@ export interface ReadStatusOptions {
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { channel, acceptor, records, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { moves, choices } = records
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -53,6 +54,8 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
+    choices: choices.choices,
+    sticky: choices.sticky,
     visitors,
     sessions,
     log,

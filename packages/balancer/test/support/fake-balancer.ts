@@ -73,6 +73,8 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
       waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
     },
     handOffs: { takenBack: 0 },
+    choices: [],
+    sticky: [],
     moves: { givenBack: [], forwarded: [] },
     visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
     sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
