@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { BalancerEmitter } from '../events.ts'
+import type { Insight } from '../insight/insight.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
@@ -16,6 +17,8 @@ import type { Startup } from '../upgrade/startup.ts'
 export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
+  /** What the balancer can say of its decisions. Left out: nothing. */
+  readonly insight?: Insight | undefined
   /** Reads what the status says of the log, which the balancer does not write. */
   readLogStatus: () => LogStatus | null
   start(): Promise<void>

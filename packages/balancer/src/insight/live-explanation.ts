@@ -53,6 +53,7 @@ export function explainLive(request: UserRequest, options: InsightOptions): Live
   const { config, records } = options
   const { settings, routes } = config.current
   const head = headOf(request, headBoundsOf(settings.limits).maxHeadBytes)
+  head.listener ??= settings.listen?.[0]
   if (head.outcome !== 'complete') return refusedBy(`the head is ${head.outcome}`)
   if (head.hasManyHosts || routes.refuses(head))
     return refusedBy('it could be read as a request for more than one host or pool, so it is answered with 400')
