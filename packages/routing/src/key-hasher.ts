@@ -10,9 +10,14 @@ const SHOWN_LENGTH = 12
 export class KeyHasher {
   private readonly secret: Buffer
 
-  /** `secret`: of the tickets, so that the primary and its workers show the same hashes. */
-  constructor(secret: string | Buffer) {
-    this.secret = createHmac('sha256', secret).update(PURPOSE).digest()
+  /** `secret`: see `secretOf`. */
+  constructor(secret: Buffer) {
+    this.secret = secret
+  }
+
+  /** The secret of the hashes, from that of the tickets. A worker without tickets gets the one and not the other. */
+  static secretOf(ticketSecret: string | Buffer): Buffer {
+    return createHmac('sha256', ticketSecret).update(PURPOSE).digest()
   }
 
   /** The first step, which is quick and not for showing: it can be reversed by trying keys. */

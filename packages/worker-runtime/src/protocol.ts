@@ -11,6 +11,7 @@ export interface WorkerRoute {
   readonly name: string
   readonly match: RouteMatch
   readonly pool: string
+  readonly policyName?: string | undefined
   readonly ticket?: TicketOptions | undefined
   /** Cookies of the app that identify visitors on this route. Left out: none. */
   readonly learns?: readonly string[] | undefined
@@ -85,6 +86,8 @@ export interface WorkerStart {
   /** The runtime turns on source maps for the app's stack traces. */
   readonly sourceMaps?: boolean | undefined
   readonly sessions: SessionSettings
+  /** Responses to these addresses say why their worker was chosen; the secret hashes keys. Left out: none. */
+  readonly explain?: { readonly to: readonly string[]; readonly secret: string } | undefined
 }
 
 /** Primary to worker. */

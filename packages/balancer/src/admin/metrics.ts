@@ -2,6 +2,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { BalancerStatus, StatusSource } from '../status.ts'
+import { choiceMetrics } from './choice-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 import { FilledHistogram } from './filled-histogram.ts'
 import { jobMetrics } from './job-metrics.ts'
@@ -16,7 +17,15 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 /** All metrics of the balancer itself; docs/metrics.md lists each. `totals` keeps what replaced workers have counted. */
 export function metricDefinitions(totals: SlotTotals): MetricDefinition[] {
-  return [...connectionMetrics, ...poolMetrics, ...jobMetrics, ...logMetrics, ...sessionMetrics(totals), ...workerMetrics(totals)]
+  return [
+    ...connectionMetrics,
+    ...choiceMetrics,
+    ...poolMetrics,
+    ...jobMetrics,
+    ...logMetrics,
+    ...sessionMetrics(totals),
+    ...workerMetrics(totals),
+  ]
 }
 
 /** The balancer's metrics and those of the primary's process, in a registry of their own. */

@@ -7,6 +7,8 @@ import { DecisionRing, type MadeDecision } from './decision-ring.ts'
 /** Recording that a reader has begun ends when no reader has come for this long. */
 const UNREAD_MS = 10 * 60_000
 const FOLLOW_POLL_MS = 20
+/** While more decisions are there than a follower may read at a time. */
+const BEHIND_POLL_MS = 4
 /** Followers make objects and text of each decision. This bounds how long that keeps the primary from accepting. */
 const FOLLOW_BUDGET_MS = 1
 
@@ -71,11 +73,12 @@ export class DecisionLog {
         const decision = ring.read(next)
         if (decision !== undefined) onLine({ decision })
       }
+      timer = setTimeout(poll, next <= ring.recorded ? BEHIND_POLL_MS : FOLLOW_POLL_MS)
     }
+    let timer = setTimeout(poll, FOLLOW_POLL_MS)
     this.followers++
-    const timer = setInterval(poll, FOLLOW_POLL_MS)
     return () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       this.followers--
       this.keepOn()
     }

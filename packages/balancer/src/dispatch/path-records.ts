@@ -18,7 +18,7 @@ export class PathRecords {
   readonly recorder: DecisionRecorder
 
   constructor({ decisions: isAlwaysOn, ticketKeys }: Pick<Settings, 'decisions' | 'ticketKeys'>) {
-    this.hasher = new KeyHasher(ticketKeys[0]?.secret ?? '')
+    this.hasher = new KeyHasher(KeyHasher.secretOf(ticketKeys[0]?.secret ?? ''))
     this.decisions = new DecisionLog({ isAlwaysOn, hasher: this.hasher })
     this.recorder = new DecisionRecorder(this.decisions)
   }
