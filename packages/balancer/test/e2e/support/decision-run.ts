@@ -14,7 +14,10 @@ import { fixture, startBalancer } from './running-balancer.ts'
 
 const WORKERS = 4
 const KEYS = 100
-const CLIENTS = 16
+const CLIENTS = 48
+/** The last part of the requests takes equal time in every loop, so that some are offered ahead to a busy loop. */
+const EQUAL_SHARE = 0.2
+const EQUAL_MS = 3
 const SECRET = 'a secret for tests only'
 
 const config: BalancerConfig = {
@@ -67,7 +70,7 @@ export async function replayDecisions(requests: number, seed: number): Promise<D
   await send(balancer.port, known, random)
   await until(() => isFollowing, patience(10_000), 'the first decision')
   const client = async (): Promise<void> => {
-    while (left-- > 0) if (await send(balancer.port, known, random)) answered++
+    while (left-- > 0) if (await send(balancer.port, known, random, left < requests * EQUAL_SHARE)) answered++
   }
   await Promise.all(Array.from({ length: CLIENTS }, client))
   await until(() => decisions + lost > requests, patience(20_000), 'every decision')
@@ -89,13 +92,13 @@ function knownKeys({ ticketKeys }: Settings): KnownKey[] {
 }
 
 /** One request over a new connection. Resolves with whether it was answered. */
-function send(port: number, known: readonly KnownKey[], random: () => number): Promise<boolean> {
-  const route = ['/hash/', '/ticket/', '/turn/', '/flight/', '/quick/', '/'][Math.floor(random() * 6)] as string
+function send(port: number, known: readonly KnownKey[], random: () => number, isEqual = false): Promise<boolean> {
+  const route = isEqual ? '/' : (['/hash/', '/ticket/', '/turn/', '/flight/', '/quick/', '/'][Math.floor(random() * 6)] as string)
   const { head } = known[Math.floor(random() * known.length)] as KnownKey
   const key = head.header('x-key')
   const cookie = head.header('cookie')
   // Every tenth request blocks its loop, so that others wait, are offered ahead or are recalled.
-  const target = random() < 0.1 ? `${route}?ms=3` : route
+  const target = isEqual || random() < 0.1 ? `${route}?ms=${EQUAL_MS}` : route
   const fields = [
     ...(key !== undefined && route === '/hash/' ? [`X-Key: ${key}`] : []),
     ...(cookie !== undefined && route === '/ticket/' ? [`Cookie: ${cookie}`] : []),
