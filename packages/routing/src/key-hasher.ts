@@ -22,7 +22,7 @@ export class KeyHasher {
 
   /** The first step, which is quick and not for showing: it can be reversed by trying keys. */
   static digest(key: string): KeyHash {
-    return hashKey(key, PURPOSE)
+    return hashKey(key, '')
   }
 
   /** The second step: 12 hexadecimal digits. */

@@ -24,7 +24,7 @@ export interface DecisionCandidate {
   loopLagMs: number
   utilisation: number
   latencyMs: number
-  /** Until the busy loop probably takes a connection that is offered now; null: unknown. */
+  /** Until the busy loop probably takes a connection that is offered now; null: unknown, or the choice did not ask for it. */
   nextInMs: number | null
   /** Hand-offs that the worker has not received yet. */
   onTheWay: number

@@ -14,6 +14,7 @@ export interface PoolCandidate extends Candidate {
 }
 
 class FrozenLoad implements ChoiceLoad {
+  private readonly row: LoadRow
   inFlight = 0
   connections = 0
   isFree = false
@@ -23,11 +24,20 @@ class FrozenLoad implements ChoiceLoad {
   loopLagMs = 0
   utilisation = 0
   latencyMs = 0
-  memoryBytes = 0
-  nextInMs = 0
+  /** Infinity until `copyNext`: it takes long to compute, and few choices need it. */
+  nextInMs = Number.POSITIVE_INFINITY
   onTheWay = 0
 
-  copy(row: LoadRow): void {
+  constructor(row: LoadRow) {
+    this.row = row
+  }
+
+  get memoryBytes(): number {
+    return this.row.memoryBytes
+  }
+
+  copy(): void {
+    const { row } = this
     this.inFlight = row.inFlight
     this.connections = row.connections
     this.isFree = row.isFree
@@ -37,20 +47,24 @@ class FrozenLoad implements ChoiceLoad {
     this.loopLagMs = row.loopLagMs
     this.utilisation = row.utilisation
     this.latencyMs = row.latencyMs
-    this.memoryBytes = row.memoryBytes
-    this.nextInMs = row.nextInMs
     this.onTheWay = row.onTheWay
+    this.nextInMs = Number.POSITIVE_INFINITY
+  }
+
+  copyNext(): void {
+    this.nextInMs = this.row.nextInMs
   }
 }
 
 /** The copy of one worker. It is the same object in every choice. */
 export class FrozenCandidate implements PoolCandidate {
   readonly worker: PoolWorker
-  readonly load = new FrozenLoad()
+  readonly load: FrozenLoad
   weight = 0
 
   constructor(worker: PoolWorker) {
     this.worker = worker
+    this.load = new FrozenLoad(worker.load)
   }
 
   get slot(): number {
@@ -67,7 +81,7 @@ export class FrozenCandidate implements PoolCandidate {
 
   copy(): void {
     this.weight = this.worker.weight
-    this.load.copy(this.worker.load)
+    this.load.copy()
   }
 }
 

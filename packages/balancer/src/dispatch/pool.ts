@@ -173,7 +173,7 @@ export class Pool implements SupervisedPool {
 
   /** Is there a candidate with a busy loop that will take another connection soon? */
   get takesNext(): boolean {
-    return this.turnsNext(this.open, 0) !== undefined
+    return this.turnsNext(this.open, 0, undefined) !== undefined
   }
 
   /** Has each worker signal its next loop turn, once. Returns whether a loop is idle already. `subscriber` identifies the subscription. */
@@ -235,7 +235,7 @@ export class Pool implements SupervisedPool {
     const picked = workerOf(policy.pick(candidates, head))
     if (picked !== undefined) return chosen(picked, 'policy', seen)
     if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? WAIT_FOR.recalled : WAIT_FOR.policy
-    const next = recalled || origin === 'queue' ? workerOf(this.turnsNext(open, waitedMs)) : undefined
+    const next = recalled || origin === 'queue' ? workerOf(this.turnsNext(open, waitedMs, seen)) : undefined
     if (next !== undefined) return chosen(next, 'ahead', seen)
     if (recalled) return WAIT_FOR.recalled
     return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
@@ -281,8 +281,14 @@ export class Pool implements SupervisedPool {
    * hears that it turned. The loop's turns must be alike, because behind a turn of unknown length others could overtake the connection for long. A loop that its own
    * kept-alive connections keep busy never turns idle, so a connection that has waited for some time is offered to a busy loop in any case.
    */
-  private turnsNext(open: readonly PoolCandidate[], waitedMs: number): PoolCandidate | undefined {
-    return this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS ? undefined : soonest(open, waitedMs)
+  private turnsNext(
+    open: readonly PoolCandidate[],
+    waitedMs: number,
+    seen: readonly FrozenCandidate[] | undefined,
+  ): PoolCandidate | undefined {
+    if (this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS) return undefined
+    if (seen !== undefined) for (const { load } of seen) load.copyNext()
+    return soonest(open, waitedMs)
   }
 
   private hasStarting(): boolean {

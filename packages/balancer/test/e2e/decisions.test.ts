@@ -24,15 +24,19 @@ const request = (path: string, ...fields: string[]): string =>
   [`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close', ...fields, '', ''].join('\r\n')
 const fieldOf = ({ headers }: Answer): string | undefined => headers.get('x-switchyard-explain')?.[0]
 
-/** Without those that follow when a busy machine makes the primary recall a hand-off. */
-async function decisionsOf(balancer: RunningBalancer, ...args: string[]): Promise<Decision[]> {
+async function everyDecision(balancer: RunningBalancer, ...args: string[]): Promise<Decision[]> {
   const { code, out } = await runCommand(balancer, ['decisions', '--json', ...args])
   assert.is(code, 0)
   return out
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
-    .filter((line) => 'number' in line && line.origin === 'client')
+    .filter((line) => 'number' in line)
+}
+
+/** Without those that follow when a busy machine makes the primary recall a hand-off. */
+async function decisionsOf(balancer: RunningBalancer, ...args: string[]): Promise<Decision[]> {
+  return (await everyDecision(balancer, ...args)).filter(({ origin }) => origin === 'client')
 }
 
 test('recording begins with the first reader; decisions are filtered, and followed; keys are hashed everywhere', async () => {
@@ -147,6 +151,62 @@ test('errors shows refused and unreadable heads with the byte at which reading s
   assert.not.match(text.out, SECRET_VALUE)
   assert.not.match(json.out, SECRET_VALUE)
   assert.not.match(text.out, '\x1b')
+  await balancer.stop()
+})
+
+test('a decision has its origin: given back, rested, forwarded, waited, refused', async () => {
+  const balancer = await startBalancer({
+    config: {
+      app: 'blocking-app.mjs',
+      decisions: true,
+      pools: { web: { workers: 1, rest: 'always' }, other: { workers: 1, queue: { timeoutMs: 100 } } },
+      routes: [{ path: '/other', pool: 'other' }],
+    },
+  })
+  await balancer.untilAllReady()
+  const first = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+  const second = 'GET /other HTTP/1.1\r\nHost: a\r\n\r\n'
+  const all = async (): Promise<Decision[]> => (await everyDecision(balancer)).filter(({ origin }) => origin !== 'recalled')
+  // Both requests arrive together, so the connection can't move with the second one.
+  const pipelined = new RawClient(balancer.port).write(first + second)
+  await pipelined.answer()
+  await pipelined.answer()
+  pipelined.destroy()
+  assert.equal(
+    (await all()).map(({ origin, pool, by }) => [origin, pool, by]),
+    [
+      ['client', 'web', 'policy'],
+      ['forwarded', 'other', 'policy'],
+    ],
+  )
+  if (movesConnections) {
+    const kept = new RawClient(balancer.port).write(first)
+    await kept.answer()
+    await balancer.untilStatus(({ connections }) => connections.waiting.resting === 1, 'a resting connection')
+    kept.write(first)
+    await kept.answer()
+    const [rested] = (await all()).slice(-1)
+    assert.equal([rested?.origin, rested?.pool], ['rested', 'web'])
+    kept.destroy()
+    const moved = new RawClient(balancer.port).write(second)
+    await moved.answer()
+    moved.write(first)
+    await moved.answer()
+    const [givenBack] = (await all()).slice(-1)
+    assert.equal([givenBack?.origin, givenBack?.pool], ['given-back', 'web'])
+    moved.destroy()
+  }
+  // The loop of the only worker is busy, so the first of these waits for it, and the second for too long.
+  const blocked = new RawClient(balancer.port).write('GET /other?ms=700 HTTP/1.1\r\nHost: a\r\n\r\n')
+  await balancer.untilStatus(({ pools }) => pools[1]?.workers[0]?.load.isFree === false, 'a busy loop')
+  const late = new RawClient(balancer.port).write(second)
+  assert.is((await late.answer()).status, 503)
+  await blocked.answer()
+  const refused = (await all()).find((decision) => decision.refused !== null)
+  assert.equal([refused?.refused, refused?.worker, refused?.by], ['queue-timeout', null, null])
+  assert.ok((refused?.waitedMs ?? 0) >= 100)
+  blocked.destroy()
+  late.destroy()
   await balancer.stop()
 })
 
