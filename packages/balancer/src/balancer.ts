@@ -4,10 +4,11 @@ import type { Acceptor } from '@switchyard/handoff'
 import { Counts } from './counts/counts.ts'
 import type { MetricStore } from './counts/metric-store.ts'
 import { Deferred } from './deferred.ts'
+import { acceptorOptions } from './dispatch/acceptor-options.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
-import { MoveCounts } from './dispatch/move-counts.ts'
+import { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import { PoolChanges } from './dispatch/pool-changes.ts'
 import { QueueRunner } from './dispatch/queue-runner.ts'
@@ -15,7 +16,8 @@ import { Recall } from './dispatch/recall.ts'
 import { ReturnHandler } from './dispatch/return-handler.ts'
 import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
-import { headBoundsFor, headBoundsOf } from './head-bytes.ts'
+import { headBoundsFor } from './head-bytes.ts'
+import { Insight } from './insight/insight.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
@@ -25,7 +27,7 @@ import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { readStatus } from './read-status.ts'
-import { ConfigAdoption, sharingSettings, visitorBounds } from './reload/config-adoption.ts'
+import { ConfigAdoption, sharingSettings, visitorOptions } from './reload/config-adoption.ts'
 import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
@@ -55,6 +57,7 @@ export class Balancer implements Operations {
   readLogStatus: () => LogStatus | null = () => null
   /** Set by the owner of the balancer: does it wait with its stop until load balancers have noticed? Then health checks fail. */
   isStopping: () => boolean = () => false
+  readonly insight: Insight
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
@@ -62,8 +65,8 @@ export class Balancer implements Operations {
   private readonly acceptor: Acceptor
   private readonly supervisor: Supervisor
   private readonly folder: PrivateFolder
-  private readonly moves = new MoveCounts()
   private readonly counts: Counts
+  private readonly records: PathRecords
   private readonly forwardToken = makeForwardToken()
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
@@ -87,20 +90,13 @@ export class Balancer implements Operations {
     const { events, transport } = this
 
     // ---- Sockets, and what outlives a reload ----
+    this.records = new PathRecords(settings)
     this.listeners = new Listeners(startup?.sockets)
     const freePorts = new FreePorts(startMessage?.freePorts)
     const servers = new WorkerServers()
-    this.acceptor = transport.openAcceptor({
-      ...settings.limits,
-      ...headBoundsOf(settings.limits),
-      onPause: (reason) => (reason === undefined ? events.emit('acceptResumed') : events.emit('acceptPaused', { reason })),
-    })
+    this.acceptor = transport.openAcceptor(acceptorOptions(settings.limits, this.records, events))
     const pools = new Map<string, Pool>()
-    this.visitors = new VisitorTable({
-      ...visitorBounds(settings),
-      now: () => performance.now(),
-      isHeld: (pool, slot) => pools.get(pool)?.isHeld(slot) === true,
-    })
+    this.visitors = new VisitorTable(visitorOptions(settings, pools))
     this.redisSharing = new RedisSharing({ visitors: this.visitors, events })
     this.sessions = new EmbeddedSessions(settings.sessions)
 
@@ -113,7 +109,9 @@ export class Balancer implements Operations {
       poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
       listenerAddress: (listener) => this.listeners.get(listener),
       owners: transport.owners,
+      records: this.records,
     })
+    this.insight = new Insight({ config: this.activeConfig, records: this.records, visitors: this.visitors })
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.folder = new PrivateFolder({
       isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),
@@ -123,7 +121,7 @@ export class Balancer implements Operations {
     // ---- The path of a connection ----
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
-    const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall() }
+    const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall(), records: this.records }
     this.dispatcher = new Dispatcher({
       ...path,
       acceptor: this.acceptor,
@@ -147,7 +145,7 @@ export class Balancer implements Operations {
     })
     const starts = new WorkerStarts({
       transport,
-      returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher, moves: this.moves }),
+      returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
       startData: ({ id, settings }) => ({ privateSocket: this.folder.socketFor(id, settings), listeners: this.listeners.known }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
@@ -364,7 +362,7 @@ export class Balancer implements Operations {
       acceptor: this.acceptor,
       pools: this.activeConfig.pools.values(),
       pastPools: this.activeConfig.pastPools,
-      moves: this.moves,
+      records: this.records,
       counts: this.counts,
       routeNames: this.activeConfig.current.shared.routes.map(({ name }) => name),
       addresses: this.listeners.texts,

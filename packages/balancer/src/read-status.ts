@@ -2,7 +2,7 @@
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { Counts } from './counts/counts.ts'
-import type { MoveCounts } from './dispatch/move-counts.ts'
+import type { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
 import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
@@ -12,7 +12,7 @@ import type { Supervisor } from './supervisor/supervisor.ts'
 export interface ReadStatusOptions {
   readonly channel: ChannelKind
   readonly acceptor: Acceptor
-  readonly moves: MoveCounts
+  readonly records: Pick<PathRecords, 'moves' | 'choices'>
   readonly pools: Iterable<Pool>
   /** Names of the routes in force. */
   readonly routeNames: readonly string[]
@@ -30,7 +30,8 @@ export interface ReadStatusOptions {
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { channel, acceptor, records, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { moves, choices } = records
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -61,6 +62,8 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     routes: options.counts.routes.status(options.routeNames, workers),
     exits: options.counts.exits.list,
     operations: options.counts.operations.list,
+    choices: choices.choices,
+    sticky: choices.sticky,
     visitors,
     sessions,
     log,

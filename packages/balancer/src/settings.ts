@@ -279,4 +279,8 @@ export interface Settings {
   trustedProxies: readonly string[]
   clientAddress: KeySource
   limits: LimitSettings
+  /** Decisions are recorded from the start on. false: from the first reader on. */
+  decisions: boolean
+  /** Responses to these addresses and networks say why their worker was chosen. */
+  explainTo: readonly string[]
 }

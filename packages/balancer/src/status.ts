@@ -1,7 +1,7 @@
 // The status of the balancer at one moment, as plain data for the admin page, the control socket and the log. Counts never fall.
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails, RequestResult, ResponseTimes } from '@switchyard/handoff'
-import type { Load } from '@switchyard/routing'
+import type { Load, StickyOutcome } from '@switchyard/routing'
 import type { SessionReport } from '@switchyard/worker-runtime'
 import type { RefusalReason } from './events.ts'
 
@@ -167,6 +167,28 @@ export interface MoveStatus<Reason extends string> {
   count: number
 }
 
+/**
+ * How the worker was chosen. `ahead`: every loop was busy, and the connection went to the one that turns next. `draining`: a ticket names the draining worker.
+ * `otherwise`: a forwarded request can't wait, so it went to the worker with the fewest requests in flight.
+ */
+export const choiceWays = ['policy', 'ahead', 'draining', 'otherwise'] as const
+export type ChoiceWay = (typeof choiceWays)[number]
+
+/** How often workers were chosen on one route, in one way. */
+export interface ChoiceStatus {
+  route: string
+  policy: string
+  by: ChoiceWay
+  count: number
+}
+
+/** What sticky policies did for the requests that the primary placed on one route. */
+export interface StickyStatus {
+  route: string
+  outcome: StickyOutcome
+  count: number
+}
+
 /** Sessions in the memory of the primary. `kept`, `bytes` and `tombstones` are present values; the others count since the start. */
 export interface SessionTableStatus {
   kept: number
@@ -231,6 +253,10 @@ export interface BalancerStatus {
   routes: RouteStatus[]
   exits: ExitStatus[]
   operations: OperationStatus[]
+  /** How often the primary chose a worker, by route and way. */
+  choices: ChoiceStatus[]
+  /** What sticky policies could do in these choices. */
+  sticky: StickyStatus[]
   visitors: VisitorStatus
   /** null: sessions are in Redis. */
   sessions: SessionTableStatus | null

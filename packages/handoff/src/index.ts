@@ -6,6 +6,8 @@ export type {
   AcceptorListener,
   AcceptorOptions,
   Arrival,
+  ArrivalSource,
+  BadHead,
   HandOverListener,
   HeadBounds,
 } from './acceptor/acceptor.ts'

@@ -2,8 +2,10 @@
 
 export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
 export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
+export { type HeadFault, headFault } from './head/head-fault.ts'
 export { type ListenerAddress, listenerText, readListener } from './head/listener-address.ts'
 export { beginsSession, type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
+export { KeyHasher } from './key-hasher.ts'
 export { cookie, header, type KeySource, keySource, MAX_KEY_LENGTH, type PolicyKeyFunction, pathSegment, query } from './keys.ts'
 export { idleLoad, type Load } from './load.ts'
 export { patternFault } from './path-pattern.ts'
@@ -23,6 +25,10 @@ export {
   type PolicyContext,
   type PolicyErrorListener,
   type PolicyFunction,
+  type PolicyKey,
+  previewOf,
+  type StickyOutcome,
+  stickyOutcomes,
 } from './policy.ts'
 export type {
   ClientAddressOptions,

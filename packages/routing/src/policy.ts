@@ -29,6 +29,22 @@ export interface PolicyContext {
   readonly visitors?: VisitorSlots | undefined
   /** Called with what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
+  /** Called when a sticky policy has picked a candidate. Must not throw. */
+  readonly onSticky?: (outcome: StickyOutcome) => void
+}
+
+/**
+ * What a sticky policy could do for a head: it has no key (`no-key`), its worker got it (`kept`), or another worker did, because its own was
+ * overloaded or not among the candidates (`gone`).
+ */
+export const stickyOutcomes = ['kept', 'no-key', 'overloaded', 'gone'] as const
+export type StickyOutcome = (typeof stickyOutcomes)[number]
+
+/** What binds a head to a worker. */
+export interface PolicyKey {
+  /** For people, such as `cookie connect.sid`. */
+  readonly kind: string
+  readonly value: string
 }
 
 /** Receives errors of a user's own function. `policy` is the policy's name. */
@@ -66,7 +82,11 @@ export interface Policy {
   bind?(context: PolicyContext): Policy
   /** The slot that the head's ticket names, so that the owner can tell a full worker from a gone one. Left out or `undefined`: none. */
   home?(head: RequestHead): Home | undefined
-  /** One line for people on what `pick` would choose and why. Changes no state. */
+  /** What `pick` would choose. Changes no state. Left out: only `pick` can say. */
+  preview?(candidates: readonly Candidate[], head: RequestHead): Candidate | undefined
+  /** The key of a head, as sent and not verified. Left out or `undefined`: none. */
+  key?(head: RequestHead): PolicyKey | undefined
+  /** One line for people on what `pick` would choose and why, without the key itself. Changes no state. */
   explain?(candidates: readonly Candidate[], head: RequestHead): string
 }
 
@@ -107,6 +127,11 @@ export function explanationOf(policy: Policy, candidates: readonly Candidate[], 
   return policy.explain?.(candidates, head) ?? policy.name
 }
 
+/** What the policy would pick. A policy of the user's own that has no `preview` is asked to pick. */
+export function previewOf(policy: Policy, candidates: readonly Candidate[], head: RequestHead): Candidate | undefined {
+  return policy.preview === undefined ? policy.pick(candidates, head) : policy.preview(candidates, head)
+}
+
 /** Wraps a policy that contains user code. When that throws, the policy chooses no worker and binds the request to none. */
 function guarded(policy: Policy, onError: PolicyErrorListener | undefined): Policy {
   function guard<A extends readonly unknown[], R>(method: (...values: A) => R, instead: R): (...values: A) => R {
@@ -119,12 +144,14 @@ function guarded(policy: Policy, onError: PolicyErrorListener | undefined): Poli
       }
     }
   }
-  const { pick, stays, binds, home, explain } = policy
+  const { pick, stays, binds, home, explain, preview, key } = policy
   return Object.assign(Object.create(policy) as Policy, {
     pick: guard(pick, undefined),
     ...(stays && { stays: guard(stays, true) }),
     ...(binds && { binds: guard(binds, false) }),
     ...(home && { home: guard(home, undefined) }),
+    ...(preview && { preview: guard(preview, undefined) }),
+    ...(key && { key: guard(key, undefined) }),
     ...(explain && { explain: guard(explain, 'its own code failed') }),
   })
 }

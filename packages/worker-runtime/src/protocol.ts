@@ -19,6 +19,7 @@ export interface WorkerRoute {
   readonly name: string
   readonly match: RouteMatch
   readonly pool: string
+  readonly policyName?: string | undefined
   readonly ticket?: TicketOptions | undefined
   /** Cookies of the app that identify visitors on this route. Left out: none. */
   readonly learns?: readonly string[] | undefined
@@ -95,6 +96,8 @@ export interface WorkerStart {
   /** A health check that did not reach the primary alone is answered here. Left out: none is. */
   readonly healthPath?: string | undefined
   readonly sessions: SessionSettings
+  /** Responses to these addresses say why their worker was chosen; the secret hashes keys. Left out: none. */
+  readonly explain?: { readonly to: readonly string[]; readonly secret: string } | undefined
 }
 
 /** Primary to worker. */

@@ -40,6 +40,7 @@ import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.
 import { enableSourceMaps } from './source-maps.ts'
 import { BoundConnections } from './steering/bound-connections.ts'
 import { ConnectionMover } from './steering/connection-mover.ts'
+import { ExplainHeader } from './steering/explain-header.ts'
 import { PlacementClient } from './steering/placement-client.ts'
 import { RequestRoutes } from './steering/request-routes.ts'
 import { Rest } from './steering/rest.ts'
@@ -119,6 +120,7 @@ async function register(runtime: Runtime): Promise<void> {
     ? new Steering({ runtime, table, placement, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
+  const explainHeader = start.explain && new ExplainHeader(start.explain, start, table)
   const visitorCookies = visitors && new VisitorCookies(runtime, table, visitors)
   const mover = new ConnectionMover(table, outbox, bound)
   const rest = new Rest({ mode: start.rest, table, bound, mover, end, inFlight })
@@ -171,6 +173,7 @@ async function register(runtime: Runtime): Promise<void> {
       inFlight,
       ticketCookies,
       visitorCookies,
+      explainHeader,
       steering,
       rest,
       bound,

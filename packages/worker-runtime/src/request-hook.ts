@@ -17,6 +17,7 @@ import { CONNECTION_LOGIN, MANY_HOSTS, traitsOf } from './server/request-traits.
 import type { Websockets } from './server/websockets.ts'
 import type { BoundConnections } from './steering/bound-connections.ts'
 import type { ConnectionMover } from './steering/connection-mover.ts'
+import type { ExplainHeader } from './steering/explain-header.ts'
 import type { Rest } from './steering/rest.ts'
 import { recordRequest, type Steering } from './steering/steering.ts'
 import type { TicketCookies } from './steering/ticket-cookie.ts'
@@ -30,6 +31,7 @@ export interface RequestHookOptions {
   readonly inFlight: InFlight
   readonly ticketCookies: TicketCookies | undefined
   readonly visitorCookies: VisitorCookies | undefined
+  readonly explainHeader: ExplainHeader | undefined
   /** Undefined: every request stays in this worker. */
   readonly steering: Steering | undefined
   readonly rest: Rest
@@ -103,6 +105,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     receiver.recordResponse(response)
     options.ticketCookies?.prepare(request, response)
     options.visitorCookies?.prepare(request, response)
+    options.explainHeader?.prepare(request, response)
     if (event !== 'checkContinue' || !continueListener.isAlone()) return deliver(event, request, response)
     // The app has no listener: do as Node does then.
     response.writeContinue()

@@ -4,6 +4,7 @@
 import type { StoredFamily } from '../counts/metric-family.ts'
 import type { MetricStore } from '../counts/metric-store.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
+import { choiceMetrics } from './choice-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 import { jobMetrics } from './job-metrics.ts'
 import { logMetrics } from './log-metrics.ts'
@@ -26,6 +27,7 @@ export interface MetricsSource extends StatusSource {
 export function metricDefinitions(totals: SlotTotals, store?: MetricStore): MetricDefinition[] {
   return [
     ...connectionMetrics,
+    ...choiceMetrics,
     ...routeMetrics(store?.exemplars),
     ...poolMetrics,
     ...queueMetrics,

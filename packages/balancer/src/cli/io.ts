@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { MetricStore } from '../counts/metric-store.ts'
 import type { BalancerEmitter } from '../events.ts'
+import type { Insight } from '../insight/insight.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
@@ -19,6 +20,8 @@ export interface RunningBalancer extends Operations {
   readonly extraSockets: ExtraSockets
   /** The metrics that workers push. */
   readonly metrics?: MetricStore
+  /** What the balancer can say of its decisions. Left out: nothing. */
+  readonly insight?: Insight | undefined
   /** Reads what the status says of the log, which the balancer does not write. */
   readLogStatus: () => LogStatus | null
   /** Do health checks fail, because it is about to stop? */

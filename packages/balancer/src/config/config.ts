@@ -1,6 +1,7 @@
 // The config as a whole: what a user may write in balancer.config.ts. Each section's options stand in its own file; docs/configuration.md lists all of them.
 
 import * as v from 'valibot'
+import { insightEntries } from './insight-options.ts'
 import { type LimitConfig, limitEntries } from './limit-options.ts'
 import { type ListenConfig, listen, unbalanced } from './listen-options.ts'
 import { type LogsConfig, logs } from './log-options.ts'
@@ -53,6 +54,10 @@ export interface BalancerConfig extends LimitConfig {
   sessions?: SessionsConfig | undefined
   /** Addresses (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. */
   trustedProxies?: readonly string[] | undefined
+  /** Record the last 1,000 decisions from the start on. Default false: recording begins when `balancer decisions` is first run. */
+  decisions?: boolean | undefined
+  /** Addresses (CIDR) of clients whose responses get a field `X-Switchyard-Explain`. Default none. */
+  explainTo?: readonly string[] | undefined
 }
 
 /** Returns the config unchanged. Lets an editor check and complete its types. */
@@ -68,6 +73,7 @@ export const configEntries = {
   routes,
   policy,
   ...primaryEntries,
+  ...insightEntries,
   logs,
   secret: secrets,
   sessions: v.optional(shape(sessionEntries)),

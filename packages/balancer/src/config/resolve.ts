@@ -5,6 +5,7 @@ import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import { type BalancerConfig, configSchema } from './config.ts'
 import { configError, describeFault, type Fault, looseOf } from './faults.ts'
+import { insightSettings } from './insight-options.ts'
 import { limitFaults, limitSettings } from './limit-options.ts'
 import { listenFaults, listenSettings } from './listen-options.ts'
 import { logFaults, logSettings } from './log-options.ts'
@@ -56,6 +57,7 @@ export function resolveSettings(
     file,
     configVariables: secretsIn(env),
     ...primarySettings(config, folder),
+    ...insightSettings(config),
     logs: logSettings(config.logs, folder),
     listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder),
     unbalanced: listenSettings(config.unbalanced ?? [], folder),

@@ -3,10 +3,15 @@
 import { type IncomingMessage, request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
+import type { BadHeadReport } from '../insight/bad-head-report.ts'
+import type { LiveExplanation } from '../insight/live-explanation.ts'
+import type { UserRequest } from '../insight/user-request.ts'
 import { probeSocket } from '../system/probe-socket.ts'
 import type {
   ControlError,
   ControlStatus,
+  DecisionQuery,
+  DecisionReport,
   LogFilesReport,
   LogLine,
   LogQuery,
@@ -33,10 +38,7 @@ export class ControlClient {
   }
 
   async status(): Promise<ControlStatus> {
-    const answer = await this.ask('GET', '/status')
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    return JSON.parse(text) as ControlStatus
+    return (await this.read('GET', '/status')) as ControlStatus
   }
 
   /** Yields the lines of the answer as they arrive. The last is the result or the error. */
@@ -62,12 +64,47 @@ export class ControlClient {
     }
   }
 
+  /** Ends after the requested decisions, or with `follow` when the balancer exits. */
+  async *decisions({ count, follow, route, pool, slot }: DecisionQuery): AsyncGenerator<DecisionReport> {
+    const search = new URLSearchParams({
+      count: String(count),
+      ...(follow && { follow: 'true' }),
+      ...(route !== undefined && { route }),
+      ...(pool !== undefined && { pool }),
+      ...(slot !== undefined && { slot: String(slot) }),
+    })
+    const answer = await this.ask('GET', `/decisions?${search}`)
+    try {
+      for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as DecisionReport
+    } finally {
+      answer.destroy()
+    }
+  }
+
+  /** The last heads that were refused or could not be read, oldest first. */
+  async badHeads(): Promise<BadHeadReport[]> {
+    return (await this.read('GET', '/errors')) as BadHeadReport[]
+  }
+
+  /** Where a request would go at this moment. */
+  async explain(request: UserRequest): Promise<LiveExplanation> {
+    return (await this.read('POST', '/explain', JSON.stringify(request))) as LiveExplanation
+  }
+
   /** Where older lines are. undefined: the balancer is of a version that does not say. */
   async logFiles(): Promise<LogFilesReport | undefined> {
     const answer = await this.send('GET', '/log-files', undefined)
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     return answer.statusCode === 200 ? (JSON.parse(text) as LogFilesReport) : undefined
+  }
+
+  /** An answer of one JSON value. */
+  private async read(method: string, path: string, body?: string): Promise<unknown> {
+    const answer = await this.ask(method, path, body)
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return JSON.parse(text)
   }
 
   private async ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
@@ -141,10 +178,12 @@ function unreachable(path: string, cause: Error): BalancerError {
 }
 
 /** The balancer did not accept the request; it may have another version. */
-function refused(text: string, status: number | undefined): BalancerError {
+function refused(text: string, status: number | undefined): Error {
   let reason = `status ${status}`
   try {
-    reason = (JSON.parse(text) as { error: ControlError }).error.message
+    const { error } = JSON.parse(text) as { error: ControlError }
+    if (error.code !== undefined) return errorOf(error)
+    reason = error.message
   } catch {
     // The answer is not from a balancer.
   }

@@ -1,6 +1,7 @@
 // The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers
 // with one JSON object per line (NDJSON): its progress, and last its result or error.
 
+import type { Decision } from '../decisions/decision.ts'
 import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
 
@@ -87,6 +88,19 @@ export interface LogFilesReport {
   /** The log files of the workers' output; null: there are none. `name`: of the balancer. */
   workers: { name: string; folder: string; file: string; errorFile: string | null } | null
 }
+
+export interface DecisionQuery {
+  /** How many of the last decisions. */
+  count: number
+  follow?: boolean | undefined
+  /** Only decisions of this route, this pool, or for the worker of this slot. */
+  route?: string | undefined
+  pool?: string | undefined
+  slot?: number | undefined
+}
+
+/** `began`: nothing was recorded before, and recording begins now. `lost`: so many decisions were not sent, because there were too many to read. */
+export type DecisionReport = { decision: Decision } | { lost: number } | { began: true }
 
 export interface LogQuery {
   lines: number

@@ -39,7 +39,7 @@ export function isOperation(name: string): name is OperationName {
 
 /** Throws a RequestFault. */
 export async function readOperation<Name extends OperationName>(name: Name, request: IncomingMessage): Promise<OperationBodies[Name]> {
-  const { success, output } = v.safeParse(bodies[name], parse(await readBody(request)))
+  const { success, output } = v.safeParse(bodies[name], parseBody(await readBody(request, MAX_BODY_BYTES)))
   if (!success) throw new RequestFault(400, `the body is not valid for '${name}'`)
   return output as OperationBodies[Name]
 }
@@ -57,12 +57,12 @@ export function readLogQuery(search: URLSearchParams): LogQuery {
   }
 }
 
-function integerOf(text: string, name: string): number {
+export function integerOf(text: string, name: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new RequestFault(400, `${name}: expected an integer of 0 or more`)
   return Number(text)
 }
 
-function parse(body: string): unknown {
+export function parseBody(body: string): unknown {
   if (body === '') return {}
   try {
     return JSON.parse(body)
@@ -71,13 +71,14 @@ function parse(body: string): unknown {
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+/** The body as text. Throws a RequestFault if it has more than `maxBytes`. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
   // The request must not be destroyed on an early return: it still gets an answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > MAX_BODY_BYTES) throw new RequestFault(413, `the body has more than ${MAX_BODY_BYTES} bytes`)
+    if (length > maxBytes) throw new RequestFault(413, `the body has more than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

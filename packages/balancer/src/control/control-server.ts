@@ -2,12 +2,14 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { BalancerError } from '../errors.ts'
+import type { Insight } from '../insight/insight.ts'
 import type { OperationResult, Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
 import type { ControlError, ControlStatus, LogEntry, LogFilesReport, OperationBodies, OperationName, Progress } from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'
 import { placeSocket, type SocketPlace } from './control-socket.ts'
+import { assertMethod, isQuestion, type Question, readDecisionQuery, readUserRequest, sendDecisions } from './insight-requests.ts'
 import type { LogRing } from './log-ring.ts'
 
 /** Reports the progress of one operation until `stop`. */
@@ -26,6 +28,8 @@ export interface ControlOptions extends SocketPlace {
   logs: LogRing
   /** Where older lines are. Resolves when the lines of this moment are written. Left out: nowhere. */
   findLogFiles?: (() => Promise<LogFilesReport>) | undefined
+  /** Left out: the balancer can't be asked about single decisions. */
+  insight?: Insight | undefined
   /** How long a client may take to send its request. Default 5000. */
   requestTimeoutMs?: number | undefined
 }
@@ -115,12 +119,39 @@ class Control {
       if (name === 'logs') return this.sendLogs(searchParams, response)
       return sendJson(response, 200, name === 'status' ? this.status() : await this.logFiles())
     }
+    if (isQuestion(name)) return this.answerQuestion(name, request, searchParams, response)
     if (!isOperation(name)) throw new RequestFault(404, `there is no operation '${name}'`)
     if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
     const body = await readOperation(name, request)
     const running = this.run(name, body, response)
     this.running.add(running)
     await running.finally(() => this.running.delete(running))
+  }
+
+  private async answerQuestion(name: Question, request: IncomingMessage, search: URLSearchParams, response: ServerResponse): Promise<void> {
+    const { insight } = this.options
+    if (insight === undefined) throw new RequestFault(404, `this balancer does not answer '${name}'`)
+    assertMethod(name, request.method)
+    if (name === 'errors') return sendJson(response, 200, await insight.badHeads())
+    if (name === 'explain') return sendJson(response, 200, await insight.explain(await readUserRequest(request)))
+    const query = readDecisionQuery(search, insight.routeNames)
+    if (query.follow === true) this.assertMayFollow()
+    const lines = new ControlLines(response, (lost) => ({ lost }))
+    const stop = sendDecisions(insight, query, lines)
+    if (stop !== undefined) this.addFollower(lines, stop)
+  }
+
+  private assertMayFollow(): void {
+    if (this.followers.size >= MAX_FOLLOWERS)
+      throw new RequestFault(503, `${MAX_FOLLOWERS} clients follow the log or the decisions already`)
+  }
+
+  private addFollower(lines: ControlLines, stop: () => void): void {
+    this.followers.add(lines)
+    lines.onOver(() => {
+      stop()
+      this.followers.delete(lines)
+    })
   }
 
   private status(): ControlStatus {
@@ -184,7 +215,7 @@ class Control {
 
   private sendLogs(search: URLSearchParams, response: ServerResponse): void {
     const { lines: count, follow, mark, pool, slot } = readLogQuery(search)
-    if (follow && this.followers.size >= MAX_FOLLOWERS) throw new RequestFault(503, `${MAX_FOLLOWERS} clients follow the log already`)
+    if (follow) this.assertMayFollow()
     const { logs } = this.options
     const matches = (entry: LogEntry): boolean => (pool === undefined || entry.pool === pool) && (slot === undefined || entry.slot === slot)
     const lines = new ControlLines(response, (lost) => ({ lost }))
@@ -192,14 +223,10 @@ class Control {
     for (const line of kept) lines.writeKept({ line })
     if (mark) lines.writeKept({ kept: kept.length })
     if (!follow) return lines.end()
-    this.followers.add(lines)
     const unfollow = logs.follow((line) => {
       if (matches(line)) lines.write({ line })
     })
-    lines.onOver(() => {
-      unfollow()
-      this.followers.delete(lines)
-    })
+    this.addFollower(lines, unfollow)
   }
 }
 

@@ -6,6 +6,7 @@ import type { ListenerAddress, VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination, type PlacedRequest } from './bound-routes.ts'
+import type { PathRecords } from './path-records.ts'
 import { Pool } from './pool.ts'
 import type { Queued } from './queue.ts'
 
@@ -21,6 +22,7 @@ export interface ActiveConfigOptions {
   readonly listenerAddress: (listener: number) => ListenerAddress | undefined
   /** Of the descriptors that wait, where they are checked. */
   readonly owners: Owners | undefined
+  readonly records: Pick<PathRecords, 'choices' | 'decisions'>
 }
 
 /** A pool that no config names any more, and the connections that waited for it; they are the caller's. */
@@ -65,13 +67,14 @@ export class ActiveConfig implements ActiveRoutes {
 
   /** Binds the routes of these settings; nothing is routed by them yet. Pools that they add are there, without workers. */
   prepare(settings: Settings): BoundRoutes {
-    const { forwardToken, visitors, onPolicyFailed, owners } = this.options
+    const { forwardToken, visitors, onPolicyFailed, owners, records } = this.options
     return bindRoutes(settings, {
       forwardToken,
       visitors,
       onPolicyFailed,
+      choices: records.choices,
       poolOf: (pool) => {
-        const known = this.pools.get(pool.name) ?? new Pool(pool, owners)
+        const known = this.pools.get(pool.name) ?? new Pool(pool, { owners, recording: records.decisions })
         this.pools.set(pool.name, known)
         return known
       },
@@ -81,6 +84,7 @@ export class ActiveConfig implements ActiveRoutes {
   /** Routes by this config from now on. Returns the pools that it drops. */
   adopt(routes: BoundRoutes): readonly DroppedPool[] {
     this.inForce = routes
+    this.options.records.decisions.configure(routes.settings.decisions)
     for (const pool of routes.settings.pools) this.pools.get(pool.name)?.configure(pool)
     return this.dropOthers()
   }

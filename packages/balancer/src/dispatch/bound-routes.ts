@@ -2,6 +2,7 @@
 
 import type { Arrival } from '@switchyard/handoff'
 import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import type { ChoiceCounts, RouteChoices } from '../decisions/choice-counts.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type SharedStart, sharedStart } from '../supervisor/workers/shared-start.ts'
@@ -10,6 +11,9 @@ import { FALLBACK_ROUTE, routeTable } from './route-table.ts'
 
 /** Where a route leads. */
 export interface Destination {
+  /** The name of the route. */
+  readonly route: string
+  readonly choices: RouteChoices
   readonly pool: Pool
   readonly policy: Policy
 }
@@ -41,15 +45,19 @@ export interface BoundRoutesOptions {
   /** Knows visitors by a cookie of the app's own. */
   readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
+  readonly choices: ChoiceCounts
 }
 
 /** Binds the routes of faultless settings. Changes nothing that runs. */
-export function bindRoutes(settings: Settings, { poolOf, forwardToken, visitors, onPolicyFailed }: BoundRoutesOptions): BoundRoutes {
+export function bindRoutes(settings: Settings, options: BoundRoutesOptions): BoundRoutes {
+  const { poolOf, forwardToken, visitors, onPolicyFailed } = options
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
-    return { pool: pools.get(pool) as Pool, policy: bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError }) }
+    const choices = options.choices.of(route, policy.name)
+    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError, onSticky: choices.onSticky })
+    return { route, choices, pool: pools.get(pool) as Pool, policy: bound }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))

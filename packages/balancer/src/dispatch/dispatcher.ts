@@ -6,11 +6,13 @@
 
 import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { RefusalReason } from '../events.ts'
 import type { HealthAnswers } from '../listeners/health-answers.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import { noOthers, type OtherPrimaries } from './other-primaries.ts'
+import type { PathRecords } from './path-records.ts'
 import type { Origin, Pool } from './pool.ts'
 import type { Queued } from './queue.ts'
 import type { QueueRunner, Wait } from './queue-runner.ts'
@@ -23,6 +25,7 @@ export interface DispatcherOptions {
   readonly queues: QueueRunner
   readonly recall: Recall
   readonly health?: HealthAnswers | undefined
+  readonly records: Pick<PathRecords, 'recorder' | 'badHeads'>
 }
 
 export class Dispatcher implements AcceptorListener {
@@ -36,10 +39,13 @@ export class Dispatcher implements AcceptorListener {
 
   /** A connection arrives with its head. Connections that already wait for its pool go first. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const { acceptor, routes, queues, health } = this.options
+    const { acceptor, routes, queues, health, records } = this.options
     const answer = health?.answer(arrival.head)
     if (answer !== undefined) return acceptor.respond(arrival.fd, answer)
-    if (origin === 'client' && routes.refuses(arrival)) return acceptor.refuse(arrival.fd, 'ambiguous-head')
+    if (origin === 'client' && routes.refuses(arrival)) {
+      records.badHeads.recordAmbiguous(arrival.head)
+      return acceptor.refuse(arrival.fd, 'ambiguous-head')
+    }
     const destination = routes.destination(arrival)
     if (destination.pool.queue.waitingForLoop > 0) queues.runForLoop(destination.pool)
     const wait = this.place(arrival, origin, destination, 0)
@@ -55,17 +61,23 @@ export class Dispatcher implements AcceptorListener {
   }
 
   /** Picks a worker for a connection and hands it off. Undefined: the connection is no longer the caller's; otherwise it has to wait. */
-  private place(arrival: Arrival, origin: Origin, { pool, policy }: Destination, waitedMs: number): Wait | undefined {
+  private place(arrival: Arrival, origin: Origin, destination: Destination, waitedMs: number): Wait | undefined {
     const { fd, tag, head } = arrival
+    const { pool, policy } = destination
+    const { recorder } = this.options.records
     const { others } = this
     if (origin === 'client' && others.isSharing && others.passBack(arrival, pool, policy)) return
     const choice = pool.choose(policy, head, origin, listenerOf(tag), waitedMs)
-    if (choice.kind === 'worker') return this.handOff(arrival, origin, choice.worker, policy) ? undefined : { pool, waitFor: 'loop' }
+    if (choice.kind === 'worker') {
+      if (!this.handOff(arrival, origin, choice.worker, policy)) return { pool, waitFor: 'loop' }
+      return void recorder.chosen(arrival, origin, destination, choice, waitedMs)
+    }
     if (others.isPassing && (choice.kind === 'nobody' || choice.waitFor !== 'home')) {
       this.unwatch(fd, origin)
       return void others.passOn(arrival)
     }
     if (choice.kind === 'wait') return { pool, waitFor: choice.waitFor }
+    recorder.refused(arrival, origin, destination, 'no-worker', waitedMs)
     return void this.options.acceptor.refuse(fd, 'no-worker', pool.retryAfterS)
   }
 
@@ -95,8 +107,11 @@ export class Dispatcher implements AcceptorListener {
     return this.place(arrival, origin, this.options.routes.destination(arrival), Date.now() - sinceMs)
   }
 
-  refuseQueued(pool: Pool, fd: number, reason: 'queue-full' | 'queue-timeout'): void {
-    this.options.acceptor.refuse(fd, reason, pool.retryAfterS)
+  refuseQueued(pool: Pool, { arrival, sinceMs }: Queued, reason: Extract<RefusalReason, 'queue-full' | 'queue-timeout'>): void {
+    const { acceptor, routes } = this.options
+    const { recorder } = this.options.records
+    if (recorder.isOn) recorder.refused(arrival, 'queue', routes.destination(arrival), reason, Date.now() - sinceMs)
+    acceptor.refuse(arrival.fd, reason, pool.retryAfterS)
   }
 
   /** The client of a queued connection has hung up. */

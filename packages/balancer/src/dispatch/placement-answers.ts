@@ -5,22 +5,36 @@ import { RequestHead } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
+import type { DecisionRecorder } from './decision-recorder.ts'
+import type { PathRecords } from './path-records.ts'
+
+export interface PlacementOptions {
+  readonly routes: ActiveRoutes
+  readonly claims: ClaimPoller
+  readonly records: Pick<PathRecords, 'recorder'>
+}
 
 /** Sends the answer with the next flush. `asker`: the worker that holds the connection. */
-export function answerPlacement(asker: PoolWorker, question: Question, routes: ActiveRoutes, claims: ClaimPoller): void {
-  asker.channel.answer(question, verdictFor(asker, question, routes))
+export function answerPlacement(asker: PoolWorker, question: Question, { routes, claims, records }: PlacementOptions): void {
+  asker.channel.answer(question, verdictFor(asker, question, routes, records.recorder))
   claims.touch(asker)
 }
 
 /** The same route and policy decide as for a connection. */
-function verdictFor(asker: PoolWorker, { head: bytes, address, avoid, listener }: Question, routes: ActiveRoutes): Verdict {
+function verdictFor(
+  asker: PoolWorker,
+  { head: bytes, address, avoid, listener }: Question,
+  routes: ActiveRoutes,
+  recorder: DecisionRecorder,
+): Verdict {
   const head = RequestHead.read(bytes, bytes.length, bytes.length)
   // Only a lenient parser accepts such a head, which may be meant for a pool that the asker does not see.
   if (head.outcome !== 'complete' || head.ambiguous) return NO_WORKER
   head.remoteAddress = address === '' ? undefined : address
-  const { pool, policy } = routes.destination({ head, tag: packTag(listener, true) })
-  const choice = pool.chooseNow(policy, head, listener)
+  const destination = routes.destination({ head, tag: packTag(listener, true) })
+  const choice = destination.pool.chooseNow(destination.policy, head, listener)
   if (choice.kind === 'nobody') return NO_WORKER
   if (choice.kind === 'wait' || choice.worker.id === avoid) return LATER
+  recorder.forwarded(head, destination, choice)
   return choice.worker === asker ? HERE : choice.worker.id
 }

@@ -1,9 +1,11 @@
 // A pool: the workers that run one app, which of them are candidates now, and the connections that wait for one.
 
 import { type Owners, readClock } from '@switchyard/handoff'
-import { beginsSession, leastInFlight, type RequestHead } from '@switchyard/routing'
+import { beginsSession, type Candidate, leastInFlight, type RequestHead } from '@switchyard/routing'
 import { DurationCounts } from '../counts/duration-counts.ts'
+import { FrozenCandidate, FrozenCandidates, type PoolCandidate } from '../decisions/frozen-candidates.ts'
 import type { PoolSettings } from '../settings.ts'
+import type { ChoiceWay } from '../status.ts'
 import { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { SupervisedPool } from '../supervisor/supervised-pool.ts'
 import { KeptConnections } from './kept-connections.ts'
@@ -23,9 +25,17 @@ const AHEAD_AFTER_MS = 10
 /** After this wait it is offered to any busy loop that has no other offer. It is recalled when another loop turns idle. */
 const ANY_LOOP_AFTER_MS = 250
 
-/** What `choose` finds: a worker; what the connection has to wait for; or nobody, when the pool has no worker and none is starting. */
+/**
+ * What `choose` finds: a worker; what the connection has to wait for; or nobody, when the pool has no worker and none is starting. `seen`: the candidates
+ * as they were, valid until the next choice of the pool; undefined: choices are not recorded.
+ */
 export type Choice =
-  | { readonly kind: 'worker'; readonly worker: PoolWorker }
+  | {
+      readonly kind: 'worker'
+      readonly worker: PoolWorker
+      readonly by: ChoiceWay
+      readonly seen: readonly FrozenCandidate[] | undefined
+    }
   | { readonly kind: 'wait'; readonly waitFor: WaitFor }
   | { readonly kind: 'nobody' }
 
@@ -41,8 +51,16 @@ const NOBODY = { kind: 'nobody' } as const
 /** What a pool needs of a policy. */
 export interface PoolPolicy {
   readonly waitsForLoop?: true
-  pick(candidates: readonly PoolWorker[], head: RequestHead): unknown
+  pick(candidates: readonly PoolCandidate[], head: RequestHead): unknown
   home?(head: RequestHead): { slot: number; generation: number; firm: boolean } | undefined
+}
+
+/** What a pool shares with the others. */
+export interface PoolOptions {
+  /** Checks the descriptors that wait here. Left out: they are not checked. */
+  readonly owners?: Owners | undefined
+  /** Left out: choices are never recorded. */
+  readonly recording?: { readonly isOn: boolean } | undefined
 }
 
 export class Pool implements SupervisedPool {
@@ -71,10 +89,12 @@ export class Pool implements SupervisedPool {
   /** Chooses for a request that can't wait, because another worker forwards it. */
   private readonly otherwise = leastInFlight()
   private readonly subscribers = new Set<object>()
+  private readonly recording: PoolOptions['recording']
+  private readonly frozen = new FrozenCandidates()
 
-  /** `owners` checks the descriptors that wait here; undefined: they are not checked. */
-  constructor(settings: PoolSettings, owners?: Owners) {
+  constructor(settings: PoolSettings, { owners, recording }: PoolOptions = {}) {
     this.settings = settings
+    this.recording = recording
     this.queue = new Queue(settings.queueLimit, settings.queueTimeoutMs, owners)
   }
 
@@ -156,7 +176,7 @@ export class Pool implements SupervisedPool {
 
   /** Is there a candidate with a busy loop that will take another connection soon? */
   get takesNext(): boolean {
-    return this.turnsNext(this.open, 0) !== undefined
+    return this.turnsNext(this.open, 0, undefined) !== undefined
   }
 
   /** Has each worker signal its next loop turn, once. Returns whether a loop is idle already. `subscriber` identifies the subscription. */
@@ -204,7 +224,7 @@ export class Pool implements SupervisedPool {
       const home = policy.home(head)
       const worker = home && leaving.find(({ slot, generation }) => slot === home.slot && generation === home.generation)
       if (worker !== undefined && (home?.firm === true || !beginsSession(head)))
-        return worker.channel.hasRoom ? chosen(worker) : WAIT_FOR.home
+        return worker.channel.hasRoom ? chosen(worker, 'draining', this.freeze(leaving)) : WAIT_FOR.home
     }
     if (all.length !== ready.length && policy.home !== undefined) {
       // A worker is full. The session that an id names exists in that worker only, so the connection waits for it.
@@ -212,12 +232,14 @@ export class Pool implements SupervisedPool {
       if (home?.firm === true && ready.some((worker) => worker.slot === home.slot && !all.includes(worker))) return WAIT_FOR.home
     }
     readClock()
-    const candidates = recalled ? all.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : all
-    const picked = policy.pick(candidates, head)
-    if (picked instanceof PoolWorker) return chosen(picked)
+    const seen = this.freeze(all)
+    const open: readonly PoolCandidate[] = seen ?? all
+    const candidates = recalled ? open.filter(({ load }) => load.isFree || load.busyMs < STUCK_MS) : open
+    const picked = workerOf(policy.pick(candidates, head))
+    if (picked !== undefined) return chosen(picked, 'policy', seen)
     if (candidates.length > 0 && policy.waitsForLoop !== true) return recalled ? WAIT_FOR.recalled : WAIT_FOR.policy
-    const next = recalled || origin === 'queue' ? this.turnsNext(all, waitedMs) : undefined
-    if (next !== undefined) return chosen(next)
+    const next = recalled || origin === 'queue' ? workerOf(this.turnsNext(open, waitedMs, seen)) : undefined
+    if (next !== undefined) return chosen(next, 'ahead', seen)
     if (recalled) return WAIT_FOR.recalled
     return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
   }
@@ -234,8 +256,15 @@ export class Pool implements SupervisedPool {
   chooseNow(policy: PoolPolicy, head: RequestHead, listener?: number): Choice {
     const choice = this.choose(policy, head, 'client', listener)
     if (choice.kind === 'worker' || (choice.kind === 'wait' && choice.waitFor !== 'loop')) return choice
-    const worker = this.otherwise.pick(this.servingOf(choice.kind === 'wait' ? this.open : this.draining, listener), head)
-    return worker === undefined ? choice : chosen(worker as PoolWorker)
+    const workers = this.servingOf(choice.kind === 'wait' ? this.open : this.draining, listener)
+    const seen = this.freeze(workers)
+    const worker = workerOf(this.otherwise.pick(seen ?? workers, head))
+    return worker === undefined ? choice : chosen(worker, 'otherwise', seen)
+  }
+
+  /** Copies the workers while choices are recorded. */
+  private freeze(workers: readonly PoolWorker[]): readonly FrozenCandidate[] | undefined {
+    return this.recording?.isOn === true ? this.frozen.take(workers) : undefined
   }
 
   /** The candidates that have room for one more connection. */
@@ -255,18 +284,14 @@ export class Pool implements SupervisedPool {
    * hears that it turned. The loop's turns must be alike, because behind a turn of unknown length others could overtake the connection for long. A loop that its own
    * kept-alive connections keep busy never turns idle, so a connection that has waited for some time is offered to a busy loop in any case.
    */
-  private turnsNext(open: readonly PoolWorker[], waitedMs: number): PoolWorker | undefined {
+  private turnsNext(
+    open: readonly PoolCandidate[],
+    waitedMs: number,
+    seen: readonly FrozenCandidate[] | undefined,
+  ): PoolCandidate | undefined {
     if (this.queue.waitingForLoop + 1 < this.aheadFrom && waitedMs < AHEAD_AFTER_MS) return undefined
-    let next: PoolWorker | undefined
-    let soonestMs = Number.MAX_VALUE
-    for (const worker of open) {
-      const { nextInMs, onTheWay, busyMs } = worker.load
-      const inMs = waitedMs >= ANY_LOOP_AFTER_MS && onTheWay === 0 ? Math.min(nextInMs, busyMs) : nextInMs
-      if (inMs > soonestMs || (inMs === soonestMs && next !== undefined && worker.load.connections >= next.load.connections)) continue
-      next = worker
-      soonestMs = inMs
-    }
-    return next
+    if (seen !== undefined) for (const { load } of seen) load.copyNext()
+    return soonest(open, waitedMs)
   }
 
   private hasStarting(): boolean {
@@ -275,6 +300,29 @@ export class Pool implements SupervisedPool {
   }
 }
 
-function chosen(worker: PoolWorker): Choice {
-  return { kind: 'worker', worker }
+function chosen(worker: PoolWorker, by: ChoiceWay, seen: readonly FrozenCandidate[] | undefined): Choice {
+  return { kind: 'worker', worker, by, seen }
+}
+
+/** The worker that was picked, itself or as a copy. Undefined: a user's own policy may return anything. */
+function workerOf(picked: unknown): PoolWorker | undefined {
+  if (picked instanceof PoolWorker) return picked
+  return picked instanceof FrozenCandidate ? picked.worker : undefined
+}
+
+/** The busy loop that probably turns next, for a connection that has waited for `waitedMs`. */
+export function soonest<C extends Pick<Candidate, 'slot'> & Pick<PoolCandidate, 'load'>>(
+  open: readonly C[],
+  waitedMs: number,
+): C | undefined {
+  let next: C | undefined
+  let soonestMs = Number.MAX_VALUE
+  for (const candidate of open) {
+    const { nextInMs, onTheWay, busyMs, connections } = candidate.load
+    const inMs = waitedMs >= ANY_LOOP_AFTER_MS && onTheWay === 0 ? Math.min(nextInMs, busyMs) : nextInMs
+    if (inMs > soonestMs || (inMs === soonestMs && next !== undefined && connections >= next.load.connections)) continue
+    next = candidate
+    soonestMs = inMs
+  }
+  return next
 }

@@ -24,7 +24,7 @@ export interface QueuePlacer {
   /** Places a connection by the routes and the load of this moment. Undefined: it has left the queue; otherwise it has to wait on. */
   placeQueued(queued: Queued): Wait | undefined
   /** Refuses a connection that the queue of this pool can't hold. */
-  refuseQueued(pool: Pool, fd: number, reason: 'queue-full' | 'queue-timeout'): void
+  refuseQueued(pool: Pool, queued: Queued, reason: 'queue-full' | 'queue-timeout'): void
   /** The connection is in a queue from now on. */
   onQueued(fd: number): void
 }
@@ -46,10 +46,10 @@ export class QueueRunner {
 
   /** Queues a connection that no worker can have now. If the queue is full, this or another connection is refused. */
   add({ pool, waitFor }: Wait, arrival: Arrival, sinceMs: number = Date.now()): void {
-    const { fd, tag, carried, head } = arrival
-    const queued = { arrival: { fd, tag, carried, head: head.keep() }, sinceMs, waitFor, address: head.remoteAddress ?? '' }
+    const { fd, tag, carried, head, source } = arrival
+    const queued = { arrival: { fd, tag, carried, head: head.keep(), source }, sinceMs, waitFor, address: head.remoteAddress ?? '' }
     const refused = pool.queue.add(queued)
-    if (refused !== undefined) this.placer.refuseQueued(pool, refused.arrival.fd, 'queue-full')
+    if (refused !== undefined) this.placer.refuseQueued(pool, refused, 'queue-full')
     if (refused === queued) return
     this.placer.onQueued(fd)
     this.timer ??= setInterval(() => this.poll(), POLL_MS)
@@ -138,9 +138,9 @@ export class QueueRunner {
   private poll(): void {
     let isOver = true
     for (const pool of this.pools.values()) {
-      for (const { arrival, sinceMs } of pool.queue.removeExpired(Date.now())) {
-        pool.queueWaits.record(Date.now() - sinceMs)
-        this.placer.refuseQueued(pool, arrival.fd, 'queue-timeout')
+      for (const queued of pool.queue.removeExpired(Date.now())) {
+        pool.queueWaits.record(Date.now() - queued.sinceMs)
+        this.placer.refuseQueued(pool, queued, 'queue-timeout')
       }
       this.run(pool)
       if (pool.keptConnections.poll() || pool.queue.length > 0) isOver = false

@@ -5,7 +5,7 @@ import type { PoolWorker, WorkerReturns } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { MoveCounts } from './move-counts.ts'
+import type { PathRecords } from './path-records.ts'
 import { answerPlacement } from './placement-answers.ts'
 
 export interface ReturnHandlerOptions {
@@ -13,7 +13,7 @@ export interface ReturnHandlerOptions {
   readonly dispatcher: Dispatcher
   readonly routes: ActiveRoutes
   readonly claims: ClaimPoller
-  readonly moves: MoveCounts
+  readonly records: Pick<PathRecords, 'moves' | 'recorder'>
 }
 
 /** Passes each return to the part that handles it, and counts requests that move. */
@@ -25,16 +25,15 @@ export class ReturnHandler implements WorkerReturns {
   }
 
   onGivenBack(worker: PoolWorker, connection: Connection, reason: number): void {
-    const { acceptor, dispatcher, moves } = this.options
-    if (moves.countGivenBack(reason, worker.routeNames) !== 'rest') dispatcher.onGivenBack(connection)
+    const { acceptor, dispatcher, records } = this.options
+    if (records.moves.countGivenBack(reason, worker.routeNames) !== 'rest') dispatcher.onGivenBack(connection)
     else if (dispatcher.others.isPassing) dispatcher.others.passResting(connection)
     else acceptor.rest(connection, unpackRest(connection.carried))
   }
 
   onAsked(worker: PoolWorker, question: Question): void {
-    const { claims, moves, routes } = this.options
-    moves.countForwarded(question.reason, worker.routeNames)
-    answerPlacement(worker, question, routes, claims)
+    this.options.records.moves.countForwarded(question.reason, worker.routeNames)
+    answerPlacement(worker, question, this.options)
   }
 
   onTurned(worker: PoolWorker): void {

@@ -9,7 +9,7 @@ import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { RedisSharing, RedisSharingSettings } from '../visitors/redis-sharing.ts'
-import type { VisitorTable } from '../visitors/visitor-table.ts'
+import type { VisitorTable, VisitorTableOptions } from '../visitors/visitor-table.ts'
 
 export interface ConfigAdoptionOptions {
   readonly config: ActiveConfig
@@ -71,7 +71,12 @@ export class ConfigAdoption {
   }
 }
 
-export function visitorBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
+export function visitorOptions(settings: Settings, pools: ReadonlyMap<string, Pool>): VisitorTableOptions {
+  const isHeld = (pool: string, slot: number): boolean => pools.get(pool)?.isHeld(slot) === true
+  return { ...visitorBounds(settings), now: () => performance.now(), isHeld }
+}
+
+function visitorBounds({ limits: { maxLearned, learnedTtlMs } }: Settings): { maxEntries: number; ttlMs: number } {
   return { maxEntries: maxLearned, ttlMs: learnedTtlMs }
 }
 

@@ -167,6 +167,18 @@ for (const [policy, name] of named) {
     assert.is(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(policy)) }).defaultPolicy.name, name))
 }
 
+test('decisions are recorded for readers only, and explained to nobody, unless the config says so', () => {
+  const { decisions, explainTo } = settingsOf({ app: 'server.js' })
+  assert.equal([decisions, explainTo], [false, []])
+  const set = settingsOf({ app: 'server.js', decisions: true, explainTo: ['127.0.0.1', '10.0.0.0/8', 'unix'] })
+  assert.equal([set.decisions, set.explainTo.length], [true, 3])
+  for (const [config, fault] of [
+    [{ decisions: 'yes' }, /decisions: expected true or false, got 'yes'/],
+    [{ explainTo: ['localhost'] }, /explainTo\[0\]: expected an address, a CIDR such as '10\.0\.0\.0\/8', or 'unix', got 'localhost'/],
+  ] as const)
+    assert.throws(() => settingsOf({ app: 'server.js', ...config } as never), fault)
+})
+
 test('the client address in JSON trusts the trusted proxies', () => {
   const { defaultPolicy, clientAddress } = settingsOf({
     app: 'server.js',
@@ -176,7 +188,7 @@ test('the client address in JSON trusts the trusted proxies', () => {
   const head = RequestHead.of({ target: '/', headers: { 'x-forwarded-for': '203.0.113.7' } })
   head.remoteAddress = '10.1.2.3'
   assert.is(clientAddress.of(head), '203.0.113.7')
-  assert.match((defaultPolicy as Required<Policy>).explain([], head), '203.0.113.7')
+  assert.is((defaultPolicy as Required<Policy>).key(head)?.value, '203.0.113.7')
 })
 
 test('the data of a policy made by code is a valid policy in JSON', () => {

@@ -2,9 +2,11 @@
 
 import { type Acceptor, newOwners, type Owners } from '@switchyard/handoff'
 import { bindPolicy, leastInFlight, type Policy, type PolicyFunction, type Route, RouteTable, TicketSeal } from '@switchyard/routing'
+import { RouteChoices } from '../../src/decisions/choice-counts.ts'
 import type { ActiveRoutes, Destination } from '../../src/dispatch/bound-routes.ts'
 import { ClaimPoller } from '../../src/dispatch/claim-poller.ts'
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts'
+import { PathRecords } from '../../src/dispatch/path-records.ts'
 import { Pool } from '../../src/dispatch/pool.ts'
 import { PoolChanges } from '../../src/dispatch/pool-changes.ts'
 import type { Queued } from '../../src/dispatch/queue.ts'
@@ -47,7 +49,7 @@ export class DispatchWorld {
   constructor({ window = 2, routes = [['/*', 'web']], pools = { web: {} } }: WorldOptions = {}) {
     this.window = window
     for (const [name, settings] of Object.entries(pools))
-      this.pools.set(name, new Pool(plainPool({ queueLimit: 1000, queueTimeoutMs: 1_000_000, ...settings, name }), this.owners))
+      this.pools.set(name, new Pool(plainPool({ queueLimit: 1000, queueTimeoutMs: 1_000_000, ...settings, name }), { owners: this.owners }))
     this.table = this.tableOf(routes)
     const poolOf = (worker: PoolWorker) => this.pool(worker.pool)
     const activeRoutes: ActiveRoutes = {
@@ -58,7 +60,11 @@ export class DispatchWorld {
     this.claims = new ClaimPoller(poolOf)
     this.queues = new QueueRunner(this.pools, this.claims)
     const path = { routes: activeRoutes, claims: this.claims, queues: this.queues, recall: new Recall() }
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor as Partial<Acceptor> as Acceptor })
+    this.dispatcher = new Dispatcher({
+      ...path,
+      acceptor: this.acceptor as Partial<Acceptor> as Acceptor,
+      records: new PathRecords({ decisions: false, ticketKeys: [] }),
+    })
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
     this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools: this.pools })
@@ -129,7 +135,12 @@ export class DispatchWorld {
   private tableOf(routes: readonly PlainRoute[]): RouteTable<Destination> {
     const all = routes.map(([path, name, policy = leastInFlight()]): Route<Destination> => {
       const context = { pool: name, seal: new TicketSeal([{ id: 0, secret: 'test' }]), now: () => 0 }
-      return { match: { path }, pool: name, name: path, policy: { pool: this.pool(name), policy: bindPolicy(policy, context) } }
+      return {
+        match: { path },
+        pool: name,
+        name: path,
+        policy: { route: path, choices: new RouteChoices(), pool: this.pool(name), policy: bindPolicy(policy, context) },
+      }
     })
     return new RouteTable(all, all.at(-1) as Route<Destination>)
   }

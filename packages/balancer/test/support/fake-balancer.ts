@@ -76,6 +76,8 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
       waiting: { head: 0, resting: 0, queue: 0, offered: 0 },
     },
     handOffs: { takenBack: 0 },
+    choices: [],
+    sticky: [],
     moves: { givenBack: [], forwarded: [] },
     routes: [],
     exits: [],

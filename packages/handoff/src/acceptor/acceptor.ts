@@ -6,8 +6,13 @@ import type { Connection } from '../channel.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
 import { type RefusalReason, refusals } from './refusal.ts'
 
+/** How a connection came to the primary: from its client; from a worker or another primary, with its next request; or after a rest. */
+export type ArrivalSource = 'client' | 'given-back' | 'rested'
+
 /** A connection with its head. */
 export interface Arrival extends Connection {
+  /** Left out: from its client. */
+  readonly source?: ArrivalSource | undefined
   /** Valid until the acceptor is called again or calls back: it refers to a shared buffer. */
   readonly head: RequestHead
 }
@@ -42,6 +47,16 @@ export interface HeadBounds {
   readonly passesLonger?: boolean
 }
 
+/** A head that is refused, or that only the worker's parser can judge (`unreadable`). */
+export interface BadHead {
+  readonly reason: RefusalReason | 'unreadable'
+  /** Of the client; undefined for a unix socket. */
+  readonly address: string | undefined
+  /** What was read of it, valid during the call. */
+  readonly bytes: Buffer
+  readonly maxHeadBytes: number
+}
+
 /** The config has a default for each bound. */
 export interface AcceptorOptions extends HeadBounds {
   /** Time from accept to the end of the head. */
@@ -55,6 +70,8 @@ export interface AcceptorOptions extends HeadBounds {
   readonly maxResting: number
   /** Accepting pauses because descriptors run short (`reason`), or goes on (undefined). */
   readonly onPause?: (reason: string | undefined) => void
+  /** A head could not be read. */
+  readonly onBadHead?: (head: BadHead) => void
 }
 
 /** Receives the connections of an acceptor. */

@@ -4,7 +4,7 @@ import { RequestHead } from '@switchyard/routing'
 import type { Owner, Owners } from '../owners.ts'
 import { packTag } from '../tag.ts'
 import { AcceptPause } from './accept-pause.ts'
-import { type AcceptorListener, type AcceptorOptions, type Arrival, type HeadBounds, newAcceptorCounts } from './acceptor.ts'
+import { type AcceptorListener, type AcceptorOptions, type Arrival, type BadHead, type HeadBounds, newAcceptorCounts } from './acceptor.ts'
 import { HeadReader } from './head-reader.ts'
 import { Lingering } from './lingering.ts'
 import { type ListenerEntry, ListenerTable } from './listener-table.ts'
@@ -54,6 +54,8 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   /** Sends a last answer. False: the connection cannot take it. */
   protected abstract answer(fd: number, bytes: Buffer): boolean
   protected abstract addressSource(fd: number): AddressSource
+  /** What has come of an incomplete head, valid until the next call. */
+  protected abstract bytesOf(fd: number): Buffer
   /** Keeps a connection whose head is incomplete, or refuses it. */
   protected abstract wait(fd: number, listener: number): undefined
   /** Removes a connection from those that wait for their head. False: it is none of them. */
@@ -121,15 +123,19 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     const state = this.heads.stateOf(head, ended)
     switch (state) {
       case 'complete':
+        return this.arrival(fd, packTag(listener, true), head)
       case 'by-address':
-        return this.arrival(fd, packTag(listener, state === 'complete'), head)
+        if (head.ambiguous) this.reportBad(fd, 'unreadable', bytes)
+        return this.arrival(fd, packTag(listener, false), head)
       case 'longer':
+        this.reportBad(fd, 'unreadable', bytes)
         return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
       case 'wait':
         return this.wait(fd, listener)
       case 'ended':
         return this.remove(fd)
       default:
+        this.reportBad(fd, state, bytes)
         return this.refusePending(fd, state)
     }
   }
@@ -137,7 +143,14 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   protected arrival(fd: number, tag: number, head: RequestHead, carried?: Buffer): Arrival {
     this.forget(fd)
     head.setAddressSource(this.addressSource(fd))
-    return { fd, tag, head, carried }
+    return { fd, tag, head, carried, source: 'client' }
+  }
+
+  /** `bytes`: what came of the head. A connection that never sent anything has no head; browsers open such connections ahead of need. */
+  protected reportBad(fd: number, reason: BadHead['reason'], bytes: Buffer): void {
+    if (bytes.length === 0) return
+    const { maxHeadBytes } = this.heads
+    this.options.onBadHead?.({ reason, address: this.addressSource(fd).remoteAddress, bytes, maxHeadBytes })
   }
 
   /** Adds a connection to those that wait for their head. False: it is refused. */
@@ -195,7 +208,10 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   private sweep(): void {
     const now = performance.now()
     const isNeeded = this.sweepOwn(now)
-    for (const fd of this.pendingHeads.expired(now)) this.refusePending(fd, 'head-timeout')
+    for (const fd of this.pendingHeads.expired(now)) {
+      this.reportBad(fd, 'head-timeout', this.bytesOf(fd))
+      this.refusePending(fd, 'head-timeout')
+    }
     for (const fd of this.lingering.expired(now)) this.endLingering(fd)
     if (isNeeded || this.pendingHeads.size > 0 || this.lingering.size > 0) return
     clearInterval(this.sweeper)

@@ -1,6 +1,6 @@
 // The acceptor over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
 
-import type { Acceptor, AcceptorOptions, Arrival, HandOverListener, HeadBounds } from '../acceptor/acceptor.ts'
+import type { Acceptor, AcceptorOptions, Arrival, ArrivalSource, HandOverListener, HeadBounds } from '../acceptor/acceptor.ts'
 import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
 import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
 import type { ListenerEntry } from '../acceptor/listener-table.ts'
@@ -177,7 +177,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   receiveBack(connection: Connection): Arrival | undefined {
     const { fd, tag, carried } = connection
     this.counts.givenBack++
-    return carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried)
+    return from('given-back', carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried))
   }
 
   readmit({ fd, tag, carried }: Connection): Arrival | undefined {
@@ -190,8 +190,9 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
     const head = this.heads.read(carried, carried.length)
     if (head.outcome === 'complete' && !head.hasManyHosts) return this.arrival(fd, packTag(listener, !head.ambiguous), head, carried)
-    if (head.hasManyHosts) this.refuse(fd, 'ambiguous-head')
-    else this.refuse(fd, head.outcome === 'too-large' ? 'head-too-large' : 'not-http')
+    const reason = head.hasManyHosts ? 'ambiguous-head' : head.outcome === 'too-large' ? 'head-too-large' : 'not-http'
+    this.reportBad(fd, reason, carried)
+    this.refuse(fd, reason)
     return undefined
   }
 
@@ -217,6 +218,10 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
 
   protected addressSource(fd: number): AddressSource {
     return new Peer(this.native, fd)
+  }
+
+  protected bytesOf(fd: number): Buffer {
+    return this.spare.subarray(0, Math.max(0, this.native.peek(fd)))
   }
 
   protected wait(fd: number, listener: number): undefined {
@@ -266,7 +271,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     const tag = this.resting.remove(fd)
     if (tag !== undefined) {
       this.wake(fd)
-      return this.examine(fd, listenerOf(tag), bytes, length, ended)
+      return from('rested', this.examine(fd, listenerOf(tag), bytes, length, ended))
     }
     const listener = this.pendingHeads.listenerOf(fd)
     return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
@@ -288,6 +293,10 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     this.native.pauseListeners()
     this.pause.start(failure === 0 ? undefined : failure, () => this.native.resumeListeners())
   }
+}
+
+function from(source: ArrivalSource, arrival: Arrival | undefined): Arrival | undefined {
+  return arrival && { ...arrival, source }
 }
 
 /**

@@ -204,6 +204,10 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     return this.held.get(fd) as HeldSocket
   }
 
+  protected bytesOf(fd: number): Buffer {
+    return (this.held.get(fd) as HeldSocket).bytes
+  }
+
   private onConnection(socket: Socket, listener: number): void {
     this.counts.accepted++
     const { fd, descriptor } = this.held.add(socket, this.onSocketEvent)

@@ -109,6 +109,11 @@ export class RequestHead {
     return this.scan.byteLength
   }
 
+  /** The bytes that it was read from; undefined if another parser has read it. Valid as long as the head. */
+  get received(): Buffer | undefined {
+    return this.bytes?.subarray(0, this.byteLength)
+  }
+
   /** Copies the bytes, so that the head outlives the buffer it was read from. Returns itself. */
   keep(): this {
     if (this.bytes !== undefined) this.bytes = Buffer.from(this.bytes.subarray(0, this.byteLength))

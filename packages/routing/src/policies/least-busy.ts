@@ -143,6 +143,7 @@ export function leastBusy(options: LeastBusyOptions = {}): Policy {
       else lastSlot = chosen.slot
       return chosen
     },
+    preview: choose,
     explain(candidates) {
       const chosen = choose(candidates)
       if (chosen === undefined) return candidates.length === 0 ? 'no worker is free' : `no worker is free: ${busyText(candidates)}`

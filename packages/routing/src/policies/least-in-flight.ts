@@ -30,6 +30,7 @@ export function leastInFlight(): Policy {
       if (chosen !== undefined) lastSlot = chosen.slot
       return chosen
     },
+    preview: choose,
     explain(candidates) {
       const chosen = choose(candidates)
       return chosen === undefined ? 'no worker is free' : `least in-flight: slot ${chosen.slot} with ${chosen.load.inFlight}`

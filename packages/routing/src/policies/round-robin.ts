@@ -22,11 +22,25 @@ export function roundRobin(): Policy {
     }
   }
 
+  function preview(candidates: readonly Candidate[]): Candidate | undefined {
+    let best: Candidate | undefined
+    let most = 0
+    for (const candidate of candidates) {
+      const current = (turns.get(candidate.slot)?.current ?? 0) + weightOf(candidate)
+      if (best !== undefined && current <= most) continue
+      best = candidate
+      most = current
+    }
+    return best
+  }
+
   return {
     name: 'round-robin',
     data: 'round-robin',
     binds: () => false,
+    preview,
     pick(candidates) {
+      if (candidates.length === 0) return undefined
       picks++
       let best: Candidate | undefined
       let bestTurn: Turn | undefined
@@ -51,6 +65,9 @@ export function roundRobin(): Policy {
       return best
     },
     bind: () => roundRobin(),
-    explain: (candidates) => (candidates.length === 0 ? 'no worker is free' : `round robin over ${candidates.length}`),
+    explain(candidates) {
+      const next = preview(candidates)
+      return next === undefined ? 'no worker is free' : `round robin over ${candidates.length}: slot ${next.slot} is next`
+    },
   }
 }

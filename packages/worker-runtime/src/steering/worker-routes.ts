@@ -17,6 +17,7 @@ import type { Runtime } from '../runtime.ts'
 export interface RouteMeaning {
   /** The route's number in the table. */
   readonly index: number
+  readonly policyName: string
   /** How responses get tickets; undefined: they get none. */
   readonly ticket: TicketOptions | undefined
   /** Cookies of the app that identify visitors on this route. */
@@ -39,12 +40,12 @@ export async function buildRoutes(
   const { start, seal } = runtime
   const own = start.routes.some(({ policy }) => policy === 'own') ? await loadOwn(start.ownPolicies) : []
   const routes = start.routes.map((route, index): Route<RouteMeaning> => {
-    const { name, match, pool, ticket, learns = [] } = route
+    const { name, match, pool, ticket, learns = [], policyName = '' } = route
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
     const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots, visitors, onError })
-    return { name, match, pool, policy: { index, ticket, learns, policy: bound } }
+    return { name, match, pool, policy: { index, policyName, ticket, learns, policy: bound } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)
 }

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CliIo } from '../io.ts'
+import { addInsightCommands } from './insight-commands.ts'
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
@@ -15,7 +16,7 @@ export interface ControlCommandsOptions {
   addExamples(command: Command, examples: readonly string[]): void
 }
 
-interface ControlOptions {
+export interface ControlOptions {
   config?: string
   control?: string
   json?: boolean
@@ -25,7 +26,7 @@ type InspectControlOptions = ControlOptions & { output?: string }
 
 type WorkerSlot = { pool: string | undefined; slot: number }
 
-const NOT_RUNNING = '8  no balancer answers'
+export const NOT_RUNNING = '8  no balancer answers'
 const BUSY = '7  another reload or upgrade is under way'
 const INSPECTOR = "17  the worker's inspector can't be opened"
 const OUTPUT = 'the file (default: a new one in this folder, named after worker and time)'
@@ -157,6 +158,8 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
     'balancer logs --since 10m --grep timeout',
     'balancer logs -f --json',
   ])
+
+  addInsightCommands({ io, operation, addExamples })
 }
 
 export function addExitCodes(command: Command, ...lines: readonly string[]): void {
@@ -169,7 +172,7 @@ function toSlot(text: string): WorkerSlot {
   return workerSlot
 }
 
-function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } {
+export function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } {
   const found = parsePoolOrSlot(text)
   if (found === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
   return found
@@ -192,7 +195,7 @@ function toPattern(text: string): RegExp {
   }
 }
 
-function toCount(text: string): number {
+export function toCount(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('Expected an integer from 0.')
   return Number(text)
 }

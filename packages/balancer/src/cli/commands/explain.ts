@@ -7,7 +7,7 @@ import {
   idleLoad,
   type ListenerAddress,
   type Policy,
-  RequestHead,
+  type RequestHead,
   type Route,
   TicketSeal,
 } from '@switchyard/routing'
@@ -15,6 +15,7 @@ import { parseListen } from '../../config/listen-options.ts'
 import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
+import { headOf } from '../../insight/user-request.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
 import { readSettings } from '../command-settings.ts'
 import { counted, table } from '../format.ts'
@@ -29,26 +30,25 @@ export interface ExplainOptions {
   listener?: string | undefined
   config?: string | undefined
   environment?: string | undefined
+  /** Ask the running balancer. */
+  live?: boolean | undefined
+  control?: string | undefined
+  json?: boolean | undefined
 }
 
 /** Prints the routes that were tried, the route that matches, and the worker that its policy chooses. */
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
+  const { method, target, header: headers = [], from, listener } = options
+  if (options.live === true) {
+    const { explainLive } = await import('../insight/explain-live.ts')
+    return explainLive({ method, target, headers, from, ...(listener !== undefined && { listener }) }, options, io)
+  }
   const { settings, knowsSecret } = await readSettings(options, io)
-  const head = headOf(options, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
+  const head = headOf({ method, target, headers, from }, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
   head.listener = options.listener === undefined ? settings.listen?.[0] : listenerNamed(options.listener, io.cwd)
   const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
   io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
   return 0
-}
-
-/** The head as bytes, parsed by the primary's own parser, so that ambiguous heads are recognised here too. */
-function headOf({ method, target, header = [], from }: ExplainOptions, maxBytes: number): RequestHead {
-  const named = header.some(([name]) => name.toLowerCase() === 'host') ? header : [['Host', 'localhost'] as const, ...header]
-  const text = [`${method} ${target} HTTP/1.1`, ...named.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
-  const bytes = Buffer.from(text, 'latin1')
-  const head = RequestHead.read(bytes, bytes.length, maxBytes)
-  head.remoteAddress = from
-  return head
 }
 
 function listenerNamed(text: string, cwd: string): ListenerAddress | undefined {

@@ -121,7 +121,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
 
   const explainCommand = program
     .command('explain')
-    .description('print which route, pool, policy and worker a request would get, and why; needs no running balancer')
+    .description('print which route, pool, policy and worker a request would get, and why; needs no running balancer, except with --live')
     .argument('<method>', 'such as GET', parseMethod)
     .argument('<path>', 'such as /cart?id=1', parseTarget)
     .option('-H, --header <field>', "a header field, 'Name: value'; may be repeated", collectHeader)
@@ -129,14 +129,20 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     .option('--listener <address>', 'listener over which the connection comes (default: the first of the config)', parseListener)
     .option('-c, --config <file>', 'config file (default: balancer.config.* in this folder)')
     .option('--environment <file>', 'file of environment variables for the config')
+    .option('--live', 'ask the running balancer, with the load of this moment')
+    .option('--control <path>', 'with --live: path of its control socket (default: found by folder and config)')
+    .option('--json', 'with --live: print JSON')
     .action(async (method, target, options) => {
       refuseAppArgs(explainCommand, appArgs)
+      if (options.live !== true && (options.json !== undefined || options.control !== undefined))
+        explainCommand.error("error: '--json' and '--control' need '--live'")
       const { explain } = await import('./explain.ts')
       outcome.exitCode = await explain({ ...options, method, target }, io)
     })
   addExamples(explainCommand, [
     'balancer explain GET /reports/7',
     "balancer explain GET /cart -H 'Cookie: connect.sid=s%3A1' -H 'Host: shop.example.com'",
+    'balancer explain GET /cart --live    (asks the running balancer, with its present load)',
     'balancer explain POST /v2/orders --from 203.0.113.7',
   ])
 

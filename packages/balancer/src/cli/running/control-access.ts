@@ -14,7 +14,7 @@ import { nameOfRunning } from './running-balancers.ts'
 
 export interface StartControlOptions {
   settings: Settings
-  balancer: Pick<RunningBalancer, 'events' | 'status'>
+  balancer: Pick<RunningBalancer, 'events' | 'status' | 'insight'>
   operations: Operations
   log: Log
   /** Where lines older than those of the log's ring are. */
@@ -47,6 +47,7 @@ export async function startControl(options: StartControlOptions): Promise<Contro
       operations,
       watchProgress: (pool, onProgress) => reporter.watch(pool, onProgress),
       logs: log.ring,
+      insight: balancer.insight,
       findLogFiles: async () => {
         await log.flush()
         return logFiles

@@ -1,7 +1,7 @@
 // The start data that all workers share: what they need to know of routes, tickets, sessions and each other.
 
 import { randomBytes } from 'node:crypto'
-import type { Policy, Route } from '@switchyard/routing'
+import { KeyHasher, type Policy, type Route } from '@switchyard/routing'
 import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../../settings.ts'
 
@@ -13,7 +13,10 @@ export function makeForwardToken(): string {
 }
 
 export interface SharedStart
-  extends Pick<WorkerStart, 'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'healthPath' | 'sessions'> {
+  extends Pick<
+    WorkerStart,
+    'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'healthPath' | 'sessions' | 'explain'
+  > {
   /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
   readonly configVariables: Settings['configVariables']
@@ -31,7 +34,13 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,
     healthPath: settings.healthPath,
     sessions: settings.sessions,
+    explain: explainStart(settings),
   }
+}
+
+function explainStart({ explainTo, ticketKeys }: Settings): WorkerStart['explain'] {
+  if (explainTo.length === 0) return undefined
+  return { to: explainTo, secret: KeyHasher.secretOf(ticketKeys[0]?.secret ?? '').toString('base64') }
 }
 
 function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
@@ -39,6 +48,7 @@ function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly
     name,
     match,
     pool,
+    policyName: policy.name,
     ticket: policy.ticket,
     learns: policy.learns,
     ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }),

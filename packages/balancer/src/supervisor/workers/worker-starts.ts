@@ -90,11 +90,11 @@ export class WorkerStarts {
 
 /** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
-  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions } = shared
+  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain } = shared
   const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
-    ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions },
+    ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
     ...{ listens, shutdownMessage, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,

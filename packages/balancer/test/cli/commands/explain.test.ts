@@ -107,7 +107,7 @@ test('explain prints the first route that matches, and why earlier routes do not
   assert.is(fieldOf(out, 'route'), '/cart/*')
   assert.is(fieldOf(out, 'pool'), 'web (4 workers, all assumed idle)')
   assert.is(fieldOf(out, 'policy'), 'sticky-hash')
-  assert.match(fieldOf(out, 'choice') as string, /^key 'abc' from cookie connect\.sid → slot [0-3]$/)
+  assert.match(fieldOf(out, 'choice') as string, /^key from cookie connect\.sid → slot [0-3]$/)
 })
 
 test('explain without a key prints the fallback policy', async () => {
@@ -152,7 +152,7 @@ test('explain reads a ticket if it knows the secret, otherwise prints why not', 
 
 test('explain uses the address of the client', async () => {
   const { out } = await run(['explain', 'GET', '/ip', '--from', '203.0.113.7'])
-  assert.match(fieldOf(out, 'choice') as string, "key '203.0.113.7' from client address")
+  assert.match(fieldOf(out, 'choice') as string, 'key from client address')
 })
 
 test('explain runs a custom policy', async () => {

@@ -1,17 +1,22 @@
 // Sticky by the hash of a key: rendezvous hashing over slots, which skips overloaded workers.
 
 import type { RequestHead } from '../../head/request-head.ts'
-import { type Candidate, explanationOf, type Policy, type PolicyContext } from '../../policy.ts'
+import { type Candidate, explanationOf, type Policy, type PolicyContext, previewOf } from '../../policy.ts'
 import { hashKey, rendezvous } from '../../rendezvous.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByHash } from './sticky-by.ts'
+import { type Choice, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
 
 /** Makes the policy; `otherwise` is bound already. */
 export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, context: PolicyContext | undefined): Policy {
   let lastSlots: readonly Pick<Candidate, 'slot' | 'weight'>[] = []
 
-  function choose(candidates: readonly Candidate[], key: string): Candidate | undefined {
-    return rendezvous(hashKey(key, by.seed), candidates, loadBound(candidates, bound))
+  function choose(candidates: readonly Candidate[], key: string): Choice {
+    const hash = hashKey(key, by.seed)
+    const hasRoom = loadBound(candidates, bound)
+    const first = rendezvous(hash, candidates)
+    if (first === undefined) return { chosen: undefined, outcome: 'gone' }
+    return hasRoom(first) ? { chosen: first, outcome: 'kept' } : { chosen: rendezvous(hash, candidates, hasRoom), outcome: 'overloaded' }
   }
 
   return {
@@ -21,11 +26,13 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
     learns: otherwise.learns ?? [],
     home: (head) => (by.source.of(head) === undefined ? otherwise.home?.(head) : undefined),
     binds: (head) => by.source.of(head) !== undefined || (otherwise.binds?.(head) ?? true),
+    key: (head) => keyIn(head, by.source, by.source.name) ?? otherwise.key?.(head),
     pick(candidates, head) {
       lastSlots = candidates
       const key = by.source.of(head)
-      const chosen = key === undefined ? undefined : choose(candidates, key)
-      return chosen ?? otherwise.pick(candidates, head)
+      if (key === undefined) return pickKeyless(otherwise, candidates, head, context)
+      const { chosen, outcome } = choose(candidates, key)
+      return reported(chosen ?? otherwise.pick(candidates, head), outcome, context)
     },
     stays(worker, head) {
       const key = by.source.of(head)
@@ -33,11 +40,15 @@ export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, co
       const home = rendezvous(hashKey(key, by.seed), context?.slots?.() ?? lastSlots)
       return home === undefined || home.slot === worker.slot
     },
+    preview(candidates, head) {
+      const key = by.source.of(head)
+      return (key === undefined ? undefined : choose(candidates, key).chosen) ?? previewOf(otherwise, candidates, head)
+    },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
       const key = by.source.of(head)
       if (key === undefined) return `no key from ${by.source.name} → otherwise: ${explanationOf(otherwise, candidates, head)}`
-      const chosen = choose(candidates, key)
-      const from = `key '${key}' from ${by.source.name}`
+      const { chosen } = choose(candidates, key)
+      const from = `key from ${by.source.name}`
       if (chosen === undefined) return `${from} → no worker has room → otherwise: ${explanationOf(otherwise, candidates, head)}`
       const first = rendezvous(hashKey(key, by.seed), candidates)
       const past = first === undefined || first.slot === chosen.slot ? '' : `slot ${first.slot}, which is overloaded → `

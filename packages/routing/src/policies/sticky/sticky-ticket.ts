@@ -2,11 +2,12 @@
 // The cookie's ticket is a preference: an overloaded worker is skipped.
 
 import type { RequestHead } from '../../head/request-head.ts'
-import { type Candidate, explanationOf, type Home, type Policy, type PolicyContext } from '../../policy.ts'
+import { type Candidate, explanationOf, type Home, type Policy, type PolicyContext, type PolicyKey, previewOf } from '../../policy.ts'
 import type { TicketOptions } from '../../policy-data.ts'
 import { type Seat, ticketOf } from '../../ticket.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByTicket } from './sticky-by.ts'
+import { type Choice, pickKeyless, reported } from './sticky-outcome.ts'
 
 /** The options with every default filled in for one pool. */
 export function ticketSettings(options: TicketOptions, pool: string): Required<TicketOptions> {
@@ -41,9 +42,22 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     return context?.slots?.().some((occupied) => occupied.slot === slot) ?? true
   }
 
-  function choose(candidates: readonly Candidate[], home: Home): Candidate | undefined {
+  function choose(candidates: readonly Candidate[], home: Home): Choice {
     const worker = workerAt(candidates, home)
-    return worker === undefined || home.firm || loadBound(candidates, bound)(worker) ? worker : undefined
+    if (worker === undefined) return { chosen: undefined, outcome: 'gone' }
+    return home.firm || loadBound(candidates, bound)(worker)
+      ? { chosen: worker, outcome: 'kept' }
+      : { chosen: undefined, outcome: 'overloaded' }
+  }
+
+  /** The ticket is not verified. */
+  function keyOf(head: RequestHead): PolicyKey | undefined {
+    if (settings === undefined) return undefined
+    const sessionId = head.queryParameter(settings.query)
+    const inside = sessionId === undefined ? undefined : ticketOf(sessionId)
+    if (inside !== undefined) return { kind: `session id in query ${settings.query}`, value: inside }
+    const value = head.cookie(settings.cookie)
+    return value === undefined ? undefined : { kind: `ticket in cookie ${settings.cookie}`, value }
   }
 
   return {
@@ -54,8 +68,9 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     binds: (head) => homeOf(head) !== undefined || (otherwise.binds?.(head) ?? true),
     pick(candidates, head) {
       const home = homeOf(head)
-      const chosen = home === undefined ? undefined : choose(candidates, home)
-      return chosen ?? otherwise.pick(candidates, head)
+      if (home === undefined) return pickKeyless(otherwise, candidates, head, context)
+      const { chosen, outcome } = choose(candidates, home)
+      return reported(chosen ?? otherwise.pick(candidates, head), outcome, context)
     },
     stays(worker, head) {
       const home = homeOf(head)
@@ -64,12 +79,17 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
       const isHere = home.slot === worker.slot && (!home.firm || home.generation === worker.generation)
       return isHere || !isOccupied(home)
     },
+    key: (head) => keyOf(head) ?? otherwise.key?.(head),
+    preview(candidates, head) {
+      const home = homeOf(head)
+      return (home === undefined ? undefined : choose(candidates, home).chosen) ?? previewOf(otherwise, candidates, head)
+    },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
       const home = homeOf(head)
       const fallback = () => `otherwise: ${explanationOf(otherwise, candidates, head)}`
       if (home === undefined) return `no ticket → ${fallback()}`
       const from = home.firm ? `session id in query ${settings?.query}` : `cookie ${settings?.cookie}`
-      if (choose(candidates, home) !== undefined) return `ticket from ${from} → slot ${home.slot}`
+      if (choose(candidates, home).chosen !== undefined) return `ticket from ${from} → slot ${home.slot}`
       const why = workerAt(candidates, home) === undefined ? 'is not free' : 'is overloaded'
       return `ticket from ${from} → slot ${home.slot} ${why} → ${fallback()}`
     },

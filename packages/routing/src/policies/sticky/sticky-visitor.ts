@@ -2,10 +2,11 @@
 // An unknown value (forgotten or made up by the client) goes by its hash, so it is sticky too and fills no table.
 
 import type { RequestHead } from '../../head/request-head.ts'
-import { type Candidate, explanationOf, type Policy, type PolicyContext } from '../../policy.ts'
+import { type Candidate, explanationOf, type Policy, type PolicyContext, previewOf } from '../../policy.ts'
 import { hashKey, rendezvous } from '../../rendezvous.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByLearning } from './sticky-by.ts'
+import { type Choice, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
 
 const SEED = ''
 
@@ -18,11 +19,13 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
     return context?.visitors?.slotOf(context.pool, by.cookie, value)
   }
 
-  function choose(candidates: readonly Candidate[], value: string): Candidate | undefined {
+  function choose(candidates: readonly Candidate[], value: string): Choice {
     const hasRoom = loadBound(candidates, bound)
     const slot = slotOf(value)
-    const known = slot === undefined ? undefined : newestAt(candidates, slot)
-    return known !== undefined && hasRoom(known) ? known : rendezvous(hashKey(value, SEED), candidates, hasRoom)
+    const hash = hashKey(value, SEED)
+    const own = slot === undefined ? rendezvous(hash, candidates) : newestAt(candidates, slot)
+    if (own !== undefined && hasRoom(own)) return { chosen: own, outcome: 'kept' }
+    return { chosen: rendezvous(hash, candidates, hasRoom), outcome: own === undefined ? 'gone' : 'overloaded' }
   }
 
   return {
@@ -34,8 +37,9 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
     pick(candidates, head) {
       lastSlots = candidates
       const value = source.of(head)
-      const chosen = value === undefined ? undefined : choose(candidates, value)
-      return chosen ?? otherwise.pick(candidates, head)
+      if (value === undefined) return pickKeyless(otherwise, candidates, head, context)
+      const { chosen, outcome } = choose(candidates, value)
+      return reported(chosen ?? otherwise.pick(candidates, head), outcome, context)
     },
     stays(worker, head) {
       const value = source.of(head)
@@ -45,11 +49,16 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
       const home = rendezvous(hashKey(value, SEED), context?.slots?.() ?? lastSlots)
       return home === undefined || home.slot === worker.slot
     },
+    key: (head) => keyIn(head, source, source.name) ?? otherwise.key?.(head),
+    preview(candidates, head) {
+      const value = source.of(head)
+      return (value === undefined ? undefined : choose(candidates, value).chosen) ?? previewOf(otherwise, candidates, head)
+    },
     explain(candidates: readonly Candidate[], head: RequestHead): string {
       const value = source.of(head)
       const fallback = () => `otherwise: ${explanationOf(otherwise, candidates, head)}`
       if (value === undefined) return `no ${source.name} → ${fallback()}`
-      const chosen = choose(candidates, value)
+      const { chosen } = choose(candidates, value)
       const slot = slotOf(value)
       const from = slot === undefined ? `${source.name}, unknown here, by its hash` : `${source.name}, known at slot ${slot}`
       return chosen === undefined ? `${from} → no worker has room → ${fallback()}` : `${from} → slot ${chosen.slot}`

@@ -1,0 +1,79 @@
+// `balancer explain --live`: asks the running balancer where a request would go now, with the load of this moment.
+
+import type { LiveExplanation } from '../../insight/live-explanation.ts'
+import type { UserRequest } from '../../insight/user-request.ts'
+import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
+import { counted, duration, table } from '../format.ts'
+import type { CliIo } from '../io.ts'
+import { printableJson } from '../printable.ts'
+
+export interface ExplainLiveOptions extends FindBalancerOptions {
+  json?: boolean | undefined
+}
+
+/** What a connection waits for, in words. */
+const WAITS: Readonly<Record<string, string>> = {
+  loop: 'the first worker whose event loop turns idle',
+  policy: 'the policy, which picks none of the candidates now',
+  home: 'the one worker that has its session or its listener',
+  recalled: 'the first worker whose event loop turns idle',
+}
+
+/** Resolves with the exit code. */
+export async function explainLive(request: UserRequest, options: ExplainLiveOptions, io: CliIo): Promise<number> {
+  const explanation = await (await findBalancer(options, io)).explain(request)
+  if (options.json === true) io.stdout.write(`${printableJson(explanation, 2)}\n`)
+  else io.stdout.write(`${request.method} ${request.target} from ${request.from}, now\n\n${explanationText(explanation)}\n`)
+  return 0
+}
+
+/** Several lines without the last line end. */
+export function explanationText(explanation: LiveExplanation): string {
+  const { refused, route, tried, pool, policy, key, why, workers, queued, staysWith } = explanation
+  if (refused !== null) return `The primary refuses this head: ${refused}.`
+  const candidates = workers.filter(({ isCandidate }) => isCandidate)
+  return [
+    table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route, one.why])]),
+    '',
+    table([
+      ['route', route],
+      ['pool', `${pool} (${counted(candidates.length, 'candidate')}, ${counted(queued, 'connection')} waiting)`],
+      ['policy', policy],
+      ['key', key === null ? 'none' : `${key.kind} #${key.hash}`],
+      ['choice', choiceText(explanation)],
+      ['why', why],
+      ['later', laterText(explanation, staysWith.length === candidates.length)],
+    ]),
+    '',
+    table([
+      ['WORKER', 'STATE', 'IN FLIGHT', 'CONNECTIONS', 'LOOP', 'MEAN WAIT', 'LATENCY'],
+      ...workers.map((worker) => [
+        `${pool}/${worker.slot}`,
+        worker.isCandidate || worker.state !== 'ready' ? worker.state : `${worker.state}, gets nothing new`,
+        String(worker.inFlight),
+        String(worker.connections),
+        worker.isFree ? 'idle' : `busy for ${milliseconds(worker.busyMs)}`,
+        milliseconds(worker.turnWaitMs),
+        milliseconds(worker.latencyMs),
+      ]),
+    ]),
+  ].join('\n')
+}
+
+function choiceText({ pool, worker, by, waitsFor }: LiveExplanation): string {
+  if (worker === null) return `none: it waits for ${WAITS[waitsFor ?? ''] ?? waitsFor}`
+  return `${pool}/${worker.slot}${by === 'draining' ? ', which drains: the ticket of the request names it' : ''}`
+}
+
+function laterText({ pool, staysWith }: LiveExplanation, isEvery: boolean): string {
+  const where = isEvery
+    ? `any worker of ${pool}`
+    : staysWith.length === 0
+      ? 'no worker'
+      : staysWith.map((slot) => `${pool}/${slot}`).join(', ')
+  return `as a later request on its connection it stays with ${where}`
+}
+
+function milliseconds(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : duration(ms)
+}

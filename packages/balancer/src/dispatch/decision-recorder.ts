@@ -1,0 +1,72 @@
+// Counts each choice of a worker, and records it with its candidates while decisions are recorded.
+
+import type { Arrival } from '@switchyard/handoff'
+import type { RequestHead } from '@switchyard/routing'
+import type { DecisionOrigin } from '../decisions/decision.ts'
+import type { DecisionLog } from '../decisions/decision-log.ts'
+import type { RefusalReason } from '../events.ts'
+import type { Destination } from './bound-routes.ts'
+import type { Choice, Origin } from './pool.ts'
+
+/** A choice that found a worker. */
+export type FoundWorker = Extract<Choice, { kind: 'worker' }>
+
+type Placed = Pick<Arrival, 'head' | 'source'>
+
+const NO_CANDIDATES = [] as const
+
+export class DecisionRecorder {
+  /** undefined: choices are counted only. */
+  private readonly log: DecisionLog | undefined
+
+  constructor(log?: DecisionLog) {
+    this.log = log
+  }
+
+  get isOn(): boolean {
+    return this.log?.isOn === true
+  }
+
+  /** The connection is handed off. */
+  chosen(placed: Placed, origin: Origin, destination: Destination, choice: FoundWorker, waitedMs: number): void {
+    destination.choices.ways[choice.by]++
+    if (this.isOn) this.record(placed.head, originOf(placed, origin), destination, choice, undefined, waitedMs)
+  }
+
+  /** A worker forwards a request, because its connection can't move. */
+  forwarded(head: RequestHead, destination: Destination, choice: FoundWorker): void {
+    destination.choices.ways[choice.by]++
+    if (this.isOn) this.record(head, 'forwarded', destination, choice, undefined, 0)
+  }
+
+  refused(placed: Placed, origin: Origin, destination: Destination, reason: RefusalReason, waitedMs: number): void {
+    if (this.isOn) this.record(placed.head, originOf(placed, origin), destination, undefined, reason, waitedMs)
+  }
+
+  private record(
+    head: RequestHead,
+    origin: DecisionOrigin,
+    { route, pool, policy }: Destination,
+    choice: FoundWorker | undefined,
+    refused: RefusalReason | undefined,
+    waitedMs: number,
+  ): void {
+    this.log?.record({
+      timeMs: Date.now(),
+      route,
+      pool: pool.settings.name,
+      policy: policy.name,
+      origin,
+      waitedMs,
+      key: policy.key?.(head),
+      worker: choice?.worker,
+      by: choice?.by,
+      refused,
+      candidates: choice?.seen ?? NO_CANDIDATES,
+    })
+  }
+}
+
+function originOf({ source = 'client' }: Placed, origin: Origin): DecisionOrigin {
+  return origin === 'client' || origin === 'queue' ? source : origin
+}
