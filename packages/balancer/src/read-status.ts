@@ -4,7 +4,7 @@ import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { MoveCounts } from './dispatch/move-counts.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
-import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type { BalancerStatus, LogStatuses, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
@@ -22,11 +22,11 @@ export interface ReadStatusOptions {
   readonly jobs: Jobs
   /** Connections passed to another primary in an upgrade. */
   readonly passed: number
-  readonly log: LogStatus | null
+  readonly logs: LogStatuses
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { channel, acceptor, moves, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, logs, jobs } = options
   readClock()
   const pools = [...all]
   const pasts = [pastPools, ...pools.map(({ past }) => past)]
@@ -55,7 +55,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     visitors,
     sessions,
-    log,
+    ...logs,
     pools: pools.map((pool) => poolStatus(pool, supervisor, jobs)),
   }
 }
@@ -81,6 +81,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
       .notStartedIn(name)
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
+    queued: pool.queue.length,
     boardFaults,
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),
   }

@@ -13,6 +13,7 @@ import {
   ReadySlots,
   rowWords,
 } from '@switchyard/handoff'
+import type { AccessLog } from './access-log/access-log.ts'
 import { ConnectionAges } from './drain/connection-ages.ts'
 import { Drain } from './drain/drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
@@ -70,6 +71,7 @@ async function register(runtime: Runtime): Promise<void> {
   let slots: ReadySlots | undefined
   /** Undefined while the routes are built. */
   let drain: Drain | undefined
+  let accessLog: AccessLog | undefined
 
   // Signals and messages may come while the routes are built.
   const { stopSignal } = start
@@ -99,10 +101,17 @@ async function register(runtime: Runtime): Promise<void> {
     workers: () => slots?.list.length ?? 0,
     warn: (message) => runtime.send({ switchyard: 'notice', level: 'warn', message, once: true }),
   })
-  const inFlight = new InFlight((response) => {
-    bound.onResponse(response)
-    unknownSessions.onErrorResponse(response)
-  })
+  if (start.accessLog !== undefined) {
+    const { AccessLog } = await import('./access-log/access-log.ts')
+    accessLog = new AccessLog({ runtime, start: start.accessLog, table, chance: Math.random })
+  }
+  const inFlight = new InFlight(
+    (response) => {
+      bound.onResponse(response)
+      unknownSessions.onErrorResponse(response)
+    },
+    accessLog && ((response) => accessLog?.end(response)),
+  )
 
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
@@ -154,6 +163,7 @@ async function register(runtime: Runtime): Promise<void> {
       receiver,
       forwarded: new ForwardedRequests(server, start.forwardToken),
       inFlight,
+      accessLog,
       ticketCookies,
       visitorCookies,
       steering,
@@ -180,6 +190,8 @@ async function register(runtime: Runtime): Promise<void> {
     for (const server of serving) closeListeningSocket(server)
     runtime.keepAlive(false)
     unrefSessions()
+    // The signal, or the app, may end the process without another turn of the loop.
+    accessLog?.flush()
     const signal = stopSignal ?? usualStopSignal()
     // The default action of the signal would cut off an app that shuts down on the message.
     if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return

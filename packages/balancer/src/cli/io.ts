@@ -6,7 +6,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { LogStatus } from '../status.ts'
+import type { LogStatuses } from '../status.ts'
 import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
@@ -17,7 +17,7 @@ export interface RunningBalancer extends Operations {
   readonly events: BalancerEmitter
   readonly extraSockets: ExtraSockets
   /** Reads what the status says of the log, which the balancer does not write. */
-  readLogStatus: () => LogStatus | null
+  readLogStatus: () => LogStatuses
   start(): Promise<void>
 }
 
@@ -30,6 +30,7 @@ export interface TextOutput {
   write(text: string): unknown
   isTTY?: boolean
   columns?: number
+  rows?: number
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'

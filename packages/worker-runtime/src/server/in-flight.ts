@@ -24,12 +24,14 @@ export class InFlight {
   private untilTimed = 0
   private loopIsBusy = () => {}
   private readonly onError: (response: ServerResponse) => void
+  private readonly onEnded: ((response: ServerResponse) => void) | undefined
   private readonly open = new OpenRequests((response, since) => this.endRequest(response, since))
   private readonly upgradeClosed = () => this.end()
 
-  /** `onError` is called for each response with a status of 400 or above when it has ended. */
-  constructor(onError: (response: ServerResponse) => void = () => {}) {
+  /** `onError` is called for each response with a status of 400 or above when it has ended, and `onEnded` for each response. */
+  constructor(onError: (response: ServerResponse) => void = () => {}, onEnded?: (response: ServerResponse) => void) {
     this.onError = onError
+    this.onEnded = onEnded
     // Until `publish`, no process reads this row.
     this.row[rowWords.busySince] = 1
   }
@@ -103,6 +105,7 @@ export class InFlight {
   private endRequest(response: ServerResponse | undefined, since: Since): void {
     if (since !== true) this.recordResponse(performance.now() - since)
     if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
+    if (response !== undefined) this.onEnded?.(response)
     this.end()
   }
 
