@@ -15,6 +15,7 @@ const needs = [
   { for: 'soak', commands: ['h2load'], debian: 'nghttp2-client', why: 'sends requests over HTTP/2' },
   { for: 'test', commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
   { for: 'test', commands: ['promtool'], debian: 'prometheus', why: 'checks the metrics' },
+  { for: 'test', commands: ['tmux'], debian: 'tmux', why: 'the terminal that balancer top is tested in' },
   {
     for: 'test',
     commands: ['chromium', 'chromium-browser', 'google-chrome'],

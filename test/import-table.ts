@@ -46,6 +46,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['steering'],
     ['drain'],
     ['reports'],
+    ['access-log'],
     ['', /^(request-hook|worker|register|index)\.ts$/],
   ],
   balancer: [

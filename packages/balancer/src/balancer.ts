@@ -32,7 +32,7 @@ import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
-import type { BalancerStatus, LogStatus } from './status.ts'
+import type { BalancerStatus, LogStatuses } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
@@ -54,7 +54,7 @@ export class Balancer implements Operations {
   /** Sockets that go to a new primary beside the listeners. */
   readonly extraSockets = new ExtraSockets()
   /** What the status says of the log, which the owner of the balancer writes. */
-  readLogStatus: () => LogStatus | null = () => null
+  readLogStatus: () => LogStatuses = () => ({ log: null, accessLog: null })
   /** Set by the owner of the balancer: does it wait with its stop until load balancers have noticed? Then health checks fail. */
   isStopping: () => boolean = () => false
   readonly insight: Insight
@@ -371,7 +371,7 @@ export class Balancer implements Operations {
       visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,
-      log: this.readLogStatus(),
+      logs: this.readLogStatus(),
     })
   }
 }

@@ -24,6 +24,7 @@ export {
 } from '@switchyard/routing'
 export { Balancer } from './balancer.ts'
 export {
+  type AccessLogConfig,
   type AutoscaleConfig,
   type BalancerConfig,
   defineConfig,

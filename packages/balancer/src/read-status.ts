@@ -5,7 +5,7 @@ import type { Counts } from './counts/counts.ts'
 import type { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
-import type { BalancerStatus, LogStatus, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type { BalancerStatus, LogStatuses, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
@@ -26,11 +26,11 @@ export interface ReadStatusOptions {
   readonly jobs: Jobs
   /** Connections passed to another primary in an upgrade. */
   readonly passed: number
-  readonly log: LogStatus | null
+  readonly logs: LogStatuses
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, records, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, log, jobs } = options
+  const { channel, acceptor, records, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, logs, jobs } = options
   const { moves, choices } = records
   readClock()
   const pools = [...all]
@@ -66,7 +66,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     sticky: choices.sticky,
     visitors,
     sessions,
-    log,
+    ...logs,
     pools: pools.map((pool) => poolStatus(pool, supervisor, jobs)),
   }
 }
@@ -92,6 +92,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
       .notStartedIn(name)
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
+    queued: pool.queue.length,
     boardFaults,
     queue: { length: pool.queue.length, waits: pool.queueWaits.read() },
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),

@@ -239,6 +239,19 @@ export interface LogSettings {
   rotate: LogRotationSettings | undefined
 }
 
+/** A line for each request that a worker serves. */
+export interface AccessLogSettings {
+  /** Absolute path of the folder of the files, and their rotation: those of `logs`, or its defaults. */
+  folder: string
+  rotate: LogRotationSettings | undefined
+  /** Name within the folder; `{name}`, `{pool}` and `{slot}` stand for those of the balancer and the worker. */
+  file: string
+  /** `combined`, `json` or a template. */
+  format: string
+  /** Share of the requests that are logged, above 0, at most 1. */
+  sample: number
+}
+
 /** A file is rotated when it is large, or when a period of the local time has ended. */
 export interface LogRotationSettings {
   sizeBytes: number
@@ -257,6 +270,8 @@ export interface Settings {
   name: string
   /** undefined: the workers' output goes where the log goes. */
   logs: LogSettings | undefined
+  /** undefined: there is no access log. */
+  accessLog: AccessLogSettings | undefined
   /** Path of the control socket. false: none. undefined: not configured, so the start chooses one. */
   control: string | false | undefined
   /** undefined: where the app listens. */

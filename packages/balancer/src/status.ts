@@ -92,6 +92,8 @@ export interface PoolStatus {
   outageMs: number | null
   /** Slots whose last start failed, `times` in a row, because no process could be created. `retryInMs` null: no further try is planned. */
   notStarted: { slot: number; message: string; times: number; retryInMs: number | null }[]
+  /** Connections in its queue. */
+  queued: number
   /** Impossible load values of workers that were ignored. */
   boardFaults: number
   queue: QueueStatus
@@ -226,6 +228,9 @@ export interface LogStatus {
   failure: string | null
 }
 
+/** What the owner of the balancer writes. null: the log goes to a terminal, or there is no access log. */
+export type LogStatuses = Pick<BalancerStatus, 'log' | 'accessLog'>
+
 export interface StatusSource {
   status(): BalancerStatus
 }
@@ -262,5 +267,7 @@ export interface BalancerStatus {
   sessions: SessionTableStatus | null
   /** null: the log goes to a terminal, or to a caller of the balancer's interface. */
   log: LogStatus | null
+  /** null: there is no access log. `dropped` has lines that workers could not send, too. */
+  accessLog: LogStatus | null
   pools: PoolStatus[]
 }

@@ -35,7 +35,7 @@ export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
-export { ConnectionInjector, countAsRead, tagOf } from './node-internals/connection-injector.ts'
+export { ConnectionInjector, countAsRead, tagOf, takeTag } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
   type BoundAddress,
@@ -56,7 +56,7 @@ export {
   responseOn,
 } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
-export { challengesConnection, ownStateOf } from './node-internals/socket-state.ts'
+export { challengesConnection, headLengthOf, ownStateOf, sentBytesOf } from './node-internals/socket-state.ts'
 export { readWorkerIpc, type WorkerIpc } from './node-internals/worker-ipc.ts'
 export { openWorkerEnd } from './open-worker-end.ts'
 export { newOwners, type Owner, type Owners } from './owners.ts'
@@ -76,6 +76,6 @@ export {
   unpackRest,
   type Verdict,
 } from './returns.ts'
-export { isHeadComplete, listenerOf, packTag } from './tag.ts'
+export { isHeadComplete, isMoved, listenerOf, packTag, waitOf, withMoved, withWait } from './tag.ts'
 export type { Offer, OfferListener, Outbox, WorkerEnd } from './worker-end.ts'
 export type { Transport, WorkerLink } from './worker-link.ts'

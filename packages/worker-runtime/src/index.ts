@@ -37,6 +37,7 @@ export {
   startSweeping,
   type Written,
 } from '@switchyard/sessions'
+export { accessFields, unknownAccessFields } from './access-log/access-fields.ts'
 export { onDrain } from './drain/drain.ts'
 export { type FirstCallback, onFirst } from './first.ts'
 export { probeField } from './forward/forwarded-field.ts'
@@ -56,6 +57,7 @@ export type {
   RouteExemplar,
 } from './metric-messages.ts'
 export {
+  type AccessLogStart,
   type RestMode,
   readFromWorker,
   type SessionReport,

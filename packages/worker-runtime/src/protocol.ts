@@ -98,6 +98,17 @@ export interface WorkerStart {
   readonly sessions: SessionSettings
   /** Responses to these addresses say why their worker was chosen; the secret hashes keys. Left out: none. */
   readonly explain?: { readonly to: readonly string[]; readonly secret: string } | undefined
+  /** Left out: there is no access log. */
+  readonly accessLog?: AccessLogStart | undefined
+}
+
+export interface AccessLogStart {
+  /** `combined`, `json` or a template. */
+  readonly format: string
+  /** Share of the requests that are logged, above 0, at most 1. */
+  readonly sample: number
+  /** Descriptor of the pipe that lines are written to. */
+  readonly pipe: number
 }
 
 /** Primary to worker. */
@@ -136,6 +147,8 @@ export type ToPrimary =
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
   /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
+  /** So many lines of the access log could not be written since the last message. */
+  | { readonly switchyard: 'access-lost'; readonly lines: number }
   /** No connection remains. Sent after a `drain`, and once more with `last` after the last one. */
   | { readonly switchyard: 'drained'; readonly last: boolean }
   /** The app wants to know whether this worker is the first of its pool. */
@@ -180,6 +193,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         message: message.message.slice(0, MAX_NOTICE),
         once: message.once === true,
       }
+    case 'access-lost':
+      return { switchyard: 'access-lost', lines: new Checked().count(message.lines) }
     case 'sessions': {
       const { batch, hears, commands } = message
       if (!Number.isSafeInteger(batch) || !Array.isArray(commands)) return undefined

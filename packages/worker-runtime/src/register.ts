@@ -14,6 +14,7 @@ import {
   routeCountersOf,
   rowWords,
 } from '@switchyard/handoff'
+import type { AccessLog } from './access-log/access-log.ts'
 import { ConnectionAges } from './drain/connection-ages.ts'
 import { Drain } from './drain/drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
@@ -78,6 +79,7 @@ async function register(runtime: Runtime): Promise<void> {
   let reportLast = () => {}
   /** Undefined while the routes are built. */
   let drain: Drain | undefined
+  let accessLog: AccessLog | undefined
 
   // Signals and messages may come while the routes are built.
   const { stopSignal } = start
@@ -109,10 +111,18 @@ async function register(runtime: Runtime): Promise<void> {
   })
   const requestRoutes = new RequestRoutes(table)
   const routeRequests = new RouteRequests((request) => requestRoutes.indexOf(request))
-  const inFlight = new InFlight((response) => {
-    bound.onResponse(response)
-    unknownSessions.onErrorResponse(response)
-  }, routeRequests)
+  if (start.accessLog !== undefined) {
+    const { AccessLog } = await import('./access-log/access-log.ts')
+    accessLog = new AccessLog({ runtime, start: start.accessLog, table, chance: Math.random })
+  }
+  const inFlight = new InFlight({
+    routes: routeRequests,
+    onError(response) {
+      bound.onResponse(response)
+      unknownSessions.onErrorResponse(response)
+    },
+    onEnded: accessLog && ((response) => accessLog?.end(response)),
+  })
 
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
@@ -171,6 +181,7 @@ async function register(runtime: Runtime): Promise<void> {
       receiver,
       forwarded: new ForwardedRequests(server, start.forwardToken),
       inFlight,
+      accessLog,
       ticketCookies,
       visitorCookies,
       explainHeader,
@@ -201,6 +212,8 @@ async function register(runtime: Runtime): Promise<void> {
     unrefSessions()
     // The default action of a signal ends the process without its 'exit' event.
     reportLast()
+    // The signal, or the app, may end the process without another turn of the loop.
+    accessLog?.flush()
     const signal = stopSignal ?? usualStopSignal()
     // The default action of the signal would cut off an app that shuts down on the message.
     if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return

@@ -7,6 +7,7 @@ import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type Outbox, tagOf } from '@switchyard/handoff'
+import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
 import { FieldLimit } from './server/field-limit.ts'
 import type { Http2Sessions } from './server/http2-sessions.ts'
@@ -29,6 +30,8 @@ export interface RequestHookOptions {
   readonly receiver: Receiver
   readonly forwarded: ForwardedRequests
   readonly inFlight: InFlight
+  /** Undefined: there is no access log. */
+  readonly accessLog: AccessLog | undefined
   readonly ticketCookies: TicketCookies | undefined
   readonly visitorCookies: VisitorCookies | undefined
   readonly explainHeader: ExplainHeader | undefined
@@ -95,11 +98,13 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       return refuse(request.socket, event === 'upgrade' || event === 'connect' ? undefined : (second as ServerResponse), 431)
     }
     if (event === 'upgrade' || event === 'connect') {
+      options.accessLog?.beginUpgrade(request, second as Socket)
       options.inFlight.beginUpgrade(request, second as Socket)
       receiver.countReceived()
       return emit.call(server, event, request, second, upgradeHead)
     }
     const response = second as ServerResponse
+    options.accessLog?.begin(request, response)
     options.inFlight.beginRequest(request, response)
     receiver.countReceived()
     receiver.recordResponse(response)

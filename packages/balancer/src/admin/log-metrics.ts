@@ -1,4 +1,4 @@
-// Metrics of the log and of the workers' log files: what was written, and what was lost.
+// Metrics of the log, of the workers' log files and of the access log: what was written, and what was lost.
 
 import { counter, gauge, type MetricDefinition, only } from './metric-definition.ts'
 
@@ -11,5 +11,14 @@ export const logMetrics: MetricDefinition[] = [
   ),
   gauge('switchyard_log_writable', '1 while lines can be written', [], ({ log }) =>
     log === null ? [] : only(log.failure === null ? 1 : 0),
+  ),
+  counter('switchyard_access_log_lines_total', 'Lines of the access log that were written', [], ({ accessLog }) =>
+    accessLog === null ? [] : only(accessLog.written),
+  ),
+  counter(
+    'switchyard_access_log_lines_dropped_total',
+    'Lines of the access log that could not be sent or written, and are lost',
+    [],
+    ({ accessLog }) => (accessLog === null ? [] : only(accessLog.dropped)),
   ),
 ]

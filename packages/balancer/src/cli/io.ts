@@ -8,7 +8,7 @@ import type { Insight } from '../insight/insight.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { LogStatus } from '../status.ts'
+import type { LogStatuses } from '../status.ts'
 import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
@@ -23,7 +23,7 @@ export interface RunningBalancer extends Operations {
   /** What the balancer can say of its decisions. Left out: nothing. */
   readonly insight?: Insight | undefined
   /** Reads what the status says of the log, which the balancer does not write. */
-  readLogStatus: () => LogStatus | null
+  readLogStatus: () => LogStatuses
   /** Do health checks fail, because it is about to stop? */
   isStopping?: () => boolean
   start(): Promise<void>
@@ -38,6 +38,7 @@ export interface TextOutput {
   write(text: string): unknown
   isTTY?: boolean
   columns?: number
+  rows?: number
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'

@@ -29,7 +29,7 @@ export async function follow<Name extends OperationName>(
   name: Name,
   body: OperationBodies[Name],
   { json = false }: RunOperationOptions,
-  io: CliIo,
+  io: Pick<CliIo, 'stdout' | 'stderr'>,
 ): Promise<string> {
   const output = new ProgressOutput(io.stderr)
   try {

@@ -1,6 +1,7 @@
 // The config as a whole: what a user may write in balancer.config.ts. Each section's options stand in its own file; docs/configuration.md lists all of them.
 
 import * as v from 'valibot'
+import { type AccessLogConfig, accessLog } from './access-log-options.ts'
 import { insightEntries } from './insight-options.ts'
 import { type LimitConfig, limitEntries } from './limit-options.ts'
 import { type ListenConfig, listen, unbalanced } from './listen-options.ts'
@@ -13,6 +14,7 @@ import { shape, text } from './schema.ts'
 import { secrets } from './secret.ts'
 import { type SessionsConfig, sessionEntries } from './session-options.ts'
 
+export type { AccessLogConfig } from './access-log-options.ts'
 export type { ListenConfig, ListenOptions } from './listen-options.ts'
 export type { LogRotationConfig, LogsConfig } from './log-options.ts'
 export type { PolicyConfig } from './policy-options.ts'
@@ -48,6 +50,8 @@ export interface BalancerConfig extends LimitConfig {
   name?: string | undefined
   /** Log files of the workers' output. Default: none, and the output goes where the log goes. */
   logs?: LogsConfig | undefined
+  /** A line for each request that a worker serves. Default: none. */
+  accessLog?: AccessLogConfig | undefined
   /** Signs tickets; two for a change of secret: `[current, previous]`. Default: `SWITCHYARD_SECRET`, else a random one at each start. */
   secret?: string | readonly [current: string, previous?: string] | undefined
   /** Sessions that all workers share. Default: in Redis if `SWITCHYARD_REDIS_URL` is set, else in the memory of the primary. */
@@ -75,6 +79,7 @@ export const configEntries = {
   ...primaryEntries,
   ...insightEntries,
   logs,
+  accessLog,
   secret: secrets,
   sessions: v.optional(shape(sessionEntries)),
   ...limitEntries,

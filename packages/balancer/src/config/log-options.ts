@@ -33,7 +33,9 @@ export interface LogsConfig {
   rotate?: LogRotationConfig | false | undefined
 }
 
-const DEFAULTS: Pick<LogSettings, 'file' | 'format' | 'timestamps'> = { file: '{pool}-{slot}.log', format: 'text', timestamps: true }
+/** Of the output of workers. */
+export const DEFAULT_FILE = '{pool}-{slot}.log'
+const DEFAULTS: Pick<LogSettings, 'file' | 'format' | 'timestamps'> = { file: DEFAULT_FILE, format: 'text', timestamps: true }
 const DEFAULT_FOLDER = 'logs'
 const DEFAULT_ROTATION: Omit<LogRotationSettings, 'interval'> = { sizeBytes: 10 * 2 ** 20, keep: 10, compress: true }
 const MIN_BYTES = 64 * 2 ** 10
@@ -66,14 +68,15 @@ export const logEntries = {
 export const logs = v.optional(shape(logEntries))
 
 export function logFaults(config: Loose): Fault[] {
-  const { file = DEFAULTS.file, errorFile } = looseOf(config.logs)
+  const { file = DEFAULT_FILE, errorFile } = looseOf(config.logs)
   const faults = Object.entries({ file, errorFile }).flatMap(([key, template]) => nameFaults(`logs.${key}`, template))
   if (file === errorFile)
     faults.push({ path: 'logs.errorFile', message: "is the same as 'logs.file': leave it out, or choose another name" })
   return faults
 }
 
-function nameFaults(path: string, template: unknown): Fault[] {
+/** Faults of the name of a log file. */
+export function nameFaults(path: string, template: unknown): Fault[] {
   if (typeof template !== 'string') return []
   const [unknown] = unknownPlaceholders(template)
   if (unknown !== undefined)
@@ -86,8 +89,7 @@ function nameFaults(path: string, template: unknown): Fault[] {
 }
 
 /** Settings of a checked config. */
-export function logSettings(config: LogsConfig | undefined, folder: string): LogSettings | undefined {
-  if (config === undefined) return undefined
+export function logSettings(config: LogsConfig, folder: string): LogSettings {
   const { folder: own = DEFAULT_FOLDER, file, errorFile, format, timestamps, rotate } = config
   return {
     ...withDefaults(DEFAULTS, { file, format, timestamps }),

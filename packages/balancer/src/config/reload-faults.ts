@@ -14,9 +14,15 @@ export function reloadFaults(now: Settings, next: Settings): BalancerError | und
     fault('admin', now.admin, next.admin, (admin) => (admin === undefined ? 'off' : formatAddress(admin))),
     fault('control', now.control, next.control, (control) => (control === false ? 'off' : (control ?? 'the default one'))),
     fault('logs', now.logs, next.logs, (logs) => (logs === undefined ? 'off' : `in ${logs.folder}`)),
+    fault('accessLog', filesOf(now), filesOf(next), (files) => (files === undefined ? 'off' : `in ${files.folder}`)),
     ...fixedLimits.map((name) => fault(name, now.limits[name], next.limits[name], String)),
   ].flat()
   return faults.length === 0 ? undefined : configError(faults, next.file)
+}
+
+/** The primary opens the files of the access log once. Workers get its format and sample with each reload. */
+function filesOf({ accessLog }: Settings) {
+  return accessLog && { folder: accessLog.folder, file: accessLog.file, rotate: accessLog.rotate }
 }
 
 function fault<T>(path: string, now: T, next: T, show: (value: T) => string): Fault[] {

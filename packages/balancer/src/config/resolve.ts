@@ -3,6 +3,7 @@
 import { clientAddress } from '@switchyard/routing'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
+import { accessLogFaults, accessLogSettings } from './access-log-options.ts'
 import { type BalancerConfig, configSchema } from './config.ts'
 import { configError, describeFault, type Fault, looseOf } from './faults.ts'
 import { insightSettings } from './insight-options.ts'
@@ -58,7 +59,8 @@ export function resolveSettings(
     configVariables: secretsIn(env),
     ...primarySettings(config, folder),
     ...insightSettings(config),
-    logs: logSettings(config.logs, folder),
+    logs: config.logs && logSettings(config.logs, folder),
+    accessLog: accessLogSettings(config.accessLog, config.logs, folder),
     listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder),
     unbalanced: listenSettings(config.unbalanced ?? [], folder),
     pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
@@ -94,6 +96,7 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
     ...routeListenerFaults(config, folder),
     ...primaryFaults(config, folder),
     ...logFaults(config),
+    ...accessLogFaults(config),
     ...secretFaults(secretsOf(config.secret, env)),
     ...sessionFaults(looseOf(config.sessions), folder, env),
     ...limitFaults(config),

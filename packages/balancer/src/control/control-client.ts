@@ -47,8 +47,8 @@ export class ControlClient {
     for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as OperationLine
   }
 
-  /** Ends after the requested lines, or with `follow` when the balancer exits. */
-  async *logs({ lines, follow, mark, pool, slot }: LogQuery): AsyncGenerator<LogLine> {
+  /** Ends after the requested lines, or with `follow` when the balancer exits. Rejects when the signal is aborted. */
+  async *logs({ lines, follow, mark, pool, slot }: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine> {
     const search = new URLSearchParams({
       lines: String(lines),
       ...(follow && { follow: 'true' }),
@@ -56,7 +56,7 @@ export class ControlClient {
       ...(pool !== undefined && { pool }),
       ...(slot !== undefined && { slot: String(slot) }),
     })
-    const answer = await this.ask('GET', `/logs?${search}`)
+    const answer = await this.ask('GET', `/logs?${search}`, undefined, signal)
     try {
       for await (const line of linesOf(answer, this.path)) yield JSON.parse(line) as LogLine
     } finally {
@@ -107,21 +107,21 @@ export class ControlClient {
     return JSON.parse(text)
   }
 
-  private async ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
-    const answer = await this.send(method, path, body)
+  private async ask(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
+    const answer = await this.send(method, path, body, signal)
     if (answer.statusCode === 200) return answer
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     throw refused(text, answer.statusCode)
   }
 
-  private send(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
+  private send(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = {
         Connection: 'close',
         ...(body !== undefined && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
       }
-      const sent = request({ socketPath: this.path, host: 'control', method, path, headers, agent: false })
+      const sent = request({ socketPath: this.path, host: 'control', method, path, headers, agent: false, ...(signal && { signal }) })
       sent.setTimeout(ANSWER_TIMEOUT_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)))
       sent.once('response', (answer) => {
         sent.setTimeout(0)

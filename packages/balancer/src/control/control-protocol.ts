@@ -14,7 +14,10 @@ export interface ControlStatus extends BalancerStatus {
 }
 
 /** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
-export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens'> & {
+export type PoolReport = Omit<
+  PoolStatus,
+  'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens' | 'queued'
+> & {
   job?: PoolStatus['job'] | undefined
   restartsAtMs?: number | null | undefined
   finished?: number[] | undefined
@@ -24,6 +27,7 @@ export type PoolReport = Omit<PoolStatus, 'workers' | 'outageMs' | 'notStarted' 
   broken?: number[] | undefined
   outageMs?: PoolStatus['outageMs'] | undefined
   notStarted?: PoolStatus['notStarted'] | undefined
+  queued?: number | undefined
   workers: WorkerReport[]
 }
 

@@ -4,7 +4,7 @@
 // A connection has one owner at a time. It leaves its queue before it is placed, and is put back if it has to wait on. No channel calls back into placing:
 // what workers return meanwhile, and the room they have, stays with the claim poller until `placeReturned`.
 
-import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf } from '@switchyard/handoff'
+import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf, withMoved, withWait } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
 import type { RefusalReason } from '../events.ts'
 import type { HealthAnswers } from '../listeners/health-answers.ts'
@@ -104,7 +104,10 @@ export class Dispatcher implements AcceptorListener {
 
   placeQueued({ arrival, waitFor, sinceMs }: Queued): Wait | undefined {
     const origin = waitFor === 'recalled' ? 'recalled' : 'queue'
-    return this.place(arrival, origin, this.options.routes.destination(arrival), Date.now() - sinceMs)
+    const waitedMs = Date.now() - sinceMs
+    // The worker's access log has the wait.
+    const tagged = waitedMs < 1 ? arrival : { ...arrival, tag: withWait(arrival.tag, waitedMs) }
+    return this.place(tagged, origin, this.options.routes.destination(arrival), waitedMs)
   }
 
   refuseQueued(pool: Pool, { arrival, sinceMs }: Queued, reason: Extract<RefusalReason, 'queue-full' | 'queue-timeout'>): void {
@@ -122,9 +125,10 @@ export class Dispatcher implements AcceptorListener {
   // ---- It comes back ----
 
   /** A worker gives back a connection whose next request belongs elsewhere, or another primary passes one. */
-  onGivenBack(connection: Connection, origin: Origin = 'client'): void {
+  onGivenBack(connection: Connection, origin?: Origin): void {
     const arrival = this.options.acceptor.receiveBack(connection)
-    if (arrival !== undefined) this.onArrival(arrival, origin)
+    if (arrival === undefined) return
+    this.onArrival(origin === undefined ? { ...arrival, tag: withMoved(arrival.tag) } : arrival, origin)
   }
 
   /** Places a connection that was recalled or could not be received. Its head is read afresh: the client may have hung up. */

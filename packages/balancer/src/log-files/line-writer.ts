@@ -73,6 +73,8 @@ export class LineWriter {
   private isDropping = false
   /** Dropped lines without a gap line yet. */
   private unreported = 0
+  /** A pending text may have several lines. */
+  private hasBlocks = false
   private whenIdle: (() => void)[] = []
   private endPause: () => void = () => {}
 
@@ -101,6 +103,16 @@ export class LineWriter {
       return
     }
     this.push(this.isDropping ? `${this.endGap()}${line}` : line)
+  }
+
+  /** Appends one or more lines at once, each with its line feed. */
+  writeBlock(lines: string): void {
+    this.hasBlocks = true
+    const { budget } = this
+    if (this.isClosing || (this.isDropping ? budget.used > budget.most / 2 : budget.used + lines.length > budget.most)) {
+      this.isDropping = true
+      this.drop(lineFeedsIn(lines))
+    } else this.push(this.isDropping ? `${this.endGap()}${lines}` : lines)
   }
 
   /** Calls back when nothing is unwritten. That may be never while writing fails. */
@@ -198,7 +210,8 @@ export class LineWriter {
       lines = lines.slice(0, count)
     }
     this.pendingCharacters -= characters
-    return { bytes: Buffer.from(lines.join('')), lines: lines.length, characters, at: 0 }
+    const bytes = Buffer.from(lines.join(''))
+    return { bytes, lines: this.hasBlocks ? lineFeedsIn(bytes) : lines.length, characters, at: 0 }
   }
 
   /** Resolves with whether all of the batch is written. */
@@ -247,7 +260,7 @@ export class LineWriter {
       this.batch = undefined
     }
     this.budget.used -= this.pendingCharacters
-    this.drop(this.pending.length)
+    this.drop(this.hasBlocks ? this.pending.reduce((sum, lines) => sum + lineFeedsIn(lines), 0) : this.pending.length)
     this.pending = []
     this.pendingCharacters = 0
   }
@@ -269,8 +282,9 @@ function appended(fd: number, bytes: Buffer, at: number): Promise<number> {
   })
 }
 
-function lineFeedsIn(bytes: Buffer): number {
+function lineFeedsIn(text: Buffer | string): number {
   let count = 0
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) count++
+  const feed = typeof text === 'string' ? '\n' : LINE_FEED
+  for (let at = text.indexOf(feed as never); at !== -1; at = text.indexOf(feed as never, at + 1)) count++
   return count
 }

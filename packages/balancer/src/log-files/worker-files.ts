@@ -1,13 +1,12 @@
 // The log files of the workers' output: finds the file of a line, opens it with its first line, and sums up what is lost.
 
-import type { LogRotationSettings, LogSettings } from '../settings.ts'
+import type { LogSettings } from '../settings.ts'
 import type { LogStatus } from '../status.ts'
 import { logFilePath, namesWorker } from './file-names.ts'
 import { gapText, lineText, type OutputLine } from './line-text.ts'
 import { LineBudget } from './line-writer.ts'
 import { LogFile } from './log-file.ts'
-import { periodOf } from './periods.ts'
-import { RenamingRotation } from './renaming-rotation.ts'
+import { batchFor, renamingRotation } from './rotation-settings.ts'
 
 export interface WorkerFilesOptions {
   readonly settings: LogSettings
@@ -19,10 +18,6 @@ export interface WorkerFilesOptions {
 
 /** Unwritten characters of all files together. */
 const MAX_UNWRITTEN = 32 * 1024 * 1024
-const MAX_BATCH = 4 * 1024 * 1024
-/** A batch may make a file larger than its bound by this part. */
-const BATCH_PART = 0.25
-const MIN_BATCH = 16 * 1024
 /** Beyond it the file that was not written for the longest time is closed. */
 const MAX_FILES = 512
 const REMEDY = "Set 'logs.folder' to a folder that this user may write to"
@@ -35,7 +30,7 @@ interface OpenFile {
 
 export class WorkerFiles {
   private readonly options: WorkerFilesOptions
-  private readonly rotation: RenamingRotation | undefined
+  private readonly rotation: ReturnType<typeof renamingRotation>
   private readonly budget = new LineBudget(MAX_UNWRITTEN)
   private readonly files = new Map<string, OpenFile>()
   /** By pool, slot and stream. */
@@ -48,13 +43,12 @@ export class WorkerFiles {
   /** Lost since the files began to fail. */
   private lost = 0
   private hasWarnedOfRotation = false
-  private hasWarnedOfCompression = false
 
   /** Opens the files of the workers `first`, so that a folder that can't be used is an error of the start. Throws ERR_LOG_FILE. */
   constructor(options: WorkerFilesOptions, first: readonly Pick<OutputLine, 'pool' | 'slot'>[] = []) {
     this.options = options
     const { settings } = options
-    this.rotation = settings.rotate && this.rotationOf(settings.rotate)
+    this.rotation = renamingRotation(settings.rotate, options.warn)
     this.texts = { file: lineText(this.textOptions('file')), errorFile: lineText(this.textOptions('errorFile')) }
     for (const worker of first) this.fileOf({ ...worker, stream: 'stdout' }).file.open(REMEDY)
   }
@@ -115,7 +109,7 @@ export class WorkerFiles {
     const file: LogFile = new LogFile(path, {
       rotation: this.rotation,
       budget: this.budget,
-      maxBatch: rotate === undefined ? MAX_BATCH : Math.max(MIN_BATCH, Math.min(MAX_BATCH, rotate.sizeBytes * BATCH_PART)),
+      maxBatch: batchFor(rotate),
       gapLine: gapText(this.textOptions(isError ? 'errorFile' : 'file')),
       onFailing: (error) => this.onFailing(file, error),
       onRecovered: () => this.onRecovered(file),
@@ -174,18 +168,5 @@ export class WorkerFiles {
   private textOptions(which: 'file' | 'errorFile') {
     const { format, timestamps, file, errorFile } = this.options.settings
     return { format, timestamps, isNamed: namesWorker((which === 'errorFile' ? errorFile : undefined) ?? file) }
-  }
-
-  private rotationOf({ sizeBytes, interval, keep, compress }: LogRotationSettings): RenamingRotation {
-    return new RenamingRotation({
-      maxBytes: sizeBytes,
-      periodOf: interval && periodOf(interval),
-      keep,
-      compress,
-      onNotCompressed: (error) => {
-        if (!this.hasWarnedOfCompression) this.options.warn(`a rotated log file can't be compressed, and stays as it is: ${error.message}`)
-        this.hasWarnedOfCompression = true
-      },
-    })
   }
 }

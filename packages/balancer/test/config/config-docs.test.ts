@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../../../test/suite.ts'
 import { metricDefinitions } from '../../src/admin/metrics.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
+import { accessLogEntries } from '../../src/config/access-log-options.ts'
 import { configEntries } from '../../src/config/config.ts'
 import { defaultLimits } from '../../src/config/limit-options.ts'
 import { listenEntries } from '../../src/config/listen-options.ts'
@@ -51,7 +52,7 @@ for (const [part, entries] of Object.entries(poolParts)) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
 }
 
-for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries })) {
+for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries, accessLog: accessLogEntries })) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
 }
 

@@ -9,7 +9,7 @@ import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
-import type { BalancerStatus, LogStatus, WorkerStatus } from '../../src/status.ts'
+import type { BalancerStatus, LogStatuses, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
@@ -20,6 +20,7 @@ export const calmPool = {
   broken: [],
   outageMs: null,
   notStarted: [],
+  queued: 0,
   finished: [],
   listens: true,
   job: null,
@@ -85,6 +86,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
     sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },
     log: null,
+    accessLog: null,
     pools: [{ ...calmPool, name: 'web', ready: 2, desired: 2, boardFaults: 0, workers: [workerOf(0), workerOf(1)] }],
     ...changes,
   }
@@ -110,7 +112,7 @@ export type FakeOperation = 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'res
 export class FakeBalancer implements RunningBalancer {
   readonly events = new BalancerEmitter()
   readonly extraSockets = new ExtraSockets()
-  readLogStatus: () => LogStatus | null = () => null
+  readLogStatus: () => LogStatuses = () => ({ log: null, accessLog: null })
   readonly calls: string[] = []
   readonly settings: Settings
   /** The settings of each reload. */

@@ -4,7 +4,7 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
-import { listenerOf } from '../tag.ts'
+import { isUsed, listenerOf, withUsed } from '../tag.ts'
 import type { Handle } from './handle.ts'
 import { acceptOnNode20, isNode20 } from './node-20.ts'
 
@@ -88,6 +88,15 @@ export class ConnectionInjector {
 /** The tag of the hand-off that brought an open connection; undefined: none did. */
 export function tagOf(socket: Socket): number | undefined {
   return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
+}
+
+/** The tag, for the first request of a connection only; undefined for later ones, and for connections that no hand-off brought. */
+export function takeTag(socket: Socket): number | undefined {
+  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null
+  const tag = handle?.[tagKey]
+  if (tag === undefined || isUsed(tag)) return undefined
+  ;(handle as OwnedHandle)[tagKey] = withUsed(tag)
+  return tag
 }
 
 /** Counts `bytes`, which were read elsewhere and are given to the socket as data, in its `bytesRead`. */

@@ -1,5 +1,5 @@
 // Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and
-// this package put there.
+// this package put there, and the written head of a response.
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -30,6 +30,17 @@ export function ownStateOf(socket: Socket): string | undefined {
 /** Does a response ask for a login that holds for its connection? Its head must be written. */
 export function challengesConnection(response: ServerResponse): boolean {
   return CONNECTION_CHALLENGE.test((response as PrivateResponse)._header ?? '')
+}
+
+/** Bytes of the written head of a response; 0: it has none yet, or is an HTTP/2 response. */
+export function headLengthOf(response: ServerResponse): number {
+  return (response as PrivateResponse)._header?.length ?? 0
+}
+
+/** `socket.bytesWritten` without what is buffered, which takes much longer to add up. Exact while nothing is buffered, as at the end of a response. */
+export function sentBytesOf(socket: Socket): number {
+  const { _bytesDispatched: bytes } = socket as unknown as { readonly _bytesDispatched?: number }
+  return bytes ?? socket.bytesWritten
 }
 
 function keysOfServedSocket(): ReadonlySet<string | symbol> {

@@ -13,6 +13,14 @@ const TIMED_EVERY = 8
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
 
+export interface InFlightOptions {
+  /** Called for each response with a status of 400 or above when it has ended. */
+  readonly onError?: ((response: ServerResponse) => void) | undefined
+  /** Called for each response that has ended. */
+  readonly onEnded?: ((response: ServerResponse) => void) | undefined
+  readonly routes?: RouteRequests | undefined
+}
+
 /** An upgraded connection is in flight until it closes. */
 export class InFlight {
   private row: Int32Array = new Int32Array(OWN_WORDS)
@@ -25,13 +33,14 @@ export class InFlight {
   private untilTimed = 0
   private loopIsBusy = () => {}
   private readonly onError: (response: ServerResponse) => void
+  private readonly onEnded: ((response: ServerResponse) => void) | undefined
   private readonly routes: RouteRequests
   private readonly open = new OpenRequests((response, begin) => this.endRequest(response, begin))
   private readonly upgradeClosed = () => this.end()
 
-  /** `onError` is called for each response with a status of 400 or above when it has ended. */
-  constructor(onError: (response: ServerResponse) => void = () => {}, routes: RouteRequests = new RouteRequests()) {
+  constructor({ onError = () => {}, onEnded, routes = new RouteRequests() }: InFlightOptions = {}) {
     this.onError = onError
+    this.onEnded = onEnded
     this.routes = routes
     // Until `publish`, no process reads this row.
     this.row[rowWords.busySince] = 1
@@ -109,6 +118,7 @@ export class InFlight {
     if (isSample) this.recordResponse(ms)
     if (row >= 0) this.routes.end(row, response, ms)
     if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
+    if (response !== undefined) this.onEnded?.(response)
     this.end()
   }
 

@@ -175,9 +175,9 @@ function stays(policy: Policy, self: Candidate, head: RequestHead, prefersToStay
   }
 }
 
-/** The head of a request that Node has parsed, for routing. */
-export function headOf(request: IncomingMessage): RequestHead {
-  const head = RequestHead.of({ method: request.method as string, target: request.url as string, headers: request.headers })
+/** The head of a request that Node has parsed, for routing. `target`: as the client sent it, if the app may have changed the request's own. */
+export function headOf(request: IncomingMessage, target = request.url as string): RequestHead {
+  const head = RequestHead.of({ method: request.method as string, target, headers: request.headers })
   head.setAddressSource(request.socket)
   head.setListenerSource(request.socket, listenerOn)
   return head

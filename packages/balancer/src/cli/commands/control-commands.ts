@@ -4,6 +4,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { CliIo } from '../io.ts'
 import { addInsightCommands } from './insight-commands.ts'
 
+const WATCH_SECONDS = 2
+const MIN_WATCH_SECONDS = 0.2
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** Gets the parsed arguments; resolves with the exit code. */
@@ -26,6 +28,8 @@ type InspectControlOptions = ControlOptions & { output?: string }
 
 type WorkerSlot = { pool: string | undefined; slot: number }
 
+const CONFIG_HELP = 'config file that the balancer was started with (default: the one in this folder)'
+const CONTROL_HELP = 'path of its control socket (default: found by folder and config)'
 export const NOT_RUNNING = '8  no balancer answers'
 const BUSY = '7  another reload or upgrade is under way'
 const INSPECTOR = "17  the worker's inspector can't be opened"
@@ -39,15 +43,27 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
     run: (args: Args, options: ControlOptions, command: Command) => Promise<number>,
   ): Command =>
     add<Args>(name, description, run)
-      .option('-c, --config <file>', 'config file that the balancer was started with (default: the one in this folder)')
-      .option('--control <path>', 'path of its control socket (default: found by folder and config)')
+      .option('-c, --config <file>', CONFIG_HELP)
+      .option('--control <path>', CONTROL_HELP)
       .option('--json', 'print JSON')
 
-  const status = operation('status', 'show the pools and workers of the running balancer, with their load', async (_, options) =>
-    (await import('./show-status.ts')).status(options, io),
-  )
+  const status = operation(
+    'status',
+    'show what is unhealthy, and the pools and workers with their load',
+    async (_, options: ControlOptions & { watch?: number | true }) =>
+      (await import('./show-status.ts')).status({ ...options, watch: options.watch === true ? WATCH_SECONDS : options.watch }, io),
+  ).option('-w, --watch [seconds]', 'print again every 2 seconds, or as often as this says', toInterval)
   addExitCodes(status, '0  a balancer runs', NOT_RUNNING)
-  addExamples(status, ['balancer status', "balancer status --json | jq '.pools[0].ready'"])
+  addExamples(status, ['balancer status', 'balancer status --watch', "balancer status --json | jq '.pools[0].ready'"])
+
+  const top = add('top', 'show workers, load and log on one screen, with keys to drain, restart, reload and scale', async (_, options) =>
+    (await import('./top.ts')).showTop(options, io),
+  )
+    .option('-c, --config <file>', CONFIG_HELP)
+    .option('--control <path>', CONTROL_HELP)
+    .option('-d, --delay <seconds>', 'from one status to the next (default: 1)', toInterval)
+  addExitCodes(top, '0  the user has quit', '2  there is no terminal', NOT_RUNNING)
+  addExamples(top, ['balancer top', 'balancer top --delay 0.5', 'NO_COLOR=1 balancer top'])
 
   const reload = operation<[pool?: string]>(
     'reload',
@@ -193,6 +209,13 @@ function toPattern(text: string): RegExp {
   } catch (error) {
     throw new InvalidArgumentError(`Expected a regular expression: ${(error as Error).message}.`)
   }
+}
+
+function toInterval(text: string): number {
+  const seconds = Number(text)
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || seconds < MIN_WATCH_SECONDS)
+    throw new InvalidArgumentError(`Expected seconds from ${MIN_WATCH_SECONDS} to 9999.`)
+  return seconds
 }
 
 export function toCount(text: string): number {

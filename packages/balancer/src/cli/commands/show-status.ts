@@ -1,39 +1,86 @@
-// `balancer status`: prints the pools and workers of a running balancer, as tables or as JSON.
+// `balancer status`: prints what is unhealthy about a running balancer, and its pools and workers, as tables or as JSON.
 
+import { setTimeout } from 'node:timers/promises'
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
 import type { JobExit, JobStatus } from '../../status.ts'
+import { healthSentence, NOTABLE_BUSY_MS, type Severity, troublesOf } from '../../troubles.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
-import { counted, draining, duration, memory, table, urlOf } from '../format.ts'
-import type { CliIo } from '../io.ts'
+import { fittedTable, wrapped } from '../fitted-table.ts'
+import { counted, draining, duration, memory, urlOf } from '../format.ts'
+import type { CliIo, TextOutput } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
 
 export interface StatusOptions extends FindBalancerOptions {
   json?: boolean | undefined
+  /** Print again and again, after so many seconds. undefined: once. */
+  watch?: number | undefined
 }
 
-/** Resolves with the exit code. Throws ERR_NOT_RUNNING. */
+/** Left out when the terminal is too narrow, the first ones first. */
+const DISPENSABLE = ['GEN', 'PID', 'RESTARTS', 'CONNECTIONS', 'FOR', 'MEMORY', 'LATENCY', 'GENERATION', 'OUT OF SERVICE']
+const MARKS: Readonly<Record<Severity, string>> = { down: '!!', failing: '!', watch: '-' }
+const HOME = '\x1b[H'
+const ERASE_LINE = '\x1b[K'
+const ERASE_BELOW = '\x1b[J'
+
+/** Resolves with the exit code. With `watch` it ends with the balancer. Throws ERR_NOT_RUNNING. */
 export async function status(options: StatusOptions, io: CliIo): Promise<number> {
-  const found = await (await findBalancer(options, io)).status()
-  io.stdout.write(options.json === true ? `${printableJson(found, 2)}\n` : printable(describeStatus(found)))
-  return 0
+  const client = await findBalancer(options, io)
+  const seconds = options.watch
+  print(await client.status(), options, io)
+  if (seconds === undefined) return 0
+  for (;;) {
+    await setTimeout(seconds * 1000)
+    print(await client.status(), options, io)
+  }
 }
 
-export function describeStatus(status: ControlStatus): string {
+function print(found: ControlStatus, { json, watch }: StatusOptions, { stdout }: CliIo): void {
+  if (json === true) stdout.write(`${printableJson(found, watch === undefined ? 2 : undefined)}\n`)
+  else if (watch === undefined) stdout.write(printable(describeStatus(found, widthOf(stdout))))
+  else if (stdout.isTTY !== true) stdout.write(`${printable(describeStatus(found))}\n`)
+  else stdout.write(screenOf(printable(describeStatus(found, widthOf(stdout))), stdout.rows ?? 24))
+}
+
+function widthOf({ isTTY, columns }: TextOutput): number | undefined {
+  return isTTY === true ? columns : undefined
+}
+
+/** The text from the upper left corner on. What does not fit is left out, and counted. */
+function screenOf(text: string, rows: number): string {
+  const lines = text.trimEnd().split('\n')
+  const shown = lines.length < rows ? lines : [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more lines`]
+  return `${HOME}${shown.map((line) => `${line}${ERASE_LINE}\n`).join('')}${ERASE_BELOW}`
+}
+
+/** `width`: columns of the terminal; undefined: lines are as long as they need to be. What is unhealthy comes first. */
+export function describeStatus(status: ControlStatus, width?: number): string {
   const parts = [
-    header(status),
-    connections(status),
-    poolTable(status.pools),
-    jobTable(status.pools),
-    workerTable(status.pools),
-    notes(status.pools),
+    header(status, width),
+    health(status, width),
+    wrapped(connections(status), width, '  '),
+    poolTable(status.pools, width),
+    jobTable(status.pools, width),
+    workerTable(status.pools, width),
+    restarts(status.pools),
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
-function header({ name, pid, version, upMs, addresses, accepting, channel }: ControlStatus): string {
+function health(status: ControlStatus, width: number | undefined): string {
+  const troubles = troublesOf(status)
+  const [worst] = troubles
+  const first = worst === undefined || worst.severity === 'watch' ? [healthSentence(status, troubles)] : []
+  return [
+    ...first,
+    ...troubles.map(({ severity, subject, reason }) => wrapped(`${MARKS[severity]} ${subject} ${reason}`, width, '  ')),
+  ].join('\n')
+}
+
+function header({ name, pid, version, upMs, addresses, channel }: ControlStatus, width: number | undefined): string {
   const facts = [`pid ${pid}`, `up ${duration(upMs)}`, `version ${version}`, `channel ${channel}`]
   const list = addresses.length === 0 ? 'no address yet' : addresses.map(urlOf).join(' ')
-  return `${name} (${facts.join(', ')})\nlistens on ${list}${accepting ? '' : ', accepts no connections now'}`
+  return [`${name} (${facts.join(', ')})`, `listens on ${list}`].map((line) => wrapped(line, width, '  ')).join('\n')
 }
 
 function connections({ connections: { accepted, handedOff, refused, waiting } }: ControlStatus): string {
@@ -48,8 +95,8 @@ function connections({ connections: { accepted, handedOff, refused, waiting } }:
   return inPrimary.length === 0 ? all : `${all}; ${inPrimary.join(', ')}`
 }
 
-function poolTable(pools: readonly PoolReport[]): string {
-  return table([
+function poolTable(pools: readonly PoolReport[], width: number | undefined): string {
+  const rows = [
     ['POOL', 'READY', 'GENERATION', 'OUT OF SERVICE', 'BROKEN'],
     ...pools.map(({ name, ready, desired, generation, held, broken, job }) => [
       name,
@@ -58,12 +105,14 @@ function poolTable(pools: readonly PoolReport[]): string {
       slots(name, held),
       slots(name, broken),
     ]),
-  ])
+  ]
+  return fittedTable(rows, { width, dispensable: DISPENSABLE })
 }
 
-function jobTable(pools: readonly PoolReport[]): string {
+function jobTable(pools: readonly PoolReport[], width: number | undefined): string {
   const rows = pools.flatMap(({ name, job }) => (job == null ? [] : [jobRow(name, job)]))
-  return rows.length === 0 ? '' : table([['SCHEDULE', 'TIMES', 'NEXT START', 'RUNNING', 'LAST EXIT', 'RUNS', 'FAILED', 'SKIPPED'], ...rows])
+  const head = ['SCHEDULE', 'TIMES', 'NEXT START', 'RUNNING', 'LAST EXIT', 'RUNS', 'FAILED', 'SKIPPED']
+  return rows.length === 0 ? '' : fittedTable([head, ...rows], { width, dispensable: ['SKIPPED', 'RUNS', 'RUNNING', 'TIMES'] })
 }
 
 function jobRow(pool: string, { schedule, timeZone, nextStartMs, running, last, runs, failed, skipped }: JobStatus): string[] {
@@ -82,7 +131,7 @@ function slots(pool: string, list: readonly number[] = []): string {
   return list.length === 0 ? '-' : list.map((slot) => `${pool}/${slot}`).join(' ')
 }
 
-function workerTable(pools: readonly PoolReport[]): string {
+function workerTable(pools: readonly PoolReport[], width: number | undefined): string {
   const rows = pools.flatMap((pool) =>
     pool.workers
       .filter(({ state }) => state !== 'gone')
@@ -90,7 +139,7 @@ function workerTable(pools: readonly PoolReport[]): string {
       .map((worker) => workerRow(pool, worker)),
   )
   const head = ['WORKER', 'STATE', 'FOR', 'GEN', 'PID', 'IN FLIGHT', 'CONNECTIONS', 'LOOP', 'LATENCY', 'MEMORY', 'RESTARTS', '']
-  return rows.length === 0 ? '' : table([head, ...rows])
+  return rows.length === 0 ? '' : fittedTable([head, ...rows], { width, dispensable: DISPENSABLE })
 }
 
 function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
@@ -111,9 +160,6 @@ function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
   ]
 }
 
-/** A loop turn of this length or more is shown. */
-const NOTABLE_BUSY_MS = 1_000
-
 function remarks({ state, first, retiring, ejected, drainLeftMs, load }: WorkerReport): string {
   return [
     ...(state === 'draining' && drainLeftMs != null ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
@@ -124,30 +170,10 @@ function remarks({ state, first, retiring, ejected, drainLeftMs, load }: WorkerR
   ].join('; ')
 }
 
-function notes(pools: readonly PoolReport[]): string {
-  const broken = pools.flatMap(({ name, broken: list = [] }) => list.map((slot) => `${name}/${slot}`))
-  const held = pools.flatMap(({ name, held: list = [] }) => list.map((slot) => `${name}/${slot}`))
-  const finished = pools.flatMap(({ name, finished: list = [] }) => list.map((slot) => `${name}/${slot}`))
-  const restarts = pools.filter(({ restartsAtMs }) => restartsAtMs != null)
-  const outages = pools.filter(({ outageMs }) => outageMs != null)
-  return [
-    ...outages.map(
-      ({ name, outageMs }) => `${name} has had no worker for ${duration(outageMs ?? 0)}. The balancer keeps trying to start one.`,
-    ),
-    ...pools.flatMap(({ name, notStarted: list = [] }) => list.map((one) => notStarted(name, one))),
-    ...broken.map(
-      (name) =>
-        `${name} has failed too often and is not started again: 'balancer logs ${name}' shows why, 'balancer restart ${name}' starts it.`,
-    ),
-    ...finished.map((name) => `${name} has ended for good (stopExitCodes): 'balancer restart ${name}' starts it again.`),
-    ...restarts.map(
-      ({ name, restartsAtMs }) => `${name} is reloaded in ${duration(Math.max(0, (restartsAtMs ?? 0) - Date.now()))} (restartAt).`,
-    ),
-    ...held.map((name) => `${name} was taken out of service: 'balancer restart ${name}' brings it back.`),
-  ].join('\n')
-}
-
-function notStarted(pool: string, { slot, message, times, retryInMs }: NonNullable<PoolReport['notStarted']>[number]): string {
-  const next = retryInMs === null ? '' : ` Next try in ${duration(retryInMs)}.`
-  return `${pool}/${slot} could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`
+function restarts(pools: readonly PoolReport[]): string {
+  return pools
+    .flatMap(({ name, restartsAtMs }) =>
+      restartsAtMs == null ? [] : [`${name} is reloaded in ${duration(Math.max(0, restartsAtMs - Date.now()))} (restartAt).`],
+    )
+    .join('\n')
 }

@@ -68,7 +68,8 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   io.ignoreClosedOutput()
   const balancer = await io.createBalancer(settings, startup)
   const { log } = destinations
-  balancer.readLogStatus = () => log.status ?? null
+  balancer.readLogStatus = () => ({ log: log.status ?? null, accessLog: destinations.accessStatus })
+  balancer.events.on('requestsLogged', (lines) => destinations.writeAccess(lines))
   followEvents(balancer.events, log)
   balancer.events.once('draining', () => destinations.onHandingOver())
   const warn = (message: string): void => log.logger.warn(message)

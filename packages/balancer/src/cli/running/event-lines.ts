@@ -12,8 +12,8 @@ export interface EventLine {
   text: string
 }
 
-/** Other events are logged elsewhere: `failed` by the command, `workerOutput` unchanged, `policyFailed` at a limited rate. */
-type LoggedEvent = Exclude<keyof BalancerEvents, 'failed' | 'workerOutput' | 'policyFailed'>
+/** Other events are logged elsewhere: `failed` by the command, `workerOutput` and `requestsLogged` unchanged, `policyFailed` at a limited rate. */
+type LoggedEvent = Exclude<keyof BalancerEvents, 'failed' | 'workerOutput' | 'requestsLogged' | 'policyFailed'>
 
 type Lines = { readonly [Name in LoggedEvent]: (...payload: BalancerEvents[Name]) => EventLine }
 

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { KeyHasher, type Policy, type Route } from '@switchyard/routing'
-import type { WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
+import type { AccessLogStart, WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
 import type { Settings } from '../../settings.ts'
 
 const TOKEN_BYTES = 24
@@ -20,6 +20,7 @@ export interface SharedStart
   /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
   readonly configVariables: Settings['configVariables']
+  readonly accessLog: Omit<AccessLogStart, 'pipe'> | undefined
 }
 
 /** `routes`: the last one applies when no other matches. */
@@ -35,6 +36,7 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     healthPath: settings.healthPath,
     sessions: settings.sessions,
     explain: explainStart(settings),
+    accessLog: settings.accessLog && { format: settings.accessLog.format, sample: settings.accessLog.sample },
   }
 }
 

@@ -8,6 +8,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
+  type AccessLogStart,
   type ListenAnswer,
   type ListenRequest,
   readFromWorker,
@@ -20,6 +21,7 @@ import {
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../../settings.ts'
 import { type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
+import { readAccessLines } from './access-pipe.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { answerListens } from './listen-pipe.ts'
@@ -44,11 +46,15 @@ export interface SpawnOptions {
   /** Environment variables of the primary that workers don't inherit. */
   readonly withheld: readonly string[]
   readonly link: WorkerLink
-  readonly start: Omit<WorkerStart, 'ends' | 'listenPipe' | 'sourceMaps'>
+  readonly start: Omit<WorkerStart, 'ends' | 'listenPipe' | 'sourceMaps' | 'accessLog'> & {
+    readonly accessLog: Omit<AccessLogStart, 'pipe'> | undefined
+  }
   readonly onMessage: (message: ToPrimary) => void
   /** A server of its app starts to listen, or closes. Never rejects. */
   readonly onListen: (request: ListenRequest) => Promise<ListenAnswer>
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
+  /** Lines of the access log, each with its end. */
+  readonly onAccess: (lines: string) => void
   /** The process is gone. */
   readonly onExit: (code: number | null, signal: string | null) => void
   /** The system made no process. */
@@ -82,7 +88,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
       ...execArgv,
     ],
     cwd,
-    stdio: [...stdio, 'pipe', 'pipe'],
+    stdio: [...stdio, 'pipe', 'pipe', ...(start.accessLog === undefined ? [] : ['pipe' as const])],
     // setupPrimary keeps the values of its last call for what is left out, so they are always passed.
     uid: uid as number,
     gid: gid as number,
@@ -92,10 +98,19 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const sourceMaps = sourceMapWay(settings) === 'runtime'
   const worker = cluster.fork({ ...environmentOf(options), ...startVariable(stdio.length) })
   try {
-    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, { ...start, ends: link.ends, listenPipe, sourceMaps })
+    const accessLog = start.accessLog && { ...start.accessLog, pipe: listenPipe + 1 }
+    sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, {
+      ...start,
+      ends: link.ends,
+      listenPipe,
+      sourceMaps,
+      accessLog,
+    })
     const listens = worker.process.stdio?.[listenPipe] as Duplex | null | undefined
     if (listens) answerListens(listens, options.onListen)
-    return follow(worker, options)
+    const access = (accessLog && worker.process.stdio?.[accessLog.pipe]) as Readable | null | undefined
+    if (access) readAccessLines(access, options.onAccess)
+    return follow(worker, options, access)
   } catch (error) {
     worker.process.kill('SIGKILL')
     throw error
@@ -116,7 +131,7 @@ function environmentOf({ settings, start, withheld }: SpawnOptions): Record<stri
 }
 
 /** Connects the output, the messages and the exit of a process to the callbacks of `options`. */
-function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
+function follow(worker: ClusterWorker, options: SpawnOptions, access: Readable | null | undefined): SpawnedProcess {
   const { link, settings } = options
   const child = worker.process
   const kill = (why: string) => {
@@ -136,7 +151,7 @@ function follow(worker: ClusterWorker, options: SpawnOptions): SpawnedProcess {
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
   child.once('exit', (code: number | null, signal: string | null) => {
-    afterOutput([child.stdout, child.stderr], () => link.afterExit(() => options.onExit(code, signal)))
+    afterOutput([child.stdout, child.stderr, access], () => link.afterExit(() => options.onExit(code, signal)))
   })
   worker.on('error', (error: Error) => {
     // A worker with a pid has started: the error is an EPIPE, and its exit event follows.

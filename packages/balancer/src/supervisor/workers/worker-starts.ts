@@ -35,7 +35,7 @@ export interface WorkerRequest extends PlannedSlot {
 }
 
 /** Makes the callbacks for the events of a worker's process. */
-export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onLine' | 'onExit' | 'onFailed'>
+export type ProcessListener = (worker: PoolWorker) => Pick<SpawnOptions, 'onMessage' | 'onLine' | 'onAccess' | 'onExit' | 'onFailed'>
 
 export class WorkerStarts {
   private readonly options: WorkerStartsOptions
@@ -90,11 +90,13 @@ export class WorkerStarts {
 
 /** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
-  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain } = shared
+  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain, accessLog } = shared
   const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
+    // Other workers get no requests.
+    accessLog: listens ? accessLog : undefined,
     ...{ listens, shutdownMessage, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
