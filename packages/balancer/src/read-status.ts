@@ -92,7 +92,6 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
       .notStartedIn(name)
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
-    queued: pool.queue.length,
     boardFaults,
     queue: { length: pool.queue.length, waits: pool.queueWaits.read() },
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),

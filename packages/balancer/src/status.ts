@@ -92,8 +92,6 @@ export interface PoolStatus {
   outageMs: number | null
   /** Slots whose last start failed, `times` in a row, because no process could be created. `retryInMs` null: no further try is planned. */
   notStarted: { slot: number; message: string; times: number; retryInMs: number | null }[]
-  /** Connections in its queue. */
-  queued: number
   /** Impossible load values of workers that were ignored. */
   boardFaults: number
   queue: QueueStatus

@@ -19,7 +19,7 @@ export type StatusReport = Pick<BalancerStatus, 'accepting'> &
   Partial<Pick<BalancerStatus, 'log' | 'accessLog'>> & { readonly pools: readonly PoolFacts[] }
 
 type PoolFacts = Pick<PoolStatus, 'name' | 'ready' | 'desired'> &
-  Partial<Pick<PoolStatus, 'held' | 'broken' | 'queued'>> & {
+  Partial<Pick<PoolStatus, 'held' | 'broken' | 'queue'>> & {
     readonly job?: PoolStatus['job'] | undefined
     readonly listens?: boolean | undefined
     readonly finished?: readonly number[] | undefined
@@ -74,7 +74,8 @@ export function healthSentence(status: StatusReport, troubles: readonly Trouble[
 type Add = (severity: Severity, subject: string, reason: string) => unknown
 
 function addOfPool(pool: PoolFacts, add: Add): void {
-  const { name, ready, desired, held = [], broken = [], finished = [], outageMs, notStarted = [], queued = 0, job, listens = true } = pool
+  const { name, ready, desired, held = [], broken = [], finished = [], outageMs, notStarted = [], queue, job, listens = true } = pool
+  const queued = queue?.length ?? 0
   if (outageMs != null) add('down', name, `has had no worker for ${duration(outageMs)}. The balancer keeps trying to start one.`)
   else if (ready === 0 && job == null) {
     if (listens && desired > 0) add('down', name, 'has no ready worker.')

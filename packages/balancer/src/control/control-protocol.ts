@@ -16,7 +16,7 @@ export interface ControlStatus extends BalancerStatus {
 /** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
 export type PoolReport = Omit<
   PoolStatus,
-  'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens' | 'queued'
+  'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens' | 'queue'
 > & {
   job?: PoolStatus['job'] | undefined
   restartsAtMs?: number | null | undefined
@@ -27,7 +27,7 @@ export type PoolReport = Omit<
   broken?: number[] | undefined
   outageMs?: PoolStatus['outageMs'] | undefined
   notStarted?: PoolStatus['notStarted'] | undefined
-  queued?: number | undefined
+  queue?: PoolStatus['queue'] | undefined
   workers: WorkerReport[]
 }
 

@@ -20,7 +20,6 @@ export const calmPool = {
   broken: [],
   outageMs: null,
   notStarted: [],
-  queued: 0,
   finished: [],
   listens: true,
   job: null,

@@ -23,7 +23,7 @@ test('troubles, the worst first, each with its reason', () => {
   const blocked = { ...counted(0).load, busyMs: 4_000 }
   const bad = status(
     [counted(0, { load: blocked }), counted(1, { ejected: true }), counted(2, { retiring: 'memory' })],
-    { desired: 5, held: [3], broken: [4], queued: 1 },
+    { desired: 5, held: [3], broken: [4], queue: { length: 1, waits: { counts: [], sumMs: 0 } } },
     { accepting: false, log: { written: 0, dropped: 3, failure: 'ENOSPC' } },
   )
   assert.equal(
