@@ -122,11 +122,8 @@ export class Balancer implements Operations {
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
     const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall(), records: this.records }
-    this.dispatcher = new Dispatcher({
-      ...path,
-      acceptor: this.acceptor,
-      health: new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() }),
-    })
+    const health = new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, health })
     this.acceptor.start(this.dispatcher)
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
@@ -168,12 +165,7 @@ export class Balancer implements Operations {
       onFailed: (error) => this.fail(error),
       chance: Math.random,
     })
-    this.counts = new Counts({
-      events,
-      messages,
-      workers: () => [...pools.values()].flatMap(({ workers }) => [...workers]),
-      generationOf: (pool) => this.supervisor.desired.get(pool)?.generation ?? 0,
-    })
+    this.counts = new Counts({ events, messages, supervisor: this.supervisor })
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     followReports(messages, {
@@ -185,34 +177,23 @@ export class Balancer implements Operations {
     this.jobs = new Jobs({ events, pools: settings.pools, runs: this.supervisor, reload: (pool) => this.operator.reloadAtItsTime(pool) })
 
     // ---- Operations ----
-    const { supervisor, changes, sessions, visitors, redisSharing, jobs } = this
+    const { acceptor, changes, dispatcher, extraSockets, jobs, listeners, redisSharing, sessions, supervisor, visitors } = this
     this.adoption = new ConfigAdoption({ config: this.activeConfig, supervisor, changes, sessions, visitors, redisSharing, jobs })
     this.operator = new Operator({ supervisor, events, config: this.adoption, jobs })
     this.upgrades = new Upgrade(
       {
         ...path,
-        transport,
-        acceptor: this.acceptor,
-        events,
-        extraSockets: this.extraSockets,
-        transfers: [visitorTransfer(this.visitors), this.handover, firsts, this.jobs],
-        listeners: this.listeners,
-        supervisor: this.supervisor,
-        pools,
-        dispatcher: this.dispatcher,
-        changes: this.changes,
+        ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts },
+        transfers: [visitorTransfer(visitors), this.handover, firsts, jobs],
         settings: () => this.settings,
-        freePorts,
-        drain: () => {
-          // In a later turn: a listener of the drain event may ask for another drain at once.
-          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
-        },
+        // In a later turn: a listener of the drain event may ask for another drain at once.
+        drain: () => void (this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))),
         fail: (error) => this.fail(error),
       },
       startup,
     )
-    this.dispatcher.others = this.upgrades
-    this.visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
+    dispatcher.others = this.upgrades
+    visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
   }
 
   /**
@@ -268,9 +249,8 @@ export class Balancer implements Operations {
   }
 
   private isReady(): boolean {
-    if (this.isStopping() || this.stopped !== undefined) return false
-    for (const pool of this.activeConfig.pools.values()) if (pool.settings.listens && pool.readyCount === 0) return false
-    return true
+    const serves = ({ settings, readyCount }: Pool) => !settings.listens || readyCount > 0
+    return !this.isStopping() && this.stopped === undefined && [...this.activeConfig.pools.values()].every(serves)
   }
 
   private workerGone(worker: PoolWorker): void {
@@ -357,17 +337,11 @@ export class Balancer implements Operations {
   }
 
   status(): BalancerStatus {
+    const { acceptor, activeConfig: config, counts, jobs, listeners, records, supervisor, transport } = this
     return readStatus({
-      channel: this.transport.kind,
-      acceptor: this.acceptor,
-      pools: this.activeConfig.pools.values(),
-      pastPools: this.activeConfig.pastPools,
-      records: this.records,
-      counts: this.counts,
-      routeNames: this.activeConfig.current.shared.routes.map(({ name }) => name),
-      addresses: this.listeners.texts,
-      supervisor: this.supervisor,
-      jobs: this.jobs,
+      ...{ acceptor, config, counts, jobs, records, supervisor },
+      channel: transport.kind,
+      addresses: listeners.texts,
       visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,

@@ -2,6 +2,7 @@
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
 import type { Counts } from './counts/counts.ts'
+import type { ActiveConfig } from './dispatch/active-config.ts'
 import type { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
@@ -13,12 +14,8 @@ export interface ReadStatusOptions {
   readonly channel: ChannelKind
   readonly acceptor: Acceptor
   readonly records: Pick<PathRecords, 'moves' | 'choices'>
-  readonly pools: Iterable<Pool>
-  /** Names of the routes in force. */
-  readonly routeNames: readonly string[]
+  readonly config: Pick<ActiveConfig, 'pools' | 'pastPools' | 'current'>
   readonly counts: Counts
-  /** Totals of pools that were removed by a reload. */
-  readonly pastPools: { readonly claimed: number; readonly takenBack: number }
   readonly addresses: string[]
   readonly visitors: VisitorStatus
   readonly sessions: SessionTableStatus | null
@@ -30,11 +27,11 @@ export interface ReadStatusOptions {
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, records, pools: all, pastPools, addresses, supervisor, visitors, sessions, passed, logs, jobs } = options
+  const { channel, acceptor, records, config, addresses, supervisor, visitors, sessions, passed, logs, jobs } = options
   const { moves, choices } = records
   readClock()
-  const pools = [...all]
-  const pasts = [pastPools, ...pools.map(({ past }) => past)]
+  const pools = [...config.pools.values()]
+  const pasts = [config.pastPools, ...pools.map(({ past }) => past)]
   const workers = pools.flatMap((pool) => [...pool.workers])
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
   const { accepted, givenBack, refused, answered, closed, waiting } = acceptor.counts
@@ -59,7 +56,10 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
-    routes: options.counts.routes.status(options.routeNames, workers),
+    routes: options.counts.routes.status(
+      config.current.shared.routes.map(({ name }) => name),
+      workers,
+    ),
     exits: options.counts.exits.list,
     operations: options.counts.operations.list,
     choices: choices.choices,

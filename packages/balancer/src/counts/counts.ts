@@ -2,6 +2,7 @@
 
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { WorkerMessages } from '../supervisor/worker-messages.ts'
 import { ExitCounts } from './exit-counts.ts'
 import { MetricStore } from './metric-store.ts'
@@ -11,10 +12,7 @@ import { RouteTotals } from './route-totals.ts'
 export interface CountsOptions {
   readonly events: BalancerEmitter
   readonly messages: WorkerMessages
-  /** Those that are not gone. */
-  readonly workers: () => Iterable<PoolWorker>
-  /** The generation that the workers of a pool should have. */
-  readonly generationOf: (pool: string) => number
+  readonly supervisor: Pick<Supervisor, 'desired' | 'workers'>
 }
 
 export class Counts {
@@ -23,10 +21,10 @@ export class Counts {
   readonly operations: OperationCounts
   readonly metrics: MetricStore
 
-  constructor({ events, messages, workers, generationOf }: CountsOptions) {
-    this.exits = new ExitCounts(events, generationOf)
+  constructor({ events, messages, supervisor }: CountsOptions) {
+    this.exits = new ExitCounts(events, (pool) => supervisor.desired.get(pool)?.generation ?? 0)
     this.operations = new OperationCounts(events)
-    this.metrics = new MetricStore(workers)
+    this.metrics = new MetricStore(() => supervisor.workers())
     for (const kind of ['listening', 'started'] as const) messages.subscribe(kind, (worker) => this.metrics.greet(worker))
     messages.subscribe('metrics', (worker, { families, exemplars }) => {
       if (worker.state !== 'gone') this.metrics.receive(worker, families, exemplars)
