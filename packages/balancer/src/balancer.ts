@@ -186,8 +186,10 @@ export class Balancer implements Operations {
         ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts },
         transfers: [visitorTransfer(visitors), this.handover, firsts, jobs],
         settings: () => this.settings,
-        // In a later turn: a listener of the drain event may ask for another drain at once.
-        drain: () => void (this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))),
+        drain: () => {
+          // In a later turn: a listener of the drain event may ask for another drain at once.
+          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
+        },
         fail: (error) => this.fail(error),
       },
       startup,
@@ -235,11 +237,7 @@ export class Balancer implements Operations {
     if (this.acceptor.isAccepting || this.stopped !== undefined) return
     const pools = [...this.activeConfig.pools.values()]
     if (pools.some((pool) => this.supervisor.lacksWorker(pool))) return
-    try {
-      if (this.listeners.haveAll(this.settings.pools)) await this.upgrades.untilAdmitted()
-    } catch (error) {
-      return this.fail(error as Error)
-    }
+    if (this.listeners.haveAll(this.settings.pools)) await this.upgrades.untilAdmitted().catch((error: Error) => this.fail(error))
     if (!this.listeners.haveAll(this.settings.pools) || this.acceptor.isAccepting || this.stopped !== undefined) return
     this.acceptor.accept()
     this.upgrades.onAccepting()
