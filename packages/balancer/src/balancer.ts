@@ -1,6 +1,6 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import type { Acceptor } from '@switchyard/handoff'
+import { type Acceptor, readClock } from '@switchyard/handoff'
 import { Deferred } from './deferred.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
@@ -27,7 +27,7 @@ import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
-import type { BalancerStatus, LogStatus } from './status.ts'
+import type { BalancerStatus, LogStatus, LoopReading, RouteStatus } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
@@ -329,6 +329,20 @@ export class Balancer implements Operations {
     this.acceptor.close()
     this.listeners.removeFiles()
     this.folder.remove()
+  }
+
+  /** The event loop of every worker that runs. It costs much less than a status. */
+  loops(): LoopReading[] {
+    readClock()
+    return [...this.activeConfig.pools.values()].flatMap((pool) =>
+      [...pool.workers].map(({ slot, process, load }) => ({ pool: pool.settings.name, slot, pid: process?.pid ?? 0, load })),
+    )
+  }
+
+  /** The routes in force, the fallback last. */
+  routes(): RouteStatus[] {
+    const { routes, fallback } = this.activeConfig.current.routes
+    return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
   }
 
   status(): BalancerStatus {

@@ -155,6 +155,20 @@ export interface LogStatus {
   failure: string | null
 }
 
+/** The event loop of one worker at this moment, for readers that look many times a second. */
+export interface LoopReading {
+  pool: string
+  slot: number
+  pid: number
+  load: Pick<Load, 'busyMs' | 'utilisation'>
+}
+
+/** A route of the config in force. */
+export interface RouteStatus {
+  name: string
+  pool: string
+}
+
 export interface StatusSource {
   status(): BalancerStatus
 }

@@ -88,6 +88,11 @@ export interface LogFilesReport {
   workers: { name: string; folder: string; file: string; errorFile: string | null } | null
 }
 
+/** Answer of `POST /dashboard-link`: a link that opens the dashboard with the right to act, once. null: there is no admin page. */
+export interface DashboardLink {
+  url: string | null
+}
+
 export interface LogQuery {
   lines: number
   /** Send `kept` between the lines that were kept and new ones. */

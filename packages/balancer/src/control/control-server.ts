@@ -5,7 +5,16 @@ import { BalancerError } from '../errors.ts'
 import type { OperationResult, Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
-import type { ControlError, ControlStatus, LogEntry, LogFilesReport, OperationBodies, OperationName, Progress } from './control-protocol.ts'
+import type {
+  ControlError,
+  ControlStatus,
+  DashboardLink,
+  LogEntry,
+  LogFilesReport,
+  OperationBodies,
+  OperationName,
+  Progress,
+} from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'
 import { placeSocket, type SocketPlace } from './control-socket.ts'
 import type { LogRing } from './log-ring.ts'
@@ -26,6 +35,8 @@ export interface ControlOptions extends SocketPlace {
   logs: LogRing
   /** Where older lines are. Resolves when the lines of this moment are written. Left out: nowhere. */
   findLogFiles?: (() => Promise<LogFilesReport>) | undefined
+  /** Left out: there is no dashboard. */
+  createDashboardLink?: (() => Promise<DashboardLink>) | undefined
   /** How long a client may take to send its request. Default 5000. */
   requestTimeoutMs?: number | undefined
 }
@@ -114,6 +125,11 @@ class Control {
       if (request.method !== 'GET') throw new RequestFault(405, `'${name}' needs the method GET`)
       if (name === 'logs') return this.sendLogs(searchParams, response)
       return sendJson(response, 200, name === 'status' ? this.status() : await this.logFiles())
+    }
+    if (name === 'dashboard-link') {
+      if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
+      request.resume()
+      return sendJson(response, 200, (await this.options.createDashboardLink?.()) ?? { url: null })
     }
     if (!isOperation(name)) throw new RequestFault(404, `there is no operation '${name}'`)
     if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
