@@ -1,6 +1,6 @@
 // The last hour, with a mark where an operator or a fault changed something.
 
-import { clock, count, millis, percent, rate } from './format.js'
+import { clock, millis, percent, rate } from './format.js'
 import { html } from './html.js'
 import { useEffect, useRef, useState } from './vendor/preact-hooks.js'
 import uPlot from './vendor/uplot.js'
@@ -41,9 +41,10 @@ const CHARTS = [
     title: 'Connections in the queue',
     lines: [
       ['queue', 'queued', '--line-1'],
-      ['refused', 'refused per second', '--line-bad'],
+      ['takenBack', 'taken back / s', '--line-2'],
+      ['refused', 'refused / s', '--line-bad'],
     ],
-    format: count,
+    format: rate,
   },
 ]
 

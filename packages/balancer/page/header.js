@@ -53,7 +53,7 @@ export function HealthBanner({ view, isLost }) {
         <${Figure} name="requests / s" value=${rate(totals.perSecond)} id="requests" />
         <${Figure} name="failed / s" value=${rate(totals.failedPerSecond)} isBad=${totals.failedPerSecond > 0} />
         <${Figure} name="99 % within" value=${millis(totals.p99Ms)} />
-        <${Figure} name="waiting" value=${count(totals.queue)} isBad=${totals.queue > 0} title=${plural(totals.queue, 'connection')} />
+        <${Figure} name="waiting" value=${count(totals.queue)} title=${plural(totals.queue, 'connection')} />
       </dl>
     </section>
   `

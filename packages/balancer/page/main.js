@@ -15,11 +15,13 @@ import { Yard } from './yard.js'
 function App() {
   const [, redraw] = useState(0)
   useEffect(() => {
-    let frame
+    let isDrawn = true
     const unsubscribe = subscribe(() => {
       // Several events of one moment are drawn together.
-      frame ??= requestAnimationFrame(() => {
-        frame = undefined
+      if (!isDrawn) return
+      isDrawn = false
+      requestAnimationFrame(() => {
+        isDrawn = true
         redraw((number) => number + 1)
       })
     })

@@ -29,9 +29,12 @@ function draw(canvas, columns) {
   const style = getComputedStyle(canvas)
   const colour = (name) => style.getPropertyValue(name)
   const context = canvas.getContext('2d')
-  context.fillStyle = colour('--strip-waiting')
-  context.fillRect(0, 0, width, height)
   const step = width / COLUMNS
+  // The time before this page was opened stays empty: what the loop did then is unknown.
+  context.clearRect(0, 0, width, height)
+  context.fillStyle = colour('--strip-waiting')
+  const known = Math.ceil(columns.length * step)
+  context.fillRect(width - known, 0, known, height)
   columns.forEach(([percent, blockedMs], index) => {
     const x = Math.floor(width - (columns.length - index) * step)
     const next = Math.floor(width - (columns.length - index - 1) * step)

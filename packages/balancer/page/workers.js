@@ -95,7 +95,7 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
       <td class=${isBlocked ? 'number bad' : 'number'} data-name="loop">${isBlocked ? `blocked ${duration(busyMs)}` : percent(utilisation)}</td>
       <td class="number" data-name="req/s">${rate(perSecond)}</td>
       <td class="number" data-name="in flight">${count(inFlight)}</td>
-      <td class="number" data-name="latency">${millis(latencyMs)}</td>
+      <td class="number" data-name="latency">${millis(latencyMs || null)}</td>
       <td class="number" data-name="memory">${bytes(memoryBytes)}</td>
       <td class=${restarts > 0 ? 'number notable' : 'number'} data-name="restarts">${count(restarts)}</td>
       ${

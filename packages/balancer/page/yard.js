@@ -35,7 +35,12 @@ export function Yard({ view }) {
 function Picture({ view, pools, width }) {
   const { routes, groups, height } = layout(view, pools)
   const isWide = width >= 640
-  const [left, middle, right] = [0, Math.round(width * (isWide ? 0.48 : 0.42)), width - (isWide ? 150 : 108)]
+  const longest = Math.max(
+    ...groups.flatMap(({ workers }) => workers.map(({ name, state }) => name.length + (state === 'ready' ? 0 : 6))),
+    4,
+  )
+  const right = width - Math.min(Math.round(longest * 8 + (isWide ? 108 : 52)), Math.round(width * 0.42))
+  const [left, middle] = [0, Math.round(right * 0.52)]
   const label = `Requests per second by worker: ${groups
     .flatMap(({ workers }) => workers.map((worker) => `${worker.name} ${rate(worker.perSecond)}, loop ${percent(worker.utilisation)}`))
     .join('; ')}`
@@ -54,14 +59,14 @@ function Picture({ view, pools, width }) {
       ${routes.map(
         ({ name, from, thick, perSecond }) => html`
           <rect class="stop" x=${left} y=${from - Math.max(thick, 6) / 2} width=${BAR} height=${Math.max(thick, 6)} rx="2" />
-          <text class="label" x=${left + BAR + 8} y=${from}>${short(name, isWide ? 40 : 16)}
-            ${perSecond !== null && html`<tspan class="figure" dx="6">${rate(perSecond)}/s</tspan>`}</text>
+          <text class="label" x=${left + BAR + 8} y=${isWide && thick >= 18 ? from : from - thick / 2 - 10}>${short(name, isWide ? 40 : 14)}
+            ${isWide && perSecond !== null && html`<tspan class="figure" dx="6">${rate(perSecond)}/s</tspan>`}</text>
         `,
       )}
       ${groups.map(
         ({ name, top, size, centre, perSecond }) => html`
           <rect class="stop pool" x=${middle} y=${centre - size / 2} width=${BAR} height=${size} rx="2" />
-          <text class="label pool" x=${middle + BAR / 2} y=${top - 4} text-anchor="middle">${name} <tspan class="figure">${rate(perSecond)}/s</tspan></text>
+          <text class="label pool" x=${middle + BAR / 2} y=${isWide ? top - 4 : top + size + 15} text-anchor="middle">${name} <tspan class="figure">${rate(perSecond)}/s</tspan></text>
         `,
       )}
       ${groups.map(({ workers }) =>

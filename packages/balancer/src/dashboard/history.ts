@@ -12,6 +12,7 @@ export const historyFields = [
   'requests',
   'failed',
   'refused',
+  'takenBack',
   'moved',
   'p50Ms',
   'p99Ms',
@@ -74,9 +75,15 @@ export class History {
 export class Counters {
   private last = new Map<string, number>()
 
-  advance({ connections, moves, pools }: BalancerStatus): { requests: number; failed: number; refused: number; moved: number } {
+  advance({ connections, handOffs, moves, pools }: BalancerStatus): {
+    requests: number
+    failed: number
+    refused: number
+    takenBack: number
+    moved: number
+  } {
     const now = new Map<string, number>()
-    const total = { requests: 0, failed: 0, refused: 0, moved: 0 }
+    const total = { requests: 0, failed: 0, refused: 0, takenBack: 0, moved: 0 }
     const count = (name: keyof typeof total, key: string, value: number): void => {
       now.set(key, value)
       total[name] += Math.max(0, value - (this.last.get(key) ?? 0))
@@ -87,6 +94,7 @@ export class Counters {
         count('failed', `f ${pool.name} ${slot} ${pid}`, failed)
       }
     count('refused', 'refused', sum(Object.values(connections.refused)))
+    count('takenBack', 'takenBack', handOffs.takenBack)
     count('moved', 'moved', connections.givenBack + sum(moves.forwarded.map(({ count: one }) => one)))
     this.last = now
     return total
@@ -94,8 +102,9 @@ export class Counters {
 }
 
 function rates(counts: ReturnType<Counters['advance']>, seconds: number): typeof counts {
-  const { requests, failed, refused, moved } = counts
-  return { requests: requests / seconds, failed: failed / seconds, refused: refused / seconds, moved: moved / seconds }
+  const { requests, failed, refused, takenBack, moved } = counts
+  const each = (count: number): number => count / seconds
+  return { requests: each(requests), failed: each(failed), refused: each(refused), takenBack: each(takenBack), moved: each(moved) }
 }
 
 type Levels = Pick<Sample, 'loop' | 'busiestLoop' | 'queue' | 'inFlight' | 'connections' | 'memoryBytes'>

@@ -13,6 +13,8 @@ export interface Mark {
 
 const MAX_MARKS = 200
 const MAX_TEXT = 300
+/** A saturated pool takes hand-offs back all the time: only the first after such a pause is marked. */
+const RECALL_PAUSE_MS = 60_000
 
 type Describe = { readonly [Name in keyof BalancerEvents]?: (...payload: BalancerEvents[Name]) => Pick<Mark, 'kind' | 'text'> | undefined }
 
@@ -43,6 +45,7 @@ export class Marks {
   private readonly kept: Mark[] = []
   private readonly release: () => void
   private takenBack: number | undefined
+  private recalledMs = Number.NEGATIVE_INFINITY
   /** Called with each new mark. */
   onMark: (mark: Mark) => void = () => {}
 
@@ -78,7 +81,10 @@ export class Marks {
   countRecalls(takenBack: number): void {
     const more = takenBack - (this.takenBack ?? takenBack)
     this.takenBack = takenBack
-    if (more > 0) this.add('recall', `${more} ${more === 1 ? 'hand-off was' : 'hand-offs were'} taken back`)
+    if (more <= 0) return
+    const isNew = this.now() - this.recalledMs >= RECALL_PAUSE_MS
+    this.recalledMs = this.now()
+    if (isNew) this.add('recall', `${more} ${more === 1 ? 'hand-off was' : 'hand-offs were'} taken back from a stuck or dead worker`)
   }
 
   stop(): void {

@@ -200,5 +200,5 @@ function nonZero(counts: Readonly<Record<string, number>>): Record<string, numbe
 }
 
 function round(value: number): number {
-  return Number(value.toPrecision(4))
+  return Math.round(value * 1000) / 1000
 }
