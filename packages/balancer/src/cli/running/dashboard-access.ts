@@ -30,6 +30,8 @@ export class DashboardAccess {
 
   constructor(options: DashboardAccessOptions) {
     this.options = options
+    // The pages that are open find the new primary on the same address.
+    options.balancer.events.once('handedOver', () => this.close())
   }
 
   /** The balancer is ready: the history of the last hour begins. */
