@@ -3,6 +3,7 @@
 import { act, forgetKey, hasKey, openSession } from './session.js'
 
 const STRIP_COLUMNS = 240
+const MEAN_COLUMNS = 12
 const MAX_SAMPLES = 720
 const MAX_MARKS = 200
 const RETRY_MS = 3000
@@ -94,6 +95,15 @@ function takeView({ strips, ...view }) {
   for (const [worker, columns] of Object.entries(strips))
     next.set(worker, [...(state.strips.get(worker) ?? []), ...columns].slice(-STRIP_COLUMNS))
   state.strips = next
+  for (const pool of view.pools)
+    for (const worker of pool.workers)
+      worker.utilisation = meanBusy(next.get(`${pool.name}/${worker.slot} ${worker.pid}`)) ?? worker.utilisation
+}
+
+/** Of the last three seconds: a worker reports a tenth of a second, which jumps. */
+function meanBusy(columns = []) {
+  const last = columns.slice(-MEAN_COLUMNS)
+  return last.length === 0 ? undefined : last.reduce((sum, [percent]) => sum + percent, 0) / last.length / 100
 }
 
 function takeSample(sample) {

@@ -4,8 +4,8 @@ import { millis } from './format.js'
 import { html } from './html.js'
 
 export function Times({ view }) {
-  const pools = view.pools.filter(({ listens }) => listens)
-  const longest = Math.max(1, ...pools.map(({ waitMs, p99Ms }) => waitMs + (p99Ms ?? 0)))
+  const rows = rowsOf(view)
+  const longest = Math.max(1, ...rows.map(({ waitMs, p99Ms }) => waitMs + (p99Ms ?? 0)))
   const share = (ms) => ({ width: `${Math.min(100, ((ms ?? 0) / longest) * 100)}%` })
   return html`
     <section class="card" aria-labelledby="times-title">
@@ -16,12 +16,10 @@ export function Times({ view }) {
         </p>
       </div>
       <dl class="times">
-        ${pools.map((pool) => {
-          const { name, waitMs, p50Ms, p99Ms } = pool
-          const routes = view.routes.filter((route) => route.pool === name).map((route) => route.name)
-          return html`
+        ${rows.map(
+          ({ name, note, waitMs, p50Ms, p99Ms }) => html`
             <div key=${name}>
-              <dt>${name} <span class="since">${routes.join(', ')}</span></dt>
+              <dt>${name} <span class="since">${note}</span></dt>
               <dd>
                 <div class="bar" aria-hidden="true">
                   <span class="wait" style=${share(waitMs)}></span><span class="median" style=${share(p50Ms)}></span>
@@ -32,9 +30,27 @@ export function Times({ view }) {
                 </p>
               </dd>
             </div>
-          `
-        })}
+          `,
+        )}
       </dl>
     </section>
   `
+}
+
+/** By route where the times of routes are known, else by pool. */
+function rowsOf({ pools, routes }) {
+  if (routes.some(({ perSecond }) => perSecond !== null))
+    return routes.map(({ name, pool, p50Ms, p99Ms }) => {
+      const { waitMs = 0 } = pools.find((one) => one.name === pool) ?? {}
+      return { name, note: `→ ${pool}`, waitMs, p50Ms, p99Ms }
+    })
+  return pools
+    .filter(({ listens }) => listens)
+    .map(({ name, waitMs, p50Ms, p99Ms }) => {
+      const note = routes
+        .filter(({ pool }) => pool === name)
+        .map((route) => route.name)
+        .join(', ')
+      return { name, note, waitMs, p50Ms, p99Ms }
+    })
 }

@@ -97,7 +97,7 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
       <td class="number" data-name="in flight">${count(inFlight)}</td>
       <td class="number" data-name="latency">${millis(latencyMs || null)}</td>
       <td class="number" data-name="memory">${bytes(memoryBytes)}</td>
-      <td class=${restarts > 0 ? 'number notable' : 'number'} data-name="restarts">${count(restarts)}</td>
+      <td class="number" data-name="restarts">${count(restarts)}</td>
       ${
         canAct &&
         html`<td class="actions">

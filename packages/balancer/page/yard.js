@@ -59,7 +59,7 @@ function Picture({ view, pools, width }) {
       ${routes.map(
         ({ name, from, thick, perSecond }) => html`
           <rect class="stop" x=${left} y=${from - Math.max(thick, 6) / 2} width=${BAR} height=${Math.max(thick, 6)} rx="2" />
-          <text class="label" x=${left + BAR + 8} y=${isWide && thick >= 18 ? from : from - thick / 2 - 10}>${short(name, isWide ? 40 : 14)}
+          <text class="label" x=${left + BAR + 8} y=${isWide && thick >= 18 ? from : from - thick / 2 - 10}>${short(isWide ? name : name.replace(/^\((.*)\)$/, '$1'), isWide ? 40 : 15)}
             ${isWide && perSecond !== null && html`<tspan class="figure" dx="6">${rate(perSecond)}/s</tspan>`}</text>
         `,
       )}

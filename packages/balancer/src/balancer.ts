@@ -27,7 +27,7 @@ import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
-import type { BalancerStatus, LogStatus, LoopReading, RouteStatus } from './status.ts'
+import type { BalancerStatus, LogStatus, LoopReading, RouteTarget } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
@@ -340,7 +340,7 @@ export class Balancer implements Operations {
   }
 
   /** The routes in force, the fallback last. */
-  routes(): RouteStatus[] {
+  routeTargets(): RouteTarget[] {
     const { routes, fallback } = this.activeConfig.current.routes
     return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
   }

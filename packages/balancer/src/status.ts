@@ -163,8 +163,8 @@ export interface LoopReading {
   load: Pick<Load, 'busyMs' | 'utilisation'>
 }
 
-/** A route of the config in force. */
-export interface RouteStatus {
+/** A route of the config in force, and where it leads. */
+export interface RouteTarget {
   name: string
   pool: string
 }

@@ -6,7 +6,7 @@ import type { BalancerEmitter } from '../events.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { LogStatus, LoopReading, RouteStatus } from '../status.ts'
+import type { LogStatus, LoopReading, RouteTarget } from '../status.ts'
 import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
@@ -21,7 +21,7 @@ export interface RunningBalancer extends Operations {
   /** The event loop of every worker that runs. */
   loops(): LoopReading[]
   /** The routes in force. */
-  routes(): RouteStatus[]
+  routeTargets(): RouteTarget[]
   start(): Promise<void>
 }
 

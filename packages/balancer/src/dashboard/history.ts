@@ -1,7 +1,8 @@
 // The last hour of the balancer in samples of five seconds, for the charts. It is kept whether or not a reader looks, so that an hour is there
-// when something has happened. It takes 60 KB, and one status every five seconds.
+// when something has happened. It takes 60 KB, one reading of the loops a second, and one status every five seconds.
 
-import type { BalancerStatus, WorkerStatus } from '../status.ts'
+import type { BalancerStatus, LoopReading, WorkerStatus } from '../status.ts'
+import { BLOCKED_MS } from './loop-strips.ts'
 import { ResponseWindow } from './response-window.ts'
 
 export const SAMPLE_MS = 5_000
@@ -36,6 +37,18 @@ export class History {
   private counters = new Counters()
   private taken = 0
   private lastMs: number | undefined
+  /** Utilisation since the last sample: of all loops, and the highest of each reading. */
+  private readonly loops = { sum: 0, busiest: 0, readings: 0 }
+
+  /** Takes in the loops of this moment. A worker reports its utilisation over a tenth of a second, so a sample is the mean of several readings. */
+  readLoops(loops: readonly LoopReading[]): void {
+    if (loops.length === 0) return
+    // A loop that is in a long turn can't report.
+    const shares = loops.map(({ load }) => (load.busyMs >= BLOCKED_MS ? 1 : load.utilisation))
+    this.loops.sum += sum(shares) / shares.length
+    this.loops.busiest += Math.max(...shares)
+    this.loops.readings++
+  }
 
   /** Adds the sample of this status. Returns the new row; undefined for the first, which has nothing to compare with. */
   add(status: BalancerStatus, nowMs: number): HistoryColumns | undefined {
@@ -45,7 +58,7 @@ export class History {
     this.lastMs = nowMs
     if (before === undefined || nowMs <= before) return undefined
     const seconds = (nowMs - before) / 1000
-    const sample = { ...levelsOf(status), ...this.responses(), ...rates(counts, seconds) }
+    const sample = { ...levelsOf(status), ...this.takeLoops(), ...this.responses(), ...rates(counts, seconds) }
     const row = this.taken++ % MAX_SAMPLES
     this.times[row] = nowMs
     historyFields.forEach((field, column) => {
@@ -64,6 +77,12 @@ export class History {
     const times = rows.map((row) => this.times[row] as number)
     const values = historyFields.map((field, column) => [field, rows.map((row) => rounded(this.columns[column]?.[row]))])
     return { times, ...Object.fromEntries(values) }
+  }
+
+  private takeLoops(): Pick<Sample, 'loop' | 'busiestLoop'> {
+    const { sum: shares, busiest, readings } = this.loops
+    Object.assign(this.loops, { sum: 0, busiest: 0, readings: 0 })
+    return readings === 0 ? { loop: Number.NaN, busiestLoop: Number.NaN } : { loop: shares / readings, busiestLoop: busiest / readings }
   }
 
   private responses(): Pick<Sample, 'p50Ms' | 'p99Ms'> {
@@ -107,15 +126,12 @@ function rates(counts: ReturnType<Counters['advance']>, seconds: number): typeof
   return { requests: each(requests), failed: each(failed), refused: each(refused), takenBack: each(takenBack), moved: each(moved) }
 }
 
-type Levels = Pick<Sample, 'loop' | 'busiestLoop' | 'queue' | 'inFlight' | 'connections' | 'memoryBytes'>
+type Levels = Pick<Sample, 'queue' | 'inFlight' | 'connections' | 'memoryBytes'>
 
 function levelsOf({ pools, connections }: BalancerStatus): Levels {
   const workers = pools.flatMap((pool) => pool.workers.filter(({ state }) => state === 'ready' || state === 'draining'))
   const each = (read: (worker: WorkerStatus) => number): number[] => workers.map(read)
-  const loops = each(({ load }) => load.utilisation)
   return {
-    loop: loops.length === 0 ? 0 : sum(loops) / loops.length,
-    busiestLoop: Math.max(0, ...loops),
     queue: connections.waiting.queue,
     inFlight: sum(each(({ load }) => load.inFlight)),
     connections: sum(each(({ load }) => load.connections)),

@@ -1,8 +1,8 @@
-// The live part: one loop of timers for all readers. Without a reader only the sample of every five seconds is taken.
+// The live part: one loop of timers for all readers. Without a reader only the samples of the history are taken.
 
 import type { ServerResponse } from 'node:http'
 import type { BalancerEmitter } from '../events.ts'
-import type { BalancerStatus, LoopReading, RouteStatus } from '../status.ts'
+import type { BalancerStatus, LoopReading, RouteTarget } from '../status.ts'
 import { History, SAMPLE_MS } from './history.ts'
 import { COLUMN_MS, LoopStrips, READ_MS } from './loop-strips.ts'
 import { Marks } from './marks.ts'
@@ -13,16 +13,18 @@ export interface LiveOptions {
   readonly balancer: {
     status(): BalancerStatus
     /** The loop of every worker at this moment. */
-    loops(): Iterable<LoopReading>
-    routes(): readonly RouteStatus[]
+    loops(): readonly LoopReading[]
+    routeTargets(): readonly RouteTarget[]
   }
   readonly identity: { readonly name: string; readonly pid: number; readonly version: string }
   /** Left out: the balancer collects none of them. */
-  readonly readLists?: (() => ViewLists) | undefined
+  readonly readLists?: (() => Promise<ViewLists>) | undefined
   readonly now: () => number
 }
 
 const VIEW_MS = 1_000
+/** Between two readings of the loops for the history. */
+const LOOP_MS = 1_000
 const NO_LISTS: ViewLists = { decisions: null, badHeads: null, advice: null }
 
 export class Live {
@@ -30,11 +32,12 @@ export class Live {
   private readonly history = new History()
   private readonly strips = new LoopStrips()
   private readonly viewers: Viewers
-  private readonly sampleTimer: NodeJS.Timeout
+  private readonly sampleTimers: readonly NodeJS.Timeout[]
   private readonly openedMs: number
   private marks: Marks | undefined
   private views = new Views()
   private lastView: View | undefined
+  private lists = NO_LISTS
   private timers: NodeJS.Timeout[] = []
 
   constructor(options: LiveOptions) {
@@ -45,7 +48,10 @@ export class Live {
       () => this.stop(),
     )
     this.sample()
-    this.sampleTimer = setInterval(() => this.sample(), SAMPLE_MS).unref()
+    this.sampleTimers = [
+      setInterval(() => this.history.readLoops(options.balancer.loops()), LOOP_MS).unref(),
+      setInterval(() => this.sample(), SAMPLE_MS).unref(),
+    ]
   }
 
   /** Marks what these events tell. */
@@ -76,7 +82,7 @@ export class Live {
   }
 
   close(): void {
-    clearInterval(this.sampleTimer)
+    for (const timer of this.sampleTimers) clearInterval(timer)
     this.stop()
     this.marks?.stop()
     this.viewers.close()
@@ -102,7 +108,13 @@ export class Live {
     const { balancer, readLists, now } = this.options
     const nowMs = now()
     if (this.lastView !== undefined && nowMs - this.lastView.time < VIEW_MS / 2) return this.lastView
-    this.lastView = this.views.make(balancer.status(), balancer.routes(), readLists?.() ?? NO_LISTS, nowMs)
+    this.lastView = this.views.make(balancer.status(), balancer.routeTargets(), this.lists, nowMs)
+    void readLists?.().then(
+      (lists) => {
+        this.lists = lists
+      },
+      () => {},
+    )
     return this.lastView
   }
 

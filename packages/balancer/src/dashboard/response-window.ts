@@ -1,7 +1,7 @@
 // Response times of the last few samples, from the histograms that workers report once a second.
 
 import { responseBoundsMs } from '@switchyard/handoff'
-import type { BalancerStatus, PoolStatus } from '../status.ts'
+import type { BalancerStatus, WorkerStatus } from '../status.ts'
 
 type Counts = readonly number[]
 
@@ -9,7 +9,8 @@ type Counts = readonly number[]
 export class ResponseWindow {
   private readonly samples: number
   /** The latest counts of each process. */
-  private last = new Map<string, Counts>()
+  private last: ReadonlyMap<string, Counts> = new Map()
+  private hasBegun = false
   /** What each sample added, the oldest first. */
   private readonly added: number[][] = []
 
@@ -17,15 +18,34 @@ export class ResponseWindow {
     this.samples = samples
   }
 
-  add(status: Pick<BalancerStatus, 'pools'>): void {
-    const isFirst = this.last.size === 0
-    const now = new Map<string, Counts>()
+  /** Takes in the counts of every worker. */
+  add({ pools }: Pick<BalancerStatus, 'pools'>): void {
+    this.addCounts(pools.flatMap(({ name, workers }) => workers.flatMap((worker) => countsOf(name, worker))))
+  }
+
+  /** Takes in counts since a start, each under the name of what has counted. Counts that are new since the last time count in full. */
+  addCounts(entries: readonly (readonly [name: string, counts: Counts])[]): void {
+    const isFirst = !this.hasBegun
+    this.hasBegun = true
     const total = new Array<number>(responseBoundsMs.length + 1).fill(0)
-    for (const pool of status.pools) addPool(pool, this.last, now, total)
-    this.last = now
+    for (const [name, counts] of entries) {
+      const before = this.last.get(name)
+      for (const bucket of total.keys())
+        total[bucket] = (total[bucket] as number) + Math.max(0, (counts[bucket] ?? 0) - (before?.[bucket] ?? 0))
+    }
+    this.last = new Map(entries)
     // The first sample would hold everything since the start of the workers.
     if (!isFirst) this.added.push(total)
     if (this.added.length > this.samples) this.added.shift()
+  }
+
+  /** Median and 99th percentile, rounded; null: there was no response. */
+  quantiles(): { p50Ms: number | null; p99Ms: number | null } {
+    const of = (share: number): number | null => {
+      const ms = this.quantileMs(share)
+      return ms === undefined ? null : Math.round(ms * 1000) / 1000
+    }
+    return { p50Ms: of(0.5), p99Ms: of(0.99) }
   }
 
   /** In ms, by linear interpolation within a bucket; undefined: there was no response. */
@@ -46,15 +66,6 @@ export class ResponseWindow {
   }
 }
 
-function addPool({ name, workers }: PoolStatus, last: ReadonlyMap<string, Counts>, now: Map<string, Counts>, total: number[]): void {
-  for (const { slot, pid, details } of workers) {
-    if (details === null) continue
-    const key = `${name} ${slot} ${pid}`
-    const { counts } = details.responses
-    const before = last.get(key)
-    now.set(key, counts)
-    total.forEach((sum, bucket) => {
-      total[bucket] = sum + Math.max(0, (counts[bucket] ?? 0) - (before?.[bucket] ?? 0))
-    })
-  }
+function countsOf(pool: string, { slot, pid, details }: WorkerStatus): [string, Counts][] {
+  return details === null ? [] : [[`${pool} ${slot} ${pid}`, details.responses.counts]]
 }

@@ -1,9 +1,10 @@
 // What the page shows at one moment: the status with rates, in the page's order. Made once a second for all readers together.
 
-import type { BalancerStatus, PoolStatus, RouteStatus, WorkerStatus } from '../status.ts'
+import type { BalancerStatus, PoolStatus, RouteTarget, WorkerStatus } from '../status.ts'
 import { type Health, healthOf } from './health.ts'
 import { Counters } from './history.ts'
 import { ResponseWindow } from './response-window.ts'
+import { type RouteView, RouteViews } from './route-views.ts'
 
 /** One line of a list that other parts of the balancer provide, such as the last decisions. */
 export interface ListLine {
@@ -67,7 +68,7 @@ export interface View extends ViewLists {
   addresses: string[]
   channel: string
   totals: { perSecond: number; failedPerSecond: number; p50Ms: number | null; p99Ms: number | null; queue: number; connections: number }
-  routes: (RouteStatus & { moved: number })[]
+  routes: RouteView[]
   /** Counts since the start. */
   counts: {
     accepted: number
@@ -87,12 +88,13 @@ const WINDOW_SAMPLES = 10
 export class Views {
   private readonly counters = new Counters()
   private readonly window = new ResponseWindow(WINDOW_SAMPLES)
+  private readonly routes = new RouteViews(WINDOW_SAMPLES)
   private readonly windows = new Map<string, ResponseWindow>()
   private last = new Map<string, { begun: number; failed: number }>()
   private lastMs: number | undefined
 
   /** `nowMs`: rises from call to call. The first view has rates of 0. */
-  make(status: BalancerStatus, routes: readonly RouteStatus[], lists: ViewLists, nowMs: number): View {
+  make(status: BalancerStatus, routes: readonly RouteTarget[], lists: ViewLists, nowMs: number): View {
     const seconds = this.lastMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0.001, (nowMs - this.lastMs) / 1000)
     this.lastMs = nowMs
     const { requests, failed } = this.counters.advance(status)
@@ -110,11 +112,11 @@ export class Views {
       totals: {
         perSecond: round(requests / seconds),
         failedPerSecond: round(failed / seconds),
-        ...quantiles(this.window),
+        ...this.window.quantiles(),
         queue: connections.waiting.queue,
         connections: pools.reduce((sum, { workers }) => sum + workers.reduce((all, worker) => all + worker.connections, 0), 0),
       },
-      routes: routes.map((route) => ({ ...route, moved: movedOf(moves, route.name) })),
+      routes: this.routes.make(status, routes, seconds),
       counts: {
         accepted: connections.accepted,
         handedOff: connections.handedOff,
@@ -155,7 +157,7 @@ export class Views {
       perSecond: round(perSecond),
       failedPerSecond: round(workers.reduce((sum, worker) => sum + worker.failedPerSecond, 0)),
       waitMs: perSecond === 0 ? 0 : round(waits / perSecond),
-      ...quantiles(window),
+      ...window.quantiles(),
       workers,
     }
   }
@@ -175,18 +177,6 @@ export class Views {
       latencyMs: round(latencyMs),
     }
   }
-}
-
-function quantiles(window: ResponseWindow): { p50Ms: number | null; p99Ms: number | null } {
-  const of = (share: number): number | null => {
-    const ms = window.quantileMs(share)
-    return ms === undefined ? null : round(ms)
-  }
-  return { p50Ms: of(0.5), p99Ms: of(0.99) }
-}
-
-function movedOf({ givenBack, forwarded }: BalancerStatus['moves'], route: string): number {
-  return [...givenBack, ...forwarded].reduce((sum, move) => sum + (move.route === route ? move.count : 0), 0)
 }
 
 function byReason(moves: readonly { reason: string; count: number }[]): Record<string, number> {

@@ -55,6 +55,17 @@ test('an hour is kept, the oldest first', () => {
   assert.is(requests.length, MAX_SAMPLES)
 })
 
+test('a sample has the mean of the loops since the one before', () => {
+  const history = new History()
+  const loop = (busyMs: number, utilisation: number) => ({ pool: 'web', slot: 0, pid: 1, load: { busyMs, utilisation } })
+  history.add(withWorkers(), 0)
+  history.readLoops([loop(1, 0.2), loop(1, 0.4)])
+  history.readLoops([loop(1, 0.2), loop(400, 0)])
+  const row = history.add(withWorkers(), 5_000)
+  assert.equal([row?.loop, row?.busiestLoop], [[0.45], [0.7]])
+  assert.equal(history.add(withWorkers(), 10_000)?.loop, [null])
+})
+
 test('a clock that jumps back adds no sample', () => {
   const history = new History()
   history.add(withWorkers(worker(0, 1, 1)), 10_000)

@@ -130,7 +130,19 @@ test('a view has rates since the view before, and empty slots with their reason'
   assert.is(view.totals.perSecond, 50)
   assert.is(view.pools[0]?.workers[0]?.perSecond, 50)
   assert.equal(view.pools[0]?.empty, [{ slot: 1, why: 'held' }])
-  assert.equal(view.routes, [{ name: 'all', pool: 'web', moved: 0 }])
+  assert.equal(view.routes, [{ name: 'all', pool: 'web', moved: 0, perSecond: null, p50Ms: null, p99Ms: null }])
+})
+
+test('a route has its own rate and times where the status counts routes', () => {
+  const views = new Views()
+  const at = (count: number) => {
+    const routes = [{ route: 'all', results: { '2xx': count, '5xx': 0 }, durations: { counts: [0, 0, 0, count], sumMs: 8 * count } }]
+    return { ...statusOf(), routes }
+  }
+  views.make(at(100), [{ name: 'all', pool: 'web' }], NO_LISTS, 1_000)
+  const [route] = views.make(at(130), [{ name: 'all', pool: 'web' }], NO_LISTS, 2_000).routes
+  assert.is(route?.perSecond, 30)
+  assert.ok((route?.p50Ms ?? 0) > 5 && (route?.p99Ms ?? 0) <= 10)
 })
 
 test.run()

@@ -8,7 +8,7 @@ import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
-import type { BalancerStatus, LogStatus, LoopReading, RouteStatus, WorkerStatus } from '../../src/status.ts'
+import type { BalancerStatus, LogStatus, LoopReading, RouteTarget, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
@@ -122,7 +122,7 @@ export class FakeBalancer implements RunningBalancer {
     return this.status().pools.flatMap(({ name, workers }) => workers.map(({ slot, pid, load }) => ({ pool: name, slot, pid, load })))
   }
 
-  routes(): RouteStatus[] {
+  routeTargets(): RouteTarget[] {
     return [{ name: '(everything else)', pool: 'web' }]
   }
 
