@@ -74,8 +74,21 @@ function Pool({ pool, strips, canAct, ask }) {
 }
 
 function Worker({ pool, worker, columns = [], canAct, ask }) {
-  const { slot, state, inStateMs, utilisation, busyMs, perSecond, inFlight, latencyMs, memoryBytes, restarts, ejected, drainLeftMs } =
-    worker
+  const {
+    slot,
+    state,
+    inStateMs,
+    utilisation,
+    busyMs,
+    perSecond,
+    inFlight,
+    latencyMs,
+    memoryBytes,
+    restarts,
+    ejected,
+    drainLeftMs,
+    silentMs,
+  } = worker
   const name = `${pool}/${slot}`
   const badge = ejected ? 'ejected' : state === 'ready' ? '' : state
   const drain = () =>
@@ -84,7 +97,8 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
       verb: `Drain ${name}`,
       run: () => perform('drain', { pool, slot }),
     })
-  const isBlocked = busyMs >= 1000
+  const blockedMs = Math.max(busyMs, silentMs)
+  const isBlocked = blockedMs >= 1000
   return html`
     <tr class=${badge}>
       <th scope="row">
@@ -92,10 +106,10 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
         <span class="since">${duration(inStateMs)}</span>
       </th>
       <td class="strip"><${Strip} name=${name} columns=${columns} /></td>
-      <td class=${isBlocked ? 'number bad' : 'number'} data-name="loop">${isBlocked ? `blocked ${duration(busyMs)}` : percent(utilisation)}</td>
+      <td class=${isBlocked ? 'number bad' : 'number'} data-name="loop">${isBlocked ? `blocked ${duration(blockedMs)}` : percent(utilisation)}</td>
       <td class="number" data-name="req/s">${rate(perSecond)}</td>
       <td class="number" data-name="in flight">${count(inFlight)}</td>
-      <td class="number" data-name="latency">${millis(latencyMs || null)}</td>
+      <td class="number" data-name="latency">${millis(latencyMs < 0.05 ? null : latencyMs)}</td>
       <td class="number" data-name="memory">${bytes(memoryBytes)}</td>
       <td class="number" data-name="restarts">${count(restarts)}</td>
       ${

@@ -160,7 +160,8 @@ export interface LoopReading {
   pool: string
   slot: number
   pid: number
-  load: Pick<Load, 'busyMs' | 'utilisation'>
+  /** `turns`: changes whenever the loop turns. */
+  load: Pick<Load, 'busyMs' | 'utilisation'> & { readonly turns: number }
 }
 
 /** A route of the config in force, and where it leads. */

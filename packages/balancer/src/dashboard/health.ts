@@ -17,12 +17,26 @@ export interface Health {
   readonly others: readonly string[]
 }
 
+/** What no single status tells. */
+export interface Signs {
+  /** Workers whose process does not run. */
+  readonly silent: readonly { readonly name: string; readonly ms: number }[]
+  /** Connections that were answered with 503 a short while ago, and requests that failed, among all of that time. */
+  readonly refused: number
+  readonly failed: number
+  readonly requests: number
+}
+
+const NO_SIGNS: Signs = { silent: [], refused: 0, failed: 0, requests: 0 }
 const NOTABLE_BUSY_MS = 1_000
+/** Fewer failures say little. */
+const NOTABLE_FAILURES = 5
+const NOTABLE_SHARE = 0.02
 const MAX_OTHERS = 20
 const ORDER = ['down', 'failing', 'watch'] as const
 
-export function healthOf(status: BalancerStatus): Health {
-  const found = troublesOf(status)
+export function healthOf(status: BalancerStatus, signs: Signs = NO_SIGNS): Health {
+  const found = [...troublesOf(status), ...troublesOfSigns(signs)]
   const troubles = ORDER.flatMap((severity) => found.filter((trouble) => trouble.severity === severity))
   const [worst, ...rest] = troubles
   if (worst === undefined) return { severity: 'good', sentence: goodSentence(status), others: [] }
@@ -42,6 +56,20 @@ function troublesOf(status: BalancerStatus): Trouble[] {
   ]
 }
 
+function troublesOfSigns({ silent, refused, failed, requests }: Signs): Trouble[] {
+  const share = failed / Math.max(1, requests)
+  return [
+    ...silent.map(({ name, ms }) => ({
+      severity: 'failing' as const,
+      text: `${name} does not answer: its event loop has not turned for ${seconds(ms)}.`,
+    })),
+    ...(refused > 0 ? [{ severity: 'failing' as const, text: `${refused} connections were refused with 503 in the last 10 s.` }] : []),
+    ...(failed >= NOTABLE_FAILURES && share >= NOTABLE_SHARE
+      ? [{ severity: 'failing' as const, text: `${Math.round(share * 100)} % of the requests of the last 10 s failed.` }]
+      : []),
+  ]
+}
+
 function troublesOfPool(pool: PoolStatus): Trouble[] {
   const { name, ready, desired, held, broken, outageMs, notStarted, reloading, workers, job } = pool
   const found: Trouble[] = []
@@ -53,7 +81,8 @@ function troublesOfPool(pool: PoolStatus): Trouble[] {
   for (const slot of broken) add('failing', `${name}/${slot} has failed too often and is not started again. Its log shows why.`)
   for (const { slot, message, times } of notStarted)
     add('failing', `${name}/${slot} could not be started${times > 1 ? `, ${times} times` : ''}: ${message}.`)
-  for (const worker of workers) if (worker.state !== 'gone') for (const trouble of troublesOfWorker(name, worker)) found.push(trouble)
+  for (const worker of workers)
+    if (worker.state !== 'gone' && job === null) for (const trouble of troublesOfWorker(name, worker)) found.push(trouble)
   if (reloading) add('watch', `${name} is being reloaded.`)
   for (const slot of held) add('watch', `${name}/${slot} was taken out of service.`)
   return found

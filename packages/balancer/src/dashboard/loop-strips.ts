@@ -29,15 +29,16 @@ interface Strip {
 export class LoopStrips {
   private readonly strips = new Map<string, Strip>()
 
-  /** Takes one reading of every worker. Workers that are missing from it are gone. */
-  read(loops: Iterable<LoopReading>): void {
+  /** Takes one reading of every worker. Workers that are missing from it are gone. `silentMs`: since when the process has not run; 0: it runs. */
+  read(loops: Iterable<LoopReading>, silentMs: (loop: LoopReading) => number = () => 0): void {
     for (const strip of this.strips.values()) strip.isSeen = false
-    for (const { pool, slot, pid, load } of loops) {
+    for (const loop of loops) {
+      const { pool, slot, pid, load } = loop
       const key = `${pool}/${slot} ${pid}`
       const strip = this.strips.get(key) ?? newStrip()
       if (!this.strips.has(key) && this.strips.size >= MAX_WORKERS) continue
       this.strips.set(key, strip)
-      record(strip, load)
+      record(strip, Math.max(load.busyMs, silentMs(loop)), load.utilisation)
     }
     for (const [key, { isSeen }] of this.strips) if (!isSeen) this.strips.delete(key)
   }
@@ -67,7 +68,7 @@ function newStrip(): Strip {
   return { columns: [], fresh: 0, busy: 0, blockedMs: 0, readings: 0, isSeen: true }
 }
 
-function record(strip: Strip, { busyMs, utilisation }: LoopReading['load']): void {
+function record(strip: Strip, busyMs: number, utilisation: number): void {
   strip.isSeen = true
   const blockedMs = busyMs >= BLOCKED_MS ? Math.min(Math.round(busyMs), MAX_BLOCKED_MS) : 0
   // A blocked loop can't report its utilisation, so the word still has the share from before.

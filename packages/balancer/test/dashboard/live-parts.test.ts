@@ -6,6 +6,7 @@ import { suite } from '../../../../test/suite.ts'
 import { healthOf } from '../../src/dashboard/health.ts'
 import { LoopStrips } from '../../src/dashboard/loop-strips.ts'
 import { Marks } from '../../src/dashboard/marks.ts'
+import { SilentLoops } from '../../src/dashboard/silent-loops.ts'
 import { Views } from '../../src/dashboard/view.ts'
 import { BalancerEmitter } from '../../src/events.ts'
 import type { PoolStatus } from '../../src/status.ts'
@@ -15,7 +16,7 @@ const test = suite('dashboard: live parts')
 const NO_LISTS = { decisions: null, badHeads: null, advice: null }
 
 function loop(slot: number, busyMs: number, utilisation: number) {
-  return { pool: 'web', slot, pid: 1000 + slot, load: { busyMs, utilisation } }
+  return { pool: 'web', slot, pid: 1000 + slot, load: { busyMs, utilisation, turns: 0 } }
 }
 
 test('a strip has a column for five readings', () => {
@@ -115,6 +116,40 @@ for (const [changes, severity, sentence] of healths)
     assert.is(health.severity, severity)
     assert.match(health.sentence, sentence)
   })
+
+test('a process that does not run is seen by its turns, whatever its last report says', () => {
+  const silence = new SilentLoops()
+  const at = (turns: number, nowMs: number): number => {
+    const reading = { pool: 'web', slot: 0, pid: 1, load: { busyMs: 0, utilisation: 0.1, turns } }
+    silence.update([reading], nowMs)
+    return silence.silentMs(reading, nowMs)
+  }
+  assert.equal([at(1, 0), at(2, 1_000), at(2, 2_000), at(2, 5_000), at(3, 6_000)], [0, 0, 0, 4_000, 0])
+  const views = new Views(({ slot }) => (slot === 1 ? 4_000 : 0))
+  const { health, pools } = views.make(statusOf(), [], NO_LISTS, 1_000)
+  assert.match(health.sentence, /^web\/1 does not answer: its event loop has not turned for 4\.0 s/)
+  assert.is(pools[0]?.workers[1]?.silentMs, 4_000)
+})
+
+test('refusals for lack of room and failed requests are no good health, for ten seconds', () => {
+  const views = new Views()
+  const { connections } = statusOf()
+  const at = (seconds: number, full: number, heads: number, begun: number, failed: number): string =>
+    views.make(
+      statusOf({
+        connections: { ...connections, refused: { ...connections.refused, 'queue-full': full, 'not-http': heads } },
+        pools: [poolWith({ workers: [workerOf(0, { begun, failed }), workerOf(1)] })],
+      }),
+      [],
+      NO_LISTS,
+      seconds * 1_000,
+    ).health.sentence
+  assert.match(at(1, 3, 9, 100, 90), 'All is well')
+  assert.match(at(2, 3, 99, 200, 91), 'All is well')
+  assert.match(at(3, 7, 99, 300, 91), '4 connections were refused')
+  for (let second = 4; second < 14; second++) at(second, 7, 99, 300, 91)
+  assert.match(at(14, 7, 99, 400, 101), '10 % of the requests')
+})
 
 test('the worst comes first', () => {
   const { sentence, others } = healthOf(statusOf({ pools: [poolWith({ held: [1], ready: 1 }), poolWith({ name: 'api', ready: 0 })] }))

@@ -100,6 +100,19 @@ test('a kill and a reload show as marks', () =>
     assert.is(await page.locator('figure canvas').count(), 4)
   }))
 
+test('a worker whose process does not run is no good health', () =>
+  withPage(url, {}, async (page) => {
+    const { pools } = await balancer.untilAllReady()
+    const victim = pools.find(({ name }) => name === 'api')?.workers[0]?.pid as number
+    process.kill(victim, 'SIGSTOP')
+    try {
+      await page.locator('.sentence', { hasText: 'api/0 does not answer' }).waitFor()
+    } finally {
+      process.kill(victim, 'SIGCONT')
+    }
+    await page.locator('.sentence', { hasText: 'all 3 workers are ready' }).waitFor()
+  }))
+
 test('a worker is drained and brought back by buttons, with the keyboard alone', async () => {
   await balancer.untilAllReady()
   await withPage(await link(), {}, async (page) => {

@@ -104,6 +104,7 @@ export class FakeBalancer implements RunningBalancer {
   readonly extraSockets = new ExtraSockets()
   readLogStatus: () => LogStatus | null = () => null
   readonly calls: string[] = []
+  private turns = 0
   readonly settings: Settings
   /** The settings of each reload. */
   readonly reloads: Settings[] = []
@@ -119,7 +120,9 @@ export class FakeBalancer implements RunningBalancer {
   }
 
   loops(): LoopReading[] {
-    return this.status().pools.flatMap(({ name, workers }) => workers.map(({ slot, pid, load }) => ({ pool: name, slot, pid, load })))
+    return this.status().pools.flatMap(({ name, workers }) =>
+      workers.map(({ slot, pid, load }) => ({ pool: name, slot, pid, load: { ...load, turns: ++this.turns } })),
+    )
   }
 
   routeTargets(): RouteTarget[] {
