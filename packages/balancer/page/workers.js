@@ -58,7 +58,7 @@ function Pool({ pool, strips, canAct, ask }) {
             <th scope="col" class="number">Latency</th>
             <th scope="col" class="number">Memory</th>
             <th scope="col" class="number">Restarts</th>
-            ${canAct && html`<th scope="col"><span class="hidden">Actions</span></th>`}
+            ${canAct && html`<th scope="col" class="buttons"><span class="hidden">Actions</span></th>`}
           </tr>
         </thead>
         <tbody>
