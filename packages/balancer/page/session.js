@@ -2,10 +2,11 @@
 // The key is in the storage of this origin, because a cookie alone would also be sent to other ports of the same host.
 
 const KEY = 'switchyard-key'
+const TOKEN = /[#&]token=([\w-]+)/
 
 /** Exchanges the token in the address, if there is one. Resolves with a message if that failed. */
 export async function openSession() {
-  const token = /[#&]token=([\w-]+)/.exec(location.hash)?.[1]
+  const token = TOKEN.exec(location.hash)?.[1]
   if (token === undefined) return undefined
   history.replaceState(null, '', '/')
   const response = await send('POST', '/dashboard/session', { token })
@@ -13,6 +14,10 @@ export async function openSession() {
   if (!response.ok) return answer.error
   localStorage.setItem(KEY, answer.key)
   return undefined
+}
+
+export function hasToken() {
+  return TOKEN.test(location.hash)
 }
 
 export function hasKey() {

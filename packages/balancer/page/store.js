@@ -1,6 +1,6 @@
 // What the page knows: the last view, the strips, the history and the marks, from the stream of events. Components subscribe to changes.
 
-import { act, forgetKey, hasKey, openSession } from './session.js'
+import { act, forgetKey, hasKey, hasToken, openSession } from './session.js'
 
 const STRIP_COLUMNS = 240
 const MEAN_COLUMNS = 12
@@ -41,6 +41,10 @@ export async function connect() {
   const fault = await openSession().catch(() => 'the balancer does not answer')
   if (fault !== undefined) notify({ isGood: false, message: fault })
   listen()
+  // A link that is opened while the page is there changes the address only.
+  addEventListener('hashchange', () => {
+    if (hasToken()) location.reload()
+  })
 }
 
 /** Runs an operation and shows its outcome. */

@@ -150,9 +150,10 @@ test('a worker is drained and brought back by buttons, with the keyboard alone',
   })
 })
 
-test('a link works once', async () => {
+test('a link works once, also in a tab that shows the page already', async () => {
   const at = await link()
-  await withPage(at, {}, async (page) => {
+  await withPage(url, {}, async (page) => {
+    await page.goto(at)
     await page.getByRole('button', { name: 'Sign out' }).waitFor()
   })
   const context = await browser.newContext()
