@@ -1,6 +1,6 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
-import { type Acceptor, readClock } from '@switchyard/handoff'
+import type { Acceptor } from '@switchyard/handoff'
 import { Deferred } from './deferred.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
@@ -21,7 +21,7 @@ import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
-import { readStatus } from './read-status.ts'
+import { readLoops, readStatus, targetsOf } from './read-status.ts'
 import { ConfigAdoption, sharingSettings, visitorBounds } from './reload/config-adoption.ts'
 import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
@@ -331,18 +331,12 @@ export class Balancer implements Operations {
     this.folder.remove()
   }
 
-  /** The event loop of every worker that runs. It costs much less than a status. */
   loops(): LoopReading[] {
-    readClock()
-    return [...this.activeConfig.pools.values()].flatMap((pool) =>
-      [...pool.workers].map(({ slot, process, load }) => ({ pool: pool.settings.name, slot, pid: process?.pid ?? 0, load })),
-    )
+    return readLoops(this.activeConfig.pools.values())
   }
 
-  /** The routes in force, the fallback last. */
   routeTargets(): RouteTarget[] {
-    const { routes, fallback } = this.activeConfig.current.routes
-    return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
+    return targetsOf(this.activeConfig.current.routes)
   }
 
   status(): BalancerStatus {
