@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
+import { copyPage } from './page.mjs'
 import { root } from './workspace.mjs'
 
 /** Files of the balancer that are found by their path. */
@@ -36,6 +37,7 @@ await Promise.all([
   ...['routing', 'handoff', 'sessions', 'worker-runtime'].map((name) => bundle(join(root, 'packages', name))),
   bundle(join(root, 'packages/balancer'), BALANCER),
 ])
+copyPage(join(root, 'packages/balancer'))
 
 /**
  * Each export and each of `more` becomes a file, and what several of them need a chunk that they share. Chunks are one folder deep, as sources
@@ -70,7 +72,7 @@ async function bundle(folder, more = []) {
   const made = new Set(Object.keys(metafile.outputs).map((file) => resolve(folder, file)))
   for (const entry of readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name)
-    if (/\.js(\.map)?$/.test(entry.name) && !made.has(file)) rmSync(file, { force: true })
+    if (/\.js(\.map)?$/.test(entry.name) && !made.has(file) && !/[\\/]dist[\\/]page/.test(file)) rmSync(file, { force: true })
   }
   const licences = licencesOf(Object.keys(metafile.inputs).map((file) => resolve(folder, file)))
   if (licences !== '') writeFileSync(join(folder, 'dist/licences.txt'), licences)

@@ -56,6 +56,9 @@ async function serves(balancer: LoggedChild): Promise<void> {
   const [, metrics] = await balancer.untilOutput(/"metrics":"http:\/\/([^/]+)\//)
   const { channel } = JSON.parse(await text(`http://${metrics}/status`)) as { channel: string }
   assert.is(channel, hasNative() ? 'native' : 'portable', balancer.output())
+  assert.match(await text(`http://${metrics}/`), '/dashboard/main.js')
+  for (const file of ['main.js', 'vendor/preact.js', 'vendor/uplot.js', 'vendor/licences.txt'])
+    assert.ok((await text(`http://${metrics}/dashboard/${file}`)).length > 1_000, file)
 }
 
 async function servesAndStops(balancer: LoggedChild): Promise<void> {

@@ -20,6 +20,7 @@ export const errorCodes = {
   ERR_SETUP: { exitCode: 15, meaning: "'balancer doctor' has found a fault." },
   ERR_LOG_FILE: { exitCode: 16, meaning: 'The log file could not be opened.' },
   ERR_INSPECTOR: { exitCode: 17, meaning: "The inspector of a worker can't be opened." },
+  ERR_NO_DASHBOARD: { exitCode: 18, meaning: 'The balancer has no admin page, so it has no dashboard.' },
   ERR_NO_TERMINAL: { exitCode: 2, meaning: "'balancer top' needs a terminal." },
   ERR_UNKNOWN_SEAT: { exitCode: 2, meaning: 'The pool, slot or route does not exist.' },
 } as const

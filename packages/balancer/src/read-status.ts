@@ -1,12 +1,22 @@
 // Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
+import type { RouteTable } from '@switchyard/routing'
 import type { Counts } from './counts/counts.ts'
 import type { ActiveConfig } from './dispatch/active-config.ts'
 import type { PathRecords } from './dispatch/path-records.ts'
 import type { Pool } from './dispatch/pool.ts'
 import type { Jobs } from './jobs/jobs.ts'
-import type { BalancerStatus, LogStatuses, PoolStatus, SessionTableStatus, VisitorStatus, WorkerStatus } from './status.ts'
+import type {
+  BalancerStatus,
+  LogStatuses,
+  LoopReading,
+  PoolStatus,
+  RouteTarget,
+  SessionTableStatus,
+  VisitorStatus,
+  WorkerStatus,
+} from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 
@@ -69,6 +79,19 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     ...logs,
     pools: pools.map((pool) => poolStatus(pool, supervisor, jobs)),
   }
+}
+
+/** The event loop of every worker that runs. It costs much less than a status. */
+export function readLoops(pools: Iterable<Pool>): LoopReading[] {
+  readClock()
+  return [...pools].flatMap(({ settings: { name }, workers }) =>
+    [...workers].map(({ slot, process, load }) => ({ pool: name, slot, pid: process?.pid ?? 0, load })),
+  )
+}
+
+/** Where each route leads; the last is that of requests that match no other. */
+export function targetsOf({ routes, fallback }: Pick<RouteTable<unknown>, 'routes' | 'fallback'>): RouteTarget[] {
+  return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
 }
 
 function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus {

@@ -228,6 +228,20 @@ export interface LogStatus {
 
 /** What the owner of the balancer writes. null: the log goes to a terminal, or there is no access log. */
 export type LogStatuses = Pick<BalancerStatus, 'log' | 'accessLog'>
+/** The event loop of one worker at this moment, for readers that look many times a second. */
+export interface LoopReading {
+  pool: string
+  slot: number
+  pid: number
+  /** `turns`: changes whenever the loop turns. */
+  load: Pick<Load, 'busyMs' | 'utilisation'> & { readonly turns: number }
+}
+
+/** A route of the config in force, and where it leads. */
+export interface RouteTarget {
+  name: string
+  pool: string
+}
 
 export interface StatusSource {
   status(): BalancerStatus

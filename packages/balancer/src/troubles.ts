@@ -93,6 +93,8 @@ function addOfPool(pool: PoolFacts, add: Add): void {
     add('failing', `${name}/${slot}`, `could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`)
   }
   if (queued > 0) add('watch', name, `has ${queued} connection${queued === 1 ? '' : 's'} waiting for a worker.`)
+  for (const slot of finished)
+    add('watch', `${name}/${slot}`, `has ended for good (stopExitCodes): 'balancer restart ${name}/${slot}' starts it again.`)
   for (const slot of held) add('watch', `${name}/${slot}`, `was taken out of service: 'balancer restart ${name}/${slot}' brings it back.`)
 }
 

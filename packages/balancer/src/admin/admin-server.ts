@@ -19,7 +19,13 @@ export type AdminResult =
 type Answer = { status: number; type: string; body: string | Buffer }
 type Page = (request: IncomingMessage) => Answer | Promise<Answer>
 
+/** Answers `/` and everything below `/dashboard`. */
+export interface DashboardPages {
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>
+}
+
 const MAX_CONNECTIONS = 64
+const DASHBOARD_PATH = /^\/(dashboard(\/|$)|$)/
 /** Every page is answered at once, so a longer wait is the client's fault. */
 const HEADERS_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -28,7 +34,7 @@ const CLOSE_TIMEOUT_MS = 500
 
 /**
  * Serves `/metrics`, `/livez`, `/readyz` and `/status`. While `isStopping`, `/readyz` answers 503, even if connections are still accepted.
- * `fd`: a socket that listens on the address already.
+ * `fd`: a socket that listens on the address already. `dashboard` left out: `/` is not found.
  * If the address can't be used: throws ERR_ADDRESS_IN_USE or ERR_LISTEN if the user asked for it, otherwise returns a warning and no page.
  */
 export async function startAdmin(
@@ -36,11 +42,12 @@ export async function startAdmin(
   source: MetricsSource,
   isStopping: () => boolean = () => false,
   fd?: number,
+  dashboard?: DashboardPages,
 ): Promise<AdminResult> {
   const pages = pagesOf(source, isStopping)
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
-    (request, response) => void answer(pages, request, response),
+    (request, response) => void answer(pages, dashboard, request, response),
   )
   server.timeout = IDLE_TIMEOUT_MS
   boundConnections(server, MAX_CONNECTIONS)
@@ -103,7 +110,13 @@ function unreadyReason({ name, desired, workers }: PoolStatus): string {
   return `pool ${name}: none of ${desired} workers is ready${states.length === 0 ? '' : ` (${states.join(', ')})`}`
 }
 
-async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  pages: ReadonlyMap<string, Page>,
+  dashboard: DashboardPages | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (dashboard !== undefined && DASHBOARD_PATH.test(pathOf(request))) return dashboard.answer(request, response)
   const { status, type, body } = await answerOf(pages, request)
   response.writeHead(status, {
     'Content-Type': type,
@@ -114,9 +127,13 @@ async function answer(pages: ReadonlyMap<string, Page>, request: IncomingMessage
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] as string
+}
+
 async function answerOf(pages: ReadonlyMap<string, Page>, request: IncomingMessage): Promise<Answer> {
-  const { method, url = '/' } = request
-  const page = pages.get(url.split('?', 1)[0] as string)
+  const { method } = request
+  const page = pages.get(pathOf(request))
   if (page === undefined) return text(404, `not found; the pages are ${[...pages.keys()].join(' ')}`)
   if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are allowed')
   try {

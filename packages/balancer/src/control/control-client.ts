@@ -10,6 +10,7 @@ import { probeSocket } from '../system/probe-socket.ts'
 import type {
   ControlError,
   ControlStatus,
+  DashboardLink,
   DecisionQuery,
   DecisionReport,
   LogFilesReport,
@@ -97,6 +98,14 @@ export class ControlClient {
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     return answer.statusCode === 200 ? (JSON.parse(text) as LogFilesReport) : undefined
+  }
+
+  /** A link that opens the dashboard with the right to act, once. undefined: the balancer is of a version without a dashboard. */
+  async dashboardLink(): Promise<DashboardLink | undefined> {
+    const answer = await this.send('POST', '/dashboard-link', '')
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return answer.statusCode === 200 ? (JSON.parse(text) as DashboardLink) : undefined
   }
 
   /** An answer of one JSON value. */

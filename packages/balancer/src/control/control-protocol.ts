@@ -106,6 +106,11 @@ export interface DecisionQuery {
 /** `began`: nothing was recorded before, and recording begins now. `lost`: so many decisions were not sent, because there were too many to read. */
 export type DecisionReport = { decision: Decision } | { lost: number } | { began: true }
 
+/** Answer of `POST /dashboard-link`: a link that opens the dashboard with the right to act, once. null: there is no admin page. */
+export interface DashboardLink {
+  url: string | null
+}
+
 export interface LogQuery {
   lines: number
   /** Send `kept` between the lines that were kept and new ones. */

@@ -39,7 +39,7 @@ export function isOperation(name: string): name is OperationName {
 
 /** Throws a RequestFault. */
 export async function readOperation<Name extends OperationName>(name: Name, request: IncomingMessage): Promise<OperationBodies[Name]> {
-  const { success, output } = v.safeParse(bodies[name], parseBody(await readBody(request, MAX_BODY_BYTES)))
+  const { success, output } = v.safeParse(bodies[name], await readJson(request))
   if (!success) throw new RequestFault(400, `the body is not valid for '${name}'`)
   return output as OperationBodies[Name]
 }
@@ -60,6 +60,11 @@ export function readLogQuery(search: URLSearchParams): LogQuery {
 export function integerOf(text: string, name: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new RequestFault(400, `${name}: expected an integer of 0 or more`)
   return Number(text)
+}
+
+/** Reads a body of at most 4 KiB; an empty one is {}. Throws a RequestFault. */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  return parseBody(await readBody(request, MAX_BODY_BYTES))
 }
 
 export function parseBody(body: string): unknown {

@@ -6,7 +6,16 @@ import type { Insight } from '../insight/insight.ts'
 import type { OperationResult, Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
-import type { ControlError, ControlStatus, LogEntry, LogFilesReport, OperationBodies, OperationName, Progress } from './control-protocol.ts'
+import type {
+  ControlError,
+  ControlStatus,
+  DashboardLink,
+  LogEntry,
+  LogFilesReport,
+  OperationBodies,
+  OperationName,
+  Progress,
+} from './control-protocol.ts'
 import { isOperation, RequestFault, readLogQuery, readOperation } from './control-requests.ts'
 import { placeSocket, type SocketPlace } from './control-socket.ts'
 import { assertMethod, isQuestion, type Question, readDecisionQuery, readUserRequest, sendDecisions } from './insight-requests.ts'
@@ -30,6 +39,8 @@ export interface ControlOptions extends SocketPlace {
   findLogFiles?: (() => Promise<LogFilesReport>) | undefined
   /** Left out: the balancer can't be asked about single decisions. */
   insight?: Insight | undefined
+  /** Left out: there is no dashboard. */
+  createDashboardLink?: (() => Promise<DashboardLink>) | undefined
   /** How long a client may take to send its request. Default 5000. */
   requestTimeoutMs?: number | undefined
 }
@@ -120,6 +131,11 @@ class Control {
       return sendJson(response, 200, name === 'status' ? this.status() : await this.logFiles())
     }
     if (isQuestion(name)) return this.answerQuestion(name, request, searchParams, response)
+    if (name === 'dashboard-link') {
+      if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
+      request.resume()
+      return sendJson(response, 200, (await this.options.createDashboardLink?.()) ?? { url: null })
+    }
     if (!isOperation(name)) throw new RequestFault(404, `there is no operation '${name}'`)
     if (request.method !== 'POST') throw new RequestFault(405, `'${name}' needs the method POST`)
     const body = await readOperation(name, request)

@@ -65,6 +65,14 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   addExitCodes(top, '0  the user has quit', '2  there is no terminal', NOT_RUNNING)
   addExamples(top, ['balancer top', 'balancer top --delay 0.5', 'NO_COLOR=1 balancer top'])
 
+  const dashboard = operation(
+    'dashboard',
+    'print a link that opens the dashboard in a browser, with the right to drain, restart, reload and scale',
+    async (_, options) => (await import('./show-dashboard-link.ts')).showDashboardLink(options, io),
+  )
+  addExitCodes(dashboard, '0  the link is printed', NOT_RUNNING, '18  the balancer has no admin page')
+  addExamples(dashboard, ['balancer dashboard', 'xdg-open "$(balancer dashboard)"'])
+
   const reload = operation<[pool?: string]>(
     'reload',
     'read the config and the environment file again and replace the workers; if a new worker does not start, the old workers stay',

@@ -9,6 +9,7 @@ import { logLevelOf } from '../log-level.ts'
 import { AdminPage } from '../running/admin-page.ts'
 import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
+import { DashboardAccess } from '../running/dashboard-access.ts'
 import { type FileWatch, forDevelopment, watchFiles } from '../running/file-watch.ts'
 import { LogDestinations } from '../running/log-destinations.ts'
 import { followEvents } from '../running/log-events.ts'
@@ -94,6 +95,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   io.signals.on('SIGHUP', onSighup)
   const onSigusr2 = (): void => destinations.reopen()
   io.signals.on('SIGUSR2', onSigusr2)
+  const dashboard = new DashboardAccess({ settings, balancer, operations, log, adminUrl: () => admin.url })
   const openControl = () =>
     startControl({
       settings,
@@ -101,6 +103,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
       operations,
       log,
       logFiles: destinations.report,
+      createLink: () => dashboard.createLink(),
       io,
       takeOver: io.isNewPrimary,
       isDetached: options.detached === true,
@@ -111,6 +114,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     sockets: startup.sockets,
     isStopping: () => shutdown.isStopping,
     warn,
+    dashboard,
   })
   let control: ControlServer | undefined
   let files: FileWatch | undefined
@@ -137,6 +141,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
       if (isWatching)
         files = await watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
       operations.allowReloads()
+      dashboard.start()
     }
     return await shutdown.stopped
   } finally {
@@ -146,6 +151,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     duties.end()
     await files?.close()
     await control?.close()
+    dashboard.close()
     await admin.close()
     await destinations.close()
     io.signals.off('SIGUSR2', onSigusr2)

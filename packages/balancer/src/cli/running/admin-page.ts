@@ -1,6 +1,6 @@
 // The admin page of `balancer start`: opened at the start, or taken over from the old primary, and handed over to a new one.
 
-import { type AdminResult, startAdmin } from '../../admin/admin-server.ts'
+import { type AdminResult, type DashboardPages, startAdmin } from '../../admin/admin-server.ts'
 import type { InheritedSocket, InheritedSockets } from '../../listeners/inherited-sockets.ts'
 import type { Settings } from '../../settings.ts'
 import type { RunningBalancer } from '../io.ts'
@@ -13,6 +13,7 @@ export interface AdminPageOptions {
   /** `/readyz` answers 503 while this is true. */
   readonly isStopping: () => boolean
   readonly warn: (message: string) => void
+  readonly dashboard: DashboardPages
 }
 
 export class AdminPage {
@@ -52,9 +53,9 @@ export class AdminPage {
   }
 
   private async listen(fd?: number): Promise<void> {
-    const { balancer, isStopping, warn } = this.options
+    const { balancer, isStopping, warn, dashboard } = this.options
     const address = this.options.address as NonNullable<Settings['admin']>
-    const page = await startAdmin(address, balancer, isStopping, fd)
+    const page = await startAdmin(address, balancer, isStopping, fd, dashboard)
     this.page = page
     if (page.server === undefined) warn(page.warning)
     else balancer.extraSockets.add({ server: page.server, askedPort: address.port })

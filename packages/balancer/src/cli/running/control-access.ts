@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import { defaultControlPath } from '../../control/control-path.ts'
-import type { LogFilesReport } from '../../control/control-protocol.ts'
+import type { DashboardLink, LogFilesReport } from '../../control/control-protocol.ts'
 import { type ControlServer, openControl } from '../../control/control-server.ts'
 import { BalancerError } from '../../errors.ts'
 import type { Operations } from '../../operations.ts'
@@ -20,6 +20,8 @@ export interface StartControlOptions {
   /** Where lines older than those of the log's ring are. */
   logFiles: LogFilesReport
   io: Pick<CliIo, 'cwd' | 'env'>
+  /** A link that opens the dashboard with the right to act. */
+  createLink: () => Promise<DashboardLink>
   /** Replace the socket of the old primary. */
   takeOver: boolean
   /** The balancer runs in the background: without the socket no command could stop it, so a default path that can't be used is an error too. */
@@ -31,7 +33,7 @@ export interface StartControlOptions {
  * If the default path can't be used, the balancer logs a warning and runs without a control socket, unless it is detached.
  */
 export async function startControl(options: StartControlOptions): Promise<ControlServer | undefined> {
-  const { settings, io, log, logFiles, balancer, operations, takeOver, isDetached } = options
+  const { settings, io, log, logFiles, balancer, operations, createLink, takeOver, isDetached } = options
   const { control, file, name } = settings
   if (control === false) return undefined
   // The runtime folder of a login session is removed at its end, and a detached balancer runs on.
@@ -48,6 +50,7 @@ export async function startControl(options: StartControlOptions): Promise<Contro
       watchProgress: (pool, onProgress) => reporter.watch(pool, onProgress),
       logs: log.ring,
       insight: balancer.insight,
+      createDashboardLink: createLink,
       findLogFiles: async () => {
         await log.flush()
         return logFiles

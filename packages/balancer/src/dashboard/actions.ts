@@ -1,0 +1,105 @@
+// Carries out what a reader with a session asks for: the operations of the control socket that the page has buttons for.
+
+import type { IncomingMessage } from 'node:http'
+import type { OperationBodies } from '../control/control-protocol.ts'
+import { RequestFault, readOperation } from '../control/control-requests.ts'
+import { BalancerError } from '../errors.ts'
+import type { OperationResult, Operations } from '../operations.ts'
+
+const ACTIONS = ['drain', 'restart', 'reload', 'rollback', 'scale'] as const
+type ActionName = (typeof ACTIONS)[number]
+
+/** An operation that takes longer goes on, and its outcome comes as an event. */
+const ANSWER_WITHIN_MS = 1_000
+/** An operator has two hands. */
+const MAX_RUNNING = 16
+
+/** `isOver` false: it is under way. */
+export interface Outcome {
+  readonly action: string
+  readonly isOver: boolean
+  readonly isGood: boolean
+  readonly message: string
+}
+
+export interface ActionsOptions {
+  readonly operations: Pick<Operations, 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot'>
+  /** For the log: what was asked for, and from which address. */
+  readonly onAction: (description: string, address: string) => void
+  /** The outcome of an operation that took long. */
+  readonly onOutcome: (outcome: Outcome) => void
+}
+
+export class Actions {
+  private readonly options: ActionsOptions
+  private running = 0
+
+  constructor(options: ActionsOptions) {
+    this.options = options
+  }
+
+  /** Runs `/dashboard/act/<name>`. Throws a RequestFault when the request is not valid. */
+  async run(name: string, request: IncomingMessage): Promise<Outcome> {
+    const action = ACTIONS.find((one) => one === name)
+    if (action === undefined) throw new RequestFault(404, `there is no action '${name.slice(0, 40)}'`)
+    const body = await readOperation(action, request)
+    if (this.running >= MAX_RUNNING) throw new RequestFault(503, `${MAX_RUNNING} operations are under way`)
+    const description = describe(action, body)
+    this.options.onAction(description, request.socket.remoteAddress ?? 'unknown')
+    this.running++
+    const done = this.perform(action, body)
+      .then(
+        ({ message }) => ({ action: description, isOver: true, isGood: true, message }),
+        (error: unknown) => ({ action: description, isOver: true, isGood: false, message: messageOf(error) }),
+      )
+      .finally(() => this.running--)
+    const first = await withinTime(done)
+    if (first !== undefined) return first
+    void done.then(this.options.onOutcome)
+    return { action: description, isOver: false, isGood: true, message: `${description} is under way` }
+  }
+
+  private async perform(action: ActionName, body: OperationBodies[ActionName]): Promise<OperationResult> {
+    const { operations } = this.options
+    const { pool = '' } = body as { pool?: string | undefined }
+    switch (action) {
+      case 'reload':
+        return operations.reload(undefined, pool === '' ? undefined : pool)
+      case 'rollback':
+        return operations.rollback()
+      case 'scale': {
+        const { pool: _, ...change } = body as OperationBodies['scale']
+        return operations.scale(pool, change)
+      }
+      case 'drain':
+        return operations.drainSlot(pool, (body as OperationBodies['drain']).slot)
+      case 'restart':
+        return operations.restartSlot(pool, (body as OperationBodies['restart']).slot)
+    }
+  }
+}
+
+/** undefined: it takes longer. */
+async function withinTime(done: Promise<Outcome>): Promise<Outcome | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ANSWER_WITHIN_MS)
+  })
+  try {
+    return await Promise.race([done, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function describe(action: ActionName, body: object): string {
+  const { pool, slot, to, by } = body as { pool?: string; slot?: number; to?: number; by?: number }
+  const target = slot === undefined ? pool : `${pool ?? ''}/${slot}`
+  const change = to !== undefined ? String(to) : by !== undefined ? `${by > 0 ? '+' : ''}${by}` : undefined
+  return [action, target, change].filter((part) => part !== undefined).join(' ')
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof BalancerError) return error.message
+  return `it failed: ${error instanceof Error ? error.message : String(error)}`
+}

@@ -1,0 +1,227 @@
+// What the page shows at one moment: the status with rates, in the page's order. Made once a second for all readers together.
+
+import type { BalancerStatus, LoopReading, PoolStatus, RouteTarget, WorkerStatus } from '../status.ts'
+import { type Health, healthOf } from './health.ts'
+import { Counters } from './history.ts'
+import { RecentCounts } from './recent-counts.ts'
+import { ResponseWindow } from './response-window.ts'
+import { type RouteView, RouteViews } from './route-views.ts'
+
+/** One line of a list that other parts of the balancer provide, such as the last decisions. */
+export interface ListLine {
+  /** In ms since 1970; null: it has no time. */
+  readonly time: number | null
+  /** Such as `web/0` or a route. */
+  readonly subject: string
+  readonly text: string
+  /** Config to paste. */
+  readonly config?: string | undefined
+}
+
+/** null: the balancer does not collect it, and the page leaves the section out. */
+export interface ViewLists {
+  readonly decisions: readonly ListLine[] | null
+  readonly badHeads: readonly ListLine[] | null
+  readonly advice: readonly ListLine[] | null
+}
+
+export interface WorkerView {
+  slot: number
+  pid: number
+  state: WorkerStatus['state']
+  generation: number
+  inStateMs: number
+  perSecond: number
+  failedPerSecond: number
+  inFlight: number
+  connections: number
+  utilisation: number
+  busyMs: number
+  latencyMs: number
+  memoryBytes: number
+  restarts: number
+  ejected: boolean
+  /** Since when its process has not run; 0: it runs. */
+  silentMs: number
+  drainLeftMs: number | null
+}
+
+export interface PoolView {
+  name: string
+  listens: boolean
+  isScheduled: boolean
+  ready: number
+  desired: number
+  reloading: boolean
+  /** Slots without a worker, and why. */
+  empty: { slot: number; why: 'held' | 'broken' | 'finished' }[]
+  perSecond: number
+  failedPerSecond: number
+  /** A request that finds the loop busy waits so long, weighted by the requests of each worker. */
+  waitMs: number
+  /** Of the responses of the last ten seconds; null: there were none. */
+  p50Ms: number | null
+  p99Ms: number | null
+  workers: WorkerView[]
+}
+
+export interface View extends ViewLists {
+  time: number
+  health: Health
+  addresses: string[]
+  channel: string
+  totals: { perSecond: number; failedPerSecond: number; p50Ms: number | null; p99Ms: number | null; queue: number; connections: number }
+  routes: RouteView[]
+  /** Counts since the start. */
+  counts: {
+    accepted: number
+    handedOff: number
+    takenBack: number
+    givenBack: Record<string, number>
+    forwarded: Record<string, number>
+    refused: Record<string, number>
+    waiting: BalancerStatus['connections']['waiting']
+  }
+  pools: PoolView[]
+}
+
+/** Responses are too few in one second for a 99th percentile. */
+const WINDOW_SAMPLES = 10
+
+export class Views {
+  private readonly silentMs: (worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>) => number
+  private readonly recent = new RecentCounts(WINDOW_SAMPLES)
+  private readonly counters = new Counters()
+  private readonly window = new ResponseWindow(WINDOW_SAMPLES)
+  private readonly routes = new RouteViews(WINDOW_SAMPLES)
+  private readonly windows = new Map<string, ResponseWindow>()
+  private last = new Map<string, { begun: number; failed: number }>()
+  private lastMs: number | undefined
+
+  constructor(silentMs: (worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>) => number = () => 0) {
+    this.silentMs = silentMs
+  }
+
+  /** `nowMs`: rises from call to call. The first view has rates of 0. */
+  make(status: BalancerStatus, routes: readonly RouteTarget[], lists: ViewLists, nowMs: number): View {
+    const seconds = this.lastMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0.001, (nowMs - this.lastMs) / 1000)
+    this.lastMs = nowMs
+    const { requests, failed } = this.counters.advance(status)
+    this.window.add(status)
+    const next: typeof this.last = new Map()
+    const pools = status.pools.map((pool) => this.pool(pool, seconds, next))
+    this.last = next
+    for (const name of this.windows.keys()) if (!status.pools.some((pool) => pool.name === name)) this.windows.delete(name)
+    const { connections, moves, handOffs, addresses, channel } = status
+    return {
+      time: nowMs,
+      health: healthOf(status, { silent: silentOf(pools), ...this.recent.add(status, requests, failed) }),
+      addresses,
+      channel,
+      totals: {
+        perSecond: round(requests / seconds),
+        failedPerSecond: round(failed / seconds),
+        ...this.window.quantiles(),
+        queue: connections.waiting.queue,
+        connections: pools.reduce((sum, { workers }) => sum + workers.reduce((all, worker) => all + worker.connections, 0), 0),
+      },
+      routes: this.routes.make(status, routes, seconds),
+      counts: {
+        accepted: connections.accepted,
+        handedOff: connections.handedOff,
+        takenBack: handOffs.takenBack,
+        givenBack: byReason(moves.givenBack),
+        forwarded: byReason(moves.forwarded),
+        refused: nonZero(connections.refused),
+        waiting: connections.waiting,
+      },
+      pools,
+      ...lists,
+    }
+  }
+
+  private pool(pool: PoolStatus, seconds: number, next: typeof this.last): PoolView {
+    const { name, listens, job, ready, desired, reloading, held, broken, finished } = pool
+    const window = this.windows.get(name) ?? new ResponseWindow(WINDOW_SAMPLES)
+    this.windows.set(name, window)
+    window.add({ pools: [pool] })
+    const alive = pool.workers.filter(({ state }) => state !== 'gone')
+    const workers = alive
+      .map((worker) => this.worker(name, worker, seconds, next))
+      .sort((one, other) => one.slot - other.slot || one.generation - other.generation)
+    const perSecond = workers.reduce((sum, worker) => sum + worker.perSecond, 0)
+    const waits = alive.reduce((sum, { load }, index) => sum + load.turnWaitMs * load.utilisation * (workers[index]?.perSecond ?? 0), 0)
+    return {
+      name,
+      listens,
+      isScheduled: job !== null,
+      ready,
+      desired,
+      reloading,
+      empty: [
+        ...held.map((slot) => ({ slot, why: 'held' as const })),
+        ...broken.map((slot) => ({ slot, why: 'broken' as const })),
+        ...finished.map((slot) => ({ slot, why: 'finished' as const })),
+      ].filter(({ slot }) => !workers.some((worker) => worker.slot === slot)),
+      perSecond: round(perSecond),
+      failedPerSecond: round(workers.reduce((sum, worker) => sum + worker.failedPerSecond, 0)),
+      waitMs: perSecond === 0 ? 0 : round(waits / perSecond),
+      ...window.quantiles(),
+      workers,
+    }
+  }
+
+  private worker(pool: string, worker: WorkerStatus, seconds: number, next: typeof this.last): WorkerView {
+    const { slot, pid, state, generation, inStateMs, load, restarts, ejected, drainLeftMs, begun, failed } = worker
+    const key = `${pool} ${slot} ${pid}`
+    const before = this.last.get(key) ?? { begun: 0, failed: 0 }
+    next.set(key, { begun, failed })
+    const { inFlight, connections, utilisation, busyMs, latencyMs, memoryBytes } = load
+    return {
+      ...{
+        slot,
+        pid,
+        state,
+        generation,
+        inStateMs,
+        inFlight,
+        connections,
+        memoryBytes,
+        restarts,
+        ejected,
+        drainLeftMs,
+        silentMs: this.silentMs({ pool, slot, pid }),
+      },
+      perSecond: round(Math.max(0, begun - before.begun) / seconds),
+      failedPerSecond: round(Math.max(0, failed - before.failed) / seconds),
+      utilisation: round(utilisation),
+      busyMs: Math.round(busyMs),
+      latencyMs: round(latencyMs),
+    }
+  }
+}
+
+function silentOf(pools: readonly PoolView[]): { name: string; ms: number }[] {
+  // A process of a schedule may compute for minutes.
+  return pools
+    .filter(({ isScheduled }) => !isScheduled)
+    .flatMap(({ name, workers }) =>
+      workers.flatMap(({ slot, state, silentMs }) =>
+        silentMs > 0 && state !== 'starting' ? [{ name: `${name}/${slot}`, ms: silentMs }] : [],
+      ),
+    )
+}
+
+function byReason(moves: readonly { reason: string; count: number }[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { reason, count } of moves) counts[reason] = (counts[reason] ?? 0) + count
+  return counts
+}
+
+function nonZero(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000
+}
