@@ -11,7 +11,7 @@ import type { Log } from '../log.ts'
 
 export interface DashboardAccessOptions {
   readonly settings: Pick<Settings, 'admin' | 'name'>
-  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'routeTargets'>
+  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'routeTargets' | 'insight'>
   readonly operations: Operations
   readonly log: Log
   /** undefined: the admin page is not open. */
@@ -74,10 +74,13 @@ export class DashboardAccess {
 
   private async open(): Promise<Dashboard> {
     const { Dashboard } = await import('../../dashboard/dashboard.ts')
+    const { dashboardLists } = await import('./dashboard-lists.ts')
     const { settings, balancer, operations, log } = this.options
+    const { insight } = balancer
     const host = settings.admin?.host
     const dashboard = new Dashboard({
       balancer,
+      readLists: insight && (() => dashboardLists(insight)),
       operations,
       identity: { name: settings.name, pid: process.pid, version: ownVersion() },
       ownName: host !== undefined && isIP(host) === 0 ? host : undefined,

@@ -1,0 +1,27 @@
+// What the dashboard lists beside its numbers: the last decisions and the last heads that could not be read, newest first.
+
+import type { ListLine, ViewLists } from '../../dashboard/view.ts'
+import type { Decision } from '../../decisions/decision.ts'
+import type { Insight } from '../../insight/insight.ts'
+
+const MAX_LINES = 12
+
+/** Recording of decisions begins with the first call. */
+export async function dashboardLists(insight: Insight): Promise<ViewLists> {
+  const badHeads = await insight.badHeads()
+  return {
+    decisions: insight.lastDecisions(MAX_LINES).reverse().map(decisionLine),
+    badHeads: badHeads
+      .slice(-MAX_LINES)
+      .reverse()
+      .map(({ time, reason, address, why }) => ({ time, subject: reason, text: `${why} (from ${address ?? 'a unix socket'})` })),
+    advice: null,
+  }
+}
+
+function decisionLine({ time, route, pool, policy, key, worker, refused, waitedMs, origin, candidates, omitted }: Decision): ListLine {
+  const chosen = worker === null ? `no worker: ${refused ?? 'it waits'}` : `${pool}/${worker.slot}`
+  const by = key === null ? policy : `${policy} by ${key.kind} #${key.hash}`
+  const waited = waitedMs > 0 ? `, after ${waitedMs} ms in the queue` : ''
+  return { time, subject: route, text: `→ ${chosen}, of ${candidates.length + omitted}: ${by}${waited} (${origin})` }
+}
