@@ -58,6 +58,9 @@ export class Balancer implements Operations {
   /** Set by the owner of the balancer: does it wait with its stop until load balancers have noticed? Then health checks fail. */
   isStopping: () => boolean = () => false
   readonly insight: Insight
+  readonly metrics: MetricStore
+  readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values())
+  readonly routeTargets = (): RouteTarget[] => targetsOf(this.activeConfig.current.routes)
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing
@@ -166,6 +169,7 @@ export class Balancer implements Operations {
       chance: Math.random,
     })
     this.counts = new Counts({ events, messages, supervisor: this.supervisor })
+    this.metrics = this.counts.metrics
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     followReports(messages, {
@@ -328,18 +332,6 @@ export class Balancer implements Operations {
     this.acceptor.close()
     this.listeners.removeFiles()
     this.folder.remove()
-  }
-
-  get metrics(): MetricStore {
-    return this.counts.metrics
-  }
-
-  loops(): LoopReading[] {
-    return readLoops(this.activeConfig.pools.values())
-  }
-
-  routeTargets(): RouteTarget[] {
-    return targetsOf(this.activeConfig.current.routes)
   }
 
   status(): BalancerStatus {
