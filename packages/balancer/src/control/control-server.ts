@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { BalancerError } from '../errors.ts'
 import type { Insight } from '../insight/insight.ts'
-import type { OperationResult, Operations } from '../operations.ts'
+import type { Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { ControlLines } from './control-lines.ts'
 import type {
@@ -20,6 +20,7 @@ import { isOperation, RequestFault, readLogQuery, readOperation } from './contro
 import { placeSocket, type SocketPlace } from './control-socket.ts'
 import { assertMethod, isQuestion, type Question, readDecisionQuery, readUserRequest, sendDecisions } from './insight-requests.ts'
 import type { LogRing } from './log-ring.ts'
+import { performOperation } from './perform-operation.ts'
 
 /** Reports the progress of one operation until `stop`. */
 export interface ProgressWatch {
@@ -188,7 +189,7 @@ class Control {
       watch = this.options.watchProgress(pool, (progress) => lines.write({ progress }))
       const started = watch
       lines.onOver(() => started.stop())
-      lines.end({ result: await this.perform(name, body, pool) })
+      lines.end({ result: await performOperation(this.options.operations, name, body, pool) })
     } catch (error) {
       if (!lines.isOver) await watch?.explain()
       lines.end({ error: describeError(error) })
@@ -203,30 +204,6 @@ class Control {
     if (body.pool === undefined && name === 'scale' && names.length > 1)
       throw new BalancerError('ERR_UNKNOWN_SEAT', `there are several pools: name one of ${names.join(', ')}`, { source: 'system' })
     return body.pool ?? names[0]
-  }
-
-  private async perform(name: OperationName, body: OperationBodies[OperationName], pool = ''): Promise<OperationResult> {
-    const { operations } = this.options
-    switch (name) {
-      case 'reload':
-        return operations.reload(undefined, pool === '' ? undefined : pool)
-      case 'rollback':
-        return operations.rollback()
-      case 'scale': {
-        const { pool: _, ...change } = body as OperationBodies['scale']
-        return operations.scale(pool, change)
-      }
-      case 'drain':
-        return operations.drainSlot(pool, (body as OperationBodies['drain']).slot)
-      case 'restart':
-        return operations.restartSlot(pool, (body as OperationBodies['restart']).slot)
-      case 'upgrade':
-        return operations.upgrade()
-      case 'stop':
-        if ((body as OperationBodies['stop']).now === true) operations.stopNow("'balancer stop --now'")
-        await operations.stop("'balancer stop'")
-        return { message: 'the balancer has stopped' }
-    }
   }
 
   private sendLogs(search: URLSearchParams, response: ServerResponse): void {

@@ -1,10 +1,10 @@
 // Carries out what a reader with a session asks for: the operations of the control socket that the page has buttons for.
 
 import type { IncomingMessage } from 'node:http'
-import type { OperationBodies } from '../control/control-protocol.ts'
 import { RequestFault, readOperation } from '../control/control-requests.ts'
+import { performOperation } from '../control/perform-operation.ts'
 import { BalancerError } from '../errors.ts'
-import type { OperationResult, Operations } from '../operations.ts'
+import type { Operations } from '../operations.ts'
 
 const ACTIONS = ['drain', 'restart', 'reload', 'rollback', 'scale'] as const
 type ActionName = (typeof ACTIONS)[number]
@@ -23,7 +23,7 @@ export interface Outcome {
 }
 
 export interface ActionsOptions {
-  readonly operations: Pick<Operations, 'reload' | 'rollback' | 'scale' | 'drainSlot' | 'restartSlot'>
+  readonly operations: Operations
   /** For the log: what was asked for, and from which address. */
   readonly onAction: (description: string, address: string) => void
   /** The outcome of an operation that took long. */
@@ -47,7 +47,7 @@ export class Actions {
     const description = describe(action, body)
     this.options.onAction(description, request.socket.remoteAddress ?? 'unknown')
     this.running++
-    const done = this.perform(action, body)
+    const done = performOperation(this.options.operations, action, body, (body as { pool?: string }).pool)
       .then(
         ({ message }) => ({ action: description, isOver: true, isGood: true, message }),
         (error: unknown) => ({ action: description, isOver: true, isGood: false, message: messageOf(error) }),
@@ -57,25 +57,6 @@ export class Actions {
     if (first !== undefined) return first
     void done.then(this.options.onOutcome)
     return { action: description, isOver: false, isGood: true, message: `${description} is under way` }
-  }
-
-  private async perform(action: ActionName, body: OperationBodies[ActionName]): Promise<OperationResult> {
-    const { operations } = this.options
-    const { pool = '' } = body as { pool?: string | undefined }
-    switch (action) {
-      case 'reload':
-        return operations.reload(undefined, pool === '' ? undefined : pool)
-      case 'rollback':
-        return operations.rollback()
-      case 'scale': {
-        const { pool: _, ...change } = body as OperationBodies['scale']
-        return operations.scale(pool, change)
-      }
-      case 'drain':
-        return operations.drainSlot(pool, (body as OperationBodies['drain']).slot)
-      case 'restart':
-        return operations.restartSlot(pool, (body as OperationBodies['restart']).slot)
-    }
   }
 }
 
