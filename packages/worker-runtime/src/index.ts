@@ -68,6 +68,7 @@ export {
 } from './protocol.ts'
 export { type MetricRegistry, shareMetrics } from './reports/app-registries.ts'
 export { isCumulative } from './reports/metric-deltas.ts'
+export { openProcessMetrics } from './reports/process-metrics.ts'
 export { servingSocket } from './server/private-sockets.ts'
 export { openSessions } from './session-adapters/open-sessions.ts'
 export { type HeldSession, RequestSession, sessions } from './session-adapters/request-session.ts'

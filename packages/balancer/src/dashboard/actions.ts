@@ -11,7 +11,7 @@ type ActionName = (typeof ACTIONS)[number]
 
 /** An operation that takes longer goes on, and its outcome comes as an event. */
 const ANSWER_WITHIN_MS = 1_000
-/** An operator has two hands. */
+/** Operations at the same time. Further ones are refused. */
 const MAX_RUNNING = 16
 
 /** `isOver` false: it is under way. */

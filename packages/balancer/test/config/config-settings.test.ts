@@ -167,7 +167,7 @@ for (const [policy, name] of named) {
     assert.is(settingsOf({ app: 'server.js', policy: JSON.parse(JSON.stringify(policy)) }).defaultPolicy.name, name))
 }
 
-test('decisions are recorded for readers only, and explained to nobody, unless the config says so', () => {
+test('decisions are recorded for readers only, and no response explains them, unless the config says so', () => {
   const { decisions, explainTo } = settingsOf({ app: 'server.js' })
   assert.equal([decisions, explainTo], [false, []])
   const set = settingsOf({ app: 'server.js', decisions: true, explainTo: ['127.0.0.1', '10.0.0.0/8', 'unix'] })
