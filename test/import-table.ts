@@ -47,6 +47,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['drain'],
     ['reports'],
     ['access-log'],
+    ['traces'],
     ['', /^(request-hook|worker|register|index)\.ts$/],
   ],
   balancer: [

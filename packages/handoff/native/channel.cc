@@ -135,10 +135,11 @@ napi_value offer(napi_env env, napi_callback_info info) {
   uint32_t word = ((channel->words[index] & ~kStateMask) + (1u << kStateBits)) | kOffered;
   channel->words[index] = word;
   channel->descriptors[index] = toInt(env, args.at[1]);
-  channel->offeredAt[index] = toBool(env, args.at[3]) ? kBound : uv_hrtime();
+  uint64_t now = uv_hrtime();
+  channel->offeredAt[index] = toBool(env, args.at[3]) ? kBound : now;
   channel->claims[index].store(word, std::memory_order_release);
   channel->outstanding.push_back(index);
-  channel->unsent.push_back({{index, word, toInt(env, args.at[2]), 0}, {}});
+  channel->unsent.push_back({{index, word, toInt(env, args.at[2]), 0, static_cast<uint32_t>(now / 1000)}, {}});
   if (args.count > 4) {
     auto carried = toSpan<char>(env, args.at[4]);
     channel->unsent.back().item.carried = static_cast<uint32_t>(carried.length);
@@ -231,7 +232,7 @@ napi_value answer(napi_env env, napi_callback_info info) {
   Args<3> args(env, info);
   Channel* channel = toChannel(env, args.at[0]);
   if (channel->unsent.size() >= kMaxUnsent) return nullptr;
-  channel->unsent.push_back({{kAnswer, static_cast<uint32_t>(toInt(env, args.at[1])), toInt(env, args.at[2]), 0}, {}});
+  channel->unsent.push_back({{kAnswer, static_cast<uint32_t>(toInt(env, args.at[1])), toInt(env, args.at[2]), 0, 0}, {}});
   return nullptr;
 }
 

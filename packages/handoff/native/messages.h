@@ -33,6 +33,7 @@ struct Item {
   uint32_t word;
   int32_t tag;
   uint32_t carried;  // bytes of this message that were read off the connection before
+  uint32_t offeredUs;  // when the primary offered it, see microseconds()
 };
 constexpr uint32_t kAnswer = UINT32_MAX;
 
@@ -43,7 +44,7 @@ struct Return {
   int32_t reason;
   uint32_t bytes;  // bytes of this message that belong to the entry
 };
-static_assert(sizeof(Item) == sizeof(Return), "one size of buffer for both ways");
+static_assert(sizeof(Item) >= sizeof(Return), "a buffer for an Item is large enough for both ways");
 
 // Collects entries and sends them as one message.
 template <typename Entry>

@@ -37,12 +37,12 @@ bool receiveMessage() {
     const Item& item = message.entries[i];
     receiver->remaining = message.count - i - 1;
     if (item.index == kAnswer) {
-      receiver->onReceived->call({kNoDescriptor, 0, static_cast<int32_t>(item.word), item.tag, 0, 0});
+      receiver->onReceived->call({kNoDescriptor, 0, static_cast<int32_t>(item.word), item.tag, 0, 0, 0});
     } else if (descriptor == message.descriptorCount) {
       returnOffer(item);
     } else {
       receiver->onReceived->call({message.descriptors[descriptor++], static_cast<int32_t>(item.index), static_cast<int32_t>(item.word), item.tag,
-                                  static_cast<int32_t>(at), static_cast<int32_t>(item.carried)});
+                                  static_cast<int32_t>(at), static_cast<int32_t>(item.carried), static_cast<int32_t>(item.offeredUs)});
     }
     at += item.carried;
   }
@@ -59,9 +59,9 @@ void receiveReady(uv_poll_t*, int, int) {
 
 }  // namespace
 
-// openReceiver(socket, memory, window, bytes: Uint8Array, peeked: Uint8Array, receiver, onReceived(fd, index, word, tag, offset, carried)) ->
-// the shared row. During the call the carried bytes of a connection stand in `bytes`, which has `messageBytes()` bytes. fd -1: the answer to
-// question `word` is `tag`. `peeked` is the buffer of peekReceived.
+// openReceiver(socket, memory, window, bytes: Uint8Array, peeked: Uint8Array, receiver, onReceived(fd, index, word, tag, offset, carried,
+// offeredUs)) -> the shared row. During the call the carried bytes of a connection stand in `bytes`, which has `messageBytes()` bytes. fd -1:
+// the answer to question `word` is `tag`. `peeked` is the buffer of peekReceived.
 napi_value openReceiver(napi_env env, napi_callback_info info) {
   Args<7> args(env, info);
   auto receiver = std::make_unique<Receiver>();

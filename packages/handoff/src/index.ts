@@ -31,11 +31,12 @@ export {
   routeRow,
 } from './load/route-counters.ts'
 export { MAX_WORD, rowWords } from './load/shared-page.ts'
+export { elapsedMs, monotonicUs } from './monotonic.ts'
 export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
-export { ConnectionInjector, countAsRead, tagOf, takeTag } from './node-internals/connection-injector.ts'
+export { ConnectionInjector, countAsRead, type HandOffFacts, tagOf, takeHandOff, takeTag } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
   type BoundAddress,

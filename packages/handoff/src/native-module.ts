@@ -64,7 +64,7 @@ export interface Native {
     bytes: Uint8Array,
     peeked: Uint8Array,
     receiver: object,
-    onReceived: (fd: number, index: number, word: number, tag: number, offset: number, carried: number) => void,
+    onReceived: (fd: number, index: number, word: number, tag: number, offset: number, carried: number, offeredUs: number) => void,
   ): ArrayBuffer
   copyDescriptor(fd: number): number
   sendReturns(records: Int32Array, bytes: readonly Uint8Array[], socket?: number): number

@@ -9,6 +9,8 @@ import type { Verdict } from './returns.ts'
 /** A connection that is offered to this worker and not claimed yet. */
 export interface Offer {
   readonly tag: number
+  /** When the primary offered it, see `monotonicUs`. */
+  readonly offeredUs: number
   /** Bytes that were read off the connection before, by the primary or by a worker that gave it back. */
   readonly carried: Buffer | undefined
   /** A copy of the bytes in the kernel, up to 64 KiB. They stay there. */

@@ -50,6 +50,7 @@ import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
+import { RequestSpans } from './traces/request-spans.ts'
 
 resolveOwnName(process.argv[1])
 
@@ -124,6 +125,7 @@ async function register(runtime: Runtime): Promise<void> {
     onEnded: accessLog && ((response) => accessLog?.end(response)),
   })
 
+  const spans = new RequestSpans(start)
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
   const steering = Steering.isNeeded(table, start.pool)
@@ -182,6 +184,7 @@ async function register(runtime: Runtime): Promise<void> {
       forwarded: new ForwardedRequests(server, start.forwardToken),
       inFlight,
       accessLog,
+      spans,
       ticketCookies,
       visitorCookies,
       explainHeader,
@@ -197,6 +200,7 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function receive(offer: Offer): void {
+    spans.poll(offer.offeredUs)
     const server = servers.serverFor(listenerOf(offer.tag))
     const receiver = server && receivers.get(server)
     if (receiver !== undefined) return receiver.receive(offer)

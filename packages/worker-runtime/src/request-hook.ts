@@ -23,6 +23,7 @@ import type { Rest } from './steering/rest.ts'
 import { recordRequest, type Steering } from './steering/steering.ts'
 import type { TicketCookies } from './steering/ticket-cookie.ts'
 import type { VisitorCookies } from './steering/visitor-cookies.ts'
+import type { RequestSpans } from './traces/request-spans.ts'
 
 export interface RequestHookOptions {
   /** Writes the server's count of connections to the load row. Called when a connection is announced. */
@@ -32,6 +33,7 @@ export interface RequestHookOptions {
   readonly inFlight: InFlight
   /** Undefined: there is no access log. */
   readonly accessLog: AccessLog | undefined
+  readonly spans: RequestSpans
   readonly ticketCookies: TicketCookies | undefined
   readonly visitorCookies: VisitorCookies | undefined
   readonly explainHeader: ExplainHeader | undefined
@@ -119,8 +121,18 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
 
   function deliver(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead?: Buffer): boolean {
     const isUpgrade = event === 'upgrade' || event === 'connect'
+    if (options.spans.isOn && event === 'request') return deliverTraced(request, second as ServerResponse)
     if (requestStart === undefined || isUpgrade) return emit.call(server, event, request, second, upgradeHead)
     return requestStart.pass(event, request, second)
+  }
+
+  function deliverTraced(request: IncomingMessage, response: ServerResponse): boolean {
+    const end = options.spans.prepare(server, request)
+    try {
+      return requestStart === undefined ? emit.call(server, 'request', request, response) : requestStart.pass('request', request, response)
+    } finally {
+      end?.()
+    }
   }
 
   function refuse(socket: Socket, response: ServerResponse | undefined, status: 400 | 403 | 431): true {
@@ -136,7 +148,9 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     options.countConnections()
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
-    return isPrivate ? forwarded.accept(socket, announce) : announce('connection', socket)
+    if (!isPrivate) return announce('connection', socket)
+    options.spans.poll()
+    return forwarded.accept(socket, announce)
   }
 
   const hook = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {

@@ -7,6 +7,7 @@ import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
 import { InFlight } from '../src/server/in-flight.ts'
+import { RequestSpans } from '../src/traces/request-spans.ts'
 
 const test = suite('request hook')
 
@@ -26,6 +27,7 @@ function hookBefore(server: AnyServer, isSteered: boolean): void {
     rest: { isOn: false },
     bound: { recordLogin: () => {} },
     mover: { isOn: false },
+    spans: new RequestSpans({ pool: 'web', slot: 0 }),
     websockets: { add: () => {} },
     http2Sessions: { add: () => {} },
     outbox: { flushReturns: () => {} },

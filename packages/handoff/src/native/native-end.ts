@@ -20,13 +20,15 @@ class NativeOffer implements Offer {
   private readonly fd: number
   private readonly index: number
   private readonly word: number
+  readonly offeredUs: number
 
-  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined) {
+  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined, offeredUs: number) {
     this.fd = fd
     this.index = index
     this.word = word
     this.tag = tag
     this.carried = carried
+    this.offeredUs = offeredUs
   }
 
   peek(): Buffer {
@@ -39,7 +41,7 @@ class NativeOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.fd, this.tag, carried)
+    return injector.accept(this.fd, this.tag, carried, this.offeredUs)
   }
 
   stayBusy(): void {
@@ -66,11 +68,19 @@ export class NativeEnd implements WorkerEnd {
   receive(listener: OfferListener): Int32Array {
     const received = Buffer.alloc(native().messageBytes())
     const { socket, memory, window } = this.ends
-    const words = native().openReceiver(socket, memory, window, received, peeked, {}, (fd, index, word, tag, offset, carried) => {
-      if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
-      const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
-      listener.onOffer(new NativeOffer(fd, index, word, tag, bytes))
-    })
+    const words = native().openReceiver(
+      socket,
+      memory,
+      window,
+      received,
+      peeked,
+      {},
+      (fd, index, word, tag, offset, carried, offeredUs) => {
+        if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
+        const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
+        listener.onOffer(new NativeOffer(fd, index, word, tag, bytes, offeredUs))
+      },
+    )
     this.words = new Int32Array(words)
     return this.words
   }

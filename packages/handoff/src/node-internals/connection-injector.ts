@@ -26,12 +26,15 @@ interface PrivateSocket {
 }
 
 const tagKey = Symbol('switchyard.tag')
+const offeredKey = Symbol('switchyard.offered')
 const fedKey = Symbol('switchyard.fed')
 /** Node's symbol under which a handle refers to its socket; the same for all handles. */
 let ownerKey: symbol | undefined
 
 interface OwnedHandle extends Handle {
   [tagKey]?: number
+  /** When the primary offered the connection; undefined once it was taken. */
+  [offeredKey]?: number | undefined
   /** Bytes of the connection that did not come through the handle. */
   [fedKey]?: number
   [owner: symbol]: unknown
@@ -71,11 +74,13 @@ export class ConnectionInjector {
   /**
    * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
    * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
+   * `offeredUs`: when the primary offered it, see `monotonicUs`.
    */
-  accept(from: number | Handle, tag: number, carried?: Buffer): Socket | undefined {
+  accept(from: number | Handle, tag: number, carried?: Buffer, offeredUs?: number): Socket | undefined {
     const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
     if (handle === undefined) return undefined
     handle[tagKey] = tag
+    handle[offeredKey] = offeredUs
     if (carried !== undefined) feedFirst(handle, carried)
     // The connection has inherited TCP_NODELAY from the primary's listener.
     if (!this.inner.noDelay) handle.setNoDelay?.(false)
@@ -97,6 +102,23 @@ export function takeTag(socket: Socket): number | undefined {
   if (tag === undefined || isUsed(tag)) return undefined
   ;(handle as OwnedHandle)[tagKey] = withUsed(tag)
   return tag
+}
+
+/** The hand-off that brought an open connection. */
+export interface HandOffFacts {
+  readonly tag: number
+  /** When the primary offered it, see `monotonicUs`. */
+  readonly offeredUs: number
+}
+
+/** The hand-off that brought a connection, for the first call only. */
+export function takeHandOff(socket: Socket): HandOffFacts | undefined {
+  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null
+  const tag = handle?.[tagKey]
+  const offeredUs = handle?.[offeredKey]
+  if (tag === undefined || offeredUs === undefined) return undefined
+  ;(handle as OwnedHandle)[offeredKey] = undefined
+  return { tag, offeredUs }
 }
 
 /** Counts `bytes`, which were read elsewhere and are given to the socket as data, in its `bytesRead`. */

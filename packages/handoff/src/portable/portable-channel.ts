@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { Channel, ChannelListener, Connection } from '../channel.ts'
+import { monotonicUs } from '../monotonic.ts'
 import type { HeldSockets } from '../node-internals/held-socket.ts'
 import { checkCounts } from '../owners.ts'
 import type { ControlPipe } from '../pipes/control-pipe.ts'
@@ -19,6 +20,7 @@ interface Offered {
   readonly connection: Connection
   readonly bound: boolean
   readonly sinceMs: number
+  readonly offeredUs: number
 }
 
 /** A started worker as the channel needs it. */
@@ -81,7 +83,7 @@ export class PortableChannel implements Channel {
   offer(connection: Connection, bound: boolean): boolean {
     if (!this.hasRoom) return false
     this.held.owners?.move(connection.fd, 'dispatcher', 'channel')
-    this.waiting.push({ connection, bound, sinceMs: performance.now() })
+    this.waiting.push({ connection, bound, sinceMs: performance.now(), offeredUs: monotonicUs() })
     this.outstanding++
     this.row.handedOff++
     return true
@@ -158,11 +160,11 @@ export class PortableChannel implements Channel {
     while (this.worker !== undefined && this.unanswered === undefined) {
       const next = this.waiting.shift()
       if (next === undefined) return
-      this.send(next.connection, this.worker.child)
+      this.send(next, this.worker.child)
     }
   }
 
-  private send(connection: Connection, child: ChildProcess): void {
+  private send({ connection, offeredUs }: Offered, child: ChildProcess): void {
     const socket = this.held.get(connection.fd)
     const handle = socket?.detachHandle()
     if (socket === undefined || handle === undefined) {
@@ -176,7 +178,7 @@ export class PortableChannel implements Channel {
     const number = this.lastNumber
     // Without IPC the process is about to exit.
     if (!child.connected) return
-    child.send(handOffOf(number, connection.tag, socket.bytes), handle as never, { keepOpen: true }, (error) => {
+    child.send(handOffOf(number, connection.tag, offeredUs, socket.bytes), handle as never, { keepOpen: true }, (error) => {
       if (error !== null && this.onEmpty(number)) this.listener.onTurned()
     })
   }

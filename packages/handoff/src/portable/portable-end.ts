@@ -12,6 +12,7 @@ import { type Handle, onInternalMessage } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
 import type { Offer, OfferListener, Outbox, WorkerEnd } from '../worker-end.ts'
 import {
+  type HandOff,
   loadFrame,
   questionFrame,
   RecordWriter,
@@ -31,10 +32,12 @@ class PortableOffer implements Offer {
   readonly carried: Buffer | undefined
   private readonly handle: Handle
   private readonly sendClaim: () => boolean
+  readonly offeredUs: number
 
-  constructor(handle: Handle, tag: number, carried: Buffer | undefined, sendClaim: () => boolean) {
+  constructor(handle: Handle, { tag, offeredUs }: HandOff, carried: Buffer | undefined, sendClaim: () => boolean) {
     this.handle = handle
     this.tag = tag
+    this.offeredUs = offeredUs
     this.carried = carried
     this.sendClaim = sendClaim
   }
@@ -50,7 +53,7 @@ class PortableOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.handle, this.tag, carried)
+    return injector.accept(this.handle, this.tag, carried, this.offeredUs)
   }
 
   /** The record that the loop has turned is due at the end of the turn in any case. */
@@ -107,13 +110,13 @@ export class PortableEnd implements WorkerEnd {
       if (lost !== undefined) return this.onLost(lost)
       const handOff = readHandOff(message)
       if (handOff === undefined || handle === null || handle === undefined) return
-      const { number, tag, carried } = handOff
+      const { number, carried } = handOff
       // The primary has offered it to another worker by now.
       if (number === this.lost) return handle.close()
       // Before the offer, for the app may throw. It runs after everything that came in this turn of the loop.
       setImmediate(() => this.sendRecord(recordKinds.turned, number))
       const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
-      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.sendRecord(recordKinds.claimed, number)))
+      listener.onOffer(new PortableOffer(handle, handOff, bytes, () => this.sendRecord(recordKinds.claimed, number)))
     })
     return this.words
   }

@@ -18,12 +18,14 @@ export interface HandOff {
   /** Counts the hand-offs of one channel, from 1. */
   readonly number: number
   readonly tag: number
+  /** When the primary offered the connection, see `monotonicUs`. */
+  readonly offeredUs: number
   /** The bytes that the primary has read off the connection, as latin1. */
   readonly carried: string
 }
 
-export function handOffOf(number: number, tag: number, carried: Buffer): HandOff {
-  return { cmd: HAND_OFF, number, tag, carried: carried.toString('latin1') }
+export function handOffOf(number: number, tag: number, offeredUs: number, carried: Buffer): HandOff {
+  return { cmd: HAND_OFF, number, tag, offeredUs, carried: carried.toString('latin1') }
 }
 
 /** In the worker: undefined when the message is no hand-off. */

@@ -2,6 +2,8 @@
 
 import { type ClientRequest, type IncomingMessage, type InformationEvent, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { monotonicUs } from '@switchyard/handoff'
+import { openTelemetry } from '../open-telemetry.ts'
 import { AnswerPassing } from './answer.ts'
 import { writeInformation } from './answer-head.ts'
 import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText, wasUnread } from './attempts.ts'
@@ -24,6 +26,8 @@ export class Exchange extends ForwardAttempts {
   private readonly request: IncomingMessage
   private readonly response: ServerResponse
   private readonly sending: RequestSending
+  /** When the forward began; undefined: the app records no traces. */
+  private readonly beganUs = openTelemetry() && monotonicUs()
   private upstream: Upstream | undefined
   private socketPath = ''
   private connected = false
@@ -62,7 +66,7 @@ export class Exchange extends ForwardAttempts {
         socketPath,
         method: request.method,
         path: request.url,
-        headers: fieldsOf(request, options.token),
+        headers: fieldsOf(request, options.token, this.beganUs),
         maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
       })
     } catch {

@@ -1,6 +1,7 @@
 // The field that a worker adds to a forwarded request. It stands behind the client's own fields, so everything from it on was added by us:
 //
 //   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port>
+//   switchyard-began: <when the forward began, in µs of the monotonic clock; only when the app records traces>
 //   switchyard-withheld: <place among the client's fields> <name> <value>
 
 import { timingSafeEqual } from 'node:crypto'
@@ -9,6 +10,7 @@ import type { Socket } from 'node:net'
 import { beforeNodeEncodes, isField } from './raw-fields.ts'
 
 const FORWARDED = 'switchyard-forwarded'
+const BEGAN = 'switchyard-began'
 const WITHHELD = 'switchyard-withheld'
 const UNKNOWN = '-'
 
@@ -36,8 +38,8 @@ interface ClientSocket extends Socket {
   [addressesKey]?: string
 }
 
-/** The client's fields and the added ones, for a request that Node's client writes. */
-export function fieldsOf(request: IncomingMessage, token: string): string[] {
+/** The client's fields and the added ones, for a request that Node's client writes. `beganUs`: when the forward began; left out: it is not passed on. */
+export function fieldsOf(request: IncomingMessage, token: string, beganUs?: number): string[] {
   const { headers, rawHeaders, method } = request
   const fields = withheldFrom(request)
   const added = fields === undefined ? [] : fields.withheld
@@ -45,6 +47,7 @@ export function fieldsOf(request: IncomingMessage, token: string): string[] {
   const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   if (!hasLength && method !== 'GET' && method !== 'HEAD') added.push('Content-Length', '0')
   if (headers.host === undefined) added.push('Host', UNKNOWN)
+  if (beganUs !== undefined) added.push(BEGAN, String(beganUs))
   const own = fields?.kept ?? rawHeaders
   return (headers['content-disposition'] === undefined ? own : [...beforeNodeEncodes(own)]).concat(
     FORWARDED,
@@ -91,6 +94,12 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
     localAddress: known(localAddress),
     localPort: portOf(localPort),
   }
+}
+
+/** When the forward began, in µs of the monotonic clock; undefined: the other worker has not said it. `added`: all fields behind the client's own. */
+export function beganOf(added: readonly string[]): number | undefined {
+  for (let at = 0; at < added.length; at += 2) if (added[at] === BEGAN) return Number(added[at + 1])
+  return undefined
 }
 
 /** Restores withheld fields; true if there were any. `added`: all fields behind the client's own. */

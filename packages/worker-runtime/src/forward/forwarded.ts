@@ -4,13 +4,14 @@
 import { type IncomingHttpHeaders, type IncomingMessage, maxHeaderSize } from 'node:http'
 import { isIPv6, type Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
+import { beganOf, type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
 
 /** A head that passed the other worker's limits must pass here together with the added fields. */
 const HEAD_GROWTH = 4
 const ADDED_BYTES = 1024
 
 const factsKey = Symbol('switchyard.facts')
+const beganKey = Symbol('switchyard.began')
 
 /** A connection between two workers. It carries one request at a time, of changing clients. */
 interface PrivateSocket extends Socket {
@@ -18,6 +19,15 @@ interface PrivateSocket extends Socket {
   [factsKey]?: ClientFacts | null
   /** Node's own: the response under way. */
   readonly _httpMessage?: object | null
+}
+
+interface ForwardedRequest extends IncomingMessage {
+  [beganKey]?: number | undefined
+}
+
+/** When the other worker began to forward a request, in µs of the monotonic clock; undefined: it has not said so, or the request is not forwarded. */
+export function forwardBeganUs(request: IncomingMessage): number | undefined {
+  return (request as ForwardedRequest)[beganKey]
 }
 
 /** Does another worker send its clients' requests over this connection? */
@@ -101,6 +111,8 @@ export function lacksToken({ socket }: IncomingMessage): boolean {
 function cutFields(request: IncomingMessage, place: number): void {
   const { headers, rawHeaders } = request
   const added = rawHeaders.splice(place)
+  // Most forwards add one field.
+  if (added.length > 2) (request as ForwardedRequest)[beganKey] = beganOf(added)
   // Backwards, because V8 keeps an object fast when its last property is deleted.
   for (let at = added.length - 2; at >= 0; at -= 2) restoreField(headers, rawHeaders, added[at] as string)
   if (restoreWithheld(rawHeaders, added)) request.headers = inOrder(headers, rawHeaders)

@@ -3,6 +3,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { ClientRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { openTelemetry } from '../open-telemetry.ts'
 
 /** Channels on which Node announces client requests. Sentry begins a span for each message. */
 const CLIENT_CHANNELS = [
@@ -12,19 +13,8 @@ const CLIENT_CHANNELS = [
   'http.client.response.finish',
 ]
 
-/** Where the API of OpenTelemetry 1.x keeps its parts, and the key with which its exporters keep their own requests out of the traces. */
-const OPENTELEMETRY = Symbol.for('opentelemetry.js.api.1')
+/** The key with which OpenTelemetry's exporters keep their own requests out of the traces. */
 const SUPPRESS_TRACING = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
-
-interface Context {
-  setValue(key: symbol, value: unknown): Context
-}
-
-/** The part of OpenTelemetry's context API that is needed. */
-interface Contexts {
-  active(): Context
-  with<T>(context: Context, act: () => T): T
-}
 
 interface Announcing {
   publish(message: unknown): void
@@ -53,7 +43,7 @@ export function hideForwards(): void {
 /** Connects to a private socket. */
 export function connectUnobserved(socketPath: string, options: { readonly allowHalfOpen?: boolean } = {}): Socket {
   const act = (): Socket => connect({ path: socketPath, ...options })
-  const contexts = (globalThis as { [OPENTELEMETRY]?: { context?: Contexts } })[OPENTELEMETRY]?.context
+  const contexts = openTelemetry()?.context
   if (contexts === undefined) return act()
   return contexts.with(contexts.active().setValue(SUPPRESS_TRACING, true), act)
 }

@@ -8,6 +8,7 @@ import { untilEvent } from '../../../../test/support/until.ts'
 import { hookRequests, type RequestHookOptions } from '../../src/request-hook.ts'
 import { InFlight } from '../../src/server/in-flight.ts'
 import { Receiver } from '../../src/server/receiver.ts'
+import { RequestSpans } from '../../src/traces/request-spans.ts'
 
 const test = suite('receiver')
 
@@ -37,6 +38,7 @@ async function visit(): Promise<Visit> {
 /** An offer that the worker wins or loses; records everything done to the connection, in order. */
 class Attempt implements Offer {
   readonly tag = packTag(0, true)
+  readonly offeredUs = 0
   readonly carried = undefined
   readonly events: string[] = []
   private readonly server: Server
@@ -95,6 +97,7 @@ function receiverOf(server: HttpServer): Receiver {
     inFlight: new InFlight(),
     rest: { isOn: false },
     mover: { isOn: false },
+    spans: new RequestSpans({ pool: 'web', slot: 0 }),
     outbox: { flushReturns: () => {} },
   }
   hookRequests(server, parts as unknown as RequestHookOptions)

@@ -1,0 +1,109 @@
+// Spans for the way of a request to its worker: its wait in the queue, its hand-off, its forward. They are children of the request's own span, which
+// the app's instrumentation begins when the server gets the request. Their times lie before that.
+
+import type { IncomingMessage } from 'node:http'
+import type { Server } from 'node:net'
+import { elapsedMs, type HandOffFacts, isHeadComplete, isMoved, monotonicUs, takeHandOff, waitOf } from '@switchyard/handoff'
+import { forwardBeganUs } from '../forward/forwarded.ts'
+import { type OpenTelemetry, openTelemetry, type Span } from '../open-telemetry.ts'
+
+const TRACER = 'switchyard'
+/** Under this key a context has its span. */
+const SPAN = Symbol.for('OpenTelemetry Context Key SPAN')
+
+type Attributes = Readonly<Record<string, string | number | boolean>>
+
+/** A part of the way, from `fromMs` before the request began until `untilMs` before. */
+interface Part {
+  readonly name: 'switchyard.queue' | 'switchyard.hand_off' | 'switchyard.forward'
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly attributes?: Attributes
+}
+
+export interface RequestSpansOptions {
+  readonly pool: string
+  readonly slot: number
+  /** The hand-off that brought the request; undefined: none did. */
+  readonly handOffOf?: (request: IncomingMessage) => HandOffFacts | undefined
+}
+
+export class RequestSpans {
+  /** Has the app's OpenTelemetry been seen? Every request reads it. */
+  isOn = false
+  private readonly attributes: Attributes
+  private readonly handOffOf: NonNullable<RequestSpansOptions['handOffOf']>
+  /** The requests of hand-offs that were offered before it was seen are over. */
+  private sinceUs = 0
+
+  constructor({ pool, slot, handOffOf = ({ socket }) => takeHandOff(socket) }: RequestSpansOptions) {
+    this.handOffOf = handOffOf
+    this.attributes = { 'switchyard.pool': pool, 'switchyard.slot': slot }
+  }
+
+  /** A connection comes. An app may register its OpenTelemetry at any time. `offeredUs`: when the primary offered it; left out: another worker opens it. */
+  poll(offeredUs?: number): void {
+    if (this.isOn || openTelemetry()?.trace === undefined) return
+    this.isOn = true
+    this.sinceUs = offeredUs ?? monotonicUs()
+  }
+
+  /**
+   * The server is about to emit 'request'. Records the spans in a listener before the app's own, where the request's span is the active one. Call the
+   * returned function afterwards; undefined: there is nothing to record.
+   */
+  prepare(server: Server, request: IncomingMessage): (() => void) | undefined {
+    const way = this.wayOf(request)
+    if (way.length === 0) return undefined
+    const nowMs = performance.timeOrigin + performance.now()
+    const listener = (emitted: unknown): void => {
+      if (emitted !== request) return
+      remove()
+      this.record(way, nowMs)
+    }
+    const remove = (): void => void server.off('request', listener)
+    server.prependListener('request', listener)
+    return remove
+  }
+
+  private wayOf(request: IncomingMessage): readonly Part[] {
+    const nowUs = monotonicUs()
+    const beganUs = forwardBeganUs(request)
+    if (beganUs !== undefined) {
+      const fromMs = elapsedMs(beganUs, nowUs)
+      return fromMs === undefined ? [] : [{ name: 'switchyard.forward', fromMs, untilMs: 0 }]
+    }
+    const handOff = this.handOffOf(request)
+    return handOff === undefined ? [] : this.partsOf(handOff, nowUs)
+  }
+
+  private partsOf({ tag, offeredUs }: HandOffFacts, nowUs: number): readonly Part[] {
+    if (elapsedMs(this.sinceUs, offeredUs) === undefined) return []
+    const offeredMs = elapsedMs(offeredUs, nowUs)
+    // Without a complete head at the hand-off, the time of the client would count.
+    if (offeredMs === undefined || !isHeadComplete(tag)) return []
+    const waitMs = waitOf(tag)
+    const last: Part = { name: 'switchyard.hand_off', fromMs: offeredMs, untilMs: 0, attributes: { 'switchyard.moved': isMoved(tag) } }
+    return waitMs === 0 ? [last] : [{ name: 'switchyard.queue', fromMs: offeredMs + waitMs, untilMs: offeredMs }, last]
+  }
+
+  private record(way: readonly Part[], nowMs: number): void {
+    try {
+      this.recordIn(openTelemetry(), way, nowMs)
+    } catch {
+      // A fault of the app's telemetry must not fail its requests.
+    }
+  }
+
+  private recordIn(api: OpenTelemetry | undefined, way: readonly Part[], nowMs: number): void {
+    const context = api?.context?.active()
+    const own = context?.getValue(SPAN) as Span | undefined
+    // Without instrumentation of HTTP there is no span, and one that is not sampled has no children.
+    if (api?.trace === undefined || context === undefined || own?.isRecording() !== true) return
+    const tracer = api.trace.getTracer(TRACER)
+    for (const { name, fromMs, untilMs, attributes } of way) {
+      const options = { startTime: nowMs - fromMs, attributes: { ...this.attributes, ...attributes } }
+      tracer.startSpan(name, options, context).end(nowMs - untilMs)
+    }
+  }
+}
