@@ -55,7 +55,10 @@ type RequestEvent = 'request' | 'checkContinue' | 'checkExpectation' | 'upgrade'
 /** Installs the hook on one server. */
 export function hookRequests(server: Server, options: RequestHookOptions): void {
   const { receiver, steering, forwarded, rest, mover, websockets, outbox } = options
-  const emit = server.emit as Emit
+  const own = Object.hasOwn(server, 'emit') ? (server.emit as Emit) : undefined
+  const prototype = Object.getPrototypeOf(server) as Server
+  /** The server's own. An agent that is loaded later changes the prototype. */
+  const emitOf = (): Emit => own ?? (prototype.emit as Emit)
   const continueListener = new ContinueListener(server)
   const speaksHttp = server instanceof HttpServer || server instanceof TlsServer
   const limit = steering !== undefined && speaksHttp ? new FieldLimit(server) : undefined
@@ -103,7 +106,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       options.accessLog?.beginUpgrade(request, second as Socket)
       options.inFlight.beginUpgrade(request, second as Socket)
       receiver.countReceived()
-      return emit.call(server, event, request, second, upgradeHead)
+      return emitOf().call(server, event, request, second, upgradeHead)
     }
     const response = second as ServerResponse
     options.accessLog?.begin(request, response)
@@ -122,14 +125,16 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
   function deliver(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead?: Buffer): boolean {
     const isUpgrade = event === 'upgrade' || event === 'connect'
     if (options.spans.isOn && event === 'request') return deliverTraced(request, second as ServerResponse)
-    if (requestStart === undefined || isUpgrade) return emit.call(server, event, request, second, upgradeHead)
+    if (requestStart === undefined || isUpgrade) return emitOf().call(server, event, request, second, upgradeHead)
     return requestStart.pass(event, request, second)
   }
 
   function deliverTraced(request: IncomingMessage, response: ServerResponse): boolean {
     const end = options.spans.prepare(server, request)
     try {
-      return requestStart === undefined ? emit.call(server, 'request', request, response) : requestStart.pass('request', request, response)
+      return requestStart === undefined
+        ? emitOf().call(server, 'request', request, response)
+        : requestStart.pass('request', request, response)
     } finally {
       end?.()
     }
@@ -142,7 +147,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
   }
 
   const announce = (event: string, socket: Socket): boolean =>
-    limit === undefined ? emit.call(server, event, socket) : limit.lift(() => emit.call(server, event, socket))
+    limit === undefined ? emitOf().call(server, event, socket) : limit.lift(() => emitOf().call(server, event, socket))
 
   function connect(socket: Socket): boolean {
     options.countConnections()
@@ -174,9 +179,9 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     }
     if (!receiver.mayAct()) return true
     // biome-ignore lint/complexity/noArguments: any event with any number of values
-    return Reflect.apply(emit, this, arguments)
+    return Reflect.apply(emitOf(), this, arguments)
   }
-  const requestStart = RequestStart.install(server, emit, hook)
+  const requestStart = RequestStart.install(server, emitOf, hook)
   // A request that may belong to another worker must not get Node's 100 Continue here.
   if (steering !== undefined && (server instanceof HttpServer || server instanceof HttpsServer)) continueListener.listen()
 }

@@ -181,6 +181,36 @@ for (const channel of CHANNELS)
     if (way.length > 1) assert.equal([way.length, way[0]?.name, way[0]?.endMs], [2, 'switchyard.queue', way[1]?.startMs])
   })
 
+test('an app that loads its agent when it listens already: one server span for each request', async () => {
+  const file = join(temporaryFolder(), 'spans')
+  const balancer = await startBalancer({
+    config: { app: 'late-agent-app.mjs', pools: { web: { workers: 1 } } },
+    env: { SPANS_FILE: file, AGENT: agent('opentelemetry') },
+  })
+  await balancer.untilAllReady()
+  const client = new RawClient(balancer.port)
+  const other = new RawClient(balancer.port)
+  const sent: [RawClient, string][] = [
+    [client, '/untraced'],
+    [other, '/load'],
+    [client, '/traced'],
+  ]
+  for (const [by, path] of sent) assert.is((await by.write(get(path, { Connection: 'keep-alive' })).answer()).status, 200)
+  const last = new RawClient(balancer.port)
+  assert.is((await last.write(get('/traced')).answer()).status, 200)
+  for (const one of [client, other, last]) one.destroy()
+  assert.is(await balancer.stop(), 0)
+  const spans = spansIn(file)
+  const servers = spans.filter(({ kind }) => kind === 'SERVER')
+  assert.is(servers.length, 2, JSON.stringify(spans))
+  // The loop may have been busy with the agent.
+  const way = spans.filter((span) => isOfWay(span) && span.name !== 'switchyard.queue')
+  assert.equal(
+    way.map(({ name, parent }) => [name, parent]),
+    [['switchyard.hand_off', servers[1]?.spanId]],
+  )
+})
+
 test('an agent in NODE_OPTIONS loads before the worker runtime, and in the primary too, which gets no span of a user request', async () => {
   const file = join(temporaryFolder(), 'spans')
   const balancer = await startObserved(CHANNELS[0] as string, file, [], { NODE_OPTIONS: `--import ${agent('opentelemetry')}` })

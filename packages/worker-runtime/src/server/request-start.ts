@@ -16,26 +16,26 @@ let isSubscribed = false
 /** One server's hook and the wrapper around it. Node calls the hook first, the hook calls the wrapper, and that calls the app. */
 export class RequestStart {
   private readonly server: Server
-  private readonly emit: Emit
+  private readonly emitOf: () => Emit
   private wrapper: Emit | undefined
   /** Node has announced a request, and reads `server.emit` next. */
   private isStarting = false
   /** Requests that the wrapper has had. */
   private readonly passed = new WeakSet<object>()
 
-  /** `emit`: the server's own. */
-  constructor(server: Server, emit: Emit) {
+  /** `emitOf`: the server's own `emit`. */
+  constructor(server: Server, emitOf: () => Emit) {
     this.server = server
-    this.emit = emit
+    this.emitOf = emitOf
   }
 
   /** Installs `hook` as the server's `emit`. Undefined: no agent waits for requests to start, so the property is an ordinary one. */
-  static install(server: Server, emit: Emit, hook: Emit): RequestStart | undefined {
+  static install(server: Server, emitOf: () => Emit, hook: Emit): RequestStart | undefined {
     if (!channel(REQUEST_START).hasSubscribers) {
       server.emit = hook as typeof server.emit
       return undefined
     }
-    const start = new RequestStart(server, emit)
+    const start = new RequestStart(server, emitOf)
     Object.defineProperty(server, 'emit', {
       configurable: true,
       enumerable: true,
@@ -64,8 +64,8 @@ export class RequestStart {
 
   /** Gives the request to the wrapper, which calls the hook again, or to the app. */
   pass(event: string, request: object, second: unknown): boolean {
-    const { wrapper, server, emit, passed } = this
-    if (wrapper === undefined || passed.has(request)) return emit.call(server, event, request, second)
+    const { wrapper, server, passed } = this
+    if (wrapper === undefined || passed.has(request)) return this.emitOf().call(server, event, request, second)
     passed.add(request)
     return wrapper.call(server, event, request, second)
   }
