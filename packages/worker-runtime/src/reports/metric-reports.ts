@@ -12,6 +12,8 @@ import type { RouteExemplars } from './route-exemplars.ts'
 const INTERVAL_MS = 1000
 /** Reading the state of the process costs more than reading counters. */
 const PROCESS_ROUND = 5
+/** The reports of one slot begin so much later than those of the slot before. */
+const SLOT_MS = 80
 /** A metric whose `collect` takes longer is left out of this round. */
 const COLLECT_MS = 500
 /** The app's requests wait no longer than this for the reports. */
@@ -62,10 +64,14 @@ class MetricReports {
     }
     if (this.timer !== undefined) return
     this.options.exemplars.start()
-    this.timer = setInterval(() => void this.report(), INTERVAL_MS).unref()
+    const begin = () => {
+      this.timer = setInterval(() => void this.report(), INTERVAL_MS).unref()
+      void this.report()
+    }
+    // All workers of a machine would load prom-client, and later read their processes, in the same moment.
+    this.timer = globalThis.setTimeout(begin, (this.options.runtime.start.slot * SLOT_MS) % (PROCESS_ROUND * INTERVAL_MS)).unref()
     if (!this.hasExitHook) process.on('exit', () => this.sendLast())
     this.hasExitHook = true
-    void this.report()
   }
 
   private async report(): Promise<void> {
