@@ -1,14 +1,12 @@
 // Metrics of what changes: why worker processes ended, reloads, upgrades and other operations.
 
 import type { MetricStore } from '../counts/metric-store.ts'
-import type { OperationStatus } from '../status.ts'
+import { type BalancerStatus, exitCauses, type OperationStatus } from '../status.ts'
 import { counter, gauge, type MetricDefinition, only, type Row } from './metric-definition.ts'
 
 export function operationMetrics(store?: MetricStore): MetricDefinition[] {
   return [
-    counter('switchyard_worker_exits_total', 'Worker processes that have ended, by cause', ['pool', 'cause'], ({ exits }) =>
-      exits.map(({ pool, cause, count }) => ({ labels: { pool, cause }, value: count })),
-    ),
+    counter('switchyard_worker_exits_total', 'Worker processes that have ended, by cause', ['pool', 'cause'], exitRows),
     gauge('switchyard_pool_generation', 'Generation of the pool; each reload raises it', ['pool'], ({ pools }) =>
       pools.map(({ name, generation }) => ({ labels: { pool: name }, value: generation })),
     ),
@@ -47,6 +45,17 @@ export function operationMetrics(store?: MetricStore): MetricDefinition[] {
       () => (store === undefined ? [] : only(store.dropped)),
     ),
   ]
+}
+
+/** Every cause of each pool has a row from the start: Prometheus does not see the first increase of a series that appears with it. */
+function exitRows({ exits, pools }: Pick<BalancerStatus, 'exits' | 'pools'>): Row[] {
+  const names = new Set([...pools.map(({ name }) => name), ...exits.map(({ pool }) => pool)])
+  return [...names].flatMap((pool) =>
+    exitCauses.map((cause) => {
+      const found = exits.find((exit) => exit.pool === pool && exit.cause === cause)
+      return { labels: { pool, cause }, value: found?.count ?? 0 }
+    }),
+  )
 }
 
 function lastRow({ name, last }: OperationStatus, read: (last: NonNullable<OperationStatus['last']>) => number): Row[] {

@@ -3,6 +3,7 @@
 import { Agent, request } from 'node:http'
 import { seededRandom } from '../../../../../test/support/random.ts'
 import { until } from '../../../../../test/support/until.ts'
+import { expanded, queriesOf, readBoard } from '../../support/grafana-board.ts'
 import { sumOf } from './metric-page.ts'
 import { Prometheus } from './prometheus.ts'
 import { thinkTime } from './raw-client.ts'
@@ -33,8 +34,9 @@ export interface ScrapeTotals {
   readonly slowestScrapeMs: number
   /** Series that count since the start, and those of them that have fallen. */
   readonly series: number
-
   readonly fallen: readonly string[]
+  /** Titles of the Grafana board whose expressions find nothing in what Prometheus has stored. */
+  readonly emptyPanels: readonly string[]
 }
 
 const COUNTED = '{__name__=~"(switchyard|app|process|nodejs)_.*(_total|_bucket|_count|_sum)",__name__!="nodejs_heap_size_total_bytes"}'
@@ -104,6 +106,9 @@ export async function scrapeUnderLoad({ seed, durationMs, clients, workers, paus
   const fallen = counting
     .filter(({ values }) => values.some((value, index) => value < (values[index - 1] ?? 0)))
     .map(({ labels, values }) => `${JSON.stringify(labels)}: ${values}`)
+  const emptyPanels: string[] = []
+  for (const { where, expr } of queriesOf(readBoard()))
+    if ((await prometheus.values(expanded(expr, window))).length === 0) emptyPanels.push(where)
   await prometheus.stop()
   await balancer.stop()
   const failedScrapes = scrapes - up
@@ -120,6 +125,7 @@ export async function scrapeUnderLoad({ seed, durationMs, clients, workers, paus
     slowestScrapeMs: slowestS * 1000,
     series: counting.length,
     fallen,
+    emptyPanels,
   }
 }
 
