@@ -24,6 +24,8 @@ import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './repo
 import { measureSaturated, saturatedLoad } from './saturated.ts'
 import { saturatedRows, saturatedTable, saturatedVerdicts } from './saturated-report.ts'
 import { targets } from './scenarios.ts'
+import { measureScrapes, scrapesLoad } from './scrapes.ts'
+import { scrapesRows, scrapesTable, scrapesVerdicts } from './scrapes-report.ts'
 import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
 import { sessionLoad } from './session-scenarios.ts'
 import { measureSessions } from './sessions.ts'
@@ -67,6 +69,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'saturated') return saturated(options)
   if (mode === 'sessions') return sessions(options)
   if (mode === 'start') return start(options)
+  if (mode === 'scrapes') return scrapes(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -223,6 +226,23 @@ async function sessions(options: Options): Promise<number> {
   ])
   if (options.json)
     console.log(JSON.stringify({ machine: machine(), seconds, rounds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function scrapes(options: Options): Promise<number> {
+  const { workers, seeds, seconds, warmUpSeconds } = options
+  const samples = await measureScrapes({ workers, seeds, seconds, warmUpSeconds }, progress)
+  const rows = scrapesRows(samples)
+  const verdicts = scrapesVerdicts(rows)
+  print(options, [
+    `${machineText()}; ${seeds.length} rounds of two turns of ${seconds} s each`,
+    `${scrapesLoad(workers)}; medians of the rounds`,
+    '',
+    scrapesTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json)
+    console.log(JSON.stringify({ machine: machine(), workers, seconds, warmUpSeconds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

@@ -169,6 +169,12 @@ export const startContenders: readonly StartContender[] = [
   },
 ]
 
+/** The server of `scrapes`. */
+export const scrapedBy = (workers: number): Pick<Contender, 'name' | 'args'> => ({
+  name: 'switchyard',
+  args: configured('scraped', '-i', `${workers}`),
+})
+
 const pm2Package = { package: 'pm2@7.0.4', command: 'pm2' }
 const pm2Cluster: Omit<ReloadContender, 'name'> = {
   workers: WORKERS,

@@ -23,7 +23,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
 
-  --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --reload (30)
+  --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --scrapes (20), with --reload (30)
   --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions and --logs (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
@@ -38,6 +38,7 @@ export const help = `npm run bench -- [options]
                      with --sessions of
                      ${sessionScenarios.map(({ name }) => name).join(', ')}
   --pin MS           with --pinned: how long a worker is blocked in its first part (3000)
+  --workers N        with --scrapes: how many workers the balancer has (64)
   --load NAME        ${loads.map(({ name }) => name).join(' or ')}; may be given more than once (wrk where it is installed, else autocannon)
   --contenders FILE  a module that exports other 'contenders' (see src/contenders.ts)
   --no-trial         without the check of all contenders before the first round; each is checked in its turn all the same
@@ -51,6 +52,7 @@ export const help = `npm run bench -- [options]
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
+  --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -77,6 +79,8 @@ export interface Options {
   readonly lateMs: number
   /** How long `pinned` blocks a worker. */
   readonly pinMs: number
+  /** Of the server of `scrapes`. */
+  readonly workers: number
   /** All contenders are checked before the first round: a fault of the last one shows at once. */
   readonly trial: boolean
   readonly check: boolean
@@ -85,7 +89,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -95,6 +99,7 @@ const MAX_REQUESTS = 1_000_000
 const MAX_SEED = 1_000_000
 const MAX_LATE_MS = 10_000
 const MAX_PIN_MS = 60_000
+const MAX_WORKERS = 256
 
 /** Runs whose scenarios are not those of the costs. */
 const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
@@ -110,6 +115,7 @@ const usualSeconds: Usual = {
   start: '1',
   sessions: '5',
   logs: '1',
+  scrapes: '20',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -122,6 +128,7 @@ const usualLateMs: Usual = {
   start: '0',
   sessions: '0',
   logs: '0',
+  scrapes: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -134,6 +141,7 @@ const usualRounds: Usual = {
   start: '15',
   sessions: '3',
   logs: '3',
+  scrapes: '5',
   micro: '5',
 }
 
@@ -162,9 +170,10 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
     lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
     pinMs: wholeIn('--pin', values.pin ?? '3000', 1, MAX_PIN_MS),
+    workers: wholeIn('--workers', values.workers ?? '64', 1, MAX_WORKERS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
     contenders:
-      mode === 'reload' || mode === 'sessions' || mode === 'start' || mode === 'logs'
+      mode === 'reload' || mode === 'sessions' || mode === 'start' || mode === 'logs' || mode === 'scrapes'
         ? []
         : ((await contendersIn<Contender>(values.contenders)) ?? usualContenders(mode)),
     reloadContenders: mode === 'reload' ? ((await contendersIn<ReloadContender>(values.contenders)) ?? reloadContenders) : [],
@@ -199,6 +208,7 @@ function parsed(argv: readonly string[]) {
         load: { type: 'string', multiple: true },
         contenders: { type: 'string' },
         pin: { type: 'string' },
+        workers: { type: 'string' },
         'no-trial': { type: 'boolean' },
         check: { type: 'boolean' },
         json: { type: 'boolean' },
@@ -213,6 +223,7 @@ function parsed(argv: readonly string[]) {
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
+        scrapes: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -15,8 +15,11 @@ const READY = /ready: http:\/\/127\.0\.0\.1:(\d+)/
 const ADMIN = /"metrics":"(http:[^"]+)\/metrics"/
 const START_MS = 20_000
 
-/** Starts a contender and resolves when it prints its address. Rejects with its output when it does not. */
-export async function startServer({ name, args, env = {} }: Pick<Contender, 'name' | 'args' | 'env'>): Promise<RunningServer> {
+/** Starts a contender and resolves when it prints its address within `startMs`. Rejects with its output when it does not. */
+export async function startServer(
+  { name, args, env = {} }: Pick<Contender, 'name' | 'args' | 'env'>,
+  startMs = START_MS,
+): Promise<RunningServer> {
   const child = startChild(process.execPath, args, { ...env, PORT: '0' })
   try {
     const port = await new Promise<number>((resolve, reject) => {
@@ -24,7 +27,7 @@ export async function startServer({ name, args, env = {} }: Pick<Contender, 'nam
         clearTimeout(timer)
         reject(new Error(`${name} ${why}:\n${child.output()}`))
       }
-      const timer = setTimeout(() => fail('does not say that it is ready'), START_MS)
+      const timer = setTimeout(() => fail('does not say that it is ready'), startMs)
       void child.ended.then((code) => fail(`ended with ${code} while starting`))
       child.process.stdout?.on('data', () => {
         const match = READY.exec(child.output())

@@ -70,7 +70,8 @@ function cpuOf({ pid }: RunningServer): number {
   return [...cpuTimes(pid).values()].reduce((sum, one) => sum + one, 0)
 }
 
-async function generate(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {
+/** Sends a trace to a port of this machine. */
+export async function generate(port: number, task: OpenLoopTask): Promise<OpenLoopReport> {
   const script = new URL('./open-loop.ts', import.meta.url).pathname
   const child = startChild(process.execPath, [...process.execArgv, script, `${port}`, JSON.stringify(task)])
   const bound = setTimeout(() => child.process.kill('SIGKILL'), task.seconds * 1000 + GRACE_MS)
