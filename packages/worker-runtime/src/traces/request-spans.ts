@@ -21,6 +21,8 @@ interface Part {
   readonly attributes?: Attributes
 }
 
+const NO_PARTS: readonly Part[] = []
+
 export interface RequestSpansOptions {
   readonly pool: string
   readonly slot: number
@@ -67,21 +69,20 @@ export class RequestSpans {
   }
 
   private wayOf(request: IncomingMessage): readonly Part[] {
-    const nowUs = monotonicUs()
     const beganUs = forwardBeganUs(request)
     if (beganUs !== undefined) {
-      const fromMs = elapsedMs(beganUs, nowUs)
-      return fromMs === undefined ? [] : [{ name: 'switchyard.forward', fromMs, untilMs: 0 }]
+      const fromMs = elapsedMs(beganUs, monotonicUs())
+      return fromMs === undefined ? NO_PARTS : [{ name: 'switchyard.forward', fromMs, untilMs: 0 }]
     }
     const handOff = this.handOffOf(request)
-    return handOff === undefined ? [] : this.partsOf(handOff, nowUs)
+    return handOff === undefined ? NO_PARTS : this.partsOf(handOff)
   }
 
-  private partsOf({ tag, offeredUs }: HandOffFacts, nowUs: number): readonly Part[] {
-    if (elapsedMs(this.sinceUs, offeredUs) === undefined) return []
-    const offeredMs = elapsedMs(offeredUs, nowUs)
+  private partsOf({ tag, offeredUs }: HandOffFacts): readonly Part[] {
+    if (elapsedMs(this.sinceUs, offeredUs) === undefined) return NO_PARTS
+    const offeredMs = elapsedMs(offeredUs, monotonicUs())
     // Without a complete head at the hand-off, the time of the client would count.
-    if (offeredMs === undefined || !isHeadComplete(tag)) return []
+    if (offeredMs === undefined || !isHeadComplete(tag)) return NO_PARTS
     const waitMs = waitOf(tag)
     const last: Part = { name: 'switchyard.hand_off', fromMs: offeredMs, untilMs: 0, attributes: { 'switchyard.moved': isMoved(tag) } }
     return waitMs === 0 ? [last] : [{ name: 'switchyard.queue', fromMs: offeredMs + waitMs, untilMs: offeredMs }, last]

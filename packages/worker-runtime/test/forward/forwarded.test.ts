@@ -1,13 +1,13 @@
 // The receiving side of a forward: which requests are trusted, and what the app learns of the client.
 
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createServer, request as httpRequest, IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, Socket } from 'node:net'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { ForwardedRequests } from '../../src/forward/forwarded.ts'
-import { probeField, readField } from '../../src/forward/forwarded-field.ts'
+import { beganOf, fieldsOf, probeField, readField } from '../../src/forward/forwarded-field.ts'
 import { answersApp } from '../support/answers-app.ts'
 import { forwardAll, type Pair, startPair, TOKEN } from '../support/forward-pair.ts'
 import { certificate } from '../support/self-signed.ts'
@@ -164,6 +164,12 @@ test('any field at all is read without throwing', () => {
       readField(`${TOKEN} ${words.join(' ')}`, token, undefined)
     }),
   )
+})
+
+test('the begin of a forward travels only if it is known', () => {
+  const request = new IncomingMessage(new Socket())
+  assert.is(beganOf(fieldsOf(request, TOKEN)), undefined)
+  assert.is(beganOf(fieldsOf(request, TOKEN, -7)), -7)
 })
 
 test('the limits of the server are restored when a connection has been announced', () => {
