@@ -59,7 +59,7 @@ export class Balancer implements Operations {
   isStopping: () => boolean = () => false
   readonly insight: Insight
   readonly metrics: MetricStore
-  readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values())
+  readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values(), this.supervisor)
   readonly routeTargets = (): RouteTarget[] => targetsOf(this.activeConfig.current.routes)
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable

@@ -82,10 +82,13 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
 }
 
 /** The event loop of every worker that runs. It costs much less than a status. */
-export function readLoops(pools: Iterable<Pool>): LoopReading[] {
+export function readLoops(pools: Iterable<Pool>, supervisor: Pick<Supervisor, 'stillMs'>): LoopReading[] {
   readClock()
   return [...pools].flatMap(({ settings: { name }, workers }) =>
-    [...workers].map(({ slot, process, load }) => ({ pool: name, slot, pid: process?.pid ?? 0, load })),
+    [...workers].map((worker) => {
+      const { slot, process, state, load } = worker
+      return { pool: name, slot, pid: process?.pid ?? 0, state, silentMs: supervisor.stillMs(worker), load }
+    }),
   )
 }
 
@@ -140,6 +143,7 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     ejected: pool.isEjected(worker),
     inStateMs,
     drainLeftMs: state === 'draining' ? Math.max(0, supervisor.limits.drainTimeoutMs - inStateMs) : null,
+    silentMs: Math.round(supervisor.stillMs(worker)),
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
     begun: load.begun,

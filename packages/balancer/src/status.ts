@@ -25,6 +25,8 @@ export interface WorkerStatus {
   inStateMs: number
   /** Time until a draining worker is killed; null: it is not draining. */
   drainLeftMs: number | null
+  /** For how long the primary has seen no turn of its event loop. It stays below about a second while the process runs. */
+  silentMs: number
   load: Load
   /** Hand-offs that this process received. A new process begins at 0. */
   handOffs: number
@@ -233,8 +235,9 @@ export interface LoopReading {
   pool: string
   slot: number
   pid: number
-  /** `turns`: changes whenever the loop turns. */
-  load: Pick<Load, 'busyMs' | 'utilisation'> & { readonly turns: number }
+  state: WorkerState
+  silentMs: number
+  load: Pick<Load, 'busyMs' | 'utilisation'>
 }
 
 /** A route of the config in force, and where it leads. */

@@ -6,7 +6,6 @@ import type { BalancerStatus, LoopReading, RouteTarget } from '../status.ts'
 import { History, SAMPLE_MS } from './history.ts'
 import { COLUMN_MS, LoopStrips, READ_MS } from './loop-strips.ts'
 import { Marks } from './marks.ts'
-import { SilentLoops } from './silent-loops.ts'
 import { type View, type ViewLists, Views } from './view.ts'
 import { eventText, Viewers } from './viewers.ts'
 
@@ -32,7 +31,6 @@ export class Live {
   private readonly options: LiveOptions
   private readonly history = new History()
   private readonly strips = new LoopStrips()
-  private readonly silence = new SilentLoops()
   private readonly viewers: Viewers
   private readonly sampleTimers: readonly NodeJS.Timeout[]
   private readonly openedMs: number
@@ -45,7 +43,7 @@ export class Live {
   constructor(options: LiveOptions) {
     this.options = options
     this.openedMs = options.now()
-    this.views = new Views((worker) => this.silentMs(worker))
+    this.views = new Views()
     this.viewers = new Viewers(
       () => this.start(),
       () => this.stop(),
@@ -90,7 +88,7 @@ export class Live {
 
   private start(): void {
     this.timers = [
-      setInterval(() => this.strips.read(this.options.balancer.loops(), (loop) => this.silentMs(loop)), READ_MS).unref(),
+      setInterval(() => this.strips.read(this.options.balancer.loops()), READ_MS).unref(),
       setInterval(() => this.send('view', { ...this.view(), strips: this.strips.takeNew() }), VIEW_MS).unref(),
     ]
   }
@@ -99,7 +97,7 @@ export class Live {
     for (const timer of this.timers) clearInterval(timer)
     this.timers = []
     this.strips.clear()
-    this.views = new Views((worker) => this.silentMs(worker))
+    this.views = new Views()
     this.lastView = undefined
   }
 
@@ -118,14 +116,8 @@ export class Live {
     return this.lastView
   }
 
-  private silentMs(worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>): number {
-    return this.silence.silentMs(worker, this.options.now())
-  }
-
   private readLoops(): void {
-    const loops = this.options.balancer.loops()
-    this.history.readLoops(loops)
-    this.silence.update(loops, this.options.now())
+    this.history.readLoops(this.options.balancer.loops())
   }
 
   private sample(): void {

@@ -227,6 +227,11 @@ export class Supervisor {
     return this.watch.silentMs(worker)
   }
 
+  /** For how long at least the worker's loop has not turned. */
+  stillMs(worker: PoolWorker): number {
+    return this.watch.stillMs(worker)
+  }
+
   exitReasonsOf(pool: string): string {
     return this.exitReasons.ofPool(pool)
   }

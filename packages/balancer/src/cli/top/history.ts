@@ -2,6 +2,8 @@
 
 import { responseBoundsMs } from '@switchyard/handoff'
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
+import { type Recent, RecentFailures } from '../../recent-failures.ts'
+import { stuckMs } from '../../troubles.ts'
 import { quantile } from './quantile.ts'
 
 /** Values of a sparkline that are kept. */
@@ -83,6 +85,8 @@ export class History {
   status: ControlStatus | undefined
   workers: readonly WorkerSample[] = []
   totals: Totals | undefined
+  recent: Recent | undefined
+  private failures = new RecentFailures()
   private tracks = new Map<string, Track>()
   private total = new Track()
   private lastMs: number | undefined
@@ -109,7 +113,7 @@ export class History {
           const values: Values = {
             rate: begun === undefined || seconds === undefined ? undefined : begun / seconds,
             p99: quantile(recent, P99),
-            loop: load.busyMs >= 1000 ? 1 : load.utilisation,
+            loop: stuckMs(worker) > 0 ? 1 : load.utilisation,
             queue: load.inFlight,
           }
           track.push(values)
@@ -121,6 +125,7 @@ export class History {
     this.pid = status.pid
     this.lastMs = nowMs
     this.workers = workers
+    this.recent = this.failures.advance(status, nowMs)
     this.totals = this.sum(status, workers, counts, seconds)
   }
 
@@ -142,6 +147,7 @@ export class History {
   private forget(): void {
     this.tracks = new Map()
     this.total = new Track()
+    this.failures = new RecentFailures()
     this.lastMs = undefined
     this.lastRefused = undefined
   }

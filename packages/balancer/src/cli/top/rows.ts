@@ -1,5 +1,6 @@
 // The rows of the worker table of `balancer top`: which workers it has, and in which order.
 
+import { stuckMs } from '../../troubles.ts'
 import { emptySlots, type History, type Series, type Values } from './history.ts'
 
 export interface Row {
@@ -16,7 +17,8 @@ export interface Row {
   readonly series: Series | undefined
   readonly connections: number
   readonly memoryBytes: number
-  readonly busyMs: number
+  /** For how long its event loop has been stuck; 0: it turns. */
+  readonly stuckMs: number
 }
 
 export const SORTS = ['worker', 'rate', 'p99', 'loop', 'queue', 'memory'] as const
@@ -34,10 +36,22 @@ export function rowsOf(history: Pick<History, 'status' | 'workers'>, { sort, isR
   const { status, workers } = history
   if (status === undefined) return []
   const live = workers.map(({ pool, slot, worker, values, series }): Row => {
-    const { busyMs, connections, memoryBytes } = worker.load
+    const { connections, memoryBytes } = worker.load
     const state = worker.ejected === true ? 'ejected' : worker.state
     const name = `${pool}/${slot}`
-    return { key: `${name} ${worker.pid}`, name, pool, slot, state, pid: worker.pid, values, series, connections, memoryBytes, busyMs }
+    return {
+      key: `${name} ${worker.pid}`,
+      name,
+      pool,
+      slot,
+      state,
+      pid: worker.pid,
+      values,
+      series,
+      connections,
+      memoryBytes,
+      stuckMs: stuckMs(worker),
+    }
   })
   const empty = status.pools.flatMap((pool) =>
     emptySlots(pool).map(({ slot, state }): Row => {
@@ -54,7 +68,7 @@ export function rowsOf(history: Pick<History, 'status' | 'workers'>, { sort, isR
   return isReversed ? sorted.reverse() : sorted
 }
 
-const NOTHING = { pid: undefined, values: undefined, series: undefined, connections: 0, memoryBytes: 0, busyMs: 0 }
+const NOTHING = { pid: undefined, values: undefined, series: undefined, connections: 0, memoryBytes: 0, stuckMs: 0 }
 
 function numberOf({ values, memoryBytes }: Row, sort: Exclude<Sort, 'worker'>): number {
   const number = sort === 'memory' ? memoryBytes : (values?.[sort] ?? -1)

@@ -111,19 +111,23 @@ function headLines({ history, lost, width, clock, isUtf8 }: ScreenOptions): Line
     [rateText(refusedRate), (refusedRate ?? 0) > 0 ? 'bad' : 'bold'],
   ]
   // A long reason takes the empty line too.
-  const { text, style } = healthText(status, lost)
+  const { text, style } = healthText(history, status, lost)
   const [health, ...more] = wrapped(text, width).split('\n')
   const second: Line = [[health as string, style]]
   return more.length === 0 ? [first, second, third, ['']] : [first, second, [[more.join(' '), style]], third]
 }
 
-function healthText(status: NonNullable<History['status']>, lost: ScreenOptions['lost']): { text: string; style: Style } {
+function healthText(
+  { recent }: History,
+  status: NonNullable<History['status']>,
+  lost: ScreenOptions['lost'],
+): { text: string; style: Style } {
   if (lost !== undefined)
     return {
       style: 'bad',
       text: `NO ANSWER for ${duration(lost.forMs)}, and these values are old: ${printable(lost.reason).replaceAll('\n', ' ')}`,
     }
-  const troubles = troublesOf(status)
+  const troubles = troublesOf(status, recent)
   const [worst] = troubles
   const style: Style = worst === undefined ? 'good' : worst.severity === 'watch' ? 'warn' : 'bad'
   const remark = worst?.severity === 'watch' ? ` ${worst.subject} ${worst.reason}` : ''

@@ -40,7 +40,6 @@ const MAX_NAME = 20
 const LEAST_SPARK = 3
 const MAX_SPARK = 30
 const BUSY_SHARE = 0.8
-const NOTABLE_BUSY_MS = 1_000
 
 const COLUMNS: readonly Column[] = [
   { metric: 'rate', head: 'REQ/S', width: 5, text: ({ values }) => rateText(values?.rate), style: () => undefined, top: undefined },
@@ -49,9 +48,9 @@ const COLUMNS: readonly Column[] = [
     metric: 'loop',
     head: 'LOOP',
     width: 5,
-    text: ({ values, busyMs }) =>
-      values === undefined ? '-' : busyMs >= NOTABLE_BUSY_MS ? duration(busyMs).replace(' ', '') : `${Math.round(values.loop * 100)} %`,
-    style: ({ values, busyMs }) => (busyMs >= NOTABLE_BUSY_MS ? 'bad' : (values?.loop ?? 0) >= BUSY_SHARE ? 'warn' : undefined),
+    text: ({ values, stuckMs }) =>
+      values === undefined ? '-' : stuckMs > 0 ? duration(stuckMs).replace(' ', '') : `${Math.round(values.loop * 100)} %`,
+    style: ({ values, stuckMs }) => (stuckMs > 0 ? 'bad' : (values?.loop ?? 0) >= BUSY_SHARE ? 'warn' : undefined),
     top: 1,
   },
   {
