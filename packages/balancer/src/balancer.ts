@@ -26,13 +26,13 @@ import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
-import { readLoops, readStatus, targetsOf } from './read-status.ts'
+import { readLoops, readStatus } from './read-status.ts'
 import { ConfigAdoption, sharingSettings, visitorOptions } from './reload/config-adoption.ts'
 import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
-import type { BalancerStatus, LogStatuses, LoopReading, RouteTarget } from './status.ts'
+import type { BalancerStatus, LogStatuses, LoopReading } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
@@ -60,7 +60,6 @@ export class Balancer implements Operations {
   readonly insight: Insight
   readonly metrics: MetricStore
   readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values(), this.supervisor)
-  readonly routeTargets = (): RouteTarget[] => targetsOf(this.activeConfig.current.routes)
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
   private readonly redisSharing: RedisSharing

@@ -1,7 +1,6 @@
 // Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
-import type { RouteTable } from '@switchyard/routing'
 import type { Counts } from './counts/counts.ts'
 import type { ActiveConfig } from './dispatch/active-config.ts'
 import type { PathRecords } from './dispatch/path-records.ts'
@@ -12,7 +11,7 @@ import type {
   LogStatuses,
   LoopReading,
   PoolStatus,
-  RouteTarget,
+  RouteStatus,
   SessionTableStatus,
   VisitorStatus,
   WorkerStatus,
@@ -66,10 +65,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
-    routes: options.counts.routes.status(
-      config.current.shared.routes.map(({ name }) => name),
-      workers,
-    ),
+    routes: routeStatuses(options.counts, config, workers),
     exits: options.counts.exits.list,
     operations: options.counts.operations.list,
     choices: choices.choices,
@@ -92,9 +88,10 @@ export function readLoops(pools: Iterable<Pool>, supervisor: Pick<Supervisor, 's
   )
 }
 
-/** Where each route leads; the last is that of requests that match no other. */
-export function targetsOf({ routes, fallback }: Pick<RouteTable<unknown>, 'routes' | 'fallback'>): RouteTarget[] {
-  return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
+/** The last route in force is that of requests that match no other. */
+function routeStatuses(counts: Counts, { current }: Pick<ActiveConfig, 'current'>, workers: readonly PoolWorker[]): RouteStatus[] {
+  const pools = new Map(current.shared.routes.map(({ name, pool }) => [name, pool]))
+  return counts.routes.status([...pools.keys()], workers).map((status) => ({ ...status, pool: pools.get(status.route) ?? null }))
 }
 
 function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus {

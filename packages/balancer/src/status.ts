@@ -119,6 +119,8 @@ export interface ConnectionStatus {
 /** Requests that workers have had of a route; counts since the start. */
 export interface RouteStatus {
   route: string
+  /** Where it leads. null: it is a route of an earlier config. */
+  pool: string | null
   inFlight: number
   /** Ended requests, by result. */
   results: Record<RequestResult, number>
@@ -238,12 +240,6 @@ export interface LoopReading {
   state: WorkerState
   silentMs: number
   load: Pick<Load, 'busyMs' | 'utilisation'>
-}
-
-/** A route of the config in force, and where it leads. */
-export interface RouteTarget {
-  name: string
-  pool: string
 }
 
 export interface StatusSource {

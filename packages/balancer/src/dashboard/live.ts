@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { BalancerEmitter } from '../events.ts'
-import type { BalancerStatus, LoopReading, RouteTarget } from '../status.ts'
+import type { BalancerStatus, LoopReading } from '../status.ts'
 import { History, SAMPLE_MS } from './history.ts'
 import { COLUMN_MS, LoopStrips, READ_MS } from './loop-strips.ts'
 import { Marks } from './marks.ts'
@@ -14,7 +14,6 @@ export interface LiveOptions {
     status(): BalancerStatus
     /** The loop of every worker at this moment. */
     loops(): readonly LoopReading[]
-    routeTargets(): readonly RouteTarget[]
   }
   readonly identity: { readonly name: string; readonly pid: number; readonly version: string }
   /** Left out: the balancer collects none of them. */
@@ -106,7 +105,7 @@ export class Live {
     const { balancer, readLists, now } = this.options
     const nowMs = now()
     if (this.lastView !== undefined && nowMs - this.lastView.time < VIEW_MS / 2) return this.lastView
-    this.lastView = this.views.make(balancer.status(), balancer.routeTargets(), this.lists, nowMs)
+    this.lastView = this.views.make(balancer.status(), this.lists, nowMs)
     void readLists?.().then(
       (lists) => {
         this.lists = lists

@@ -1,7 +1,7 @@
 // What the page shows at one moment: the status with rates, in the page's order. Made once a second for all readers together.
 
 import { RecentFailures } from '../recent-failures.ts'
-import type { BalancerStatus, PoolStatus, RouteTarget, WorkerStatus } from '../status.ts'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
 import { type Health, healthOf, stuckMs } from '../troubles.ts'
 import { Counters } from './history.ts'
 import { ResponseWindow } from './response-window.ts'
@@ -58,6 +58,8 @@ export interface PoolView {
   failedPerSecond: number
   /** A request that finds the loop busy waits so long, weighted by the requests of each worker. */
   waitMs: number
+  /** 99th percentile of the waits in the queue, of connections that left it in the last ten seconds; null: none has waited. */
+  queueP99Ms: number | null
   /** Of the responses of the last ten seconds; null: there were none. */
   p50Ms: number | null
   p99Ms: number | null
@@ -92,12 +94,12 @@ export class Views {
   private readonly counters = new Counters()
   private readonly window = new ResponseWindow(WINDOW_SAMPLES)
   private readonly routes = new RouteViews(WINDOW_SAMPLES)
-  private readonly windows = new Map<string, ResponseWindow>()
+  private readonly windows = new Map<string, { readonly responses: ResponseWindow; readonly waits: ResponseWindow }>()
   private last = new Map<string, { begun: number; failed: number }>()
   private lastMs: number | undefined
 
   /** `nowMs`: rises from call to call. The first view has rates of 0. */
-  make(status: BalancerStatus, routes: readonly RouteTarget[], lists: ViewLists, nowMs: number): View {
+  make(status: BalancerStatus, lists: ViewLists, nowMs: number): View {
     const seconds = this.lastMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0.001, (nowMs - this.lastMs) / 1000)
     this.lastMs = nowMs
     const { requests, failed } = this.counters.advance(status)
@@ -119,7 +121,7 @@ export class Views {
         queue: connections.waiting.queue,
         connections: pools.reduce((sum, { workers }) => sum + workers.reduce((all, worker) => all + worker.connections, 0), 0),
       },
-      routes: this.routes.make(status, routes, seconds),
+      routes: this.routes.make(status, seconds),
       counts: {
         accepted: connections.accepted,
         handedOff: connections.handedOff,
@@ -135,10 +137,11 @@ export class Views {
   }
 
   private pool(pool: PoolStatus, seconds: number, next: typeof this.last): PoolView {
-    const { name, listens, job, ready, desired, reloading, held, broken, finished } = pool
-    const window = this.windows.get(name) ?? new ResponseWindow(WINDOW_SAMPLES)
-    this.windows.set(name, window)
-    window.add({ pools: [pool] })
+    const { name, listens, job, ready, desired, reloading, held, broken, finished, queue } = pool
+    const windows = this.windows.get(name) ?? { responses: new ResponseWindow(WINDOW_SAMPLES), waits: new ResponseWindow(WINDOW_SAMPLES) }
+    this.windows.set(name, windows)
+    windows.responses.add({ pools: [pool] })
+    windows.waits.addCounts([['', queue.waits.counts]])
     const alive = pool.workers.filter(({ state }) => state !== 'gone')
     const workers = alive
       .map((worker) => this.worker(name, worker, seconds, next))
@@ -160,7 +163,8 @@ export class Views {
       perSecond: round(perSecond),
       failedPerSecond: round(workers.reduce((sum, worker) => sum + worker.failedPerSecond, 0)),
       waitMs: perSecond === 0 ? 0 : round(waits / perSecond),
-      ...window.quantiles(),
+      queueP99Ms: windows.waits.quantiles().p99Ms,
+      ...windows.responses.quantiles(),
       workers,
     }
   }

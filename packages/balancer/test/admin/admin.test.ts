@@ -245,7 +245,7 @@ test('a scraper that asks for OpenMetrics gets it, with exemplars', async () => 
   store.receive(source, [{ name: 'app_plain', kind: 'counter', help: 'say "a"', isOfProcess: false, samples }], [])
   const counts = responseBoundsMs.map((_, index) => (index === 1 ? 3 : 0)).concat(0)
   const results = { '2xx': 3, '3xx': 0, '4xx': 0, '5xx': 0, upgrade: 0, aborted: 1 }
-  const status = () => statusOf({ routes: [{ route: '/a', inFlight: 2, results, durations: { counts, sumMs: 6 } }] })
+  const status = () => statusOf({ routes: [{ route: '/a', pool: 'web', inFlight: 2, results, durations: { counts, sumMs: 6 } }] })
   const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true, names: [] }, { status, metrics: store })
   atSuiteEnd(() => admin.close())
   const response = await fetch(`${admin.url}/metrics`, {

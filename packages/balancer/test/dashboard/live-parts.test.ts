@@ -117,7 +117,7 @@ for (const [changes, severity, sentence] of healths)
 
 test('a process that does not run is stuck, whatever its last report says', () => {
   const workers = [workerOf(0, { silentMs: 900 }), workerOf(1, { silentMs: 4_000 })]
-  const { health, pools } = new Views().make(statusOf({ pools: [poolWith({ workers })] }), [], NO_LISTS, 1_000)
+  const { health, pools } = new Views().make(statusOf({ pools: [poolWith({ workers })] }), NO_LISTS, 1_000)
   assert.match(health.sentence, /^web\/1 does not answer: its event loop has not turned for 4 s/)
   assert.equal(
     pools[0]?.workers.map(({ stuckMs }) => stuckMs),
@@ -137,7 +137,6 @@ test('refusals for lack of room and failed requests are no good health, for ten 
         connections: { ...connections, refused: { ...connections.refused, 'queue-full': full, 'not-http': heads } },
         pools: [poolWith({ workers: [workerOf(0, { begun, failed }), workerOf(1)] })],
       }),
-      [],
       NO_LISTS,
       seconds * 1_000,
     ).health.sentence
@@ -157,26 +156,31 @@ test('the worst comes first', () => {
 test('a view has rates since the view before, and empty slots with their reason', () => {
   const views = new Views()
   const at = (begun: number) => statusOf({ pools: [poolWith({ ready: 1, held: [1], workers: [workerOf(0, { begun })] })] })
-  assert.is(views.make(at(100), [], NO_LISTS, 1_000).totals.perSecond, 0)
-  const view = views.make(at(150), [{ name: 'all', pool: 'web' }], NO_LISTS, 2_000)
+  assert.is(views.make(at(100), NO_LISTS, 1_000).totals.perSecond, 0)
+  const view = views.make(at(150), NO_LISTS, 2_000)
   assert.is(view.totals.perSecond, 50)
   assert.is(view.pools[0]?.workers[0]?.perSecond, 50)
   assert.equal(view.pools[0]?.empty, [{ slot: 1, why: 'held' }])
-  assert.equal(view.routes, [{ name: 'all', pool: 'web', moved: 0, perSecond: null, p50Ms: null, p99Ms: null }])
 })
 
-test('a route has its own rate and times where the status counts routes', () => {
+test('a route has its own rate and times, and the queue of its pool its waits', () => {
   const views = new Views()
+  const counted = (count: number) => ({ counts: [0, 0, 0, count], sumMs: 8 * count })
   const at = (count: number) => {
+    const result = { inFlight: 0, results: { ...NO_RESULTS, '2xx': count }, durations: counted(count) }
     const routes = [
-      { route: 'all', inFlight: 0, results: { ...NO_RESULTS, '2xx': count }, durations: { counts: [0, 0, 0, count], sumMs: 8 * count } },
+      { route: 'all', pool: 'web', ...result },
+      { route: 'of an earlier config', pool: null, ...result },
     ]
-    return { ...statusOf(), routes }
+    return statusOf({ routes, pools: [poolWith({ queue: { length: 0, waits: counted(count) } })] })
   }
-  views.make(at(100), [{ name: 'all', pool: 'web' }], NO_LISTS, 1_000)
-  const [route] = views.make(at(130), [{ name: 'all', pool: 'web' }], NO_LISTS, 2_000).routes
-  assert.is(route?.perSecond, 30)
-  assert.ok((route?.p50Ms ?? 0) > 5 && (route?.p99Ms ?? 0) <= 10)
+  assert.is(views.make(at(100), NO_LISTS, 1_000).pools[0]?.queueP99Ms, null)
+  const { routes, pools } = views.make(at(130), NO_LISTS, 2_000)
+  assert.equal(
+    routes.map(({ name, pool, perSecond }) => [name, pool, perSecond]),
+    [['all', 'web', 30]],
+  )
+  for (const ms of [routes[0]?.p50Ms, routes[0]?.p99Ms, pools[0]?.queueP99Ms]) assert.ok((ms ?? 0) > 5 && (ms ?? 0) <= 10)
 })
 
 test.run()

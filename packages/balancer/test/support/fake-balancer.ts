@@ -9,7 +9,7 @@ import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
-import type { BalancerStatus, LogStatuses, LoopReading, RouteTarget, WorkerStatus } from '../../src/status.ts'
+import type { BalancerStatus, LogStatuses, LoopReading, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
@@ -132,10 +132,6 @@ export class FakeBalancer implements RunningBalancer {
     return this.status().pools.flatMap(({ name, workers }) =>
       workers.map(({ slot, pid, state, silentMs, load }) => ({ pool: name, slot, pid, state, silentMs, load })),
     )
-  }
-
-  routeTargets(): RouteTarget[] {
-    return [{ name: '(everything else)', pool: 'web' }]
   }
 
   start(): Promise<void> {

@@ -10,7 +10,7 @@ import type { Log } from '../log.ts'
 
 export interface DashboardAccessOptions {
   readonly settings: Pick<Settings, 'admin' | 'name'>
-  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'routeTargets' | 'insight'>
+  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'insight'>
   readonly operations: Operations
   readonly log: Log
   /** undefined: the admin page is not open. */
