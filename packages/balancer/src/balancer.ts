@@ -111,6 +111,7 @@ export class Balancer implements Operations {
       poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
       listenerAddress: (listener) => this.listeners.get(listener),
       owners: transport.owners,
+      desiredOf: (pool) => this.supervisor.desired.get(pool)?.workers ?? 0,
       records: this.records,
     })
     this.insight = new Insight({ config: this.activeConfig, records: this.records, visitors: this.visitors })
