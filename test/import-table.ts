@@ -64,7 +64,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['reload'],
     ['upgrade'],
     ['insight'],
-    ['', /^(balancer|read-status|worker-reports)\.ts$/],
+    ['', /^(balancer|lifetime|read-status|worker-reports)\.ts$/],
     ['log-files'],
     ['config'],
     ['admin'],
