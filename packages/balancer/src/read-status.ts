@@ -78,12 +78,12 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
 }
 
 /** The event loop of every worker that runs. It costs much less than a status. */
-export function readLoops(pools: Iterable<Pool>, supervisor: Pick<Supervisor, 'stillMs'>): LoopReading[] {
+export function readLoops(pools: Iterable<Pool>, supervisor: Pick<Supervisor, 'watch'>): LoopReading[] {
   readClock()
   return [...pools].flatMap(({ settings: { name }, workers }) =>
     [...workers].map((worker) => {
       const { slot, process, state, load } = worker
-      return { pool: name, slot, pid: process?.pid ?? 0, state, silentMs: supervisor.stillMs(worker), load }
+      return { pool: name, slot, pid: process?.pid ?? 0, state, silentMs: supervisor.watch.stillMs(worker), load }
     }),
   )
 }
@@ -111,7 +111,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
     held: [...(wanted?.held ?? [])],
     broken: [...(wanted?.broken ?? [])],
     outageMs: wanted?.outageSinceMs === undefined ? null : Math.max(0, Date.now() - wanted.outageSinceMs),
-    notStarted: supervisor
+    notStarted: supervisor.history
       .notStartedIn(name)
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
@@ -134,13 +134,13 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     generation,
     state,
     pid: process?.pid ?? 0,
-    restarts: supervisor.restarts(worker.pool, slot),
+    restarts: supervisor.history.restarts({ pool: worker.pool, slot }),
     first: worker.isFirst,
     retiring: retiring ?? null,
     ejected: pool.isEjected(worker),
     inStateMs,
     drainLeftMs: state === 'draining' ? Math.max(0, supervisor.limits.drainTimeoutMs - inStateMs) : null,
-    silentMs: Math.round(supervisor.stillMs(worker)),
+    silentMs: Math.round(supervisor.watch.stillMs(worker)),
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
     begun: load.begun,

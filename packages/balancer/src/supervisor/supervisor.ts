@@ -14,7 +14,7 @@ import { outageRetryMs, type Plan, plan } from './plan.ts'
 import type { PlannedSlot, RetireReason } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
 import { SocketWatch } from './private-sockets/socket-watch.ts'
-import { type NotStarted, SlotHistory } from './slot-history.ts'
+import { SlotHistory } from './slot-history.ts'
 import type { SupervisedPool, SupervisorListener } from './supervised-pool.ts'
 import { PoolWatch } from './watch/pool-watch.ts'
 import { followBegins } from './watch/worker-begin.ts'
@@ -49,12 +49,13 @@ export class Supervisor {
   readonly desired: Map<string, DesiredPool>
   limits: LimitSettings
   private readonly options: SupervisorOptions
-  private readonly history: SlotHistory
-  private readonly exitReasons = new ExitReasons()
+  /** Starts and failures of slots, why their workers exited, and whether their event loops turn. Others only read it. */
+  readonly history: SlotHistory
+  readonly exitReasons = new ExitReasons()
+  readonly watch: WorkerWatch
   private readonly outages: Outages
   private readonly goals = new Goals()
   private readonly drains: Drains
-  private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
   private readonly socketWatch: SocketWatch
   private readonly lifecycle: WorkerLifecycle
@@ -165,11 +166,6 @@ export class Supervisor {
     this.turn()
   }
 
-  /** How often a process has replaced another in the slot. */
-  restarts(pool: string, slot: number): number {
-    return this.history.restarts({ pool, slot })
-  }
-
   /** Call it after a change of the desired state. Resolves when `isReached`; rejects as soon as `failure` returns an error. */
   pursue(isReached: () => boolean, failure: () => Error | undefined = () => undefined): Promise<void> {
     const reached = this.goals.add({ isReached, failure })
@@ -219,30 +215,6 @@ export class Supervisor {
   /** Workers of pools that are not desired any more. */
   superfluous(): PoolWorker[] {
     return [...this.workers()].filter(({ pool }) => this.desired.get(pool)?.isDropped === true)
-  }
-
-  /** How many starts of a pool's workers have failed. */
-  failures(pool: string): number {
-    return this.history.failuresOf(pool)
-  }
-
-  /** Slots of a pool whose last start failed, and why. */
-  notStartedIn(pool: string): NotStarted[] {
-    return this.history.notStartedIn(pool)
-  }
-
-  /** How long ago a worker's loop was last seen to turn. */
-  silentMs(worker: PoolWorker): number {
-    return this.watch.silentMs(worker)
-  }
-
-  /** For how long at least the worker's loop has not turned. */
-  stillMs(worker: PoolWorker): number {
-    return this.watch.stillMs(worker)
-  }
-
-  exitReasonsOf(pool: string): string {
-    return this.exitReasons.ofPool(pool)
   }
 
   clearFailures(workerSlot: PlannedSlot): void {
