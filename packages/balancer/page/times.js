@@ -4,7 +4,10 @@ import { millis } from './format.js'
 import { html } from './html.js'
 
 export function Times({ view }) {
-  const rows = rowsOf(view)
+  const all = rowsOf(view)
+  // A config may have many routes. Those without requests need no bar.
+  const rows = all.filter(({ p50Ms }) => p50Ms !== null)
+  const calm = all.filter(({ p50Ms }) => p50Ms === null).map(({ name }) => name)
   const longest = Math.max(1, ...rows.map(({ queueP99Ms, waitMs, p99Ms }) => (queueP99Ms ?? 0) + waitMs + (p99Ms ?? 0)))
   const share = (ms) => ({ width: `${Math.min(100, ((ms ?? 0) / longest) * 100)}%` })
   return html`
@@ -26,13 +29,14 @@ export function Times({ view }) {
                   <span class="tail" style=${share((p99Ms ?? 0) - (p50Ms ?? 0))}></span>
                 </div>
                 <p>
-                  ${queueP99Ms !== null && `queue 99 % ${millis(queueP99Ms)} · `}${p50Ms === null ? 'no requests in the last 10 s' : `waits ${millis(waitMs)} · half ${millis(p50Ms)} · 99 % ${millis(p99Ms)}`}
+                  ${queueP99Ms !== null && `queue 99 % ${millis(queueP99Ms)} · `}waits ${millis(waitMs)} · half ${millis(p50Ms)} · 99 % ${millis(p99Ms)}
                 </p>
               </dd>
             </div>
           `,
         )}
       </dl>
+      ${calm.length > 0 && html`<p class="calm">No requests in the last 10 s: ${calm.join(', ')}</p>`}
     </section>
   `
 }

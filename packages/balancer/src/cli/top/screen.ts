@@ -59,8 +59,8 @@ const HELP = [
   ['P99', '99th percentile of response times, last ten samples'],
   ['LOOP', 'time that the event loop was busy, or is blocked'],
   ['QUEUE', 'requests in flight'],
-  ['FAIL/S', 'requests in a second that were answered with 5xx or aborted'],
-  ['WAIT', '99th percentile of waits in the queue of the pool, of those that waited'],
+  ['FAIL/S', 'requests answered with 5xx or aborted, in a second'],
+  ['WAIT', 'waits in the queue of the pool, 99th percentile'],
 ] as const
 
 /** Exactly `height` lines. */
