@@ -65,7 +65,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['reload'],
     ['upgrade'],
     ['insight'],
-    ['', /^(balancer|read-status|worker-reports)\.ts$/],
+    ['', /^(balancer|lifetime|read-status|worker-reports)\.ts$/],
     ['log-files'],
     ['config'],
     ['admin'],

@@ -26,7 +26,7 @@ async function signOut() {
   location.reload()
 }
 
-const WORDS = { good: 'Healthy', watch: 'Under way', failing: 'Degraded', down: 'Down' }
+const WORDS = { good: 'Healthy', watch: 'Healthy', failing: 'Failing', down: 'Down' }
 
 export function HealthBanner({ view, isLost }) {
   const { health, totals } = view

@@ -74,21 +74,8 @@ function Pool({ pool, strips, canAct, ask }) {
 }
 
 function Worker({ pool, worker, columns = [], canAct, ask }) {
-  const {
-    slot,
-    state,
-    inStateMs,
-    utilisation,
-    busyMs,
-    perSecond,
-    inFlight,
-    latencyMs,
-    memoryBytes,
-    restarts,
-    ejected,
-    drainLeftMs,
-    silentMs,
-  } = worker
+  const { slot, state, inStateMs, utilisation, perSecond, inFlight, latencyMs, memoryBytes, restarts, ejected, drainLeftMs, stuckMs } =
+    worker
   const name = `${pool}/${slot}`
   const badge = ejected ? 'ejected' : state === 'ready' ? '' : state
   const drain = () =>
@@ -97,8 +84,6 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
       verb: `Drain ${name}`,
       run: () => perform('drain', { pool, slot }),
     })
-  const blockedMs = Math.max(busyMs, silentMs)
-  const isBlocked = blockedMs >= 1000
   return html`
     <tr class=${badge}>
       <th scope="row">
@@ -106,7 +91,7 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
         <span class="since">${duration(inStateMs)}</span>
       </th>
       <td class="strip"><${Strip} name=${name} columns=${columns} /></td>
-      <td class=${isBlocked ? 'number bad' : 'number'} data-name="loop">${isBlocked ? `blocked ${duration(blockedMs)}` : percent(utilisation)}</td>
+      <td class=${stuckMs > 0 ? 'number bad' : 'number'} data-name="loop">${stuckMs > 0 ? `stuck ${duration(stuckMs)}` : percent(utilisation)}</td>
       <td class="number" data-name="req/s">${rate(perSecond)}</td>
       <td class="number" data-name="in flight">${count(inFlight)}</td>
       <td class="number" data-name="latency">${millis(latencyMs < 0.05 ? null : latencyMs)}</td>

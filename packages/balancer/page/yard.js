@@ -47,8 +47,8 @@ function Picture({ view, pools, width }) {
   return html`
     <svg viewBox="0 0 ${width} ${height}" width=${width} height=${height} role="img" aria-label=${label}>
       ${routes.map(
-        ({ pool, from, to, thick, isKnown }) =>
-          html`<path class=${isKnown ? 'band route' : 'band route unknown'} d=${band(left + BAR, from, middle, to, thick)} key=${`${pool} ${from}`} />`,
+        ({ pool, from, to, thick }) =>
+          html`<path class="band route" d=${band(left + BAR, from, middle, to, thick)} key=${`${pool} ${from}`} />`,
       )}
       ${groups.map(({ workers }) =>
         workers.map(
@@ -60,7 +60,7 @@ function Picture({ view, pools, width }) {
         ({ name, from, thick, perSecond }) => html`
           <rect class="stop" x=${left} y=${from - Math.max(thick, 6) / 2} width=${BAR} height=${Math.max(thick, 6)} rx="2" />
           <text class="label" x=${left + BAR + 8} y=${isWide && thick >= 18 ? from : from - thick / 2 - 10}>${short(isWide ? name : name.replace(/^\((.*)\)$/, '$1'), isWide ? 40 : 15)}
-            ${isWide && perSecond !== null && html`<tspan class="figure" dx="6">${rate(perSecond)}/s</tspan>`}</text>
+            ${isWide && html`<tspan class="figure" dx="6">${rate(perSecond)}/s</tspan>`}</text>
         `,
       )}
       ${groups.map(
@@ -106,10 +106,8 @@ function layout(view, pools) {
       return { ...worker, from, to: firstRow + index * ROW + ROW / 2, thick: thicks[index] }
     })
     groups.push({ name: pool.name, perSecond: pool.perSecond, top: centre - size / 2, size, centre, workers })
-    // The rate of a route is known where its pool has no other route, or where workers count it.
-    const known = own.map((route) => route.perSecond ?? (own.length === 1 ? pool.perSecond : null))
-    const total = known.reduce((all, perSecond) => all + (perSecond ?? 0), 0)
-    const routeThicks = known.map((perSecond) => (perSecond === null ? 1.5 : total > 0 ? Math.max(1.5, (perSecond / total) * sum) : 1))
+    const total = own.reduce((all, { perSecond }) => all + perSecond, 0)
+    const routeThicks = own.map(({ perSecond }) => (total > 0 ? Math.max(1.5, (perSecond / total) * sum) : 1))
     const routeSum = routeThicks.reduce((all, thick) => all + thick, 0)
     let entry = centre - routeSum / 2
     const step = Math.max(ROW, routeSum / Math.max(1, own.length) + 4)
@@ -117,7 +115,7 @@ function layout(view, pools) {
     own.forEach((route, index) => {
       const thick = routeThicks[index]
       routes.push({
-        ...{ name: route.name, pool: pool.name, perSecond: known[index], isKnown: known[index] !== null, thick },
+        ...{ name: route.name, pool: pool.name, perSecond: route.perSecond, thick },
         from: firstRoute + index * step + step / 2,
         to: entry + thick / 2,
       })

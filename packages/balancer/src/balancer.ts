@@ -3,7 +3,6 @@
 import type { Acceptor } from '@switchyard/handoff'
 import { Counts } from './counts/counts.ts'
 import type { MetricStore } from './counts/metric-store.ts'
-import { Deferred } from './deferred.ts'
 import { acceptorOptions } from './dispatch/acceptor-options.ts'
 import { ActiveConfig } from './dispatch/active-config.ts'
 import { ClaimPoller } from './dispatch/claim-poller.ts'
@@ -14,11 +13,11 @@ import { PoolChanges } from './dispatch/pool-changes.ts'
 import { QueueRunner } from './dispatch/queue-runner.ts'
 import { Recall } from './dispatch/recall.ts'
 import { ReturnHandler } from './dispatch/return-handler.ts'
-import { BalancerError } from './errors.ts'
 import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
 import { Insight } from './insight/insight.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { Lifetime } from './lifetime.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { HealthAnswers } from './listeners/health-answers.ts'
@@ -26,13 +25,13 @@ import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
-import { readLoops, readStatus, targetsOf } from './read-status.ts'
-import { ConfigAdoption, sharingSettings, visitorOptions } from './reload/config-adoption.ts'
+import { readLoops, readStatus } from './read-status.ts'
+import { ConfigAdoption, visitorOptions } from './reload/config-adoption.ts'
 import { Operator } from './reload/operator.ts'
 import { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import { SessionHandover } from './sessions/session-handover.ts'
 import type { Settings } from './settings.ts'
-import type { BalancerStatus, LogStatuses, LoopReading, RouteTarget } from './status.ts'
+import type { BalancerStatus, LogStatuses, LoopReading } from './status.ts'
 import { DesiredPool } from './supervisor/desired-pool.ts'
 import { FIRST, FirstWorkers } from './supervisor/first-workers.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
@@ -59,11 +58,9 @@ export class Balancer implements Operations {
   isStopping: () => boolean = () => false
   readonly insight: Insight
   readonly metrics: MetricStore
-  readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values())
-  readonly routeTargets = (): RouteTarget[] => targetsOf(this.activeConfig.current.routes)
+  readonly loops = (): LoopReading[] => readLoops(this.activeConfig.pools.values(), this.supervisor)
   private readonly transport = chooseTransport(process.env)
   private readonly visitors: VisitorTable
-  private readonly redisSharing: RedisSharing
   private readonly activeConfig: ActiveConfig
   private readonly acceptor: Acceptor
   private readonly supervisor: Supervisor
@@ -76,16 +73,12 @@ export class Balancer implements Operations {
   private readonly listeners: Listeners
   private readonly listenRequests: ListenRequests
   private readonly upgrades: Upgrade
-  private readonly claims: ClaimPoller
-  private readonly queues: QueueRunner
   private readonly dispatcher: Dispatcher
   private readonly changes: PoolChanges
   private readonly sessions: EmbeddedSessions
   private readonly handover: SessionHandover
   private readonly jobs: Jobs
-  private stopped: Promise<void> | undefined
-  /** A stop may reject it while the addresses are still looked up. */
-  private readonly started = new Deferred()
+  private readonly lifetime: Lifetime
 
   /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
   constructor(settings: Settings, startup?: Startup) {
@@ -100,7 +93,7 @@ export class Balancer implements Operations {
     this.acceptor = transport.openAcceptor(acceptorOptions(settings.limits, this.records, events))
     const pools = new Map<string, Pool>()
     this.visitors = new VisitorTable(visitorOptions(settings, pools))
-    this.redisSharing = new RedisSharing({ visitors: this.visitors, events })
+    const redisSharing = new RedisSharing({ visitors: this.visitors, events })
     this.sessions = new EmbeddedSessions(settings.sessions)
 
     // ---- The config in force ----
@@ -112,6 +105,7 @@ export class Balancer implements Operations {
       poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
       listenerAddress: (listener) => this.listeners.get(listener),
       owners: transport.owners,
+      desiredOf: (pool) => this.supervisor.desired.get(pool)?.workers ?? 0,
       records: this.records,
     })
     this.insight = new Insight({ config: this.activeConfig, records: this.records, visitors: this.visitors })
@@ -122,14 +116,17 @@ export class Balancer implements Operations {
     })
 
     // ---- The path of a connection ----
-    this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
-    this.queues = new QueueRunner(pools, this.claims)
-    const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall(), records: this.records }
-    const health = new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() })
+    const claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
+    const queues = new QueueRunner(pools, claims)
+    const path = { routes: this.activeConfig, claims, queues, recall: new Recall(), records: this.records }
+    const health = new HealthAnswers({
+      path: () => this.settings.healthPath,
+      isReady: () => !this.isStopping() && this.lifetime.isServing(),
+    })
     this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, health })
     this.acceptor.start(this.dispatcher)
-    this.claims.start(this.dispatcher)
-    this.queues.start(this.dispatcher)
+    claims.start(this.dispatcher)
+    queues.start(this.dispatcher)
     this.changes = new PoolChanges({ ...path, dispatcher: this.dispatcher, pools })
 
     // ---- The workers ----
@@ -165,7 +162,7 @@ export class Balancer implements Operations {
       onReady: (worker) => this.workerReady(worker),
       onDraining: (worker) => this.changes.workerDraining(worker),
       onGone: (worker) => this.workerGone(worker),
-      onFailed: (error) => this.fail(error),
+      onFailed: (error) => this.lifetime.fail(error),
       chance: Math.random,
     })
     this.counts = new Counts({ events, messages, supervisor: this.supervisor })
@@ -181,8 +178,9 @@ export class Balancer implements Operations {
     this.jobs = new Jobs({ events, pools: settings.pools, runs: this.supervisor, reload: (pool) => this.operator.reloadAtItsTime(pool) })
 
     // ---- Operations ----
-    const { acceptor, changes, dispatcher, extraSockets, jobs, listeners, redisSharing, sessions, supervisor, visitors } = this
-    this.adoption = new ConfigAdoption({ config: this.activeConfig, supervisor, changes, sessions, visitors, redisSharing, jobs })
+    const { acceptor, activeConfig: config, changes, dispatcher, extraSockets, folder, jobs, listeners, listenRequests } = this
+    const { sessions, supervisor, visitors } = this
+    this.adoption = new ConfigAdoption({ config, supervisor, changes, sessions, visitors, redisSharing, jobs })
     this.operator = new Operator({ supervisor, events, config: this.adoption, jobs })
     this.upgrades = new Upgrade(
       {
@@ -190,15 +188,15 @@ export class Balancer implements Operations {
         ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts },
         transfers: [visitorTransfer(visitors), this.handover, firsts, jobs],
         settings: () => this.settings,
-        drain: () => {
-          // In a later turn: a listener of the drain event may ask for another drain at once.
-          this.stopped ??= Promise.resolve().then(() => this.drain('upgrade'))
-        },
-        fail: (error) => this.fail(error),
+        drain: () => this.lifetime.stopSoon('upgrade'),
+        fail: (error) => this.lifetime.fail(error),
       },
       startup,
     )
-    dispatcher.others = this.upgrades
+    const { upgrades } = this
+    const parts = { config, events, acceptor, listeners, listenRequests, supervisor, folder, claims, queues, sessions, redisSharing, jobs }
+    this.lifetime = new Lifetime({ ...parts, upgrades })
+    dispatcher.others = upgrades
     visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
   }
 
@@ -208,20 +206,11 @@ export class Balancer implements Operations {
    */
   async start(): Promise<void> {
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
-    const onBound = (address: string) => this.events.emit('listening', { address })
-    await this.listeners.open(this.settings.listen ?? [], this.acceptor, onBound).catch((error: Error) => {
-      this.close()
-      throw error
-    })
-    this.supervisor.start()
-    void this.accept()
-    this.redisSharing.configure(sharingSettings(this.activeConfig.current))
-    await this.started.promise
+    await this.lifetime.start()
   }
 
   stop(reason: string): Promise<void> {
-    this.stopped ??= this.drain(reason)
-    return this.stopped
+    return this.lifetime.stop(reason)
   }
 
   stopNow(): void {
@@ -233,26 +222,7 @@ export class Balancer implements Operations {
   private workerReady(worker: PoolWorker): void {
     this.listenRequests.admit(worker)
     this.changes.workerReady(worker)
-    void this.accept()
-  }
-
-  /** Accepts as soon as every pool has a worker. */
-  private async accept(): Promise<void> {
-    if (this.acceptor.isAccepting || this.stopped !== undefined) return
-    const pools = [...this.activeConfig.pools.values()]
-    if (pools.some((pool) => this.supervisor.lacksWorker(pool))) return
-    if (this.listeners.haveAll(this.settings.pools)) await this.upgrades.untilAdmitted().catch((error: Error) => this.fail(error))
-    if (!this.listeners.haveAll(this.settings.pools) || this.acceptor.isAccepting || this.stopped !== undefined) return
-    this.acceptor.accept()
-    this.upgrades.onAccepting()
-    this.jobs.start()
-    this.events.emit('ready', { workers: pools.reduce((sum, pool) => sum + pool.readyCount, 0) })
-    this.started.resolve()
-  }
-
-  private isReady(): boolean {
-    const serves = ({ settings, readyCount }: Pool) => !settings.listens || readyCount > 0
-    return !this.isStopping() && this.stopped === undefined && [...this.activeConfig.pools.values()].every(serves)
+    void this.lifetime.accept()
   }
 
   private workerGone(worker: PoolWorker): void {
@@ -264,13 +234,7 @@ export class Balancer implements Operations {
     pool.recordGone(worker, takenBack)
     this.counts.recordGone(worker)
     this.adoption.removeIfEmpty(pool)
-    void this.accept()
-  }
-
-  private fail(error: Error): void {
-    this.events.emit('failed', { error })
-    this.started.reject(error)
-    this.stopped ??= this.supervisor.stop().then(() => this.close())
+    void this.lifetime.accept()
   }
 
   // ---- Operations ----
@@ -301,37 +265,6 @@ export class Balancer implements Operations {
 
   private get settings(): Settings {
     return this.activeConfig.current.settings
-  }
-
-  // ---- Start and stop ----
-
-  private async drain(reason: string): Promise<void> {
-    this.events.emit('draining', { reason, timeoutMs: this.settings.limits.drainTimeoutMs })
-    this.started.reject(new BalancerError('ERR_APP_FAILED', `stopped while starting: ${reason}`, { source: 'system' }))
-    if (this.upgrades.isPassing) await this.upgrades.handOver()
-    else {
-      this.acceptor.closeListeners()
-      this.acceptor.closeResting()
-      const alone = this.upgrades.cancel()
-      await this.upgrades.untilWorkersClaim(this.settings.limits)
-      await this.supervisor.stop()
-      await alone
-    }
-    this.close()
-    this.events.emit('stopped')
-  }
-
-  private close(): void {
-    this.jobs.stop()
-    this.upgrades.end()
-    this.listenRequests.stop()
-    this.redisSharing.close()
-    this.claims.stop()
-    for (const { arrival } of this.queues.stop()) this.acceptor.drop(arrival.fd)
-    this.sessions.close()
-    this.acceptor.close()
-    this.listeners.removeFiles()
-    this.folder.remove()
   }
 
   status(): BalancerStatus {

@@ -1,7 +1,6 @@
 // Builds the status of this moment from the parts that own its values.
 
 import { type Acceptor, type ChannelKind, readClock } from '@switchyard/handoff'
-import type { RouteTable } from '@switchyard/routing'
 import type { Counts } from './counts/counts.ts'
 import type { ActiveConfig } from './dispatch/active-config.ts'
 import type { PathRecords } from './dispatch/path-records.ts'
@@ -12,7 +11,7 @@ import type {
   LogStatuses,
   LoopReading,
   PoolStatus,
-  RouteTarget,
+  RouteStatus,
   SessionTableStatus,
   VisitorStatus,
   WorkerStatus,
@@ -66,10 +65,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     },
     handOffs: { takenBack: sum(pasts.map(({ takenBack }) => takenBack)) + sum(workers.map(({ recalled }) => recalled)) },
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
-    routes: options.counts.routes.status(
-      config.current.shared.routes.map(({ name }) => name),
-      workers,
-    ),
+    routes: routeStatuses(options.counts, config, workers),
     exits: options.counts.exits.list,
     operations: options.counts.operations.list,
     choices: choices.choices,
@@ -82,16 +78,20 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
 }
 
 /** The event loop of every worker that runs. It costs much less than a status. */
-export function readLoops(pools: Iterable<Pool>): LoopReading[] {
+export function readLoops(pools: Iterable<Pool>, supervisor: Pick<Supervisor, 'watch'>): LoopReading[] {
   readClock()
   return [...pools].flatMap(({ settings: { name }, workers }) =>
-    [...workers].map(({ slot, process, load }) => ({ pool: name, slot, pid: process?.pid ?? 0, load })),
+    [...workers].map((worker) => {
+      const { slot, process, state, load } = worker
+      return { pool: name, slot, pid: process?.pid ?? 0, state, silentMs: supervisor.watch.stillMs(worker), load }
+    }),
   )
 }
 
-/** Where each route leads; the last is that of requests that match no other. */
-export function targetsOf({ routes, fallback }: Pick<RouteTable<unknown>, 'routes' | 'fallback'>): RouteTarget[] {
-  return [...routes, fallback].map(({ name, pool }) => ({ name, pool }))
+/** The last route in force is that of requests that match no other. */
+function routeStatuses(counts: Counts, { current }: Pick<ActiveConfig, 'current'>, workers: readonly PoolWorker[]): RouteStatus[] {
+  const pools = new Map(current.shared.routes.map(({ name, pool }) => [name, pool]))
+  return counts.routes.status([...pools.keys()], workers).map((status) => ({ ...status, pool: pools.get(status.route) ?? null }))
 }
 
 function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus {
@@ -111,7 +111,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
     held: [...(wanted?.held ?? [])],
     broken: [...(wanted?.broken ?? [])],
     outageMs: wanted?.outageSinceMs === undefined ? null : Math.max(0, Date.now() - wanted.outageSinceMs),
-    notStarted: supervisor
+    notStarted: supervisor.history
       .notStartedIn(name)
       .filter(({ slot }) => slot < (wanted?.workers ?? 0))
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
@@ -134,12 +134,13 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     generation,
     state,
     pid: process?.pid ?? 0,
-    restarts: supervisor.restarts(worker.pool, slot),
+    restarts: supervisor.history.restarts({ pool: worker.pool, slot }),
     first: worker.isFirst,
     retiring: retiring ?? null,
     ejected: pool.isEjected(worker),
     inStateMs,
     drainLeftMs: state === 'draining' ? Math.max(0, supervisor.limits.drainTimeoutMs - inStateMs) : null,
+    silentMs: Math.round(supervisor.watch.stillMs(worker)),
     load: { inFlight, connections, isFree, busyMs, turnWaitMs, turnMs, loopLagMs, utilisation, latencyMs, memoryBytes },
     handOffs: load.handedOff,
     begun: load.begun,

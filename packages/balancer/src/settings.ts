@@ -283,8 +283,11 @@ export interface Settings {
   routes: readonly RouteSettings[]
   /** The policy for requests that match no route. */
   defaultPolicy: Policy
-  /** undefined: no admin page. `explicit`: written by the user, so a port in use is an error. */
-  admin: { host: string; port: number; explicit: boolean } | undefined
+  /**
+   * undefined: no admin page. `explicit`: written by the user, so a port in use is an error. `names`: host names, in lower case, under which it answers beside
+   * addresses and localhost.
+   */
+  admin: { host: string; port: number; explicit: boolean; names: readonly string[] } | undefined
   /** The primary answers health checks under this path on every listener. undefined: under none. */
   healthPath: string | undefined
   ticketKeys: readonly TicketKey[]

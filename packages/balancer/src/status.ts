@@ -25,6 +25,8 @@ export interface WorkerStatus {
   inStateMs: number
   /** Time until a draining worker is killed; null: it is not draining. */
   drainLeftMs: number | null
+  /** For how long the primary has seen no turn of its event loop. It stays below about a second while the process runs. */
+  silentMs: number
   load: Load
   /** Hand-offs that this process received. A new process begins at 0. */
   handOffs: number
@@ -117,6 +119,8 @@ export interface ConnectionStatus {
 /** Requests that workers have had of a route; counts since the start. */
 export interface RouteStatus {
   route: string
+  /** Where it leads. null: it is a route of an earlier config. */
+  pool: string | null
   inFlight: number
   /** Ended requests, by result. */
   results: Record<RequestResult, number>
@@ -233,14 +237,9 @@ export interface LoopReading {
   pool: string
   slot: number
   pid: number
-  /** `turns`: changes whenever the loop turns. */
-  load: Pick<Load, 'busyMs' | 'utilisation'> & { readonly turns: number }
-}
-
-/** A route of the config in force, and where it leads. */
-export interface RouteTarget {
-  name: string
-  pool: string
+  state: WorkerState
+  silentMs: number
+  load: Pick<Load, 'busyMs' | 'utilisation'>
 }
 
 export interface StatusSource {

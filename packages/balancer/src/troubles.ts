@@ -1,6 +1,7 @@
-// What is unhealthy about a balancer at one moment, the worst first, each with its reason. Pure, for the command line and for pages.
+// What is unhealthy about a balancer at one moment, the worst first, each with its reason. Pure. The command line and the dashboard both speak from here.
 
 import { duration } from './duration.ts'
+import { RECENT_S, type Recent } from './recent-failures.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
 
 /** `down`: requests fail. `failing`: a worker is missing or stuck. `watch`: worth a look, or intended. */
@@ -14,12 +15,20 @@ export interface Trouble {
   readonly reason: string
 }
 
+/** The same for a page: the worst trouble as a sentence, or that there is none. */
+export interface Health {
+  readonly severity: Severity | 'good'
+  readonly sentence: string
+  /** The other troubles, the worst first. */
+  readonly others: readonly string[]
+}
+
 /** A status as received: a balancer of an older version leaves fields out. */
 export type StatusReport = Pick<BalancerStatus, 'accepting'> &
   Partial<Pick<BalancerStatus, 'log' | 'accessLog'>> & { readonly pools: readonly PoolFacts[] }
 
 type PoolFacts = Pick<PoolStatus, 'name' | 'ready' | 'desired'> &
-  Partial<Pick<PoolStatus, 'held' | 'broken' | 'queue'>> & {
+  Partial<Pick<PoolStatus, 'held' | 'broken' | 'queue' | 'reloading'>> & {
     readonly job?: PoolStatus['job'] | undefined
     readonly listens?: boolean | undefined
     readonly finished?: readonly number[] | undefined
@@ -28,47 +37,86 @@ type PoolFacts = Pick<PoolStatus, 'name' | 'ready' | 'desired'> &
     readonly workers: readonly WorkerFacts[]
   }
 
-type WorkerFacts = Pick<WorkerStatus, 'slot' | 'state' | 'load'> & {
-  readonly retiring?: string | null | undefined
-  readonly ejected?: boolean | undefined
-  readonly inStateMs?: number | undefined
-  readonly sessions?: WorkerStatus['sessions'] | undefined
+type WorkerFacts = LoopFacts &
+  Pick<WorkerStatus, 'slot'> & {
+    readonly retiring?: string | null | undefined
+    readonly ejected?: boolean | undefined
+    readonly drainLeftMs?: number | null | undefined
+    readonly sessions?: WorkerStatus['sessions'] | undefined
+  }
+
+/** What tells whether an event loop turns. */
+export interface LoopFacts {
+  readonly state: WorkerStatus['state']
+  readonly load: Pick<WorkerStatus['load'], 'busyMs'>
+  readonly silentMs?: number | undefined
 }
 
 /** A loop turn of this length or more is a trouble. */
-export const NOTABLE_BUSY_MS = 1_000
+const NOTABLE_BUSY_MS = 1_000
+/** The loop of a healthy worker turns at least once a second, for its own reports. */
+const NOTABLE_SILENT_MS = 3_000
+/** Fewer failed requests say little. */
+const NOTABLE_FAILURES = 5
+const NOTABLE_SHARE = 0.02
+const MAX_OTHERS = 20
 const SEVERITIES: readonly Severity[] = ['down', 'failing', 'watch']
 
-/** All troubles, the worst first. */
-export function troublesOf(status: StatusReport): Trouble[] {
+/** For how long the event loop of a worker has been stuck, in ms; 0: it turns. A worker that starts may compute for a while. */
+export function stuckMs({ state, load: { busyMs }, silentMs = 0 }: LoopFacts): number {
+  if (state === 'starting' || state === 'gone') return 0
+  return Math.max(busyMs >= NOTABLE_BUSY_MS ? busyMs : 0, silentMs >= NOTABLE_SILENT_MS ? silentMs : 0)
+}
+
+/** All troubles, the worst first. `recent`: what the statuses before this one tell. */
+export function troublesOf(status: StatusReport, recent?: Recent): Trouble[] {
   const found: Trouble[] = []
   const add = (severity: Severity, subject: string, reason: string): unknown => found.push({ severity, subject, reason })
   if (!status.accepting) add('down', 'the balancer', 'accepts no connections now.')
   for (const pool of status.pools) {
     addOfPool(pool, add)
-    for (const worker of pool.workers) if (worker.state !== 'gone') addOfWorker(`${pool.name}/${worker.slot}`, worker, add)
+    for (const worker of pool.workers)
+      if (worker.state !== 'gone') addOfWorker(`${pool.name}/${worker.slot}`, worker, pool.job == null, add)
   }
   const failures = [
     ['the log', status.log],
     ['the access log', status.accessLog],
   ] as const
   for (const [what, log] of failures) if (log?.failure != null) add('failing', what, `can't be written: ${log.failure}.`)
+  if (recent !== undefined) addRecent(recent, add)
   return SEVERITIES.flatMap((severity) => found.filter((trouble) => trouble.severity === severity))
+}
+
+/** A trouble as a sentence. */
+export function sentenceOf({ subject, reason }: Trouble): string {
+  // The name of a worker or a pool stays as it is.
+  const shown = subject.startsWith('the ') ? `T${subject.slice(1)}` : subject
+  return `${shown} ${reason}`
 }
 
 /** One sentence for everything: how many workers are ready, or the worst trouble. */
 export function healthSentence(status: StatusReport, troubles: readonly Trouble[] = troublesOf(status)): string {
-  // A pool with a schedule has processes at times only.
-  const lasting = status.pools.filter(({ job }) => job == null)
-  const ready = lasting.reduce((sum, pool) => sum + pool.ready, 0)
-  const desired = lasting.reduce((sum, pool) => sum + pool.desired, 0)
   const [worst] = troubles
-  if (worst === undefined || worst.severity === 'watch')
-    return ready === desired
-      ? `Healthy: ${desired === 1 ? 'the worker is' : `all ${desired} workers are`} ready.`
-      : `${ready} of ${desired} workers are ready.`
+  if (worst === undefined || worst.severity === 'watch') return `Healthy: ${readiness(status)}`
   const more = troubles.filter(({ severity }) => severity !== 'watch').length - 1
   return `${worst.severity === 'down' ? 'DOWN' : 'FAILING'}: ${worst.subject} ${worst.reason}${more > 0 ? ` And ${more} more.` : ''}`
+}
+
+/** What a page shows of it. */
+export function healthOf(status: StatusReport, recent?: Recent): Health {
+  const [worst, ...others] = troublesOf(status, recent)
+  const ready = readiness(status)
+  if (worst === undefined) return { severity: 'good', sentence: `${ready.charAt(0).toUpperCase()}${ready.slice(1)}`, others: [] }
+  return { severity: worst.severity, sentence: sentenceOf(worst), others: others.slice(0, MAX_OTHERS).map(sentenceOf) }
+}
+
+function readiness({ pools }: StatusReport): string {
+  // A pool with a schedule has processes at times only.
+  const lasting = pools.filter(({ job }) => job == null)
+  const ready = lasting.reduce((sum, pool) => sum + pool.ready, 0)
+  const desired = lasting.reduce((sum, pool) => sum + pool.desired, 0)
+  if (ready !== desired) return `${ready} of ${desired} workers are ready.`
+  return desired === 1 ? 'the worker is ready.' : `all ${desired} workers are ready.`
 }
 
 type Add = (severity: Severity, subject: string, reason: string) => unknown
@@ -81,7 +129,7 @@ function addOfPool(pool: PoolFacts, add: Add): void {
     if (listens && desired > 0) add('down', name, 'has no ready worker.')
     // A worker that has ended for good, or was taken out, is as intended.
     else if (desired > finished.length + held.length) add('failing', name, 'has no ready worker.')
-  }
+  } else if (job == null) addMissing(pool, add)
   for (const slot of broken)
     add(
       'failing',
@@ -92,15 +140,58 @@ function addOfPool(pool: PoolFacts, add: Add): void {
     const next = retryInMs === null ? '' : ` Next try in ${duration(retryInMs)}.`
     add('failing', `${name}/${slot}`, `could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`)
   }
-  if (queued > 0) add('watch', name, `has ${queued} connection${queued === 1 ? '' : 's'} waiting for a worker.`)
+  if (pool.reloading === true) add('watch', name, 'is being reloaded.')
+  else addDraining(pool, add)
+  // Late binding lets a connection wait for the first idle loop. More than one for each worker is a lack of workers.
+  if (queued > ready) add('watch', name, `has ${queued} connection${queued === 1 ? '' : 's'} waiting for a worker.`)
   for (const slot of finished)
     add('watch', `${name}/${slot}`, `has ended for good (stopExitCodes): 'balancer restart ${name}/${slot}' starts it again.`)
   for (const slot of held) add('watch', `${name}/${slot}`, `was taken out of service: 'balancer restart ${name}/${slot}' brings it back.`)
 }
 
-function addOfWorker(subject: string, { load, state, ejected, retiring, sessions }: WorkerFacts, add: Add): void {
-  if (load.busyMs >= NOTABLE_BUSY_MS) add('failing', subject, `has an event loop that is blocked for ${duration(load.busyMs)}.`)
+/** Workers that are missing for no reason that is named elsewhere. */
+function addMissing(
+  { name, ready, desired, workers, reloading, held = [], broken = [], finished = [], notStarted = [] }: PoolFacts,
+  add: Add,
+): void {
+  const explained = new Set([...held, ...broken, ...finished, ...notStarted.map(({ slot }) => slot)])
+  const missing = desired - ready - explained.size
+  if (missing <= 0 || reloading === true) return
+  const starting = workers.filter(({ state }) => state === 'starting').length
+  if (starting < missing) add('failing', name, `has ${ready} of ${desired} workers ready.`)
+  else add('watch', name, `has ${ready} of ${desired} workers ready, and ${starting === 1 ? 'one starts' : `${starting} start`}.`)
+}
+
+function addDraining({ name, workers }: PoolFacts, add: Add): void {
+  const draining = workers.filter(({ state }) => state === 'draining')
+  const [first] = draining
+  if (first === undefined) return
+  const left = `for at most ${duration(Math.max(...draining.map(({ drainLeftMs }) => drainLeftMs ?? 0)))} more.`
+  if (draining.length === 1) add('watch', `${name}/${first.slot}`, `is draining, ${left}`)
+  else add('watch', name, `drains ${draining.length} workers, ${left}`)
+}
+
+function addOfWorker(subject: string, worker: WorkerFacts, isLasting: boolean, add: Add): void {
+  const { load, state, ejected, retiring, sessions } = worker
+  const stuck = stuckMs(worker)
+  // A process of a schedule may compute for minutes.
+  if (stuck > 0 && isLasting)
+    add(
+      'failing',
+      subject,
+      load.busyMs >= NOTABLE_BUSY_MS
+        ? `has an event loop that is blocked for ${duration(load.busyMs)}.`
+        : `does not answer: its event loop has not turned for ${duration(stuck)}, so its process is stopped or gets no CPU time.`,
+    )
   if (ejected === true) add('failing', subject, 'gets no connections for a while, because it does worse than the others.')
   if (sessions?.state === 'down') add('failing', subject, 'does not reach the session store.')
   if (state !== 'draining' && retiring != null) add('watch', subject, `will be replaced: ${retiring}.`)
+}
+
+function addRecent({ requests, failed, refused }: Recent, add: Add): void {
+  const share = failed / Math.max(1, requests)
+  if (refused > 0)
+    add('failing', 'the balancer', `refused ${refused} connection${refused === 1 ? '' : 's'} with 503 in the last ${RECENT_S} s.`)
+  if (failed >= NOTABLE_FAILURES && share >= NOTABLE_SHARE)
+    add('failing', `${Math.round(share * 100)} % of the requests`, `of the last ${RECENT_S} s failed.`)
 }

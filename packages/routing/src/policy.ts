@@ -25,6 +25,8 @@ export interface PolicyContext {
   readonly now: () => number
   /** The occupied slots of the pool, for `stays` in a process that does not pick. Left out: the candidates of the last pick. */
   readonly slots?: () => readonly Pick<Candidate, 'slot' | 'weight'>[]
+  /** Every slot that the pool should have, with or without a worker, by its weight for keys. Left out: a missing worker is not seen by the hash of a key. */
+  readonly homes?: (() => readonly Pick<Candidate, 'slot' | 'weight'>[]) | undefined
   /** Maps visitors to slots by cookies that the app sets. Left out: no visitor is known. */
   readonly visitors?: VisitorSlots | undefined
   /** Called with what a user's own function has thrown. Must not throw. */

@@ -8,6 +8,8 @@ import type { Settings } from '../settings.ts'
 import type { BalancerStatus, PoolStatus, StatusSource } from '../status.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
 import { byOwner } from '../system/port-owner.ts'
+import { messageOf } from '../thrown-error.ts'
+import { HostRule } from './host-rule.ts'
 import { contentTypes, formatFor } from './metric-text.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 
@@ -34,7 +36,7 @@ const CLOSE_TIMEOUT_MS = 500
 
 /**
  * Serves `/metrics`, `/livez`, `/readyz` and `/status`. While `isStopping`, `/readyz` answers 503, even if connections are still accepted.
- * `fd`: a socket that listens on the address already. `dashboard` left out: `/` is not found.
+ * `fd`: a socket that listens on the address already. `dashboard` left out: `/` is not found. `warn` is told of requests for names that it refuses.
  * If the address can't be used: throws ERR_ADDRESS_IN_USE or ERR_LISTEN if the user asked for it, otherwise returns a warning and no page.
  */
 export async function startAdmin(
@@ -43,11 +45,13 @@ export async function startAdmin(
   isStopping: () => boolean = () => false,
   fd?: number,
   dashboard?: DashboardPages,
+  warn: (message: string) => void = () => {},
 ): Promise<AdminResult> {
   const pages = pagesOf(source, isStopping)
+  const hosts = new HostRule(address.names, warn)
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
-    (request, response) => void answer(pages, dashboard, request, response),
+    (request, response) => void answer(pages, hosts, dashboard, request, response),
   )
   server.timeout = IDLE_TIMEOUT_MS
   boundConnections(server, MAX_CONNECTIONS)
@@ -112,12 +116,15 @@ function unreadyReason({ name, desired, workers }: PoolStatus): string {
 
 async function answer(
   pages: ReadonlyMap<string, Page>,
+  hosts: HostRule,
   dashboard: DashboardPages | undefined,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const fault = hosts.faultOf(request.headersDistinct.host ?? [])
+  // The dashboard refuses by the same rule, in its own form.
   if (dashboard !== undefined && DASHBOARD_PATH.test(pathOf(request))) return dashboard.answer(request, response)
-  const { status, type, body } = await answerOf(pages, request)
+  const { status, type, body } = fault === undefined ? await answerOf(pages, request) : text(fault.status, fault.why)
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
@@ -139,7 +146,7 @@ async function answerOf(pages: ReadonlyMap<string, Page>, request: IncomingMessa
   try {
     return await page(request)
   } catch (error) {
-    return text(500, error instanceof Error ? error.message : String(error))
+    return text(500, messageOf(error))
   }
 }
 

@@ -8,7 +8,7 @@ import type { Insight } from '../insight/insight.ts'
 import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { Operations } from '../operations.ts'
 import type { Settings } from '../settings.ts'
-import type { LogStatuses, LoopReading, RouteTarget } from '../status.ts'
+import type { LogStatuses, LoopReading } from '../status.ts'
 import { isAlive } from '../system/is-alive.ts'
 import { folderAsWritten } from '../system/written-path.ts'
 import { UPGRADE_VARIABLE } from '../upgrade/messages.ts'
@@ -29,7 +29,6 @@ export interface RunningBalancer extends Operations {
   /** The event loop of every worker that runs. */
   loops(): LoopReading[]
   /** The routes in force. */
-  routeTargets(): RouteTarget[]
   start(): Promise<void>
 }
 

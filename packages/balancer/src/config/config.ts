@@ -42,6 +42,8 @@ export interface BalancerConfig extends LimitConfig {
   policy?: PolicyConfig | undefined
   /** Where metrics, health and status are served; false: nowhere. Default `'127.0.0.1:9400'`. */
   admin?: number | string | false | undefined
+  /** Host names under which the admin page answers, beside addresses and localhost. Default `[]`. */
+  adminHosts?: readonly string[] | undefined
   /** Health checks of orchestrators on the listeners of the app: `{ path: '/healthz' }`. Default: none. */
   health?: HealthConfig | undefined
   /** Path of the unix socket through which the command line reaches the balancer; false: none. Default: derived from the path of the config. */

@@ -1,5 +1,6 @@
-// `admin`, `control`, `name` and `trustedProxies`: options of the primary itself.
+// `admin`, `adminHosts`, `control`, `name` and `trustedProxies`: options of the primary itself.
 
+import { isIP } from 'node:net'
 import { basename, resolve } from 'node:path'
 import * as v from 'valibot'
 import type { Settings } from '../settings.ts'
@@ -26,6 +27,9 @@ export const primaryEntries = {
       "a port, 'host:port' or false",
     ),
   ),
+  adminHosts: v.optional(
+    v.array(expected(v.pipe(v.string(), v.regex(/^[\w-]+(\.[\w-]+)*$/)), "a host name without protocol and port, such as 'shop.internal'")),
+  ),
   health: v.optional(shape(healthEntries, "an object such as { path: '/healthz' }")),
   control: v.optional(expected(v.union([v.pipe(v.string(), v.minLength(1)), v.literal(false)]), 'the path of a socket or false')),
   /** It becomes part of the path of the control socket. */
@@ -46,11 +50,13 @@ export function primaryFaults({ admin, control }: Loose, folder: string): Fault[
 export function primarySettings(
   {
     admin,
+    adminHosts = [],
     health,
     control,
     name,
   }: {
     admin?: number | string | false | undefined
+    adminHosts?: readonly string[] | undefined
     health?: HealthConfig | undefined
     control?: string | false | undefined
     name?: string | undefined
@@ -58,20 +64,22 @@ export function primarySettings(
   folder: string,
 ): Pick<Settings, 'admin' | 'healthPath' | 'control' | 'name'> {
   return {
-    admin: adminSettings(admin),
+    admin: adminSettings(admin, adminHosts),
     healthPath: health?.path,
     control: typeof control === 'string' ? resolve(folder, control) : control,
     name: name ?? nameOf(folder),
   }
 }
 
-function adminSettings(admin: number | string | false | undefined): Settings['admin'] {
+function adminSettings(admin: number | string | false | undefined, hosts: readonly string[]): Settings['admin'] {
   if (admin === false) return undefined
-  if (admin === undefined) return { ...DEFAULT_ADMIN, explicit: false }
-  if (typeof admin === 'number') return { host: DEFAULT_ADMIN.host, port: admin, explicit: true }
+  const names = hosts.map((name) => name.toLowerCase())
+  if (admin === undefined) return { ...DEFAULT_ADMIN, explicit: false, names }
+  if (typeof admin === 'number') return { host: DEFAULT_ADMIN.host, port: admin, explicit: true, names }
   const { host, port } = (parseHostPort(admin) as { value: { host: string | undefined; port: number } }).value
   // A port alone stays on loopback. Another host must be written out.
-  return { host: host ?? DEFAULT_ADMIN.host, port, explicit: true }
+  if (host !== undefined && isIP(host) === 0) names.push(host.toLowerCase())
+  return { host: host ?? DEFAULT_ADMIN.host, port, explicit: true, names }
 }
 
 function nameOf(folder: string): string {

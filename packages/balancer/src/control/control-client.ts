@@ -7,6 +7,7 @@ import type { BadHeadReport } from '../insight/bad-head-report.ts'
 import type { LiveExplanation } from '../insight/live-explanation.ts'
 import type { UserRequest } from '../insight/user-request.ts'
 import { probeSocket } from '../system/probe-socket.ts'
+import { messageOf } from '../thrown-error.ts'
 import type {
   ControlError,
   ControlStatus,
@@ -206,8 +207,4 @@ export function errorOf({ code, message, source = 'system', retryable = false }:
   // The stack of this process says nothing about it.
   error.stack = message
   return error
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -37,6 +37,7 @@ export type WorkerReport = WorkerStatus & {
   ejected?: boolean | undefined
   inStateMs?: number | undefined
   drainLeftMs?: number | null | undefined
+  silentMs?: number | undefined
 }
 
 /** The body of each operation. `pool` left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. */

@@ -5,6 +5,7 @@ import { BalancerError } from '../errors.ts'
 import type { Insight } from '../insight/insight.ts'
 import type { Operations } from '../operations.ts'
 import { boundConnections } from '../system/bounded-connections.ts'
+import { messageOf } from '../thrown-error.ts'
 import { ControlLines } from './control-lines.ts'
 import type {
   ControlError,
@@ -249,7 +250,7 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
 }
 
 function describeError(error: unknown): ControlError {
-  if (!(error instanceof BalancerError)) return { message: error instanceof Error ? error.message : String(error) }
+  if (!(error instanceof BalancerError)) return { message: messageOf(error) }
   const { code, message, source, retryable } = error
   return { code, message, source, retryable }
 }

@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { MAX_SOCKET_PATH_BYTES } from '../config/listen-options.ts'
 import { BalancerError } from '../errors.ts'
 import { probeSocket } from '../system/probe-socket.ts'
+import { messageOf } from '../thrown-error.ts'
 import { FOLDER_PREFIX } from './control-path.ts'
 
 export interface SocketPlace {
@@ -182,8 +183,4 @@ function refusal(message: string, cause?: unknown): BalancerError {
 
 function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

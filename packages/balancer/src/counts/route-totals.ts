@@ -30,7 +30,7 @@ export class RouteTotals {
   }
 
   /** The totals of every route that has had a request. `routes`: the routes in force, which are listed in any case, first and in this order. */
-  status(routes: readonly string[], workers: Iterable<RouteSource>): RouteStatus[] {
+  status(routes: readonly string[], workers: Iterable<RouteSource>): Omit<RouteStatus, 'pool'>[] {
     const totals = new Map<string, Float64Array>(routes.map((route) => [route, new Float64Array(ROUTE_COLUMNS)]))
     for (const [route, row] of this.past) addRow(rowOf(totals, route), row, 0)
     for (const worker of workers) this.add(worker, totals, false)
@@ -92,7 +92,7 @@ function isPossible(now: Float64Array, last: Float64Array, at: number): boolean 
   return true
 }
 
-function statusOf(route: string, row: Float64Array): RouteStatus {
+function statusOf(route: string, row: Float64Array): Omit<RouteStatus, 'pool'> {
   const results = Object.fromEntries(requestResults.map((result, index) => [result, row[routeColumns.results + index] as number]))
   return {
     route,

@@ -5,6 +5,7 @@ import { RequestFault, readOperation } from '../control/control-requests.ts'
 import { performOperation } from '../control/perform-operation.ts'
 import { BalancerError } from '../errors.ts'
 import type { Operations } from '../operations.ts'
+import { messageOf } from '../thrown-error.ts'
 
 const ACTIONS = ['drain', 'restart', 'reload', 'rollback', 'scale'] as const
 type ActionName = (typeof ACTIONS)[number]
@@ -50,7 +51,7 @@ export class Actions {
     const done = performOperation(this.options.operations, action, body, (body as { pool?: string }).pool)
       .then(
         ({ message }) => ({ action: description, isOver: true, isGood: true, message }),
-        (error: unknown) => ({ action: description, isOver: true, isGood: false, message: messageOf(error) }),
+        (error: unknown) => ({ action: description, isOver: true, isGood: false, message: failureOf(error) }),
       )
       .finally(() => this.running--)
     const first = await withinTime(done)
@@ -80,7 +81,6 @@ function describe(action: ActionName, body: object): string {
   return [action, target, change].filter((part) => part !== undefined).join(' ')
 }
 
-function messageOf(error: unknown): string {
-  if (error instanceof BalancerError) return error.message
-  return `it failed: ${error instanceof Error ? error.message : String(error)}`
+function failureOf(error: unknown): string {
+  return error instanceof BalancerError ? error.message : `it failed: ${messageOf(error)}`
 }

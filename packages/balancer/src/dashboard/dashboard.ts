@@ -15,8 +15,8 @@ export interface DashboardOptions extends Pick<LiveOptions, 'balancer' | 'identi
   readonly balancer: LiveOptions['balancer'] & { readonly events: BalancerEmitter }
   readonly operations: ActionsOptions['operations']
   readonly onAction: ActionsOptions['onAction']
-  /** A host name under which the config lets the admin page listen. */
-  readonly ownName?: string | undefined
+  /** Host names under which the admin page answers, beside addresses and localhost. */
+  readonly names: readonly string[]
 }
 
 const COOKIE = 'switchyard_dashboard_'
@@ -116,7 +116,7 @@ export class Dashboard {
   }
 
   private check(request: IncomingMessage, facts: RequestFacts, kind: RequestKind, ...methods: readonly string[]): void {
-    const refusal = refusalOf(facts, kind, this.options.ownName)
+    const refusal = refusalOf(facts, kind, this.options.names)
     if (refusal !== undefined) throw new RequestFault(refusal.status, refusal.why)
     if (!methods.includes(request.method ?? '')) throw new RequestFault(405, `only ${methods.join(' and ')} are allowed`)
   }

@@ -2,6 +2,7 @@
 // when something has happened. It takes 60 KB, one reading of the loops a second, and one status every five seconds.
 
 import type { BalancerStatus, LoopReading, WorkerStatus } from '../status.ts'
+import { stuckMs } from '../troubles.ts'
 import { BLOCKED_MS } from './loop-strips.ts'
 import { ResponseWindow } from './response-window.ts'
 
@@ -43,8 +44,8 @@ export class History {
   /** Takes in the loops of this moment. A worker reports its utilisation over a tenth of a second, so a sample is the mean of several readings. */
   readLoops(loops: readonly LoopReading[]): void {
     if (loops.length === 0) return
-    // A loop that is in a long turn can't report.
-    const shares = loops.map(({ load }) => (load.busyMs >= BLOCKED_MS ? 1 : load.utilisation))
+    // A loop that is in a long turn can't report, and a process that does not run has no turns.
+    const shares = loops.map((loop) => (loop.load.busyMs >= BLOCKED_MS || stuckMs(loop) > 0 ? 1 : loop.load.utilisation))
     this.loops.sum += sum(shares) / shares.length
     this.loops.busiest += Math.max(...shares)
     this.loops.readings++

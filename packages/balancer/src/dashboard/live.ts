@@ -2,11 +2,10 @@
 
 import type { ServerResponse } from 'node:http'
 import type { BalancerEmitter } from '../events.ts'
-import type { BalancerStatus, LoopReading, RouteTarget } from '../status.ts'
+import type { BalancerStatus, LoopReading } from '../status.ts'
 import { History, SAMPLE_MS } from './history.ts'
 import { COLUMN_MS, LoopStrips, READ_MS } from './loop-strips.ts'
 import { Marks } from './marks.ts'
-import { SilentLoops } from './silent-loops.ts'
 import { type View, type ViewLists, Views } from './view.ts'
 import { eventText, Viewers } from './viewers.ts'
 
@@ -15,7 +14,6 @@ export interface LiveOptions {
     status(): BalancerStatus
     /** The loop of every worker at this moment. */
     loops(): readonly LoopReading[]
-    routeTargets(): readonly RouteTarget[]
   }
   readonly identity: { readonly name: string; readonly pid: number; readonly version: string }
   /** Left out: the balancer collects none of them. */
@@ -32,7 +30,6 @@ export class Live {
   private readonly options: LiveOptions
   private readonly history = new History()
   private readonly strips = new LoopStrips()
-  private readonly silence = new SilentLoops()
   private readonly viewers: Viewers
   private readonly sampleTimers: readonly NodeJS.Timeout[]
   private readonly openedMs: number
@@ -45,7 +42,7 @@ export class Live {
   constructor(options: LiveOptions) {
     this.options = options
     this.openedMs = options.now()
-    this.views = new Views((worker) => this.silentMs(worker))
+    this.views = new Views()
     this.viewers = new Viewers(
       () => this.start(),
       () => this.stop(),
@@ -90,7 +87,7 @@ export class Live {
 
   private start(): void {
     this.timers = [
-      setInterval(() => this.strips.read(this.options.balancer.loops(), (loop) => this.silentMs(loop)), READ_MS).unref(),
+      setInterval(() => this.strips.read(this.options.balancer.loops()), READ_MS).unref(),
       setInterval(() => this.send('view', { ...this.view(), strips: this.strips.takeNew() }), VIEW_MS).unref(),
     ]
   }
@@ -99,7 +96,7 @@ export class Live {
     for (const timer of this.timers) clearInterval(timer)
     this.timers = []
     this.strips.clear()
-    this.views = new Views((worker) => this.silentMs(worker))
+    this.views = new Views()
     this.lastView = undefined
   }
 
@@ -108,7 +105,7 @@ export class Live {
     const { balancer, readLists, now } = this.options
     const nowMs = now()
     if (this.lastView !== undefined && nowMs - this.lastView.time < VIEW_MS / 2) return this.lastView
-    this.lastView = this.views.make(balancer.status(), balancer.routeTargets(), this.lists, nowMs)
+    this.lastView = this.views.make(balancer.status(), this.lists, nowMs)
     void readLists?.().then(
       (lists) => {
         this.lists = lists
@@ -118,14 +115,8 @@ export class Live {
     return this.lastView
   }
 
-  private silentMs(worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>): number {
-    return this.silence.silentMs(worker, this.options.now())
-  }
-
   private readLoops(): void {
-    const loops = this.options.balancer.loops()
-    this.history.readLoops(loops)
-    this.silence.update(loops, this.options.now())
+    this.history.readLoops(this.options.balancer.loops())
   }
 
   private sample(): void {

@@ -1,6 +1,7 @@
 // What the event loop of each worker has done in the last minute. The primary reads shared memory 20 times a second, only while a reader looks.
 
 import type { LoopReading } from '../status.ts'
+import { stuckMs } from '../troubles.ts'
 
 export const READ_MS = 50
 /** Readings in one column of a strip: a quarter of a second. */
@@ -29,8 +30,8 @@ interface Strip {
 export class LoopStrips {
   private readonly strips = new Map<string, Strip>()
 
-  /** Takes one reading of every worker. Workers that are missing from it are gone. `silentMs`: since when the process has not run; 0: it runs. */
-  read(loops: Iterable<LoopReading>, silentMs: (loop: LoopReading) => number = () => 0): void {
+  /** Takes one reading of every worker. Workers that are missing from it are gone. */
+  read(loops: Iterable<LoopReading>): void {
     for (const strip of this.strips.values()) strip.isSeen = false
     for (const loop of loops) {
       const { pool, slot, pid, load } = loop
@@ -38,7 +39,7 @@ export class LoopStrips {
       const strip = this.strips.get(key) ?? newStrip()
       if (!this.strips.has(key) && this.strips.size >= MAX_WORKERS) continue
       this.strips.set(key, strip)
-      record(strip, Math.max(load.busyMs, silentMs(loop)), load.utilisation)
+      record(strip, Math.max(load.busyMs, stuckMs(loop)), load.utilisation)
     }
     for (const [key, { isSeen }] of this.strips) if (!isSeen) this.strips.delete(key)
   }

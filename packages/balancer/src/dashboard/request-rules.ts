@@ -1,6 +1,6 @@
 // Decides which requests the dashboard refuses because of where they come from. Pure. Each rule names the attack that it stops.
 
-import { isIP } from 'node:net'
+import { hostFaultOf } from '../admin/host-rule.ts'
 
 /** `page`: static files, without data. `read`: data. `act`: changes something. */
 export type RequestKind = 'page' | 'read' | 'act'
@@ -24,15 +24,14 @@ export interface Refusal {
 
 /**
  * undefined: the request may go on to the check of its session.
- * `ownName`: a host name under which the config lets the page listen.
+ * `names`: host names that the config allows.
  */
-export function refusalOf(facts: RequestFacts, kind: RequestKind, ownName?: string): Refusal | undefined {
+export function refusalOf(facts: RequestFacts, kind: RequestKind, names: readonly string[]): Refusal | undefined {
   const { hosts, origin, site, contentType } = facts
   const [host] = hosts
   if (hosts.length !== 1 || host === undefined) return { status: 400, why: 'exactly one Host header is expected' }
-  // DNS rebinding: a name of the attacker's that leads to this address would make the attacker's page one of the same origin.
-  if (!isOwnHost(host, ownName))
-    return { status: 421, why: `the dashboard does not answer for the name '${printable(host)}': use its IP address, or localhost` }
+  const fault = hostFaultOf(hosts, names)
+  if (fault !== undefined) return fault
   if (kind === 'page') return undefined
   // Requests that another site's page makes in the reader's browser. An app on another port of localhost is another site too.
   const isOwnSite = site === undefined || site === 'same-origin' || (kind === 'read' && site === 'none')
@@ -55,15 +54,6 @@ export function portOf(host: string): string {
   return /:(\d+)$/.exec(host)?.[1] ?? '80'
 }
 
-/** An IP address can't be rebound, because no DNS answer stands behind it. */
-function isOwnHost(host: string, ownName: string | undefined): boolean {
-  const [, bracketed, plain] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(host) ?? []
-  if (bracketed !== undefined) return isIP(bracketed) === 6
-  if (plain === undefined) return false
-  const name = plain.toLowerCase()
-  return isIP(name) === 4 || name === 'localhost' || name === ownName?.toLowerCase()
-}
-
 function isOriginOf(origin: string, host: string): boolean {
   try {
     const url = new URL(origin)
@@ -71,8 +61,4 @@ function isOriginOf(origin: string, host: string): boolean {
   } catch {
     return false
   }
-}
-
-function printable(text: string): string {
-  return text.slice(0, 100).replaceAll(/[^\x20-\x7e]/g, '?')
 }

@@ -1,9 +1,9 @@
 // What the page shows at one moment: the status with rates, in the page's order. Made once a second for all readers together.
 
-import type { BalancerStatus, LoopReading, PoolStatus, RouteTarget, WorkerStatus } from '../status.ts'
-import { type Health, healthOf } from './health.ts'
+import { RecentFailures } from '../recent-failures.ts'
+import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
+import { type Health, healthOf, stuckMs } from '../troubles.ts'
 import { Counters } from './history.ts'
-import { RecentCounts } from './recent-counts.ts'
 import { ResponseWindow } from './response-window.ts'
 import { type RouteView, RouteViews } from './route-views.ts'
 
@@ -36,13 +36,12 @@ export interface WorkerView {
   inFlight: number
   connections: number
   utilisation: number
-  busyMs: number
   latencyMs: number
   memoryBytes: number
   restarts: number
   ejected: boolean
-  /** Since when its process has not run; 0: it runs. */
-  silentMs: number
+  /** For how long its event loop has been stuck; 0: it turns. */
+  stuckMs: number
   drainLeftMs: number | null
 }
 
@@ -59,6 +58,8 @@ export interface PoolView {
   failedPerSecond: number
   /** A request that finds the loop busy waits so long, weighted by the requests of each worker. */
   waitMs: number
+  /** 99th percentile of the waits in the queue, of connections that left it in the last ten seconds; null: none has waited. */
+  queueP99Ms: number | null
   /** Of the responses of the last ten seconds; null: there were none. */
   p50Ms: number | null
   p99Ms: number | null
@@ -89,21 +90,16 @@ export interface View extends ViewLists {
 const WINDOW_SAMPLES = 10
 
 export class Views {
-  private readonly silentMs: (worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>) => number
-  private readonly recent = new RecentCounts(WINDOW_SAMPLES)
+  private readonly recent = new RecentFailures()
   private readonly counters = new Counters()
   private readonly window = new ResponseWindow(WINDOW_SAMPLES)
   private readonly routes = new RouteViews(WINDOW_SAMPLES)
-  private readonly windows = new Map<string, ResponseWindow>()
+  private readonly windows = new Map<string, { readonly responses: ResponseWindow; readonly waits: ResponseWindow }>()
   private last = new Map<string, { begun: number; failed: number }>()
   private lastMs: number | undefined
 
-  constructor(silentMs: (worker: Pick<LoopReading, 'pool' | 'slot' | 'pid'>) => number = () => 0) {
-    this.silentMs = silentMs
-  }
-
   /** `nowMs`: rises from call to call. The first view has rates of 0. */
-  make(status: BalancerStatus, routes: readonly RouteTarget[], lists: ViewLists, nowMs: number): View {
+  make(status: BalancerStatus, lists: ViewLists, nowMs: number): View {
     const seconds = this.lastMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0.001, (nowMs - this.lastMs) / 1000)
     this.lastMs = nowMs
     const { requests, failed } = this.counters.advance(status)
@@ -115,7 +111,7 @@ export class Views {
     const { connections, moves, handOffs, addresses, channel } = status
     return {
       time: nowMs,
-      health: healthOf(status, { silent: silentOf(pools), ...this.recent.add(status, requests, failed) }),
+      health: healthOf(status, this.recent.advance(status, nowMs)),
       addresses,
       channel,
       totals: {
@@ -125,7 +121,7 @@ export class Views {
         queue: connections.waiting.queue,
         connections: pools.reduce((sum, { workers }) => sum + workers.reduce((all, worker) => all + worker.connections, 0), 0),
       },
-      routes: this.routes.make(status, routes, seconds),
+      routes: this.routes.make(status, seconds),
       counts: {
         accepted: connections.accepted,
         handedOff: connections.handedOff,
@@ -141,10 +137,11 @@ export class Views {
   }
 
   private pool(pool: PoolStatus, seconds: number, next: typeof this.last): PoolView {
-    const { name, listens, job, ready, desired, reloading, held, broken, finished } = pool
-    const window = this.windows.get(name) ?? new ResponseWindow(WINDOW_SAMPLES)
-    this.windows.set(name, window)
-    window.add({ pools: [pool] })
+    const { name, listens, job, ready, desired, reloading, held, broken, finished, queue } = pool
+    const windows = this.windows.get(name) ?? { responses: new ResponseWindow(WINDOW_SAMPLES), waits: new ResponseWindow(WINDOW_SAMPLES) }
+    this.windows.set(name, windows)
+    windows.responses.add({ pools: [pool] })
+    windows.waits.addCounts([['', queue.waits.counts]])
     const alive = pool.workers.filter(({ state }) => state !== 'gone')
     const workers = alive
       .map((worker) => this.worker(name, worker, seconds, next))
@@ -166,7 +163,8 @@ export class Views {
       perSecond: round(perSecond),
       failedPerSecond: round(workers.reduce((sum, worker) => sum + worker.failedPerSecond, 0)),
       waitMs: perSecond === 0 ? 0 : round(waits / perSecond),
-      ...window.quantiles(),
+      queueP99Ms: windows.waits.quantiles().p99Ms,
+      ...windows.responses.quantiles(),
       workers,
     }
   }
@@ -176,7 +174,7 @@ export class Views {
     const key = `${pool} ${slot} ${pid}`
     const before = this.last.get(key) ?? { begun: 0, failed: 0 }
     next.set(key, { begun, failed })
-    const { inFlight, connections, utilisation, busyMs, latencyMs, memoryBytes } = load
+    const { inFlight, connections, utilisation, latencyMs, memoryBytes } = load
     return {
       ...{
         slot,
@@ -190,26 +188,14 @@ export class Views {
         restarts,
         ejected,
         drainLeftMs,
-        silentMs: this.silentMs({ pool, slot, pid }),
+        stuckMs: Math.round(stuckMs(worker)),
       },
       perSecond: round(Math.max(0, begun - before.begun) / seconds),
       failedPerSecond: round(Math.max(0, failed - before.failed) / seconds),
       utilisation: round(utilisation),
-      busyMs: Math.round(busyMs),
       latencyMs: round(latencyMs),
     }
   }
-}
-
-function silentOf(pools: readonly PoolView[]): { name: string; ms: number }[] {
-  // A process of a schedule may compute for minutes.
-  return pools
-    .filter(({ isScheduled }) => !isScheduled)
-    .flatMap(({ name, workers }) =>
-      workers.flatMap(({ slot, state, silentMs }) =>
-        silentMs > 0 && state !== 'starting' ? [{ name: `${name}/${slot}`, ms: silentMs }] : [],
-      ),
-    )
 }
 
 function byReason(moves: readonly { reason: string; count: number }[]): Record<string, number> {

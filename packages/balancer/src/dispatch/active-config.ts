@@ -22,6 +22,8 @@ export interface ActiveConfigOptions {
   readonly listenerAddress: (listener: number) => ListenerAddress | undefined
   /** Of the descriptors that wait, where they are checked. */
   readonly owners: Owners | undefined
+  /** The number of workers that a pool should have now. */
+  readonly desiredOf: (pool: string) => number
   readonly records: Pick<PathRecords, 'choices' | 'decisions'>
 }
 
@@ -67,12 +69,13 @@ export class ActiveConfig implements ActiveRoutes {
 
   /** Binds the routes of these settings; nothing is routed by them yet. Pools that they add are there, without workers. */
   prepare(settings: Settings): BoundRoutes {
-    const { forwardToken, visitors, onPolicyFailed, owners, records } = this.options
+    const { forwardToken, visitors, onPolicyFailed, owners, records, desiredOf } = this.options
     return bindRoutes(settings, {
       forwardToken,
       visitors,
       onPolicyFailed,
       choices: records.choices,
+      desiredOf,
       poolOf: (pool) => {
         const known = this.pools.get(pool.name) ?? new Pool(pool, { owners, recording: records.decisions })
         this.pools.set(pool.name, known)

@@ -46,6 +46,8 @@ export interface BoundRoutesOptions {
   readonly visitors: VisitorSlots
   readonly onPolicyFailed: (route: string, error: unknown) => void
   readonly choices: ChoiceCounts
+  /** The number of workers that a pool should have now. */
+  readonly desiredOf: (pool: string) => number
 }
 
 /** Binds the routes of faultless settings. Changes nothing that runs. */
@@ -53,13 +55,24 @@ export function bindRoutes(settings: Settings, options: BoundRoutesOptions): Bou
   const { poolOf, forwardToken, visitors, onPolicyFailed } = options
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
+  const homes = new Map(settings.pools.map((pool) => [pool.name, homesOf(pool, options.desiredOf)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
     const choices = options.choices.of(route, policy.name)
-    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError, onSticky: choices.onSticky })
+    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError, onSticky: choices.onSticky, homes: homes.get(pool) })
     return { route, choices, pool: pools.get(pool) as Pool, policy: bound }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))
   return { settings, routes, defaults, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
+}
+
+/** The slots of a pool, made anew only when their number has changed. */
+function homesOf({ name, weights }: PoolSettings, desiredOf: (pool: string) => number): () => readonly { slot: number; weight: number }[] {
+  let homes: readonly { slot: number; weight: number }[] = []
+  return () => {
+    const length = desiredOf(name)
+    if (homes.length !== length) homes = Array.from({ length }, (_, slot) => ({ slot, weight: weights[slot] ?? 1 }))
+    return homes
+  }
 }

@@ -27,7 +27,7 @@ export interface ExaminationOptions {
 }
 
 /** The admin page of a config that does not name one. */
-const DEFAULT_ADMIN = { host: '127.0.0.1', port: 9400, explicit: false }
+const DEFAULT_ADMIN = { host: '127.0.0.1', port: 9400, explicit: false, names: [] }
 
 /** Runs every check. Never rejects for what it finds. Takes seconds at most, plus the time to read the config. */
 export async function examine({ config, folder, env }: ExaminationOptions): Promise<Check[]> {

@@ -81,7 +81,7 @@ export class Operator {
     return this.announced('scale', pool, async () => {
       desired.scaleTo(to)
       this.options.events.emit('scaled', { pool, from, to, reason })
-      const failedBefore = this.options.supervisor.failures(pool)
+      const failedBefore = this.options.supervisor.history.failuresOf(pool)
       await this.options.supervisor.pursue(
         () => desired.workers !== to || this.options.supervisor.isAsDesired(pool),
         () => this.failedSince(pool, failedBefore),
@@ -111,7 +111,7 @@ export class Operator {
       desired.finished.delete(slot)
       supervisor.clearFailures(workerSlot)
       for (const worker of old) supervisor.retire(worker, 'restart')
-      const failedBefore = supervisor.failures(pool)
+      const failedBefore = supervisor.history.failuresOf(pool)
       try {
         await supervisor.pursue(
           () =>
@@ -165,10 +165,10 @@ export class Operator {
       // Several pools are reloaded as a whole, or not at all.
       for (const name of names) supervisor.desired.get(name)?.revert(why)
       this.options.config.discard()
-      const failedBefore = new Map(names.map((name) => [name, supervisor.failures(name)]))
+      const failedBefore = new Map(names.map((name) => [name, supervisor.history.failuresOf(name)]))
       // Workers that were replaced already are started again, if they can be.
       await supervisor.pursue(() =>
-        names.every((name) => supervisor.isAsDesired(name) || supervisor.failures(name) > (failedBefore.get(name) ?? 0)),
+        names.every((name) => supervisor.isAsDesired(name) || supervisor.history.failuresOf(name) > (failedBefore.get(name) ?? 0)),
       )
       throw operationError('ERR_RELOAD_FAILED', `the new workers did not come up, and the old ones keep serving: ${why}`)
     }
@@ -216,8 +216,10 @@ export class Operator {
 
   private failedSince(pool: string, before: number): Error | undefined {
     const { supervisor } = this.options
-    if (supervisor.failures(pool) <= before) return undefined
-    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasonsOf(pool)}`, { source: 'app' })
+    if (supervisor.history.failuresOf(pool) <= before) return undefined
+    return new BalancerError('ERR_APP_FAILED', `a worker of ${pool} did not come up: ${supervisor.exitReasons.ofPool(pool)}`, {
+      source: 'app',
+    })
   }
 
   private async announced(name: string, pool: string | undefined, body: () => Promise<OperationResult>): Promise<OperationResult> {

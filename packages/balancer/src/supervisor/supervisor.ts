@@ -3,16 +3,18 @@
 import type { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
+import { ActionRunner } from './action-runner.ts'
 import type { DesiredPool } from './desired-pool.ts'
 import { Drains } from './drains.ts'
 import { ExitReasons } from './exit-reasons.ts'
 import { Goals } from './goals.ts'
 import { logNotices } from './notices.ts'
 import { Outages } from './outages.ts'
-import { type Action, outageRetryMs, type Plan, plan } from './plan.ts'
+import { outageRetryMs, type Plan, plan } from './plan.ts'
 import type { PlannedSlot, RetireReason } from './plan-input.ts'
 import type { PoolWorker } from './pool-worker.ts'
-import { type NotStarted, SlotHistory } from './slot-history.ts'
+import { SocketWatch } from './private-sockets/socket-watch.ts'
+import { SlotHistory } from './slot-history.ts'
 import type { SupervisedPool, SupervisorListener } from './supervised-pool.ts'
 import { PoolWatch } from './watch/pool-watch.ts'
 import { followBegins } from './watch/worker-begin.ts'
@@ -21,8 +23,6 @@ import { WorkerLifecycle } from './worker-lifecycle.ts'
 import type { WorkerMessages } from './worker-messages.ts'
 import type { WorkerStarts } from './workers/worker-starts.ts'
 
-/** How often the supervisor checks that the private sockets are still there. */
-const SOCKETS_POLL_MS = 10_000
 /** The next turn comes soon after one with actions, which may have changed what the plan depends on. */
 const SOON_MS = 20
 
@@ -49,16 +49,18 @@ export class Supervisor {
   readonly desired: Map<string, DesiredPool>
   limits: LimitSettings
   private readonly options: SupervisorOptions
-  private readonly history: SlotHistory
-  private readonly exitReasons = new ExitReasons()
+  /** Starts and failures of slots, why their workers exited, and whether their event loops turn. Others only read it. */
+  readonly history: SlotHistory
+  readonly exitReasons = new ExitReasons()
+  readonly watch: WorkerWatch
   private readonly outages: Outages
   private readonly goals = new Goals()
   private readonly drains: Drains
-  private readonly watch: WorkerWatch
   private readonly poolWatch: PoolWatch
+  private readonly socketWatch: SocketWatch
   private readonly lifecycle: WorkerLifecycle
+  private readonly runner: ActionRunner
   private timer: NodeJS.Timeout | undefined
-  private socketsMs = Date.now()
   private turning = false
   private running = false
   private stopping = false
@@ -97,6 +99,11 @@ export class Supervisor {
       kill: (worker, why) => this.lifecycle.kill(worker, why),
       chance,
     })
+    this.socketWatch = new SocketWatch({
+      workers: () => this.workers(),
+      faultOf: options.socketFault,
+      retire: (worker, why) => this.retire(worker, 'sockets', why),
+    })
     this.watch = new WorkerWatch({
       events,
       limits: () => this.limits,
@@ -130,6 +137,9 @@ export class Supervisor {
         this.turn()
       },
     })
+    const { history, lifecycle, drains, outages, watch } = this
+    const desiredOf = (pool: string): DesiredPool => this.desiredOf(pool)
+    this.runner = new ActionRunner({ events, desiredOf, workers: () => this.workers(), history, lifecycle, drains, outages, watch })
   }
 
   start(): void {
@@ -154,11 +164,6 @@ export class Supervisor {
     this.killsAtOnce = true
     for (const worker of this.workers()) worker.process?.kill('SIGKILL')
     this.turn()
-  }
-
-  /** How often a process has replaced another in the slot. */
-  restarts(pool: string, slot: number): number {
-    return this.history.restarts({ pool, slot })
   }
 
   /** Call it after a change of the desired state. Resolves when `isReached`; rejects as soon as `failure` returns an error. */
@@ -212,25 +217,6 @@ export class Supervisor {
     return [...this.workers()].filter(({ pool }) => this.desired.get(pool)?.isDropped === true)
   }
 
-  /** How many starts of a pool's workers have failed. */
-  failures(pool: string): number {
-    return this.history.failuresOf(pool)
-  }
-
-  /** Slots of a pool whose last start failed, and why. */
-  notStartedIn(pool: string): NotStarted[] {
-    return this.history.notStartedIn(pool)
-  }
-
-  /** How long ago a worker's loop was last seen to turn. */
-  silentMs(worker: PoolWorker): number {
-    return this.watch.silentMs(worker)
-  }
-
-  exitReasonsOf(pool: string): string {
-    return this.exitReasons.ofPool(pool)
-  }
-
   clearFailures(workerSlot: PlannedSlot): void {
     this.history.clearFailures(workerSlot)
     this.turn()
@@ -243,17 +229,8 @@ export class Supervisor {
   private pollPools(): void {
     const now = Date.now()
     if (!this.stopping) for (const [name, desired] of this.desired) this.poolWatch.poll(this.poolOf(name), desired, now)
-    if (!this.stopping && now - this.socketsMs >= SOCKETS_POLL_MS) this.checkSockets(now)
+    if (!this.stopping) this.socketWatch.poll(now)
     this.turn()
-  }
-
-  /** Replaces workers whose private sockets a cleaner of temporary files has removed, because forwards and probes can't reach them. */
-  private checkSockets(now: number): void {
-    this.socketsMs = now
-    for (const worker of this.workers()) {
-      const fault = worker.state === 'ready' && worker.settings.listens ? this.options.socketFault(worker) : undefined
-      if (fault !== undefined) this.retire(worker, 'sockets', fault)
-    }
   }
 
   private hasWorkers(): boolean {
@@ -277,7 +254,7 @@ export class Supervisor {
     let nextMs = now + SOON_MS
     try {
       const { actions, nextMs: plannedMs } = this.plan(now)
-      for (const action of actions) this.carryOut(action, now)
+      for (const action of actions) this.runner.run(action, now, this.killsAtOnce)
       if (actions.length === 0) nextMs = plannedMs
     } finally {
       this.turning = false
@@ -305,45 +282,5 @@ export class Supervisor {
       },
       now,
     )
-  }
-
-  private carryOut(action: Action, now: number): void {
-    switch (action.do) {
-      case 'start':
-        this.desiredOf(action.workerSlot.pool).due.delete(action.workerSlot.slot)
-        return this.lifecycle.start(action.workerSlot, action.generation, now)
-      case 'admit':
-        return this.withWorker(action.id, (worker) => this.lifecycle.admit(worker, now))
-      case 'drain':
-        return this.withWorker(action.id, (worker) => {
-          this.drains.begin(worker, now, this.killsAtOnce ? 0 : worker.settings.drainSpreadMs)
-        })
-      case 'seal':
-        return this.withWorker(action.id, (worker) => this.drains.seal(worker))
-      case 'stop':
-        return this.withWorker(action.id, (worker) => this.lifecycle.stop(worker, now))
-      case 'kill':
-        return this.withWorker(action.id, (worker) => this.lifecycle.kill(worker, action.why))
-      case 'kill-late':
-        return this.withWorker(action.id, (worker) => this.lifecycle.kill(worker, this.watch.whyLate(worker, action.afterMs)))
-      case 'break': {
-        const { pool, slot } = action.workerSlot
-        this.desiredOf(pool).broken.add(slot)
-        const failures = this.history.history(action.workerSlot)?.failures ?? 0
-        return void this.options.events.emit('seatBroken', { ...action.workerSlot, failures })
-      }
-      case 'give-up':
-        return this.outages.giveUp(this.desiredOf(action.pool))
-      case 'begin-outage':
-        return this.outages.begin(this.desiredOf(action.pool), now)
-      case 'revert':
-        return this.desiredOf(action.pool).revert(action.why)
-      case 'record-replaced':
-        this.desiredOf(action.pool).replaced = true
-    }
-  }
-
-  private withWorker(id: number, then: (worker: PoolWorker) => void): void {
-    for (const worker of this.workers()) if (worker.id === id) return then(worker)
   }
 }

@@ -3,6 +3,7 @@
 import { Socket } from 'node:net'
 import { ControlPipe } from '@switchyard/handoff'
 import { BalancerError } from '../errors.ts'
+import { messageOf } from '../thrown-error.ts'
 import {
   fromWire,
   type NewPrimaryMessage,
@@ -73,7 +74,7 @@ export class OldPrimaryLink {
   }
 
   sendFailure(error: unknown): void {
-    this.send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+    this.send({ kind: 'failed', message: messageOf(error) })
   }
 }
 

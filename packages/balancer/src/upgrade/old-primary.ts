@@ -12,6 +12,7 @@ import type { ExtraSockets } from '../listeners/extra-sockets.ts'
 import type { TransferredSocket } from '../listeners/inherited-sockets.ts'
 import { batchesOf, type StateTransfer } from '../state-transfer.ts'
 import { folderAsWritten } from '../system/written-path.ts'
+import { messageOf } from '../thrown-error.ts'
 import { type HandedOver, type OldPrimaryMessage, PROTOCOL_VERSION } from './messages.ts'
 import { NewPrimaryProcess } from './new-primary-process.ts'
 import { restartCommand } from './restart-command.ts'
@@ -107,7 +108,7 @@ export class OldPrimary {
     try {
       return await attempt
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       throw new BalancerError('ERR_UPGRADE_FAILED', `the new primary did not start, the old one serves on: ${reason}`, {
         source: 'system',
         cause,

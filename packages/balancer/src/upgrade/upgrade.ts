@@ -89,7 +89,7 @@ export class Upgrade implements OtherPrimaries {
       events,
       workers: () => supervisor.workers(),
       isComplete: () => [...supervisor.desired.keys()].every((name) => supervisor.isAsDesired(name)),
-      silentMs: (worker) => supervisor.silentMs(worker),
+      silentMs: (worker) => supervisor.watch.silentMs(worker),
       transfers: transfers.filter((transfer) => transfer.isWanted?.() !== false).map(({ name }) => name),
       startTimeoutMs: settings().limits.startTimeoutMs,
       listenerGraceMs: settings().limits.listenerGraceMs,

@@ -18,7 +18,7 @@ import { metricFaults } from '../support/metric-rules.ts'
 const test = suite('admin')
 
 async function adminOf(status: Parameters<typeof statusOf>[0] = {}): Promise<AdminResult & { url: string }> {
-  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, { status: () => statusOf(status) })
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true, names: [] }, { status: () => statusOf(status) })
   atSuiteEnd(() => admin.close())
   assert.type(admin.url, 'string')
   return admin as AdminResult & { url: string }
@@ -28,6 +28,38 @@ async function get(url: string, method = 'GET') {
   const response = await fetch(url, { method, headers: { connection: 'close' } })
   return { status: response.status, text: await response.text(), headers: response.headers }
 }
+
+/** Requests a page with these Host headers. */
+async function statusUnder(url: string, path: string, ...hosts: string[]): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const protocol = hosts.length === 0 ? '1.0' : '1.1'
+  socket.write(`GET ${path} HTTP/${protocol}\r\n${hosts.map((host) => `Host: ${host}\r\n`).join('')}Connection: close\r\n\r\n`)
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  await untilEvent(socket, 'close', 5_000)
+  return text
+}
+
+test('every page answers for addresses, localhost and configured names only, and says once what to configure', async () => {
+  const warnings: string[] = []
+  const address = { host: '127.0.0.1', port: 0, explicit: true, names: ['shop.internal'] }
+  const source = { status: () => statusOf() }
+  const admin = await startAdmin(address, source, undefined, undefined, undefined, (message) => warnings.push(message))
+  atSuiteEnd(() => admin.close())
+  const url = admin.url as string
+  for (const path of ['/status', '/metrics', '/livez', '/readyz', '/nowhere']) {
+    const expected = path === '/nowhere' ? /^HTTP\/1.1 404/ : /^HTTP\/1.1 200/
+    for (const hosts of [[], ['127.0.0.1:9400'], ['[::1]:9400'], ['10.1.2.3'], ['LOCALHOST:1'], ['Shop.internal:9400']])
+      assert.match(await statusUnder(url, path, ...hosts), expected, `${path} ${hosts}`)
+    for (const host of ['attacker.example:9400', 'shop', 'localhost.attacker.example', '127.0.0.1.attacker.example'])
+      assert.match(await statusUnder(url, path, host), /^HTTP\/1.1 421[\s\S]*add the name to the option adminHosts\n$/, `${path} ${host}`)
+  }
+  assert.is(warnings.length, 4)
+  for (let number = 0; number < 20; number++) await statusUnder(url, '/status', `${number}.example`)
+  assert.is(warnings.length, 10)
+})
 
 test('livez and readyz answer ok', async () => {
   const { url } = await adminOf()
@@ -213,8 +245,8 @@ test('a scraper that asks for OpenMetrics gets it, with exemplars', async () => 
   store.receive(source, [{ name: 'app_plain', kind: 'counter', help: 'say "a"', isOfProcess: false, samples }], [])
   const counts = responseBoundsMs.map((_, index) => (index === 1 ? 3 : 0)).concat(0)
   const results = { '2xx': 3, '3xx': 0, '4xx': 0, '5xx': 0, upgrade: 0, aborted: 1 }
-  const status = () => statusOf({ routes: [{ route: '/a', inFlight: 2, results, durations: { counts, sumMs: 6 } }] })
-  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, { status, metrics: store })
+  const status = () => statusOf({ routes: [{ route: '/a', pool: 'web', inFlight: 2, results, durations: { counts, sumMs: 6 } }] })
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true, names: [] }, { status, metrics: store })
   atSuiteEnd(() => admin.close())
   const response = await fetch(`${admin.url}/metrics`, {
     headers: { connection: 'close', accept: 'application/openmetrics-text; version=1.0.0' },
@@ -310,7 +342,7 @@ test('an unknown page is 404, another method is 405, HEAD has no body', async ()
 
 test('a status that throws is answered with 500, and livez with 200', async () => {
   const admin = await startAdmin(
-    { host: '127.0.0.1', port: 0, explicit: true },
+    { host: '127.0.0.1', port: 0, explicit: true, names: [] },
     {
       status: () => {
         throw new Error('not now')
@@ -349,14 +381,14 @@ test('a port in use is an error if the user chose it, otherwise a warning', asyn
   atSuiteEnd(() => other.close())
   const { port } = other.address() as { port: number }
   const source = { status: () => statusOf() }
-  const { warning, url } = await startAdmin({ host: '127.0.0.1', port, explicit: false }, source)
+  const { warning, url } = await startAdmin({ host: '127.0.0.1', port, explicit: false, names: [] }, source)
   assert.is(url, undefined)
   assert.is(
     warning,
     `there is no admin page, so no metrics and no health checks: 127.0.0.1:${port} can't be used: it is in use by this process itself; choose another address with --admin or the option 'admin', or turn the page off with --admin off`,
   )
   try {
-    await startAdmin({ host: '127.0.0.1', port, explicit: true }, source)
+    await startAdmin({ host: '127.0.0.1', port, explicit: true, names: [] }, source)
     assert.unreachable()
   } catch (error) {
     assert.instance(error, BalancerError)

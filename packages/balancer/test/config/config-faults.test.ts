@@ -190,6 +190,11 @@ const table: FaultCase[] = [
       'policy.sticky.by.client-address.from: unknown option',
     ],
   ],
+  [
+    'adminHosts',
+    { adminHosts: ['http://shop'] },
+    ["adminHosts[0]: expected a host name without protocol and port, such as 'shop.internal', got 'http://shop'"],
+  ],
   ['admin', { admin: 'here' }, ["admin: expected a port, 'host:port' or false, got 'here'"]],
   ['a share', { descriptorShare: 90 }, ['descriptorShare: expected a share above 0, at most 1, got 90']],
   [

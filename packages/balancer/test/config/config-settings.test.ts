@@ -80,7 +80,7 @@ test('a config needs only an app', () => {
   assert.equal(settings.unbalanced, [])
   assert.equal(settings.routes, [])
   assert.is(settings.defaultPolicy.name, 'least-busy')
-  assert.equal(settings.admin, { host: '127.0.0.1', port: 9400, explicit: false })
+  assert.equal(settings.admin, { host: '127.0.0.1', port: 9400, explicit: false, names: [] })
   assert.equal(settings.limits, defaultLimits)
   assert.is(settings.ticketKeys.length, 1)
 })
@@ -207,13 +207,18 @@ test('the data of a policy made by code is a valid policy in JSON', () => {
 
 const admins: [BalancerConfig['admin'], unknown][] = [
   [false, undefined],
-  [9500, { host: '127.0.0.1', port: 9500, explicit: true }],
-  [':9500', { host: '127.0.0.1', port: 9500, explicit: true }],
-  ['0.0.0.0:9500', { host: '0.0.0.0', port: 9500, explicit: true }],
-  ['[::1]:0', { host: '::1', port: 0, explicit: true }],
+  [9500, { host: '127.0.0.1', port: 9500, explicit: true, names: [] }],
+  [':9500', { host: '127.0.0.1', port: 9500, explicit: true, names: [] }],
+  ['0.0.0.0:9500', { host: '0.0.0.0', port: 9500, explicit: true, names: [] }],
+  ['[::1]:0', { host: '::1', port: 0, explicit: true, names: [] }],
 ]
 for (const [admin, expected] of admins)
   test(`admin ${JSON.stringify(admin)}`, () => assert.equal(settingsOf({ app: 'server.js', admin }).admin, expected))
+
+test('a host name in admin is one under which the page answers, like those of adminHosts', () => {
+  const { admin } = settingsOf({ app: 'server.js', admin: 'Shop.internal:9400', adminHosts: ['Metrics.internal'] })
+  assert.equal(admin?.names, ['metrics.internal', 'shop.internal'])
+})
 
 test('each limit has its own default', () => {
   assert.equal(settingsOf({ app: 'server.js', drainTimeoutMs: 0, maxHeadBytes: undefined }).limits, { ...defaultLimits, drainTimeoutMs: 0 })

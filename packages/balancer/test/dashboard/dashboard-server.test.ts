@@ -37,9 +37,10 @@ async function siteOf(): Promise<Site> {
     balancer,
     operations: balancer,
     identity: { name: 'shop', pid: 1, version: '0.1.0' },
+    names: [],
     onAction: (action) => actions.push(action),
   })
-  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true }, balancer, undefined, undefined, dashboard)
+  const admin = await startAdmin({ host: '127.0.0.1', port: 0, explicit: true, names: [] }, balancer, undefined, undefined, dashboard)
   atSuiteEnd(async () => {
     dashboard.close()
     await admin.close()

@@ -57,7 +57,14 @@ test('an hour is kept, the oldest first', () => {
 
 test('a sample has the mean of the loops since the one before', () => {
   const history = new History()
-  const loop = (busyMs: number, utilisation: number) => ({ pool: 'web', slot: 0, pid: 1, load: { busyMs, utilisation, turns: 0 } })
+  const loop = (busyMs: number, utilisation: number) => ({
+    pool: 'web',
+    slot: 0,
+    pid: 1,
+    state: 'ready' as const,
+    silentMs: 0,
+    load: { busyMs, utilisation },
+  })
   history.add(withWorkers(), 0)
   history.readLoops([loop(1, 0.2), loop(1, 0.4)])
   history.readLoops([loop(1, 0.2), loop(400, 0)])

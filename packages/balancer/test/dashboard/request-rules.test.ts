@@ -42,22 +42,22 @@ const refused: readonly [title: string, kind: RequestKind, changes: Partial<Requ
   ['reading with the origin of another site', 'read', { site: undefined, origin: 'https://attacker.example' }, 403],
 ]
 for (const [title, kind, changes, status] of refused)
-  test(`refuses ${title}`, () => assert.is(refusalOf({ ...good, ...changes }, kind)?.status, status))
+  test(`refuses ${title}`, () => assert.is(refusalOf({ ...good, ...changes }, kind, [])?.status, status))
 
-const allowed: readonly [title: string, kind: RequestKind, changes: Partial<RequestFacts>, ownName?: string][] = [
+const allowed: readonly [title: string, kind: RequestKind, changes: Partial<RequestFacts>, names?: string[]][] = [
   ['the page itself', 'act', {}],
   ['localhost', 'act', { hosts: ['localhost:9400'], origin: 'http://localhost:9400' }],
   ['IPv6', 'act', { hosts: ['[::1]:9400'], origin: 'http://[::1]:9400' }],
   ['the port of its protocol', 'act', { hosts: ['10.0.0.5'], origin: 'http://10.0.0.5' }],
   ['a proxy with TLS', 'act', { hosts: ['10.0.0.5'], origin: 'https://10.0.0.5' }],
-  ['the name in the config', 'act', { hosts: ['Admin.example:9400'], origin: 'http://admin.example:9400' }, 'admin.example'],
+  ['the name in the config', 'act', { hosts: ['Admin.example:9400'], origin: 'http://admin.example:9400' }, ['admin.example']],
   ['a link of another site to the page', 'page', { site: 'cross-site', origin: undefined }],
   ['an address typed by the reader', 'read', { site: 'none', origin: undefined }],
   ['a browser without Sec-Fetch-Site that reads', 'read', { site: undefined, origin: undefined }],
   ['a charset', 'act', { contentType: 'application/json; charset=utf-8' }],
 ]
-for (const [title, kind, changes, ownName] of allowed)
-  test(`allows ${title}`, () => assert.is(refusalOf({ ...good, ...changes }, kind, ownName), undefined))
+for (const [title, kind, changes, names = []] of allowed)
+  test(`allows ${title}`, () => assert.is(refusalOf({ ...good, ...changes }, kind, names), undefined))
 
 test('only loopback is local, and never what a proxy has passed on', () => {
   const local = ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1']
@@ -68,7 +68,7 @@ test('only loopback is local, and never what a proxy has passed on', () => {
 })
 
 test('a refusal does not repeat what a terminal would take for commands', () => {
-  assert.match(refusalOf({ ...good, hosts: ['\x1b[2J'] }, 'page')?.why ?? '', "'?[2J'")
+  assert.match(refusalOf({ ...good, hosts: ['\x1b[2J'] }, 'page', [])?.why ?? '', "'?[2J'")
 })
 
 test('the port of a host', () => assert.equal(['a:9400', '[::1]:80', 'localhost'].map(portOf), ['9400', '80', '80']))

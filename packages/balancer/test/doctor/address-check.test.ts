@@ -93,11 +93,11 @@ test('the default admin page in use is a warning, one of the config a fault', as
   const server = await listening(0)
   const { port } = server.address() as AddressInfo
   try {
-    const byDefault = await check(undefined, { admin: { host: '127.0.0.1', port, explicit: false } })
+    const byDefault = await check(undefined, { admin: { host: '127.0.0.1', port, explicit: false, names: [] } })
     assert.is(byDefault.state, 'warning')
     assert.match(byDefault.found, /^admin page: .* is in use.*, so there would be no admin page$/)
     assert.match(byDefault.advice ?? '', /--admin/)
-    assert.is((await check(undefined, { admin: { host: '127.0.0.1', port, explicit: true } })).state, 'fault')
+    assert.is((await check(undefined, { admin: { host: '127.0.0.1', port, explicit: true, names: [] } })).state, 'fault')
   } finally {
     await closed(server)
   }

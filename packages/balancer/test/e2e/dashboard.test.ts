@@ -75,7 +75,7 @@ function load(): () => Promise<void> {
 
 test('anyone on this machine may read: the sentence, and numbers that move under load', () =>
   withPage(url, {}, async (page) => {
-    assert.match(await textOf(page, '.sentence'), 'all 3 workers are ready')
+    assert.match(await textOf(page, '.sentence'), 'All 3 workers are ready')
     assert.is(await page.locator('button').count(), 0)
     assert.match(await textOf(page, '.rights'), 'balancer dashboard')
     const stop = load()
@@ -107,10 +107,11 @@ test('a worker whose process does not run is no good health', () =>
     process.kill(victim, 'SIGSTOP')
     try {
       await page.locator('.sentence', { hasText: 'api/0 does not answer' }).waitFor()
+      assert.match((await runCommand(balancer, ['status'])).out, /^! api\/0 does not answer: its event loop has not turned for /m)
     } finally {
       process.kill(victim, 'SIGCONT')
     }
-    await page.locator('.sentence', { hasText: 'all 3 workers are ready' }).waitFor()
+    await page.locator('.sentence', { hasText: 'All 3 workers are ready' }).waitFor()
   }))
 
 test('a worker is drained and brought back by buttons, with the keyboard alone', async () => {
@@ -133,7 +134,7 @@ test('a worker is drained and brought back by buttons, with the keyboard alone',
     assert.match(await textOf(page, '.sentence'), /web\/1 (was taken out|is draining)/)
     await press('Restart web/1')
     await balancer.untilAllReady()
-    await page.locator('.sentence', { hasText: 'all 3 workers are ready' }).waitFor()
+    await page.locator('.sentence', { hasText: 'All 3 workers are ready' }).waitFor()
     const lines = balancer.lines.filter(({ msg }) => msg.startsWith('the dashboard asks for'))
     assert.equal(
       lines.map(({ action }) => action),

@@ -55,7 +55,9 @@ test('killing one of 8 workers moves only its own keys, and its replacement gets
   process.kill(pools[0]?.workers.find(({ slot }) => slot === killed)?.pid as number, 'SIGKILL')
   await balancer.untilStatus((status) => status.pools[0]?.ready === 7, 'seven ready')
   const during = await slotsOf(balancer, keys)
-  assert.is((await balancer.status()).pools[0]?.ready, 7)
+  const { pools: poolsNow, sticky } = await balancer.status()
+  assert.is(poolsNow[0]?.ready, 7)
+  assert.is(sticky.find(({ route, outcome }) => route === '/*' && outcome === 'gone')?.count, shares.get(killed))
   for (const key of keys) {
     if (before.get(key) === killed) assert.is.not(during.get(key), killed)
     else assert.is(during.get(key), before.get(key), `${key} moved from slot ${before.get(key)}, which is alive`)

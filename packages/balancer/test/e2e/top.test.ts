@@ -53,7 +53,7 @@ test('the screen at 80 x 24, with the requests of this moment', async () => {
   assert.equal(steady(lines.slice(4, 7)), ['v WORKER STATE REQ/S P0 LOOP QUEUE MEMORY', worker('>'), worker(' ')])
   assert.is(lines[8], '-- log')
   assert.match(lines.slice(9, 23).join('\n'), /INFO: ready: http/)
-  assert.is(lines[23], 'd drain, r restart, R reload, +/- scale, s sort, / filter, l log, ? help, q quit')
+  assert.is(lines[23], 'd drain, r restart, R reload, +/- scale, s sort, t routes, l log, ? help, q quit')
 })
 
 test('keys: an operation asks first, and its result is shown', async () => {
@@ -82,6 +82,10 @@ test('keys: an operation asks first, and its result is shown', async () => {
   await terminal.untilShown(/^Any key goes back\.$/m)
   terminal.press('x', 's')
   await terminal.untilShown(/vREQ\/S/)
+  terminal.press('Tab')
+  await terminal.untilShown(/^v ROUTE .* WAIT .*\n> \(everything else\) +web +[\d.]+ /m)
+  terminal.press('t')
+  await terminal.untilShown(/^v WORKER/m)
 })
 
 test('another size, at once', async () => {
@@ -92,7 +96,7 @@ test('another size, at once', async () => {
   terminal.resize(30, 12)
   await terminal.untilShown(/This terminal is too small/)
   terminal.resize(80, 24)
-  await terminal.untilShown(/^ {2}web\/0 /m)
+  await terminal.untilShown(/^[> ] web\/0 /m)
 })
 
 test('quit, interrupt and signals leave the terminal as it was', async () => {

@@ -9,7 +9,7 @@ import { ExtraSockets } from '../../src/listeners/extra-sockets.ts'
 import { InheritedSockets } from '../../src/listeners/inherited-sockets.ts'
 import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
-import type { BalancerStatus, LogStatuses, LoopReading, RouteTarget, WorkerStatus } from '../../src/status.ts'
+import type { BalancerStatus, LogStatuses, LoopReading, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
 
 /** The status fields of a pool in which nothing changes. */
@@ -39,6 +39,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     ejected: false,
     inStateMs: 0,
     drainLeftMs: null,
+    silentMs: 0,
     load: idleLoad,
     handOffs: 0,
     begun: 0,
@@ -113,7 +114,6 @@ export class FakeBalancer implements RunningBalancer {
   readonly extraSockets = new ExtraSockets()
   readLogStatus: () => LogStatuses = () => ({ log: null, accessLog: null })
   readonly calls: string[] = []
-  private turns = 0
   readonly settings: Settings
   /** The settings of each reload. */
   readonly reloads: Settings[] = []
@@ -130,12 +130,8 @@ export class FakeBalancer implements RunningBalancer {
 
   loops(): LoopReading[] {
     return this.status().pools.flatMap(({ name, workers }) =>
-      workers.map(({ slot, pid, load }) => ({ pool: name, slot, pid, load: { ...load, turns: ++this.turns } })),
+      workers.map(({ slot, pid, state, silentMs, load }) => ({ pool: name, slot, pid, state, silentMs, load })),
     )
-  }
-
-  routeTargets(): RouteTarget[] {
-    return [{ name: '(everything else)', pool: 'web' }]
   }
 
   start(): Promise<void> {

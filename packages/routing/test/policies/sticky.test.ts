@@ -1,10 +1,12 @@
 import { assert, suite } from '../../../../test/suite.ts'
 import {
   bindPolicy,
+  type Candidate,
   cookie,
   fromFunction,
   hash,
   issueSessionId,
+  learn,
   leastBusy,
   leastInFlight,
   type Policy,
@@ -154,6 +156,34 @@ test('an empty list of slots counts: the last pick is not used instead', () => {
   const list = candidates(0, 0, 0, 0)
   policy?.pick(list, head)
   for (const entry of list) assert.is(policy?.stays?.(entry, head), true)
+})
+
+test('a key whose slot has no candidate counts as broken stickiness, if the slots are known', () => {
+  const outcomes: string[] = []
+  const onSticky = (outcome: string): unknown => outcomes.push(outcome)
+  const homes = [0, 1, 2, 3].map((slot) => ({ slot, weight: 1 }))
+  const all = candidates(0, 0, 0, 0)
+  for (const by of [hash(cookie('key')), learn('key')]) {
+    const policy = sticky({ by, otherwise: last }).bind?.({ ...context, onSticky, homes: () => homes })
+    const unknowing = sticky({ by, otherwise: last }).bind?.({ ...context, onSticky })
+    for (let key = 0; key < 20; key++) {
+      const head = RequestHead.of({ target: '/', headers: { cookie: `key=${key}` } })
+      const own = policy?.pick(all, head) as Candidate
+      policy?.pick(
+        all.filter((one) => one !== own),
+        head,
+      )
+      policy?.pick(
+        all.filter(({ slot }) => slot !== (own.slot + 1) % 4),
+        head,
+      )
+      unknowing?.pick(
+        all.filter((one) => one !== own),
+        head,
+      )
+      assert.equal(outcomes.splice(0), ['kept', 'gone', 'kept', 'kept'])
+    }
+  }
 })
 
 test('keys come back to their slot, and keys of overloaded slots go to the next in their own order', () => {

@@ -17,6 +17,7 @@ import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
 import { headOf } from '../../insight/user-request.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
+import { messageOf } from '../../thrown-error.ts'
 import { readSettings } from '../command-settings.ts'
 import { counted, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -92,7 +93,7 @@ function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], hea
     onError: (error) => (fault = error),
   })
   const choice = bound.explain?.(candidates, head) ?? picked(bound, candidates, head)
-  const failed = fault instanceof Error ? fault.message : String(fault)
+  const failed = messageOf(fault)
   return [
     ['choice', fault === undefined ? choice : `the policy failed: ${failed}`],
     ['later', later(bound, candidates, head, pool)],

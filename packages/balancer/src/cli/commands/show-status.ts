@@ -3,7 +3,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
 import type { JobExit, JobStatus } from '../../status.ts'
-import { healthSentence, NOTABLE_BUSY_MS, type Severity, troublesOf } from '../../troubles.ts'
+import { healthSentence, type Severity, stuckMs, troublesOf } from '../../troubles.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { fittedTable, wrapped } from '../fitted-table.ts'
 import { counted, draining, duration, memory, urlOf } from '../format.ts'
@@ -160,13 +160,15 @@ function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
   ]
 }
 
-function remarks({ state, first, retiring, ejected, drainLeftMs, load }: WorkerReport): string {
+function remarks(worker: WorkerReport): string {
+  const { state, first, retiring, ejected, drainLeftMs, load } = worker
+  const stuck = stuckMs(worker)
   return [
     ...(state === 'draining' && drainLeftMs != null ? [draining(load.connections, load.inFlight, drainLeftMs)] : []),
     ...(state !== 'draining' && retiring != null ? [`to be replaced: ${retiring}`] : []),
     ...(first === true ? ['first'] : []),
     ...(ejected === true ? ['ejected'] : []),
-    ...(load.busyMs >= NOTABLE_BUSY_MS ? [`event loop blocked for ${duration(load.busyMs)}`] : []),
+    ...(stuck > 0 ? [`event loop stuck for ${duration(stuck)}`] : []),
   ].join('; ')
 }
 

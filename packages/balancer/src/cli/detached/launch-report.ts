@@ -4,6 +4,7 @@
 import { closeSync, writeSync } from 'node:fs'
 import type { ControlError } from '../../control/control-protocol.ts'
 import { BalancerError } from '../../errors.ts'
+import { messageOf } from '../../thrown-error.ts'
 
 /** Names the descriptor of the pipe in the environment of the detached process. */
 export const LAUNCH_VARIABLE = 'SWITCHYARD_LAUNCH'
@@ -50,7 +51,7 @@ export class LaunchReport {
 
   /** Ends the report. */
   sendFailure(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     const details = error instanceof BalancerError ? { code: error.code, source: error.source, retryable: error.retryable } : {}
     this.send({ failed: { message, ...details } })
     this.close()

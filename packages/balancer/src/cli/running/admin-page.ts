@@ -55,7 +55,7 @@ export class AdminPage {
   private async listen(fd?: number): Promise<void> {
     const { balancer, isStopping, warn, dashboard } = this.options
     const address = this.options.address as NonNullable<Settings['admin']>
-    const page = await startAdmin(address, balancer, isStopping, fd, dashboard)
+    const page = await startAdmin(address, balancer, isStopping, fd, dashboard, warn)
     this.page = page
     if (page.server === undefined) warn(page.warning)
     else balancer.extraSockets.add({ server: page.server, askedPort: address.port })

@@ -1,7 +1,6 @@
 // The dashboard of a `balancer start`: loaded shortly after the balancer is ready, or for its first reader, so that it does not lengthen the start.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
 import type { DashboardLink } from '../../control/control-protocol.ts'
 import type { Dashboard } from '../../dashboard/dashboard.ts'
 import type { Operations } from '../../operations.ts'
@@ -11,7 +10,7 @@ import type { Log } from '../log.ts'
 
 export interface DashboardAccessOptions {
   readonly settings: Pick<Settings, 'admin' | 'name'>
-  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'routeTargets' | 'insight'>
+  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'insight'>
   readonly operations: Operations
   readonly log: Log
   /** undefined: the admin page is not open. */
@@ -77,13 +76,12 @@ export class DashboardAccess {
     const { dashboardLists } = await import('./dashboard-lists.ts')
     const { settings, balancer, operations, log } = this.options
     const { insight } = balancer
-    const host = settings.admin?.host
     const dashboard = new Dashboard({
       balancer,
       readLists: insight && (() => dashboardLists(insight)),
       operations,
       identity: { name: settings.name, pid: process.pid, version: ownVersion() },
-      ownName: host !== undefined && isIP(host) === 0 ? host : undefined,
+      names: settings.admin?.names ?? [],
       onAction: (action, address) => log.logger.info({ action, address }, `the dashboard asks for '${action}' (from ${address})`),
     })
     if (this.isClosed) dashboard.close()

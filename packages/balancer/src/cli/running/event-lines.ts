@@ -3,6 +3,7 @@
 import type { BalancerEvents, Seat } from '../../events.ts'
 import { APP_STOP_SIGNALS } from '../../settings.ts'
 import type { JobExit } from '../../status.ts'
+import { messageOf } from '../../thrown-error.ts'
 import { counted, draining, duration } from '../format.ts'
 
 /** `text` is for people, `fields` for machines. */
@@ -93,8 +94,7 @@ export const eventLines: Lines = {
   ready: ({ workers: count }) => ({ level: 'debug', fields: { workers: count }, text: `connections are accepted, with ${workers(count)}` }),
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
-  sharingFailed: ({ error }) =>
-    warn({ err: error }, `learned visitors are not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`),
+  sharingFailed: ({ error }) => warn({ err: error }, `learned visitors are not shared with other balancers: ${messageOf(error)}`),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
   // `successor` keeps its name: programs read the JSON log.
   handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),

@@ -1,6 +1,7 @@
 // Writes the balancer's events to the log.
 
 import type { BalancerEmitter } from '../../events.ts'
+import { messageOf } from '../../thrown-error.ts'
 import type { Log } from '../log.ts'
 import { type EventLine, eventLines } from './event-lines.ts'
 
@@ -37,10 +38,6 @@ export function followLines(
   return () => {
     for (const [name, onEvent] of listeners) events.off(name, onEvent as never)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Counts failures per route between two log lines. Bounded by the number of routes. */

@@ -7,6 +7,7 @@ import type { OperationResult, Operations, ScaleChange } from '../../operations.
 import { withTicketKeys } from '../../sessions/session-secrets.ts'
 import type { Settings } from '../../settings.ts'
 import type { BalancerStatus } from '../../status.ts'
+import { messageOf } from '../../thrown-error.ts'
 import type { ReadSettings } from '../command-settings.ts'
 import type { Log } from '../log.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -81,7 +82,7 @@ export class RunningOperations implements Operations {
     this.reload(undefined).catch((error: unknown) => {
       // The event `operationEnded` has logged it already.
       if (error instanceof BalancerError && error.code === 'ERR_RELOAD_FAILED') return
-      logger.error({ err: error }, `not reloaded: ${error instanceof Error ? error.message : String(error)}`)
+      logger.error({ err: error }, `not reloaded: ${messageOf(error)}`)
     })
   }
 

@@ -1,6 +1,7 @@
 // How `balancer start` stops: the first signal drains, the second kills, and a failure drains and sets the exit code. `balancer stop` counts as a signal.
 
 import { BalancerError, errorCodes } from '../../errors.ts'
+import { messageOf } from '../../thrown-error.ts'
 import { counted } from '../format.ts'
 import type { RunningBalancer, Signal, Signals, StopSignal } from '../io.ts'
 import type { Log } from '../log.ts'
@@ -123,7 +124,7 @@ export class Shutdown {
     this.balancer.stop(reason).then(
       () => this.resolve(this.exitCode),
       (error: unknown) => {
-        this.log.logger.error(`stopping failed: ${error instanceof Error ? error.message : String(error)}`)
+        this.log.logger.error(`stopping failed: ${messageOf(error)}`)
         this.resolve(this.exitCode === 0 ? 1 : this.exitCode)
       },
     )

@@ -1,29 +1,13 @@
-// What `balancer top` remembers of the statuses that it has read: rates, quantiles and their last values for each worker. Pure: time is passed in.
+// What `balancer top` remembers of the statuses that it has read: rates, quantiles and their last values for each worker and route. Pure: time is passed in.
 
-import { responseBoundsMs } from '@switchyard/handoff'
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
+import { type Recent, RecentFailures } from '../../recent-failures.ts'
+import { stuckMs } from '../../troubles.ts'
 import { quantile } from './quantile.ts'
+import { RouteHistory, type RouteSample } from './route-history.ts'
+import { type Series, sumOf, Track, type Values } from './track.ts'
 
-/** Values of a sparkline that are kept. */
-export const KEPT = 120
-/** Quantiles are of the responses in so many of the last samples. */
-const QUANTILE_SAMPLES = 10
 const P99 = 0.99
-
-export interface Series {
-  readonly rate: readonly (number | undefined)[]
-  readonly p99: readonly (number | undefined)[]
-  readonly loop: readonly (number | undefined)[]
-  readonly queue: readonly (number | undefined)[]
-}
-
-/** Present values. `rate`: requests in a second. `loop`: share of time that the event loop was busy. `queue`: requests in flight. */
-export interface Values {
-  readonly rate: number | undefined
-  readonly p99: number | undefined
-  readonly loop: number
-  readonly queue: number
-}
 
 export interface WorkerSample {
   readonly pool: string
@@ -41,48 +25,14 @@ export interface Totals {
   readonly refusedRate: number | undefined
 }
 
-/** One process, or the balancer as a whole. */
-class Track {
-  readonly series = { rate: [] as (number | undefined)[], p99: [] as (number | undefined)[], loop: [] as number[], queue: [] as number[] }
-  private lastBegun: number | undefined
-  private lastCounts: readonly number[] | undefined
-  private readonly deltas: (readonly number[])[] = []
-
-  /** Requests since the last sample; undefined at the first. */
-  begun(count: number): number | undefined {
-    const last = this.lastBegun
-    this.lastBegun = count
-    if (last === undefined) return undefined
-    // The count wraps.
-    const delta = (count - last) >>> 0
-    return delta > 2 ** 31 ? 0 : delta
-  }
-
-  /** The last responses by bucket. */
-  recordCounts(counts: readonly number[] | undefined): readonly number[] {
-    const last = this.lastCounts
-    if (counts !== undefined) {
-      this.lastCounts = counts
-      // Before the first sample nothing is known of the time.
-      this.deltas.push(counts.map((count, bucket) => (last === undefined ? 0 : Math.max(0, count - (last[bucket] ?? 0)))))
-    }
-    while (this.deltas.length > QUANTILE_SAMPLES) this.deltas.shift()
-    return sumOf(this.deltas)
-  }
-
-  push(values: Values): void {
-    for (const name of ['rate', 'p99', 'loop', 'queue'] as const) {
-      const list: (number | undefined)[] = this.series[name]
-      list.push(values[name])
-      if (list.length > KEPT) list.shift()
-    }
-  }
-}
-
 export class History {
   status: ControlStatus | undefined
   workers: readonly WorkerSample[] = []
+  routes: readonly RouteSample[] = []
   totals: Totals | undefined
+  recent: Recent | undefined
+  private routeHistory = new RouteHistory()
+  private failures = new RecentFailures()
   private tracks = new Map<string, Track>()
   private total = new Track()
   private lastMs: number | undefined
@@ -102,14 +52,15 @@ export class History {
           const key = `${pool.name}/${worker.slot} ${worker.pid}`
           const track = this.tracks.get(key) ?? new Track()
           tracks.set(key, track)
-          const recent = track.recordCounts(worker.details?.responses.counts)
+          const recent = track.responses.record(worker.details?.responses.counts)
           counts.push(recent)
-          const begun = track.begun(worker.begun)
+          const begun = track.increase('begun', worker.begun)
           const { load } = worker
           const values: Values = {
-            rate: begun === undefined || seconds === undefined ? undefined : begun / seconds,
+            rate: begun === undefined || seconds === undefined ? undefined : unwrapped(begun) / seconds,
             p99: quantile(recent, P99),
-            loop: load.busyMs >= 1000 ? 1 : load.utilisation,
+            loop: stuckMs(worker) > 0 ? 1 : load.utilisation,
+            wait: undefined,
             queue: load.inFlight,
           }
           track.push(values)
@@ -121,6 +72,8 @@ export class History {
     this.pid = status.pid
     this.lastMs = nowMs
     this.workers = workers
+    this.routes = this.routeHistory.record(status, seconds)
+    this.recent = this.failures.advance(status, nowMs)
     this.totals = this.sum(status, workers, counts, seconds)
   }
 
@@ -132,7 +85,8 @@ export class History {
     const values: Values = {
       rate: rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0),
       p99: quantile(sumOf(counts), P99),
-      loop: workers.reduce((sum, { values: { loop } }) => sum + loop, 0) / Math.max(1, workers.length),
+      loop: workers.reduce((sum, { values: { loop = 0 } }) => sum + loop, 0) / Math.max(1, workers.length),
+      wait: undefined,
       queue: status.connections.waiting.queue,
     }
     this.total.push(values)
@@ -142,6 +96,8 @@ export class History {
   private forget(): void {
     this.tracks = new Map()
     this.total = new Track()
+    this.routeHistory = new RouteHistory()
+    this.failures = new RecentFailures()
     this.lastMs = undefined
     this.lastRefused = undefined
   }
@@ -172,8 +128,8 @@ export function emptySlots({
 /** A pool has at most so many rows without a worker. */
 const MAX_EMPTY = 1_000
 
-function sumOf(lists: readonly (readonly number[])[]): readonly number[] {
-  const sum: number[] = new Array(responseBoundsMs.length + 1).fill(0)
-  for (const list of lists) for (const [bucket, count] of list.entries()) sum[bucket] = (sum[bucket] ?? 0) + count
-  return sum
+/** The count of a worker wraps at 2³². */
+function unwrapped(increase: number): number {
+  const delta = increase >>> 0
+  return delta > 2 ** 31 ? 0 : delta
 }

@@ -1,14 +1,19 @@
-// The rows of the worker table of `balancer top`: which workers it has, and in which order.
+// The rows of the table of `balancer top`: which workers or routes it has, and in which order.
 
-import { emptySlots, type History, type Series, type Values } from './history.ts'
+import { stuckMs } from '../../troubles.ts'
+import { emptySlots, type History } from './history.ts'
+import type { Metric, Series, Values } from './track.ts'
 
 export interface Row {
   /** Identifies the row while the table changes. */
   readonly key: string
-  /** `web/0`. */
+  /** `web/0`, or the name of a route. */
   readonly name: string
+  /** Empty: a route of an earlier config leads nowhere. */
   readonly pool: string
-  readonly slot: number
+  /** undefined: the row is a route. */
+  readonly slot: number | undefined
+  /** The state of a worker or slot. Empty: the row is a route. */
   readonly state: string
   readonly pid: number | undefined
   /** undefined: the slot has no worker. */
@@ -16,28 +21,56 @@ export interface Row {
   readonly series: Series | undefined
   readonly connections: number
   readonly memoryBytes: number
-  readonly busyMs: number
+  /** For how long its event loop has been stuck; 0: it turns. */
+  readonly stuckMs: number
+  /** Of a route: failed requests in a second. */
+  readonly failedRate: number | undefined
 }
 
-export const SORTS = ['worker', 'rate', 'p99', 'loop', 'queue', 'memory'] as const
-export type Sort = (typeof SORTS)[number]
+export type Table = 'workers' | 'routes'
+export type Sort = 'name' | Metric | 'memory' | 'failed'
+
+/** By which columns each table can be sorted. */
+export const SORTS: Readonly<Record<Table, readonly Sort[]>> = {
+  workers: ['name', 'rate', 'p99', 'loop', 'queue', 'memory'],
+  routes: ['name', 'rate', 'p99', 'wait', 'queue', 'failed'],
+}
 
 export interface RowsOptions {
+  readonly table: Table
   readonly sort: Sort
   readonly isReversed: boolean
-  /** Rows whose worker or state does not contain this text are left out. */
+  /** Rows whose name, pool or state does not contain this text are left out. */
   readonly filter: string
 }
 
+const NOTHING = { pid: undefined, values: undefined, series: undefined, connections: 0, memoryBytes: 0, stuckMs: 0, failedRate: undefined }
+
 /** Numbers are sorted from the largest down. */
-export function rowsOf(history: Pick<History, 'status' | 'workers'>, { sort, isReversed, filter }: RowsOptions): Row[] {
-  const { status, workers } = history
+export function rowsOf(history: Pick<History, 'status' | 'workers' | 'routes'>, options: RowsOptions): Row[] {
+  const { table, sort, isReversed, filter } = options
+  const all = table === 'routes' ? routeRows(history) : workerRows(history)
+  const sorted = all.filter(({ name, pool, state }) => [name, pool, state].some((text) => text.includes(filter)))
+  // Sorting is stable, so equal rows stay in the order of their names.
+  if (sort !== 'name') sorted.sort((one, other) => numberOf(other, sort) - numberOf(one, sort) || 0)
+  return isReversed ? sorted.reverse() : sorted
+}
+
+/** In the order in which routes are tried. */
+function routeRows({ routes }: Pick<History, 'routes'>): Row[] {
+  return routes.map(({ route, pool = '', values, series, failedRate }) => {
+    return { ...NOTHING, key: route, name: route, pool, slot: undefined, state: '', values, series, failedRate }
+  })
+}
+
+function workerRows({ status, workers }: Pick<History, 'status' | 'workers'>): Row[] {
   if (status === undefined) return []
   const live = workers.map(({ pool, slot, worker, values, series }): Row => {
-    const { busyMs, connections, memoryBytes } = worker.load
+    const { connections, memoryBytes } = worker.load
     const state = worker.ejected === true ? 'ejected' : worker.state
     const name = `${pool}/${slot}`
-    return { key: `${name} ${worker.pid}`, name, pool, slot, state, pid: worker.pid, values, series, connections, memoryBytes, busyMs }
+    const facts = { values, series, connections, memoryBytes, stuckMs: stuckMs(worker), failedRate: undefined }
+    return { key: `${name} ${worker.pid}`, name, pool, slot, state, pid: worker.pid, ...facts }
   })
   const empty = status.pools.flatMap((pool) =>
     emptySlots(pool).map(({ slot, state }): Row => {
@@ -46,17 +79,13 @@ export function rowsOf(history: Pick<History, 'status' | 'workers'>, { sort, isR
     }),
   )
   const order = new Map(status.pools.map(({ name }, index) => [name, index]))
-  const byName = (one: Row, other: Row): number =>
-    (order.get(one.pool) ?? 0) - (order.get(other.pool) ?? 0) || one.slot - other.slot || (one.pid ?? 0) - (other.pid ?? 0)
-  const sorted = [...live, ...empty].filter(({ name, state }) => name.includes(filter) || state.includes(filter)).sort(byName)
-  // Sorting is stable, so equal rows stay in the order of their names.
-  if (sort !== 'worker') sorted.sort((one, other) => numberOf(other, sort) - numberOf(one, sort) || 0)
-  return isReversed ? sorted.reverse() : sorted
+  const place = ({ pool }: Row): number => order.get(pool) ?? 0
+  return [...live, ...empty].sort(
+    (one, other) => place(one) - place(other) || (one.slot ?? 0) - (other.slot ?? 0) || (one.pid ?? 0) - (other.pid ?? 0),
+  )
 }
 
-const NOTHING = { pid: undefined, values: undefined, series: undefined, connections: 0, memoryBytes: 0, busyMs: 0 }
-
-function numberOf({ values, memoryBytes }: Row, sort: Exclude<Sort, 'worker'>): number {
-  const number = sort === 'memory' ? memoryBytes : (values?.[sort] ?? -1)
-  return Math.min(number, Number.MAX_VALUE)
+function numberOf({ values, memoryBytes, failedRate }: Row, sort: Exclude<Sort, 'name'>): number {
+  const number = sort === 'memory' ? memoryBytes : sort === 'failed' ? failedRate : values?.[sort]
+  return Math.min(number ?? -1, Number.MAX_VALUE)
 }

@@ -1,4 +1,4 @@
-// The screen of `balancer top` as lines: the balancer, its health, the workers, the log, and the keys or a question.
+// The screen of `balancer top` as lines: the balancer, its health, the workers or routes, the log, and the keys or a question.
 
 import type { LogEntry } from '../../control/control-protocol.ts'
 import { healthSentence, troublesOf } from '../../troubles.ts'
@@ -7,11 +7,11 @@ import { duration, urlOf } from '../format.ts'
 import { lineFormat } from '../line-format.ts'
 import { printable } from '../printable.ts'
 import type { History } from './history.ts'
-import { type Row, SORTS } from './rows.ts'
+import { type Row, SORTS, type Table } from './rows.ts'
 import { apart, type Line, type Style } from './segments.ts'
 import { sparkline } from './sparkline.ts'
+import { latencyText, rateText, tableLines } from './table.ts'
 import { selectedIndex, type View } from './view.ts'
-import { latencyText, rateText, workerTable } from './worker-table.ts'
 
 export interface ScreenOptions {
   readonly history: History
@@ -38,23 +38,29 @@ const TOTAL_SPARK = 12
 const LEAST_WIDTH = 40
 const LEAST_HEIGHT = 8
 
-const KEYS = 'd drain, r restart, R reload, +/- scale, s sort, / filter, l log, ? help, q quit'
+const KEYS: Readonly<Record<Table, string>> = {
+  workers: 'd drain, r restart, R reload, +/- scale, s sort, t routes, l log, ? help, q quit',
+  routes: 'R reload, +/- scale the pool, s sort, / filter, t workers, l log, ? help, q quit',
+}
 const HELP = [
-  ['up, down, k, j', 'select a worker; also page up, page down, home, end'],
+  ['t, tab', 'show routes, or workers again'],
+  ['up, down, k, j', 'select a row; also page up, page down, home, end'],
   ['d', 'drain the worker; its slot stays empty'],
   ['r', 'restart the worker, or fill an empty slot'],
   ['R', 'reload every worker of the pool, with the config read again'],
-  ['+, -', 'scale the pool of the worker by one'],
-  ['s, S', `sort by ${SORTS.join(', ')}; S reverses`],
-  ['/', 'show only workers with a text in name or state'],
+  ['+, -', 'scale the pool by one worker'],
+  ['s, S', `sort by ${SORTS.workers.join(', ')}; S reverses`],
+  ['/', 'show only rows with a text in name, pool or state'],
   ['l', 'log: small, large, off'],
-  ['L', 'log of the selected worker only, or of all'],
+  ['L', 'log of the selected worker or pool only, or of all'],
   ['q, ^C', 'quit; the balancer runs on'],
   ['', ''],
   ['REQ/S', 'requests started in a second'],
   ['P99', '99th percentile of response times, last ten samples'],
   ['LOOP', 'time that the event loop was busy, or is blocked'],
-  ['QUEUE', 'requests in flight in the worker'],
+  ['QUEUE', 'requests in flight'],
+  ['FAIL/S', 'requests answered with 5xx or aborted, in a second'],
+  ['WAIT', 'waits in the queue of the pool, 99th percentile'],
 ] as const
 
 /** Exactly `height` lines. */
@@ -69,10 +75,10 @@ export function screen(options: ScreenOptions): Line[] {
   const head = headLines(options)
   const room = height - head.length - 1
   const logHeight = logHeightOf(options, room)
-  const { sort, isReversed } = view
   const selected = selectedIndex(view, options.rows)
-  const table = workerTable(options.rows, { width, height: room - logHeight, selected, sort, isReversed, isUtf8: options.isUtf8 })
-  return [...head, ...filled(table, room - logHeight), ...logLines(options, logHeight), footer(options)]
+  const { table, sort, isReversed } = view
+  const lines = tableLines(options.rows, { table, width, height: room - logHeight, selected, sort, isReversed, isUtf8: options.isUtf8 })
+  return [...head, ...filled(lines, room - logHeight), ...logLines(options, logHeight), footer(options)]
 }
 
 function filled(lines: readonly Line[], height: number): Line[] {
@@ -106,24 +112,28 @@ function headLines({ history, lost, width, clock, isUtf8 }: ScreenOptions): Line
     [latencyText(values.p99), 'bold'],
     [` ${spark(series.p99)}`, 'dim'],
     ['  waiting ', 'dim'],
-    [String(values.queue), values.queue > 0 ? 'warn' : 'bold'],
+    [String(values.queue), (values.queue ?? 0) > 0 ? 'warn' : 'bold'],
     ['  refused/s ', 'dim'],
     [rateText(refusedRate), (refusedRate ?? 0) > 0 ? 'bad' : 'bold'],
   ]
   // A long reason takes the empty line too.
-  const { text, style } = healthText(status, lost)
+  const { text, style } = healthText(history, status, lost)
   const [health, ...more] = wrapped(text, width).split('\n')
   const second: Line = [[health as string, style]]
   return more.length === 0 ? [first, second, third, ['']] : [first, second, [[more.join(' '), style]], third]
 }
 
-function healthText(status: NonNullable<History['status']>, lost: ScreenOptions['lost']): { text: string; style: Style } {
+function healthText(
+  { recent }: History,
+  status: NonNullable<History['status']>,
+  lost: ScreenOptions['lost'],
+): { text: string; style: Style } {
   if (lost !== undefined)
     return {
       style: 'bad',
       text: `NO ANSWER for ${duration(lost.forMs)}, and these values are old: ${printable(lost.reason).replaceAll('\n', ' ')}`,
     }
-  const troubles = troublesOf(status)
+  const troubles = troublesOf(status, recent)
   const [worst] = troubles
   const style: Style = worst === undefined ? 'good' : worst.severity === 'watch' ? 'warn' : 'bad'
   const remark = worst?.severity === 'watch' ? ` ${worst.subject} ${worst.reason}` : ''
@@ -143,10 +153,10 @@ function logLines({ logs, view, rows }: ScreenOptions, height: number): Line[] {
   if (height === 0) return []
   const row = rows[selectedIndex(view, rows) ?? -1]
   const isOfOne = view.logsSelected && row !== undefined
-  const shown = isOfOne ? logs.filter(({ pool, slot }) => pool === row.pool && slot === row.slot) : logs
+  const shown = isOfOne ? logs.filter(({ pool, slot }) => pool === row.pool && (row.slot === undefined || slot === row.slot)) : logs
   const format = lineFormat(false)
   const lines = shown.slice(-height).flatMap((entry) => format(entry).trimEnd().split('\n'))
-  const title = isOfOne ? `-- log of ${row.name}` : '-- log'
+  const title = isOfOne ? `-- log of ${row.slot === undefined ? row.pool : row.name}` : '-- log'
   return [
     [[title, 'dim']],
     ...filled(
@@ -160,5 +170,5 @@ function footer({ view, message }: ScreenOptions): Line {
   if (view.mode === 'filter') return [['filter: ', 'bold'], view.filter, ['_', 'selected'], ['  enter keeps it, escape shows all', 'dim']]
   if (view.mode === 'confirm') return [[`${view.wanted?.what}? y/n`, 'warn']]
   if (message !== undefined) return [[printable(message.text).replaceAll('\n', ' '), message.style]]
-  return [...(view.filter === '' ? [] : ([[`[${view.filter}] `, 'warn']] as const)), [KEYS, 'dim']]
+  return [...(view.filter === '' ? [] : ([[`[${view.filter}] `, 'warn']] as const)), [KEYS[view.table], 'dim']]
 }

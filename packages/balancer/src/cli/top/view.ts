@@ -2,7 +2,7 @@
 
 import type { OperationBodies, OperationName } from '../../control/control-protocol.ts'
 import type { Key } from './keys.ts'
-import { type Row, SORTS, type Sort } from './rows.ts'
+import { type Row, SORTS, type Sort, type Table } from './rows.ts'
 
 /** An operation to run once it is confirmed. */
 export interface Wanted {
@@ -16,6 +16,7 @@ export type LogSize = 'small' | 'large' | 'off'
 
 export interface View {
   readonly mode: 'table' | 'help' | 'filter' | 'confirm'
+  readonly table: Table
   /** The key of the selected row, and its place at the last key: another row is selected if it goes. */
   readonly selected: string | undefined
   readonly index: number
@@ -23,7 +24,7 @@ export interface View {
   readonly isReversed: boolean
   readonly filter: string
   readonly logSize: LogSize
-  /** Show log lines of the selected worker only. */
+  /** Show log lines of the selected worker, or of the pool of the selected route, only. */
   readonly logsSelected: boolean
   /** In mode `confirm`. */
   readonly wanted: Wanted | undefined
@@ -38,9 +39,10 @@ export interface Step {
 
 export const FIRST_VIEW: View = {
   mode: 'table',
+  table: 'workers',
   selected: undefined,
   index: 0,
-  sort: 'worker',
+  sort: 'name',
   isReversed: false,
   filter: '',
   logSize: 'small',
@@ -100,7 +102,13 @@ function moving(view: View, key: Key & string, rows: readonly Row[]): View {
   }
   const step = steps[key]
   if (step !== undefined) return select(view, rows, step)
+  if (key === 'tab') return otherTable(view)
   return key === 'escape' ? { ...view, filter: '' } : view
+}
+
+/** What was chosen for one table has no meaning in the other. */
+function otherTable({ table, logSize, logsSelected }: View): View {
+  return { ...FIRST_VIEW, logSize, logsSelected, table: table === 'workers' ? 'routes' : 'workers' }
 }
 
 function select(view: View, rows: readonly Row[], step: number): View {
@@ -120,9 +128,11 @@ function commanding(view: View, character: string, rows: readonly Row[], desired
     case 'k':
       return { view: select(view, rows, -1) }
     case 's':
-      return { view: { ...view, sort: SORTS[(SORTS.indexOf(view.sort) + 1) % SORTS.length] as Sort } }
+      return { view: { ...view, sort: nextSort(view) } }
     case 'S':
       return { view: { ...view, isReversed: !view.isReversed } }
+    case 't':
+      return { view: otherTable(view) }
     case '/':
       return { view: { ...view, mode: 'filter' } }
     case 'l':
@@ -141,12 +151,19 @@ function commanding(view: View, character: string, rows: readonly Row[], desired
   }
 }
 
+function nextSort({ table, sort }: View): Sort {
+  const sorts = SORTS[table]
+  return sorts[(sorts.indexOf(sort) + 1) % sorts.length] as Sort
+}
+
+/** A route has no worker of its own, but it has a pool. */
 function wantedBy(character: string, { name, pool, slot }: Row, desired: number): Wanted | undefined {
+  if (pool === '') return undefined
   switch (character) {
     case 'd':
-      return { name: 'drain', body: { pool, slot }, what: `Drain ${name}, and leave its slot empty` }
+      return slot === undefined ? undefined : { name: 'drain', body: { pool, slot }, what: `Drain ${name}, and leave its slot empty` }
     case 'r':
-      return { name: 'restart', body: { pool, slot }, what: `Restart ${name}` }
+      return slot === undefined ? undefined : { name: 'restart', body: { pool, slot }, what: `Restart ${name}` }
     case 'R':
       return { name: 'reload', body: { pool }, what: `Reload every worker of ${pool}` }
     case '+':

@@ -104,6 +104,18 @@ export class WorkerWatch {
     return now - watched.turnedAfterMs
   }
 
+  /**
+   * For how long at least the worker's loop has not turned: since the poll that found its last turn. A worker that has not begun, or that a debugger may hold,
+   * counts as turning.
+   */
+  stillMs(worker: PoolWorker): number {
+    const watched = this.watched.get(worker)
+    if (watched === undefined) return 0
+    const now = performance.now()
+    recordTurns(worker, watched, now)
+    return now - watched.turnedMs
+  }
+
   /** A line that the worker printed on stderr. Returns true if it is Node's message about the inspector that the primary opened. */
   onLine(worker: PoolWorker, line: string): boolean {
     return this.stackReaderOf(worker)?.onLine(line) ?? false

@@ -21,9 +21,10 @@ test('a healthy balancer in one sentence', () => {
 
 test('troubles, the worst first, each with its reason', () => {
   const blocked = { ...counted(0).load, busyMs: 4_000 }
+  const lists = { held: [3], broken: [4], ready: 4 }
   const bad = status(
-    [counted(0, { load: blocked }), counted(1, { ejected: true }), counted(2, { retiring: 'memory' })],
-    { desired: 5, held: [3], broken: [4], queue: { length: 1, waits: { counts: [], sumMs: 0 } } },
+    [counted(0, { load: blocked }), counted(1, { ejected: true }), counted(2, { retiring: 'memory' }), counted(5, { silentMs: 5_000 })],
+    { desired: 6, ...lists, queue: { length: 5, waits: { counts: [], sumMs: 0 } } },
     { accepting: false, log: { written: 0, dropped: 3, failure: 'ENOSPC' } },
   )
   assert.equal(
@@ -33,15 +34,33 @@ test('troubles, the worst first, each with its reason', () => {
       'failing: web/4 has failed too often and is not started ',
       'failing: web/0 has an event loop that is blocked for 4 ',
       'failing: web/1 gets no connections for a while, because',
+      'failing: web/5 does not answer: its event loop has not ',
       "failing: the log can't be written: ENOSPC.",
-      'watch: web has 1 connection waiting for a worker.',
+      'watch: web has 5 connections waiting for a worker.',
       "watch: web/3 was taken out of service: 'balancer rest",
       'watch: web/2 will be replaced: memory.',
     ],
   )
-  assert.is(healthSentence(bad), 'DOWN: the balancer accepts no connections now. And 4 more.')
+  assert.is(healthSentence(bad), 'DOWN: the balancer accepts no connections now. And 5 more.')
   const text = describeStatus(bad)
   assert.ok(text.indexOf('!! the balancer') < text.indexOf('! web/0') && text.indexOf('! web/0') < text.indexOf('POOL'), text)
+})
+
+test('missing workers, and what is under way', () => {
+  const reasonsOf = (...args: Parameters<typeof status>): string[] =>
+    troublesOf(status(...args)).map(({ severity, subject, reason }) => `${severity}: ${subject} ${reason}`)
+  assert.equal(reasonsOf([counted(0)], { desired: 3 }), ['failing: web has 1 of 3 workers ready.'])
+  const starting = counted(1, { state: 'starting', silentMs: 9_000, load: { ...counted(1).load, busyMs: 3_000 } })
+  assert.equal(reasonsOf([counted(0), starting], { desired: 2, ready: 1 }), ['watch: web has 1 of 2 workers ready, and one starts.'])
+  const draining = [counted(1, { state: 'draining', drainLeftMs: 9_000 }), counted(2, { state: 'draining', drainLeftMs: 12_000 })]
+  assert.equal(reasonsOf([counted(0), ...draining], { desired: 1, ready: 1 }), ['watch: web drains 2 workers, for at most 12 s more.'])
+  assert.equal(reasonsOf([counted(0), ...draining], { desired: 3, ready: 1, reloading: true }), ['watch: web is being reloaded.'])
+  assert.is(healthSentence(status([counted(0)], { desired: 2, held: [1] })), 'Healthy: 1 of 2 workers are ready.')
+})
+
+test('an answer of an older balancer has no new fields', () => {
+  const { silentMs: _, ...old } = counted(0)
+  assert.equal(troublesOf({ accepting: true, pools: [{ name: 'web', ready: 1, desired: 1, workers: [old] }] }), [])
 })
 
 test('a pool without a worker, and one that has had none for a while', () => {

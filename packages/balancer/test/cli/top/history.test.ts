@@ -8,7 +8,7 @@ import { isUtf8, sparkline } from '../../../src/cli/top/sparkline.ts'
 import { counted, status } from './top-status.ts'
 
 const test = suite('top history')
-const BY_NAME = { sort: 'worker', isReversed: false, filter: '' } as const
+const BY_NAME = { table: 'workers', sort: 'name', isReversed: false, filter: '' } as const
 
 test('the first status has no rates; the next ones have those of the time between', () => {
   const history = new History()
@@ -73,6 +73,47 @@ test('rows by name or by value, and slots without a worker', () => {
     rowsOf(history, BY_NAME).map(({ state }) => state),
     ['ready', 'draining', 'ready', 'held', 'broken', 'empty'],
   )
+})
+
+test('routes have rates, failures, times, and the waits of their pool', () => {
+  const history = new History()
+  const none = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, aborted: 0, upgrade: 0 }
+  const buckets = (count: number) => ({ counts: [0, 0, 0, count, ...new Array(10).fill(0)], sumMs: 8 * count })
+  const record = (count: number, nowMs: number) =>
+    history.record(
+      status(
+        [counted(0)],
+        { queue: { length: 0, waits: buckets(count) } },
+        {
+          routes: [
+            { route: '/a', pool: 'web', inFlight: 2, results: { ...none, '2xx': count, '5xx': count / 2 }, durations: buckets(count) },
+            { route: '/gone', pool: null, inFlight: 0, results: none, durations: buckets(0) },
+          ],
+        },
+      ),
+      nowMs,
+    )
+  record(100, 0)
+  assert.is(history.routes[0]?.values.rate, undefined)
+  record(120, 2_000)
+  const rows = rowsOf(history, { ...BY_NAME, table: 'routes' })
+  assert.equal(
+    rows.map(({ name, pool, slot, values, failedRate }) => [name, pool, slot, values?.rate, values?.queue, failedRate]),
+    [
+      ['/a', 'web', undefined, 15, 2, 5],
+      ['/gone', '', undefined, 0, 0, 0],
+    ],
+  )
+  for (const ms of [rows[0]?.values?.p99, rows[0]?.values?.wait]) assert.ok((ms ?? 0) > 5 && (ms ?? 0) <= 10)
+  assert.is(rows[1]?.values?.wait, undefined)
+  assert.is(rowsOf(history, { ...BY_NAME, table: 'routes', sort: 'failed', isReversed: true })[0]?.name, '/gone')
+})
+
+test('a balancer of an older version counts no routes', () => {
+  const history = new History()
+  const { routes: _, ...old } = status([counted(0)])
+  history.record(old as ReturnType<typeof status>, 0)
+  assert.equal(history.routes, [])
 })
 
 test('sparklines end with the newest value, in the characters that the terminal has', () => {

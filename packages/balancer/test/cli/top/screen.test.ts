@@ -7,15 +7,24 @@ import { type ScreenOptions, screen } from '../../../src/cli/top/screen.ts'
 import { lineText } from '../../../src/cli/top/segments.ts'
 import { FIRST_VIEW, type View } from '../../../src/cli/top/view.ts'
 import type { LogEntry } from '../../../src/control/control-protocol.ts'
+import type { RouteStatus } from '../../../src/status.ts'
 import { counted, status } from './top-status.ts'
 
 const test = suite('top screen')
+
+const ROUTES = ['/reports/*', '/a/path/that/is/much/longer/than/the/column/*', '(everything else)']
+
+function routeOf(route: string, sample: number): RouteStatus {
+  const results = { '2xx': sample * 20, '3xx': 0, '4xx': 0, '5xx': sample * 2, aborted: 0, upgrade: 0 }
+  return { route, pool: 'web', inFlight: 1, results, durations: { counts: [0, 0, 0, sample * 22], sumMs: 0 } }
+}
 
 function history(workers = 3): History {
   const found = new History()
   const all = (count: number) =>
     Array.from({ length: workers }, (_, slot) => counted(slot, { quick: count * (slot + 1), utilisation: 0.4, inFlight: slot }))
-  for (let sample = 0; sample < 12; sample++) found.record(status(all(sample * sample)), sample * 1_000)
+  for (let sample = 0; sample < 12; sample++)
+    found.record(status(all(sample * sample), {}, { routes: ROUTES.map((route) => routeOf(route, sample)) }), sample * 1_000)
   return found
 }
 
@@ -39,7 +48,15 @@ test('80 x 24', () => {
   assert.match(lines[4] as string, /^v WORKER STATE +REQ\/S +P99 +LOOP +QUEUE +MEMORY$/)
   assert.match(lines[5] as string, /^> web\/0 {2}ready +21\.0 ▂▂▂▃▃▃ 9\.9 ms █{6} {2}40 % ▄{6} {5}0 ▁{6} {3}85 MiB$/)
   assert.match(lines.join('\n'), /-- log\n\[..:..:..\] INFO: listening\nweb\/1 \| hello\n/)
-  assert.is(lines.at(-1), 'd drain, r restart, R reload, +/- scale, s sort, / filter, l log, ? help, q quit')
+  assert.is(lines.at(-1), 'd drain, r restart, R reload, +/- scale, s sort, t routes, l log, ? help, q quit')
+})
+
+test('routes at 80 x 24', () => {
+  const lines = shown({}, { table: 'routes' })
+  assert.match(lines[4] as string, /^v ROUTE +POOL +REQ\/S +P99 +WAIT +QUEUE +FAIL\/S$/)
+  assert.match(lines[5] as string, /^> \/reports\/\* +web +22\.0 █+ 9\.9 ms █+ +- +1 +2\.0$/)
+  assert.match(lines[6] as string, /^ {2}\/a\/path\/that\/is\/muc… web /)
+  assert.match(lines.at(-1) as string, /t workers/)
 })
 
 test('every size has its number of lines and columns', () => {
@@ -47,7 +64,14 @@ test('every size has its number of lines and columns', () => {
   const logs = Array.from({ length: 100 }, (_, line) => entry(`line ${line} ${'x'.repeat(300)}`))
   for (const width of [1, 39, 40, 60, 80, 99, 100, 140, 300])
     for (const height of [1, 7, 8, 9, 12, 24, 60])
-      for (const view of [{}, { mode: 'help' }, { mode: 'filter' }, { logSize: 'off' }, { logSize: 'large' }] as Partial<View>[]) {
+      for (const view of [
+        {},
+        { table: 'routes' },
+        { mode: 'help' },
+        { mode: 'filter' },
+        { logSize: 'off' },
+        { logSize: 'large' },
+      ] as Partial<View>[]) {
         const lines = shown({ history: of, logs, width, height }, view)
         assert.is(lines.length, height, `${width} x ${height}`)
         assert.ok(lines.every((line) => [...line].length <= width))

@@ -9,7 +9,16 @@ import { counted, status } from './top-status.ts'
 
 const test = suite('top view')
 const history = new History()
-history.record(status([counted(0), counted(1), counted(2)], { desired: 4, held: [3] }), 0)
+const route = {
+  inFlight: 0,
+  results: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, aborted: 0, upgrade: 0 },
+  durations: { counts: [], sumMs: 0 },
+}
+const routes = [
+  { route: '/a', pool: 'web', ...route },
+  { route: '/of-an-earlier-config', pool: null, ...route },
+]
+history.record(status([counted(0), counted(1), counted(2)], { desired: 4, held: [3] }, { routes }), 0)
 
 function press(input: string, from: View = FIRST_VIEW): { view: View; effects: Effect[] } {
   let view = from
@@ -69,8 +78,20 @@ test('filter: typed, corrected, kept or dropped', () => {
   assert.is(press('/nothing\rd').view.mode, 'table')
 })
 
+test('routes instead of workers: what is chosen for one table goes, and only their pools can be acted on', () => {
+  const { view } = press('/web\rsst')
+  assert.equal(
+    [view.table, view.sort, view.filter, press('\t').view.table, press('tt').view.table],
+    ['routes', 'name', '', 'routes', 'workers'],
+  )
+  assert.is(press('tsss').view.sort, 'wait')
+  assert.equal([press('td').view.mode, press('tr').view.mode], ['table', 'table'])
+  assert.equal(press('tRy').effects, [{ name: 'reload', body: { pool: 'web' }, what: 'Reload every worker of web' }])
+  assert.is(press('tj+').view.mode, 'table')
+})
+
 test('sort, log pane, help, redraw, suspend and quit', () => {
-  assert.equal([press('s').view.sort, press('ssssss').view.sort, press('S').view.isReversed], ['rate', 'worker', true])
+  assert.equal([press('s').view.sort, press('ssssss').view.sort, press('S').view.isReversed], ['rate', 'name', true])
   assert.equal(
     [press('l').view.logSize, press('ll').view.logSize, press('lll').view.logSize, press('L').view.logsSelected],
     ['large', 'off', 'small', true],

@@ -5,18 +5,14 @@ import { type Candidate, explanationOf, type Policy, type PolicyContext, preview
 import { hashKey, rendezvous } from '../../rendezvous.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByHash } from './sticky-by.ts'
-import { type Choice, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
+import { type Choice, choiceByHash, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
 
 /** Makes the policy; `otherwise` is bound already. */
 export function stickyByHash(by: ByHash, otherwise: Policy, bound: LoadBound, context: PolicyContext | undefined): Policy {
   let lastSlots: readonly Pick<Candidate, 'slot' | 'weight'>[] = []
 
   function choose(candidates: readonly Candidate[], key: string): Choice {
-    const hash = hashKey(key, by.seed)
-    const hasRoom = loadBound(candidates, bound)
-    const first = rendezvous(hash, candidates)
-    if (first === undefined) return { chosen: undefined, outcome: 'gone' }
-    return hasRoom(first) ? { chosen: first, outcome: 'kept' } : { chosen: rendezvous(hash, candidates, hasRoom), outcome: 'overloaded' }
+    return choiceByHash(hashKey(key, by.seed), candidates, loadBound(candidates, bound), context)
   }
 
   return {

@@ -6,7 +6,7 @@ import { type Candidate, explanationOf, type Policy, type PolicyContext, preview
 import { hashKey, rendezvous } from '../../rendezvous.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByLearning } from './sticky-by.ts'
-import { type Choice, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
+import { type Choice, choiceByHash, keyIn, pickKeyless, reported } from './sticky-outcome.ts'
 
 const SEED = ''
 
@@ -23,7 +23,8 @@ export function stickyByLearning(by: ByLearning, otherwise: Policy, bound: LoadB
     const hasRoom = loadBound(candidates, bound)
     const slot = slotOf(value)
     const hash = hashKey(value, SEED)
-    const own = slot === undefined ? rendezvous(hash, candidates) : newestAt(candidates, slot)
+    if (slot === undefined) return choiceByHash(hash, candidates, hasRoom, context)
+    const own = newestAt(candidates, slot)
     if (own !== undefined && hasRoom(own)) return { chosen: own, outcome: 'kept' }
     return { chosen: rendezvous(hash, candidates, hasRoom), outcome: own === undefined ? 'gone' : 'overloaded' }
   }
