@@ -40,6 +40,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
   sessions: [['', /./], ['redis'], ['', /^index\.ts$/]],
   'worker-runtime': [
     ['', /./],
+    ['observations'],
     ['server'],
     ['session-adapters'],
     ['forward'],
@@ -67,6 +68,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['', /^(balancer|read-status|worker-reports)\.ts$/],
     ['log-files'],
     ['config'],
+    ['advice'],
     ['admin'],
     ['control'],
     ['dashboard'],

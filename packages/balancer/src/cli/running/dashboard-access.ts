@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
+import type { AdviceReport } from '../../advice.ts'
 import type { DashboardLink } from '../../control/control-protocol.ts'
 import type { Dashboard } from '../../dashboard/dashboard.ts'
 import type { Operations } from '../../operations.ts'
@@ -14,6 +15,7 @@ export interface DashboardAccessOptions {
   readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'routeTargets' | 'insight'>
   readonly operations: Operations
   readonly log: Log
+  readonly readAdvice: () => Promise<AdviceReport>
   /** undefined: the admin page is not open. */
   readonly adminUrl: () => string | undefined
 }
@@ -75,12 +77,12 @@ export class DashboardAccess {
   private async open(): Promise<Dashboard> {
     const { Dashboard } = await import('../../dashboard/dashboard.ts')
     const { dashboardLists } = await import('./dashboard-lists.ts')
-    const { settings, balancer, operations, log } = this.options
+    const { settings, balancer, operations, log, readAdvice } = this.options
     const { insight } = balancer
     const host = settings.admin?.host
     const dashboard = new Dashboard({
       balancer,
-      readLists: insight && (() => dashboardLists(insight)),
+      readLists: insight && (() => dashboardLists(insight, readAdvice)),
       operations,
       identity: { name: settings.name, pid: process.pid, version: ownVersion() },
       ownName: host !== undefined && isIP(host) === 0 ? host : undefined,
