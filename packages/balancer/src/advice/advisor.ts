@@ -5,7 +5,8 @@ import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
 import type { BalancerStatus, RouteTarget } from '../status.ts'
 import { advise } from './advise.ts'
-import { Collector, factsOf, SAMPLE_MS, sampleOf } from './collector.ts'
+import { Collector, factsOf, MOST_WATCHED_MS, SAMPLE_MS, sampleOf } from './collector.ts'
+import type { Sample } from './observations.ts'
 
 export interface AdvisorOptions {
   readonly events: BalancerEmitter
@@ -49,28 +50,27 @@ export class Advisor {
 
   read(): AdviceReport {
     const { settings, startMs, now } = this.options
-    const isOn = settings().advice
-    return {
-      isOn,
-      watchedMs: now() - startMs,
-      advice: isOn ? this.find().map((advice) => ({ ...advice, sinceMs: this.sinceOf(advice) })) : [],
-    }
+    const watchedMs = Math.min(now() - startMs, MOST_WATCHED_MS)
+    if (!settings().advice) return { isOn: false, watchedMs, advice: [] }
+    const advice = this.find(this.sample())
+    return { isOn: true, watchedMs, advice: advice.map((one) => ({ ...one, sinceMs: this.sinceOf(one) })) }
   }
 
   private look(): void {
     if (!this.options.settings().advice) return
-    for (const advice of this.find()) {
+    const sample = this.sample()
+    for (const advice of this.find(sample)) {
       const key = keyOf(advice)
       if (this.given.has(key) || this.given.size >= MAX_GIVEN) continue
       this.given.add(key)
       if (!SAID_BY_WORKERS.includes(advice.kind)) this.options.events.emit('adviceGiven', advice)
     }
-    this.collector.add(this.sample())
+    this.collector.add(sample)
   }
 
-  private find(): Advice[] {
+  private find(now: Sample): Advice[] {
     const { settings, routes, cores } = this.options
-    const found = advise(this.collector.read(this.sample(), factsOf(settings(), routes()), cores))
+    const found = advise(this.collector.read(now, factsOf(settings(), routes()), cores))
     this.since = new Map(found.map((advice) => [keyOf(advice), this.sinceOf(advice)]))
     return found
   }
@@ -79,7 +79,7 @@ export class Advisor {
     return this.since.get(keyOf(advice)) ?? Date.now()
   }
 
-  private sample() {
+  private sample(): Sample {
     return sampleOf(this.options.status(), this.options.now())
   }
 }

@@ -8,6 +8,7 @@ import type { ConfigFacts, Observations, PoolSample, Sample, WorkerSample } from
 /** A quarter of an hour of samples, one every 20 s. */
 export const SAMPLE_MS = 20_000
 const MAX_SAMPLES = 45
+export const MOST_WATCHED_MS = MAX_SAMPLES * SAMPLE_MS
 const LEAST_SAMPLES = 10
 /** Samples of single workers that are kept in all. */
 const MAX_WORKER_SAMPLES = 5_000

@@ -22,18 +22,16 @@ export class AdviceAccess {
     this.options = options
   }
 
-  /** The balancer is ready: it is watched from now on, unless the config switches advice off. */
+  /** The balancer is ready: it is watched from now on. While the config switches advice off, nothing is loaded. */
   start(): void {
     if (this.isClosed) return
-    this.timer = setTimeout(() => {
-      if (this.options.balancer.insight?.settings.advice === true) this.load().catch(() => {})
-    }, LOAD_AFTER_MS).unref()
+    this.timer = setTimeout(() => (this.isOn ? this.load().catch(() => {}) : this.start()), LOAD_AFTER_MS).unref()
   }
 
   /** The advice of this moment. */
   async read(): Promise<AdviceReport> {
-    if (this.options.balancer.insight?.settings.advice !== true) return { isOn: false, watchedMs: 0, advice: [] }
-    return (await this.load())?.read() ?? { isOn: false, watchedMs: 0, advice: [] }
+    const advisor = this.isOn ? await this.load() : undefined
+    return advisor?.read() ?? { isOn: false, watchedMs: 0, advice: [] }
   }
 
   close(): void {
@@ -43,6 +41,10 @@ export class AdviceAccess {
       (advisor) => advisor?.stop(),
       () => {},
     )
+  }
+
+  private get isOn(): boolean {
+    return this.options.balancer.insight?.settings.advice === true
   }
 
   private load(): Promise<Advisor | undefined> {

@@ -96,7 +96,10 @@ export const eventLines: Lines = {
   sharingFailed: ({ error }) =>
     warn({ err: error }, `learned visitors are not shared with other balancers: ${error instanceof Error ? error.message : String(error)}`),
   adviceGiven: ({ kind, subject, seen, advice, config }) =>
-    warn({ advice: kind, subject, config }, `advice: ${seen} ${advice} 'balancer advise' has the config to paste`),
+    warn(
+      { advice: kind, subject, config },
+      `advice on ${subject}: ${seen} ${advice}${config === null ? '' : " 'balancer advise' prints the config to paste."}`,
+    ),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
   // `successor` keeps its name: programs read the JSON log.
   handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),
