@@ -58,7 +58,10 @@ export async function startExample(name: string, options: StartOptions): Promise
 }
 
 async function adviceOf(child: LoggedChild): Promise<string[]> {
-  const [, socketPath = ''] = await child.untilOutput(/"control":"([^"]+)"/, 20_000)
+  const [line] = await child.untilOutput(/.*"msg":"ready: .*/, 20_000)
+  const [, socketPath] = /"control":"([^"]+)"/.exec(line) ?? []
+  // The second balancer of a folder has no control socket.
+  if (socketPath === undefined) return []
   const text = await new Promise<string>((resolve, reject) => {
     const asked = request({ socketPath, path: '/advice' }, (response) => {
       let body = ''
