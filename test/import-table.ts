@@ -40,6 +40,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
   sessions: [['', /./], ['redis'], ['', /^index\.ts$/]],
   'worker-runtime': [
     ['', /./],
+    ['observations'],
     ['server'],
     ['session-adapters'],
     ['forward'],
@@ -68,6 +69,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['', /^(balancer|lifetime|read-status|worker-reports)\.ts$/],
     ['log-files'],
     ['config'],
+    ['advice'],
     ['admin'],
     ['control'],
     ['dashboard'],

@@ -4,9 +4,9 @@ import { clock } from './format.js'
 import { html } from './html.js'
 
 const LISTS = [
-  { name: 'advice', title: 'Advice', none: 'Nothing to advise.' },
   { name: 'decisions', title: 'Last decisions', none: 'No decision is recorded yet.' },
   { name: 'badHeads', title: 'Heads that could not be read', none: 'Every head could be read.' },
+  { name: 'advice', title: 'Advice', none: 'Nothing to advise.' },
 ]
 
 export function Lists({ view }) {

@@ -1,6 +1,7 @@
 // The events of the balancer, in the past tense, for the log and other observers. The path of a connection does not listen to them.
 
 import { EventEmitter } from 'node:events'
+import type { Advice } from './advice.ts'
 import type { JobExit } from './status.ts'
 
 /** Identifies a worker in events: its slot, such as `web/0`, with its generation and pid. */
@@ -70,6 +71,8 @@ export interface BalancerEvents {
   /** Learned visitors can't be shared with other balancers. */
   sharingFailed: [{ error: unknown }]
   policyFailed: [{ route: string; error: unknown }]
+  /** A piece of advice, once for each. */
+  adviceGiven: [Advice]
   draining: [{ reason: string; timeoutMs: number }]
   /** The new primary serves. This primary finishes its requests and exits. */
   handedOver: [{ pid: number }]

@@ -147,5 +147,6 @@ function workerStatus(worker: PoolWorker, pool: Pool, supervisor: Supervisor): W
     failed: load.failed,
     details: load.details ?? null,
     sessions: worker.sessions ?? null,
+    observed: worker.observed ?? null,
   }
 }

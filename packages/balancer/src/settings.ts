@@ -301,4 +301,6 @@ export interface Settings {
   decisions: boolean
   /** Responses to these addresses and networks say why their worker was chosen. */
   explainTo: readonly string[]
+  /** Say what could be done better, from what is seen. */
+  advice: boolean
 }

@@ -2,7 +2,7 @@
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails, RequestResult, ResponseTimes } from '@switchyard/handoff'
 import type { Load, StickyOutcome } from '@switchyard/routing'
-import type { SessionReport } from '@switchyard/worker-runtime'
+import type { SessionReport, WorkerObservations } from '@switchyard/worker-runtime'
 import type { RefusalReason } from './events.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
@@ -37,6 +37,8 @@ export interface WorkerStatus {
   details: LoadDetails | null
   /** Its use of the session store; null: its app has not used sessions. */
   sessions: SessionReport | null
+  /** What advice can be given on, such as requests that block its event loop; null: it has seen nothing of the kind. */
+  observed: WorkerObservations | null
 }
 
 /** How a one-off process has ended. Times in ms since 1970. */

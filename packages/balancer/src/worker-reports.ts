@@ -21,6 +21,9 @@ export function followReports(messages: WorkerMessages, { pools, visitors, hando
   messages.subscribe('session-report', (worker, { report }) => {
     worker.sessions = report
   })
+  messages.subscribe('observed', (worker, { observed }) => {
+    worker.observed = observed
+  })
   messages.subscribe('learned', ({ pool, slot }, { keys }) => visitors.learn(pool, slot, keys))
   messages.subscribe('header-limit', (_worker, { bytes }) => onHeaderLimit(bytes))
   // A worker that is gone reads no replies.

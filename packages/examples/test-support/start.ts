@@ -17,7 +17,9 @@ export interface RunningExample {
   readonly port: number
   readonly url: string
   readonly child: LoggedChild
-  /** SIGTERM, and checks that it ends in order. */
+  /** What `balancer advise` says now: kind and subject of each piece. */
+  advice(): Promise<string[]>
+  /** Checks that there is no advice on a sound example, sends SIGTERM, and checks that it ends in order. */
   stop(): Promise<void>
 }
 
@@ -44,11 +46,36 @@ export async function startExample(name: string, options: StartOptions): Promise
     port,
     url: `http://127.0.0.1:${port}`,
     child,
+    advice: () => adviceOf(child),
     async stop() {
+      // The balancer ends in any case.
+      const advice = await adviceOf(child).catch((error: unknown) => [String(error)])
       await child.stop(10_000)
+      assert.equal(advice, [], 'a sound example gets no advice')
       assert.equal(await child.ended, { code: 0, signal: null }, child.output())
     },
   }
+}
+
+async function adviceOf(child: LoggedChild): Promise<string[]> {
+  const [line] = await child.untilOutput(/.*"msg":"ready: .*/, 20_000)
+  const [, socketPath] = /"control":"([^"]+)"/.exec(line) ?? []
+  // The second balancer of a folder has no control socket.
+  if (socketPath === undefined) return []
+  const text = await new Promise<string>((resolve, reject) => {
+    const asked = request({ socketPath, path: '/advice' }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        body += piece
+      })
+      response.once('error', reject).once('end', () => resolve(body))
+    })
+    asked.setTimeout(patience(10_000), () => asked.destroy(new Error('no advice within time')))
+    asked.once('error', reject).end()
+  })
+  const { isOn, advice } = JSON.parse(text) as { isOn: boolean; advice: { kind: string; subject: string }[] }
+  assert.ok(isOn)
+  return advice.map(({ kind, subject }) => `${kind} ${subject}`)
 }
 
 /** The same example twice, with two workers each, as on two machines with something in common; see `startExample`. */

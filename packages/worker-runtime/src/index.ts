@@ -56,6 +56,7 @@ export type {
   MetricSample,
   RouteExemplar,
 } from './metric-messages.ts'
+export { type BlockingPath, type LostSessions, SAMPLE_EVERY, type WorkerObservations } from './observation-messages.ts'
 export {
   type AccessLogStart,
   type RestMode,

@@ -12,6 +12,7 @@ import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGT
 import type { SessionSettings } from '@switchyard/sessions'
 import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
+import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
@@ -100,6 +101,8 @@ export interface WorkerStart {
   readonly explain?: { readonly to: readonly string[]; readonly secret: string } | undefined
   /** Left out: there is no access log. */
   readonly accessLog?: AccessLogStart | undefined
+  /** Collect what the balancer can give advice on. Left out: no. */
+  readonly observes?: boolean | undefined
 }
 
 export interface AccessLogStart {
@@ -141,6 +144,8 @@ export type ToPrimary =
   | { readonly switchyard: 'header-limit'; readonly bytes: number }
   | { readonly switchyard: 'report'; readonly load: LoadReport }
   | { readonly switchyard: 'session-report'; readonly report: SessionReport }
+  /** What the balancer can give advice on. */
+  | { readonly switchyard: 'observed'; readonly observed: WorkerObservations }
   /** What has come since the last message. */
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker. */
@@ -202,6 +207,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     }
     case 'session-report':
       return isRecord(message.report) ? { switchyard: 'session-report', report: readSessionReport(message.report) } : undefined
+    case 'observed':
+      return { switchyard: 'observed', observed: readObservations(message.observed) }
     case 'metrics':
       return { switchyard: 'metrics', families: readFamilies(message.families), exemplars: readRouteExemplars(message.exemplars) }
     case 'report':

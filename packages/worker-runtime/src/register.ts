@@ -19,6 +19,7 @@ import { ConnectionAges } from './drain/connection-ages.ts'
 import { Drain } from './drain/drain.ts'
 import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
+import { Observer } from './observations/observer.ts'
 import { resolveOwnName } from './own-name.ts'
 import { startLoadReports } from './reports/load-reports.ts'
 import { startMetricReports } from './reports/metric-reports.ts'
@@ -105,10 +106,12 @@ async function register(runtime: Runtime): Promise<void> {
     const message = `the app stores '${name}' on its sockets: such a connection stays with its worker while it is open`
     runtime.send({ switchyard: 'notice', level: 'info', message })
   })
+  const observer = start.observes === true ? new Observer() : undefined
   const unknownSessions = new UnknownSessions({
     table,
     workers: () => slots?.list.length ?? 0,
     warn: (message) => runtime.send({ switchyard: 'notice', level: 'warn', message, once: true }),
+    onLost: observer && ((path, isSticky) => observer.recordLostSession(path, isSticky)),
   })
   const requestRoutes = new RequestRoutes(table)
   const routeRequests = new RouteRequests((request) => requestRoutes.indexOf(request))
@@ -123,13 +126,14 @@ async function register(runtime: Runtime): Promise<void> {
       unknownSessions.onErrorResponse(response)
     },
     onEnded: accessLog && ((response) => accessLog?.end(response)),
+    observer: observer?.blocking,
   })
 
   const spans = new RequestSpans(start)
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
   const steering = Steering.isNeeded(table, start.pool)
-    ? new Steering({ runtime, table, placement, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
+    ? new Steering({ runtime, table, placement, forwarder, outbox, bound, observer, listenerOf: (server) => servers.listenerOf(server) })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
   const explainHeader = start.explain && new ExplainHeader(start.explain, start, table)
@@ -163,7 +167,8 @@ async function register(runtime: Runtime): Promise<void> {
     slots = new ReadySlots(row, start.weights)
     inFlight.publish(row, () => end.loopIsBusy())
     routeRequests.publish(routeCountersOf(row))
-    const reportLoad = startLoadReports(runtime, inFlight, row)
+    const reportLoad = startLoadReports(runtime, inFlight, row, () => observer?.blocking.onTick())
+    observer?.startReports(runtime)
     startSessionReports(runtime, sessionsStatus)
     const reportMetrics = startMetricReports({ runtime, exemplars: new RouteExemplars(routeRequests) })
     reportLast = () => {

@@ -64,6 +64,8 @@ export interface BalancerConfig extends LimitConfig {
   decisions?: boolean | undefined
   /** Addresses (CIDR) of clients whose responses get a field `X-Switchyard-Explain`. Default none. */
   explainTo?: readonly string[] | undefined
+  /** Say what could be done better, from what is seen: `balancer advise`, the log and the dashboard. Default true. */
+  advice?: boolean | undefined
 }
 
 /** Returns the config unchanged. Lets an editor check and complete its types. */

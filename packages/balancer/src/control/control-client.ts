@@ -2,6 +2,7 @@
 
 import { type IncomingMessage, request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
+import type { AdviceReport } from '../advice.ts'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { BadHeadReport } from '../insight/bad-head-report.ts'
 import type { LiveExplanation } from '../insight/live-explanation.ts'
@@ -86,6 +87,11 @@ export class ControlClient {
   /** The last heads that were refused or could not be read, oldest first. */
   async badHeads(): Promise<BadHeadReport[]> {
     return (await this.read('GET', '/errors')) as BadHeadReport[]
+  }
+
+  /** What the balancer advises at this moment. */
+  async advice(): Promise<AdviceReport> {
+    return (await this.read('GET', '/advice')) as AdviceReport
   }
 
   /** Where a request would go at this moment. */

@@ -1,4 +1,4 @@
-// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status` and `GET /logs` read. `POST /<operation>` runs an operation and answers
+// The protocol of the control socket: HTTP/1.1 with JSON. `GET /status`, `GET /logs` and others read. `POST /<operation>` runs an operation and answers
 // with one JSON object per line (NDJSON): its progress, and last its result or error.
 
 import type { Decision } from '../decisions/decision.ts'

@@ -1,6 +1,7 @@
 // The control socket of a primary: an HTTP server that checks each request, runs the operation, and sends its progress and result.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AdviceReport } from '../advice.ts'
 import { BalancerError } from '../errors.ts'
 import type { Insight } from '../insight/insight.ts'
 import type { Operations } from '../operations.ts'
@@ -43,6 +44,8 @@ export interface ControlOptions extends SocketPlace {
   insight?: Insight | undefined
   /** Left out: there is no dashboard. */
   createDashboardLink?: (() => Promise<DashboardLink>) | undefined
+  /** Left out: this balancer gives no advice. */
+  readAdvice?: (() => Promise<AdviceReport>) | undefined
   /** How long a client may take to send its request. Default 5000. */
   requestTimeoutMs?: number | undefined
 }
@@ -127,9 +130,10 @@ class Control {
   private async route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = urlOf(request)
     const name = pathname.slice(1)
-    if (name === 'status' || name === 'logs' || name === 'log-files') {
+    if (name === 'status' || name === 'logs' || name === 'log-files' || name === 'advice') {
       if (request.method !== 'GET') throw new RequestFault(405, `'${name}' needs the method GET`)
       if (name === 'logs') return this.sendLogs(searchParams, response)
+      if (name === 'advice') return sendJson(response, 200, await this.advice())
       return sendJson(response, 200, name === 'status' ? this.status() : await this.logFiles())
     }
     if (isQuestion(name)) return this.answerQuestion(name, request, searchParams, response)
@@ -175,6 +179,10 @@ class Control {
   private status(): ControlStatus {
     const { name, version, operations } = this.options
     return { name, pid: process.pid, version, upMs: Date.now() - this.openedAt, ...operations.status() }
+  }
+
+  private async advice(): Promise<AdviceReport> {
+    return (await this.options.readAdvice?.()) ?? { isOn: false, watchedMs: 0, advice: [] }
   }
 
   private async logFiles(): Promise<LogFilesReport> {

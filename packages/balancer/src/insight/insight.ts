@@ -6,6 +6,7 @@ import type { Decision } from '../decisions/decision.ts'
 import type { DecisionLine } from '../decisions/decision-log.ts'
 import type { ActiveConfig } from '../dispatch/active-config.ts'
 import type { PathRecords } from '../dispatch/path-records.ts'
+import type { Settings } from '../settings.ts'
 import type { BadHeadReport } from './bad-head-report.ts'
 import type { LiveExplanation } from './live-explanation.ts'
 import type { UserRequest } from './user-request.ts'
@@ -27,6 +28,11 @@ export class Insight {
   get routeNames(): readonly string[] {
     const { routes } = this.options.config.current
     return [...routes.routes, routes.fallback].map(({ name }) => name)
+  }
+
+  /** Of the config in force. */
+  get settings(): Settings {
+    return this.options.config.current.settings
   }
 
   /** Are decisions recorded already? */

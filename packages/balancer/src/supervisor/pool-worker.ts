@@ -2,7 +2,7 @@
 
 import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
-import type { SessionReport, ToWorker } from '@switchyard/worker-runtime'
+import type { SessionReport, ToWorker, WorkerObservations } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { PlannedWorker, RetireReason } from './plan-input.ts'
@@ -69,6 +69,8 @@ export class PoolWorker implements Candidate {
   process: SpawnedProcess | undefined
   /** Its report on sessions; undefined: its app has not used any. */
   sessions: SessionReport | undefined
+  /** What it has reported for advice. */
+  observed: WorkerObservations | undefined
 
   /** While its weight still grows; undefined: it has its whole weight. */
   private slowStart: SlowStart | undefined

@@ -168,8 +168,9 @@ for (const [policy, name] of named) {
 }
 
 test('decisions are recorded for readers only, and no response explains them, unless the config says so', () => {
-  const { decisions, explainTo } = settingsOf({ app: 'server.js' })
-  assert.equal([decisions, explainTo], [false, []])
+  const { decisions, explainTo, advice } = settingsOf({ app: 'server.js' })
+  assert.equal([decisions, explainTo, advice], [false, [], true])
+  assert.is(settingsOf({ app: 'server.js', advice: false }).advice, false)
   const set = settingsOf({ app: 'server.js', decisions: true, explainTo: ['127.0.0.1', '10.0.0.0/8', 'unix'] })
   assert.equal([set.decisions, set.explainTo.length], [true, 3])
   for (const [config, fault] of [

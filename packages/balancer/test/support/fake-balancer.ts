@@ -46,6 +46,7 @@ export function workerOf(slot: number, changes: Partial<WorkerStatus> = {}): Wor
     failed: 0,
     details: null,
     sessions: null,
+    observed: null,
     ...changes,
   }
 }

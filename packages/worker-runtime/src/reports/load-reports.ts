@@ -14,10 +14,10 @@ const DETAILED_ROUND = 10
 const REMEMBERED_DELAYS = 100
 
 /**
- * Starts to report; `words` are the worker's row of the load board. The timer keeps no process alive. The result reports at once, where the primary can't
+ * Starts to report; `words` are the worker's row of the load board. `onTick` is called ten times a second. The timer keeps no process alive. The result reports at once, where the primary can't
  * read the row.
  */
-export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array): () => void {
+export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: Int32Array, onTick = () => {}): () => void {
   let utilisation = performance.eventLoopUtilization()
   let due = performance.now() + INTERVAL_MS
   let last: LoadReport | undefined
@@ -78,6 +78,7 @@ export function startLoadReports(runtime: Runtime, inFlight: InFlight, words: In
     const loopLagMs = Math.max(0, now - due)
     due = now + INTERVAL_MS
     loopDelay.record(loopLagMs)
+    onTick()
     if (inFlight.ended === ended) inFlight.forgetLatency()
     ended = inFlight.ended
     report(loopLagMs)

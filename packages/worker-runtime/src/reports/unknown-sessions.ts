@@ -14,6 +14,8 @@ export interface UnknownSessionsOptions {
   /** The number of ready workers in the pool. */
   readonly workers: () => number
   readonly warn: (message: string) => void
+  /** Called with each lost session. `path`: of the route that it needs. */
+  readonly onLost?: ((path: string, isSticky: boolean) => void) | undefined
 }
 
 /** Warns once per worker. */
@@ -27,14 +29,17 @@ export class UnknownSessions {
 
   /** A response with a status of 400 or above has ended. */
   onErrorResponse({ statusCode, req: request }: ServerResponse): void {
-    const { table, workers, warn } = this.options
+    const { table, workers, warn, onLost } = this.options
     const { url = '' } = request
-    if (statusCode !== REFUSED_STATUS || this.hasWarned || !/[?&]EIO=\d/.test(url) || !/[?&]sid=./.test(url)) return
+    if (statusCode !== REFUSED_STATUS || (this.hasWarned && onLost === undefined) || !/[?&]EIO=\d/.test(url) || !/[?&]sid=./.test(url))
+      return
     if (workers() < 2) return
     const { ticket, policy } = table.find(headOf(request)).policy
     const isSticky = policy !== undefined
     // The session was in a worker that has exited: its client begins a new one.
     if (isSticky && (ticket === undefined || hasStickyIds())) return
+    onLost?.(routePath(url), isSticky)
+    if (this.hasWarned) return
     this.hasWarned = true
     warn(isSticky ? NO_TICKET : notSticky(url))
   }

@@ -4,12 +4,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { MAX_WORD, type ResponseTimes, responseBoundsMs, rowWords } from '@switchyard/handoff'
+import { SAMPLE_EVERY } from '../observation-messages.ts'
+import { SLOW_MS } from '../observations/blocking-requests.ts'
 import { type Begin, OpenRequests } from './open-requests.ts'
 import { RouteRequests } from './route-requests.ts'
 
 const SMOOTHING = 0.1
 /** One request in this many counts for the average and the worker's response times. */
-const TIMED_EVERY = 8
+const TIMED_EVERY = SAMPLE_EVERY
 const OWN_WORDS = Object.keys(rowWords).length
 const COUNTED = [rowWords.inFlight, rowWords.received]
 
@@ -19,6 +21,18 @@ export interface InFlightOptions {
   /** Called for each response that has ended. */
   readonly onEnded?: ((response: ServerResponse) => void) | undefined
   readonly routes?: RouteRequests | undefined
+  /** Looks for requests that block the loop. */
+  readonly observer?: RequestObserver | undefined
+}
+
+/** Told of requests that may block the event loop. */
+export interface RequestObserver {
+  /** Does it want samples? */
+  readonly isSampling: boolean
+  sample(request: IncomingMessage): void
+  begin(response: ServerResponse, atMs: number): void
+  /** Called for each request that took SLOW_MS or more. */
+  end(response: ServerResponse, ms: number): void
 }
 
 /** An upgraded connection is in flight until it closes. */
@@ -35,13 +49,15 @@ export class InFlight {
   private readonly onError: (response: ServerResponse) => void
   private readonly onEnded: ((response: ServerResponse) => void) | undefined
   private readonly routes: RouteRequests
+  private readonly observer: RequestObserver | undefined
   private readonly open = new OpenRequests((response, begin) => this.endRequest(response, begin))
   private readonly upgradeClosed = () => this.end()
 
-  constructor({ onError = () => {}, onEnded, routes = new RouteRequests() }: InFlightOptions = {}) {
+  constructor({ onError = () => {}, onEnded, routes = new RouteRequests(), observer }: InFlightOptions = {}) {
     this.onError = onError
     this.onEnded = onEnded
     this.routes = routes
+    this.observer = observer
     // Until `publish`, no process reads this row.
     this.row[rowWords.busySince] = 1
   }
@@ -91,7 +107,9 @@ export class InFlight {
   /** A second call for the same response counts nothing: after 'checkContinue' apps emit 'request' themselves. */
   beginRequest(request: IncomingMessage, response: ServerResponse): void {
     if (OpenRequests.hasBegun(response)) return
-    this.open.begin(request, response, { atMs: performance.now(), row: this.routes.begin(request), isSample: this.isSampled() })
+    const begin = { atMs: performance.now(), row: this.routes.begin(request), isSample: this.isSampled() }
+    this.open.begin(request, response, begin)
+    if (this.observer !== undefined) this.observe(this.observer, request, response, begin)
     this.begin()
   }
 
@@ -99,6 +117,11 @@ export class InFlight {
     this.routes.beginUpgrade(request)
     socket.once('close', this.upgradeClosed)
     this.begin()
+  }
+
+  private observe(observer: RequestObserver, request: IncomingMessage, response: ServerResponse, { atMs, isSample }: Begin): void {
+    observer.begin(response, atMs)
+    if (isSample && observer.isSampling) observer.sample(request)
   }
 
   private begin(): void {
@@ -118,7 +141,10 @@ export class InFlight {
     if (isSample) this.recordResponse(ms)
     if (row >= 0) this.routes.end(row, response, ms)
     if (response !== undefined && (response.statusCode >= 400 || !response.writableEnded)) this.recordFailure(response)
-    if (response !== undefined) this.onEnded?.(response)
+    if (response !== undefined) {
+      this.onEnded?.(response)
+      if (ms >= SLOW_MS && atMs > 0) this.observer?.end(response, ms)
+    }
     this.end()
   }
 

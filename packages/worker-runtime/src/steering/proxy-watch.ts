@@ -7,16 +7,25 @@ import type { Runtime } from '../runtime.ts'
 const SAMPLE_EVERY = 16
 const MANY_CLIENTS = 8
 const MAX_ADDRESSES = 16
+/** Clients that are told apart. */
+const MAX_CLIENTS = 64
 
-/** Remembers at most 16 addresses with 8 clients each, and warns once per address. */
+/** Told of each address that forwards for many clients. */
+export interface ProxyObserver {
+  recordProxy(address: string, clients: number): void
+}
+
+/** Remembers at most 16 addresses with 64 clients each, and warns once per address. */
 export class ProxyWatch {
   private readonly runtime: Runtime
   private readonly client: KeySource
-  private readonly clients = new Map<string, Set<string> | 'warned'>()
+  private readonly observer: ProxyObserver | undefined
+  private readonly clients = new Map<string, Set<string>>()
   private untilSample = SAMPLE_EVERY
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, observer?: ProxyObserver) {
     this.runtime = runtime
+    this.observer = observer
     this.client = clientAddress({ trustedProxies: runtime.start.trustedProxies })
   }
 
@@ -29,11 +38,11 @@ export class ProxyWatch {
     // The peer is a trusted proxy.
     if (this.client.of(head) === hop) return
     const seen = this.clients.get(peer) ?? new Set()
-    if (seen === 'warned') return
+    if (seen.size >= MAX_CLIENTS || seen.has(hop)) return
     if (!this.clients.has(peer) && this.clients.size >= MAX_ADDRESSES) return
-    seen.add(hop)
-    this.clients.set(peer, seen.size < MANY_CLIENTS ? seen : 'warned')
-    if (seen.size >= MANY_CLIENTS) this.warn(peer)
+    this.clients.set(peer, seen.add(hop))
+    if (seen.size === MANY_CLIENTS) this.warn(peer)
+    if (seen.size >= MANY_CLIENTS) this.observer?.recordProxy(peer, seen.size)
   }
 
   private warn(peer: string): void {

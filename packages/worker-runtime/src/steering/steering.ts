@@ -23,7 +23,7 @@ import type { Runtime } from '../runtime.ts'
 import { listenerOn } from '../server/listener-addresses.ts'
 import type { BoundConnections } from './bound-connections.ts'
 import type { PlacementClient } from './placement-client.ts'
-import { ProxyWatch } from './proxy-watch.ts'
+import { type ProxyObserver, ProxyWatch } from './proxy-watch.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -57,7 +57,19 @@ export interface SteeringOptions {
   readonly bound: BoundConnections
   /** The listener of a connection without a tag. */
   readonly listenerOf: (server: Server | undefined) => number | undefined
+  /** Left out: nothing is collected for advice. */
+  readonly observer?: SteeringObserver | undefined
 }
+
+/** Told of what a user could do better. */
+export interface SteeringObserver extends ProxyObserver {
+  readonly changingKeys: {
+    record(route: string, request: IncomingMessage, previous: IncomingMessage | undefined, keyOf: KeyOf): void
+  }
+}
+
+/** The key by which a policy chooses for a request. */
+export type KeyOf = (request: IncomingMessage) => string | undefined
 
 /** Steers the requests of one worker. */
 export class Steering {
@@ -70,7 +82,7 @@ export class Steering {
     this.options = options
     const { pool, slot, generation, weights } = options.runtime.start
     this.pool = pool
-    this.proxyWatch = new ProxyWatch(options.runtime)
+    this.proxyWatch = new ProxyWatch(options.runtime, options.observer)
     this.self = { slot, generation, weight: weights[slot] ?? 1, load: idleLoad }
   }
 
@@ -96,10 +108,12 @@ export class Steering {
     this.proxyWatch.sample(head)
     const { table, bound } = this.options
     if (table.refuses(head)) return 'refuse'
-    const { pool, policy } = table.find(head)
+    const { name, pool, policy } = table.find(head)
     // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
     if (policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))) return undefined
+    const { policy: sticky } = policy
+    this.options.observer?.changingKeys.record(name, request, previous, (one) => sticky.key?.(headOf(one))?.value)
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 

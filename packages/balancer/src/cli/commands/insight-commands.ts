@@ -1,4 +1,4 @@
-// The commands that say why: `decisions` and `errors`, with their options, help and examples.
+// The commands that say why, and what to do: `decisions`, `errors` and `advise`, with their options, help and examples.
 
 import type { Command } from 'commander'
 import type { CliIo } from '../io.ts'
@@ -51,4 +51,16 @@ fields and parameters that carry keys, cookies or passwords are masked. 'unreada
   )
   addExitCodes(errors, '0  the heads were printed', NOT_RUNNING)
   addExamples(errors, ['balancer errors', 'balancer errors -n 1', "balancer errors --json | jq -r '[.address, .reason, .offset] | @tsv'"])
+
+  const advise = operation('advise', 'print what could be done better, from what the running balancer has seen', async (_, options) =>
+    (await import('../insight/advise.ts')).advise(options, io),
+  )
+  advise.addHelpText(
+    'after',
+    `
+Each piece says what was seen, what to do, and which options to put into the config. The balancer looks back a quarter of an hour, and says
+nothing without enough evidence. It writes each piece to the log, too, once. 'advice: false' in the config switches all of it off.`,
+  )
+  addExitCodes(advise, '0  the advice was printed; there may be none', NOT_RUNNING)
+  addExamples(advise, ['balancer advise', "balancer advise --json | jq -r '.advice[].config'"])
 }

@@ -7,6 +7,7 @@ import { LaunchReport } from '../detached/launch-report.ts'
 import type { CliIo } from '../io.ts'
 import { logLevelOf } from '../log-level.ts'
 import { AdminPage } from '../running/admin-page.ts'
+import { AdviceAccess } from '../running/advice-access.ts'
 import { Announcement } from '../running/announcement.ts'
 import { startControl } from '../running/control-access.ts'
 import { DashboardAccess } from '../running/dashboard-access.ts'
@@ -95,7 +96,9 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
   io.signals.on('SIGHUP', onSighup)
   const onSigusr2 = (): void => destinations.reopen()
   io.signals.on('SIGUSR2', onSigusr2)
-  const dashboard = new DashboardAccess({ settings, balancer, operations, log, adminUrl: () => admin.url })
+  const advice = new AdviceAccess({ balancer })
+  const readAdvice = () => advice.read()
+  const dashboard = new DashboardAccess({ settings, balancer, operations, log, adminUrl: () => admin.url, readAdvice })
   const openControl = () =>
     startControl({
       settings,
@@ -104,6 +107,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
       log,
       logFiles: destinations.report,
       createLink: () => dashboard.createLink(),
+      readAdvice,
       io,
       takeOver: io.isNewPrimary,
       isDetached: options.detached === true,
@@ -142,6 +146,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
         files = await watchFiles({ settings, paths: options.watchPath, envFile: options.environment, operations, log, cwd: io.cwd })
       operations.allowReloads()
       dashboard.start()
+      advice.start()
     }
     return await shutdown.stopped
   } finally {
@@ -152,6 +157,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     await files?.close()
     await control?.close()
     dashboard.close()
+    advice.close()
     await admin.close()
     await destinations.close()
     io.signals.off('SIGUSR2', onSigusr2)

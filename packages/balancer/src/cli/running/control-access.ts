@@ -1,6 +1,7 @@
 // Opens the control socket of a `balancer start` and connects it to the balancer's operations, progress and log.
 
 import { dirname } from 'node:path'
+import type { AdviceReport } from '../../advice.ts'
 import { defaultControlPath } from '../../control/control-path.ts'
 import type { DashboardLink, LogFilesReport } from '../../control/control-protocol.ts'
 import { type ControlServer, openControl } from '../../control/control-server.ts'
@@ -22,6 +23,7 @@ export interface StartControlOptions {
   io: Pick<CliIo, 'cwd' | 'env'>
   /** A link that opens the dashboard with the right to act. */
   createLink: () => Promise<DashboardLink>
+  readAdvice: () => Promise<AdviceReport>
   /** Replace the socket of the old primary. */
   takeOver: boolean
   /** The balancer runs in the background: without the socket no command could stop it, so a default path that can't be used is an error too. */
@@ -33,7 +35,7 @@ export interface StartControlOptions {
  * If the default path can't be used, the balancer logs a warning and runs without a control socket, unless it is detached.
  */
 export async function startControl(options: StartControlOptions): Promise<ControlServer | undefined> {
-  const { settings, io, log, logFiles, balancer, operations, createLink, takeOver, isDetached } = options
+  const { settings, io, log, logFiles, balancer, operations, createLink, readAdvice, takeOver, isDetached } = options
   const { control, file, name } = settings
   if (control === false) return undefined
   // The runtime folder of a login session is removed at its end, and a detached balancer runs on.
@@ -51,6 +53,7 @@ export async function startControl(options: StartControlOptions): Promise<Contro
       logs: log.ring,
       insight: balancer.insight,
       createDashboardLink: createLink,
+      readAdvice,
       findLogFiles: async () => {
         await log.flush()
         return logFiles

@@ -1,6 +1,7 @@
 // The dashboard of a `balancer start`: loaded shortly after the balancer is ready, or for its first reader, so that it does not lengthen the start.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AdviceReport } from '../../advice.ts'
 import type { DashboardLink } from '../../control/control-protocol.ts'
 import type { Dashboard } from '../../dashboard/dashboard.ts'
 import type { Operations } from '../../operations.ts'
@@ -13,6 +14,7 @@ export interface DashboardAccessOptions {
   readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'loops' | 'insight'>
   readonly operations: Operations
   readonly log: Log
+  readonly readAdvice: () => Promise<AdviceReport>
   /** undefined: the admin page is not open. */
   readonly adminUrl: () => string | undefined
 }
@@ -74,11 +76,11 @@ export class DashboardAccess {
   private async open(): Promise<Dashboard> {
     const { Dashboard } = await import('../../dashboard/dashboard.ts')
     const { dashboardLists } = await import('./dashboard-lists.ts')
-    const { settings, balancer, operations, log } = this.options
+    const { settings, balancer, operations, log, readAdvice } = this.options
     const { insight } = balancer
     const dashboard = new Dashboard({
       balancer,
-      readLists: insight && (() => dashboardLists(insight)),
+      readLists: insight && (() => dashboardLists(insight, readAdvice)),
       operations,
       identity: { name: settings.name, pid: process.pid, version: ownVersion() },
       names: settings.admin?.names ?? [],

@@ -1,5 +1,6 @@
-// What the dashboard lists beside its numbers: the last decisions and the last heads that could not be read, newest first.
+// What the dashboard lists beside its numbers: advice, and the last decisions and heads that could not be read, newest first.
 
+import type { AdviceReport, GivenAdvice } from '../../advice.ts'
 import type { ListLine, ViewLists } from '../../dashboard/view.ts'
 import type { Decision } from '../../decisions/decision.ts'
 import type { Insight } from '../../insight/insight.ts'
@@ -7,16 +8,21 @@ import type { Insight } from '../../insight/insight.ts'
 const MAX_LINES = 12
 
 /** Recording of decisions begins with the first call. */
-export async function dashboardLists(insight: Insight): Promise<ViewLists> {
+export async function dashboardLists(insight: Insight, readAdvice: () => Promise<AdviceReport>): Promise<ViewLists> {
   const badHeads = await insight.badHeads()
+  const { isOn, advice } = await readAdvice()
   return {
     decisions: insight.lastDecisions(MAX_LINES).reverse().map(decisionLine),
     badHeads: badHeads
       .slice(-MAX_LINES)
       .reverse()
       .map(({ time, reason, address, why }) => ({ time, subject: reason, text: `${why} (from ${address ?? 'a unix socket'})` })),
-    advice: null,
+    advice: isOn ? advice.map(adviceLine) : null,
   }
+}
+
+function adviceLine({ sinceMs, subject, seen, advice, config }: GivenAdvice): ListLine {
+  return { time: sinceMs, subject, text: `${seen} ${advice}`, ...(config !== null && { config }) }
 }
 
 function decisionLine({ time, route, pool, policy, key, worker, refused, waitedMs, origin, candidates, omitted }: Decision): ListLine {

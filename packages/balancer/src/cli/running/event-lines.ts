@@ -95,6 +95,11 @@ export const eventLines: Lines = {
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
   sharingFailed: ({ error }) => warn({ err: error }, `learned visitors are not shared with other balancers: ${messageOf(error)}`),
+  adviceGiven: ({ kind, subject, seen, advice, config }) =>
+    warn(
+      { advice: kind, subject, config },
+      `advice on ${subject}: ${seen} ${advice}${config === null ? '' : " 'balancer advise' prints the config to paste."}`,
+    ),
   draining: ({ reason, timeoutMs }) => info({ reason, timeoutMs }, `draining for at most ${timeoutMs / 1000} s: ${reason}`),
   // `successor` keeps its name: programs read the JSON log.
   handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),

@@ -15,7 +15,7 @@ export function makeForwardToken(): string {
 export interface SharedStart
   extends Pick<
     WorkerStart,
-    'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'healthPath' | 'sessions' | 'explain'
+    'ticketKeys' | 'routes' | 'trustedProxies' | 'forwardToken' | 'forwardTimeoutMs' | 'healthPath' | 'sessions' | 'explain' | 'observes'
   > {
   /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
@@ -36,6 +36,7 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     healthPath: settings.healthPath,
     sessions: settings.sessions,
     explain: explainStart(settings),
+    observes: settings.advice,
     accessLog: settings.accessLog && { format: settings.accessLog.format, sample: settings.accessLog.sample },
   }
 }

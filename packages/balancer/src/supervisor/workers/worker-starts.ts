@@ -90,14 +90,14 @@ export class WorkerStarts {
 
 /** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
-  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain, accessLog } = shared
+  const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain, accessLog, observes } = shared
   const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
     // Other workers get no requests.
     accessLog: listens ? accessLog : undefined,
-    ...{ listens, shutdownMessage, isOneOff: schedule !== undefined },
+    ...{ listens, shutdownMessage, observes, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
   }
