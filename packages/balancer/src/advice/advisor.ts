@@ -3,17 +3,17 @@
 import type { Advice, AdviceReport } from '../advice.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
-import type { BalancerStatus, RouteTarget } from '../status.ts'
+import type { BalancerStatus } from '../status.ts'
 import { advise } from './advise.ts'
 import { Collector, factsOf, MOST_WATCHED_MS, SAMPLE_MS, sampleOf } from './collector.ts'
-import type { Sample } from './observations.ts'
+import type { ConfigFacts, Sample } from './observations.ts'
 
 export interface AdvisorOptions {
   readonly events: BalancerEmitter
   readonly status: () => BalancerStatus
   /** Of the config in force. */
   readonly settings: () => Settings
-  readonly routes: () => readonly RouteTarget[]
+  readonly routes: () => ConfigFacts['routes']
   readonly cores: number
   /** When the balancer was started, by `now`. */
   readonly startMs: number

@@ -6,7 +6,7 @@ import { usableCpus } from '../../config/pool/cpus.ts'
 import type { RunningBalancer } from '../io.ts'
 
 export interface AdviceAccessOptions {
-  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'routeTargets' | 'insight'>
+  readonly balancer: Pick<RunningBalancer, 'events' | 'status' | 'insight'>
 }
 
 const LOAD_AFTER_MS = 10_000
@@ -61,7 +61,7 @@ export class AdviceAccess {
       events: balancer.events,
       status: () => balancer.status(),
       settings: () => insight.settings,
-      routes: () => balancer.routeTargets(),
+      routes: () => balancer.status().routes.flatMap(({ route: name, pool }) => (pool === null ? [] : [{ name, pool }])),
       cores: usableCpus(),
       startMs: this.startMs,
       now: () => performance.now(),
