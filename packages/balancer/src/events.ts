@@ -1,6 +1,7 @@
 // The events of the balancer, in the past tense, for the log and other observers. The path of a connection does not listen to them.
 
 import { EventEmitter } from 'node:events'
+import type { LineBlock } from '@switchyard/worker-runtime'
 import type { Advice } from './advice.ts'
 import type { JobExit } from './status.ts'
 
@@ -38,8 +39,8 @@ export interface BalancerEvents {
   /** The process could not be created. `restartInMs` undefined: no further try is planned. */
   workerNotStarted: [{ pool: string; slot: number; generation: number; message: string; restartInMs: number | undefined }]
   workerOutput: [Seat & { stream: 'stdout' | 'stderr'; line: string }]
-  /** Lines for the access log, each with its end. `lost`: lines that the worker could not send before. */
-  requestsLogged: [{ pool: string; slot: number; lines: string; lost: number }]
+  /** Lines for the access log. `lost`: lines that the worker could not send before. */
+  requestsLogged: [{ pool: string; slot: number; block: LineBlock | undefined; lost: number }]
   workerNoticed: [Seat & { level: 'info' | 'warn'; message: string }]
   /** The worker will be replaced. It serves until the new worker is ready. A one-off process is told to stop instead. */
   workerRetiring: [Seat & { reason: string; cause?: string; isOneOff?: boolean }]

@@ -37,6 +37,7 @@ export {
   startSweeping,
   type Written,
 } from '@switchyard/sessions'
+export { FRAME_HEAD_BYTES, type LineBlock, readFrameHead } from './access-frames.ts'
 export { accessFields, unknownAccessFields } from './access-log/access-fields.ts'
 export { onDrain } from './drain/drain.ts'
 export { type FirstCallback, onFirst } from './first.ts'

@@ -117,7 +117,7 @@ async function register(runtime: Runtime): Promise<void> {
   const routeRequests = new RouteRequests((request) => requestRoutes.indexOf(request))
   if (start.accessLog !== undefined) {
     const { AccessLog } = await import('./access-log/access-log.ts')
-    accessLog = new AccessLog({ runtime, start: start.accessLog, table, chance: Math.random })
+    accessLog = new AccessLog({ runtime, start: start.accessLog, requestRoutes, chance: Math.random })
   }
   const inFlight = new InFlight({
     routes: routeRequests,
@@ -125,7 +125,7 @@ async function register(runtime: Runtime): Promise<void> {
       bound.onResponse(response)
       unknownSessions.onErrorResponse(response)
     },
-    onEnded: accessLog && ((response) => accessLog?.end(response)),
+    onEnded: accessLog && ((response, open, isFinished, ms, nowMs) => accessLog?.end(response, open, isFinished, ms, nowMs)),
     observer: observer?.blocking,
   })
 
@@ -165,7 +165,7 @@ async function register(runtime: Runtime): Promise<void> {
     // From here on the app keeps the process alive, as it does outside a pool.
     runtime.keepAlive(false)
     slots = new ReadySlots(row, start.weights)
-    inFlight.publish(row, () => end.loopIsBusy())
+    inFlight.publish(row, () => end.loopIsBusy(), end.sharesWords)
     routeRequests.publish(routeCountersOf(row))
     const reportLoad = startLoadReports(runtime, inFlight, row, () => observer?.blocking.onTick())
     observer?.startReports(runtime)

@@ -109,8 +109,8 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       return emitOf().call(server, event, request, second, upgradeHead)
     }
     const response = second as ServerResponse
-    options.accessLog?.begin(request, response)
-    options.inFlight.beginRequest(request, response)
+    const open = options.inFlight.beginRequest(request, response)
+    options.accessLog?.begin(open, request, response)
     receiver.countReceived()
     receiver.recordResponse(response)
     options.ticketCookies?.prepare(request, response)

@@ -105,9 +105,9 @@ export class Dispatcher implements AcceptorListener {
   placeQueued({ arrival, waitFor, sinceMs }: Queued): Wait | undefined {
     const origin = waitFor === 'recalled' ? 'recalled' : 'queue'
     const waitedMs = Date.now() - sinceMs
-    // The worker's access log has the wait.
-    const tagged = waitedMs < 1 ? arrival : { ...arrival, tag: withWait(arrival.tag, waitedMs) }
-    return this.place(tagged, origin, this.options.routes.destination(arrival), waitedMs)
+    // The worker is told of the wait.
+    arrival.tag = withWait(arrival.tag, waitedMs)
+    return this.place(arrival, origin, this.options.routes.destination(arrival), waitedMs)
   }
 
   refuseQueued(pool: Pool, { arrival, sinceMs }: Queued, reason: Extract<RefusalReason, 'queue-full' | 'queue-timeout'>): void {
@@ -128,7 +128,8 @@ export class Dispatcher implements AcceptorListener {
   onGivenBack(connection: Connection, origin?: Origin): void {
     const arrival = this.options.acceptor.receiveBack(connection)
     if (arrival === undefined) return
-    this.onArrival(origin === undefined ? { ...arrival, tag: withMoved(arrival.tag) } : arrival, origin)
+    if (origin === undefined) arrival.tag = withMoved(arrival.tag)
+    this.onArrival(arrival, origin)
   }
 
   /** Places a connection that was recalled or could not be received. Its head is read afresh: the client may have hung up. */

@@ -1,5 +1,6 @@
 // The files of the access log: finds the file of a worker, appends what the worker sends, and sums up what is lost.
 
+import type { LineBlock } from '@switchyard/worker-runtime'
 import type { AccessLogSettings } from '../settings.ts'
 import type { LogStatus } from '../status.ts'
 import { logFilePath } from './file-names.ts'
@@ -19,13 +20,12 @@ export interface AccessFilesOptions {
 export interface AccessLines {
   readonly pool: string
   readonly slot: number
-  /** Each with its end. */
-  readonly lines: string
+  readonly block: LineBlock | undefined
   /** Lines that the worker could not send before. */
   readonly lost: number
 }
 
-/** Unwritten characters of all files together. */
+/** Unwritten bytes of all files together. */
 const MAX_UNWRITTEN = 16 * 1024 * 1024
 /** Beyond it the file that was opened first is closed. */
 const MAX_FILES = 512
@@ -49,10 +49,10 @@ export class AccessFiles {
     for (const { pool, slot } of first) this.fileOf(pool, slot).open(REMEDY)
   }
 
-  write({ pool, slot, lines, lost }: AccessLines): void {
+  write({ pool, slot, block, lost }: AccessLines): void {
     this.past.dropped += lost
     if (lost > 0) this.warnOfLoss()
-    if (lines !== '') this.fileOf(pool, slot).writer.writeBlock(lines)
+    if (block !== undefined) this.fileOf(pool, slot).writer.writeBlock(block)
   }
 
   /** Another program has moved the files: opens them anew. */

@@ -2,6 +2,7 @@
 // counted. Own code: pino's SonicBoom counts no lines, and rotating-file-stream destroys itself on the first full disk.
 
 import { write } from 'node:fs'
+import type { LineBlock } from '@switchyard/worker-runtime'
 
 /** Where a writer appends. */
 export interface LineTarget {
@@ -64,7 +65,7 @@ export class LineWriter {
   private readonly options: LineWriterOptions
   private readonly budget: LineBudget
   private readonly maxBatch: number
-  private pending: string[] = []
+  private pending: (string | LineBlock)[] = []
   private pendingCharacters = 0
   private batch: Batch | undefined
   private isBusy = false
@@ -73,8 +74,6 @@ export class LineWriter {
   private isDropping = false
   /** Dropped lines without a gap line yet. */
   private unreported = 0
-  /** A pending text may have several lines. */
-  private hasBlocks = false
   private whenIdle: (() => void)[] = []
   private endPause: () => void = () => {}
 
@@ -96,23 +95,15 @@ export class LineWriter {
 
   /** Appends one line, which ends with a line feed. */
   write(line: string): void {
-    const { budget } = this
-    if (this.isClosing || (this.isDropping ? budget.used > budget.most / 2 : budget.used + line.length > budget.most)) {
-      this.isDropping = true
-      this.drop(1)
-      return
-    }
+    if (!this.hasRoom(line.length)) return this.drop(1)
     this.push(this.isDropping ? `${this.endGap()}${line}` : line)
   }
 
-  /** Appends one or more lines at once, each with its line feed. */
-  writeBlock(lines: string): void {
-    this.hasBlocks = true
-    const { budget } = this
-    if (this.isClosing || (this.isDropping ? budget.used > budget.most / 2 : budget.used + lines.length > budget.most)) {
-      this.isDropping = true
-      this.drop(lineFeedsIn(lines))
-    } else this.push(this.isDropping ? `${this.endGap()}${lines}` : lines)
+  /** Appends one or more lines at once. */
+  writeBlock(block: LineBlock): void {
+    if (!this.hasRoom(block.bytes)) return this.drop(block.lines)
+    if (this.isDropping) this.pushGap()
+    this.push(block)
   }
 
   /** Calls back when nothing is unwritten. That may be never while writing fails. */
@@ -153,14 +144,33 @@ export class LineWriter {
     return this.written + (this.batch?.at ?? 0)
   }
 
-  private push(line: string): void {
-    this.pending.push(line)
-    this.pendingCharacters += line.length
-    this.budget.used += line.length
+  /** False: they are dropped, and so are those that follow for a while. */
+  private hasRoom(characters: number): boolean {
+    const { budget, isClosing, isDropping } = this
+    const isFull = isClosing || (isDropping ? budget.used > budget.most / 2 : budget.used + characters > budget.most)
+    this.isDropping ||= isFull
+    return !isFull
+  }
+
+  private push(entry: string | LineBlock): void {
+    const characters = charactersOf(entry)
+    this.pending.push(entry)
+    this.pendingCharacters += characters
+    this.budget.used += characters
     if (this.isBusy) return
     this.isBusy = true
     // After the event that brought this line: it may bring many.
     setImmediate(() => void this.run())
+  }
+
+  /** Writes the line that stands for what was lost. Returns false if nothing was. */
+  private pushGap(): boolean {
+    const gap = this.endGap()
+    if (gap === '') return false
+    // No line of the owner: do not count it.
+    this.written--
+    this.push(gap)
+    return true
   }
 
   private drop(lines: number): void {
@@ -188,30 +198,25 @@ export class LineWriter {
         else await this.pause()
       }
       if (this.unreported === 0 || (this.isClosing && this.failure !== undefined)) break
-      const gap = this.endGap()
-      if (gap === '') break
-      // No line of the owner: do not count it.
-      this.written--
-      this.push(gap)
+      if (!this.pushGap()) break
     }
     this.isBusy = false
     for (const done of this.whenIdle.splice(0)) done()
   }
 
   private take(): Batch {
-    let lines = this.pending
+    let entries = this.pending
     let characters = this.pendingCharacters
     if (characters <= this.maxBatch) this.pending = []
     else {
       let count = 0
       characters = 0
-      while (count === 0 || characters + (lines[count] as string).length <= this.maxBatch) characters += (lines[count++] as string).length
-      this.pending = lines.slice(count)
-      lines = lines.slice(0, count)
+      while (count === 0 || characters + charactersOf(entries[count]) <= this.maxBatch) characters += charactersOf(entries[count++])
+      this.pending = entries.slice(count)
+      entries = entries.slice(0, count)
     }
     this.pendingCharacters -= characters
-    const bytes = Buffer.from(lines.join(''))
-    return { bytes, lines: this.hasBlocks ? lineFeedsIn(bytes) : lines.length, characters, at: 0 }
+    return { bytes: bytesOf(entries), lines: linesIn(entries), characters, at: 0 }
   }
 
   /** Resolves with whether all of the batch is written. */
@@ -260,7 +265,7 @@ export class LineWriter {
       this.batch = undefined
     }
     this.budget.used -= this.pendingCharacters
-    this.drop(this.hasBlocks ? this.pending.reduce((sum, lines) => sum + lineFeedsIn(lines), 0) : this.pending.length)
+    this.drop(linesIn(this.pending))
     this.pending = []
     this.pendingCharacters = 0
   }
@@ -282,9 +287,24 @@ function appended(fd: number, bytes: Buffer, at: number): Promise<number> {
   })
 }
 
-function lineFeedsIn(text: Buffer | string): number {
+function charactersOf(entry: string | LineBlock | undefined): number {
+  if (entry === undefined) return 0
+  return typeof entry === 'string' ? entry.length : entry.bytes
+}
+
+function linesIn(entries: readonly (string | LineBlock)[]): number {
+  let lines = 0
+  for (const entry of entries) lines += typeof entry === 'string' ? 1 : entry.lines
+  return lines
+}
+
+function bytesOf(entries: readonly (string | LineBlock)[]): Buffer {
+  if (entries.every((entry) => typeof entry === 'string')) return Buffer.from(entries.join(''))
+  return Buffer.concat(entries.flatMap((entry) => (typeof entry === 'string' ? Buffer.from(entry) : entry.chunks)))
+}
+
+function lineFeedsIn(bytes: Buffer): number {
   let count = 0
-  const feed = typeof text === 'string' ? '\n' : LINE_FEED
-  for (let at = text.indexOf(feed as never); at !== -1; at = text.indexOf(feed as never, at + 1)) count++
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) count++
   return count
 }

@@ -8,7 +8,9 @@ const MAX_SENTENCES = 64
 
 export function logNotices(messages: WorkerMessages, events: BalancerEmitter): void {
   const logged = new Set<string>()
-  messages.subscribe('access-lost', ({ pool, slot }, { lines: lost }) => events.emit('requestsLogged', { pool, slot, lines: '', lost }))
+  messages.subscribe('access-lost', ({ pool, slot }, { lines: lost }) =>
+    events.emit('requestsLogged', { pool, slot, block: undefined, lost }),
+  )
   messages.subscribe('notice', (worker, { level, message, once }) => {
     if (once === true) {
       if (logged.has(message) || logged.size >= MAX_SENTENCES) return

@@ -74,7 +74,7 @@ export class WorkerLifecycle {
     const { worker, failure } = starts.start({ ...workerSlot, generation, version, nowMs: now }, (worker) => ({
       onMessage: (message) => messages.publish(worker, message),
       onLine: (stream, line) => this.onLine(worker, stream, line),
-      onAccess: (lines) => events.emit('requestsLogged', { pool: worker.pool, slot: worker.slot, lines, lost: 0 }),
+      onAccess: (block) => events.emit('requestsLogged', { pool: worker.pool, slot: worker.slot, block, lost: 0 }),
       onExit: (code, signal) => this.exited(worker, code, signal),
       onFailed: (error) => {
         this.discard(worker)

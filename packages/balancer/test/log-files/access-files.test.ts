@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LineBlock } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { AccessFiles } from '../../src/log-files/access-files.ts'
@@ -19,7 +20,8 @@ function filesOf(changes: Partial<AccessLogSettings> = {}, first: readonly { poo
   return { folder, files, said, read: (name: string) => readFileSync(join(folder, name), 'utf8') }
 }
 
-const from = (pool: string, slot: number, lines: string, lost = 0) => ({ pool, slot, lines, lost })
+const blockOf = (text: string): LineBlock => ({ chunks: [Buffer.from(text)], bytes: text.length, lines: text.split('\n').length - 1 })
+const from = (pool: string, slot: number, text: string, lost = 0) => ({ pool, slot, block: text === '' ? undefined : blockOf(text), lost })
 
 test('one file for all workers, or one for each pool; every line counts', async () => {
   const all = filesOf({}, [{ pool: 'web', slot: 0 }])

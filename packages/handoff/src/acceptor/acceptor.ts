@@ -11,8 +11,10 @@ export type ArrivalSource = 'client' | 'given-back' | 'rested'
 
 /** A connection with its head. */
 export interface Arrival extends Connection {
+  /** Changes with what happens to the connection in the primary. */
+  tag: number
   /** Left out: from its client. */
-  readonly source?: ArrivalSource | undefined
+  source?: ArrivalSource | undefined
   /** Valid until the acceptor is called again or calls back: it refers to a shared buffer. */
   readonly head: RequestHead
 }

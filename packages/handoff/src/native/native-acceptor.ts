@@ -296,7 +296,8 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
 }
 
 function from(source: ArrivalSource, arrival: Arrival | undefined): Arrival | undefined {
-  return arrival && { ...arrival, source }
+  if (arrival !== undefined) arrival.source = source
+  return arrival
 }
 
 /**

@@ -1,112 +1,102 @@
-// The lines of the access log: `combined` as nginx and Apache write it, `json`, or a template with fields in braces. A line is ASCII. What a client sent
-// is escaped, so that it ends no line and moves no cursor.
+// The lines of the access log: `combined` as nginx and Apache write it, `json`, or a template with fields in braces. A format is compiled to parts once.
 
-import { type EndedEntry, fieldsOf, type LoggedFields } from './access-entry.ts'
 import type { AccessField } from './access-fields.ts'
+import type { EndedRequest } from './ended-request.ts'
+import type { LineBuffer } from './line-buffer.ts'
+import {
+  changingPart,
+  type FieldReader,
+  joined,
+  type LinePart,
+  literalPart,
+  numberPart,
+  optionalPart,
+  type SteadyValue,
+  steadyPart,
+  tenthsPart,
+  timePart,
+} from './line-parts.ts'
 
 /** What is the same for every line of a worker. */
 export interface AccessFormatContext {
   readonly pool: string
   readonly slot: number
-  /** The name of the route of a request. */
-  routeOf(ended: EndedEntry): string
 }
 
-export type AccessLine = (ended: EndedEntry) => string
-type FieldText = (ended: EndedEntry, fields: LoggedFields, context: AccessFormatContext) => string
+/** Writes a line with its end. */
+export type LineFormat = (ended: EndedRequest, line: LineBuffer) => void
 
 const PLACEHOLDER = /\{(\w+)\}/
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 const NONE = '-'
-/** Quotes, backslashes, control characters, and everything beyond ASCII, as nginx escapes it. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNSAFE = /["\\\x00-\x1f\x7f-\uffff]/
-const UNSAFE_ALL = new RegExp(UNSAFE, 'g')
-const BEYOND_ASCII = /[\x7f-\uffff]/g
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
+const COMBINED = '{address} - {user} [{time}] "{method} {url} {protocol}" {status} {bytes} "{referer}" "{agent}"'
 
-const texts: Readonly<Record<AccessField, FieldText>> = {
-  address: ({ entry }) => text(entry.address),
-  agent: (_, { agent }) => text(agent),
-  bytes: ({ bytes }) => (bytes === undefined ? NONE : String(bytes)),
-  host: (_, { host }) => text(host),
-  iso: ({ endedMs }) => new Date(endedMs).toISOString(),
-  method: ({ entry }) => text(entry.request.method),
-  path: ({ entry }) => text(pathOf(entry.url)),
-  placement: ({ entry }) => entry.placement ?? NONE,
-  pool: (_, __, { pool }) => pool,
-  protocol: ({ entry }) => `HTTP/${entry.request.httpVersion}`,
-  referer: (_, { referer }) => text(referer),
-  route: (ended, _, context) => text(context.routeOf(ended)),
-  service: ({ serviceMs }) => serviceMs.toFixed(1),
-  slot: (_, __, { slot }) => String(slot),
-  status: ({ status }) => String(status),
-  time: ({ endedMs }) => logTime(endedMs),
-  url: ({ entry }) => text(entry.url),
-  user: (_, { authorization }) => text(userOf(authorization)),
-  wait: ({ entry }) => (entry.waitMs === undefined ? NONE : String(entry.waitMs)),
+const fieldParts: Readonly<Record<AccessField, (context: AccessFormatContext) => LinePart>> = {
+  address: () => steadyPart('address', ({ address }) => address),
+  agent: () => steadyPart('agent', ({ agent }) => agent),
+  bytes: () => numberPart(({ bytes }) => bytes, NONE),
+  host: () => steadyPart('host', ({ host }) => host),
+  iso: () => changingPart(({ endedMs }) => new Date(endedMs).toISOString(), 'text'),
+  method: () => steadyPart('method', ({ method }) => method),
+  path: () => changingPart(({ url }) => pathOf(url) || NONE, 'text'),
+  placement: () => steadyPart('placement', ({ placement }) => placement),
+  pool: ({ pool }) => literalPart(pool),
+  protocol: () => steadyPart('httpVersion', protocolOf),
+  referer: () => steadyPart('referer', ({ referer }) => referer),
+  route: () => steadyPart('route', ({ route }) => route),
+  service: () => tenthsPart(({ serviceMs }) => serviceMs),
+  slot: ({ slot }) => literalPart(String(slot)),
+  status: () => steadyPart('status', ({ status }) => String(status)),
+  time: () => steadyPart('second', ({ endedMs }) => logTime(endedMs)),
+  url: () => changingPart(({ url }) => url || NONE, 'text'),
+  user: () => steadyPart('authorization', ({ authorization }) => userOf(authorization)),
+  wait: () => steadyPart('waitMs', ({ waitMs }) => waitMs?.toString()),
 }
 
-/** Returns what makes lines without their end. `format`: `combined`, `json` or a template. Unknown fields stay as they are. */
-export function accessLine(format: string, context: AccessFormatContext): AccessLine {
-  if (format === 'combined') return combinedLine
-  return format === 'json' ? jsonLine(context) : templateLine(format, context)
+/** `format`: `combined`, `json` or a template. Unknown fields stay as they are. */
+export function lineFormat(format: string, context: AccessFormatContext): LineFormat {
+  const parts = joined(format === 'json' ? jsonParts(context) : templateParts(format === 'combined' ? COMBINED : format, context))
+  return (ended, line) => {
+    for (let at = 0; at < parts.length; at++) (parts[at] as LinePart).write(ended, line)
+    line.endLine()
+  }
 }
 
-function combinedLine({ entry, endedMs, status, bytes }: EndedEntry): string {
-  const { request, url, address } = entry
-  const { authorization, referer, agent } = fieldsOf(request)
-  const user = authorization === undefined ? NONE : text(userOf(authorization))
-  return `${text(address)} - ${user} [${logTime(endedMs)}] "${request.method} ${text(url)} HTTP/${request.httpVersion}" ${status} ${bytes ?? NONE} "${text(referer)}" "${text(agent)}"`
-}
-
-function templateLine(template: string, context: AccessFormatContext): AccessLine {
-  const parts = template.split(PLACEHOLDER)
+function templateParts(template: string, context: AccessFormatContext): LinePart[] {
   // Texts and names in turn.
-  const first = parts[0] as string
-  const rest: (readonly [FieldText, string])[] = []
-  for (let at = 1; at < parts.length; at += 2) {
-    const name = parts[at] as string
-    rest.push([Object.hasOwn(texts, name) ? texts[name as AccessField] : () => `{${name}}`, parts[at + 1] as string])
-  }
-  return (ended) => {
-    const fields = fieldsOf(ended.entry.request)
-    let line = first
-    for (const [of, behind] of rest) line += of(ended, fields, context) + behind
-    return line
-  }
+  return template.split(PLACEHOLDER).flatMap((text, at) => {
+    if (at % 2 === 1) return Object.hasOwn(fieldParts, text) ? fieldParts[text as AccessField](context) : literalPart(`{${text}}`)
+    return text === '' ? [] : literalPart(text)
+  })
 }
 
-/** Written by hand: JSON.stringify of an object takes twice as long. Fields without a value are left out. */
-function jsonLine(context: AccessFormatContext): AccessLine {
-  const place = `,"pool":${quoted(context.pool)},"slot":${context.slot},"route":`
-  return (ended) => {
-    const { entry, endedMs, serviceMs, status, bytes, isAborted } = ended
-    const { request, url, address, waitMs, placement } = entry
-    const { host, referer, agent } = fieldsOf(request)
-    const named = (name: string, value: string | undefined): string => (value === undefined ? '' : `,"${name}":${quoted(value)}`)
-    const numbers = `"status":${status}${bytes === undefined ? '' : `,"bytes":${bytes}`}`
-    const client = `${named('address', address)},"method":"${request.method}"${named('host', host)},"url":${quoted(url)}`
-    const times = `${waitMs === undefined ? '' : `,"waitMs":${waitMs}`},"serviceMs":${Math.round(serviceMs * 10) / 10}`
-    const end = `${placement === undefined ? '' : `,"placement":"${placement}"`}${isAborted ? ',"aborted":true' : ''}`
-    return `{"time":${endedMs}${client},"protocol":"HTTP/${request.httpVersion}",${numbers}${named('referer', referer)}${named('agent', agent)}${place}${quoted(context.routeOf(ended))}${times}${end}}`
-  }
-}
-
-function quoted(value: string): string {
-  return UNSAFE.test(value) ? JSON.stringify(value).replace(BEYOND_ASCII, (found) => `\\u${hex(found, 4)}`) : `"${value}"`
-}
-
-function text(value: string | undefined): string {
-  if (value === undefined || value === '') return NONE
-  return UNSAFE.test(value) ? value.replace(UNSAFE_ALL, escaped) : value
-}
-
-function escaped(found: string): string {
-  return found.charCodeAt(0) < 0x100 ? `\\x${hex(found, 2)}` : `\\u${hex(found, 4)}`
-}
-
-function hex(found: string, digits: number): string {
-  return found.charCodeAt(0).toString(16).toUpperCase().padStart(digits, '0')
+/** Fields without a value are left out. */
+function jsonParts({ pool, slot }: AccessFormatContext): LinePart[] {
+  const text = (name: string, value: SteadyValue, read: FieldReader<string | undefined>): LinePart =>
+    optionalPart(value, `,"${name}":"`, read, '"')
+  return [
+    timePart('{"time":'),
+    text('address', 'address', ({ address }) => address),
+    text('method', 'method', ({ method }) => method),
+    text('host', 'host', ({ host }) => host),
+    literalPart(',"url":"'),
+    changingPart(({ url }) => url, 'json'),
+    literalPart('"'),
+    text('protocol', 'httpVersion', protocolOf),
+    optionalPart('status', ',"status":', ({ status }) => String(status), ''),
+    optionalPart('hasBytes', ',"bytes":', ({ bytes }) => (bytes < 0 ? undefined : ''), ''),
+    numberPart(({ bytes }) => bytes, ''),
+    text('referer', 'referer', ({ referer }) => referer),
+    text('agent', 'agent', ({ agent }) => agent),
+    literalPart(`,"pool":${JSON.stringify(pool)},"slot":${slot}`),
+    text('route', 'route', ({ route }) => route),
+    optionalPart('waitMs', ',"waitMs":', ({ waitMs }) => waitMs?.toString(), ''),
+    literalPart(',"serviceMs":'),
+    tenthsPart(({ serviceMs }) => serviceMs),
+    text('placement', 'placement', ({ placement }) => placement),
+    optionalPart('isAborted', ',"aborted":', ({ isAborted }) => (isAborted ? 'true' : undefined), ''),
+    literalPart('}'),
+  ]
 }
 
 function pathOf(url: string): string {
@@ -114,8 +104,13 @@ function pathOf(url: string): string {
   return end === -1 ? url : url.slice(0, end)
 }
 
+function protocolOf({ httpVersion }: EndedRequest): string {
+  return `HTTP/${httpVersion}`
+}
+
 /** The name of HTTP's Basic authentication (RFC 7617), never the password. */
-function userOf(authorization = ''): string | undefined {
+function userOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined
   const [, credentials] = /^basic +([\w+/=-]+)$/i.exec(authorization) ?? []
   return credentials === undefined ? undefined : Buffer.from(credentials, 'base64').toString().split(':', 1)[0]
 }

@@ -8,81 +8,85 @@ import { clientAddress, type KeySource } from '@switchyard/routing'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { AccessLogStart } from '../protocol.ts'
 import type { Runtime } from '../runtime.ts'
+import type { LoggedRequest, OpenRequest } from '../server/open-requests.ts'
+import type { RequestRoutes } from '../steering/request-routes.ts'
 import { headOf } from '../steering/steering.ts'
-import type { WorkerRouteTable } from '../steering/worker-routes.ts'
-import { type AccessEntry, type EndedEntry, isWhole, NO_ANSWER } from './access-entry.ts'
-import { type AccessLine, accessLine } from './access-format.ts'
+import { lineFormat } from './access-format.ts'
+import { EndedRequest, NO_ANSWER } from './ended-request.ts'
 import { accessPipe, LineBatches } from './line-batches.ts'
-
-const entryKey = Symbol('switchyard.access')
+import { Sample } from './sample.ts'
 
 /** The answer to an upgrade, which the app writes to the socket itself. */
 const SWITCHING = 101
-
-interface LoggedResponse extends ServerResponse {
-  [entryKey]?: OpenEntry
-}
-
-interface OpenEntry extends AccessEntry {
-  /** Bytes that were sent over the connection before; -1: another response is still being written. */
-  readonly sentBefore: number
-}
+const UNKNOWN = -1
 
 export interface AccessLogOptions {
   readonly runtime: Runtime
   readonly start: AccessLogStart
-  readonly table: WorkerRouteTable
+  readonly requestRoutes: RequestRoutes
   readonly chance: () => number
 }
 
 export class AccessLog {
-  private readonly sample: number
-  private readonly chance: () => number
+  private readonly sample: Sample
   private readonly batches: LineBatches
-  private readonly lineOf: AccessLine
+  private readonly format: ReturnType<typeof lineFormat>
+  private readonly routeNames: readonly string[]
+  private readonly requestRoutes: RequestRoutes
   /** undefined: the client is the peer. */
   private readonly client: KeySource | undefined
+  private readonly ended = new EndedRequest()
 
-  constructor({ runtime, start, table, chance }: AccessLogOptions) {
+  constructor({ runtime, start, requestRoutes, chance }: AccessLogOptions) {
     const { pool, slot, routes, trustedProxies } = runtime.start
-    this.sample = start.sample
-    this.chance = chance
+    this.sample = new Sample(start.sample, chance)
     this.batches = new LineBatches(accessPipe(start.pipe, (lines) => runtime.send({ switchyard: 'access-lost', lines })))
-    const [only] = routes.length === 1 ? routes : []
-    const routeOf = ({ entry: { request, url } }: EndedEntry): string =>
-      only?.name ?? routes[table.find(headOf(request, url)).policy.index]?.name ?? ''
-    this.lineOf = accessLine(start.format, { pool, slot, routeOf })
+    this.requestRoutes = requestRoutes
+    this.routeNames = routes.map(({ name }) => name)
+    this.format = lineFormat(start.format, { pool, slot })
     this.client = trustedProxies.length === 0 ? undefined : clientAddress({ trustedProxies })
     process.on('exit', this.batches.flush)
   }
 
-  /** The app is about to get the request. */
-  begin(request: IncomingMessage, response: LoggedResponse): void {
+  /** The app is about to get the request. `open`: what InFlight remembers of it; undefined: it has had the request before. */
+  begin(open: OpenRequest | undefined, request: IncomingMessage, response: ServerResponse): void {
+    if (open === undefined) return
     const { socket } = request
-    if (this.sample < 1 && this.chance() >= this.sample) return void takeTag(socket)
-    // After 'checkContinue' apps emit 'request' themselves.
-    if (response[entryKey] !== undefined) return
+    // What the tag says concerns the first request alone.
+    const tag = open.isFirst && !isBetweenWorkers(socket) ? takeTag(socket) : undefined
+    open.isLogged = this.sample.takes()
+    if (!open.isLogged) return
+    open.logged ??= this.remember(socket)
+    const { logged } = open
+    this.fill(logged, request, tag)
     const isCounted = request.httpVersionMajor === 1 && response.socket !== null
-    response[entryKey] = this.open(request, socket, isCounted ? sentBytesOf(socket) : -1)
+    logged.sentBefore = isCounted ? sentBytesOf(socket) : UNKNOWN
   }
 
   /** The app is about to get the socket of an upgrade or of CONNECT. Its line is written when the connection closes. */
   beginUpgrade(request: IncomingMessage, socket: Socket): void {
-    if (this.sample < 1 && this.chance() >= this.sample) return void takeTag(socket)
-    const entry = this.open(request, socket, socket.bytesWritten)
+    const tag = isBetweenWorkers(socket) ? undefined : takeTag(socket)
+    if (!this.sample.takes()) return
+    const logged = this.remember(socket)
+    this.fill(logged, request, tag)
+    const route = this.requestRoutes.indexOf(request)
+    const beganMs = performance.now()
+    const sentBefore = socket.bytesWritten
     socket.once('close', () => {
-      const bytes = socket.bytesWritten - entry.sentBefore
-      this.write(entry, bytes > 0 ? SWITCHING : NO_ANSWER, bytes, false)
+      const bytes = socket.bytesWritten - sentBefore
+      const nowMs = performance.now()
+      this.write(request, logged, route, bytes > 0 ? SWITCHING : NO_ANSWER, bytes, false, nowMs - beganMs, nowMs)
     })
   }
 
-  /** The response is finished, or its connection has closed. */
-  end(response: LoggedResponse): void {
-    const entry = response[entryKey]
-    if (entry === undefined) return
-    const { sentBefore, request } = entry
-    const bytes = sentBefore === -1 ? undefined : Math.max(0, sentBytesOf(request.socket) - sentBefore - headLengthOf(response))
-    this.write(entry, response.headersSent ? response.statusCode : NO_ANSWER, bytes, !isWhole(response))
+  /** The response has ended, or its connection has closed. `ms`: its duration; `nowMs`: on the monotonic clock. */
+  end(response: ServerResponse, open: OpenRequest, isFinished: boolean, ms: number, nowMs: number): void {
+    const { logged } = open
+    if (!open.isLogged || logged === undefined) return
+    const { sentBefore } = logged
+    const request = response.req
+    const bytes = sentBefore === UNKNOWN ? UNKNOWN : Math.max(0, sentBytesOf(request.socket) - sentBefore - headLengthOf(response))
+    this.write(request, logged, open.route, response.headersSent ? response.statusCode : NO_ANSWER, bytes, !isFinished, ms, nowMs)
   }
 
   /** Sends the lines of ended requests now. */
@@ -90,22 +94,33 @@ export class AccessLog {
     this.batches.flush()
   }
 
-  private open(request: IncomingMessage, socket: Socket, sentBefore: number): OpenEntry {
-    const isForwarded = isBetweenWorkers(socket)
-    const tag = isForwarded ? undefined : takeTag(socket)
-    return {
-      request,
-      url: request.url ?? '',
-      address: this.client === undefined ? socket.remoteAddress : this.client.of(headOf(request)),
-      beganMs: performance.now(),
-      waitMs: tag === undefined ? undefined : waitOf(tag),
-      placement: isForwarded ? 'forwarded' : tag !== undefined && isMoved(tag) ? 'moved' : undefined,
-      sentBefore,
-    }
+  private remember(socket: Socket): LoggedRequest {
+    const address = this.client === undefined ? socket.remoteAddress : undefined
+    return { url: '', address, waitMs: undefined, placement: undefined, sentBefore: UNKNOWN }
   }
 
-  private write(entry: OpenEntry, status: number, bytes: number | undefined, isAborted: boolean): void {
-    const serviceMs = performance.now() - entry.beganMs
-    this.batches.add(this.lineOf({ entry, endedMs: Date.now(), serviceMs, status, bytes, isAborted }))
+  private fill(logged: LoggedRequest, request: IncomingMessage, tag: number | undefined): void {
+    logged.url = request.url ?? ''
+    if (this.client !== undefined) logged.address = this.client.of(headOf(request))
+    logged.waitMs = tag === undefined ? undefined : waitOf(tag)
+    logged.placement = isBetweenWorkers(request.socket) ? 'forwarded' : tag !== undefined && isMoved(tag) ? 'moved' : undefined
+  }
+
+  private write(
+    request: IncomingMessage,
+    logged: LoggedRequest,
+    route: number,
+    status: number,
+    bytes: number,
+    isAborted: boolean,
+    serviceMs: number,
+    nowMs: number,
+  ): void {
+    const { ended, batches } = this
+    const lines = batches.open()
+    ended.fill(request, logged, this.routeNames[route] ?? '')
+    ended.end(Math.floor(batches.sinceEpochMs + nowMs), serviceMs, status, bytes, isAborted)
+    this.format(ended, lines)
+    batches.close()
   }
 }

@@ -9,31 +9,58 @@ import { responseOn } from '@switchyard/handoff'
 const begun = Symbol('switchyard.begun')
 const connection = Symbol('switchyard.connection')
 
-/** Called at the end of each request. `response` is undefined if it still waited behind another when the connection closed. */
-export type EndListener = (response: ServerResponse | undefined, begin: Begin) => void
+/**
+ * Called at the end of each request. `response` is undefined if it still waited behind another when the connection closed. `isFinished`: it was written to its
+ * end. After the call the next request of the connection uses `request`.
+ */
+export type EndListener = (response: ServerResponse | undefined, request: OpenRequest, isFinished: boolean) => void
 
-/** What is remembered of a request's begin. */
-export interface Begin {
-  readonly atMs: number
-  /** The row of its route. */
-  readonly row: number
+/** How a request came to its worker, other than directly: with its connection, which another worker gave back; or alone, from another worker. */
+export type Placement = 'moved' | 'forwarded'
+
+/** What the access log keeps of a request while it is in flight. */
+export interface LoggedRequest {
+  /** As the client sent it; an app may change the request's own. */
+  url: string
+  address: string | undefined
+  /** In the queue of the pool; undefined: the connection was in this worker already. */
+  waitMs: number | undefined
+  placement: Placement | undefined
+  /** Bytes that were sent over the connection before; -1: unknown, because another response is still being written. */
+  sentBefore: number
+}
+
+/** What is remembered of a request in flight. The requests of a connection use one object in turn, unless they are pipelined. */
+export class OpenRequest {
+  /** On the monotonic clock. */
+  atMs = 0
+  /** The number of its route; -1: nothing but the request's existence is known. */
+  route = -1
   /** Does its duration count for the moving average? */
-  readonly isSample: boolean
+  isSample = false
+  /** Is it the first one of its connection in this worker? */
+  isFirst = true
+  /** Does it have a line in the access log? */
+  isLogged = false
+  /** Undefined: none of the requests that used this object had a line. */
+  logged: LoggedRequest | undefined = undefined
 }
 
 /** For a request of which only the count is known. */
-const NO_BEGIN: Begin = { atMs: 0, row: -1, isSample: false }
+const UNKNOWN = new OpenRequest()
 
 interface Connection {
   readonly owner: OpenRequests
+  /** For its requests, one after the other. */
+  readonly own: OpenRequest
   /** Its requests in flight. */
   open: number
-  /** The begins of pipelined requests, in order: the first waits for the response before it. undefined: none was ever pipelined. */
-  waiting: Begin[] | undefined
+  /** The pipelined requests, in order: the first waits for the response before it. undefined: none was ever pipelined. */
+  waiting: OpenRequest[] | undefined
 }
 
 interface BegunResponse extends ServerResponse {
-  [begun]?: Begin
+  [begun]?: OpenRequest
 }
 
 interface WatchedSocket extends Socket {
@@ -58,23 +85,36 @@ export class OpenRequests {
     return (response as BegunResponse)[begun] !== undefined
   }
 
-  begin({ socket }: IncomingMessage, response: BegunResponse, begin: Begin): void {
-    response[begun] = begin
+  /** Returns the object of the request, for the caller to fill. */
+  begin({ socket }: IncomingMessage, response: BegunResponse): OpenRequest {
     // An HTTP/2 response has a stream of its own and always closes.
-    if (!(response instanceof ServerResponse)) (response as ServerResponse).on('close', () => this.onEnd(response, begin))
-    else {
-      const watched = (socket as WatchedSocket)[connection] ?? this.watch(socket)
-      if (watched.open > 0) {
-        watched.waiting ??= []
-        watched.waiting.push(begin)
-      }
-      watched.open++
+    if (!(response instanceof ServerResponse)) return this.beginStream(response)
+    const watched = (socket as WatchedSocket)[connection]
+    if (watched === undefined) return this.watch(socket, response)
+    const request = watched.open === 0 ? watched.own : new OpenRequest()
+    request.isFirst = false
+    response[begun] = request
+    if (watched.open++ > 0) {
+      watched.waiting ??= []
+      watched.waiting.push(request)
     }
+    return request
   }
 
-  private watch(socket: WatchedSocket): Connection {
-    const watched: Connection = { owner: this, open: 0, waiting: undefined }
+  private beginStream(stream: BegunResponse): OpenRequest {
+    const request = new OpenRequest()
+    const response: ServerResponse = stream
+    stream[begun] = request
+    response.on('close', () => this.onEnd(response, request, response.writableEnded))
+    return request
+  }
+
+  /** The first request of a connection begins. */
+  private watch(socket: WatchedSocket, response: BegunResponse): OpenRequest {
+    const own = new OpenRequest()
+    const watched: Connection = { owner: this, own, open: 1, waiting: undefined }
     socket[connection] = watched
+    response[begun] = own
     const close = () => {
       socket[connection] = undefined
       this.close(socket, watched)
@@ -82,16 +122,16 @@ export class OpenRequests {
     // A request that could not be forwarded begins here late, when its client may have hung up.
     if (socket.closed) setImmediate(close)
     else socket.once('close', close)
-    return watched
+    return own
   }
 
   private finish({ response, socket }: Finished): void {
     const watched = socket[connection]
-    const begin = response[begun]
-    if (begin === undefined || watched === undefined || watched.owner !== this || watched.open === 0) return
+    const request = response[begun]
+    if (request === undefined || watched === undefined || watched.owner !== this || watched.open === 0) return
     watched.open--
     watched.waiting?.shift()
-    this.onEnd(response, begin)
+    this.onEnd(response, request, true)
   }
 
   private close(socket: WatchedSocket, watched: Connection): void {
@@ -100,13 +140,13 @@ export class OpenRequests {
     const first = response?.[begun]
     if (first !== undefined) {
       watched.open--
-      this.onEnd(response, first)
+      this.onEnd(response, first, false)
     }
-    for (const begin of watched.waiting?.splice(0) ?? []) {
-      if (begin === first) continue
+    for (const request of watched.waiting?.splice(0) ?? []) {
+      if (request === first) continue
       watched.open--
-      this.onEnd(undefined, begin)
+      this.onEnd(undefined, request, false)
     }
-    for (; watched.open > 0; watched.open--) this.onEnd(undefined, NO_BEGIN)
+    for (; watched.open > 0; watched.open--) this.onEnd(undefined, UNKNOWN, false)
   }
 }

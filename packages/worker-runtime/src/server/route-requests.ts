@@ -28,19 +28,20 @@ export class RouteRequests {
     this.counters = counters
   }
 
-  /** A request begins. Returns the row of its route, for `end`. */
+  /** A request begins. Returns the number of its route, for `end`. */
   begin(request: IncomingMessage): number {
-    const row = routeRow(this.indexOf(request))
-    this.add(row + routeColumns.begun, 1)
-    return row
+    const route = this.indexOf(request)
+    this.add(routeRow(route) + routeColumns.begun, 1)
+    return route
   }
 
   beginUpgrade(request: IncomingMessage): void {
-    this.add(this.begin(request) + UPGRADE, 1)
+    this.add(routeRow(this.begin(request)) + UPGRADE, 1)
   }
 
   /** A request ends. `response` undefined: its connection closed while it waited behind another. */
-  end(row: number, response: ServerResponse | undefined, ms: number): void {
+  end(route: number, response: ServerResponse | undefined, ms: number): void {
+    const row = routeRow(route)
     if (response === undefined || !response.writableEnded) return this.add(row + ABORTED, 1)
     const result = RESULTS[(response.statusCode / 100) | 0] ?? ABORTED
     this.add(row + result, 1)

@@ -9,6 +9,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
   type AccessLogStart,
+  type LineBlock,
   type ListenAnswer,
   type ListenRequest,
   readFromWorker,
@@ -33,6 +34,7 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const MAX_LINE = 65_536
+const BROKEN_ACCESS = 'the access log of this worker ends here: something else has written to its pipe'
 /** How long to wait for output after the exit of the process, and for its end while output comes. */
 const OUTPUT_TIMEOUT_MS = 100
 const MAX_OUTPUT_MS = 2_000
@@ -53,8 +55,8 @@ export interface SpawnOptions {
   /** A server of its app starts to listen, or closes. Never rejects. */
   readonly onListen: (request: ListenRequest) => Promise<ListenAnswer>
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
-  /** Lines of the access log, each with its end. */
-  readonly onAccess: (lines: string) => void
+  /** Lines of the access log. */
+  readonly onAccess: (lines: LineBlock) => void
   /** The process is gone. */
   readonly onExit: (code: number | null, signal: string | null) => void
   /** The system made no process. */
@@ -109,7 +111,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     const listens = worker.process.stdio?.[listenPipe] as Duplex | null | undefined
     if (listens) answerListens(listens, options.onListen)
     const access = (accessLog && worker.process.stdio?.[accessLog.pipe]) as Readable | null | undefined
-    if (access) readAccessLines(access, options.onAccess)
+    if (access) readAccessLines(access, options.onAccess, () => options.onLine('stderr', BROKEN_ACCESS))
     return follow(worker, options, access)
   } catch (error) {
     worker.process.kill('SIGKILL')

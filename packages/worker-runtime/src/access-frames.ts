@@ -1,0 +1,30 @@
+// The form in which a worker sends lines of the access log to the primary: frames of whole lines. The count of lines in front spares the primary
+// from looking at the bytes.
+
+/** Two unsigned 32-bit numbers, little-endian: the bytes and the lines that follow. */
+export const FRAME_HEAD_BYTES = 8
+/** With its head: one read of a pipe takes this many. */
+export const MAX_FRAME_BYTES = 64 * 1024
+
+/** Whole lines, each with its end. */
+export interface LineBlock {
+  /** One after the other. */
+  readonly chunks: readonly Uint8Array[]
+  /** Of all chunks. */
+  readonly bytes: number
+  readonly lines: number
+}
+
+/** Writes the head of a frame of `end` bytes, its head included, to the beginning of `frame`. */
+export function writeFrameHead(frame: Buffer, end: number, lines: number): void {
+  frame.writeUInt32LE(end - FRAME_HEAD_BYTES, 0)
+  frame.writeUInt32LE(lines, 4)
+}
+
+/** Reads the head of a frame. Returns undefined if no worker could have written it. */
+export function readFrameHead(head: Buffer): Pick<LineBlock, 'bytes' | 'lines'> | undefined {
+  const bytes = head.readUInt32LE(0)
+  const lines = head.readUInt32LE(4)
+  const isPossible = bytes <= MAX_FRAME_BYTES - FRAME_HEAD_BYTES && lines > 0 && lines <= bytes
+  return isPossible ? { bytes, lines } : undefined
+}
