@@ -108,7 +108,7 @@ export class RouteTable<P = Policy> {
    * parser decides first.
    */
   refuses(head: RequestHead): boolean {
-    if (!this.hasPools || head.outcome !== 'complete') return false
+    if (!this.hasPools || head.outcome !== 'complete' || head.protocol === 'tls') return false
     if (head.ambiguous) return head.isParsed
     if (!head.namesOneHost) return true
     const { paths } = head

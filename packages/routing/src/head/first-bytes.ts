@@ -1,4 +1,4 @@
-// Recognises TLS and HTTP/2 by their first bytes. Such connections are routed by address alone.
+// Recognises TLS and HTTP/2 by their first bytes.
 
 const HANDSHAKE_RECORD = 0x16
 const CLIENT_HELLO = 1
