@@ -4,6 +4,7 @@ export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.
 export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
 export { type ClientHello, dnsName, type HelloReading, readClientHello, TICKET_NAME_BYTES } from './head/client-hello.ts'
 export { type HeadFault, headFault } from './head/head-fault.ts'
+export { protocolFault, serverNameFault } from './head/hello-test.ts'
 export { type ListenerAddress, listenerText, readListener } from './head/listener-address.ts'
 export { beginsSession, type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
 export { KeyHasher } from './key-hasher.ts'

@@ -243,6 +243,6 @@ class Reader {
   }
 
   copy(length: number): Uint8Array {
-    return this.bytes.slice(this.at, this.at + length)
+    return new Uint8Array(this.bytes.subarray(this.at, this.at + length))
   }
 }
