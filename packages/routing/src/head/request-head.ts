@@ -84,6 +84,11 @@ export class RequestHead {
     return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
   }
 
+  /** The head of a TLS connection with this ClientHello. */
+  static ofHello(hello: ClientHello): RequestHead {
+    return new RequestHead({ ...newScan('complete', 'tls'), hello }, undefined, undefined)
+  }
+
   /** A head from parts that a parser has accepted. Default `method`: GET. */
   static of(parts: HeadParts): RequestHead {
     return new RequestHead(isPlainTarget(parts.method, parts.target) ? PARSED : PARSED_AMBIGUOUS, undefined, parts)
