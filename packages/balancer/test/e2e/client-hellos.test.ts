@@ -10,6 +10,7 @@ import { patience } from '../../../../test/support/patience.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { extension, hello, preSharedKeys } from '../../../routing/test/head/hello-bytes.ts'
 import { certificate } from './support/certificate.ts'
+import { runCommand } from './support/commands.ts'
 import { holdHalfHellos } from './support/half-hello-run.ts'
 import { get, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
@@ -204,6 +205,13 @@ for (const [title, bytes] of badHellos) {
     assert.match((await answers(open('one.example'), ['/after']))[0] ?? '', 'one')
   })
 }
+
+test('a running balancer explains where a TLS connection goes', async () => {
+  const { code, out } = await runCommand(balancer, ['explain', '--live', '--sni', 'two.example', '--alpn', 'h2'])
+  assert.is(code, 0)
+  assert.match(out, /^a connection over TLS for two\.example \(h2\) from 127\.0\.0\.1, now\n/)
+  assert.match(out, /^pool +h2 \(1 candidate/m)
+})
 
 test('half-sent hellos slow no other client down', async () => {
   const { held, faults } = await holdHalfHellos(balancer, 300, 20)

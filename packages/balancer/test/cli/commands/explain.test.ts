@@ -91,6 +91,17 @@ test('check prints every fault and exits with 2', async () => {
   )
 })
 
+test('check prints what the clients of a listener speak, and a fault of a server name', async () => {
+  const listen = [8080, { port: 8443, protocol: 'tls' }, { port: 25, protocol: 'tcp' }, { path: '/run/a.sock', peek: false }]
+  const { out } = await run(['check'], folderWith(JSON.stringify({ app: 'server.js', listen })))
+  assert.is(fieldOf(out, 'listen'), '*:8080, *:8443 (tls), *:25 (tcp), /run/a.sock (tcp)')
+  const routes = [{ sni: ['a.example', '*'], alpn: [] }]
+  const bad = await run(['check'], folderWith(JSON.stringify({ app: 'server.js', listen: { port: 80, protocol: 'ftp' }, routes })))
+  assert.match(bad.error, "listen.protocol: expected one of 'detect', 'http', 'tls', 'http2', 'tcp', got 'ftp'")
+  assert.match(bad.error, "routes[0].sni[1]: expected * to be the whole first label, as in *.example.com, got '*'")
+  assert.match(bad.error, 'routes[0].alpn: expected at least one protocol, got an empty list')
+})
+
 test('check without a config is an error', async () => {
   const { code, error } = await run(['check'], tmpdir())
   assert.is(code, 2)
