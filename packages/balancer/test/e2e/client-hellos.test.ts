@@ -6,6 +6,7 @@ import { type AddressInfo, connect as connectTcp, createServer, type Server } fr
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { assert, suite } from '../../../../test/suite.ts'
+import { openBrowser } from '../../../../test/support/browser.ts'
 import { patience } from '../../../../test/support/patience.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { extension, hello, preSharedKeys } from '../../../routing/test/head/hello-bytes.ts'
@@ -143,6 +144,18 @@ test('a hello that drips in single bytes is waited for, and the handshake succee
   const said = await answers(open('one.example', { port: (drip.address() as AddressInfo).port }), ['/a', '/b'])
   assert.equal(said, ['one one.example - /a', 'one one.example - /b'])
   drip.close()
+})
+
+test('Chromium reaches the pool of its server name, with post-quantum keys and an ECH extension', async () => {
+  const { port } = balancer
+  const browser = await openBrowser(['--host-resolver-rules=MAP *.one.example 127.0.0.1'])
+  try {
+    const page = await browser.newPage({ ignoreHTTPSErrors: true })
+    await page.goto(`https://www.one.example:${port}/page`)
+    assert.is(await page.textContent('body'), 'one www.one.example http/1.1 /page')
+  } finally {
+    await browser.close()
+  }
 })
 
 test('curl and openssl reach the pool of their server name', async () => {

@@ -319,15 +319,6 @@ const ONE_VALUE = new Set(
   ),
 )
 
-/**
- * Does this request begin a websocket (RFC 6455 §4.1) or an engine.io session (`EIO` without `sid`: the handshake of Engine.IO revisions 3 and 4)?
- * Such a connection lasts and has no past in any worker, so it should not begin in a worker that is about to end it.
- */
-export function beginsSession(head: RequestHead): boolean {
-  if (head.header('upgrade')?.toLowerCase() === 'websocket') return true
-  return head.queryParameter('EIO') !== undefined && head.queryParameter('sid') === undefined
-}
-
 function isPlainTarget(method: string | undefined, target: string): boolean {
   if (method === 'CONNECT') return target !== '' && target[0] !== '*' && !target.includes('/')
   return target.charCodeAt(0) === 0x2f || target === '*' || isAbsoluteForm(target)

@@ -102,6 +102,20 @@ test('check prints what the clients of a listener speak, and a fault of a server
   assert.match(bad.error, 'routes[0].alpn: expected at least one protocol, got an empty list')
 })
 
+test('check warns of a route by server name where no listener takes TLS', async () => {
+  const routes = [{ path: '/a' }, { sni: 'a.example' }]
+  const checked = async (listen: object) => (await run(['check'], folderWith(JSON.stringify({ app: 'server.js', routes, listen })))).out
+  assert.match(await checked({ port: 80, protocol: 'http' }), "Warning: no connection over 'listen' matches the route /* [sni: a.example]:")
+  for (const listen of [
+    { port: 443 },
+    [
+      { port: 80, protocol: 'http' },
+      { port: 443, protocol: 'tls' },
+    ],
+  ])
+    assert.not.match(await checked(listen), 'Warning')
+})
+
 test('check without a config is an error', async () => {
   const { code, error } = await run(['check'], tmpdir())
   assert.is(code, 2)
