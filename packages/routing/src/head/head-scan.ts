@@ -1,9 +1,11 @@
-// Scans the raw bytes of a request head in one pass: where it ends, where its parts are, and whether it has traits of request smuggling.
+// Scans the raw bytes of a request head in one pass: where it ends, where its parts are, and whether it has traits of request smuggling. The
+// head of a TLS connection is its ClientHello.
 // It makes no strings and never throws. The grammar is RFC 9112 without its leniencies; the worker's parser stays the authority.
 
+import { type ClientHello, readClientHello } from './client-hello.ts'
 import { commonLength, otherProtocol } from './first-bytes.ts'
 
-/** What the bytes are so far. `not-http`: they can't become an HTTP/1 head; see `protocol`. */
+/** What the bytes are so far. `not-http`: they can become neither an HTTP/1 head nor a ClientHello; see `protocol`. */
 export type HeadOutcome = 'complete' | 'incomplete' | 'too-large' | 'not-http'
 
 /** The protocol of the peer, judged by its first bytes. */
@@ -24,8 +26,10 @@ export interface HeadScan {
   hasSimpleHost: boolean
   /** Start and colon of each field line, in pairs. A line ends two bytes before the next one starts. */
   readonly fields: number[]
-  /** Length of the head with the final CRLFCRLF; 0 unless complete. */
+  /** Length of the head with the final CRLFCRLF; 0 unless complete, and over TLS. */
   byteLength: number
+  /** Of a complete head over TLS. */
+  hello: ClientHello | undefined
 }
 
 const TOKEN = 1
@@ -62,6 +66,7 @@ export function newScan(outcome: HeadOutcome, protocol: HeadProtocol): HeadScan 
     hasSimpleHost: false,
     fields: [],
     byteLength: 0,
+    hello: undefined,
   }
 }
 
@@ -73,6 +78,7 @@ export function scanHead(bytes: Uint8Array, end: number): HeadScan {
   if (end === 0) return scan
   const other = otherProtocol(bytes, end)
   if (other === 'undecided') return scan
+  if (other === 'tls') return scanHello(bytes, end, scan)
   if (other !== undefined) return ended(scan, 'not-http', other)
 
   let at = 0
@@ -88,6 +94,12 @@ export function scanHead(bytes: Uint8Array, end: number): HeadScan {
   if (!isPlainTarget(bytes, scan)) scan.ambiguous = true
   scan.byteLength = at
   return ended(scan, 'complete', 'http/1')
+}
+
+function scanHello(bytes: Uint8Array, end: number, scan: HeadScan): HeadScan {
+  const hello = readClientHello(bytes, end)
+  if (typeof hello !== 'string') scan.hello = hello
+  return ended(scan, hello === 'incomplete' ? 'incomplete' : hello === 'invalid' ? 'not-http' : 'complete', 'tls')
 }
 
 function ended(scan: HeadScan, outcome: HeadOutcome, protocol: HeadProtocol): HeadScan {

@@ -1,6 +1,7 @@
 // The head of a request as routing sees it: accessors over raw bytes that make strings on demand. In an incomplete head, or one with traits of
 // request smuggling, every accessor answers `undefined`, so that nothing in it can be a key.
 
+import type { ClientHello } from './client-hello.ts'
 import { type HeadOutcome, type HeadProtocol, type HeadScan, newScan, scanHead } from './head-scan.ts'
 import { cookieIn, hostIn, isAbsoluteForm, isPlainHost, namesHost, originForm, parameterIn, pathEnd, trimSpace } from './head-text.ts'
 import type { ListenerAddress } from './listener-address.ts'
@@ -42,9 +43,12 @@ export class RequestHead {
   private listenerAddress: ListenerAddress | undefined
   private listenerSource: unknown
   private readListener: ((source: never) => ListenerAddress | undefined) | undefined
+  private clientHello: ClientHello | undefined
+  private helloSource: unknown
+  private readHello: ((source: never) => ClientHello | undefined) | undefined
 
   private constructor(scan: Readonly<HeadScan>, bytes: Buffer | undefined, parts: HeadParts | undefined) {
-    this.readable = scan.outcome === 'complete' && !scan.ambiguous
+    this.readable = scan.outcome === 'complete' && !scan.ambiguous && scan.hello === undefined
     this.scan = scan
     this.bytes = bytes
     this.headers = parts === undefined ? undefined : (parts.headers ?? NO_HEADERS)
@@ -58,22 +62,31 @@ export class RequestHead {
     this.listenerAddress = undefined
     this.listenerSource = undefined
     this.readListener = undefined
+    this.clientHello = scan.hello
+    this.helloSource = undefined
+    this.readHello = undefined
   }
 
   /**
-   * Reads a head from the first `length` bytes, of which only `maxBytes` count: `too-large` if no head ends within them. Never throws.
+   * Reads a head from the first `length` bytes, of which only `maxBytes` count: `too-large` if no head ends within them. Over TLS the head is
+   * the ClientHello, and a longer one is `not-http`. Never throws.
    * The head reads from `bytes` for as long as it is used; call `keep()` before the buffer is used again.
    */
   static read(bytes: Buffer, length: number, maxBytes: number): RequestHead {
     const end = Math.min(length, maxBytes, bytes.length)
     const scan = scanHead(bytes, end)
-    if (scan.outcome === 'incomplete' && end >= maxBytes) scan.outcome = 'too-large'
+    if (scan.outcome === 'incomplete' && end >= maxBytes) scan.outcome = scan.protocol === 'tls' ? 'not-http' : 'too-large'
     return new RequestHead(scan, bytes, undefined)
   }
 
   /** The head of a connection that is routed by its address alone. Every other accessor answers `undefined`. */
   static addressOnly(): RequestHead {
     return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
+  }
+
+  /** The head of a TLS connection with this ClientHello. */
+  static ofHello(hello: ClientHello): RequestHead {
+    return new RequestHead({ ...newScan('complete', 'tls'), hello }, undefined, undefined)
   }
 
   /** A head from parts that a parser has accepted. Default `method`: GET. */
@@ -104,7 +117,7 @@ export class RequestHead {
     return this.scan.hasManyHosts
   }
 
-  /** Length of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete. */
+  /** Length of the head with the final CRLFCRLF and any empty lines before it; 0 unless complete, and over TLS. */
   get byteLength(): number {
     return this.scan.byteLength
   }
@@ -244,6 +257,24 @@ export class RequestHead {
     this.readListener = read
   }
 
+  /**
+   * The ClientHello of a TLS connection; `undefined` unless it is complete and valid. A head that was read from it has nothing else. For a
+   * request inside TLS a worker sets it.
+   */
+  get hello(): ClientHello | undefined {
+    if (this.readHello !== undefined) {
+      this.clientHello = this.readHello(this.helloSource as never)
+      this.readHello = undefined
+    }
+    return this.clientHello
+  }
+
+  /** Sets where the hello of a request inside TLS comes from. `read` is called once, on the first use of `hello`. */
+  setHelloSource<S>(source: S, read: (source: S) => ClientHello | undefined): void {
+    this.helloSource = source
+    this.readHello = read
+  }
+
   private get origin(): string | undefined {
     const { target } = this
     if (target === undefined || target.charCodeAt(0) === 0x2f) return target
@@ -287,15 +318,6 @@ const ONE_VALUE = new Set(
     ' ',
   ),
 )
-
-/**
- * Does this request begin a websocket (RFC 6455 §4.1) or an engine.io session (`EIO` without `sid`: the handshake of Engine.IO revisions 3 and 4)?
- * Such a connection lasts and has no past in any worker, so it should not begin in a worker that is about to end it.
- */
-export function beginsSession(head: RequestHead): boolean {
-  if (head.header('upgrade')?.toLowerCase() === 'websocket') return true
-  return head.queryParameter('EIO') !== undefined && head.queryParameter('sid') === undefined
-}
 
 function isPlainTarget(method: string | undefined, target: string): boolean {
   if (method === 'CONNECT') return target !== '' && target[0] !== '*' && !target.includes('/')
