@@ -12,7 +12,13 @@ export type {
   HeadBounds,
 } from './acceptor/acceptor.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
-export { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
+export {
+  type BoundListener,
+  type InheritedListener,
+  isAbstract,
+  type ListenerAddress,
+  type ProxyProtocolOptions,
+} from './acceptor/listener.ts'
 export { type RefusalReason, refusals } from './acceptor/refusal.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends.ts'
@@ -35,7 +41,7 @@ export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
-export { ConnectionInjector, countAsRead, tagOf, takeTag } from './node-internals/connection-injector.ts'
+export { ConnectionInjector, countAsRead, proxiedOf, setProxied, tagOf, takeTag } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
   type BoundAddress,
@@ -63,6 +69,7 @@ export { newOwners, type Owner, type Owners } from './owners.ts'
 export type { Passage, PassageListener, Passages, Passed } from './passage.ts'
 export { ControlPipe } from './pipes/control-pipe.ts'
 export { portableTransport } from './portable/portable-link.ts'
+export { ProxiedClient, readTlvs } from './proxied-client.ts'
 export {
   type ForwardReason,
   forwardReasons,

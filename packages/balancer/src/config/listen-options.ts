@@ -2,9 +2,9 @@
 
 import { resolve } from 'node:path'
 import * as v from 'valibot'
-import type { ListenAddress } from '../settings.ts'
+import type { ListenAddress, ProxyProtocolSettings } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
-import { expected, flag, positive, shape, text, whole } from './schema.ts'
+import { expected, flag, positive, shape, text, trustedProxyList, whole } from './schema.ts'
 
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
 export const MAX_SOCKET_PATH_BYTES = 107
@@ -25,6 +25,16 @@ export interface ListenOptions {
   backlog?: number | undefined
   /** false: route by address alone, for servers that send first. Default: true for HTTP and TLS servers. */
   peek?: boolean | undefined
+  /** Connections of proxies in front begin with a header of the PROXY protocol, which names the client. Default: none does. */
+  proxyProtocol?: ProxyProtocolConfig | undefined
+}
+
+/** The peers whose headers of the PROXY protocol are believed. */
+export interface ProxyProtocolConfig {
+  /** Addresses and CIDRs of the proxies, or 'unix' for peers on a unix socket. A header from another peer is refused. */
+  from: readonly string[]
+  /** false: a connection of these peers may begin without a header. Default true: it is refused. */
+  required?: boolean | undefined
 }
 
 /** A port, `'host:port'`, the path of a unix socket (`'/run/app.sock'` or `'unix:app.sock'`), or the address in full. */
@@ -37,6 +47,7 @@ export const listenEntries = {
   ipv6Only: flag,
   backlog: positive(),
   peek: flag,
+  proxyProtocol: v.optional(shape({ from: trustedProxyList, required: flag }, "an object with 'from'")),
 }
 
 const fullAddress = shape(listenEntries)
@@ -135,11 +146,18 @@ export function formatAddress({
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** For people, such as `PROXY protocol from 10.0.0.0/8`. */
+export function proxyProtocolText({ from, required }: ProxyProtocolSettings): string {
+  return `PROXY protocol${required ? '' : ', if sent,'} from ${from.join(', ')}`
+}
+
 function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddress> {
   const { host, port, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek } = options
+  const proxyProtocol = options.proxyProtocol && { from: options.proxyProtocol.from, required: options.proxyProtocol.required ?? true }
+  const shared = { backlog, peek, ...(proxyProtocol && { proxyProtocol }) }
   if (path === undefined) {
     if (port === undefined) return { fault: 'expected a port or a path' }
-    return { value: { host, port, path: undefined, ipv6Only, backlog, peek } }
+    return { value: { host, port, path: undefined, ipv6Only, ...shared } }
   }
   if (host !== undefined || port !== undefined) return { fault: 'expected either a path or a host and port, got both' }
   if (path === '') return { fault: 'expected the path of a socket, got an empty one' }
@@ -147,5 +165,5 @@ function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddre
   const bytes = Buffer.byteLength(socketPath)
   if (bytes > MAX_SOCKET_PATH_BYTES)
     return { fault: `expected a socket path of at most ${MAX_SOCKET_PATH_BYTES} bytes, got ${bytes}: ${socketPath}` }
-  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, peek } }
+  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, ...shared } }
 }

@@ -106,8 +106,8 @@ export class NewPrimary {
     if (generation === undefined || generation >= (this.options.oldPrimaryLink.startMessage.generations[pool] ?? 0)) return false
     const number = this.oldNumbers.get(listenerOf(connection.tag))
     if (number === undefined) return false
-    const { fd, carried } = connection
-    const isPassed = this.passage?.pass({ connection: { fd, tag: packTag(number, false), carried } }) ?? false
+    const { fd, carried, proxied } = connection
+    const isPassed = this.passage?.pass({ connection: { fd, tag: packTag(number, false), carried, proxied } }) ?? false
     if (isPassed) this.passedBack++
     return isPassed
   }

@@ -137,14 +137,14 @@ export class OldPrimary {
   passAll(): void {
     const { acceptor, pools } = this.options
     acceptor.handOver({
-      onPending: (connection) => this.pass({ connection }),
+      onPending: (connection, expectsProxy) => this.pass({ connection, expectsProxy }),
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })
     for (const { queue } of pools()) {
       for (const { arrival } of queue.removeAll()) {
-        const { fd, tag, carried } = arrival
+        const { fd, tag, carried, proxied } = arrival
         acceptor.unwatchHangUp(fd)
-        this.pass({ connection: { fd, tag, carried } })
+        this.pass({ connection: { fd, tag, carried, proxied } })
       }
     }
   }

@@ -86,8 +86,8 @@ export interface AcceptorListener {
 
 /** Takes over the connections of an acceptor. */
 export interface HandOverListener {
-  /** Its head is incomplete. */
-  onPending(connection: Connection): void
+  /** Its head is incomplete. `expectsProxy`: so is the header of the PROXY protocol before it, or none has come. */
+  onPending(connection: Connection, expectsProxy: boolean): void
   /** It is idle. `timeoutMs`: the rest of its time; undefined: it has no bound. */
   onResting(connection: Connection, timeoutMs: number | undefined): void
 }
@@ -133,9 +133,9 @@ export interface Acceptor {
   handOver(to: HandOverListener): void
   /**
    * Takes in a connection that a worker gives back, or another primary passes. The worker is not trusted: the bytes that it claims to have
-   * read are examined like a client's. Returns as `readmit` does.
+   * read are examined like a client's. `expectsProxy`: as `HandOverListener.onPending` has it. Returns as `readmit` does.
    */
-  receiveBack(connection: Connection): Arrival | undefined
+  receiveBack(connection: Connection, expectsProxy?: boolean): Arrival | undefined
   /**
    * Examines a connection again that came back or waited. undefined: it is closed because its client hung up, or refused, or its head is
    * incomplete.

@@ -1,12 +1,15 @@
 // The listeners of an acceptor by their numbers, which tags name (see tag.ts).
 
 import { MAX_LISTENER_NUMBERS } from '../tag.ts'
+import type { ProxyReader } from './proxy-reader.ts'
 
 export interface ListenerEntry {
   /** Is the head of its connections peeked at? */
   peek: boolean
   /** May it accept? */
   isAdmitted: boolean
+  /** Reads the header of the PROXY protocol; undefined: none is expected. */
+  readonly proxy: ProxyReader | undefined
 }
 
 export class ListenerTable<Entry extends ListenerEntry> {

@@ -7,6 +7,8 @@ import { nativeCodes } from '../load/shared-page.ts'
 import { native } from '../native-module.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
+import { unpackEntry } from '../proxied-entry.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 import { NativeOutbox } from './native-outbox.ts'
 
@@ -17,16 +19,18 @@ const peeked = Buffer.alloc(PEEK_BYTES)
 class NativeOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
+  private readonly proxied: ProxiedClient | undefined
   private readonly fd: number
   private readonly index: number
   private readonly word: number
 
-  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined) {
+  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined, proxied: ProxiedClient | undefined) {
     this.fd = fd
     this.index = index
     this.word = word
     this.tag = tag
     this.carried = carried
+    this.proxied = proxied
   }
 
   peek(): Buffer {
@@ -39,7 +43,7 @@ class NativeOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.fd, this.tag, carried)
+    return injector.accept(this.fd, this.tag, carried, this.proxied)
   }
 
   stayBusy(): void {
@@ -68,8 +72,10 @@ export class NativeEnd implements WorkerEnd {
     const { socket, memory, window } = this.ends
     const words = native().openReceiver(socket, memory, window, received, peeked, {}, (fd, index, word, tag, offset, carried) => {
       if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
-      const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
-      listener.onOffer(new NativeOffer(fd, index, word, tag, bytes))
+      if (carried === 0) return listener.onOffer(new NativeOffer(fd, index, word, tag, undefined, undefined))
+      const entry = unpackEntry(tag, Buffer.from(received.subarray(offset, offset + carried)))
+      if (entry === undefined) return native().closeDescriptor(fd)
+      listener.onOffer(new NativeOffer(fd, index, word, entry.tag, entry.bytes, entry.proxied))
     })
     this.words = new Int32Array(words)
     return this.words

@@ -10,6 +10,8 @@ import { COUNTER_WORDS, ROW_WORDS, rowWords } from '../load/shared-page.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type Handle, onInternalMessage } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
+import { type UnpackedEntry, unpackEntry } from '../proxied-entry.ts'
 import type { Offer, OfferListener, Outbox, WorkerEnd } from '../worker-end.ts'
 import {
   loadFrame,
@@ -30,12 +32,14 @@ class PortableOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
   private readonly handle: Handle
+  private readonly proxied: ProxiedClient | undefined
   private readonly sendClaim: () => boolean
 
-  constructor(handle: Handle, tag: number, carried: Buffer | undefined, sendClaim: () => boolean) {
+  constructor(handle: Handle, { tag, bytes, proxied }: UnpackedEntry, sendClaim: () => boolean) {
     this.handle = handle
     this.tag = tag
-    this.carried = carried
+    this.carried = bytes
+    this.proxied = proxied
     this.sendClaim = sendClaim
   }
 
@@ -50,7 +54,7 @@ class PortableOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.handle, this.tag, carried)
+    return injector.accept(this.handle, this.tag, carried, this.proxied)
   }
 
   /** The record that the loop has turned is due at the end of the turn in any case. */
@@ -112,8 +116,9 @@ export class PortableEnd implements WorkerEnd {
       if (number === this.lost) return handle.close()
       // Before the offer, for the app may throw. It runs after everything that came in this turn of the loop.
       setImmediate(() => this.sendRecord(recordKinds.turned, number))
-      const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
-      listener.onOffer(new PortableOffer(handle, tag, bytes, () => this.sendRecord(recordKinds.claimed, number)))
+      const entry = unpackEntry(tag, Buffer.from(carried, 'latin1'))
+      if (entry === undefined) return handle.close()
+      listener.onOffer(new PortableOffer(handle, entry, () => this.sendRecord(recordKinds.claimed, number)))
     })
     return this.words
   }

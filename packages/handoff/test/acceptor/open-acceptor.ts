@@ -2,7 +2,7 @@
 
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { assert } from '../../../../test/suite.ts'
-import type { Acceptor, AcceptorOptions, Transport } from '../../src/index.ts'
+import type { Acceptor, AcceptorOptions, ProxiedClient, ProxyProtocolOptions, Transport } from '../../src/index.ts'
 import { LIMITS } from '../contract-worker.ts'
 
 export interface Arrived {
@@ -10,6 +10,7 @@ export interface Arrived {
   readonly tag: number
   readonly target: string
   readonly address: string | undefined
+  readonly proxied: ProxiedClient | undefined
 }
 
 export interface OpenAcceptor {
@@ -22,19 +23,19 @@ export interface OpenAcceptor {
 /** Opens an acceptor for `body`, and checks that it has accounted for every connection. */
 export async function withAcceptor(
   transport: Transport,
-  more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean },
+  more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean; proxyProtocol?: ProxyProtocolOptions },
   body: (opened: OpenAcceptor) => Promise<void>,
 ) {
   const arrivals: Arrived[] = []
   const hungUp: number[] = []
-  const { early = false, peek = true, ...limits } = more
+  const { early = false, peek = true, proxyProtocol, ...limits } = more
   const acceptor = transport.openAcceptor({ ...LIMITS, ...limits })
   acceptor.start({
-    onArrival: ({ fd, tag, head }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress }),
+    onArrival: ({ fd, tag, head, proxied }) => arrivals.push({ fd, tag, target: head.target ?? '', address: head.remoteAddress, proxied }),
     onHangUp: (fd) => hungUp.push(fd),
     onBatchEnd() {},
   })
-  const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek })
+  const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek, proxyProtocol })
   if (!early) acceptor.accept()
   try {
     await body({ acceptor, arrivals, hungUp, where: { port: port as number, host: '127.0.0.1' } })

@@ -1,11 +1,14 @@
 // The field that a worker adds to a forwarded request. It stands behind the client's own fields, so everything from it on was added by us:
 //
-//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port>
+//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port> [<proxied>]
 //   switchyard-withheld: <place among the client's fields> <name> <value>
+//
+// `proxied` is what a proxy said of the client by the PROXY protocol, in base64url.
 
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { ProxiedClient, proxiedOf } from '@switchyard/handoff'
 import { beforeNodeEncodes, isField } from './raw-fields.ts'
 
 const FORWARDED = 'switchyard-forwarded'
@@ -26,13 +29,14 @@ export interface ClientFacts {
   readonly remotePort: number | undefined
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly proxied: ProxiedClient | undefined
 }
 
 const addressesKey = Symbol('switchyard.addresses')
 
 interface ClientSocket extends Socket {
   readonly encrypted?: boolean
-  /** The last five words of the field, the same for all requests of a connection. */
+  /** The words of the field from `tls|plain` on, the same for all requests of a connection. */
   [addressesKey]?: string
 }
 
@@ -79,7 +83,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
   if (given.length !== token.length || !timingSafeEqual(given, token)) return undefined
   const text = value.slice(token.length)
   if (text === last?.text) return last
-  const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort] = text.split(' ')
+  const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort, packed] = text.split(' ')
   if (gap !== '' || !isKind(kind) || httpVersion === undefined || localPort === undefined) return undefined
   return {
     text,
@@ -90,6 +94,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
     remotePort: portOf(remotePort),
     localAddress: known(localAddress),
     localPort: portOf(localPort),
+    proxied: packed === undefined ? undefined : ProxiedClient.unpack(Buffer.from(packed, 'base64url')),
   }
 }
 
@@ -111,6 +116,8 @@ function fieldValue(request: IncomingMessage, token: string, kind: ForwardKind):
   if (addresses === undefined) {
     const { encrypted, remoteAddress, remotePort, localAddress, localPort } = socket
     const words = [remoteAddress, remotePort, localAddress, localPort].map((word) => word ?? UNKNOWN)
+    const proxied = proxiedOf(socket)
+    if (proxied !== undefined) words.push(proxied.packed.toString('base64url'))
     addresses = `${encrypted === true ? 'tls' : 'plain'} ${words.join(' ')}`
     socket[addressesKey] = addresses
   }
