@@ -3,7 +3,7 @@
 import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
 
-/** Who sends headers of the PROXY protocol to a listener. */
+/** The proxies that send headers of the PROXY protocol to a listener. */
 export interface ProxyProtocolSettings {
   /** Addresses, CIDRs, and 'unix' for peers on a unix socket. */
   from: readonly string[]

@@ -19,7 +19,7 @@ export {
   type ListenerAddress,
   type ProxyProtocolOptions,
 } from './acceptor/listener.ts'
-export { type RefusalReason, refusals } from './acceptor/refusal.ts'
+export { type ProxyHeaderFault, type RefusalReason, refusals } from './acceptor/refusal.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends.ts'
 export type { LoadReport, LoadRow } from './load/load-board.ts'

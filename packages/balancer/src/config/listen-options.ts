@@ -67,7 +67,24 @@ export const listen = v.optional(
 export const unbalanced = v.optional(v.array(address, 'a list of addresses'))
 
 export function listenFaults({ listen, unbalanced }: Loose, folder: string): Fault[] {
-  return [...addressFaults('listen', listen, folder), ...addressFaults('unbalanced', listOf(unbalanced), folder)]
+  return [
+    ...addressFaults('listen', listen, folder),
+    ...addressFaults('unbalanced', listOf(unbalanced), folder),
+    ...proxyFaults('listen', listen, ({ peek, proxyProtocol }) =>
+      peek === false && looseOf(proxyProtocol).required === false
+        ? "'required: false' needs 'peek': a server that speaks first would wait for a client that waits for it"
+        : undefined,
+    ),
+    ...proxyFaults('unbalanced', listOf(unbalanced), () => 'the kernel passes these connections to the workers, so no header can be read'),
+  ]
+}
+
+function proxyFaults(option: string, addresses: unknown, faultOf: (address: Loose) => string | undefined): Fault[] {
+  return [addresses].flat().flatMap((one, index) => {
+    const address = looseOf(one)
+    const message = address.proxyProtocol === undefined ? undefined : faultOf(address)
+    return message === undefined ? [] : [{ path: `${option}${Array.isArray(addresses) ? `[${index}]` : ''}.proxyProtocol`, message }]
+  })
 }
 
 function addressFaults(option: string, addresses: unknown, folder: string): Fault[] {

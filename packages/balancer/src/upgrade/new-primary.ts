@@ -104,6 +104,7 @@ export class NewPrimary {
   /** Passes a connection back if its ticket, of this `generation`, names a worker of the old primary. False: it is still the caller's. */
   passBack(connection: Connection, pool: string, generation: number | undefined): boolean {
     if (generation === undefined || generation >= (this.options.oldPrimaryLink.startMessage.generations[pool] ?? 0)) return false
+    if (connection.proxied !== undefined && this.options.oldPrimaryLink.startMessage.readsProxied !== true) return false
     const number = this.oldNumbers.get(listenerOf(connection.tag))
     if (number === undefined) return false
     const { fd, carried, proxied } = connection
@@ -124,7 +125,13 @@ export class NewPrimary {
     const { oldPrimaryLink, workers, transfers } = this.options
     await this.startupCheck.passed()
     this.phase = 'waiting'
-    oldPrimaryLink.send({ kind: 'ready', workers: [...workers()].length, isPassing: this.passage !== undefined, transfers })
+    oldPrimaryLink.send({
+      kind: 'ready',
+      workers: [...workers()].length,
+      isPassing: this.passage !== undefined,
+      transfers,
+      readsProxied: true,
+    })
     await oldPrimaryLink.mayAccept
   }
 

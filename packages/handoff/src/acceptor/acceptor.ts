@@ -4,7 +4,7 @@
 import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
-import { type RefusalReason, refusals } from './refusal.ts'
+import { type ProxyHeaderFault, type RefusalReason, refusals } from './refusal.ts'
 
 /** How a connection came to the primary: from its client; from a worker or another primary, with its next request; or after a rest. */
 export type ArrivalSource = 'client' | 'given-back' | 'rested'
@@ -72,6 +72,8 @@ export interface AcceptorOptions extends HeadBounds {
   readonly onPause?: (reason: string | undefined) => void
   /** A head could not be read. */
   readonly onBadHead?: (head: BadHead) => void
+  /** A connection was refused because of its PROXY protocol header. `address`: of the peer; undefined for a unix socket. */
+  readonly onBadProxyHeader?: (reason: ProxyHeaderFault, address: string | undefined) => void
 }
 
 /** Receives the connections of an acceptor. */

@@ -150,10 +150,14 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     const known = this.proxied.get(fd)
     if (proxy === undefined || known !== undefined) return this.examine(fd, listener, bytes, length, ended, known ?? undefined)
     if (length === 0) return ended ? this.remove(fd) : this.wait(fd, listener)
-    const outcome = proxy.read(bytes, length, this.addressSource(fd).remoteAddress)
+    const { remoteAddress } = this.addressSource(fd)
+    const outcome = proxy.read(bytes, length, remoteAddress)
     if (outcome === 'wait') return ended ? this.remove(fd) : this.wait(fd, listener)
     if (outcome === 'direct') return this.examine(fd, listener, bytes, length, ended)
-    if (typeof outcome === 'string') return this.refusePending(fd, outcome, listener)
+    if (typeof outcome === 'string') {
+      this.options.onBadProxyHeader?.(outcome, remoteAddress)
+      return this.refusePending(fd, outcome, listener)
+    }
     const rest = this.removeHeader(fd, outcome.byteLength, ended)
     return rest === undefined ? this.remove(fd) : this.examine(fd, listener, rest.bytes, rest.length, rest.ended, outcome.client)
   }

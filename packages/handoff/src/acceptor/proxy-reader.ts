@@ -5,13 +5,13 @@ import { trustedPeer } from '@switchyard/routing'
 import type { ProxiedClient } from '../proxied-client.ts'
 import type { ProxyProtocolOptions } from './listener.ts'
 import { readProxyHeader } from './proxy-header.ts'
-import type { RefusalReason } from './refusal.ts'
+import type { ProxyHeaderFault } from './refusal.ts'
 
 /** `wait`: more bytes are needed. `direct`: there is no header. A reason: the connection is refused. */
 export type ProxyOutcome =
   | 'wait'
   | 'direct'
-  | Extract<RefusalReason, `proxy-header-${string}`>
+  | ProxyHeaderFault
   | { readonly byteLength: number; readonly client: ProxiedClient | undefined }
 
 export class ProxyReader {

@@ -18,6 +18,9 @@ export const refusals = {
 
 export type RefusalReason = keyof typeof refusals
 
+/** What is wrong with the PROXY protocol header of a refused connection. */
+export type ProxyHeaderFault = Extract<RefusalReason, `proxy-header-${string}`>
+
 const answers = new Map<string, Buffer>()
 
 /** The bytes of the response. `retryAfterS`: whole seconds, sent with 503 and 429 (RFC 9110 §10.2.3). */

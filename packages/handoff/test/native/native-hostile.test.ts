@@ -9,6 +9,8 @@ import { descriptorSender, type SentKind, sendDescriptors } from '../../../../te
 import { until } from '../../../../test/support/until.ts'
 import { type Connection, rowWords } from '../../src/index.ts'
 import { NativeLink } from '../../src/native/native-link.ts'
+import { withProxied } from '../../src/tag.ts'
+import { binaryHeader } from '../acceptor/support/proxy-headers.ts'
 
 const test = suite('native: hostile workers', { timeoutMs: 30_000 })
 const program = descriptorSender()
@@ -60,6 +62,25 @@ test('a well-formed message gives connections back', () => {
   assert.equal(
     givenBack.map(({ carried }) => carried?.toString()),
     ['x', 'x'],
+  )
+  for (const { fd } of givenBack) closeSync(fd)
+  assert.is(openDescriptors(), before)
+  link.channel.close()
+})
+
+test('what a worker claims that a proxy has said is checked: a malformed claim leaves no descriptor and no connection', () => {
+  const { link, givenBack, send } = openLink()
+  const before = openDescriptors()
+  const good = binaryHeader({ tlvs: [[0x02, 'example.com']] }).subarray(12)
+  const claims = [Buffer.alloc(1), good.subarray(0, 20), Buffer.from(good).fill(0xff, 2, 4), Buffer.alloc(30_000, 0x21), good]
+  for (const claim of claims) {
+    const words = [1, 0, withProxied(7), 0, claim.length]
+    send(Buffer.concat([Buffer.from(Uint32Array.from(words).buffer), claim]), 'stream', 1)
+  }
+  link.channel.readAll()
+  assert.equal(
+    givenBack.map(({ tag, carried, proxied }) => [tag, carried?.length, proxied?.remoteAddress]),
+    [[7, 0, '192.0.2.1']],
   )
   for (const { fd } of givenBack) closeSync(fd)
   assert.is(openDescriptors(), before)

@@ -9,6 +9,7 @@ import { type ClientFacts, placeOfField, readField, restoreWithheld } from './fo
 
 /** A head that passed the other worker's limits must pass here together with the added fields. */
 const HEAD_GROWTH = 4
+/** Nearly all of them are what a proxy may have said of the client. */
 const ADDED_BYTES = 8192
 
 const factsKey = Symbol('switchyard.facts')

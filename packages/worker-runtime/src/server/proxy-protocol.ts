@@ -44,8 +44,8 @@ export interface ProxyProtocolSsl {
   readonly authorized: boolean
   /** Such as `TLSv1.3`. */
   readonly version: string | undefined
-  /** Common name of the client's certificate. */
-  readonly commonName: string | undefined
+  /** CN of the client's certificate. */
+  readonly certificateName: string | undefined
   readonly cipher: string | undefined
   /** Of the proxy's own certificate. */
   readonly signatureAlgorithm: string | undefined
@@ -57,7 +57,7 @@ const AUTHORITY = 0x02
 const UNIQUE_ID = 0x05
 const SSL = 0x20
 const SSL_VERSION = 0x21
-const SSL_COMMON_NAME = 0x22
+const SSL_CN = 0x22
 const SSL_CIPHER = 0x23
 const SSL_SIGNATURE_ALGORITHM = 0x24
 const SSL_KEY_ALGORITHM = 0x25
@@ -119,7 +119,7 @@ function sslOf(value: Buffer | undefined): ProxyProtocolSsl | undefined {
     // The result is 0 for a client without a certificate too, in some proxies.
     authorized: hadCertificate && value.readUInt32BE(1) === 0,
     version: firstOf(values, SSL_VERSION)?.toString('latin1'),
-    commonName: firstOf(values, SSL_COMMON_NAME)?.toString(),
+    certificateName: firstOf(values, SSL_CN)?.toString(),
     cipher: firstOf(values, SSL_CIPHER)?.toString('latin1'),
     signatureAlgorithm: firstOf(values, SSL_SIGNATURE_ALGORITHM)?.toString('latin1'),
     keyAlgorithm: firstOf(values, SSL_KEY_ALGORITHM)?.toString('latin1'),
