@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { assert, suite } from '../../../../test/suite.ts'
 import { startHaproxyTcp, startNginxStream } from '../../../../test/support/fronts.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
+import type { BalancerStatus } from '../../src/status.ts'
 import { certificate } from './support/certificate.ts'
 import { runCommand } from './support/commands.ts'
 import { ask, askFromMany, KEEP, lineOf, proxied, remoteOf, type Said, saidIn, startBehindProxy } from './support/proxied-clients.ts'
@@ -88,6 +89,19 @@ test('connections that wait in the queue keep it', async () => {
   for (const client of clients) client.write(get('/slow?ms=100'))
   for (const [index, client] of clients.entries()) assert.is(saidIn(await client.answer()).remote, remoteOf(index + 1))
   assert.is(await queued.stop(), 0)
+})
+
+test('connections that a worker has not started keep it when the worker dies', async () => {
+  const killed = await startBehindProxy({ config: { pools: { web: { workers: 1 } }, routes: [] } })
+  const pid = (await killed.status()).pools[0]?.workers[0]?.pid as number
+  process.kill(pid, 'SIGSTOP')
+  const clients = [1, 2, 3].map((number) => proxied(killed.port, number).write(get('/')))
+  const waits = ({ connections: { waiting } }: BalancerStatus) => waiting.offered + waiting.queue === 3 && waiting.offered > 0
+  await killed.untilStatus(waits, 'three connections that are offered or queued')
+  process.kill(pid, 'SIGKILL')
+  for (const [index, client] of clients.entries()) assert.is(saidIn(await client.answer(20_000)).remote, remoteOf(index + 1))
+  for (const client of clients) client.destroy()
+  assert.is(await killed.stop(), 0)
 })
 
 test("a policy by the client's address and the access log use it", async () => {
