@@ -7,7 +7,6 @@ import { connect as connectTls } from 'node:tls'
 import { assert, suite } from '../../../../test/suite.ts'
 import { startHaproxyTcp, startNginxStream } from '../../../../test/support/fronts.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
-import type { BalancerStatus } from '../../src/status.ts'
 import { certificate } from './support/certificate.ts'
 import { runCommand } from './support/commands.ts'
 import { ask, askFromMany, KEEP, lineOf, proxied, remoteOf, type Said, saidIn, startBehindProxy } from './support/proxied-clients.ts'
@@ -84,22 +83,25 @@ test("a connection of a proxy without a header is refused and counted; the proxy
 })
 
 test('connections that wait in the queue keep it', async () => {
-  const queued = await startBehindProxy({ config: { pools: { web: { workers: 1, concurrency: 1 } }, routes: [] } })
+  const queued = await startBehindProxy({
+    config: { pools: { web: { workers: 1, concurrency: 1, queue: { timeoutMs: 60_000 } } }, routes: [] },
+  })
   const clients = [1, 2, 3, 4].map((number) => proxied(queued.port, number))
   for (const client of clients) client.write(get('/slow?ms=100'))
   for (const [index, client] of clients.entries()) assert.is(saidIn(await client.answer()).remote, remoteOf(index + 1))
   assert.is(await queued.stop(), 0)
 })
 
-test('connections that a worker has not started keep it when the worker dies', async () => {
-  const killed = await startBehindProxy({ config: { pools: { web: { workers: 1 } }, routes: [] } })
-  const pid = (await killed.status()).pools[0]?.workers[0]?.pid as number
-  process.kill(pid, 'SIGSTOP')
-  const clients = [1, 2, 3].map((number) => proxied(killed.port, number).write(get('/')))
-  const waits = ({ connections: { waiting } }: BalancerStatus) => waiting.offered + waiting.queue === 3 && waiting.offered > 0
-  await killed.untilStatus(waits, 'three connections that are offered or queued')
-  process.kill(pid, 'SIGKILL')
-  for (const [index, client] of clients.entries()) assert.is(saidIn(await client.answer(20_000)).remote, remoteOf(index + 1))
+test('connections that a worker has not started keep it when they are recalled, and when the worker dies', async () => {
+  const config = { pools: { web: { workers: 2, queue: { timeoutMs: 60_000 } } }, routes: [], policy: 'round-robin' }
+  const killed = await startBehindProxy({ config })
+  const [stopped] = (await killed.status()).pools[0]?.workers ?? []
+  process.kill(stopped?.pid as number, 'SIGSTOP')
+  const numbers = Array.from({ length: 12 }, (_, index) => index)
+  const clients = numbers.map((number) => proxied(killed.port, number).write(get('/')))
+  await killed.untilStatus(({ connections }) => connections.accepted >= 12 && connections.waiting.head === 0, 'all of them have arrived')
+  process.kill(stopped?.pid as number, 'SIGKILL')
+  for (const [index, client] of clients.entries()) assert.is(saidIn(await client.answer(20_000)).remote, remoteOf(index))
   for (const client of clients) client.destroy()
   assert.is(await killed.stop(), 0)
 })
