@@ -9,6 +9,7 @@ import { descriptorSender, type SentKind, sendDescriptors } from '../../../../te
 import { until } from '../../../../test/support/until.ts'
 import { type Connection, rowWords } from '../../src/index.ts'
 import { NativeLink } from '../../src/native/native-link.ts'
+import { owners } from '../../src/native-module.ts'
 import { withProxied } from '../../src/tag.ts'
 import { binaryHeader } from '../acceptor/support/proxy-headers.ts'
 
@@ -24,6 +25,13 @@ function openLink(): { link: NativeLink; givenBack: Connection[]; send: (bytes: 
   const link = new NativeLink({ onGivenBack, onAsked() {}, onTurned() {}, onBatchEnd() {} })
   const { socket } = link.channel.ends
   return { link, givenBack, send: (bytes, kind, count) => sendDescriptors(program, socket, bytes, kind, count) }
+}
+
+function closeAll(connections: readonly Connection[]): void {
+  for (const { fd } of connections) {
+    owners?.move(fd, 'dispatcher', 'none')
+    closeSync(fd)
+  }
 }
 
 /** A message that gives connections back, each with one byte. */
@@ -63,7 +71,7 @@ test('a well-formed message gives connections back', () => {
     givenBack.map(({ carried }) => carried?.toString()),
     ['x', 'x'],
   )
-  for (const { fd } of givenBack) closeSync(fd)
+  closeAll(givenBack)
   assert.is(openDescriptors(), before)
   link.channel.close()
 })
@@ -82,7 +90,7 @@ test('what a worker claims that a proxy has said is checked: a malformed claim l
     givenBack.map(({ tag, carried, proxied }) => [tag, carried?.length, proxied?.remoteAddress]),
     [[7, 0, '192.0.2.1']],
   )
-  for (const { fd } of givenBack) closeSync(fd)
+  closeAll(givenBack)
   assert.is(openDescriptors(), before)
   link.channel.close()
 })
