@@ -9,6 +9,12 @@ const needs = [
   { for: 'pack', commands: ['aarch64-linux-gnu-g++'], debian: 'g++-aarch64-linux-gnu', why: 'compiles the native module for arm64' },
   { for: 'pack', commands: ['x86_64-linux-gnu-g++'], debian: 'g++-x86-64-linux-gnu', why: 'compiles the native module for x64' },
   { for: 'test', commands: ['nginx'], debian: 'nginx-light', why: 'a proxy that the balancer is tested behind' },
+  {
+    for: 'test',
+    commands: ['/usr/lib/nginx/modules/ngx_stream_module.so'],
+    debian: 'libnginx-mod-stream',
+    why: 'lets nginx pass on TCP connections',
+  },
   { for: 'test', commands: ['haproxy'], debian: 'haproxy', why: 'a proxy that the balancer is tested behind' },
   { for: 'soak', commands: ['wrk'], debian: 'wrk', why: 'sends requests' },
   { for: 'soak', commands: ['ab'], debian: 'apache2-utils', why: 'sends requests' },

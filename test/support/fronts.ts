@@ -76,6 +76,50 @@ backend app
   return ready(child, port, undefined)
 }
 
+/** nginx that passes on TCP connections, with PROXY protocol headers of version 1. */
+export async function startNginxStream(target: number): Promise<Front> {
+  const folder = temporary()
+  const port = await freePort()
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+events { worker_connections 4096; }
+stream { server { listen 127.0.0.1:${port}; proxy_pass 127.0.0.1:${target}; proxy_protocol on; } }
+`,
+  )
+  const child = spawnLogged('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { env: { ...process.env, PATH } })
+  return ready(child, port, undefined)
+}
+
+/**
+ * HAProxy that passes on TCP connections with PROXY protocol headers. `send`: the options of its server, such as `send-proxy-v2`.
+ * `pem`: file of a certificate with its key, with which HAProxy ends TLS.
+ */
+export async function startHaproxyTcp(target: number, send: string, pem?: string): Promise<Front> {
+  const folder = temporary()
+  const port = await freePort()
+  writeFileSync(
+    join(folder, 'haproxy.cfg'),
+    `global
+  maxconn 4096
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  unique-id-format %pid-%rt
+frontend in
+  bind 127.0.0.1:${port}${pem === undefined ? '' : ` ssl crt ${pem} alpn http/1.1`}
+  default_backend app
+backend app
+  server app 127.0.0.1:${target} ${send}
+`,
+  )
+  const child = spawnLogged('haproxy', ['-db', '-f', join(folder, 'haproxy.cfg')], { env: { ...process.env, PATH } })
+  return ready(child, port, undefined)
+}
+
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'front-'))
   mkdirSync(join(folder, 'logs'))

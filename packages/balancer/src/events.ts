@@ -1,6 +1,7 @@
 // The events of the balancer, in the past tense, for the log and other observers. The path of a connection does not listen to them.
 
 import { EventEmitter } from 'node:events'
+import type { ProxyHeaderFault } from '@switchyard/handoff'
 import type { LineBlock } from '@switchyard/worker-runtime'
 import type { Advice } from './advice.ts'
 import type { JobExit } from './status.ts'
@@ -69,6 +70,8 @@ export interface BalancerEvents {
   ready: [{ workers: number }]
   acceptPaused: [{ reason: string }]
   acceptResumed: []
+  /** Reported once a minute for each reason. `more`: refused connections of that reason that were not reported. */
+  proxyHeaderRefused: [{ reason: ProxyHeaderFault; address: string | undefined; more: number }]
   /** Learned visitors can't be shared with other balancers. */
   sharingFailed: [{ error: unknown }]
   policyFailed: [{ route: string; error: unknown }]

@@ -3,6 +3,14 @@
 import type { KeySource, ListenerProtocol, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
 
+/** The proxies that send headers of the PROXY protocol to a listener. */
+export interface ProxyProtocolSettings {
+  /** Addresses, CIDRs, and 'unix' for peers on a unix socket. */
+  from: readonly string[]
+  /** A connection of these peers must begin with a header. */
+  required: boolean
+}
+
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
 export interface ListenAddress {
   host: string | undefined
@@ -18,6 +26,8 @@ export interface ListenAddress {
   protocol?: ListenerProtocol | undefined
   /** Whether other processes may listen there too. Left out: no. */
   reusePort?: boolean | undefined
+  /** Which peers begin their connections with a header of the PROXY protocol. Left out: none. */
+  proxyProtocol?: ProxyProtocolSettings | undefined
   /** File mode of a unix socket. Left out: the umask of the primary decides. */
   mode?: number | undefined
 }

@@ -11,6 +11,7 @@
 
 #include "acceptor.h"
 #include "functions.h"
+#include "messages.h"
 #include "shared-page.h"
 
 namespace handoff {
@@ -52,6 +53,13 @@ napi_value peek(napi_env env, napi_callback_info info) {
   ssize_t length = recv(fd, theAcceptor->bytes + theAcceptor->byteCapacity, theAcceptor->headBytes, MSG_PEEK | MSG_DONTWAIT);
   if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) return fromInt(env, kPeekEnded);
   return fromInt(env, length < 0 ? 0 : static_cast<int32_t>(length));
+}
+
+// discard(fd, bytes): removes bytes from the kernel that were peeked at.
+napi_value discard(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info);
+  discardBytes(toInt(env, args.at[0]), toInt(env, args.at[1]));
+  return nullptr;
 }
 
 // refuse(fd, answer: Uint8Array) -> true: the answer is sent, and a record with tag kLingered follows when the client has closed.

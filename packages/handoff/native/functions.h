@@ -8,7 +8,7 @@
   F(openAcceptor) F(resizeAcceptor) F(closeAcceptor) F(holdOffArrivals) \
   F(addListener) F(admitOn) F(resumeListeners) F(pauseListeners) F(closeListener) F(closeListeners) F(setPeek) \
   F(listenTcp) F(listenUnix) F(boundPort) F(describeListener) F(adoptListener) \
-  F(nextDescriptor) F(watch) F(watchHangUp) F(unwatch) F(peek) F(refuse) F(closeDescriptor) F(copyDescriptor) F(peerAddress) F(descriptorLimit) \
+  F(nextDescriptor) F(watch) F(watchHangUp) F(unwatch) F(peek) F(discard) F(refuse) F(closeDescriptor) F(copyDescriptor) F(peerAddress) F(descriptorLimit) \
   F(openChannel) F(channelStarted) F(offer) F(flush) F(settle) F(takeBack) F(recall) F(answer) F(closeChannel) \
   F(readReturns) F(openPassage) F(joinPassage) F(messageBytes) \
   F(openReceiver) F(peekReceived) F(claim) F(sendReturns) \

@@ -26,6 +26,8 @@ namespace handoff {
 
 constexpr int kMessageDescriptors = 64;  // the kernel takes 253 (SCM_MAX_FD)
 constexpr size_t kMessageBytes = 65536;
+// What a proxy said of the client may stand before the bytes of a connection.
+constexpr size_t kMostBytes = kMessageBytes + 4096;
 
 // Primary to worker: a hand-off, or the answer to a question.
 struct Item {
@@ -87,6 +89,16 @@ struct Outgoing {
   }
 };
 
+// Removes bytes from the kernel that were peeked at.
+inline void discardBytes(int fd, int count) {
+  for (int left = count; left > 0;) {
+    char waste[65536];
+    ssize_t length = recv(fd, waste, left < static_cast<int>(sizeof waste) ? left : sizeof waste, MSG_DONTWAIT);
+    if (length <= 0 && errno != EINTR) break;
+    if (length > 0) left -= static_cast<int>(length);
+  }
+}
+
 // Without this, close() of a socket with SO_LINGER set blocks this process while bytes are unsent.
 inline void neverLinger(int fd) {
   struct linger off = {};
@@ -127,7 +139,7 @@ struct Incoming {
   ssize_t receive(int socket, char* bytes) {
     alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageDescriptors)];
     char head[sizeof count + sizeof entries];
-    struct iovec parts[2] = {{head, sizeof count}, {bytes, kMessageBytes + sizeof entries}};
+    struct iovec parts[2] = {{head, sizeof count}, {bytes, kMostBytes + sizeof entries}};
     struct msghdr message = {};
     message.msg_iov = parts;
     message.msg_iovlen = 2;

@@ -159,7 +159,7 @@ napi_value joinPassage(napi_env env, napi_callback_info info) {
 
 // messageBytes() -> the size of a buffer for messages.
 napi_value messageBytes(napi_env env, napi_callback_info) {
-  return fromInt(env, static_cast<int32_t>(kMessageBytes + sizeof(Item) * kMessageDescriptors));
+  return fromInt(env, static_cast<int32_t>(kMostBytes + sizeof(Item) * kMessageDescriptors));
 }
 
 }  // namespace handoff

@@ -105,13 +105,7 @@ napi_value claim(napi_env env, napi_callback_info info) {
   if (index >= static_cast<uint32_t>(theReceiver->window)) return fromBool(env, false);
   uint32_t expected = word;
   if (!theReceiver->claims[index].compare_exchange_strong(expected, (word & ~kStateMask) | kClaimed)) return fromBool(env, false);
-  int fd = toInt(env, args.at[0]);
-  for (int left = toInt(env, args.at[3]); left > 0;) {
-    char waste[65536];
-    ssize_t length = recv(fd, waste, left < static_cast<int>(sizeof waste) ? left : sizeof waste, MSG_DONTWAIT);
-    if (length <= 0 && errno != EINTR) break;
-    if (length > 0) left -= static_cast<int>(length);
-  }
+  discardBytes(toInt(env, args.at[0]), toInt(env, args.at[3]));
   return fromBool(env, true);
 }
 

@@ -1,5 +1,6 @@
 // The seam between the primary and one worker, seen from the primary: it hands connections off and receives what the worker gives back.
 
+import type { ProxiedClient } from './proxied-client.ts'
 import type { Question, Verdict } from './returns.ts'
 
 /** A connection that the primary owns. */
@@ -10,6 +11,8 @@ export interface Connection {
   readonly tag: number
   /** Bytes that a worker had read before it gave the connection back; later bytes are in the kernel. */
   readonly carried: Buffer | undefined
+  /** What a proxy in front said of the client in its PROXY protocol header. Left out: nothing, so the addresses of the connection count. */
+  readonly proxied?: ProxiedClient | undefined
 }
 
 /**

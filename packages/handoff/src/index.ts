@@ -12,8 +12,14 @@ export type {
   HeadBounds,
 } from './acceptor/acceptor.ts'
 export { type DescribedListener, describeListener } from './acceptor/described-listener.ts'
-export { type BoundListener, type InheritedListener, isAbstract, type ListenerAddress } from './acceptor/listener.ts'
-export { type RefusalReason, refusals } from './acceptor/refusal.ts'
+export {
+  type BoundListener,
+  type InheritedListener,
+  isAbstract,
+  type ListenerAddress,
+  type ProxyProtocolOptions,
+} from './acceptor/listener.ts'
+export { type ProxyHeaderFault, type RefusalReason, refusals } from './acceptor/refusal.ts'
 export type { Channel, ChannelListener, Connection } from './channel.ts'
 export { type ChannelEnds, type ChannelKind, FIRST_END_FD } from './channel-ends.ts'
 export type { LoadReport, LoadRow } from './load/load-board.ts'
@@ -36,7 +42,16 @@ export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
-export { ConnectionInjector, countAsRead, type HandOffFacts, tagOf, takeHandOff, takeTag } from './node-internals/connection-injector.ts'
+export {
+  ConnectionInjector,
+  countAsRead,
+  type HandOffFacts,
+  proxiedOf,
+  setProxied,
+  tagOf,
+  takeHandOff,
+  takeTag,
+} from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
   type BoundAddress,
@@ -64,6 +79,7 @@ export { newOwners, type Owner, type Owners } from './owners.ts'
 export type { Passage, PassageListener, Passages, Passed } from './passage.ts'
 export { ControlPipe } from './pipes/control-pipe.ts'
 export { portableTransport } from './portable/portable-link.ts'
+export { ProxiedClient, readTlvs } from './proxied-client.ts'
 export {
   type ForwardReason,
   forwardReasons,

@@ -38,6 +38,7 @@ export interface Native {
   watchHangUp(fd: number): boolean
   unwatch(fd: number): void
   peek(fd: number): number
+  discard(fd: number, bytes: number): void
   refuse(fd: number, answer: Uint8Array): boolean
   closeDescriptor(fd: number): void
   peerAddress(fd: number): string | undefined

@@ -9,6 +9,8 @@ export interface Passed {
   readonly rest?: { readonly timeoutMs: number | undefined }
   /** The sender has no worker for it, and got it from the receiver: it must not be passed again. */
   readonly isFinal?: boolean
+  /** The header of the PROXY protocol at its start, where its listener expects one, is not read. */
+  readonly expectsProxy?: boolean
 }
 
 /** Receives what the other primary passes. */

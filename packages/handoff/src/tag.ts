@@ -1,6 +1,8 @@
 // The tag of a hand-off, in one 32-bit word: the listener of its connection, whether its head is complete, and for the access log how the
-// connection came to its worker.
+// connection came to its worker. On the way between processes also: do its bytes begin with what a proxy said of the client?
 
+/** On the way between two processes: the bytes of the entry begin with a packed `ProxiedClient`. */
+const PROXIED = 1 << 15
 const HEAD_COMPLETE = 1 << 16
 const MOVED = 1 << 17
 /** A floating-point number: 9 bits of mantissa and 3 bits of exponent, from this bit on. */
@@ -13,10 +15,10 @@ const WAIT_CODES = 1 << 12
 const USED = 1 << 30
 
 /** Listeners have numbers below this. */
-export const MAX_LISTENER_NUMBERS = HEAD_COMPLETE
+export const MAX_LISTENER_NUMBERS = PROXIED
 
 /**
- * The tag of a connection of listener 0 to 65,535. `headComplete`: a whole HTTP/1 head is in the kernel, so the worker may start the
+ * The tag of a connection of listener 0 to 32,767. `headComplete`: a whole HTTP/1 head is in the kernel, so the worker may start the
  * request at once.
  */
 export function packTag(listener: number, headComplete: boolean): number {
@@ -30,7 +32,7 @@ export function isHeadComplete(tag: number): boolean {
 
 /** The number of the listener that accepted the connection. */
 export function listenerOf(tag: number): number {
-  return tag & (HEAD_COMPLETE - 1)
+  return tag & (PROXIED - 1)
 }
 
 /** Marks a connection that another worker has given back with its next request. */
@@ -66,4 +68,19 @@ export function withUsed(tag: number): number {
 /** Has a request been seen? */
 export function isUsed(tag: number): boolean {
   return (tag & USED) !== 0
+}
+
+/** Marks an entry whose bytes begin with a packed `ProxiedClient`. */
+export function withProxied(tag: number): number {
+  return tag | PROXIED
+}
+
+/** Do the bytes of the entry begin with a packed `ProxiedClient`? */
+export function isProxied(tag: number): boolean {
+  return (tag & PROXIED) !== 0
+}
+
+/** The tag without that mark, which only entries on their way have. */
+export function withoutProxied(tag: number): number {
+  return tag & ~PROXIED
 }

@@ -1,12 +1,25 @@
 // What a tag of a hand-off carries, each part without touching the others.
 
 import { assert, suite } from '../../../test/suite.ts'
-import { isHeadComplete, isMoved, isUsed, listenerOf, packTag, waitOf, withMoved, withUsed, withWait } from '../src/tag.ts'
+import {
+  isHeadComplete,
+  isMoved,
+  isProxied,
+  isUsed,
+  listenerOf,
+  packTag,
+  waitOf,
+  withMoved,
+  withoutProxied,
+  withProxied,
+  withUsed,
+  withWait,
+} from '../src/tag.ts'
 
 const test = suite('tag')
 
 test('a listener, a complete head, a move and a wait', () => {
-  for (const listener of [0, 7, 65_535])
+  for (const listener of [0, 7, 32_767])
     for (const complete of [true, false]) {
       const tag = withWait(withMoved(packTag(listener, complete)), 250)
       assert.equal([listenerOf(tag), isHeadComplete(tag), isMoved(tag), waitOf(tag), isUsed(tag)], [listener, complete, true, 250, false])
@@ -15,6 +28,8 @@ test('a listener, a complete head, a move and a wait', () => {
         [listenerOf(used), isHeadComplete(used), isMoved(used), waitOf(used), isUsed(used)],
         [listener, complete, true, 250, true],
       )
+      const proxied = withProxied(tag)
+      assert.equal([listenerOf(proxied), isProxied(proxied), isProxied(tag), withoutProxied(proxied)], [listener, true, false, tag])
       assert.ok(used > 0, 'native code takes it as a signed word')
     }
   assert.equal([isMoved(packTag(1, true)), waitOf(packTag(1, true))], [false, 0])

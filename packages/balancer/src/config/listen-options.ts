@@ -3,9 +3,9 @@
 import { resolve } from 'node:path'
 import { type ListenerProtocol, listenerProtocols } from '@switchyard/routing'
 import * as v from 'valibot'
-import type { ListenAddress } from '../settings.ts'
+import type { ListenAddress, ProxyProtocolSettings } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
-import { expected, flag, positive, shape, text, whole } from './schema.ts'
+import { expected, flag, positive, shape, text, trustedProxyList, whole } from './schema.ts'
 
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
 export const MAX_SOCKET_PATH_BYTES = 107
@@ -32,6 +32,16 @@ export interface ListenOptions {
   protocol?: ListenerProtocol | undefined
   /** The earlier form of `protocol`: true is `detect`, false is `tcp`. */
   peek?: boolean | undefined
+  /** Connections of proxies in front begin with a header of the PROXY protocol, which names the client. Default: none does. */
+  proxyProtocol?: ProxyProtocolConfig | undefined
+}
+
+/** The peers whose headers of the PROXY protocol are believed. */
+export interface ProxyProtocolConfig {
+  /** Addresses and CIDRs of the proxies, or 'unix' for peers on a unix socket. A header from another peer is refused. */
+  from: readonly string[]
+  /** false: a connection of these peers may begin without a header. Default true: it is refused. */
+  required?: boolean | undefined
 }
 
 /** A port, `'host:port'`, the path of a unix socket (`'/run/app.sock'` or `'unix:app.sock'`), or the address in full. */
@@ -45,6 +55,7 @@ export const listenEntries = {
   backlog: positive(),
   protocol: v.optional(v.picklist(listenerProtocols, `one of ${listenerProtocols.map((name) => `'${name}'`).join(', ')}`)),
   peek: flag,
+  proxyProtocol: v.optional(shape({ from: trustedProxyList, required: flag }, "an object with 'from'")),
 }
 
 const fullAddress = shape(listenEntries)
@@ -64,7 +75,24 @@ export const listen = v.optional(
 export const unbalanced = v.optional(v.array(address, 'a list of addresses'))
 
 export function listenFaults({ listen, unbalanced }: Loose, folder: string): Fault[] {
-  return [...addressFaults('listen', listen, folder), ...addressFaults('unbalanced', listOf(unbalanced), folder)]
+  return [
+    ...addressFaults('listen', listen, folder),
+    ...addressFaults('unbalanced', listOf(unbalanced), folder),
+    ...proxyFaults('listen', listen, ({ peek, proxyProtocol }) =>
+      peek === false && looseOf(proxyProtocol).required === false
+        ? "'required: false' needs 'peek': a server that speaks first would wait for a client that waits for it"
+        : undefined,
+    ),
+    ...proxyFaults('unbalanced', listOf(unbalanced), () => 'the kernel passes these connections to the workers, so no header can be read'),
+  ]
+}
+
+function proxyFaults(option: string, addresses: unknown, faultOf: (address: Loose) => string | undefined): Fault[] {
+  return [addresses].flat().flatMap((one, index) => {
+    const address = looseOf(one)
+    const message = address.proxyProtocol === undefined ? undefined : faultOf(address)
+    return message === undefined ? [] : [{ path: `${option}${Array.isArray(addresses) ? `[${index}]` : ''}.proxyProtocol`, message }]
+  })
 }
 
 function addressFaults(option: string, addresses: unknown, folder: string): Fault[] {
@@ -143,13 +171,20 @@ export function formatAddress({
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** For people, such as `PROXY protocol from 10.0.0.0/8`. */
+export function proxyProtocolText({ from, required }: ProxyProtocolSettings): string {
+  return `PROXY protocol${required ? '' : ', if sent,'} from ${from.join(', ')}`
+}
+
 function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddress> {
   const { host, port, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, protocol, peek } = options
   if (protocol !== undefined && peek !== undefined) return { fault: 'expected either protocol or peek, got both' }
   const heads = protocol === undefined ? { peek } : headsOf(protocol)
+  const proxyProtocol = options.proxyProtocol && { from: options.proxyProtocol.from, required: options.proxyProtocol.required ?? true }
+  const shared = { backlog, ...heads, ...(proxyProtocol && { proxyProtocol }) }
   if (path === undefined) {
     if (port === undefined) return { fault: 'expected a port or a path' }
-    return { value: { host, port, path: undefined, ipv6Only, backlog, ...heads } }
+    return { value: { host, port, path: undefined, ipv6Only, ...shared } }
   }
   if (host !== undefined || port !== undefined) return { fault: 'expected either a path or a host and port, got both' }
   if (path === '') return { fault: 'expected the path of a socket, got an empty one' }
@@ -157,7 +192,7 @@ function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddre
   const bytes = Buffer.byteLength(socketPath)
   if (bytes > MAX_SOCKET_PATH_BYTES)
     return { fault: `expected a socket path of at most ${MAX_SOCKET_PATH_BYTES} bytes, got ${bytes}: ${socketPath}` }
-  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, ...heads } }
+  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, ...shared } }
 }
 
 function headsOf(protocol: ListenerProtocol): Pick<ListenAddress, 'peek' | 'protocol'> {

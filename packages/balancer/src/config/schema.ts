@@ -82,14 +82,17 @@ export const size = v.optional(
   v.custom((input) => (bytesOf(input) ?? 0) >= MIN_SIZE_BYTES, `bytes from ${MIN_SIZE_BYTES}, or a size such as '512M' or '1.5G'`),
 )
 
-export const trustedProxies = v.optional(
-  v.array(
-    v.pipe(
-      v.string('a string'),
-      v.check((input) => trustedProxyFault(input) === undefined, "an address, a CIDR such as '10.0.0.0/8', or 'unix'"),
-    ),
-    'a list of strings',
-  ),
+const trustedProxy = v.pipe(
+  v.string('a string'),
+  v.check((input) => trustedProxyFault(input) === undefined, "an address, a CIDR such as '10.0.0.0/8', or 'unix'"),
+)
+
+export const trustedProxies = v.optional(v.array(trustedProxy, 'a list of strings'))
+
+/** The same, with at least one. */
+export const trustedProxyList = v.pipe(
+  v.array(trustedProxy, 'a list of strings'),
+  v.nonEmpty("at least one address, or a CIDR such as '10.0.0.0/8'"),
 )
 
 /** Bytes, or a string such as `'512M'` or `'1.5G'`. */

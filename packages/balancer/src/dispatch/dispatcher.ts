@@ -125,8 +125,8 @@ export class Dispatcher implements AcceptorListener {
   // ---- It comes back ----
 
   /** A worker gives back a connection whose next request belongs elsewhere, or another primary passes one. */
-  onGivenBack(connection: Connection, origin?: Origin): void {
-    const arrival = this.options.acceptor.receiveBack(connection)
+  onGivenBack(connection: Connection, origin?: Origin, expectsProxy?: boolean): void {
+    const arrival = this.options.acceptor.receiveBack(connection, expectsProxy)
     if (arrival === undefined) return
     if (origin === undefined) arrival.tag = withMoved(arrival.tag)
     this.onArrival(arrival, origin)

@@ -46,8 +46,13 @@ export class QueueRunner {
 
   /** Queues a connection that no worker can have now. If the queue is full, this or another connection is refused. */
   add({ pool, waitFor }: Wait, arrival: Arrival, sinceMs: number = Date.now()): void {
-    const { fd, tag, carried, head, source } = arrival
-    const queued = { arrival: { fd, tag, carried, head: head.keep(), source }, sinceMs, waitFor, address: head.remoteAddress ?? '' }
+    const { fd, tag, carried, proxied, head, source } = arrival
+    const queued = {
+      arrival: { fd, tag, carried, proxied, head: head.keep(), source },
+      sinceMs,
+      waitFor,
+      address: head.remoteAddress ?? '',
+    }
     const refused = pool.queue.add(queued)
     if (refused !== undefined) this.placer.refuseQueued(pool, refused, 'queue-full')
     if (refused === queued) return

@@ -28,6 +28,8 @@ export interface StartMessage extends HandedOver {
   readonly sockets: readonly TransferredSocket[]
   /** Descriptor over which connections are passed; left out: there is none. */
   readonly passage?: number | undefined
+  /** Does the old primary read what a proxy said of the client of a passed connection? Left out: no, it is of an older version. */
+  readonly readsProxied?: boolean | undefined
   /** By the old primary's listener number: is the head peeked at? */
   readonly peeks: Readonly<Record<number, boolean>>
 }
@@ -59,8 +61,17 @@ export type ToNewPrimary =
 export type ToOldPrimary =
   /** The config is read. Starting the workers takes `timeoutMs` at most. */
   | { readonly kind: 'starting'; readonly timeoutMs: number }
-  /** The workers have passed the startup check. `isPassing`: connections may be passed. `transfers`: names of the state to send; left out: none. */
-  | { readonly kind: 'ready'; readonly workers: number; readonly isPassing: boolean; readonly transfers?: readonly string[] | undefined }
+  /**
+   * The workers have passed the startup check. `isPassing`: connections may be passed. `transfers`: names of the state to send; left out: none.
+   * `readsProxied`: as in the start message.
+   */
+  | {
+      readonly kind: 'ready'
+      readonly workers: number
+      readonly isPassing: boolean
+      readonly transfers?: readonly string[] | undefined
+      readonly readsProxied?: boolean | undefined
+    }
   /** Answers `stateSent`. */
   | { readonly kind: 'stateReceived' }
   | StateMessage

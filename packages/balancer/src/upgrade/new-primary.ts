@@ -104,10 +104,11 @@ export class NewPrimary {
   /** Passes a connection back if its ticket, of this `generation`, names a worker of the old primary. False: it is still the caller's. */
   passBack(connection: Connection, pool: string, generation: number | undefined): boolean {
     if (generation === undefined || generation >= (this.options.oldPrimaryLink.startMessage.generations[pool] ?? 0)) return false
+    if (connection.proxied !== undefined && this.options.oldPrimaryLink.startMessage.readsProxied !== true) return false
     const number = this.oldNumbers.get(listenerOf(connection.tag))
     if (number === undefined) return false
-    const { fd, carried } = connection
-    const isPassed = this.passage?.pass({ connection: { fd, tag: packTag(number, false), carried } }) ?? false
+    const { fd, carried, proxied } = connection
+    const isPassed = this.passage?.pass({ connection: { fd, tag: packTag(number, false), carried, proxied } }) ?? false
     if (isPassed) this.passedBack++
     return isPassed
   }
@@ -124,7 +125,13 @@ export class NewPrimary {
     const { oldPrimaryLink, workers, transfers } = this.options
     await this.startupCheck.passed()
     this.phase = 'waiting'
-    oldPrimaryLink.send({ kind: 'ready', workers: [...workers()].length, isPassing: this.passage !== undefined, transfers })
+    oldPrimaryLink.send({
+      kind: 'ready',
+      workers: [...workers()].length,
+      isPassing: this.passage !== undefined,
+      transfers,
+      readsProxied: true,
+    })
     await oldPrimaryLink.mayAccept
   }
 

@@ -70,6 +70,8 @@ export class OldPrimary {
   private newPrimary: NewPrimaryProcess | undefined
   /** Set in `handedOver`, if the new primary accepts passed connections. */
   private passage: Passage | undefined
+  /** Does the new primary read what a proxy said of the client of a passed connection? An older version does not. */
+  private passesProxied = false
   /** State that the new primary receives, with every change. Set from `copying` on. */
   private transfers: readonly StateTransfer[] = []
   /** Resolves when the attempt under way has ended. */
@@ -125,7 +127,8 @@ export class OldPrimary {
 
   /** Passes a connection to the new primary, which owns it from then on. */
   pass(passed: Passed): void {
-    if (this.passage?.pass(passed) === true) this.passedOn++
+    const mayPass = passed.connection.proxied === undefined || this.passesProxied
+    if (mayPass && this.passage?.pass(passed) === true) this.passedOn++
     else this.options.acceptor.drop(passed.connection.fd)
   }
 
@@ -138,14 +141,14 @@ export class OldPrimary {
   passAll(): void {
     const { acceptor, pools } = this.options
     acceptor.handOver({
-      onPending: (connection) => this.pass({ connection }),
+      onPending: (connection, expectsProxy) => this.pass({ connection, expectsProxy }),
       onResting: (connection, timeoutMs) => this.pass({ connection, rest: { timeoutMs } }),
     })
     for (const { queue } of pools()) {
       for (const { arrival } of queue.removeAll()) {
-        const { fd, tag, carried } = arrival
+        const { fd, tag, carried, proxied } = arrival
         acceptor.unwatchHangUp(fd)
-        this.pass({ connection: { fd, tag, carried } })
+        this.pass({ connection: { fd, tag, carried, proxied } })
       }
     }
   }
@@ -175,6 +178,7 @@ export class OldPrimary {
       newPrimary = this.startProcess(opened?.remote)
       const ready = await this.untilReady(newPrimary)
       isPassing = ready.isPassing
+      this.passesProxied = ready.readsProxied === true
       await this.copyState(newPrimary, ready.transfers ?? [])
       keptListeners = await this.switchOver(newPrimary)
     } catch (error) {
@@ -193,7 +197,7 @@ export class OldPrimary {
       this.newPrimary = new NewPrimaryProcess({
         command: restartCommand(process, writtenFolder, startedIn),
         env: { ...process.env, ...extraSockets.env },
-        startMessage: { ...handedOver(), version: PROTOCOL_VERSION, pid: process.pid, peeks: acceptor.peeks },
+        startMessage: { ...handedOver(), version: PROTOCOL_VERSION, pid: process.pid, peeks: acceptor.peeks, readsProxied: true },
         sockets: [...sockets(), ...transferredFrom(extraSockets)],
         passage: passageFd,
       })

@@ -134,8 +134,8 @@ export class Upgrade implements OtherPrimaries {
   }
 
   /** Passes a connection to the old primary if the policy's ticket names one of its workers. False: it is still the caller's. */
-  passBack({ fd, tag, carried, head }: Arrival, pool: Pool, policy: Policy): boolean {
-    return this.asNew?.passBack({ fd, tag, carried }, pool.settings.name, policy.home?.(head)?.generation) ?? false
+  passBack({ fd, tag, carried, proxied, head }: Arrival, pool: Pool, policy: Policy): boolean {
+    return this.asNew?.passBack({ fd, tag, carried, proxied }, pool.settings.name, policy.home?.(head)?.generation) ?? false
   }
 
   /** Do connections that come here go to the new primary? */
@@ -144,8 +144,8 @@ export class Upgrade implements OtherPrimaries {
   }
 
   /** Passes a connection to the new primary for good. */
-  passOn({ fd, tag, carried }: Connection): void {
-    this.asOld.pass({ connection: { fd, tag, carried }, isFinal: true })
+  passOn({ fd, tag, carried, proxied }: Connection): void {
+    this.asOld.pass({ connection: { fd, tag, carried, proxied }, isFinal: true })
   }
 
   /** Passes an idle connection that a worker gives back. */
@@ -184,9 +184,9 @@ export class Upgrade implements OtherPrimaries {
     this.asNew?.end()
   }
 
-  private onPassed({ connection, rest, isFinal = false }: Passed): void {
+  private onPassed({ connection, rest, isFinal = false, expectsProxy }: Passed): void {
     if (rest !== undefined) return this.options.acceptor.rest(connection, rest.timeoutMs)
-    this.options.dispatcher.onGivenBack(connection, isFinal ? 'passed' : 'client')
+    this.options.dispatcher.onGivenBack(connection, isFinal ? 'passed' : 'client', expectsProxy)
   }
 }
 

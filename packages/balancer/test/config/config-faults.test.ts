@@ -59,6 +59,33 @@ const table: FaultCase[] = [
   ],
   ['the same address twice', { listen: [3000, '127.0.0.1:3000', '*:3000'] }, ['listen[2]: the same address as listen[0]']],
   ['a path and a port', { listen: { port: 1, path: '/a' } }, ['listen: expected either a path or a host and port, got both']],
+  [
+    'proxyProtocol without a proxy, with one that is none, and a misspelled option',
+    {
+      listen: [
+        { port: 1, proxyProtocol: { from: [] } },
+        { port: 2, proxyProtocol: { from: ['lb'], require: true } },
+        { port: 3, proxyProtocol: {} },
+      ],
+    },
+    [
+      "listen[0].proxyProtocol.from: expected at least one address, or a CIDR such as '10.0.0.0/8', got an empty list",
+      "listen[1].proxyProtocol.from[0]: expected an address, a CIDR such as '10.0.0.0/8', or 'unix', got 'lb'",
+      "listen[1].proxyProtocol.require: unknown option (did you mean 'required'?)",
+      'listen[2].proxyProtocol.from: is missing',
+    ],
+  ],
+  [
+    'proxyProtocol where no header can be read, or none need come',
+    {
+      listen: { port: 1, peek: false, proxyProtocol: { from: ['unix'], required: false } },
+      unbalanced: [{ port: 2, proxyProtocol: { from: ['unix'] } }],
+    },
+    [
+      "listen.proxyProtocol: 'required: false' needs 'peek': a server that speaks first would wait for a client that waits for it",
+      'unbalanced[0].proxyProtocol: the kernel passes these connections to the workers, so no header can be read',
+    ],
+  ],
   ['unbalanced without a list', { unbalanced: 9464 }, ['unbalanced: expected a list of addresses, got 9464']],
   [
     'an invalid address in unbalanced',

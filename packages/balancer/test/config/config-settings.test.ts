@@ -85,6 +85,19 @@ test('a config needs only an app', () => {
   assert.is(settings.ticketKeys.length, 1)
 })
 
+test('proxyProtocol of a listener: a header is required unless the config says otherwise', () => {
+  const listen = [
+    { port: 443, proxyProtocol: { from: ['10.0.0.0/8', 'unix'] } },
+    { path: '/run/a.sock', proxyProtocol: { from: ['unix'], required: false } },
+    3000,
+  ]
+  const settings = settingsOf({ app: './server.js', listen })
+  assert.equal(
+    settings.listen?.map(({ proxyProtocol }) => proxyProtocol),
+    [{ from: ['10.0.0.0/8', 'unix'], required: true }, { from: ['unix'], required: false }, undefined],
+  )
+})
+
 test('unbalanced takes addresses in the forms of listen', () => {
   const { unbalanced } = settingsOf({ app: 'server.js', unbalanced: [9464, '127.0.0.1:9229', 'unix:debug.sock', { port: 1, host: '::1' }] })
   assert.equal(

@@ -4,7 +4,7 @@
 import type { RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
-import { type RefusalReason, refusals } from './refusal.ts'
+import { type ProxyHeaderFault, type RefusalReason, refusals } from './refusal.ts'
 
 /** How a connection came to the primary: from its client; from a worker or another primary, with its next request; or after a rest. */
 export type ArrivalSource = 'client' | 'given-back' | 'rested'
@@ -74,6 +74,8 @@ export interface AcceptorOptions extends HeadBounds {
   readonly onPause?: (reason: string | undefined) => void
   /** A head could not be read. */
   readonly onBadHead?: (head: BadHead) => void
+  /** A connection was refused because of its PROXY protocol header. `address`: of the peer; undefined for a unix socket. */
+  readonly onBadProxyHeader?: (reason: ProxyHeaderFault, address: string | undefined) => void
 }
 
 /** Receives the connections of an acceptor. */
@@ -88,8 +90,8 @@ export interface AcceptorListener {
 
 /** Takes over the connections of an acceptor. */
 export interface HandOverListener {
-  /** Its head is incomplete. */
-  onPending(connection: Connection): void
+  /** Its head is incomplete. `expectsProxy`: so is the header of the PROXY protocol before it, or none has come. */
+  onPending(connection: Connection, expectsProxy: boolean): void
   /** It is idle. `timeoutMs`: the rest of its time; undefined: it has no bound. */
   onResting(connection: Connection, timeoutMs: number | undefined): void
 }
@@ -135,9 +137,9 @@ export interface Acceptor {
   handOver(to: HandOverListener): void
   /**
    * Takes in a connection that a worker gives back, or another primary passes. The worker is not trusted: the bytes that it claims to have
-   * read are examined like a client's. Returns as `readmit` does.
+   * read are examined like a client's. `expectsProxy`: as `HandOverListener.onPending` has it. Returns as `readmit` does.
    */
-  receiveBack(connection: Connection): Arrival | undefined
+  receiveBack(connection: Connection, expectsProxy?: boolean): Arrival | undefined
   /**
    * Examines a connection again that came back or waited. undefined: it is closed because its client hung up, or refused, or its head is
    * incomplete.

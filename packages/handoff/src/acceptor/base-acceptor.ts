@@ -2,13 +2,16 @@
 
 import { beginsTls, RequestHead } from '@switchyard/routing'
 import type { Owner, Owners } from '../owners.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
 import { packTag } from '../tag.ts'
 import { AcceptPause } from './accept-pause.ts'
 import { type AcceptorListener, type AcceptorOptions, type Arrival, type BadHead, type HeadBounds, newAcceptorCounts } from './acceptor.ts'
 import { HeadReader } from './head-reader.ts'
 import { Lingering } from './lingering.ts'
+import type { ProxyProtocolOptions } from './listener.ts'
 import { type ListenerEntry, ListenerTable } from './listener-table.ts'
 import { PendingHeads } from './pending-heads.ts'
+import type { ProxyReader } from './proxy-reader.ts'
 import { type RefusalReason, refusalAlert, refusalAnswer } from './refusal.ts'
 
 const SWEEP_MS = 100
@@ -24,6 +27,14 @@ export interface AddressSource {
   readonly remoteAddress?: string | undefined
 }
 
+/** The first bytes of a connection that are not removed. */
+export interface FirstBytes {
+  readonly bytes: Buffer
+  readonly length: number
+  /** The client sends no more. */
+  readonly ended: boolean
+}
+
 export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   readonly counts = newAcceptorCounts()
   protected readonly options: AcceptorOptions
@@ -37,6 +48,10 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   protected readonly lastDescriptor: number
   protected readonly pause: AcceptPause
   protected accepting = false
+  /** Does a listener expect headers of the PROXY protocol? */
+  protected expectsProxies = false
+  /** Of the connections that wait for their head, those whose PROXY header is read, or that have none (null). Only where one may come. */
+  protected readonly proxied = new Map<number, ProxiedClient | null>()
   private sweeper: NodeJS.Timeout | undefined
   /** Has any client spoken TLS? */
   private hasTls = false
@@ -58,6 +73,8 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   protected abstract addressSource(fd: number): AddressSource
   /** What has come of an incomplete head, valid until the next call. */
   protected abstract bytesOf(fd: number): Buffer
+  /** Removes a header from the start of a connection. undefined: the connection is broken. */
+  protected abstract removeHeader(fd: number, byteLength: number, ended: boolean): FirstBytes | undefined
   /** Keeps a connection whose head is incomplete, or refuses it. */
   protected abstract wait(fd: number, listener: number): undefined
   /** Removes a connection from those that wait for their head. False: it is none of them. */
@@ -122,51 +139,107 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     if (arrival !== undefined) this.listener.onArrival(arrival)
   }
 
-  /** Decides by the bytes that have come. `ended`: the client sends no more. */
-  protected examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    const protocol = this.listeners.protocolOf(listener)
-    if (protocol === 'tcp') return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
+  /** The reader for a listener that expects headers of the PROXY protocol. */
+  protected async readerFor(options: ProxyProtocolOptions): Promise<ProxyReader> {
+    const { ProxyReader } = await import('./proxy-reader.ts')
+    const reader = new ProxyReader(options)
+    this.expectsProxies = true
+    this.onProxyExpected()
+    return reader
+  }
+
+  /** A listener expects headers of the PROXY protocol. */
+  protected onProxyExpected(): void {}
+
+  /** As `examine`, for a connection that no worker has had: the header of the PROXY protocol comes first, where its listener expects one. */
+  protected examineNew(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
+    const proxy = this.expectsProxies ? this.listeners.get(listener)?.proxy : undefined
+    const known = this.proxied.get(fd)
+    if (proxy === undefined || known !== undefined) return this.examine(fd, listener, bytes, length, ended, known ?? undefined)
     if (length === 0) return ended ? this.remove(fd) : this.wait(fd, listener)
+    const { remoteAddress } = this.addressSource(fd)
+    const outcome = proxy.read(bytes, length, remoteAddress)
+    if (outcome === 'wait') return ended ? this.remove(fd) : this.wait(fd, listener)
+    if (outcome === 'direct') return this.examine(fd, listener, bytes, length, ended)
+    if (typeof outcome === 'string') {
+      this.options.onBadProxyHeader?.(outcome, remoteAddress)
+      return this.refusePending(fd, outcome, listener)
+    }
+    const rest = this.removeHeader(fd, outcome.byteLength, ended)
+    return rest === undefined ? this.remove(fd) : this.examine(fd, listener, rest.bytes, rest.length, rest.ended, outcome.client)
+  }
+
+  /** Decides by the bytes that have come. `ended`: the client sends no more. */
+  protected examine(
+    fd: number,
+    listener: number,
+    bytes: Buffer,
+    length: number,
+    ended: boolean,
+    proxied?: ProxiedClient | undefined,
+  ): Arrival | undefined {
+    const protocol = this.listeners.protocolOf(listener)
+    if (protocol === 'tcp') return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly(), undefined, proxied)
+    if (length === 0) return ended ? this.remove(fd) : this.waitForHead(fd, listener, proxied)
     const head = this.heads.read(bytes, length)
     const state = this.heads.stateOf(head, ended, protocol)
     if (head.protocol === 'tls') this.hasTls = true
     switch (state) {
       case 'complete':
-        return this.arrival(fd, packTag(listener, true), head)
+        return this.arrival(fd, packTag(listener, true), head, undefined, proxied)
       case 'by-address':
-        if (head.ambiguous) this.reportBad(fd, 'unreadable', bytes)
-        return this.arrival(fd, packTag(listener, false), protocol === 'tls' ? RequestHead.addressOnly() : head)
+        if (head.ambiguous) this.reportBad(fd, 'unreadable', bytes, proxied)
+        return this.arrival(fd, packTag(listener, false), protocol === 'tls' ? RequestHead.addressOnly() : head, undefined, proxied)
       case 'longer':
-        this.reportBad(fd, 'unreadable', bytes)
-        return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
+        this.reportBad(fd, 'unreadable', bytes, proxied)
+        return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly(), undefined, proxied)
       case 'wait':
-        return this.wait(fd, listener)
+        return this.waitForHead(fd, listener, proxied)
       case 'ended':
         return this.remove(fd)
       default:
-        this.reportBad(fd, state, bytes)
-        return this.refusePending(fd, state)
+        this.reportBad(fd, state, bytes, proxied)
+        return this.refusePending(fd, state, listener)
     }
   }
 
-  protected arrival(fd: number, tag: number, head: RequestHead, carried?: Buffer): Arrival {
+  protected arrival(fd: number, tag: number, head: RequestHead, carried: Buffer | undefined, proxied: ProxiedClient | undefined): Arrival {
     this.forget(fd)
-    head.setAddressSource(this.addressSource(fd))
-    return { fd, tag, head, carried, source: 'client' }
+    head.setAddressSource(proxied ?? this.addressSource(fd))
+    return { fd, tag, head, carried, proxied, source: 'client' }
+  }
+
+  /** From now on the connection waits under the address of its client. */
+  private waitForHead(fd: number, listener: number, proxied: ProxiedClient | undefined): undefined {
+    if ((proxied !== undefined || this.expectsProxies) && !this.proxied.has(fd)) {
+      this.proxied.set(fd, proxied ?? null)
+      const refusal = this.pendingHeads.readdress(fd, this.pendingAddress(fd, listener))
+      if (refusal !== undefined) return this.refusePending(fd, refusal, listener)
+    }
+    return this.wait(fd, listener)
+  }
+
+  /** The address under which a connection waits. Proxies count as no address, because all of their clients would share it. */
+  protected pendingAddress(fd: number, listener: number): string {
+    const proxied = this.proxied.get(fd)
+    const address = proxied?.remoteAddress ?? this.addressSource(fd).remoteAddress
+    const proxy = this.expectsProxies && proxied === undefined ? this.listeners.get(listener)?.proxy : undefined
+    return proxy?.trusts(address) === true ? '' : (address ?? '')
   }
 
   /** `bytes`: what came of the head. A connection that never sent anything has no head; browsers open such connections ahead of need. */
-  protected reportBad(fd: number, reason: BadHead['reason'], bytes: Buffer): void {
+  protected reportBad(fd: number, reason: BadHead['reason'], bytes: Buffer, proxied?: ProxiedClient | undefined): void {
     if (bytes.length === 0) return
     const { maxHeadBytes } = this.heads
-    this.options.onBadHead?.({ reason, address: this.addressSource(fd).remoteAddress, bytes, maxHeadBytes })
+    this.options.onBadHead?.({ reason, address: (proxied ?? this.addressSource(fd)).remoteAddress, bytes, maxHeadBytes })
   }
 
   /** Adds a connection to those that wait for their head. False: it is refused. */
   protected addPending(fd: number, listener: number, address: string, sinceMs: number): boolean {
     const refusal = this.pendingHeads.refusal(address)
     if (refusal !== undefined) {
-      this.refuse(fd, refusal)
+      this.proxied.delete(fd)
+      this.refuseAt(listener, fd, refusal)
       return false
     }
     this.owners?.move(fd, 'dispatcher', 'head')
@@ -184,6 +257,12 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
 
   /** The connection no longer waits for its head. */
   protected forget(fd: number): void {
+    if (this.proxied.size > 0) this.proxied.delete(fd)
+    this.endWait(fd)
+  }
+
+  /** The same, for one that waits on elsewhere. */
+  protected endWait(fd: number): void {
     if (!this.removePending(fd)) return
     this.owners?.move(fd, 'head', 'dispatcher')
     this.counts.waiting--
@@ -207,19 +286,27 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     this.counts.closed += this.pendingHeads.size
     this.counts.waiting = this.counts.lingering = 0
     this.pendingHeads.clear()
+    this.proxied.clear()
   }
 
-  private refusePending(fd: number, reason: RefusalReason): undefined {
+  private refusePending(fd: number, reason: RefusalReason, listener: number): undefined {
     this.forget(fd)
-    this.refuse(fd, reason)
+    this.refuseAt(listener, fd, reason)
+  }
+
+  /** Where heads are not peeked at, the client need not speak HTTP and gets no answer. */
+  private refuseAt(listener: number, fd: number, reason: RefusalReason): void {
+    if (this.listeners.protocolOf(listener) !== 'tcp') return this.refuse(fd, reason)
+    this.counts.refused[reason]++
+    this.end(fd, 'dispatcher')
   }
 
   private sweep(): void {
     const now = performance.now()
     const isNeeded = this.sweepOwn(now)
     for (const fd of this.pendingHeads.expired(now)) {
-      this.reportBad(fd, 'head-timeout', this.bytesOf(fd))
-      this.refusePending(fd, 'head-timeout')
+      this.reportBad(fd, 'head-timeout', this.bytesOf(fd), this.proxied.get(fd) ?? undefined)
+      this.refusePending(fd, 'head-timeout', this.pendingHeads.listenerOf(fd) as number)
     }
     for (const fd of this.lingering.expired(now)) this.endLingering(fd)
     if (isNeeded || this.pendingHeads.size > 0 || this.lingering.size > 0) return

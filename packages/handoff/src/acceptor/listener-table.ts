@@ -2,6 +2,7 @@
 
 import type { ListenerProtocol } from '@switchyard/routing'
 import { MAX_LISTENER_NUMBERS } from '../tag.ts'
+import type { ProxyReader } from './proxy-reader.ts'
 
 export interface ListenerEntry {
   /** Is the head of its connections peeked at? */
@@ -10,6 +11,8 @@ export interface ListenerEntry {
   readonly protocol?: ListenerProtocol | undefined
   /** May it accept? */
   isAdmitted: boolean
+  /** Reads the header of the PROXY protocol; undefined: none is expected. */
+  readonly proxy: ProxyReader | undefined
 }
 
 export class ListenerTable<Entry extends ListenerEntry> {

@@ -8,6 +8,14 @@ import { native } from '../native-module.ts'
 import type { BoundAddress } from '../node-internals/listen-override.ts'
 import { listeningDescriptor } from '../node-internals/server-fields.ts'
 
+/** Which peers begin their connections with a header of the PROXY protocol. */
+export interface ProxyProtocolOptions {
+  /** Addresses and CIDRs of the proxies, and `'unix'` for peers on a unix socket. A header from another peer is refused. */
+  readonly from: readonly string[]
+  /** false: a connection of these peers may begin without a header. Default: it is refused. */
+  readonly required?: boolean
+}
+
 /** Where to listen. Without `host` and `path`: on all addresses, dual-stack, as Node does. */
 export interface ListenerAddress {
   readonly host?: string | undefined
@@ -24,6 +32,8 @@ export interface ListenerAddress {
   readonly reusePort?: boolean | undefined
   /** Of the file of a unix socket. Default: by the umask of this process. */
   readonly mode?: number | undefined
+  /** Default: no connection begins with a header of the PROXY protocol. */
+  readonly proxyProtocol?: ProxyProtocolOptions | undefined
 }
 
 /** A listener of the acceptor. */
@@ -49,7 +59,7 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
   const backlog = address.backlog ?? DEFAULT_BACKLOG
   if (inherited !== undefined) {
     const { fd, host, port, path } = inherited
-    native().adoptListener(fd, address.backlog ?? 0, address.peek === false ? 0 : DEFER_SECONDS)
+    native().adoptListener(fd, address.backlog ?? 0, deferSecondsOf(address))
     return { fd, host, port, path }
   }
   if (address.path !== undefined && isAbstract(address.path)) return listenAbstract(address.path, backlog)
@@ -59,7 +69,7 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
     return { fd: withMode(address.mode, () => native().listenUnix(path, backlog)), host: undefined, port: undefined, path: address.path }
   }
   const port = address.port ?? 0
-  const defer = address.peek === false ? 0 : DEFER_SECONDS
+  const defer = deferSecondsOf(address)
   const tcp = (host: string) => {
     const fd = native().listenTcp(host, port, address.ipv6Only ?? false, backlog, defer, address.reusePort ?? false)
     return { fd, host: address.host ?? host, port: native().boundPort(fd), path: undefined }
@@ -72,6 +82,11 @@ export async function listen(address: ListenerAddress, inherited?: InheritedList
     if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return tcp('0.0.0.0')
   }
+}
+
+/** A proxy sends its header at once, also where heads are not peeked at. */
+function deferSecondsOf({ peek = true, proxyProtocol }: ListenerAddress): number {
+  return peek || proxyProtocol !== undefined ? DEFER_SECONDS : 0
 }
 
 /** Node binds it: the length of an abstract name depends on its version, and clients of the same version must find it. */

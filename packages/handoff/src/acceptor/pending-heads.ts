@@ -50,7 +50,20 @@ export class PendingHeads {
 
   add(fd: number, listener: number, address: string, nowMs: number): void {
     this.rows.set(fd, { listener, address, sinceMs: nowMs })
-    this.perAddress.set(address, (this.perAddress.get(address) ?? 0) + 1)
+    this.count(address, 1)
+  }
+
+  /** Counts a connection under another address from now on. Returns why it may not wait under that one. */
+  readdress(fd: number, address: string): RefusalReason | undefined {
+    const row = this.rows.get(fd)
+    if (row === undefined || row.address === address) return undefined
+    const same = this.perAddress.get(address) ?? 0
+    if (address !== '' && same >= this.limits.maxUnroutedPerAddress) return 'too-many-unrouted-per-address'
+    this.count(row.address, -1)
+    this.count(address, 1)
+    // The row keeps its place in the order of arrival.
+    this.rows.set(fd, { ...row, address })
+    return undefined
   }
 
   /** False: it is not here. */
@@ -58,9 +71,7 @@ export class PendingHeads {
     const row = this.rows.get(fd)
     if (row === undefined) return false
     this.rows.delete(fd)
-    const same = (this.perAddress.get(row.address) ?? 1) - 1
-    if (same === 0) this.perAddress.delete(row.address)
-    else this.perAddress.set(row.address, same)
+    this.count(row.address, -1)
     return true
   }
 
@@ -77,5 +88,11 @@ export class PendingHeads {
   clear(): void {
     this.rows.clear()
     this.perAddress.clear()
+  }
+
+  private count(address: string, more: number): void {
+    const same = (this.perAddress.get(address) ?? 0) + more
+    if (same === 0) this.perAddress.delete(address)
+    else this.perAddress.set(address, same)
   }
 }

@@ -5,6 +5,9 @@ export const refusals = {
   'head-too-large': { status: 431, phrase: 'Request Header Fields Too Large' },
   'head-timeout': { status: 408, phrase: 'Request Timeout' },
   'not-http': { status: 400, phrase: 'Bad Request' },
+  'proxy-header-missing': { status: 400, phrase: 'Bad Request' },
+  'proxy-header-invalid': { status: 400, phrase: 'Bad Request' },
+  'proxy-header-untrusted': { status: 400, phrase: 'Bad Request' },
   'ambiguous-head': { status: 400, phrase: 'Bad Request' },
   'too-many-unrouted': { status: 503, phrase: 'Service Unavailable' },
   'too-many-unrouted-per-address': { status: 429, phrase: 'Too Many Requests' },
@@ -14,6 +17,9 @@ export const refusals = {
 } as const
 
 export type RefusalReason = keyof typeof refusals
+
+/** What is wrong with the PROXY protocol header of a refused connection. */
+export type ProxyHeaderFault = Extract<RefusalReason, `proxy-header-${string}`>
 
 /** A fatal alert (RFC 8446 §6): `internal_error`, the alert of a server that cannot go on for a reason of its own. */
 const TLS_ALERT = Buffer.from([21, 3, 3, 0, 2, 2, 80])

@@ -1,7 +1,12 @@
 // Idle kept-alive connections that a worker has given to the primary to rest. Each is a descriptor that the kernel watches, and one row here.
 
+import type { Connection } from '../channel.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
+
 interface Row {
   readonly tag: number
+  /** What a proxy said of its client. */
+  readonly proxied: ProxiedClient | undefined
   /** Infinity: it rests until its client sends or hangs up. */
   readonly untilMs: number
 }
@@ -25,9 +30,9 @@ export class Resting {
   }
 
   /** `untilMs`: the end of its rest; undefined: none. Returns the descriptor that was evicted for it, if any. */
-  add(fd: number, tag: number, untilMs: number | undefined): number | undefined {
+  add({ fd, tag, proxied }: Connection, untilMs: number | undefined): number | undefined {
     const oldest = this.rows.size >= this.limit ? this.removeOldest() : undefined
-    this.rows.set(fd, { tag, untilMs: untilMs ?? Number.POSITIVE_INFINITY })
+    this.rows.set(fd, { tag, proxied, untilMs: untilMs ?? Number.POSITIVE_INFINITY })
     return oldest
   }
 
@@ -38,17 +43,17 @@ export class Resting {
     return oldest
   }
 
-  /** Removes it and returns its tag; undefined: it is not here. */
-  remove(fd: number): number | undefined {
+  /** Removes it; undefined: it is not here. */
+  remove(fd: number): Row | undefined {
     const row = this.rows.get(fd)
     this.rows.delete(fd)
-    return row?.tag
+    return row
   }
 
   /** Removes the connections whose rest is over at `nowMs`. */
   removeExpired(nowMs: number): RestingConnection[] {
     const expired: RestingConnection[] = []
-    for (const [fd, { tag, untilMs }] of this.rows) if (untilMs <= nowMs) expired.push({ fd, tag, untilMs })
+    for (const [fd, row] of this.rows) if (row.untilMs <= nowMs) expired.push({ fd, ...row })
     for (const { fd } of expired) this.rows.delete(fd)
     return expired
   }

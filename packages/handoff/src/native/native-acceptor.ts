@@ -1,13 +1,14 @@
 // The acceptor over the native module: a connection is a descriptor and a row, and its bytes stay in the kernel.
 
 import type { Acceptor, AcceptorOptions, Arrival, ArrivalSource, HandOverListener, HeadBounds } from '../acceptor/acceptor.ts'
-import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
+import { type AddressSource, BaseAcceptor, type FirstBytes } from '../acceptor/base-acceptor.ts'
 import { type BoundListener, DEFER_SECONDS, type InheritedListener, type ListenerAddress, listen } from '../acceptor/listener.ts'
 import type { ListenerEntry } from '../acceptor/listener-table.ts'
 import { Resting } from '../acceptor/resting.ts'
 import type { Connection } from '../channel.ts'
 import { nativeCodes } from '../load/shared-page.ts'
 import { type Native, native, owners } from '../native-module.ts'
+import { MAX_PROXY_HEADER_BYTES } from '../proxied-client.ts'
 import { listenerOf, packTag } from '../tag.ts'
 
 const RECORD_INTS = nativeCodes.recordInts
@@ -56,12 +57,13 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
+    const proxy = address.proxyProtocol && (await this.readerFor(address.proxyProtocol))
     const { fd, ...bound } = await listen(address, inherited)
     this.throwIfClosed(fd)
     const peek = address.peek ?? true
-    const number = this.listeners.add({ peek, protocol: address.protocol, fd, isAdmitted: false })
+    const number = this.listeners.add({ peek, protocol: address.protocol, fd, isAdmitted: false, proxy })
     try {
-      this.native.addListener(fd, number, peek, inherited !== undefined)
+      this.native.addListener(fd, number, peek || proxy !== undefined, inherited !== undefined)
     } catch (error) {
       this.listeners.delete(number)
       this.native.closeDescriptor(fd)
@@ -77,7 +79,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     if (listener === undefined) return this.native.closeDescriptor(fd)
     this.native.closeListener(number)
     listener.fd = fd
-    this.native.addListener(fd, number, listener.peek, false)
+    this.native.addListener(fd, number, listener.peek || listener.proxy !== undefined, false)
     if (listener.isAdmitted) this.acceptOn(number)
   }
 
@@ -89,7 +91,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 
   addForeign(peek: boolean): number {
-    return this.listeners.add({ peek, fd: undefined, isAdmitted: false })
+    return this.listeners.add({ peek, fd: undefined, isAdmitted: false, proxy: undefined })
   }
 
   get listening(): { number: number; fd: number }[] {
@@ -103,8 +105,17 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 
   override allowHeads(bounds: HeadBounds): void {
-    if (!this.heads.allow(bounds)) return
-    const { bytes, spare } = buffersFor(bounds.maxHeadBytes)
+    if (this.heads.allow(bounds)) this.resize()
+  }
+
+  /** Headers of the PROXY protocol must fit where heads do. */
+  protected override onProxyExpected(): void {
+    this.resize()
+  }
+
+  private resize(): void {
+    const { maxHeadBytes } = this.heads
+    const { bytes, spare } = buffersFor(this.expectsProxies ? Math.max(maxHeadBytes, MAX_PROXY_HEADER_BYTES) : maxHeadBytes)
     this.native.resizeAcceptor(bytes, spare.length)
     this.bytes = bytes
     this.spare = spare
@@ -118,7 +129,9 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 
   override setPeek(number: number, peek: boolean): void {
-    if (this.listeners.setPeek(number, peek)) this.native.setPeek(number, peek, peek ? DEFER_SECONDS : 0)
+    if (!this.listeners.setPeek(number, peek)) return
+    const needsBytes = peek || this.listeners.get(number)?.proxy !== undefined
+    this.native.setPeek(number, needsBytes, needsBytes ? DEFER_SECONDS : 0)
   }
 
   closeListener(number: number): void {
@@ -136,11 +149,12 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     return this.resting.size
   }
 
-  rest({ fd, tag }: Connection, timeoutMs: number | undefined): void {
+  rest(connection: Connection, timeoutMs: number | undefined): void {
+    const { fd } = connection
     this.counts.givenBack++
     if (!this.native.watch(fd)) return this.drop(fd)
     owners?.move(fd, 'dispatcher', 'resting')
-    const evicted = this.resting.add(fd, tag, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
+    const evicted = this.resting.add(connection, timeoutMs === undefined ? undefined : performance.now() + timeoutMs)
     // When descriptors run short, the connection that has rested longest is closed.
     const surplus = evicted ?? (fd >= this.lastDescriptor ? this.resting.removeOldest() : undefined)
     if (surplus !== undefined) this.endRest(surplus)
@@ -155,14 +169,16 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
 
   handOver({ onPending, onResting }: HandOverListener): void {
     const now = performance.now()
-    for (const { fd, tag, untilMs } of this.resting.removeAll()) {
+    for (const { fd, tag, proxied, untilMs } of this.resting.removeAll()) {
       this.wake(fd)
-      onResting({ fd, tag, carried: undefined }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
+      onResting({ fd, tag, carried: undefined, proxied }, untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - now))
     }
     for (const fd of [...this.pendingHeads.keys()]) {
       const listener = this.pendingHeads.listenerOf(fd) as number
+      const proxied = this.proxied.get(fd)
       this.forget(fd)
-      onPending({ fd, tag: packTag(listener, false), carried: undefined })
+      const expectsProxy = proxied === undefined && this.listeners.get(listener)?.proxy !== undefined
+      onPending({ fd, tag: packTag(listener, false), carried: undefined, proxied: proxied ?? undefined }, expectsProxy)
     }
   }
 
@@ -174,24 +190,29 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     this.native.closeAcceptor()
   }
 
-  receiveBack(connection: Connection): Arrival | undefined {
-    const { fd, tag, carried } = connection
+  receiveBack(connection: Connection, expectsProxy = false): Arrival | undefined {
+    const { carried } = connection
     this.counts.givenBack++
-    return from('given-back', carried === undefined ? this.readmit(connection) : this.examineCarried(fd, listenerOf(tag), carried))
+    return from('given-back', carried === undefined ? this.readmit(connection, expectsProxy) : this.examineCarried(connection, carried))
   }
 
-  readmit({ fd, tag, carried }: Connection): Arrival | undefined {
+  readmit(connection: Connection, expectsProxy = false): Arrival | undefined {
+    const { fd, tag, carried, proxied } = connection
     const length = this.native.peek(fd)
     const listener = listenerOf(tag)
     if (length < 0 && (carried === undefined || length === nativeCodes.peekBroken)) return this.remove(fd)
-    return carried === undefined ? this.examine(fd, listener, this.spare, length, false) : this.examineCarried(fd, listener, carried)
+    if (carried !== undefined) return this.examineCarried(connection, carried)
+    return expectsProxy
+      ? this.examineNew(fd, listener, this.spare, length, false)
+      : this.examine(fd, listener, this.spare, length, false, proxied)
   }
 
-  private examineCarried(fd: number, listener: number, carried: Buffer): Arrival | undefined {
+  private examineCarried({ fd, tag, proxied }: Connection, carried: Buffer): Arrival | undefined {
     const head = this.heads.read(carried, carried.length)
-    if (head.outcome === 'complete' && !head.hasManyHosts) return this.arrival(fd, packTag(listener, !head.ambiguous), head, carried)
+    const isWhole = head.outcome === 'complete' && !head.hasManyHosts
+    if (isWhole) return this.arrival(fd, packTag(listenerOf(tag), !head.ambiguous), head, carried, proxied)
     const reason = head.hasManyHosts ? 'ambiguous-head' : head.outcome === 'too-large' ? 'head-too-large' : 'not-http'
-    this.reportBad(fd, reason, carried)
+    this.reportBad(fd, reason, carried, proxied)
     this.refuse(fd, reason)
     return undefined
   }
@@ -224,9 +245,16 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     return this.spare.subarray(0, Math.max(0, this.native.peek(fd)))
   }
 
+  protected removeHeader(fd: number, byteLength: number, ended: boolean): FirstBytes | undefined {
+    this.native.discard(fd, byteLength)
+    const length = this.native.peek(fd)
+    if (length === nativeCodes.peekBroken) return undefined
+    return { bytes: this.spare, length: Math.max(0, length), ended: ended || length < 0 }
+  }
+
   protected wait(fd: number, listener: number): undefined {
     if (this.pendingHeads.has(fd)) return
-    const isPending = this.addPending(fd, listener, this.native.peerAddress(fd) ?? '', performance.now())
+    const isPending = this.addPending(fd, listener, this.pendingAddress(fd, listener), performance.now())
     if (isPending && !this.native.watch(fd)) this.remove(fd)
   }
 
@@ -254,7 +282,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
         this.counts.accepted++
         if (fd > highest) highest = fd
         if (length < 0) this.drop(fd)
-        else this.arrive(this.examine(fd, code, this.bytes.subarray(offset, offset + length), length, false))
+        else this.arrive(this.examineNew(fd, code, this.bytes.subarray(offset, offset + length), length, false))
       } else if (code === nativeCodes.lingered) {
         this.endLingering(fd)
       } else if (code === nativeCodes.hungUp) {
@@ -268,13 +296,13 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
   }
 
   private examineAgain(fd: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    const tag = this.resting.remove(fd)
-    if (tag !== undefined) {
+    const rested = this.resting.remove(fd)
+    if (rested !== undefined) {
       this.wake(fd)
-      return from('rested', this.examine(fd, listenerOf(tag), bytes, length, ended))
+      return from('rested', this.examine(fd, listenerOf(rested.tag), bytes, length, ended, rested.proxied))
     }
     const listener = this.pendingHeads.listenerOf(fd)
-    return listener === undefined ? undefined : this.examine(fd, listener, bytes, length, ended)
+    return listener === undefined ? undefined : this.examineNew(fd, listener, bytes, length, ended)
   }
 
   private endRest(fd: number): void {

@@ -4,11 +4,13 @@ import type { Channel, ChannelListener, Connection } from '../channel.ts'
 import { nativeCodes } from '../load/shared-page.ts'
 import { type Native, type NativeChannelHandle, native, owners } from '../native-module.ts'
 import { checkCounts } from '../owners.ts'
+import { packEntry, unpackEntry } from '../proxied-entry.ts'
 import { type Question, unpackQuestion, type Verdict } from '../returns.ts'
 import { NativeLoadRow } from './native-load-row.ts'
 
 const DEFAULT_WINDOW = 128
 
+const NO_BYTES = Buffer.alloc(0)
 const NO_CONNECTIONS: readonly Connection[] = []
 
 // One buffer for all channels: each message is handled before the next is read.
@@ -72,14 +74,19 @@ export class NativeChannel implements Channel {
   }
 
   offer(connection: Connection, bound: boolean): boolean {
-    const { fd, tag, carried } = connection
-    const index = this.native.offer(this.handle, fd, tag, bound, carried)
+    const { fd, tag, carried, proxied } = connection
+    const index = proxied === undefined ? this.native.offer(this.handle, fd, tag, bound, carried) : this.offerPacked(connection, bound)
     if (index === -1) return false
     owners?.move(fd, 'dispatcher', 'channel')
     this.outstanding++
     this.load.handedOff++
     this.offered[index] = connection
     return true
+  }
+
+  private offerPacked({ fd, tag, carried, proxied }: Connection, bound: boolean): number {
+    const entry = packEntry(tag, proxied, carried)
+    return this.native.offer(this.handle, fd, entry.tag, bound, entry.bytes)
   }
 
   flush(): void {
@@ -161,8 +168,11 @@ export class NativeChannel implements Channel {
     if (fd === nativeCodes.noDescriptor && id === nativeCodes.turned) return this.listener.onTurned()
     const bytes = (returned as Buffer).subarray(offset, offset + length)
     if (fd !== nativeCodes.noDescriptor) {
+      const entry = unpackEntry(tag, Buffer.from(bytes))
+      // The worker has made it up.
+      if (entry === undefined) return this.native.closeDescriptor(fd)
       owners?.move(fd, 'none', 'dispatcher')
-      return this.listener.onGivenBack({ fd, tag, carried: Buffer.from(bytes) }, reason)
+      return this.listener.onGivenBack({ fd, tag: entry.tag, carried: entry.bytes ?? NO_BYTES, proxied: entry.proxied }, reason)
     }
     const question = unpackQuestion(id, tag, reason, bytes)
     if (question !== undefined) this.listener.onAsked(question)

@@ -7,6 +7,8 @@ import { nativeCodes } from '../load/shared-page.ts'
 import { native } from '../native-module.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
+import { unpackEntry } from '../proxied-entry.ts'
 import type { Offer, OfferListener, WorkerEnd } from '../worker-end.ts'
 import { NativeOutbox } from './native-outbox.ts'
 
@@ -17,17 +19,27 @@ const peeked = Buffer.alloc(PEEK_BYTES)
 class NativeOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
+  private readonly proxied: ProxiedClient | undefined
   private readonly fd: number
   private readonly index: number
   private readonly word: number
   readonly offeredUs: number
 
-  constructor(fd: number, index: number, word: number, tag: number, carried: Buffer | undefined, offeredUs: number) {
+  constructor(
+    fd: number,
+    index: number,
+    word: number,
+    tag: number,
+    carried: Buffer | undefined,
+    proxied: ProxiedClient | undefined,
+    offeredUs: number,
+  ) {
     this.fd = fd
     this.index = index
     this.word = word
     this.tag = tag
     this.carried = carried
+    this.proxied = proxied
     this.offeredUs = offeredUs
   }
 
@@ -41,7 +53,7 @@ class NativeOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.fd, this.tag, carried, this.offeredUs)
+    return injector.accept(this.fd, this.tag, carried, this.offeredUs, this.proxied)
   }
 
   stayBusy(): void {
@@ -77,8 +89,10 @@ export class NativeEnd implements WorkerEnd {
       {},
       (fd, index, word, tag, offset, carried, offeredUs) => {
         if (fd === nativeCodes.noDescriptor) return listener.onAnswer(word, tag)
-        const bytes = carried === 0 ? undefined : Buffer.from(received.subarray(offset, offset + carried))
-        listener.onOffer(new NativeOffer(fd, index, word, tag, bytes, offeredUs))
+        if (carried === 0) return listener.onOffer(new NativeOffer(fd, index, word, tag, undefined, undefined, offeredUs))
+        const entry = unpackEntry(tag, Buffer.from(received.subarray(offset, offset + carried)))
+        if (entry === undefined) return native().closeDescriptor(fd)
+        listener.onOffer(new NativeOffer(fd, index, word, entry.tag, entry.bytes, entry.proxied, offeredUs))
       },
     )
     this.words = new Int32Array(words)

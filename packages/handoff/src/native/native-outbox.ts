@@ -5,7 +5,9 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { nativeCodes } from '../load/shared-page.ts'
 import { native } from '../native-module.ts'
+import { proxiedOf } from '../node-internals/connection-injector.ts'
 import { descriptorOf } from '../node-internals/handle.ts'
+import { packEntry } from '../proxied-entry.ts'
 import { packQuestion } from '../returns.ts'
 import type { Outbox } from '../worker-end.ts'
 
@@ -37,13 +39,14 @@ export class NativeOutbox implements Outbox {
   giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean {
     const fd = native().copyDescriptor(descriptorOf(socket) ?? NO_DESCRIPTOR)
     if (fd === NO_DESCRIPTOR) return false
+    const entry = packEntry(tag, proxiedOf(socket), carried)
     // The server counts the response as finished. Otherwise it creates an error for the abort, which costs a good part of the whole move.
     response?.emit('finish')
     // At once, or the next bytes would be read here. The socket closes without a shutdown, so the client sees nothing, and to the app the
     // client has hung up after its last response.
     socket.destroy()
     this.fresh++
-    this.add({ fd, id: 0, tag, reason, bytes: carried })
+    this.add({ fd, id: 0, tag: entry.tag, reason, bytes: entry.bytes as Buffer })
     return true
   }
 

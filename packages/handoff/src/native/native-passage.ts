@@ -3,6 +3,7 @@
 import { nativeCodes } from '../load/shared-page.ts'
 import { type NativeChannelHandle, native, owners } from '../native-module.ts'
 import type { Passage, PassageListener, Passages, Passed } from '../passage.ts'
+import { packEntry, unpackEntry } from '../proxied-entry.ts'
 import { packRest, unpackRest } from '../returns.ts'
 
 const AGAIN_MS = 1
@@ -13,6 +14,8 @@ const FILLER = Buffer.from([0])
 const kinds = { untouched: 0, carried: 1, rest: 2 }
 const KIND_BITS = 3
 const FINAL_BIT = 4
+/** The header of the PROXY protocol may still come. */
+const EXPECTS_PROXY_BIT = 8
 
 interface Outgoing {
   readonly fd: number
@@ -40,13 +43,15 @@ export class NativePassage implements Passage {
     return this.waiting.length
   }
 
-  pass({ connection: { fd, tag, carried }, rest, isFinal = false }: Passed): boolean {
+  pass({ connection: { fd, tag, carried, proxied }, rest, isFinal = false, expectsProxy = false }: Passed): boolean {
     if (this.isBroken) return false
     const isUntouched = carried === undefined || carried.length === 0
     const kind = rest !== undefined ? kinds.rest : isUntouched ? kinds.untouched : kinds.carried
     const bytes = rest !== undefined ? packRest(rest.timeoutMs ?? 0) : isUntouched ? FILLER : carried
+    const entry = packEntry(tag, proxied, bytes)
+    const reason = kind | (isFinal ? FINAL_BIT : 0) | (expectsProxy ? EXPECTS_PROXY_BIT : 0)
     owners?.move(fd, 'dispatcher', 'passage')
-    this.waiting.push({ fd, tag, reason: isFinal ? kind | FINAL_BIT : kind, bytes })
+    this.waiting.push({ fd, tag: entry.tag, reason, bytes: entry.bytes as Buffer })
     if (this.waiting.length >= BATCH) this.flush()
     else if (!this.isPlanned) {
       this.isPlanned = true
@@ -93,13 +98,16 @@ export class NativePassage implements Passage {
 
   private readonly onMessage = (fd: number, _id: number, tag: number, reason: number, offset: number, length: number): void => {
     if (fd === nativeCodes.noDescriptor) return this.listener.onBatchEnd()
+    const entry = unpackEntry(tag, Buffer.from(this.received.subarray(offset, offset + length)))
+    if (entry === undefined) return native().closeDescriptor(fd)
     owners?.move(fd, 'none', 'dispatcher')
-    const bytes = Buffer.from(this.received.subarray(offset, offset + length))
+    const { bytes, proxied } = entry
     const kind = reason & KIND_BITS
     this.listener.onPassed({
-      connection: { fd, tag, carried: kind === kinds.carried ? bytes : undefined },
+      connection: { fd, tag: entry.tag, carried: kind === kinds.carried ? bytes : undefined, proxied },
       ...(kind === kinds.rest && { rest: { timeoutMs: unpackRest(bytes) } }),
       isFinal: (reason & FINAL_BIT) !== 0,
+      ...((reason & EXPECTS_PROXY_BIT) !== 0 && { expectsProxy: true }),
     })
   }
 }

@@ -4,6 +4,7 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
+import type { ProxiedClient } from '../proxied-client.ts'
 import { isUsed, listenerOf, withUsed } from '../tag.ts'
 import type { Handle } from './handle.ts'
 import { acceptOnNode20, isNode20 } from './node-20.ts'
@@ -28,8 +29,16 @@ interface PrivateSocket {
 const tagKey = Symbol('switchyard.tag')
 const offeredKey = Symbol('switchyard.offered')
 const fedKey = Symbol('switchyard.fed')
+const proxiedKey = Symbol('switchyard.proxied')
 /** Node's symbol under which a handle refers to its socket; the same for all handles. */
 let ownerKey: symbol | undefined
+
+/** What a handle reports of one end of its connection. */
+interface HandleAddress {
+  address?: string
+  port?: number
+  family?: string
+}
 
 interface OwnedHandle extends Handle {
   [tagKey]?: number
@@ -37,6 +46,12 @@ interface OwnedHandle extends Handle {
   [offeredKey]?: number | undefined
   /** Bytes of the connection that did not come through the handle. */
   [fedKey]?: number
+  /** What a proxy said of the client. */
+  [proxiedKey]?: ProxiedClient | undefined
+  /** Of a TLS handle: the handle below it. */
+  readonly _parent?: OwnedHandle | null
+  getpeername?(into: HandleAddress): number
+  getsockname?(into: HandleAddress): number
   [owner: symbol]: unknown
 }
 
@@ -74,13 +89,14 @@ export class ConnectionInjector {
   /**
    * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
    * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
-   * `offeredUs`: when the primary offered it, see `monotonicUs`.
+   * `offeredUs`: when the primary offered it, see `monotonicUs`. `proxied`: its addresses are those that the socket has.
    */
-  accept(from: number | Handle, tag: number, carried?: Buffer, offeredUs?: number): Socket | undefined {
+  accept(from: number | Handle, tag: number, carried?: Buffer, offeredUs?: number, proxied?: ProxiedClient): Socket | undefined {
     const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
     if (handle === undefined) return undefined
     handle[tagKey] = tag
     handle[offeredKey] = offeredUs
+    if (proxied !== undefined) setAddresses(handle, proxied)
     if (carried !== undefined) feedFirst(handle, carried)
     // The connection has inherited TCP_NODELAY from the primary's listener.
     if (!this.inner.noDelay) handle.setNoDelay?.(false)
@@ -119,6 +135,32 @@ export function takeHandOff(socket: Socket): HandOffFacts | undefined {
   if (tag === undefined || offeredUs === undefined) return undefined
   ;(handle as OwnedHandle)[offeredKey] = undefined
   return { tag, offeredUs }
+}
+
+/** What a proxy said of the client of a connection, or of the request that is forwarded over it; undefined: nothing. Over TLS too. */
+export function proxiedOf(socket: Socket): ProxiedClient | undefined {
+  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null | undefined
+  return handle?.[proxiedKey] ?? handle?._parent?.[proxiedKey]
+}
+
+/** Sets what `proxiedOf` returns, and nothing else. */
+export function setProxied(socket: Socket, proxied: ProxiedClient | undefined): void {
+  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null
+  if (handle !== null) handle[proxiedKey] = proxied
+}
+
+/** The handle reports the addresses that the proxy has sent. A TLS handle asks the one below it. */
+function setAddresses(handle: OwnedHandle, proxied: ProxiedClient): void {
+  handle[proxiedKey] = proxied
+  const { family } = proxied
+  handle.getpeername = (into) => {
+    Object.assign(into, { address: proxied.remoteAddress, port: proxied.remotePort, family })
+    return 0
+  }
+  handle.getsockname = (into) => {
+    Object.assign(into, { address: proxied.localAddress, port: proxied.localPort, family })
+    return 0
+  }
 }
 
 /** Counts `bytes`, which were read elsewhere and are given to the socket as data, in its `bytesRead`. */

@@ -71,6 +71,12 @@ export class HeldSocket {
     return this.buffer.subarray(0, this.length)
   }
 
+  /** Removes the first bytes of those that were read. */
+  removeFirst(count: number): void {
+    this.buffer.copyWithin(0, count, this.length)
+    this.length -= count
+  }
+
   get remoteAddress(): string | undefined {
     return this.socket.remoteAddress
   }

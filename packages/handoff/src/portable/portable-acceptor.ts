@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { RequestHead } from '@switchyard/routing'
 import { descriptorLimit, nextDescriptor } from '../acceptor/accept-pause.ts'
 import type { Acceptor, AcceptorOptions, Arrival } from '../acceptor/acceptor.ts'
-import { type AddressSource, BaseAcceptor } from '../acceptor/base-acceptor.ts'
+import { type AddressSource, BaseAcceptor, type FirstBytes } from '../acceptor/base-acceptor.ts'
 import {
   type BoundListener,
   DEFAULT_BACKLOG,
@@ -47,9 +47,10 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   async listen(address: ListenerAddress, inherited?: InheritedListener): Promise<BoundListener> {
     const { host, port = 0, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek = true, reusePort = false, mode } = address
     if (path !== undefined && !isAbstract(path) && inherited === undefined) await removeStale(path)
+    const proxy = address.proxyProtocol && (await this.readerFor(address.proxyProtocol))
     if (this.closed) return { host, port, path, number: -1 }
     const server = this.serverFor(() => number)
-    const number = this.listeners.add({ server, peek, protocol: address.protocol, inherited, isAdmitted: false })
+    const number = this.listeners.add({ server, peek, protocol: address.protocol, inherited, isAdmitted: false, proxy })
     if (inherited !== undefined) return { host: inherited.host, port: inherited.port, path: inherited.path, number }
     try {
       if (path !== undefined) {
@@ -92,7 +93,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   }
 
   addForeign(peek: boolean): number {
-    return this.listeners.add({ server: undefined, peek, inherited: undefined, isAdmitted: false })
+    return this.listeners.add({ server: undefined, peek, inherited: undefined, isAdmitted: false, proxy: undefined })
   }
 
   get listening(): { number: number; fd: number }[] {
@@ -163,17 +164,18 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     this.closeWaiting()
   }
 
-  readmit({ fd, tag }: Connection): Arrival | undefined {
+  readmit({ fd, tag, proxied }: Connection): Arrival | undefined {
     const socket = this.held.get(fd)
     if (socket === undefined || socket.isBroken) return this.remove(fd)
     socket.reattach()
     // A connection in the queue is read on, to see when its client hangs up.
     socket.watch()
-    return this.examineHeld(socket, listenerOf(tag))
+    const { bytes, ended } = socket
+    return this.examine(fd, listenerOf(tag), bytes, bytes.length, ended, proxied)
   }
 
   private examineHeld({ fd, bytes, ended, isBroken }: HeldSocket, listener: number): Arrival | undefined {
-    return isBroken ? this.remove(fd) : this.examine(fd, listener, bytes, bytes.length, ended)
+    return isBroken ? this.remove(fd) : this.examineNew(fd, listener, bytes, bytes.length, ended)
   }
 
   watchHangUp(fd: number): void {
@@ -243,8 +245,9 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   private admit(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (socket.isBroken) return this.drop(fd)
-    if (this.listeners.protocolOf(listener) === 'tcp') this.arrive(this.arrival(fd, packTag(listener, false), RequestHead.addressOnly()))
-    else {
+    if (this.listeners.protocolOf(listener) === 'tcp' && this.listeners.get(listener)?.proxy === undefined) {
+      this.arrive(this.arrival(fd, packTag(listener, false), RequestHead.addressOnly(), undefined, undefined))
+    } else {
       this.counts.waiting++
       this.owners?.move(fd, 'dispatcher', 'head')
       this.fresh.set(fd, { listener, sinceMs: performance.now() })
@@ -281,6 +284,12 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     if ((socket === undefined || socket.isBroken || socket.ended) && this.watchedForHangUp.delete(fd)) this.listener.onHangUp(fd)
   }
 
+  protected removeHeader(fd: number, byteLength: number, ended: boolean): FirstBytes {
+    const socket = this.held.get(fd) as HeldSocket
+    socket.removeFirst(byteLength)
+    return { bytes: socket.bytes, length: socket.bytes.length, ended }
+  }
+
   protected wait(fd: number, listener: number): undefined {
     this.keepWaiting(fd, listener, performance.now())
   }
@@ -288,8 +297,8 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   private keepWaiting(fd: number, listener: number, sinceMs: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (!this.pendingHeads.has(fd)) {
-      this.forget(fd)
-      if (!this.addPending(fd, listener, socket.remoteAddress ?? '', sinceMs)) return
+      this.endWait(fd)
+      if (!this.addPending(fd, listener, this.pendingAddress(fd, listener), sinceMs)) return
     }
     socket.read()
   }

@@ -9,11 +9,13 @@ import type { HeldSockets } from '../node-internals/held-socket.ts'
 import { checkCounts } from '../owners.ts'
 import type { ControlPipe } from '../pipes/control-pipe.ts'
 import { readFairly } from '../pipes/read-fairly.ts'
+import { packEntry } from '../proxied-entry.ts'
 import type { Question, Verdict } from '../returns.ts'
 import type { PortableLoadRow } from './portable-load-row.ts'
 import { type ClaimRecord, handOffOf, RecordReader, recordKinds } from './portable-protocol.ts'
 
 export const DEFAULT_WINDOW = 128
+const NO_BYTES = Buffer.alloc(0)
 const MAX_NUMBER = 2 ** 30
 
 interface Offered {
@@ -178,7 +180,8 @@ export class PortableChannel implements Channel {
     const number = this.lastNumber
     // Without IPC the process is about to exit.
     if (!child.connected) return
-    child.send(handOffOf(number, connection.tag, offeredUs, socket.bytes), handle as never, { keepOpen: true }, (error) => {
+    const { tag, bytes = NO_BYTES } = packEntry(connection.tag, connection.proxied, socket.bytes)
+    child.send(handOffOf(number, tag, offeredUs, bytes), handle as never, { keepOpen: true }, (error) => {
       if (error !== null && this.onEmpty(number)) this.listener.onTurned()
     })
   }

@@ -10,9 +10,10 @@ import { COUNTER_WORDS, ROW_WORDS, rowWords } from '../load/shared-page.ts'
 import type { ConnectionInjector } from '../node-internals/connection-injector.ts'
 import { type Handle, onInternalMessage } from '../node-internals/handle.ts'
 import { type ControlPipe, controlPipeOf } from '../pipes/control-pipe.ts'
+import type { ProxiedClient } from '../proxied-client.ts'
+import { type UnpackedEntry, unpackEntry } from '../proxied-entry.ts'
 import type { Offer, OfferListener, Outbox, WorkerEnd } from '../worker-end.ts'
 import {
-  type HandOff,
   loadFrame,
   questionFrame,
   RecordWriter,
@@ -31,14 +32,16 @@ class PortableOffer implements Offer {
   readonly tag: number
   readonly carried: Buffer | undefined
   private readonly handle: Handle
+  private readonly proxied: ProxiedClient | undefined
   private readonly sendClaim: () => boolean
   readonly offeredUs: number
 
-  constructor(handle: Handle, { tag, offeredUs }: HandOff, carried: Buffer | undefined, sendClaim: () => boolean) {
+  constructor(handle: Handle, { tag, bytes, proxied }: UnpackedEntry, offeredUs: number, sendClaim: () => boolean) {
     this.handle = handle
     this.tag = tag
     this.offeredUs = offeredUs
-    this.carried = carried
+    this.carried = bytes
+    this.proxied = proxied
     this.sendClaim = sendClaim
   }
 
@@ -53,7 +56,7 @@ class PortableOffer implements Offer {
   }
 
   accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.handle, this.tag, carried, this.offeredUs)
+    return injector.accept(this.handle, this.tag, carried, this.offeredUs, this.proxied)
   }
 
   /** The record that the loop has turned is due at the end of the turn in any case. */
@@ -110,13 +113,14 @@ export class PortableEnd implements WorkerEnd {
       if (lost !== undefined) return this.onLost(lost)
       const handOff = readHandOff(message)
       if (handOff === undefined || handle === null || handle === undefined) return
-      const { number, carried } = handOff
+      const { number, tag, offeredUs, carried } = handOff
       // The primary has offered it to another worker by now.
       if (number === this.lost) return handle.close()
       // Before the offer, for the app may throw. It runs after everything that came in this turn of the loop.
       setImmediate(() => this.sendRecord(recordKinds.turned, number))
-      const bytes = carried === '' ? undefined : Buffer.from(carried, 'latin1')
-      listener.onOffer(new PortableOffer(handle, handOff, bytes, () => this.sendRecord(recordKinds.claimed, number)))
+      const entry = unpackEntry(tag, Buffer.from(carried, 'latin1'))
+      if (entry === undefined) return handle.close()
+      listener.onOffer(new PortableOffer(handle, entry, offeredUs, () => this.sendRecord(recordKinds.claimed, number)))
     })
     return this.words
   }

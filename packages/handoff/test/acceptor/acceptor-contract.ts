@@ -9,9 +9,11 @@ import { HEAD } from '../contract-worker.ts'
 import { listenerContract } from './listener-contract.ts'
 import { type Arrived, client, withAcceptor } from './open-acceptor.ts'
 import { protocolContract } from './protocol-contract.ts'
+import { proxyProtocolContract } from './proxy-protocol-contract.ts'
 
 /** Adds the contract to a suite. */
 export function acceptorContract(test: ReturnType<typeof suite>, transport: Transport): void {
+  proxyProtocolContract(test, transport)
   test('a whole head arrives, with the address of its client', async () => {
     await withAcceptor(transport, {}, async ({ acceptor, arrivals, where }) => {
       const { socket } = client(where, HEAD)

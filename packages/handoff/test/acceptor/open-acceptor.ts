@@ -3,7 +3,14 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import type { ListenerProtocol } from '@switchyard/routing'
 import { assert } from '../../../../test/suite.ts'
-import { type Acceptor, type AcceptorOptions, isHeadComplete, type Transport } from '../../src/index.ts'
+import {
+  type Acceptor,
+  type AcceptorOptions,
+  isHeadComplete,
+  type ProxiedClient,
+  type ProxyProtocolOptions,
+  type Transport,
+} from '../../src/index.ts'
 import { LIMITS } from '../contract-worker.ts'
 
 export interface Arrived {
@@ -14,6 +21,7 @@ export interface Arrived {
   readonly isComplete: boolean
   /** In its ClientHello. */
   readonly serverName: string | undefined
+  readonly proxied: ProxiedClient | undefined
 }
 
 export interface OpenAcceptor {
@@ -26,22 +34,22 @@ export interface OpenAcceptor {
 /** Opens an acceptor for `body`, and checks that it has accounted for every connection. */
 export async function withAcceptor(
   transport: Transport,
-  more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean; protocol?: ListenerProtocol },
+  more: Partial<AcceptorOptions> & { early?: boolean; peek?: boolean; protocol?: ListenerProtocol; proxyProtocol?: ProxyProtocolOptions },
   body: (opened: OpenAcceptor) => Promise<void>,
 ) {
   const arrivals: Arrived[] = []
   const hungUp: number[] = []
-  const { early = false, peek = true, protocol, ...limits } = more
+  const { early = false, peek = true, protocol, proxyProtocol, ...limits } = more
   const acceptor = transport.openAcceptor({ ...LIMITS, ...limits })
   acceptor.start({
-    onArrival({ fd, tag, head }) {
+    onArrival({ fd, tag, head, proxied }) {
       const { target = '', remoteAddress: address, hello } = head
-      arrivals.push({ fd, tag, target, address, isComplete: isHeadComplete(tag), serverName: hello?.serverName })
+      arrivals.push({ fd, tag, target, address, isComplete: isHeadComplete(tag), serverName: hello?.serverName, proxied })
     },
     onHangUp: (fd) => hungUp.push(fd),
     onBatchEnd() {},
   })
-  const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek, protocol })
+  const { port } = await acceptor.listen({ host: '127.0.0.1', port: 0, peek, protocol, proxyProtocol })
   if (!early) acceptor.accept()
   try {
     await body({ acceptor, arrivals, hungUp, where: { port: port as number, host: '127.0.0.1' } })

@@ -39,7 +39,7 @@ test('resting connections and incomplete heads are handed over, and can be recei
 
   acceptor.rest(idle, undefined)
   handOver()
-  assert.equal(resting, [[{ fd: idle.fd, tag: idle.tag, carried: undefined }, undefined]])
+  assert.equal(resting, [[{ fd: idle.fd, tag: idle.tag, carried: undefined, proxied: undefined }, undefined]])
   half.write('lf HTTP/1.1\r\nHost: a\r\n\r\n')
   const whole = acceptor.receiveBack(pending[0] as Connection)
   if (whole !== undefined) arrivals.push({ fd: whole.fd, tag: whole.tag, carried: undefined, target: whole.head.target ?? '' })

@@ -9,6 +9,9 @@ import { descriptorSender, type SentKind, sendDescriptors } from '../../../../te
 import { until } from '../../../../test/support/until.ts'
 import { type Connection, rowWords } from '../../src/index.ts'
 import { NativeLink } from '../../src/native/native-link.ts'
+import { owners } from '../../src/native-module.ts'
+import { withProxied } from '../../src/tag.ts'
+import { binaryHeader } from '../acceptor/support/proxy-headers.ts'
 
 const test = suite('native: hostile workers', { timeoutMs: 30_000 })
 const program = descriptorSender()
@@ -22,6 +25,13 @@ function openLink(): { link: NativeLink; givenBack: Connection[]; send: (bytes: 
   const link = new NativeLink({ onGivenBack, onAsked() {}, onTurned() {}, onBatchEnd() {} })
   const { socket } = link.channel.ends
   return { link, givenBack, send: (bytes, kind, count) => sendDescriptors(program, socket, bytes, kind, count) }
+}
+
+function closeAll(connections: readonly Connection[]): void {
+  for (const { fd } of connections) {
+    owners?.move(fd, 'dispatcher', 'none')
+    closeSync(fd)
+  }
 }
 
 /** A message that gives connections back, each with one byte. */
@@ -61,7 +71,26 @@ test('a well-formed message gives connections back', () => {
     givenBack.map(({ carried }) => carried?.toString()),
     ['x', 'x'],
   )
-  for (const { fd } of givenBack) closeSync(fd)
+  closeAll(givenBack)
+  assert.is(openDescriptors(), before)
+  link.channel.close()
+})
+
+test('what a worker claims that a proxy has said is checked: a malformed claim leaves no descriptor and no connection', () => {
+  const { link, givenBack, send } = openLink()
+  const before = openDescriptors()
+  const good = binaryHeader({ tlvs: [[0x02, 'example.com']] }).subarray(12)
+  const claims = [Buffer.alloc(1), good.subarray(0, 20), Buffer.from(good).fill(0xff, 2, 4), Buffer.alloc(30_000, 0x21), good]
+  for (const claim of claims) {
+    const words = [1, 0, withProxied(7), 0, claim.length]
+    send(Buffer.concat([Buffer.from(Uint32Array.from(words).buffer), claim]), 'stream', 1)
+  }
+  link.channel.readAll()
+  assert.equal(
+    givenBack.map(({ tag, carried, proxied }) => [tag, carried?.length, proxied?.remoteAddress]),
+    [[7, 0, '192.0.2.1']],
+  )
+  closeAll(givenBack)
   assert.is(openDescriptors(), before)
   link.channel.close()
 })

@@ -7,6 +7,8 @@ import { openDescriptors } from '../../../../test/support/descriptors.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { nativeTransport, type Passage, type Passed } from '../../src/index.ts'
 import { native, owners } from '../../src/native-module.ts'
+import { ProxiedClient } from '../../src/proxied-client.ts'
+import { binaryHeader } from '../acceptor/support/proxy-headers.ts'
 
 const test = suite('native passage')
 const { passages } = nativeTransport()
@@ -97,6 +99,28 @@ test('connections go both ways, unchanged', () =>
     assert.is(String(bytes), 'hello')
     // Otherwise it would close during a later test, which counts descriptors.
     socket.destroy()
+  }))
+
+test('what a proxy said of the client goes along, and whether its header may still come', () =>
+  withPassage(async (one, other, pair) => {
+    const proxied = ProxiedClient.unpack(binaryHeader({ tlvs: [[0x02, 'example.com']] }).subarray(12))
+    const carried = Buffer.from('GET / HTTP/1.1\r\n\r\n')
+    one.passage.pass({ connection: { fd: (await pair()).fd, tag: 3, carried, proxied } })
+    one.passage.pass({ connection: { fd: (await pair()).fd, tag: 4, carried: undefined, proxied } })
+    one.passage.pass({ connection: { fd: (await pair()).fd, tag: 5, carried: undefined, proxied }, rest: { timeoutMs: 1500 } })
+    one.passage.pass({ connection: { fd: (await pair()).fd, tag: 6, carried: undefined }, expectsProxy: true })
+    await until(() => other.passed.length === 4)
+    assert.equal(
+      other.passed.map(({ connection: { tag, carried, proxied }, rest, expectsProxy }) => [
+        ...[tag, carried?.toString(), proxied?.packed.toString('hex'), rest?.timeoutMs, expectsProxy],
+      ]),
+      [
+        [3, carried.toString(), proxied?.packed.toString('hex'), undefined, undefined],
+        [4, undefined, proxied?.packed.toString('hex'), undefined, undefined],
+        [5, undefined, proxied?.packed.toString('hex'), 1500, undefined],
+        [6, undefined, undefined, undefined, true],
+      ],
+    )
   }))
 
 test('rest without a bound stays so', () =>

@@ -1,12 +1,15 @@
 // The field that a worker adds to a forwarded request. It stands behind the client's own fields, so everything from it on was added by us:
 //
-//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port>
+//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port> [<proxied>]
 //   switchyard-began: <when the forward began, in µs of the monotonic clock; only when the app records traces>
 //   switchyard-withheld: <place among the client's fields> <name> <value>
+//
+// `proxied` is what a proxy said of the client by the PROXY protocol, in base64url.
 
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { ProxiedClient, proxiedOf } from '@switchyard/handoff'
 import { beforeNodeEncodes, isField } from './raw-fields.ts'
 
 const FORWARDED = 'switchyard-forwarded'
@@ -28,13 +31,14 @@ export interface ClientFacts {
   readonly remotePort: number | undefined
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly proxied: ProxiedClient | undefined
 }
 
 const addressesKey = Symbol('switchyard.addresses')
 
 interface ClientSocket extends Socket {
   readonly encrypted?: boolean
-  /** The last five words of the field, the same for all requests of a connection. */
+  /** The words of the field from `tls|plain` on, the same for all requests of a connection. */
   [addressesKey]?: string
 }
 
@@ -82,7 +86,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
   if (given.length !== token.length || !timingSafeEqual(given, token)) return undefined
   const text = value.slice(token.length)
   if (text === last?.text) return last
-  const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort] = text.split(' ')
+  const [gap, kind, httpVersion, security, remoteAddress, remotePort, localAddress, localPort, packed] = text.split(' ')
   if (gap !== '' || !isKind(kind) || httpVersion === undefined || localPort === undefined) return undefined
   return {
     text,
@@ -93,6 +97,7 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
     remotePort: portOf(remotePort),
     localAddress: known(localAddress),
     localPort: portOf(localPort),
+    proxied: packed === undefined ? undefined : ProxiedClient.unpack(Buffer.from(packed, 'base64url')),
   }
 }
 
@@ -120,6 +125,8 @@ function fieldValue(request: IncomingMessage, token: string, kind: ForwardKind):
   if (addresses === undefined) {
     const { encrypted, remoteAddress, remotePort, localAddress, localPort } = socket
     const words = [remoteAddress, remotePort, localAddress, localPort].map((word) => word ?? UNKNOWN)
+    const proxied = proxiedOf(socket)
+    if (proxied !== undefined) words.push(proxied.packed.toString('base64url'))
     addresses = `${encrypted === true ? 'tls' : 'plain'} ${words.join(' ')}`
     socket[addressesKey] = addresses
   }

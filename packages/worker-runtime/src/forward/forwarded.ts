@@ -4,11 +4,13 @@
 import { type IncomingHttpHeaders, type IncomingMessage, maxHeaderSize } from 'node:http'
 import { isIPv6, type Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
+import { setProxied } from '@switchyard/handoff'
 import { beganOf, type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
 
 /** A head that passed the other worker's limits must pass here together with the added fields. */
 const HEAD_GROWTH = 4
-const ADDED_BYTES = 1024
+/** Nearly all of them are what a proxy may have said of the client. */
+const ADDED_BYTES = 8192
 
 const factsKey = Symbol('switchyard.facts')
 const beganKey = Symbol('switchyard.began')
@@ -91,6 +93,7 @@ export class ForwardedRequests {
       socket[factsKey] = null
       return false
     }
+    if (facts.proxied !== last?.proxied) setProxied(socket, facts.proxied)
     socket[factsKey] = facts
     cutFields(request, place)
     if (facts.httpVersion !== '1.1') setVersion(request, facts.httpVersion)

@@ -1,8 +1,9 @@
-// Tells whether a request came over TLS, here or at a trusted proxy.
+// Tells whether a request came over TLS, here or at a trusted proxy, which says so by a field or by the PROXY protocol.
 
 import type { IncomingMessage } from 'node:http'
 import { trustedPeer } from '@switchyard/routing'
 import { currentRuntime } from '../runtime.ts'
+import { isEncryptedAtProxy } from './proxy-protocol.ts'
 
 type Trusts = (address: string | undefined) => boolean
 
@@ -12,7 +13,7 @@ const trusters = new WeakMap<readonly string[], Trusts>()
 /** `X-Forwarded-Proto` counts only from a trusted proxy. Outside a pool no proxy is trusted. */
 export function isSecure(request: IncomingMessage, trustedProxies = currentRuntime()?.start.trustedProxies ?? NO_PROXIES): boolean {
   const socket = request.socket as IncomingMessage['socket'] & { readonly encrypted?: boolean }
-  if (socket.encrypted === true) return true
+  if (socket.encrypted === true || isEncryptedAtProxy(socket)) return true
   return protocolOf(request) === 'https' && trusts(trustedProxies)(socket.remoteAddress)
 }
 

@@ -182,7 +182,7 @@ test('the limits of the server are restored when a connection has been announced
     socket.on('error', () => {})
     try {
       forwarded.accept(socket, () => {
-        assert.equal(limits(), [2_000 * 4 + 1024, 0])
+        assert.equal(limits(), [2_000 * 4 + 8192, 0])
         if (fails) throw new Error('of a listener')
         return true
       })

@@ -1,6 +1,6 @@
 // `balancer check`: prints the settings that the config results in, as tables. Faults are an error, as in every command.
 
-import { formatAddress } from '../../config/listen-options.ts'
+import { formatAddress, proxyProtocolText } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import { defaultPool, type ListenAddress, type Settings } from '../../settings.ts'
@@ -26,8 +26,9 @@ function listenLines({ listen, admin, control, sessions: { url, maxSessions } }:
 }
 
 /** The address, with what its clients speak if the config says so. */
-function listenText({ peek, protocol = peek === false ? 'tcp' : undefined, ...address }: ListenAddress): string {
-  return `${formatAddress(address)}${protocol === undefined ? '' : ` (${protocol})`}`
+function listenText({ peek, protocol = peek === false ? 'tcp' : undefined, proxyProtocol, ...address }: ListenAddress): string {
+  const notes = [protocol, proxyProtocol && proxyProtocolText(proxyProtocol)].filter((note) => note !== undefined)
+  return `${formatAddress(address)}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
 }
 
 function poolTable({ pools }: Settings, cwd: string): string {

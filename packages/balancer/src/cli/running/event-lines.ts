@@ -1,5 +1,6 @@
 // The text of each event, for the log and for clients that wait for an operation.
 
+import type { ProxyHeaderFault } from '@switchyard/handoff'
 import type { BalancerEvents, Seat } from '../../events.ts'
 import { APP_STOP_SIGNALS } from '../../settings.ts'
 import type { JobExit } from '../../status.ts'
@@ -17,6 +18,13 @@ export interface EventLine {
 type LoggedEvent = Exclude<keyof BalancerEvents, 'failed' | 'workerOutput' | 'requestsLogged' | 'policyFailed'>
 
 type Lines = { readonly [Name in LoggedEvent]: (...payload: BalancerEvents[Name]) => EventLine }
+
+const PROXY_HEADER_FAULTS: Readonly<Record<ProxyHeaderFault, string>> = {
+  'proxy-header-missing':
+    "without a PROXY protocol header: set the proxy to send one, or 'proxyProtocol.required' to false if this peer also connects without",
+  'proxy-header-invalid': 'with a malformed PROXY protocol header',
+  'proxy-header-untrusted': "with a PROXY protocol header: the peer is not in 'proxyProtocol.from', so it may not name other addresses",
+}
 
 export const eventLines: Lines = {
   listening: ({ address }) => info({ address }, `listening on ${address}`),
@@ -92,6 +100,11 @@ export const eventLines: Lines = {
       ? info({ operation: name }, `${name}: ${message}`)
       : failure({ operation: name, err: error }, `${name} failed: ${message}`),
   ready: ({ workers: count }) => ({ level: 'debug', fields: { workers: count }, text: `connections are accepted, with ${workers(count)}` }),
+  proxyHeaderRefused: ({ reason, address = 'a unix socket', more }) =>
+    warn(
+      { reason, address, more },
+      `refused a connection from ${address} ${PROXY_HEADER_FAULTS[reason]}${more === 0 ? '' : `; ${more} more since the last such line`}`,
+    ),
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
   sharingFailed: ({ error }) => warn({ err: error }, `learned visitors are not shared with other balancers: ${messageOf(error)}`),
