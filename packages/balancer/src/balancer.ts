@@ -19,9 +19,9 @@ import { BalancerEmitter } from './events.ts'
 import { headBoundsFor } from './head-bytes.ts'
 import { Insight } from './insight/insight.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { ConfigListeners } from './listeners/config-listeners.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
-import { HealthAnswers } from './listeners/health-answers.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
@@ -74,6 +74,7 @@ export class Balancer implements Operations {
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
   private readonly listeners: Listeners
+  private readonly configListeners: ConfigListeners
   private readonly listenRequests: ListenRequests
   private readonly upgrades: Upgrade
   private readonly claims: ClaimPoller
@@ -125,8 +126,10 @@ export class Balancer implements Operations {
     this.claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     this.queues = new QueueRunner(pools, this.claims)
     const path = { routes: this.activeConfig, claims: this.claims, queues: this.queues, recall: new Recall(), records: this.records }
-    const health = new HealthAnswers({ path: () => this.settings.healthPath, isReady: () => this.isReady() })
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, health })
+    const health = { path: () => this.settings.healthPath, isReady: () => this.isReady() }
+    const workers = () => this.supervisor.workers()
+    this.configListeners = new ConfigListeners({ listeners: this.listeners, acceptor: this.acceptor, events, health, workers })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, answers: this.configListeners.answers })
     this.acceptor.start(this.dispatcher)
     this.claims.start(this.dispatcher)
     this.queues.start(this.dispatcher)
@@ -146,7 +149,7 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
-      startData: ({ id, settings }) => ({ privateSocket: this.folder.socketFor(id, settings), listeners: this.listeners.known }),
+      startData: (worker) => this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings)),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
@@ -208,11 +211,7 @@ export class Balancer implements Operations {
    */
   async start(): Promise<void> {
     if (this.transport.kind === 'portable') this.events.emit('portableChosen', { message: portableNotice(process.env) })
-    const onBound = (address: string) => this.events.emit('listening', { address })
-    await this.listeners.open(this.settings.listen ?? [], this.acceptor, onBound).catch((error: Error) => {
-      this.close()
-      throw error
-    })
+    await this.configListeners.open(this.settings.listen ?? [], () => this.close())
     this.supervisor.start()
     void this.accept()
     this.redisSharing.configure(sharingSettings(this.activeConfig.current))
@@ -323,6 +322,7 @@ export class Balancer implements Operations {
 
   private close(): void {
     this.jobs.stop()
+    this.configListeners.close()
     this.upgrades.end()
     this.listenRequests.stop()
     this.redisSharing.close()

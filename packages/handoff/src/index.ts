@@ -35,7 +35,7 @@ export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
-export { ConnectionInjector, countAsRead, tagOf, takeTag } from './node-internals/connection-injector.ts'
+export { ConnectionInjector, countAsRead, tagOf, tagUnderTls, takeTag } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
 export {
   type BoundAddress,

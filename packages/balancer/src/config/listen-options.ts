@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import type { ListenAddress } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { expected, flag, positive, shape, text, whole } from './schema.ts'
+import { type HttpsRedirectConfig, type TlsConfig, tlsEntries, tlsListenFaults, tlsListenSettings } from './tls-options.ts'
 
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
 export const MAX_SOCKET_PATH_BYTES = 107
@@ -25,6 +26,12 @@ export interface ListenOptions {
   backlog?: number | undefined
   /** false: route by address alone, for servers that send first. Default: true for HTTP and TLS servers. */
   peek?: boolean | undefined
+  /** Workers end TLS there, for an app whose server is a plain one. Default: no. */
+  tls?: TlsConfig | undefined
+  /** Every request there is answered with a redirect to https: `true`, or the port and the status. Default: no. */
+  redirectToHttps?: HttpsRedirectConfig | undefined
+  /** Webroot folder of HTTP-01 challenges: the primary answers `/.well-known/acme-challenge/` from it. Default: none. */
+  acmeFolder?: string | undefined
 }
 
 /** A port, `'host:port'`, the path of a unix socket (`'/run/app.sock'` or `'unix:app.sock'`), or the address in full. */
@@ -37,6 +44,7 @@ export const listenEntries = {
   ipv6Only: flag,
   backlog: positive(),
   peek: flag,
+  ...tlsEntries,
 }
 
 const fullAddress = shape(listenEntries)
@@ -55,8 +63,12 @@ export const listen = v.optional(
 
 export const unbalanced = v.optional(v.array(address, 'a list of addresses'))
 
-export function listenFaults({ listen, unbalanced }: Loose, folder: string): Fault[] {
-  return [...addressFaults('listen', listen, folder), ...addressFaults('unbalanced', listOf(unbalanced), folder)]
+export function listenFaults({ listen, unbalanced }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
+  return [
+    ...addressFaults('listen', listen, folder),
+    ...addressFaults('unbalanced', listOf(unbalanced), folder),
+    ...tlsListenFaults({ listen, unbalanced }, folder, env),
+  ]
 }
 
 function addressFaults(option: string, addresses: unknown, folder: string): Fault[] {
@@ -91,8 +103,12 @@ function isPort(value: unknown): value is number {
 }
 
 /** Addresses of a checked config. */
-export function listenSettings(addresses: ListenConfig | readonly ListenConfig[], folder: string): ListenAddress[] {
-  return [addresses].flat().map((one) => (parseListen(one as ListenConfig, folder) as { value: ListenAddress }).value)
+export function listenSettings(addresses: ListenConfig | readonly ListenConfig[], folder: string, env: NodeJS.ProcessEnv): ListenAddress[] {
+  const all = [addresses].flat() as ListenConfig[]
+  return all.map((one) => {
+    const { value } = parseListen(one, folder) as { value: ListenAddress }
+    return typeof one === 'object' ? { ...value, ...tlsListenSettings(one, all, folder, env) } : value
+  })
 }
 
 /** A parsed value, or what was expected of it. */
