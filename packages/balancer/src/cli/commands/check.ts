@@ -3,7 +3,7 @@
 import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
-import { defaultPool, type Settings } from '../../settings.ts'
+import { defaultPool, type ListenAddress, type Settings } from '../../settings.ts'
 import { type Overrides, readSettings } from '../command-settings.ts'
 import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -11,18 +11,49 @@ import type { CliIo } from '../io.ts'
 /** Throws ERR_CONFIG with every fault. */
 export async function check(options: Pick<Overrides, 'config' | 'environment' | 'env'>, io: CliIo): Promise<number> {
   const { settings, warnings } = await readSettings(options, io)
-  const parts = [`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)]
+  const tls = await tlsTable(settings, io.cwd)
+  const parts = [`${settings.file} has no faults.`, listenLines(settings), ...tls, poolTable(settings, io.cwd), routeTable(settings)]
   io.stdout.write(`${[...parts, ...warnings.map((warning) => `Warning: ${warning}.`)].join('\n\n')}\n`)
   return 0
 }
 
 function listenLines({ listen, admin, control, sessions: { url, maxSessions } }: Settings): string {
   return table([
-    ['listen', listen === undefined ? 'where the app listens' : listen.map(formatAddress).join(', ')],
+    ['listen', listen === undefined ? 'where the app listens' : listen.map(listenText).join(', ')],
     ['admin', admin === undefined ? 'off' : formatAddress(admin)],
     ['control', control === false ? 'off' : (control ?? 'default path for this folder and config')],
     ['sessions', url === undefined ? `in the memory of the primary, at most ${maxSessions}` : `in Redis, ${shownUrl(url)}`],
   ])
+}
+
+/** The address, and what happens there. */
+function listenText(address: ListenAddress): string {
+  const { tls, redirectToHttps, acmeFolder } = address
+  const notes = [
+    ...(tls === undefined ? [] : [`TLS, ${tls.preset}`]),
+    ...(tls?.mutual === undefined ? [] : [`client certificates ${tls.mutual.required ? 'required' : 'asked for'}`]),
+    ...(redirectToHttps === undefined ? [] : [`redirects with ${redirectToHttps.status} to https on ${redirectToHttps.port}`]),
+    ...(acmeFolder === undefined ? [] : [`challenges in ${acmeFolder}`]),
+  ]
+  return `${formatAddress(address)}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
+}
+
+/** One row for each certificate of a listener. No table without any. */
+async function tlsTable({ listen = [] }: Settings, cwd: string): Promise<string[]> {
+  if (!listen.some(({ tls }) => tls !== undefined)) return []
+  const { readCertificates } = await import('../../certificates/listener-certificates.ts')
+  const rows = listen.flatMap((address) =>
+    address.tls === undefined
+      ? []
+      : readCertificates(address.tls, Date.now()).certificates.map(({ id, names, validToMs }, index) => [
+          formatAddress(address),
+          index === 0 ? 'default' : '',
+          names.join(' '),
+          new Date(validToMs).toISOString().slice(0, 10),
+          pathFrom(cwd, id),
+        ]),
+  )
+  return [table([['TLS', '', 'NAMES', 'VALID UNTIL', 'CERTIFICATE'], ...rows])]
 }
 
 function poolTable({ pools }: Settings, cwd: string): string {
