@@ -339,7 +339,7 @@ export class Balancer implements Operations {
     return readStatus({
       ...{ acceptor, config, counts, jobs, records, supervisor },
       channel: transport.kind,
-      addresses: listeners.texts,
+      ...listeners.shown,
       visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,
