@@ -1,4 +1,4 @@
-// Finds the certificates of a folder by the names that certbot, lego, acme.sh, cert-manager, mkcert and HAProxy give to their files.
+// Finds the certificates of a folder by the names that certbot, lego, acme.sh, Kubernetes, mkcert and HAProxy give to their files.
 
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'

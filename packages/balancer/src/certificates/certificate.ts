@@ -161,8 +161,8 @@ function namesOf({ subjectAltName, subject }: X509Certificate): string[] {
     name.toLowerCase(),
   )
   if (listed.length > 0) return [...new Set(listed)].slice(0, MAX_NAMES)
-  const [, common = ''] = /^CN=(.+)$/m.exec(subject ?? '') ?? []
-  return HOST_NAME.test(common.toLowerCase()) ? [common.toLowerCase()] : []
+  const [, name = ''] = /^CN=(.+)$/m.exec(subject ?? '') ?? []
+  return HOST_NAME.test(name.toLowerCase()) ? [name.toLowerCase()] : []
 }
 
 function subjectOf(certificate: X509Certificate): string {

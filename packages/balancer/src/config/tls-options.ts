@@ -105,7 +105,7 @@ export async function loadTlsFor(config: unknown): Promise<void> {
   if (wanted) reader ??= await import('../certificates/listener-certificates.ts')
 }
 
-/** Faults of `tls` and its neighbours, and of the certificate files if `loadTlsFor` was called. */
+/** Faults of these options, and of the certificate files if `loadTlsFor` was called. */
 export function tlsListenFaults({ listen, unbalanced }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
   const addresses = addressesOf(listen)
   const hasTls = addresses.some(({ tls }) => tls !== undefined)

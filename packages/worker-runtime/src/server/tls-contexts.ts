@@ -1,6 +1,6 @@
 // The secure contexts of one TLS listener in a worker, by name. A context is made when the first client asks for its name, and again after a renewal.
 
-import { createHash } from 'node:crypto'
+import { constants, createHash } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from '../tls-start.ts'
 
@@ -38,9 +38,9 @@ export function sharedOptions({ preset, mutual }: Pick<TlsListenerStart, 'preset
   return {
     ...PRESETS[preset],
     ecdhCurve: knownCurves(),
-    // All suites are strong, and the client knows which one its hardware is good at.
-    honorCipherOrder: false,
-    secureOptions: NO_RENEGOTIATION,
+    // All suites are strong. A client without AES in hardware gets the one that is fast there.
+    honorCipherOrder: true,
+    secureOptions: NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
     sessionIdContext: sessionContextOf(mutual),
     ...(mutual && { ca: mutual.ca }),
   }
