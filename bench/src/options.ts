@@ -14,6 +14,7 @@ import {
   type SessionContender,
   saturatedContenders,
   sessionContenders,
+  tlsContenders,
 } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
@@ -51,6 +52,7 @@ export const help = `npm run bench -- [options]
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
+  --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -85,7 +87,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'tls', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -110,6 +112,7 @@ const usualSeconds: Usual = {
   start: '1',
   sessions: '5',
   logs: '1',
+  tls: '1',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -122,6 +125,7 @@ const usualLateMs: Usual = {
   start: '0',
   sessions: '0',
   logs: '0',
+  tls: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -134,6 +138,7 @@ const usualRounds: Usual = {
   start: '15',
   sessions: '3',
   logs: '3',
+  tls: '5',
   micro: '5',
 }
 
@@ -184,6 +189,7 @@ function usualWarmUp(mode: Mode, seconds: number): number {
 
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
+  if (mode === 'tls') return tlsContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
 
@@ -213,6 +219,7 @@ function parsed(argv: readonly string[]) {
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
+        tls: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
