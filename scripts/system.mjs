@@ -19,6 +19,8 @@ const needs = [
   { for: 'soak', commands: ['wrk'], debian: 'wrk', why: 'sends requests' },
   { for: 'soak', commands: ['ab'], debian: 'apache2-utils', why: 'sends requests' },
   { for: 'soak', commands: ['h2load'], debian: 'nghttp2-client', why: 'sends requests over HTTP/2' },
+  { for: 'soak', commands: ['testssl'], debian: 'testssl.sh', why: 'looks for faults of TLS servers' },
+  { for: 'soak', commands: ['sslscan'], debian: 'sslscan', why: 'lists what a TLS server accepts' },
   { for: 'test', commands: ['redis-server'], debian: 'redis-server', why: 'a server that sessions are tested with' },
   { for: 'test', commands: ['promtool'], debian: 'prometheus', why: 'checks the metrics' },
   { for: 'test', commands: ['tmux'], debian: 'tmux', why: 'the terminal that balancer top is tested in' },

@@ -60,6 +60,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['sessions'],
     ['supervisor'],
     ['counts'],
+    ['certificates'],
     ['listeners'],
     ['decisions'],
     ['dispatch'],

@@ -3,10 +3,13 @@
 /** Every request goes at once to the server that has the fewest. */
 export const haproxy = haproxyWith('')
 
+/** Ends TLS, with the certificate that the environment names. */
+export const haproxyTls = haproxyWith('', ` ssl crt ${process.env.TLS_PEM}`)
+
 /** A server has one request at a time; all others wait in one queue. */
 export const haproxyOneEach = haproxyWith(' maxconn 1')
 
-function haproxyWith(perServer) {
+function haproxyWith(perServer, perListener = '') {
   const backend = (pool, sockets) =>
     [`backend ${pool}`, '  balance leastconn', ...sockets.map((path, index) => `  server ${pool}-${index} unix@${path}${perServer}`)].join(
       '\n',
@@ -26,7 +29,7 @@ defaults
   http-reuse always
   retries 0
 frontend in
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${perListener}
 ${[...pools.keys()].map((pool) => `  use_backend ${pool}${pools.size > 1 ? ` if { path_beg /${pool} }` : ''}`).join('\n')}
 ${[...pools].map(([pool, sockets]) => backend(pool, sockets)).join('\n')}
 `,

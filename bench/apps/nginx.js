@@ -3,11 +3,20 @@
 
 import { userInfo } from 'node:os'
 
-export const nginx = {
-  command: 'nginx',
-  args: (file, folder) => ['-p', folder, '-c', file],
+export const nginx = nginxOn((port) => `listen 127.0.0.1:${port} backlog=511;`)
 
-  config: (port, pools) => `${process.getuid() === 0 ? `user ${userInfo().username};` : ''}
+/** Ends TLS, with the certificate that the environment names. */
+export const nginxTls = nginxOn(
+  (port) => `listen 127.0.0.1:${port} ssl backlog=511; ssl_certificate ${process.env.TLS_CERT}; ssl_certificate_key ${process.env.TLS_KEY};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:10m;`,
+)
+
+function nginxOn(listen) {
+  return {
+    command: 'nginx',
+    args: (file, folder) => ['-p', folder, '-c', file],
+
+    config: (port, pools) => `${process.getuid() === 0 ? `user ${userInfo().username};` : ''}
 daemon off; worker_processes 1; pid nginx.pid; error_log stderr error;
 events { worker_connections 4096; }
 http {
@@ -17,11 +26,12 @@ http {
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_next_upstream off;
 ${[...pools].map(([pool, sockets]) => upstream(pool, sockets)).join('\n')}
   server {
-    listen 127.0.0.1:${port} backlog=511;
+    ${listen(port)}
 ${[...pools.keys()].map((pool) => `    location /${pools.size > 1 ? pool : ''} { proxy_pass http://${pool}; }`).join('\n')}
   }
 }
 `,
+  }
 }
 
 // Shorter than the servers keep a connection.

@@ -31,6 +31,8 @@ import { sessionLoad } from './session-scenarios.ts'
 import { measureSessions } from './sessions.ts'
 import { measureStart } from './start.ts'
 import { startRows, startTable, startVerdicts } from './start-report.ts'
+import { measureTls } from './tls.ts'
+import { tlsRows, tlsTable, tlsVerdicts } from './tls-report.ts'
 
 /** Of a round of `logs`. */
 const LOG_LINES = 200_000
@@ -70,6 +72,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'sessions') return sessions(options)
   if (mode === 'start') return start(options)
   if (mode === 'scrapes') return scrapes(options)
+  if (mode === 'tls') return tls(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -195,6 +198,21 @@ async function logs(options: Options): Promise<number> {
     `${machineText()}; ${rounds} rounds of ${LOG_LINES} lines each, two workers; medians`,
     '',
     logTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function tls(options: Options): Promise<number> {
+  const { contenders, rounds } = options
+  const samples = await measureTls({ contenders, rounds }, progress)
+  const rows = tlsRows(samples)
+  const verdicts = tlsVerdicts(samples)
+  print(options, [
+    `${machineText()}; ${rounds} rounds, two workers, a P-256 certificate; CPU of all server processes, medians`,
+    '',
+    tlsTable(rows),
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))

@@ -157,6 +157,21 @@ export const saturatedContenders: readonly Contender[] = [
   { ...saturated, name: 'switchyard, round robin', args: configured('round-robin') },
 ]
 
+/** The contenders of `tls`. The environment names the certificate. */
+export const tlsContenders: readonly Contender[] = [
+  { name: 'https, SCHED_NONE', args: [clusterPrimary, 'none', `${WORKERS}`, fromHere('../apps/hello-https.js')], workers: WORKERS },
+  {
+    name: 'switchyard',
+    args: [
+      ...[balancer, 'start', '--config', fromHere('../apps/tls.config.js')],
+      ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
+    ],
+    workers: WORKERS,
+  },
+  { name: 'nginx', args: [proxied, 'nginx-tls', `all=${WORKERS}`], workers: WORKERS, needs: 'nginx' },
+  { name: 'HAProxy', args: [proxied, 'haproxy-tls', `all=${WORKERS}`], workers: WORKERS, needs: 'haproxy' },
+]
+
 /** A bare cluster whose workers share the listening socket. */
 export const CLUSTER = 'bare node:cluster'
 

@@ -14,6 +14,7 @@ import {
   type SessionContender,
   saturatedContenders,
   sessionContenders,
+  tlsContenders,
 } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
@@ -53,6 +54,7 @@ export const help = `npm run bench -- [options]
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
+  --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -89,7 +91,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'tls', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -116,6 +118,7 @@ const usualSeconds: Usual = {
   sessions: '5',
   logs: '1',
   scrapes: '20',
+  tls: '1',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -129,6 +132,7 @@ const usualLateMs: Usual = {
   sessions: '0',
   logs: '0',
   scrapes: '0',
+  tls: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -142,6 +146,7 @@ const usualRounds: Usual = {
   sessions: '3',
   logs: '3',
   scrapes: '5',
+  tls: '5',
   micro: '5',
 }
 
@@ -193,6 +198,7 @@ function usualWarmUp(mode: Mode, seconds: number): number {
 
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
+  if (mode === 'tls') return tlsContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
 
@@ -224,6 +230,7 @@ function parsed(argv: readonly string[]) {
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
         scrapes: { type: 'boolean' },
+        tls: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -11,7 +11,7 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-const READY = /ready: http:\/\/127\.0\.0\.1:(\d+)/
+const READY = /ready: https?:\/\/127\.0\.0\.1:(\d+)/
 const ADMIN = /"metrics":"(http:[^"]+)\/metrics"/
 const START_MS = 20_000
 

@@ -18,9 +18,9 @@ import { headBoundsFor } from './head-bytes.ts'
 import { Insight } from './insight/insight.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { Lifetime } from './lifetime.ts'
+import { ConfigListeners } from './listeners/config-listeners.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
-import { HealthAnswers } from './listeners/health-answers.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
 import { Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
@@ -71,6 +71,7 @@ export class Balancer implements Operations {
   private readonly adoption: ConfigAdoption
   private readonly operator: Operator
   private readonly listeners: Listeners
+  private readonly configListeners: ConfigListeners
   private readonly listenRequests: ListenRequests
   private readonly upgrades: Upgrade
   private readonly dispatcher: Dispatcher
@@ -119,11 +120,10 @@ export class Balancer implements Operations {
     const claims = new ClaimPoller((worker) => this.activeConfig.poolOf(worker))
     const queues = new QueueRunner(pools, claims)
     const path = { routes: this.activeConfig, claims, queues, recall: new Recall(), records: this.records }
-    const health = new HealthAnswers({
-      path: () => this.settings.healthPath,
-      isReady: () => !this.isStopping() && this.lifetime.isServing(),
-    })
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, health })
+    const health = { path: () => this.settings.healthPath, isReady: () => !this.isStopping() && this.lifetime.isServing() }
+    const workers = () => this.supervisor.workers()
+    this.configListeners = new ConfigListeners({ listeners: this.listeners, acceptor: this.acceptor, events, health, workers })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, answers: this.configListeners.answers })
     this.acceptor.start(this.dispatcher)
     claims.start(this.dispatcher)
     queues.start(this.dispatcher)
@@ -143,7 +143,7 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
-      startData: ({ id, settings }) => ({ privateSocket: this.folder.socketFor(id, settings), listeners: this.listeners.known }),
+      startData: (worker) => this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings)),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
@@ -193,9 +193,9 @@ export class Balancer implements Operations {
       },
       startup,
     )
-    const { upgrades } = this
+    const { configListeners, upgrades } = this
     const parts = { config, events, acceptor, listeners, listenRequests, supervisor, folder, claims, queues, sessions, redisSharing, jobs }
-    this.lifetime = new Lifetime({ ...parts, upgrades })
+    this.lifetime = new Lifetime({ ...parts, configListeners, upgrades })
     dispatcher.others = upgrades
     visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
   }
@@ -272,7 +272,7 @@ export class Balancer implements Operations {
     return readStatus({
       ...{ acceptor, config, counts, jobs, records, supervisor },
       channel: transport.kind,
-      addresses: listeners.texts,
+      ...listeners.shown,
       visitors: this.visitors.status(),
       sessions: this.handover.isWanted() ? this.sessions.status() : null,
       passed: this.upgrades.passed,

@@ -65,6 +65,12 @@ export interface BalancerEvents {
   operationEnded: [{ name: string; message: string; error: Error | undefined }]
   /** A fault of the folder of the workers' private sockets. */
   folderNoticed: [{ message: string }]
+  /** New connections of a TLS listener get this certificate. */
+  certificateRenewed: [{ address: string; path: string; names: readonly string[]; validToMs: number }]
+  /** Changed certificate files have faults, one text for each. What was read before stays in use. */
+  certificatesRefused: [{ address: string; faults: readonly string[] }]
+  /** The certificate expires soon, or has expired, and was not renewed. */
+  certificateExpiring: [{ address: string; path: string; names: readonly string[]; validToMs: number }]
   /** The native channel is missing or turned off. */
   portableChosen: [{ message: string }]
   ready: [{ workers: number }]

@@ -9,6 +9,7 @@ import type { QueueRunner } from './dispatch/queue-runner.ts'
 import { BalancerError } from './errors.ts'
 import type { BalancerEmitter } from './events.ts'
 import type { Jobs } from './jobs/jobs.ts'
+import type { ConfigListeners } from './listeners/config-listeners.ts'
 import type { ListenRequests } from './listeners/listen-requests.ts'
 import type { Listeners } from './listeners/listeners.ts'
 import { sharingSettings } from './reload/config-adoption.ts'
@@ -23,6 +24,7 @@ export interface LifetimeOptions {
   readonly events: BalancerEmitter
   readonly acceptor: Acceptor
   readonly listeners: Listeners
+  readonly configListeners: ConfigListeners
   readonly listenRequests: ListenRequests
   readonly supervisor: Supervisor
   readonly folder: PrivateFolder
@@ -47,12 +49,8 @@ export class Lifetime {
 
   /** Resolves when connections are accepted. Rejects with a BalancerError after everything was stopped. */
   async start(): Promise<void> {
-    const { config, events, acceptor, listeners, supervisor, redisSharing } = this.options
-    const onBound = (address: string) => events.emit('listening', { address })
-    await listeners.open(config.current.settings.listen ?? [], acceptor, onBound).catch((error: Error) => {
-      this.close()
-      throw error
-    })
+    const { config, configListeners, supervisor, redisSharing } = this.options
+    await configListeners.open(config.current.settings.listen ?? [], () => this.close())
     supervisor.start()
     void this.accept()
     redisSharing.configure(sharingSettings(config.current))
@@ -118,8 +116,9 @@ export class Lifetime {
   }
 
   private close(): void {
-    const { acceptor, claims, folder, jobs, listeners, listenRequests, queues, redisSharing, sessions, upgrades } = this.options
+    const { acceptor, claims, configListeners, folder, jobs, listeners, listenRequests, queues, redisSharing, sessions, upgrades } = this.options
     jobs.stop()
+    configListeners.close()
     upgrades.end()
     listenRequests.stop()
     redisSharing.close()

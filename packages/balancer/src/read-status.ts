@@ -26,6 +26,7 @@ export interface ReadStatusOptions {
   readonly config: Pick<ActiveConfig, 'pools' | 'pastPools' | 'current'>
   readonly counts: Counts
   readonly addresses: string[]
+  readonly tlsAddresses: readonly string[]
   readonly visitors: VisitorStatus
   readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
@@ -36,7 +37,7 @@ export interface ReadStatusOptions {
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, records, config, addresses, supervisor, visitors, sessions, passed, logs, jobs } = options
+  const { channel, acceptor, records, config, addresses, tlsAddresses, supervisor, visitors, sessions, passed, logs, jobs } = options
   const { moves, choices } = records
   readClock()
   const pools = [...config.pools.values()]
@@ -46,6 +47,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
   const { accepted, givenBack, refused, answered, closed, waiting } = acceptor.counts
   return {
     addresses,
+    tlsAddresses,
     channel,
     accepting: acceptor.isAccepting,
     live: !pools.some(({ settings: { name, onOutage } }) => onOutage === 'not-live' && supervisor.desired.get(name)?.isInOutage === true),

@@ -1,7 +1,7 @@
 // Settings: a config after its check, with every default filled in. The parts of the primary get settings, never a config.
 
 import type { KeySource, ListenerProtocol, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
-import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
+import type { RestMode, SessionSettings, TlsPreset } from '@switchyard/worker-runtime'
 
 /** The proxies that send headers of the PROXY protocol to a listener. */
 export interface ProxyProtocolSettings {
@@ -30,6 +30,45 @@ export interface ListenAddress {
   proxyProtocol?: ProxyProtocolSettings | undefined
   /** File mode of a unix socket. Left out: the umask of the primary decides. */
   mode?: number | undefined
+  /** Workers end TLS there for an app with a plain server. Left out: no. */
+  tls?: TlsSettings | undefined
+  /** The primary answers every request there with a redirect to https. Left out: no. */
+  redirectToHttps?: HttpsRedirectSettings | undefined
+  /** Absolute path of a folder from which the primary answers HTTP-01 challenges. Left out: none. */
+  acmeFolder?: string | undefined
+}
+
+/** Absolute paths of the files of one certificate. */
+export interface CertificateFiles {
+  /** Where it stands in `tls`: empty, or such as `certificates[1].`. */
+  readonly place: string
+  readonly cert: string
+  /** The same as `cert` if one file has both. */
+  readonly key: string
+  /** An OCSP response in DER. */
+  readonly ocsp: string | undefined
+}
+
+export interface TlsSettings {
+  /** The first serves clients that ask for no name that is known. */
+  readonly certificates: readonly CertificateFiles[]
+  /** A folder of further certificates, as certbot and others write them. */
+  readonly folder: string | undefined
+  /** Of encrypted keys. */
+  readonly passphrase: string | undefined
+  /** Client certificates: the file of the authorities. undefined: none are asked for. */
+  readonly mutual: { readonly ca: string; readonly required: boolean } | undefined
+  readonly preset: TlsPreset
+  /** Protocols by ALPN. undefined: those of the app's server. */
+  readonly alpn: readonly string[] | undefined
+  /** Value of the field Strict-Transport-Security. undefined: none is set. */
+  readonly hsts: string | undefined
+  readonly handshakeTimeoutMs: number
+}
+
+export interface HttpsRedirectSettings {
+  readonly port: number
+  readonly status: 301 | 302 | 307 | 308
 }
 
 /** How a reload replaces workers. */

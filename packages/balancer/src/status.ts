@@ -251,6 +251,8 @@ export interface StatusSource {
 export interface BalancerStatus {
   /** As bound, such as `127.0.0.1:3000`, `[::]:3000` or `/run/app.sock`. */
   addresses: string[]
+  /** Those of them where workers end TLS. */
+  tlsAddresses?: readonly string[] | undefined
   /** How connections are handed to workers. */
   channel: ChannelKind
   accepting: boolean

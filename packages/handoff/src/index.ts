@@ -49,6 +49,7 @@ export {
   proxiedOf,
   setProxied,
   tagOf,
+  tagUnderTls,
   takeHandOff,
   takeTag,
 } from './node-internals/connection-injector.ts'

@@ -78,4 +78,5 @@ export { type HeldSession, RequestSession, sessions } from './session-adapters/r
 export { partsOf, type SessionCommand, type SessionReply, weightOf } from './session-messages.ts'
 export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
+export type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from './tls-start.ts'
 export { worker } from './worker.ts'

@@ -14,6 +14,7 @@ import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
+import { readTlsChange, type TlsChange, type TlsListenerStart } from './tls-start.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {
@@ -103,6 +104,8 @@ export interface WorkerStart {
   readonly accessLog?: AccessLogStart | undefined
   /** Collect what the balancer can give advice on. Left out: no. */
   readonly observes?: boolean | undefined
+  /** Listeners whose TLS this worker ends for its app. Left out: none. */
+  readonly tls?: readonly TlsListenerStart[] | undefined
 }
 
 export interface AccessLogStart {
@@ -131,6 +134,8 @@ export type ToWorker =
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
   /** Other workers have changed these sessions, which this worker has read or written; undefined: any session may have changed. */
   | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
+  /** New handshakes use these certificates. */
+  | ({ readonly switchyard: 'tls' } & TlsChange)
 
 /** Worker to primary. */
 export type ToPrimary =
@@ -230,6 +235,10 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'metrics', isWanted: message.isWanted === true }
     case 'first':
       return { switchyard: 'first', isFirst: message.isFirst === true }
+    case 'tls': {
+      const change = readTlsChange(message)
+      return change && { switchyard: 'tls', ...change }
+    }
     case 'session-replies': {
       const { batch, replies } = message
       if (!Number.isSafeInteger(batch) || !Array.isArray(replies)) return undefined

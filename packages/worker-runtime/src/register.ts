@@ -51,6 +51,7 @@ import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
+import type { TlsChange } from './tls-start.ts'
 import { RequestSpans } from './traces/request-spans.ts'
 
 resolveOwnName(process.argv[1])
@@ -82,6 +83,8 @@ async function register(runtime: Runtime): Promise<void> {
   /** Undefined while the routes are built. */
   let drain: Drain | undefined
   let accessLog: AccessLog | undefined
+  let applyTls = (change: TlsChange): void => void earlyTls.push(change)
+  const earlyTls: TlsChange[] = []
 
   // Signals and messages may come while the routes are built.
   const { stopSignal } = start
@@ -89,6 +92,7 @@ async function register(runtime: Runtime): Promise<void> {
   signals.hold(stopSignal === undefined ? [] : [stopSignal])
   runtime.onMessage((message) => {
     if (message.switchyard === 'leave') exit()
+    else if (message.switchyard === 'tls') applyTls(message)
     else if (message.switchyard !== 'drain') return
     else if (drain === undefined) runtime.send({ switchyard: 'drained', last: message.last })
     else {
@@ -119,6 +123,9 @@ async function register(runtime: Runtime): Promise<void> {
     const { AccessLog } = await import('./access-log/access-log.ts')
     accessLog = new AccessLog({ runtime, start: start.accessLog, requestRoutes, chance: Math.random })
   }
+  const ending = start.tls && (await openTermination(start.tls))
+  if (ending !== undefined) applyTls = (change) => ending.termination.apply(change)
+  for (const change of earlyTls.splice(0)) applyTls(change)
   const inFlight = new InFlight({
     routes: routeRequests,
     onError(response) {
@@ -181,7 +188,8 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function addServer(server: Server, row: Int32Array): void {
-    const receiver = new Receiver(server, inFlight, () => end.loopIsFree())
+    const beginsWithTls = (tag: number): boolean => ending?.termination.isFor(tag) === true
+    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), beginsWithTls)
     receivers.set(server, receiver)
     hookRequests(server, {
       countConnections: publishConnections(server, row, rowWords.connections),
@@ -200,6 +208,8 @@ async function register(runtime: Runtime): Promise<void> {
       websockets,
       http2Sessions,
       outbox,
+      termination: ending?.termination,
+      hsts: ending?.hsts,
       healthPath: start.healthPath,
     })
   }
@@ -228,6 +238,12 @@ async function register(runtime: Runtime): Promise<void> {
     if (start.shutdownMessage === true && sendShutdownMessage() && process.listenerCount(signal) === 0) return
     signals.send(signal)
   }
+}
+
+/** Ends TLS for the app. Loaded only in workers that do. */
+async function openTermination(listeners: NonNullable<Runtime['start']['tls']>) {
+  const [{ TlsTermination }, { HstsFields }] = await Promise.all([import('./server/tls-termination.ts'), import('./server/hsts.ts')])
+  return { termination: new TlsTermination(listeners), hsts: HstsFields.of(listeners) }
 }
 
 /** The server's limit on bytes of header fields. An unset limit is that of `--max-http-header-size`. */

@@ -10,11 +10,13 @@ import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
 import { FieldLimit } from './server/field-limit.ts'
+import type { HstsFields } from './server/hsts.ts'
 import type { Http2Sessions } from './server/http2-sessions.ts'
 import type { InFlight } from './server/in-flight.ts'
 import type { Receiver } from './server/receiver.ts'
 import { type Emit, RequestStart } from './server/request-start.ts'
 import { CONNECTION_LOGIN, MANY_HOSTS, traitsOf } from './server/request-traits.ts'
+import type { TlsTermination } from './server/tls-termination.ts'
 import type { Websockets } from './server/websockets.ts'
 import type { BoundConnections } from './steering/bound-connections.ts'
 import type { ConnectionMover } from './steering/connection-mover.ts'
@@ -45,6 +47,9 @@ export interface RequestHookOptions {
   readonly websockets: Websockets
   readonly http2Sessions: Http2Sessions
   readonly outbox: Outbox
+  /** Ends TLS for the app's server. undefined: no listener of the config asks for that. */
+  readonly termination: TlsTermination | undefined
+  readonly hsts: HstsFields | undefined
   /** Health checks under this path are answered here: they came over TLS, or behind another request. undefined: none is. */
   readonly healthPath?: string | undefined
 }
@@ -116,6 +121,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     options.ticketCookies?.prepare(request, response)
     options.visitorCookies?.prepare(request, response)
     options.explainHeader?.prepare(request, response)
+    options.hsts?.prepare(request, response)
     if (event !== 'checkContinue' || !continueListener.isAlone()) return deliver(event, request, response)
     // The app has no listener: do as Node does then.
     response.writeContinue()
@@ -151,6 +157,12 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
 
   function connect(socket: Socket): boolean {
     options.countConnections()
+    const { termination } = options
+    const tag = termination && tagOf(socket)
+    if (tag !== undefined && termination?.isFor(tag) === true) {
+      termination.accept(socket, tag, { server, announce: (secure) => void announce('connection', secure) })
+      return true
+    }
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
     if (!isPrivate) return announce('connection', socket)

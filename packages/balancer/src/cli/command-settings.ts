@@ -12,6 +12,7 @@ import { DEFAULT_POOL_NAME } from '../config/pool/pool-options.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
 import { sessionUrlOf } from '../config/session-url.ts'
+import { loadTlsFor } from '../config/tls-options.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -59,6 +60,7 @@ export async function readSettings(given: Overrides, io: Pick<CliIo, 'cwd' | 'en
       )
     const config = withOverrides(loaded, overrides, cwd)
     await loadCronFor(config)
+    await loadTlsFor(config)
     const settings = resolveSettings(config, { folder: loaded?.folder ?? cwd, file: loaded?.file, env, origins: loaded?.pm2?.origins })
     const { secret, sessions = {} } = config as BalancerConfig
     const knowsSecret = secretsOf(secret, env).secrets.length > 0

@@ -24,12 +24,22 @@ export function draining(connections: number, inFlight: number, leftMs: number):
   return `${counted(connections, 'connection')}, ${counted(inFlight, 'request')}; at most ${duration(wholeSecondsMs)} more`
 }
 
-/** An address as a browser takes it, with localhost for all interfaces. The path of a unix socket stays as it is. */
-export function urlOf(address: string): string {
+/** Addresses as a browser takes them, with localhost for all interfaces. The path of a unix socket stays as it is. */
+export function urlsOf({
+  addresses,
+  tlsAddresses = [],
+}: {
+  addresses: readonly string[]
+  tlsAddresses?: readonly string[] | undefined
+}): string[] {
+  return addresses.map((address) => urlOf(address, tlsAddresses.includes(address)))
+}
+
+function urlOf(address: string, isTls: boolean): string {
   const parsed = parseHostPort(address)
   if ('fault' in parsed) return address
   const { host, port } = parsed.value
-  return `http://${formatAddress({ host: host === undefined || host === '::' || host === '0.0.0.0' ? 'localhost' : host, port })}`
+  return `${isTls ? 'https' : 'http'}://${formatAddress({ host: host === undefined || host === '::' || host === '0.0.0.0' ? 'localhost' : host, port })}`
 }
 
 /** A path below the folder is relative to it; any other path stays as it is. */

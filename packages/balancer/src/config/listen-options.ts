@@ -6,6 +6,7 @@ import * as v from 'valibot'
 import type { ListenAddress, ProxyProtocolSettings } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { expected, flag, positive, shape, text, trustedProxyList, whole } from './schema.ts'
+import { type HttpsRedirectConfig, type TlsConfig, tlsEntries, tlsListenFaults, tlsListenSettings } from './tls-options.ts'
 
 /** Linux keeps 108 bytes for the path of a unix socket, the last for a NUL. */
 export const MAX_SOCKET_PATH_BYTES = 107
@@ -34,6 +35,12 @@ export interface ListenOptions {
   peek?: boolean | undefined
   /** Connections of proxies in front begin with a header of the PROXY protocol, which names the client. Default: none does. */
   proxyProtocol?: ProxyProtocolConfig | undefined
+  /** Workers end TLS there, for an app whose server is a plain one. Default: no. */
+  tls?: TlsConfig | undefined
+  /** Every request there is answered with a redirect to https: `true`, or the port and the status. Default: no. */
+  redirectToHttps?: HttpsRedirectConfig | undefined
+  /** Webroot folder of HTTP-01 challenges: the primary answers `/.well-known/acme-challenge/` from it. Default: none. */
+  acmeFolder?: string | undefined
 }
 
 /** The peers whose headers of the PROXY protocol are believed. */
@@ -56,6 +63,7 @@ export const listenEntries = {
   protocol: v.optional(v.picklist(listenerProtocols, `one of ${listenerProtocols.map((name) => `'${name}'`).join(', ')}`)),
   peek: flag,
   proxyProtocol: v.optional(shape({ from: trustedProxyList, required: flag }, "an object with 'from'")),
+  ...tlsEntries,
 }
 
 const fullAddress = shape(listenEntries)
@@ -74,7 +82,7 @@ export const listen = v.optional(
 
 export const unbalanced = v.optional(v.array(address, 'a list of addresses'))
 
-export function listenFaults({ listen, unbalanced }: Loose, folder: string): Fault[] {
+export function listenFaults({ listen, unbalanced }: Loose, folder: string, env: NodeJS.ProcessEnv): Fault[] {
   return [
     ...addressFaults('listen', listen, folder),
     ...addressFaults('unbalanced', listOf(unbalanced), folder),
@@ -84,6 +92,7 @@ export function listenFaults({ listen, unbalanced }: Loose, folder: string): Fau
         : undefined,
     ),
     ...proxyFaults('unbalanced', listOf(unbalanced), () => 'the kernel passes these connections to the workers, so no header can be read'),
+    ...tlsListenFaults({ listen, unbalanced }, folder, env),
   ]
 }
 
@@ -127,8 +136,12 @@ function isPort(value: unknown): value is number {
 }
 
 /** Addresses of a checked config. */
-export function listenSettings(addresses: ListenConfig | readonly ListenConfig[], folder: string): ListenAddress[] {
-  return [addresses].flat().map((one) => (parseListen(one as ListenConfig, folder) as { value: ListenAddress }).value)
+export function listenSettings(addresses: ListenConfig | readonly ListenConfig[], folder: string, env: NodeJS.ProcessEnv): ListenAddress[] {
+  const all = [addresses].flat() as ListenConfig[]
+  return all.map((one) => {
+    const { value } = parseListen(one, folder) as { value: ListenAddress }
+    return typeof one === 'object' ? { ...value, ...tlsListenSettings(one, all, folder, env) } : value
+  })
 }
 
 /** A parsed value, or what was expected of it. */

@@ -20,6 +20,7 @@ import { routeFaults, routeListenerFaults, routeSettings } from './route-options
 import { shapeFaults } from './schema.ts'
 import { secretFaults, secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
 import { sessionFaults, sessionSettings } from './session-options.ts'
+import { passphrasesIn } from './tls-options.ts'
 
 export interface ResolveContext {
   /** Relative paths in the config start from it. */
@@ -35,7 +36,7 @@ export interface ResolveContext {
 }
 
 /**
- * Settings of a config, with every default filled in. Call `loadCronFor` before. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only
+ * Settings of a config, with every default filled in. Call `loadCronFor` and `loadTlsFor` before. Throws one ERR_CONFIG with all faults, or ERR_APP_NOT_FOUND when only
  * apps are missing.
  */
 export function resolveSettings(
@@ -56,13 +57,13 @@ export function resolveSettings(
   const ticketKeys = ticketKeysOf(secretsOf(config.secret, env))
   return {
     file,
-    configVariables: secretsIn(env),
+    configVariables: { ...secretsIn(env), ...passphrasesIn(config.listen, env) },
     ...primarySettings(config, folder),
     ...insightSettings(config),
     logs: config.logs && logSettings(config.logs, folder),
     accessLog: accessLogSettings(config.accessLog, config.logs, folder),
-    listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder),
-    unbalanced: listenSettings(config.unbalanced ?? [], folder),
+    listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder, env),
+    unbalanced: listenSettings(config.unbalanced ?? [], folder, env),
     pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
       poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
     ),
@@ -89,7 +90,7 @@ function inOrigin(fault: Fault, origins: ReadonlyMap<string, string> = new Map()
 function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, users: UserSource): Fault[] {
   const config = looseOf(input)
   return [
-    ...listenFaults(config, folder),
+    ...listenFaults(config, folder, env),
     ...unusedListenFaults(config),
     ...poolFaults(config, users),
     ...routeFaults(config),

@@ -7,7 +7,7 @@
 import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf, withMoved, withWait } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
 import type { RefusalReason } from '../events.ts'
-import type { HealthAnswers } from '../listeners/health-answers.ts'
+import type { ListenerAnswers } from '../listeners/listener-answers.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
@@ -24,7 +24,7 @@ export interface DispatcherOptions {
   readonly claims: ClaimPoller
   readonly queues: QueueRunner
   readonly recall: Recall
-  readonly health?: HealthAnswers | undefined
+  readonly answers?: Pick<ListenerAnswers, 'answer'> | undefined
   readonly records: Pick<PathRecords, 'recorder' | 'badHeads'>
 }
 
@@ -39,8 +39,8 @@ export class Dispatcher implements AcceptorListener {
 
   /** A connection arrives with its head. Connections that already wait for its pool go first. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const { acceptor, routes, queues, health, records } = this.options
-    const answer = health?.answer(arrival.head)
+    const { acceptor, routes, queues, answers, records } = this.options
+    const answer = answers?.answer(arrival.head, listenerOf(arrival.tag))
     if (answer !== undefined) return acceptor.respond(arrival.fd, answer)
     if (origin === 'client' && routes.refuses(arrival)) {
       records.badHeads.recordAmbiguous(arrival.head)

@@ -49,6 +49,10 @@ export class ListenNotices {
     this.notify(worker, 'warn', `the server on ${addressText(request)} is not balanced, the kernel distributes its connections: ${why}`)
   }
 
+  twiceTls(worker: PoolWorker, message: string): void {
+    this.notify(worker, 'warn', message)
+  }
+
   forbidden(worker: PoolWorker, request: ServerRequest): void {
     const remedy = "name the address in 'listen', so that the primary listens there"
     this.notify(worker, 'warn', `the user of this worker may not listen on ${addressText(request)}: ${remedy}`)

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net'
 import { type Acceptor, type BoundAddress, describeListener, errnoOf } from '@switchyard/handoff'
 import type { ListenAnswer, ListenPlace, ListenRequest } from '@switchyard/worker-runtime'
-import type { BalancerError } from '../errors.ts'
+import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -110,11 +110,21 @@ export class ListenRequests {
       return { shared: true }
     }
     const choice = chooseConfigured(listeners.configured, request, [...this.servers.of(worker).values()])
+    if (request.kind === 'tls' && typeof choice === 'object' && choice.bound.asked.tls !== undefined)
+      return this.refuseTls(worker, choice.bound)
     if (choice === undefined) return this.listenElsewhere(worker, request)
     if (choice === 'in-use') return { errno: errnoOf('EADDRINUSE'), host: request.host }
     const place = this.attach(worker, request, choice.bound, choice.role)
     if (choice.role !== 'asked') return place
     return { ...place, moved: await this.moveStandIn(worker) }
+  }
+
+  /** TLS would begin twice on each connection. */
+  private refuseTls(worker: PoolWorker, bound: Bound): ListenAnswer {
+    const message = `the app's server speaks TLS itself, and 'listen' has 'tls' for ${addressText(bound)}: create the server with http.createServer, or remove 'tls' there`
+    this.errors.set(worker.pool, new BalancerError('ERR_LISTEN', message, { source: 'app' }))
+    this.notices.twiceTls(worker, message)
+    return { errno: errnoOf('EINVAL') }
   }
 
   /** A server asks for the address of the config: the one that stood in for it gets the address that it asked for itself. */
@@ -210,7 +220,7 @@ export class ListenRequests {
     const { listeners, acceptor, onChanged } = this.options
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
-    for (const bound of listeners.all) acceptor.setPeek(bound.number, bound.asked.peek ?? !this.servers.isForAnyProtocol(bound))
+    for (const bound of listeners.all) acceptor.setPeek(bound.number, peeksAt(bound) ?? !this.servers.isForAnyProtocol(bound))
     onChanged(worker, this.listenersOf(worker.pool))
   }
 
@@ -234,4 +244,9 @@ export class ListenRequests {
     const fd = this.options.acceptor.listening.find((one) => one.number === number)?.fd
     return { host: (fd === undefined ? undefined : describeListener(fd)?.host) ?? '::', port, path }
   }
+}
+
+/** undefined: it depends on the app's server. On a TLS listener the client always sends first. */
+function peeksAt({ asked: { peek, tls } }: Bound): boolean | undefined {
+  return tls === undefined ? peek : true
 }

@@ -148,6 +148,11 @@ export class Listeners {
     return this.bound.map(addressText)
   }
 
+  /** As the status shows them. */
+  get shown(): { readonly addresses: string[]; readonly tlsAddresses: readonly string[] } {
+    return { addresses: this.texts, tlsAddresses: this.bound.filter(({ asked }) => asked.tls !== undefined).map(addressText) }
+  }
+
   /** Removes the files of unix sockets, except those that a new primary keeps. */
   removeFiles(): void {
     for (const bound of this.bound) if (!this.keptNumbers.includes(bound.number)) this.removeFile(bound)

@@ -59,7 +59,9 @@ export class WorkerServers {
     const servers = [...this.of(worker).values()]
     const recordOwner = servers.find((server) => server.bound === bound && server.role === 'asked')
     if (recordOwner !== undefined || !bound.isConfigured) return recordOwner
-    const main = servers.filter((server) => server.bound.isConfigured && server.role !== 'second')
+    // A server that ends TLS itself can't serve a listener whose TLS is ended in front of it.
+    const fits = ({ kind }: WorkerServer) => bound.asked.tls === undefined || kind !== 'tls'
+    const main = servers.filter((server) => server.bound.isConfigured && server.role !== 'second' && fits(server))
     return main.find(({ role }) => role === 'asked') ?? main[0]
   }
 

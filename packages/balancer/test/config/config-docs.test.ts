@@ -17,6 +17,7 @@ import { defaultQueue, defaultReload, defaultSlowStart, poolEntries, poolParts }
 import { defaultHealthWhen, defaultReadyWhen } from '../../src/config/pool/probe-options.ts'
 import { routeEntries } from '../../src/config/route-options.ts'
 import { sessionEntries, sessionParts } from '../../src/config/session-options.ts'
+import { tlsOptionEntries } from '../../src/config/tls-options.ts'
 import { errorCodes } from '../../src/errors.ts'
 
 const test = suite('config docs')
@@ -55,6 +56,9 @@ for (const [part, entries] of Object.entries(poolParts)) {
 for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries, accessLog: accessLogEntries })) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
 }
+
+for (const key of Object.keys(tlsOptionEntries))
+  test(`option tls.${key}`, () => assert.match(configuration, new RegExp(`^\\| \`tls\\.${key}(\\.|\`)`, 'm')))
 
 for (const key of Object.keys(sessionEntries))
   test(`option sessions.${key}`, () => assert.match(configuration, new RegExp(`^\\| \`sessions\\.${key}(\\.|\`)`, 'm')))

@@ -24,6 +24,8 @@ interface PrivateServer {
 
 interface PrivateSocket {
   _handle: Handle | null
+  /** Of a TLS socket: the socket under it. */
+  readonly _parent?: Socket | null
 }
 
 const tagKey = Symbol('switchyard.tag')
@@ -111,9 +113,16 @@ export function tagOf(socket: Socket): number | undefined {
   return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
 }
 
+/** The tag of the hand-off that brought the connection under a TLS socket, which itself has none; undefined: none did. */
+export function tagUnderTls(socket: Socket): number | undefined {
+  const { _parent: under } = socket as unknown as PrivateSocket
+  return under instanceof Socket ? tagOf(under) : undefined
+}
+
 /** The tag, for the first request of a connection only; undefined for later ones, and for connections that no hand-off brought. */
 export function takeTag(socket: Socket): number | undefined {
-  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null
+  const { _handle, _parent: under } = socket as unknown as PrivateSocket
+  const handle = (under instanceof Socket ? (under as unknown as PrivateSocket)._handle : _handle) as OwnedHandle | null
   const tag = handle?.[tagKey]
   if (tag === undefined || isUsed(tag)) return undefined
   ;(handle as OwnedHandle)[tagKey] = withUsed(tag)

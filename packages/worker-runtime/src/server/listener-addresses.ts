@@ -1,7 +1,7 @@
 // The addresses of the primary's listeners, as far as this worker knows them. A route may ask over which listener a connection came.
 
 import type { Socket } from 'node:net'
-import { listenerOf, tagOf } from '@switchyard/handoff'
+import { listenerOf, tagOf, tagUnderTls } from '@switchyard/handoff'
 import type { ListenerAddress } from '@switchyard/routing'
 
 /** Far more than an app opens. */
@@ -21,10 +21,10 @@ export function recordListener(number: number, { host, port, path }: ListenerAdd
 
 /** The listener over which a connection came; undefined: it is not known. */
 export function listenerOn(socket: Socket): ListenerAddress | undefined {
-  const tag = tagOf(socket)
+  const tag = tagOf(socket) ?? tagUnderTls(socket)
   const listener = tag === undefined ? undefined : known.get(listenerOf(tag))
   if (listener !== undefined) return listener
-  // Over TLS, or a listener of other pools: the address that the client has connected to.
+  // A listener of other pools, or a connection between workers: the address that the client has connected to.
   const { localAddress, localPort } = socket
   if (localPort === undefined) return undefined
   return { host: localAddress?.startsWith(IPV4_IN_IPV6) ? localAddress.slice(IPV4_IN_IPV6.length) : localAddress, port: localPort }

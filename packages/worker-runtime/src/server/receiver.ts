@@ -31,16 +31,21 @@ export class Receiver {
   private readonly injector: ConnectionInjector
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
+  private readonly beginsWithTls: (tag: number) => boolean
   private current: UnclaimedOffer | undefined
   /** Is an offer in hand that does not count as received yet? */
   private isUncounted = false
 
-  /** Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection. */
-  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void) {
+  /**
+   * Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection.
+   * `beginsWithTls`: is TLS ended here for connections with this tag?
+   */
+  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, beginsWithTls: (tag: number) => boolean = () => false) {
     this.server = server
     this.injector = new ConnectionInjector(server)
     this.inFlight = inFlight
     this.loopIsFree = loopIsFree
+    this.beginsWithTls = beginsWithTls
   }
 
   /** Accepts the offer of a connection, or releases it. */
@@ -61,7 +66,7 @@ export class Receiver {
   }
 
   private accept(offer: Offer): void {
-    if (isHeadComplete(offer.tag) && this.canClaimLate()) return this.acceptUnclaimed(offer)
+    if (isHeadComplete(offer.tag) && !this.beginsWithTls(offer.tag) && this.canClaimLate()) return this.acceptUnclaimed(offer)
     if (!offer.claim(0)) return offer.release()
     if (isHeadComplete(offer.tag)) offer.stayBusy()
     offer.accept(this.injector, offer.carried)

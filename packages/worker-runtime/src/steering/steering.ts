@@ -16,6 +16,7 @@ import {
   listenerOf,
   type Outbox,
   tagOf,
+  tagUnderTls,
 } from '@switchyard/handoff'
 import { type Candidate, helloText, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Forwarder } from '../forward/forwarder.ts'
@@ -138,7 +139,7 @@ export class Steering {
   }
 
   private listenerOf(socket: Socket & { readonly server?: Server }): number {
-    const tag = tagOf(socket)
+    const tag = tagOf(socket) ?? tagUnderTls(socket)
     return tag === undefined ? (this.options.listenerOf(socket.server) ?? 0) : listenerOf(tag)
   }
 

@@ -11,7 +11,8 @@ import type { CliIo } from '../io.ts'
 /** Throws ERR_CONFIG with every fault. */
 export async function check(options: Pick<Overrides, 'config' | 'environment' | 'env'>, io: CliIo): Promise<number> {
   const { settings, warnings } = await readSettings(options, io)
-  const parts = [`${settings.file} has no faults.`, listenLines(settings), poolTable(settings, io.cwd), routeTable(settings)]
+  const tls = await tlsTable(settings, io.cwd)
+  const parts = [`${settings.file} has no faults.`, listenLines(settings), ...tls, poolTable(settings, io.cwd), routeTable(settings)]
   io.stdout.write(`${[...parts, ...warnings.map((warning) => `Warning: ${warning}.`)].join('\n\n')}\n`)
   return 0
 }
@@ -25,10 +26,36 @@ function listenLines({ listen, admin, control, sessions: { url, maxSessions } }:
   ])
 }
 
-/** The address, with what its clients speak if the config says so. */
-function listenText({ peek, protocol = peek === false ? 'tcp' : undefined, proxyProtocol, ...address }: ListenAddress): string {
-  const notes = [protocol, proxyProtocol && proxyProtocolText(proxyProtocol)].filter((note) => note !== undefined)
+/** The address, and what happens there. */
+function listenText(address: ListenAddress): string {
+  const { peek, protocol = peek === false ? 'tcp' : undefined, proxyProtocol, tls, redirectToHttps, acmeFolder } = address
+  const notes = [
+    ...(protocol === undefined || tls !== undefined ? [] : [protocol]),
+    ...(tls === undefined ? [] : [`TLS, ${tls.preset}`]),
+    ...(tls?.mutual === undefined ? [] : [`client certificates ${tls.mutual.required ? 'required' : 'asked for'}`]),
+    ...(redirectToHttps === undefined ? [] : [`redirects with ${redirectToHttps.status} to https on ${redirectToHttps.port}`]),
+    ...(acmeFolder === undefined ? [] : [`challenges in ${acmeFolder}`]),
+    ...(proxyProtocol === undefined ? [] : [proxyProtocolText(proxyProtocol)]),
+  ]
   return `${formatAddress(address)}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
+}
+
+/** One row for each certificate of a listener. No table without any. */
+async function tlsTable({ listen = [] }: Settings, cwd: string): Promise<string[]> {
+  if (!listen.some(({ tls }) => tls !== undefined)) return []
+  const { readCertificates } = await import('../../certificates/listener-certificates.ts')
+  const rows = listen.flatMap((address) =>
+    address.tls === undefined
+      ? []
+      : readCertificates(address.tls, Date.now()).certificates.map(({ id, names, validToMs }, index) => [
+          formatAddress(address),
+          index === 0 ? 'default' : '',
+          names.join(' '),
+          new Date(validToMs).toISOString().slice(0, 10),
+          pathFrom(cwd, id),
+        ]),
+  )
+  return [table([['TLS', '', 'NAMES', 'VALID UNTIL', 'CERTIFICATE'], ...rows])]
 }
 
 function poolTable({ pools }: Settings, cwd: string): string {

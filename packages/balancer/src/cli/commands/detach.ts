@@ -10,7 +10,7 @@ import { defaultLogFile } from '../detached/default-log-file.ts'
 import { DetachedProcess } from '../detached/detached-process.ts'
 import type { ReadyReport } from '../detached/launch-report.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
-import { urlOf } from '../format.ts'
+import { urlsOf } from '../format.ts'
 import type { CliIo, StopSignal } from '../io.ts'
 import { lineFormat } from '../line-format.ts'
 import { printable } from '../printable.ts'
@@ -70,7 +70,7 @@ async function refuseSecond({ config, control }: DetachOptions, io: CliIo): Prom
   const running = await statusOf({ config, control }, io)
   if (running === undefined) return
   const { name, pid, addresses } = running
-  const where = addresses.length === 0 ? '' : ` on ${addresses.map(urlOf).join(' ')}`
+  const where = addresses.length === 0 ? '' : ` on ${urlsOf(running).join(' ')}`
   const flags = flagsOf({ config, control })
   throw new BalancerError(
     'ERR_CONTROL',
@@ -96,10 +96,13 @@ function ownArguments(args: readonly string[], logFile: string): string[] {
   return [...own.map((arg) => (arg === '--detach' ? '--detached' : arg)), '--log-file', logFile, ...(split === -1 ? [] : args.slice(split))]
 }
 
-function lines({ name, pid, addresses, admin, control }: ReadyReport, options: DetachOptions & { logFile: string }): string[] {
+function lines(
+  { name, pid, addresses, tlsAddresses, admin, control }: ReadyReport,
+  options: DetachOptions & { logFile: string },
+): string[] {
   const flags = flagsOf(options)
   const rows: (readonly [string, string])[] = [
-    ...addresses.map((address) => ['listens on', urlOf(address)] as const),
+    ...urlsOf({ addresses, tlsAddresses }).map((url) => ['listens on', url] as const),
     ...(admin === null ? [] : [['metrics', `${admin}/metrics`] as const]),
     ['log', options.logFile],
     ['to stop it', control === null ? `kill ${pid}` : `balancer stop${flags}`],

@@ -6,7 +6,7 @@ import type { JobExit, JobStatus } from '../../status.ts'
 import { healthSentence, type Severity, stuckMs, troublesOf } from '../../troubles.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { fittedTable, wrapped } from '../fitted-table.ts'
-import { counted, draining, duration, memory, urlOf } from '../format.ts'
+import { counted, draining, duration, memory, urlsOf } from '../format.ts'
 import type { CliIo, TextOutput } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
 
@@ -77,9 +77,10 @@ function health(status: ControlStatus, width: number | undefined): string {
   ].join('\n')
 }
 
-function header({ name, pid, version, upMs, addresses, channel }: ControlStatus, width: number | undefined): string {
+function header(status: ControlStatus, width: number | undefined): string {
+  const { name, pid, version, upMs, addresses, channel } = status
   const facts = [`pid ${pid}`, `up ${duration(upMs)}`, `version ${version}`, `channel ${channel}`]
-  const list = addresses.length === 0 ? 'no address yet' : addresses.map(urlOf).join(' ')
+  const list = addresses.length === 0 ? 'no address yet' : urlsOf(status).join(' ')
   return [`${name} (${facts.join(', ')})`, `listens on ${list}`].map((line) => wrapped(line, width, '  ')).join('\n')
 }
 

@@ -1,6 +1,7 @@
 // `balancer start`: opens the admin page and the control socket, starts the balancer, logs its events, and stops everything in order.
 
 import type { ControlServer } from '../../control/control-server.ts'
+import type { BalancerStatus } from '../../status.ts'
 import type { Startup } from '../../upgrade/startup.ts'
 import { type Overrides, type ReadSettings, readSettings } from '../command-settings.ts'
 import { LaunchReport } from '../detached/launch-report.ts'
@@ -138,7 +139,7 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
       launchReport?.sendReady({
         name: settings.name,
         pid: process.pid,
-        addresses: balancer.status().addresses,
+        ...addressesOf(balancer.status()),
         admin: admin.url ?? null,
         control: control?.path ?? null,
       })
@@ -162,4 +163,8 @@ async function startFrom({ startup, launchReport }: StartedBy, options: StartOpt
     await destinations.close()
     io.signals.off('SIGUSR2', onSigusr2)
   }
+}
+
+function addressesOf({ addresses, tlsAddresses }: BalancerStatus): Pick<BalancerStatus, 'addresses' | 'tlsAddresses'> {
+  return { addresses, tlsAddresses }
 }

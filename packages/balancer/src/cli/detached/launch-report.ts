@@ -14,6 +14,8 @@ export interface ReadyReport {
   readonly name: string
   readonly pid: number
   readonly addresses: readonly string[]
+  /** Those of them where workers end TLS. */
+  readonly tlsAddresses?: readonly string[] | undefined
   /** URL of the admin page; null: it has none. */
   readonly admin: string | null
   /** Path of the control socket; null: it has none. */

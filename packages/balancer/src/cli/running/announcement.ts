@@ -1,7 +1,7 @@
 // Logs that the balancer is ready: one line with its addresses, and a second line when workers that were still starting are ready too.
 
 import type { BalancerStatus, PoolStatus } from '../../status.ts'
-import { counted, urlOf } from '../format.ts'
+import { counted, urlsOf } from '../format.ts'
 import type { RunningBalancer } from '../io.ts'
 import type { Log } from '../log.ts'
 
@@ -55,18 +55,20 @@ export class Announcement {
     clearTimeout(this.timer)
     this.isReadyLogged = true
     const { balancer, log, adminUrl, control } = this.options
-    const { addresses, pools } = balancer.status()
+    const status = balancer.status()
+    const { addresses, pools } = status
     const metrics = adminUrl === undefined ? undefined : `${adminUrl}/metrics`
-    log.logger.info({ addresses, pools: readyOf(pools), metrics, control }, summary({ addresses, pools }, metrics))
+    log.logger.info({ addresses, pools: readyOf(pools), metrics, control }, summary(status, metrics))
     if (missing(pools) === 0) this.release()
   }
 }
 
 /** One line with the URLs to open, the workers, and the metrics page. */
-export function summary({ addresses, pools }: Pick<BalancerStatus, 'addresses' | 'pools'>, metrics: string | undefined): string {
+export function summary(status: Pick<BalancerStatus, 'addresses' | 'tlsAddresses' | 'pools'>, metrics: string | undefined): string {
+  const { pools } = status
   const late = missing(pools)
   const facts = [
-    addresses.map(urlOf).join(' '),
+    urlsOf(status).join(' '),
     ...pools.map(workersOf),
     ...(late === 0 ? [] : [`connections are accepted, ${counted(late, 'worker')} ${late === 1 ? 'is' : 'are'} still starting`]),
     ...(metrics === undefined ? [] : [`metrics ${metrics}`]),

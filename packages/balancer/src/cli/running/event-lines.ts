@@ -7,6 +7,9 @@ import type { JobExit } from '../../status.ts'
 import { messageOf } from '../../thrown-error.ts'
 import { counted, draining, duration } from '../format.ts'
 
+/** Names of a certificate that are logged. */
+const MAX_NAMES = 3
+
 /** `text` is for people, `fields` for machines. */
 export interface EventLine {
   level: 'debug' | 'info' | 'warn' | 'error'
@@ -91,6 +94,21 @@ export const eventLines: Lines = {
     text: `${pool} has no workers: each of them has failed too often (${lastWords}). The balancer tries to start one every ${duration(retryMs)}; when one is ready, it starts the others`,
   }),
   outageEnded: ({ pool, afterMs }) => info({ pool, afterMs }, `${pool} serves again, after ${duration(afterMs)}`),
+  certificateRenewed: ({ address, path, names, validToMs }) =>
+    info(
+      { address, path, names, validToMs },
+      `new connections on ${address} get the certificate in ${path} (${shortList(names)}), valid until ${dayOf(validToMs)}`,
+    ),
+  certificatesRefused: ({ address, faults }) => ({
+    level: 'error',
+    fields: { address, faults },
+    text: `changed certificates of ${address} are not used, and the ones from before stay: ${faults.join('; ')}`,
+  }),
+  certificateExpiring: ({ address, path, names, validToMs }) =>
+    warn(
+      { address, path, names, validToMs },
+      `the certificate of ${address} in ${path} (${shortList(names)}) expires on ${dayOf(validToMs)}: renew it, the balancer reads it as soon as the file changes`,
+    ),
   folderNoticed: ({ message }) => warn({}, message),
   scaled: ({ pool, from, to, reason }) => info({ pool, from, to, reason }, `${pool} scales from ${from} to ${workers(to)}: ${reason}`),
   operationStarted: ({ name, pool }) => info({ operation: name, pool }, `${name}${pool === undefined ? '' : ` of ${pool}`} begins`),
@@ -117,6 +135,15 @@ export const eventLines: Lines = {
   // `successor` keeps its name: programs read the JSON log.
   handedOver: ({ pid }) => info({ successor: pid }, `the new primary serves (pid ${pid}); this primary finishes its requests`),
   stopped: () => info({}, 'stopped'),
+}
+
+/** The first names of a list. */
+function shortList(names: readonly string[]): string {
+  return names.length > MAX_NAMES ? `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more` : names.join(', ')
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
 }
 
 /** The name of a slot on the command line and in texts: `web/0`. */

@@ -3,7 +3,7 @@
 import type { LogEntry } from '../../control/control-protocol.ts'
 import { healthSentence, troublesOf } from '../../troubles.ts'
 import { wrapped } from '../fitted-table.ts'
-import { duration, urlOf } from '../format.ts'
+import { duration, urlsOf } from '../format.ts'
 import { lineFormat } from '../line-format.ts'
 import { printable } from '../printable.ts'
 import type { History } from './history.ts'
@@ -93,11 +93,13 @@ function helpLines(): Line[] {
 function headLines({ history, lost, width, clock, isUtf8 }: ScreenOptions): Line[] {
   const { status, totals } = history
   if (status === undefined || totals === undefined) return filled([[['balancer top', 'title']], ['The balancer is asked…']], HEAD_LINES)
-  const { name, pid, upMs, version, addresses } = status
+  const { name, pid, upMs, version } = status
   const first = apart(
     [
       [printable(name), 'title'],
-      `  pid ${pid}  up ${duration(upMs)}  version ${printable(version)}  ${addresses.map((one) => printable(urlOf(one))).join(' ')}`,
+      `  pid ${pid}  up ${duration(upMs)}  version ${printable(version)}  ${urlsOf(status)
+        .map((url) => printable(url))
+        .join(' ')}`,
     ],
     [clock],
     width,

@@ -15,7 +15,7 @@ export type StartOutcome =
   | { readonly worker?: undefined; readonly failure: unknown }
 
 /** The part of the start data that is made for each worker. May throw. */
-export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket' | 'listeners'>
+export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport

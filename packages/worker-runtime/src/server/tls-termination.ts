@@ -1,0 +1,125 @@
+// Ends TLS in front of the app's plain server, in the worker. A hidden tls.Server, which never listens, makes the handshake; then the app's server gets
+// the TLSSocket as its connection. To the app its server is one of Node's module 'https'.
+
+import { Server as HttpServer } from 'node:http'
+import type { Server, Socket } from 'node:net'
+import { type TLSSocket, Server as TlsServer } from 'node:tls'
+import { listenerOf } from '@switchyard/handoff'
+import type { TlsChange, TlsListenerStart } from '../tls-start.ts'
+import { TlsContexts } from './tls-contexts.ts'
+
+/** As Node reports a client without a certificate. */
+const NO_CERTIFICATE = 'UNABLE_TO_GET_ISSUER_CERT'
+
+/** A server of the app. `announce` emits its 'connection' event. */
+export interface PlainServer {
+  readonly server: Server
+  announce(socket: Socket): void
+}
+
+interface Listener {
+  readonly start: TlsListenerStart
+  readonly contexts: TlsContexts
+  /** Grows when the default certificate changes. */
+  version: number
+}
+
+/** The hidden server between one listener and one server of the app. */
+interface Hidden {
+  readonly server: TlsServer
+  version: number
+}
+
+/** Of a socket of Node, which its types leave out. */
+interface OwnedSocket {
+  server: Server
+  authorizationError: unknown
+  authorized: boolean
+}
+
+export class TlsTermination {
+  private readonly listeners: ReadonlyMap<number, Listener>
+  private readonly hidden = new WeakMap<Server, Map<number, Hidden>>()
+  /** Called with each hidden server, before it has a connection. */
+  private readonly onServer: (server: TlsServer) => void
+
+  constructor(listeners: readonly TlsListenerStart[], onServer: (server: TlsServer) => void = () => {}) {
+    this.listeners = new Map(listeners.map((start) => [start.listener, { start, contexts: new TlsContexts(start), version: 0 }] as const))
+    this.onServer = onServer
+  }
+
+  /** Does a connection with this tag begin with a handshake that ends here? */
+  isFor(tag: number): boolean {
+    return this.listeners.has(listenerOf(tag))
+  }
+
+  /** New handshakes use the changed certificates. Connections that are open stay as they are. */
+  apply(change: TlsChange): void {
+    const listener = this.listeners.get(change.listener)
+    if (listener?.contexts.apply(change) === true) listener.version++
+  }
+
+  /** Takes a connection that the app's server has counted and accepted. Its app learns of it when the handshake has succeeded. */
+  accept(socket: Socket, tag: number, app: PlainServer): void {
+    const listener = this.listeners.get(listenerOf(tag)) as Listener
+    // As in a server of the module 'https': a client that ends its side during the handshake is gone.
+    socket.allowHalfOpen = false
+    this.serverFor(listener, app).emit('connection', socket)
+  }
+
+  private serverFor(listener: Listener, app: PlainServer): TlsServer {
+    const servers = this.hidden.get(app.server) ?? new Map<number, Hidden>()
+    this.hidden.set(app.server, servers)
+    const { start, contexts, version } = listener
+    const hidden = servers.get(start.listener) ?? { server: this.open(listener, app), version }
+    servers.set(start.listener, hidden)
+    if (hidden.version !== version) {
+      hidden.version = version
+      hidden.server.setSecureContext(contexts.defaultOptions())
+    }
+    if (contexts.hasOcsp && hidden.server.listenerCount('OCSPRequest') === 0) {
+      hidden.server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, done) => done(null, contexts.ocspFor(certificate) as Buffer))
+    }
+    return hidden.server
+  }
+
+  private open({ start, contexts }: Listener, app: PlainServer): TlsServer {
+    const { mutual, handshakeTimeoutMs } = start
+    const alpn = start.alpn ?? protocolsOf(app.server)
+    const server = new TlsServer({
+      ...contexts.defaultOptions(),
+      handshakeTimeout: handshakeTimeoutMs,
+      requestCert: mutual !== undefined,
+      rejectUnauthorized: mutual?.required === true,
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
+      SNICallback(servername, done) {
+        try {
+          done(null, contexts.contextFor(servername))
+        } catch (error) {
+          done(error as Error)
+        }
+      },
+    })
+    server.on('secureConnection', (socket: TLSSocket) => {
+      const owned = socket as unknown as OwnedSocket
+      // Node takes a resumed session of TLS 1.3 without a certificate for an authorized one.
+      if (mutual !== undefined && socket.getPeerX509Certificate() === undefined) {
+        owned.authorized = false
+        owned.authorizationError = NO_CERTIFICATE
+      }
+      owned.server = app.server
+      app.announce(socket)
+    })
+    // Scanners and clients that trust another authority do this all the time.
+    server.on('tlsClientError', (_error, socket) => void socket.destroy())
+    this.onServer(server)
+    return server
+  }
+}
+
+/** The protocols of a server by ALPN. */
+function protocolsOf(server: Server): readonly string[] {
+  if (server instanceof HttpServer) return ['http/1.1']
+  // Node does not export the class of HTTP/2 servers without TLS.
+  return 'updateSettings' in server ? ['h2'] : []
+}
