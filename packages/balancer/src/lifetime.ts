@@ -116,7 +116,8 @@ export class Lifetime {
   }
 
   private close(): void {
-    const { acceptor, claims, configListeners, folder, jobs, listeners, listenRequests, queues, redisSharing, sessions, upgrades } = this.options
+    const { acceptor, claims, configListeners, folder, jobs, listeners, listenRequests, queues, redisSharing, sessions, upgrades } =
+      this.options
     jobs.stop()
     configListeners.close()
     upgrades.end()
