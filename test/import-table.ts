@@ -41,6 +41,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
   'worker-runtime': [
     ['', /./],
     ['server'],
+    ['tls-tickets'],
     ['session-adapters'],
     ['forward'],
     ['steering'],
@@ -57,6 +58,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['visitors'],
     ['sessions'],
     ['supervisor'],
+    ['tls-tickets'],
     ['counts'],
     ['listeners'],
     ['decisions'],

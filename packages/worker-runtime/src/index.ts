@@ -48,6 +48,7 @@ export {
   readListenRequest,
   type ServerAddress,
   type ServerKind,
+  type TlsTicketStart,
 } from './listen-protocol.ts'
 export type {
   MetricExemplar,

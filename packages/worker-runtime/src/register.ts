@@ -50,6 +50,7 @@ import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
+import { TicketLoader } from './tls-tickets/ticket-loader.ts'
 
 resolveOwnName(process.argv[1])
 
@@ -68,6 +69,7 @@ async function register(runtime: Runtime): Promise<void> {
   const { start, end } = runtime
   const { outbox } = end
   const servers = new Servers()
+  const ticketLoader = new TicketLoader(runtime)
   /** Servers that listen, or still have connections. */
   const serving = new Set<Server>()
   /** One for each server; a server that listens again keeps its own. */
@@ -127,7 +129,11 @@ async function register(runtime: Runtime): Promise<void> {
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
   const steering = Steering.isNeeded(table, start.pool)
-    ? new Steering({ runtime, table, placement, forwarder, outbox, bound, listenerOf: (server) => servers.listenerOf(server) })
+    ? new Steering({
+        ...{ runtime, table, placement, forwarder, outbox, bound },
+        listenerOf: (server) => servers.listenerOf(server),
+        onElsewhere: (socket, slot) => ticketLoader.onElsewhere(socket, slot),
+      })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
   const explainHeader = start.explain && new ExplainHeader(start.explain, start, table)
@@ -140,12 +146,13 @@ async function register(runtime: Runtime): Promise<void> {
   const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...connections })
 
-  hookAppListen(runtime, servers, (server) => {
+  hookAppListen(runtime, servers, (server, place) => {
     const words = joinPool()
     for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
     serving.add(server)
     if (!receivers.has(server)) addServer(server, words)
     runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
+    return place.tlsTickets && ticketLoader.adopt(server, place)
   })
   if (start.listens === false) {
     joinPool()
@@ -192,6 +199,7 @@ async function register(runtime: Runtime): Promise<void> {
       websockets,
       http2Sessions,
       outbox,
+      ticketLoader,
       healthPath: start.healthPath,
     })
   }

@@ -5,7 +5,7 @@ import { Server as HttpServer, type IncomingMessage, type ServerResponse, STATUS
 import type { ServerHttp2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
+import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
@@ -23,6 +23,7 @@ import type { Rest } from './steering/rest.ts'
 import { recordRequest, type Steering } from './steering/steering.ts'
 import type { TicketCookies } from './steering/ticket-cookie.ts'
 import type { VisitorCookies } from './steering/visitor-cookies.ts'
+import type { TicketLoader } from './tls-tickets/ticket-loader.ts'
 
 export interface RequestHookOptions {
   /** Writes the server's count of connections to the load row. Called when a connection is announced. */
@@ -43,6 +44,7 @@ export interface RequestHookOptions {
   readonly websockets: Websockets
   readonly http2Sessions: Http2Sessions
   readonly outbox: Outbox
+  readonly ticketLoader: TicketLoader
   /** Health checks under this path are answered here: they came over TLS, or behind another request. undefined: none is. */
   readonly healthPath?: string | undefined
 }
@@ -151,6 +153,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       case 'connection':
         return connect(first as Socket)
       case 'secureConnection':
+        options.ticketLoader.onSecured(first as TLSSocket)
         return announce(event, first as Socket)
       case 'clientError':
         if (steering?.isGivenBack(second as Socket) === true) return true

@@ -1,7 +1,7 @@
 // One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
 import type { Arrival } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import { bindPolicy, type Policy, type RouteTable, TicketSeal, type TicketSlots, type VisitorSlots } from '@switchyard/routing'
 import type { ChoiceCounts, RouteChoices } from '../decisions/choice-counts.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -44,19 +44,21 @@ export interface BoundRoutesOptions {
   readonly forwardToken: string
   /** Knows visitors by a cookie of the app's own. */
   readonly visitors: VisitorSlots
+  /** Knows the slots of TLS session tickets. */
+  readonly tlsTickets?: TicketSlots | undefined
   readonly onPolicyFailed: (route: string, error: unknown) => void
   readonly choices: ChoiceCounts
 }
 
 /** Binds the routes of faultless settings. Changes nothing that runs. */
 export function bindRoutes(settings: Settings, options: BoundRoutesOptions): BoundRoutes {
-  const { poolOf, forwardToken, visitors, onPolicyFailed } = options
+  const { poolOf, forwardToken, visitors, tlsTickets, onPolicyFailed } = options
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
     const choices = options.choices.of(route, policy.name)
-    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError, onSticky: choices.onSticky })
+    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, tlsTickets, onError, onSticky: choices.onSticky })
     return { route, choices, pool: pools.get(pool) as Pool, policy: bound }
   }
   const routes = routeTable<Destination>(settings, bind)

@@ -57,6 +57,8 @@ export interface SteeringOptions {
   readonly bound: BoundConnections
   /** The listener of a connection without a tag. */
   readonly listenerOf: (server: Server | undefined) => number | undefined
+  /** A request on this TLS connection belongs to another slot of this pool. */
+  readonly onElsewhere: (socket: Socket, slot: number) => void
 }
 
 /** Steers the requests of one worker. */
@@ -100,6 +102,8 @@ export class Steering {
     // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
     if (policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))) return undefined
+    const slot = tag === undefined ? policy.policy.home?.(head)?.slot : undefined
+    if (slot !== undefined) this.options.onElsewhere(socket, slot)
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 

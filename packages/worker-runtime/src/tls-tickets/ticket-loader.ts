@@ -1,0 +1,64 @@
+// Gives the TLS servers of this worker the tickets of its pool. In a worker without such a server nothing else is loaded.
+
+import type { Socket } from 'node:net'
+import { type TLSSocket, Server as TlsServer } from 'node:tls'
+import { watchTicketKeys } from '@switchyard/handoff'
+import type { ListenPlace, TlsTicketStart } from '../listen-protocol.ts'
+import type { Runtime } from '../runtime.ts'
+import type { TlsTickets } from './tls-tickets.ts'
+
+/** A route as far as it concerns tickets. */
+export interface TicketRoute {
+  readonly pool: string
+  readonly ticket?: object | undefined
+  readonly match: { readonly path?: unknown; readonly host?: unknown; readonly method?: unknown; readonly header?: unknown }
+}
+
+export class TicketLoader {
+  private readonly runtime: Runtime
+  private tickets: TlsTickets | undefined
+  /** The newest keys. */
+  private start: TlsTicketStart | undefined
+
+  /** Create it before the app runs. */
+  constructor(runtime: Runtime) {
+    this.runtime = runtime
+    watchTicketKeys()
+    runtime.onMessage((message) => {
+      if (message.switchyard !== 'tls-tickets') return
+      this.start = message.start
+      this.tickets?.update(message.start)
+    })
+  }
+
+  /** Call it for each server that gets connections. Resolves when the server has the tickets of its pool. Never rejects. */
+  async adopt(server: object, { address, tlsTickets }: Pick<ListenPlace, 'address' | 'tlsTickets'>): Promise<void> {
+    if (!(server instanceof TlsServer) || tlsTickets === undefined) return
+    this.start ??= tlsTickets
+    const { TlsTickets } = await import('./tls-tickets.ts')
+    const { pool, slot, routes } = this.runtime.start
+    const own = routes.filter((route) => route.pool === pool && route.ticket !== undefined)
+    this.tickets ??= new TlsTickets({ start: this.start, slot: own.some(isForHellos) ? slot : undefined, remembers: own.length > 0 })
+    this.tickets.adopt(server, placeText(address))
+  }
+
+  onSecured(socket: TLSSocket): void {
+    this.tickets?.onSecured(socket)
+  }
+
+  /** A request on this connection belongs to another slot of the pool: so do the next connections that resume its session. */
+  onElsewhere(socket: Socket, slot: number): void {
+    const names = this.tickets?.takeNamesOf(socket as TLSSocket) ?? []
+    if (names.length === 0) return
+    this.runtime.send({ switchyard: 'tls-tickets', slot, names: names.map((name) => name.toString('base64url')) })
+  }
+}
+
+/** Can the route be that of a connection whose requests are not known yet? */
+function isForHellos({ match }: TicketRoute): boolean {
+  return match.path === undefined && match.host === undefined && match.method === undefined && match.header === undefined
+}
+
+function placeText({ host, port, path }: ListenPlace['address']): string {
+  return path ?? `${host ?? ''} ${port}`
+}
