@@ -1,6 +1,6 @@
 // Settings: a config after its check, with every default filled in. The parts of the primary get settings, never a config.
 
-import type { KeySource, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
+import type { KeySource, ListenerProtocol, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { RestMode, SessionSettings } from '@switchyard/worker-runtime'
 
 /** An address to listen on: TCP (`host` undefined: dual-stack) or a unix socket. */
@@ -14,6 +14,8 @@ export interface ListenAddress {
   backlog: number
   /** false: route by address alone, without deferred accept, for servers that send first. undefined: true for HTTP and TLS servers. */
   peek: boolean | undefined
+  /** What clients speak, if heads are peeked at. Left out: judged by the first bytes. */
+  protocol?: ListenerProtocol | undefined
   /** Whether other processes may listen there too. Left out: no. */
   reusePort?: boolean | undefined
   /** File mode of a unix socket. Left out: the umask of the primary decides. */

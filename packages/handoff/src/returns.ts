@@ -35,6 +35,8 @@ export interface Question {
   readonly listener: number
   /** The client's address; empty for a unix socket. */
   readonly address: string
+  /** The ClientHello around the request, as `helloText`; empty: there is none, or no route asks for it. */
+  readonly hello: string
   readonly head: Buffer
 }
 
@@ -49,16 +51,16 @@ export const NO_WORKER = -2
 
 const LINE_END = 0x0a
 
-/** The bytes of a question: the listener, a space, the address, LF, the head. */
-export function packQuestion(listener: number, address: string, head: string): Buffer {
-  return Buffer.from(`${listener} ${address}\n${head}`, 'latin1')
+/** The bytes of a question: the listener, a space, the address, perhaps a space and the hello, LF, the head. */
+export function packQuestion(listener: number, address: string, head: string, hello = ''): Buffer {
+  return Buffer.from(`${listener} ${address}${hello === '' ? '' : ` ${hello}`}\n${head}`, 'latin1')
 }
 
 /** The reverse of `packQuestion`, as a copy; undefined: the bytes are malformed. */
 export function unpackQuestion(id: number, avoid: number, reason: number, bytes: Buffer): Question | undefined {
   const end = bytes.indexOf(LINE_END)
   if (end === -1) return undefined
-  const [number = '', address = ''] = bytes.toString('latin1', 0, end).split(' ')
+  const [number = '', address = '', ...hello] = bytes.toString('latin1', 0, end).split(' ')
   const listener = /^\d{1,5}$/.test(number) ? Number(number) : 0
-  return { id, avoid, reason, listener, address, head: Buffer.from(bytes.subarray(end + 1)) }
+  return { id, avoid, reason, listener, address, hello: hello.join(' '), head: Buffer.from(bytes.subarray(end + 1)) }
 }

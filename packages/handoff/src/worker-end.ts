@@ -45,8 +45,8 @@ export interface Outbox {
   giveBack(socket: Socket, tag: number, reason: number, carried: Buffer, response: ServerResponse | undefined): boolean
   /** Connections that are given back and not sent yet. */
   readonly unsent: number
-  /** Asks a `Question`. */
-  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void
+  /** Asks a `Question`. `hello`: default none. */
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string, hello?: string): void
   /** Sends connections that are given back. Call it before the app runs, so that they do not wait for its code. */
   flushReturns(): void
 }

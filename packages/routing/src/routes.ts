@@ -1,12 +1,16 @@
 // The route table maps a head to a pool and a policy. The first route that matches wins.
 
+import { type HelloMatch, type HelloTest, helloMatchText, helloTest } from './head/hello-test.ts'
 import { type ListenerTest, listenerTest, listenerText } from './head/listener-address.ts'
 import type { RequestHead } from './head/request-head.ts'
 import { compilePattern, firstSegment, matchesEveryPath, type PathTest } from './path-pattern.ts'
 import type { Policy } from './policy.ts'
 
-/** The conditions of a route. A condition that is left out always holds. */
-export interface RouteMatch {
+/**
+ * The conditions of a route. A condition that is left out always holds. A ClientHello meets none on paths, methods, hosts and fields: a route
+ * that has such a condition and one on the hello is for requests inside TLS, in a worker.
+ */
+export interface RouteMatch extends HelloMatch {
   /** A pattern, see `compilePattern`. Case is ignored. */
   readonly path?: string
   /** One of these methods exactly: GET does not include HEAD. */
@@ -60,6 +64,7 @@ interface CompiledRoute<P> {
   readonly domain: string | undefined
   readonly header: readonly (readonly [string, string | true])[]
   readonly listener: ListenerTest | undefined
+  readonly hello: HelloTest | undefined
 }
 
 export class RouteTable<P = Policy> {
@@ -67,6 +72,8 @@ export class RouteTable<P = Policy> {
   readonly fallback: Route<P>
   /** Must a head know its listener? */
   readonly usesListeners: boolean
+  /** Must the head of a request inside TLS know the hello of its connection? */
+  readonly usesHellos: boolean
   private readonly compiled: readonly CompiledRoute<P>[]
   /** The routes that can match a path with this first segment, in order. */
   private readonly byFirst: ReadonlyMap<string, readonly CompiledRoute<P>[]>
@@ -87,6 +94,7 @@ export class RouteTable<P = Policy> {
     this.byFirst = new Map([...firsts].map((first) => [first, mayStart(first)]))
     this.anyFirst = mayStart()
     this.usesListeners = this.compiled.some(({ listener }) => listener !== undefined)
+    this.usesHellos = this.compiled.some(({ hello }) => hello !== undefined)
     this.headless = this.compiled.filter(isHeadless)
     this.hasPools = this.headless.length < routes.length && routes.some(({ pool }) => pool !== fallback.pool)
   }
@@ -166,7 +174,7 @@ export function routeName(match: RouteMatch): string {
   const methods = match.method === undefined ? '' : `${[match.method].flat().join('|').toUpperCase()} `
   const header = Object.entries(match.header ?? {}).map(([name, value]) => ` [${name}${value === true ? '' : `: ${value}`}]`)
   const listener = match.listener === undefined ? '' : ` on ${match.listener}`
-  return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}${listener}`
+  return `${methods}${match.host ?? ''}${match.path ?? '/*'}${header.join('')}${helloMatchText(match)}${listener}`
 }
 
 function compile<P>(route: Route<P>, index: number): CompiledRoute<P> {
@@ -184,6 +192,7 @@ function compile<P>(route: Route<P>, index: number): CompiledRoute<P> {
     domain: isDomain ? name?.slice(1) : undefined,
     header: Object.entries(header ?? {}),
     listener: listener === undefined ? undefined : listenerTest(listener),
+    hello: helloTest(route.match),
   }
 }
 
@@ -193,8 +202,10 @@ function isUntrusted(head: RequestHead): boolean {
 
 /** Does the route depend on nothing in the head? */
 function isHeadless(compiled: CompiledRoute<unknown>): boolean {
-  const { path, methods, host, domain, header } = compiled
-  return path === undefined && methods === undefined && host === undefined && domain === undefined && header.length === 0
+  const { path, methods, host, domain, header, hello } = compiled
+  return (
+    path === undefined && methods === undefined && host === undefined && domain === undefined && header.length === 0 && hello === undefined
+  )
 }
 
 /** Did the connection come over the listener that the route names? */
@@ -209,7 +220,8 @@ function matches(compiled: CompiledRoute<unknown>, head: RequestHead, path: stri
     (compiled.methods === undefined || compiled.methods.includes(head.method ?? '')) &&
     (compiled.host === undefined || head.host === compiled.host) &&
     (compiled.domain === undefined || isBelow(head.host, compiled.domain)) &&
-    (compiled.header.length === 0 || compiled.header.every(([name, value]) => hasField(head, name, value)))
+    (compiled.header.length === 0 || compiled.header.every(([name, value]) => hasField(head, name, value))) &&
+    (compiled.hello === undefined || compiled.hello(head.hello) === undefined)
   )
 }
 
@@ -219,12 +231,12 @@ function missOf(compiled: CompiledRoute<unknown>, head: RequestHead, path: strin
   if (!isFrom(compiled, head)) return `listener ${listenerText(head.listener)} is not ${match.listener}`
   if (compiled.path !== undefined && (path === undefined || !compiled.path(path))) return `path ${path ?? 'unknown'} is not ${match.path}`
   if (compiled.methods !== undefined && !compiled.methods.includes(head.method ?? '')) {
-    return `method ${head.method} is not ${compiled.methods.join(' or ')}`
+    return `method ${head.method ?? 'unknown'} is not ${compiled.methods.join(' or ')}`
   }
   if (compiled.host !== undefined && head.host !== compiled.host) return `host ${head.host ?? 'unknown'} is not ${match.host}`
   if (compiled.domain !== undefined && !isBelow(head.host, compiled.domain)) return `host ${head.host ?? 'unknown'} is not ${match.host}`
   const field = compiled.header.find(([name, value]) => !hasField(head, name, value))
-  if (field === undefined) return undefined
+  if (field === undefined) return compiled.hello?.(head.hello)
   const [name, value] = field
   return value === true ? `header ${name} is missing` : `header ${name} is not ${value}`
 }

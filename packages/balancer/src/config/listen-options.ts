@@ -1,6 +1,7 @@
 // `listen` and `unbalanced`: addresses as 3000, '127.0.0.1:3000', '[::1]:3000', '/run/app.sock', 'unix:app.sock', or an object.
 
 import { resolve } from 'node:path'
+import { type ListenerProtocol, listenerProtocols } from '@switchyard/routing'
 import * as v from 'valibot'
 import type { ListenAddress } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
@@ -23,7 +24,13 @@ export interface ListenOptions {
   ipv6Only?: boolean | undefined
   /** Connections that the kernel keeps until they are accepted. Default 511. */
   backlog?: number | undefined
-  /** false: route by address alone, for servers that send first. Default: true for HTTP and TLS servers. */
+  /**
+   * What clients speak. `detect`: HTTP/1, HTTP/2 or TLS, judged by the first bytes. `http`, `http2`: any other client gets a 400. `tls`: the worker
+   * answers any other client. `tcp`: anything; nothing is read, so the server may speak first. Default: `detect` for HTTP and TLS servers, `tcp`
+   * for others.
+   */
+  protocol?: ListenerProtocol | undefined
+  /** The earlier form of `protocol`: true is `detect`, false is `tcp`. */
   peek?: boolean | undefined
 }
 
@@ -36,6 +43,7 @@ export const listenEntries = {
   path: v.optional(text),
   ipv6Only: flag,
   backlog: positive(),
+  protocol: v.optional(v.picklist(listenerProtocols, `one of ${listenerProtocols.map((name) => `'${name}'`).join(', ')}`)),
   peek: flag,
 }
 
@@ -136,10 +144,12 @@ export function formatAddress({
 }
 
 function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddress> {
-  const { host, port, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, peek } = options
+  const { host, port, path, ipv6Only = false, backlog = DEFAULT_BACKLOG, protocol, peek } = options
+  if (protocol !== undefined && peek !== undefined) return { fault: 'expected either protocol or peek, got both' }
+  const heads = protocol === undefined ? { peek } : headsOf(protocol)
   if (path === undefined) {
     if (port === undefined) return { fault: 'expected a port or a path' }
-    return { value: { host, port, path: undefined, ipv6Only, backlog, peek } }
+    return { value: { host, port, path: undefined, ipv6Only, backlog, ...heads } }
   }
   if (host !== undefined || port !== undefined) return { fault: 'expected either a path or a host and port, got both' }
   if (path === '') return { fault: 'expected the path of a socket, got an empty one' }
@@ -147,5 +157,10 @@ function fromOptions(options: ListenOptions, folder: string): Parsed<ListenAddre
   const bytes = Buffer.byteLength(socketPath)
   if (bytes > MAX_SOCKET_PATH_BYTES)
     return { fault: `expected a socket path of at most ${MAX_SOCKET_PATH_BYTES} bytes, got ${bytes}: ${socketPath}` }
-  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, peek } }
+  return { value: { host: undefined, port: undefined, path: socketPath, ipv6Only: false, backlog, ...heads } }
+}
+
+function headsOf(protocol: ListenerProtocol): Pick<ListenAddress, 'peek' | 'protocol'> {
+  if (protocol === 'tcp') return { peek: false }
+  return { peek: true, ...(protocol !== 'detect' && { protocol }) }
 }

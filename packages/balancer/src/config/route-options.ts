@@ -1,6 +1,6 @@
 // `routes`: which requests go to which pool, and by which policy.
 
-import { type Policy, patternFault, type RouteMatch, routeName } from '@switchyard/routing'
+import { type Policy, patternFault, protocolFault, type RouteMatch, routeName, serverNameFault } from '@switchyard/routing'
 import * as v from 'valibot'
 import type { RouteSettings } from '../settings.ts'
 import { didYouMean, type Fault, formatPath, type Loose, listOf, looseOf, show } from './faults.ts'
@@ -26,21 +26,34 @@ interface RoutingConfig {
   trustedProxies?: readonly string[] | undefined
 }
 
-const pathPattern = v.pipe(
-  v.string('a path pattern'),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const fault = typeof dataset.value === 'string' ? patternFault(dataset.value) : undefined
-    if (fault !== undefined) addIssue({ message: `${fault}, got ${show(dataset.value)}` })
-  }),
-)
+function checkedText(kind: string, faultOf: (text: string) => string | undefined) {
+  return v.pipe(
+    v.string(kind),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const fault = typeof dataset.value === 'string' ? faultOf(dataset.value) : undefined
+      if (fault !== undefined) addIssue({ message: `${fault}, got ${show(dataset.value)}` })
+    }),
+  )
+}
+
+const pathPattern = checkedText('a path pattern', patternFault)
+const serverName = checkedText("a server name such as 'example.com'", serverNameFault)
+const protocol = checkedText("a protocol id such as 'h2'", protocolFault)
 const method = expected(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), "a method such as 'GET'")
+
+function oneOrMore<S extends v.GenericSchema>(schema: S, atLeast: string) {
+  return v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(schema), v.nonEmpty(atLeast)) : schema))
+}
+
 export const routeEntries = {
   path: v.optional(pathPattern),
-  method: v.optional(v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(method), v.nonEmpty('at least one method')) : method))),
+  method: v.optional(oneOrMore(method, 'at least one method')),
   host: v.optional(text),
   header: v.optional(
     v.record(v.string(), v.union([v.string(), v.literal(true)], 'a string, or true for any value'), 'an object of header names and values'),
   ),
+  sni: v.optional(oneOrMore(serverName, 'at least one server name')),
+  alpn: v.optional(oneOrMore(protocol, 'at least one protocol')),
   listener: v.optional(
     expected(
       v.union([v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)), v.pipe(v.string(), v.minLength(1))]),

@@ -1,7 +1,7 @@
 // Answers workers that ask where one request belongs. The worker can't move the request's connection, so it forwards the request alone.
 
 import { HERE, LATER, NO_WORKER, packTag, type Question, type Verdict } from '@switchyard/handoff'
-import { RequestHead } from '@switchyard/routing'
+import { helloIn, RequestHead } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
@@ -23,7 +23,7 @@ export function answerPlacement(asker: PoolWorker, question: Question, { routes,
 /** The same route and policy decide as for a connection. */
 function verdictFor(
   asker: PoolWorker,
-  { head: bytes, address, avoid, listener }: Question,
+  { head: bytes, address, avoid, listener, hello }: Question,
   routes: ActiveRoutes,
   recorder: DecisionRecorder,
 ): Verdict {
@@ -31,6 +31,7 @@ function verdictFor(
   // Only a lenient parser accepts such a head, which may be meant for a pool that the asker does not see.
   if (head.outcome !== 'complete' || head.ambiguous) return NO_WORKER
   head.remoteAddress = address === '' ? undefined : address
+  if (hello !== '') head.setHelloSource(hello, helloIn)
   const destination = routes.destination({ head, tag: packTag(listener, true) })
   const choice = destination.pool.chooseNow(destination.policy, head, listener)
   if (choice.kind === 'nobody') return NO_WORKER

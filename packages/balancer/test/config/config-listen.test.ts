@@ -26,6 +26,26 @@ const good: [ListenConfig, object][] = [
     { host: '::', port: 80, ipv6Only: true, backlog: 5, peek: false },
   ],
   [{ path: './app.sock' }, { path: '/srv/app.sock' }],
+  [
+    { port: 80, protocol: 'http' },
+    { port: 80, peek: true, protocol: 'http' as const },
+  ],
+  [
+    { port: 443, protocol: 'tls' },
+    { port: 443, peek: true, protocol: 'tls' },
+  ],
+  [
+    { path: 'grpc.sock', protocol: 'http2' },
+    { path: '/srv/grpc.sock', peek: true, protocol: 'http2' },
+  ],
+  [
+    { port: 25, protocol: 'tcp' },
+    { port: 25, peek: false },
+  ],
+  [
+    { port: 80, protocol: 'detect' },
+    { port: 80, peek: true },
+  ],
 ]
 for (const [listen, expected] of good)
   test(`good: ${JSON.stringify(listen)}`, () => assert.equal(parseListen(listen, '/srv'), { value: { ...plain, ...expected } }))
@@ -40,6 +60,7 @@ for (const listen of [
   'unix:',
   {},
   { path: 'x', host: 'y' },
+  { port: 80, peek: true, protocol: 'http' as const },
   `/${'x'.repeat(107)}`,
 ]) {
   test(`bad: ${JSON.stringify(listen).slice(0, 40)}`, () => assert.ok('fault' in parseListen(listen, '/srv')))

@@ -1,6 +1,6 @@
 // What the acceptors of both transports share: a connection waits for its head, arrives, is refused and lingers, or is dropped.
 
-import { RequestHead } from '@switchyard/routing'
+import { beginsTls, RequestHead } from '@switchyard/routing'
 import type { Owner, Owners } from '../owners.ts'
 import { packTag } from '../tag.ts'
 import { AcceptPause } from './accept-pause.ts'
@@ -9,7 +9,7 @@ import { HeadReader } from './head-reader.ts'
 import { Lingering } from './lingering.ts'
 import { type ListenerEntry, ListenerTable } from './listener-table.ts'
 import { PendingHeads } from './pending-heads.ts'
-import { type RefusalReason, refusalAnswer } from './refusal.ts'
+import { type RefusalReason, refusalAlert, refusalAnswer } from './refusal.ts'
 
 const SWEEP_MS = 100
 
@@ -38,6 +38,8 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   protected readonly pause: AcceptPause
   protected accepting = false
   private sweeper: NodeJS.Timeout | undefined
+  /** Has any client spoken TLS? */
+  private hasTls = false
 
   constructor(options: AcceptorOptions, owners: Owners | undefined, { limit, next }: Descriptors) {
     this.options = options
@@ -85,12 +87,17 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
 
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
-    this.sendLast(fd, refusalAnswer(reason, retryAfterS))
+    this.sendLast(fd, this.beginsTls(fd) ? refusalAlert(reason) : refusalAnswer(reason, retryAfterS))
   }
 
   respond(fd: number, response: Buffer): void {
     this.counts.answered++
     this.sendLast(fd, response)
+  }
+
+  /** A refusal is rare, so it asks the kernel. */
+  private beginsTls(fd: number): boolean {
+    return this.hasTls && beginsTls(this.bytesOf(fd))
   }
 
   private sendLast(fd: number, response: Buffer): void {
@@ -117,16 +124,18 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
 
   /** Decides by the bytes that have come. `ended`: the client sends no more. */
   protected examine(fd: number, listener: number, bytes: Buffer, length: number, ended: boolean): Arrival | undefined {
-    if (!this.listeners.peeksAt(listener)) return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
+    const protocol = this.listeners.protocolOf(listener)
+    if (protocol === 'tcp') return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())
     if (length === 0) return ended ? this.remove(fd) : this.wait(fd, listener)
     const head = this.heads.read(bytes, length)
-    const state = this.heads.stateOf(head, ended)
+    const state = this.heads.stateOf(head, ended, protocol)
+    if (head.protocol === 'tls') this.hasTls = true
     switch (state) {
       case 'complete':
         return this.arrival(fd, packTag(listener, true), head)
       case 'by-address':
         if (head.ambiguous) this.reportBad(fd, 'unreadable', bytes)
-        return this.arrival(fd, packTag(listener, false), head)
+        return this.arrival(fd, packTag(listener, false), protocol === 'tls' ? RequestHead.addressOnly() : head)
       case 'longer':
         this.reportBad(fd, 'unreadable', bytes)
         return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly())

@@ -1,12 +1,12 @@
 // Reads the head of a request from the bytes that a client has sent so far, and decides what follows for the connection.
 
-import { RequestHead } from '@switchyard/routing'
+import { type ListenerProtocol, mayBeSpoken, RequestHead } from '@switchyard/routing'
 import type { HeadBounds } from './acceptor.ts'
 import type { RefusalReason } from './refusal.ts'
 
 /**
- * `complete`: a whole HTTP/1 head. `by-address`: the client speaks another protocol, or only the worker's parser can judge its head.
- * `longer`: the head is too long, and passes without being read. `wait`: the head is incomplete. `ended`: it is incomplete, and the client
+ * `complete`: a whole HTTP/1 head or ClientHello. `by-address`: the client speaks another protocol, or only the worker's parser or TLS stack can
+ * judge its head. `longer`: the head is too long, and passes without being read. `wait`: the head is incomplete. `ended`: it is incomplete, and the client
  * sends no more. Otherwise the reason to refuse it.
  */
 export type HeadState =
@@ -38,8 +38,10 @@ export class HeadReader {
     return RequestHead.read(bytes, length, this.maxHeadBytes)
   }
 
-  /** `ended`: the client sends no more. */
-  stateOf(head: RequestHead, ended: boolean): HeadState {
+  /** `ended`: the client sends no more. `protocol`: what the clients of the listener speak. */
+  stateOf(head: RequestHead, ended: boolean, protocol: ListenerProtocol): HeadState {
+    // The TLS stack of a worker answers a client that does not speak TLS.
+    if (!mayBeSpoken(protocol, head.outcome, head.protocol)) return protocol === 'tls' ? 'by-address' : 'not-http'
     switch (head.outcome) {
       case 'complete':
         if (head.hasManyHosts) return 'ambiguous-head'

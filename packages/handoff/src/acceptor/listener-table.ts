@@ -1,10 +1,13 @@
 // The listeners of an acceptor by their numbers, which tags name (see tag.ts).
 
+import type { ListenerProtocol } from '@switchyard/routing'
 import { MAX_LISTENER_NUMBERS } from '../tag.ts'
 
 export interface ListenerEntry {
   /** Is the head of its connections peeked at? */
   peek: boolean
+  /** What its clients speak, if heads are peeked at. Default: `detect`. */
+  readonly protocol?: ListenerProtocol | undefined
   /** May it accept? */
   isAdmitted: boolean
 }
@@ -30,8 +33,10 @@ export class ListenerTable<Entry extends ListenerEntry> {
     return this.entries.delete(number)
   }
 
-  peeksAt(number: number): boolean {
-    return this.entries.get(number)?.peek === true
+  /** What the clients of a listener speak. One that is closed, or is not peeked at, has `tcp`. */
+  protocolOf(number: number): ListenerProtocol {
+    const entry = this.entries.get(number)
+    return entry?.peek === true ? (entry.protocol ?? 'detect') : 'tcp'
   }
 
   /** Returns whether that is a change. */

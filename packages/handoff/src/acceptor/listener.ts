@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises'
 import { rm, stat } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
+import type { ListenerProtocol } from '@switchyard/routing'
 import { native } from '../native-module.ts'
 import type { BoundAddress } from '../node-internals/listen-override.ts'
 import { listeningDescriptor } from '../node-internals/server-fields.ts'
@@ -17,6 +18,8 @@ export interface ListenerAddress {
   readonly backlog?: number
   /** false: neither deferred accept nor a peek, for protocols in which the server speaks first. Default: true. */
   readonly peek?: boolean
+  /** What its clients speak, if heads are peeked at. Default: `detect`. */
+  readonly protocol?: ListenerProtocol | undefined
   /** Other processes with the same option may listen on the same address (SO_REUSEPORT). Default: no. */
   readonly reusePort?: boolean | undefined
   /** Of the file of a unix socket. Default: by the umask of this process. */

@@ -1,4 +1,4 @@
-// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once.
+// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once. A TLS client gets an alert.
 
 /** Why a connection is refused, with the status of the answer. */
 export const refusals = {
@@ -14,6 +14,9 @@ export const refusals = {
 } as const
 
 export type RefusalReason = keyof typeof refusals
+
+/** A fatal alert (RFC 8446 §6): `internal_error`, the alert of a server that cannot go on for a reason of its own. */
+const TLS_ALERT = Buffer.from([21, 3, 3, 0, 2, 2, 80])
 
 const answers = new Map<string, Buffer>()
 
@@ -32,4 +35,12 @@ export function refusalAnswer(reason: RefusalReason, retryAfterS = 1): Buffer {
     answers.set(key, answer)
   }
   return answer
+}
+
+/**
+ * The bytes for a client that has begun a TLS handshake: with `not-http` the HTTP response, because nothing behind the listener speaks TLS,
+ * otherwise a TLS alert.
+ */
+export function refusalAlert(reason: RefusalReason): Buffer {
+  return reason === 'not-http' ? refusalAnswer(reason) : TLS_ALERT
 }

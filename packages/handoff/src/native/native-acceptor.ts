@@ -59,7 +59,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     const { fd, ...bound } = await listen(address, inherited)
     this.throwIfClosed(fd)
     const peek = address.peek ?? true
-    const number = this.listeners.add({ peek, fd, isAdmitted: false })
+    const number = this.listeners.add({ peek, protocol: address.protocol, fd, isAdmitted: false })
     try {
       this.native.addListener(fd, number, peek, inherited !== undefined)
     } catch (error) {

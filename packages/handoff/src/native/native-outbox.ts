@@ -47,8 +47,8 @@ export class NativeOutbox implements Outbox {
     return true
   }
 
-  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void {
-    this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(listener, address, head) })
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string, hello?: string): void {
+    this.add({ fd: NO_DESCRIPTOR, id, tag: avoid, reason, bytes: packQuestion(listener, address, head, hello) })
   }
 
   flushReturns(): void {

@@ -20,6 +20,7 @@ import { closeServer, descriptorOf, openAtPath, openServer, type PortableListene
 
 /** Bounds on pending heads count from here: the first bytes of a new connection are usually on their way. */
 const FRESH_MS = 100
+const NO_BYTES = Buffer.alloc(0)
 
 interface Fresh {
   readonly listener: number
@@ -48,7 +49,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
     if (path !== undefined && !isAbstract(path) && inherited === undefined) await removeStale(path)
     if (this.closed) return { host, port, path, number: -1 }
     const server = this.serverFor(() => number)
-    const number = this.listeners.add({ server, peek, inherited, isAdmitted: false })
+    const number = this.listeners.add({ server, peek, protocol: address.protocol, inherited, isAdmitted: false })
     if (inherited !== undefined) return { host: inherited.host, port: inherited.port, path: inherited.path, number }
     try {
       if (path !== undefined) {
@@ -205,7 +206,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   }
 
   protected bytesOf(fd: number): Buffer {
-    return (this.held.get(fd) as HeldSocket).bytes
+    return this.held.get(fd)?.bytes ?? NO_BYTES
   }
 
   private onConnection(socket: Socket, listener: number): void {
@@ -242,7 +243,7 @@ export class PortableAcceptor extends BaseAcceptor<PortableListener> implements 
   private admit(fd: number, listener: number): void {
     const socket = this.held.get(fd) as HeldSocket
     if (socket.isBroken) return this.drop(fd)
-    if (!this.listeners.peeksAt(listener)) this.arrive(this.arrival(fd, packTag(listener, false), RequestHead.addressOnly()))
+    if (this.listeners.protocolOf(listener) === 'tcp') this.arrive(this.arrival(fd, packTag(listener, false), RequestHead.addressOnly()))
     else {
       this.counts.waiting++
       this.owners?.move(fd, 'dispatcher', 'head')

@@ -75,8 +75,8 @@ class PortableOutbox implements Outbox {
     return false
   }
 
-  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string): void {
-    this.control.send(questionFrame(id, avoid, reason, listener, address, head))
+  ask(id: number, avoid: number, reason: number, listener: number, address: string, head: string, hello?: string): void {
+    this.control.send(questionFrame(id, avoid, reason, listener, address, head, hello))
   }
 
   flushReturns(): void {}

@@ -113,17 +113,26 @@ export function readEndFrame(frame: object): EndFrame | undefined {
 }
 
 /** The frame of a question. All text is latin1. */
-export function questionFrame(id: number, avoid: number, reason: number, listener: number, address: string, head: string): object {
-  return { ask: id, avoid, reason, listener, address, head }
+export function questionFrame(
+  id: number,
+  avoid: number,
+  reason: number,
+  listener: number,
+  address: string,
+  head: string,
+  hello = '',
+): object {
+  return { ask: id, avoid, reason, listener, address, head, ...(hello !== '' && { hello }) }
 }
 
 /** In the primary: undefined when the frame is no question; 'fault' when it is a malformed one. */
 export function readQuestion(frame: object): Question | 'fault' | undefined {
   if (!('ask' in frame)) return undefined
-  const { ask, avoid, reason, listener, address, head } = frame as Record<string, unknown>
+  const { ask, avoid, reason, listener, address, head, hello = '' } = frame as Record<string, unknown>
   if (!isWord(ask) || ask === 0 || !isWord(avoid) || !isWord(reason) || !isWord(listener)) return 'fault'
   if (typeof address !== 'string' || address.length > MAX_ADDRESS_CHARS || typeof head !== 'string') return 'fault'
-  return { id: ask, avoid, reason, listener, address, head: Buffer.from(head, 'latin1') }
+  if (typeof hello !== 'string') return 'fault'
+  return { id: ask, avoid, reason, listener, address, hello, head: Buffer.from(head, 'latin1') }
 }
 
 /** A worker's load, sent at once. Not over the claim pipe, which never fills only while hand-offs alone fill it. */

@@ -97,7 +97,7 @@ test('calls of a closed channel do nothing, and its row keeps its last state', (
   assert.is(link.load.latencyMs, 7)
   link.load.cancelNotice()
   link.sendReadySlots([0, 1])
-  link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', head: Buffer.alloc(0) }, 0)
+  link.channel.answer({ id: 1, reason: 0, avoid: 0, listener: 0, address: '', hello: '', head: Buffer.alloc(0) }, 0)
   link.channel.flush()
   link.channel.settle()
   link.channel.readAll()

@@ -24,7 +24,8 @@ export const MAX_HELLO_BYTES = 16_384
 /** The part of a ticket that names its key (RFC 5077 §4). */
 export const TICKET_NAME_BYTES = 16
 
-const MAX_PROTOCOLS = 32
+/** Further ones are not read. */
+export const MAX_PROTOCOLS = 32
 const MAX_TICKETS = 8
 
 const HANDSHAKE_RECORD = 22
@@ -243,6 +244,6 @@ class Reader {
   }
 
   copy(length: number): Uint8Array {
-    return this.bytes.slice(this.at, this.at + length)
+    return new Uint8Array(this.bytes.subarray(this.at, this.at + length))
   }
 }

@@ -1,4 +1,23 @@
-// Recognises TLS and HTTP/2 by their first bytes.
+// Tells protocols apart by the first bytes of a connection: the one table of them.
+//
+// | first bytes                                    | protocol  | its head                          |
+// | ---------------------------------------------- | --------- | --------------------------------- |
+// | 16 03 00…04 .. .. 01                           | TLS       | the ClientHello (client-hello.ts) |
+// | the 24 bytes PRI * HTTP/2.0 …                  | HTTP/2    | none: routed by address           |
+// | a method, a space, a target, a space, HTTP/1.x | HTTP/1    | the request head (head-scan.ts)   |
+// | anything else                                  | unknown   | none: refused                     |
+
+import type { HeadOutcome, HeadProtocol } from './head-scan.ts'
+
+/**
+ * What the clients of a listener speak. `detect`: HTTP/1, HTTP/2 or TLS, judged by the first bytes. `tcp`: anything, and the server may speak
+ * first, so nothing is read.
+ */
+export const listenerProtocols = ['detect', 'http', 'tls', 'http2', 'tcp'] as const
+export type ListenerProtocol = (typeof listenerProtocols)[number]
+
+/** What a head must be on a listener whose protocol is named. */
+const SPOKEN = { http: 'http/1', tls: 'tls', http2: 'http/2' } as const
 
 const HANDSHAKE_RECORD = 0x16
 const CLIENT_HELLO = 1
@@ -11,6 +30,17 @@ export function otherProtocol(bytes: Uint8Array, end: number): 'tls' | 'http/2' 
   const same = commonLength(bytes, 0, end, HTTP2_PREFACE)
   if (same === HTTP2_PREFACE.length) return 'http/2'
   return same === end ? 'undecided' : undefined
+}
+
+/** Can this head, or what may still come of it, be of the protocol of its listener? */
+export function mayBeSpoken(protocol: ListenerProtocol, outcome: HeadOutcome, spoken: HeadProtocol): boolean {
+  if (protocol === 'detect' || protocol === 'tcp') return true
+  return spoken === SPOKEN[protocol] || (outcome === 'incomplete' && spoken === 'unknown')
+}
+
+/** Does the connection begin with a TLS handshake? Then it can be refused with an alert only. */
+export function beginsTls(bytes: Uint8Array): boolean {
+  return bytes[0] === HANDSHAKE_RECORD && (bytes.length < 2 || bytes[1] === 3)
 }
 
 /** How many of the bytes from `from` to `end` equal the first ones of `wanted`. */

@@ -16,6 +16,8 @@ export interface PlacementRequest {
   /** The listener of its connection. */
   readonly listener: number
   readonly address: string
+  /** The ClientHello around it, as `helloText`; undefined: there is none, or no route asks for it. */
+  readonly hello?: string | undefined
   /** In canonical form. */
   readonly head: string
 }
@@ -49,7 +51,7 @@ export class PlacementClient {
     this.open.get(id)?.(verdict)
   }
 
-  private ask(avoid: number, { reason, listener, address, head }: PlacementRequest): Promise<Verdict> {
+  private ask(avoid: number, { reason, listener, address, head, hello }: PlacementRequest): Promise<Verdict> {
     if (this.open.size >= MAX_OPEN) return Promise.resolve(LATER)
     this.lastId = (this.lastId % MAX_ID) + 1
     const id = this.lastId
@@ -61,7 +63,7 @@ export class PlacementClient {
         resolve(verdict)
       }
       this.open.set(id, settle)
-      this.outbox.ask(id, avoid, reason, listener, address, head)
+      this.outbox.ask(id, avoid, reason, listener, address, head, hello)
     })
   }
 

@@ -17,11 +17,12 @@ import {
   type Outbox,
   tagOf,
 } from '@switchyard/handoff'
-import { type Candidate, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
+import { type Candidate, helloText, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Forwarder } from '../forward/forwarder.ts'
 import type { Runtime } from '../runtime.ts'
 import { listenerOn } from '../server/listener-addresses.ts'
 import type { BoundConnections } from './bound-connections.ts'
+import { helloOn } from './inner-hello.ts'
 import type { PlacementClient } from './placement-client.ts'
 import { ProxyWatch } from './proxy-watch.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
@@ -139,11 +140,13 @@ export class Steering {
     upgradeHead: Buffer | undefined,
     serve: () => void,
   ): void {
-    const { placement, forwarder } = this.options
+    const { placement, forwarder, table } = this.options
+    const hello = table.usesHellos ? helloOn(request.socket) : undefined
     const question = {
       reason: packReason(route, forwardReasons.indexOf(reason)),
       listener: this.listenerOf(request.socket),
       address: request.socket.remoteAddress ?? '',
+      hello: hello && helloText(hello),
       head: canonicalHead(request),
     }
     const choose = (failed: readonly string[]) => placement.target(question, failed)
@@ -184,5 +187,6 @@ export function headOf(request: IncomingMessage, target = request.url as string)
   const head = RequestHead.of({ method: request.method as string, target, headers: request.headers })
   head.setAddressSource(request.socket)
   head.setListenerSource(request.socket, listenerOn)
+  head.setHelloSource(request.socket, helloOn)
   return head
 }
