@@ -132,7 +132,7 @@ async function register(runtime: Runtime): Promise<void> {
     ? new Steering({
         ...{ runtime, table, placement, forwarder, outbox, bound },
         listenerOf: (server) => servers.listenerOf(server),
-        onElsewhere: (socket, slot) => ticketLoader.onElsewhere(socket, slot),
+        onTlsHome: (socket, slot) => ticketLoader.onHome(socket, slot),
       })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined

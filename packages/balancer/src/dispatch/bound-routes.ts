@@ -1,7 +1,16 @@
 // One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
 import type { Arrival } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type RouteTable, TicketSeal, type TicketSlots, type VisitorSlots } from '@switchyard/routing'
+import {
+  bindPolicy,
+  type Policy,
+  type PolicyContext,
+  preferResumed,
+  type RouteTable,
+  TicketSeal,
+  type TicketSlots,
+  type VisitorSlots,
+} from '@switchyard/routing'
 import type { ChoiceCounts, RouteChoices } from '../decisions/choice-counts.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -58,10 +67,17 @@ export function bindRoutes(settings: Settings, options: BoundRoutesOptions): Bou
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
     const choices = options.choices.of(route, policy.name)
-    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, tlsTickets, onError, onSticky: choices.onSticky })
-    return { route, choices, pool: pools.get(pool) as Pool, policy: bound }
+    const context: PolicyContext = { pool, seal, now: Date.now, visitors, tlsTickets, onError, onSticky: choices.onSticky }
+    const bound = bindPolicy(policy, context)
+    const resumes = bound.ticket === undefined && givesTickets(settings, pool)
+    return { route, choices, pool: pools.get(pool) as Pool, policy: resumes ? preferResumed(bound, context) : bound }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))
   return { settings, routes, defaults, shared: sharedStart(settings, [...routes.routes, routes.fallback], forwardToken) }
+}
+
+/** Is any route of the pool sticky by ticket? */
+function givesTickets({ routes }: Settings, pool: string): boolean {
+  return routes.some((route) => route.pool === pool && route.policy.ticket !== undefined)
 }

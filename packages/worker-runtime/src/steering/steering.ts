@@ -58,8 +58,8 @@ export interface SteeringOptions {
   readonly bound: BoundConnections
   /** The listener of a connection without a tag. */
   readonly listenerOf: (server: Server | undefined) => number | undefined
-  /** A request on this TLS connection belongs to another slot of this pool. */
-  readonly onElsewhere: (socket: Socket, slot: number) => void
+  /** A request on this TLS connection is sticky by ticket and belongs to this slot of the pool. */
+  readonly onTlsHome: (socket: Socket, slot: number) => void
 }
 
 /** Steers the requests of one worker. */
@@ -102,9 +102,12 @@ export class Steering {
     const { pool, policy } = table.find(head)
     // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
-    if (policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))) return undefined
-    const slot = tag === undefined ? policy.policy.home?.(head)?.slot : undefined
-    if (slot !== undefined) this.options.onElsewhere(socket, slot)
+    const isHere = policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))
+    if (tag === undefined && policy.ticket !== undefined) {
+      const slot = isHere ? this.self.slot : policy.policy?.home?.(head)?.slot
+      if (slot !== undefined) this.options.onTlsHome(socket, slot)
+    }
+    if (isHere) return undefined
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 

@@ -46,15 +46,18 @@ export class TicketLoader {
     this.tickets?.onSecured(socket)
   }
 
-  /** A request on this connection belongs to another slot of the pool: so do the next connections that resume its session. */
-  onElsewhere(socket: Socket, slot: number): void {
-    const names = this.tickets?.takeNamesOf(socket as TLSSocket) ?? []
+  /** A request on this connection belongs to this slot of the pool: so do the next connections that resume its session. */
+  onHome(socket: Socket, slot: number): void {
+    const { tickets } = this
+    // The names of the tickets say so already.
+    if (tickets === undefined || slot === tickets.slot) return
+    const names = tickets.takeNamesOf(socket as TLSSocket)
     if (names.length === 0) return
     this.runtime.send({ switchyard: 'tls-tickets', slot, names: names.map((name) => name.toString('base64url')) })
   }
 }
 
-/** Can the route be that of a connection whose requests are not known yet? */
+/** Can it be the route of a connection whose requests are not known yet? */
 function isForHellos({ match }: TicketRoute): boolean {
   return match.path === undefined && match.host === undefined && match.method === undefined && match.header === undefined
 }

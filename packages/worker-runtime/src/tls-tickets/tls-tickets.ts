@@ -40,6 +40,11 @@ export class TlsTickets {
     this.names = new TlsTicketNames(Buffer.from(options.start.names, 'base64'))
   }
 
+  /** The slot in the names of tickets; undefined: they have none. */
+  get slot(): number | undefined {
+    return this.options.slot
+  }
+
   /** The server has these tickets from now on, unless its app sets keys of its own. `place`: the address that its clients connect to. */
   adopt(server: Server, place: string): void {
     const keys = new ServerTicketKeys({ server, place, names: this.names, start: this.start, nameOf: (key) => this.issueName(key) })
