@@ -181,7 +181,7 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function addServer(server: Server, row: Int32Array): void {
-    const receiver = new Receiver(server, inFlight, () => end.loopIsFree())
+    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), server instanceof TlsServer ? ticketLoader : undefined)
     receivers.set(server, receiver)
     hookRequests(server, {
       countConnections: publishConnections(server, row, rowWords.connections),

@@ -18,8 +18,11 @@ export interface TlsTicketKeys {
 export interface TlsTicketSource {
   /** The name, 16 bytes, and the keys of a new ticket, and its initialisation vector, 16 bytes. */
   issue(): { readonly name: Uint8Array; readonly keys: TlsTicketKeys; readonly iv: Uint8Array }
-  /** The keys of a ticket that a client presents; undefined: the ticket is refused, and the client gets a full handshake. */
-  find(name: Uint8Array): TlsTicketKeys | undefined
+  /**
+   * The keys of a ticket that a client presents, and whether the client gets another one; undefined: the ticket is refused, and there is a full
+   * handshake.
+   */
+  find(name: Uint8Array): { readonly keys: TlsTicketKeys; readonly renews: boolean } | undefined
   /** The app has called `setSecureContext`. */
   onNewContext(): void
 }
@@ -32,15 +35,17 @@ interface PrivateContext {
   onticketkeycallback?: (name: Buffer, iv: Buffer, isNew: boolean) => Verdict
 }
 
-type PrivateServer = Server & { readonly _sharedCreds: { readonly context: PrivateContext } }
+interface PrivateServer extends Server {
+  readonly _sharedCreds: { readonly context: PrivateContext }
+  /** From the options. */
+  readonly ticketKeys?: Buffer
+}
 
 /** Verdicts of SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */
 const REFUSED = 0
 const ISSUED = 1
-/**
- * The client gets another ticket. Clients of TLS 1.3 use a ticket once (RFC 8446 §C.4), and a new ticket names the worker that the client is at
- * now.
- */
+const OPENED = 1
+/** The client gets another ticket too. */
 const OPENED_AND_RENEWED = 2
 
 /** Layout of the keys that setTicketKeys takes. */
@@ -48,15 +53,14 @@ const PART_BYTES = 16
 const UNUSED = new Uint8Array(PART_BYTES)
 
 const { setTicketKeys } = Server.prototype
-/** Keys that the apps' servers have set themselves. */
+/** Keys that apps have set by `setTicketKeys`. */
 const ownKeys = new WeakMap<Server, Buffer>()
 let isWatching = false
 
-/** From now on it is known which servers set keys of their own. Call it before the app creates a server. */
+/** From now on it is known for which servers an app has called `setTicketKeys`. Call it before the app creates a server. */
 export function watchTicketKeys(): void {
   if (isWatching) return
   isWatching = true
-  // Node calls it too, for the option `ticketKeys`.
   Server.prototype.setTicketKeys = function (keys) {
     setTicketKeys.call(this, keys)
     ownKeys.set(this, Buffer.from(keys))
@@ -83,23 +87,24 @@ export function useTicketKeys(server: Server, source: TlsTicketSource): boolean 
 
 /** Sets one key for all tickets, unless the app has set its own. `name`: 16 bytes. */
 export function setFixedTicketKeys(server: Server, name: Uint8Array, { hmac, aes }: TlsTicketKeys): void {
-  if (!ownKeys.has(server)) setTicketKeys.call(server, Buffer.concat([name, hmac, aes]))
+  if (ownKeysOf(server) === undefined) setTicketKeys.call(server, Buffer.concat([name, hmac, aes]))
 }
 
 function install(server: Server, source: TlsTicketSource): void {
   const context = contextOf(server)
-  if (context === undefined || ownKeys.has(server)) return
+  if (context === undefined || ownKeysOf(server) !== undefined) return
   // Node ends the handshake when the callback throws or returns anything else.
   context.onticketkeycallback = (name, _iv, isNew) => {
-    const own = ownKeys.get(server)
+    const own = ownKeysOf(server)
     if (own !== undefined) return verdictByOwn(own, name, isNew)
     if (isNew) {
       const { name, keys, iv } = source.issue()
       return [ISSUED, keys.hmac, keys.aes, name, iv]
     }
-    const keys = source.find(name)
+    const found = source.find(name)
     // The keys of a refused ticket are not used, but have to be there.
-    return keys === undefined ? [REFUSED, UNUSED, UNUSED] : [OPENED_AND_RENEWED, keys.hmac, keys.aes]
+    if (found === undefined) return [REFUSED, UNUSED, UNUSED]
+    return [found.renews ? OPENED_AND_RENEWED : OPENED, found.keys.hmac, found.keys.aes]
   }
   context.enableTicketKeyCallback?.()
 }
@@ -109,6 +114,10 @@ function verdictByOwn(own: Buffer, name: Buffer, isNew: boolean): Verdict {
   const [ownName, hmac, aes] = [0, 1, 2].map((part) => own.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)) as [Buffer, Buffer, Buffer]
   if (isNew) return [ISSUED, hmac, aes, ownName, randomBytes(PART_BYTES)]
   return ownName.equals(name) ? [OPENED_AND_RENEWED, hmac, aes] : [REFUSED, UNUSED, UNUSED]
+}
+
+function ownKeysOf(server: Server): Buffer | undefined {
+  return ownKeys.get(server) ?? (server as PrivateServer).ticketKeys
 }
 
 function contextOf(server: Server): PrivateContext | undefined {

@@ -22,6 +22,13 @@ interface UnclaimedOffer {
   response: ServerResponse | undefined
 }
 
+/** Reads the ClientHellos of a server's connections. */
+export interface HelloReader {
+  readonly readsHellos: boolean
+  /** `bytes` begin with a complete ClientHello. */
+  onHello(socket: Socket, bytes: Buffer): void
+}
+
 /** Node's own listener for connections of an HTTP server. */
 const [nodesListener] = new HttpServer().listeners('connection')
 
@@ -31,16 +38,21 @@ export class Receiver {
   private readonly injector: ConnectionInjector
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
+  private readonly hellos: HelloReader | undefined
   private current: UnclaimedOffer | undefined
   /** Is an offer in hand that does not count as received yet? */
   private isUncounted = false
 
-  /** Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection. */
-  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void) {
+  /**
+   * Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection.
+   * `hellos`: of a TLS server.
+   */
+  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, hellos?: HelloReader) {
     this.server = server
     this.injector = new ConnectionInjector(server)
     this.inFlight = inFlight
     this.loopIsFree = loopIsFree
+    this.hellos = hellos
   }
 
   /** Accepts the offer of a connection, or releases it. */
@@ -64,7 +76,10 @@ export class Receiver {
     if (isHeadComplete(offer.tag) && this.canClaimLate()) return this.acceptUnclaimed(offer)
     if (!offer.claim(0)) return offer.release()
     if (isHeadComplete(offer.tag)) offer.stayBusy()
-    offer.accept(this.injector, offer.carried)
+    // The socket reads the bytes off the kernel as soon as the server has it.
+    const hello = this.hellos?.readsHellos === true && isHeadComplete(offer.tag) ? (offer.carried ?? offer.peek()) : undefined
+    const socket = offer.accept(this.injector, offer.carried)
+    if (hello !== undefined && socket !== undefined) this.hellos?.onHello(socket, hello)
   }
 
   /**

@@ -58,9 +58,11 @@ export class ServerTicketKeys implements TlsTicketSource {
     return { name: this.options.nameOf(this.start.issuing), keys: this.newest, iv: randomBytes(PART_BYTES) }
   }
 
-  find(name: Uint8Array): TlsTicketKeys | undefined {
+  /** A client of TLS 1.3 uses a ticket once (RFC 8446 §C.4), so it needs another. Other clients keep the one that they have. */
+  find(name: Uint8Array): ReturnType<TlsTicketSource['find']> {
     const read = this.options.names.read(name)
-    return read && this.keys.get(read.key)
+    const keys = read && this.keys.get(read.key)
+    return keys && { keys, renews: read?.isReusable === false }
   }
 
   private derive(): void {

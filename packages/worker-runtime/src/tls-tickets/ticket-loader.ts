@@ -19,6 +19,8 @@ export class TicketLoader {
   private tickets: TlsTickets | undefined
   /** The newest keys. */
   private start: TlsTicketStart | undefined
+  /** A server that listens again keeps what it has. */
+  private readonly adopted = new WeakSet<object>()
 
   /** Create it before the app runs. */
   constructor(runtime: Runtime) {
@@ -33,7 +35,8 @@ export class TicketLoader {
 
   /** Call it for each server that gets connections. Resolves when the server has the tickets of its pool. Never rejects. */
   async adopt(server: object, { address, tlsTickets }: Pick<ListenPlace, 'address' | 'tlsTickets'>): Promise<void> {
-    if (!(server instanceof TlsServer) || tlsTickets === undefined) return
+    if (!(server instanceof TlsServer) || tlsTickets === undefined || this.adopted.has(server)) return
+    this.adopted.add(server)
     this.start ??= tlsTickets
     const { TlsTickets } = await import('./tls-tickets.ts')
     const { pool, slot, routes } = this.runtime.start
@@ -42,6 +45,17 @@ export class TicketLoader {
     this.tickets.adopt(server, placeText(address))
   }
 
+  /** Must `onHello` be called? */
+  get readsHellos(): boolean {
+    return this.tickets?.readsHellos === true
+  }
+
+  /** The first bytes of a connection whose ClientHello is complete. */
+  onHello(socket: Socket, bytes: Uint8Array): void {
+    this.tickets?.onHello(socket, bytes)
+  }
+
+  /** The handshake of a connection is complete. */
   onSecured(socket: TLSSocket): void {
     this.tickets?.onSecured(socket)
   }

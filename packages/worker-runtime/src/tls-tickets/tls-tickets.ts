@@ -3,21 +3,23 @@
 // connection.
 
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { Server, TLSSocket } from 'node:tls'
-import { setFixedTicketKeys, useTicketKeys } from '@switchyard/handoff'
-import { NAME_NONCE_BYTES, TlsTicketNames } from '@switchyard/routing'
+import { setFixedTicketKeys, socketUnder, useTicketKeys } from '@switchyard/handoff'
+import { NAME_NONCE_BYTES, readClientHello, TlsTicketNames } from '@switchyard/routing'
 import type { TlsTicketStart } from '../listen-protocol.ts'
 import { ServerTicketKeys } from './server-ticket-keys.ts'
 
-/** A server sends two tickets after a full handshake of TLS 1.3, and one after any other. */
-const MAX_NAMES = 2
 const NO_NONCE = Buffer.alloc(NAME_NONCE_BYTES)
+/** Tickets that a server sends after a handshake of TLS 1.3: a full one, and one that resumes a session. */
+const FULL_TICKETS = 2
+const RESUMED_TICKETS = 1
 
 export interface TlsTicketOptions {
   readonly start: TlsTicketStart
   /** The slot in the names of tickets; undefined: they have none. */
   readonly slot: number | undefined
-  /** Which tickets a connection got is remembered, for `takeNamesOf`. */
+  /** The tickets of each connection are remembered, for `takeNamesOf`. */
   readonly remembers: boolean
 }
 
@@ -27,11 +29,14 @@ export class TlsTickets {
   private readonly names: TlsTicketNames
   /** Of each server, what gives it the current keys. */
   private readonly renewals: ((start: TlsTicketStart) => void)[] = []
+  /** The tickets that a connection has presented, and those that it has got. */
+  private readonly presented = new WeakMap<Socket, Buffer[]>()
   private readonly issued = new WeakMap<TLSSocket, Buffer[]>()
-  /** Tickets that TLS 1.2 has issued: the handshake is complete in the same call of Node's. */
-  private early: Buffer[] = []
-  /** The tickets of the last connection whose handshake was completed. TLS 1.3 issues them next, in the same call. */
+  // Node does not say for which connection it issues a ticket. But it calls back in one order: TLS 1.2 issues its ticket and then the handshake is complete; in
+  // TLS 1.3 the handshake is complete and then it issues its tickets. Either happens in one call, before another connection has its turn.
+  private early: Buffer | undefined
   private late: Buffer[] | undefined
+  private lateLeft = 0
   private endsTurn = false
 
   constructor(options: TlsTicketOptions) {
@@ -43,6 +48,11 @@ export class TlsTickets {
   /** The slot in the names of tickets; undefined: they have none. */
   get slot(): number | undefined {
     return this.options.slot
+  }
+
+  /** Must `onHello` be called? */
+  get readsHellos(): boolean {
+    return this.options.remembers
   }
 
   /** The server has these tickets from now on, unless its app sets keys of its own. `place`: the address that its clients connect to. */
@@ -68,26 +78,37 @@ export class TlsTickets {
     for (const renew of this.renewals) renew(start)
   }
 
+  /** The first bytes of a connection whose ClientHello is complete. */
+  onHello(socket: Socket, bytes: Uint8Array): void {
+    const hello = readClientHello(bytes, bytes.length)
+    if (typeof hello === 'string') return
+    const own = hello.ticketNames.filter((name) => this.names.read(name) !== undefined)
+    if (own.length > 0) this.presented.set(socket, own.map(Buffer.from))
+  }
+
   /** The handshake of a connection is complete. */
   onSecured(socket: TLSSocket): void {
-    if (!this.options.remembers) return
-    const names = this.early
-    this.early = []
-    this.late = names.length === 0 ? names : undefined
-    this.issued.set(socket, names)
+    const names = this.early === undefined ? [] : [this.early]
+    const isLate = this.early === undefined && socket.getProtocol() === 'TLSv1.3'
+    this.early = undefined
+    this.late = isLate ? names : undefined
+    this.lateLeft = isLate ? (socket.isSessionReused() ? RESUMED_TICKETS : FULL_TICKETS) : 0
+    if (this.options.remembers) this.issued.set(socket, names)
     this.endTurn()
   }
 
-  /** The names of the tickets that a connection has got. The next call for it returns none of them. */
+  /** The names of the tickets that a connection has presented or got. The next call for it returns none of them. */
   takeNamesOf(socket: TLSSocket): Buffer[] {
-    return this.issued.get(socket)?.splice(0) ?? []
+    const under = socketUnder(socket)
+    const presented = under && this.presented.get(under)
+    return [...(presented?.splice(0) ?? []), ...(this.issued.get(socket)?.splice(0) ?? [])]
   }
 
   private issueName(key: number): Buffer {
-    const name = this.names.write({ key, slot: this.options.slot }, randomBytes(NAME_NONCE_BYTES))
-    if (!this.options.remembers) return name
-    const list = this.late ?? this.early
-    if (list.length < MAX_NAMES) list.push(name)
+    const isLate = this.late !== undefined && this.lateLeft-- > 0
+    const name = this.names.write({ key, slot: this.options.slot, isReusable: !isLate }, randomBytes(NAME_NONCE_BYTES))
+    if (isLate) this.late?.push(name)
+    else this.early = name
     this.endTurn()
     return name
   }
@@ -98,7 +119,7 @@ export class TlsTickets {
     this.endsTurn = true
     setImmediate(() => {
       this.endsTurn = false
-      this.early = []
+      this.early = undefined
       this.late = undefined
     })
   }
