@@ -25,7 +25,7 @@ export function followReports(messages: WorkerMessages, options: WorkerReportsOp
     worker.sessions = report
   })
   messages.subscribe('learned', ({ pool, slot }, { keys }) => visitors.learn(pool, slot, keys))
-  messages.subscribe('tls-tickets', ({ pool }, { slot, names }) => tlsTickets.learn(pool, slot, names))
+  messages.subscribe('tls-tickets', ({ pool }, { slot, firm, names }) => tlsTickets.learn(pool, { slot, firm }, names))
   messages.subscribe('header-limit', (_worker, { bytes }) => onHeaderLimit(bytes))
   // A worker that is gone reads no replies.
   messages.subscribe('sessions', (worker, batch) => {

@@ -47,5 +47,12 @@ export type {
 } from './policy-data.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'
-export { NAME_NONCE_BYTES, NAME_SECRET_BYTES, type TicketSlots, type TlsTicketName, TlsTicketNames } from './tls-ticket-name.ts'
+export {
+  NAME_NONCE_BYTES,
+  NAME_SECRET_BYTES,
+  type TicketHome,
+  type TicketHomes,
+  type TlsTicketName,
+  TlsTicketNames,
+} from './tls-ticket-name.ts'
 export { VISITOR_KEY_LENGTH, type VisitorSlots, valueGiven, visitorKey } from './visitors.ts'

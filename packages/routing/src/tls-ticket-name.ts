@@ -15,10 +15,16 @@ export interface TlsTicketName {
   readonly isReusable?: boolean | undefined
 }
 
+/** The slot that the next connection of a client belongs to. `firm`: it has a session there that no other worker has. */
+export interface TicketHome {
+  readonly slot: number
+  readonly firm: boolean
+}
+
 /** Knows which slot of a pool a TLS session ticket belongs to. */
-export interface TicketSlots {
+export interface TicketHomes {
   /** `names`: of the tickets that a client presents, in its order. Undefined: they belong to no slot of this pool. */
-  slotOf(pool: string, names: readonly Uint8Array[]): number | undefined
+  homeOf(pool: string, names: readonly Uint8Array[]): TicketHome | undefined
 }
 
 export const NAME_SECRET_BYTES = 16

@@ -147,8 +147,8 @@ export type ToPrimary =
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
-  /** TLS session tickets with these names, of a connection of this worker, belong to `slot`; the names in base64url. */
-  | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly names: readonly string[] }
+  /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
+  | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly firm: boolean; readonly names: readonly string[] }
   /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** So many lines of the access log could not be written since the last message. */
@@ -170,8 +170,8 @@ export type ToPrimary =
 const MAX_NOTICE = 2000
 /** Visitor keys of one response. */
 const MAX_LEARNED = 64
-/** Tickets of one connection. */
-const MAX_TICKETS = 4
+/** Tickets of one connection: those that it presents, and two that it gets. */
+const MAX_TICKETS = 10
 const MAX_SLOT = 2 ** 16 - 2
 /** 16 bytes in base64url. */
 const TICKET_NAME = /^[\w-]{22}$/
@@ -195,9 +195,9 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     case 'learned':
       return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY) }
     case 'tls-tickets': {
-      const { slot, names } = message
+      const { slot, firm, names } = message
       if (!Number.isInteger(slot) || (slot as number) < 0 || (slot as number) > MAX_SLOT) return undefined
-      return { switchyard: 'tls-tickets', slot: slot as number, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
+      return { switchyard: 'tls-tickets', slot: slot as number, firm: firm === true, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
     }
     case 'notice':
       if (typeof message.message !== 'string') return undefined

@@ -132,7 +132,7 @@ async function register(runtime: Runtime): Promise<void> {
     ? new Steering({
         ...{ runtime, table, placement, forwarder, outbox, bound },
         listenerOf: (server) => servers.listenerOf(server),
-        onTlsHome: (socket, slot) => ticketLoader.onHome(socket, slot),
+        tlsHomes: ticketLoader,
       })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined

@@ -2,7 +2,7 @@
 // worker when no config names it any more.
 
 import { listenerOf, type Owners } from '@switchyard/handoff'
-import type { ListenerAddress, TicketSlots, VisitorSlots } from '@switchyard/routing'
+import type { ListenerAddress, TicketHomes, VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination, type PlacedRequest } from './bound-routes.ts'
@@ -15,7 +15,7 @@ export interface ActiveConfigOptions {
   readonly pools: Map<string, Pool>
   readonly forwardToken: string
   readonly visitors: VisitorSlots
-  readonly tlsTickets?: TicketSlots | undefined
+  readonly tlsTickets?: TicketHomes | undefined
   readonly onPolicyFailed: (route: string, error: unknown) => void
   /** Which of the pools serves a listener by default. `first`: the first of the config. */
   readonly poolFor: (listener: number, first: string, pools: readonly PoolSettings[]) => string

@@ -7,8 +7,8 @@ import {
   type PolicyContext,
   preferResumed,
   type RouteTable,
+  type TicketHomes,
   TicketSeal,
-  type TicketSlots,
   type VisitorSlots,
 } from '@switchyard/routing'
 import type { ChoiceCounts, RouteChoices } from '../decisions/choice-counts.ts'
@@ -54,7 +54,7 @@ export interface BoundRoutesOptions {
   /** Knows visitors by a cookie of the app's own. */
   readonly visitors: VisitorSlots
   /** Knows the slots of TLS session tickets. */
-  readonly tlsTickets?: TicketSlots | undefined
+  readonly tlsTickets?: TicketHomes | undefined
   readonly onPolicyFailed: (route: string, error: unknown) => void
   readonly choices: ChoiceCounts
 }

@@ -1,7 +1,7 @@
 // The TLS session tickets of all pools, in the primary: it makes and rotates their keys, and knows which slot a ticket belongs to. While no app has a TLS
 // server there are no keys, and nothing but this file is loaded.
 
-import type { TicketSlots } from '@switchyard/routing'
+import type { TicketHome, TicketHomes } from '@switchyard/routing'
 import type { TlsTicketStart } from '@switchyard/worker-runtime'
 import type { StateTransfer } from '../state-transfer.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -20,12 +20,12 @@ export interface TlsTicketsOptions {
 /** Name of the table's StateTransfer; both primaries use it. */
 export const TLS_TICKETS = 'tls-tickets'
 
-export class TlsTickets implements TicketSlots, StateTransfer {
+export class TlsTickets implements TicketHomes, StateTransfer {
   readonly name = TLS_TICKETS
   private readonly options: TlsTicketsOptions
   /** Workers with a TLS server. */
   private readonly holders = new Set<PoolWorker>()
-  private readonly table = new TicketSlotTable()
+  private readonly table = new TicketSlotTable(() => performance.now())
   private secrets: TicketSecrets | undefined
 
   constructor(options: TlsTicketsOptions) {
@@ -44,22 +44,24 @@ export class TlsTickets implements TicketSlots, StateTransfer {
   }
 
   /** What a worker has reported comes before what the name says: the name has the slot where the ticket was issued. */
-  slotOf(pool: string, names: readonly Uint8Array[]): number | undefined {
+  homeOf(pool: string, names: readonly Uint8Array[]): TicketHome | undefined {
     const { secrets } = this
     if (secrets === undefined) return undefined
     for (const name of names) {
-      const slot = this.table.slotOf(pool, Buffer.from(name).toString('base64url')) ?? secrets.namesOf(pool).read(name)?.slot
-      if (slot !== undefined) return slot
+      const home = this.table.homeOf(pool, Buffer.from(name).toString('base64url'))
+      if (home !== undefined) return home
+      const slot = secrets.namesOf(pool).read(name)?.slot
+      if (slot !== undefined) return { slot, firm: false }
     }
     return undefined
   }
 
-  /** A worker reports that tickets of its pool belong to this slot. Ignores names that no worker of the pool has issued. */
-  learn(pool: string, slot: number, names: readonly string[]): void {
+  /** A worker reports that tickets of its pool belong to a slot. Ignores names that no worker of the pool has issued. */
+  learn(pool: string, { slot, firm }: TicketHome, names: readonly string[]): void {
     const { secrets } = this
     for (const name of names) {
       if (secrets?.namesOf(pool).read(Buffer.from(name, 'base64url')) === undefined) continue
-      this.table.add({ pool, name, slot })
+      this.table.add({ pool, name, slot }, firm)
       this.options.onLearned({ pool, name, slot })
     }
   }

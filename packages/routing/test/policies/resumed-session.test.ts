@@ -21,9 +21,12 @@ const test = suite('resumed sessions')
 const NOW = 1_800_000_000_000
 const last = fromFunction((list) => list.at(-1), 'last')
 
-/** The slot of a ticket is its first byte, 0 for none. */
+/** The slot of a ticket is its first byte, 0 for none. From 100 on it is firm. */
 const tlsTickets = {
-  slotOf: (pool: string, names: readonly Uint8Array[]) => (pool === 'web' ? names.map(([first]) => first).find((slot) => slot) : undefined),
+  homeOf(pool: string, names: readonly Uint8Array[]) {
+    const first = pool === 'web' ? names.map(([byte]) => byte).find((byte) => byte) : undefined
+    return first === undefined ? undefined : { slot: first % 100, firm: first >= 100 }
+  },
 }
 
 function contextWith(more: Partial<PolicyContext> = {}): PolicyContext & { readonly outcomes: StickyOutcome[] } {
@@ -74,6 +77,8 @@ for (const [what, make] of Object.entries({ 'sticky by ticket': bySticky, 'with 
     assert.is(policy.pick(candidates(0, 8, 0, 0), resuming(1))?.slot, 3)
     assert.is(policy.pick([candidate(0), candidate(3)], resuming(1))?.slot, 3)
     assert.equal(context.outcomes, ['kept', 'overloaded', 'gone'])
+    // The client has a session there.
+    assert.is(policy.pick(candidates(0, 500, 0, 0), resuming(101))?.slot, 1)
     assert.match(policy.explain?.(candidates(0, 7, 0, 0), resuming(1)) ?? '', /TLS session.* slot 1$/)
     assert.match(policy.explain?.(candidates(0, 8, 0, 0), resuming(1)) ?? '', /TLS session.* slot 1.*overloaded.*→ otherwise: last$/)
   })

@@ -58,8 +58,15 @@ export interface SteeringOptions {
   readonly bound: BoundConnections
   /** The listener of a connection without a tag. */
   readonly listenerOf: (server: Server | undefined) => number | undefined
-  /** A request on this TLS connection is sticky by ticket and belongs to this slot of the pool. */
-  readonly onTlsHome: (socket: Socket, slot: number) => void
+  readonly tlsHomes: TlsHomes
+}
+
+/** Learns where the clients of TLS connections belong. */
+export interface TlsHomes {
+  /** Must `onHome` be called for requests on this connection? */
+  wantsHome(socket: Socket): boolean
+  /** A request on the connection is sticky by ticket and belongs to this slot. `firm`: its client has a session there. */
+  onHome(socket: Socket, slot: number, firm: boolean): void
 }
 
 /** Steers the requests of one worker. */
@@ -103,12 +110,19 @@ export class Steering {
     // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
     const isHere = policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))
-    if (tag === undefined && policy.ticket !== undefined) {
-      const slot = isHere ? this.self.slot : policy.policy?.home?.(head)?.slot
-      if (slot !== undefined) this.options.onTlsHome(socket, slot)
-    }
+    if (tag === undefined && policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
     if (isHere) return undefined
     return { reason: 'sticky', route: policy.index, tag, previous }
+  }
+
+  /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */
+  private recordHome(socket: Socket, head: RequestHead, policy: Policy | undefined, isHere: boolean): void {
+    const { tlsHomes } = this.options
+    if (!tlsHomes.wantsHome(socket)) return
+    const home = policy?.home?.(head)
+    const slot = isHere ? this.self.slot : home?.slot
+    const firm = home?.firm === true || (isHere && head.queryParameter('EIO') !== undefined)
+    if (slot !== undefined) tlsHomes.onHome(socket, slot, firm)
   }
 
   /** Gives the connection back, or forwards the request. `upgradeHead`: bytes behind the head of an upgrade. `serve`: gives the request to the app after all. */

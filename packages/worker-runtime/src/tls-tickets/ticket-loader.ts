@@ -60,14 +60,14 @@ export class TicketLoader {
     this.tickets?.onSecured(socket)
   }
 
-  /** A request on this connection belongs to this slot of the pool: so do the next connections that resume its session. */
-  onHome(socket: Socket, slot: number): void {
-    const { tickets } = this
-    // The names of the tickets say so already.
-    if (tickets === undefined || slot === tickets.slot) return
-    const names = tickets.takeNamesOf(socket as TLSSocket)
+  wantsHome(socket: Socket): boolean {
+    return this.tickets?.wantsHome(socket as TLSSocket) === true
+  }
+
+  onHome(socket: Socket, slot: number, firm: boolean): void {
+    const names = this.tickets?.namesToReport(socket as TLSSocket, slot, firm) ?? []
     if (names.length === 0) return
-    this.runtime.send({ switchyard: 'tls-tickets', slot, names: names.map((name) => name.toString('base64url')) })
+    this.runtime.send({ switchyard: 'tls-tickets', slot, firm, names: names.map((name) => name.toString('base64url')) })
   }
 }
 

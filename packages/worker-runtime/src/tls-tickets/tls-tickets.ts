@@ -14,13 +14,25 @@ const NO_NONCE = Buffer.alloc(NAME_NONCE_BYTES)
 /** Tickets that a server sends after a handshake of TLS 1.3: a full one, and one that resumes a session. */
 const FULL_TICKETS = 2
 const RESUMED_TICKETS = 1
+/** Requests of a connection that are asked where they belong. */
+const MAX_ASKS = 4
 
 export interface TlsTicketOptions {
   readonly start: TlsTicketStart
   /** The slot in the names of tickets; undefined: they have none. */
   readonly slot: number | undefined
-  /** The tickets of each connection are remembered, for `takeNamesOf`. */
+  /** The tickets of each connection are remembered, for `namesToReport`. */
   readonly remembers: boolean
+}
+
+/** The tickets that a connection got, and what the primary knows of them. */
+interface ConnectionTickets {
+  readonly issued: Buffer[]
+  /** Requests whose home can still be asked for. */
+  asks: number
+  /** What was reported last. */
+  slot: number | undefined
+  firm: boolean
 }
 
 export class TlsTickets {
@@ -29,9 +41,9 @@ export class TlsTickets {
   private readonly names: TlsTicketNames
   /** Of each server, what gives it the current keys. */
   private readonly renewals: ((start: TlsTicketStart) => void)[] = []
-  /** The tickets that a connection has presented, and those that it has got. */
-  private readonly presented = new WeakMap<Socket, Buffer[]>()
-  private readonly issued = new WeakMap<TLSSocket, Buffer[]>()
+  /** By the socket under that of TLS: the tickets that a connection has presented. */
+  private readonly presented = new WeakMap<Socket, readonly Buffer[]>()
+  private readonly connections = new WeakMap<TLSSocket, ConnectionTickets>()
   // Node does not say for which connection it issues a ticket. But it calls back in one order: TLS 1.2 issues its ticket and then the handshake is complete; in
   // TLS 1.3 the handshake is complete and then it issues its tickets. Either happens in one call, before another connection has its turn.
   private early: Buffer | undefined
@@ -43,11 +55,6 @@ export class TlsTickets {
     this.options = options
     this.start = options.start
     this.names = new TlsTicketNames(Buffer.from(options.start.names, 'base64'))
-  }
-
-  /** The slot in the names of tickets; undefined: they have none. */
-  get slot(): number | undefined {
-    return this.options.slot
   }
 
   /** Must `onHello` be called? */
@@ -93,15 +100,29 @@ export class TlsTickets {
     this.early = undefined
     this.late = isLate ? names : undefined
     this.lateLeft = isLate ? (socket.isSessionReused() ? RESUMED_TICKETS : FULL_TICKETS) : 0
-    if (this.options.remembers) this.issued.set(socket, names)
+    if (this.options.remembers) {
+      this.connections.set(socket, { issued: names, asks: MAX_ASKS, slot: this.options.slot, firm: false })
+    }
     this.endTurn()
   }
 
-  /** The names of the tickets that a connection has presented or got. The next call for it returns none of them. */
-  takeNamesOf(socket: TLSSocket): Buffer[] {
+  /** Can a request on the connection still say something new? The first few do. */
+  wantsHome(socket: TLSSocket): boolean {
+    const connection = this.connections.get(socket)
+    return connection !== undefined && connection.asks-- > 0
+  }
+
+  /**
+   * A request on the connection belongs to this slot. Returns the names of the tickets that the connection has presented and got; empty: the primary
+   * knows that already. A later request that is not `firm` changes nothing.
+   */
+  namesToReport(socket: TLSSocket, slot: number, firm: boolean): readonly Buffer[] {
+    const connection = this.connections.get(socket)
+    if (connection === undefined || connection.firm || (slot === connection.slot && !firm)) return []
+    connection.slot = slot
+    connection.firm = firm
     const under = socketUnder(socket)
-    const presented = under && this.presented.get(under)
-    return [...(presented?.splice(0) ?? []), ...(this.issued.get(socket)?.splice(0) ?? [])]
+    return [...((under && this.presented.get(under)) ?? []), ...connection.issued]
   }
 
   private issueName(key: number): Buffer {

@@ -32,21 +32,25 @@ interface Opened {
   readonly server: Server
   /** The connections whose handshake is complete. */
   readonly sockets: TLSSocket[]
+  /** Those that have resumed a session. */
+  readonly resumed: Set<TLSSocket>
 }
 
 /** A server of this worker. */
 async function open(tickets: TlsTickets, place = '127.0.0.1 443', options: TlsOptions = {}): Promise<Opened> {
   const sockets: TLSSocket[] = []
+  const resumed = new Set<TLSSocket>()
   const server = createServer({ ...certificate, ...options }, (socket) => {
     tickets.onSecured(socket)
     sockets.push(socket)
+    if (socket.isSessionReused()) resumed.add(socket)
     socket.on('error', () => {}).end(socket.authorized ? 'authorized' : 'not authorized')
   })
   tickets.adopt(server, place)
   server.listen(0, '127.0.0.1')
   atSuiteEnd(() => server.close())
   await once(server, 'listening')
-  return { server, sockets }
+  return { server, sockets, resumed }
 }
 
 interface Visit {
@@ -133,14 +137,14 @@ for (const version of VERSIONS) {
     await Promise.all(Array.from({ length: 20 }, (_, index) => visit(server, version, index % 2 === 0 ? before.session : undefined)))
     const seen = new Set<string>()
     for (const socket of server.sockets) {
-      const own = tickets.takeNamesOf(socket)
+      const own = tickets.namesToReport(socket, 9, false)
       const isLater = version === 'TLSv1.3'
-      assert.is(own.length, socket.isSessionReused() ? (isLater ? 1 : 0) : isLater ? 2 : 1)
+      assert.is(own.length, server.resumed.has(socket) ? (isLater ? 1 : 0) : isLater ? 2 : 1)
       for (const name of own) {
         assert.equal(names.read(name), { key: 0, slot: 3, isReusable: !isLater })
         seen.add(name.toString('hex'))
       }
-      assert.equal(tickets.takeNamesOf(socket), [], 'they are returned once')
+      assert.equal(tickets.namesToReport(socket, 9, false), [], 'they are returned once')
     }
     assert.is(seen.size, version === 'TLSv1.3' ? 2 * 11 + 10 : 11)
   })
@@ -149,13 +153,26 @@ for (const version of VERSIONS) {
     const tickets = workerAt(undefined)
     const server = await open(tickets)
     await visit(server, version)
-    const given = tickets.takeNamesOf(server.sockets[0] as TLSSocket)
+    const given = tickets.namesToReport(server.sockets[0] as TLSSocket, 1, false)
     const under = new Socket()
     tickets.onHello(under, hello({ ...(version === 'TLSv1.2' ? { ticket: given[0] as Buffer } : { identities: given }), serverName: 'a' }))
     tickets.onHello(under, Buffer.from('GET / HTTP/1.1'))
-    assert.equal(tickets.takeNamesOf({ _parent: under } as unknown as TLSSocket), given)
-    tickets.onHello(under, hello({ identities: [randomBytes(64)] }))
-    assert.equal(tickets.takeNamesOf({ _parent: under } as unknown as TLSSocket), [])
+    const above = { _parent: under, getProtocol: () => 'TLSv1.3', isSessionReused: () => true } as unknown as TLSSocket
+    tickets.onSecured(above)
+    assert.equal(tickets.namesToReport(above, 1, false), given)
+    assert.equal(tickets.namesToReport(above, 1, false), [], 'the primary knows that')
+    assert.equal(tickets.namesToReport(above, 1, true), given)
+    assert.equal(tickets.namesToReport(above, 2, false), [], 'what is firm stays')
+    // Tickets of strangers are not reported.
+    const other = new Socket()
+    tickets.onHello(other, hello({ identities: [randomBytes(64)] }))
+    const aboveOther = { ...above, _parent: other } as unknown as TLSSocket
+    tickets.onSecured(aboveOther)
+    assert.equal(tickets.namesToReport(aboveOther, 1, true), [])
+    assert.equal(
+      [1, 2, 3, 4, 5].map(() => tickets.wantsHome(aboveOther)),
+      [true, true, true, true, false],
+    )
   })
 }
 
@@ -166,7 +183,7 @@ test('clients of both versions at the same time, and failed handshakes between t
   other.on('error', () => {})
   await Promise.all(Array.from({ length: 40 }, (_, index) => visit(server, VERSIONS[index % 2] as SecureVersion)))
   for (const socket of server.sockets.filter((one) => one !== other)) {
-    const own = tickets.takeNamesOf(socket)
+    const own = tickets.namesToReport(socket, 9, false)
     assert.ok(
       own.length === (socket.getProtocol() === 'TLSv1.2' ? 1 : 2) || socket.getProtocol() === null,
       `${socket.getProtocol()}: ${own.length}`,

@@ -3,49 +3,47 @@
 
 import type { RequestHead } from '../../head/request-head.ts'
 import { type Candidate, explanationOf, type Policy, type PolicyContext, previewOf } from '../../policy.ts'
+import type { TicketHome } from '../../tls-ticket-name.ts'
 import { defaultBound, loadBound } from './bounded-load.ts'
-import { reported } from './sticky-outcome.ts'
+import { type Choice, reported } from './sticky-outcome.ts'
 
 /** The policy, which is bound, with that preference for heads that are ClientHellos. It chooses for all others, and when the slot is overloaded. */
 export function preferResumed(policy: Policy, context: PolicyContext): Policy {
-  function slotFor(head: RequestHead): number | undefined {
+  function homeOf(head: RequestHead): TicketHome | undefined {
     if (head.protocol !== 'tls' || head.hello === undefined || head.hello.ticketNames.length === 0) return undefined
-    return context.tlsTickets?.slotOf(context.pool, head.hello.ticketNames)
+    return context.tlsTickets?.homeOf(context.pool, head.hello.ticketNames)
   }
 
-  function workerFor(candidates: readonly Candidate[], slot: number): Candidate | undefined {
+  /** The newest worker of the slot, unless it is overloaded. */
+  function choose(candidates: readonly Candidate[], { slot, firm }: TicketHome): Choice {
     let newest: Candidate | undefined
     for (const candidate of candidates) {
       if (candidate.slot === slot && (newest === undefined || candidate.generation > newest.generation)) newest = candidate
     }
-    return newest
-  }
-
-  function preferred(candidates: readonly Candidate[], slot: number): Candidate | undefined {
-    const worker = workerFor(candidates, slot)
-    return worker !== undefined && loadBound(candidates, defaultBound)(worker) ? worker : undefined
+    if (newest === undefined) return { chosen: undefined, outcome: 'gone' }
+    if (firm || loadBound(candidates, defaultBound)(newest)) return { chosen: newest, outcome: 'kept' }
+    return { chosen: undefined, outcome: 'overloaded' }
   }
 
   return Object.assign(Object.create(policy) as Policy, {
-    binds: (head: RequestHead) => slotFor(head) !== undefined || (policy.binds?.(head) ?? true),
+    binds: (head: RequestHead) => homeOf(head) !== undefined || (policy.binds?.(head) ?? true),
     pick(candidates: readonly Candidate[], head: RequestHead) {
-      const slot = slotFor(head)
-      if (slot === undefined) return policy.pick(candidates, head)
-      const worker = preferred(candidates, slot)
-      if (worker !== undefined) return reported(worker, 'kept', context)
-      const outcome = workerFor(candidates, slot) === undefined ? 'gone' : 'overloaded'
-      return reported(policy.pick(candidates, head), outcome, context)
+      const home = homeOf(head)
+      if (home === undefined) return policy.pick(candidates, head)
+      const { chosen, outcome } = choose(candidates, home)
+      return reported(chosen ?? policy.pick(candidates, head), outcome, context)
     },
     preview(candidates: readonly Candidate[], head: RequestHead) {
-      const slot = slotFor(head)
-      return (slot === undefined ? undefined : preferred(candidates, slot)) ?? previewOf(policy, candidates, head)
+      const home = homeOf(head)
+      return (home === undefined ? undefined : choose(candidates, home).chosen) ?? previewOf(policy, candidates, head)
     },
     explain(candidates: readonly Candidate[], head: RequestHead) {
-      const slot = slotFor(head)
+      const home = homeOf(head)
       const otherwise = explanationOf(policy, candidates, head)
-      if (slot === undefined) return otherwise
-      const from = `TLS session of slot ${slot}`
-      return preferred(candidates, slot) === undefined ? `${from}, which is overloaded or gone → otherwise: ${otherwise}` : from
+      if (home === undefined) return otherwise
+      const { outcome } = choose(candidates, home)
+      const from = `TLS session ticket → slot ${home.slot}`
+      return outcome === 'kept' ? from : `${from} is ${outcome === 'gone' ? 'not free' : 'overloaded'} → otherwise: ${otherwise}`
     },
   })
 }

@@ -46,8 +46,8 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
   /** TLS session tickets name no generation: during a reload the newest worker of the slot gets the connection. */
   function homeOfHello({ hello }: RequestHead): Home | undefined {
     if (context?.tlsTickets === undefined || hello === undefined || hello.ticketNames.length === 0) return undefined
-    const slot = context.tlsTickets.slotOf(context.pool, hello.ticketNames)
-    return slot === undefined ? undefined : { slot, generation: NEWEST, firm: false }
+    const home = context.tlsTickets.homeOf(context.pool, hello.ticketNames)
+    return home && { ...home, generation: NEWEST }
   }
 
   /** Does a worker hold the slot, as far as this process knows? */
@@ -103,8 +103,8 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
       const home = homeOf(head)
       const fallback = () => `otherwise: ${explanationOf(otherwise, candidates, head)}`
       if (home === undefined) return `no ticket → ${fallback()}`
-      const preferredFrom = head.protocol === 'tls' ? TLS_TICKET : `cookie ${settings?.cookie}`
-      const from = home.firm ? `session id in query ${settings?.query}` : preferredFrom
+      const inHead = home.firm ? `session id in query ${settings?.query}` : `cookie ${settings?.cookie}`
+      const from = head.protocol === 'tls' ? TLS_TICKET : inHead
       if (choose(candidates, home).chosen !== undefined) return `ticket from ${from} → slot ${home.slot}`
       const why = workerAt(candidates, home) === undefined ? 'is not free' : 'is overloaded'
       return `ticket from ${from} → slot ${home.slot} ${why} → ${fallback()}`
