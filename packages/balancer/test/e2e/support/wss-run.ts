@@ -51,8 +51,7 @@ export async function wssRun({ clients, sessions, workers, routes, policy, hasOw
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, next))
-  const { moves, routes: counted, sticky, choices } = await balancer.status()
-  console.log(JSON.stringify({ moves, sticky, choices }))
+  const { moves, routes: counted } = await balancer.status()
   const requests = counted.flatMap(({ results }) => Object.values(results)).reduce((sum, count) => sum + count, 0)
   const forwarded = moves.forwarded.reduce((sum, { count }) => sum + count, 0)
   await balancer.stop()
