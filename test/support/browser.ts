@@ -18,9 +18,9 @@ const args = [
   '--disable-sync',
 ]
 
-/** Starts it with an empty profile. Throws how to install it when there is none. */
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findBrowser(), args, timeout: patience(30_000) })
+/** Starts it with an empty profile. `more`: further arguments. Throws how to install it when there is none. */
+export function openBrowser(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: findBrowser(), args: [...args, ...more], timeout: patience(30_000) })
 }
 
 function findBrowser(): string {

@@ -64,7 +64,12 @@ export async function readSettings(given: Overrides, io: Pick<CliIo, 'cwd' | 'en
     const knowsSecret = secretsOf(secret, env).secrets.length > 0
     const { warning } = sessionUrlOf(sessions, env)
     const ofPm2 = loaded?.pm2 === undefined ? [] : pm2Warnings(loaded.pm2.findings, basename(loaded.file))
-    const warnings = [...ofPm2, ...(warning === undefined ? [] : [warning]), ...warningsOf(settings, knowsSecret)]
+    const warnings = [
+      ...ofPm2,
+      ...(warning === undefined ? [] : [warning]),
+      ...warningsOf(settings, knowsSecret),
+      ...routeWarnings(settings),
+    ]
     return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
   })
 }
@@ -113,6 +118,16 @@ function warningsOf({ sessions, hasSessionSecret }: Settings, knowsSecret: boole
   return [
     `sessions are kept in Redis, but each start generates a new secret to sign their ids, so a restart loses them: set 'secret' or ${SECRET_VARIABLE}, or keep sessions in the primary with 'sessions: { url: false }'`,
   ]
+}
+
+/** Routes that need a ClientHello, where no address of the config lets one through. */
+function routeWarnings({ routes, listen = [] }: Settings): string[] {
+  if (listen.length === 0 || listen.some(({ peek, protocol }) => peek !== false && (protocol ?? 'tls') === 'tls')) return []
+  return routes.flatMap(({ name, match: { sni, alpn } }) =>
+    sni === undefined && alpn === undefined
+      ? []
+      : [`no connection over 'listen' matches the route ${name}: give an address the protocol 'tls' or 'detect'`],
+  )
 }
 
 /** Workers get the variables of the file except the balancer's secrets. Variables of the pool win. */

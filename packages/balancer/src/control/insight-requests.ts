@@ -16,13 +16,17 @@ export type Question = keyof typeof QUESTIONS
 
 const MAX_DECISIONS = 1_000
 const MAX_HEADERS = 200
+const MAX_PROTOCOLS = 32
 /** A head may be larger than the body of an operation. */
 const MAX_REQUEST_BYTES = 128 * 1024
 
 const line = (most: number) => v.pipe(v.string(), v.maxLength(most), v.regex(/^[^\r\n\0]*$/))
-const userRequest: v.GenericSchema<UserRequest> = v.strictObject({
-  method: v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]{1,32}$/)),
-  target: v.pipe(line(MAX_REQUEST_BYTES), v.regex(/^[\x21-\x7e]+$/)),
+const userRequestFields = v.strictObject({
+  method: v.optional(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]{1,32}$/))),
+  target: v.optional(v.pipe(line(MAX_REQUEST_BYTES), v.regex(/^[\x21-\x7e]+$/))),
+  hello: v.optional(
+    v.strictObject({ serverName: v.optional(line(253)), protocols: v.pipe(v.array(line(255)), v.maxLength(MAX_PROTOCOLS)) }),
+  ),
   headers: v.pipe(v.array(v.tuple([line(MAX_REQUEST_BYTES), line(MAX_REQUEST_BYTES)])), v.maxLength(MAX_HEADERS)),
   from: v.pipe(
     v.string(),
@@ -30,6 +34,13 @@ const userRequest: v.GenericSchema<UserRequest> = v.strictObject({
   ),
   listener: v.optional(line(4_096)),
 })
+/** Either a request, perhaps inside TLS, or a TLS connection. */
+const userRequest: v.GenericSchema<UserRequest> = v.pipe(
+  userRequestFields,
+  v.check(
+    ({ method, target, hello }) => (method === undefined) === (target === undefined) && (method !== undefined || hello !== undefined),
+  ),
+)
 
 export function isQuestion(name: string): name is Question {
   return Object.hasOwn(QUESTIONS, name)

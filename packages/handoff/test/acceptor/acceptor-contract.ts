@@ -8,6 +8,7 @@ import { listenerOf, type Transport } from '../../src/index.ts'
 import { HEAD } from '../contract-worker.ts'
 import { listenerContract } from './listener-contract.ts'
 import { type Arrived, client, withAcceptor } from './open-acceptor.ts'
+import { protocolContract } from './protocol-contract.ts'
 
 /** Adds the contract to a suite. */
 export function acceptorContract(test: ReturnType<typeof suite>, transport: Transport): void {
@@ -185,5 +186,6 @@ export function acceptorContract(test: ReturnType<typeof suite>, transport: Tran
     await until(() => openDescriptors() <= before, 3000, 'descriptors as before')
   })
 
+  protocolContract(test, transport)
   listenerContract(test, transport)
 }

@@ -8,7 +8,16 @@ import { HeldSockets } from '../../src/node-internals/held-socket.ts'
 import type { ControlPipe } from '../../src/pipes/control-pipe.ts'
 import { PortableChannel } from '../../src/portable/portable-channel.ts'
 import { PortableLoadRow } from '../../src/portable/portable-load-row.ts'
-import { loadFrame, RecordReader, RecordWriter, readLoad, recordKinds } from '../../src/portable/portable-protocol.ts'
+import {
+  loadFrame,
+  questionFrame,
+  RecordReader,
+  RecordWriter,
+  readLoad,
+  readQuestion,
+  recordKinds,
+} from '../../src/portable/portable-protocol.ts'
+import { packQuestion, unpackQuestion } from '../../src/returns.ts'
 
 const test = suite('portable: records')
 const IDLE = { inFlight: 0, received: 0, connections: 0, latencyUs: 0 }
@@ -76,6 +85,17 @@ test('requesting a notice asks an idle loop once; without an answer the loop cou
   assert.equal([row.isFree, row.busyMs, turned()], [true, 0, 1])
   await send(bytesOf(recordKinds.turnedWhenAsked, 0))
   assert.is(turned(), 1, 'a second answer is ignored')
+})
+
+test('a question has its hello, and one with a hello of another type is a fault', () => {
+  const asked = { id: 7, avoid: 0, reason: 1, listener: 2, address: '192.0.2.1', head: Buffer.from('GET') }
+  for (const hello of ['', 'a.example 6832', '- ']) {
+    const expected = { ...asked, hello }
+    assert.equal(readQuestion(questionFrame(7, 0, 1, 2, '192.0.2.1', 'GET', hello)), expected)
+    assert.equal(unpackQuestion(7, 0, 1, packQuestion(2, '192.0.2.1', 'GET', hello)), expected)
+  }
+  assert.is(unpackQuestion(7, 0, 1, packQuestion(2, '', 'GET'))?.address, '')
+  assert.is(readQuestion({ ...questionFrame(7, 0, 1, 2, '', 'GET'), hello: 7 }), 'fault')
 })
 
 test('a load frame is checked', () => {

@@ -1,6 +1,8 @@
 // Reads a TLS ClientHello (RFC 8446 §4.1.2) from the bytes that a client has sent so far, which may be several records (§5.1). Pure and total:
 // it never throws, and the worker's TLS stack stays the authority on what a hello means.
 
+import { Reader } from './vector-reader.ts'
+
 /** What routing uses of a ClientHello. Nothing in it is proven: a client writes what it likes. */
 export interface ClientHello {
   /** In lower case; undefined: none, or it is not a DNS name. With ECH this is the outer name. */
@@ -33,6 +35,7 @@ const RECORD_HEADER_BYTES = 5
 const MAX_RECORD_BYTES = 16_384
 const CLIENT_HELLO = 1
 const MESSAGE_HEADER_BYTES = 4
+const FIRST_BODY_BYTE = RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES
 const VERSION_AND_RANDOM_BYTES = 2 + 32
 const MAX_SESSION_ID_BYTES = 32
 /** Identity length, one byte of identity, ticket age (RFC 8446 §4.2.11). */
@@ -44,6 +47,14 @@ const SESSION_TICKET = 35
 const PRE_SHARED_KEY = 41
 const ENCRYPTED_CLIENT_HELLO = 0xfe0d
 const HOST_NAME = 0
+/** A bit for each extension that is read. */
+const READ: Readonly<Record<number, number>> = {
+  [SERVER_NAME]: 1,
+  [ALPN]: 2,
+  [SESSION_TICKET]: 4,
+  [PRE_SHARED_KEY]: 8,
+  [ENCRYPTED_CLIENT_HELLO]: 16,
+}
 
 /** Letters, digits, `-` and `_` in labels of at most 63. A name whose last label has digits alone is an IPv4 address. */
 const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*(?!\d+$)[a-z0-9_-]{1,63}$/
@@ -51,11 +62,22 @@ const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*(?!\d+$)[a-z0-9_-]{1,63}$
 /** Reads the first `end` bytes. Bytes behind the hello are ignored. */
 export function readClientHello(bytes: Uint8Array, end: number): HelloReading {
   const message = helloMessage(bytes, Math.min(end, bytes.length))
-  return typeof message === 'string' ? message : (readMessage(new Reader(message, 0, message.length)) ?? 'invalid')
+  return typeof message === 'string' ? message : (readMessage(message) ?? 'invalid')
 }
 
-/** The message without its header, joined from the records that carry it. */
-function helloMessage(bytes: Uint8Array, end: number): Uint8Array | 'incomplete' | 'invalid' {
+/** The message without its header. If one record carries it, it is read where it stands. */
+function helloMessage(bytes: Uint8Array, end: number): Reader | 'incomplete' | 'invalid' {
+  if (end >= FIRST_BODY_BYTE && mayBeRecord(bytes, 0, end)) {
+    const wanted = (bytes[RECORD_HEADER_BYTES] as number) === CLIENT_HELLO ? number24(bytes, RECORD_HEADER_BYTES + 1) : 0
+    const record = recordLength(bytes, 0)
+    if (wanted > 0 && wanted <= MAX_HELLO_BYTES && record >= wanted + MESSAGE_HEADER_BYTES && record <= MAX_RECORD_BYTES)
+      return end < FIRST_BODY_BYTE + wanted ? 'incomplete' : new Reader(bytes, FIRST_BODY_BYTE, FIRST_BODY_BYTE + wanted)
+  }
+  return joinedMessage(bytes, end)
+}
+
+/** The same from several records, as a copy. */
+function joinedMessage(bytes: Uint8Array, end: number): Reader | 'incomplete' | 'invalid' {
   const header = new Uint8Array(MESSAGE_HEADER_BYTES)
   let joined: Uint8Array | undefined
   /** How much of the message, header included, has been read. */
@@ -63,26 +85,32 @@ function helloMessage(bytes: Uint8Array, end: number): Uint8Array | 'incomplete'
   for (let at = 0; at < end; ) {
     if (!mayBeRecord(bytes, at, end)) return 'invalid'
     if (end - at < RECORD_HEADER_BYTES) return 'incomplete'
-    const start = at + RECORD_HEADER_BYTES
-    const length = ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number)
+    const length = recordLength(bytes, at)
     if (length === 0 || length > MAX_RECORD_BYTES) return 'invalid'
-    at = start + length
+    let from = at + RECORD_HEADER_BYTES
+    at = from + length
     const stop = Math.min(at, end)
-    let from = start
     for (; from < stop && have < MESSAGE_HEADER_BYTES; from++) header[have++] = bytes[from] as number
     if (have > 0 && header[0] !== CLIENT_HELLO) return 'invalid'
     if (have < MESSAGE_HEADER_BYTES) continue
-    const wanted = ((header[1] as number) << 16) | ((header[2] as number) << 8) | (header[3] as number)
+    const wanted = number24(header, 1)
     if (wanted > MAX_HELLO_BYTES) return 'invalid'
     const missing = wanted - (have - MESSAGE_HEADER_BYTES)
-    if (joined === undefined && missing === wanted && stop - from >= wanted) return bytes.subarray(from, from + wanted)
     joined ??= new Uint8Array(wanted)
     const part = bytes.subarray(from, Math.min(stop, from + missing))
     joined.set(part, wanted - missing)
     have += part.length
-    if (part.length === missing) return joined
+    if (part.length === missing) return new Reader(joined, 0, wanted)
   }
   return 'incomplete'
+}
+
+function recordLength(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number)
+}
+
+function number24(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
 }
 
 /** Tests as much of a record's header as there is: type handshake, version 3.0 to 3.4. */
@@ -101,38 +129,40 @@ interface Found {
 
 function readMessage(message: Reader): ClientHello | undefined {
   message.skip(VERSION_AND_RANDOM_BYTES)
-  const sessionId = message.vector(1)
-  const cipherSuites = message.vector(2)
-  const compressions = message.vector(1)
-  if (sessionId.left > MAX_SESSION_ID_BYTES || cipherSuites.left < 2 || cipherSuites.left % 2 !== 0 || compressions.left === 0)
+  const sessionId = message.skipVector(1)
+  const cipherSuites = message.skipVector(2)
+  const compressions = message.skipVector(1)
+  if (message.isFaulty || sessionId > MAX_SESSION_ID_BYTES || cipherSuites < 2 || cipherSuites % 2 !== 0 || compressions === 0)
     return undefined
   const found: Found = { serverName: undefined, protocols: [], ticketNames: [], hasEch: false }
   // Before TLS 1.3 a hello may end here.
-  if (message.left === 0) return message.isFaulty ? undefined : found
-  const extensions = message.vector(2)
-  if (message.isFaulty || message.left > 0) return undefined
-  return readExtensions(extensions, found) ? found : undefined
+  if (message.left === 0) return found
+  // The extensions are all that is left.
+  return message.number(2) === message.left && !message.isFaulty && readExtensions(message, found) ? found : undefined
 }
 
 /** Returns false if they are faulty. An extension that is read here must not come twice, or the TLS stack might read the other one. */
 function readExtensions(extensions: Reader, found: Found): boolean {
-  const seen = new Set<number>()
+  let seen = 0
   while (extensions.left > 0) {
     const type = extensions.number(2)
+    const bit = READ[type]
+    if (bit === undefined) {
+      extensions.skipVector(2)
+      if (extensions.isFaulty) return false
+      continue
+    }
     const data = extensions.vector(2)
-    if (extensions.isFaulty) return false
-    const isRead = readExtension(type, data, found)
-    if (isRead === undefined) continue
-    if (!isRead || data.isFaulty || seen.has(type)) return false
-    seen.add(type)
+    if (extensions.isFaulty || (seen & bit) !== 0 || !readExtension(type, data, found) || data.isFaulty) return false
+    seen |= bit
     // RFC 8446 §4.2.11: it comes last.
     if (type === PRE_SHARED_KEY && extensions.left > 0) return false
   }
   return true
 }
 
-/** Returns undefined for an extension that is not read here, and false for a faulty one. */
-function readExtension(type: number, data: Reader, found: Found): boolean | undefined {
+/** Returns false for a faulty one. */
+function readExtension(type: number, data: Reader, found: Found): boolean {
   switch (type) {
     case SERVER_NAME:
       return readServerName(data, found)
@@ -143,11 +173,9 @@ function readExtension(type: number, data: Reader, found: Found): boolean | unde
       return true
     case PRE_SHARED_KEY:
       return readIdentities(data, found)
-    case ENCRYPTED_CLIENT_HELLO:
+    default:
       found.hasEch = true
       return true
-    default:
-      return undefined
   }
 }
 
@@ -195,55 +223,4 @@ function readIdentities(data: Reader, found: Found): boolean {
 /** An identity that is shorter than a ticket's name is no ticket: the client and the server agreed on its key elsewhere. */
 function addTicket(ticket: Reader, found: Found): void {
   if (ticket.left >= TICKET_NAME_BYTES && found.ticketNames.length < MAX_TICKETS) found.ticketNames.push(ticket.copy(TICKET_NAME_BYTES))
-}
-
-/** Reads numbers and vectors (RFC 8446 §3.4). Beyond its end it reads nothing and is faulty. */
-class Reader {
-  isFaulty = false
-  private readonly bytes: Uint8Array
-  private at: number
-  private readonly end: number
-
-  constructor(bytes: Uint8Array, at: number, end: number) {
-    this.bytes = bytes
-    this.at = at
-    this.end = end
-  }
-
-  get left(): number {
-    return this.end - this.at
-  }
-
-  skip(length: number): void {
-    if (length > this.left) {
-      this.isFaulty = true
-      this.at = this.end
-    } else this.at += length
-  }
-
-  /** A number of `width` bytes; 0 if there are not as many. */
-  number(width: 1 | 2): number {
-    const { at } = this
-    this.skip(width)
-    if (this.isFaulty) return 0
-    const first = this.bytes[at] as number
-    return width === 1 ? first : (first << 8) | (this.bytes[at + 1] as number)
-  }
-
-  /** Content with its length, of `width` bytes, before it; empty if it does not fit. */
-  vector(width: 1 | 2): Reader {
-    const length = this.number(width)
-    const { at } = this
-    this.skip(length)
-    return this.isFaulty ? new Reader(this.bytes, at, at) : new Reader(this.bytes, at, at + length)
-  }
-
-  /** What is left, as latin1. */
-  text(): string {
-    return String.fromCharCode(...this.bytes.subarray(this.at, this.end))
-  }
-
-  copy(length: number): Uint8Array {
-    return new Uint8Array(this.bytes.subarray(this.at, this.at + length))
-  }
 }

@@ -84,6 +84,11 @@ export class RequestHead {
     return new RequestHead(newScan('not-http', 'unknown'), undefined, undefined)
   }
 
+  /** The head of a TLS connection with this ClientHello. */
+  static ofHello(hello: ClientHello): RequestHead {
+    return new RequestHead({ ...newScan('complete', 'tls'), hello }, undefined, undefined)
+  }
+
   /** A head from parts that a parser has accepted. Default `method`: GET. */
   static of(parts: HeadParts): RequestHead {
     return new RequestHead(isPlainTarget(parts.method, parts.target) ? PARSED : PARSED_AMBIGUOUS, undefined, parts)
@@ -313,15 +318,6 @@ const ONE_VALUE = new Set(
     ' ',
   ),
 )
-
-/**
- * Does this request begin a websocket (RFC 6455 §4.1) or an engine.io session (`EIO` without `sid`: the handshake of Engine.IO revisions 3 and 4)?
- * Such a connection lasts and has no past in any worker, so it should not begin in a worker that is about to end it.
- */
-export function beginsSession(head: RequestHead): boolean {
-  if (head.header('upgrade')?.toLowerCase() === 'websocket') return true
-  return head.queryParameter('EIO') !== undefined && head.queryParameter('sid') === undefined
-}
 
 function isPlainTarget(method: string | undefined, target: string): boolean {
   if (method === 'CONNECT') return target !== '' && target[0] !== '*' && !target.includes('/')

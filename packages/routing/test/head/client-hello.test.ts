@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { chosenRuns, chosenSeed } from '../../../../test/support/random.ts'
-import { type ClientHello, type HelloReading, RequestHead, readClientHello } from '../../src/index.ts'
+import { type ClientHello, type HelloReading, helloIn, helloText, helloWith, RequestHead, readClientHello } from '../../src/index.ts'
 import {
   alpn,
   extension,
@@ -235,6 +235,24 @@ test('bytes without sense never throw', () => {
     if (start.length > 4) assert.is(head.protocol, 'tls')
   })
   fc.assert(property, { seed: chosenSeed, numRuns: chosenRuns(2_000) })
+})
+
+test('the text of a hello has its name and its protocols, whatever their bytes are', () => {
+  const names = fc.constantFrom(undefined, 'a.example', 'localhost', 'x_y.example.org')
+  const property = fc.property(names, fc.array(fc.uint8Array({ minLength: 1, maxLength: 20 }), { maxLength: 9 }), (name, protocols) => {
+    const texts = protocols.map((bytes) => Buffer.from(bytes).toString('latin1'))
+    const text = helloText(helloWith(name, texts))
+    assert.equal(helloIn(text), helloWith(name, texts))
+    assert.match(text, /^[\x20-\x7e]+$/)
+  })
+  fc.assert(property, { seed: chosenSeed, numRuns: chosenRuns(200) })
+})
+
+test('a malformed text of a hello is none', () => {
+  for (const text of ['', 'a', 'a.example', ' 6832', 'a.example 683', 'a.example 68,', 'a.example x', `a ${'68'.repeat(256)}`, 'a 68\n'])
+    assert.is(helloIn(text), undefined, JSON.stringify(text))
+  assert.is(helloIn(`a.example ${'6832,'.repeat(9_999)}6832`), undefined)
+  assert.is(helloIn('10.0.0.1 6832')?.serverName, undefined)
 })
 
 test('a head over TLS has its hello, an address, and nothing that a request has', () => {

@@ -4,9 +4,20 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type ClientHello, dnsName, helloWith } from '@switchyard/routing'
 
+const helloOfSocket = Symbol('switchyard.hello')
+
+interface HelloSocket extends TLSSocket {
+  /** Of the requests before. A later handshake on the same connection must not change its name (RFC 6066 §3). */
+  [helloOfSocket]?: ClientHello
+}
+
 /** Undefined: the connection is not over TLS. */
 export function helloOn(socket: Socket): ClientHello | undefined {
   if (!(socket instanceof TLSSocket)) return undefined
-  const { servername, alpnProtocol } = socket as TLSSocket & { readonly servername?: unknown }
-  return helloWith(typeof servername === 'string' ? dnsName(servername) : undefined, typeof alpnProtocol === 'string' ? [alpnProtocol] : [])
+  const { servername, alpnProtocol, [helloOfSocket]: known } = socket as HelloSocket
+  if (known !== undefined) return known
+  const name = typeof servername === 'string' ? dnsName(servername) : undefined
+  const hello = helloWith(name, typeof alpnProtocol === 'string' ? [alpnProtocol] : [])
+  ;(socket as HelloSocket)[helloOfSocket] = hello
+  return hello
 }

@@ -3,7 +3,7 @@
 import { formatAddress } from '../../config/listen-options.ts'
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
-import { defaultPool, type Settings } from '../../settings.ts'
+import { defaultPool, type ListenAddress, type Settings } from '../../settings.ts'
 import { type Overrides, readSettings } from '../command-settings.ts'
 import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -18,11 +18,16 @@ export async function check(options: Pick<Overrides, 'config' | 'environment' | 
 
 function listenLines({ listen, admin, control, sessions: { url, maxSessions } }: Settings): string {
   return table([
-    ['listen', listen === undefined ? 'where the app listens' : listen.map(formatAddress).join(', ')],
+    ['listen', listen === undefined ? 'where the app listens' : listen.map(listenText).join(', ')],
     ['admin', admin === undefined ? 'off' : formatAddress(admin)],
     ['control', control === false ? 'off' : (control ?? 'default path for this folder and config')],
     ['sessions', url === undefined ? `in the memory of the primary, at most ${maxSessions}` : `in Redis, ${shownUrl(url)}`],
   ])
+}
+
+/** The address, with what its clients speak if the config says so. */
+function listenText({ peek, protocol = peek === false ? 'tcp' : undefined, ...address }: ListenAddress): string {
+  return `${formatAddress(address)}${protocol === undefined ? '' : ` (${protocol})`}`
 }
 
 function poolTable({ pools }: Settings, cwd: string): string {

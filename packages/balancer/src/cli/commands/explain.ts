@@ -15,15 +15,20 @@ import { parseListen } from '../../config/listen-options.ts'
 import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
-import { headOf } from '../../insight/user-request.ts'
+import { headOf, requestText, type UserHello } from '../../insight/user-request.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
 import { readSettings } from '../command-settings.ts'
 import { counted, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 
 export interface ExplainOptions {
-  method: string
-  target: string
+  /** Left out, with `target`: the TLS connection alone. */
+  method?: string | undefined
+  target?: string | undefined
+  /** The server name of a TLS connection. */
+  sni?: string | undefined
+  /** The protocols that a TLS client offers. */
+  alpn?: readonly string[] | undefined
   header?: readonly (readonly [name: string, value: string])[] | undefined
   from: string
   /** The listener over which the connection comes. Default: the first of the config. */
@@ -38,16 +43,18 @@ export interface ExplainOptions {
 
 /** Prints the routes that were tried, the route that matches, and the worker that its policy chooses. */
 export async function explain(options: ExplainOptions, io: CliIo): Promise<number> {
-  const { method, target, header: headers = [], from, listener } = options
+  const { method, target, header: headers = [], from, listener, sni, alpn } = options
+  const hello: UserHello | undefined = sni === undefined && alpn === undefined ? undefined : { serverName: sni, protocols: alpn ?? [] }
+  const request = { method, target, headers, hello, from }
   if (options.live === true) {
     const { explainLive } = await import('../insight/explain-live.ts')
-    return explainLive({ method, target, headers, from, ...(listener !== undefined && { listener }) }, options, io)
+    return explainLive({ ...request, ...(listener !== undefined && { listener }) }, options, io)
   }
   const { settings, knowsSecret } = await readSettings(options, io)
-  const head = headOf({ method, target, headers, from }, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
+  const head = headOf(request, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
   head.listener = options.listener === undefined ? settings.listen?.[0] : listenerNamed(options.listener, io.cwd)
   const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
-  io.stdout.write(`${[`${options.method} ${options.target} from ${options.from}`, '', ...lines].join('\n')}\n`)
+  io.stdout.write(`${[requestText(request), '', ...lines].join('\n')}\n`)
   return 0
 }
 
@@ -95,7 +102,7 @@ function choiceOf({ policy, pool }: Route, candidates: readonly Candidate[], hea
   const failed = fault instanceof Error ? fault.message : String(fault)
   return [
     ['choice', fault === undefined ? choice : `the policy failed: ${failed}`],
-    ['later', later(bound, candidates, head, pool)],
+    ...(head.protocol === 'tls' ? [] : [['later', later(bound, candidates, head, pool)]]),
   ]
 }
 
@@ -123,6 +130,8 @@ function idle(slot: number, weight = 1): Candidate {
 
 function notes(head: RequestHead, policy: Policy, knowsSecret: boolean): string[] {
   const found: string[] = []
+  if (head.protocol === 'tls')
+    found.push("The workers route the requests inside TLS: 'balancer explain GET /path --sni NAME' explains one of them.")
   if (head.ambiguous) found.push('This head is ambiguous: policies take no key from it.')
   if (policy.ticket !== undefined && !knowsSecret)
     found.push(`Tickets can't be read here: without 'secret' or ${SECRET_VARIABLE} each start signs with a new secret.`)

@@ -1,6 +1,7 @@
 // The command line: each command with its arguments, options, help and examples. What a command does is in the file of its name.
 
 import { isIP } from 'node:net'
+import { protocolFault, serverNameFault } from '@switchyard/routing'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseHostPort, parseListen } from '../../config/listen-options.ts'
 import { type CliIo, ownVersion } from '../io.ts'
@@ -122,8 +123,10 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
   const explainCommand = program
     .command('explain')
     .description('print which route, pool, policy and worker a request would get, and why; needs no running balancer, except with --live')
-    .argument('<method>', 'such as GET', parseMethod)
-    .argument('<path>', 'such as /cart?id=1', parseTarget)
+    .argument('[method]', 'such as GET; left out, with the path: a TLS connection before its first request', parseMethod)
+    .argument('[path]', 'such as /cart?id=1', parseTarget)
+    .option('--sni <name>', 'server name of a TLS connection', parseServerName)
+    .option('--alpn <protocols>', "protocols that the TLS client offers, such as 'h2,http/1.1'", parseProtocols)
     .option('-H, --header <field>', "a header field, 'Name: value'; may be repeated", collectHeader)
     .option('--from <address>', 'IP address of the client', parseAddress, '127.0.0.1')
     .option('--listener <address>', 'listener over which the connection comes (default: the first of the config)', parseListener)
@@ -136,6 +139,10 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
       refuseAppArgs(explainCommand, appArgs)
       if (options.live !== true && (options.json !== undefined || options.control !== undefined))
         explainCommand.error("error: '--json' and '--control' need '--live'")
+      const isOverTls = options.sni !== undefined || options.alpn !== undefined
+      if (method === undefined && !isOverTls)
+        explainCommand.error("error: missing required argument 'method', or '--sni' for a TLS connection")
+      if (method !== undefined && target === undefined) explainCommand.error("error: missing required argument 'path'")
       const { explain } = await import('./explain.ts')
       outcome.exitCode = await explain({ ...options, method, target }, io)
     })
@@ -144,6 +151,7 @@ export function createProgram(io: CliIo, appArgs: readonly string[], outcome: { 
     "balancer explain GET /cart -H 'Cookie: connect.sid=s%3A1' -H 'Host: shop.example.com'",
     'balancer explain GET /cart --live    (asks the running balancer, with its present load)',
     'balancer explain POST /v2/orders --from 203.0.113.7',
+    'balancer explain --sni shop.example.com --alpn h2,http/1.1    (a TLS connection, routed by its ClientHello)',
   ])
 
   addControlCommands({
@@ -229,6 +237,19 @@ function parseMethod(text: string): string {
 function parseTarget(text: string): string {
   if (!/^[\x21-\x7e]+$/.test(text)) throw new InvalidArgumentError('Expected a percent-encoded path without spaces.')
   return text
+}
+
+function parseServerName(text: string): string {
+  const fault = text.startsWith('*') ? 'expected the name of one host' : serverNameFault(text)
+  if (fault !== undefined) throw new InvalidArgumentError(sentence(fault))
+  return text.toLowerCase()
+}
+
+function parseProtocols(text: string): string[] {
+  const protocols = text.split(',')
+  const fault = protocols.map(protocolFault).find((one) => one !== undefined)
+  if (fault !== undefined) throw new InvalidArgumentError(sentence(fault))
+  return protocols
 }
 
 function collectHeader(text: string, earlier: [string, string][] = []): [string, string][] {

@@ -1,7 +1,7 @@
 // `balancer explain --live`: asks the running balancer where a request would go now, with the load of this moment.
 
 import type { LiveExplanation } from '../../insight/live-explanation.ts'
-import type { UserRequest } from '../../insight/user-request.ts'
+import { requestText, type UserRequest } from '../../insight/user-request.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { counted, duration, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -23,12 +23,12 @@ const WAITS: Readonly<Record<string, string>> = {
 export async function explainLive(request: UserRequest, options: ExplainLiveOptions, io: CliIo): Promise<number> {
   const explanation = await (await findBalancer(options, io)).explain(request)
   if (options.json === true) io.stdout.write(`${printableJson(explanation, 2)}\n`)
-  else io.stdout.write(`${request.method} ${request.target} from ${request.from}, now\n\n${explanationText(explanation)}\n`)
+  else io.stdout.write(`${requestText(request)}, now\n\n${explanationText(explanation, request.method !== undefined)}\n`)
   return 0
 }
 
-/** Several lines without the last line end. */
-export function explanationText(explanation: LiveExplanation): string {
+/** Several lines without the last line end. `hasRequest`: it is about a request, and not about a TLS connection alone. */
+export function explanationText(explanation: LiveExplanation, hasRequest = true): string {
   const { refused, route, tried, pool, policy, key, why, workers, queued, staysWith } = explanation
   if (refused !== null) return `The primary refuses this head: ${refused}.`
   const candidates = workers.filter(({ isCandidate }) => isCandidate)
@@ -42,7 +42,7 @@ export function explanationText(explanation: LiveExplanation): string {
       ['key', key === null ? 'none' : `${key.kind} #${key.hash}`],
       ['choice', choiceText(explanation)],
       ['why', why],
-      ['later', laterText(explanation, staysWith.length === candidates.length)],
+      ...(hasRequest ? [['later', laterText(explanation, staysWith.length === candidates.length)]] : []),
     ]),
     '',
     table([

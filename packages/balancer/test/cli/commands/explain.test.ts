@@ -91,6 +91,31 @@ test('check prints every fault and exits with 2', async () => {
   )
 })
 
+test('check prints what the clients of a listener speak, and a fault of a server name', async () => {
+  const listen = [8080, { port: 8443, protocol: 'tls' }, { port: 25, protocol: 'tcp' }, { path: '/run/a.sock', peek: false }]
+  const { out } = await run(['check'], folderWith(JSON.stringify({ app: 'server.js', listen })))
+  assert.is(fieldOf(out, 'listen'), '*:8080, *:8443 (tls), *:25 (tcp), /run/a.sock (tcp)')
+  const routes = [{ sni: ['a.example', '*'], alpn: [] }]
+  const bad = await run(['check'], folderWith(JSON.stringify({ app: 'server.js', listen: { port: 80, protocol: 'ftp' }, routes })))
+  assert.match(bad.error, "listen.protocol: expected one of 'detect', 'http', 'tls', 'http2', 'tcp', got 'ftp'")
+  assert.match(bad.error, "routes[0].sni[1]: expected * to be the whole first label, as in *.example.com, got '*'")
+  assert.match(bad.error, 'routes[0].alpn: expected at least one protocol, got an empty list')
+})
+
+test('check warns of a route by server name where no listener takes TLS', async () => {
+  const routes = [{ path: '/a' }, { sni: 'a.example' }]
+  const checked = async (listen: object) => (await run(['check'], folderWith(JSON.stringify({ app: 'server.js', routes, listen })))).out
+  assert.match(await checked({ port: 80, protocol: 'http' }), "Warning: no connection over 'listen' matches the route /* [sni: a.example]:")
+  for (const listen of [
+    { port: 443 },
+    [
+      { port: 80, protocol: 'http' },
+      { port: 443, protocol: 'tls' },
+    ],
+  ])
+    assert.not.match(await checked(listen), 'Warning')
+})
+
 test('check without a config is an error', async () => {
   const { code, error } = await run(['check'], tmpdir())
   assert.is(code, 2)
@@ -165,6 +190,37 @@ test('explain runs a custom policy', async () => {
   assert.is(fieldOf((await run(['explain', 'GET', '/c'], own)).out, 'choice'), 'no worker: the connection would wait in the queue')
 })
 
+const hellos = JSON.stringify({
+  app: 'server.js',
+  pools: { web: { workers: 2 }, one: { workers: 2 }, deep: { workers: 1 } },
+  routes: [
+    { path: '/deep/*', sni: '*.example.com', pool: 'deep' },
+    { sni: 'a.example.com', alpn: 'h2', pool: 'one' },
+  ],
+})
+
+test('explain takes a TLS connection by its server name and protocols', async () => {
+  const { code, out } = await run(['explain', '--sni', 'A.example.com', '--alpn', 'h2,http/1.1'], folderWith(hellos))
+  assert.is(code, 0)
+  assert.match(out, /^a connection over TLS for a\.example\.com \(h2, http\/1\.1\) from 127\.0\.0\.1\n/)
+  assert.match(out, /^no +\/deep\/\* \[sni: \*\.example\.com\] +path unknown is not \/deep\/\*$/m)
+  assert.match(out, /^yes +\/\* \[sni: a\.example\.com\] \[alpn: h2\] +matches$/m)
+  assert.is(fieldOf(out, 'pool'), 'one (2 workers, all assumed idle)')
+  assert.is(fieldOf(out, 'later'), undefined)
+  assert.match(out, 'The workers route the requests inside TLS')
+  const without = await run(['explain', '--alpn', 'h2'], folderWith(hellos))
+  assert.match(without.out, /^a connection over TLS without a server name \(h2\) from/)
+  assert.is(fieldOf(without.out, 'pool'), 'web (2 workers, all assumed idle)')
+})
+
+test('explain takes a request inside TLS', async () => {
+  const { out } = await run(['explain', 'GET', '/deep/1', '--sni', 'b.example.com'], folderWith(hellos))
+  assert.match(out, /^GET \/deep\/1 inside TLS for b\.example\.com from 127\.0\.0\.1\n/)
+  assert.is(fieldOf(out, 'pool'), 'deep (1 worker, all assumed idle)')
+  assert.match(fieldOf(out, 'later') as string, 'stays with any worker of deep')
+  assert.match((await run(['explain', 'GET', '/deep/1'], folderWith(hellos))).out, 'the connection is not over TLS')
+})
+
 test('explain recognises heads that the primary refuses', async () => {
   assert.match((await run(['explain', 'GET', '/', '-H', `X: ${'x'.repeat(40_000)}`])).out, 'The primary refuses this head: too-large.')
   assert.match(
@@ -177,6 +233,11 @@ const wrong: [args: string[], message: string][] = [
   [['explain', '/cart', '7'], "Expected a method first, such as 'GET /cart'."],
   [['explain', 'GET'], "missing required argument 'path'"],
   [['explain', 'GET', '/a b'], 'Expected a percent-encoded path'],
+  [['explain'], "missing required argument 'method', or '--sni' for a TLS connection"],
+  [['explain', 'GET', '--sni', 'a.example'], "missing required argument 'path'"],
+  [['explain', '--sni', '*.example.com'], 'Expected the name of one host.'],
+  [['explain', '--sni', '10.0.0.1'], 'Expected a name: clients that connect to an address send no server name.'],
+  [['explain', '--alpn', 'h2,'], "Expected a protocol id such as 'h2' or 'http/1.1'."],
   [['explain', 'GET', '/', '-H', 'Cookie'], "Expected 'Name: value'."],
   [['explain', 'GET', '/', '--from', 'me'], 'Expected an IP address.'],
   [['explain', 'GET', '/', '--', 'x'], "'explain' runs no app"],
