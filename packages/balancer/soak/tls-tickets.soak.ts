@@ -59,7 +59,10 @@ for (const policy of [STICKY, 'round-robin'] as const) {
         if (policy === STICKY) assert.ok(inSlot >= 0.99 * resumed, `${inSlot} of ${resumed} in their slot`)
       }
       const short = version === 'TLSv1.2' ? '1.2' : '1.3'
-      const commands = { openssl: () => visitByOpenssl(balancer.port, VISITS, short), ...(short === '1.3' && { curl: () => visitByCurl(balancer.port) }) }
+      const commands = {
+        openssl: () => visitByOpenssl(balancer.port, VISITS, short),
+        ...(short === '1.3' && { curl: () => visitByCurl(balancer.port) }),
+      }
       for (const [command, visit] of Object.entries(commands)) {
         const runs = await Promise.all(Array.from({ length: 10 }, visit))
         const later = runs.flatMap((visits) => visits.slice(1))

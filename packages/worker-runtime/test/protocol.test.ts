@@ -53,7 +53,7 @@ test('names of TLS tickets are bounded and have their form, and keys are read as
   assert.equal(readFromWorker(report), report)
   assert.equal(readFromWorker({ ...report, firm: 1, names: [name, 7, `${name}x`, '', null] }), { ...report, firm: false })
   assert.equal(readFromWorker({ ...report, names: 'x' }), { ...report, names: [] })
-  assert.is((readFromWorker({ ...report, names: new Array(1000).fill(name) }) as { names: string[] }).names.length, 10)
+  assert.equal(readFromWorker({ ...report, names: new Array(1000).fill(name) }), { ...report, names: new Array(10).fill(name) })
   for (const slot of [-1, 1.5, 65_535, '3', undefined]) assert.is(readFromWorker({ ...report, slot }), undefined)
   const start = { names: 'AAAA', issuing: 1, keys: [{ number: 1, secret: 'AAAA' }] }
   assert.equal(readFromPrimary({ switchyard: 'tls-tickets', start }), { switchyard: 'tls-tickets', start })

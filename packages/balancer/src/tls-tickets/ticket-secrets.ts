@@ -1,5 +1,5 @@
-// The secrets behind the keys of TLS session tickets. They are random and exist in memory only: who has a ticket key can read all traffic of TLS 1.2 sessions
-// that its tickets resume, so keys are short-lived. Each pool gets secrets of its own, derived from these.
+// The secrets behind the keys of TLS session tickets. They are random and exist in memory only: a process that has a ticket key can read the traffic of each
+// TLS 1.2 session whose ticket it sees, so keys are short-lived. Each pool gets secrets of its own, derived from these.
 
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { NAME_SECRET_BYTES, TlsTicketNames } from '@switchyard/routing'
