@@ -19,8 +19,8 @@ export interface VisitorsOptions {
   readonly keepsCookies?: boolean
 }
 
-/** Visits at the same time, while so many others wait. */
-const AT_ONCE = 20
+/** Visits at the same time. With more, a worker that has just started can have so many that others help it out (`breakFloor`). */
+const AT_ONCE = 8
 
 export class TlsVisitors {
   readonly totals: TicketTotals = { later: 0, resumed: 0, inSlot: 0 }
