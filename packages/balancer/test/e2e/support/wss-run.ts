@@ -3,6 +3,7 @@
 import { Agent } from 'node:https'
 import { io, type Socket } from 'socket.io-client'
 import { patience } from '../../../../../test/support/patience.ts'
+import type { BalancerStatus } from '../../../src/status.ts'
 import { certificate } from './certificate.ts'
 import { type RunningBalancer, startBalancer } from './running-balancer.ts'
 
@@ -26,6 +27,8 @@ export interface WssTotals {
 }
 
 const AT_ONCE = 25
+/** Of a session: its begin, the client's first message, a poll, and the websocket. */
+const MIN_REQUESTS = 4
 
 /** Resolves when every client has had all of its sessions. */
 export async function wssRun({ clients, sessions, workers, routes, policy, hasOwnKeys = false }: WssRunOptions): Promise<WssTotals> {
@@ -51,11 +54,17 @@ export async function wssRun({ clients, sessions, workers, routes, policy, hasOw
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, next))
-  const { moves, routes: counted } = await balancer.status()
-  const requests = counted.flatMap(({ results }) => Object.values(results)).reduce((sum, count) => sum + count, 0)
+  // Over the portable channel the workers report their counts from time to time.
+  const status = await balancer.untilStatus((now) => requestsOf(now) >= done * MIN_REQUESTS, 'all requests counted', 30_000)
+  const { moves } = status
+  const requests = requestsOf(status)
   const forwarded = moves.forwarded.reduce((sum, { count }) => sum + count, 0)
   await balancer.stop()
   return { faults: [...faults], requests, forwarded, sessions: done }
+}
+
+function requestsOf({ routes }: BalancerStatus): number {
+  return routes.flatMap(({ results }) => Object.values(results)).reduce((sum, count) => sum + count, 0)
 }
 
 /** Connects, changes to a websocket, asks for the slot, and hangs up. */
