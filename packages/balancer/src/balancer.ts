@@ -40,6 +40,7 @@ import { Supervisor } from './supervisor/supervisor.ts'
 import { WorkerMessages } from './supervisor/worker-messages.ts'
 import { makeForwardToken } from './supervisor/workers/shared-start.ts'
 import { WorkerStarts } from './supervisor/workers/worker-starts.ts'
+import { TLS_TICKETS, TlsTickets } from './tls-tickets/tls-tickets.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
 import type { Startup } from './upgrade/startup.ts'
 import { Upgrade } from './upgrade/upgrade.ts'
@@ -97,11 +98,18 @@ export class Balancer implements Operations {
     const redisSharing = new RedisSharing({ visitors: this.visitors, events })
     this.sessions = new EmbeddedSessions(settings.sessions)
 
+    const tlsTickets = new TlsTickets({
+      rotationMs: () => this.settings.limits.ticketKeyRotationMs,
+      handedOver: startMessage?.tlsTickets,
+      onLearned: (entry) => this.upgrades.sendChange(TLS_TICKETS, entry),
+    })
+
     // ---- The config in force ----
     this.activeConfig = new ActiveConfig(settings, {
       pools,
       forwardToken: this.forwardToken,
       visitors: this.visitors,
+      tlsTickets,
       onPolicyFailed: (route, error) => events.emit('policyFailed', { route, error }),
       poolFor: (listener, first, all) => servers.poolFor(this.listeners.get(listener), first, all),
       listenerAddress: (listener) => this.listeners.get(listener),
@@ -131,12 +139,9 @@ export class Balancer implements Operations {
 
     // ---- The workers ----
     this.listenRequests = new ListenRequests({
-      listeners: this.listeners,
-      acceptor: this.acceptor,
-      events,
+      ...{ listeners: this.listeners, acceptor: this.acceptor, events, freePorts, servers },
       settings: () => this.settings,
-      freePorts,
-      servers,
+      tlsTicketsFor: (worker) => tlsTickets.startFor(worker),
       onChanged: (worker, listeners) => this.changes.serversChanged(worker, listeners),
       onClosed: (worker) => this.changes.recallAll([worker]),
     })
@@ -151,10 +156,7 @@ export class Balancer implements Operations {
     this.supervisor = new Supervisor({
       limits: settings.limits,
       desired: DesiredPool.ofConfig(this.activeConfig.current, startMessage),
-      pools,
-      events,
-      messages,
-      starts,
+      ...{ pools, events, messages, starts },
       socketFault: (worker) => this.folder.faultOf(worker.id),
       privateSocket: (worker) => this.folder.servingSocketOf(worker.id),
       forwardToken: this.forwardToken,
@@ -170,9 +172,7 @@ export class Balancer implements Operations {
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     followReports(messages, {
-      pools,
-      visitors: this.visitors,
-      handover: this.handover,
+      ...{ pools, tlsTickets, visitors: this.visitors, handover: this.handover },
       onHeaderLimit: (bytes) => this.settings.limits.maxHeadBytes ?? this.acceptor.allowHeads(headBoundsFor(bytes)),
     })
     this.jobs = new Jobs({ events, pools: settings.pools, runs: this.supervisor, reload: (pool) => this.operator.reloadAtItsTime(pool) })
@@ -185,8 +185,8 @@ export class Balancer implements Operations {
     this.upgrades = new Upgrade(
       {
         ...path,
-        ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts },
-        transfers: [visitorTransfer(visitors), this.handover, firsts, jobs],
+        ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts, tlsTickets },
+        transfers: [visitorTransfer(visitors), this.handover, firsts, jobs, tlsTickets],
         settings: () => this.settings,
         drain: () => this.lifetime.stopSoon('upgrade'),
         fail: (error) => this.lifetime.fail(error),

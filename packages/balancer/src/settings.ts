@@ -273,6 +273,8 @@ export interface LimitSettings {
   listenerGraceMs: number
   /** From the signal to stop until the primary no longer accepts. `/readyz` fails from the start of that time. */
   shutdownDelayMs: number
+  /** How often the session tickets of TLS servers get a new key. */
+  ticketKeyRotationMs: number
 }
 
 /** Log files of the workers' output. */

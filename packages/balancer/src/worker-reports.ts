@@ -1,19 +1,22 @@
-// Passes what workers report of themselves to the parts of the primary that keep it: load, learned visitors, the parser's limit, and sessions.
+// Passes what workers report of themselves to the parts of the primary that keep it: load, learned visitors, TLS session tickets, the parser's limit, and sessions.
 
 import type { Pool } from './dispatch/pool.ts'
 import type { SessionHandover } from './sessions/session-handover.ts'
 import type { WorkerMessages } from './supervisor/worker-messages.ts'
+import type { TlsTickets } from './tls-tickets/tls-tickets.ts'
 import type { VisitorTable } from './visitors/visitor-table.ts'
 
 export interface WorkerReportsOptions {
   readonly pools: ReadonlyMap<string, Pool>
   readonly visitors: VisitorTable
   readonly handover: SessionHandover
+  readonly tlsTickets: TlsTickets
   /** The parser of a worker's server takes this many bytes of header fields; 0: it has no limit. */
   readonly onHeaderLimit: (bytes: number) => void
 }
 
-export function followReports(messages: WorkerMessages, { pools, visitors, handover, onHeaderLimit }: WorkerReportsOptions): void {
+export function followReports(messages: WorkerMessages, options: WorkerReportsOptions): void {
+  const { pools, visitors, handover, tlsTickets, onHeaderLimit } = options
   messages.subscribe('report', ({ pool, load: row }, { load }) => {
     row.report(load)
     pools.get(pool)?.keptConnections.decide()
@@ -25,6 +28,7 @@ export function followReports(messages: WorkerMessages, { pools, visitors, hando
     worker.observed = observed
   })
   messages.subscribe('learned', ({ pool, slot }, { keys }) => visitors.learn(pool, slot, keys))
+  messages.subscribe('tls-tickets', ({ pool }, { slot, firm, names }) => tlsTickets.learn(pool, { slot, firm }, names))
   messages.subscribe('header-limit', (_worker, { bytes }) => onHeaderLimit(bytes))
   // A worker that is gone reads no replies.
   messages.subscribe('sessions', (worker, batch) => {

@@ -73,7 +73,14 @@ export {
   responseOn,
 } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
-export { challengesConnection, headLengthOf, ownStateOf, sentBytesOf } from './node-internals/socket-state.ts'
+export { challengesConnection, headLengthOf, ownStateOf, sentBytesOf, socketUnder } from './node-internals/socket-state.ts'
+export {
+  setFixedTicketKeys,
+  type TlsTicketKeys,
+  type TlsTicketSource,
+  useTicketKeys,
+  watchTicketKeys,
+} from './node-internals/ticket-keys.ts'
 export { readWorkerIpc, type WorkerIpc } from './node-internals/worker-ipc.ts'
 export { openWorkerEnd } from './open-worker-end.ts'
 export { newOwners, type Owner, type Owners } from './owners.ts'

@@ -17,6 +17,7 @@ export { patternFault } from './path-pattern.ts'
 export { leastBusy } from './policies/least-busy.ts'
 export { leastInFlight } from './policies/least-in-flight.ts'
 export { roundRobin } from './policies/round-robin.ts'
+export { preferResumed } from './policies/sticky/resumed-session.ts'
 export { cookieNameForm, hash, learn, type StickyOptions, sticky, ticket } from './policies/sticky/sticky.ts'
 export type { ByHash, ByLearning, ByTicket, StickyBy } from './policies/sticky/sticky-by.ts'
 export { ticketSettings } from './policies/sticky/sticky-ticket.ts'
@@ -47,4 +48,12 @@ export type {
 } from './policy-data.ts'
 export { type Route, type RouteData, type RouteExplanation, type RouteMatch, RouteTable, routeName } from './routes.ts'
 export { issueSessionId, type Seat, type TicketContents, type TicketKey, TicketSeal, ticketOf } from './ticket.ts'
+export {
+  NAME_NONCE_BYTES,
+  NAME_SECRET_BYTES,
+  type TicketHome,
+  type TicketHomes,
+  type TlsTicketName,
+  TlsTicketNames,
+} from './tls-ticket-name.ts'
 export { VISITOR_KEY_LENGTH, type VisitorSlots, valueGiven, visitorKey } from './visitors.ts'

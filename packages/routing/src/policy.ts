@@ -4,6 +4,7 @@ import type { RequestHead } from './head/request-head.ts'
 import type { Load } from './load.ts'
 import type { PolicyData, TicketOptions } from './policy-data.ts'
 import type { Seat, TicketSeal } from './ticket.ts'
+import type { TicketHomes } from './tls-ticket-name.ts'
 import type { VisitorSlots } from './visitors.ts'
 
 /** What a policy may know of a worker. */
@@ -29,6 +30,8 @@ export interface PolicyContext {
   readonly homes?: (() => readonly Pick<Candidate, 'slot' | 'weight'>[]) | undefined
   /** Maps visitors to slots by cookies that the app sets. Left out: no visitor is known. */
   readonly visitors?: VisitorSlots | undefined
+  /** Maps the TLS session tickets of a ClientHello to slots. Left out: they say nothing. */
+  readonly tlsTickets?: TicketHomes | undefined
   /** Called with what a user's own function has thrown. Must not throw. */
   readonly onError?: PolicyErrorListener
   /** Called when a sticky policy has picked a candidate. Must not throw. */

@@ -49,6 +49,7 @@ export {
   readListenRequest,
   type ServerAddress,
   type ServerKind,
+  type TlsTicketStart,
 } from './listen-protocol.ts'
 export type {
   MetricExemplar,

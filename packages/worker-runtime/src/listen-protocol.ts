@@ -30,6 +30,16 @@ export type ListenRequest =
   /** Changes the mode of the file of the server's unix socket. */
   | { readonly ask: 'chmod'; readonly id: number; readonly mode: number }
 
+/** Keys of TLS session tickets, the same for all workers of a pool. */
+export interface TlsTicketStart {
+  /** Encrypts the names of tickets; base64 of 16 bytes. */
+  readonly names: string
+  /** Number of the key of new tickets. */
+  readonly issuing: number
+  /** The last keys, and the next one, so that all workers know it before one of them uses it. Secrets: base64 of 32 bytes. */
+  readonly keys: readonly { readonly number: number; readonly secret: string }[]
+}
+
 /** The listener that a server got. */
 export interface ListenPlace {
   readonly listener: number
@@ -38,6 +48,8 @@ export interface ListenPlace {
   readonly isMain: boolean
   /** The config names other addresses than the one requested. The server serves those while no other server does. */
   readonly standsIn: boolean
+  /** For a TLS server. Left out: it has none. */
+  readonly tlsTickets?: TlsTicketStart | undefined
 }
 
 /** Primary to worker. `errno`: the system's error number, or 0 for success. */
@@ -70,6 +82,13 @@ export function readListenRequest(from: unknown): ListenRequest | undefined {
     mode: readMode(from.mode),
     backlog: Number.isSafeInteger(from.backlog) && (from.backlog as number) > 0 ? Math.min(from.backlog as number, MAX_BACKLOG) : undefined,
   }
+}
+
+/** Valid keys of tickets, else undefined. */
+export function readTlsTicketStart(from: unknown): TlsTicketStart | undefined {
+  if (!isRecord(from) || typeof from.names !== 'string' || !Number.isInteger(from.issuing) || !Array.isArray(from.keys)) return undefined
+  const isKey = (key: unknown): boolean => isRecord(key) && Number.isInteger(key.number) && typeof key.secret === 'string'
+  return from.keys.every(isKey) ? (from as unknown as TlsTicketStart) : undefined
 }
 
 /** The permission bits alone. */

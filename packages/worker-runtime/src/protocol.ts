@@ -10,7 +10,7 @@ import {
 } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
-import { isRecord, readAddress, type ServerAddress } from './listen-protocol.ts'
+import { isRecord, readAddress, readTlsTicketStart, type ServerAddress, type TlsTicketStart } from './listen-protocol.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
@@ -132,6 +132,8 @@ export type ToWorker =
   | { readonly switchyard: 'metrics'; readonly isWanted: boolean }
   /** Replies of the embedded store to a batch of commands, in order. Long replies come in several messages. */
   | { readonly switchyard: 'session-replies'; readonly batch: number; readonly replies: readonly SessionReply[] }
+  /** The keys of TLS session tickets have changed. Only workers with a TLS server get it. */
+  | { readonly switchyard: 'tls-tickets'; readonly start: TlsTicketStart }
   /** Other workers have changed these sessions, which this worker has read or written; undefined: any session may have changed. */
   | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
   /** New handshakes use these certificates. */
@@ -155,6 +157,8 @@ export type ToPrimary =
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
+  /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
+  | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly firm: boolean; readonly names: readonly string[] }
   /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** So many lines of the access log could not be written since the last message. */
@@ -176,6 +180,11 @@ export type ToPrimary =
 const MAX_NOTICE = 2000
 /** Visitor keys of one response. */
 const MAX_LEARNED = 64
+/** Tickets of one connection: those that it presents, and two that it gets. */
+const MAX_TICKETS = 10
+const MAX_SLOT = 2 ** 16 - 2
+/** 16 bytes in base64url. */
+const TICKET_NAME = /^[\w-]{22}$/
 const VISITOR_KEY = new RegExp(`^[\\w-]{${VISITOR_KEY_LENGTH}}$`)
 
 /** A valid message from a worker, else undefined. Workers are not trusted, and an app may send messages of its own. */
@@ -194,7 +203,12 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     case 'header-limit':
       return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
     case 'learned':
-      return { switchyard: 'learned', keys: readKeys(message.keys) }
+      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY) }
+    case 'tls-tickets': {
+      const { slot, firm, names } = message
+      if (!Number.isInteger(slot) || (slot as number) < 0 || (slot as number) > MAX_SLOT) return undefined
+      return { switchyard: 'tls-tickets', slot: slot as number, firm: firm === true, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
+    }
     case 'notice':
       if (typeof message.message !== 'string') return undefined
       return {
@@ -239,6 +253,10 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       const change = readTlsChange(message)
       return change && { switchyard: 'tls', ...change }
     }
+    case 'tls-tickets': {
+      const start = readTlsTicketStart(message.start)
+      return start && { switchyard: 'tls-tickets', start }
+    }
     case 'session-replies': {
       const { batch, replies } = message
       if (!Number.isSafeInteger(batch) || !Array.isArray(replies)) return undefined
@@ -255,9 +273,10 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
   }
 }
 
-function readKeys(from: unknown): string[] {
+/** The first `most` of a list that have this form. */
+function readTexts(from: unknown, most: number, form: RegExp): string[] {
   if (!Array.isArray(from)) return []
-  return from.slice(0, MAX_LEARNED).filter((key: unknown): key is string => typeof key === 'string' && VISITOR_KEY.test(key))
+  return from.slice(0, most).filter((text: unknown): text is string => typeof text === 'string' && form.test(text))
 }
 
 function readLoad(from: Record<string, unknown>): LoadReport {

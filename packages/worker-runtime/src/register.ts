@@ -51,7 +51,8 @@ import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
-import type { TlsChange } from './tls-start.ts'
+import type { TlsChange, TlsListenerStart } from './tls-start.ts'
+import { TicketLoader } from './tls-tickets/ticket-loader.ts'
 import { RequestSpans } from './traces/request-spans.ts'
 
 resolveOwnName(process.argv[1])
@@ -71,6 +72,7 @@ async function register(runtime: Runtime): Promise<void> {
   const { start, end } = runtime
   const { outbox } = end
   const servers = new Servers()
+  const ticketLoader = new TicketLoader(runtime)
   /** Servers that listen, or still have connections. */
   const serving = new Set<Server>()
   /** One for each server; a server that listens again keeps its own. */
@@ -123,7 +125,7 @@ async function register(runtime: Runtime): Promise<void> {
     const { AccessLog } = await import('./access-log/access-log.ts')
     accessLog = new AccessLog({ runtime, start: start.accessLog, requestRoutes, chance: Math.random })
   }
-  const ending = start.tls && (await openTermination(start.tls))
+  const ending = start.tls && (await openTermination(start.tls, start.listeners ?? [], ticketLoader))
   if (ending !== undefined) applyTls = (change) => ending.termination.apply(change)
   for (const change of earlyTls.splice(0)) applyTls(change)
   const inFlight = new InFlight({
@@ -140,7 +142,11 @@ async function register(runtime: Runtime): Promise<void> {
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
   const steering = Steering.isNeeded(table, start.pool)
-    ? new Steering({ runtime, table, placement, forwarder, outbox, bound, observer, listenerOf: (server) => servers.listenerOf(server) })
+    ? new Steering({
+        ...{ runtime, table, placement, forwarder, outbox, bound, observer },
+        listenerOf: (server) => servers.listenerOf(server),
+        tlsHomes: ticketLoader,
+      })
     : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
   const explainHeader = start.explain && new ExplainHeader(start.explain, start, table)
@@ -153,12 +159,13 @@ async function register(runtime: Runtime): Promise<void> {
   const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...connections })
 
-  hookAppListen(runtime, servers, (server) => {
+  hookAppListen(runtime, servers, (server, place) => {
     const words = joinPool()
     for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
     serving.add(server)
     if (!receivers.has(server)) addServer(server, words)
     runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
+    return place.tlsTickets && ticketLoader.adopt(server, place)
   })
   if (start.listens === false) {
     joinPool()
@@ -188,8 +195,8 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function addServer(server: Server, row: Int32Array): void {
-    const beginsWithTls = (tag: number): boolean => ending?.termination.isFor(tag) === true
-    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), beginsWithTls)
+    const beginsWithTls = server instanceof TlsServer ? () => true : ending && ((tag: number) => ending.termination.isFor(tag))
+    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), beginsWithTls && { beginsWithTls, hellos: ticketLoader })
     receivers.set(server, receiver)
     hookRequests(server, {
       countConnections: publishConnections(server, row, rowWords.connections),
@@ -210,6 +217,7 @@ async function register(runtime: Runtime): Promise<void> {
       outbox,
       termination: ending?.termination,
       hsts: ending?.hsts,
+      ticketLoader,
       healthPath: start.healthPath,
     })
   }
@@ -241,9 +249,15 @@ async function register(runtime: Runtime): Promise<void> {
 }
 
 /** Ends TLS for the app. Loaded only in workers that do. */
-async function openTermination(listeners: NonNullable<Runtime['start']['tls']>) {
+async function openTermination(
+  ended: readonly TlsListenerStart[],
+  listeners: NonNullable<Runtime['start']['listeners']>,
+  tickets: TicketLoader,
+) {
   const [{ TlsTermination }, { HstsFields }] = await Promise.all([import('./server/tls-termination.ts'), import('./server/hsts.ts')])
-  return { termination: new TlsTermination(listeners), hsts: HstsFields.of(listeners) }
+  const onServer = (server: TlsServer, listener: number): void =>
+    tickets.adoptHidden(server, listeners.find(({ number }) => number === listener) ?? {})
+  return { termination: new TlsTermination(ended, onServer), hsts: HstsFields.of(ended) }
 }
 
 /** The server's limit on bytes of header fields. An unset limit is that of `--max-http-header-size`. */

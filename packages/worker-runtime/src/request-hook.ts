@@ -5,7 +5,7 @@ import { Server as HttpServer, type IncomingMessage, type ServerResponse, STATUS
 import type { ServerHttp2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
+import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
@@ -25,6 +25,7 @@ import type { Rest } from './steering/rest.ts'
 import { recordRequest, type Steering } from './steering/steering.ts'
 import type { TicketCookies } from './steering/ticket-cookie.ts'
 import type { VisitorCookies } from './steering/visitor-cookies.ts'
+import type { TicketLoader } from './tls-tickets/ticket-loader.ts'
 import type { RequestSpans } from './traces/request-spans.ts'
 
 export interface RequestHookOptions {
@@ -50,6 +51,7 @@ export interface RequestHookOptions {
   /** Ends TLS for the app's server. undefined: no listener of the config asks for that. */
   readonly termination: TlsTermination | undefined
   readonly hsts: HstsFields | undefined
+  readonly ticketLoader: TicketLoader
   /** Health checks under this path are answered here: they came over TLS, or behind another request. undefined: none is. */
   readonly healthPath?: string | undefined
 }
@@ -182,6 +184,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       case 'connection':
         return connect(first as Socket)
       case 'secureConnection':
+        options.ticketLoader.onSecured(first as TLSSocket)
         return announce(event, first as Socket)
       case 'clientError':
         if (steering?.isGivenBack(second as Socket) === true) return true

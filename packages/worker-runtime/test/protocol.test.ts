@@ -47,6 +47,20 @@ test('a request to listen is read as sent, or not at all', () => {
   assert.equal(readListenRequest({ ask: 'chmod', id: 3, mode: 0o4666 }), { ask: 'chmod', id: 3, mode: 0o666 })
 })
 
+test('names of TLS tickets are bounded and have their form, and keys are read as sent or not at all', () => {
+  const name = 'a-Z_09aaaaaaaaaaaaaaaa'
+  const report = { switchyard: 'tls-tickets', slot: 3, firm: true, names: [name] }
+  assert.equal(readFromWorker(report), report)
+  assert.equal(readFromWorker({ ...report, firm: 1, names: [name, 7, `${name}x`, '', null] }), { ...report, firm: false })
+  assert.equal(readFromWorker({ ...report, names: 'x' }), { ...report, names: [] })
+  assert.equal(readFromWorker({ ...report, names: new Array(1000).fill(name) }), { ...report, names: new Array(10).fill(name) })
+  for (const slot of [-1, 1.5, 65_535, '3', undefined]) assert.is(readFromWorker({ ...report, slot }), undefined)
+  const start = { names: 'AAAA', issuing: 1, keys: [{ number: 1, secret: 'AAAA' }] }
+  assert.equal(readFromPrimary({ switchyard: 'tls-tickets', start }), { switchyard: 'tls-tickets', start })
+  for (const broken of [undefined, {}, { ...start, names: 1 }, { ...start, issuing: '1' }, { ...start, keys: [1] }, { ...start, keys: {} }])
+    assert.is(readFromPrimary({ switchyard: 'tls-tickets', start: broken }), undefined)
+})
+
 test('impossible values in a report become 0, and a share is at most 1', () => {
   const load = { inFlight: -3, connections: '9', received: 2.7, loopLagMs: Number.NaN, utilisation: 7, latencyMs: Number.POSITIVE_INFINITY }
   assert.equal(readFromWorker({ switchyard: 'report', load }), {

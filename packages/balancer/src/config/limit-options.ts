@@ -29,6 +29,7 @@ const limitOptions: { readonly [Name in keyof LimitSettings]: Option<LimitSettin
   maxListeners: { schema: positive(), default: 64 },
   listenerGraceMs: { schema: milliseconds(0), default: 10_000 },
   shutdownDelayMs: { schema: milliseconds(0), default: 0 },
+  ticketKeyRotationMs: { schema: milliseconds(1), default: 43_200_000 },
 }
 
 const names = Object.keys(limitOptions) as (keyof LimitSettings)[]

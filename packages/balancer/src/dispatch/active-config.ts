@@ -2,7 +2,7 @@
 // worker when no config names it any more.
 
 import { listenerOf, type Owners } from '@switchyard/handoff'
-import type { ListenerAddress, VisitorSlots } from '@switchyard/routing'
+import type { ListenerAddress, TicketHomes, VisitorSlots } from '@switchyard/routing'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { type ActiveRoutes, type BoundRoutes, bindRoutes, type Destination, type PlacedRequest } from './bound-routes.ts'
@@ -15,6 +15,7 @@ export interface ActiveConfigOptions {
   readonly pools: Map<string, Pool>
   readonly forwardToken: string
   readonly visitors: VisitorSlots
+  readonly tlsTickets?: TicketHomes | undefined
   readonly onPolicyFailed: (route: string, error: unknown) => void
   /** Which of the pools serves a listener by default. `first`: the first of the config. */
   readonly poolFor: (listener: number, first: string, pools: readonly PoolSettings[]) => string
@@ -69,10 +70,11 @@ export class ActiveConfig implements ActiveRoutes {
 
   /** Binds the routes of these settings; nothing is routed by them yet. Pools that they add are there, without workers. */
   prepare(settings: Settings): BoundRoutes {
-    const { forwardToken, visitors, onPolicyFailed, owners, records, desiredOf } = this.options
+    const { forwardToken, visitors, tlsTickets, onPolicyFailed, owners, records, desiredOf } = this.options
     return bindRoutes(settings, {
       forwardToken,
       visitors,
+      tlsTickets,
       onPolicyFailed,
       choices: records.choices,
       desiredOf,

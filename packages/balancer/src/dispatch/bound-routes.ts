@@ -1,7 +1,16 @@
 // One config, bound for use: its routes with their policies, and what workers are told of them. A reload binds another.
 
 import type { Arrival } from '@switchyard/handoff'
-import { bindPolicy, type Policy, type RouteTable, TicketSeal, type VisitorSlots } from '@switchyard/routing'
+import {
+  bindPolicy,
+  type Policy,
+  type PolicyContext,
+  preferResumed,
+  type RouteTable,
+  type TicketHomes,
+  TicketSeal,
+  type VisitorSlots,
+} from '@switchyard/routing'
 import type { ChoiceCounts, RouteChoices } from '../decisions/choice-counts.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -44,6 +53,8 @@ export interface BoundRoutesOptions {
   readonly forwardToken: string
   /** Knows visitors by a cookie of the app's own. */
   readonly visitors: VisitorSlots
+  /** Knows the slots of TLS session tickets. */
+  readonly tlsTickets?: TicketHomes | undefined
   readonly onPolicyFailed: (route: string, error: unknown) => void
   readonly choices: ChoiceCounts
   /** The number of workers that a pool should have now. */
@@ -52,15 +63,26 @@ export interface BoundRoutesOptions {
 
 /** Binds the routes of faultless settings. Changes nothing that runs. */
 export function bindRoutes(settings: Settings, options: BoundRoutesOptions): BoundRoutes {
-  const { poolOf, forwardToken, visitors, onPolicyFailed } = options
+  const { poolOf, forwardToken, visitors, tlsTickets, onPolicyFailed } = options
   const seal = new TicketSeal(settings.ticketKeys)
   const pools = new Map(settings.pools.map((pool) => [pool.name, poolOf(pool)]))
   const homes = new Map(settings.pools.map((pool) => [pool.name, homesOf(pool, options.desiredOf)]))
   const bind = (policy: Policy, pool: string, route: string): Destination => {
     const onError = (error: unknown) => onPolicyFailed(route, error)
     const choices = options.choices.of(route, policy.name)
-    const bound = bindPolicy(policy, { pool, seal, now: Date.now, visitors, onError, onSticky: choices.onSticky, homes: homes.get(pool) })
-    return { route, choices, pool: pools.get(pool) as Pool, policy: bound }
+    const context: PolicyContext = {
+      pool,
+      seal,
+      now: Date.now,
+      visitors,
+      tlsTickets,
+      onError,
+      onSticky: choices.onSticky,
+      homes: homes.get(pool),
+    }
+    const bound = bindPolicy(policy, context)
+    const resumes = bound.ticket === undefined && givesTickets(settings, pool)
+    return { route, choices, pool: pools.get(pool) as Pool, policy: resumes ? preferResumed(bound, context) : bound }
   }
   const routes = routeTable<Destination>(settings, bind)
   const defaults = new Map(settings.pools.map(({ name }) => [name, bind(settings.defaultPolicy, name, FALLBACK_ROUTE)]))
@@ -75,4 +97,9 @@ function homesOf({ name, weights }: PoolSettings, desiredOf: (pool: string) => n
     if (homes.length !== length) homes = Array.from({ length }, (_, slot) => ({ slot, weight: weights[slot] ?? 1 }))
     return homes
   }
+}
+
+/** Is any route of the pool sticky by ticket? */
+function givesTickets({ routes }: Settings, pool: string): boolean {
+  return routes.some((route) => route.pool === pool && route.policy.ticket !== undefined)
 }

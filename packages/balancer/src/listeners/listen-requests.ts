@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import { type Acceptor, type BoundAddress, describeListener, errnoOf } from '@switchyard/handoff'
-import type { ListenAnswer, ListenPlace, ListenRequest } from '@switchyard/worker-runtime'
+import type { ListenAnswer, ListenPlace, ListenRequest, TlsTicketStart } from '@switchyard/worker-runtime'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { Settings } from '../settings.ts'
@@ -31,6 +31,8 @@ export interface ListenRequestsOptions {
   readonly onChanged: (worker: PoolWorker, listeners: readonly number[]) => void
   /** A server of a worker has closed. Connections offered to the worker may be for that server. */
   readonly onClosed: (worker: PoolWorker) => void
+  /** The keys of session tickets for a worker with a TLS server. Left out: its servers have their own. */
+  readonly tlsTicketsFor?: ((worker: PoolWorker) => Promise<TlsTicketStart>) | undefined
 }
 
 export class ListenRequests {
@@ -90,13 +92,19 @@ export class ListenRequests {
 
   private async answerNow(worker: PoolWorker, request: ListenRequest): Promise<ListenAnswer> {
     if (worker.state === 'gone') return DONE
-    if (request.ask === 'listen') return this.listen(worker, request)
+    if (request.ask === 'listen') return this.withTickets(worker, request, await this.listen(worker, request))
     if (request.ask === 'own') this.notices.own(worker, request)
     const server = this.servers.of(worker).get(request.id)
     if (server === undefined) return DONE
     if (request.ask === 'chmod') return { errno: this.options.listeners.chmod(server.bound, request.mode) }
     if (request.ask === 'close') this.close(worker, request.id, server)
     return DONE
+  }
+
+  private async withTickets(worker: PoolWorker, request: ServerRequest, answer: ListenAnswer): Promise<ListenAnswer> {
+    const endsTls = request.kind === 'tls' || this.options.listeners.configured.some(({ asked }) => asked.tls !== undefined)
+    if (!endsTls || !('listener' in answer)) return answer
+    return { ...answer, tlsTickets: await this.options.tlsTicketsFor?.(worker) }
   }
 
   private async listen(worker: PoolWorker, request: ServerRequest): Promise<ListenAnswer> {

@@ -2,6 +2,7 @@
 // this file alone knows them.
 
 import type { TransferredSocket } from '../listeners/inherited-sockets.ts'
+import type { HandedOverSecrets } from '../tls-tickets/ticket-secrets.ts'
 
 /** Tells a new primary which descriptor its pipe is. */
 export const UPGRADE_VARIABLE = 'SWITCHYARD_UPGRADE'
@@ -15,6 +16,8 @@ export interface HandedOver {
   readonly freePorts?: Readonly<Record<string, number>> | undefined
   /** Keys that the old primary made because no secret is configured; the secrets in base64. */
   readonly ticketKeys: readonly { readonly id: number; readonly secret: string }[]
+  /** Of TLS session tickets; left out: there are none. */
+  readonly tlsTickets?: HandedOverSecrets | undefined
   /** First generation of each pool in the new primary. Tickets of a lower generation name a worker of the old primary. */
   readonly generations: Readonly<Record<string, number>>
   /** Worker counts that `scale` has changed, by pool. */

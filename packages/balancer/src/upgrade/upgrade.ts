@@ -17,6 +17,7 @@ import type { LimitSettings, Settings } from '../settings.ts'
 import type { StateTransfer } from '../state-transfer.ts'
 import type { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { TlsTickets } from '../tls-tickets/tls-tickets.ts'
 import type { HandedOver } from './messages.ts'
 import { NewPrimary } from './new-primary.ts'
 import { OldPrimary } from './old-primary.ts'
@@ -41,6 +42,7 @@ export interface UpgradeOptions {
   readonly changes: PoolChanges
   readonly settings: () => Settings
   readonly freePorts: FreePorts
+  readonly tlsTickets: Pick<TlsTickets, 'handedOver'>
   /** The new primary serves: this one drains and exits. */
   readonly drain: () => void
   /** This primary exits without having served. */
@@ -67,7 +69,10 @@ export class Upgrade implements OtherPrimaries {
       transfers,
       pools: () => options.pools.values(),
       sockets: () => listeners.socketsToTransfer(acceptor),
-      handedOver: () => handedOverBy(settings(), supervisor.desired.values(), freePorts.entries),
+      handedOver: () => ({
+        ...handedOverBy(settings(), supervisor.desired.values(), freePorts.entries),
+        tlsTickets: options.tlsTickets.handedOver,
+      }),
       startTimeoutMs: () => settings().limits.startTimeoutMs,
       onListenersKept: (numbers) => listeners.keepFilesOf(numbers),
       drain,

@@ -3,6 +3,7 @@
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 interface PrivateResponse {
   readonly _header?: string | null
@@ -49,4 +50,9 @@ function keysOfServedSocket(): ReadonlySet<string | symbol> {
   const keys = new Set(Reflect.ownKeys(socket))
   socket.destroy()
   return keys
+}
+
+/** The socket under one that speaks TLS; undefined: there is none. */
+export function socketUnder(socket: TLSSocket): Socket | undefined {
+  return (socket as unknown as { readonly _parent?: Socket | null })._parent ?? undefined
 }

@@ -5,7 +5,7 @@ import { Server as HttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { type BoundAddress, errnoOf, hookListen, type ListenOutcome, type ListenRequest, setAddress } from '@switchyard/handoff'
-import type { ServerAddress, ServerKind } from '../listen-protocol.ts'
+import type { ListenPlace, ServerAddress, ServerKind } from '../listen-protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { OpenServer, Servers } from './balanced-servers.ts'
 import { ListenClient } from './listen-client.ts'
@@ -14,8 +14,11 @@ import { recordListener } from './listener-addresses.ts'
 /** How long the worker waits for a server on a configured address before it announces one that stands in. */
 const STAND_IN_MS = 250
 
-/** From now on every server of this process joins the pool when it listens. `onJoin` is called before the server gets connections. */
-export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (server: Server) => void): void {
+/** Called before a server gets connections. The primary learns that the app listens when the promise is settled. */
+export type OnJoin = (server: Server, place: ListenPlace) => Promise<void> | undefined
+
+/** From now on every server of this process joins the pool when it listens. */
+export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: OnJoin): void {
   const { privateSocket, listenPipe, listeners = [] } = runtime.start
   for (const { number, ...address } of listeners) recordListener(number, address)
   const pipe = new ListenClient(listenPipe)
@@ -41,8 +44,9 @@ export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: (serve
       setAddress(movedServer.server, boundOf(moved.address))
     }
     servers.add(one)
-    onJoin(server)
-    announceLater(one)
+    const joined = onJoin(server, place)
+    if (joined === undefined) announceLater(one)
+    else void joined.finally(() => announceLater(one))
     return {
       socket: {
         address: boundOf(place.address),

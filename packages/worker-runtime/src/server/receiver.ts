@@ -22,6 +22,20 @@ interface UnclaimedOffer {
   response: ServerResponse | undefined
 }
 
+/** Reads the ClientHellos of a server's connections. */
+export interface HelloReader {
+  readonly readsHellos: boolean
+  /** `bytes` begin with a complete ClientHello. */
+  onHello(socket: Socket, bytes: Buffer): void
+}
+
+/** Connections that begin with TLS. */
+export interface TlsConnections {
+  /** Is one with this tag among them? */
+  beginsWithTls(tag: number): boolean
+  readonly hellos: HelloReader
+}
+
 /** Node's own listener for connections of an HTTP server. */
 const [nodesListener] = new HttpServer().listeners('connection')
 
@@ -31,21 +45,21 @@ export class Receiver {
   private readonly injector: ConnectionInjector
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
-  private readonly beginsWithTls: (tag: number) => boolean
+  private readonly tls: TlsConnections | undefined
   private current: UnclaimedOffer | undefined
   /** Is an offer in hand that does not count as received yet? */
   private isUncounted = false
 
   /**
    * Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection.
-   * `beginsWithTls`: is TLS ended here for connections with this tag?
+   * `tls`: undefined when no connection of the server begins with TLS.
    */
-  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, beginsWithTls: (tag: number) => boolean = () => false) {
+  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, tls?: TlsConnections) {
     this.server = server
     this.injector = new ConnectionInjector(server)
     this.inFlight = inFlight
     this.loopIsFree = loopIsFree
-    this.beginsWithTls = beginsWithTls
+    this.tls = tls
   }
 
   /** Accepts the offer of a connection, or releases it. */
@@ -66,10 +80,15 @@ export class Receiver {
   }
 
   private accept(offer: Offer): void {
-    if (isHeadComplete(offer.tag) && !this.beginsWithTls(offer.tag) && this.canClaimLate()) return this.acceptUnclaimed(offer)
+    const isComplete = isHeadComplete(offer.tag)
+    const hellos = this.tls?.beginsWithTls(offer.tag) === true ? this.tls.hellos : undefined
+    if (isComplete && hellos === undefined && this.canClaimLate()) return this.acceptUnclaimed(offer)
     if (!offer.claim(0)) return offer.release()
-    if (isHeadComplete(offer.tag)) offer.stayBusy()
-    offer.accept(this.injector, offer.carried)
+    if (isComplete) offer.stayBusy()
+    // The socket reads the bytes off the kernel as soon as the server has it.
+    const hello = isComplete && hellos?.readsHellos === true ? (offer.carried ?? offer.peek()) : undefined
+    const socket = offer.accept(this.injector, offer.carried)
+    if (hello !== undefined && socket !== undefined) hellos?.onHello(socket, hello)
   }
 
   /**

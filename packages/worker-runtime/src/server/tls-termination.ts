@@ -41,9 +41,9 @@ export class TlsTermination {
   private readonly listeners: ReadonlyMap<number, Listener>
   private readonly hidden = new WeakMap<Server, Map<number, Hidden>>()
   /** Called with each hidden server, before it has a connection. */
-  private readonly onServer: (server: TlsServer) => void
+  private readonly onServer: (server: TlsServer, listener: number) => void
 
-  constructor(listeners: readonly TlsListenerStart[], onServer: (server: TlsServer) => void = () => {}) {
+  constructor(listeners: readonly TlsListenerStart[], onServer: (server: TlsServer, listener: number) => void = () => {}) {
     this.listeners = new Map(listeners.map((start) => [start.listener, { start, contexts: new TlsContexts(start), version: 0 }] as const))
     this.onServer = onServer
   }
@@ -112,7 +112,7 @@ export class TlsTermination {
     })
     // Scanners and clients that trust another authority do this all the time.
     server.on('tlsClientError', (_error, socket) => void socket.destroy())
-    this.onServer(server)
+    this.onServer(server, start.listener)
     return server
   }
 }

@@ -61,6 +61,15 @@ export interface SteeringOptions {
   readonly listenerOf: (server: Server | undefined) => number | undefined
   /** Left out: nothing is collected for advice. */
   readonly observer?: SteeringObserver | undefined
+  readonly tlsHomes: TlsHomes
+}
+
+/** Learns where the clients of TLS connections belong. */
+export interface TlsHomes {
+  /** Must `onHome` be called for requests on this connection? */
+  wantsHome(socket: Socket): boolean
+  /** A request on the connection is sticky by ticket and belongs to this slot. `firm`: its client has a session there. */
+  onHome(socket: Socket, slot: number, firm: boolean): void
 }
 
 /** Told of what a user could do better. */
@@ -113,10 +122,22 @@ export class Steering {
     const { name, pool, policy } = table.find(head)
     // This holds even for a client that has logged in on its connection: it can log in again in the other pool.
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
-    if (policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))) return undefined
+    const isHere = policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))
+    if (tag === undefined && policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
+    if (isHere) return undefined
     const { policy: sticky } = policy
-    this.options.observer?.changingKeys.record(name, request, previous, (one) => sticky.key?.(headOf(one))?.value)
+    this.options.observer?.changingKeys.record(name, request, previous, (one) => sticky?.key?.(headOf(one))?.value)
     return { reason: 'sticky', route: policy.index, tag, previous }
+  }
+
+  /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */
+  private recordHome(socket: Socket, head: RequestHead, policy: Policy | undefined, isHere: boolean): void {
+    const { tlsHomes } = this.options
+    if (!tlsHomes.wantsHome(socket)) return
+    const home = policy?.home?.(head)
+    const slot = isHere ? this.self.slot : home?.slot
+    const firm = home?.firm === true || (isHere && head.queryParameter('EIO') !== undefined)
+    if (slot !== undefined) tlsHomes.onHome(socket, slot, firm)
   }
 
   /** Gives the connection back, or forwards the request. `upgradeHead`: bytes behind the head of an upgrade. `serve`: gives the request to the app after all. */

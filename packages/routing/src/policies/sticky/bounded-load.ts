@@ -11,6 +11,8 @@ export interface LoadBound {
   readonly breakFloor: number
 }
 
+export const defaultBound: LoadBound = { breakAt: 1.5, breakFloor: 8 }
+
 /**
  * Makes the test *may this candidate have one more request?* for one list of candidates: `inFlight + 1` is at most `breakAt` times the
  * mean of `inFlight + 1`, in proportion to weight, or at most `breakFloor`.

@@ -1,5 +1,5 @@
 // Sticky by ticket. A ticket inside a session id comes first and ignores load, because that session lives in one worker only.
-// The cookie's ticket is a preference: an overloaded worker is skipped.
+// The cookie's ticket is a preference: an overloaded worker is skipped. So is the slot that the TLS session tickets of a ClientHello belong to.
 
 import type { RequestHead } from '../../head/request-head.ts'
 import { type Candidate, explanationOf, type Home, type Policy, type PolicyContext, type PolicyKey, previewOf } from '../../policy.ts'
@@ -8,6 +8,11 @@ import { type Seat, ticketOf } from '../../ticket.ts'
 import { type LoadBound, loadBound } from './bounded-load.ts'
 import type { ByTicket } from './sticky-by.ts'
 import { type Choice, pickKeyless, reported } from './sticky-outcome.ts'
+
+/** Higher than the generation of any worker. */
+const NEWEST = Number.MAX_SAFE_INTEGER
+/** The kind of a key, for people. */
+const TLS_TICKET = 'TLS session ticket'
 
 /** The options with every default filled in for one pool. */
 export function ticketSettings(options: TicketOptions, pool: string): Required<TicketOptions> {
@@ -28,6 +33,7 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
 
   function homeOf(head: RequestHead): Home | undefined {
     if (settings === undefined || context === undefined) return undefined
+    if (head.protocol === 'tls') return homeOfHello(head)
     const sessionId = head.queryParameter(settings.query)
     const inside = sessionId === undefined ? undefined : ticketOf(sessionId)
     const session = inside === undefined ? undefined : context.seal.open(inside, context.pool, context.now())
@@ -35,6 +41,13 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
     const text = head.cookie(settings.cookie)
     const preferred = text === undefined ? undefined : context.seal.open(text, context.pool, context.now())
     return preferred === undefined ? undefined : { slot: preferred.slot, generation: preferred.generation, firm: false }
+  }
+
+  /** TLS session tickets name no generation: during a reload the newest worker of the slot gets the connection. */
+  function homeOfHello({ hello }: RequestHead): Home | undefined {
+    if (context?.tlsTickets === undefined || hello === undefined || hello.ticketNames.length === 0) return undefined
+    const home = context.tlsTickets.homeOf(context.pool, hello.ticketNames)
+    return home && { ...home, generation: NEWEST }
   }
 
   /** Does a worker hold the slot, as far as this process knows? */
@@ -53,6 +66,8 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
   /** The ticket is not verified. */
   function keyOf(head: RequestHead): PolicyKey | undefined {
     if (settings === undefined) return undefined
+    const [tlsTicket] = head.protocol === 'tls' ? (head.hello?.ticketNames ?? []) : []
+    if (tlsTicket !== undefined) return { kind: TLS_TICKET, value: Buffer.from(tlsTicket).toString('base64url') }
     const sessionId = head.queryParameter(settings.query)
     const inside = sessionId === undefined ? undefined : ticketOf(sessionId)
     if (inside !== undefined) return { kind: `session id in query ${settings.query}`, value: inside }
@@ -88,7 +103,8 @@ export function stickyByTicket(by: ByTicket, otherwise: Policy, bound: LoadBound
       const home = homeOf(head)
       const fallback = () => `otherwise: ${explanationOf(otherwise, candidates, head)}`
       if (home === undefined) return `no ticket → ${fallback()}`
-      const from = home.firm ? `session id in query ${settings?.query}` : `cookie ${settings?.cookie}`
+      const inHead = home.firm ? `session id in query ${settings?.query}` : `cookie ${settings?.cookie}`
+      const from = head.protocol === 'tls' ? TLS_TICKET : inHead
       if (choose(candidates, home).chosen !== undefined) return `ticket from ${from} → slot ${home.slot}`
       const why = workerAt(candidates, home) === undefined ? 'is not free' : 'is overloaded'
       return `ticket from ${from} → slot ${home.slot} ${why} → ${fallback()}`

@@ -5,7 +5,7 @@ import { cookie, type KeySource, keySource, type PolicyKeyFunction } from '../..
 import { bindPolicy, fromFunction, type Policy, type PolicyContext, type PolicyFunction } from '../../policy.ts'
 import type { StickyData, TicketOptions } from '../../policy-data.ts'
 import { leastBusy } from '../least-busy.ts'
-import type { LoadBound } from './bounded-load.ts'
+import { defaultBound, type LoadBound } from './bounded-load.ts'
 import type { ByHash, ByLearning, ByTicket, StickyBy } from './sticky-by.ts'
 import { stickyByHash } from './sticky-hash.ts'
 import { stickyByTicket } from './sticky-ticket.ts'
@@ -49,7 +49,7 @@ export function learn(name: string): ByLearning {
  * Throws RangeError unless `breakAt` is at least 1 and `breakFloor` at least 0.
  */
 export function sticky(options: StickyOptions): Policy {
-  const { by, breakAt = 1.5, breakFloor = 8 } = options
+  const { by, breakAt = defaultBound.breakAt, breakFloor = defaultBound.breakFloor } = options
   if (!(breakAt >= 1)) throw new RangeError(`breakAt: expected at least 1, got ${breakAt}`)
   if (!(breakFloor >= 0)) throw new RangeError(`breakFloor: expected at least 0, got ${breakFloor}`)
   return assemble(by, options.otherwise ?? leastBusy(), { breakAt, breakFloor }, undefined)
