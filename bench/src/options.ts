@@ -8,6 +8,7 @@ import {
   contenders,
   type LogContender,
   logContenders,
+  observingContenders,
   queueingContenders,
   type ReloadContender,
   reloadContenders,
@@ -18,7 +19,7 @@ import {
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type SaturatedCell, saturatedCells } from './saturated-scenarios.ts'
-import { type Scenario, scenarios } from './scenarios.ts'
+import { plainScenarios, type Scenario, scenarios } from './scenarios.ts'
 import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
@@ -51,6 +52,7 @@ export const help = `npm run bench -- [options]
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
+  --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -85,7 +87,7 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'micro'] as const
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'observing', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -110,6 +112,7 @@ const usualSeconds: Usual = {
   start: '1',
   sessions: '5',
   logs: '1',
+  observing: '5',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -122,6 +125,7 @@ const usualLateMs: Usual = {
   start: '0',
   sessions: '0',
   logs: '0',
+  observing: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -134,6 +138,7 @@ const usualRounds: Usual = {
   start: '15',
   sessions: '3',
   logs: '3',
+  observing: '5',
   micro: '5',
 }
 
@@ -154,7 +159,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     seconds,
     rounds,
     warmUpSeconds: values['warm-up'] === undefined ? usualWarmUp(mode, seconds) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? usualScenarios(mode)),
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
     saturatedCells: mode === 'saturated' ? (chosen('--only', saturatedCells, values.only) ?? saturatedCells) : [],
     sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
@@ -182,8 +187,13 @@ function usualWarmUp(mode: Mode, seconds: number): number {
   return mode === 'saturated' ? SATURATED_WARM_UP : Math.min(MOST_WARM_UP, seconds / 2)
 }
 
+function usualScenarios(mode: Mode): readonly Scenario[] {
+  return mode === 'observing' ? scenarios.filter(({ name }) => plainScenarios.includes(name)) : scenarios
+}
+
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
+  if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
 
@@ -213,6 +223,7 @@ function parsed(argv: readonly string[]) {
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
+        observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
