@@ -129,6 +129,7 @@ export const observingContenders: readonly Contender[] = [
   { name: 'access log, compressed', args: observing, workers: WORKERS, env: jsonLog, observers: [] },
   { name: 'access log, one in ten', args: observing, workers: WORKERS, env: { ...jsonLog, SAMPLE: '0.1' }, observers: [] },
   { name: 'decisions', args: observing, workers: WORKERS, observers: ['decisions'] },
+  { name: 'decisions, followed', args: observing, workers: WORKERS, observers: ['followedDecisions'] },
   { name: 'metrics', args: observing, workers: WORKERS, observers: ['metrics'] },
   { name: 'dashboard', args: observing, workers: WORKERS, observers: ['dashboard'] },
   { name: 'health path', args: observing, workers: WORKERS, env: healthPath, observers: ['health'] },

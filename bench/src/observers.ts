@@ -1,5 +1,6 @@
 // What observes a running balancer while it is measured. Observers run outside of its processes, so their own work does not count.
 
+import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { startChild } from './children.ts'
 import type { RunningServer } from './server.ts'
@@ -22,27 +23,41 @@ export interface Observed extends Pick<RunningServer, 'port' | 'adminUrl'> {
 /** Each resolves when it has observed once. */
 export const observers = {
   /** A Prometheus that scrapes every second. */
-  metrics: ({ adminUrl }: Observed) => askAgain(`${adminUrl}/metrics`),
+  metrics: ({ adminUrl }: Observed) => againAndAgain(() => ask(`${adminUrl}/metrics`)),
   /** An orchestrator that asks every second. */
-  health: ({ port }: Observed) => askAgain(`http://127.0.0.1:${port}${HEALTH_PATH}`),
+  health: ({ port }: Observed) => againAndAgain(() => ask(`http://127.0.0.1:${port}${HEALTH_PATH}`)),
   /** A browser that shows the dashboard. */
   dashboard: ({ adminUrl }: Observed) => readStream(`${adminUrl}/dashboard/live`),
+  /** The last decisions are read every second, so they are recorded. */
+  decisions: ({ control }: Observed) => againAndAgain(() => askControl(control, '/decisions?count=20')),
   /** `balancer decisions -f`. */
-  decisions: ({ control }: Observed) => followDecisions(control),
+  followedDecisions: ({ control }: Observed) => followDecisions(control),
 } as const
 
 export type ObserverName = keyof typeof observers
 
-async function askAgain(url: string): Promise<Observation> {
+async function ask(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
+  await response.text()
+  if (response.status !== 200) throw new Error(`${url} was answered with ${response.status}`)
+}
+
+function askControl(socketPath: string, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, host: 'control', path, agent: false, timeout: ANSWER_MS }, (response) => {
+      const fault = response.statusCode === 200 ? undefined : new Error(`${path} was answered with ${response.statusCode}`)
+      response.resume().once('end', () => (fault === undefined ? resolve() : reject(fault)))
+    })
+    asked.once('timeout', () => asked.destroy(new Error(`${path} was not answered`)))
+    asked.once('error', reject).end()
+  })
+}
+
+async function againAndAgain(once: () => Promise<void>): Promise<Observation> {
   let fault: Error | undefined
-  const ask = async () => {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
-    await response.text()
-    if (response.status !== 200) throw new Error(`${url} was answered with ${response.status}`)
-  }
-  await ask()
+  await once()
   const timer = setInterval(() => {
-    ask().catch((error: Error) => {
+    once().catch((error: Error) => {
       fault ??= error
     })
   }, EVERY_MS)

@@ -3,6 +3,7 @@
 import { assert, suite } from '../../test/suite.ts'
 import { OBSERVED, observingContenders, UNOBSERVED } from '../src/contenders.ts'
 import { startObserved } from '../src/observed.ts'
+import { type ObserverName, observers } from '../src/observers.ts'
 import { readOptions } from '../src/options.ts'
 import { observingTargets, plainScenarios } from '../src/scenarios.ts'
 
@@ -22,10 +23,10 @@ test('the plain scenarios, with targets for everything over nothing', async () =
 test('everything is on', async () => {
   const contender = observingContenders.find(({ name }) => name === OBSERVED)
   assert.ok(contender !== undefined)
-  const server = await startObserved(contender)
+  const server = await startObserved({ ...contender, observers: Object.keys(observers) as ObserverName[] })
   try {
     assert.is(await (await fetch(`http://127.0.0.1:${server.port}/`)).text(), 'Hello world\n')
-    const status = await (await fetch(`${server.adminUrl}/status`)).json()
+    const status = (await (await fetch(`${server.adminUrl}/status`)).json()) as { accessLog: unknown }
     assert.not.equal(status.accessLog, null)
   } finally {
     // Rejects if an observer has ended.
