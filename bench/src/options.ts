@@ -8,6 +8,7 @@ import {
   contenders,
   type LogContender,
   logContenders,
+  observingContenders,
   queueingContenders,
   type ReloadContender,
   reloadContenders,
@@ -18,7 +19,7 @@ import {
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type SaturatedCell, saturatedCells } from './saturated-scenarios.ts'
-import { type Scenario, scenarios } from './scenarios.ts'
+import { plainScenarios, type Scenario, scenarios } from './scenarios.ts'
 import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
@@ -52,7 +53,11 @@ export const help = `npm run bench -- [options]
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
+<<<<<<< HEAD
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
+=======
+  --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
+>>>>>>> h18-accesslog
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -89,7 +94,11 @@ export interface Options {
   readonly help: boolean
 }
 
+<<<<<<< HEAD
 const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'micro'] as const
+=======
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'observing', 'micro'] as const
+>>>>>>> h18-accesslog
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -115,7 +124,11 @@ const usualSeconds: Usual = {
   start: '1',
   sessions: '5',
   logs: '1',
+<<<<<<< HEAD
   scrapes: '20',
+=======
+  observing: '5',
+>>>>>>> h18-accesslog
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -128,7 +141,11 @@ const usualLateMs: Usual = {
   start: '0',
   sessions: '0',
   logs: '0',
+<<<<<<< HEAD
   scrapes: '0',
+=======
+  observing: '0',
+>>>>>>> h18-accesslog
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -141,7 +158,11 @@ const usualRounds: Usual = {
   start: '15',
   sessions: '3',
   logs: '3',
+<<<<<<< HEAD
   scrapes: '5',
+=======
+  observing: '5',
+>>>>>>> h18-accesslog
   micro: '5',
 }
 
@@ -162,7 +183,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     seconds,
     rounds,
     warmUpSeconds: values['warm-up'] === undefined ? usualWarmUp(mode, seconds) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? usualScenarios(mode)),
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
     saturatedCells: mode === 'saturated' ? (chosen('--only', saturatedCells, values.only) ?? saturatedCells) : [],
     sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
@@ -191,8 +212,13 @@ function usualWarmUp(mode: Mode, seconds: number): number {
   return mode === 'saturated' ? SATURATED_WARM_UP : Math.min(MOST_WARM_UP, seconds / 2)
 }
 
+function usualScenarios(mode: Mode): readonly Scenario[] {
+  return mode === 'observing' ? scenarios.filter(({ name }) => plainScenarios.includes(name)) : scenarios
+}
+
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
+  if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
 
@@ -223,7 +249,11 @@ function parsed(argv: readonly string[]) {
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
+<<<<<<< HEAD
         scrapes: { type: 'boolean' },
+=======
+        observing: { type: 'boolean' },
+>>>>>>> h18-accesslog
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
