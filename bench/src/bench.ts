@@ -24,17 +24,9 @@ import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './repo
 import { measureSaturated, saturatedLoad } from './saturated.ts'
 import { saturatedRows, saturatedTable, saturatedVerdicts } from './saturated-report.ts'
 
-<<<<<<< HEAD
-
-import { targets } from './scenarios.ts'
+import { observingTargets, targets } from './scenarios.ts'
 import { measureScrapes, scrapesLoad } from './scrapes.ts'
 import { scrapesRows, scrapesTable, scrapesVerdicts } from './scrapes-report.ts'
-
-=======
-
-import { observingTargets, targets } from './scenarios.ts'
-
->>>>>>> h18-accesslog
 
 import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
 import { sessionLoad } from './session-scenarios.ts'

@@ -53,11 +53,8 @@ export const help = `npm run bench -- [options]
   --start            the time from the command to the first answer instead, and the memory of the primary
   --sessions         requests with a session instead: read, or read and written, beside connect-redis
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
-<<<<<<< HEAD
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
-=======
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
->>>>>>> h18-accesslog
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -94,11 +91,7 @@ export interface Options {
   readonly help: boolean
 }
 
-<<<<<<< HEAD
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'micro'] as const
-=======
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'observing', 'micro'] as const
->>>>>>> h18-accesslog
+const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'observing', 'micro'] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -124,11 +117,8 @@ const usualSeconds: Usual = {
   start: '1',
   sessions: '5',
   logs: '1',
-<<<<<<< HEAD
   scrapes: '20',
-=======
   observing: '5',
->>>>>>> h18-accesslog
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -141,11 +131,8 @@ const usualLateMs: Usual = {
   start: '0',
   sessions: '0',
   logs: '0',
-<<<<<<< HEAD
   scrapes: '0',
-=======
   observing: '0',
->>>>>>> h18-accesslog
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -158,11 +145,8 @@ const usualRounds: Usual = {
   start: '15',
   sessions: '3',
   logs: '3',
-<<<<<<< HEAD
   scrapes: '5',
-=======
   observing: '5',
->>>>>>> h18-accesslog
   micro: '5',
 }
 
@@ -249,11 +233,8 @@ function parsed(argv: readonly string[]) {
         start: { type: 'boolean' },
         sessions: { type: 'boolean' },
         logs: { type: 'boolean' },
-<<<<<<< HEAD
         scrapes: { type: 'boolean' },
-=======
         observing: { type: 'boolean' },
->>>>>>> h18-accesslog
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
