@@ -3,7 +3,7 @@
 
 import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
-import { references, startContenders } from './contenders.ts'
+import { references, startContenders, UNOBSERVED } from './contenders.ts'
 import { measureCosts } from './costs.ts'
 import type { Load } from './loads.ts'
 import { measureLogs } from './logs.ts'
@@ -23,9 +23,11 @@ import { reloadLoad, reloadRows, reloadTable, reloadVerdicts } from './reload-re
 import { rowsOf, rowTable, type Verdict, verdictsOf, verdictTable } from './report.ts'
 import { measureSaturated, saturatedLoad } from './saturated.ts'
 import { saturatedRows, saturatedTable, saturatedVerdicts } from './saturated-report.ts'
-import { targets } from './scenarios.ts'
+
+import { observingTargets, targets } from './scenarios.ts'
 import { measureScrapes, scrapesLoad } from './scrapes.ts'
 import { scrapesRows, scrapesTable, scrapesVerdicts } from './scrapes-report.ts'
+
 import { sessionRows, sessionTable, sessionVerdicts } from './session-report.ts'
 import { sessionLoad } from './session-scenarios.ts'
 import { measureSessions } from './sessions.ts'
@@ -70,6 +72,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'reload') return reload(options)
   if (mode === 'saturated') return saturated(options)
   if (mode === 'sessions') return sessions(options)
+  if (mode === 'observing') return observing(options)
   if (mode === 'start') return start(options)
   if (mode === 'scrapes') return scrapes(options)
   if (mode === 'tls') return tls(options)
@@ -77,14 +80,22 @@ async function run(options: Options): Promise<number> {
 }
 
 async function costs(options: Options): Promise<number> {
+  return compare(options, references, targets)
+}
+
+async function observing(options: Options): Promise<number> {
+  return compare(options, [{ contender: UNOBSERVED, column: `× ${UNOBSERVED}` }], observingTargets)
+}
+
+async function compare(options: Options, against: typeof references, bounds: typeof targets): Promise<number> {
   const { loads, rounds, seconds, warmUpSeconds } = options
   const { samples, scenarios, contenders } = await measureCosts(options, progress)
   const rows = rowsOf(
     samples,
     contenders,
-    references.map(({ contender }) => contender),
+    against.map(({ contender }) => contender),
   )
-  const verdicts = verdictsOf(rows, targets)
+  const verdicts = verdictsOf(rows, bounds)
   const versions = Object.fromEntries(loads.map((load) => [load.name, load.version()]))
   const generators = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const units = scenarios.map(({ name, unit }) => `${name}: per ${unit}`).join(', ')
@@ -92,7 +103,7 @@ async function costs(options: Options): Promise<number> {
     `${machineText()}, ${generators.join(', ')}; ${rounds} × ${seconds} s each`,
     `CPU time of all server processes together (${units}); medians of the rounds`,
     '',
-    rowTable(rows, references),
+    rowTable(rows, against),
     ...verdictLines(verdicts),
   ])
   const data = { machine: { ...machine(), loads: versions }, seconds, rounds, warmUpSeconds, rows, verdicts, samples }

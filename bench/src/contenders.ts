@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { HEALTH_PATH, type ObserverName } from './observers.ts'
 import { KERNEL, NAIVE, ONE_EACH, queueingScenarios } from './queueing-scenarios.ts'
 import { saturatedCells } from './saturated-scenarios.ts'
 import { plainScenarios, type Scenario } from './scenarios.ts'
@@ -22,6 +23,8 @@ export interface Contender {
   /** A command that it needs. */
   readonly needs?: string
   readonly env?: Readonly<Record<string, string>>
+  /** It is a balancer, and these observe it. */
+  readonly observers?: readonly ObserverName[]
 }
 
 /** What the commands of a reload need to find the contender. */
@@ -108,6 +111,35 @@ export const contenders: readonly Contender[] = [
   // Pool a is the primary itself, so that it answers one request of a pair and passes the other on, as a worker that forwards does.
   { name: 'http-proxy', args: [httpProxyPrimary, 'a=0', 'b=1'], workers: 2, scenarios: ['forwarded-post'], routed: true },
   { name: 'switchyard', args: configured('two-pools'), workers: 2, scenarios: ['every-request-moves', 'forwarded-post'], routed: true },
+]
+
+/** Nothing of a balancer is observed. */
+export const UNOBSERVED = 'nothing'
+/** Everything of it is. */
+export const OBSERVED = 'everything'
+
+const observing = configured('observing')
+const jsonLog = { ACCESS_LOG: 'json' }
+const healthPath = { HEALTH: HEALTH_PATH }
+
+/** The contenders of `observing`: one balancer, observed in different ways. */
+export const observingContenders: readonly Contender[] = [
+  { name: UNOBSERVED, args: [...observing, '--admin', 'off'], workers: WORKERS, observers: [] },
+  { name: 'access log', args: observing, workers: WORKERS, env: { ...jsonLog, ROTATE: 'off' }, observers: [] },
+  { name: 'access log, compressed', args: observing, workers: WORKERS, env: jsonLog, observers: [] },
+  { name: 'access log, one in ten', args: observing, workers: WORKERS, env: { ...jsonLog, SAMPLE: '0.1' }, observers: [] },
+  { name: 'decisions', args: observing, workers: WORKERS, observers: ['decisions'] },
+  { name: 'decisions, followed', args: observing, workers: WORKERS, observers: ['followedDecisions'] },
+  { name: 'metrics', args: observing, workers: WORKERS, observers: ['metrics'] },
+  { name: 'dashboard', args: observing, workers: WORKERS, observers: ['dashboard'] },
+  { name: 'health path', args: observing, workers: WORKERS, env: healthPath, observers: ['health'] },
+  {
+    name: OBSERVED,
+    args: observing,
+    workers: WORKERS,
+    env: { ...jsonLog, ...healthPath },
+    observers: ['decisions', 'metrics', 'dashboard', 'health'],
+  },
 ]
 
 /** The contenders of `mixed`: the same workers, and the same trace for all but the last. */

@@ -5,6 +5,7 @@ import type { Contender } from './contenders.ts'
 import { type CpuTimes, cpuTimes, untilIdle } from './cpu.ts'
 import type { Load, LoadOutcome } from './loads.ts'
 import { movesFault, movesOf } from './moves.ts'
+import { startObserved } from './observed.ts'
 import { quantile } from './quantile.ts'
 import type { Scenario } from './scenarios.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -49,7 +50,7 @@ export class Entrant {
 
   /** Starts a contender and checks its answers. Rejects when something is wrong. */
   static async start(contender: Contender, scenario: Scenario, load: Load): Promise<Entrant> {
-    const server = await startServer(contender)
+    const server = await (contender.observers === undefined ? startServer(contender) : startObserved(contender))
     try {
       await checkAnswers(contender, server, scenario)
       return new Entrant(contender, scenario, load, server)

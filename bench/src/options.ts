@@ -8,6 +8,7 @@ import {
   contenders,
   type LogContender,
   logContenders,
+  observingContenders,
   queueingContenders,
   type ReloadContender,
   reloadContenders,
@@ -19,7 +20,7 @@ import {
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type SaturatedCell, saturatedCells } from './saturated-scenarios.ts'
-import { type Scenario, scenarios } from './scenarios.ts'
+import { plainScenarios, type Scenario, scenarios } from './scenarios.ts'
 import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 
 export const help = `npm run bench -- [options]
@@ -55,6 +56,7 @@ export const help = `npm run bench -- [options]
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
+  --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
 
@@ -91,7 +93,20 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = ['mixed', 'queueing', 'pinned', 'saturated', 'reload', 'start', 'sessions', 'logs', 'scrapes', 'tls', 'micro'] as const
+const MODES = [
+  'mixed',
+  'queueing',
+  'pinned',
+  'saturated',
+  'reload',
+  'start',
+  'sessions',
+  'logs',
+  'scrapes',
+  'observing',
+  'tls',
+  'micro',
+] as const
 /** What is measured. */
 export type Mode = 'costs' | (typeof MODES)[number]
 
@@ -119,6 +134,7 @@ const usualSeconds: Usual = {
   logs: '1',
   scrapes: '20',
   tls: '1',
+  observing: '5',
   micro: '1',
 }
 const usualLateMs: Usual = {
@@ -133,6 +149,7 @@ const usualLateMs: Usual = {
   logs: '0',
   scrapes: '0',
   tls: '0',
+  observing: '0',
   micro: '0',
 }
 const usualRounds: Usual = {
@@ -147,6 +164,7 @@ const usualRounds: Usual = {
   logs: '3',
   scrapes: '5',
   tls: '5',
+  observing: '5',
   micro: '5',
 }
 
@@ -167,7 +185,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     seconds,
     rounds,
     warmUpSeconds: values['warm-up'] === undefined ? usualWarmUp(mode, seconds) : numberIn('--warm-up', values['warm-up'], 0, MAX_SECONDS),
-    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? scenarios),
+    scenarios: ownScenarios.includes(mode) ? [] : (chosen('--only', scenarios, values.only) ?? usualScenarios(mode)),
     queueingScenarios: mode === 'queueing' ? (chosen('--only', queueingScenarios, values.only) ?? queueingScenarios) : [],
     saturatedCells: mode === 'saturated' ? (chosen('--only', saturatedCells, values.only) ?? saturatedCells) : [],
     sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
@@ -196,9 +214,14 @@ function usualWarmUp(mode: Mode, seconds: number): number {
   return mode === 'saturated' ? SATURATED_WARM_UP : Math.min(MOST_WARM_UP, seconds / 2)
 }
 
+function usualScenarios(mode: Mode): readonly Scenario[] {
+  return mode === 'observing' ? scenarios.filter(({ name }) => plainScenarios.includes(name)) : scenarios
+}
+
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
   if (mode === 'tls') return tlsContenders
+  if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
 
@@ -231,6 +254,7 @@ function parsed(argv: readonly string[]) {
         logs: { type: 'boolean' },
         scrapes: { type: 'boolean' },
         tls: { type: 'boolean' },
+        observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -101,3 +101,8 @@ export const targets: readonly Target[] = [
   { scenario: 'every-request-moves', contender: 'switchyard', against: 'http-proxy', atMost: 0.5 },
   { scenario: 'forwarded-post', contender: 'switchyard', against: 'http-proxy', atMost: 1.2 },
 ]
+
+/** The targets of `observing`. */
+export const observingTargets: readonly Target[] = plainScenarios.map((scenario) => ({
+  ...{ scenario, contender: 'everything', against: 'nothing', atMost: 1.03 },
+}))

@@ -3,8 +3,8 @@
 
 /** Two unsigned 32-bit numbers, little-endian: the bytes and the lines that follow. */
 export const FRAME_HEAD_BYTES = 8
-/** With its head: one read of a pipe takes this many. */
-export const MAX_FRAME_BYTES = 64 * 1024
+/** With its head. Linux takes this many at once into an empty pipe between processes, and each frame wakes the primary. */
+export const MAX_FRAME_BYTES = 192 * 1024
 
 /** Whole lines, each with its end. */
 export interface LineBlock {

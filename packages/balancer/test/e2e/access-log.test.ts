@@ -68,6 +68,29 @@ test('each request has a line with its route, worker, times and bytes', async ()
   assert.is(await balancer.stop(), 0)
 })
 
+test('requests of several clients over one connection between workers, and pipelined ones', async () => {
+  const balancer = await startBalancer({ config })
+  const clients = ['127.0.0.1', '127.0.0.2', '127.0.0.1']
+  for (const [number, localAddress] of clients.entries()) {
+    const client = new RawClient({ port: balancer.port, host: '127.0.0.1', localAddress })
+    // An answer is owed on the connection, so the second request can't take it along.
+    client.write(get(`/slow?ms=30&n=${number}`, KEEP) + get(`/heavy/${number}`, KEEP) + get(`/x/${number}`))
+    for (let answer = 0; answer < 3; answer++) assert.is((await client.answer()).status, 200)
+    client.destroy()
+  }
+  const lines = await untilLines(balancer, 3 * clients.length)
+  for (const [number, address] of clients.entries()) {
+    const [slow, heavy, last] = [`/slow?ms=30&n=${number}`, `/heavy/${number}`, `/x/${number}`].map((url) =>
+      lines.find((line) => line.url === url),
+    )
+    assert.equal([slow?.address, heavy?.address, last?.address], [address, address, address])
+    assert.equal([heavy?.pool, heavy?.placement, last?.pool, last?.placement], ['heavy', 'forwarded', 'web', undefined])
+    assert.ok((slow?.serviceMs as number) >= 29, `${slow?.serviceMs} ms`)
+  }
+  assert.is(lines.length, 3 * clients.length)
+  assert.is(await balancer.stop(), 0)
+})
+
 test('the wait in the queue, a client that hangs up, and the last lines of a worker that exits', async () => {
   const balancer = await startBalancer({ config })
   const gate = join(balancer.temporary, 'gate')

@@ -52,11 +52,11 @@ export class AccessLog {
   begin(open: OpenRequest | undefined, request: IncomingMessage, response: ServerResponse): void {
     if (open === undefined) return
     const { socket } = request
-    // What the tag says concerns the first request alone.
-    const tag = open.isFirst && !isBetweenWorkers(socket) ? takeTag(socket) : undefined
     open.isLogged = this.sample.takes()
+    // What the tag says concerns the first request alone.
+    const tag = open.isFirst ? takeTag(socket) : undefined
     if (!open.isLogged) return
-    open.logged ??= this.remember(socket)
+    open.logged ??= newLogged()
     const { logged } = open
     this.fill(logged, request, tag)
     const isCounted = request.httpVersionMajor === 1 && response.socket !== null
@@ -65,9 +65,9 @@ export class AccessLog {
 
   /** The app is about to get the socket of an upgrade or of CONNECT. Its line is written when the connection closes. */
   beginUpgrade(request: IncomingMessage, socket: Socket): void {
-    const tag = isBetweenWorkers(socket) ? undefined : takeTag(socket)
+    const tag = takeTag(socket)
     if (!this.sample.takes()) return
-    const logged = this.remember(socket)
+    const logged = newLogged()
     this.fill(logged, request, tag)
     const route = this.requestRoutes.indexOf(request)
     const beganMs = performance.now()
@@ -94,16 +94,13 @@ export class AccessLog {
     this.batches.flush()
   }
 
-  private remember(socket: Socket): LoggedRequest {
-    const address = this.client === undefined ? socket.remoteAddress : undefined
-    return { url: '', address, waitMs: undefined, placement: undefined, sentBefore: UNKNOWN }
-  }
-
   private fill(logged: LoggedRequest, request: IncomingMessage, tag: number | undefined): void {
+    const { socket } = request
     logged.url = request.url ?? ''
-    if (this.client !== undefined) logged.address = this.client.of(headOf(request))
+    // A connection between workers carries requests of many clients.
+    logged.address = this.client === undefined ? socket.remoteAddress : this.client.of(headOf(request))
     logged.waitMs = tag === undefined ? undefined : waitOf(tag)
-    logged.placement = isBetweenWorkers(request.socket) ? 'forwarded' : tag !== undefined && isMoved(tag) ? 'moved' : undefined
+    logged.placement = tag !== undefined && isMoved(tag) ? 'moved' : isBetweenWorkers(socket) ? 'forwarded' : undefined
   }
 
   private write(
@@ -123,4 +120,8 @@ export class AccessLog {
     this.format(ended, lines)
     batches.close()
   }
+}
+
+function newLogged(): LoggedRequest {
+  return { url: '', address: undefined, waitMs: undefined, placement: undefined, sentBefore: UNKNOWN }
 }
