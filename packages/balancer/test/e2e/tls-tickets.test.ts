@@ -1,12 +1,14 @@
 // TLS sessions of an https app: a client resumes its session at any worker, and comes back to its own where routes are sticky. Long form: soak/tls-tickets.soak.ts.
 
+import { copyFileSync } from 'node:fs'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig } from '../../src/config/config.ts'
+import { makeCertificate } from '../support/certificate-maker.ts'
 import { certificate } from './support/certificate.ts'
 import { visitByCurl, visitByOpenssl } from './support/command-visitors.ts'
 import { runCommand } from './support/commands.ts'
-import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { TlsVisitors } from './support/tls-ticket-run.ts'
 import { TlsVisitor } from './support/tls-visitor.ts'
 import { startUpgradable, stopServing, upgrade } from './support/upgradable-balancer.ts'
@@ -105,6 +107,40 @@ test('curl and openssl resume too', async () => {
     assert.is(first?.resumed, false)
     assert.ok(later.length > 0 && later.every(({ resumed, slot }) => resumed && slot === first?.slot), JSON.stringify(visits))
   }
+  assert.is(await balancer.stop(), 0)
+})
+
+test('a listener that ends TLS has the same tickets, also after a reload', async () => {
+  const folder = temporaryFolder()
+  const { cert, key } = makeCertificate(folder, 'site', { names: ['localhost'] })
+  const balancer = await startBalancer({
+    config: {
+      pools: { web: { app: 'plain-app.mjs', workers: WORKERS } },
+      listen: { host: '127.0.0.1', port: 0, tls: { cert, key } },
+      policy: STICKY,
+      drainTimeoutMs: 1_000,
+    },
+  })
+  await balancer.untilAllReady()
+  const all = VERSIONS.map((version) => ({ version, visitors: new TlsVisitors({ port: balancer.port, version, clients: 6 }) }))
+  const visit = async (what: string) => {
+    for (const { version, visitors } of all) {
+      await visitors.visit()
+      const { later, resumed, inSlot } = visitors.totals
+      assert.equal({ resumed, inSlot }, { resumed: later, inSlot: later }, `${version} ${what}`)
+    }
+  }
+  await visit('at first')
+  await visit('again')
+  // A renewal gives the server a new context.
+  const renewed = makeCertificate(folder, 'renewed', { names: ['localhost'] })
+  copyFileSync(renewed.key, key)
+  copyFileSync(renewed.cert, cert)
+  await balancer.untilLine(({ msg }) => msg.includes('get the certificate in'), 'the renewal')
+  await visit('after a renewal')
+  assert.is((await runCommand(balancer, ['reload'])).code, 0)
+  await visit('after a reload')
+  for (const { visitors } of all) assert.is(visitors.totals.later, 6 * 3)
   assert.is(await balancer.stop(), 0)
 })
 
