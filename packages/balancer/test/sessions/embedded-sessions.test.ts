@@ -1,7 +1,7 @@
 // The embedded session store: the sides of the worker and of the primary, over a link that carries JSON.
 
-import { stat } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { MessageChannel } from 'node:worker_threads'
 import { sessionDefaults, type ToPrimary, type ToWorker } from '@switchyard/worker-runtime'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
@@ -104,8 +104,13 @@ test('a reply that arrived while the event loop was busy is used, though the tim
   const store = new EmbeddedStore({ send() {}, onMessage: (listener) => (deliver = listener), sentChanges: () => undefined }, 10)
   const reading = store.read('a')
   await setImmediate()
-  // Delivered in the poll phase of the event loop, as a real reply.
-  stat('.', () => deliver({ switchyard: 'session-replies', batch: 1, replies: [{ state: 'absent' }] }))
+  // Delivered in the poll phase of the event loop, as a real reply, which is there before the loop is busy.
+  const { port1, port2 } = new MessageChannel()
+  port2.once('message', () => {
+    deliver({ switchyard: 'session-replies', batch: 1, replies: [{ state: 'absent' }] })
+    port2.close()
+  })
+  port1.postMessage(0)
   const startedMs = performance.now()
   while (performance.now() - startedMs < 50);
   assert.is((await reading).state, 'absent')
