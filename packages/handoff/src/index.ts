@@ -56,7 +56,7 @@ export {
   responseOn,
 } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
-export { challengesConnection, headLengthOf, ownStateOf, sentBytesOf } from './node-internals/socket-state.ts'
+export { challengesConnection, headLengthOf, ownStateOf, peerAddressOf, sentBytesOf } from './node-internals/socket-state.ts'
 export { readWorkerIpc, type WorkerIpc } from './node-internals/worker-ipc.ts'
 export { openWorkerEnd } from './open-worker-end.ts'
 export { newOwners, type Owner, type Owners } from './owners.ts'
