@@ -1,4 +1,4 @@
-// The parts of a line of the access log. Neighbours that seldom change from one line to the next are kept as bytes and copied.
+// The parts of a line of the access log. Adjacent parts that seldom change from one line to the next are kept as bytes and copied.
 
 import { CHANGES, type EndedRequest } from './ended-request.ts'
 import type { Escapes, LineBuffer, Region } from './line-buffer.ts'
@@ -93,7 +93,7 @@ export function timePart(before: string): LinePart {
   }
 }
 
-/** Neighbours that seldom change: their bytes are copied while all their values stay the same. */
+/** Adjacent parts that seldom change: their bytes are copied while all their values stay the same. */
 class SteadyParts implements LinePart {
   readonly dependsOn = undefined
   private readonly parts: readonly LinePart[]
@@ -125,7 +125,7 @@ class SteadyParts implements LinePart {
   }
 }
 
-/** Joins neighbours that seldom change. */
+/** Joins adjacent parts that seldom change. */
 export function joined(parts: readonly LinePart[]): readonly LinePart[] {
   const joint: LinePart[] = []
   let steady: LinePart[] = []
