@@ -73,7 +73,7 @@ export {
   responseOn,
 } from './node-internals/server-connections.ts'
 export { closeListeningSocket, listeningDescriptor, publishConnections } from './node-internals/server-fields.ts'
-export { challengesConnection, headLengthOf, ownStateOf, sentBytesOf, socketUnder } from './node-internals/socket-state.ts'
+export { challengesConnection, headLengthOf, ownStateOf, peerAddressOf, sentBytesOf, socketUnder } from './node-internals/socket-state.ts'
 export {
   setFixedTicketKeys,
   type TlsTicketKeys,

@@ -1,5 +1,5 @@
 // Finds state that an app keeps on a connection's socket, such as a login that holds for the connection. Knows the properties that Node and
-// this package put there, and the written head of a response.
+// this package put there, the written head of a response, and the address of the peer.
 
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -7,6 +7,11 @@ import type { TLSSocket } from 'node:tls'
 
 interface PrivateResponse {
   readonly _header?: string | null
+}
+
+interface PrivateSocket {
+  readonly _handle?: { getpeername?(found: object): number } | null
+  readonly _peername?: object
 }
 
 /** Properties that Node adds to a socket in use, besides names that begin with `_`. */
@@ -42,6 +47,17 @@ export function headLengthOf(response: ServerResponse): number {
 export function sentBytesOf(socket: Socket): number {
   const { _bytesDispatched: bytes } = socket as unknown as { readonly _bytesDispatched?: number }
   return bytes ?? socket.bytesWritten
+}
+
+/**
+ * `socket.remoteAddress` of a connection. Node keeps what it finds in a new property of the socket, after which the shape of the object is no longer the usual one
+ * and each request on it takes some percent longer; this does not.
+ */
+export function peerAddressOf(socket: Socket): string | undefined {
+  const { _handle: handle, _peername: known } = socket as unknown as PrivateSocket
+  if (known !== undefined || typeof handle?.getpeername !== 'function') return socket.remoteAddress
+  const found: { address?: string } = {}
+  return handle.getpeername(found) === 0 ? found.address : undefined
 }
 
 function keysOfServedSocket(): ReadonlySet<string | symbol> {

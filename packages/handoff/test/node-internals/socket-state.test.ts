@@ -2,7 +2,7 @@ import { Agent, createServer, type IncomingMessage, request, type ServerResponse
 import type { AddressInfo, Socket } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
-import { challengesConnection, ownStateOf } from '../../src/index.ts'
+import { challengesConnection, ownStateOf, peerAddressOf } from '../../src/index.ts'
 
 const test = suite('own state of a socket')
 
@@ -85,6 +85,20 @@ test('a challenge for a login that holds for the connection is noticed', async (
     })
     assert.is(noticed, isConnections, `${field}: ${value}`)
   }
+})
+
+test('the address of the peer is read without a trace on the socket, and is undefined when the connection has closed', async () => {
+  const found: unknown[] = []
+  let closed: Socket | undefined
+  await after((incoming, response) => {
+    const { socket } = incoming
+    closed ??= socket
+    const before = Reflect.ownKeys(socket).length
+    found.push(peerAddressOf(socket), Reflect.ownKeys(socket).length - before, peerAddressOf(socket) === socket.remoteAddress)
+    incoming.resume().on('end', () => response.end())
+  })
+  assert.equal(found, ['127.0.0.1', 0, true, '127.0.0.1', 0, true])
+  assert.is(peerAddressOf(closed as Socket), (closed as Socket).remoteAddress)
 })
 
 test.run()

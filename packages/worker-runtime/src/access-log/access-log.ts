@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { headLengthOf, isMoved, sentBytesOf, takeTag, waitOf } from '@switchyard/handoff'
+import { headLengthOf, isMoved, peerAddressOf, sentBytesOf, takeTag, waitOf } from '@switchyard/handoff'
 import { clientAddress, type KeySource } from '@switchyard/routing'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { AccessLogStart } from '../protocol.ts'
@@ -97,10 +97,16 @@ export class AccessLog {
   private fill(logged: LoggedRequest, request: IncomingMessage, tag: number | undefined): void {
     const { socket } = request
     logged.url = request.url ?? ''
-    // A connection between workers carries requests of many clients.
-    logged.address = this.client === undefined ? socket.remoteAddress : this.client.of(headOf(request))
+    if (this.client !== undefined) logged.address = this.client.of(headOf(request))
+    else if (!logged.isPeer) this.findAddress(logged, socket)
     logged.waitMs = tag === undefined ? undefined : waitOf(tag)
     logged.placement = tag !== undefined && isMoved(tag) ? 'moved' : isBetweenWorkers(socket) ? 'forwarded' : undefined
+  }
+
+  private findAddress(logged: LoggedRequest, socket: Socket): void {
+    // A connection between workers says for each request who its client is.
+    logged.isPeer = !Object.hasOwn(socket, 'remoteAddress')
+    logged.address = logged.isPeer ? peerAddressOf(socket) : socket.remoteAddress
   }
 
   private write(
@@ -123,5 +129,5 @@ export class AccessLog {
 }
 
 function newLogged(): LoggedRequest {
-  return { url: '', address: undefined, waitMs: undefined, placement: undefined, sentBefore: UNKNOWN }
+  return { url: '', address: undefined, isPeer: false, waitMs: undefined, placement: undefined, sentBefore: UNKNOWN }
 }

@@ -23,6 +23,8 @@ export interface LoggedRequest {
   /** As the client sent it; an app may change the request's own. */
   url: string
   address: string | undefined
+  /** Is it that of the connection, so that it holds for later requests? */
+  isPeer: boolean
   /** In the queue of the pool; undefined: the connection was in this worker already. */
   waitMs: number | undefined
   placement: Placement | undefined

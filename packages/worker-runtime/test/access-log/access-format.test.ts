@@ -35,7 +35,7 @@ function linesOf(format: string, all: readonly Facts[]): string[] {
     const { endedMs = ENDED_MS, status = 200, isAborted = false } = facts
     const bytes = 'bytes' in facts ? (facts.bytes ?? -1) : 5
     const request = { method: 'GET', httpVersion: '1.1', rawHeaders: [...headers] } as unknown as IncomingMessage
-    ended.fill(request, { url, address, waitMs, placement, sentBefore: 0 }, route)
+    ended.fill(request, { url, address, isPeer: true, waitMs, placement, sentBefore: 0 }, route)
     ended.end(endedMs, 12.34, status, bytes, isAborted)
     write(ended, buffer)
   }
