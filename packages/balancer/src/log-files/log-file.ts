@@ -42,6 +42,9 @@ const STUCK_MS = 1_000
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 const LINE_FEED = 10
+/** A write of another process goes on meanwhile. */
+const LOOK_AGAIN_MS = 2
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 
 /** Opens a log file to append to it, and makes its folder. Returns the descriptor. Throws ERR_LOG_FILE; `remedy` says what to do. */
 export function openLogFile(path: string, remedy = 'Name another file with --log-file', mode = FILE_MODE): number {
@@ -200,12 +203,22 @@ function openRegular(path: string, mode = FILE_MODE): number {
   try {
     const found = fstatSync(fd)
     if (!found.isFile()) throw new Error('it is not a regular file')
-    const last = Buffer.alloc(1)
-    if (found.size > 0 && readSync(fd, last, 0, 1, found.size - 1) === 1 && last[0] !== LINE_FEED) writeSync(fd, '\n')
+    if (hasTornEnd(fd)) writeSync(fd, '\n')
     return fd
   } catch (error) {
     closeSync(fd)
     throw error
+  }
+}
+
+/** Does the file end with a part of a line? While another process writes, it does for a moment: then its size changes. */
+function hasTornEnd(fd: number): boolean {
+  const last = Buffer.alloc(1)
+  for (let size = -1; ; Atomics.wait(PAUSE, 0, 0, LOOK_AGAIN_MS)) {
+    const found = fstatSync(fd)
+    if (found.size === 0 || readSync(fd, last, 0, 1, found.size - 1) !== 1 || last[0] === LINE_FEED) return false
+    if (found.size === size) return true
+    size = found.size
   }
 }
 
