@@ -18,6 +18,7 @@ const test = suite('TLS tickets', { timeoutMs: 60_000 })
 const STICKY = { sticky: { by: 'ticket' } } as const
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 const WORKERS = 3
+const CLIENTS = 6
 
 const configOf = (more: Partial<BalancerConfig> = {}): BalancerConfig => ({
   pools: { web: { app: 'https-app.mjs', workers: WORKERS, env: certificate() } },
@@ -29,16 +30,32 @@ const configOf = (more: Partial<BalancerConfig> = {}): BalancerConfig => ({
 const forwardsOf = async (balancer: RunningBalancer): Promise<number> =>
   (await balancer.status()).moves.forwarded.reduce((sum, { count }) => sum + count, 0)
 
-test('sessions are resumed, in the slot of the client, also after the death of a worker, a reload and an upgrade', async () => {
-  const balancer = await startUpgradable({ config: configOf() })
-  const all = VERSIONS.map((version) => ({ version, visitors: new TlsVisitors({ port: balancer.port, version, clients: 6 }) }))
-  const visit = async (what: string) => {
-    for (const { version, visitors } of all) {
+/** Clients of both versions, whose later visits must be resumed, in the slot of the client. */
+class Visitors {
+  private readonly all: readonly { readonly version: (typeof VERSIONS)[number]; readonly visitors: TlsVisitors }[]
+
+  constructor(port: number) {
+    this.all = VERSIONS.map((version) => ({ version, visitors: new TlsVisitors({ port, version, clients: CLIENTS }) }))
+  }
+
+  async visit(what: string): Promise<void> {
+    for (const { version, visitors } of this.all) {
       await visitors.visit()
       const { later, resumed, inSlot } = visitors.totals
       assert.equal({ resumed, inSlot }, { resumed: later, inSlot: later }, `${version} ${what}`)
     }
   }
+
+  /** Visits that could be resumed, by version. */
+  get later(): number[] {
+    return this.all.map(({ visitors }) => visitors.totals.later)
+  }
+}
+
+test('sessions are resumed, in the slot of the client, also after the death of a worker, a reload and an upgrade', async () => {
+  const balancer = await startUpgradable({ config: configOf() })
+  const visitors = new Visitors(balancer.port)
+  const visit = (what: string) => visitors.visit(what)
   await visit('at first')
   await visit('again')
   const before = await balancer.status()
@@ -53,7 +70,7 @@ test('sessions are resumed, in the slot of the client, also after the death of a
   await visit('after a reload')
   await upgrade(balancer)
   await visit('after an upgrade')
-  for (const { visitors } of all) assert.is(visitors.totals.later, 6 * 4)
+  assert.equal(visitors.later, [CLIENTS * 4, CLIENTS * 4])
   await stopServing(balancer)
 })
 
@@ -122,14 +139,8 @@ test('a listener that ends TLS has the same tickets, also after a reload', async
     },
   })
   await balancer.untilAllReady()
-  const all = VERSIONS.map((version) => ({ version, visitors: new TlsVisitors({ port: balancer.port, version, clients: 6 }) }))
-  const visit = async (what: string) => {
-    for (const { version, visitors } of all) {
-      await visitors.visit()
-      const { later, resumed, inSlot } = visitors.totals
-      assert.equal({ resumed, inSlot }, { resumed: later, inSlot: later }, `${version} ${what}`)
-    }
-  }
+  const visitors = new Visitors(balancer.port)
+  const visit = (what: string) => visitors.visit(what)
   await visit('at first')
   await visit('again')
   // A renewal gives the server a new context.
@@ -140,7 +151,7 @@ test('a listener that ends TLS has the same tickets, also after a reload', async
   await visit('after a renewal')
   assert.is((await runCommand(balancer, ['reload'])).code, 0)
   await visit('after a reload')
-  for (const { visitors } of all) assert.is(visitors.totals.later, 6 * 3)
+  assert.equal(visitors.later, [CLIENTS * 3, CLIENTS * 3])
   assert.is(await balancer.stop(), 0)
 })
 
