@@ -42,6 +42,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['', /./],
     ['observations'],
     ['server'],
+    ['http2'],
     ['tls-tickets'],
     ['session-adapters'],
     ['forward'],

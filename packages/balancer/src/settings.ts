@@ -1,7 +1,7 @@
 // Settings: a config after its check, with every default filled in. The parts of the primary get settings, never a config.
 
 import type { KeySource, ListenerProtocol, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
-import type { RestMode, SessionSettings, TlsPreset } from '@switchyard/worker-runtime'
+import type { Http2ListenerStart, RestMode, SessionSettings, TlsPreset } from '@switchyard/worker-runtime'
 
 /** The proxies that send headers of the PROXY protocol to a listener. */
 export interface ProxyProtocolSettings {
@@ -32,6 +32,8 @@ export interface ListenAddress {
   mode?: number | undefined
   /** Workers end TLS there for an app with a plain server. Left out: no. */
   tls?: TlsSettings | undefined
+  /** Workers end HTTP/2 there for an app with a plain server. Left out: no. */
+  http2?: Http2Settings | undefined
   /** The primary answers every request there with a redirect to https. Left out: no. */
   redirectToHttps?: HttpsRedirectSettings | undefined
   /** Absolute path of a folder from which the primary answers HTTP-01 challenges. Left out: none. */
@@ -65,6 +67,9 @@ export interface TlsSettings {
   readonly hsts: string | undefined
   readonly handshakeTimeoutMs: number
 }
+
+/** Limits of HTTP/2, as `Http2ListenerStart` explains them. */
+export type Http2Settings = Omit<Http2ListenerStart, 'listener'>
 
 export interface HttpsRedirectSettings {
   readonly port: number

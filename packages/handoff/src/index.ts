@@ -42,6 +42,7 @@ export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
+export { carrierOf, setCarrier } from './node-internals/carrier.ts'
 export {
   ConnectionInjector,
   countAsRead,

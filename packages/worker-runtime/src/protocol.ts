@@ -10,6 +10,7 @@ import {
 } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
+import type { Http2ListenerStart } from './http2-start.ts'
 import { isRecord, readAddress, readTlsTicketStart, type ServerAddress, type TlsTicketStart } from './listen-protocol.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
@@ -106,6 +107,8 @@ export interface WorkerStart {
   readonly observes?: boolean | undefined
   /** Listeners whose TLS this worker ends for its app. Left out: none. */
   readonly tls?: readonly TlsListenerStart[] | undefined
+  /** Listeners whose HTTP/2 this worker ends for its app. Left out: none. */
+  readonly http2?: readonly Http2ListenerStart[] | undefined
 }
 
 export interface AccessLogStart {

@@ -156,6 +156,7 @@ async function register(runtime: Runtime): Promise<void> {
 
   const websockets = new Websockets()
   const http2Sessions = new Http2Sessions()
+  const http2 = start.http2 && new (await import('./http2/http2-termination.ts')).Http2Termination(start.http2, http2Sessions)
   const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
   drain = new Drain({ runtime, inFlight, outbox, ...connections })
 
@@ -196,7 +197,9 @@ async function register(runtime: Runtime): Promise<void> {
 
   function addServer(server: Server, row: Int32Array): void {
     const beginsWithTls = server instanceof TlsServer ? () => true : ending && ((tag: number) => ending.termination.isFor(tag))
-    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), beginsWithTls && { beginsWithTls, hellos: ticketLoader })
+    const tls = beginsWithTls && { beginsWithTls, hellos: ticketLoader }
+    const mayBeHttp2 = http2 && server instanceof HttpServer ? (tag: number) => http2.isFor(tag) : undefined
+    const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), tls, mayBeHttp2)
     receivers.set(server, receiver)
     hookRequests(server, {
       countConnections: publishConnections(server, row, rowWords.connections),
@@ -216,6 +219,7 @@ async function register(runtime: Runtime): Promise<void> {
       http2Sessions,
       outbox,
       termination: ending?.termination,
+      http2,
       hsts: ending?.hsts,
       ticketLoader,
       healthPath: start.healthPath,

@@ -9,6 +9,7 @@ import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import { type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
+import type { Http2Termination } from './http2/http2-termination.ts'
 import { FieldLimit } from './server/field-limit.ts'
 import type { HstsFields } from './server/hsts.ts'
 import type { Http2Sessions } from './server/http2-sessions.ts'
@@ -50,6 +51,8 @@ export interface RequestHookOptions {
   readonly outbox: Outbox
   /** Ends TLS for the app's server. undefined: no listener of the config asks for that. */
   readonly termination: TlsTermination | undefined
+  /** Ends HTTP/2 for the app's server. undefined: no listener of the config asks for that. */
+  readonly http2: Http2Termination | undefined
   readonly hsts: HstsFields | undefined
   readonly ticketLoader: TicketLoader
   /** Health checks under this path are answered here: they came over TLS, or behind another request. undefined: none is. */
@@ -157,17 +160,28 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
   const announce = (event: string, socket: Socket): boolean =>
     limit === undefined ? emitOf().call(server, event, socket) : limit.lift(() => emitOf().call(server, event, socket))
 
+  // An app with a server of HTTP/2 speaks it itself.
+  const http2 = server instanceof HttpServer ? options.http2 : undefined
+  const announceOne = (socket: Socket): boolean => announce('connection', socket)
+
+  function endHttp2(socket: Socket): true {
+    http2?.accept(socket, announceOne)
+    return true
+  }
+
   function connect(socket: Socket): boolean {
     options.countConnections()
     const { termination } = options
     const tag = termination && tagOf(socket)
     if (tag !== undefined && termination?.isFor(tag) === true) {
-      termination.accept(socket, tag, { server, announce: (secure) => void announce('connection', secure) })
+      const isHttp2 = (secure: Socket): boolean => http2?.isFor(tag) === true && (secure as TLSSocket).alpnProtocol === 'h2'
+      termination.accept(socket, tag, { server, announce: (secure) => void (isHttp2(secure) ? endHttp2 : announceOne)(secure) })
       return true
     }
+    if (receiver.beginsWithHttp2) return endHttp2(socket)
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
-    if (!isPrivate) return announce('connection', socket)
+    if (!isPrivate) return announceOne(socket)
     options.spans.poll()
     return forwarded.accept(socket, announce)
   }

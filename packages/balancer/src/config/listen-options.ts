@@ -5,6 +5,7 @@ import { type ListenerProtocol, listenerProtocols } from '@switchyard/routing'
 import * as v from 'valibot'
 import type { ListenAddress, ProxyProtocolSettings } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
+import { type Http2Config, http2Entries, http2Faults, http2ListenSettings } from './http2-options.ts'
 import { expected, flag, positive, shape, text, trustedProxyList, whole } from './schema.ts'
 import { type HttpsRedirectConfig, type TlsConfig, tlsEntries, tlsListenFaults, tlsListenSettings } from './tls-options.ts'
 
@@ -37,6 +38,8 @@ export interface ListenOptions {
   proxyProtocol?: ProxyProtocolConfig | undefined
   /** Workers end TLS there, for an app whose server is a plain one. Default: no. */
   tls?: TlsConfig | undefined
+  /** Workers end HTTP/2 there, for an app whose server is a plain one. Default: no. */
+  http2?: Http2Config | undefined
   /** Every request there is answered with a redirect to https: `true`, or the port and the status. Default: no. */
   redirectToHttps?: HttpsRedirectConfig | undefined
   /** Webroot folder of HTTP-01 challenges: the primary answers `/.well-known/acme-challenge/` from it. Default: none. */
@@ -64,6 +67,7 @@ export const listenEntries = {
   peek: flag,
   proxyProtocol: v.optional(shape({ from: trustedProxyList, required: flag }, "an object with 'from'")),
   ...tlsEntries,
+  ...http2Entries,
 }
 
 const fullAddress = shape(listenEntries)
@@ -93,6 +97,7 @@ export function listenFaults({ listen, unbalanced }: Loose, folder: string, env:
     ),
     ...proxyFaults('unbalanced', listOf(unbalanced), () => 'the kernel passes these connections to the workers, so no header can be read'),
     ...tlsListenFaults({ listen, unbalanced }, folder, env),
+    ...http2Faults({ listen, unbalanced }),
   ]
 }
 
@@ -140,7 +145,7 @@ export function listenSettings(addresses: ListenConfig | readonly ListenConfig[]
   const all = [addresses].flat() as ListenConfig[]
   return all.map((one) => {
     const { value } = parseListen(one, folder) as { value: ListenAddress }
-    return typeof one === 'object' ? { ...value, ...tlsListenSettings(one, all, folder, env) } : value
+    return typeof one === 'object' ? { ...value, ...tlsListenSettings(one, all, folder, env), ...http2ListenSettings(one.http2) } : value
   })
 }
 

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import * as v from 'valibot'
 import type { CertificateFiles, HttpsRedirectSettings, ListenAddress, TlsSettings } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
+import { alpnWithHttp2, type Http2Config } from './http2-options.ts'
 import { expected, flag, milliseconds, shape, text, variableName, whole } from './schema.ts'
 
 export interface CertificateConfig {
@@ -45,6 +46,7 @@ export type HttpsRedirectConfig = boolean | { port?: number | undefined; status?
 
 interface TlsListenConfig {
   tls?: TlsConfig | undefined
+  http2?: Http2Config | undefined
   redirectToHttps?: HttpsRedirectConfig | undefined
   acmeFolder?: string | undefined
 }
@@ -164,13 +166,13 @@ function tlsFaults(tls: Loose, path: string, folder: string, env: NodeJS.Process
 
 /** Settings of a checked config. `all`: the whole of `listen`. */
 export function tlsListenSettings(
-  { tls, redirectToHttps = false, acmeFolder }: TlsListenConfig,
+  { tls, http2, redirectToHttps = false, acmeFolder }: TlsListenConfig,
   all: readonly unknown[],
   folder: string,
   env: NodeJS.ProcessEnv,
 ): Pick<ListenAddress, 'tls' | 'redirectToHttps' | 'acmeFolder'> {
   return {
-    ...(tls !== undefined && { tls: tlsSettings(tls, folder, env) }),
+    ...(tls !== undefined && { tls: tlsSettings({ ...tls, alpn: alpnWithHttp2(tls.alpn, http2) }, folder, env) }),
     ...(redirectToHttps !== false && { redirectToHttps: redirectSettings(redirectToHttps, all) }),
     ...(acmeFolder !== undefined && { acmeFolder: resolve(folder, acmeFolder) }),
   }

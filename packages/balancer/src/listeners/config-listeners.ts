@@ -50,8 +50,18 @@ export class ConfigListeners {
   }
 
   /** For the start data of a worker. */
-  startFor(worker: PoolWorker, privateSocket: string): Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls'> {
-    return { privateSocket, listeners: this.options.listeners.known, tls: this.tls.startFor(worker) }
+  startFor(worker: PoolWorker, privateSocket: string): Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls' | 'http2'> {
+    const { listeners } = this.options
+    return { privateSocket, listeners: listeners.known, tls: this.tls.startFor(worker), http2: this.http2For(worker) }
+  }
+
+  /** Undefined: the worker ends no HTTP/2. */
+  private http2For({ settings }: PoolWorker): WorkerStart['http2'] {
+    if (!settings.listens) return undefined
+    const starts = this.options.listeners.configured.flatMap(({ number, asked: { http2 } }) =>
+      http2 === undefined ? [] : [{ listener: number, ...http2 }],
+    )
+    return starts.length === 0 ? undefined : starts
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { type Server, Socket } from 'node:net'
 import type { ProxiedClient } from '../proxied-client.ts'
 import { isUsed, listenerOf, withUsed } from '../tag.ts'
+import { carrierOf } from './carrier.ts'
 import type { Handle } from './handle.ts'
 import { acceptOnNode20, isNode20 } from './node-20.ts'
 
@@ -113,15 +114,17 @@ export function tagOf(socket: Socket): number | undefined {
   return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[tagKey]
 }
 
-/** The tag of the hand-off that brought the connection under a TLS socket, which itself has none; undefined: none did. */
+/** The tag of the hand-off that brought the connection under a TLS socket or a stream, which itself has none; undefined: none did. */
 export function tagUnderTls(socket: Socket): number | undefined {
+  const carrier = carrierOf(socket)
+  if (carrier !== undefined) return tagOf(carrier) ?? tagUnderTls(carrier)
   const { _parent: under } = socket as unknown as PrivateSocket
   return under instanceof Socket ? tagOf(under) : undefined
 }
 
 /** The tag, for the first request of a connection only; undefined for later ones, and for connections that no hand-off brought. */
 export function takeTag(socket: Socket): number | undefined {
-  const { _handle, _parent: under } = socket as unknown as PrivateSocket
+  const { _handle, _parent: under } = (carrierOf(socket) ?? socket) as unknown as PrivateSocket
   const handle = (under instanceof Socket ? (under as unknown as PrivateSocket)._handle : _handle) as OwnedHandle | null
   const tag = handle?.[tagKey]
   if (tag === undefined || isUsed(tag)) return undefined
@@ -148,7 +151,7 @@ export function takeHandOff(socket: Socket): HandOffFacts | undefined {
 
 /** What a proxy said of the client of a connection, or of the request that is forwarded over it; undefined: nothing. Over TLS too. */
 export function proxiedOf(socket: Socket): ProxiedClient | undefined {
-  const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null | undefined
+  const handle = ((carrierOf(socket) ?? socket) as unknown as PrivateSocket)._handle as OwnedHandle | null | undefined
   return handle?.[proxiedKey] ?? handle?._parent?.[proxiedKey]
 }
 

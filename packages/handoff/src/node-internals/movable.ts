@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type ForwardReason, MAX_CARRIED_BYTES } from '../returns.ts'
+import { carrierOf } from './carrier.ts'
 
 interface PrivateSocket {
   readonly _httpMessage?: ServerResponse | null
@@ -31,6 +32,7 @@ export interface StartingRequest {
 export function carriedBy({ request, response, upgradeHead, previous }: StartingRequest): Buffer | ForwardReason {
   const { socket } = request
   if (socket instanceof TLSSocket) return 'tls'
+  if (carrierOf(socket) !== undefined) return 'http2'
   const { _httpMessage: pending, parser } = socket as unknown as PrivateSocket
   // A request whose 'end' was emitted ended in an earlier turn, so no byte of this buffer is its body.
   if ((pending ?? undefined) !== response || previous?.readableEnded === false) return 'pipelined'

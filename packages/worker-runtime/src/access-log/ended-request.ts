@@ -1,6 +1,7 @@
 // What the access log knows of one request at its end, and what of it differs from the request of the line before.
 
 import type { IncomingMessage } from 'node:http'
+import { carrierOf } from '@switchyard/handoff'
 import type { LoggedRequest, Placement } from '../server/open-requests.ts'
 
 /** The status of a request whose connection ended before its answer began, as in nginx. */
@@ -25,6 +26,8 @@ export const CHANGES = {
 } as const
 
 const SECOND_MS = 1000
+/** Of a stream of HTTP/2, which the app gets as a request of HTTP/1.1. */
+const HTTP2 = '2.0'
 
 /** One object is filled again for each line. */
 export class EndedRequest {
@@ -57,7 +60,8 @@ export class EndedRequest {
 
   fill(request: IncomingMessage, { url, address, waitMs, placement }: LoggedRequest, route: string): void {
     let changes = this.readFields(request.rawHeaders)
-    const { method = '', httpVersion } = request
+    const { method = '' } = request
+    const httpVersion = carrierOf(request.socket) === undefined ? request.httpVersion : HTTP2
     if (address !== this.address) changes |= CHANGES.address
     if (method !== this.method) changes |= CHANGES.method
     if (httpVersion !== this.httpVersion) changes |= CHANGES.httpVersion

@@ -3,6 +3,12 @@
 
 import type { ServerHttp2Session } from 'node:http2'
 
+/** A constant of node:http2, which is loaded only by apps that use it. */
+const NO_ERROR = 0
+const LAST_STREAM = 2 ** 31 - 1
+/** A client that has not answered for this long gets the second GOAWAY all the same. */
+const NOTICE_MS = 1000
+
 export class Http2Sessions {
   private readonly all = new Set<ServerHttp2Session>()
 
@@ -17,9 +23,23 @@ export class Http2Sessions {
     return [...this.all]
   }
 
-  /** Sends GOAWAY, and forgets the session. */
+  /**
+   * Tells the client to end the session, and forgets it. The first GOAWAY names no last stream, because the client may be sending new ones. When the client
+   * has read it, the second one does.
+   */
   end(session: ServerHttp2Session): void {
     this.all.delete(session)
-    session.close()
+    if (session.destroyed || session.closed) return
+    const close = (): void => {
+      clearTimeout(timer)
+      if (!session.destroyed) session.close()
+    }
+    const timer = setTimeout(close, NOTICE_MS).unref()
+    try {
+      session.goaway(NO_ERROR, LAST_STREAM)
+      if (!session.ping(close)) close()
+    } catch {
+      close()
+    }
   }
 }

@@ -36,6 +36,9 @@ export interface TlsConnections {
   readonly hellos: HelloReader
 }
 
+/** The connection preface of a client of HTTP/2 (RFC 9113 §3.4). */
+const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+
 /** Node's own listener for connections of an HTTP server. */
 const [nodesListener] = new HttpServer().listeners('connection')
 
@@ -46,15 +49,19 @@ export class Receiver {
   private readonly inFlight: InFlight
   private readonly loopIsFree: () => void
   private readonly tls: TlsConnections | undefined
+  private readonly mayBeHttp2: ((tag: number) => boolean) | undefined
   private current: UnclaimedOffer | undefined
+  /** Does the connection that is accepted now begin with HTTP/2 that ends here? */
+  private isHttp2 = false
   /** Is an offer in hand that does not count as received yet? */
   private isUncounted = false
 
   /**
    * Created while the server begins to listen. `loopIsFree` is called when a first request was answered in the call that delivered its connection.
-   * `tls`: undefined when no connection of the server begins with TLS.
+   * `tls`: undefined when no connection of the server begins with TLS. `mayBeHttp2`: may HTTP/2 of a connection with this tag end here?
    */
-  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, tls?: TlsConnections) {
+  constructor(server: Server, inFlight: InFlight, loopIsFree: () => void, tls?: TlsConnections, mayBeHttp2?: (tag: number) => boolean) {
+    this.mayBeHttp2 = mayBeHttp2
     this.server = server
     this.injector = new ConnectionInjector(server)
     this.inFlight = inFlight
@@ -87,7 +94,10 @@ export class Receiver {
     if (isComplete) offer.stayBusy()
     // The socket reads the bytes off the kernel as soon as the server has it.
     const hello = isComplete && hellos?.readsHellos === true ? (offer.carried ?? offer.peek()) : undefined
+    const isPlain = !isComplete && hellos === undefined && this.mayBeHttp2?.(offer.tag) === true
+    this.isHttp2 = isPlain && HTTP2_PREFACE.equals((offer.carried ?? offer.peek()).subarray(0, HTTP2_PREFACE.length))
     const socket = offer.accept(this.injector, offer.carried)
+    this.isHttp2 = false
     if (hello !== undefined && socket !== undefined) hellos?.onHello(socket, hello)
   }
 
@@ -100,6 +110,11 @@ export class Receiver {
     if (!(server instanceof HttpServer) || server.listenerCount('connection') !== 1) return false
     if (server.maxConnections && connectionCountOf(server) >= server.maxConnections) return false
     return !injector.pauses && server.listeners('connection')[0] === nodesListener
+  }
+
+  /** Does the connection that is being announced begin with HTTP/2 that ends here? */
+  get beginsWithHttp2(): boolean {
+    return this.isHttp2
   }
 
   /** May Node or the app act on the bytes in the parser? Claims the offer first. */

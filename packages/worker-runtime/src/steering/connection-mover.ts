@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import {
   canListIdleConnections,
+  carrierOf,
   giveBackReasons,
   hasMoreBehind,
   idleConnectionsOf,
@@ -73,7 +74,7 @@ export class ConnectionMover {
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const { socket } = request
     if (!this.movesAll && !this.closing.has(socket)) return false
-    if (isBetweenWorkers(socket)) return false
+    if (isBetweenWorkers(socket) || carrierOf(socket) !== undefined) return false
     if (this.canMove(socket)) this.moveAfter(response, socket)
     else this.endAfter(request, response)
     return true
@@ -94,7 +95,8 @@ export class ConnectionMover {
 
   /** Moves a connection: now if it is in `idle`, else after its response; one that can't move ends with a response. With half a request read, call again. */
   move(socket: Socket, idle: Idle): void {
-    if (socket.destroyed || isBetweenWorkers(socket)) return
+    // Streams end with their session.
+    if (socket.destroyed || isBetweenWorkers(socket) || carrierOf(socket) !== undefined) return
     const response = responseOn(socket)
     if (this.canMove(socket)) {
       if (response !== undefined) this.moveAfter(response, socket)
@@ -111,7 +113,8 @@ export class ConnectionMover {
   moveAllOf(sockets: readonly Socket[], idle: Idle, nowMs: number): void {
     for (const socket of sockets) {
       this.move(socket, idle)
-      if (!socket.destroyed && !this.canMove(socket) && !isBetweenWorkers(socket)) this.endWhenSilent(socket, idle, nowMs)
+      if (socket.destroyed || isBetweenWorkers(socket) || carrierOf(socket) !== undefined) continue
+      if (!this.canMove(socket)) this.endWhenSilent(socket, idle, nowMs)
     }
   }
 

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { carrierOf } from '@switchyard/handoff'
 import { type ClientHello, dnsName, helloWith } from '@switchyard/routing'
 
 const helloOfSocket = Symbol('switchyard.hello')
@@ -12,7 +13,8 @@ interface HelloSocket extends TLSSocket {
 }
 
 /** Undefined: the connection is not over TLS. */
-export function helloOn(socket: Socket): ClientHello | undefined {
+export function helloOn(stream: Socket): ClientHello | undefined {
+  const socket = carrierOf(stream) ?? stream
   if (!(socket instanceof TLSSocket)) return undefined
   const { servername, alpnProtocol, [helloOfSocket]: known } = socket as HelloSocket
   if (known !== undefined) return known

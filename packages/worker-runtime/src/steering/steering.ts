@@ -8,6 +8,7 @@ import { TLSSocket } from 'node:tls'
 import {
   canonicalHead,
   carriedBy,
+  carrierOf,
   type ForwardReason,
   forwardReasons,
   type GiveBackReason,
@@ -44,7 +45,7 @@ export interface Move {
   readonly reason: GiveBackReason
   /** The number of the request's route. */
   readonly route: number
-  /** The tag of the connection's hand-off; undefined over TLS. */
+  /** The tag of the connection's hand-off; undefined over TLS and HTTP/2. */
   readonly tag: number | undefined
   /** The request before it on the same connection. */
   readonly previous: IncomingMessage | undefined
@@ -114,7 +115,7 @@ export class Steering {
     if (previous === request) return undefined
     socket[lastRequest] = request
     const tag = tagOf(socket)
-    if (tag === undefined ? !(socket instanceof TLSSocket) : previous === undefined && isHeadComplete(tag)) return undefined
+    if (tag === undefined ? !isSteeredAlone(socket) : previous === undefined && isHeadComplete(tag)) return undefined
     const head = headOf(request)
     this.proxyWatch.sample(head)
     const { table, bound } = this.options
@@ -133,11 +134,12 @@ export class Steering {
   /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */
   private recordHome(socket: Socket, head: RequestHead, policy: Policy | undefined, isHere: boolean): void {
     const { tlsHomes } = this.options
-    if (!tlsHomes.wantsHome(socket)) return
+    const secure = carrierOf(socket) ?? socket
+    if (!(secure instanceof TLSSocket) || !tlsHomes.wantsHome(secure)) return
     const home = policy?.home?.(head)
     const slot = isHere ? this.self.slot : home?.slot
     const firm = home?.firm === true || (isHere && head.queryParameter('EIO') !== undefined)
-    if (slot !== undefined) tlsHomes.onHome(socket, slot, firm)
+    if (slot !== undefined) tlsHomes.onHome(secure, slot, firm)
   }
 
   /** Gives the connection back, or forwards the request. `upgradeHead`: bytes behind the head of an upgrade. `serve`: gives the request to the app after all. */
@@ -185,6 +187,11 @@ export class Steering {
     if (response !== undefined) forwarder.request(request, response, choose, serve)
     else forwarder.upgrade(request, request.socket as Duplex, upgradeHead ?? NOTHING, choose, serve)
   }
+}
+
+/** Can't the primary read the requests of this connection, so that each must be steered here? */
+function isSteeredAlone(socket: Socket): boolean {
+  return socket instanceof TLSSocket || carrierOf(socket) !== undefined
 }
 
 /** Records a request that is not steered as its connection's last. */

@@ -1,0 +1,18 @@
+// What a worker needs to end HTTP/2 for its app, listener by listener, in its start data.
+
+/** One listener whose HTTP/2 ends in the worker. */
+export interface Http2ListenerStart {
+  readonly listener: number
+  /** Streams that a client may have open at the same time. */
+  readonly maxConcurrentStreams: number
+  /** Bytes of the fields of one request, before compression, with 32 more for each field. */
+  readonly maxHeaderListBytes: number
+  /** Bytes that a client may send of one request before the app has read them. */
+  readonly windowBytes: number
+  /** Streams that a client may reset, or begin wrongly, in a minute. One more ends the connection. */
+  readonly maxResetsPerMinute: number
+  /** A connection without streams for this long is ended. */
+  readonly idleTimeoutMs: number
+  /** A stream is reset whose client accepts no more of the response for this long. */
+  readonly sendTimeoutMs: number
+}

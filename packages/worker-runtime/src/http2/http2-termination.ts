@@ -1,0 +1,143 @@
+// Ends HTTP/2 in front of the app's plain server, in the worker. Each stream becomes a request over an in-process HTTP/1.1 connection, so the app and
+// its framework work unmodified. Loaded only in workers with a listener that asks for it.
+
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2'
+import type { Socket } from 'node:net'
+import { listenerOf, responseOn, tagOf, tagUnderTls } from '@switchyard/handoff'
+import type { Http2ListenerStart } from '../http2-start.ts'
+import type { Http2Sessions } from '../server/http2-sessions.ts'
+import { readRequestHead } from './request-head.ts'
+import { ResetRate } from './reset-rate.ts'
+import { resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
+import { SecureStreamSocket, StreamSocket } from './stream-socket.ts'
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
+
+/** In-process connections without a stream that a session keeps for its next ones. */
+const MAX_IDLE = 32
+/** Far more than browsers send, which split cookies into many fields. */
+const MAX_FIELDS = 1000
+
+/** Gives a connection to the app's server. */
+export type Announce = (socket: Socket) => void
+
+export class Http2Termination {
+  private readonly listeners: ReadonlyMap<number, Http2ListenerStart>
+  private readonly sessions: Http2Sessions
+
+  constructor(listeners: readonly Http2ListenerStart[], sessions: Http2Sessions) {
+    this.listeners = new Map(listeners.map((start) => [start.listener, start] as const))
+    this.sessions = sessions
+  }
+
+  /** Does HTTP/2 on a connection with this tag end here? */
+  isFor(tag: number): boolean {
+    return this.listeners.has(listenerOf(tag))
+  }
+
+  /** Takes a connection whose client speaks HTTP/2. The app learns of its streams. */
+  accept(connection: Socket, announce: Announce): void {
+    const tag = tagOf(connection) ?? tagUnderTls(connection)
+    const start = tag === undefined ? undefined : this.listeners.get(listenerOf(tag))
+    if (start === undefined) return void connection.destroy()
+    connection.on('error', ignore)
+    const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
+    this.sessions.add(session)
+    new Session(session, connection, start, announce)
+  }
+}
+
+function optionsOf({ maxConcurrentStreams, maxHeaderListBytes, windowBytes }: Http2ListenerStart): ServerOptions {
+  return {
+    settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderListBytes, initialWindowSize: windowBytes, enableConnectProtocol: true },
+    maxHeaderListPairs: MAX_FIELDS,
+  } as ServerOptions
+}
+
+/** One connection of a client that speaks HTTP/2. */
+class Session {
+  private readonly session: ServerHttp2Session
+  private readonly connection: Socket
+  private readonly start: Http2ListenerStart
+  private readonly announce: Announce
+  private readonly isSecure: boolean
+  private readonly idle: StreamSocket[] = []
+  private readonly options: StreamExchangeOptions
+  private readonly resets: ResetRate
+  private readonly timer: NodeJS.Timeout
+  private readonly streams = new Set<ServerHttp2Stream>()
+  /** Those that were open at the last poll. */
+  private readonly old = new WeakSet<ServerHttp2Stream>()
+  private idleSinceMs = performance.now()
+
+  constructor(session: ServerHttp2Session, connection: Socket, start: Http2ListenerStart, announce: Announce) {
+    this.session = session
+    this.connection = connection
+    this.announce = announce
+    this.isSecure = (connection as { readonly encrypted?: boolean }).encrypted === true
+    this.start = start
+    this.options = { sendTimeoutMs: start.sendTimeoutMs, onReset: () => this.countReset(), onFree: (socket) => this.free(socket) }
+    this.resets = new ResetRate(start.maxResetsPerMinute)
+    this.timer = setInterval(() => this.poll(performance.now()), Math.min(start.idleTimeoutMs, start.sendTimeoutMs)).unref()
+    session.on('stream', (stream: ServerHttp2Stream, _fields, flags, raw?: string[]) => this.onStream(stream, flags, raw ?? []))
+    session.on('error', ignore)
+    session.once('close', () => {
+      clearInterval(this.timer)
+      for (const socket of this.idle.splice(0)) socket.destroy()
+    })
+  }
+
+  private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    // Reset in the same read of the connection.
+    if (stream.destroyed || stream.closed) return this.countReset()
+    this.streams.add(stream)
+    stream.once('close', () => this.onStreamClose(stream))
+    const head = readRequestHead(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
+    if (typeof head === 'object') return new StreamExchange(stream, this.takeSocket(), head, this.options).begin()
+    stream.on('error', ignore)
+    if (head === 'malformed') {
+      stream.close(NGHTTP2_PROTOCOL_ERROR)
+      return this.countReset()
+    }
+    stream.respond({ ':status': head, 'content-length': 0 }, { endStream: true })
+    stream.close(NGHTTP2_NO_ERROR)
+  }
+
+  private onStreamClose(stream: ServerHttp2Stream): void {
+    this.streams.delete(stream)
+    if (this.streams.size === 0) this.idleSinceMs = performance.now()
+  }
+
+  private countReset(): void {
+    if (!this.resets.isTooHigh(performance.now()) || this.session.destroyed) return
+    this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM)
+  }
+
+  private takeSocket(): StreamSocket {
+    for (let socket = this.idle.pop(); socket !== undefined; socket = this.idle.pop()) {
+      if (socket.writable && responseOn(socket as unknown as Socket) === undefined) return socket
+      if (!socket.destroyed) socket.destroySoon()
+    }
+    const socket = this.isSecure ? new SecureStreamSocket(this.connection) : new StreamSocket(this.connection)
+    socket.on('error', ignore)
+    this.announce(socket as unknown as Socket)
+    return socket
+  }
+
+  private free(socket: StreamSocket): void {
+    if (this.idle.length < MAX_IDLE && !this.session.closed) this.idle.push(socket)
+    else socket.destroySoon()
+  }
+
+  private poll(nowMs: number): void {
+    const { session, streams, old, start } = this
+    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return session.close()
+    for (const stream of streams) {
+      // Its response is written, and the client has not accepted all of it.
+      if (old.has(stream) && stream.writableEnded && stream.listenerCount('timeout') === 0) resetIfStalled(stream, start.sendTimeoutMs)
+      old.add(stream)
+    }
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,252 @@
+// Reads the HTTP/1.1 responses that the app's server writes to an in-process connection, piece by piece as Node writes them.
+
+import type { OutgoingHttpHeaders } from 'node:http2'
+
+/** What has been read. The calls come in order. */
+export interface ResponseSink {
+  /** An interim response (1xx). */
+  onInformation(status: number, fields: OutgoingHttpHeaders): void
+  /** `hasBody` false: `onEnd` follows. */
+  onHead(status: number, fields: OutgoingHttpHeaders, hasBody: boolean): void
+  onBody(part: Buffer | string, encoding: BufferEncoding | undefined): void
+  onEnd(trailers: OutgoingHttpHeaders | undefined): void
+  /** What was written is no response. Nothing follows. */
+  onFault(): void
+}
+
+type State = 'head' | 'body' | 'until end' | 'size' | 'data' | 'data end' | 'trailers' | 'ended' | 'tunnel'
+
+/** A server does not bound its response heads. */
+const MAX_HEAD_CHARS = 1024 * 1024
+const MAX_LINE_CHARS = 64 * 1024
+const HEAD_END = '\r\n\r\n'
+const NOT_ASCII = /[^\0-\x7f]/
+const STATUS = /^HTTP\/1\.[01] (\d{3})(?: |$)/
+const SIZE = /^[0-9a-f]{1,12}(?:;|$)/i
+
+const SWITCHING = 101
+const NO_CONTENT = 204
+const RESET_CONTENT = 205
+const NOT_MODIFIED = 304
+
+export class ResponseReader {
+  private readonly sink: ResponseSink
+  private state: State = 'ended'
+  private isHead = false
+  private isUpgrade = false
+  /** What has come of a head or a line. */
+  private text = ''
+  /** Bytes of the body or the chunk that are still to come. */
+  private remaining = 0
+
+  constructor(sink: ResponseSink) {
+    this.sink = sink
+  }
+
+  /** A request was sent. Its response comes next. */
+  begin(isHead: boolean, isUpgrade: boolean): void {
+    this.state = 'head'
+    this.text = ''
+    this.isHead = isHead
+    this.isUpgrade = isUpgrade
+  }
+
+  /** Does the end of the connection end the response too? */
+  get endsWithConnection(): boolean {
+    return this.state === 'until end' || this.state === 'tunnel'
+  }
+
+  read(chunk: Buffer | string, encoding: BufferEncoding): void {
+    const { state } = this
+    if (state === 'tunnel' || state === 'until end') return this.sink.onBody(chunk, encoding)
+    if (state === 'head') return this.readHead(chunk, encoding)
+    if (state === 'body') return this.readBody(chunk, encoding)
+    if (state === 'ended') return
+    if (state === 'data' && typeof chunk === 'string') {
+      // Most chunks are written in one piece.
+      const bytes = Buffer.byteLength(chunk, encoding)
+      if (bytes <= this.remaining) return this.passData(chunk, encoding, bytes)
+    }
+    this.readChunked(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk)
+  }
+
+  private readHead(chunk: Buffer | string, encoding: BufferEncoding): void {
+    const isText = typeof chunk === 'string'
+    const before = this.text.length
+    let text = isText ? chunk : chunk.toString('latin1')
+    if (before > 0) text = this.text + text
+    const end = text.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length))
+    if (end === -1) {
+      if (text.length > MAX_HEAD_CHARS) return void this.fail()
+      this.text = text
+      return
+    }
+    this.text = ''
+    let head = text.slice(0, end)
+    // Node writes a head together with a body of text, in the encoding of the body. Its characters are bytes.
+    if (isText && encoding !== 'latin1' && encoding !== 'binary' && NOT_ASCII.test(head))
+      head = Buffer.from(head, encoding).toString('latin1')
+    const next = end + HEAD_END.length
+    const rest = isText ? text.slice(next) : chunk.subarray(next - before)
+    if (this.beginResponse(head) && rest.length > 0) this.read(rest, encoding)
+  }
+
+  private beginResponse(head: string): boolean {
+    const lines = head.split('\r\n')
+    const status = Number(STATUS.exec(lines[0] as string)?.[1] ?? 0)
+    if (status < 100) {
+      this.fail()
+      return false
+    }
+    const fields: OutgoingHttpHeaders = {}
+    let length = -1
+    let isChunked = false
+    for (let at = 1; at < lines.length; at++) {
+      const line = lines[at] as string
+      const colon = line.indexOf(':')
+      if (colon <= 0) continue
+      const name = line.slice(0, colon).toLowerCase()
+      const value = line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1)
+      if (name === 'transfer-encoding') isChunked = value.toLowerCase().endsWith('chunked')
+      else if (!isOfConnection(name)) {
+        if (name === 'content-length') length = Number(value)
+        addField(fields, name, value)
+      }
+    }
+    return this.acceptHead(status, fields, length, isChunked)
+  }
+
+  private acceptHead(status: number, fields: OutgoingHttpHeaders, length: number, isChunked: boolean): boolean {
+    const { sink } = this
+    if (status === SWITCHING && this.isUpgrade) {
+      delete fields['sec-websocket-accept']
+      this.state = 'tunnel'
+      // RFC 8441 §5.1.
+      sink.onHead(200, fields, true)
+      return true
+    }
+    if (status === SWITCHING) {
+      this.fail()
+      return false
+    }
+    if (status < 200) {
+      sink.onInformation(status, fields)
+      return true
+    }
+    const hasNone = this.isHead || status === NO_CONTENT || status === RESET_CONTENT || status === NOT_MODIFIED
+    const hasBody = !hasNone && (isChunked || length !== 0)
+    this.remaining = length
+    this.state = !hasBody ? 'ended' : isChunked ? 'size' : length > 0 ? 'body' : 'until end'
+    sink.onHead(status, fields, hasBody)
+    if (!hasBody) sink.onEnd(undefined)
+    return hasBody
+  }
+
+  private readBody(chunk: Buffer | string, encoding: BufferEncoding): void {
+    const bytes = typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length
+    if (bytes > this.remaining) {
+      // Node lets an app write more than it has announced. The rest is no part of the response.
+      const whole = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+      if (this.remaining > 0) this.sink.onBody(whole.subarray(0, this.remaining), undefined)
+      this.state = 'ended'
+      return this.sink.onEnd(undefined)
+    }
+    this.remaining -= bytes
+    if (bytes > 0) this.sink.onBody(chunk, encoding)
+    if (this.remaining > 0) return
+    this.state = 'ended'
+    this.sink.onEnd(undefined)
+  }
+
+  private passData(part: Buffer | string, encoding: BufferEncoding | undefined, bytes: number): void {
+    this.remaining -= bytes
+    if (bytes > 0) this.sink.onBody(part, encoding)
+    if (this.remaining === 0) this.state = 'data end'
+  }
+
+  private readChunked(bytes: Buffer): void {
+    let at = 0
+    while (at < bytes.length) {
+      if (this.state === 'data') {
+        const part = bytes.subarray(at, at + this.remaining)
+        at += part.length
+        this.passData(part, undefined, part.length)
+        continue
+      }
+      const end = bytes.indexOf(0x0a, at)
+      const line = this.text + bytes.toString('latin1', at, end === -1 ? bytes.length : end)
+      if (line.length > MAX_LINE_CHARS) return void this.fail()
+      if (end === -1) {
+        this.text = line
+        return
+      }
+      at = end + 1
+      if (this.state !== 'trailers') this.text = ''
+      if (!this.readLine(line)) return
+    }
+  }
+
+  /** A line of the chunked framing, without its LF. False: nothing follows. */
+  private readLine(line: string): boolean {
+    switch (this.state) {
+      case 'data end':
+        this.state = 'size'
+        return true
+      case 'size': {
+        if (!SIZE.test(line.trimEnd())) return this.fail()
+        this.remaining = Number.parseInt(line, 16)
+        this.state = this.remaining === 0 ? 'trailers' : 'data'
+        return true
+      }
+      default: {
+        // All lines of the trailers so far.
+        if (!line.endsWith('\r')) return this.fail()
+        const isLast = line === '\r' || line.endsWith('\n\r')
+        this.text = `${line}\n`
+        if (!isLast) return true
+        this.text = ''
+        this.state = 'ended'
+        this.sink.onEnd(trailersIn(line))
+        return false
+      }
+    }
+  }
+
+  private fail(): false {
+    this.state = 'ended'
+    this.sink.onFault()
+    return false
+  }
+}
+
+function trailersIn(text: string): OutgoingHttpHeaders | undefined {
+  if (text === '\r') return undefined
+  const fields: OutgoingHttpHeaders = {}
+  for (const line of text.split('\r\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) addField(fields, line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim())
+  }
+  return fields
+}
+
+/** RFC 9113 §8.2.2: fields of the connection, which HTTP/2 does not have. */
+function isOfConnection(name: string): boolean {
+  return name === 'connection' || name === 'keep-alive' || name === 'upgrade' || name === 'proxy-connection' || name === 'http2-settings'
+}
+
+/** Fields that Node sends only once. */
+const SINGLE = new Set([
+  ...['access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization'],
+  ...['content-encoding', 'content-language', 'content-length', 'content-location', 'content-md5', 'content-range', 'content-type', 'date'],
+  ...['dnt', 'etag', 'expires', 'from', 'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since'],
+  ...['last-modified', 'location', 'max-forwards', 'proxy-authorization', 'range', 'referer', 'retry-after', 'tk'],
+  ...['upgrade-insecure-requests', 'user-agent', 'x-content-type-options'],
+])
+
+function addField(fields: OutgoingHttpHeaders, name: string, value: string): void {
+  const before = fields[name]
+  if (before === undefined) fields[name] = value
+  else if (SINGLE.has(name)) return
+  else if (Array.isArray(before)) before.push(value)
+  else fields[name] = [before as string, value]
+}
