@@ -10,7 +10,7 @@ export interface Http2Options {
   maxConcurrentStreams?: number | undefined
   /** Bytes of the fields of one request, before compression. Default 65536. */
   maxHeaderListBytes?: number | undefined
-  /** Bytes of one request's body that a client may send before the app reads them. Default 262144. */
+  /** Bytes of one request's body that a client may send before the app reads them. Default 65536. */
   windowBytes?: number | undefined
   /** Streams that a client may reset in a minute. Default 1000. */
   maxResetsPerMinute?: number | undefined
@@ -25,7 +25,7 @@ export type Http2Config = boolean | Http2Options
 const DEFAULTS: Http2Settings = {
   maxConcurrentStreams: 128,
   maxHeaderListBytes: 64 * 1024,
-  windowBytes: 256 * 1024,
+  windowBytes: 64 * 1024,
   maxResetsPerMinute: 1000,
   idleTimeoutMs: 60_000,
   sendTimeoutMs: 60_000,

@@ -15,6 +15,10 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NG
 
 /** In-process connections without a stream that a session keeps for its next ones. */
 const MAX_IDLE = 32
+/** Node's own limit of what a session holds in memory. */
+const NODES_MEMORY_MB = 10
+/** Of all streams together. Node takes what comes into memory at once, so the windows of the streams are the bound. */
+const SESSION_WINDOW_BYTES = 2 ** 20
 /** Far more than browsers send, which split cookies into many fields. */
 const MAX_FIELDS = 1000
 
@@ -42,6 +46,7 @@ export class Http2Termination {
     if (start === undefined) return void connection.destroy()
     connection.on('error', ignore)
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
+    session.setLocalWindowSize(SESSION_WINDOW_BYTES)
     this.sessions.add(session)
     new Session(session, connection, start, announce)
   }
@@ -51,6 +56,8 @@ function optionsOf({ maxConcurrentStreams, maxHeaderListBytes, windowBytes }: Ht
   return {
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderListBytes, initialWindowSize: windowBytes, enableConnectProtocol: true },
     maxHeaderListPairs: MAX_FIELDS,
+    // Above it Node resets new streams. What the windows allow must fit.
+    maxSessionMemory: NODES_MEMORY_MB + Math.ceil((maxConcurrentStreams * windowBytes) / 2 ** 20),
   } as ServerOptions
 }
 
@@ -110,7 +117,7 @@ class Session {
 
   private countReset(): void {
     if (!this.resets.isTooHigh(performance.now()) || this.session.destroyed) return
-    this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM)
+    this.session.destroy(new Error('the client reset too many streams'), NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   private takeSocket(): StreamSocket {

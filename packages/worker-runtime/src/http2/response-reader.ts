@@ -25,6 +25,8 @@ const STATUS = /^HTTP\/1\.[01] (\d{3})(?: |$)/
 const SIZE = /^[0-9a-f]{1,12}(?:;|$)/i
 
 const SWITCHING = 101
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 const NO_CONTENT = 204
 const RESET_CONTENT = 205
 const NOT_MODIFIED = 304
@@ -234,6 +236,15 @@ function isOfConnection(name: string): boolean {
   return name === 'connection' || name === 'keep-alive' || name === 'upgrade' || name === 'proxy-connection' || name === 'http2-settings'
 }
 
+/** Node sends fields of HTTP/2 as UTF-8. Returns the text that becomes the given bytes, if there is one. */
+function beforeNodeEncodes(bytes: string): string {
+  try {
+    return UTF8.decode(Buffer.from(bytes, 'latin1'))
+  } catch {
+    return bytes
+  }
+}
+
 /** Fields that Node sends only once. */
 const SINGLE = new Set([
   ...['access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization'],
@@ -243,7 +254,8 @@ const SINGLE = new Set([
   ...['upgrade-insecure-requests', 'user-agent', 'x-content-type-options'],
 ])
 
-function addField(fields: OutgoingHttpHeaders, name: string, value: string): void {
+function addField(fields: OutgoingHttpHeaders, name: string, bytes: string): void {
+  const value = NOT_ASCII.test(bytes) ? beforeNodeEncodes(bytes) : bytes
   const before = fields[name]
   if (before === undefined) fields[name] = value
   else if (SINGLE.has(name)) return

@@ -144,7 +144,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
       // The app has closed its connection behind the response: it reads no more of the request.
       if (!this.requestEnded) stream.close(NGHTTP2_NO_ERROR)
     } else if (this.reader.endsWithConnection) stream.end()
-    else stream.close(NGHTTP2_INTERNAL_ERROR)
+    else breakOff(stream, NGHTTP2_INTERNAL_ERROR)
   }
 
   onInformation(status: number, fields: OutgoingHttpHeaders): void {
@@ -204,7 +204,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     this.isOver = true
     this.socket.other = undefined
     this.socket.destroy()
-    this.stream.close(code)
+    breakOff(this.stream, code)
     this.drained()
   }
 }
@@ -213,6 +213,12 @@ export class StreamExchange implements StreamEnd, ResponseSink {
 export function resetIfStalled(stream: ServerHttp2Stream, timeoutMs: number): void {
   if (stream.listenerCount('timeout') === 0) stream.on('timeout', onStall)
   stream.setTimeout(timeoutMs)
+}
+
+/** Node's `close()` ends the response before it resets the stream, so that a part of a response would look complete. */
+function breakOff(stream: ServerHttp2Stream, code: number): void {
+  if (stream.headersSent && !stream.writableEnded) stream.destroy(new Error('the app broke off its response'))
+  else stream.close(code)
 }
 
 function onStall(this: Stream): void {
