@@ -22,7 +22,7 @@ export interface Http2Options {
 
 export type Http2Config = boolean | Http2Options
 
-const DEFAULTS: Http2Settings = {
+export const defaultHttp2: Http2Settings = {
   maxConcurrentStreams: 128,
   maxHeaderListBytes: 64 * 1024,
   windowBytes: 64 * 1024,
@@ -34,14 +34,16 @@ const DEFAULTS: Http2Settings = {
 const H2 = 'h2'
 const MAX_WINDOW = 2 ** 31 - 1
 
-const limits = shape({
+export const http2LimitEntries = {
   maxConcurrentStreams: whole(1, 65_535, 'a number of streams from 1 to 65535'),
   maxHeaderListBytes: whole(1024, 2 ** 20, 'bytes from 1024 to 1048576'),
   windowBytes: whole(16_384, MAX_WINDOW, `bytes from 16384 to ${MAX_WINDOW}`),
   maxResetsPerMinute: whole(1, 1e9, 'a number of streams, at least 1'),
   idleTimeoutMs: milliseconds(1),
   sendTimeoutMs: milliseconds(1),
-})
+}
+
+const limits = shape(http2LimitEntries)
 
 export const http2Entries = {
   http2: v.optional(
@@ -76,7 +78,7 @@ function addressFaults({ http2, protocol, peek, tls }: Loose, path: string): Fau
 /** Settings of a checked config. */
 export function http2ListenSettings(http2: Http2Config | undefined): Pick<ListenAddress, 'http2'> {
   if (http2 === undefined || http2 === false) return {}
-  return { http2: withDefaults(DEFAULTS, http2 === true ? {} : http2) }
+  return { http2: withDefaults(defaultHttp2, http2 === true ? {} : http2) }
 }
 
 /** Protocols by ALPN of a listener with both. */

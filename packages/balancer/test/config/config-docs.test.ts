@@ -8,6 +8,7 @@ import { metricDefinitions } from '../../src/admin/metrics.ts'
 import { SlotTotals } from '../../src/admin/slot-totals.ts'
 import { accessLogEntries } from '../../src/config/access-log-options.ts'
 import { configEntries } from '../../src/config/config.ts'
+import { defaultHttp2 } from '../../src/config/http2-options.ts'
 import { defaultLimits } from '../../src/config/limit-options.ts'
 import { listenEntries } from '../../src/config/listen-options.ts'
 import { logEntries, rotationEntries } from '../../src/config/log-options.ts'
@@ -56,6 +57,9 @@ for (const [part, entries] of Object.entries(poolParts)) {
 for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries, accessLog: accessLogEntries })) {
   for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
 }
+
+for (const [key, value] of Object.entries(defaultHttp2))
+  test(`default of http2.${key}`, () => assert.is(rowsOf(configuration).get(`http2.${key}`)?.[1], String(value)))
 
 for (const key of Object.keys(tlsOptionEntries))
   test(`option tls.${key}`, () => assert.match(configuration, new RegExp(`^\\| \`tls\\.${key}(\\.|\`)`, 'm')))

@@ -28,11 +28,12 @@ function listenLines({ listen, admin, control, sessions: { url, maxSessions } }:
 
 /** The address, and what happens there. */
 function listenText(address: ListenAddress): string {
-  const { peek, protocol = peek === false ? 'tcp' : undefined, proxyProtocol, tls, redirectToHttps, acmeFolder } = address
+  const { peek, protocol = peek === false ? 'tcp' : undefined, proxyProtocol, tls, http2, redirectToHttps, acmeFolder } = address
   const notes = [
     ...(protocol === undefined || tls !== undefined ? [] : [protocol]),
     ...(tls === undefined ? [] : [`TLS, ${tls.preset}`]),
     ...(tls?.mutual === undefined ? [] : [`client certificates ${tls.mutual.required ? 'required' : 'asked for'}`]),
+    ...(http2 === undefined || protocol === 'http2' ? [] : ['HTTP/2 too']),
     ...(redirectToHttps === undefined ? [] : [`redirects with ${redirectToHttps.status} to https on ${redirectToHttps.port}`]),
     ...(acmeFolder === undefined ? [] : [`challenges in ${acmeFolder}`]),
     ...(proxyProtocol === undefined ? [] : [proxyProtocolText(proxyProtocol)]),
