@@ -8,7 +8,7 @@ import type { Http2ListenerStart } from '../http2-start.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
 import { readRequestHead } from './request-head.ts'
 import { ResetRate } from './reset-rate.ts'
-import { resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
+import { endExchange, resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
 import { SecureStreamSocket, StreamSocket } from './stream-socket.ts'
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
@@ -86,7 +86,12 @@ class Session {
     this.options = { sendTimeoutMs: start.sendTimeoutMs, onReset: () => this.countReset(), onFree: (socket) => this.free(socket) }
     this.resets = new ResetRate(start.maxResetsPerMinute)
     this.timer = setInterval(() => this.poll(performance.now()), Math.min(start.idleTimeoutMs, start.sendTimeoutMs)).unref()
-    session.on('stream', (stream: ServerHttp2Stream, _fields, flags, raw?: string[]) => this.onStream(stream, flags, raw ?? []))
+    const closed = (stream: ServerHttp2Stream) => this.onStreamClose(stream)
+    // One function for all streams.
+    const onClose = function (this: ServerHttp2Stream): void {
+      closed(this)
+    }
+    session.on('stream', (stream: ServerHttp2Stream, _fields, flags, raw?: string[]) => this.onStream(stream, flags, raw ?? [], onClose))
     session.on('error', ignore)
     session.once('close', () => {
       clearInterval(this.timer)
@@ -94,14 +99,14 @@ class Session {
     })
   }
 
-  private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+  private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[], onClose: (this: ServerHttp2Stream) => void): void {
     // Reset in the same read of the connection.
     if (stream.destroyed || stream.closed) return this.countReset()
     this.streams.add(stream)
-    stream.once('close', () => this.onStreamClose(stream))
+    stream.on('close', onClose)
+    stream.on('error', ignore)
     const head = readRequestHead(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
     if (typeof head === 'object') return new StreamExchange(stream, this.takeSocket(), head, this.options).begin()
-    stream.on('error', ignore)
     if (head === 'malformed') {
       stream.close(NGHTTP2_PROTOCOL_ERROR)
       return this.countReset()
@@ -111,6 +116,7 @@ class Session {
   }
 
   private onStreamClose(stream: ServerHttp2Stream): void {
+    endExchange(stream)
     this.streams.delete(stream)
     if (this.streams.size === 0) this.idleSinceMs = performance.now()
   }

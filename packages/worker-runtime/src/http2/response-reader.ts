@@ -8,7 +8,8 @@ export interface ResponseSink {
   onInformation(status: number, fields: OutgoingHttpHeaders): void
   /** `hasBody` false: `onEnd` follows. */
   onHead(status: number, fields: OutgoingHttpHeaders, hasBody: boolean): void
-  onBody(part: Buffer | string, encoding: BufferEncoding | undefined): void
+  /** `isLast`: `onEnd` follows. */
+  onBody(part: Buffer | string, encoding: BufferEncoding | undefined, isLast: boolean): void
   onEnd(trailers: OutgoingHttpHeaders | undefined): void
   /** What was written is no response. Nothing follows. */
   onFault(): void
@@ -60,7 +61,7 @@ export class ResponseReader {
 
   read(chunk: Buffer | string, encoding: BufferEncoding): void {
     const { state } = this
-    if (state === 'tunnel' || state === 'until end') return this.sink.onBody(chunk, encoding)
+    if (state === 'tunnel' || state === 'until end') return this.sink.onBody(chunk, encoding, false)
     if (state === 'head') return this.readHead(chunk, encoding)
     if (state === 'body') return this.readBody(chunk, encoding)
     if (state === 'ended') return
@@ -149,12 +150,12 @@ export class ResponseReader {
     if (bytes > this.remaining) {
       // Node lets an app write more than it has announced. The rest is no part of the response.
       const whole = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
-      if (this.remaining > 0) this.sink.onBody(whole.subarray(0, this.remaining), undefined)
+      if (this.remaining > 0) this.sink.onBody(whole.subarray(0, this.remaining), undefined, true)
       this.state = 'ended'
       return this.sink.onEnd(undefined)
     }
     this.remaining -= bytes
-    if (bytes > 0) this.sink.onBody(chunk, encoding)
+    if (bytes > 0) this.sink.onBody(chunk, encoding, this.remaining === 0)
     if (this.remaining > 0) return
     this.state = 'ended'
     this.sink.onEnd(undefined)
@@ -162,7 +163,7 @@ export class ResponseReader {
 
   private passData(part: Buffer | string, encoding: BufferEncoding | undefined, bytes: number): void {
     this.remaining -= bytes
-    if (bytes > 0) this.sink.onBody(part, encoding)
+    if (bytes > 0) this.sink.onBody(part, encoding, false)
     if (this.remaining === 0) this.state = 'data end'
   }
 

@@ -54,8 +54,6 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     stream[exchangeKey] = this
     socket.other = this
     this.reader.begin(head.isHead, head.framing === 'raw')
-    stream.on('error', ignore)
-    stream.on('close', onStreamClose)
     const goesOn = socket.deliver(Buffer.from(head.text, 'latin1'))
     if (this.requestEnded || this.isOver) return
     stream.on('data', onData)
@@ -171,9 +169,11 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     }
   }
 
-  onBody(part: Buffer | string, encoding: BufferEncoding | undefined): void {
+  onBody(part: Buffer | string, encoding: BufferEncoding | undefined, isLast: boolean): void {
     const { stream } = this
     if (stream.destroyed || stream.writableEnded) return
+    // Then the last frame ends the stream.
+    if (isLast) return void stream.end(part, encoding as BufferEncoding)
     if (stream.write(part, encoding as BufferEncoding)) return
     if (this.accepts) stream.once('drain', onDrain)
     this.accepts = false
@@ -209,6 +209,11 @@ export class StreamExchange implements StreamEnd, ResponseSink {
   }
 }
 
+/** Call it when a stream has closed. */
+export function endExchange(stream: Stream): void {
+  stream[exchangeKey]?.streamClosed()
+}
+
 /** Resets a stream whose client accepts nothing of what waits for it for this long. */
 export function resetIfStalled(stream: ServerHttp2Stream, timeoutMs: number): void {
   if (stream.listenerCount('timeout') === 0) stream.on('timeout', onStall)
@@ -241,12 +246,6 @@ function onDrain(this: Stream): void {
   this[exchangeKey]?.drained()
 }
 
-function onStreamClose(this: Stream): void {
-  this[exchangeKey]?.streamClosed()
-}
-
 function onWantTrailers(this: Stream): void {
   this[exchangeKey]?.sendTrailers()
 }
-
-function ignore(): void {}
