@@ -8,8 +8,8 @@ export const MAX_CARRIED_BYTES = 65536
 export const giveBackReasons = ['pool', 'sticky', 'rest'] as const
 export type GiveBackReason = (typeof giveBackReasons)[number]
 
-/** Why a connection cannot move with its request, by number; `channel`: see `Outbox.movesConnections`. */
-export const forwardReasons = ['pipelined', 'head', 'writing', 'tls', 'descriptors', 'channel', 'http2'] as const
+/** Why a connection cannot move with its request, by number; `channel`: see `Outbox.movesConnections`; `spread`: the request alone may go to any worker. */
+export const forwardReasons = ['pipelined', 'head', 'writing', 'tls', 'descriptors', 'channel', 'http2', 'spread'] as const
 export type ForwardReason = (typeof forwardReasons)[number]
 
 /** The carried bytes of a connection that goes to rest: the bound of its rest in ms; 0: none. */

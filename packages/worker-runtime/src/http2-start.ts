@@ -15,4 +15,6 @@ export interface Http2ListenerStart {
   readonly idleTimeoutMs: number
   /** A stream is reset whose client accepts no more of the response for this long. */
   readonly sendTimeoutMs: number
+  /** A stream that comes while the worker has another request may be served by another worker. */
+  readonly spread: boolean
 }

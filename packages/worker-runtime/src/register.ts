@@ -46,6 +46,7 @@ import { ExplainHeader } from './steering/explain-header.ts'
 import { PlacementClient } from './steering/placement-client.ts'
 import { RequestRoutes } from './steering/request-routes.ts'
 import { Rest } from './steering/rest.ts'
+import { Spread } from './steering/spread.ts'
 import { Steering } from './steering/steering.ts'
 import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
@@ -141,13 +142,16 @@ async function register(runtime: Runtime): Promise<void> {
   const spans = new RequestSpans(start)
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
-  const steering = Steering.isNeeded(table, start.pool)
-    ? new Steering({
-        ...{ runtime, table, placement, forwarder, outbox, bound, observer },
-        listenerOf: (server) => servers.listenerOf(server),
-        tlsHomes: ticketLoader,
-      })
-    : undefined
+  const spread = Spread.of(start.http2, inFlight)
+  const steering =
+    Steering.isNeeded(table, start.pool) || spread !== undefined
+      ? new Steering({
+          ...{ runtime, table, placement, forwarder, outbox, bound, observer },
+          listenerOf: (server) => servers.listenerOf(server),
+          tlsHomes: ticketLoader,
+          spread,
+        })
+      : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
   const explainHeader = start.explain && new ExplainHeader(start.explain, start, table)
   const visitorCookies = visitors && new VisitorCookies(runtime, table, visitors)

@@ -3,7 +3,7 @@
 import * as v from 'valibot'
 import type { Http2Settings, ListenAddress } from '../settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
-import { milliseconds, shape, whole, withDefaults } from './schema.ts'
+import { flag, milliseconds, shape, whole, withDefaults } from './schema.ts'
 
 export interface Http2Options {
   /** Streams that a client may have open at the same time. Default 128. */
@@ -18,6 +18,8 @@ export interface Http2Options {
   idleTimeoutMs?: number | undefined
   /** A stream whose client accepts nothing of the response for this long is reset. Default 60000. */
   sendTimeoutMs?: number | undefined
+  /** A stream that comes while its worker has another request may be served by another worker of the pool. Default false. */
+  spread?: boolean | undefined
 }
 
 export type Http2Config = boolean | Http2Options
@@ -29,6 +31,7 @@ export const defaultHttp2: Http2Settings = {
   maxResetsPerMinute: 1000,
   idleTimeoutMs: 60_000,
   sendTimeoutMs: 60_000,
+  spread: false,
 }
 
 const H2 = 'h2'
@@ -41,6 +44,7 @@ export const http2LimitEntries = {
   maxResetsPerMinute: whole(1, 1e9, 'a number of streams, at least 1'),
   idleTimeoutMs: milliseconds(1),
   sendTimeoutMs: milliseconds(1),
+  spread: flag,
 }
 
 const limits = shape(http2LimitEntries)

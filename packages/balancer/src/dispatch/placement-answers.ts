@@ -1,12 +1,16 @@
 // Answers workers that ask where one request belongs. The worker can't move the request's connection, so it forwards the request alone.
 
-import { HERE, LATER, NO_WORKER, packTag, type Question, type Verdict } from '@switchyard/handoff'
+import { forwardReasons, HERE, LATER, NO_WORKER, packTag, type Question, type Verdict } from '@switchyard/handoff'
 import { helloIn, RequestHead } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { ActiveRoutes } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { DecisionRecorder } from './decision-recorder.ts'
 import type { PathRecords } from './path-records.ts'
+import { SpreadCounts } from './spread-counts.ts'
+
+const SPREAD = forwardReasons.indexOf('spread')
+const spreadCounts = new SpreadCounts()
 
 export interface PlacementOptions {
   readonly routes: ActiveRoutes
@@ -23,7 +27,7 @@ export function answerPlacement(asker: PoolWorker, question: Question, { routes,
 /** The same route and policy decide as for a connection. */
 function verdictFor(
   asker: PoolWorker,
-  { head: bytes, address, avoid, listener, hello }: Question,
+  { head: bytes, address, avoid, listener, hello, reason }: Question,
   routes: ActiveRoutes,
   recorder: DecisionRecorder,
 ): Verdict {
@@ -33,6 +37,11 @@ function verdictFor(
   head.remoteAddress = address === '' ? undefined : address
   if (hello !== '') head.setHelloSource(hello, helloIn)
   const destination = routes.destination({ head, tag: packTag(listener, true) })
+  // The low byte is the reason. A worker that was lost with the request is out of the question.
+  if ((reason & 0xff) === SPREAD && avoid === 0 && destination.pool.settings.name === asker.pool) {
+    const worker = spreadCounts.choose(destination.pool.openFor(listener), asker, performance.now())
+    if (worker !== undefined) return worker === asker ? HERE : worker.id
+  }
   const choice = destination.pool.chooseNow(destination.policy, head, listener)
   if (choice.kind === 'nobody') return NO_WORKER
   if (choice.kind === 'wait' || choice.worker.id === avoid) return LATER

@@ -244,6 +244,11 @@ export class Pool implements SupervisedPool {
     return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
   }
 
+  /** The workers that have room and a server for this listener. */
+  openFor(listener: number): readonly PoolWorker[] {
+    return this.servingOf(this.open, listener)
+  }
+
   /** The workers that have a server for this listener. */
   private servingOf(workers: readonly PoolWorker[], listener: number | undefined): readonly PoolWorker[] {
     return listener !== undefined && this.partial.has(listener) ? workers.filter((worker) => worker.listeners.has(listener)) : workers

@@ -39,6 +39,7 @@ let balancer: RunningBalancer
 let secure: number
 let plain: number
 let prior: number
+let spread: number
 let client: Http2Client
 
 test.before(async () => {
@@ -57,10 +58,11 @@ test.before(async () => {
         { ...local, tls: site, http2: true },
         { ...local, http2: { idleTimeoutMs: 300, sendTimeoutMs: 300, maxResetsPerMinute: 50 } },
         { ...local, protocol: 'http2', http2: { maxConcurrentStreams: 10 } },
+        { ...local, http2: { spread: true } },
       ],
     },
   })
-  ;[secure, plain, prior] = balancer.addresses.map(portOf) as [number, number, number]
+  ;[secure, plain, prior, spread] = balancer.addresses.map(portOf) as [number, number, number, number]
   client = new Http2Client(`https://localhost:${secure}`, { lookup: toLoopback } as object)
   await balancer.untilAllReady()
 })
@@ -259,6 +261,15 @@ test('at most so many streams at a time', async () => {
   assert.is(one.session.remoteSettings.maxConcurrentStreams, 10)
   const answers = await Promise.all(Array.from({ length: 40 }, () => one.get('/hello')))
   assert.ok(answers.every(({ status }) => status === 200))
+  one.close()
+})
+
+test('with spread, the requests of one connection that block are served by all workers of the pool', async () => {
+  const one = new Http2Client(`http://127.0.0.1:${spread}`)
+  const answers = await Promise.all(Array.from({ length: 40 }, () => one.get('/block?ms=20')))
+  const first = answers.filter(({ headers }) => headers['x-worker'] === 'web/0').length
+  assert.ok(answers.every(({ status, body }) => status === 200 && body === 'blocked'))
+  assert.ok(first >= 12 && first <= 28, `${first} of 40 in the first of two workers`)
   one.close()
 })
 

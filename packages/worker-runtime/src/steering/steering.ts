@@ -27,7 +27,8 @@ import type { BoundConnections } from './bound-connections.ts'
 import { helloOn } from './inner-hello.ts'
 import type { PlacementClient } from './placement-client.ts'
 import { type ProxyObserver, ProxyWatch } from './proxy-watch.ts'
-import type { WorkerRouteTable } from './worker-routes.ts'
+import type { Spread } from './spread.ts'
+import type { RouteMeaning, WorkerRouteTable } from './worker-routes.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -42,7 +43,7 @@ interface SteeredSocket extends Socket {
 
 /** Why and how a request moves to another worker. */
 export interface Move {
-  readonly reason: GiveBackReason
+  readonly reason: GiveBackReason | 'spread'
   /** The number of the request's route. */
   readonly route: number
   /** The tag of the connection's hand-off; undefined over TLS and HTTP/2. */
@@ -63,6 +64,8 @@ export interface SteeringOptions {
   /** Left out: nothing is collected for advice. */
   readonly observer?: SteeringObserver | undefined
   readonly tlsHomes: TlsHomes
+  /** Undefined: no listener asks for it. */
+  readonly spread?: Spread | undefined
 }
 
 /** Learns where the clients of TLS connections belong. */
@@ -125,10 +128,21 @@ export class Steering {
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
     const isHere = policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))
     if (tag === undefined && policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
-    if (isHere) return undefined
+    if (isHere) return this.spreadOf(policy, socket, tag, previous)
     const { policy: sticky } = policy
     this.options.observer?.changingKeys.record(name, request, previous, (one) => sticky?.key?.(headOf(one))?.value)
     return { reason: 'sticky', route: policy.index, tag, previous }
+  }
+
+  private spreadOf(
+    { policy, index }: RouteMeaning,
+    socket: Socket,
+    tag: number | undefined,
+    previous: IncomingMessage | undefined,
+  ): Move | undefined {
+    return policy === undefined && this.options.spread?.wants(socket) === true
+      ? { reason: 'spread', route: index, tag, previous }
+      : undefined
   }
 
   /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */
@@ -152,6 +166,7 @@ export class Steering {
   ): void {
     const socket = request.socket as SteeredSocket
     const { outbox } = this.options
+    if (reason === 'spread') return this.forward(reason, route, request, response, upgradeHead, serve)
     const found = carriedBy({ request, response, upgradeHead, previous })
     const carried = outbox.movesConnections || typeof found === 'string' ? found : 'channel'
     if (typeof carried === 'string' || tag === undefined)
