@@ -1,6 +1,6 @@
 // What the acceptors of both transports share: a connection waits for its head, arrives, is refused and lingers, or is dropped.
 
-import { beginsTls, RequestHead } from '@switchyard/routing'
+import { beginsHttp2, beginsTls, type ListenerProtocol, RequestHead } from '@switchyard/routing'
 import type { Owner, Owners } from '../owners.ts'
 import type { ProxiedClient } from '../proxied-client.ts'
 import { packTag } from '../tag.ts'
@@ -12,9 +12,10 @@ import type { ProxyProtocolOptions } from './listener.ts'
 import { type ListenerEntry, ListenerTable } from './listener-table.ts'
 import { PendingHeads } from './pending-heads.ts'
 import type { ProxyReader } from './proxy-reader.ts'
-import { type RefusalReason, refusalAlert, refusalAnswer } from './refusal.ts'
+import { type RefusalReason, refusalAlert, refusalAnswer, refusalGoaway } from './refusal.ts'
 
 const SWEEP_MS = 100
+const NOTHING = Buffer.alloc(0)
 
 export interface Descriptors {
   readonly limit: number
@@ -55,6 +56,7 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   private sweeper: NodeJS.Timeout | undefined
   /** Has any client spoken TLS? */
   private hasTls = false
+  private hasHttp2 = false
 
   constructor(options: AcceptorOptions, owners: Owners | undefined, { limit, next }: Descriptors) {
     this.options = options
@@ -104,17 +106,15 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
 
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
-    this.sendLast(fd, this.beginsTls(fd) ? refusalAlert(reason) : refusalAnswer(reason, retryAfterS))
+    // A refusal is rare, so it asks the kernel.
+    const bytes = this.hasTls || this.hasHttp2 ? this.bytesOf(fd) : NOTHING
+    if (beginsTls(bytes)) this.sendLast(fd, refusalAlert(reason))
+    else this.sendLast(fd, beginsHttp2(bytes) ? refusalGoaway(reason) : refusalAnswer(reason, retryAfterS))
   }
 
   respond(fd: number, response: Buffer): void {
     this.counts.answered++
     this.sendLast(fd, response)
-  }
-
-  /** A refusal is rare, so it asks the kernel. */
-  private beginsTls(fd: number): boolean {
-    return this.hasTls && beginsTls(this.bytesOf(fd))
   }
 
   private sendLast(fd: number, response: Buffer): void {
@@ -184,6 +184,7 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     const head = this.heads.read(bytes, length)
     const state = this.heads.stateOf(head, ended, protocol)
     if (head.protocol === 'tls') this.hasTls = true
+    if (head.protocol === 'http/2') this.hasHttp2 = true
     switch (state) {
       case 'complete':
         return this.arrival(fd, packTag(listener, true), head, undefined, proxied)
@@ -199,7 +200,9 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
         return this.remove(fd)
       default:
         this.reportBad(fd, state, bytes, proxied)
-        return this.refusePending(fd, state, listener)
+        return state === 'not-http' && saysHttp2(head, protocol, bytes.subarray(0, length))
+          ? this.refuseHttp2(fd, state)
+          : this.refusePending(fd, state, listener)
     }
   }
 
@@ -294,6 +297,13 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     this.refuseAt(listener, fd, reason)
   }
 
+  /** A faulty preface of HTTP/2. */
+  private refuseHttp2(fd: number, reason: RefusalReason): undefined {
+    this.forget(fd)
+    this.counts.refused[reason]++
+    this.sendLast(fd, refusalGoaway(reason))
+  }
+
   /** Where heads are not peeked at, the client need not speak HTTP and gets no answer. */
   private refuseAt(listener: number, fd: number, reason: RefusalReason): void {
     if (this.listeners.protocolOf(listener) !== 'tcp') return this.refuse(fd, reason)
@@ -313,4 +323,9 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     clearInterval(this.sweeper)
     this.sweeper = undefined
   }
+}
+
+/** On a listener of HTTP/2 a client of HTTP/1 or TLS gets an answer that it can read; any other is taken for one of HTTP/2. */
+function saysHttp2({ protocol: spoken }: RequestHead, protocol: ListenerProtocol, bytes: Uint8Array): boolean {
+  return (protocol === 'http2' && spoken === 'unknown') || beginsHttp2(bytes)
 }

@@ -1,4 +1,5 @@
-// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once. A TLS client gets an alert.
+// The responses with which the primary refuses a connection. Each is one complete HTTP/1.1 response, built once. A TLS client gets an alert, and a client of
+// HTTP/2 a GOAWAY.
 
 /** Why a connection is refused, with the status of the answer. */
 export const refusals = {
@@ -23,6 +24,14 @@ export type ProxyHeaderFault = Extract<RefusalReason, `proxy-header-${string}`>
 
 /** A fatal alert (RFC 8446 §6): `internal_error`, the alert of a server that cannot go on for a reason of its own. */
 const TLS_ALERT = Buffer.from([21, 3, 3, 0, 2, 2, 80])
+
+/** An empty SETTINGS frame, then GOAWAY for stream 0 (RFC 9113 §6.5 and §6.8). The last byte is the error code. */
+const GOAWAY = Buffer.from([...[0, 0, 0, 4, 0, 0, 0, 0, 0], ...[0, 0, 8, 7, 0, 0, 0, 0, 0], ...[0, 0, 0, 0, 0, 0, 0]])
+const NO_ERROR = 0
+const PROTOCOL_ERROR = 1
+const ENHANCE_YOUR_CALM = 11
+/** The client may try again. */
+const AGAIN: ReadonlySet<RefusalReason> = new Set(['no-worker', 'queue-full', 'queue-timeout'])
 
 const answers = new Map<string, Buffer>()
 
@@ -49,4 +58,10 @@ export function refusalAnswer(reason: RefusalReason, retryAfterS = 1): Buffer {
  */
 export function refusalAlert(reason: RefusalReason): Buffer {
   return reason === 'not-http' ? refusalAnswer(reason) : TLS_ALERT
+}
+
+/** The bytes for a client of HTTP/2. */
+export function refusalGoaway(reason: RefusalReason): Buffer {
+  const code = reason === 'not-http' ? PROTOCOL_ERROR : AGAIN.has(reason) ? NO_ERROR : ENHANCE_YOUR_CALM
+  return Buffer.concat([GOAWAY, Buffer.of(code)])
 }

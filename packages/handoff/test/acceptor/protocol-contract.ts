@@ -10,6 +10,8 @@ import { client, endAll, withAcceptor } from './open-acceptor.ts'
 
 const HELLO = hello({ serverName: 'a.example.com', protocols: ['h2'] })
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+/** SETTINGS, then GOAWAY with PROTOCOL_ERROR. */
+const GOAWAY = [...[0, 0, 0, 4, 0, 0, 0, 0, 0], ...[0, 0, 8, 7, 0, 0, 0, 0, 0], ...[0, 0, 0, 0, 0, 0, 0, 1]]
 const ALERT = [21, 3, 3, 0, 2, 2, 80]
 
 /** Adds the contract to a suite. */
@@ -80,6 +82,17 @@ export function protocolContract(test: ReturnType<typeof suite>, transport: Tran
     })
   })
 
+  test('a faulty preface of HTTP/2 is refused with GOAWAY', async () => {
+    await withAcceptor(transport, { protocol: 'detect' }, async ({ acceptor, arrivals, where }) => {
+      const faulty = client(where, PREFACE.replace('SM', 'XX'))
+      await until(() => faulty.answer().length >= GOAWAY.length, 5_000, 'an answer')
+      assert.equal([...Buffer.from(faulty.answer(), 'latin1')], GOAWAY)
+      faulty.socket.end()
+      await until(() => acceptor.counts.lingering === 0)
+      endAll(acceptor, arrivals, [faulty])
+    })
+  })
+
   const spoken: Record<ListenerProtocol, { arrives: string[]; refuses: string[] }> = {
     detect: { arrives: ['http', 'tls', 'http2'], refuses: ['mail'] },
     http: { arrives: ['http'], refuses: ['tls', 'http2', 'mail'] },
@@ -98,9 +111,13 @@ export function protocolContract(test: ReturnType<typeof suite>, transport: Tran
         // The bytes of another protocol are no head.
         if (protocol === 'tls') assert.equal(new Set(arrivals.map(({ target }) => target)), new Set(['']))
         const refused = refuses.map((name) => client(where, first[name]))
-        for (const { answer, socket } of refused) {
-          await until(() => answer().includes('\r\n\r\n'), 5_000, 'an answer')
-          assert.match(answer(), /^HTTP\/1.1 400 /)
+        for (const [index, { answer, socket }] of refused.entries()) {
+          const name = refuses[index]
+          // A client of HTTP/2, or one that should be.
+          const isGoaway = name === 'http2' || (protocol === 'http2' && name === 'mail')
+          await until(() => (isGoaway ? answer().length >= GOAWAY.length : answer().includes('\r\n\r\n')), 5_000, 'an answer')
+          if (isGoaway) assert.equal([...Buffer.from(answer(), 'latin1')], GOAWAY)
+          else assert.match(answer(), /^HTTP\/1.1 400 /)
           socket.end()
         }
         assert.is(acceptor.counts.refused['not-http'], refuses.length)

@@ -21,6 +21,8 @@ const SPOKEN = { http: 'http/1', tls: 'tls', http2: 'http/2' } as const
 
 const HANDSHAKE_RECORD = 0x16
 const CLIENT_HELLO = 1
+/** `PRI * HTTP/2` */
+const HTTP2_METHOD_BYTES = 12
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
 /** `undecided`: more bytes are needed. `undefined`: neither TLS nor HTTP/2, so it may be HTTP/1. `end` is at least 1. */
@@ -41,6 +43,11 @@ export function mayBeSpoken(protocol: ListenerProtocol, outcome: HeadOutcome, sp
 /** Does the connection begin with a TLS handshake? Then it can be refused with an alert only. */
 export function beginsTls(bytes: Uint8Array): boolean {
   return bytes[0] === HANDSHAKE_RECORD && (bytes.length < 2 || bytes[1] === 3)
+}
+
+/** Does the client speak HTTP/2, perhaps with a faulty preface? No request of HTTP/1 has this method (RFC 9113 §3.4). */
+export function beginsHttp2(bytes: Uint8Array): boolean {
+  return commonLength(bytes, 0, bytes.length, HTTP2_PREFACE) >= HTTP2_METHOD_BYTES
 }
 
 /** How many of the bytes from `from` to `end` equal the first ones of `wanted`. */
