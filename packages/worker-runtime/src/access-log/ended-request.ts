@@ -1,7 +1,6 @@
 // What the access log knows of one request at its end, and what of it differs from the request of the line before.
 
 import type { IncomingMessage } from 'node:http'
-import { carrierOf } from '@switchyard/handoff'
 import type { LoggedRequest, Placement } from '../server/open-requests.ts'
 
 /** The status of a request whose connection ended before its answer began, as in nginx. */
@@ -61,7 +60,7 @@ export class EndedRequest {
   fill(request: IncomingMessage, { url, address, waitMs, placement }: LoggedRequest, route: string): void {
     let changes = this.readFields(request.rawHeaders)
     const { method = '' } = request
-    const httpVersion = carrierOf(request.socket) === undefined ? request.httpVersion : HTTP2
+    const httpVersion = isOverHttp2(request) ? HTTP2 : request.httpVersion
     if (address !== this.address) changes |= CHANGES.address
     if (method !== this.method) changes |= CHANGES.method
     if (httpVersion !== this.httpVersion) changes |= CHANGES.httpVersion
@@ -130,6 +129,12 @@ export class EndedRequest {
     this.referer = referer
     return changes
   }
+}
+
+/** Does the client speak HTTP/2, which has ended in a worker? */
+function isOverHttp2({ httpVersionMajor, socket }: IncomingMessage): boolean {
+  const { alpnProtocol } = socket as { readonly alpnProtocol?: string | false | null }
+  return httpVersionMajor === 1 && (alpnProtocol === 'h2' || alpnProtocol === 'h2c')
 }
 
 function isField(name: string, usual: string, lower: string): boolean {

@@ -180,6 +180,7 @@ const asTheClients: PropertyDescriptorMap & ThisType<PrivateSocket> = {
   localPort: { configurable: true, get: fact(({ localPort }) => localPort) },
   localFamily: { configurable: true, get: fact(({ localAddress }) => familyOf(localAddress)) },
   encrypted: { configurable: true, get: fact(({ encrypted }) => encrypted || undefined) },
+  alpnProtocol: { configurable: true, get: fact(protocolOf) },
   address: {
     configurable: true,
     writable: true,
@@ -204,6 +205,11 @@ function fact<T>(of: (facts: ClientFacts) => T): (this: PrivateSocket) => T | un
     const facts = this[factsKey]
     return facts === null || facts === undefined ? undefined : of(facts)
   }
+}
+
+/** As a stream says it in the worker that has the connection. */
+function protocolOf({ isHttp2, encrypted }: ClientFacts): string | undefined {
+  return isHttp2 ? (encrypted ? 'h2' : 'h2c') : undefined
 }
 
 function speaksTls(server: Server): boolean {
