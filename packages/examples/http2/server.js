@@ -19,8 +19,8 @@ app.post('/sum', express.json(), (request, response) => {
 })
 
 app.get('/reports/:name', (request, response) => {
-  // The client's own protocol: 'h2', or 'http/1.1' of an older client.
-  response.json({ name: request.params.name, protocol: request.socket.alpnProtocol, secure: request.secure, pid: process.pid })
+  // To the app every request is one of HTTP/1.1. Its socket knows what the client speaks.
+  response.json({ name: request.params.name, isHttp2: request.socket.alpnProtocol === 'h2', secure: request.secure, pid: process.pid })
 })
 
 app.get('/busy', (_request, response) => {
