@@ -222,8 +222,10 @@ test('what HTTP/1.1 could misread is refused', async () => {
   assert.is(await status({ ':path': 'a' }), 'protocol error')
   assert.is(await status({ ':authority': 'a', host: 'b' }), 400)
   assert.is(await status({ ':method': 'CONNECT', ':protocol': 'other' }), 501)
-  const long = await client.post('/body', 'more than three', { 'content-length': 3 })
-  assert.is(long.status, 0)
+  // Newer versions of Node end the whole connection.
+  const liar = new Http2Client(`https://127.0.0.1:${secure}`)
+  assert.is((await liar.post('/body', 'more than three', { 'content-length': 3 })).status, 0)
+  liar.close()
   assert.is((await client.get('/hello')).body, 'hello')
 })
 

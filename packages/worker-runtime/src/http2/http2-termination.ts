@@ -11,7 +11,7 @@ import { ResetRate } from './reset-rate.ts'
 import { endExchange, resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
 import { SecureStreamSocket, StreamSocket } from './stream-socket.ts'
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants
 
 /** In-process connections without a stream that a session keeps for its next ones. */
 const MAX_IDLE = 32
@@ -112,7 +112,7 @@ class Session {
       return this.countReset()
     }
     stream.respond({ ':status': head, 'content-length': 0 }, { endStream: true })
-    stream.close(NGHTTP2_NO_ERROR)
+    stream.resume()
   }
 
   private onStreamClose(stream: ServerHttp2Stream): void {
