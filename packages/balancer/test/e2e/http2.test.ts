@@ -286,6 +286,35 @@ test('the access log has HTTP/2.0', async () => {
   for (const line of lines) assert.match(line, /"GET (?:\/api)?\/hello\?logged HTTP\/2\.0" 200 5 /)
 })
 
+/** Five requests at a time over one connection, and another one when that ends. */
+class SteadyClient {
+  private readonly port: number
+  private readonly faults: string[] = []
+  private isStopped = false
+  private client: Http2Client | undefined
+  private readonly loops: Promise<void>[]
+
+  constructor(port: number) {
+    this.port = port
+    this.loops = Array.from({ length: 5 }, () => this.loop())
+  }
+
+  async stop(): Promise<string[]> {
+    this.isStopped = true
+    await Promise.all(this.loops)
+    this.client?.close()
+    return this.faults
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.isStopped) {
+      if (this.client === undefined || this.client.session.closed) this.client = new Http2Client(`https://127.0.0.1:${this.port}`)
+      const { status, rstCode } = await this.client.get('/hello')
+      if (status !== 200) this.faults.push(`${status}, reset with ${rstCode}`)
+    }
+  }
+}
+
 test('a reload loses no stream: the client is told to end the connection, and those under way are finished', async () => {
   const one = new Http2Client(`https://127.0.0.1:${secure}`)
   const old = (await one.get('/hello')).headers['x-pid']
@@ -293,8 +322,11 @@ test('a reload loses no stream: the client is told to end the connection, and th
   const answer = answerTo(upload)
   upload.write(BODY.subarray(0, 1000))
   await one.get('/hello')
+  const steady = [new SteadyClient(secure), new SteadyClient(secure)]
   process.kill(balancer.pid, 'SIGHUP')
   await until(() => one.session.closed, 20_000, 'GOAWAY')
+  await balancer.untilLine(({ msg }) => /^reload: \d+ workers/.test(msg), 'the end of the reload', 20_000)
+  for (const loop of steady) assert.equal(await loop.stop(), [])
   const next = new Http2Client(`https://127.0.0.1:${secure}`)
   assert.is((await next.get('/hello')).status, 200)
   upload.end(BODY.subarray(1000))

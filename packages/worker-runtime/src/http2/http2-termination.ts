@@ -22,6 +22,10 @@ const SESSION_WINDOW_BYTES = 2 ** 20
 /** Far more than browsers send, which split cookies into many fields. */
 const MAX_FIELDS = 1000
 
+/** How long a connection that is to end waits for the next streams, without any and with some under way. */
+const QUIET_MS = 50
+const BUSY_MS = 1000
+
 /** Gives a connection to the app's server. */
 export type Announce = (socket: Socket) => void
 
@@ -47,8 +51,8 @@ export class Http2Termination {
     connection.on('error', ignore)
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
     session.setLocalWindowSize(SESSION_WINDOW_BYTES)
-    this.sessions.add(session)
-    new Session(session, connection, start, announce)
+    const own = new Session(session, connection, start, announce)
+    this.sessions.add(session, () => own.close())
   }
 }
 
@@ -76,6 +80,9 @@ class Session {
   /** Those that were open at the last poll. */
   private readonly old = new WeakSet<ServerHttp2Stream>()
   private idleSinceMs = performance.now()
+  private closing: NodeJS.Timeout | undefined
+  /** Streams that begin when GOAWAY is sent. */
+  private readonly held: (() => void)[] = []
 
   constructor(session: ServerHttp2Session, connection: Socket, start: Http2ListenerStart, announce: Announce) {
     this.session = session
@@ -94,9 +101,23 @@ class Session {
     session.on('stream', (stream: ServerHttp2Stream, _fields, flags, raw?: string[]) => this.onStream(stream, flags, raw ?? [], onClose))
     session.on('error', ignore)
     session.once('close', () => {
+      clearTimeout(this.closing)
       clearInterval(this.timer)
       for (const socket of this.idle.splice(0)) socket.destroy()
     })
+  }
+
+  /**
+   * Sends GOAWAY when the next streams have come, before their responses. At that moment the client probably sends no more; further streams would be refused, because
+   * Node can't announce a GOAWAY (RFC 9113 §6.8).
+   */
+  close(): void {
+    this.closing ??= setTimeout(this.closeNow, this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
+  }
+
+  private readonly closeNow = (): void => {
+    if (!this.session.destroyed && !this.session.closed) this.session.close()
+    for (const begin of this.held.splice(0)) begin()
   }
 
   private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[], onClose: (this: ServerHttp2Stream) => void): void {
@@ -105,6 +126,14 @@ class Session {
     this.streams.add(stream)
     stream.on('close', onClose)
     stream.on('error', ignore)
+    // Node gives each stream of one read of the connection to this function before it reads the next one.
+    if (this.closing === undefined || this.session.closed) return this.begin(stream, flags, raw)
+    if (this.held.length === 0) setImmediate(this.closeNow)
+    this.held.push(() => this.begin(stream, flags, raw))
+  }
+
+  private begin(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    if (stream.destroyed || stream.closed) return
     const head = readRequestHead(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
     if (typeof head === 'object') return new StreamExchange(stream, this.takeSocket(), head, this.options).begin()
     if (head === 'malformed') {
