@@ -325,14 +325,14 @@ test('a reload loses no stream: the client is told to end the connection, and th
   const steady = [new SteadyClient(secure), new SteadyClient(secure)]
   process.kill(balancer.pid, 'SIGHUP')
   await until(() => one.session.closed, 20_000, 'GOAWAY')
-  await balancer.untilLine(({ msg }) => /^reload: \d+ workers/.test(msg), 'the end of the reload', 20_000)
-  for (const loop of steady) assert.equal(await loop.stop(), [])
   const next = new Http2Client(`https://127.0.0.1:${secure}`)
   assert.is((await next.get('/hello')).status, 200)
   upload.end(BODY.subarray(1000))
   const { status, headers, body } = await answer
   assert.equal([status, headers['x-pid'], (JSON.parse(body) as { body: string }).body], [200, old, BODY_SHA256])
   await until(() => one.session.destroyed)
+  await balancer.untilLine(({ msg }) => /^reload: \d+ workers/.test(msg), 'the end of the reload', 20_000)
+  for (const loop of steady) assert.equal(await loop.stop(), [])
   assert.equal([one.faults, next.faults], [[], []])
   one.close()
   next.close()
