@@ -186,6 +186,19 @@ test('each stream finds its pool and its worker', async () => {
   assert.ok(sumOf(await balancer.metrics(), 'switchyard_requests_forwarded_total', /reason="http2"/) > 40)
 })
 
+test('a worker that dies with a forwarded stream ends that stream, and no other', async () => {
+  const pid = Number((await client.get('/api/hello')).headers['x-pid'])
+  const dying = client.get('/api/hold')
+  await until(async () => (await client.json<{ held: number }>('/api/held')).held === 1)
+  const other = client.open('/body', { ':method': 'POST' })
+  const answer = answerTo(other)
+  process.kill(pid, 'SIGKILL')
+  assert.not.equal([(await dying).status, (await dying).rstCode], [200, 0])
+  await until(async () => (await client.get('/api/hello')).status === 200, 10_000, 'its successor')
+  other.end('abc')
+  assert.is((await answer).status, 200)
+})
+
 test('websockets by extended CONNECT, here and in another worker', async () => {
   for (const [pool, worker] of [
     ['', /^web/],
