@@ -19,6 +19,8 @@ type State = 'head' | 'body' | 'until end' | 'size' | 'data' | 'data end' | 'tra
 
 /** A server does not bound its response heads. */
 const MAX_HEAD_CHARS = 1024 * 1024
+/** Field names whose lower case is remembered. */
+const MAX_NAMES = 200
 const MAX_LINE_CHARS = 64 * 1024
 const HEAD_END = '\r\n\r\n'
 const NOT_ASCII = /[^\0-\x7f]/
@@ -95,8 +97,8 @@ export class ResponseReader {
   }
 
   private beginResponse(head: string): boolean {
-    const lines = head.split('\r\n')
-    const status = Number(STATUS.exec(lines[0] as string)?.[1] ?? 0)
+    const firstEnd = head.indexOf('\r\n')
+    const status = Number(STATUS.exec(firstEnd === -1 ? head : head.slice(0, firstEnd))?.[1] ?? 0)
     if (status < 100) {
       this.fail()
       return false
@@ -104,16 +106,20 @@ export class ResponseReader {
     const fields: OutgoingHttpHeaders = {}
     let length = -1
     let isChunked = false
-    for (let at = 1; at < lines.length; at++) {
-      const line = lines[at] as string
-      const colon = line.indexOf(':')
-      if (colon <= 0) continue
-      const name = line.slice(0, colon).toLowerCase()
-      const value = line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1)
+    const isAscii = !NOT_ASCII.test(head)
+    for (let at = firstEnd === -1 ? head.length : firstEnd + 2; at < head.length; ) {
+      const lineEnd = head.indexOf('\r\n', at)
+      const end = lineEnd === -1 ? head.length : lineEnd
+      const colon = head.indexOf(':', at)
+      const start = at
+      at = end + 2
+      if (colon <= start || colon > end) continue
+      const name = lowerCase(head.slice(start, colon))
+      const value = head.slice(head.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1, end)
       if (name === 'transfer-encoding') isChunked = value.toLowerCase().endsWith('chunked')
       else if (!isOfConnection(name)) {
         if (name === 'content-length') length = Number(value)
-        addField(fields, name, value)
+        addField(fields, name, isAscii ? value : beforeNodeEncodes(value))
       }
     }
     return this.acceptHead(status, fields, length, isChunked)
@@ -227,9 +233,20 @@ function trailersIn(text: string): OutgoingHttpHeaders | undefined {
   const fields: OutgoingHttpHeaders = {}
   for (const line of text.split('\r\n')) {
     const colon = line.indexOf(':')
-    if (colon > 0) addField(fields, line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim())
+    if (colon > 0) addField(fields, line.slice(0, colon).toLowerCase(), beforeNodeEncodes(line.slice(colon + 1).trim()))
   }
   return fields
+}
+
+/** Names that apps have used, in lower case. */
+const names = new Map<string, string>()
+
+function lowerCase(name: string): string {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  if (names.size < MAX_NAMES) names.set(name, lower)
+  return lower
 }
 
 /** RFC 9113 §8.2.2: fields of the connection, which HTTP/2 does not have. */
@@ -239,6 +256,7 @@ function isOfConnection(name: string): boolean {
 
 /** Node sends fields of HTTP/2 as UTF-8. Returns the text that becomes the given bytes, if there is one. */
 function beforeNodeEncodes(bytes: string): string {
+  if (!NOT_ASCII.test(bytes)) return bytes
   try {
     return UTF8.decode(Buffer.from(bytes, 'latin1'))
   } catch {
@@ -255,8 +273,7 @@ const SINGLE = new Set([
   ...['upgrade-insecure-requests', 'user-agent', 'x-content-type-options'],
 ])
 
-function addField(fields: OutgoingHttpHeaders, name: string, bytes: string): void {
-  const value = NOT_ASCII.test(bytes) ? beforeNodeEncodes(bytes) : bytes
+function addField(fields: OutgoingHttpHeaders, name: string, value: string): void {
   const before = fields[name]
   if (before === undefined) fields[name] = value
   else if (SINGLE.has(name)) return

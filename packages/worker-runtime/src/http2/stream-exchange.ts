@@ -24,6 +24,7 @@ export interface StreamExchangeOptions {
 }
 
 export class StreamExchange implements StreamEnd, ResponseSink {
+  accepts = true
   private readonly stream: Stream
   private readonly socket: StreamSocket
   private readonly head: RequestHead
@@ -38,7 +39,6 @@ export class StreamExchange implements StreamEnd, ResponseSink {
   private trailers: OutgoingHttpHeaders | undefined
   /** Called when the client accepts more. */
   private waiting: (() => void) | undefined
-  private accepts = true
 
   constructor(stream: ServerHttp2Stream, socket: StreamSocket, head: RequestHead, options: StreamExchangeOptions) {
     this.stream = stream

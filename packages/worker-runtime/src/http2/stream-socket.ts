@@ -8,6 +8,8 @@ import { setCarrier } from '@switchyard/handoff'
 
 /** What reads and writes at the other end. */
 export interface StreamEnd {
+  /** Does the client accept more? */
+  readonly accepts: boolean
   /** The app's server has written. `done` is called when more may be written. */
   onWrite(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void
   /** The app's server takes more. */
@@ -76,7 +78,10 @@ export class StreamSocket extends Duplex {
   deliver(bytes: Buffer): boolean {
     this.bytesRead += bytes.length
     this.timer?.refresh()
-    return this.push(bytes)
+    if (this.readableFlowing !== true || this.readableLength > 0) return this.push(bytes)
+    // As a stream in flowing mode does, at a fraction of the cost.
+    this.emit('data', bytes)
+    return this.readableFlowing
   }
 
   /** An idle in-process connection costs little and ends with its session: only one with a stream has a timeout. */
@@ -113,6 +118,27 @@ export class StreamSocket extends Duplex {
 
   resetAndDestroy(): this {
     return this.destroy()
+  }
+
+  /** Called by the app's server when it takes more. */
+  override resume(): this {
+    super.resume()
+    this.other?.onWantsMore()
+    return this
+  }
+
+  /** Most responses are one write, for which the queue of a stream costs more than the rest. */
+  override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    const { other } = this
+    const isPlain = typeof chunk === 'string' || chunk instanceof Uint8Array
+    if (!isPlain || other?.accepts !== true || this.writableCorked > 0 || this.writableLength > 0 || !this.writable) {
+      return Reflect.apply(super.write, this, [chunk, encoding, callback])
+    }
+    const done = typeof encoding === 'function' ? encoding : callback
+    const named = typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8'
+    this._write(chunk as Buffer | string, named, ignore)
+    if (typeof done === 'function') process.nextTick(done as () => void)
+    return true
   }
 
   override _read(): void {
