@@ -66,6 +66,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
 
   receive(chunk: Buffer): void {
     const { head, socket, stream } = this
+    if (this.isOver) return
     this.received += chunk.length
     let bytes = chunk
     if (head.framing === 'chunked') {

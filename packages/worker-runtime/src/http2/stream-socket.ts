@@ -76,6 +76,8 @@ export class StreamSocket extends Duplex {
 
   /** Bytes of the client, as HTTP/1.1. False: stop until `onWantsMore`. */
   deliver(bytes: Buffer): boolean {
+    // Its parser may serve another connection already.
+    if (this.destroyed) return false
     this.bytesRead += bytes.length
     this.timer?.refresh()
     if (this.readableFlowing !== true || this.readableLength > 0) return this.push(bytes)
