@@ -34,7 +34,7 @@ function linesOf(format: string, all: readonly Facts[]): string[] {
     const { url = '/a?b=1', headers = [], address = '10.0.0.1', waitMs, placement, route = 'cart' } = facts
     const { endedMs = ENDED_MS, status = 200, isAborted = false } = facts
     const bytes = 'bytes' in facts ? (facts.bytes ?? -1) : 5
-    const request = { method: 'GET', httpVersion: '1.1', rawHeaders: [...headers] } as unknown as IncomingMessage
+    const request = { method: 'GET', httpVersion: '1.1', rawHeaders: [...headers], socket: {} } as unknown as IncomingMessage
     ended.fill(request, { url, address, isPeer: true, waitMs, placement, sentBefore: 0 }, route)
     ended.end(endedMs, 12.34, status, bytes, isAborted)
     write(ended, buffer)
