@@ -23,7 +23,7 @@ const SESSION_WINDOW_BYTES = 2 ** 20
 const MAX_FIELDS = 1000
 
 /** How long a connection that is to end waits for the next streams, without any and with some under way. */
-const QUIET_MS = 50
+const QUIET_MS = 300
 const BUSY_MS = 1000
 
 /** Gives a connection to the app's server. */
