@@ -50,6 +50,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['reports'],
     ['access-log'],
     ['traces'],
+    ['upstream'],
     ['', /^(request-hook|worker|register|index)\.ts$/],
   ],
   balancer: [
