@@ -7,8 +7,8 @@ import type { ServerAddress } from '../listen-protocol.ts'
 import { shareMetrics } from '../reports/app-registries.ts'
 import { currentRuntime, type Runtime } from '../runtime.ts'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import { proxyHeaderV2 } from './fields/proxy-header.ts'
 import type { ProxyContext } from './proxied-request.ts'
-import { proxyHeaderV2 } from './proxy-header.ts'
 import { proxyServer } from './proxy-server.ts'
 import { startProbes } from './server-probes.ts'
 import { UpstreamLog } from './upstream-log.ts'
@@ -39,7 +39,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     tunnelTimeoutMs: start.tunnelTimeoutMs,
     policyOf: (request) => policies.of(request),
     cookieFor: (request, server) => policies.cookieFor(request, server),
-    hostFor: ({ address }, host) => (start.host === 'keep' ? host : hostOf(address)),
+    hostFor: ({ address }, host) => (start.host === 'keep' && host !== '' ? host : hostOf(address)),
     proxyHeader: start.proxyProtocol ? ({ socket }) => proxyHeaderV2(socket) : undefined,
     onSent: (server) => metrics.onRequest(server),
     onRetry: () => metrics.onRetry(),

@@ -2,10 +2,10 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './fields/request-fields.ts'
+import { type Prefixes, upstreamTarget } from './fields/request-target.ts'
 import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './proxied-request.ts'
 import { ProxiedUpgrade, refuseUpgrade } from './proxied-upgrade.ts'
-import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './request-fields.ts'
-import { type Prefixes, upstreamTarget } from './request-target.ts'
 
 /** Longer than the pause between two clicks, as nginx has it. */
 const KEEP_ALIVE_MS = 65_000
@@ -55,7 +55,7 @@ function upgrade(request: IncomingMessage, client: Duplex, behindHead: Buffer, o
 function proxiedOf(request: IncomingMessage, isUpgrade: boolean, { fields, prefixes }: ProxyServerOptions): ProxiedTarget | FieldRefusal {
   // RFC 9110 §9.3.8: it would show the client what proxies add.
   if (request.method === 'TRACE') return { status: 405, reason: 'no TRACE' }
-  const found = upstreamTarget(request.url as string, prefixes)
+  const found = upstreamTarget(request.method, request.url as string, prefixes)
   if (found === undefined) return { status: 400, reason: 'bad target' }
   const proxied = proxiedFields(request, found.authority, isUpgrade, fields)
   return 'status' in proxied ? proxied : { ...proxied, target: found.target }

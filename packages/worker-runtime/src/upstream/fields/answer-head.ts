@@ -1,9 +1,9 @@
 // Writes the head of an upstream server's answer to the client, and its interim answers.
 
 import type { IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
-import type { AnswerWriting } from '../forward/answer.ts'
-import { writeInformation } from '../forward/answer-head.ts'
-import { beforeNodeEncodes, isField } from '../forward/raw-fields.ts'
+import type { AnswerWriting } from '../../forward/answer.ts'
+import { writeInformation } from '../../forward/answer-head.ts'
+import { beforeNodeEncodes, isField } from '../../forward/raw-fields.ts'
 import { answerFields, trailerFields } from './hop-fields.ts'
 
 const SWITCHING_PROTOCOLS = 101

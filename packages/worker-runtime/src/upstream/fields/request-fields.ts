@@ -1,11 +1,18 @@
 // The fields of a proxied request: those of the client without the ones of its connection, then what the proxy says of the client.
 
 import type { IncomingMessage } from 'node:http'
-import { isSecure } from '../server/secure-request.ts'
+import { beforeNodeEncodes } from '../../forward/raw-fields.ts'
+import { isSecure } from '../../server/secure-request.ts'
 import { connectionOptions, isClientField, isDisguised, isHopByHop } from './hop-fields.ts'
 
 /** Proxies behind each other, each of which adds to `Via`. More of the same are a loop. */
 const MAX_VIA = 8
+
+/** A name or an address, and a port. Servers read anything else in different ways. */
+const AUTHORITY = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+;=-]+)(:\d{0,5})?$/i
+
+/** Fields of which servers read the first or the last. */
+const SINGLE = new Set(['authorization', 'range', 'if-range', 'content-range', 'content-type'])
 
 export interface ClientFieldOptions {
   /** Written to `Via`. */
@@ -48,6 +55,7 @@ export function proxiedFields(
   const isTrusted = options.trusts(request.socket.remoteAddress)
   const connection = connectionOptions(headers.connection)
   const fields: string[] = []
+  const single = new Set<string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string
     const lower = name.toLowerCase()
@@ -55,16 +63,23 @@ export function proxiedFields(
     // Before HTTP/1.1 the field means nothing, and the server would obey it.
     if (lower === 'expect' && httpVersion !== '1.1') continue
     if (lower === 'trailer' && coding === undefined) continue
+    if (SINGLE.has(lower)) {
+      if (single.has(lower)) return { status: 400, reason: `two fields ${name}` }
+      single.add(lower)
+    }
     fields.push(name, rawHeaders[at + 1] as string)
   }
   const host = authority ?? headers.host ?? ''
+  // HTTP/1.0 clients may leave it out.
+  if (!AUTHORITY.test(host) && (host !== '' || httpVersion === '1.1' || headers.host !== undefined))
+    return { status: 400, reason: 'bad Host' }
   addClientFields(fields, request, host, isTrusted, options)
   fields.push('Via', `${via === '' ? '' : `${via}, `}${httpVersion} ${options.pseudonym}`)
   if (isUpgrade) fields.push('Connection', 'Upgrade', 'Upgrade', headers.upgrade as string)
   else if (coding !== undefined) fields.push('Transfer-Encoding', 'chunked')
   // Without a length Node's client would add chunks.
   else if (headers['content-length'] === undefined && method !== 'GET' && method !== 'HEAD') fields.push('Content-Length', '0')
-  return { fields, host }
+  return { fields: headers['content-disposition'] === undefined ? fields : beforeNodeEncodes(fields), host }
 }
 
 /** From a trusted proxy they are continued, from any other peer replaced. */

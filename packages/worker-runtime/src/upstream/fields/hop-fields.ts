@@ -1,6 +1,6 @@
 // Which fields pass a proxy. Those of one connection are removed (RFC 9110 §7.6.1), and those that name the client are written by us alone.
 
-import { isField } from '../forward/raw-fields.ts'
+import { isField } from '../../forward/raw-fields.ts'
 
 /** Fields that describe one connection. `Trailer` describes the message and stays. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade', 'http2-settings'])
