@@ -53,14 +53,15 @@ export class UpstreamMetrics {
 
   /** As a registry of prom-client. */
   getMetricsAsArray(): readonly unknown[] {
-    return this.collect().map((metric) => ({ ...metric, get: () => metric }))
+    // `hashMap`: as prom-client has it, read at the exit of the process.
+    return this.collect().map((metric) => ({ ...metric, hashMap: { ...metric.values }, get: () => metric }))
   }
 
   private collect(): CollectedMetric[] {
     const perServer = (read: (server: UpstreamServer) => number): Counted[] =>
       this.servers.map((server) => ({ labels: { server: server.address.name }, value: read(server) }))
     const of = (name: string, type: string, help: string, values: readonly Counted[], aggregator = 'sum'): CollectedMetric => ({
-      ...{ name: `switchyard_upstream_${name}`, help, type, aggregator, values },
+      ...{ name: `upstream_${name}`, help, type, aggregator, values },
     })
     return [
       of('requests_total', 'counter', 'Requests sent to an upstream server, retries included', this.requests.all),
