@@ -30,10 +30,14 @@ export function proxyServer(options: ProxyServerOptions): Server {
   return server
 }
 
+/** Connections with a refused request. What came behind it may be a request for our parser only. */
+const refused = new WeakSet<Duplex>()
+
 function serve(request: IncomingMessage, response: ServerResponse, options: ProxyServerOptions): void {
+  if (refused.has(request.socket)) return
   const proxied = proxiedOf(request, false, options)
   if ('status' in proxied) {
-    // What the client sends next is not read.
+    refused.add(request.socket)
     response.shouldKeepAlive = false
     return sendRefusal(response, proxied.status, proxied.reason)
   }

@@ -68,6 +68,35 @@ const framing: Record<string, string> = {
   'length in a trailer': post('Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n0\r\nContent-Length: 50\r\n\r\n'),
 }
 
+/** Spellings of a coding and of a length, each before a body that is a request for a reader who does not know them. */
+const spellings: Record<string, string> = Object.fromEntries([
+  ...[
+    'chunked ',
+    '  chunked',
+    'chunked;q=1',
+    'chunk',
+    'chunked,',
+    ',chunked',
+    'chunked, identity',
+    'identity, chunked',
+    'chun\xackedd',
+    'chunked\x00',
+    "'chunked'",
+  ].map((coding) => [`coding <${coding}>`, post(`Transfer-Encoding: ${coding}\r\n`, '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n')]),
+  ...[
+    'Transfer-Encoding\x00',
+    'Transfer Encoding',
+    'Transfer\tEncoding',
+    'X: 1\nTransfer-Encoding',
+    'X: 1\rTransfer-Encoding',
+    '\x0bTransfer-Encoding',
+  ].map((name) => [`coding in <${name}>`, post(`${name}: chunked\r\nContent-Length: 5\r\n`, '0\r\n\r\n')]),
+  ...['5;', '5 5', '5\t', '5.0', '5e0', "'5'", '', '0 5', '1_0', '５'].map((length) => [
+    `length <${length}>`,
+    post(`Content-Length: ${length}\r\n`, 'hello'),
+  ]),
+] as [string, string][])
+
 const syntax: Record<string, string> = {
   'folded value': request('GET /fold', 'X-A: one\r\n two\r\n'),
   'folded chunks': post('Transfer-Encoding:\r\n chunked\r\n', '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n'),
@@ -219,6 +248,6 @@ const sizes: Record<string, string> = {
   '2,000 chunks': post('Transfer-Encoding: chunked\r\n', `${'1\r\na\r\n'.repeat(2_000)}0\r\n\r\n`),
 }
 
-const all = { ...framing, ...syntax, ...targets, ...hosts, ...fields, ...upgrades, ...trailers, ...sizes }
+const all = { ...framing, ...spellings, ...syntax, ...targets, ...hosts, ...fields, ...upgrades, ...trailers, ...sizes }
 
 export const corpus: readonly CorpusCase[] = Object.entries(all).map(([name, bytes]) => ({ name, bytes }))
