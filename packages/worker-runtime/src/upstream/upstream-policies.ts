@@ -28,9 +28,9 @@ export class UpstreamPolicies {
 
   static async open(runtime: Runtime, start: UpstreamStart, servers: readonly UpstreamServer[]): Promise<UpstreamPolicies> {
     const table = await buildRoutes(runtime, () => [])
-    const seats = servers.map(({ slot, seatWeight }) => ({ slot, weight: seatWeight }))
+    const slots = servers.map(({ slot, seatWeight }) => ({ slot, weight: seatWeight }))
     const { seal, start: whole } = runtime
-    const context = { pool: whole.pool, seal, now: Date.now, slots: () => seats, homes: () => seats }
+    const context = { pool: whole.pool, seal, now: Date.now, slots: () => slots, homes: () => slots }
     const scope = { trustedProxies: whole.trustedProxies }
     /** Routes with equal policies share one, so that round robin runs over all of their requests. */
     const made = new Map<string, Policy>()

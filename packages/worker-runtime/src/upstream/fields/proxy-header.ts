@@ -9,7 +9,7 @@ const TCP4 = 0x11
 const TCP6 = 0x21
 const UNSPECIFIED = 0x00
 
-type Addresses = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
+type Addresses = { readonly [Name in 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort']?: Socket[Name] | undefined }
 
 /** The header. A client without an address, such as one on a unix socket, gets a header of the proxy's own (LOCAL). */
 export function proxyHeaderV2({ remoteAddress, remotePort = 0, localAddress, localPort = 0 }: Addresses): Buffer {
