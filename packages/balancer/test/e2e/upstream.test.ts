@@ -249,6 +249,19 @@ test('a GET on a reused connection that its server has closed is sent again; a P
   )
 })
 
+test('a connection that its server has ended while it was idle is not used again', async () => {
+  one.answer = (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  for (let count = 0; count < 5; count++) {
+    const before = one.open.size
+    const { status } = await exchange(
+      balancer.port,
+      'POST /again/ended HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx',
+    )
+    assert.is(status, 200)
+    await until(() => one.open.size <= before, 5_000, 'the end of the connection')
+  }
+})
+
 test('websockets pass every byte, and bytes behind a refused upgrade reach no server', async () => {
   const upgrade = (path: string): string => get(path, { Connection: 'Upgrade', Upgrade: 'websocket' })
   one.answer = (request, socket) => {

@@ -50,7 +50,7 @@ export abstract class UpstreamAttempts {
   }
 
   protected abstract send(server: UpstreamServer): void
-  protected abstract refuse(status: number, reason: FailureReason): void
+  protected abstract refuse(status: number, reason: string): void
 
   protected choose(): void {
     const { servers, policyOf } = this.context

@@ -3,7 +3,7 @@
 import { Agent, type ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
 import { CONNECT_TIMEOUT } from './failure.ts'
 
@@ -16,56 +16,79 @@ const MAX_AGE_MS = 60_000
 
 const madeAtKey = Symbol('switchyard.madeAt')
 const hintKey = Symbol('switchyard.keepAliveHint')
+const isIdle = Symbol('switchyard.idle')
 
 interface UpstreamSocket extends Socket {
   [madeAtKey]?: number
   /** Of the last answer's `Keep-Alive: timeout`. */
   [hintKey]?: number
+  [isIdle]?: boolean
 }
 
-type ConnectionOptions = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca'>
+export interface OpenOptions {
+  readonly header?: Buffer | undefined
+  readonly allowHalfOpen?: boolean
+}
+
+type Limits = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca'>
 
 /** Node's agent for one server. It never queues: the bound is kept by the choice of the server. */
 export class UpstreamConnections extends Agent {
   private readonly address: UpstreamAddress
-  private readonly connectionOptions: ConnectionOptions
+  private readonly connectionOptions: Limits
   /** The last TLS session, for a shorter handshake. */
   private session: Buffer | undefined
   private closed = false
 
-  constructor(address: UpstreamAddress, options: ConnectionOptions) {
-    super({ keepAlive: true, maxFreeSockets: MAX_IDLE, timeout: options.idleTimeoutMs, scheduling: 'lifo' })
+  constructor(address: UpstreamAddress, options: Limits) {
+    super({ keepAlive: true, maxFreeSockets: MAX_IDLE, scheduling: 'lifo' })
     this.address = address
     this.connectionOptions = options
   }
 
-  /** Opens a connection. It is destroyed with an error if it is not ready in time. `header`: bytes to send before anything else. */
-  open(header?: Buffer): Socket {
-    const { host, port, path, protocol } = this.address
-    const { connectTimeoutMs, ca } = this.connectionOptions
-    const options = path === undefined ? { host, port, noDelay: true } : { path }
-    const tcp = connectTcp({ ...options, allowHalfOpen: true } as TcpNetConnectOpts)
-    if (header !== undefined) tcp.write(header)
-    let socket: UpstreamSocket = tcp
-    if (protocol === 'https') {
-      const servername = host === undefined || isIP(host) !== 0 ? '' : host
-      const secure = connectTls({ socket: tcp, servername, host, ca, ALPNProtocols: ['http/1.1'], session: this.session })
-      secure.on('session', (session) => {
-        this.session = session
-      })
-      // A socket below TLS does not pass on its errors before the handshake.
-      tcp.on('error', (error) => secure.destroy(error))
-      socket = secure
-    }
+  /**
+   * Opens a connection. It is destroyed with an error if it is not ready in time. `header`: bytes to send before anything else. `allowHalfOpen`: as in
+   * `net.connect`; without it a connection that its server has ended is not used again.
+   */
+  open({ header, allowHalfOpen = false }: OpenOptions = {}): Socket {
+    const { protocol } = this.address
+    const socket: UpstreamSocket = protocol === 'https' ? this.openSecure(header) : this.openPlain(header, allowHalfOpen)
     socket[madeAtKey] = performance.now()
     const onLate = () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
-    const timer = setTimeout(onLate, connectTimeoutMs)
+    const timer = setTimeout(onLate, this.connectionOptions.connectTimeoutMs)
     const settle = () => clearTimeout(timer)
     socket.once(protocol === 'https' ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)
+    socket.on('timeout', endIdle)
     // Between two requests there is no other listener.
     socket.on('error', ignore)
     return socket
+  }
+
+  private openPlain(header: Buffer | undefined, allowHalfOpen: boolean): Socket {
+    const { host, port, path } = this.address
+    const options = path === undefined ? { host, port, noDelay: true } : { path }
+    const socket = connectTcp({ ...options, allowHalfOpen } as TcpNetConnectOpts)
+    if (header !== undefined) socket.write(header)
+    return socket
+  }
+
+  private openSecure(header: Buffer | undefined): Socket {
+    const { host, port } = this.address
+    const servername = host === undefined || isIP(host) !== 0 ? '' : host
+    const below = header && this.openPlain(header, false)
+    const target = below === undefined ? { host, port } : { socket: below, host }
+    const { session } = this
+    const options = { ...target, servername, ca: this.connectionOptions.ca, ALPNProtocols: ['http/1.1'], session }
+    const secure = connectTls(options as ConnectionOptions)
+    secure.setNoDelay(true)
+    secure.on('session', (next) => {
+      this.session = next
+    })
+    // The socket below passes on neither its errors before the handshake nor the end.
+    below?.on('error', (error) => secure.destroy(error))
+    if (below !== undefined) secure.once('close', () => below.destroy())
+    return secure
   }
 
   override getName(): string {
@@ -81,12 +104,14 @@ export class UpstreamConnections extends Agent {
     const hintMs = socket[hintKey] === undefined ? Number.POSITIVE_INFINITY : socket[hintKey] - HINT_MARGIN_MS
     const idleMs = Math.min(this.connectionOptions.idleTimeoutMs, hintMs)
     if (this.closed || idleMs <= 0 || performance.now() - (socket[madeAtKey] ?? 0) > MAX_AGE_MS) return false
+    socket[isIdle] = true
     socket.setTimeout(idleMs)
     socket.unref()
     return true
   }
 
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
+    ;(stream as UpstreamSocket)[isIdle] = false
     super.reuseSocket(stream, request)
   }
 
@@ -106,6 +131,10 @@ export class UpstreamConnections extends Agent {
 export function recordKeepAlive(socket: UpstreamSocket, field: string | undefined): void {
   const [, seconds] = /timeout=(\d{1,6})/i.exec(field ?? '') ?? []
   if (seconds !== undefined) socket[hintKey] = Number(seconds) * 1000
+}
+
+function endIdle(this: UpstreamSocket): void {
+  if (this[isIdle] === true) this.destroy()
 }
 
 function ignore(): void {}

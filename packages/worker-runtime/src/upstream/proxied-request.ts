@@ -78,7 +78,7 @@ export class ProxiedRequest extends UpstreamAttempts {
     const header = context.proxyHeader?.(request)
     try {
       upstream = new ForwardRequest({
-        ...(header === undefined ? { agent: server.connections } : { createConnection: () => server.connections.open(header) }),
+        ...(header === undefined ? { agent: server.connections } : { createConnection: () => server.connections.open({ header }) }),
         method: request.method,
         path: proxied.target,
         headers: ['Host', context.hostFor(server, proxied.host), ...proxied.fields],
@@ -88,7 +88,7 @@ export class ProxiedRequest extends UpstreamAttempts {
     } catch {
       // A lenient parser accepted a head that Node's client refuses to write.
       this.endAttempt()
-      return this.refuse(400, 'bad-answer')
+      return this.refuse(400, 'bad-request')
     }
     this.upstream = upstream
     this.answer = undefined
@@ -151,7 +151,7 @@ export class ProxiedRequest extends UpstreamAttempts {
     upstream.on('close', lost)
   }
 
-  protected override refuse(status: number, reason: FailureReason): void {
+  protected override refuse(status: number, reason: string): void {
     const { response } = this
     this.finish()
     if (response.headersSent) return void response.destroy()

@@ -7,7 +7,7 @@ import { AnswerPassing } from '../forward/answer.ts'
 import { isIdempotent } from '../forward/attempts.ts'
 import { ForwardRequest } from '../forward/unobserved.ts'
 import { UpstreamAttempts } from './attempts.ts'
-import { type FailureReason, reasonOf } from './failure.ts'
+import { reasonOf } from './failure.ts'
 import { upstreamWriting } from './fields/answer-head.ts'
 import type { ProxiedTarget, ProxyContext } from './proxied-request.ts'
 import type { UpstreamServer } from './upstream-server.ts'
@@ -42,7 +42,7 @@ export class ProxiedUpgrade extends UpstreamAttempts {
     const { context, request, proxied } = this
     let error: Error | undefined
     let isLate = false
-    const socket = server.connections.open(context.proxyHeader?.(request))
+    const socket = server.connections.open({ header: context.proxyHeader?.(request), allowHalfOpen: true })
     let isConnected = false
     socket.once(server.address.protocol === 'https' ? 'secureConnect' : 'connect', () => {
       isConnected = true
@@ -78,7 +78,7 @@ export class ProxiedUpgrade extends UpstreamAttempts {
     upstream.end()
   }
 
-  protected override refuse(status: number, reason: FailureReason): void {
+  protected override refuse(status: number, reason: string): void {
     this.stop()
     refuseUpgrade(this.client, status, reason)
   }
@@ -88,6 +88,7 @@ export class ProxiedUpgrade extends UpstreamAttempts {
     const { client } = this
     if (this.isOver) return void upstream.destroy()
     this.onAnswer()
+    this.server?.becomeTunnel()
     this.upstream = upstream
     let head = `HTTP/1.1 101 ${answer.statusMessage ?? ''}\r\n`
     const { rawHeaders } = answer
@@ -95,8 +96,10 @@ export class ProxiedUpgrade extends UpstreamAttempts {
     client.write(`${head}\r\n`, 'latin1')
     if (first.length > 0) client.write(first)
     if (this.behindHead.length > 0) upstream.write(this.behindHead)
+    const { server } = this
     upstream.on('close', () => {
       if (!hasEnded(upstream)) client.destroy()
+      server?.endTunnel()
       this.stop()
     })
     const onSilence = (): void => {

@@ -32,6 +32,8 @@ export class UpstreamServer implements Candidate {
   private ejections = 0
   private ejectedUntil = Number.NEGATIVE_INFINITY
   private isTrying = false
+  /** Upgraded connections. They are in flight, but take no room from requests. */
+  private tunnels = 0
   private probedDown = false
   /** When it came back. */
   private upSince = Number.NEGATIVE_INFINITY
@@ -52,7 +54,7 @@ export class UpstreamServer implements Candidate {
   }
 
   get hasRoom(): boolean {
-    return this.inFlight < this.options.maxConnections
+    return this.inFlight - this.tunnels < this.options.maxConnections
   }
 
   get state(): ServerState {
@@ -91,6 +93,15 @@ export class UpstreamServer implements Candidate {
     this.inFlight--
     // The try ended without an outcome: its client has hung up.
     if (this.inFlight === 0) this.isTrying = false
+  }
+
+  /** A request in flight has become a websocket. */
+  becomeTunnel(): void {
+    this.tunnels++
+  }
+
+  endTunnel(): void {
+    this.tunnels--
   }
 
   /** What probes say. True: that is news. */
