@@ -1,7 +1,7 @@
 // Upstream pools: requests of a route go to servers that are no workers, faithfully, and a server that fails costs as little as possible.
 
 import { writeFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
@@ -43,6 +43,7 @@ let gone: number
 let early: Server
 let secure: TlsServer
 let proxied: Server
+const socketPath = join(temporaryFolder(), 'app.sock')
 const proxiedHeads: Buffer[] = []
 
 function configOf(reloaded: RecordingServer): BalancerConfig {
@@ -64,6 +65,7 @@ function configOf(reloaded: RecordingServer): BalancerConfig {
       reloaded: { servers: [urlOf(reloaded.port)] },
       trusting: { servers: [https], ca, host: 'upstream' },
       strict: { servers: [https] },
+      unix: { servers: [`unix:${socketPath}`], host: 'upstream' },
       proxied: { servers: [urlOf(portOf(proxied))], proxyProtocol: true },
       probed: { servers: [urlOf(sick.port), urlOf(well.port)] },
       sticky: { servers: [urlOf(one.port), urlOf(two.port)] },
@@ -111,6 +113,12 @@ test.before(async () => {
       })
     }),
   )
+  const overUnix = createHttpServer((request, response) => void response.end(`${request.headers.host} ${request.url}`))
+  await new Promise<void>((resolve) => overUnix.listen(socketPath, resolve))
+  atSuiteEnd(() => {
+    overUnix.closeAllConnections()
+    overUnix.close()
+  })
   balancer = await startBalancer({ config: configOf(one) })
   await balancer.untilAllReady()
 })
@@ -285,6 +293,7 @@ test('websockets pass every byte, and bytes behind a refused upgrade reach no se
   refused.destroy()
   assert.not.ok(one.requests.some(({ target }) => target === '/smuggled'))
   assert.is((await exchange(balancer.port, get('/one/x', { Connection: 'Upgrade', Upgrade: 'h2c' }))).status, 501)
+  assert.is((await exchange(balancer.port, upgrade('/none/ws'))).status, 502)
 })
 
 test('without any server clients get 502 or 504 with a reason', async () => {
@@ -303,6 +312,23 @@ test('a server that is gone costs no request: others get them, and it is ejected
   const served = async () => (await exchange(balancer.port, get('/partly/'))).status === 200 && back.requests.length > 0
   await until(served, 10_000, 'requests at the server that is back')
   await back.stop()
+})
+
+test('a client that stops in its body, or does not read, is not waited for', async () => {
+  const stopped = await exchange(balancer.port, 'POST /late/stopped HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhe')
+  assert.equal([stopped.status, stopped.body.toString()], [408, '408 Request Timeout (client-timeout)\n'])
+  const before = one.open.size
+  const large = 24 * 1024 * 1024
+  one.answer = (_request, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${large}\r\n\r\n${'a'.repeat(large)}`)
+  const deaf = new RawClient(balancer.port).write(get('/late/deaf'))
+  deaf.socket.pause()
+  await until(() => one.requests.some(({ target }) => target === '/late/deaf'), 5_000, 'the request')
+  await until(() => one.open.size <= before, 10_000, 'the end of the connection')
+  deaf.destroy()
+})
+
+test('a server on a unix socket', async () => {
+  for (let count = 0; count < 2; count++) assert.is((await exchange(balancer.port, get('/unix/a'))).body.toString(), 'localhost /unix/a')
 })
 
 test('connections to a server are bounded: further requests wait, then get 503', async () => {
@@ -351,7 +377,10 @@ test('a reload changes the servers', async () => {
 })
 
 test('https servers are verified, by their own authority if one is given', async () => {
-  assert.is((await exchange(balancer.port, get('/trusting/'))).body.toString(), 'localhost')
+  let connections = 0
+  secure.on('secureConnection', () => connections++)
+  for (let count = 0; count < 3; count++) assert.is((await exchange(balancer.port, get('/trusting/'))).body.toString(), 'localhost')
+  assert.is(connections, 1)
   const refused = await exchange(balancer.port, get('/strict/'))
   assert.equal([refused.status, refused.body.toString()], [502, '502 Bad Gateway (tls-failed)\n'])
   secure.closeAllConnections()
