@@ -102,6 +102,7 @@ export class ProxiedRequest extends UpstreamAttempts {
     }
     upstream.on('socket', (assigned: Socket) => {
       socket = assigned
+      assigned.on('timeout', onSilence)
       const isSecuring = (assigned as TLSSocket & { secureConnecting?: boolean }).secureConnecting === true
       if (isSecuring) assigned.once('secureConnect', onConnect)
       else if (assigned.connecting) assigned.once('connect', onConnect)
@@ -118,7 +119,8 @@ export class ProxiedRequest extends UpstreamAttempts {
       process.nextTick(lost)
     })
     let written = -1
-    upstream.on('timeout', () => {
+    // Node's request reports one silence alone.
+    const onSilence = () => {
       // The connect timer has its own deadline.
       if (!isConnected) return
       const client = request.socket
@@ -130,7 +132,7 @@ export class ProxiedRequest extends UpstreamAttempts {
       }
       late = this.answer === undefined && !request.complete && !upstream.writableNeedDrain ? 'client-timeout' : 'response-timeout'
       upstream.destroy(new Error('no answer in time'))
-    })
+    }
     upstream.on('error', (cause) => {
       error ??= cause
       // Break off at once: Node may treat the end of the connection as the end of the answer.
@@ -148,7 +150,11 @@ export class ProxiedRequest extends UpstreamAttempts {
         isReused: upstream.reusedSocket,
       })
     }
-    upstream.on('close', lost)
+    upstream.on('close', () => {
+      // The connection may serve another request.
+      socket?.off('timeout', onSilence)
+      lost()
+    })
   }
 
   protected override refuse(status: number, reason: string): void {
